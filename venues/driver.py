@@ -1,0 +1,254 @@
+"""The state of one line over all its connections: which session is on, how each stream stands, when to try again.
+
+Pure: a live connection (`venues.connection`) and a recording (`venues.recording`) make the same calls, so both give
+the same records. Statuses come out in order with the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from venues.errors import MonError, VenueRefused, VenueUnreachable
+from venues.records import Record, State, Status
+from venues.streams import STREAMS
+from venues.venue import BadFrame, Item, Lost, Notice, Now, Out, Refused, StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from venues.venue import Command, Line, Session, Subscription
+
+SHORTEST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten
+LONGEST_RETRY_AFTER = 86_400.0
+
+Delivered = Record | BadFrame | Notice
+
+
+@dataclass(slots=True)
+class _StreamStanding:
+    """How one stream stands; `down_since` is the monotonic time at which it stopped being live."""
+
+    state: State = "connecting"
+    down_since: float | None = None
+    was_live: bool = False
+    missed: bool = False
+
+
+def delay_before(attempt: int, draw: float) -> float:
+    """Seconds before the `attempt`-th try in a row (from 1): exponential with full jitter, 0.5 s to 30 s.
+
+    `draw` is a random number in [0, 1).
+    """
+    ceiling = min(LONGEST_DELAY, SHORTEST_DELAY * 2.0 ** min(attempt, 10))
+    return SHORTEST_DELAY + draw * (ceiling - SHORTEST_DELAY)
+
+
+def verdict(status: int, body: str) -> Refused | Lost:
+    """What an HTTP status means where a WebSocket was expected, unless the venue knows better.
+
+    `body` is an excerpt of the answer, possibly empty.
+    """
+    said = f"HTTP {status}" + (f": {body}" if body else "")
+    if status in (408, 425, 429) or status >= 500:
+        return Lost(f"the venue does not take connections now ({said})")
+    if 300 <= status < 400:
+        return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
+    if status < 400:
+        return Lost(f"expected a WebSocket, got an ordinary answer ({said}); check the address", retry=False)
+    return Refused(f"refused by the venue ({said})")
+
+
+class Driver:
+    """Drives the sessions of one line.
+
+    `ended` is the error that ended it for good; `retry_at` the monotonic time of the next try, set when the
+    connection is of no more use (whoever holds a socket closes it then).
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        subscriptions: Sequence[Subscription],
+        *,
+        venue: str,
+        label: str | None = None,
+        retries: int | None = None,
+    ) -> None:
+        self.session: Session | None = None
+        self.ended: MonError | None = None
+        self.retry_at: float | None = None
+        self._line = line
+        self._venue = venue
+        self._label = label
+        self._retries = retries
+        self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
+        self._symbols = {
+            subscription.stream: subscription.symbols[0] if len(subscription.symbols) == 1 else None
+            for subscription in subscriptions
+        }
+        self._failures = 0
+        self._draw = 0.0
+        self._opened_at: float | None = None
+
+    def begin(self, secrets: Mapping[str, str], draw: float) -> Session:
+        """A new connection is about to be made; `draw`, in [0, 1), decides how long to wait should it fail."""
+        self.session = self._line.session(secrets)
+        self.retry_at = None
+        self._draw = draw
+        self._opened_at = None
+        return self.session
+
+    def opened(self, now: Now) -> list[Delivered]:
+        """The WebSocket is open."""
+        self._opened_at = now.mono
+        return self._sort_out(self._current().opened(now), now)
+
+    def receive(self, frame: bytes, now: Now) -> list[Delivered]:
+        """One WebSocket message."""
+        items = self._current().receive(frame, now)
+        for item in items:
+            if not isinstance(item, Record):
+                return self._sort_out(items, now)
+        return items  # type: ignore[return-value]  # all of them are records
+
+    def pong(self, now: Now) -> list[Delivered]:
+        """The answer to a WebSocket ping that the session asked for."""
+        return self._sort_out(self._current().pong(now), now)
+
+    def tick(self, now: Now) -> list[Delivered]:
+        """The session's deadline has passed."""
+        return self._sort_out(self._current().tick(now), now)
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        return None if self.session is None or self.retry_at is not None else self.session.deadline()
+
+    def send(self, command: Command) -> None:
+        """Send something on a user's behalf."""
+        self._current().send(command)
+
+    def take(self) -> list[Out]:
+        """What is to be sent."""
+        return [] if self.session is None else self.session.take()
+
+    def leave(self, now: Now) -> None:
+        """We want to go."""
+        if self.session is not None:
+            self.session.leave(now)
+
+    def done(self) -> bool:
+        """Nothing is awaited after `leave`."""
+        return self.session is None or self.session.done()
+
+    def answered(self, status: int, body: str, retry_after: float | None, now: Now) -> list[Delivered]:
+        """An HTTP status came instead of an open WebSocket; `retry_after` in seconds where the answer has one."""
+        problem = self._line.refused(status, body)
+        if isinstance(problem, Lost) and problem.retry and retry_after is not None:
+            problem = Lost(problem.reason, after=min(max(retry_after, 0.0), LONGEST_RETRY_AFTER))
+        return self._sort_out([problem], now)
+
+    def failed(self, reason: str, now: Now, *, retry: bool = True) -> list[Delivered]:
+        """No connection came about."""
+        return self._sort_out([Lost(reason, retry=retry)], now)
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Delivered]:
+        """The connection is gone; unless the session knows better, another one is tried."""
+        items = self._current().closed(code, reason, now)
+        if not any(isinstance(item, Refused | Lost) for item in items):
+            items = [*items, Lost(_closing_words(code, reason))]
+        return self._sort_out(items, now)
+
+    def _current(self) -> Session:
+        assert self.session is not None, "begin() comes first"
+        return self.session
+
+    def _sort_out(self, items: list[Item], now: Now) -> list[Delivered]:
+        delivered: list[Delivered] = []
+        for item in items:
+            if isinstance(item, StreamState):
+                delivered += self._changed(item.stream, item.state, item.reason, now)
+            elif isinstance(item, Refused):
+                delivered += self._end(VenueRefused(item.reason), now)
+                break
+            elif isinstance(item, Lost):
+                delivered += self._lost(item, now)
+                break
+            else:
+                delivered.append(item)
+        return delivered
+
+    def _lost(self, lost: Lost, now: Now) -> list[Delivered]:
+        if self._opened_at is not None and now.mono - self._opened_at >= STABLE_AFTER:
+            self._failures = 0
+        self._failures += 1
+        if not lost.retry:
+            return self._end(VenueUnreachable(lost.reason), now)
+        if self._retries is not None and self._failures > self._retries:
+            tries = "1 try" if self._failures == 1 else f"{self._failures} tries in a row"
+            return self._end(VenueUnreachable(f"{lost.reason}; gave up after {tries}"), now)
+        delay = max(delay_before(self._failures, self._draw), lost.after or 0.0)
+        self.retry_at = now.mono + delay
+        delivered: list[Delivered] = []
+        for stream, standing in self._standings.items():
+            standing.missed = standing.missed or standing.was_live
+            delivered += self._changed(
+                stream,
+                "reconnecting",
+                lost.reason,
+                now,
+                attempt=self._failures,
+                retry_in_ms=round(delay * 1000),
+            )
+        return delivered
+
+    def _end(self, error: MonError, now: Now) -> list[Delivered]:
+        self.ended = error
+        self.retry_at = now.mono
+        return [status for name in self._standings for status in self._changed(name, "closed", str(error), now)]
+
+    def _changed(
+        self,
+        stream: str,
+        state: State,
+        reason: str,
+        now: Now,
+        *,
+        attempt: int | None = None,
+        retry_in_ms: int | None = None,
+    ) -> list[Delivered]:
+        """The status to deliver, none when nothing changed."""
+        standing = self._standings[stream]
+        if state == standing.state and not reason:
+            return []
+        down_ms = None
+        if state == "live":
+            if standing.down_since is not None:
+                down_ms = round((now.mono - standing.down_since) * 1000)
+            if standing.missed and STREAMS[stream].kind == "event":
+                reason = reason or "what happened in between was missed"
+            standing.was_live, standing.down_since, standing.missed = True, None, False
+        elif standing.down_since is None and state in ("stale", "reconnecting"):
+            standing.down_since = now.mono
+        standing.state = state
+        return [
+            Status(
+                venue=self._venue,
+                env=self._label,
+                symbol=self._symbols[stream],
+                received=now.epoch_ms,
+                stream=stream,
+                state=state,
+                reason=reason or None,
+                attempt=attempt,
+                retry_in_ms=retry_in_ms,
+                down_ms=down_ms,
+            )
+        ]
+
+
+def _closing_words(code: int | None, reason: str) -> str:
+    words = "the connection was lost" if code is None else f"the venue closed the connection (code {code})"
+    return f"{words}: {reason}" if reason else words

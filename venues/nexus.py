@@ -1,0 +1,561 @@
+"""Nexus: one plain WebSocket for one symbol, market and account events on it, nothing to subscribe.
+
+Documents: the venue's WebSocket API page; what it leaves out (POSITIONS, the successor's `ping` and errors, that
+ORDER_UPDATE, TRANSACTION and POSITIONS come without a snapshot) was seen in public clients. The client key is part of
+the URL's path, so the URL itself is a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as url_quote
+
+from venues import records
+from venues.book import OrderBook
+from venues.candles import Bar, CandleBuilder, interval_ms
+from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.driver import verdict
+from venues.errors import BadMessage, CrossedBook, UsageError
+from venues.numbers import not_negative, number, optional, positive, subtract
+from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+from venues.wire.nexus import (
+    EVENTS,
+    OUTLINE,
+    BookEvent,
+    BookRow,
+    OrderUpdateEvent,
+    PingEvent,
+    PositionsEvent,
+    SuccessorPing,
+    TradeEvent,
+    TransactionEvent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from decimal import Decimal
+
+    from msgspec import Struct
+
+    from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
+
+PING_EVERY = 1.0  # seconds, for the `ping` stream
+PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
+
+_STREAMS_OF_EVENT = {
+    "BOOK": ("book", "quotes"),
+    "TRADE": ("trades", "candles"),
+    "ORDER_UPDATE": ("orders",),
+    "TRANSACTION": ("fills",),
+    "POSITIONS": ("positions",),
+    "PING": (),
+    "ping": (),
+}
+
+_SIDES: dict[str, records.Side] = {"BUY": "buy", "SELL": "sell"}
+
+_ORDER_STATUS: dict[str, records.OrderStatus] = {
+    "NEW": "new",
+    "PARTIAL_FILLED": "partially_filled",
+    "FILLED": "filled",
+    "CANCELLED": "cancelled",
+    "REJECTED": "rejected",
+    "EXPIRED": "expired",
+}
+_GONE = ("filled", "cancelled", "rejected", "expired")
+
+_NOTHING: list[Item] = []
+
+
+# --- one connection ------------------------------------------------------------------------------------------------
+
+
+class NexusSession:
+    """One connection to Nexus."""
+
+    def __init__(self, line: NexusLine, secrets: Mapping[str, str]) -> None:
+        self._line = line
+        self._key = secrets["client_key"]
+        self._streams = {subscription.stream: subscription for subscription in line.subscriptions}
+        self._book = OrderBook()
+        self._shown: tuple[list[records.Level], list[records.Level]] | None = None
+        self._top: tuple[records.Level | None, records.Level | None] | None = None
+        self._pings: deque[float] = deque()  # when those were sent that have no answer yet
+        self._next_ping: float | None = None
+        self._late = False
+        self._stale: set[str] = set()
+        self._out: list[Out] = []
+        self._handlers = self._make_handlers()
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """Dials straight away."""
+        base, symbol = self._line.settings.url.rstrip("/"), url_quote(self._line.symbol, safe="")
+        return Dial(
+            url=f"{base}/ws/{url_quote(self._key, safe='')}/{symbol}",
+            shown=f"{base}/ws/[client_key]/{symbol}",
+        )
+        yield  # a generator without requests
+
+    def opened(self, now: Now) -> list[Item]:
+        """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
+        if "ping" in self._streams:
+            self._send_ping(now)
+        return [
+            StreamState(name, "syncing" if name in ("book", "quotes") else "live", self._partial_since(name, now))
+            for name in self._streams
+        ]
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One event."""
+        try:
+            event = EVENTS.decode(frame)
+        except DECODE_ERRORS as error:
+            return self._not_understood(frame, error, now)
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            return _NOTHING
+        try:
+            return handler(event, now)
+        except BadMessage as problem:
+            return self._bad(str(event.__struct_config__.tag), str(problem))
+
+    def pong(self, now: Now) -> list[Item]:
+        """WebSocket pings are not used for measuring here."""
+        return _NOTHING
+
+    def deadline(self) -> float | None:
+        """The next ping of the `ping` stream, or the moment a candle closes."""
+        return min((due for due in (self._next_ping, self._line.candle_due) if due is not None), default=None)
+
+    def tick(self, now: Now) -> list[Item]:
+        """Sends the next ping, closes candles."""
+        items: list[Item] = []
+        if self._next_ping is not None and now.mono >= self._next_ping:
+            items += self._ping_again(now)
+        if self._line.candle_due is not None and now.mono >= self._line.candle_due:
+            items += self._candles(self._line.close_candle(now), None, now)
+        return items
+
+    def send(self, command: Command) -> None:
+        """Nexus takes no commands on this socket.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("nexus takes no commands")
+
+    def leave(self, now: Now) -> None:
+        """Nothing was subscribed, so nothing is to be cancelled."""
+        self._next_ping = None
+
+    def done(self) -> bool:
+        """At once."""
+        return True
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """What was seen of the current candle ends here."""
+        self._line.interrupted()
+        return []
+
+    def take(self) -> list[Out]:
+        """Pings and pongs."""
+        out, self._out = self._out, []
+        return out
+
+    def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
+        handlers: dict[type[Struct], Callable[[Any, Now], list[Item]]] = {SuccessorPing: self._answer_ping}
+        if {"book", "quotes"} & self._streams.keys():
+            handlers[BookEvent] = self._on_book
+        elif "candles" in self._streams:
+            handlers[BookEvent] = self._on_time
+        if {"trades", "candles"} & self._streams.keys():
+            handlers[TradeEvent] = self._on_trade
+        by_stream: dict[str, tuple[type[Struct], Callable[[Any, Now], list[Item]]]] = {
+            "orders": (OrderUpdateEvent, self._on_order),
+            "fills": (TransactionEvent, self._on_transaction),
+            "positions": (PositionsEvent, self._on_positions),
+            "ping": (PingEvent, self._on_pong),
+        }
+        handlers |= dict(by_stream[name] for name in self._streams if name in by_stream)
+        return handlers
+
+    # --- the book
+
+    def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
+        self._expect_symbol(event.symbol)
+        self._line.seen(event.timestamp)
+        bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
+        try:
+            self._book.snapshot(bids, asks)
+        except CrossedBook as problem:
+            return self._distrust_book(str(problem))
+        items: list[Item] = []
+        if "book" in self._streams:
+            items += self._show_book(event, now)
+        if "quotes" in self._streams:
+            items += self._show_quote(event, now)
+        return items
+
+    def _show_book(self, event: BookEvent, now: Now) -> list[Item]:
+        depth = self._streams["book"].depth
+        shown = (self._book.bids(depth), self._book.asks(depth))
+        if shown == self._shown:
+            return _NOTHING
+        live = [] if self._shown is not None else [StreamState("book", "live")]
+        self._shown = shown
+        book = records.Book(
+            venue="nexus",
+            env=self._line.label,
+            symbol=event.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            bids=shown[0],
+            asks=shown[1],
+        )
+        return [*live, book]
+
+    def _show_quote(self, event: BookEvent, now: Now) -> list[Item]:
+        bid, ask = self._book.best_bid(), self._book.best_ask()
+        if (bid, ask) == self._top:
+            return _NOTHING
+        live = [] if self._top is not None else [StreamState("quotes", "live")]
+        self._top = (bid, ask)
+        quote = records.Quote(
+            venue="nexus",
+            env=self._line.label,
+            symbol=event.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            bid_price=bid.price if bid else None,
+            bid_size=bid.size if bid else None,
+            ask_price=ask.price if ask else None,
+            ask_size=ask.size if ask else None,
+        )
+        return [*live, quote]
+
+    def _distrust_book(self, reason: str) -> list[Item]:
+        """Nothing is shown as a book until the next one, which replaces everything."""
+        self._book.distrust()
+        self._shown = self._top = None
+        return [
+            StreamState(name, "stale", f"{reason}; waiting for the next book")
+            for name in ("book", "quotes")
+            if name in self._streams
+        ]
+
+    # --- trades and candles
+
+    def _on_trade(self, event: TradeEvent, now: Now) -> list[Item]:
+        data = event.data
+        price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
+        self._expect_symbol(event.symbol)
+        items: list[Item] = []
+        if "trades" in self._streams:
+            items.append(
+                records.Trade(
+                    venue="nexus",
+                    env=self._line.label,
+                    symbol=event.symbol,
+                    time=event.timestamp,
+                    received=now.epoch_ms,
+                    price=price,
+                    size=size,
+                    side=_SIDES[data.side],
+                )
+            )
+        if "candles" in self._streams:
+            items += self._recovered("candles", "")
+            items += self._candles(self._line.trade(event.timestamp, price, size, now), event.timestamp, now)
+        return items
+
+    def _on_time(self, event: BookEvent, now: Now) -> list[Item]:
+        self._line.seen(event.timestamp)
+        return _NOTHING
+
+    def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
+        return [
+            records.Candle(
+                venue="nexus",
+                env=self._line.label,
+                symbol=self._line.symbol,
+                time=time,
+                received=now.epoch_ms,
+                interval=self._streams["candles"].interval,
+                **bar._asdict(),
+            )
+            for bar in bars
+        ]
+
+    # --- the account
+
+    def _on_order(self, event: OrderUpdateEvent, now: Now) -> list[Item]:
+        data = event.data
+        status = _ORDER_STATUS.get(data.status)
+        if status is None:
+            raise BadMessage(f'expected one of {", ".join(_ORDER_STATUS)} at `data.status`, got "{data.status}"')
+        size = optional(data.order_quantity, "data.order_quantity")
+        filled = optional(data.aggregated_executed_quantity, "data.aggregated_executed_quantity")
+        last_price = optional(data.executed_price, "data.executed_price")
+        last_size = optional(data.executed_quantity, "data.executed_quantity")
+        order = records.Order(
+            venue="nexus",
+            env=self._line.label,
+            symbol=data.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            order_id=str(data.order_id),
+            side=_SIDES[data.side],
+            order_type=data.order_type,
+            price=optional(data.order_price, "data.order_price"),
+            size=size,
+            filled=filled,
+            remaining=subtract(size, filled) if size is not None and filled is not None else None,
+            last_price=last_price if last_size else None,  # NEW and CANCELLED have no fill of their own
+            last_size=last_size or None,
+            status=status,
+            venue_status=data.status,
+            change="remove" if status in _GONE else "update",
+        )
+        return [*self._recovered("orders", self._partial_since("orders", now)), order]
+
+    def _on_transaction(self, event: TransactionEvent, now: Now) -> list[Item]:
+        data = event.data
+        fill = records.Fill(
+            venue="nexus",
+            env=self._line.label,
+            symbol=data.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            fill_id=str(data.id),
+            order_id=str(data.order_id),
+            price=positive(data.executed_price, "data.executed_price"),
+            size=positive(data.executed_quantity, "data.executed_quantity"),
+            side=_SIDES[data.side],
+        )
+        return [fill]
+
+    def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
+        rows: list[Item] = []
+        for symbol, holding in event.data.positions.items():
+            size = number(holding.holding, f"data.positions.{symbol}.holding")
+            position = records.Position(
+                venue="nexus",
+                env=self._line.label,
+                symbol=symbol,
+                time=event.timestamp,
+                received=now.epoch_ms,
+                side=None if not size else "long" if size > 0 else "short",
+                size=size.copy_abs(),
+                change="update" if size else "remove",
+            )
+            rows.append(position)
+        return [*self._recovered("positions", self._partial_since("positions", now)), *rows]
+
+    def _partial_since(self, stream: str, now: Now) -> str:
+        if not NEXUS.streams[stream].partial:
+            return ""
+        return f"partial: changes since {_utc_clock(now.epoch_ms)} UTC"
+
+    # --- pings
+
+    def _send_ping(self, now: Now) -> None:
+        self._out.append('{"event":"PING"}')
+        self._pings.append(now.mono)
+        self._next_ping = now.mono + PING_EVERY
+
+    def _ping_again(self, now: Now) -> list[Item]:
+        if not self._pings or now.mono - self._pings[0] < PING_LATE:
+            self._send_ping(now)
+            return _NOTHING
+        # Answers come in order: one more ping would only make the queue longer.
+        self._next_ping = now.mono + PING_EVERY
+        if "ping" in self._stale:
+            return _NOTHING
+        self._stale.add("ping")
+        return [StreamState("ping", "stale", f"no answer to PING for {PING_LATE:.0f} s")]
+
+    def _on_pong(self, event: PingEvent, now: Now) -> list[Item]:
+        if not self._pings:
+            return _NOTHING
+        round_trip = now.mono - self._pings.popleft()
+        pong = records.Pong(
+            venue="nexus",
+            env=self._line.label,
+            symbol=self._line.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            round_trip_ms=round(round_trip * 1000, 3),
+        )
+        return [*self._recovered("ping", ""), pong]
+
+    def _answer_ping(self, event: SuccessorPing, now: Now) -> list[Item]:
+        self._out.append('{"event":"pong"}')
+        return _NOTHING
+
+    # --- what went wrong
+
+    def _not_understood(self, frame: bytes, error: Exception, now: Now) -> list[Item]:
+        """Unknown events are ignored; an error message is one; all else is a bad frame."""
+        try:
+            outline = OUTLINE.decode(frame)
+        except DECODE_ERRORS:
+            return self._bad(None, explain(error))
+        if outline.success is False:
+            return [Refused(f"the venue says: {excerpt(outline.errorMsg or 'no reason given', 300)}")]
+        if outline.event is None:
+            return _NOTHING if outline.success else self._bad(None, explain(error))
+        if outline.event not in _STREAMS_OF_EVENT:
+            return _NOTHING
+        return self._bad(outline.event, explain(error))
+
+    def _bad(self, event: str | None, problem: str) -> list[Item]:
+        """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
+        reason = f"{problem} (nexus {event or 'frame'})"
+        items: list[Item] = [BadFrame(reason)]
+        concerned = [n for n in self._streams if event is None or n in _STREAMS_OF_EVENT[event]]
+        if {"book", "quotes"} & set(concerned):
+            items += self._distrust_book(f"bad frame: {problem}")
+        for name in concerned:
+            if name in ("trades", "fills"):
+                items.append(StreamState(name, "live", "a bad frame came: an event may be missing"))
+            elif name in ("orders", "positions", "candles"):
+                items.append(StreamState(name, "stale", f"bad frame: {problem}; a change may be missing"))
+                self._stale.add(name)
+        if "candles" in concerned:
+            self._line.interrupted()
+        return items
+
+    def _recovered(self, stream: str, reason: str) -> list[Item]:
+        """A stream without snapshots starts over with the first good event after a bad one."""
+        if stream not in self._stale:
+            return _NOTHING
+        self._stale.discard(stream)
+        return [StreamState(stream, "live", reason)]
+
+    def _expect_symbol(self, symbol: str) -> None:
+        if symbol != self._line.symbol:
+            raise BadMessage(f"expected `symbol` {self._line.symbol}, got {excerpt(symbol, 60)}")
+
+
+def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
+    try:
+        return [records.Level(positive(row.price, "price"), not_negative(row.quantity, "quantity")) for row in rows]
+    except BadMessage:
+        for index, row in enumerate(rows):  # once more, for the path
+            positive(row.price, f"data.{side}[{index}].price")
+            not_negative(row.quantity, f"data.{side}[{index}].quantity")
+        raise
+
+
+def _utc_clock(epoch_ms: int) -> str:
+    seconds = epoch_ms // 1000 % 86_400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+# --- what outlives a connection ------------------------------------------------------------------------------------
+
+
+class NexusLine:
+    """One socket of Nexus, with the candles built from its trades."""
+
+    def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+        self.subscriptions = subscriptions
+        self.settings = settings
+        self.symbol = subscriptions[0].symbols[0]
+        self.label = settings.label
+        self.candle_due: float | None = None
+        intervals = [s.interval for s in subscriptions if s.stream == "candles"]
+        self._builder = CandleBuilder(interval_ms(intervals[0])) if intervals else None
+        self._watching = False
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        self._watching = False
+        return NexusSession(self, secrets)
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """401 and 403 are the client key's, 404 the symbol's."""
+        said = f"HTTP {status}" + (f": {body}" if body else "")
+        if status in (401, 403):
+            return Refused(f"nexus refused the client key ({said}); check client_key")
+        if status == 404:
+            return Refused(f"nexus does not know the symbol {self.symbol} ({said})")
+        return verdict(status, body)
+
+    def seen(self, timestamp: int) -> None:
+        """The venue's time of an event: from the first one on, every trade is seen."""
+        if not self._watching and self._builder is not None:
+            self._watching = True
+            self._builder.watching(timestamp + 1)
+
+    def trade(self, timestamp: int, price: Decimal, size: Decimal, now: Now) -> list[Bar]:
+        """The candles that a trade changes."""
+        assert self._builder is not None
+        bars = self._builder.trade(timestamp, price, size, now.epoch_ms)
+        self.seen(timestamp)
+        self._set_due(now)
+        return bars
+
+    def close_candle(self, now: Now) -> list[Bar]:
+        """The candle that the clock closes."""
+        assert self._builder is not None
+        bars = self._builder.close_by_clock(now.epoch_ms)
+        self._set_due(now)
+        return bars
+
+    def interrupted(self) -> None:
+        """Trades may have been missed."""
+        self._watching = False
+        if self._builder is not None:
+            self._builder.interrupted()
+
+    def _set_due(self, now: Now) -> None:
+        assert self._builder is not None
+        closing = self._builder.closing_time()
+        self.candle_due = None if closing is None else now.mono + max(0, closing - now.epoch_ms) / 1000
+
+
+class Nexus:
+    """The registry's entry."""
+
+    name = "nexus"
+    environments: Mapping[str, str] = {
+        "production": "wss://nexus.kronostoken.com",
+        "staging": "wss://staging.nexus.kronostoken.com",
+    }
+    secrets: Mapping[str, str] = {"client_key": "the key that Nexus generated for you; part of the URL"}
+    values: Mapping[str, str] = {}
+    example = "SPOT_BTC_USDT"
+    streams: Mapping[str, Offer] = {
+        "book": Offer("BOOK"),
+        "trades": Offer("TRADE"),
+        "quotes": Offer("from the book"),
+        "candles": Offer("from trades"),
+        "orders": Offer("ORDER_UPDATE", partial=True),
+        "fills": Offer("TRANSACTION"),
+        "positions": Offer("POSITIONS", partial=True),
+        "ping": Offer("JSON PING"),
+    }
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: not of the form <TYPE>_<BASE>_<QUOTE>.
+        """
+        if not re.fullmatch(r"[A-Z]+_[A-Z0-9]+_[A-Z0-9]+", symbol):
+            raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"')
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket a symbol; all streams of a symbol share it.
+
+        Raises:
+            UsageError: an interval that candles cannot be built for.
+        """
+        by_symbol: dict[str, list[Subscription]] = {}
+        for subscription in subscriptions:
+            by_symbol.setdefault(subscription.symbols[0], []).append(subscription)
+        return [NexusLine(of_symbol, settings) for of_symbol in by_symbol.values()]
+
+
+NEXUS = Nexus()

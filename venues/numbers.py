@@ -1,0 +1,128 @@
+"""Decimals from the wire: checked once, exact from there on.
+
+A decimal is good when it is finite, has at most 40 digits, and its exponent lies between -40 and 40. Everything else
+is refused here, before it can cost memory (formatting `1e999999999999999999` would) or be printed as a number.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from venues.errors import BadMessage
+
+MAX_DIGITS = 40
+MAX_EXPONENT = 40
+
+# Sums of good decimals are exact in 100 digits; the default context would round at 28.
+EXACT = decimal.Context(prec=100, Emax=999, Emin=-999)
+
+# How a wire struct annotates a JSON number. msgspec's own `Decimal` fields also take strings (" 1", "1_000", "NaN"),
+# so these arrive as they are (decoders have `float_hook=Decimal`) and go through `number`, which knows the path.
+JsonNumber: TypeAlias = Any
+
+# Traps everything that is not an exact, ordinary number of up to 20 digits near 1: what passes needs no second look.
+_QUICK = decimal.Context(
+    prec=20,
+    Emin=-20,
+    Emax=20,
+    traps=[
+        decimal.Clamped,
+        decimal.Rounded,
+        decimal.Inexact,
+        decimal.Subnormal,
+        decimal.Overflow,
+        decimal.Underflow,
+        decimal.InvalidOperation,
+    ],
+).plus
+
+
+def number(value: object, path: str) -> Decimal:
+    """The good decimal that a JSON number stands for.
+
+    Raises:
+        BadMessage: not a number, not finite, or beyond 40 digits or an exponent of ±40; names `path`.
+    """
+    if type(value) is Decimal:
+        decimal_value = value
+    elif type(value) is int:
+        decimal_value = Decimal(value)
+    else:
+        raise BadMessage(f"expected a number at `{path}`, got {shown(value)}")
+    try:
+        _QUICK(decimal_value)
+    except decimal.DecimalException:
+        _look_closely(decimal_value, path)
+    else:
+        if not decimal_value.is_finite():  # infinity and NaN pass through `plus` quietly
+            raise BadMessage(f"expected a finite number at `{path}`, got {shown(value)}")
+    return decimal_value
+
+
+def positive(value: object, path: str) -> Decimal:
+    """A good decimal above 0, e.g. a price.
+
+    Raises:
+        BadMessage: as `number`, and for 0 and below.
+    """
+    decimal_value = number(value, path)
+    if decimal_value <= 0:
+        raise BadMessage(f"expected a number above 0 at `{path}`, got {shown(value)}")
+    return decimal_value
+
+
+def not_negative(value: object, path: str) -> Decimal:
+    """A good decimal of at least 0, e.g. a size.
+
+    Raises:
+        BadMessage: as `number`, and below 0.
+    """
+    decimal_value = number(value, path)
+    if decimal_value < 0:
+        raise BadMessage(f"expected a number of at least 0 at `{path}`, got {shown(value)}")
+    return decimal_value
+
+
+def optional(value: object, path: str) -> Decimal | None:
+    """`number`, or None for a null or absent field."""
+    return None if value is None else number(value, path)
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """The exact sum of two good decimals."""
+    return EXACT.add(left, right)
+
+
+def subtract(left: Decimal, right: Decimal) -> Decimal:
+    """The exact difference of two good decimals."""
+    return EXACT.subtract(left, right)
+
+
+def shown(value: object) -> str:
+    """What came, short enough for an error message; never expands an exponent."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        text = f'"{value}"'
+    elif isinstance(value, int) and abs(value) >= 10**60:
+        return f"an integer of {value.bit_length()} bits"
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _look_closely(value: Decimal, path: str) -> None:
+    if not value.is_finite():
+        raise BadMessage(f"expected a finite number at `{path}`, got {shown(value)}")
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)  # letters are for values that are not finite
+    digits = len(value.as_tuple().digits)
+    if digits > MAX_DIGITS or abs(exponent) > MAX_EXPONENT:
+        raise BadMessage(
+            f"expected a number of at most {MAX_DIGITS} digits and an exponent of at most ±{MAX_EXPONENT} "
+            f"at `{path}`, got {shown(value)}"
+        )

@@ -1,0 +1,248 @@
+"""The contract between a venue and whoever drives it.
+
+A venue is a session without I/O. Bytes and the time go in; records, changes of state and problems come out as one
+ordered list; frames to send are taken afterwards; it names the moment at which it must be woken. `venues.driver`
+calls it, both for a live socket and for a recording.
+
+The calls of a session, in order: `opening` once, then `opened` once, then any of `receive`, `pong`, `tick`, `send`;
+`leave` when we want to go (until `done`); `closed` once. `take` after every call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from venues.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+
+class Now(NamedTuple):
+    """Two clocks: `mono` in seconds for deadlines, `epoch_ms` (UTC) for records."""
+
+    mono: float
+    epoch_ms: int
+
+
+# --- what a session gives back -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream."""
+
+    stream: str
+    state: Literal["syncing", "live", "stale"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BadFrame:
+    """A frame, or a part of one, that could not be understood; what came before it in the frame counts."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should know and that changes no stream."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The venue refuses us; trying again would not help."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection is of no more use. `retry`: another may be; `after`: not before so many seconds."""
+
+    reason: str
+    retry: bool = True
+    after: float | None = None
+
+
+Item = Record | StreamState | BadFrame | Notice | Refused | Lost
+
+
+# --- what a session wants done -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SocketPing:
+    """Send a WebSocket ping; `pong` is called when its answer is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection, after what was taken before it is sent."""
+
+    code: int = 1000
+    reason: str = ""
+
+
+Out = str | bytes | SocketPing | Close
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request to be made before dialling; `shown` is the URL without secrets."""
+
+    method: str
+    url: str
+    shown: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """The answer to an `HttpRequest`; the body is cut at 1 MiB."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Where the WebSocket is opened; `shown` is the URL without secrets."""
+
+    url: str
+    shown: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to be sent on a user's behalf: the venue's name for it and its fields."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+# --- what is asked of a venue --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One stream with its symbols and parameters.
+
+    `depth`: levels a side of a book. `interval`: a candle's length, e.g. "1m". `options`: parameters that only this
+    venue has.
+    """
+
+    stream: str
+    symbols: tuple[str, ...] = ()
+    depth: int = 20
+    interval: str = "1m"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a venue is and what is configured for it; no secrets.
+
+    `label` is what records carry as `env` (None for production).
+    """
+
+    url: str
+    label: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a venue has for one stream: its own name for the source, how many symbols it takes.
+
+    `partial`: there is no snapshot, only changes since connecting.
+    """
+
+    source: str
+    symbols: Literal["none", "one", "many"] = "one"
+    partial: bool = False
+
+
+class Session(Protocol):
+    """One connection's worth of protocol. Only `opening` may raise (a `MonError`)."""
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """HTTP requests where the protocol needs them first, then where to dial."""
+        ...
+
+    def opened(self, now: Now) -> list[Item]:
+        """The WebSocket is open."""
+        ...
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One WebSocket message, text or binary."""
+        ...
+
+    def pong(self, now: Now) -> list[Item]:
+        """The answer to the oldest unanswered `SocketPing`."""
+        ...
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        ...
+
+    def tick(self, now: Now) -> list[Item]:
+        """The deadline has passed."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Send something on a user's behalf."""
+        ...
+
+    def leave(self, now: Now) -> None:
+        """We want to go: unsubscribe where the protocol does that; bounded by `deadline`."""
+        ...
+
+    def done(self) -> bool:
+        """After `leave`: nothing more is awaited."""
+        ...
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """The connection is gone; `code` is the WebSocket close code, None when there was none."""
+        ...
+
+    def take(self) -> list[Out]:
+        """What is to be sent, in order; forgotten once taken."""
+        ...
+
+
+class Line(Protocol):
+    """One socket's worth of subscriptions. Outlives reconnects, and so do the lessons it has learnt."""
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        ...
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """What an HTTP status instead of an open WebSocket means at this venue; `body` is a harmless excerpt."""
+        ...
+
+
+class Venue(Protocol):
+    """A venue as the registry holds it."""
+
+    name: str
+    environments: Mapping[str, str]
+    secrets: Mapping[str, str]
+    values: Mapping[str, str]
+    streams: Mapping[str, Offer]
+    example: str
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: the symbol does not have the venue's form; the text shows the form.
+        """
+        ...
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """As few connections as the venue allows for these subscriptions."""
+        ...
