@@ -13,6 +13,8 @@ from venues.errors import UsageError
 if TYPE_CHECKING:
     from venues.venue import Venue
 
+DISTRIBUTION = "mon"
+
 VENUES = {
     "nexus": "venues.nexus:NEXUS",
 }

@@ -308,7 +308,7 @@ class NexusSession:
             order_id=str(data.order_id),
             side=_SIDES[data.side],
             order_type=data.order_type,
-            price=optional(data.order_price, "data.order_price"),
+            price=optional(data.order_price, "data.order_price") or None,  # a market order has none
             size=size,
             filled=filled,
             remaining=subtract(size, filled) if size is not None and filled is not None else None,

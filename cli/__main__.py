@@ -1,0 +1,49 @@
+"""The entry: answers `--version` before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import sys
+
+VERSION = "0.1.0"
+
+FOREIGN = """\
+mon: another distribution's `{name}` package is in the way of mon's own.
+     Install mon by itself: uv tool install mon, or pipx install mon
+"""
+
+
+def main() -> None:
+    """Run mon; ends the process with one of the documented exit codes."""
+    if sys.argv[1:] == ["--version"]:
+        _print_version()
+        return
+    foreign = _foreign_package()
+    if foreign is not None:
+        sys.stderr.write(FOREIGN.format(name=foreign))
+        sys.exit(1)
+    from cli.main import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+def _foreign_package() -> str | None:
+    """`cli` and `venues` are common names: another distribution may have put its files over ours."""
+    for name in ("cli", "venues"):
+        if getattr(__import__(name), "DISTRIBUTION", None) != "mon":
+            return name
+    return None
+
+
+def _print_version() -> None:
+    try:
+        print(f"mon {VERSION}", flush=True)
+    except BrokenPipeError:
+        # Python would complain about what it still holds for a stdout that nobody reads.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Values as text: prices and sizes with all their digits, times, sides; and a venue's text made harmless."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+ABSENT = "—"
+LONGEST_TEXT = 300
+
+
+def number(value: Decimal | None) -> str:
+    """All digits, no exponent; a dash for a figure that the venue did not send."""
+    return ABSENT if value is None else format(value, "f")
+
+
+def signed(value: Decimal | None) -> str:
+    """As `number`, with a sign also for gains."""
+    if value is None:
+        return ABSENT
+    return format(value, "+f") if value else format(value, "f")
+
+
+def column(values: Sequence[Decimal | None]) -> list[str]:
+    """Numbers for one column, right-aligned so that their decimal points stand below each other; no digit is cut."""
+    texts = [number(value) for value in values]
+    places = max((len(text.partition(".")[2]) for text in texts if text != ABSENT), default=0)
+    padded = []
+    for text in texts:
+        whole, point, fraction = text.partition(".")
+        missing = places - len(fraction) + (1 if places and not point else 0)
+        padded.append(whole + point + fraction + " " * missing)
+    return padded
+
+
+def clock(epoch_ms: int | None, *, millis: bool = True) -> str:
+    """A time of day in the local time zone."""
+    if epoch_ms is None:
+        return ABSENT
+    try:
+        moment = datetime.fromtimestamp(epoch_ms / 1000).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return ABSENT
+    text = moment.strftime("%H:%M:%S")
+    return f"{text}.{epoch_ms % 1000:03}" if millis else text
+
+
+def duration(milliseconds: float) -> str:
+    """A length of time that a person reads at a glance."""
+    seconds = max(0.0, milliseconds / 1000)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
+
+
+def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Text from outside that cannot do anything to a terminal: whatever controls is shown as an escape."""
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(character if _harmless(character) else _escape(character) for character in text)
+
+
+def _harmless(character: str) -> bool:
+    return character.isprintable() and unicodedata.category(character) not in ("Cf", "Co")
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,50 @@
+"""Exit codes, and which error ends with which."""
+
+from __future__ import annotations
+
+from venues import errors
+
+OK = 0
+FAULT = 1
+USAGE = 2
+SETUP = 3
+REFUSED = 4
+UNREACHABLE = 5
+NO_DATA = 6
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+TERMINATED = 143
+
+EXIT_CODES = {
+    OK: "ended as asked: --once, --count, --duration with data, replay done, q",
+    FAULT: "a fault of mon itself",
+    USAGE: "usage: unknown venue, stream or option, symbol of the wrong form, an option that does not apply",
+    SETUP: "configuration, credential, recording or script missing or unreadable",
+    REFUSED: "refused by the venue: credential, permission, unknown symbol or account",
+    UNREACHABLE: "venue unreachable, closed for good, or connection lost and retries used up",
+    NO_DATA: "no data in time",
+    INTERRUPTED: "Ctrl-C",
+    PIPE_CLOSED: "the reader closed the pipe",
+    TERMINATED: "TERM",
+}
+
+
+class NoDataError(errors.MonError):
+    """No data came in the time that the user gave."""
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that an error ends with."""
+    match error:
+        case errors.UsageError():
+            return USAGE
+        case errors.SetupError():
+            return SETUP
+        case errors.VenueRefused():
+            return REFUSED
+        case errors.VenueUnreachable():
+            return UNREACHABLE
+        case NoDataError():
+            return NO_DATA
+        case _:
+            return FAULT

@@ -1,0 +1,127 @@
+"""The user's own limits: data older than `--max-age` is stale; `--every` thins a state out. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cli.queues import is_last_word, key_of
+from venues.records import Record, SnapshotEnd, Status
+from venues.streams import STREAMS
+
+if TYPE_CHECKING:
+    from venues.driver import Delivered
+    from venues.venue import Now
+
+
+class MaxAge:
+    """Makes a live stream stale when its data is older than the limit, by our clock or by the venue's.
+
+    While it is stale no state passes, since it would be old; events pass, since each counts.
+    """
+
+    def __init__(self, limit_ms: int, stream: str, *, venue: str, env: str | None, symbol: str | None) -> None:
+        self._limit_ms = limit_ms
+        self._stream = stream
+        self._venue, self._env, self._symbol = venue, env, symbol
+        self._live = False
+        self._old_since: float | None = None
+        self._fresh_until: float | None = None
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        return self._fresh_until if self._live and self._old_since is None else None
+
+    def tick(self, now: Now) -> list[Delivered]:
+        """The deadline has passed."""
+        due = self.deadline()
+        if due is None or now.mono < due:
+            return []
+        return [self._stale(f"no data for {self._limit_ms / 1000:g} s (--max-age)", now)]
+
+    def passes(self, item: Delivered, now: Now) -> list[Delivered]:
+        """The item, with statuses of ours around it; nothing when it is too old to be shown."""
+        if isinstance(item, Status):
+            return self._on_status(item, now)
+        if not isinstance(item, Record) or isinstance(item, SnapshotEnd):
+            return [item]
+        return self._on_data(item, now)
+
+    def _on_status(self, status: Status, now: Now) -> list[Delivered]:
+        self._live = status.state == "live"
+        if self._live and self._fresh_until is None:
+            self._fresh_until = now.mono + self._limit_ms / 1000
+        if not self._live:
+            self._fresh_until = None
+        self._old_since = None
+        return [status]
+
+    def _on_data(self, record: Record, now: Now) -> list[Delivered]:
+        age = 0 if record.time is None else now.epoch_ms - record.time
+        if age > self._limit_ms:
+            stale: list[Delivered] = []
+            if self._live and self._old_since is None:
+                stale = [self._stale(f"data is {age / 1000:.1f} s old by the venue's clock (--max-age)", now)]
+            is_event = STREAMS[self._stream].kind == "event"
+            return [*stale, record] if is_event or is_last_word(record) else stale
+        self._fresh_until = now.mono + (self._limit_ms - max(age, 0)) / 1000
+        if self._old_since is None:
+            return [record]
+        down_ms = round((now.mono - self._old_since) * 1000)
+        self._old_since = None
+        return [self._status(now, state="live", down_ms=down_ms), record]
+
+    def _stale(self, reason: str, now: Now) -> Status:
+        self._old_since = now.mono
+        return self._status(now, state="stale", reason=reason)
+
+    def _status(self, now: Now, **fields: Any) -> Status:
+        return Status(
+            venue=self._venue,
+            env=self._env,
+            symbol=self._symbol,
+            received=now.epoch_ms,
+            stream=self._stream,
+            **fields,
+        )
+
+
+class Every:
+    """At most one record a key and interval, the latest; removals and closed candles pass at once.
+
+    What waits when the stream stops being live is dropped: it is not current any more.
+    """
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval = interval_ms / 1000
+        self._next: dict[tuple[Any, ...], float] = {}
+        self._waiting: dict[tuple[Any, ...], Record] = {}
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        return min((self._next[key] for key in self._waiting), default=None)
+
+    def tick(self, now: Now) -> list[Delivered]:
+        """What has waited long enough."""
+        due = [key for key in self._waiting if self._next[key] <= now.mono]
+        for key in due:
+            self._next[key] = now.mono + self._interval
+        return [self._waiting.pop(key) for key in due]
+
+    def passes(self, item: Delivered, now: Now) -> list[Delivered]:
+        """The item if it may pass now."""
+        if isinstance(item, Status) and item.state != "live":
+            self._waiting.clear()
+            self._next.clear()
+        if not isinstance(item, Record) or isinstance(item, Status | SnapshotEnd):
+            return [item]
+        key = key_of(item)
+        if is_last_word(item):
+            self._waiting.pop(key, None)
+            self._next.pop(key, None)
+            return [item]
+        if now.mono >= self._next.get(key, 0.0):
+            self._waiting.pop(key, None)
+            self._next[key] = now.mono + self._interval
+            return [item]
+        self._waiting[key] = item
+        return []

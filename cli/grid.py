@@ -1,0 +1,102 @@
+"""Columns of text that fit a width without ever cutting a digit.
+
+Columns are left out in a declared order when the width is too small; what still does not fit is shown as `#`, never
+as a shorter number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.text import Text
+
+GAP = 2
+
+
+@dataclass
+class Column:
+    """One column. `keep`: columns with the lowest value are left out first; `styles` is parallel to `cells`."""
+
+    title: str
+    cells: list[str]
+    align: Literal["left", "right"] = "right"
+    keep: int = 1
+    styles: list[str] = field(default_factory=list)
+    is_text: bool = False  # may be cut with an ellipsis
+
+    def width(self) -> int:
+        """In terminal cells."""
+        return max([cell_len(self.title), *map(cell_len, self.cells)])
+
+
+def lay_out(columns: list[Column], width: int) -> list[Text]:
+    """A title line and one line a row, none wider than `width`."""
+    columns = _fitting(columns, width)
+    widths = _shrunk([column.width() for column in columns], columns, width)
+    count = max((len(column.cells) for column in columns), default=0)
+    lines = [_line([_fit(c.title, w, c, is_text=True) for c, w in zip(columns, widths, strict=True)], ["bold"] * 99)]
+    for row in range(count):
+        cells = [_fit(c.cells[row], w, c, is_text=c.is_text) for c, w in zip(columns, widths, strict=True)]
+        styles = [c.styles[row] if row < len(c.styles) else "" for c in columns]
+        lines.append(_line(cells, styles))
+    return lines
+
+
+def fit_line(line: Text, width: int) -> Text:
+    """A line of words, cut at the screen's edge."""
+    line.no_wrap = True
+    line.truncate(max(width, 0), overflow="ellipsis")
+    return line
+
+
+def _fitting(columns: list[Column], width: int) -> list[Column]:
+    kept = list(columns)
+    while len(kept) > 1 and _needed([_least(column) for column in kept]) > width:
+        least = min(column.keep for column in kept)
+        last = max(index for index, column in enumerate(kept) if column.keep == least)
+        del kept[last]
+    return kept
+
+
+def _least(column: Column) -> int:
+    """Text may shrink to a dozen cells before a column is left out."""
+    return min(column.width(), 12) if column.is_text else column.width()
+
+
+def _shrunk(widths: list[int], columns: list[Column], width: int) -> list[int]:
+    excess = _needed(widths) - width
+    for index in sorted(range(len(widths)), key=lambda at: -widths[at]):
+        if excess <= 0:
+            break
+        if columns[index].is_text or len(columns) == 1:
+            shorter = max(1, widths[index] - excess, _least(columns[index]) if len(columns) > 1 else 1)
+            excess -= widths[index] - shorter
+            widths[index] = shorter
+    return widths
+
+
+def _needed(widths: list[int]) -> int:
+    return sum(widths) + GAP * max(0, len(widths) - 1)
+
+
+def _fit(text: str, width: int, column: Column, *, is_text: bool) -> str:
+    length = cell_len(text)
+    if length > width:
+        if not is_text:
+            return "#" * width
+        cut = Text(text)
+        cut.truncate(width, overflow="ellipsis")
+        return cut.plain
+    padding = " " * (width - length)
+    return text + padding if column.align == "left" else padding + text
+
+
+def _line(cells: list[str], styles: list[str]) -> Text:
+    line = Text(no_wrap=True)
+    for index, (cell, style) in enumerate(zip(cells, styles, strict=False)):
+        if index:
+            line.append(" " * GAP)
+        line.append(cell, style or None)
+    return line

@@ -1,0 +1,196 @@
+"""The commands, one line each, loaded when they are used; and how every run ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from cli.__main__ import VERSION
+from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
+from venues import VENUES, venue_named
+from venues.errors import MonError
+from venues.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# name → what the help says of it, where it is: `module:function`, or `module:app` of a group.
+COMMANDS = {
+    "replay": ("Play a recording.", "cli.replay:replay"),
+    "sim": ("Run the simulator of all venues until stopped.", "cli.sim:sim"),
+    "venues": ("The venues and the streams that each has.", "cli.venues:venues"),
+    "schema": ("The JSON Schema of every line that a stream can print.", "cli.schema:schema"),
+    "config": ("Make, show or check the configuration.", "cli.config_commands:app"),
+    "completion": ("The completion script of a shell.", "cli.completion:completion"),
+}
+
+HELP = """Live markets and accounts in the terminal: a table for people, JSON lines for scripts."""
+
+EXAMPLES = """\b
+Examples:
+  mon book nexus SPOT_BTC_USDT --env sim
+  mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
+  mon positions nexus SPOT_BTC_USDT --record today.jsonl.gz
+  mon venues
+"""
+
+STREAM_EXAMPLES = """\b
+Examples:
+  mon {stream} nexus SPOT_BTC_USDT --env sim
+  mon {stream} nexus SPOT_BTC_USDT --once | jq .
+  mon {stream} nexus SPOT_BTC_USDT --env sim --count 5 -o csv
+"""
+
+
+class _Commands(TyperGroup):
+    """Knows all names and short helps; loads a command only when it is run."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, stream in STREAMS.items():
+            offered = any(name in venue_named(venue).streams for venue in VENUES)
+            self._add(name, f"{stream.title.capitalize()}, live.", hidden=not offered)
+        for name, (help_text, _) in COMMANDS.items():
+            self._add(name, help_text)
+
+    def _add(self, name: str, help_text: str, *, hidden: bool = False) -> None:
+        self.add_command(TyperCommand(name, help=help_text, short_help=help_text, hidden=hidden))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, _loaded(name) if name is not None and command is not None else command, rest
+
+
+def _loaded(name: str) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    if name in STREAMS:
+        from cli.options import stream_function
+
+        epilog = STREAM_EXAMPLES.format(stream=name)
+        app.command(name, epilog=epilog, no_args_is_help=True)(stream_function(name, watch_request))
+    else:
+        module, _, attribute = COMMANDS[name][1].partition(":")
+        loaded = import_module(module)
+        target = getattr(loaded, attribute)
+        if isinstance(target, typer.Typer):
+            return typer.main.get_command(target)
+        app.command(name, epilog=getattr(loaded, "EXAMPLES", None))(target)
+    return typer.main.get_command(app)
+
+
+def watch_request(request: Any) -> None:
+    """Watch one stream, then end with its exit code."""
+    from cli.output import Words
+    from cli.watch import watch
+    from venues.redaction import Redactor
+
+    redactor = Redactor()
+    REDACTORS.append(redactor)
+    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor))
+
+
+# What this run must hide, also from its last words.
+REDACTORS: list[Any] = []
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    _open_missing_descriptors()
+    try:
+        return _ending(lambda: _app()(list(arguments), prog_name="mon", standalone_mode=False), arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
+    """How a call ends, told on stderr where it is not as asked."""
+    from cli.output import ReaderGone, Words, abandon_stdout
+
+    words = Words()
+    try:
+        code = call()
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        return _usage_error(error, words)
+    except (ReaderGone, BrokenPipeError):
+        abandon_stdout()
+        return PIPE_CLOSED
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Exception as error:
+        words.error(_last_words(error, verbose=_wants_traceback(arguments)))
+        return exit_code(error)
+    return code if isinstance(code, int) else OK
+
+
+def _usage_error(error: Any, words: Any) -> int:
+    message = _hidden(error.format_message())
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(message + "\n")
+        return USAGE
+    hint = f"\ntry: {context.command_path} --help" if context is not None else ""
+    words.error(message + hint)
+    return int(error.exit_code)
+
+
+def _last_words(error: Exception, *, verbose: bool) -> str:
+    known = isinstance(error, MonError) or exit_code(error) != FAULT
+    text = str(error) if known else f"a fault of mon itself: {type(error).__name__}: {error}"
+    if verbose:
+        import traceback
+
+        text += "\n" + "".join(traceback.format_exception(error))
+    elif not known:
+        text += "\nrun it again with -v for the traceback, and please report it"
+    return _hidden(text)
+
+
+def _hidden(text: str) -> str:
+    for redactor in REDACTORS:
+        text = redactor.text(text)
+    return text
+
+
+def _wants_traceback(arguments: Sequence[str]) -> bool:
+    return any(argument in ("-v", "--verbose", "-qv", "-vq") for argument in arguments)
+
+
+def _app() -> Any:
+    app = typer.Typer(
+        cls=_Commands,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=HELP, epilog=EXAMPLES)(_top)
+    return typer.main.get_command(app)
+
+
+def _top(
+    version: bool = typer.Option(False, "--version", help="Show the version and end.", is_eager=True),
+) -> None:
+    if version:
+        from cli.output import print_out
+
+        print_out(f"mon {VERSION}")
+        raise typer.Exit(OK)
+
+
+def _open_missing_descriptors() -> None:
+    """A stdin, stdout or stderr that was closed must not become our socket or our pipe."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w", closefd=False))

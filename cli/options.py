@@ -1,0 +1,236 @@
+"""The options that stream commands share, and the request that they make."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003  typer reads it
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from venues import VENUES, venue_named
+from venues.errors import UsageError
+from venues.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Format = Literal["auto", "table", "jsonl", "csv"]
+LONGEST_DURATION_MS = 366 * 86_400_000
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds from "500ms", "30s", "5m", "2h", "1d"; a bare number is seconds.
+
+    Raises:
+        typer.BadParameter: anything else, and what is not above 0.
+    """
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)?", text.strip())
+    length = round(float(match[1]) * _UNITS[match[2] or "s"]) if match else 0
+    if not 0 < length <= LONGEST_DURATION_MS:
+        raise typer.BadParameter(f'expected a duration such as 500ms, 30s or 5m, got "{text}"')
+    return length
+
+
+def speed_factor(text: str) -> float:
+    """A factor above 0, or infinity for "max".
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    if text == "max":
+        return math.inf
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise typer.BadParameter(f'expected a factor such as 0.5 or 10, or max, got "{text}"')
+    return factor
+
+
+class DurationParser:
+    """A duration as typer parses it; shown as such in the help."""
+
+    __name__ = "duration"
+
+    def __call__(self, value: str | int) -> int:
+        return value if isinstance(value, int) else duration_ms(value)
+
+
+class SpeedParser:
+    """A speed as typer parses it; shown as such in the help."""
+
+    __name__ = "speed"
+
+    def __call__(self, value: str | float) -> float:
+        return value if isinstance(value, float) else speed_factor(value)
+
+
+def _duration(*names: str, help: str) -> Any:  # noqa: A002
+    return typer.Option(*names, parser=DurationParser(), metavar="DURATION", help=help)
+
+
+def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The environments of the venue that was typed, `sim` included."""
+    name = ctx.params.get("venue")
+    known = [*venue_named(name).environments] if name in VENUES else ["production", "staging"]
+    return [environment for environment in (*known, "sim") if environment.startswith(incomplete)]
+
+
+def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The markets that every simulator of the venue has; a venue's own list is not asked for."""
+    from venues.simulator import markets
+
+    name = ctx.params.get("venue")
+    return [symbol for symbol in markets(name) if symbol.startswith(incomplete)] if name in VENUES else []
+
+
+def _complete_venue(stream: str) -> Callable[[str], list[tuple[str, str]]]:
+    def complete(incomplete: str) -> list[tuple[str, str]]:
+        offers = ((name, venue_named(name).streams.get(stream)) for name in VENUES if name.startswith(incomplete))
+        return [(name, offer.source) for name, offer in offers if offer is not None]
+
+    return complete
+
+
+@dataclass
+class StreamRequest:
+    """Everything a user said about one stream; the defaults are those of the options."""
+
+    venue: Annotated[str, typer.Argument(help="The venue.", show_default=False)]
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            help="The venue's own spelling; several only where the venue takes several.",
+            autocompletion=complete_symbol,
+            show_default=False,
+        ),
+    ] = None
+    depth: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 unless said otherwise.")
+    ] = None
+    interval: Annotated[
+        str | None, typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise.")
+    ] = None
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
+    ] = "auto"
+    env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The venue's environment (production, staging, …); sim: the simulator inside mon.",
+            autocompletion=complete_environment,
+        ),
+    ] = None
+    once: Annotated[bool, typer.Option("--once", help="End after the first complete state, or the first event.")] = (
+        False
+    )
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many data records.")] = None
+    duration: Annotated[int | None, _duration("--duration", help="End after this time.")] = None
+    timeout: Annotated[
+        int | None, _duration("--timeout", help="End with exit code 6 if no data came by then (--once: 30s).")
+    ] = None
+    every: Annotated[int | None, _duration("--every", help="At most one line a key and interval, the latest.")] = None
+    max_age: Annotated[int | None, _duration("--max-age", help="Data older than this is stale.")] = None
+    retries: Annotated[int | None, typer.Option(min=0, help="Give up after so many further tries in a row.")] = None
+    raw: Annotated[bool, typer.Option("--raw", help="The frames as they come and go, without secrets.")] = False
+    record: Annotated[
+        Path | None, typer.Option(help="Keep all that happens on the connection (FILE.gz: compressed).")
+    ] = None
+    replay: Annotated[Path | None, typer.Option(help="Play a recording instead of connecting.")] = None
+    speed: Annotated[
+        float | None,
+        typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="Of a replay; 1 unless said otherwise."),
+    ] = None
+    numbers: Annotated[
+        Literal["number", "string"], typer.Option(help="How JSON lines carry prices, sizes and money.")
+    ] = "number"
+    status: Annotated[
+        Literal["inline", "stderr"], typer.Option(help="Where interruptions are told: inline and on stderr, or stderr.")
+    ] = "inline"
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file.")] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False
+    stream: str = field(default="", init=False)
+
+    def names(self) -> tuple[str, ...]:
+        """The symbols."""
+        return tuple(self.symbols or ())
+
+
+def applies(option: str, stream: str) -> bool:
+    """Whether a stream's command has the option."""
+    match option:
+        case "depth":
+            return stream == "book"
+        case "interval":
+            return stream == "candles"
+        case "every":
+            return STREAMS[stream].kind == "state"
+        case _:
+            return option != "stream"
+
+
+def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callable[..., None]:
+    """A function with the signature that typer reads: the options of `StreamRequest` that apply to the stream."""
+
+    def command(**given: Any) -> None:
+        request = StreamRequest(**given)
+        request.stream = stream
+        run(request)
+
+    hints = get_type_hints(StreamRequest, include_extras=True)
+    hints["venue"] = Annotated[
+        str,
+        typer.Argument(
+            metavar="VENUE",
+            help=f"One of: {', '.join(_venues_with(stream)) or 'none yet'}.",
+            autocompletion=_complete_venue(stream),
+            show_default=False,
+        ),
+    ]
+    parameters = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(StreamRequest).parameters.items()
+        if applies(name, stream)
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = f"{STREAMS[stream].title.capitalize()}, live."
+    return command
+
+
+def check_together(request: StreamRequest) -> None:
+    """Options that exclude each other, or that mean nothing without another.
+
+    Raises:
+        UsageError: names both, so that none is silently ignored.
+    """
+    without_connection = ("env", "record", "retries", "profile")
+    for option in without_connection:
+        if request.replay is not None and getattr(request, option) is not None:
+            raise UsageError(f"--{option} does not apply to --replay, which makes no connection")
+    if request.speed is not None and request.replay is None:
+        raise UsageError("--speed applies to --replay only")
+    if request.once and request.count is not None:
+        raise UsageError("expected --once or --count, got both")
+    if request.raw:
+        for option in ("every", "max_age"):
+            if getattr(request, option) is not None:
+                raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
+        if request.output in ("table", "csv"):
+            raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
+    if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
+        raise UsageError("--numbers string applies to the records of JSON lines only")
+
+
+def _venues_with(stream: str) -> list[str]:
+    return [name for name in VENUES if stream in venue_named(name).streams]

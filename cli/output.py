@@ -1,0 +1,337 @@
+"""stdout: lines for scripts, in a thread of its own, so that a slow reader never holds up the socket.
+
+What is said to people goes to stderr, through `say`; stdout carries data and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import io
+import os
+import re
+import select
+import sys
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from cli import cells
+from venues.records import Book, Level, Record, SnapshotEnd, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cli.queues import Queue
+
+STDOUT = 1
+STDERR = 2
+LOOK_EVERY = 0.1  # seconds between two looks of the output thread when nothing wakes it
+
+
+class ReaderGone(Exception):
+    """The reader closed the pipe."""
+
+
+class RawFrame(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One frame as it came or went, without secrets; `frame_base64` where it is no UTF-8 text."""
+
+    received: int
+    direction: str
+    frame: str | None = None
+    frame_base64: str | None = None
+
+
+def is_data(record: Any) -> bool:
+    """Whether a line counts for --count: data, not what is said about it."""
+    if isinstance(record, RawFrame):
+        return record.direction == "in"
+    return not isinstance(record, Status | SnapshotEnd)
+
+
+class Limit:
+    """When enough has been written: after `count` data records, or, with `once`, after the first full state.
+
+    `ends_with_snapshot`: that state is a set of rows that a `snapshot_end` completes.
+    """
+
+    def __init__(self, *, count: int | None, once: bool, ends_with_snapshot: bool) -> None:
+        self.reached = False
+        self._data = 0
+        self._count = 1 if once and not ends_with_snapshot else count
+        self._until_end = once and ends_with_snapshot
+
+    def cut(self, records: Sequence[Any]) -> Sequence[Any]:
+        """As many of the records as may be written."""
+        if self._count is None and not self._until_end:
+            return records
+        for index, record in enumerate(records):
+            if is_data(record):
+                self._data += 1
+                self.reached = self._count is not None and self._data >= self._count
+            elif self._until_end and isinstance(record, SnapshotEnd):
+                self.reached = True
+            if self.reached:
+                return records[: index + 1]
+        return records
+
+
+class Sink(Protocol):
+    """Where records go: lines or a table. Called by the output thread only."""
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Write records, none of which may be left out. Raises ReaderGone."""
+        ...
+
+    def idle(self) -> None:
+        """Called between writes, at least every tenth of a second."""
+        ...
+
+    def close(self) -> None:
+        """Everything was written."""
+        ...
+
+
+class JsonLines:
+    """One JSON object a line; several that are ready together are written together."""
+
+    def __init__(self, *, numbers_as_strings: bool, to_terminal: bool) -> None:
+        self._encoder = msgspec.json.Encoder(decimal_format="string" if numbers_as_strings else "number")
+        self._to_terminal = to_terminal
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Write records as lines."""
+        data = self._encoder.encode_lines(records)
+        if self._to_terminal:
+            data = _harmless_json(data)
+        write_all(STDOUT, data)
+
+    def idle(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class CsvLines:
+    """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
+
+    def __init__(self, record: type[Record], *, to_terminal: bool) -> None:
+        self._columns = _csv_columns(record)
+        self._to_terminal = to_terminal
+        self._head_written = False
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Write records as rows."""
+        text = io.StringIO()
+        rows = csv.DictWriter(text, self._columns, lineterminator="\n", extrasaction="ignore")
+        if not self._head_written:
+            rows.writeheader()
+            self._head_written = True
+        for record in records:
+            if is_data(record):
+                rows.writerows(self._rows(record))
+        if text.tell():
+            write_all(STDOUT, text.getvalue().encode())
+
+    def idle(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """A header also when nothing came."""
+        if not self._head_written:
+            self.write([])
+
+    def _rows(self, record: Record) -> list[dict[str, str]]:
+        common = {name: self._cell(getattr(record, name)) for name in record.__struct_fields__ if name in self._columns}
+        if not isinstance(record, Book):
+            return [common]
+        return [
+            common | {"side": side, "level": str(place), "price": self._cell(level.price)}
+            | {"size": self._cell(level.size), "orders": self._cell(level.orders)}
+            for side, levels in (("bid", record.bids), ("ask", record.asks))
+            for place, level in enumerate(levels, start=1)
+        ]  # fmt: skip
+
+    def _cell(self, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, dict | list):
+            return msgspec.json.Encoder(decimal_format="number").encode(value).decode()
+        text = str(value)
+        return cells.harmless(text, len(text)) if self._to_terminal else text
+
+
+def _csv_columns(record: type[Record]) -> list[str]:
+    if record is Book:
+        level = ["side", "level", *Level.__struct_fields__]
+        own = [name for name in record.__struct_fields__ if name not in ("bids", "asks")]
+        return _common_first([*own, *level])
+    return _common_first(record.__struct_fields__)
+
+
+def _common_first(names: Iterable[str]) -> list[str]:
+    common = Record.__struct_fields__
+    return [*common, *(name for name in names if name not in common)]
+
+
+class Output(threading.Thread):
+    """The output thread: takes what waits in a queue, writes it, notices a reader that is gone.
+
+    `on_end` is called once, in this thread: with `limit_reached`, or with what went wrong, or None after `finish`.
+    """
+
+    def __init__(self, queue: Queue, sink: Sink, limit: Limit, on_end: Callable[[BaseException | None], None]) -> None:
+        super().__init__(name="output", daemon=True)  # a write that hangs must not hold up the end of the process
+        self._queue = queue
+        self._sink = sink
+        self._limit = limit
+        self._on_end = on_end
+        self._finishing = False
+        self._idle = False
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+
+    def put(self, records: Sequence[Any]) -> None:
+        """Hand records over; never waits. For the event loop."""
+        self._queue.put(records)
+        if self._idle:
+            self._idle = False
+            self._wake()
+
+    def finish(self) -> None:
+        """Write what waits, then end."""
+        self._finishing = True
+        self._wake()
+
+    def run(self) -> None:
+        """Until finished, the limit is reached, or the reader is gone."""
+        problem: BaseException | None = None
+        try:
+            self._write_until_done()
+            self._sink.close()
+        except BaseException as error:
+            problem = error
+        self._on_end(problem)
+
+    def _write_until_done(self) -> None:
+        while not self._limit.reached:
+            finishing = self._finishing  # looked at before the queue: what was put before `finish` is written
+            self._idle = True
+            records = self._queue.take()
+            if records:
+                self._idle = False
+                wanted = self._limit.cut(records)
+                self._sink.write(wanted)
+            elif finishing:
+                return
+            else:
+                self._wait()
+            self._sink.idle()
+
+    def _wait(self) -> None:
+        watched = select.poll()
+        watched.register(self._wake_reader, select.POLLIN)
+        watched.register(STDOUT, 0)  # errors and hang-ups are always told
+        for descriptor, happened in watched.poll(LOOK_EVERY * 1000):
+            if descriptor == self._wake_reader:
+                os.read(self._wake_reader, 4096)
+            elif happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+                raise ReaderGone
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_writer, b"w")
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data, also to a descriptor that somebody set not to block.
+
+    Raises:
+        ReaderGone: nobody will read it.
+    """
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO):  # EIO: the terminal is gone
+                raise ReaderGone from None
+            raise
+
+
+def print_out(text: str) -> None:
+    """Text that a command prints once.
+
+    Raises:
+        ReaderGone: the reader closed the pipe.
+    """
+    write_all(STDOUT, text.encode(errors="replace") + b"\n")
+
+
+class Words:
+    """What is said to a person, on stderr; a stderr that nobody reads holds nothing up."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._waiting: deque[bytes] = deque(maxlen=100)
+
+    def say(self, text: str) -> None:
+        """A notice, left out when the user wants quiet."""
+        if not self._quiet:
+            self._write(text)
+
+    def error(self, text: str) -> None:
+        """An error, never left out."""
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        lines = [cells.harmless(line, 2_000) for line in text.splitlines()] or [""]
+        self._waiting.append(("mon: " + "\n     ".join(lines) + "\n").encode(errors="replace"))
+        with contextlib.suppress(OSError):
+            while self._waiting and _writable(STDERR):
+                os.write(STDERR, self._waiting[0])
+                self._waiting.popleft()
+
+
+def _writable(descriptor: int) -> bool:
+    watched = select.poll()
+    watched.register(descriptor, select.POLLOUT)
+    return any(happened & select.POLLOUT for _, happened in watched.poll(0))
+
+
+def is_terminal(descriptor: int) -> bool:
+    """Whether a person sits at the descriptor."""
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def abandon_stdout() -> None:
+    """After a closed pipe: whatever Python still holds for stdout goes nowhere, silently."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, STDOUT)
+        os.close(nowhere)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+
+
+# JSON escapes what is below 0x20 only. DEL, the C1 controls (U+009B is a CSI), and the marks that turn text around
+# would reach the terminal raw.
+_CONTROLS = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def _harmless_json(data: bytes) -> bytes:
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode()).encode()

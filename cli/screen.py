@@ -1,0 +1,212 @@
+"""The live table: one frame for all streams around a view; drawn by the output thread, at most ten times a second."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from cli import cells, config
+from cli.grid import fit_line
+from venues.records import Record, SnapshotEnd, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from venues.streams import Stream
+
+DRAW_EVERY = 0.1
+RATE_OVER = 5.0  # seconds over which messages a second are counted
+SMALLEST = (24, 6)
+
+STATE_STYLE = {
+    "connecting": "yellow",
+    "syncing": "yellow",
+    "live": "bold green",
+    "stale": "bold black on yellow",
+    "reconnecting": "bold white on red",
+    "closed": "bold white on red",
+}
+
+
+class View(Protocol):
+    """What a stream looks like between header and footer."""
+
+    def add(self, record: Any) -> None:
+        """One record."""
+        ...
+
+    def start_over(self) -> None:
+        """The stream is live again after an interruption; a new state, or a gap, lies here."""
+        ...
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """The body, at most `height` lines of at most `width` cells."""
+        ...
+
+
+@dataclass(frozen=True)
+class Title:
+    """What the header says that does not change."""
+
+    venue: str
+    env: str | None
+    symbols: Sequence[str]
+    stream: Stream
+    partial: bool
+
+
+class Rate:
+    """Messages a second over the last seconds; counted by the event loop, read by the output thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = 0
+        self._clock = clock
+        self._marks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def per_second(self) -> float:
+        """The rate, also while fewer seconds have passed."""
+        now = self._clock()
+        if now - self._marks[-1][0] >= 0.5:
+            self._marks.append((now, self.total))
+        while len(self._marks) > 2 and now - self._marks[1][0] >= RATE_OVER:
+            del self._marks[0]
+        since, count = self._marks[0]
+        return (self.total - count) / max(now - since, 0.5)
+
+
+class Table:
+    """A sink that draws. `notice` may be called from the event loop."""
+
+    def __init__(
+        self, view: View, title: Title, rate: Rate, *, on_terminal: bool, epoch_ms: Callable[[], int], keys: str
+    ) -> None:
+        self._view = view
+        self._title = title
+        self._rate = rate
+        self._epoch_ms = epoch_ms
+        self._keys = keys
+        wanted = config.color_wanted()
+        self._console = Console(
+            no_color=True if wanted is False else None,
+            force_terminal=True if wanted else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=config.forced_columns(),
+        )
+        self._live: Live | None = None
+        self._on_terminal = on_terminal
+        self._status: Status | None = None
+        self._interrupted = False
+        self._since: int | None = None
+        self._latest: int | None = None
+        self._notice = ""
+        self._dirty = True
+        self._drawn: Any = None
+        self._next_draw = 0.0
+
+    def notice(self, text: str) -> None:
+        """Words for the footer."""
+        self._notice = text
+        self._dirty = True
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Fold records into the view."""
+        for record in records:
+            if isinstance(record, Status):
+                self._on_status(record)
+            elif not isinstance(record, SnapshotEnd):
+                self._view.add(record)
+                self._latest = record.received
+        self._dirty = True
+
+    def idle(self) -> None:
+        """Draw when something has changed, the age and the screen's size included."""
+        now = time.monotonic()
+        if not self._on_terminal or now < self._next_draw:
+            return
+        size = self._console.size
+        changing = (size, self._header(size.width).plain)
+        if not self._dirty and changing == self._drawn:
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
+            self._live.start()
+        self._dirty, self._drawn = False, changing
+        self._live.update(Group(*self._frame(size.width, size.height)), refresh=True)
+        self._next_draw = time.monotonic() + DRAW_EVERY
+
+    def close(self) -> None:
+        """Back to the normal screen, where the last table stays."""
+        self.restore()
+        width = self._console.width
+        lines = [self._header(width), Text(), *self._body(width, 1_000)]
+        for line in lines:
+            line.rstrip()
+            self._console.print(line, no_wrap=True, overflow="crop", crop=True, soft_wrap=False)
+
+    def restore(self) -> None:
+        """The terminal as it was, also after a failure."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _on_status(self, status: Status) -> None:
+        self._status = status
+        if status.state in ("stale", "reconnecting"):
+            self._interrupted = True
+        if status.state == "live":
+            if self._since is None or self._interrupted:
+                self._since = status.received
+            if self._interrupted:
+                self._view.start_over()
+                self._interrupted = False
+
+    def _frame(self, width: int, height: int) -> list[Text]:
+        if width < SMALLEST[0] or height < SMALLEST[1]:
+            return [fit_line(Text(f"mon needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}"), width)]
+        body = self._body(width, height - 3)
+        space = [Text() for _ in range(height - 3 - len(body))]
+        return [self._header(width), Text(), *body, *space, self._footer(width)]
+
+    def _body(self, width: int, height: int) -> list[Text]:
+        body = [fit_line(line, width) for line in self._view.lines(width, height)[:height]]
+        if self._status is None or self._status.state != "live":
+            for line in body:
+                line.stylize("dim")
+        return body
+
+    def _header(self, width: int) -> Text:
+        title = self._title
+        line = Text(title.venue, style="bold")
+        if title.env is not None:
+            line.append(f" {cells.harmless(title.env).upper() if title.env in ('sim', 'replay') else title.env} ",
+                        "bold black on magenta")  # fmt: skip
+        line.append("".join(f"  {cells.harmless(symbol, 40)}" for symbol in title.symbols))
+        line.append(f"  {title.stream.name}  ")
+        line.append_text(self._state())
+        if self._latest is not None:
+            line.append(f"  age {cells.duration(self._epoch_ms() - self._latest)}")
+        line.append(f"  {self._rate.per_second():.1f} msg/s")
+        return fit_line(line, width)
+
+    def _state(self) -> Text:
+        state = "connecting" if self._status is None else self._status.state
+        style = STATE_STYLE[state]
+        if state == "live" and self._title.partial:
+            return Text(f"PARTIAL, changes since {cells.clock(self._since, millis=False)}", style)
+        return Text(state.upper(), style)
+
+    def _footer(self, width: int) -> Text:
+        words = f"{cells.harmless(self._notice)}   {self._keys}" if self._notice else self._keys
+        return fit_line(Text(words, style="dim"), width)
+
+
+def values(records: Sequence[Record], name: str) -> list[Any]:
+    """One field of many records, for a column."""
+    return [getattr(record, name) for record in records]

@@ -1,0 +1,49 @@
+"""Statuses: which of them belong into a stream of lines, and what they are in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli import cells
+
+if TYPE_CHECKING:
+    from venues.records import Status
+
+_TROUBLE = ("stale", "reconnecting", "closed")
+
+
+class StatusGate:
+    """A healthy stream of lines is data only; an interruption is in it from its first status to its last."""
+
+    def __init__(self) -> None:
+        self._live = False
+        self._disturbed = False
+
+    def passes(self, status: Status) -> bool:
+        """Whether the status belongs into the stream."""
+        if status.state in _TROUBLE:
+            self._disturbed = True
+            return True
+        if status.state != "live":
+            return self._disturbed
+        again = self._live or self._disturbed
+        self._live, self._disturbed = True, False
+        return again
+
+
+def in_words(status: Status) -> str | None:
+    """What happened and what is done about it; None when it is nothing to talk about."""
+    reason = status.reason or ""
+    match status.state:
+        case "reconnecting":
+            again = cells.duration(status.retry_in_ms or 0)
+            return f"{status.stream}: {reason}; trying again in {again} (try {status.attempt})"
+        case "stale":
+            return f"{status.stream} is stale: {reason}"
+        case "live" if status.down_ms is not None:
+            text = f"{status.stream} is live again after {cells.duration(status.down_ms)}"
+            return f"{text}; {reason}" if reason else text
+        case "live" if reason:
+            return f"{status.stream}: {reason}"
+        case _:
+            return None

@@ -1,0 +1,540 @@
+"""The loop of a stream command: records to a table, or records to lines, until somebody has had enough."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+import signal
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cli import cells, config, keys
+from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
+from cli.freshness import Every, MaxAge
+from cli.options import StreamRequest, check_together
+from cli.output import (
+    STDERR,
+    STDOUT,
+    CsvLines,
+    JsonLines,
+    Limit,
+    Output,
+    RawFrame,
+    ReaderGone,
+    Sink,
+    Words,
+    is_terminal,
+)
+from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
+from cli.statuses import StatusGate, in_words
+from venues import history, venue_named
+from venues.connection import Connection, SystemClock
+from venues.driver import Driver
+from venues.errors import MonError, UsageError
+from venues.recording import Recorder, Recording, header_for, play
+from venues.records import Record, SnapshotEnd, Status
+from venues.redaction import Redactor  # noqa: TC001
+from venues.streams import STREAMS
+from venues.venue import BadFrame, Notice, Now, Settings, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from venues.driver import Delivered
+    from venues.simulator import Simulator
+    from venues.venue import Venue
+
+ONCE_TIMEOUT_MS = 30_000
+LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
+BAD_FRAMES_EVERY = 1.0  # seconds between two words about bad frames
+
+
+def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
+    """Watch one stream; the exit code.
+
+    Raises:
+        MonError: whatever ended it that was not asked for.
+    """
+    check_together(request)
+    recording = None if request.replay is None else Recording(request.replay)
+    venue, subscription = _asked_for(request, recording)
+    watcher = Watcher(request, venue, subscription, recording, words, redactor)
+    return asyncio.run(watcher.run())
+
+
+def _asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
+    """The venue and the subscription, checked.
+
+    Raises:
+        UsageError: the venue has no such stream, or the symbols do not fit.
+    """
+    venue = venue_named(request.venue)
+    offer = venue.streams.get(request.stream)
+    if offer is None:
+        raise UsageError(f"{venue.name} has no stream {request.stream}; it has: {', '.join(venue.streams)}")
+    symbols = request.names()
+    if recording is not None:
+        symbols = _recorded_symbols(request, recording, venue)
+    if offer.symbols == "none" and symbols:
+        raise UsageError(f"{request.stream} of {venue.name} takes no symbol, got {' '.join(symbols)}")
+    if offer.symbols != "none" and not symbols:
+        raise UsageError(
+            f"{request.stream} of {venue.name} needs a symbol, e.g. mon {request.stream} {venue.name} {venue.example}"
+        )
+    if offer.symbols == "one" and len(symbols) > 1:
+        raise UsageError(f"{request.stream} of {venue.name} takes one symbol, got {' '.join(symbols)}")
+    for symbol in symbols:
+        venue.check_symbol(symbol)
+    recorded = _recorded_subscription(recording, request.stream)
+    subscription = Subscription(
+        request.stream,
+        symbols,
+        depth=request.depth or recorded.depth,
+        interval=request.interval or recorded.interval,
+        options=recorded.options,
+    )
+    venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
+    return venue, subscription
+
+
+def _recorded_subscription(recording: Recording | None, stream: str) -> Subscription:
+    """What a recording was made with, or the defaults."""
+    for subscription in recording.header.subscriptions if recording is not None else ():
+        if subscription.stream == stream:
+            return Subscription(stream, depth=subscription.depth, interval=subscription.interval,
+                                options=subscription.options)  # fmt: skip
+    return Subscription(stream)
+
+
+def _recorded_symbols(request: StreamRequest, recording: Recording, venue: Venue) -> tuple[str, ...]:
+    header = recording.header
+    if header.venue != venue.name:
+        raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
+    recorded = header.subscriptions[0].symbols if header.subscriptions else ()
+    if request.names() and request.names() != recorded:
+        raise UsageError(f"{request.replay} is a recording of {' '.join(recorded) or 'no symbol'}")
+    return recorded
+
+
+class Watcher:
+    """One stream from its connection to the reader. Everything but the output thread runs in one event loop."""
+
+    def __init__(
+        self,
+        request: StreamRequest,
+        venue: Venue,
+        subscription: Subscription,
+        recording: Recording | None,
+        words: Words,
+        redactor: Redactor,
+    ) -> None:
+        self._request = request
+        self._venue = venue
+        self._subscription = subscription
+        self._recording = recording
+        self._words = words
+        self._redactor = redactor
+        self._stream = STREAMS[request.stream]
+        self._partial = venue.streams[request.stream].partial
+        self._as_table = _as_table(request)
+        self._clock = SystemClock()
+        self._gate = StatusGate()
+        self._stages: list[MaxAge | Every] = []
+        self._stage_timer: asyncio.TimerHandle | None = None
+        self._batch: list[Any] = []
+        self._flush_due = False
+        self._bad_frames = 0
+        self._bad_frame_said_at = -math.inf
+        self._data_seen = False
+        self._stopping = asyncio.Event()
+        self._exit = OK
+        self._problem: BaseException | None = None
+        self._output_ended = asyncio.Event()
+        self._recorder: Recorder | None = None
+        self._table: Any = None
+
+    async def run(self) -> int:
+        """Until it ends; the exit code."""
+        self._loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._remove_signals)
+            self._take_signals()
+            simulator = await self._start_simulator()
+            try:
+                access = self._access(simulator)
+                self._open_output(access.settings)
+                if self._table is not None:
+                    stack.callback(self._table.restore)
+                    stack.enter_context(keys.watched(self._on_key))
+                self._set_timers()
+                await self._watch(access)
+            finally:
+                if simulator is not None:
+                    await simulator.close()
+        if self._problem is not None:
+            raise self._problem
+        return self._exit
+
+    # --- setting up
+
+    async def _start_simulator(self) -> Simulator | None:
+        """The simulator inside this process, unless an address was set by hand, which comes first."""
+        if self._request.env != config.SIM or self._recording is not None:
+            return None
+        by_hand = config.load().address_by_hand(self._venue, None, self._request.profile)
+        if by_hand is not None:
+            self._words.say(f"the address set as {by_hand.origin} comes before --env sim")
+            return None
+        from venues.simulator import Simulator
+
+        simulator = Simulator()
+        await simulator.start()
+        return simulator
+
+    def _access(self, simulator: Simulator | None) -> config.Access:
+        name = self._venue.name
+        if self._recording is not None:
+            return config.Access(self._recording.header.settings(), {}, None)
+        configured = config.load()
+        if simulator is not None:
+            url, secrets = simulator.url(name), simulator.credentials(name)
+            return configured.simulated(self._venue, url, secrets, self._request.profile)
+        environment = None if self._request.env == config.SIM else self._request.env
+        return configured.access(self._venue, environment, self._request.profile)
+
+    def _open_output(self, settings: Settings) -> None:
+        request = self._request
+        if request.max_age is not None:
+            symbols = self._subscription.symbols
+            symbol = symbols[0] if len(symbols) == 1 else None
+            label = settings.label
+            self._stages.append(
+                MaxAge(request.max_age, request.stream, venue=self._venue.name, env=label, symbol=symbol)
+            )
+        if request.every is not None:
+            self._stages.append(Every(request.every))
+        ends_with_snapshot = self._stream.keyed and not self._partial and not request.raw
+        limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
+        self._queue = self._make_queue()
+        self._output = Output(self._queue, self._make_sink(settings), limit, self._on_output_end)
+        self._output.start()
+        if request.record is not None:
+            header = header_for(self._venue.name, settings, [self._subscription])
+            self._recorder = Recorder(request.record, header, self._redactor)
+
+    def _make_queue(self) -> Queue:
+        if self._as_table:
+            return LatestEvents() if self._stream.kind == "event" else StateQueue()
+        return EventQueue() if self._stream.kind == "event" or self._request.raw or self._recording else StateQueue()
+
+    def _make_sink(self, settings: Settings) -> Sink:
+        request = self._request
+        to_terminal = is_terminal(STDOUT)
+        if self._as_table:
+            from cli.screen import Rate, Table, Title
+
+            self._rate = Rate()
+            title = Title(
+                self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
+            )
+            self._table = Table(
+                import_module(f"cli.{request.stream}").view(),
+                title,
+                self._rate,
+                on_terminal=to_terminal,
+                epoch_ms=lambda: self._clock.now().epoch_ms,
+                keys="q quit",
+            )
+            sink: Sink = self._table
+            return sink
+        if request.output == "csv":
+            return CsvLines(self._stream.record, to_terminal=to_terminal)
+        return JsonLines(numbers_as_strings=request.numbers == "string", to_terminal=to_terminal)
+
+    def _set_timers(self) -> None:
+        request = self._request
+        timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once else None)
+        if timeout is not None:
+            self._loop.call_later(timeout / 1000, self._on_timeout, timeout)
+        if request.duration is not None:
+            self._loop.call_later(request.duration / 1000, self._on_duration)
+
+    def _on_timeout(self, timeout: int) -> None:
+        if not self._data_seen:
+            self._end(NoDataError(f"no data came within {cells.duration(timeout)}"))
+
+    def _on_duration(self) -> None:
+        if self._data_seen:
+            self._stop(OK)
+        else:
+            self._end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
+
+    # --- ending
+
+    def _stop(self, code: int) -> None:
+        if not self._stopping.is_set():
+            self._exit = code
+            self._stopping.set()
+
+    def _end(self, problem: BaseException) -> None:
+        if not self._stopping.is_set():
+            self._problem = problem
+            self._stopping.set()
+
+    def _on_key(self, key: str) -> None:
+        if key == "q":
+            self._stop(OK)
+
+    def _take_signals(self) -> None:
+        self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
+        self._loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
+
+    def _remove_signals(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGINT)
+        self._loop.remove_signal_handler(signal.SIGTERM)
+
+    def _on_output_end(self, problem: BaseException | None) -> None:
+        """In the output thread."""
+
+        def ended() -> None:
+            self._output_ended.set()
+            if isinstance(problem, ReaderGone):
+                self._stop(PIPE_CLOSED)
+            elif problem is not None:
+                self._end(problem)
+            else:
+                self._stop(OK)
+
+        with contextlib.suppress(RuntimeError):  # the loop is gone: we were too slow to be waited for
+            self._loop.call_soon_threadsafe(ended)
+
+    # --- watching
+
+    async def _watch(self, access: config.Access) -> None:
+        settings = access.settings
+        lines = self._venue.lines([self._subscription], settings)
+        drivers = [
+            Driver(
+                line,
+                [self._subscription],
+                venue=self._venue.name,
+                label=settings.label,
+                retries=self._request.retries,
+            )
+            for line in lines
+        ]
+        source = asyncio.create_task(self._replay(drivers) if self._recording else self._connect(drivers, access))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((source, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if self._recording is None:
+                for connection in self._connections:
+                    connection.leave()
+            else:
+                source.cancel()
+            results = await asyncio.gather(source, return_exceptions=True)
+            self._take_result(results[0])
+        finally:
+            source.cancel()
+            stopping.cancel()
+            await self._finish_output()
+            if self._recorder is not None:
+                self._recorder.close()
+
+    def _take_result(self, result: Any) -> None:
+        if self._stopping.is_set() or isinstance(result, asyncio.CancelledError):
+            return
+        if isinstance(result, BaseException):
+            self._problem = result
+        elif self._request.once:
+            self._problem = NoDataError("the recording ended before there was a complete state")
+
+    async def _connect(self, drivers: Sequence[Driver], access: config.Access) -> None:
+        self._connections = [
+            Connection(
+                driver,
+                fetch_secrets=access.fetch,
+                deliver=self._deliver,
+                clock=self._clock,
+                random=random.random,
+                redactor=self._redactor,
+                tap=self._tap if self._recorder is not None or self._request.raw else None,
+                line=number,
+                proxy=access.proxy,
+            )
+            for number, driver in enumerate(drivers)
+        ]
+        tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
+        try:
+            await asyncio.gather(*tasks)  # the first that ends for good ends all
+        finally:
+            for connection in self._connections:
+                connection.leave()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _replay(self, drivers: Sequence[Driver]) -> None:
+        assert self._recording is not None
+        placeholders: Mapping[str, str] = {name: f"[{name}]" for name in self._venue.secrets}
+        await play(
+            self._recording,
+            drivers,
+            speed=self._request.speed or 1.0,
+            sleep=self._clock.sleep,
+            deliver=self._deliver_replayed,
+            tap=self._tap if self._request.raw else None,
+            secrets=placeholders,
+        )
+
+    async def _finish_output(self) -> None:
+        """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""
+        self._flush()
+        self._output.finish()
+        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED) else None
+        interrupted = asyncio.create_task(self._until_signal())
+        ended = asyncio.create_task(self._output_ended.wait())
+        await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if interrupted.done() and not ended.done():
+            self._exit, self._problem = interrupted.result(), None
+        interrupted.cancel()
+        ended.cancel()
+
+    async def _until_signal(self) -> int:
+        """A signal while we wait for a reader that does not read."""
+        got: asyncio.Future[int] = self._loop.create_future()
+
+        def on_signal(code: int) -> None:
+            if not got.done():
+                got.set_result(code)
+
+        self._loop.add_signal_handler(signal.SIGINT, on_signal, INTERRUPTED)
+        self._loop.add_signal_handler(signal.SIGTERM, on_signal, TERMINATED)
+        return await got
+
+    # --- what comes in
+
+    def _deliver(self, items: list[Delivered]) -> None:
+        """On the hot path: records are gathered and handed over once in each turn of the loop."""
+        if self._stages or self._request.raw:
+            items = self._through_stages(items)
+        batch = self._batch
+        for item in items:
+            if isinstance(item, Status):
+                if self._on_status(item):
+                    batch.append(item)
+            elif isinstance(item, Record):
+                self._data_seen = self._data_seen or not isinstance(item, SnapshotEnd)
+                batch.append(item)
+            else:
+                self._on_words(item)
+        self._flush_soon()
+
+    async def _deliver_replayed(self, items: list[Delivered]) -> None:
+        """The queue of a replay leaves nothing out; keys and signals are looked at between two events."""
+        self._deliver(items)
+        await asyncio.sleep(0)
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._recorder is not None:
+            try:
+                self._recorder.flush()
+            except MonError as error:
+                self._end(error)
+        if self._batch:
+            batch, self._batch = self._batch, []
+            if self._table is not None:
+                self._rate.total += len(batch)
+            self._output.put(batch)
+
+    def _through_stages(self, items: list[Delivered]) -> list[Delivered]:
+        if self._request.raw:
+            return [item for item in items if not isinstance(item, Record) or isinstance(item, Status)]
+        now = self._clock.now()
+        for stage in self._stages:
+            items = [passed for item in items for passed in stage.passes(item, now)]
+        self._arm_stages(now)
+        return items
+
+    def _arm_stages(self, now: Now) -> None:
+        if self._stage_timer is not None:
+            self._stage_timer.cancel()
+        dues = [due for stage in self._stages if (due := stage.deadline()) is not None]
+        self._stage_timer = self._loop.call_later(max(0.0, min(dues) - now.mono), self._tick_stages) if dues else None
+
+    def _tick_stages(self) -> None:
+        now = self._clock.now()
+        for index, stage in enumerate(self._stages):
+            items = stage.tick(now)
+            for later in self._stages[index + 1 :]:
+                items = [passed for item in items for passed in later.passes(item, now)]
+            if items:
+                self._deliver_after_stages(items)
+        self._arm_stages(now)
+
+    def _deliver_after_stages(self, items: list[Delivered]) -> None:
+        stages, self._stages = self._stages, []
+        try:
+            self._deliver(items)
+        finally:
+            self._stages = stages
+
+    def _tap(self, event: history.Event) -> None:
+        """Sees every event before it takes effect."""
+        if self._recorder is not None:
+            self._recorder.write(event)
+        if self._request.raw and isinstance(event, history.Frame):
+            self._data_seen = self._data_seen or event.direction == "in"
+            self._batch.append(_raw(event, self._redactor))
+        self._flush_soon()
+
+    # --- what is said
+
+    def _on_status(self, status: Status) -> bool:
+        """Says it in words; whether it belongs into the stream."""
+        inline = self._gate.passes(status)
+        words = in_words(status)
+        # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
+        if words is not None and (inline or self._as_table or is_terminal(STDERR)):
+            self._say(words)
+        if self._as_table:
+            return True
+        return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
+
+    def _on_words(self, item: BadFrame | Notice) -> None:
+        if isinstance(item, Notice):
+            self._say(item.text)
+            return
+        self._bad_frames += 1
+        now = time.monotonic()
+        if now - self._bad_frame_said_at >= BAD_FRAMES_EVERY:
+            self._bad_frame_said_at = now
+            so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
+            self._say(f"bad frame{so_far}: {item.reason}")
+
+    def _say(self, text: str) -> None:
+        text = self._redactor.text(text)
+        if self._table is not None:
+            self._table.notice(text)
+        else:
+            self._words.say(text)
+
+
+def _as_table(request: StreamRequest) -> bool:
+    if request.raw:
+        return False
+    return request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+
+
+def _raw(event: history.Frame, redactor: Redactor) -> RawFrame:
+    if event.text is not None:
+        return RawFrame(event.at, event.direction, frame=redactor.text(event.text))
+    hidden = history.frame_event(event.direction, redactor.data(event.data()), Now(event.mono, event.at), event.line)
+    return RawFrame(event.at, event.direction, frame=hidden.text, frame_base64=hidden.base64)

@@ -1,0 +1,461 @@
+"""THE client socket: opens it, reads it, sends, watches its deadlines, and opens it again. Knows no venue.
+
+The reader awaits nothing but the socket. A consumer inside it that takes half a second a frame would make the
+library's keepalive close the line while old frames go on coming out as if live; what is delivered must therefore
+be taken at once (`deliver` does not block).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import logging
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyStatus,
+    InvalidStatus,
+    ProxyError,
+)
+
+from venues import history
+from venues.addresses import is_loopback
+from venues.decoding import excerpt
+from venues.errors import MonError, SetupError
+from venues.venue import Close, HttpRequest, HttpResponse, Now, SocketPing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from venues.driver import Delivered, Driver
+    from venues.redaction import Redactor
+    from venues.venue import Dial, Out, Session
+
+T = TypeVar("T")
+
+OPEN_TIMEOUT = 10.0
+PING_EVERY = 5.0
+PING_ANSWER_WITHIN = 5.0
+CLOSE_TIMEOUT = 1.0
+MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
+MAX_HTTP_BODY = 2**20
+
+# The library logs URLs (and so keys) at level DEBUG.
+_SILENT = logging.Logger("mon.websocket")
+_SILENT.disabled = True
+
+
+class Clock(Protocol):
+    """The time and how to wait for it."""
+
+    def now(self) -> Now:
+        """Both clocks."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the monotonic clock."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> Now:
+        """Both clocks."""
+        return Now(time.monotonic(), time.time_ns() // 1_000_000)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the monotonic clock."""
+        await asyncio.sleep(seconds)
+
+
+class _Stamp(TypedDict):
+    at: int
+    mono: float
+    line: int
+
+
+class _Ending(TypedDict, total=False):
+    code: int | None
+    reason: str
+
+
+class _Connect(connect):
+    """Redirects are not followed: they would take the key, which is in the URL or a header, to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class _NoConnectionError(Exception):
+    """Carries the event that says why no connection came about."""
+
+    def __init__(self, event: history.Answered | history.Failed) -> None:
+        super().__init__(event)
+        self.event = event
+
+
+class Connection:
+    """Keeps one line connected until told to leave, or until its driver has ended.
+
+    `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
+    `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        fetch_secrets: Callable[[], Awaitable[Mapping[str, str]]],
+        deliver: Callable[[list[Delivered]], None],
+        clock: Clock,
+        random: Callable[[], float],
+        redactor: Redactor,
+        tap: Callable[[history.Event], None] | None = None,
+        line: int = 0,
+        proxy: str | None = None,
+    ) -> None:
+        self._driver = driver
+        self._fetch_secrets = fetch_secrets
+        self._deliver = deliver
+        self._clock = clock
+        self._random = random
+        self._redactor = redactor
+        self._tap = tap
+        self._line = line
+        self._proxy = proxy
+        self._leaving = asyncio.Event()
+        self._progress = asyncio.Event()  # set whenever the driver was fed
+        self._outgoing: asyncio.Queue[Out] = asyncio.Queue()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due: float | None = None
+
+    def leave(self) -> None:
+        """End in order: unsubscribe where the protocol wants it, close, then `run` returns."""
+        self._leaving.set()
+
+    async def run(self) -> None:
+        """Connect, again and again.
+
+        Raises:
+            MonError: the line ended for good, or a credential cannot be had.
+        """
+        first = True
+        while not self._leaving.is_set():
+            await self._connect_once(first)
+            first = False
+            if self._driver.ended is not None:
+                raise self._driver.ended
+            if self._driver.retry_at is not None:
+                pause = self._driver.retry_at - self._clock.now().mono
+                await self._unless_leaving(self._clock.sleep(max(0.0, pause)))
+
+    async def _connect_once(self, first: bool) -> None:
+        try:
+            secrets = await self._unless_leaving(self._fetch_secrets())
+        except SetupError as error:
+            if first:
+                raise
+            self._feed(history.Failed(**self._stamp(), reason=str(error)))
+            return
+        if secrets is None:
+            return
+        self._redactor.learn(secrets)
+        self._outgoing = asyncio.Queue()
+        draw = self._random()
+        session = self._driver.begin(secrets, draw)
+        self._note(history.Dialled(**self._stamp(), draw=draw))
+        try:
+            websocket = await self._unless_leaving(self._open(session))
+        except _NoConnectionError as error:
+            self._feed(error.event)
+            return
+        if websocket is None:
+            return
+        try:
+            await self._talk(websocket)
+        finally:
+            await self._hang_up(websocket)
+
+    # --- opening
+
+    async def _open(self, session: Session) -> ClientConnection:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                dial = await self._dial_of(session)
+                self._redactor.learn_url(dial.url, dial.shown)
+                websocket = await self._dial(dial)
+        except TimeoutError:
+            raise self._no_connection(f"no answer within {OPEN_TIMEOUT:.0f} s") from None
+        self._feed(history.Opened(**self._stamp(), url=dial.shown))
+        return websocket
+
+    async def _dial_of(self, session: Session) -> Dial:
+        opening = session.opening()
+        try:
+            request = next(opening)
+            while True:
+                response = await self._request(request)
+                body = response.body.decode(errors="replace")
+                self._note(
+                    history.Requested(
+                        **self._stamp(), method=request.method, url=request.shown, status=response.status, body=body
+                    )
+                )
+                request = opening.send(response)
+        except StopIteration as stop:
+            dial: Dial = stop.value
+            return dial
+        except MonError as error:
+            raise self._no_connection(str(error)) from None
+
+    async def _request(self, request: HttpRequest) -> HttpResponse:
+        import aiohttp
+
+        self._redactor.learn_url(request.url, request.shown)
+        _refuse_plain(request.url, request.shown)
+        proxy = None if is_loopback(request.url) else self._proxy
+        try:
+            async with (
+                aiohttp.ClientSession(trust_env=False) as http,
+                http.request(
+                    request.method, request.url, headers=request.headers, allow_redirects=False, proxy=proxy
+                ) as response,
+            ):
+                return HttpResponse(response.status, await response.content.read(MAX_HTTP_BODY))
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._no_connection(f"no answer from {_place(request.shown)}: {type(error).__name__}") from None
+
+    async def _dial(self, dial: Dial) -> ClientConnection:
+        _refuse_plain(dial.url, dial.shown)
+        place = _place(dial.shown)
+        try:
+            return await _Connect(
+                dial.url,
+                additional_headers=dict(dial.headers),
+                user_agent_header="mon",
+                proxy=None if is_loopback(dial.url) else self._proxy,
+                open_timeout=None,
+                ping_interval=PING_EVERY,
+                ping_timeout=PING_ANSWER_WITHIN,
+                close_timeout=CLOSE_TIMEOUT,
+                max_size=MAX_MESSAGE,
+                logger=_SILENT,
+            )
+        except InvalidStatus as error:
+            raise _NoConnectionError(self._answered(error)) from None
+        except InvalidProxyStatus as error:
+            status = error.response.status_code
+            raise self._no_connection(f"the proxy refused (HTTP {status})", retry=status >= 500) from None
+        except (InvalidProxy, ProxyError, ImportError) as error:
+            reason = f"the proxy cannot be used: {type(error).__name__}"
+            raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
+        except InvalidHandshake as error:
+            reason = f"{place} answered, but does not speak WebSocket ({_words_of(error)})"
+            raise self._no_connection(reason) from None
+        except ssl.SSLCertVerificationError as error:
+            reason = f"the TLS certificate of {place} is not trusted: {error.verify_message}"
+            raise self._no_connection(reason, retry=False) from None
+        except ssl.SSLError as error:
+            raise self._no_connection(f"no TLS with {place}: {error.reason}") from None
+        except socket.gaierror:
+            raise self._no_connection(f"the host of {place} is not known") from None
+        except OSError as error:
+            words = error.strerror or "connection failed"
+            if error.errno is not None and "Connect call failed" in words:
+                words = "connection refused" if isinstance(error, ConnectionRefusedError) else "connection failed"
+            raise self._no_connection(f"cannot reach {place}: {words}") from None
+
+    def _answered(self, error: InvalidStatus) -> history.Answered:
+        response = error.response
+        body = bytes(response.body or b"").decode(errors="replace").strip()
+        return history.Answered(
+            **self._stamp(),
+            status=response.status_code,
+            body=self._redactor.text(excerpt(body, 200)),
+            retry_after=_retry_after(response.headers.get("Retry-After"), self._clock.now()),
+        )
+
+    def _no_connection(self, reason: str, *, retry: bool = True) -> _NoConnectionError:
+        return _NoConnectionError(history.Failed(**self._stamp(), reason=self._redactor.text(reason), retry=retry))
+
+    # --- talking
+
+    async def _talk(self, websocket: ClientConnection) -> None:
+        """Reads until the connection is of no more use, or until we have left in order."""
+        reader = asyncio.create_task(self._read(websocket))
+        sender = asyncio.create_task(self._send(websocket))
+        leaving = asyncio.create_task(self._leaving.wait())
+        self._after_feeding()
+        try:
+            await asyncio.wait((reader, sender, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if self._leaving.is_set() and not reader.done():
+                await self._leave_in_order(reader)
+        finally:
+            self._disarm()
+            for task in (reader, sender, leaving):
+                task.cancel()
+            results = await asyncio.gather(reader, sender, leaving, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _read(self, websocket: ClientConnection) -> None:
+        receive, driver, clock, deliver = websocket.recv, self._driver, self._clock.now, self._deliver
+        try:
+            while driver.retry_at is None:
+                frame = await receive(decode=False)
+                now = clock()
+                if self._tap is not None:
+                    self._tap(history.frame_event("in", frame, now, self._line))
+                delivered = driver.receive(frame, now)
+                if delivered:
+                    deliver(delivered)
+                self._after_feeding()
+        except ConnectionClosed as closed:
+            if not self._leaving.is_set():
+                self._feed(history.Closed(**self._stamp(), **_how_it_closed(closed)))
+
+    async def _send(self, websocket: ClientConnection) -> None:
+        """Sends in order; returns when the connection is gone, which the reader reports."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                out = await self._outgoing.get()
+                if isinstance(out, SocketPing):
+                    asyncio.ensure_future(await websocket.ping()).add_done_callback(self._on_pong)
+                elif isinstance(out, Close):
+                    await websocket.close(out.code, out.reason)
+                else:
+                    if self._tap is not None:
+                        data = out if isinstance(out, bytes) else out.encode()
+                        self._tap(history.frame_event("out", data, self._clock.now(), self._line))
+                    await websocket.send(out)
+                self._outgoing.task_done()
+
+    def _on_pong(self, answer: asyncio.Future[float]) -> None:
+        if not answer.cancelled() and answer.exception() is None and self._driver.retry_at is None:
+            self._feed(history.Ponged(**self._stamp()))
+
+    async def _leave_in_order(self, reader: asyncio.Task[None]) -> None:
+        self._feed(history.Left(**self._stamp()))
+        while not self._driver.done() and not reader.done():
+            self._progress.clear()
+            progress = asyncio.create_task(self._progress.wait())
+            await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
+            progress.cancel()
+        # What the session wanted said on leaving goes out before the close.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._outgoing.join()
+
+    async def _hang_up(self, websocket: ClientConnection) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError):
+            await websocket.close()
+
+    # --- feeding the driver
+
+    def _feed(self, event: history.Event) -> None:
+        self._note(event)
+        delivered = history.apply(event, self._driver)
+        if delivered:
+            self._deliver(delivered)
+        self._after_feeding()
+
+    def _note(self, event: history.Event) -> None:
+        if self._tap is not None:
+            self._tap(event)
+
+    def _after_feeding(self) -> None:
+        for out in self._driver.take():
+            self._outgoing.put_nowait(out)
+        due = self._driver.deadline()
+        if due != self._timer_due:
+            self._arm(due)
+        if self._leaving.is_set():
+            self._progress.set()
+
+    def _arm(self, due: float | None) -> None:
+        self._disarm()
+        if due is not None:
+            wait = max(0.0, due - self._clock.now().mono)
+            self._timer_due = due
+            self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timer_due = None
+
+    def _tick(self) -> None:
+        self._timer = self._timer_due = None
+        due = self._driver.deadline()
+        if due is not None and self._clock.now().mono >= due:
+            self._feed(history.Ticked(**self._stamp()))
+        else:
+            self._after_feeding()
+
+    def _stamp(self) -> _Stamp:
+        now = self._clock.now()
+        return {"at": now.epoch_ms, "mono": now.mono, "line": self._line}
+
+    async def _unless_leaving(self, awaitable: Awaitable[T]) -> T | None:
+        """The result, or None when we are told to leave first."""
+        task = asyncio.ensure_future(awaitable)
+        leaving = asyncio.create_task(self._leaving.wait())
+        try:
+            await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+            return await task if task.done() else None
+        finally:
+            leaving.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+def _refuse_plain(url: str, shown: str) -> None:
+    if urlsplit(url).scheme not in ("wss", "https") and not is_loopback(url):
+        raise SetupError(f"expected a wss:// or https:// address (others only on this machine), got {shown}")
+
+
+def _place(shown: str) -> str:
+    parts = urlsplit(shown)
+    return parts.netloc.rpartition("@")[2] or shown
+
+
+def _words_of(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return excerpt(str(cause) or type(cause).__name__, 120)
+
+
+def _how_it_closed(closed: ConnectionClosed) -> _Ending:
+    """Whose close it was, and in words what ours were for."""
+    if closed.rcvd is not None and (closed.rcvd_then_sent or closed.sent is None):
+        return {"code": closed.rcvd.code, "reason": excerpt(closed.rcvd.reason, 200)}
+    if closed.sent is None:
+        return {"reason": "no close frame came"}
+    if closed.sent.code == 1009:
+        return {"reason": f"a message of more than {MAX_MESSAGE // 2**20} MiB came"}
+    if "keepalive" in closed.sent.reason:
+        return {"reason": f"no answer to a ping within {PING_ANSWER_WITHIN:.0f} s"}
+    return {"reason": excerpt(f"{closed.sent.reason or 'protocol error'} (code {closed.sent.code})", 200)}
+
+
+def _retry_after(value: str | None, now: Now) -> float | None:
+    """Seconds from a `Retry-After` header, which has seconds or a date."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value.strip()[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now.epoch_ms / 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,127 @@
+"""What happens on a line, one event after the other: the shape of a recording, and the only way into a driver.
+
+A live connection makes these events and a recording holds them; both go through `apply`, so both give the same
+records. Times are two: `mono` (seconds, for deadlines) and `at` (milliseconds since the epoch).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from venues.venue import Now
+
+if TYPE_CHECKING:
+    from venues.driver import Delivered, Driver
+
+
+class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
+    at: int
+    mono: float
+    line: int = 0
+
+
+class Dialled(_Event, frozen=True, kw_only=True, tag="dial"):
+    """A connection is about to be made; `draw` is the random number that a wait after it depends on."""
+
+    draw: float
+    url: str | None = None
+
+
+class Requested(_Event, frozen=True, kw_only=True, tag="http"):
+    """An HTTP request before dialling, answered."""
+
+    method: str
+    url: str
+    status: int
+    body: str
+
+
+class Opened(_Event, frozen=True, kw_only=True, tag="open"):
+    """The WebSocket is open; `url` is free of secrets."""
+
+    url: str | None = None
+
+
+class Frame(_Event, frozen=True, kw_only=True, tag="frame"):
+    """One WebSocket message, as text, or as base64 where it is no UTF-8."""
+
+    direction: Literal["in", "out"]
+    text: str | None = None
+    base64: str | None = None
+
+    def data(self) -> bytes:
+        """The message's bytes."""
+        return base64.b64decode(self.base64) if self.base64 is not None else (self.text or "").encode()
+
+
+class Ponged(_Event, frozen=True, kw_only=True, tag="pong"):
+    """A WebSocket ping that a session asked for was answered."""
+
+
+class Ticked(_Event, frozen=True, kw_only=True, tag="tick"):
+    """A session's deadline passed."""
+
+
+class Answered(_Event, frozen=True, kw_only=True, tag="answer"):
+    """An HTTP status came instead of an open WebSocket; `retry_after` in seconds."""
+
+    status: int
+    body: str = ""
+    retry_after: float | None = None
+
+
+class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
+    """No connection came about."""
+
+    reason: str
+    retry: bool = True
+
+
+class Closed(_Event, frozen=True, kw_only=True, tag="close"):
+    """The connection is gone; `code` is absent where there was no close frame."""
+
+    code: int | None = None
+    reason: str = ""
+
+
+class Left(_Event, frozen=True, kw_only=True, tag="leave"):
+    """We wanted to go."""
+
+
+Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left
+
+
+def frame_event(direction: Literal["in", "out"], data: bytes, now: Now, line: int) -> Frame:
+    """A `Frame` of bytes."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        encoded = base64.b64encode(data).decode()
+        return Frame(at=now.epoch_ms, mono=now.mono, line=line, direction=direction, base64=encoded)
+    return Frame(at=now.epoch_ms, mono=now.mono, line=line, direction=direction, text=text)
+
+
+def apply(event: Event, driver: Driver) -> list[Delivered]:
+    """What an event makes a driver deliver. `Dialled` and `Requested` belong to whoever begins a session."""
+    now = Now(event.mono, event.at)
+    match event:
+        case Frame(direction="in"):
+            return driver.receive(event.data(), now)
+        case Opened():
+            return driver.opened(now)
+        case Ponged():
+            return driver.pong(now)
+        case Ticked():
+            return driver.tick(now)
+        case Answered():
+            return driver.answered(event.status, event.body, event.retry_after, now)
+        case Failed():
+            return driver.failed(event.reason, now, retry=event.retry)
+        case Closed():
+            return driver.closed(event.code, event.reason, now)
+        case Left():
+            driver.leave(now)
+    return []
