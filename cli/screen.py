@@ -142,11 +142,10 @@ class Table:
         self._next_draw = time.monotonic() + DRAW_EVERY
 
     def close(self) -> None:
-        """Back to the normal screen, where the last table stays."""
+        """Back to the normal screen, where the last table stays; it does not look live there."""
         self.restore()
         width = self._console.width
-        lines = [self._header(width), Text(), *self._body(width, 1_000)]
-        for line in lines:
+        for line in (self._header(width, ended=True), Text(), *self._body(width, 1_000)):
             line.rstrip()
             self._console.print(line, no_wrap=True, overflow="crop", crop=True, soft_wrap=False)
 
@@ -181,26 +180,32 @@ class Table:
                 line.stylize("dim")
         return body
 
-    def _header(self, width: int) -> Text:
+    def _header(self, width: int, *, ended: bool = False) -> Text:
+        """The state comes early, so that it is there on the narrowest screen."""
         title = self._title
         line = Text(title.venue, style="bold")
         if title.env is not None:
-            line.append(f" {cells.harmless(title.env).upper() if title.env in ('sim', 'replay') else title.env} ",
-                        "bold black on magenta")  # fmt: skip
+            word = title.env.upper() if title.env in ("sim", "replay") else cells.harmless(title.env)
+            line.append(f" {word} ", "bold black on magenta")
+        line.append(" ")
+        line.append_text(self._state(ended=ended))
         line.append("".join(f"  {cells.harmless(symbol, 40)}" for symbol in title.symbols))
-        line.append(f"  {title.stream.name}  ")
-        line.append_text(self._state())
-        if self._latest is not None:
-            line.append(f"  age {cells.duration(self._epoch_ms() - self._latest)}")
-        line.append(f"  {self._rate.per_second():.1f} msg/s")
+        line.append(f"  {title.stream.name}")
+        if not ended:
+            if self._latest is not None:
+                line.append(f"  age {cells.duration(self._epoch_ms() - self._latest)}")
+            line.append(f"  {self._rate.per_second():.1f} msg/s")
         return fit_line(line, width)
 
-    def _state(self) -> Text:
+    def _state(self, *, ended: bool = False) -> Text:
         state = "connecting" if self._status is None else self._status.state
-        style = STATE_STYLE[state]
+        word, style = state.upper(), STATE_STYLE[state]
         if state == "live" and self._title.partial:
-            return Text(f"PARTIAL, changes since {cells.clock(self._since, millis=False)}", style)
-        return Text(state.upper(), style)
+            word = f"PARTIAL, changes since {cells.clock(self._since, millis=False)}"
+        if ended:
+            at = f"as of {cells.clock(self._latest, millis=False)}" if self._latest is not None else "no data"
+            return Text(at if state == "live" else f"{word}, {at}", "bold" if state == "live" else style)
+        return Text(word, style)
 
     def _footer(self, width: int) -> Text:
         words = f"{cells.harmless(self._notice)}   {self._keys}" if self._notice else self._keys

@@ -138,6 +138,7 @@ class Connection:
         self._outgoing: asyncio.Queue[Out] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
+        self._read_at: Now | None = None  # when the frames at hand were read
 
     def leave(self) -> None:
         """End in order: unsubscribe where the protocol wants it, close, then `run` returns."""
@@ -310,13 +311,19 @@ class Connection:
                 raise result
 
     async def _read(self, websocket: ClientConnection) -> None:
-        receive, driver, clock, deliver = websocket.recv, self._driver, self._clock.now, self._deliver
+        receive, driver, clock = websocket.recv, self._driver, self._clock.now
+        deliver, tap = self._deliver, self._tap
+        call_soon = asyncio.get_running_loop().call_soon
         try:
             while driver.retry_at is None:
                 frame = await receive(decode=False)
-                now = clock()
-                if self._tap is not None:
-                    self._tap(history.frame_event("in", frame, now, self._line))
+                now = self._read_at
+                if now is None:
+                    # Frames that are taken without a turn of the loop came in one read of the socket: one time for all.
+                    now = self._read_at = clock()
+                    call_soon(self._forget_time)
+                if tap is not None:
+                    tap(history.frame_event("in", frame, now, self._line))
                 delivered = driver.receive(frame, now)
                 if delivered:
                     deliver(delivered)
@@ -324,6 +331,9 @@ class Connection:
         except ConnectionClosed as closed:
             if not self._leaving.is_set():
                 self._feed(history.Closed(**self._stamp(), **_how_it_closed(closed)))
+
+    def _forget_time(self) -> None:
+        self._read_at = None
 
     async def _send(self, websocket: ClientConnection) -> None:
         """Sends in order; returns when the connection is gone, which the reader reports."""

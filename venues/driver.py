@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from venues.errors import MonError, VenueRefused, VenueUnreachable
-from venues.records import Record, State, Status
+from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
 from venues.venue import BadFrame, Item, Lost, Notice, Now, Out, Refused, StreamState
 
@@ -110,7 +110,7 @@ class Driver:
         """One WebSocket message."""
         items = self._current().receive(frame, now)
         for item in items:
-            if not isinstance(item, Record):
+            if item.__class__ not in RECORD_TYPES:
                 return self._sort_out(items, now)
         return items  # type: ignore[return-value]  # all of them are records
 

@@ -67,6 +67,7 @@ _ORDER_STATUS: dict[str, records.OrderStatus] = {
 _GONE = ("filled", "cancelled", "rejected", "expired")
 
 _NOTHING: list[Item] = []
+_NOTHING_OUT: list[Out] = []
 
 
 # --- one connection ------------------------------------------------------------------------------------------------
@@ -127,7 +128,10 @@ class NexusSession:
 
     def deadline(self) -> float | None:
         """The next ping of the `ping` stream, or the moment a candle closes."""
-        return min((due for due in (self._next_ping, self._line.candle_due) if due is not None), default=None)
+        ping, candle = self._next_ping, self._line.candle_due
+        if ping is None or candle is None:
+            return candle if ping is None else ping
+        return min(ping, candle)
 
     def tick(self, now: Now) -> list[Item]:
         """Sends the next ping, closes candles."""
@@ -161,6 +165,8 @@ class NexusSession:
 
     def take(self) -> list[Out]:
         """Pings and pongs."""
+        if not self._out:
+            return _NOTHING_OUT
         out, self._out = self._out, []
         return out
 

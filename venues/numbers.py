@@ -67,6 +67,13 @@ def positive(value: object, path: str) -> Decimal:
     Raises:
         BadMessage: as `number`, and for 0 and below.
     """
+    if type(value) is Decimal:  # the common case, without a second call
+        try:
+            _QUICK(value)
+            if value > 0 and value.is_finite():
+                return value
+        except decimal.DecimalException:
+            pass
     decimal_value = number(value, path)
     if decimal_value <= 0:
         raise BadMessage(f"expected a number above 0 at `{path}`, got {shown(value)}")

@@ -9,7 +9,7 @@ Fields that end in `_pct` are percent. Every documented field of a venue that ha
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
@@ -294,3 +294,5 @@ AnyRecord = (
     | SnapshotEnd
     | Status
 )
+
+RECORD_TYPES = frozenset(get_args(AnyRecord))

@@ -11,7 +11,9 @@ The calls of a session, in order: `opening` once, then `opened` once, then any o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from msgspec import Struct
 
 from venues.records import Record
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
 
-class Now(NamedTuple):
+class Now(Struct, frozen=True, gc=False):
     """Two clocks: `mono` in seconds for deadlines, `epoch_ms` (UTC) for records."""
 
     mono: float

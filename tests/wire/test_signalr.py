@@ -1,0 +1,252 @@
+"""The hub protocol itself: what each message brings, and what arbitrary bytes bring."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from venues.venue import Now
+from venues.wire import signalr
+from venues.wire.signalr import (
+    Broken,
+    HandshakeFailed,
+    Happening,
+    Hub,
+    HubClosed,
+    Invocation,
+    ProtocolError,
+    Ready,
+    StreamEnd,
+    StreamItem,
+)
+
+NOW = Now(100.0, 0)
+
+
+def new_hub(*, ready: bool = True, streams: int = 2) -> Hub:
+    hub = Hub()
+    hub.opened(NOW)
+    if ready:
+        assert hub.receive(b"{}\x1e", NOW) == [Ready()]
+        for _ in range(streams):
+            hub.stream("Book", [])
+    hub.take()
+    return hub
+
+
+def raw(text: bytes) -> msgspec.Raw:
+    return msgspec.Raw(text)
+
+
+def test_invocation_ids_count_up() -> None:
+    hub = new_hub(streams=0)
+    assert [hub.stream("Tob", [["cfd.eur_chf"]]) for _ in range(11)] == [str(number) for number in range(11)]
+
+
+def test_what_is_sent_is_signalrcores_encoding() -> None:
+    hub = new_hub(streams=0)
+    hub.stream("Book", ["é", 1])
+    hub.cancel("0")
+    assert hub.take() == [
+        '{"type": 4, "headers": {}, "target": "Book", "arguments": ["\\u00e9", 1], '
+        '"invocationId": "0", "streamIds": []}\x1e',
+        '{"type": 5, "headers": {}, "invocationId": "0"}\x1e',
+    ]
+    assert hub.take() == []
+
+
+def test_an_item_stays_as_it_came() -> None:
+    hub = new_hub()
+    assert hub.receive(b'{"item":{"price" : "1.10"},"invocationId":"1","type":2,"new":[]}\x1e', NOW) == [
+        StreamItem("1", raw(b'{"price" : "1.10"}'))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "happenings"),
+    [
+        (b'{"type":3,"invocationId":"0"}', [StreamEnd("0", None)]),
+        (b'{"type":3,"invocationId":"0","result":null}', [StreamEnd("0", None)]),
+        (b'{"type":3,"invocationId":"0","error":"no"}', [StreamEnd("0", "no")]),
+        (
+            b'{"type":3,"invocationId":"0","result":null,"error":"no"}',
+            [ProtocolError("expected a completion with a result or an error, got both", "0"), StreamEnd("0", "no")],
+        ),
+        (b'{"type":3,"invocationId":"7","error":"no"}', []),  # a stream we never asked for
+        (b'{"type":2,"invocationId":"7","item":1}', []),
+        (b'{"type":1,"target":"Send","arguments":[42]}', [Invocation("Send", [raw(b"42")])]),
+        (b'{"type":4,"invocationId":"0","target":"X","arguments":[]}', []),
+        (b'{"type":5,"invocationId":"0"}', []),
+        (b'{"type":6}', []),
+        (b'{"type":8,"sequenceId":1394}', []),
+        (b'{"type":9,"sequenceId":1234}', []),
+        (b'{"type":12,"invocationId":[],"error":{}}', []),
+        (b'{"type":7,"error":null}', [HubClosed(None, allow_reconnect=False)]),
+    ],
+)
+def test_what_a_message_brings(message: bytes, happenings: list[Happening]) -> None:
+    hub = new_hub()
+    before, after = b'{"type":2,"invocationId":"1","item":1}', b'{"type":2,"invocationId":"1","item":2}'
+    expected = [StreamItem("1", raw(b"1")), *happenings, StreamItem("1", raw(b"2"))]
+    if any(isinstance(happening, HubClosed) for happening in happenings):
+        expected.pop()
+    assert hub.receive(b"\x1e".join([before, message, after, b""]), NOW) == expected
+    assert hub.take() == []
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "owner"),
+    [
+        (b'{"type":2,"invocationId":"0"}', "expected a value at `item`, got none (SignalR message of type 2)", "0"),
+        (b'{"type":2,"item":0}', "expected a value at `invocationId`, got none (SignalR message of type 2)", None),
+        (b'{"type":3,"invocationId":0}', "expected str at `invocationId`, got int (SignalR message of type 3)", None),
+        (b'{"type":3,"invocationId":"\xff"}', "expected UTF-8 text, got other bytes (SignalR message of type 3)", None),
+        (b"{}", "expected a value at `type`, got none (SignalR message)", None),
+        (b"[1]", "expected object, got array (SignalR message)", None),
+        (b"[" * 99_999, "expected object, got array (SignalR message)", None),
+        (
+            b'{"type":2,"item":' + b"[" * 99_999,
+            "expected a message, got JSON nested too deeply (SignalR message)",
+            None,
+        ),
+        (b"", "expected JSON, got something else: Input data was truncated (SignalR message)", None),
+    ],
+)
+def test_a_message_that_cannot_be_understood(message: bytes, reason: str, owner: str | None) -> None:
+    item = b'{"type":2,"invocationId":"1","item":1}'
+    one = StreamItem("1", raw(b"1"))
+    assert new_hub().receive(b"\x1e".join([item, message, item, b""]), NOW) == [
+        one,
+        ProtocolError(reason, owner),
+        one,
+    ]
+
+
+def test_no_items_come_after_the_end_of_a_stream() -> None:
+    hub = new_hub()
+    item = b'{"type":2,"invocationId":"0","item":1}\x1e'
+    assert hub.receive(item + b'{"type":3,"invocationId":"0"}\x1e' + item, NOW) == [
+        StreamItem("0", raw(b"1")),
+        StreamEnd("0", None),
+    ]
+    hub.cancel("0")
+    assert hub.take() == []
+
+
+def test_a_call_that_awaits_a_result_gets_an_error() -> None:
+    hub = new_hub()
+    hub.receive(b'{"type":1,"target":"Ask","arguments":[],"invocationId":"s1"}\x1e', NOW)
+    (answer,) = hub.take()
+    assert msgspec.json.decode(answer.removesuffix("\x1e")) == {
+        "type": 3,
+        "headers": {},
+        "invocationId": "s1",
+        "error": "Client didn't provide a result.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b'{"error":"no"}', "no"),
+        (b'{"error":""}', ""),
+        (b'{"type":6}', "expected the answer to the SignalR handshake, got a message of type 6"),
+        (b"[]", "expected object, got array (the answer to the SignalR handshake)"),
+        (b"\xff", None),
+        (b"", None),
+    ],
+)
+def test_a_failed_handshake_ends_the_hub(answer: bytes, reason: str | None) -> None:
+    hub = new_hub(ready=False)
+    happenings = hub.receive(answer + b'\x1e{"type":7}\x1e', NOW)
+    (failed,) = happenings
+    assert isinstance(failed, HandshakeFailed)
+    assert reason is None or failed.reason == reason
+    assert hub.deadline() is None
+
+
+def test_the_answer_to_the_handshake_may_share_its_frame_and_have_more_fields() -> None:
+    hub = new_hub(ready=False)
+    happenings = hub.receive(b'{"minorVersion":0}\x1e{"type":1,"target":"a"}\x1e{"type":6}\x1e', NOW)
+    assert happenings == [Ready(), Invocation("a")]
+
+
+def test_nothing_is_sent_once_the_hub_is_over() -> None:
+    hub = new_hub()
+    hub.receive(b'{"type":7}\x1e', NOW)
+    hub.stream("Book", [])
+    hub.cancel("0")
+    hub.leave(NOW)
+    assert hub.take() == []
+    assert hub.done()
+    assert hub.tick(Now(1e9, 0)) == []
+
+
+def test_a_message_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signalr, "MAX_MESSAGE", 10)
+    hub = new_hub()
+    assert hub.receive(b'{"type":6}', NOW) == []
+    assert hub.receive(b" ", NOW) == [Broken("expected messages of at most 10 bytes, got a longer one")]
+
+
+def test_any_frame_counts_as_life() -> None:
+    hub = new_hub()
+    hub.receive(b'{"type"', Now(120.0, 0))
+    hub.tick(Now(120.0, 0))
+    assert hub.tick(Now(149.0, 0)) == []
+    (broken,) = hub.tick(Now(150.0, 0))
+    assert isinstance(broken, Broken)
+
+
+def test_messages_cut_into_single_bytes() -> None:
+    hub = new_hub(ready=False)
+    frame = b'{}\x1e{"type":1,"target":"a"}\x1e{"type":1,"target":"b"}\x1e{"type":1,"target":"c"}\x1e'
+    happenings = [happening for byte in frame for happening in hub.receive(bytes([byte]), NOW)]
+    assert happenings == [Ready(), Invocation("a"), Invocation("b"), Invocation("c")]
+
+
+messages = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from(
+        [
+            b"{}",
+            b'{"error":"x"}',
+            b'{"type":6}',
+            b'{"type":7,"allowReconnect":true}',
+            b'{"type":2,"invocationId":"0","item":{"a":[1]}}',
+            b'{"type":2,"invocationId":"1","item":null}',
+            b'{"type":2,"invocationId":"0"}',
+            b'{"type":3,"invocationId":"0","error":"\xc3\xa9"}',
+            b'{"type":3,"invocationId":"1","result":1,"error":"x"}',
+            b'{"type":1,"target":"t","arguments":[],"invocationId":"i"}',
+            b'{"type":99}',
+        ]
+    ),
+)
+
+
+@settings(deadline=None)
+@given(bytes_=st.one_of(st.binary(), st.lists(messages).map(b"\x1e".join)), ready=st.booleans(), data=st.data())
+def test_frames_cut_anywhere_bring_the_same(bytes_: bytes, ready: bool, data: st.DataObject) -> None:
+    whole, cut = new_hub(ready=ready), new_hub(ready=ready)
+    expected = whole.receive(bytes_, NOW)
+    places = sorted(data.draw(st.lists(st.integers(0, len(bytes_)), max_size=5)))
+    got: list[Happening] = []
+    for start, end in zip([0, *places], [*places, len(bytes_)], strict=True):
+        got += cut.receive(bytes_[start:end], NOW)
+    assert got == expected
+    assert cut.take() == whole.take()
+    assert cut.deadline() == whole.deadline()
+
+
+@settings(deadline=None)
+@given(messages=st.lists(messages, max_size=8), cut_streams=st.sets(st.sampled_from(["0", "1"])))
+def test_items_only_of_streams_that_are_on(messages: list[bytes], cut_streams: set[str]) -> None:
+    hub = new_hub()
+    for invocation_id in cut_streams:
+        hub.cancel(invocation_id)
+    for happening in hub.receive(b"\x1e".join([*messages, b""]), NOW):
+        if isinstance(happening, StreamItem | StreamEnd):
+            assert happening.invocation_id not in cut_streams

@@ -1,0 +1,354 @@
+"""Socket.IO over a WebSocket without I/O, both generations: one `Link` a connection, which a session is composed of.
+
+Engine.IO 3 carries Socket.IO 2, Engine.IO 4 carries Socket.IO 3 and 4; the older one also answers who asks for the
+newer. What differs, with a raw sample of each (formats: https://github.com/socketio/engine.io-protocol and
+https://github.com/socketio/socket.io-protocol; behaviour: servers 2.0.4, 2.4.1, 3.1.2, 4.5.0 and 4.8.4):
+
+                older (3)                                   newer (4)
+    open        ← 0{"sid":"a","upgrades":[],                ← 0{"sid":"a","upgrades":[],"pingInterval":25000,
+                   "pingInterval":25000,"pingTimeout":5000}    "pingTimeout":20000,"maxPayload":1000000}
+    namespace   ← 40                                        → 40   ← 40{"sid":"b"}
+    heartbeat   → 2   ← 3                                   ← 2   → 3
+    refused     ← 44"text"                                  ← 44{"message":"text"}
+    event       ← 42["name",{…}]                            the same
+    with ack    ← 4212["name",{…}]   → 4312[]               the same
+
+`maxPayload` is of the newer generation, but its first servers have none either. Without it we wait for the server's
+unasked `40` before we send ours: an older server would take ours for a second connection and send every event twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.wire import packets
+from venues.wire.packets import Packet
+
+if TYPE_CHECKING:
+    from venues.venue import Now
+
+QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
+
+UNASKED_WITHIN = 0.5  # seconds after the open packet in which an older server sends its `40`
+CONNECT_TIMEOUT = 20.0  # seconds from the open WebSocket to the namespace's `40`, as in the reference client
+
+Generation: TypeAlias = Literal[3, 4]
+
+# --- what happens on a link ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The server let us into the namespace. `generation` is that of its Engine.IO."""
+
+    generation: Generation
+
+
+class Event(Struct, frozen=True):
+    """`42["name",{…}]`; one that wants an acknowledgement, `4212["name",{…}]`, has its id in `ack`.
+
+    Events that come before `Connected` count. Each of `arguments` is JSON as the server wrote it.
+    """
+
+    name: str
+    arguments: list[Raw]
+    ack: int | None = None
+
+
+class Acknowledged(Struct, frozen=True):
+    """The server's answer to an event of ours that wanted one: `4312[…]`."""
+
+    ack: int
+    arguments: list[Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRefused:
+    """The server does not let us in: `44"text"` or `44{"message":"text"}`. The link is over."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The server put us out of the namespace (`41`); the reference client does not come back then. The link is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The connection is of no more use; another may be. The link is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadPacket:
+    """A frame that was not understood or is not supported; the link goes on."""
+
+    reason: str
+
+
+Happening: TypeAlias = Connected | Event | Acknowledged | ConnectRefused | Disconnected | Broken | BadPacket
+
+# --- payloads ------------------------------------------------------------------------------------------------------
+
+_Milliseconds: TypeAlias = Annotated[float, Meta(ge=1)]
+
+
+class _Open(Struct, rename="camel"):
+    ping_interval: _Milliseconds
+    ping_timeout: _Milliseconds
+    max_payload: Raw = Raw()
+
+
+class _Welcome(Struct):
+    sid: str | None = None
+
+
+class _Refusal(Struct):
+    message: str
+
+
+_OPEN = msgspec.json.Decoder(_Open)
+_WELCOME = msgspec.json.Decoder(_Welcome)
+_REFUSAL: msgspec.json.Decoder[str | _Refusal] = msgspec.json.Decoder(str | _Refusal)
+_ARRAY = msgspec.json.Decoder(list[Raw])
+_NAME = msgspec.json.Decoder(str)
+
+
+class Link:
+    """One connection to a Socket.IO server's `/` namespace. `opened` first; `take` after every call.
+
+    `learnt` is the server's generation, None until it shows; `known` is what an earlier connection learnt. An older
+    server that is slow to let a client in (it looks a key up) sends its `40` later than we wait; that connection is
+    `Broken`, and the next one knows better.
+    """
+
+    def __init__(self, known: Generation | None = None) -> None:
+        self.learnt: Generation | None = known
+        self._certain = False
+        self._connected = False
+        self._over = False
+        self._asked = False
+        self._out: list[str] = []
+        self._next_ack = 0
+        self._attachments = 0
+        self._connect_by: float | None = None
+        self._ask_at: float | None = None
+        # Seconds; the interval is None before the open packet.
+        self._interval: float | None = None
+        self._timeout = 0.0
+        self._beat = 0.0  # newer: the server's last ping, or the open packet; older: the same of ours
+        self._unanswered = False
+
+    def opened(self, now: Now) -> None:
+        """The WebSocket is open; the server speaks first."""
+        self._connect_by = now.mono + CONNECT_TIMEOUT
+
+    def receive(self, frame: bytes, now: Now) -> list[Happening]:
+        """What one WebSocket message, text or binary, brings: one happening or none."""
+        if self._over:
+            return []
+        if self._attachments:
+            self._attachments -= 1  # refused with the event it belongs to
+            return []
+        try:
+            kind, content = packets.read_frame(frame)
+            happening = self._engine_packet(kind, content, now)
+        except DECODE_ERRORS as error:
+            happening = BadPacket(explain(error))
+        except ValueError as error:
+            happening = BadPacket(str(error))
+        return [] if happening is None else [happening]
+
+    def emit(self, name: str, *arguments: Any, ack: bool = False) -> int | None:
+        """Send an event, only after `Connected`; with `ack` the server's `Acknowledged` will carry the id given back.
+
+        Arguments are JSON values as msgspec encodes them; a `msgspec.Raw` goes out as it is.
+        """
+        assert self._connected, "an event is sent after Connected"
+        ack_id = None
+        if ack:
+            ack_id = self._next_ack
+            self._next_ack += 1
+        self._send_packet(packets.EVENT, [name, *arguments], ack_id)
+        return ack_id
+
+    def acknowledge(self, ack: int, *arguments: Any) -> None:
+        """Answer an event that wanted an acknowledgement."""
+        self._send_packet(packets.ACK, list(arguments), ack)
+
+    def leave(self) -> None:
+        """Leave the namespace (`41`); nothing is awaited, and nothing happens any more."""
+        if self._connected:
+            self._send(packets.write_packet(Packet(packets.DISCONNECT)))
+        self._over = True
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due; None once the link is over."""
+        if self._over:
+            return None
+        moments = (self._connect_by, self._ask_at, self._heartbeat_due())
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def tick(self, now: Now) -> list[Happening]:
+        """The time has come to ask for the namespace, to ping, or to give the server up."""
+        if self._over:
+            return []
+        if self._connect_by is not None and now.mono >= self._connect_by:
+            missing = "`40` of the namespace" if self._interval is not None else "open packet"
+            self.learnt = None  # it may have been wrong
+            return [self._broken(f"expected a Socket.IO server's {missing} within {CONNECT_TIMEOUT:g} s, got none")]
+        if self._ask_at is not None and now.mono >= self._ask_at:
+            self._ask()
+        beat_due = self._heartbeat_due()
+        if beat_due is None or now.mono < beat_due:
+            return []
+        if self.learnt == 4:
+            return [self._broken("no ping from the server within its pingInterval and pingTimeout")]
+        if self._unanswered:
+            return [self._broken("no answer to our ping within the server's pingTimeout")]
+        self._ping(now)
+        return []
+
+    def take(self) -> list[str]:
+        """The text messages to send, in order; forgotten once taken."""
+        out, self._out = self._out, []
+        return out
+
+    # --- Engine.IO -------------------------------------------------------------------------------------------------
+
+    def _engine_packet(self, kind: int, content: str, now: Now) -> Happening | None:
+        match kind:
+            case packets.MESSAGE:
+                return self._packet(packets.read_packet(content))
+            case packets.OPEN:
+                return self._open(content, now)
+            case packets.PING:
+                self._heard_ping(now)
+            case packets.PONG:
+                self._unanswered = False
+            case packets.CLOSE:
+                return self._broken("the server closed the Engine.IO transport")
+            case packets.UPGRADE | packets.NOOP:  # these concern HTTP polling
+                pass
+            case _:
+                return BadPacket(f"expected an Engine.IO packet of type 0 to 6, got type {kind}")
+        return None
+
+    def _open(self, content: str, now: Now) -> Happening | None:
+        if self._interval is not None:
+            return BadPacket("expected one open packet, got another")
+        try:
+            server = _OPEN.decode(content)
+        except DECODE_ERRORS as error:
+            return self._broken(f"{explain(error)} (Engine.IO open packet)")
+        self._interval = server.ping_interval / 1000
+        self._timeout = server.ping_timeout / 1000
+        self._beat = now.mono
+        if len(server.max_payload):
+            self._certain = True
+            self.learnt = 4
+        if self.learnt == 4 and not self._connected:
+            self._ask()
+        elif self.learnt is None:
+            self._ask_at = now.mono + UNASKED_WITHIN
+        return None
+
+    def _heard_ping(self, now: Now) -> None:
+        self._send(packets.write_frame(packets.PONG))
+        if self.learnt != 3:  # there the heartbeat is ours
+            self._beat = now.mono
+
+    def _ping(self, now: Now) -> None:
+        self._beat = now.mono
+        self._unanswered = True
+        self._send(packets.write_frame(packets.PING))
+
+    def _heartbeat_due(self) -> float | None:
+        if self._interval is None or self.learnt is None:
+            return None
+        if self.learnt == 4:
+            return self._beat + self._interval + self._timeout
+        return self._beat + (self._timeout if self._unanswered else self._interval)
+
+    # --- Socket.IO -------------------------------------------------------------------------------------------------
+
+    def _packet(self, packet: Packet) -> Happening | None:
+        self._attachments = packet.attachments  # they follow, whatever becomes of the packet
+        if packet.namespace != "/":
+            return None
+        match packet.kind:
+            case packets.EVENT:
+                return _event(packet)
+            case packets.CONNECT:
+                return self._welcome(packet.payload)
+            case packets.CONNECT_ERROR:
+                return self._refused(packet.payload)
+            case packets.DISCONNECT:
+                self._over = True
+                return Disconnected()
+            case packets.ACK:
+                return _acknowledged(packet)
+            case packets.BINARY_EVENT | packets.BINARY_ACK:
+                return BadPacket("expected an event in JSON, got one with binary attachments, which is not supported")
+            case _:
+                return BadPacket(f"expected a Socket.IO packet of type 0 to 6, got type {packet.kind}")
+
+    def _ask(self) -> None:
+        self._ask_at = None
+        self._asked = True
+        self._send(packets.write_packet(Packet(packets.CONNECT)))
+
+    def _welcome(self, payload: str) -> Happening | None:
+        has_sid = bool(payload) and _WELCOME.decode(payload).sid is not None
+        if self._connected:
+            return None
+        generation: Generation = 4 if has_sid or self._certain else 3
+        self.learnt = generation
+        if generation == 3 and self._asked:
+            return self._broken("the server is of Socket.IO 2, got our `40` too, and would send every event twice")
+        self._connected = True
+        self._connect_by = self._ask_at = None
+        return Connected(generation)
+
+    def _refused(self, payload: str) -> Happening:
+        try:
+            refusal = _REFUSAL.decode(payload)
+            message = refusal if isinstance(refusal, str) else refusal.message
+        except DECODE_ERRORS:
+            message = "without a reason that could be read"
+        if self._connected:
+            return BadPacket(f"expected no refusal of a connection that stands, got one: {excerpt(message, 200)}")
+        self._over = True
+        return ConnectRefused(message)
+
+    def _send_packet(self, kind: int, array: list[Any], ack: int | None) -> None:
+        payload = msgspec.json.encode(array).decode()
+        self._send(packets.write_packet(Packet(kind, payload, ack)))
+
+    def _send(self, frame: str) -> None:
+        if not self._over:
+            self._out.append(frame)
+
+    def _broken(self, reason: str) -> Broken:
+        self._over = True
+        return Broken(reason)
+
+
+def _event(packet: Packet) -> Event:
+    array = _ARRAY.decode(packet.payload)
+    if not array:
+        raise ValueError("expected an event with its name, got an empty one")
+    return Event(_NAME.decode(array[0]), array[1:], packet.ack)
+
+
+def _acknowledged(packet: Packet) -> Acknowledged:
+    if packet.ack is None:
+        raise ValueError("expected an acknowledgement with the id of an event, got one without")
+    return Acknowledged(packet.ack, _ARRAY.decode(packet.payload))
