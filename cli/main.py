@@ -120,6 +120,12 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (ReaderGone, BrokenPipeError):
         abandon_stdout()
         return PIPE_CLOSED
+    except SystemExit as error:
+        # Typer ends a completion so, and also, behind a wrapped stdout, the help that nobody reads any more.
+        if sys.stdout.__class__.__name__ != "PacifyFlushWrapper":
+            return error.code if isinstance(error.code, int) else OK
+        abandon_stdout()
+        return PIPE_CLOSED
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:

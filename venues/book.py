@@ -137,29 +137,25 @@ class _BookSide:
             price = level.price
             at = bisect_left(prices, price)
             held = at < len(prices) and prices[at] == price
-            if level.size:
-                if held:
-                    levels[at] = level
-                else:
-                    prices.insert(at, price)
-                    levels.insert(at, level)
-            elif held:
+            if not held:
+                if not level.size:
+                    continue
+                prices.insert(at, price)
+                levels.insert(at, level)
+            elif level.size:
+                levels[at] = level
+            # How many levels are better: counted with a new level, or with one that is about to go.
+            if self._view is not None and (len(levels) - 1 - at if self._descending else at) < self._depth:
+                self._view = None
+            if held and not level.size:
                 del prices[at]
                 del levels[at]
-            else:
-                continue
-            if self._view is not None and self._reaches_view(at):
-                self._view = None
 
     def view(self, depth: int) -> list[Level]:
         if self._view is None or self._depth != depth:
             self._view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
             self._depth = depth
         return self._view
-
-    def _reaches_view(self, at: int) -> bool:
-        # After an insertion or a removal at index `at`; generous by one level at the far end.
-        return at >= len(self.levels) - self._depth - 1 if self._descending else at <= self._depth
 
 
 def _price(level: Level) -> Decimal:

@@ -221,8 +221,8 @@ class Driver:
     ) -> list[Delivered]:
         """The status to deliver, none when nothing changed."""
         standing = self._standings[stream]
-        if state == standing.state and not reason:
-            return []
+        if state == standing.state and (state == "stale" or not reason):
+            return []  # a flood of bad frames is one interruption
         down_ms = None
         if state == "live":
             if standing.down_since is not None:

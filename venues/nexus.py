@@ -259,6 +259,7 @@ class NexusSession:
         self._expect_symbol(event.symbol)
         items: list[Item] = []
         if "trades" in self._streams:
+            self._stale.discard("trades")
             items.append(
                 records.Trade(
                     venue="nexus",
@@ -340,6 +341,7 @@ class NexusSession:
             size=positive(data.executed_quantity, "data.executed_quantity"),
             side=_SIDES[data.side],
         )
+        self._stale.discard("fills")
         return [fill]
 
     def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
@@ -424,8 +426,9 @@ class NexusSession:
         if {"book", "quotes"} & set(concerned):
             items += self._distrust_book(f"bad frame: {problem}")
         for name in concerned:
-            if name in ("trades", "fills"):
+            if name in ("trades", "fills") and name not in self._stale:
                 items.append(StreamState(name, "live", "a bad frame came: an event may be missing"))
+                self._stale.add(name)  # said once until a good one comes
             elif name in ("orders", "positions", "candles"):
                 items.append(StreamState(name, "stale", f"bad frame: {problem}; a change may be missing"))
                 self._stale.add(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -41,7 +40,10 @@ class RecordedSubscription(Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="recording"):
-    """The first line: what was watched, where, with which settings. `env` as in records."""
+    """The first line: what was watched, where, with which settings. `env` as in records.
+
+    `source` says where a recording is from that was made by hand, e.g. from a venue's document.
+    """
 
     version: int
     venue: str
@@ -49,6 +51,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     env: str | None = None
     values: dict[str, Any] = {}
     subscriptions: list[RecordedSubscription]
+    source: str | None = None
 
     def settings(self) -> Settings:
         """The settings of a venue that plays this recording."""
@@ -185,9 +188,8 @@ class Recording:
         try:
             with self._path.open("rb") as raw:
                 zipped = raw.read(2) == b"\x1f\x8b"
-                raw.seek(0)
-                unpacked: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
-                for number, line in enumerate(io.BufferedReader(unpacked), start=1):
+            with gzip.open(self._path) if zipped else self._path.open("rb") as lines:
+                for number, line in enumerate(lines, start=1):
                     if not line.endswith(b"\n"):
                         raise self._damaged(number)
                     yield line

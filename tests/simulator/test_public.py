@@ -1,0 +1,108 @@
+"""What the package offers without a server, and what it may import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import venues.simulator
+from venues.simulator import Fault, FaultError, Simulator, environment, markets, parse_fault
+
+ROOT = Path(venues.simulator.__file__).parents[2]
+SOURCES = sorted(Path(venues.simulator.__file__).parent.glob("*.py"))
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from venues.simulator import environment, markets, parse_fault; "
+        "print(sorted({'aiohttp', 'asyncio', 'websockets'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert said.stdout == "[]\n"
+
+
+def test_it_knows_nothing_of_the_client() -> None:
+    assert SOURCES
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, source
+                names = [node.module or ""]
+            for name in names:
+                ours = name.split(".")[0] in ("venues", "cli")
+                assert not ours or name.startswith("venues.simulator"), (source, name)
+
+
+def test_everything_it_says_it_offers_is_there() -> None:
+    for name in venues.simulator.__all__:
+        assert getattr(venues.simulator, name).__name__ == name
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = venues.simulator.nonsense
+
+
+def test_the_environment_points_at_every_venue() -> None:
+    assert environment(4711) == {
+        "MON_NEXUS_URL": "ws://127.0.0.1:4711/nexus",
+        "MON_NEXUS_CLIENT_KEY": "simulated-nexus-client-key",
+    }
+    assert markets("nexus") == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
+    with pytest.raises(ValueError, match="expected a simulated venue, one of nexus; got 'nowhere'"):
+        markets("nowhere")
+
+
+def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start() -> None:
+    simulator = Simulator()
+    assert simulator.credentials("nexus") == {"client_key": "simulated-nexus-client-key"}
+    with pytest.raises(RuntimeError, match="no port before"):
+        simulator.url("nexus")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("drop", Fault("drop", 5.0)),
+        ("drop:500ms", Fault("drop", 0.5)),
+        ("stall", Fault("stall", 5.0)),
+        ("stall:2m", Fault("stall", 120.0)),
+        ("garbage", Fault("garbage", 1.0)),
+        ("garbage:1.5s", Fault("garbage", 1.5)),
+        ("refuse", Fault("refuse", code=403)),
+        ("refuse:503", Fault("refuse", code=503)),
+        ("flap", Fault("flap")),
+    ],
+)
+def test_faults_are_read(text: str, fault: Fault) -> None:
+    assert parse_fault(text) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"expected a fault, one of drop\[:5s\], stall\[:5s\], garbage\[:1s\], refuse\[:CODE\], flap; got ''"),
+        ("dorp", "expected a fault, one of .*; got 'dorp'"),
+        ("Drop", "got 'Drop'"),
+        ("gap", "no simulated venue can have the fault gap yet: .*Nexus sends whole books"),
+        ("drop:", "expected a duration above 0 like 500ms, 5s or 2m"),
+        ("drop:5", "expected a duration"),
+        ("drop:0s", "expected a duration above 0"),
+        ("drop:-1s", "expected a duration"),
+        ("drop:1h", "expected a duration"),
+        ("drop:٥s", "expected a duration"),
+        ("drop:nans", "expected a duration"),
+        ("refuse:399", "expected an HTTP status from 400 to 599"),
+        ("refuse:600", "expected an HTTP status"),
+        ("refuse:", "expected an HTTP status"),
+        ("flap:1s", "expected flap without a parameter"),
+    ],
+)
+def test_what_is_no_fault_is_refused_in_one_line(text: str, said: str) -> None:
+    with pytest.raises(FaultError, match=said) as caught:
+        parse_fault(text)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,313 @@
+"""Market, flow, account and strategy: what always holds, over simulated hours."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from venues.simulator.account import PAID_IN, Account
+from venues.simulator.clock import ManualClock
+from venues.simulator.events import BookChange, Event, Fill, Holding, OrderUpdate, Stage, Trade
+from venues.simulator.flow import FLOOR, Flow
+from venues.simulator.market import INSTRUMENTS, Market
+from venues.simulator.position import Position
+from venues.simulator.world import World
+
+if TYPE_CHECKING:
+    from venues.simulator.events import Side
+
+SIDES: tuple[Side, Side] = ("buy", "sell")
+CENT = Decimal("0.01")
+HOUR = 3_600_000
+
+
+def world_of(seed: int, rate: float) -> tuple[World, list[Event]]:
+    world = World(ManualClock(), seed=seed, rate=rate)
+    events: list[Event] = []
+    world.stage.listen(events.append)
+    return world, events
+
+
+def test_a_simulated_day_of_flow_stays_two_sided_and_sane() -> None:
+    stage = Stage(0)
+    market = Market(INSTRUMENTS[1], stage)
+    flow = Flow(market, Random("a day"), 0.7, 0.0)
+    levels: list[int] = []
+    spreads: list[int] = []
+    steps = 0
+    while flow.due < 24 * HOUR:
+        stage.now = int(flow.due)
+        flow.step()
+        steps += 1
+        bid, ask = market.engine.best("buy"), market.engine.best("sell")
+        assert bid is not None
+        assert ask is not None
+        assert bid < ask
+        if steps % 50 == 0:
+            levels += [len(market.levels(side)) for side in SIDES]
+            spreads.append(ask - bid)
+    assert 0.9 < steps / (0.7 * 24 * 3600) < 1.1, "the rate is that of all events"
+    assert min(levels) > 50
+    assert max(levels) < 300
+    assert sorted(spreads)[len(spreads) // 2] < 50  # half a dollar at 3,400
+    assert max(spreads) < 500
+
+
+def test_public_orders_never_fall_below_the_floor_whatever_the_account_takes() -> None:
+    stage = Stage(0)
+    market = Market(INSTRUMENTS[0], stage)
+    account = Account(stage, [market])
+    flow = Flow(market, Random("greedy"), 1.0, 0.0)
+    for number in range(400):
+        account.take(market, SIDES[number % 3 == 0], 10**9)
+        flow.step()
+        assert all(market.public_lots(side) > 0 for side in SIDES)
+    for _ in range(3_000):
+        flow.step()
+    assert all(sum(1 for _ in market.engine.orders(side)) >= FLOOR for side in SIDES)
+
+
+def test_neither_huge_orders_nor_a_wave_of_cancels_empty_a_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = Market(INSTRUMENTS[0], Stage(0))
+    flow = Flow(market, Random(1), 1.0, 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(flow, "_cancel_rate", 1.0)
+        for _ in range(1_000):
+            flow.step()
+            assert all(sum(1 for _ in market.engine.orders(side)) >= FLOOR - 5 for side in SIDES)
+    monkeypatch.setattr(flow, "_lots", lambda: 10**6)
+    for _ in range(50):
+        flow._take()
+        assert all(market.public_lots(side) > 0 for side in SIDES)
+
+
+def test_without_a_rate_nothing_happens() -> None:
+    world, events = world_of(1, 0.0)
+    later = world.stage.now + 24 * HOUR
+    world.advance(later)
+    assert world.stage.now == later
+    assert events == []
+    assert all(world.markets[i.name].levels(side) for i in INSTRUMENTS for side in SIDES)
+
+
+def test_the_same_seed_is_the_same_world_however_it_is_driven() -> None:
+    (whole, expected), (sliced, got), (other, different) = world_of(3, 20), world_of(3, 20), world_of(4, 20)
+    start = whole.stage.now
+    whole.advance(start + 60_000)
+    for step in range(1, 601):
+        sliced.advance(start + step * 100)
+    other.advance(start + 60_000)
+    assert expected == got
+    assert len(expected) > 2_000
+    assert expected != different
+
+
+class Auditor:
+    """Keeps its own books from the events alone, and compares them with the account's at every event."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.markets = [m for m in world.markets.values() if isinstance(m, Market)]
+        self.orders: dict[int, OrderUpdate] = {}
+        self.executed: dict[int, Decimal] = defaultdict(Decimal)
+        self.holdings: dict[str, Decimal] = defaultdict(Decimal)
+        self.spent = Decimal()
+        self.fills: set[int] = set()
+        self.seen: Counter[str] = Counter()
+        self.before: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.seen[type(event).__name__] += 1
+        match event:
+            case Fill():
+                self.fill(event)
+            case OrderUpdate():
+                self.order(event)
+            case Holding(market=market, holding=holding):
+                assert isinstance(self.before[-1], OrderUpdate)
+                assert holding == self.holdings[market]
+                self.seen["flat"] += not holding
+            case Trade(market=market):
+                assert self.world.markets[market].last is event
+            case BookChange():
+                self.books()
+        self.money()
+        self.before = [*self.before[-3:], event]
+
+    def fill(self, fill: Fill) -> None:
+        assert fill.fill_id not in self.fills
+        self.fills.add(fill.fill_id)
+        trade = next(e for e in reversed(self.before) if isinstance(e, Trade))
+        told = trade.market, trade.time, trade.price, trade.size
+        assert (fill.market, fill.time, fill.price, fill.size) == told
+        signed = fill.size if fill.side == "buy" else -fill.size
+        self.seen["flips"] += self.holdings[fill.market] * (self.holdings[fill.market] + signed) < 0
+        self.executed[fill.order_id] += fill.size
+        self.holdings[fill.market] += signed
+        self.spent += signed * fill.price
+
+    def order(self, order: OrderUpdate) -> None:
+        old = self.orders.get(order.order_id)
+        assert old is None if order.status == "new" else old is not None
+        assert old is None or old.status in ("new", "partially_filled")
+        assert order.filled == self.executed[order.order_id] <= order.size
+        if order.executed_size:
+            fill = self.before[-1]
+            assert isinstance(fill, Fill)
+            assert (fill.order_id, fill.price, fill.size) == (
+                order.order_id,
+                order.executed_price,
+                order.executed_size,
+            )
+            assert order.status == ("filled" if order.filled == order.size else "partially_filled")
+            if order.price is not None:
+                better = order.price - order.executed_price
+                assert (better if order.side == "buy" else -better) >= 0
+        self.orders[order.order_id] = order
+        self.seen[f"{order.order_type} {order.status}"] += 1
+
+    def books(self) -> None:
+        for market in self.markets:
+            bid, ask = market.engine.best("buy"), market.engine.best("sell")
+            assert bid is not None
+            assert ask is not None
+            assert bid < ask
+
+    def money(self) -> None:
+        account = self.world.account
+        open_cost = unrealised = used = Decimal()
+        for market in self.markets:
+            position = account.positions[market.name]
+            assert position.holding == self.holdings[market.name]
+            base = market.instrument.base
+            assert account.balances[base].total == PAID_IN[base] + position.holding
+            mark = market.best("buy" if position.holding >= 0 else "sell")
+            assert mark is not None
+            exact = position.holding * mark - position.cost
+            rounded = account.unrealised(position)
+            assert rounded == exact.quantize(CENT, ROUND_FLOOR)
+            unrealised += rounded
+            used += (abs(position.cost) / 10).quantize(CENT, ROUND_CEILING)
+            open_cost += position.cost
+        margin = account.margin()
+        assert (margin.unrealised, margin.used) == (unrealised, used)
+        assert margin.equity == account.balance + unrealised
+        assert margin.free == margin.equity - used > 0
+        assert account.balances["USDT"].total == PAID_IN["USDT"] - self.spent == account.balance - open_cost
+        for balance in account.balances.values():
+            assert balance.total == balance.available + balance.locked
+            assert balance.locked >= 0
+            assert balance.available >= 0
+
+
+def test_the_account_is_right_to_the_last_digit_after_every_event() -> None:
+    world = World(ManualClock(), seed=11, rate=0.5)
+    auditor = Auditor(world)
+    world.stage.listen(auditor)
+    world.advance(world.stage.now + 2 * HOUR)
+    check_locked(world)
+    check_resting(world)
+    seen = auditor.seen
+    assert {s for s in seen if " " in s} == {
+        "limit new",
+        "limit partially_filled",
+        "limit filled",
+        "limit cancelled",
+        "market new",
+        "market partially_filled",
+        "market filled",
+    }
+    assert min(seen.values()) > 25
+    assert min(seen["flips"], seen["flat"]) > 25
+    closed = world.account.closed
+    assert 200 < len(closed) <= 1_000
+    assert all(c.opened <= c.closed and c.holding for c in closed)
+
+
+def check_locked(world: World) -> None:
+    locked: dict[str, Decimal] = defaultdict(Decimal)
+    for order in world.account.orders.values():
+        assert order.price is not None
+        left = order.size - order.filled
+        locked[order.asset] += left * order.price if order.side == "buy" else left
+    assert {b.asset: b.locked for b in world.account.balances.values()} == {asset: locked[asset] for asset in PAID_IN}
+
+
+def check_resting(world: World) -> None:
+    """The account's open orders are those in the books, and no others."""
+    there = {}
+    for market in world.markets.values():
+        assert isinstance(market, Market)
+        for side in SIDES:
+            there.update({o.owner: o for o in market.engine.orders(side) if o.owner})
+    assert there.keys() == world.account.orders.keys()
+    for order in world.account.orders.values():
+        assert market_size(order.market, there[order.order_id].lots) == order.size - order.filled
+
+
+def market_size(market: Market, lots: int) -> Decimal:
+    return market.instrument.lot * lots
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_there_is_something_to_see_within_seconds(seed: int) -> None:
+    world, events = world_of(seed, 20.0)
+    start = world.stage.now
+    world.advance(start + 60_000)
+    for market in world.markets:
+        for kind in (OrderUpdate, Fill, Holding):
+            times = [e.time for e in events if isinstance(e, kind) and e.market == market]
+            waits = [later - earlier for earlier, later in zip([start, *times], times[4:], strict=False)]
+            assert max(waits) < 10_000, (market, kind)
+
+
+def test_an_account_does_not_trade_with_itself() -> None:
+    stage = Stage(0)
+    market = Market(INSTRUMENTS[0], stage)
+    account = Account(stage, [market])
+    events: list[Event] = []
+    market.limit("sell", 110, 10)
+    mine = account.place(market, "sell", 100, 10)
+    assert mine is not None
+    stage.listen(events.append)
+    account.place(market, "buy", 105, 5)
+    assert mine.status == "cancelled"
+    assert not [e for e in events if isinstance(e, Trade)]
+    assert [order.side for order in account.orders.values()] == ["buy"]
+    market.limit("buy", 104, 10)
+    account.take(market, "sell", 5)
+    assert list(account.orders) == []
+    assert market.last is not None
+    assert market.last.price == market.price(104)
+
+
+def test_an_order_without_funds_is_not_placed() -> None:
+    stage = Stage(0)
+    market = Market(INSTRUMENTS[0], stage)
+    account = Account(stage, [market])
+    assert account.place(market, "sell", 1, 20_001) is None
+    assert account.place(market, "sell", 1, 20_000) is not None
+    assert account.place(market, "buy", 10**9, 10**9) is None
+    assert account.balances["BTC"].available == 0
+    assert account.take(market, "sell", 1) is None
+
+
+def test_what_was_opened_first_is_closed_first() -> None:
+    position = Position("BTC_USDT")
+    one, two = Decimal(1), Decimal(2)
+    assert position.fill(one, Decimal(100), order_id=1, number=1, now=1) is None
+    assert position.fill(two, Decimal(103), order_id=2, number=2, now=2) is None
+    assert (position.open_price, position.position_id) == (Decimal(102), 1)
+    closed = position.fill(-two, Decimal(110), order_id=3, number=3, now=3)
+    assert closed is not None
+    assert (closed.holding, closed.open_price, closed.realised) == (two, Decimal("101.5"), Decimal(17))
+    turned = position.fill(-two, Decimal(90), order_id=4, number=4, now=4)
+    assert turned is not None
+    assert (turned.realised, turned.position_id, position.position_id) == (Decimal(-13), 1, 4)
+    assert (position.holding, position.cost, position.opened) == (-one, Decimal(-90), 4)
+    assert position.unrealised(Decimal("90.001")) == Decimal("-0.01")
+    assert position.unrealised(Decimal("89.999")) == Decimal("0.00")

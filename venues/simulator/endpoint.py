@@ -1,0 +1,89 @@
+"""What one simulated venue is to the server: facts that need no server, paths, and what it says on a connection.
+
+A venue is one file with one class like `Endpoint`, and one line in `listing.py`. It holds no socket:
+a `Link` carries what it says, and what the client says is handed to its `Peer`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from venues.simulator.world import World
+
+
+class Handshake(NamedTuple):
+    """What a client asks for: the parts of the path by name, the query and the headers."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+class Answer(NamedTuple):
+    """A plain HTTP answer instead of a WebSocket."""
+
+    status: int
+    text: str
+
+
+class Link(Protocol):
+    """A client's connection as an endpoint sees it. Nothing here waits."""
+
+    def send(self, data: bytes) -> None:
+        """Queue a text frame. Frames are sent in order, and none is dropped for a client that keeps up."""
+        ...
+
+    def show(self, key: str, produce: Callable[[], bytes]) -> None:
+        """A state has changed: `produce` is called for its newest form when the client has taken what came before.
+
+        `key` names the state; calls for the same one are merged until then.
+        """
+        ...
+
+    def every(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have something done that often for as long as the connection is open, e.g. a heartbeat."""
+        ...
+
+
+class Peer(Protocol):
+    """The venue's side of one connection."""
+
+    def opened(self) -> None:
+        """The WebSocket is open."""
+        ...
+
+    def receive(self, frame: str | bytes) -> None:
+        """The client has sent a text or a binary frame, whatever is in it."""
+        ...
+
+    def closed(self) -> None:
+        """The connection is over."""
+        ...
+
+    def garbage(self) -> Iterator[bytes]:
+        """Bad text frames in this venue's shapes, for the fault of that name."""
+        ...
+
+
+Connect: TypeAlias = "Callable[[Link], Peer]"
+
+
+class Endpoint(Protocol):
+    """One simulated venue.
+
+    `symbols` are its names for the markets, `credentials` what it accepts; `scheme` is that of its address.
+    """
+
+    name: ClassVar[str]
+    scheme: ClassVar[str]
+    symbols: ClassVar[Mapping[str, str]]
+    credentials: ClassVar[Mapping[str, str]]
+
+    def __init__(self, world: World) -> None: ...
+
+    def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
+        """WebSocket paths under the venue's prefix, like `/ws/{key}/{symbol}`, and who decides on a handshake there."""
+        ...

@@ -1,0 +1,114 @@
+"""What happens in the simulated world, and the stage it happens on.
+
+Prices and sizes are exact decimals in quote and base units, times milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["limit", "market"]
+OrderStatus = Literal["new", "partially_filled", "filled", "cancelled"]
+
+OPPOSITE: Final[dict[Side, Side]] = {"buy": "sell", "sell": "buy"}
+
+
+class Level(Struct, frozen=True, eq=False):
+    """One price level. Compared by identity: the same object comes again for as long as nothing in it changes."""
+
+    price: Decimal
+    size: Decimal
+    orders: int
+
+
+class Trade(Struct, frozen=True):
+    """One trade of a market; `side` is the taker's."""
+
+    market: str
+    time: int
+    trade_id: int
+    price: Decimal
+    size: Decimal
+    side: Side
+
+
+class Fill(Struct, frozen=True):
+    """One trade of the account's order `order_id`; `fill_id` is unique in the account."""
+
+    market: str
+    time: int
+    fill_id: int
+    order_id: int
+    price: Decimal
+    size: Decimal
+    side: Side
+
+
+class OrderUpdate(Struct, frozen=True):
+    """An order of the account as it is now.
+
+    `price` is None for a market order. `executed_price` and `executed_size` are those of the fill that this update
+    is about, and 0 when it is about none; `filled` is the sum of the fills so far, `cost` that of price times size.
+    """
+
+    market: str
+    time: int
+    order_id: int
+    side: Side
+    order_type: OrderType
+    price: Decimal | None
+    size: Decimal
+    filled: Decimal
+    cost: Decimal
+    status: OrderStatus
+    created: int
+    executed_price: Decimal
+    executed_size: Decimal
+
+
+class Holding(Struct, frozen=True):
+    """The account's net position in a market has changed: above 0 long, below 0 short."""
+
+    market: str
+    time: int
+    holding: Decimal
+
+
+class BookChange(Struct, frozen=True):
+    """The book of a market has changed, once for all that happened in one go."""
+
+    market: str
+    time: int
+
+
+Event: TypeAlias = Trade | Fill | OrderUpdate | Holding | BookChange
+
+
+class Stage:
+    """The world's present moment, and where its events go."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self._listeners: dict[object, Callable[[Event], None]] = {}
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener, in the order in which they came."""
+        for listener in tuple(self._listeners.values()):
+            listener(event)
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have every event from now on; the returned function ends it."""
+        token = object()
+        self._listeners[token] = listener
+
+        def leave() -> None:
+            self._listeners.pop(token, None)
+
+        return leave

@@ -1,0 +1,75 @@
+"""Faults: what the simulated venues can do wrong on purpose, to see and test what a client makes of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple
+
+FaultKind = Literal["drop", "stall", "garbage", "refuse", "flap"]
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)", re.ASCII)
+_TIMED: Final[dict[str, tuple[FaultKind, float]]] = {
+    "drop": ("drop", 5.0),
+    "stall": ("stall", 5.0),
+    "garbage": ("garbage", 1.0),
+}
+_KNOWN: Final = "drop[:5s], stall[:5s], garbage[:1s], refuse[:CODE], flap"
+
+
+class FaultError(ValueError):
+    """A fault that does not exist, or that no simulated venue can have."""
+
+
+class Fault(NamedTuple):
+    """One fault.
+
+    `drop`: each connection's TCP is aborted `seconds` after it opened, without a close frame.
+    `stall`: `seconds` after it opened a connection stays open, but nothing is sent, read or answered any more.
+    `garbage`: every `seconds` a bad frame comes between the good ones.
+    `refuse`: every handshake is answered with the HTTP status `code`.
+    `flap`: every WebSocket is accepted and closed at once.
+    """
+
+    kind: FaultKind
+    seconds: float = 0.0
+    code: int = 0
+
+
+def parse_fault(text: str) -> Fault:
+    """Read a fault as `mon sim --fault` takes it: `drop`, `stall:500ms`, `garbage:1s`, `refuse:503`, `flap`.
+
+    Raises:
+        FaultError: it is unknown, or its parameter is not what it takes.
+    """
+    name, colon, parameter = text.partition(":")
+    given = parameter if colon else None
+    if name in _TIMED:
+        kind, seconds = _TIMED[name]
+        return Fault(kind, seconds if given is None else _seconds(text, given))
+    if name == "refuse":
+        return Fault("refuse", code=403 if given is None else _status(text, given))
+    if name == "flap":
+        if given is not None:
+            raise FaultError(f"expected flap without a parameter, got {text!r}")
+        return Fault("flap")
+    if name == "gap":
+        raise FaultError(
+            "no simulated venue can have the fault gap yet: "
+            "it needs a book with sequence numbers, and Nexus sends whole books"
+        )
+    raise FaultError(f"expected a fault, one of {_KNOWN}; got {text!r}")
+
+
+def _seconds(text: str, parameter: str) -> float:
+    match = _DURATION.fullmatch(parameter)
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise FaultError(f"expected a duration above 0 like 500ms, 5s or 2m after the colon, got {text!r}")
+    return seconds
+
+
+def _status(text: str, parameter: str) -> int:
+    if not re.fullmatch(r"[45]\d\d", parameter, re.ASCII):
+        raise FaultError(f"expected an HTTP status from 400 to 599 after the colon, got {text!r}")
+    return int(parameter)

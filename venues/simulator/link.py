@@ -1,0 +1,209 @@
+"""One client's WebSocket: one sender, events in order, states merged to their newest form, and the faults.
+
+What a venue says is queued without waiting. Events go out in order and before any state, so that a state never holds
+what the client has not been told; a state is produced only when it is its turn, so that a client that is slow to read
+gets the newest one and not all there were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aiohttp import WSCloseCode, WSMsgType
+
+from venues.simulator.garbage import bad_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+    from aiohttp import web
+
+    from venues.simulator.clock import Clock
+    from venues.simulator.endpoint import Peer
+    from venues.simulator.faults import Fault
+    from venues.simulator.garbage import BadFrame
+
+MOST_WAITING: Final = 100_000  # events; a reader further behind than that is disconnected
+MOST_RECEIVED: Final = 1024 * 1024  # bytes of a client's message
+_CLOSING_SECONDS: Final = 0.5
+
+
+class End(NamedTuple):
+    """How a connection ends; without a code it is torn off."""
+
+    code: int | None = None
+    reason: str = ""
+
+
+class SocketLink:
+    """The `Link` over an accepted WebSocket; `interval` is the least time in seconds between two states."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        clock: Clock,
+        interval: float,
+        faults: Sequence[Fault],
+    ) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._clock = clock
+        self._interval = interval
+        self._faults = faults
+        self._events: deque[tuple[bytes, WSMsgType]] = deque()
+        self._states: dict[str, Callable[[], bytes]] = {}
+        self._changed = asyncio.Event()  # there are states to send
+        self._due = False  # and the interval since the last ones has passed
+        self._flushed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._stalled = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def send(self, data: bytes) -> None:
+        """Queue a text frame."""
+        self._queue(data, WSMsgType.TEXT)
+
+    def show(self, key: str, produce: Callable[[], bytes]) -> None:
+        """Have a state sent in its newest form when it is its turn."""
+        self._states[key] = produce
+        self._changed.set()
+        if not self._interval:
+            self._due = True
+            self._wake.set()
+
+    def every(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have something done that often for as long as the connection is open."""
+        self._start(self._repeat(seconds, action))
+
+    def end(self, end: End) -> None:
+        """End the connection; the first word on it counts."""
+        if not self._ended.done():
+            self._ended.set_result(end)
+
+    async def run(self, peer: Peer) -> None:
+        """Serve the connection until it ends."""
+        peer.opened()
+        self._greet()
+        try:
+            for work in (self._read(peer), self._write(), self._pace(), *self._troubles(peer)):
+                self._start(work)
+            end = await self._ended
+        finally:
+            peer.closed()
+            for task in self._tasks:
+                task.cancel()
+            results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, ConnectionError):
+                raise result
+        await self._close(end)
+
+    def _greet(self) -> None:
+        """What the peer shows as it opens comes first of all, and is of that moment."""
+        for produce in self._states.values():
+            self.send(produce())
+        self._states.clear()
+        self._changed.clear()
+        self._due = False
+
+    async def _close(self, end: End) -> None:
+        if end.code is not None and not self._stalled:
+            try:
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._socket.close(code=end.code, message=end.reason.encode())
+            except TimeoutError:
+                pass
+            else:
+                return
+        self._transport.abort()
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._finished)
+        self._tasks.append(task)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.end(End())
+
+    def _queue(self, data: bytes, kind: WSMsgType) -> None:
+        if self._stalled or self._ended.done():
+            return
+        self._events.append((data, kind))
+        self._wake.set()
+        if len(self._events) > MOST_WAITING:
+            reason = f"reader too slow: more than {MOST_WAITING} events are waiting"
+            self.end(End(WSCloseCode.POLICY_VIOLATION, reason))
+
+    async def _write(self) -> None:
+        while True:
+            while self._events:
+                await self._socket.send_frame(*self._events.popleft())
+            if self._due and self._states:
+                states, self._states = self._states, {}
+                self._due = False
+                self._changed.clear()
+                for produce in states.values():
+                    await self._socket.send_frame(produce(), WSMsgType.TEXT)
+                self._flushed.set()
+            elif not self._events:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _pace(self) -> None:
+        """Allow states to be sent, the interval after the last ones were."""
+        while self._interval:
+            await self._clock.sleep(self._interval)
+            await self._changed.wait()
+            self._flushed.clear()
+            self._due = True
+            self._wake.set()
+            await self._flushed.wait()
+
+    async def _read(self, peer: Peer) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                peer.receive(message.data)
+            elif message.type is WSMsgType.PING:
+                self._queue(message.data, WSMsgType.PONG)
+            elif message.type is not WSMsgType.PONG:
+                self.end(End(WSCloseCode.OK))
+                return
+
+    async def _repeat(self, seconds: float, action: Callable[[], None]) -> None:
+        while True:
+            await self._clock.sleep(seconds)
+            action()
+
+    def _troubles(self, peer: Peer) -> list[Coroutine[object, object, None]]:
+        troubles: list[Coroutine[object, object, None]] = []
+        for fault in self._faults:
+            if fault.kind == "drop":
+                troubles.append(self._drop(fault.seconds))
+            elif fault.kind == "stall":
+                troubles.append(self._stall(fault.seconds))
+            elif fault.kind == "garbage":
+                troubles.append(self._repeat(fault.seconds, partial(self._spoil, bad_frames(peer))))
+        return troubles
+
+    def _spoil(self, frames: Iterator[BadFrame]) -> None:
+        data, text = next(frames)
+        self._queue(data, WSMsgType.TEXT if text else WSMsgType.BINARY)
+
+    async def _drop(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.end(End())
+
+    async def _stall(self, seconds: float) -> None:
+        """Fall silent: the TCP connection stays, and nobody sends, reads or answers any more."""
+        await self._clock.sleep(seconds)
+        self._stalled = True
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()

@@ -1,0 +1,164 @@
+"""A simulated market: an instrument, its matching engine, and its book and trades in decimals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from venues.simulator.engine import Engine
+from venues.simulator.events import BookChange, Level, Trade
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from venues.simulator.engine import Match, Order
+    from venues.simulator.events import Side, Stage
+
+
+class Instrument(NamedTuple):
+    """What is traded: tick and lot in quote and base units, `start` in ticks.
+
+    `reach` is the mean distance in ticks of a new limit order from the other side's best price.
+    """
+
+    name: str
+    base: str
+    quote: str
+    tick: Decimal
+    lot: Decimal
+    start: int
+    reach: int
+
+
+INSTRUMENTS: Final = (
+    Instrument("BTC_USDT", "BTC", "USDT", Decimal("0.01"), Decimal("0.0001"), 6_500_000, 3_000),
+    Instrument("ETH_USDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"), 340_000, 200),
+    Instrument("SOL_USDT", "SOL", "USDT", Decimal("0.001"), Decimal("0.01"), 150_000, 100),
+)
+
+
+class MarketBook(Protocol):
+    """What an endpoint needs of a market: its book and its last trade."""
+
+    @property
+    def name(self) -> str:
+        """The market, like `BTC_USDT`."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """Differs whenever the book does."""
+        ...
+
+    @property
+    def last(self) -> Trade | None:
+        """The last trade, None before the first one."""
+        ...
+
+    def levels(self, side: Side) -> Sequence[Level]:
+        """All levels of a side, best first."""
+        ...
+
+
+class Market:
+    """A market with a matching engine.
+
+    `on_fill` is called for each fill of an order that has an owner (owner, price, size), `on_gone` for each public
+    order that was matched completely.
+    """
+
+    def __init__(self, instrument: Instrument, stage: Stage) -> None:
+        self.instrument: Final = instrument
+        self.engine: Final = Engine()
+        self.last: Trade | None = None
+        self.on_fill: Callable[[int, Decimal, Decimal], None] = _ignore_fill
+        self.on_gone: Callable[[Order], None] = _ignore_order
+        self._stage = stage
+        self._trades = 0
+        self._shown: dict[Side, tuple[int, list[Level]]] = {"buy": (-1, []), "sell": (-1, [])}
+        self._levels: dict[Side, dict[int, tuple[int, Level]]] = {"buy": {}, "sell": {}}
+
+    @property
+    def name(self) -> str:
+        """The market, like `BTC_USDT`."""
+        return self.instrument.name
+
+    @property
+    def changes(self) -> int:
+        """Differs whenever the book does."""
+        return self.engine.changes
+
+    def price(self, ticks: int) -> Decimal:
+        """Ticks as a price."""
+        return self.instrument.tick * ticks
+
+    def size(self, lots: int) -> Decimal:
+        """Lots as a size."""
+        return self.instrument.lot * lots
+
+    def best(self, side: Side) -> Decimal | None:
+        """The best price of a side, None when it is empty."""
+        ticks = self.engine.best(side)
+        return None if ticks is None else self.price(ticks)
+
+    def levels(self, side: Side) -> Sequence[Level]:
+        """All levels of a side, best first."""
+        changes, shown = self._shown[side]
+        if changes != self.engine.changes:
+            shown = self._refreshed(side)
+            self._shown[side] = self.engine.changes, shown
+        return shown
+
+    def limit(self, side: Side, ticks: int, lots: int, owner: int = 0) -> Order:
+        """Place a limit order; its trades are told, then the change of the book."""
+        order, matches = self.engine.limit(side, ticks, lots, owner)
+        self._report(side, matches, owner)
+        return order
+
+    def market(self, side: Side, lots: int, owner: int = 0) -> None:
+        """Place a market order; its trades are told, then the change of the book."""
+        self._report(side, self.engine.market(side, lots), owner)
+
+    def cancel(self, order: Order) -> bool:
+        """Take an order out; False when it was not there any more."""
+        if not self.engine.cancel(order):
+            return False
+        self._stage.emit(BookChange(self.name, self._stage.now))
+        return True
+
+    def public_lots(self, side: Side) -> int:
+        """Lots on a side that are not the account's."""
+        return sum(order.lots for order in self.engine.orders(side) if not order.owner)
+
+    def _report(self, side: Side, matches: list[Match], taker: int) -> None:
+        for match in matches:
+            price, size = self.price(match.price), self.size(match.lots)
+            self._trades += 1
+            self.last = Trade(self.name, self._stage.now, self._trades, price, size, side)
+            self._stage.emit(self.last)
+            for owner in (match.maker.owner, taker):
+                if owner:
+                    self.on_fill(owner, price, size)
+            if not match.maker.owner and not match.maker.lots:
+                self.on_gone(match.maker)
+        self._stage.emit(BookChange(self.name, self._stage.now))
+
+    def _refreshed(self, side: Side) -> list[Level]:
+        """The levels as they are; a level that is as before is the same object as before."""
+        known = self._levels[side]
+        fresh: dict[int, tuple[int, Level]] = {}
+        for ticks, lots, orders in self.engine.depth(side):
+            old = known.get(ticks)
+            if old is None or old[0] != lots or old[1].orders != orders:
+                old = lots, Level(self.price(ticks), self.size(lots), orders)
+            fresh[ticks] = old
+        self._levels[side] = fresh
+        return [level for _, level in fresh.values()]
+
+
+def _ignore_fill(owner: int, price: Decimal, size: Decimal) -> None:
+    """Nobody has an account here."""
+
+
+def _ignore_order(order: Order) -> None:
+    """Nobody keeps count here."""

@@ -1,0 +1,203 @@
+"""The simulated Nexus: one WebSocket for one symbol, on which market and account events come unasked.
+
+The path is `/ws/<client_key>/<symbol>`. The whole book comes at once and after changes, with both sides in descending
+order of price as the venue's document says. What the document leaves open is answered like this: account events are
+those of the connection's symbol; figures that are not there yet (the price of a market order, what a new order has
+executed) are 0, because the document always has the field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import msgspec
+from msgspec import Struct
+
+from venues.simulator.endpoint import Answer
+from venues.simulator.events import BookChange, Fill, Holding, OrderUpdate, Trade
+from venues.simulator.garbage import BAD_NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from venues.simulator.endpoint import Connect, Handshake, Link
+    from venues.simulator.events import Event, Level, OrderStatus
+    from venues.simulator.market import MarketBook
+    from venues.simulator.world import World
+
+_STATUS: Final[dict[OrderStatus, str]] = {
+    "new": "NEW",
+    "partially_filled": "PARTIAL_FILLED",
+    "filled": "FILLED",
+    "cancelled": "CANCELLED",
+}
+
+
+class _Request(Struct):
+    """What a client may send: `{"event":"PING"}`, or `{"event":"ping"}` as to the venue's successor."""
+
+    event: str
+
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_decode: Final = msgspec.json.Decoder(_Request).decode
+
+
+class Nexus:
+    """The endpoint `/nexus`."""
+
+    name: ClassVar[str] = "nexus"
+    scheme: ClassVar[str] = "ws"
+    symbols: ClassVar[Mapping[str, str]] = {
+        "SPOT_BTC_USDT": "BTC_USDT",
+        "SPOT_ETH_USDT": "ETH_USDT",
+        "SPOT_SOL_USDT": "SOL_USDT",
+    }
+    credentials: ClassVar[Mapping[str, str]] = {"client_key": "simulated-nexus-client-key"}
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._books = {
+            symbol: _BookText(symbol, world.markets[market], world.clock.epoch_ms)
+            for symbol, market in self.symbols.items()
+        }
+
+    def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
+        """The one path there is."""
+        return {"/ws/{key}/{symbol}": self._admit}
+
+    def _admit(self, handshake: Handshake) -> Answer | Connect:
+        if handshake.path["key"] != self.credentials["client_key"]:
+            return Answer(401, "unknown client key\n")
+        symbol = handshake.path["symbol"]
+        if symbol not in self.symbols:
+            return Answer(404, f"unknown symbol {symbol!a}; there are {', '.join(self.symbols)}\n")
+        return lambda link: _Peer(self._world, link, symbol, self._books[symbol])
+
+
+class _BookText:
+    """A market's BOOK message, made once for however many clients. Levels that did not change are not encoded anew."""
+
+    def __init__(self, symbol: str, market: MarketBook, epoch_ms: Callable[[], int]) -> None:
+        self._head = f'{{"event":"BOOK","symbol":"{symbol}","timestamp":'.encode()
+        self._market = market
+        self._epoch_ms = epoch_ms
+        self._changes = -1
+        self._text = b""
+        self._rows: dict[Level, bytes] = {}
+
+    def now(self) -> bytes:
+        """The book as it is."""
+        if self._changes != self._market.changes:
+            asks, bids = self._market.levels("sell"), self._market.levels("buy")
+            known = self._rows
+            self._rows = {level: known.get(level) or _row(level) for side in (asks, bids) for level in side}
+            self._text = b',"data":{"asks":[%b],"bids":[%b]}}' % (self._joined(asks[::-1]), self._joined(bids))
+            self._changes = self._market.changes
+        return b"%b%d%b" % (self._head, self._epoch_ms(), self._text)
+
+    def _joined(self, levels: Sequence[Level]) -> bytes:
+        return b",".join([self._rows[level] for level in levels])
+
+
+def _row(level: Level) -> bytes:
+    return _encode({"price": level.price, "quantity": level.size})
+
+
+class _Peer:
+    """Nexus' side of one connection."""
+
+    def __init__(self, world: World, link: Link, symbol: str, book: _BookText) -> None:
+        self._world = world
+        self._link = link
+        self._symbol = symbol
+        self._market = Nexus.symbols[symbol]
+        self._book = book
+        self._leave = _nothing
+
+    def opened(self) -> None:
+        """The whole book at once, and from now on what happens."""
+        self._link.show("book", self._book.now)
+        self._leave = self._world.stage.listen(self._tell)
+        self._world.joined(self._market)
+
+    def receive(self, frame: str | bytes) -> None:
+        """Answer the two pings; whatever else comes means nothing here."""
+        try:
+            request = _decode(frame)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return
+        now = self._world.clock.epoch_ms()
+        if request.event == "PING":
+            self._link.send(_encode({"event": "PING", "timestamp": now}))
+        elif request.event == "ping":
+            self._link.send(_encode({"event": "pong", "ts": now}))
+
+    def closed(self) -> None:
+        """Hear no more of the market."""
+        self._leave()
+
+    def garbage(self) -> Iterator[bytes]:
+        """Half a message, wrong types, numbers that are none, and an event nobody knows."""
+        symbol, now = self._symbol, self._world.clock.epoch_ms()
+        head = f'"symbol":"{symbol}","timestamp":{now},"data":'
+        yield self._book.now()[: len(head) + 30]
+        yield f'{{"event":"BOOK",{head}{{"asks":"none","bids":[[1,2]]}}}}'.encode()
+        yield f'{{"event":"TRADE",{head}{{"price":true,"quantity":[],"side":7}}}}'.encode()
+        for number in BAD_NUMBERS:
+            yield f'{{"event":"BOOK",{head}{{"asks":[],"bids":[{{"price":{number},"quantity":1}}]}}}}'.encode()
+            yield f'{{"event":"TRADE",{head}{{"price":{number},"quantity":1,"side":"BUY"}}}}'.encode()
+        yield f'{{"event":"WEATHER",{head}{{"rain":true}}}}'.encode()
+
+    def _tell(self, event: Event) -> None:
+        if event.market != self._market:
+            return
+        if isinstance(event, BookChange):
+            self._link.show("book", self._book.now)
+        else:
+            self._link.send(_encode(_message(self._symbol, event)))
+
+
+def _message(symbol: str, event: Trade | Fill | OrderUpdate | Holding) -> dict[str, Any]:
+    data: dict[str, Any]
+    match event:
+        case Trade(price=price, size=size, side=side):
+            data = {"price": price, "quantity": size, "side": side.upper()}
+            return {"event": "TRADE", "symbol": symbol, "timestamp": event.time, "data": data}
+        case Fill():
+            return {"event": "TRANSACTION", "timestamp": event.time, "data": _transaction(symbol, event)}
+        case OrderUpdate():
+            return {"event": "ORDER_UPDATE", "timestamp": event.time, "data": _order(symbol, event)}
+        case Holding(holding=holding):
+            data = {"positions": {symbol: {"holding": holding}}}
+            return {"event": "POSITIONS", "timestamp": event.time, "data": data}
+
+
+def _transaction(symbol: str, fill: Fill) -> dict[str, Any]:
+    return {
+        "id": fill.fill_id,
+        "symbol": symbol,
+        "order_id": fill.order_id,
+        "executed_price": fill.price,
+        "executed_quantity": fill.size,
+        "side": fill.side.upper(),
+    }
+
+
+def _order(symbol: str, order: OrderUpdate) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "order_type": order.order_type.upper(),
+        "order_price": 0 if order.price is None else order.price,
+        "order_quantity": order.size,
+        "order_id": order.order_id,
+        "executed_price": order.executed_price,
+        "executed_quantity": order.executed_size,
+        "aggregated_executed_quantity": order.filled,
+        "side": order.side.upper(),
+        "status": _STATUS[order.status],
+    }
+
+
+def _nothing() -> None:
+    """Nothing to leave yet."""

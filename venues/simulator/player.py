@@ -1,0 +1,120 @@
+"""Tapes played: a market whose book is exactly the tape's."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING, Final
+
+from venues.simulator.events import BookChange, Level, Trade
+from venues.simulator.tape import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from venues.simulator.clock import Clock
+    from venues.simulator.events import Side, Stage
+    from venues.simulator.tape import Line, Row, Tape
+
+
+class _Ladder:
+    """One side of a tape's book; the sign puts the best price last."""
+
+    def __init__(self, sign: int) -> None:
+        self._sign: Final = sign
+        self._keys: list[Decimal] = []
+        self._levels: dict[Decimal, Level] = {}
+
+    def replace(self, rows: Iterable[Row]) -> None:
+        self._keys.clear()
+        self._levels.clear()
+        self.apply(rows)
+
+    def apply(self, rows: Iterable[Row]) -> None:
+        for price, size in rows:
+            # copy_negate does not round, which the minus sign does at the digits of the context
+            key = price if self._sign > 0 else price.copy_negate()
+            if size:
+                if key not in self._levels:
+                    insort(self._keys, key)
+                self._levels[key] = Level(price, size, 1)
+            elif self._levels.pop(key, None) is not None:
+                del self._keys[bisect_left(self._keys, key)]
+
+    def best_first(self) -> list[Level]:
+        return [self._levels[key] for key in reversed(self._keys)]
+
+
+class TapeMarket:
+    """A market without an engine: its book is what the tape says, and no order can be placed in it."""
+
+    def __init__(self, name: str, stage: Stage) -> None:
+        self.name: Final = name
+        self.changes = 0
+        self.last: Trade | None = None
+        self._stage = stage
+        self._trades = 0
+        self._ladders: dict[Side, _Ladder] = {"buy": _Ladder(1), "sell": _Ladder(-1)}
+        self._shown: dict[Side, tuple[int, list[Level]]] = {"buy": (-1, []), "sell": (-1, [])}
+
+    def levels(self, side: Side) -> Sequence[Level]:
+        """All levels of a side, best first."""
+        changes, shown = self._shown[side]
+        if changes != self.changes:
+            shown = self._ladders[side].best_first()
+            self._shown[side] = self.changes, shown
+        return shown
+
+    def apply(self, line: Line, time: int) -> None:
+        """Let a line of the tape happen now: the rows of a book one after the other, or a trade."""
+        if isinstance(line, Rows):
+            for side, rows in (("buy", line.bids), ("sell", line.asks)):
+                ladder = self._ladders["buy" if side == "buy" else "sell"]
+                (ladder.replace if line.snapshot else ladder.apply)(rows)
+            self.changes += 1
+            self._stage.emit(BookChange(self.name, time))
+        else:
+            self._trades += 1
+            self.last = Trade(self.name, time, self._trades, line.price, line.size, line.side)
+            self._stage.emit(self.last)
+
+
+class Player:
+    """Plays a tape into a market: its first snapshot at once, the rest from the moment that `begin` is called."""
+
+    def __init__(self, tape: Tape, market: TapeMarket, clock: Clock, speed: float) -> None:
+        self._lines = tape.lines
+        self._market = market
+        self._clock = clock
+        self._speed = speed
+        self._begun = asyncio.Event()
+        self._first = next((i for i, line in enumerate(tape.lines) if isinstance(line, Rows) and line.snapshot), -1)
+        if self._first >= 0:
+            market.apply(tape.lines[self._first], clock.epoch_ms())
+
+    def begin(self) -> None:
+        """Start playing; more than once is no harm."""
+        self._begun.set()
+
+    async def run(self) -> None:
+        """Play the tape once, then end."""
+        await self._begun.wait()
+        started, elapsed = self._clock.epoch_ms(), 0.0
+        previous = self._lines[0].t if self._lines else 0
+        for number, line in enumerate(self._lines):
+            elapsed += max(0, line.t - previous) / self._speed
+            previous = line.t
+            await self._until(started + elapsed)
+            # Before its first snapshot a book is not known, so deltas there change nothing.
+            if number >= self._first or not isinstance(line, Rows):
+                self._market.apply(line, self._clock.epoch_ms())
+
+    async def _until(self, due: float) -> None:
+        """Wait until then, and let the clients' tasks run in any case."""
+        wait = 0.0 if math.isinf(self._speed) else due - self._clock.epoch_ms()
+        if wait > 0:
+            await self._clock.sleep(wait / 1000)
+        else:
+            await asyncio.sleep(0)

@@ -1,0 +1,104 @@
+"""The simulator's server: one aiohttp application, every venue under its own prefix, on loopback only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import WSCloseCode, web
+
+from venues.simulator.endpoint import Answer, Handshake
+from venues.simulator.link import MOST_RECEIVED, End, SocketLink
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from venues.simulator.endpoint import Connect, Endpoint
+    from venues.simulator.faults import Fault
+    from venues.simulator.world import World
+
+_INTERVAL: Final = 0.02  # seconds between two states on a connection
+_SHUTDOWN_SECONDS: Final = 2.0
+_BUSY: Final = (429, 503)
+
+
+class Server:
+    """Serves endpoints. States of the markets in `unpaced` are sent as fast as a client takes them."""
+
+    def __init__(
+        self, world: World, endpoints: Sequence[Endpoint], faults: Sequence[Fault], unpaced: Collection[str]
+    ) -> None:
+        self._world = world
+        self._faults = faults
+        self._unpaced = unpaced
+        self._links: set[SocketLink] = set()
+        app = web.Application()
+        for endpoint in endpoints:
+            for path, admit in endpoint.sockets().items():
+                app.router.add_get(f"/{endpoint.name}{path}", self._handler(endpoint, admit))
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port that it is in the end."""
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, host, port)
+            await site.start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        bound: int = self._runner.addresses[0][1]
+        return bound
+
+    async def close(self) -> None:
+        """Say goodbye on every connection, and wait until all are over."""
+        for link in self._links:
+            link.end(End(WSCloseCode.GOING_AWAY, "the simulator is stopping"))
+        await self._runner.cleanup()
+
+    def abort(self) -> None:
+        """Tear off every connection."""
+        for link in self._links:
+            link.end(End())
+
+    def _handler(
+        self, endpoint: Endpoint, admit: Callable[[Handshake], Answer | Connect]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            refused = self._fault("refuse")
+            if refused is not None:
+                return _refusal(refused.code)
+            decision = admit(Handshake(request.match_info, request.query, request.headers))
+            if isinstance(decision, Answer):
+                return web.Response(status=decision.status, text=decision.text)
+            market = endpoint.symbols.get(request.match_info.get("symbol", ""))
+            return await self._serve(request, decision, 0.0 if market in self._unpaced else _INTERVAL)
+
+        return handle
+
+    async def _serve(self, request: web.Request, connect: Connect, interval: float) -> web.StreamResponse:
+        # Pings and closes are answered by the link, so that it can also leave them unanswered.
+        socket = web.WebSocketResponse(
+            compress=False, autoping=False, autoclose=False, max_msg_size=MOST_RECEIVED, writer_limit=0
+        )
+        await socket.prepare(request)
+        transport = request.transport
+        if self._fault("flap") is not None or transport is None:
+            await socket.close(message=b"goodbye")
+            return socket
+        link = SocketLink(socket, transport, self._world.clock, interval, self._faults)
+        self._links.add(link)
+        try:
+            await link.run(connect(link))
+        finally:
+            self._links.discard(link)
+        return socket
+
+    def _fault(self, kind: str) -> Fault | None:
+        return next((fault for fault in self._faults if fault.kind == kind), None)
+
+
+def _refusal(status: int) -> web.Response:
+    headers = {"Retry-After": "1"} if status in _BUSY else {}
+    return web.Response(status=status, text=f"refused with {status}, as asked for by --fault\n", headers=headers)

@@ -1,0 +1,110 @@
+"""The simulated venues behind one loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from typing import TYPE_CHECKING, Final, Self
+
+from venues.simulator.clock import Clock, SystemClock
+from venues.simulator.listing import ENDPOINTS, HOST, address, endpoint
+from venues.simulator.tape import read_tape
+from venues.simulator.world import TAPE_MARKET, World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from venues.simulator.faults import Fault
+    from venues.simulator.server import Server
+
+
+class Simulator:
+    """The simulated venues on one loopback port, each under its own path prefix (`/nexus`).
+
+    `seed` decides all that happens, `rate` is the number of public order events a second and market. A `tape` is
+    played on `BTC_USDT` instead of the random flow, `speed` times as fast as it was (math.inf: as fast as possible),
+    from the moment that the first client comes to that market. `port` 0 takes any free one.
+
+    Raises:
+        TapeError: the tape cannot be read.
+        ValueError: a number is not one that makes sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        rate: float = 20.0,
+        tape: Path | None = None,
+        speed: float = 1.0,
+        faults: Sequence[Fault] = (),
+        clock: Clock | None = None,
+        port: int = 0,
+    ) -> None:
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"expected a rate of 0 or more events a second, got {rate}")
+        if not speed > 0:
+            raise ValueError(f"expected a speed above 0, got {speed}")
+        self.port = port
+        self.world: Final = World(
+            clock or SystemClock(),
+            seed=seed,
+            rate=rate,
+            tape=None if tape is None else read_tape(tape),
+            speed=speed,
+        )
+        self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
+        self._faults = tuple(faults)
+        self._server: Server | None = None
+        self._driver: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen on the port and start the world.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        from venues.simulator.server import Server
+
+        if self._server is not None:
+            raise RuntimeError("the simulator has been started already")
+        server = Server(self.world, [made(self.world) for made in ENDPOINTS], self._faults, self._unpaced)
+        self.port = await server.start(HOST, self.port)
+        self._server = server
+        self._driver = asyncio.create_task(self.world.run())
+        self._driver.add_done_callback(self._driven)
+
+    async def close(self) -> None:
+        """End all connections and the world, and wait for them; a fault of the world's own is raised here."""
+        server, driver = self._server, self._driver
+        self._server = self._driver = None
+        if server is not None:
+            await server.close()
+        if driver is not None:
+            driver.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await driver
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def url(self, venue: str) -> str:
+        """What comes before the venue's own paths: `ws://127.0.0.1:PORT/nexus`. Known once started."""
+        if not self.port:
+            raise RuntimeError("the simulator has no port before it is started")
+        return address(endpoint(venue), self.port)
+
+    def credentials(self, venue: str) -> dict[str, str]:
+        """What the venue accepts, by name: `{"client_key": …}`."""
+        return dict(endpoint(venue).credentials)
+
+    def _driven(self, driver: asyncio.Task[None]) -> None:
+        # A world that stopped by a fault of ours must not look like a quiet market.
+        if not driver.cancelled() and driver.exception() is not None and self._server is not None:
+            self._server.abort()

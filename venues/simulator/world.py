@@ -1,0 +1,105 @@
+"""The simulated world: the markets, the account in them, and their time.
+
+It can be driven without asyncio: `advance` lets happen what is due, and what happens depends on the seed alone, not
+on how far the steps go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING, Final, Protocol
+
+from venues.simulator.account import Account
+from venues.simulator.events import Stage
+from venues.simulator.flow import Flow
+from venues.simulator.market import INSTRUMENTS, Market
+from venues.simulator.player import Player, TapeMarket
+from venues.simulator.strategy import Strategy
+
+if TYPE_CHECKING:
+    from venues.simulator.clock import Clock
+    from venues.simulator.market import MarketBook
+    from venues.simulator.tape import Tape
+
+MARKETS: Final = tuple(instrument.name for instrument in INSTRUMENTS)
+TAPE_MARKET: Final = "BTC_USDT"
+_SLICE_MS: Final = 250  # simulated at a stretch, before the clients' tasks get their turn
+_MOST_BEHIND_MS: Final = 60_000
+_MOST_AHEAD_MS: Final = 1_000
+_SHORTEST_SLEEP: Final = 0.001
+
+
+class _Process(Protocol):
+    due: float
+
+    def step(self) -> None: ...
+
+
+class World:
+    """All markets by name, the account, and the stage on which their events are told.
+
+    With a tape, `BTC_USDT` plays it instead of the random flow, and the account stays away from it.
+    """
+
+    def __init__(self, clock: Clock, *, seed: int, rate: float, tape: Tape | None = None, speed: float = 1.0) -> None:
+        self.clock: Final = clock
+        self.stage: Final = Stage(clock.epoch_ms())
+        self.markets: Final[dict[str, MarketBook]] = {}
+        self._player: Player | None = None
+        if tape is not None:
+            taped = TapeMarket(TAPE_MARKET, self.stage)
+            self.markets[TAPE_MARKET] = taped
+            self._player = Player(tape, taped, clock, speed)
+        markets = [Market(i, self.stage) for i in INSTRUMENTS if i.name not in self.markets]
+        self.markets.update((market.name, market) for market in markets)
+        self.account: Final = Account(self.stage, markets)
+        self._processes: list[_Process] = []
+        for market in markets:
+            flow = Flow(market, Random(f"{seed} flow {market.name}"), rate, self.stage.now)
+            drawn = Random(f"{seed} account {market.name}")
+            self._processes += flow, Strategy(self.account, market, drawn, rate, self.stage.now)
+
+    def advance(self, until_ms: int) -> None:
+        """Let everything happen that is due until then, in order of time."""
+        while True:
+            first = min(self._processes, key=_due)
+            if first.due > until_ms:
+                break
+            self.stage.now = int(first.due)
+            first.step()
+        self.stage.now = max(self.stage.now, until_ms)
+
+    def joined(self, market: str) -> None:
+        """A client has come to a market: the tape there starts."""
+        if market == TAPE_MARKET and self._player is not None:
+            self._player.begin()
+
+    async def run(self) -> None:
+        """Drive the world by its clock until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._player is not None:
+                group.create_task(self._player.run())
+            group.create_task(self._drive())
+
+    async def _drive(self) -> None:
+        while True:
+            now = self.clock.epoch_ms()
+            # After the machine has slept, or its clock was set, the world goes on where it was: nobody needs the past.
+            if not -_MOST_AHEAD_MS <= now - self.stage.now <= _MOST_BEHIND_MS:
+                self._shift(now - self.stage.now)
+            self.advance(max(self.stage.now, min(now, self.stage.now + _SLICE_MS)))
+            if self.stage.now < now:
+                await asyncio.sleep(0)
+            else:
+                wait = (min(map(_due, self._processes)) - self.clock.epoch_ms()) / 1000
+                await self.clock.sleep(max(_SHORTEST_SLEEP, min(wait, 1.0)))
+
+    def _shift(self, milliseconds: int) -> None:
+        self.stage.now += milliseconds
+        for process in self._processes:
+            process.due += milliseconds
+
+
+def _due(process: _Process) -> float:
+    return process.due
