@@ -8,36 +8,50 @@ are never sent to it. A secret may be given as `name`, `name_file` or `name_comm
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import json
 import os
 import re
+import select
+import shlex
+import shutil
+import stat
 import subprocess
+import threading
+import time
 import tomllib
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from venues import VENUES, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
+from venues.redaction import Redactor
 from venues.venue import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from urllib.parse import SplitResult
 
     from venues.venue import Venue
 
-COMMAND_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 30.0  # seconds for a command, or for a pipe named as a file, to give a secret
+LOOK_EVERY = 0.05  # seconds between two looks at whether a command has ended, or is wanted no more
 SIM = "sim"
 PRODUCTION = "production"
-LONGEST_SECRET = 64 * 1024
+LONGEST_SECRET = 16 * 1024  # bytes
+LONGEST_CONFIG = 2**20  # bytes
+KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 TEMPLATE = """\
 # mon's configuration. Only you may read this file (chmod 600).
 # Each secret can be given as it is (name), as a file (name_file) or as a command
 # whose first line of output it is (name_command, run without a shell).
 
+# Comes before HTTPS_PROXY; "" for none. NO_PROXY holds for both.
 # proxy = "http://proxy.example:3128"
 
 [venues.nexus]
@@ -57,7 +71,7 @@ class Source:
     """One value, or how to get it, and where that was said (`origin`, for messages)."""
 
     kind: str  # "value", "file" or "command"
-    value: Any
+    value: Any = field(repr=False)
     origin: str
 
 
@@ -67,23 +81,33 @@ class Access:
 
     settings: Settings
     secrets: Mapping[str, Source]
-    proxy: str | None
+    proxy: str | None = field(repr=False)  # may have a password in it
 
     async def fetch(self) -> dict[str, str]:
-        """The secrets by name; commands are run again each time, off the loop.
+        """The secrets by name; commands are run again each time, off the loop, and ended when this is cancelled.
 
         Raises:
             SetupError: one cannot be had.
         """
-        return {name: await asyncio.to_thread(_obtain, name, source) for name, source in self.secrets.items()}
+        unwanted = threading.Event()
+        try:
+            return {
+                name: await asyncio.to_thread(_obtain, name, source, unwanted) for name, source in self.secrets.items()
+            }
+        finally:
+            unwanted.set()
 
 
 class Config:
-    """The config file as it was read; `data` is empty where there is none."""
+    """The config file as it was read; `data` is empty where there is none.
 
-    def __init__(self, path: Path, data: Mapping[str, Any]) -> None:
+    `missing`: there is none although `MON_CONFIG` names it.
+    """
+
+    def __init__(self, path: Path, data: Mapping[str, Any], *, missing: bool = False) -> None:
         self.path = path
         self.data = data
+        self.missing = missing
 
     def access(self, venue: Venue, environment: str | None, profile: str | None) -> Access:
         """How to reach a venue's environment.
@@ -92,6 +116,8 @@ class Config:
             UsageError: the venue has no such environment.
             SetupError: an address or a credential is missing or cannot be used.
         """
+        if self.missing:
+            raise SetupError(self.missing_words())
         self._check_profile(profile)
         url, label = self.address(venue, environment, profile)
         values = {
@@ -118,13 +144,13 @@ class Config:
             UsageError: the venue has no such environment.
             SetupError: there is no address, or none that may be used.
         """
-        by_hand = self.address_by_hand(venue, environment, profile)
-        if by_hand is not None:
-            url = _checked_url(by_hand)
-            return url, f"custom:{urlsplit(url).netloc.rpartition('@')[2]}"
         if environment is not None and environment not in venue.environments:
             known = ", ".join([*venue.environments, SIM])
             raise UsageError(f'expected one of the environments of {venue.name} ({known}), got "{environment}"')
+        by_hand = self.address_by_hand(venue, environment, profile)
+        if by_hand is not None:
+            url = _checked_url(by_hand)
+            return url, f"custom:{urlsplit(url).netloc}"
         name = environment or PRODUCTION
         url = venue.environments.get(name, "")
         if not url:
@@ -154,31 +180,51 @@ class Config:
         return None
 
     def proxy(self, url: str) -> str | None:
-        """The proxy for an address, from the config file or the environment; none for this machine itself."""
-        if is_loopback(url):
+        """The proxy for an address, from the config file or the environment; none for this machine itself.
+
+        Raises:
+            SetupError: what is set is no proxy.
+        """
+        source = None if is_loopback(url) else self.proxy_source(url)
+        return None if source is None else _checked_proxy(source)
+
+    def proxy_source(self, url: str) -> Source | None:
+        """Where the proxy for an address outside is said; None where there is none."""
+        parts = urlsplit(url)
+        if urllib.request.proxy_bypass(f"{parts.hostname}:{parts.port or 443}"):
             return None
         if "proxy" in self.data:
-            return str(self.data["proxy"])
-        parts = urlsplit(url)
-        if urllib.request.proxy_bypass(parts.hostname or ""):
-            return None
+            by_hand = str(self.data["proxy"]).strip()
+            return Source("value", by_hand, f"proxy in {self.path}") if by_hand else None
         proxies = urllib.request.getproxies()
-        return proxies.get("https" if parts.scheme == "wss" else "http") or proxies.get("all")
+        for kind in ("https", "all"):
+            if proxies.get(kind):
+                return Source("value", proxies[kind], f"{kind.upper()}_PROXY")
+        return None
+
+    def missing_words(self) -> str:
+        """That `MON_CONFIG` names a file that is not there, and what to do."""
+        return (
+            f"expected a config file at {self.path}, which MON_CONFIG names, and there is none; "
+            f"make it with mon config init, or unset MON_CONFIG"
+        )
 
     def _required(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source:
         source = self.find(venue, environment, profile, name)
         if source is None:
             own = environment if environment in venue.environments and environment != PRODUCTION else None
             table = f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
+            by_hand = self.address_by_hand(venue, environment, profile)
+            without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
             raise SetupError(
                 f"{venue.name} needs its {name} ({venue.secrets[name]}): set {_variable(venue.name, own, name)}, "
                 f"or {name}, {name}_file or {name}_command under [{table}] in {self.path}; "
-                f"--env sim needs none"
+                f"{without} needs none"
             )
         return source
 
     def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> Source | None:
-        for suffix, kind in (("", "value"), ("_file", "file"), ("_command", "command")):
+        for suffix, kind in KINDS.items():
             if name + suffix in table:
                 return Source(kind, table[name + suffix], f"{name}{suffix} under [{title}] in {self.path}")
         return None
@@ -197,10 +243,14 @@ class Config:
 
 
 def config_path() -> Path:
-    """Where the config file is: `MON_CONFIG`, or the user's folder for configuration."""
+    """Where the config file is: `MON_CONFIG`, or the user's folder for configuration.
+
+    Raises:
+        SetupError: the home folder that it is in is not known.
+    """
     by_hand = os.environ.get("MON_CONFIG")
     if by_hand:
-        return Path(by_hand).expanduser()
+        return _expanded(by_hand, "MON_CONFIG")
     from platformdirs import user_config_path
 
     return user_config_path("mon") / "config.toml"
@@ -215,20 +265,38 @@ def load() -> Config:
     path = config_path()
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if os.name == "posix" and mode & 0o077:
-                raise SetupError(
-                    f"the config file can be read by others (mode {mode & 0o777:03o}); run: chmod 600 {path}"
-                )
-            data = tomllib.load(file)
+            _refuse_if_open_to_others(path, os.fstat(file.fileno()).st_mode)
+            raw = file.read(LONGEST_CONFIG + 1)
     except FileNotFoundError:
-        return Config(path, {})
+        return Config(path, {}, missing=bool(os.environ.get("MON_CONFIG")))
     except OSError as error:
         raise SetupError(f"cannot read the config file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupError(f"the config file {path} is not TOML: {error}") from error
+    data = _parsed(path, raw)
     _check_shape(path, data)
     return Config(path, data)
+
+
+def _refuse_if_open_to_others(path: Path, mode: int) -> None:
+    # What is neither a file nor a pipe (/dev/null) is not ours to close.
+    private = stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+    if os.name == "posix" and private and mode & 0o077:
+        raise SetupError(
+            f"expected a config file that only you can read, got one open to others (mode {mode & 0o777:03o}); "
+            f"run: chmod 600 {shlex.quote(str(path))}"
+        )
+
+
+def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
+    if len(raw) > LONGEST_CONFIG:
+        raise SetupError(f"expected a config file of at most {LONGEST_CONFIG // 2**20} MiB, got more in {path}")
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SetupError(f"expected UTF-8 text in the config file {path}, got other bytes at {error.start}") from None
+    except RecursionError:
+        raise SetupError(f"the config file {path} is nested too deeply") from None
+    except ValueError as error:  # also of numbers with too many digits
+        raise SetupError(f"the config file {path} is not TOML: {error}") from None
 
 
 def write_template() -> Path:
@@ -240,6 +308,9 @@ def write_template() -> Path:
     path = config_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(TEMPLATE)
@@ -251,28 +322,46 @@ def write_template() -> Path:
 
 
 def shown(config: Config) -> str:
-    """The config file and the variables that are set, as TOML-like lines without a secret."""
-    lines = [f"# {config.path}" + ("" if config.data else " (absent or empty)")]
-    lines += _shown_table(config.data, ())
-    known = {variable for name in VENUES for variable in _variables(venue_named(name))}
-    for variable in sorted(known & os.environ.keys()):
-        secret = not variable.endswith("_URL")
-        lines.append(f"# {variable} is set" + (" (hidden)" if secret else f": {_hide_user(os.environ[variable])}"))
-    return "\n".join(lines)
+    """The config file and the variables that are set, as TOML-like lines without a secret.
+
+    Only what is known to be no secret is shown: addresses without user and password, files, the programs of commands,
+    and the venues' plain values. A secret that stands in one of those by mistake is hidden there too.
+    """
+    state = " (not there)" if config.missing else "" if config.data else " (absent or empty)"
+    redactor = Redactor()
+    lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
+    for variable in sorted({name for venue in VENUES for name in _variables(venue_named(venue))}):
+        value = os.environ.get(variable)
+        if value and variable.endswith("_URL"):
+            lines.append(f"# {variable} is set: {_hide_user(value)}")
+        elif value:
+            redactor.learn({"hidden": value})
+            lines.append(f"# {variable} is set (hidden)")
+    return "\n".join(redactor.text(line) for line in lines)
 
 
 def check(config: Config) -> tuple[list[str], bool]:
     """For each venue and environment: what is set, from where, what is missing. True when nothing set is broken."""
-    lines, sound = [], True
-    for name in VENUES:
-        venue = venue_named(name)
-        for environment in venue.environments:
-            lines.append(f"{name} {environment}")
-            for found, fine in _check_environment(config, venue, environment):
-                lines.append(f"  {found}")
-                sound = sound and fine
-        lines.append(f"{name} {SIM}")
-        lines.append("  nothing is needed")
+    state = "" if config.path.exists() else " (not there; mon config init makes it)"
+    lines = [config.missing_words() if config.missing else f"config file: {config.path}{state}"]
+    sound = not config.missing
+    for profile in (None, *config.data.get("profiles", {})):
+        tables = config.data if profile is None else config.data["profiles"][profile]
+        for name in VENUES:
+            if profile is not None and name not in tables.get("venues", {}):
+                continue
+            venue = venue_named(name)
+            for environment in venue.environments:
+                lines.append(f"{name} {environment}" + (f" --profile {profile}" if profile is not None else ""))
+                for found, fine in _check_environment(config, venue, environment, profile):
+                    lines.append(f"  {found}")
+                    sound = sound and fine
+            if profile is None:
+                lines += [f"{name} {SIM}", "  nothing is needed"]
+        prefix = "" if profile is None else f"profiles.{profile}."
+        for name in tables.get("venues", {}):
+            if name not in VENUES:
+                lines.append(f"[{prefix}venues.{name}] is for a venue that this mon does not have")
     return lines, sound
 
 
@@ -286,28 +375,32 @@ def color_wanted() -> bool | None:
 def forced_columns() -> int | None:
     """The width that `COLUMNS` asks for."""
     columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and 0 < int(columns) < 10_000 else None
+    return int(columns) if re.fullmatch("[0-9]{1,4}", columns) and 0 < int(columns) < 10_000 else None
 
 
-def _check_environment(config: Config, venue: Venue, environment: str) -> list[tuple[str, bool]]:
+def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     try:
-        url, label = config.address(venue, environment, None)
-        by_hand = config.address_by_hand(venue, environment, None)
+        url, label = config.address(venue, environment, profile)
+        by_hand = config.address_by_hand(venue, environment, profile)
         origin = by_hand.origin if by_hand and label and label.startswith("custom") else "built in"
-        found.append((f"address: {_hide_user(url)} ({origin})", True))
+        found.append((f"address: {url} ({origin})", True))
+        if config.proxy(url) is not None and (source := config.proxy_source(url)):
+            found.append((f"proxy: from {source.origin}", True))
     except SetupError as error:
         found.append((f"address: {error}", False))
     for name in venue.secrets:
-        source = config.find(venue, environment, None, name)
+        source = config.find(venue, environment, profile, name)
         if source is None:
             own = None if environment == PRODUCTION else environment
             found.append((f"{name}: missing ({_variable(venue.name, own, name)} or the config file)", True))
             continue
         try:
             if source.kind == "command":
-                _words_of(name, source)
-                found.append((f"{name}: from the {source.origin} (not run)", True))
+                program = _words_of(source)[0]
+                if shutil.which(program) is None:
+                    raise SetupError(f"cannot run {program} ({source.origin}): no such program")
+                found.append((f"{name}: from {source.origin} (not run)", True))
             else:
                 _obtain(name, source)
                 found.append((f"{name}: set, from {source.origin}", True))
@@ -320,11 +413,11 @@ def _check_shape(path: Path, data: Mapping[str, Any]) -> None:
     """Whatever is unknown would be ignored, so it is refused; venues of a later version are not ours to judge."""
     _refuse_unknown(path, "", data, {"venues", "profiles", "proxy"})
     if not isinstance(data.get("proxy", ""), str):
-        raise SetupError(f"expected an address as proxy in {path}, got {data['proxy']!r}")
+        raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
     scopes = [("", data)]
     for name, profile in _table(path, data, "profiles").items():
         if not isinstance(profile, dict):
-            raise SetupError(f"expected a table [profiles.{name}] in {path}")
+            raise SetupError(f"expected a table [profiles.{name}] in {path}, got {_kind(profile)}")
         _refuse_unknown(path, f"profiles.{name}.", profile, {"venues"})
         scopes.append((f"profiles.{name}.", profile))
     for prefix, scope in scopes:
@@ -334,28 +427,57 @@ def _check_shape(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def _check_venue(path: Path, prefix: str, table: Any, venue: Venue) -> None:
-    if not isinstance(table, dict):
-        raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {type(table).__name__}")
-    secrets = {name + suffix for name in venue.secrets for suffix in ("", "_file", "_command")}
     environments = venue.environments.keys() - {PRODUCTION}
-    _refuse_unknown(path, prefix, table, {"url"} | venue.values.keys() | secrets | environments)
+    _check_values(path, prefix, table, venue, environments)
     for environment in environments & table.keys():
-        own = table[environment]
-        if not isinstance(own, dict):
-            raise SetupError(f"expected a table [{prefix}{environment}] in {path}, got {type(own).__name__}")
-        _refuse_unknown(path, f"{prefix}{environment}.", own, {"url"} | venue.values.keys() | secrets)
+        _check_values(path, f"{prefix}{environment}.", table[environment], venue, set())
+
+
+def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set[str]) -> None:
+    """What a venue, or one of its environments, may have; a secret in one way only, or which it is would be a guess."""
+    if not isinstance(table, dict):
+        raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {_kind(table)}")
+    ways = {name: [name + suffix for suffix in KINDS] for name in venue.secrets}
+    _refuse_unknown(path, prefix, table, {"url", *venue.values, *tables}.union(*ways.values()))
+    for keys in ways.values():
+        if len(given := [key for key in keys if key in table]) > 1:
+            raise SetupError(f"expected one of {' and '.join(given)} under [{prefix[:-1]}] in {path}, got both")
+    for key in ("url", *(key for keys in ways.values() for key in keys)):
+        value = table.get(key, ["a"] if key.endswith("_command") else "a")
+        place = f"{key} under [{prefix[:-1]}] in {path}"
+        if not key.endswith("_command") and not isinstance(value, str):
+            raise SetupError(f"expected text as {place}, got {_kind(value)}")
+        if key.endswith("_command") and not (_is_words(value) and value[0]):
+            got = "another list" if isinstance(value, list) else _kind(value)
+            raise SetupError(
+                f'expected a list of words, such as ["pass", "show", "{venue.name}"], as {place}, got {got}'
+            )
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+
+
+def _kind(value: Any) -> str:
+    """What a wrong value is; never the value itself, which may be a secret."""
+    kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    return kinds.get(type(value), "a date or time")
 
 
 def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: set[str]) -> None:
     for key in table:
         if key not in known:
-            raise SetupError(f"{prefix}{key} in {path} is not known; known there: {', '.join(sorted(known))}")
+            raise SetupError(
+                f"expected {', '.join(sorted(known))} under [{prefix[:-1]}] in {path}, got {key}, which is not known"
+                if prefix
+                else f"expected {', '.join(sorted(known))} at the top of {path}, got {key}, which is not known"
+            )
 
 
 def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
     table = data.get(name, {})
     if not isinstance(table, dict):
-        raise SetupError(f"expected a table [{name}] in {path}, got {type(table).__name__}")
+        raise SetupError(f"expected a table [{name}] in {path}, got {_kind(table)}")
     return table
 
 
@@ -375,92 +497,208 @@ def _from_environment(venue: str, environment: str | None, name: str) -> Source 
     return Source("value", value, variable) if value else None
 
 
-def _obtain(name: str, source: Source) -> str:
-    """A secret's value; raises SetupError when it cannot be had. The value is in no message."""
+def _obtain(name: str, source: Source, unwanted: threading.Event | None = None) -> str:
+    """A secret's value. The value is in no message.
+
+    Raises:
+        SetupError: it cannot be had, or it was said meanwhile that it is wanted no more.
+    """
+    unwanted = unwanted or threading.Event()
     if source.kind == "file":
-        text = _first_line_of_file(name, source)
+        raw = _first_line_of_file(name, source, unwanted)
     elif source.kind == "command":
-        text = _first_line_of_command(name, source)
-    elif isinstance(source.value, str):
-        text = source.value
+        raw = _first_line_of_command(name, source, unwanted)
     else:
-        raise SetupError(f"expected text as {source.origin}, got {type(source.value).__name__}")
-    text = text.strip()
+        raw = str(source.value).encode(errors="surrogateescape")
+    if len(raw) > LONGEST_SECRET:
+        raise SetupError(f"expected a {name} of at most {LONGEST_SECRET} bytes from {source.origin}, got more")
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        raise SetupError(f"expected UTF-8 text as {name} from {source.origin}, got other bytes") from None
     if not text:
-        raise SetupError(f"{source.origin} gives an empty {name}")
+        raise SetupError(f"expected a {name} from {source.origin}, got nothing")
     if not text.isprintable():
-        raise SetupError(f"{source.origin} gives a {name} with characters that cannot be part of one")
+        raise SetupError(f"expected a {name} from {source.origin}, got text with characters that none has")
     return text
 
 
-def _first_line_of_file(name: str, source: Source) -> str:
+def _first_line_of_file(name: str, source: Source, unwanted: threading.Event) -> bytes:
+    path = _expanded(source.value, source.origin)
     try:
-        with Path(str(source.value)).expanduser().open(encoding="utf-8") as file:
-            return file.readline(LONGEST_SECRET)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise SetupError(f"cannot read the {name} from {source.value} ({source.origin}): {reason}") from None
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
+        try:
+            return _first_line(descriptor, unwanted)
+        finally:
+            os.close(descriptor)
+    except TimeoutError:
+        raise SetupError(f"{path} ({source.origin}) gave no {name} within {COMMAND_TIMEOUT:g} s") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a file"
+        raise SetupError(f"cannot read the {name} from {path} ({source.origin}): {reason}") from None
 
 
-def _first_line_of_command(name: str, source: Source) -> str:
-    words = _words_of(name, source)
+def _first_line_of_command(name: str, source: Source, unwanted: threading.Event) -> bytes:
+    words = _words_of(source)
     try:
-        done = subprocess.run(
-            words, capture_output=True, stdin=subprocess.DEVNULL, timeout=COMMAND_TIMEOUT, check=False
+        # What it says on stderr may be the secret too, so nobody is shown it.
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
-    except subprocess.TimeoutExpired:
-        raise SetupError(f"{source.origin} gave no {name} within {COMMAND_TIMEOUT:.0f} s") from None
-    except OSError as error:
-        raise SetupError(f"cannot run {words[0]} ({source.origin}): {error.strerror}") from None
-    if done.returncode != 0:
-        raise SetupError(f"{words[0]} ({source.origin}) ended with exit code {done.returncode}")
-    return done.stdout.decode(errors="replace").partition("\n")[0]
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a program"
+        raise SetupError(f"cannot run {words[0]} ({source.origin}): {reason}") from None
+    assert process.stdout is not None
+    try:
+        line = _first_line(process.stdout.fileno(), unwanted, lambda: process.poll() is not None)
+    except TimeoutError:
+        raise SetupError(f"{words[0]} ({source.origin}) did not give a {name} within {COMMAND_TIMEOUT:g} s") from None
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+    if process.returncode != 0:
+        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
+        raise SetupError(f"{words[0]} ({source.origin}) ended with {how}; run it by hand to see why")
+    return line
 
 
-def _words_of(name: str, source: Source) -> list[str]:
-    words = source.value
-    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise SetupError(f'expected a list of words, such as ["pass", "show", "{name}"], as {source.origin}')
-    return [str(Path(words[0]).expanduser()), *words[1:]]
+def _first_line(descriptor: int, unwanted: threading.Event, ended: Callable[[], bool] | None = None) -> bytes:
+    """What comes before the first newline, or before the end; of more than `LONGEST_SECRET` bytes the beginning.
+
+    `ended`: whether the program that writes has; it is waited for, but not for others that hold its output open.
+
+    Raises:
+        TimeoutError: too late, or wanted no more.
+    """
+    deadline = time.monotonic() + COMMAND_TIMEOUT
+    watched = select.poll()
+    watched.register(descriptor, select.POLLIN)
+    line, complete, at_end = b"", False, False
+    while True:
+        over = at_end or complete if ended is None else ended()  # before reading: what it wrote is there to be read
+        if over and (at_end or complete):
+            return line.partition(b"\n")[0]
+        if unwanted.is_set() or time.monotonic() >= deadline:
+            raise TimeoutError
+        if at_end:
+            unwanted.wait(LOOK_EVERY / 10)
+        elif watched.poll(0 if over else LOOK_EVERY * 1000):
+            chunk = os.read(descriptor, 2 * LONGEST_SECRET)
+            at_end = not chunk
+            if not complete:
+                line += chunk
+                complete = b"\n" in line or len(line) > LONGEST_SECRET
+        else:
+            at_end = over
+
+
+def _words_of(source: Source) -> list[str]:
+    words: list[str] = source.value
+    return [str(_expanded(words[0], source.origin)) if words[0].startswith("~") else words[0], *words[1:]]
+
+
+def _expanded(path: str, origin: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise SetupError(f"there is no home folder for {path} ({origin})") from None
 
 
 def _checked_url(source: Source) -> str:
-    """A WebSocket address; `http` is taken for `ws`. Raises SetupError for anything else."""
-    url = re.sub(r"^http(s?)://", r"ws\1://", str(source.value).strip())
-    try:
-        parts = urlsplit(url)
-        fine = parts.scheme in ("ws", "wss") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        fine = False
-    if not fine or parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise SetupError(f"expected an address such as wss://host.example as {source.origin}")
+    """A WebSocket address; `http` is taken for `ws`. What came is not said: it may be a secret in the wrong place.
+
+    Raises:
+        SetupError: it is anything else.
+    """
+    text = str(source.value).strip()
+    url = re.sub(r"^(http|ws)(s?)://", lambda scheme: f"ws{scheme[2].lower()}://", text, flags=re.IGNORECASE)
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("ws", "wss") or "%" in parts.netloc or "\\" in url or " " in url:
+        raise SetupError(f"expected an address such as wss://host.example as {source.origin}, got something else")
+    if "@" in parts.netloc:
+        raise SetupError(f"expected an address without user and password as {source.origin}, got one with")
+    if parts.query or parts.fragment or url.endswith(("?", "#")):
+        raise SetupError(f"expected an address without anything after ? or # as {source.origin}, got one with")
     if parts.scheme == "ws" and not is_loopback(url):
-        raise SetupError(f"expected a wss:// address as {source.origin} (ws:// only on this machine)")
+        raise SetupError(
+            f"expected a wss:// address as {source.origin} (ws:// is for this machine only), got a ws:// one"
+        )
     return url
 
 
+def _checked_proxy(source: Source) -> str:
+    """A proxy's address; without a scheme it is an HTTP proxy. What came is not said: it may have a password in it.
+
+    Raises:
+        SetupError: it is no address of a proxy.
+    """
+    text = str(source.value).strip()
+    proxy = text if "://" in text else f"http://{text}"
+    parts = _parts(proxy)
+    if parts is None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise SetupError(f"expected a proxy such as http://proxy.example:3128 as {source.origin}, got something else")
+    if parts.scheme.startswith("socks") and importlib.util.find_spec("python_socks") is None:
+        raise SetupError(
+            f"expected an http:// or https:// proxy as {source.origin}, got a {parts.scheme}:// one, "
+            f"which needs the package python-socks beside mon"
+        )
+    if parts.scheme not in ("http", "https", "socks4", "socks4a", "socks5", "socks5h"):
+        raise SetupError(f"expected an http:// or https:// proxy as {source.origin}, got another kind")
+    if parts.username is not None and parts.password is None:
+        raise SetupError(f"expected a user with a password in the proxy's address as {source.origin}, got none")
+    return proxy
+
+
+def _parts(url: str) -> SplitResult | None:
+    """A URL's parts; None when it is no URL that a connection could be made to."""
+    if not url.isprintable():
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host.encode("idna")  # the socket will do that
+        unquote(parts.netloc, errors="strict")
+        return parts if host and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
 def _hide_user(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//[hidden]@", url)
+    """Without user and password, wherever they are in what may be no URL at all."""
+    return re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\1[hidden]@", url, flags=re.DOTALL)
 
 
-def _shown_table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    lines = [f"{key} = {_shown_value(key, value)}" for key, value in table.items() if not isinstance(value, dict)]
+def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor) -> list[str]:
+    lines = [
+        f"{_toml_key(key)} = {_shown_value(key, value, redactor)}"
+        for key, value in table.items()
+        if not isinstance(value, dict)
+    ]
     if path and (lines or not table):
-        lines = ["", f"[{'.'.join(path)}]", *lines]
+        lines = ["", f"[{'.'.join(map(_toml_key, path))}]", *lines]
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += _shown_table(value, (*path, key))
+            lines += _shown_table(value, (*path, key), redactor)
     return lines
 
 
-def _shown_value(key: str, value: Any) -> str:
-    """Only what is known to be no secret is shown: addresses, files, commands, and the venues' plain values."""
-    plain = {name for venue in VENUES for name in venue_named(venue).values}
-    if key in plain or key.endswith(("_file", "_command")):
-        return _toml(value)
+def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
+    venues = [venue_named(name) for name in VENUES]
+    plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
     if key in ("url", "proxy"):
         return _toml(_hide_user(str(value)))
+    if key in plain or key.endswith("_file"):
+        return _toml(value)
+    if key.endswith("_command") and _is_words(value):
+        return _toml([value[0], *("[hidden]" for _ in value[1:])])  # echo THE-SECRET is a command too
+    if isinstance(value, str):
+        redactor.learn({"hidden": value})
     return '"[hidden]"'
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 def _toml(value: Any) -> str:
@@ -469,5 +707,5 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value, ensure_ascii=not value.isprintable())
     return str(value)

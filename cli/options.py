@@ -87,8 +87,11 @@ def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     """The markets that every simulator of the venue has; a venue's own list is not asked for."""
     from venues.simulator import markets
 
-    name = ctx.params.get("venue")
-    return [symbol for symbol in markets(name) if symbol.startswith(incomplete)] if name in VENUES else []
+    name, typed = ctx.params.get("venue"), ctx.params.get("symbols") or ()
+    offer = venue_named(name).streams.get(ctx.info_name or "") if name in VENUES else None
+    if name is None or offer is None or offer.symbols == "none" or (offer.symbols == "one" and typed):
+        return []
+    return [symbol for symbol in markets(name) if symbol.startswith(incomplete) and symbol not in typed]
 
 
 def _complete_venue(stream: str) -> Callable[[str], list[tuple[str, str]]]:

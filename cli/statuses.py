@@ -9,6 +9,9 @@ from cli import cells
 if TYPE_CHECKING:
     from venues.records import Status
 
+SAID_AT_ONCE = 5  # words of one kind before they are held back
+SAID_EVERY = 1.0  # seconds for one more
+
 _TROUBLE = ("stale", "reconnecting", "closed")
 
 
@@ -47,3 +50,33 @@ def in_words(status: Status) -> str | None:
             return f"{status.stream}: {reason}"
         case _:
             return None
+
+
+class Unsaid:
+    """Holds words back that come too often: `SAID_AT_ONCE` at once, then one every `SAID_EVERY`, the latest.
+
+    `first` is true when words were held back just now and none before them are waiting.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.first = False
+        self._allowed = float(SAID_AT_ONCE)
+        self._at = now
+        self._waiting: str | None = None
+
+    def may_be_said(self, text: str, now: float) -> bool:
+        """Whether the words may be said at once; otherwise they wait in the place of those before."""
+        self._allowed = min(SAID_AT_ONCE, self._allowed + (now - self._at) / SAID_EVERY)
+        self._at = now
+        if self._waiting is None and self._allowed >= 1:
+            self._allowed -= 1
+            return True
+        self.first = self._waiting is None
+        self._waiting = text
+        return False
+
+    def take(self, now: float) -> str | None:
+        """The words that waited."""
+        text, self._waiting = self._waiting, None
+        self._allowed, self._at = 0.0, now
+        return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import math
 import random
 import signal
 import time
@@ -30,7 +29,7 @@ from cli.output import (
     is_terminal,
 )
 from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
-from cli.statuses import StatusGate, in_words
+from cli.statuses import SAID_EVERY, StatusGate, Unsaid, in_words
 from venues import history, venue_named
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
 
 ONCE_TIMEOUT_MS = 30_000
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
-BAD_FRAMES_EVERY = 1.0  # seconds between two words about bad frames
 
 
 def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
@@ -148,7 +146,7 @@ class Watcher:
         self._batch: list[Any] = []
         self._flush_due = False
         self._bad_frames = 0
-        self._bad_frame_said_at = -math.inf
+        self._unsaid: dict[str, Unsaid] = {}
         self._data_seen = False
         self._stopping = asyncio.Event()
         self._exit = OK
@@ -395,6 +393,8 @@ class Watcher:
     async def _finish_output(self) -> None:
         """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""
         self._flush()
+        for unsaid in self._unsaid.values():
+            self._say_late(unsaid)
         self._output.finish()
         patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED) else None
         interrupted = asyncio.create_task(self._until_signal())
@@ -510,7 +510,7 @@ class Watcher:
         words = in_words(status)
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
         if words is not None and (inline or self._as_table or is_terminal(STDERR)):
-            self._say(words)
+            self._say_seldom("status", words)
         if self._as_table:
             return True
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
@@ -520,11 +520,21 @@ class Watcher:
             self._say(item.text)
             return
         self._bad_frames += 1
-        now = time.monotonic()
-        if now - self._bad_frame_said_at >= BAD_FRAMES_EVERY:
-            self._bad_frame_said_at = now
-            so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-            self._say(f"bad frame{so_far}: {item.reason}")
+        so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
+        self._say_seldom("bad frame", f"bad frame{so_far}: {item.reason}")
+
+    def _say_seldom(self, kind: str, text: str) -> None:
+        """A flood of bad frames must not become one of words: after a few, only the latest every second."""
+        unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
+        if unsaid.may_be_said(text, time.monotonic()):
+            self._say(text)
+        elif unsaid.first:
+            self._loop.call_later(SAID_EVERY, self._say_late, unsaid)
+
+    def _say_late(self, unsaid: Unsaid) -> None:
+        text = unsaid.take(time.monotonic())
+        if text is not None:
+            self._say(text)
 
     def _say(self, text: str) -> None:
         text = self._redactor.text(text)

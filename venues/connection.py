@@ -456,6 +456,8 @@ def _how_it_closed(closed: ConnectionClosed) -> _Ending:
         return {"reason": f"a message of more than {MAX_MESSAGE // 2**20} MiB came"}
     if "keepalive" in closed.sent.reason:
         return {"reason": f"no answer to a ping within {PING_ANSWER_WITHIN:.0f} s"}
+    if closed.sent.code == 1000 or closed.sent.code >= 3000:  # a session's own wish
+        return {"code": closed.sent.code, "reason": closed.sent.reason}
     return {"reason": excerpt(f"{closed.sent.reason or 'protocol error'} (code {closed.sent.code})", 200)}
 
 

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import unquote, unquote_plus
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+T = TypeVar("T")
+
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
+SHORTEST_CUT = 4  # characters of a secret before an ellipsis that are hidden too
+LONGEST_WITH_CUTS = 4096  # characters; what is cut with an ellipsis is said to a person, so it is short
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # what no encoding changes
+_PIECES = re.compile(rf"{_PLAIN.pattern}|\\\\+|.", re.DOTALL)
+_DIGITS = re.compile("[0-9]+")
+_INCOMPLETE = re.compile(r"(?:%[0-9A-Fa-f]?|\\+(?:u[0-9A-Fa-f]{0,3})?|&\#?[0-9A-Za-z]*)$")
+_UNICODE = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|(.))")
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+
+
+class _Hidden(NamedTuple):
+    """One secret: what to look for first, because that is quick; all its spellings; what stands in its place.
+
+    `template` is `shown` as `re.sub` wants it.
+    """
+
+    value: str
+    anchor: str
+    anchor_bytes: bytes
+    text: re.Pattern[str]
+    beginning: re.Pattern[str]
+    data: re.Pattern[bytes]
+    shown: str
+    template: str
 
 
 class Redactor:
@@ -19,47 +50,140 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._bytes: list[tuple[bytes, bytes]] = []
-        self._texts: list[tuple[str, str]] = []
+        self._hidden: list[_Hidden] = []
 
     def learn(self, secrets: Mapping[str, str]) -> None:
-        """Secrets by name, to be hidden from now on wherever their value appears, also percent- or JSON-encoded."""
+        """Secrets by name, to be hidden wherever their values appear from now on, also encoded (URL, JSON, HTML)."""
         for name, value in secrets.items():
-            if len(value) < SHORTEST_BY_VALUE:
-                continue
-            for spelling in (value, quote(value, safe=""), quote(value), json.dumps(value)[1:-1]):
-                self._names[spelling] = f"[{name}]"
-        self._set_order()
+            if len(value) >= SHORTEST_BY_VALUE:
+                self._hide(value, f"[{name}]")
 
     def learn_url(self, url: str, shown: str) -> None:
         """A URL with a secret in a known place, and how it is to be shown; hides short secrets too."""
         if url == shown:
             return
-        self._names[url] = shown
+        self._hide(unquote(url), shown)
         path, shown_path = _after_host(url), _after_host(shown)
-        if path != shown_path and len(path) >= SHORTEST_BY_VALUE:
-            self._names[path] = shown_path
-        self._set_order()
+        if path == shown_path:
+            return
+        # A server behind another one may know the end of the path only.
+        begin = path.rfind("/", 0, max(0, path.rfind("/", 0, _first_difference(path, shown_path) + 1)))
+        for start in {0, max(0, begin)}:
+            if len(path) - start >= SHORTEST_BY_VALUE:
+                self._hide(unquote(path[start:]), shown_path[start:])
 
     def text(self, text: str) -> str:
-        """The text without secrets."""
-        for secret, name in self._texts:
-            if secret in text:
-                text = text.replace(secret, name)
+        """The text without secrets, also where an ellipsis has cut one."""
+        for hidden in self._hidden:
+            if hidden.anchor in text:
+                text = hidden.text.sub(hidden.template, text)
+        if "…" in text and len(text) <= LONGEST_WITH_CUTS:
+            text = self._without_cut(text)
         return text
 
     def data(self, data: bytes) -> bytes:
         """The bytes without secrets."""
-        for secret, name in self._bytes:
-            if secret in data:
-                data = data.replace(secret, name)
+        for hidden in self._hidden:
+            if hidden.anchor_bytes in data:
+                data = hidden.data.sub(hidden.template.encode(), data)
         return data
 
-    def _set_order(self) -> None:
+    def value(self, value: T) -> T:
+        """The same, without secrets in the texts it is made of; for structs, lists and dicts.
+
+        To be used before something is encoded: in the encoded form a secret may look like a part of a number, or
+        like the name of a field.
+        """
+        without: Any = self._value(value)
+        return without  # type: ignore[no-any-return]
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Struct):
+            fields = {name: getattr(value, name) for name in value.__struct_fields__}
+            changed = {name: new for name, old in fields.items() if (new := self._value(old)) != old}
+            return replace(value, **changed) if changed else value
+        if isinstance(value, dict):
+            return {self._value(key): self._value(item) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self._value(item) for item in value)
+        return value
+
+    def _hide(self, value: str, shown: str) -> None:
+        if any(hidden.value == value for hidden in self._hidden):
+            return
+        anchor = max(_PLAIN.findall(value), key=len, default="")
+        pattern = "".join(_spellings(piece) for piece in _PIECES.findall(value))
+        if _DIGITS.fullmatch(value):  # the middle of a longer number is another number
+            pattern = rf"(?<![0-9])(?<![0-9]\.){pattern}(?!\.?[0-9])"
+        hidden = _Hidden(
+            value=value,
+            anchor=anchor,
+            anchor_bytes=anchor.encode(),
+            text=re.compile(pattern),
+            beginning=re.compile("".join(map(_spellings, _PIECES.findall(value[:SHORTEST_CUT])))),
+            data=re.compile(pattern.encode()),
+            shown=shown,
+            template=shown.replace("\\", r"\\"),
+        )
         # Longest first: a secret may be part of another.
-        self._texts = sorted(self._names.items(), key=lambda pair: -len(pair[0]))
-        self._bytes = [(secret.encode(), name.encode()) for secret, name in self._texts]
+        self._hidden = sorted([*self._hidden, hidden], key=lambda each: -len(each.value))
+
+    def _without_cut(self, text: str) -> str:
+        *cut, rest = text.split("…")
+        for index, part in enumerate(cut):
+            for hidden in self._hidden:
+                if (start := _start_of_cut(part, hidden)) is not None:
+                    cut[index] = part[:start] + hidden.shown
+                    break
+        return "…".join([*cut, rest])
+
+
+def _start_of_cut(text: str, hidden: _Hidden) -> int | None:
+    """Where the beginning of a secret starts that the text ends with."""
+    for match in hidden.beginning.finditer(text):
+        tail = _INCOMPLETE.sub("", text[match.start() :])
+        for decoded in (tail, unquote(tail), unquote_plus(tail), unescape(tail), _UNICODE.sub(_character, tail)):
+            if hidden.value.startswith(decoded.rstrip("\ufffd")):
+                return match.start()
+    return None
+
+
+def _character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else escape[2]
+
+
+def _spellings(piece: str) -> str:
+    """A pattern for a piece of a secret: as it is, or encoded (also twice) for a URL, for JSON or for HTML.
+
+    Backslashes are one piece however many, and all counts are bounded, so that no text makes the search slow.
+    """
+    character, times = piece[0], len(piece)
+    if _PLAIN.fullmatch(piece):
+        return re.escape(piece)
+    percent = "".join(f"%(?:25){{0,2}}{_any_case(f'{byte:02x}')}" for byte in character.encode(errors="replace"))
+    units = character.encode("utf-16-be", errors="replace").hex()
+    escaped = "".join(rf"\\{{1,4}}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4))
+    ways = [escaped, percent, rf"&\#(?:0{{0,4}}{ord(character)}|[xX]0{{0,4}}{_any_case(f'{ord(character):x}')});"]
+    if character in _ENTITIES:
+        ways.append(f"&{_ENTITIES[character]};")
+    if character == " ":
+        ways.append(r"\+")
+    if character == "\\":
+        ways = [f"(?:{'|'.join(ways)}){{{times}}}", *(rf"\\{{{level * times}}}" for level in (8, 4, 2, 1))]
+        return f"(?:{'|'.join(ways)})"
+    ways.append((r"\\{0,7}" if character in "\"'/" else "") + re.escape(character))
+    return f"(?:{'|'.join(ways)})"
+
+
+def _any_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
+
+
+def _first_difference(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _after_host(url: str) -> str:

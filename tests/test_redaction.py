@@ -1,0 +1,139 @@
+"""Secrets are hidden in every spelling, and nothing else is."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import time
+from decimal import Decimal
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from venues.records import Book, Level, Position, Status
+from venues.redaction import Redactor
+
+SECRETS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=8, max_size=40)
+
+
+def hiding(secret: str, name: str = "key") -> Redactor:
+    redactor = Redactor()
+    redactor.learn({name: secret})
+    return redactor
+
+
+ENCODERS = {
+    "as it is": lambda text: text,
+    "path": quote,
+    "path segment": lambda text: quote(text, safe=""),
+    "small hex": lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
+    "form": quote_plus,
+    "URL in a URL": lambda text: quote(quote(text)),
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON, unicode": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "JSON, slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON, large hex": lambda text: re.sub(
+        r"\\u....", lambda code: "\\u" + code[0][2:].upper(), json.dumps(text)[1:-1]
+    ),
+    "JSON in JSON": lambda text: json.dumps(json.dumps(text)[1:-1])[1:-1],
+    "HTML": html.escape,
+    "HTML, numbers": lambda text: "".join(f"&#{ord(c)};" if c in "<>&\"'" else c for c in text),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+@given(SECRETS)
+def test_every_spelling_is_hidden(encode, secret: str) -> None:  # type: ignore[no-untyped-def]
+    redactor = hiding(secret)
+    text = f"<{encode(secret)}> and again:{encode(secret)}"
+    assert redactor.text(text) == "<[key]> and again:[key]"
+    assert redactor.data(text.encode()) == b"<[key]> and again:[key]"
+
+
+@given(SECRETS, st.text(max_size=20), st.text(max_size=20))
+def test_json_stays_json(secret: str, before: str, after: str) -> None:
+    if re.search(r"[\\u0-9a-f]", (before + after), re.IGNORECASE) or secret in before + after:
+        return  # where an escape ends in the text before, the secret may seem to begin in it
+    hidden = json.loads(hiding(secret).data(json.dumps([before + secret + after]).encode()))
+    assert hidden == [f"{before}[key]{after}"]
+
+
+@given(SECRETS, st.text(max_size=60))
+def test_other_text_stays_as_it_is(secret: str, text: str) -> None:
+    redactor = hiding("\N{SNOWMAN}" + secret)
+    plain = text.replace("\N{SNOWMAN}", "").replace("…", "")
+    assert redactor.text(plain) == plain
+
+
+def test_short_secrets_are_hidden_by_position_only() -> None:
+    redactor = hiding("1234567")
+    assert redactor.text("price 1234567") == "price 1234567"
+    redactor.learn_url("wss://h.example/hub/ws/a%2Fb/SPOT", "wss://h.example/hub/ws/[key]/SPOT")
+    assert redactor.text("GET /hub/ws/a%2fb/SPOT") == "GET /hub/ws/[key]/SPOT"
+    assert redactor.text("wss://h.example/hub/ws/a%2Fb/SPOT!") == "wss://h.example/hub/ws/[key]/SPOT!"
+    assert redactor.text("no /ws/a/b/SPOT here") == "no /ws/[key]/SPOT here"  # a server behind another one
+    assert redactor.text(r'"path": "\/ws\/a\/b\/SPOT"') == '"path": "/ws/[key]/SPOT"'
+    assert redactor.text("a/b") == "a/b"
+
+
+def test_a_url_without_a_secret_is_not_hidden() -> None:
+    redactor = Redactor()
+    redactor.learn_url("wss://h.example/stream", "wss://h.example/stream")
+    assert redactor.text("wss://h.example/stream") == "wss://h.example/stream"
+
+
+def test_digits_are_no_secret_inside_a_longer_number() -> None:
+    redactor = hiding("17000000")
+    assert redactor.text('{"time":1700000000000,"price":17000000.5,"x":0.17000000}') == (
+        '{"time":1700000000000,"price":17000000.5,"x":0.17000000}'
+    )
+    assert redactor.text("bad key 17000000.") == "bad key [key]."
+    assert redactor.text('"17000000"') == '"[key]"'
+
+
+@pytest.mark.parametrize("encode", [ENCODERS[name] for name in ("as it is", "small hex", "form", "JSON", "HTML")])
+def test_a_secret_cut_by_an_ellipsis_is_hidden(encode) -> None:  # type: ignore[no-untyped-def]
+    secret = 'Kq7/50%2f"q&x<y>ключ end-of-it'
+    redactor, spelled = hiding(secret), encode(secret)
+    for length in range(len(encode(secret[:4])), len(spelled)):
+        assert redactor.text(f"no: {spelled[:length]}… (code 4)") == "no: [key]… (code 4)", spelled[:length]
+    assert redactor.text("wait… Kq… no") == "wait… Kq… no"
+
+
+def test_a_secret_that_is_part_of_another() -> None:
+    redactor = Redactor()
+    redactor.learn({"short": "abcdefgh"})
+    redactor.learn({"long": "abcdefgh-ijklmnop"})
+    assert redactor.text("abcdefgh-ijklmnop abcdefgh") == "[long] [short]"
+
+
+def test_what_was_hidden_once_stays_hidden() -> None:
+    redactor = hiding("first-value")
+    redactor.learn({"key": "second-value"})
+    assert redactor.text("first-value second-value") == "[key] [key]"
+
+
+def test_structs_are_hidden_in_their_texts_only() -> None:
+    redactor = hiding("17000000")
+    status = Status(venue="nexus", received=17000000, stream="book", state="closed", reason="bad key 17000000")
+    assert redactor.value(status).reason == "bad key [key]"
+    assert redactor.value(status).received == 17000000
+    book = Book(venue="nexus", symbol="A", received=1, bids=[Level(Decimal(17000000), Decimal(1))], asks=[])
+    assert redactor.value(book) == book
+    position = Position(venue="nexus", symbol="17000000", received=1, size=Decimal(1), extra={"17000000": ["17000000"]})
+    hidden = redactor.value(position)
+    assert (hidden.symbol, hidden.extra) == ("[key]", {"[key]": ["[key]"]})
+    assert position.symbol == "17000000"
+
+
+@pytest.mark.parametrize("secret", ["\\" * 30 + "x", '\\"' * 15, "%" * 12 + "25", "/" * 30, "\\ä" * 10, "&#38;" * 6])
+def test_no_text_makes_it_slow(secret: str) -> None:
+    redactor = hiding(secret)
+    begun = time.process_time()
+    for part in ("\\", '\\"', "%25", "/", "\\\\\\\\ä", "&#38;", "&amp;", "…"):
+        redactor.text(part * 20_000)
+        redactor.data(part.encode() * 20_000)
+    assert time.process_time() - begun < 5
