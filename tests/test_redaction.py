@@ -10,7 +10,7 @@ from decimal import Decimal
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from venues.records import Book, Level, Position, Status
@@ -45,6 +45,7 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+@settings(max_examples=40)
 @given(SECRETS)
 def test_every_spelling_is_hidden(encode, secret: str) -> None:  # type: ignore[no-untyped-def]
     redactor = hiding(secret)
@@ -53,14 +54,15 @@ def test_every_spelling_is_hidden(encode, secret: str) -> None:  # type: ignore[
     assert redactor.data(text.encode()) == b"<[key]> and again:[key]"
 
 
+@settings(max_examples=40)
 @given(SECRETS, st.text(max_size=20), st.text(max_size=20))
 def test_json_stays_json(secret: str, before: str, after: str) -> None:
-    if re.search(r"[\\u0-9a-f]", (before + after), re.IGNORECASE) or secret in before + after:
-        return  # where an escape ends in the text before, the secret may seem to begin in it
+    secret = f"Key-{secret}"  # not what the end of an escape before it could be the beginning of
     hidden = json.loads(hiding(secret).data(json.dumps([before + secret + after]).encode()))
     assert hidden == [f"{before}[key]{after}"]
 
 
+@settings(max_examples=40)
 @given(SECRETS, st.text(max_size=60))
 def test_other_text_stays_as_it_is(secret: str, text: str) -> None:
     redactor = hiding("\N{SNOWMAN}" + secret)
@@ -123,7 +125,9 @@ def test_structs_are_hidden_in_their_texts_only() -> None:
     assert redactor.value(status).received == 17000000
     book = Book(venue="nexus", symbol="A", received=1, bids=[Level(Decimal(17000000), Decimal(1))], asks=[])
     assert redactor.value(book) == book
-    position = Position(venue="nexus", symbol="17000000", received=1, size=Decimal(1), extra={"17000000": ["17000000"]})
+    position = Position(
+        venue="nexus", symbol="17000000", received=1, size=Decimal(1), change="update", extra={"17000000": ["17000000"]}
+    )
     hidden = redactor.value(position)
     assert (hidden.symbol, hidden.extra) == ("[key]", {"[key]": ["[key]"]})
     assert position.symbol == "17000000"
