@@ -151,7 +151,8 @@ class EventQueue:
         records: list[Any] = pickle.loads(self._file.read(length))
         self._read_at += 8 + length
         if self._read_at == self._write_at:
-            self._file.truncate(0)
+            self._file.close()
+            self._file = None
             self._read_at = self._write_at = 0
         return records
 

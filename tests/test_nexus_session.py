@@ -1,0 +1,148 @@
+"""The Nexus session by itself: what a recording cannot show."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from venues import venue_named
+from venues.driver import Driver
+from venues.errors import UsageError
+from venues.records import Book, Record
+from venues.venue import BadFrame, Dial, Lost, Notice, Now, Refused, Settings, StreamState, Subscription
+
+NEXUS = venue_named("nexus")
+STREAMS = list(NEXUS.streams)
+GOOD = {
+    "event": "BOOK",
+    "symbol": "SPOT_BTC_USDT",
+    "timestamp": 1,
+    "data": {"asks": [{"price": 2, "quantity": 1}], "bids": [{"price": 1, "quantity": 1}]},
+}
+
+
+def line_of(*streams: str, symbol: str = "SPOT_BTC_USDT", url: str = "wss://v.example") -> Any:
+    subscriptions = [Subscription(stream, (symbol,)) for stream in streams]
+    (line,) = NEXUS.lines(subscriptions, Settings(url=url))
+    return line
+
+
+def opening_of(key: str, **options: str) -> Dial:
+    opening = line_of("book", **options).session({"client_key": key}).opening()
+    with pytest.raises(StopIteration) as stop:
+        next(opening)
+    dial: Dial = stop.value.value
+    return dial
+
+
+def test_where_to_dial_and_how_it_is_shown() -> None:
+    dial = opening_of("k/e y?")
+    assert dial.url == "wss://v.example/ws/k%2Fe%20y%3F/SPOT_BTC_USDT"
+    assert dial.shown == "wss://v.example/ws/[client_key]/SPOT_BTC_USDT"
+    assert opening_of("key", url="wss://v.example/prefix/").url == "wss://v.example/prefix/ws/key/SPOT_BTC_USDT"
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "",
+        "BTC/USDT",
+        "BTC_USDT",
+        "spot_btc_usdt",
+        "SPOT_BTC_USDT_X",
+        "SPOT__USDT",
+        "../x",
+        "SPOT_BTC_USDT\n",
+        "SPOT_ÄÖ_USDT",
+    ],
+)
+def test_symbols_of_the_wrong_form(symbol: str) -> None:
+    with pytest.raises(UsageError, match="SPOT_BTC_USDT"):
+        NEXUS.check_symbol(symbol)
+
+
+@pytest.mark.parametrize("symbol", ["SPOT_BTC_USDT", "PERP_1000PEPE_USDT", "SPOT_1INCH_USDT"])
+def test_symbols_of_the_right_form(symbol: str) -> None:
+    NEXUS.check_symbol(symbol)
+
+
+def test_several_streams_share_one_socket() -> None:
+    line = line_of(*STREAMS)
+    session = line.session({"client_key": "k"})
+    states = {item.stream: item.state for item in session.opened(Now(0, 0)) if isinstance(item, StreamState)}
+    assert states == {name: "syncing" if name in ("book", "quotes") else "live" for name in STREAMS}
+    items = session.receive(json.dumps(GOOD).encode(), Now(1, 1))
+    assert [type(item).__name__ for item in items] == ["StreamState", "Book", "StreamState", "Quote"]
+
+
+def test_events_that_were_not_asked_for_give_nothing() -> None:
+    session = line_of("fills").session({"client_key": "k"})
+    assert session.receive(json.dumps(GOOD).encode(), Now(1, 1)) == []
+
+
+def test_prices_keep_the_digits_that_came() -> None:
+    session = line_of("book").session({"client_key": "k"})
+    text = (
+        json.dumps(GOOD).replace('"price": 2', '"price": 64999.9700').replace('"quantity": 1}]}', '"quantity": 1E-8}]}')
+    )
+    (_, book) = session.receive(text.encode(), Now(1, 1))
+    assert isinstance(book, Book)
+    assert str(book.asks[0].price) == "64999.9700"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "event": st.sampled_from(["BOOK", "TRADE", "ORDER_UPDATE", "TRANSACTION", "POSITIONS", "PING", "ping", "X"])
+        | JSON,
+        "symbol": st.just("SPOT_BTC_USDT") | JSON,
+        "timestamp": st.integers() | JSON,
+        "success": JSON,
+        "errorMsg": JSON,
+        "data": st.fixed_dictionaries(
+            {},
+            optional=dict.fromkeys(
+                ("asks", "bids", "price", "quantity", "side", "symbol", "order_id", "status", "id", "positions"), JSON
+            ),
+        )
+        | JSON,
+    },
+)
+
+
+@given(
+    frames=st.lists(
+        st.binary(max_size=60) | st.text(max_size=40).map(str.encode) | PARTS.map(lambda v: json.dumps(v).encode()),
+        max_size=6,
+    )
+)
+def test_whatever_comes_only_our_own_items_come_out(frames: list[bytes]) -> None:
+    session = line_of(*STREAMS).session({"client_key": "k"})
+    session.opened(Now(0, 0))
+    for frame in frames:
+        for item in session.receive(frame, Now(1, 1)):
+            assert isinstance(item, Record | StreamState | BadFrame | Notice | Refused | Lost)
+
+
+def test_recursion_in_a_known_event() -> None:
+    session = line_of("book").session({"client_key": "k"})
+    deep = b'{"event":"BOOK","symbol":"SPOT_BTC_USDT","timestamp":1,"data":' + b"[" * 100_000
+    assert isinstance(session.receive(deep, Now(1, 1))[0], BadFrame)
+
+
+def test_a_command_is_not_for_nexus() -> None:
+    from venues.venue import Command
+
+    driver = Driver(line_of("book"), [Subscription("book", ("SPOT_BTC_USDT",))], venue="nexus")
+    driver.begin({"client_key": "k"}, 0.0)
+    with pytest.raises(UsageError):
+        driver.send(Command("buy", {}))

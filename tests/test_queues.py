@@ -1,0 +1,242 @@
+"""What waits for a reader, and the user's own limits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cli import queues
+from cli.freshness import Every, MaxAge
+from cli.output import Limit, RawFrame
+from cli.queues import EventQueue, LatestEvents, StateQueue
+from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
+from venues.records import Book, Candle, Order, Quote, SnapshotEnd, State, Status, Trade
+from venues.venue import Now
+
+ONE = Decimal(1)
+
+
+def book(number: int, **fields: Any) -> Book:
+    return Book(venue="v", symbol="A", received=number, bids=[], asks=[], **fields)
+
+
+def trade(number: int, **fields: Any) -> Trade:
+    return Trade(venue="v", received=number, price=ONE, size=ONE, side="buy", **fields)
+
+
+def order(name: str, number: int, change: Any = "update") -> Order:
+    return Order(venue="v", received=number, order_id=name, status="new", change=change)
+
+
+def candle(start: int, number: int, *, closed: bool = False) -> Candle:
+    return Candle(
+        venue="v", symbol="A", received=number, interval="1m", start=start, end=start + 1, open=ONE, high=ONE, low=ONE,
+        close=ONE, closed=closed, complete=True,
+    )  # fmt: skip
+
+
+def status(state: State, **fields: Any) -> Status:
+    return Status(venue="v", received=0, stream="book", state=state, **fields)
+
+
+def test_of_a_state_the_latest_is_kept() -> None:
+    queue = StateQueue()
+    queue.put([book(1), book(2)])
+    queue.put([book(3)])
+    assert queue.take() == [book(3)]
+    assert queue.take() == []
+
+
+def test_keys_are_kept_apart_and_the_latest_comes_last() -> None:
+    queue = StateQueue()
+    queue.put([order("a", 1), order("b", 2), order("a", 3), order("b", 4, "remove")])
+    assert queue.take() == [order("a", 3), order("b", 4, "remove")]
+
+
+def test_a_state_never_moves_across_a_status() -> None:
+    queue = StateQueue()
+    queue.put([status("syncing"), book(1), status("live"), book(2)])
+    assert queue.take() == [status("syncing"), book(1), status("live"), book(2)]
+
+
+@pytest.mark.parametrize("state", ["stale", "reconnecting", "closed"])
+def test_what_was_current_before_an_interruption_goes(state: State) -> None:
+    queue = StateQueue()
+    queue.put(
+        [order("a", 1), order("b", 2, "remove"), candle(0, 3, closed=True), candle(1, 4), status(state), order("a", 5)]
+    )
+    assert queue.take() == [order("b", 2, "remove"), candle(0, 3, closed=True), status(state), order("a", 5)]
+
+
+def test_a_full_state_keeps_its_end() -> None:
+    queue = StateQueue()
+    end = SnapshotEnd(venue="v", received=0, stream="orders", count=1)
+    queue.put([order("a", 1), end, order("a", 2)])
+    assert queue.take() == [order("a", 1), end, order("a", 2)]
+
+
+def test_a_flood_of_statuses_is_bounded() -> None:
+    queue = StateQueue()
+    for number in range(queues.MOST_STATUSES * 2):
+        queue.put([status("stale", reason=str(number)), status("live"), book(number)])
+    kept = queue.take()
+    assert len(kept) <= queues.MOST_STATUSES + 2
+    assert kept[-1].received == queues.MOST_STATUSES * 2 - 1
+
+
+def test_events_are_all_kept_in_order_also_through_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "MOST_EVENTS", 10)
+    monkeypatch.setattr(queues, "BATCH", 4)
+    queue = EventQueue()
+    sent, got = [], []
+    for number in range(100):
+        sent.append(trade(number, extra={"digits": Decimal("1.50")}))
+        queue.put(sent[-1:])
+        if number in (37, 38, 60):
+            got += queue.take()
+        assert len(queue._waiting) <= 11
+    while records := queue.take():
+        got += records
+    assert got == sent
+    assert str(got[0].extra["digits"]) == "1.50"
+
+
+def test_a_table_keeps_the_latest_events() -> None:
+    queue = LatestEvents()
+    queue.put([trade(number) for number in range(queues.MOST_EVENTS + 5)])
+    kept = queue.take()
+    assert (len(kept), kept[0].received) == (queues.MOST_EVENTS, 5)
+
+
+# --- limits
+
+
+def test_count_leaves_statuses_out() -> None:
+    limit = Limit(count=2, once=False, ends_with_snapshot=False)
+    assert limit.cut([status("live"), book(1)]) == [status("live"), book(1)]
+    assert not limit.reached
+    assert limit.cut([status("stale"), book(2), book(3)]) == [status("stale"), book(2)]
+    assert limit.reached
+
+
+def test_once_is_a_full_state() -> None:
+    end = SnapshotEnd(venue="v", received=0, stream="orders", count=1)
+    limit = Limit(count=None, once=True, ends_with_snapshot=True)
+    assert limit.cut([order("a", 1), end, order("a", 2)]) == [order("a", 1), end]
+    assert limit.reached
+
+
+def test_raw_frames_that_went_out_do_not_count() -> None:
+    limit = Limit(count=1, once=False, ends_with_snapshot=False)
+    out, come = RawFrame(1, "out", "x"), RawFrame(1, "in", "y")
+    assert limit.cut([out, come, come]) == [out, come]
+
+
+# --- freshness
+
+
+def at(seconds: float) -> Now:
+    return Now(seconds, int(seconds * 1000))
+
+
+def max_age(stream: str = "book") -> MaxAge:
+    stage = MaxAge(1000, stream, venue="v", env=None, symbol="A")
+    stage.passes(status("live"), at(0))
+    return stage
+
+
+def states(items: list[Any]) -> list[Any]:
+    return [item.state if isinstance(item, Status) else item.received for item in items]
+
+
+def test_silence_beyond_the_limit_is_stale_until_there_is_data() -> None:
+    stage = max_age()
+    assert states(stage.passes(book(1), at(0.5))) == [1]
+    assert stage.deadline() == 1.5
+    assert stage.tick(at(1.4)) == []
+    assert states(stage.tick(at(1.5))) == ["stale"]
+    assert stage.deadline() is None
+    again = stage.passes(book(2), at(3))
+    assert states(again) == ["live", 2]
+    assert again[0].down_ms == 1500  # type: ignore[union-attr]
+
+
+def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
+    stage = max_age()
+    assert states(stage.passes(book(1, time=8000), at(10))) == ["stale"]
+    assert states(stage.passes(book(2, time=8500), at(10))) == []
+    assert states(stage.passes(book(3, time=9500), at(10))) == ["live", 3]
+    events = max_age("trades")
+    assert states(events.passes(trade(1, time=8000), at(10))) == ["stale", 1], "each event counts"
+
+
+def test_age_is_not_looked_at_while_the_line_is_down() -> None:
+    stage = max_age()
+    assert states(stage.passes(status("reconnecting"), at(0.5))) == ["reconnecting"]
+    assert stage.deadline() is None
+
+
+def test_every_keeps_the_latest_and_never_drops_last_words() -> None:
+    stage = Every(1000)
+    assert states(stage.passes(order("a", 1), at(0))) == [1]
+    assert states(stage.passes(order("b", 2), at(0.1))) == [2]
+    assert states(stage.passes(order("a", 3), at(0.2))) == []
+    assert states(stage.passes(order("a", 4), at(0.3))) == []
+    assert stage.deadline() == 1.0
+    assert states(stage.tick(at(1.0))) == [4]
+    assert states(stage.passes(order("a", 5), at(1.5))) == []
+    assert states(stage.passes(order("a", 6, "remove"), at(1.6))) == [6]
+    assert stage.tick(at(5)) == []
+    assert states(stage.passes(candle(0, 7), at(6))) == [7]
+    assert states(stage.passes(candle(0, 8, closed=True), at(6.1))) == [8]
+
+
+def test_every_drops_what_is_not_current_any_more() -> None:
+    stage = Every(1000)
+    stage.passes(book(1), at(0))
+    stage.passes(book(2), at(0.1))
+    assert states(stage.passes(status("stale"), at(0.2))) == ["stale"]
+    assert stage.deadline() is None
+    assert states(stage.passes(book(3), at(0.3))) == [3]
+
+
+# --- statuses
+
+
+def passed(*steps: State) -> list[bool]:
+    gate = StatusGate()
+    return [gate.passes(status(step)) for step in steps]
+
+
+def test_a_healthy_stream_is_data_only() -> None:
+    assert passed("connecting", "syncing", "live") == [False, False, False]
+
+
+def test_an_interruption_is_told_from_its_start_to_its_end() -> None:
+    assert passed("syncing", "live", "reconnecting", "syncing", "live", "stale", "live") == [False, False, *[True] * 5]
+    assert passed("reconnecting", "syncing", "live") == [True, True, True]
+
+
+def test_words() -> None:
+    assert in_words(status("syncing")) is None
+    assert in_words(status("live")) is None
+    assert in_words(status("live", reason="r", down_ms=61_000)) == "book is live again after 61 s; r"
+    waiting = status("reconnecting", reason="lost", attempt=3, retry_in_ms=1500)
+    assert in_words(waiting) == "book: lost; trying again in 1.5 s (try 3)"
+    assert in_words(status("stale", reason="gap")) == "book is stale: gap"
+
+
+def test_a_flood_of_words_is_held_back_and_the_latest_is_said() -> None:
+    unsaid = Unsaid(0.0)
+    assert [unsaid.may_be_said(str(n), 0.0) for n in range(SAID_AT_ONCE + 2)] == [True] * SAID_AT_ONCE + [False] * 2
+    assert not unsaid.first
+    assert unsaid.take(1.0) == str(SAID_AT_ONCE + 1)
+    assert unsaid.take(1.0) is None
+
+
+def test_keys_of_quotes_are_symbols() -> None:
+    queue = StateQueue()
+    queue.put([Quote(venue="v", symbol=symbol, received=n) for n, symbol in enumerate("ABA")])
+    assert [(q.symbol, q.received) for q in queue.take()] == [("B", 1), ("A", 2)]  # type: ignore[attr-defined]
