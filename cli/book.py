@@ -53,7 +53,7 @@ class BookView:
             columns.append(Column("orders", orders, keep=1))
         lines = lay_out(columns, width)
         middle = 1 + len(asks)
-        return [*lines[:middle], Text(f"  {spread_words(self._book)}", style="bold"), *lines[middle:]]
+        return [*lines[:middle], Text(spread_words(self._book, width), style="bold"), *lines[middle:]]
 
 
 def cumulative(levels: Sequence[Level]) -> list[Decimal]:
@@ -66,18 +66,19 @@ def cumulative(levels: Sequence[Level]) -> list[Decimal]:
     return sums
 
 
-def spread_words(book: Book) -> str:
-    """The spread, absolute and in basis points of the mid price."""
+def spread_words(book: Book, width: int) -> str:
+    """The spread, absolute and in basis points of the mid price; whole figures only, as many as fit."""
     if not book.bids or not book.asks:
-        return "no spread: one side is empty"
+        return "  no spread: one side is empty"[:width]
     bid, ask = book.bids[0].price, book.asks[0].price
     spread = EXACT.subtract(ask, bid)
     total = EXACT.add(ask, bid)
-    words = f"spread {cells.number(spread)}"
-    if total <= 0:
-        return words
-    points = EXACT.divide(EXACT.multiply(spread, Decimal(20_000)), total)
-    return f"{words}  ({points:.2f} bps)"
+    words = f"  spread {cells.number(spread)}"
+    if total > 0:
+        points = EXACT.divide(EXACT.multiply(spread, Decimal(20_000)), total)
+        if len(in_full := f"{words}  ({points:.2f} bps)") <= width:
+            return in_full
+    return words if len(words) <= width else "  spread #"[:width]
 
 
 def view() -> BookView:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -138,7 +139,7 @@ class Table:
             self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
         self._dirty, self._drawn = False, changing
-        self._live.update(Group(*self._frame(size.width, size.height)), refresh=True)
+        self._live.update(Group(*self.frame(size.width, size.height)), refresh=True)
         self._next_draw = time.monotonic() + DRAW_EVERY
 
     def close(self) -> None:
@@ -166,7 +167,8 @@ class Table:
                 self._view.start_over()
                 self._interrupted = False
 
-    def _frame(self, width: int, height: int) -> list[Text]:
+    def frame(self, width: int, height: int) -> list[Text]:
+        """The whole screen: `height` lines at most, none wider than `width`."""
         if width < SMALLEST[0] or height < SMALLEST[1]:
             return [fit_line(Text(f"mon needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}"), width)]
         body = self._body(width, height - 3)
@@ -189,12 +191,14 @@ class Table:
             line.append(f" {word} ", "bold black on magenta")
         line.append(" ")
         line.append_text(self._state(ended=ended))
-        line.append("".join(f"  {cells.harmless(symbol, 40)}" for symbol in title.symbols))
-        line.append(f"  {title.stream.name}")
+        rest = [*(cells.harmless(symbol, 40) for symbol in title.symbols), title.stream.name]
         if not ended:
             if self._latest is not None:
-                line.append(f"  age {cells.duration(self._epoch_ms() - self._latest)}")
-            line.append(f"  {self._rate.per_second():.1f} msg/s")
+                rest.append(f"age {cells.duration(self._epoch_ms() - self._latest)}")
+            rest.append(f"{self._rate.per_second():.1f} msg/s")
+        for part in rest:  # whole or not at all: half an age would be another age
+            if cell_len(line.plain) + 2 + cell_len(part) <= width:
+                line.append(f"  {part}")
         return fit_line(line, width)
 
     def _state(self, *, ended: bool = False) -> Text:
