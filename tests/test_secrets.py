@@ -316,11 +316,11 @@ def test_frames_that_repeat_the_key(mon: Mon, serve: Serve, key: str, option: tu
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_end_that_repeats_the_key(
-    mon: Mon, serve: Serve, key: str, name: str, frames: Callable[[str], list[bytes]], code: int
+    mon: Mon, serve: Serve, name: str, frames: Callable[[str], list[bytes]], code: int
 ) -> None:
-    left = mon.watch(serve(websocket(*frames(key))), key, "--status", "stderr")
+    left = mon.watch(serve(websocket(*frames(HOSTILE))), HOSTILE, "--status", "stderr")
     assert left.code == code, left.err
-    assert leaked(left, key) == []
+    assert leaked(left, HOSTILE) == []
 
 
 STATUS = pytest.mark.xfail(strict=True, reason="cli/watch.py writes the reason of a status as it came")
@@ -364,7 +364,8 @@ def test_a_short_key_is_hidden_by_position(mon: Mon, serve: Serve) -> None:
     assert "a%2Fb" not in left.everything()
 
 
-def test_the_venue_is_away(mon: Mon, key: str) -> None:
+def test_the_venue_is_away(mon: Mon) -> None:
+    key = HOSTILE
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     left = mon.watch(port, key)

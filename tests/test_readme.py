@@ -1,0 +1,122 @@
+"""The README says what is true, and every command in it is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.errors import EXIT_CODES
+from cli.options import StreamRequest
+from tests.command import mon, simulator
+from venues import VENUES, venue_named
+from venues.records import AnyRecord
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+# These two are what .ci/run itself runs: the first needs the package index, the second would run this test again.
+RUN_BY_CI = BLOCKS[:2]
+
+
+@pytest.fixture(scope="module")
+def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with simulator(tmp_path_factory.mktemp("readme"), "--rate", "200") as env:
+        yield env
+
+
+def test_ci_runs_the_first_two_commands() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    first, second = (block.strip() for block in RUN_BY_CI)
+    assert "## Try it" in ci, "the first is taken from the README itself"
+    assert first.endswith("mon book nexus SPOT_BTC_USDT --env sim")
+    assert second in ci.splitlines()
+
+
+@pytest.mark.parametrize("block", BLOCKS[2:], ids=lambda block: block.strip().splitlines()[-1][:50])
+def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
+    """Run as it stands, with the venue's address set to the simulator; what does not end is ended with Ctrl-C."""
+    script = re.sub(r"^export MON_NEXUS_CLIENT_KEY=.*$", ":", block, flags=re.MULTILINE)
+    process = subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=sim,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    interrupted = False
+    try:
+        out, err = process.communicate(timeout=8)
+    except subprocess.TimeoutExpired:
+        interrupted = True
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert process.returncode in ((130, -2) if interrupted else (0,)), err
+    assert "Traceback" not in err
+    redirected = "> " in block.splitlines()[-1]
+    endless_and_quiet = 'select(.type == "status")' in block
+    assert out.strip() or redirected or endless_and_quiet, "it shows something"
+    for written in re.findall(r"(?:> |--record )([a-z][a-z.-]+)", block):
+        assert (tmp_path / written).stat().st_size > 0
+
+
+def rows_of(section: str) -> list[list[str]]:
+    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    table = [line for line in text.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+
+
+def test_exit_codes() -> None:
+    told = {int(row[0]): row[1].replace("`", "") for row in rows_of("Exit codes")}
+    assert told == EXIT_CODES
+
+
+def test_options() -> None:
+    told = {name for row in rows_of("Options") for name in re.findall(r"--([a-z-]+)", row[0])}
+    fields = StreamRequest.__dataclass_fields__
+    assert told == {name.replace("_", "-") for name in fields if name not in ("venue", "symbols", "stream")}
+
+
+def test_streams_of_the_venues() -> None:
+    told = {row[0].strip("`"): re.findall(r"`([a-z]+)`", row[2]) for row in rows_of("Real venues")}
+    assert told == {name: list(venue_named(name).streams) for name in VENUES}
+
+
+def test_options_are_in_the_help(sim: dict[str, str]) -> None:
+    streams = ("book", "candles", "trades")
+    text = "".join(mon(stream, "--help", env=sim).stdout for stream in streams)
+    for row in rows_of("Options"):
+        for option in re.findall(r"--[a-z-]+", row[0]):
+            assert option in text
+
+
+def test_every_field_of_every_record_is_explained() -> None:
+    table = (ROOT / "venues" / "README.md").read_text(encoding="utf-8").partition("## Records")[2]
+    told = set(re.findall(r"`([a-z_]+)`", table))
+    for record in AnyRecord.__args__:
+        assert set(record.__struct_fields__) <= told, record.__name__
+
+
+def test_every_stream_of_every_venue_is_in_the_coverage_table() -> None:
+    table = (ROOT / "venues" / "README.md").read_text(encoding="utf-8").partition("## Coverage")[2].partition("## ")[0]
+    for name in VENUES:
+        rows = [line for line in table.splitlines() if line.startswith(f"| {name} |")]
+        assert set(venue_named(name).streams) <= set(re.findall(r"`([a-z]+)`", "".join(rows)))
+
+
+def test_no_machine_and_no_download_address_is_in_the_tree() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    index = "|".join(("py" + "pi.org", "python" + "hosted", "npm" + "js.org", "deb" + "ian.org"))
+    for name in listed:
+        path = ROOT / name
+        if path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert not re.search(rf"{index}|/(?:work|home|root)/[a-z]", text), name
