@@ -7,20 +7,10 @@ are never sent to it. A secret may be given as `name`, `name_file` or `name_comm
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import json
 import os
 import re
-import select
-import shlex
-import shutil
 import stat
-import subprocess
-import threading
-import time
-import tomllib
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,16 +23,13 @@ from venues.redaction import Redactor
 from venues.venue import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from urllib.parse import SplitResult
 
     from venues.venue import Venue
 
-COMMAND_TIMEOUT = 30.0  # seconds for a command, or for a pipe named as a file, to give a secret
-LOOK_EVERY = 0.05  # seconds between two looks at whether a command has ended, or is wanted no more
 SIM = "sim"
 PRODUCTION = "production"
-LONGEST_SECRET = 16 * 1024  # bytes
 LONGEST_CONFIG = 2**20  # bytes
 KINDS = {"": "value", "_file": "file", "_command": "command"}
 
@@ -89,10 +76,15 @@ class Access:
         Raises:
             SetupError: one cannot be had.
         """
+        import asyncio
+        import threading
+
+        from cli.credentials import obtain
+
         unwanted = threading.Event()
         try:
             return {
-                name: await asyncio.to_thread(_obtain, name, source, unwanted) for name, source in self.secrets.items()
+                name: await asyncio.to_thread(obtain, name, source, unwanted) for name, source in self.secrets.items()
             }
         finally:
             unwanted.set()
@@ -155,7 +147,7 @@ class Config:
         url = venue.environments.get(name, "")
         if not url:
             raise SetupError(
-                f"{venue.name} has no address of its own: set {_variable(venue.name, None, 'url')}, "
+                f"{venue.name} has no address of its own: set {variable(venue.name, None, 'url')}, "
                 f"or url under [venues.{venue.name}] in {self.path}"
             )
         return url, None if name == PRODUCTION else name
@@ -191,6 +183,8 @@ class Config:
     def proxy_source(self, url: str) -> Source | None:
         """Where the proxy for an address outside is said; None where there is none."""
         parts = urlsplit(url)
+        import urllib.request
+
         if urllib.request.proxy_bypass(f"{parts.hostname}:{parts.port or 443}"):
             return None
         if "proxy" in self.data:
@@ -217,7 +211,7 @@ class Config:
             by_hand = self.address_by_hand(venue, environment, profile)
             without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
             raise SetupError(
-                f"{venue.name} needs its {name} ({venue.secrets[name]}): set {_variable(venue.name, own, name)}, "
+                f"{venue.name} needs its {name} ({venue.secrets[name]}): set {variable(venue.name, own, name)}, "
                 f"or {name}, {name}_file or {name}_command under [{table}] in {self.path}; "
                 f"{without} needs none"
             )
@@ -250,7 +244,7 @@ def config_path() -> Path:
     """
     by_hand = os.environ.get("MON_CONFIG")
     if by_hand:
-        return _expanded(by_hand, "MON_CONFIG")
+        return expanded(by_hand, "MON_CONFIG")
     from platformdirs import user_config_path
 
     return user_config_path("mon") / "config.toml"
@@ -282,13 +276,21 @@ def _refuse_if_open_to_others(path: Path, mode: int) -> None:
     if os.name == "posix" and private and mode & 0o077:
         raise SetupError(
             f"expected a config file that only you can read, got one open to others (mode {mode & 0o777:03o}); "
-            f"run: chmod 600 {shlex.quote(str(path))}"
+            f"run: chmod 600 {_quoted(path)}"
         )
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
 
 
 def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     if len(raw) > LONGEST_CONFIG:
         raise SetupError(f"expected a config file of at most {LONGEST_CONFIG // 2**20} MiB, got more in {path}")
+    import tomllib
+
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -330,39 +332,14 @@ def shown(config: Config) -> str:
     state = " (not there)" if config.missing else "" if config.data else " (absent or empty)"
     redactor = Redactor()
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
-    for variable in sorted({name for venue in VENUES for name in _variables(venue_named(venue))}):
-        value = os.environ.get(variable)
-        if value and variable.endswith("_URL"):
-            lines.append(f"# {variable} is set: {_hide_user(value)}")
+    for named in sorted({name for venue in VENUES for name in _variables(venue_named(venue))}):
+        value = os.environ.get(named)
+        if value and named.endswith("_URL"):
+            lines.append(f"# {named} is set: {_hide_user(value)}")
         elif value:
             redactor.learn({"hidden": value})
-            lines.append(f"# {variable} is set (hidden)")
+            lines.append(f"# {named} is set (hidden)")
     return "\n".join(redactor.text(line) for line in lines)
-
-
-def check(config: Config) -> tuple[list[str], bool]:
-    """For each venue and environment: what is set, from where, what is missing. True when nothing set is broken."""
-    state = "" if config.path.exists() else " (not there; mon config init makes it)"
-    lines = [config.missing_words() if config.missing else f"config file: {config.path}{state}"]
-    sound = not config.missing
-    for profile in (None, *config.data.get("profiles", {})):
-        tables = config.data if profile is None else config.data["profiles"][profile]
-        for name in VENUES:
-            if profile is not None and name not in tables.get("venues", {}):
-                continue
-            venue = venue_named(name)
-            for environment in venue.environments:
-                lines.append(f"{name} {environment}" + (f" --profile {profile}" if profile is not None else ""))
-                for found, fine in _check_environment(config, venue, environment, profile):
-                    lines.append(f"  {found}")
-                    sound = sound and fine
-            if profile is None:
-                lines += [f"{name} {SIM}", "  nothing is needed"]
-        prefix = "" if profile is None else f"profiles.{profile}."
-        for name in tables.get("venues", {}):
-            if name not in VENUES:
-                lines.append(f"[{prefix}venues.{name}] is for a venue that this mon does not have")
-    return lines, sound
 
 
 def color_wanted() -> bool | None:
@@ -372,41 +349,16 @@ def color_wanted() -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
+def completion_request() -> tuple[str, Mapping[str, str]] | None:
+    """What a shell's completion script asks, and the variables it asks with; None for an ordinary run."""
+    asked = os.environ.get("_MON_COMPLETE")
+    return None if asked is None else (asked, os.environ)
+
+
 def forced_columns() -> int | None:
     """The width that `COLUMNS` asks for."""
     columns = os.environ.get("COLUMNS", "")
     return int(columns) if re.fullmatch("[0-9]{1,4}", columns) and 0 < int(columns) < 10_000 else None
-
-
-def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
-    found: list[tuple[str, bool]] = []
-    try:
-        url, label = config.address(venue, environment, profile)
-        by_hand = config.address_by_hand(venue, environment, profile)
-        origin = by_hand.origin if by_hand and label and label.startswith("custom") else "built in"
-        found.append((f"address: {url} ({origin})", True))
-        if config.proxy(url) is not None and (source := config.proxy_source(url)):
-            found.append((f"proxy: from {source.origin}", True))
-    except SetupError as error:
-        found.append((f"address: {error}", False))
-    for name in venue.secrets:
-        source = config.find(venue, environment, profile, name)
-        if source is None:
-            own = None if environment == PRODUCTION else environment
-            found.append((f"{name}: missing ({_variable(venue.name, own, name)} or the config file)", True))
-            continue
-        try:
-            if source.kind == "command":
-                program = _words_of(source)[0]
-                if shutil.which(program) is None:
-                    raise SetupError(f"cannot run {program} ({source.origin}): no such program")
-                found.append((f"{name}: from {source.origin} (not run)", True))
-            else:
-                _obtain(name, source)
-                found.append((f"{name}: set, from {source.origin}", True))
-        except SetupError as error:
-            found.append((f"{name}: {error}", False))
-    return found
 
 
 def _check_shape(path: Path, data: Mapping[str, Any]) -> None:
@@ -481,124 +433,29 @@ def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return table
 
 
-def _variable(venue: str, environment: str | None, name: str) -> str:
+def variable(venue: str, environment: str | None, name: str) -> str:
+    """The environment variable of a venue's value; `environment` None for production."""
     return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()
 
 
 def _variables(venue: Venue) -> set[str]:
     names = ["url", *venue.secrets, *venue.values]
     own = [None, *(e for e in venue.environments if e != PRODUCTION)]
-    return {_variable(venue.name, environment, name) for environment in own for name in names}
+    return {variable(venue.name, environment, name) for environment in own for name in names}
 
 
 def _from_environment(venue: str, environment: str | None, name: str) -> Source | None:
-    variable = _variable(venue, environment, name)
-    value = os.environ.get(variable)
-    return Source("value", value, variable) if value else None
+    named = variable(venue, environment, name)
+    value = os.environ.get(named)
+    return Source("value", value, named) if value else None
 
 
-def _obtain(name: str, source: Source, unwanted: threading.Event | None = None) -> str:
-    """A secret's value. The value is in no message.
-
-    Raises:
-        SetupError: it cannot be had, or it was said meanwhile that it is wanted no more.
-    """
-    unwanted = unwanted or threading.Event()
-    if source.kind == "file":
-        raw = _first_line_of_file(name, source, unwanted)
-    elif source.kind == "command":
-        raw = _first_line_of_command(name, source, unwanted)
-    else:
-        raw = str(source.value).encode(errors="surrogateescape")
-    if len(raw) > LONGEST_SECRET:
-        raise SetupError(f"expected a {name} of at most {LONGEST_SECRET} bytes from {source.origin}, got more")
-    try:
-        text = raw.decode().strip()
-    except UnicodeDecodeError:
-        raise SetupError(f"expected UTF-8 text as {name} from {source.origin}, got other bytes") from None
-    if not text:
-        raise SetupError(f"expected a {name} from {source.origin}, got nothing")
-    if not text.isprintable():
-        raise SetupError(f"expected a {name} from {source.origin}, got text with characters that none has")
-    return text
-
-
-def _first_line_of_file(name: str, source: Source, unwanted: threading.Event) -> bytes:
-    path = _expanded(source.value, source.origin)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
-        try:
-            return _first_line(descriptor, unwanted)
-        finally:
-            os.close(descriptor)
-    except TimeoutError:
-        raise SetupError(f"{path} ({source.origin}) gave no {name} within {COMMAND_TIMEOUT:g} s") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not the name of a file"
-        raise SetupError(f"cannot read the {name} from {path} ({source.origin}): {reason}") from None
-
-
-def _first_line_of_command(name: str, source: Source, unwanted: threading.Event) -> bytes:
-    words = _words_of(source)
-    try:
-        # What it says on stderr may be the secret too, so nobody is shown it.
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-        )
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not the name of a program"
-        raise SetupError(f"cannot run {words[0]} ({source.origin}): {reason}") from None
-    assert process.stdout is not None
-    try:
-        line = _first_line(process.stdout.fileno(), unwanted, lambda: process.poll() is not None)
-    except TimeoutError:
-        raise SetupError(f"{words[0]} ({source.origin}) did not give a {name} within {COMMAND_TIMEOUT:g} s") from None
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
-    if process.returncode != 0:
-        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
-        raise SetupError(f"{words[0]} ({source.origin}) ended with {how}; run it by hand to see why")
-    return line
-
-
-def _first_line(descriptor: int, unwanted: threading.Event, ended: Callable[[], bool] | None = None) -> bytes:
-    """What comes before the first newline, or before the end; of more than `LONGEST_SECRET` bytes the beginning.
-
-    `ended`: whether the program that writes has; it is waited for, but not for others that hold its output open.
+def expanded(path: str, origin: str) -> Path:
+    """The path with `~` as the user's home.
 
     Raises:
-        TimeoutError: too late, or wanted no more.
+        SetupError: there is no home.
     """
-    deadline = time.monotonic() + COMMAND_TIMEOUT
-    watched = select.poll()
-    watched.register(descriptor, select.POLLIN)
-    line, complete, at_end = b"", False, False
-    while True:
-        over = at_end or complete if ended is None else ended()  # before reading: what it wrote is there to be read
-        if over and (at_end or complete):
-            return line.partition(b"\n")[0]
-        if unwanted.is_set() or time.monotonic() >= deadline:
-            raise TimeoutError
-        if at_end:
-            unwanted.wait(LOOK_EVERY / 10)
-        elif watched.poll(0 if over else LOOK_EVERY * 1000):
-            chunk = os.read(descriptor, 2 * LONGEST_SECRET)
-            at_end = not chunk
-            if not complete:
-                line += chunk
-                complete = b"\n" in line or len(line) > LONGEST_SECRET
-        else:
-            at_end = over
-
-
-def _words_of(source: Source) -> list[str]:
-    words: list[str] = source.value
-    return [str(_expanded(words[0], source.origin)) if words[0].startswith("~") else words[0], *words[1:]]
-
-
-def _expanded(path: str, origin: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -638,6 +495,8 @@ def _checked_proxy(source: Source) -> str:
     parts = _parts(proxy)
     if parts is None or parts.path not in ("", "/") or parts.query or parts.fragment:
         raise SetupError(f"expected a proxy such as http://proxy.example:3128 as {source.origin}, got something else")
+    import importlib.util
+
     if parts.scheme.startswith("socks") and importlib.util.find_spec("python_socks") is None:
         raise SetupError(
             f"expected an http:// or https:// proxy as {source.origin}, got a {parts.scheme}:// one, "
@@ -659,6 +518,8 @@ def _parts(url: str) -> SplitResult | None:
         host = parts.hostname or ""
         host.encode("idna")  # the socket will do that
         unquote(parts.netloc, errors="strict")
+        if "]" in parts.netloc and not re.search(r"(^|@)\[[^]]*\](:[0-9]*)?$", parts.netloc):
+            return None  # Python 3.11 takes [::1].evil.example for ::1
         return parts if host and parts.port != 0 else None
     except ValueError:
         return None

@@ -34,7 +34,9 @@ def path() -> None:
 @app.command()
 def check() -> None:
     """For each venue and environment: what is set, from where, and what is missing."""
-    lines, sound = config.check(config.load())
+    from cli import config_check
+
+    lines, sound = config_check.check(config.load())
     print_out("\n".join(lines))
     if not sound:
         raise typer.Exit(SETUP)

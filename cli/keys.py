@@ -6,42 +6,53 @@ import asyncio
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+try:
+    import termios
+    import tty
+except ImportError:  # no such keyboard on this system
+    termios = tty = None  # type: ignore[assignment]
 
 
-@contextlib.contextmanager
-def watched(on_key: Callable[[str], None]) -> Iterator[bool]:
-    """Calls `on_key` for each key pressed; gives False where there is no keyboard."""
-    try:
-        import termios
-        import tty
+class Keyboard:
+    """Calls `on_key` for each key pressed, from `take` to `release`; does nothing where there is no keyboard."""
 
-        descriptor = sys.stdin.fileno()
-        before = termios.tcgetattr(descriptor)
-        # A background job that changes the terminal would be stopped.
-        in_foreground = os.tcgetpgrp(descriptor) == os.getpgrp()
-    except (ImportError, AttributeError, OSError, ValueError, termios.error):
-        yield False
-        return
-    if not in_foreground:
-        yield False
-        return
-    loop = asyncio.get_running_loop()
+    def __init__(self, on_key: Callable[[str], None]) -> None:
+        self._on_key = on_key
+        self._before: list[Any] | None = None
 
-    def read() -> None:
-        keys = os.read(descriptor, 64)
+    def take(self) -> None:
+        """Single keys from now on; also after a stop, when the shell has set the terminal to its own liking."""
+        if termios is None or not in_foreground(0):
+            return
+        with contextlib.suppress(OSError, termios.error):
+            self._before = self._before or termios.tcgetattr(0)
+            tty.setcbreak(0, termios.TCSANOW)
+            asyncio.get_running_loop().add_reader(0, self._read)
+
+    def release(self) -> None:
+        """The terminal as it was."""
+        if self._before is None:
+            return
+        asyncio.get_running_loop().remove_reader(0)
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcsetattr(0, termios.TCSANOW, self._before)
+
+    def _read(self) -> None:
+        keys = os.read(0, 64)
         if not keys:
-            loop.remove_reader(descriptor)
+            asyncio.get_running_loop().remove_reader(0)
         for key in keys.decode(errors="ignore"):
-            on_key(key)
+            self._on_key(key)
 
-    tty.setcbreak(descriptor, termios.TCSANOW)
-    loop.add_reader(descriptor, read)
+
+def in_foreground(descriptor: int) -> bool:
+    """Whether a descriptor is a terminal that is ours now; a background job must neither read it nor draw on it."""
     try:
-        yield True
-    finally:
-        loop.remove_reader(descriptor)
-        termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        return os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
+    except (OSError, AttributeError):
+        return sys.platform == "win32"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cli import config
 from cli.__main__ import VERSION
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
 from venues import VENUES, venue_named
@@ -102,6 +103,11 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     _open_missing_descriptors()
     try:
+        asked = config.completion_request()
+        if asked is not None:
+            from cli.completion import answer
+
+            return answer(*asked, _app)
         return _ending(lambda: _app()(list(arguments), prog_name="mon", standalone_mode=False), arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -170,7 +176,7 @@ def _wants_traceback(arguments: Sequence[str]) -> bool:
 def _app() -> Any:
     app = typer.Typer(
         cls=_Commands,
-        add_completion=True,
+        add_completion=False,  # `mon completion` has better scripts, and cli.completion quicker answers
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,

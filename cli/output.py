@@ -15,6 +15,7 @@ import select
 import sys
 import threading
 from collections import deque
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cli.queues import Queue
+    from venues.redaction import Redactor
 
 STDOUT = 1
 STDERR = 2
@@ -99,13 +101,16 @@ class Sink(Protocol):
 class JsonLines:
     """One JSON object a line; several that are ready together are written together."""
 
-    def __init__(self, *, numbers_as_strings: bool, to_terminal: bool) -> None:
+    def __init__(self, *, numbers_as_strings: bool, to_terminal: bool, redactor: Redactor) -> None:
         self._encoder = msgspec.json.Encoder(decimal_format="string" if numbers_as_strings else "number")
         self._to_terminal = to_terminal
+        self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
         """Write records as lines."""
         data = self._encoder.encode_lines(records)
+        if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
+            data = self._encoder.encode_lines([self._redactor.value(record) for record in records])
         if self._to_terminal:
             data = _harmless_json(data)
         write_all(STDOUT, data)
@@ -120,21 +125,22 @@ class JsonLines:
 class CsvLines:
     """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
 
-    def __init__(self, record: type[Record], *, to_terminal: bool) -> None:
+    def __init__(self, record: type[Record], *, to_terminal: bool, redactor: Redactor) -> None:
         self._columns = _csv_columns(record)
         self._to_terminal = to_terminal
         self._head_written = False
+        self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
         """Write records as rows."""
         text = io.StringIO()
-        rows = csv.DictWriter(text, self._columns, lineterminator="\n", extrasaction="ignore")
+        rows = csv.writer(text, lineterminator="\n")
         if not self._head_written:
-            rows.writeheader()
+            rows.writerow(self._columns)
             self._head_written = True
         for record in records:
             if is_data(record):
-                rows.writerows(self._rows(record))
+                rows.writerows(self._rows(self._redactor.value(record)))
         if text.tell():
             write_all(STDOUT, text.getvalue().encode())
 
@@ -146,20 +152,20 @@ class CsvLines:
         if not self._head_written:
             self.write([])
 
-    def _rows(self, record: Record) -> list[dict[str, str]]:
-        common = {name: self._cell(getattr(record, name)) for name in record.__struct_fields__ if name in self._columns}
+    def _rows(self, record: Record) -> list[list[Any]]:
         if not isinstance(record, Book):
-            return [common]
+            return [[self._cell(getattr(record, name, None)) for name in self._columns]]
+        own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
         return [
-            common | {"side": side, "level": str(place), "price": self._cell(level.price)}
-            | {"size": self._cell(level.size), "orders": self._cell(level.orders)}
+            [*own, side, place, level.price, level.size, level.orders]
             for side, levels in (("bid", record.bids), ("ask", record.asks))
             for place, level in enumerate(levels, start=1)
-        ]  # fmt: skip
+        ]
 
-    def _cell(self, value: Any) -> str:
-        if value is None:
-            return ""
+    def _cell(self, value: Any) -> Any:
+        """What csv writes as it should: nothing for None, exact digits for a Decimal."""
+        if value is None or value.__class__ is Decimal or value.__class__ is int:
+            return value
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, dict | list):
@@ -168,11 +174,13 @@ class CsvLines:
         return cells.harmless(text, len(text)) if self._to_terminal else text
 
 
+_LEVEL_COLUMNS = ["side", "level", *Level.__struct_fields__]
+
+
 def _csv_columns(record: type[Record]) -> list[str]:
     if record is Book:
-        level = ["side", "level", *Level.__struct_fields__]
         own = [name for name in record.__struct_fields__ if name not in ("bids", "asks")]
-        return _common_first([*own, *level])
+        return _common_first([*own, *_LEVEL_COLUMNS])
     return _common_first(record.__struct_fields__)
 
 

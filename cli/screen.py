@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,11 +14,14 @@ from rich.text import Text
 
 from cli import cells, config
 from cli.grid import fit_line
+from cli.keys import in_foreground
+from cli.output import STDOUT
 from venues.records import Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from venues.redaction import Redactor
     from venues.streams import Stream
 
 DRAW_EVERY = 0.1
@@ -84,13 +88,22 @@ class Table:
     """A sink that draws. `notice` may be called from the event loop."""
 
     def __init__(
-        self, view: View, title: Title, rate: Rate, *, on_terminal: bool, epoch_ms: Callable[[], int], keys: str
+        self,
+        view: View,
+        title: Title,
+        rate: Rate,
+        *,
+        on_terminal: bool,
+        epoch_ms: Callable[[], int],
+        keys: str,
+        redactor: Redactor,
     ) -> None:
         self._view = view
         self._title = title
         self._rate = rate
         self._epoch_ms = epoch_ms
         self._keys = keys
+        self._redactor = redactor
         wanted = config.color_wanted()
         self._console = Console(
             no_color=True if wanted is False else None,
@@ -101,6 +114,7 @@ class Table:
             width=config.forced_columns(),
         )
         self._live: Live | None = None
+        self._drawing = threading.Lock()  # the output thread draws, the event loop restores
         self._on_terminal = on_terminal
         self._status: Status | None = None
         self._interrupted = False
@@ -118,7 +132,7 @@ class Table:
 
     def write(self, records: Sequence[Any]) -> None:
         """Fold records into the view."""
-        for record in records:
+        for record in map(self._redactor.value, records):
             if isinstance(record, Status):
                 self._on_status(record)
             elif not isinstance(record, SnapshotEnd):
@@ -129,17 +143,18 @@ class Table:
     def idle(self) -> None:
         """Draw when something has changed, the age and the screen's size included."""
         now = time.monotonic()
-        if not self._on_terminal or now < self._next_draw:
+        if not self._on_terminal or now < self._next_draw or not in_foreground(STDOUT):
             return
         size = self._console.size
         changing = (size, self._header(size.width).plain)
         if not self._dirty and changing == self._drawn:
             return
-        if self._live is None:
-            self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
-            self._live.start()
         self._dirty, self._drawn = False, changing
-        self._live.update(Group(*self.frame(size.width, size.height)), refresh=True)
+        with self._drawing:
+            if self._live is None:
+                self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
+                self._live.start()
+            self._live.update(Group(*self.frame(size.width, size.height)), refresh=True)
         self._next_draw = time.monotonic() + DRAW_EVERY
 
     def close(self) -> None:
@@ -151,10 +166,12 @@ class Table:
             self._console.print(line, no_wrap=True, overflow="crop", crop=True, soft_wrap=False)
 
     def restore(self) -> None:
-        """The terminal as it was, also after a failure."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
+        with self._drawing:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+            self._dirty = True
 
     def _on_status(self, status: Status) -> None:
         self._status = status

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import random
 import signal
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cli import cells, config, keys
+from msgspec import structs
+
+from cli import cells, config
 from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
+from cli.keys import Keyboard
 from cli.options import StreamRequest, check_together
 from cli.output import (
     STDERR,
@@ -141,6 +145,8 @@ class Watcher:
         self._as_table = _as_table(request)
         self._clock = SystemClock()
         self._gate = StatusGate()
+        self._raw = request.raw
+        self._data_type = self._stream.record
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
         self._batch: list[Any] = []
@@ -169,8 +175,7 @@ class Watcher:
                 access = self._access(simulator)
                 self._open_output(access.settings)
                 if self._table is not None:
-                    stack.callback(self._table.restore)
-                    stack.enter_context(keys.watched(self._on_key))
+                    self._take_terminal(stack)
                 self._set_timers()
                 await self._watch(access)
             finally:
@@ -249,12 +254,15 @@ class Watcher:
                 on_terminal=to_terminal,
                 epoch_ms=lambda: self._clock.now().epoch_ms,
                 keys="q quit",
+                redactor=self._redactor,
             )
             sink: Sink = self._table
             return sink
         if request.output == "csv":
-            return CsvLines(self._stream.record, to_terminal=to_terminal)
-        return JsonLines(numbers_as_strings=request.numbers == "string", to_terminal=to_terminal)
+            return CsvLines(self._stream.record, to_terminal=to_terminal, redactor=self._redactor)
+        return JsonLines(
+            numbers_as_strings=request.numbers == "string", to_terminal=to_terminal, redactor=self._redactor
+        )
 
     def _set_timers(self) -> None:
         request = self._request
@@ -289,6 +297,23 @@ class Watcher:
     def _on_key(self, key: str) -> None:
         if key == "q":
             self._stop(OK)
+
+    def _take_terminal(self, stack: contextlib.ExitStack) -> None:
+        """Single keys, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess."""
+        keyboard = Keyboard(self._on_key)
+
+        def stop() -> None:
+            self._table.restore()
+            keyboard.release()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+        stack.callback(self._table.restore)
+        stack.callback(keyboard.release)
+        keyboard.take()
+        self._loop.add_signal_handler(signal.SIGTSTP, stop)
+        self._loop.add_signal_handler(signal.SIGCONT, keyboard.take)
+        stack.callback(self._loop.remove_signal_handler, signal.SIGTSTP)
+        stack.callback(self._loop.remove_signal_handler, signal.SIGCONT)
 
     def _take_signals(self) -> None:
         self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
@@ -421,14 +446,16 @@ class Watcher:
 
     def _deliver(self, items: list[Delivered]) -> None:
         """On the hot path: records are gathered and handed over once in each turn of the loop."""
-        if self._stages or self._request.raw:
+        if self._stages or self._raw:
             items = self._through_stages(items)
-        batch, data = self._batch, self._stream.record
+        batch, data = self._batch, self._data_type
         for item in items:
             if item.__class__ is data:
                 batch.append(item)
                 self._data_seen = True
             elif isinstance(item, Status):
+                if item.reason is not None:
+                    item = structs.replace(item, reason=self._redactor.text(item.reason))
                 if self._on_status(item):
                     batch.append(item)
             elif isinstance(item, Record):

@@ -18,6 +18,7 @@ from cli.grid import Column, lay_out
 from cli.screen import Rate, Table, Title
 from venues import records
 from venues.records import Level, State, Status
+from venues.redaction import Redactor
 from venues.streams import STREAMS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -114,7 +115,7 @@ def table_of(stream: str, items: list[Any]) -> Table:
     title = Title("nexus", "sim", ["SPOT_BTC_USDT"], STREAMS[stream], partial=stream in ("orders", "positions"))
     rate = Rate(clock=lambda: 0.0)
     view = import_module(f"cli.{stream}").view()
-    table = Table(view, title, rate, on_terminal=False, epoch_ms=lambda: NOW, keys="q quit")
+    table = Table(view, title, rate, on_terminal=False, epoch_ms=lambda: NOW, keys="q quit", redactor=Redactor())
     table.write(items)
     return table
 

@@ -323,19 +323,12 @@ def test_an_end_that_repeats_the_key(
     assert leaked(left, HOSTILE) == []
 
 
-STATUS = pytest.mark.xfail(strict=True, reason="cli/watch.py writes the reason of a status as it came")
-RECORD = pytest.mark.xfail(strict=True, reason="cli/output.py writes texts of records as they came")
-NAMES = pytest.mark.xfail(strict=True, reason="venues/recording.py hides secrets in the line, not in its texts")
-
-
-@STATUS
 def test_a_status_line_that_repeats_the_key(mon: Mon, serve: Serve) -> None:
     left = mon.watch(serve(websocket(close_frame(4001, f"bad key {KEYS['plain']}"))), KEYS["plain"])
     assert '"type":"status"' in left.out
     assert leaked(left, KEYS["plain"]) == []
 
 
-@RECORD
 @pytest.mark.parametrize("output", ["jsonl", "csv", "table"])
 def test_a_record_that_repeats_the_key(mon: Mon, serve: Serve, output: str) -> None:
     key = KEYS["plain"]
@@ -347,7 +340,6 @@ def test_a_record_that_repeats_the_key(mon: Mon, serve: Serve, output: str) -> N
     assert leaked(left, key) == []
 
 
-@NAMES
 def test_a_key_that_is_a_word_leaves_a_recording_that_can_be_played(mon: Mon, serve: Serve) -> None:
     left = mon.watch(serve(websocket(frame(trade()), frame(trade(101)))), "direction", "--count", "2")
     assert left.code == 0

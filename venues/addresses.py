@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 
@@ -11,8 +12,13 @@ def is_loopback(url: str) -> bool:
 
     A name under `.localhost` is not enough: whoever resolves names may say where it leads.
     """
+    if "@" in url or "\\" in url or not url.isprintable():
+        return False  # programs do not agree about what the host is there
     try:
-        host = urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if "]" in parts.netloc and not re.fullmatch(r"\[[^]]*\](:[0-9]*)?", parts.netloc):
+            return False  # Python 3.11 takes [::1].evil.example for ::1
         return host == "localhost" or _is_loopback(ipaddress.ip_address(host))
     except ValueError:
         return False

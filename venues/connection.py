@@ -282,7 +282,7 @@ class Connection:
         return history.Answered(
             **self._stamp(),
             status=response.status_code,
-            body=self._redactor.text(excerpt(body, 200)),
+            body=excerpt(self._redactor.text(body), 200),
             retry_after=_retry_after(response.headers.get("Retry-After"), self._clock.now()),
         )
 
@@ -321,19 +321,21 @@ class Connection:
                 if now is None:
                     # Frames that are taken without a turn of the loop came in one read of the socket: one time for all.
                     now = self._read_at = clock()
-                    call_soon(self._forget_time)
+                    call_soon(self._after_reading)
                 if tap is not None:
                     tap(history.frame_event("in", frame, now, self._line))
                 delivered = driver.receive(frame, now)
                 if delivered:
                     deliver(delivered)
-                self._after_feeding()
+            self._after_feeding()  # what the last frame wants sent
         except ConnectionClosed as closed:
             if not self._leaving.is_set():
                 self._feed(history.Closed(**self._stamp(), **_how_it_closed(closed)))
 
-    def _forget_time(self) -> None:
+    def _after_reading(self) -> None:
+        """Once for all frames of a read: nothing that they ask for can happen before this turn of the loop ends."""
         self._read_at = None
+        self._after_feeding()
 
     async def _send(self, websocket: ClientConnection) -> None:
         """Sends in order; returns when the connection is gone, which the reader reports."""

@@ -108,7 +108,9 @@ class Driver:
 
     def receive(self, frame: bytes, now: Now) -> list[Delivered]:
         """One WebSocket message."""
-        items = self._current().receive(frame, now)
+        session = self.session
+        assert session is not None, "begin() comes first"
+        items = session.receive(frame, now)
         for item in items:
             if item.__class__ not in RECORD_TYPES:
                 return self._sort_out(items, now)

@@ -66,6 +66,8 @@ _ORDER_STATUS: dict[str, records.OrderStatus] = {
 }
 _GONE = ("filled", "cancelled", "rejected", "expired")
 
+_decode = EVENTS.decode
+
 _NOTHING: list[Item] = []
 _NOTHING_OUT: list[Out] = []
 
@@ -88,6 +90,8 @@ class NexusSession:
         self._late = False
         self._stale: set[str] = set()
         self._out: list[Out] = []
+        self._wants_trades = "trades" in self._streams
+        self._wants_candles = "candles" in self._streams
         self._handlers = self._make_handlers()
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
@@ -111,10 +115,10 @@ class NexusSession:
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One event."""
         try:
-            event = EVENTS.decode(frame)
+            event = _decode(frame)
         except DECODE_ERRORS as error:
             return self._not_understood(frame, error, now)
-        handler = self._handlers.get(type(event))
+        handler = self._handlers.get(event.__class__)
         if handler is None:
             return _NOTHING
         try:
@@ -254,17 +258,19 @@ class NexusSession:
     # --- trades and candles
 
     def _on_trade(self, event: TradeEvent, now: Now) -> list[Item]:
-        data = event.data
+        data, line = event.data, self._line
         price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
-        self._expect_symbol(event.symbol)
+        symbol = event.symbol
+        if symbol != line.symbol:
+            self._expect_symbol(symbol)
         items: list[Item] = []
-        if "trades" in self._streams:
+        if self._wants_trades:
             self._stale.discard("trades")
             items.append(
                 records.Trade(
                     venue="nexus",
-                    env=self._line.label,
-                    symbol=event.symbol,
+                    env=line.label,
+                    symbol=symbol,
                     time=event.timestamp,
                     received=now.epoch_ms,
                     price=price,
@@ -272,7 +278,7 @@ class NexusSession:
                     side=_SIDES[data.side],
                 )
             )
-        if "candles" in self._streams:
+        if self._wants_candles:
             items += self._recovered("candles", "")
             items += self._candles(self._line.trade(event.timestamp, price, size, now), event.timestamp, now)
         return items

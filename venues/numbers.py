@@ -39,6 +39,10 @@ _QUICK = decimal.Context(
 ).plus
 
 
+_ZERO = Decimal(0)
+_INFINITY = Decimal("Infinity")
+
+
 def number(value: object, path: str) -> Decimal:
     """The good decimal that a JSON number stands for.
 
@@ -70,7 +74,7 @@ def positive(value: object, path: str) -> Decimal:
     if type(value) is Decimal:  # the common case, without a second call
         try:
             _QUICK(value)
-            if value > 0 and value.is_finite():
+            if _ZERO < value < _INFINITY:
                 return value
         except decimal.DecimalException:
             pass
@@ -86,6 +90,13 @@ def not_negative(value: object, path: str) -> Decimal:
     Raises:
         BadMessage: as `number`, and below 0.
     """
+    if type(value) is Decimal:
+        try:
+            _QUICK(value)
+            if _ZERO <= value < _INFINITY:
+                return value
+        except decimal.DecimalException:
+            pass
     decimal_value = number(value, path)
     if decimal_value < 0:
         raise BadMessage(f"expected a number of at least 0 at `{path}`, got {shown(value)}")

@@ -12,7 +12,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from venues import history
 from venues.errors import DamagedRecording, MonError, RecordingError
@@ -99,7 +99,8 @@ class Recorder:
         self._raw = raw
         if path.name.endswith(".gz"):
             self._file = gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=5)
-        self._lines.append(self._redactor.data(_ENCODER.encode(header)))
+        header = structs.replace(header, url=redactor.text(header.url), values=redactor.value(header.values))
+        self._lines.append(_ENCODER.encode(header))
         self.flush()
 
     def write(self, event: history.Event) -> None:
@@ -107,7 +108,7 @@ class Recorder:
         if isinstance(event, history.Frame) and event.base64 is not None:
             hidden = self._redactor.data(event.data())
             event = history.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
-        self._lines.append(self._redactor.data(_ENCODER.encode(event)))
+        self._lines.append(_ENCODER.encode(self._redactor.value(event)))
 
     def flush(self) -> None:
         """Everything written so far is in the file.

@@ -1,0 +1,71 @@
+"""What is configured, and what is missing: `mon config check`."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from cli.config import PRODUCTION, SIM, variable
+from cli.credentials import obtain, words_of
+from venues import VENUES, venue_named
+from venues.errors import SetupError
+
+if TYPE_CHECKING:
+    from cli.config import Config
+    from venues.venue import Venue
+
+
+def check(config: Config) -> tuple[list[str], bool]:
+    """For each venue and environment: what is set, from where, what is missing. True when nothing set is broken."""
+    state = "" if config.path.exists() else " (not there; mon config init makes it)"
+    lines = [config.missing_words() if config.missing else f"config file: {config.path}{state}"]
+    sound = not config.missing
+    for profile in (None, *config.data.get("profiles", {})):
+        tables = config.data if profile is None else config.data["profiles"][profile]
+        for name in VENUES:
+            if profile is not None and name not in tables.get("venues", {}):
+                continue
+            venue = venue_named(name)
+            for environment in venue.environments:
+                lines.append(f"{name} {environment}" + (f" --profile {profile}" if profile is not None else ""))
+                for found, fine in _check_environment(config, venue, environment, profile):
+                    lines.append(f"  {found}")
+                    sound = sound and fine
+            if profile is None:
+                lines += [f"{name} {SIM}", "  nothing is needed"]
+        prefix = "" if profile is None else f"profiles.{profile}."
+        for name in tables.get("venues", {}):
+            if name not in VENUES:
+                lines.append(f"[{prefix}venues.{name}] is for a venue that this mon does not have")
+    return lines, sound
+
+
+def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    try:
+        url, label = config.address(venue, environment, profile)
+        by_hand = config.address_by_hand(venue, environment, profile)
+        origin = by_hand.origin if by_hand and label and label.startswith("custom") else "built in"
+        found.append((f"address: {url} ({origin})", True))
+        if config.proxy(url) is not None and (source := config.proxy_source(url)):
+            found.append((f"proxy: from {source.origin}", True))
+    except SetupError as error:
+        found.append((f"address: {error}", False))
+    for name in venue.secrets:
+        source = config.find(venue, environment, profile, name)
+        if source is None:
+            own = None if environment == PRODUCTION else environment
+            found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
+            continue
+        try:
+            if source.kind == "command":
+                program = words_of(source)[0]
+                if shutil.which(program) is None:
+                    raise SetupError(f"cannot run {program} ({source.origin}): no such program")
+                found.append((f"{name}: from {source.origin} (not run)", True))
+            else:
+                obtain(name, source)
+                found.append((f"{name}: set, from {source.origin}", True))
+        except SetupError as error:
+            found.append((f"{name}: {error}", False))
+    return found

@@ -1,0 +1,131 @@
+"""How a secret is had: as it is, from a file, or from a command's first line of output.
+
+Nothing here waits longer than `COMMAND_TIMEOUT`, and no value is ever part of a message.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from cli.config import expanded
+from venues.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.config import Source
+
+COMMAND_TIMEOUT = 30.0  # seconds for a command, or for a pipe named as a file, to give a secret
+LOOK_EVERY = 0.05  # seconds between two looks at whether a command has ended, or is wanted no more
+LONGEST_SECRET = 16 * 1024  # bytes
+
+
+def obtain(name: str, source: Source, unwanted: threading.Event | None = None) -> str:
+    """A secret's value. The value is in no message.
+
+    Raises:
+        SetupError: it cannot be had, or it was said meanwhile that it is wanted no more.
+    """
+    unwanted = unwanted or threading.Event()
+    if source.kind == "file":
+        raw = _first_line_of_file(name, source, unwanted)
+    elif source.kind == "command":
+        raw = _first_line_of_command(name, source, unwanted)
+    else:
+        raw = str(source.value).encode(errors="surrogateescape")
+    if len(raw) > LONGEST_SECRET:
+        raise SetupError(f"expected a {name} of at most {LONGEST_SECRET} bytes from {source.origin}, got more")
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        raise SetupError(f"expected UTF-8 text as {name} from {source.origin}, got other bytes") from None
+    if not text:
+        raise SetupError(f"expected a {name} from {source.origin}, got nothing")
+    if not text.isprintable():
+        raise SetupError(f"expected a {name} from {source.origin}, got text with characters that none has")
+    return text
+
+
+def _first_line_of_file(name: str, source: Source, unwanted: threading.Event) -> bytes:
+    path = expanded(source.value, source.origin)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
+        try:
+            return _first_line(descriptor, unwanted)
+        finally:
+            os.close(descriptor)
+    except TimeoutError:
+        raise SetupError(f"{path} ({source.origin}) gave no {name} within {COMMAND_TIMEOUT:g} s") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a file"
+        raise SetupError(f"cannot read the {name} from {path} ({source.origin}): {reason}") from None
+
+
+def _first_line_of_command(name: str, source: Source, unwanted: threading.Event) -> bytes:
+    words = words_of(source)
+    try:
+        # What it says on stderr may be the secret too, so nobody is shown it.
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a program"
+        raise SetupError(f"cannot run {words[0]} ({source.origin}): {reason}") from None
+    assert process.stdout is not None
+    try:
+        line = _first_line(process.stdout.fileno(), unwanted, lambda: process.poll() is not None)
+    except TimeoutError:
+        raise SetupError(f"{words[0]} ({source.origin}) did not give a {name} within {COMMAND_TIMEOUT:g} s") from None
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+    if process.returncode != 0:
+        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
+        raise SetupError(f"{words[0]} ({source.origin}) ended with {how}; run it by hand to see why")
+    return line
+
+
+def _first_line(descriptor: int, unwanted: threading.Event, ended: Callable[[], bool] | None = None) -> bytes:
+    """What comes before the first newline, or before the end; of more than `LONGEST_SECRET` bytes the beginning.
+
+    `ended`: whether the program that writes has; it is waited for, but not for others that hold its output open.
+
+    Raises:
+        TimeoutError: too late, or wanted no more.
+    """
+    deadline = time.monotonic() + COMMAND_TIMEOUT
+    watched = select.poll()
+    watched.register(descriptor, select.POLLIN)
+    line, complete, at_end = b"", False, False
+    while True:
+        over = at_end or complete if ended is None else ended()  # before reading: what it wrote is there to be read
+        if over and (at_end or complete):
+            return line.partition(b"\n")[0]
+        if unwanted.is_set() or time.monotonic() >= deadline:
+            raise TimeoutError
+        if at_end:
+            unwanted.wait(LOOK_EVERY / 10)
+        elif watched.poll(0 if over else LOOK_EVERY * 1000):
+            chunk = os.read(descriptor, 2 * LONGEST_SECRET)
+            at_end = not chunk
+            if not complete:
+                line += chunk
+                complete = b"\n" in line or len(line) > LONGEST_SECRET
+        else:
+            at_end = over
+
+
+def words_of(source: Source) -> list[str]:
+    """The program and its arguments, with `~` as the user's home.
+
+    Raises:
+        SetupError: there is no home.
+    """
+    words: list[str] = source.value
+    return [str(expanded(words[0], source.origin)) if words[0].startswith("~") else words[0], *words[1:]]

@@ -1,0 +1,17 @@
+"""All benchmarks, one after the other."""
+
+from __future__ import annotations
+
+from tests.benchmarks import book, costs, startup, trades
+from tests.benchmarks.figures import print_head
+
+
+def main() -> None:
+    """Print every figure."""
+    print_head()
+    for benchmark in (book, startup, trades, costs):
+        benchmark.run()
+
+
+if __name__ == "__main__":
+    main()

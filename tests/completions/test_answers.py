@@ -1,0 +1,217 @@
+"""What may come next in a command line, whatever was typed, and how fast the answer is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import main
+from cli.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
+from cli.config import config_path
+from cli.options import StreamRequest, applies
+from tests.completions.support import MON, ROOT, ask, environment
+from venues import VENUES, venue_named
+from venues.streams import STREAMS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SYMBOLS = ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
+OFFERED = [stream for stream in STREAMS if any(stream in venue_named(venue).streams for venue in VENUES)]
+SLOWEST = 18  # times `python -c pass`
+HEAVY = {"aiohttp", "asyncio", "rich", "pydantic", "websockets", "signalrcore.hub_connection", "socketio.client"}
+
+
+def after(typed: str) -> list[str] | None:
+    """The values that may stand at the end of what was typed; None: the name of a file."""
+    *words, incomplete = typed.split(" ")
+    found = candidates(main._app(), words, incomplete)
+    return None if found is None else [value for value, _ in found]
+
+
+def test_commands_but_not_the_streams_that_no_venue_has() -> None:
+    assert after("") == [*OFFERED, *main.COMMANDS]
+    assert after("can") == ["candles"]
+
+
+@pytest.mark.parametrize("stream", OFFERED)
+def test_venues_that_have_the_stream(stream: str) -> None:
+    assert after(f"{stream} ") == [venue for venue in VENUES if stream in venue_named(venue).streams]
+
+
+@pytest.mark.parametrize("stream", OFFERED)
+def test_options_that_apply_to_the_stream(stream: str) -> None:
+    names = [name for name in StreamRequest.__dataclass_fields__ if name not in ("venue", "symbols")]
+    expected = [f"--{name.replace('_', '-')}" for name in names if applies(name, stream)]
+    assert after(f"{stream} --") == [*expected, "--help"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("book nexus ", SYMBOLS),
+        ("book nexus SPOT_E", SYMBOLS[1:2]),
+        ("book nexus --depth 5 ", SYMBOLS),
+        ("book --depth=5 nexus ", SYMBOLS),
+        ("book -qo csv nexus ", SYMBOLS),
+        ("book -ocsv -v nexus ", SYMBOLS),
+        ("book --env sim nexus ", SYMBOLS),
+        ("book --env --raw nexus ", SYMBOLS),
+        ("book -- nexus ", SYMBOLS),
+        ("book -- nexus --", []),
+        ("book nexus SPOT_BTC_USDT ", []),
+        ("book nowhere ", []),
+        ("book nexus --env ", ["production", "staging", "sim"]),
+        ("book nexus --env=s", ["--env=staging", "--env=sim"]),
+        ("book nexus --env=", ["--env=production", "--env=staging", "--env=sim"]),
+        ("book nexus -o ", ["auto", "table", "jsonl", "csv"]),
+        ("book nexus -oj", ["-ojsonl"]),
+        ("book nexus -o", ["-o"]),
+        ("book nexus --o", ["--output", "--once"]),
+        ("book nexus --once --o", ["--output"]),
+        ("book nexus --once=", []),
+        ("book nexus --nonsense=", []),
+        ("book nexus --nonsense --onc", ["--once"]),
+        ("sim --fault flap --fa", ["--fault"]),
+        ("book nexus --numbers ", ["number", "string"]),
+        ("book nexus --count ", []),
+        ("book nexus --duration=", []),
+        ("book nexus --record ", None),
+        ("book nexus --record=to", None),
+        ("book nexus --replay ", None),
+        ("replay ", None),
+        ("sim --tape ", None),
+        ("schema ", list(STREAMS)),
+        ("schema book ", []),
+        ("config ", ["init", "show", "path", "check"]),
+        ("config show ", []),
+        ("config nonsense ", []),
+        ("completion ", ["bash", "zsh", "fish", "powershell"]),
+        ("nonsense ", []),
+        ("nonsense --", []),
+        ("--ver", ["--version"]),
+        ("--nonsense boo", ["book"]),
+    ],
+)
+def test_next(typed: str, expected: list[str] | None) -> None:
+    assert after(typed) == expected
+
+
+def test_descriptions_are_short() -> None:
+    words = [[], ["config"], *([name] for name in (*OFFERED, *main.COMMANDS))]
+    found = [pair for before in words for start in ("", "-") for pair in candidates(main._app(), before, start) or ()]
+    assert ("--depth", "Levels a side") in found
+    assert ("--record", "Keep all that happens on the connection…") in found
+    for value, description in found:
+        assert len(description) <= LONGEST_DESCRIPTION, value
+        assert re.fullmatch(r"\S.*[^\s.]|", description), value
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "index", "expected"),
+    [
+        ("bash", "mon book ", 2, ["nexus"]),
+        ("bash", "mon\nbook\nnexus\n--env\n=\ns", 5, ["staging", "sim"]),
+        ("bash", "mon\nsim\n--fault\ndrop\n:\n5s\n--sp", 6, ["--speed"]),
+        ("bash", "mon\nbook\nnexus\n>\n", 4, [FILE_NAMES]),
+        ("bash", "mon\nbook\nnexus\n2\n>\nlog\n--dep", 6, ["--depth"]),
+        ("bash", "mon\nbook\nnexus\n--depth\n5\n>\nlog\n--max", 7, ["--max-age"]),
+        ("zsh", 'mon\nbook\n"ne', 2, ["nexus:BOOK"]),
+        ("zsh", "mon\nreplay\n", 2, [FILE_NAMES]),
+        ("fish", "mon book 'ne", None, ["nexus\tBOOK"]),
+        ("fish", "mon book \\\n ne", None, ["nexus\tBOOK"]),
+        ("fish", "mon book nexus >log --dep", None, ["--depth\tLevels a side"]),
+        ("powershell", "mon book nexus --env=st", None, ["--env=staging\t--env=staging"]),
+        ("powershell", "mon replay ", None, []),
+    ],
+)
+def test_lines_for_a_shell(shell: str, words: str, index: int | None, expected: list[str]) -> None:
+    environ = {"COMP_WORDS": words} | ({} if index is None else {"COMP_CWORD": str(index)})
+    assert lines(shell, environ, main._app()) == expected
+
+
+PIECES = st.sampled_from(
+    ["mon", "book", "nexus", "sim", "--env", "-o", "--", "-", "=", ":", ">", "'", '"', "\\", " ", "\n"]
+)
+
+
+@given(words=st.lists(PIECES | st.text("ab€\u200b$`(*", max_size=3), max_size=12).map("".join), index=st.integers(0, 9))
+def test_nothing_that_is_typed_is_a_fault(words: str, index: int) -> None:
+    root = main._app()
+    for shell in ("bash", "zsh", "fish", "powershell"):
+        for line in lines(shell, {"COMP_WORDS": words, "COMP_CWORD": str(index)}, root):
+            assert line.isprintable() or "\t" in line
+
+
+def test_a_broken_config_file_and_no_home_are_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = config_path()
+    assert path.is_relative_to(tmp_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[[[")
+    environ = environment(tmp_path) | {"XDG_CONFIG_HOME": str(tmp_path)}
+    del environ["HOME"]
+    asked = {"_MON_COMPLETE": "complete_bash", "COMP_WORDS": "mon book nexus --env ", "COMP_CWORD": "4"}
+    ended = subprocess.run([MON], env=environ | asked, capture_output=True, check=True)
+    assert (ended.stdout, ended.stderr) == (b"production\nstaging\nsim\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "index"),
+    [('mon book "ne', 2), ("mon book nexus --env=", 3), ("mon \udcff --", 2), ("mon book", -1)],
+)
+def test_nothing_is_said_on_stderr(words: str, index: int) -> None:
+    for more in ({}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}):
+        ended = ask("zsh", words, index, **more)
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_locale_without_the_letters_gets_an_answer() -> None:
+    ended = ask("zsh", "mon book nexus --rec", 3, PYTHONIOENCODING="ascii")
+    assert (ended.stdout, ended.stderr) == ("--record:Keep all that happens on the connection?\n", "")
+
+
+def test_a_fault_of_ours_is_silent() -> None:
+    environ = environment(ROOT) | {"_MON_COMPLETE": "complete_bash", "COMP_WORDS": "mon boo"}
+    ended = subprocess.run([MON], env=environ, capture_output=True, check=True)
+    assert (ended.stdout, ended.stderr) == (b"", b"")
+
+
+def test_an_unknown_shell_is_a_usage_error() -> None:
+    ended = ask("tcsh", "mon boo", 1)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "complete_bash" in ended.stderr
+
+
+@pytest.mark.parametrize("words", ["mon ", "mon book nexus "])
+def test_nothing_heavy_is_imported(words: str) -> None:
+    ended = ask("fish", words, PYTHONPROFILEIMPORTTIME="1")
+    assert ended.stdout
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "cli.completion" in imported
+    assert imported & HEAVY == set()
+
+
+def test_an_answer_is_quick() -> None:
+    """At most so many times as long as Python itself takes: the best of ten."""
+    environ = environment(ROOT)
+    asked = {"_MON_COMPLETE": "complete_bash", "COMP_WORDS": "mon book ", "COMP_CWORD": "2"}
+    answered = started = float("inf")
+    for _ in range(10):
+        started = min(started, _seconds([sys.executable, "-c", "pass"], environ))
+        answered = min(answered, _seconds([str(MON)], environ | asked))
+    assert answered <= SLOWEST * started, f"{answered / started:.1f} times"
+
+
+def _seconds(command: list[str], environ: dict[str, str]) -> float:
+    before = time.perf_counter()
+    subprocess.run(command, env=environ, capture_output=True, check=True)
+    return time.perf_counter() - before
