@@ -24,20 +24,23 @@ class Keyboard:
     def __init__(self, on_key: Callable[[str], None]) -> None:
         self._on_key = on_key
         self._before: list[Any] | None = None
+        self._taken = False
 
     def take(self) -> None:
         """Single keys from now on; also after a stop, when the shell has set the terminal to its own liking."""
-        if termios is None or not in_foreground(0):
+        if self._taken or termios is None or not in_foreground(0):
             return
         with contextlib.suppress(OSError, termios.error):
             self._before = self._before or termios.tcgetattr(0)
             tty.setcbreak(0, termios.TCSANOW)
             asyncio.get_running_loop().add_reader(0, self._read)
+            self._taken = True
 
     def release(self) -> None:
         """The terminal as it was."""
-        if self._before is None:
+        if not self._taken or self._before is None:
             return
+        self._taken = False
         asyncio.get_running_loop().remove_reader(0)
         with contextlib.suppress(OSError, termios.error):
             termios.tcsetattr(0, termios.TCSANOW, self._before)

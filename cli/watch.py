@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 ONCE_TIMEOUT_MS = 30_000
+KEYBOARD_LOOK_EVERY = 0.25  # seconds
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
 
 
@@ -307,13 +308,15 @@ class Watcher:
             keyboard.release()
             os.kill(os.getpid(), signal.SIGSTOP)
 
+        def look() -> None:
+            keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
+            self._loop.call_later(KEYBOARD_LOOK_EVERY, look)
+
         stack.callback(self._table.restore)
         stack.callback(keyboard.release)
-        keyboard.take()
+        look()
         self._loop.add_signal_handler(signal.SIGTSTP, stop)
-        self._loop.add_signal_handler(signal.SIGCONT, keyboard.take)
         stack.callback(self._loop.remove_signal_handler, signal.SIGTSTP)
-        stack.callback(self._loop.remove_signal_handler, signal.SIGCONT)
 
     def _take_signals(self) -> None:
         self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)

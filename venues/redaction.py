@@ -113,7 +113,7 @@ class Redactor:
     def _hide(self, value: str, shown: str) -> None:
         if any(hidden.value == value for hidden in self._hidden):
             return
-        anchor = max(_PLAIN.findall(value), key=len, default="")
+        anchor = _anchor(value, shown)
         pattern = "".join(_spellings(piece) for piece in _PIECES.findall(value))
         if _DIGITS.fullmatch(value):  # the middle of a longer number is another number
             pattern = rf"(?<![0-9])(?<![0-9]\.){pattern}(?!\.?[0-9])"
@@ -138,6 +138,19 @@ class Redactor:
                     cut[index] = part[:start] + hidden.shown
                     break
         return "…".join([*cut, rest])
+
+
+def _anchor(value: str, shown: str) -> str:
+    """What is looked for first: a run that no encoding changes, of the secret itself and not of what stands around it.
+
+    The rest of a URL (its symbol, say) is in every line, and would make every line be searched in full. Only where the
+    secret is too short to tell anything is all of it considered.
+    """
+    begin = _first_difference(value, shown)
+    end = len(value) - _first_difference(value[begin:][::-1], shown[begin:][::-1])
+    own: str = max(_PLAIN.findall(value[begin:end]), key=len, default="")
+    whole: str = max(_PLAIN.findall(value), key=len, default="")
+    return own if len(own) >= SHORTEST_CUT else whole
 
 
 def _start_of_cut(text: str, hidden: _Hidden) -> int | None:
