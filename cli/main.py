@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from cli import config
 from cli.__main__ import VERSION
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
-from venues import VENUES, venue_named
+from venues import venues_with
 from venues.errors import MonError
 from venues.streams import STREAMS
 
@@ -54,8 +54,7 @@ class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for name, stream in STREAMS.items():
-            offered = any(name in venue_named(venue).streams for venue in VENUES)
-            self._add(name, f"{stream.title.capitalize()}, live.", hidden=not offered)
+            self._add(name, f"{stream.title.capitalize()}, live.", hidden=not venues_with(name))
         for name, (help_text, _) in COMMANDS.items():
             self._add(name, help_text)
 

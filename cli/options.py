@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from venues import VENUES, venue_named
+from venues import VENUES, venue_named, venues_with
 from venues.errors import UsageError
 from venues.streams import STREAMS
 
@@ -94,10 +94,9 @@ def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     return [symbol for symbol in markets(name) if symbol.startswith(incomplete) and symbol not in typed]
 
 
-def _complete_venue(stream: str) -> Callable[[str], list[tuple[str, str]]]:
-    def complete(incomplete: str) -> list[tuple[str, str]]:
-        offers = ((name, venue_named(name).streams.get(stream)) for name in VENUES if name.startswith(incomplete))
-        return [(name, offer.source) for name, offer in offers if offer is not None]
+def _complete_venue(stream: str) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in venues_with(stream) if name.startswith(incomplete)]
 
     return complete
 
@@ -195,7 +194,7 @@ def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callab
         str,
         typer.Argument(
             metavar="VENUE",
-            help=f"One of: {', '.join(_venues_with(stream)) or 'none yet'}.",
+            help=f"One of: {', '.join(venues_with(stream)) or 'none yet'}.",
             autocompletion=_complete_venue(stream),
             show_default=False,
         ),
@@ -233,7 +232,3 @@ def check_together(request: StreamRequest) -> None:
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
     if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
         raise UsageError("--numbers string applies to the records of JSON lines only")
-
-
-def _venues_with(stream: str) -> list[str]:
-    return [name for name in VENUES if stream in venue_named(name).streams]

@@ -78,6 +78,22 @@ def test_a_venue_never_imports_another() -> None:
         assert not imports(path) & others, name
 
 
+def test_the_registry_says_what_each_venue_has() -> None:
+    from venues import VENUES, venue_named
+
+    assert {name: entry.streams.split() for name, entry in VENUES.items()} == {
+        name: list(venue_named(name).streams) for name in VENUES
+    }
+
+
+def test_a_help_text_loads_no_venue() -> None:
+    code = "import sys, cli.main; cli.main.run(['--help']); print([m for m in sys.modules if m in " + repr(
+        ["venues.nexus", "asyncio", "rich", "websockets", "aiohttp"]
+    ) + "])"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_records_import_nothing_of_ours() -> None:
     assert not {name for name in imports(ROOT / "venues/records.py") if name.startswith(("venues", "cli"))}
 

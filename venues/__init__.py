@@ -1,12 +1,13 @@
 """Venues: sessions without I/O, the records they give, and the one connection that feeds them.
 
-`VENUES` is the registry: one line a venue, loaded when it is asked for.
+`VENUES` is the registry: one line a venue. A venue is loaded when it is asked for; what it has is known before, so that
+neither a help text nor a completion loads them all.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from venues.errors import UsageError
 
@@ -15,9 +16,22 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "mon"
 
+
+class Entry(NamedTuple):
+    """Where a venue is, and the names of its streams, separated by blanks, in its own order."""
+
+    where: str
+    streams: str
+
+
 VENUES = {
-    "nexus": "venues.nexus:NEXUS",
+    "nexus": Entry("venues.nexus:NEXUS", "book trades quotes candles orders fills positions ping"),
 }
+
+
+def venues_with(stream: str) -> list[str]:
+    """The names of the venues that have a stream."""
+    return [name for name, entry in VENUES.items() if stream in entry.streams.split()]
 
 
 def venue_named(name: str) -> Venue:
@@ -28,6 +42,6 @@ def venue_named(name: str) -> Venue:
     """
     if name not in VENUES:
         raise UsageError(f'expected a venue ({", ".join(VENUES)}), got "{name}"')
-    module, _, attribute = VENUES[name].partition(":")
+    module, _, attribute = VENUES[name].where.partition(":")
     venue: Venue = getattr(import_module(module), attribute)
     return venue
