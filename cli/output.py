@@ -246,7 +246,8 @@ class Output(threading.Thread):
     def _wait(self) -> None:
         watched = select.poll()
         watched.register(self._wake_reader, select.POLLIN)
-        watched.register(STDOUT, 0)  # errors and hang-ups are always told
+        if not is_terminal(STDOUT):  # which tells by a signal that it is gone, and which macOS cannot poll
+            watched.register(STDOUT, 0)  # errors and hang-ups are always told
         for descriptor, happened in watched.poll(LOOK_EVERY * 1000):
             if descriptor == self._wake_reader:
                 os.read(self._wake_reader, 4096)
@@ -311,9 +312,7 @@ class Words:
 
 
 def _writable(descriptor: int) -> bool:
-    watched = select.poll()
-    watched.register(descriptor, select.POLLOUT)
-    return any(happened & select.POLLOUT for _, happened in watched.poll(0))
+    return bool(select.select([], [descriptor], [], 0)[1])
 
 
 def is_terminal(descriptor: int) -> bool:
