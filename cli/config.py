@@ -46,6 +46,13 @@ TEMPLATE = """\
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
+[venues.b2trader]
+# url = "wss://trade.broker.example"          # your broker's own host
+# account_id = "67d0456f8c7b1108e4cf5d46"
+# token_command = ["broker-login", "--print-token"]
+# root_asset = "USD"          # what the figures in the platform's root asset are in
+# negotiate = true            # only for a hub that wants it
+
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]
@@ -97,14 +104,22 @@ class Config:
         values = {
             name: source.value for name in venue.values if (source := self.find(venue, environment, profile, name))
         }
+        for name in venue.required:
+            if not values.get(name):
+                raise self._missing(venue, environment, profile, name)
         secrets = {name: self._required(venue, environment, profile, name) for name in venue.secrets}
         return Access(Settings(url=url, label=label, values=values), secrets, self.proxy(url))
 
-    def simulated(self, venue: Venue, url: str, secrets: Mapping[str, str], profile: str | None) -> Access:
-        """How to reach the embedded simulator, with the user's values."""
+    def simulated(self, venue: Venue, url: str, credentials: Mapping[str, str], profile: str | None) -> Access:
+        """How to reach the embedded simulator: with its own credentials, and with the user's other values."""
         self._check_profile(profile)
         values = {name: source.value for name in venue.values if (source := self.find(venue, None, profile, name))}
-        sources = {name: Source("value", value, "the simulator") for name, value in secrets.items()}
+        values |= {name: value for name, value in credentials.items() if name in venue.values}
+        sources = {
+            name: Source("value", value, "the simulator")
+            for name, value in credentials.items()
+            if name in venue.secrets
+        }
         return Access(Settings(url=url, label=SIM, values=values), sources, None)
 
     def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> Source | None:
@@ -168,14 +183,17 @@ class Config:
     def _required(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source:
         source = self.find(venue, environment, profile, name)
         if source is None:
-            own = environment if environment in venue.environments and environment != PRODUCTION else None
-            table = f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
-            raise SetupError(
-                f"{venue.name} needs its {name} ({venue.secrets[name]}): set {_variable(venue.name, own, name)}, "
-                f"or {name}, {name}_file or {name}_command under [{table}] in {self.path}; "
-                f"--env sim needs none"
-            )
+            raise self._missing(venue, environment, profile, name)
         return source
+
+    def _missing(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> SetupError:
+        own = environment if environment in venue.environments and environment != PRODUCTION else None
+        table = f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
+        keys = f"{name}, {name}_file or {name}_command" if name in venue.secrets else name
+        return SetupError(
+            f"{venue.name} needs its {name} ({ {**venue.secrets, **venue.values}[name] }): "
+            f"set {_variable(venue.name, own, name)}, or {keys} under [{table}] in {self.path}; --env sim needs none"
+        )
 
     def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> Source | None:
         for suffix, kind in (("", "value"), ("_file", "file"), ("_command", "command")):
@@ -254,9 +272,10 @@ def shown(config: Config) -> str:
     """The config file and the variables that are set, as TOML-like lines without a secret."""
     lines = [f"# {config.path}" + ("" if config.data else " (absent or empty)")]
     lines += _shown_table(config.data, ())
-    known = {variable for name in VENUES for variable in _variables(venue_named(name))}
-    for variable in sorted(known & os.environ.keys()):
-        secret = not variable.endswith("_URL")
+    known = {variable: name for venue in VENUES for variable, name in _variables(venue_named(venue)).items()}
+    plain = {"url"} | {name for venue in VENUES for name in venue_named(venue).values}
+    for variable in sorted(known.keys() & os.environ.keys()):
+        secret = known[variable] not in plain
         lines.append(f"# {variable} is set" + (" (hidden)" if secret else f": {_hide_user(os.environ[variable])}"))
     return "\n".join(lines)
 
@@ -298,10 +317,16 @@ def _check_environment(config: Config, venue: Venue, environment: str) -> list[t
         found.append((f"address: {_hide_user(url)} ({origin})", True))
     except SetupError as error:
         found.append((f"address: {error}", False))
+    own = None if environment == PRODUCTION else environment
+    for name in venue.values:
+        source = config.find(venue, environment, None, name)
+        if source is not None:
+            found.append((f"{name}: {_toml(source.value)} (from {source.origin})", True))
+        elif name in venue.required:
+            found.append((f"{name}: missing ({_variable(venue.name, own, name)} or the config file)", True))
     for name in venue.secrets:
         source = config.find(venue, environment, None, name)
         if source is None:
-            own = None if environment == PRODUCTION else environment
             found.append((f"{name}: missing ({_variable(venue.name, own, name)} or the config file)", True))
             continue
         try:
@@ -363,10 +388,11 @@ def _variable(venue: str, environment: str | None, name: str) -> str:
     return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()
 
 
-def _variables(venue: Venue) -> set[str]:
+def _variables(venue: Venue) -> dict[str, str]:
+    """Every variable that is looked at, and the name of what it sets."""
     names = ["url", *venue.secrets, *venue.values]
     own = [None, *(e for e in venue.environments if e != PRODUCTION)]
-    return {_variable(venue.name, environment, name) for environment in own for name in names}
+    return {_variable(venue.name, environment, name): name for environment in own for name in names}
 
 
 def _from_environment(venue: str, environment: str | None, name: str) -> Source | None:

@@ -152,7 +152,7 @@ class CsvLines:
             return [common]
         return [
             common | {"side": side, "level": str(place), "price": self._cell(level.price)}
-            | {"size": self._cell(level.size), "orders": self._cell(level.orders)}
+            | {"size": self._cell(level.size), "orders": self._cell(level.orders), "total": self._cell(level.total)}
             for side, levels in (("bid", record.bids), ("ask", record.asks))
             for place, level in enumerate(levels, start=1)
         ]  # fmt: skip

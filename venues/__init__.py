@@ -17,6 +17,7 @@ DISTRIBUTION = "mon"
 
 VENUES = {
     "nexus": "venues.nexus:NEXUS",
+    "b2trader": "venues.b2trader:B2TRADER",
 }
 
 

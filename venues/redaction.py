@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SECRET_WORDS = ("token", "secret", "password", "key")
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
 
 
@@ -56,10 +59,38 @@ class Redactor:
                 data = data.replace(secret, name)
         return data
 
+    def answer(self, body: str) -> str:
+        """An HTTP answer without the tokens and keys in it, by their names; they are hidden from now on."""
+        try:
+            data = msgspec.json.decode(body)
+        except (msgspec.MsgspecError, RecursionError):
+            return self.text(body)
+        found: dict[str, str] = {}
+        hidden = _without_secrets(data, found)
+        if not found:
+            return self.text(body)
+        self.learn(found)
+        return self.text(msgspec.json.encode(hidden).decode())
+
     def _set_order(self) -> None:
         # Longest first: a secret may be part of another.
         self._texts = sorted(self._names.items(), key=lambda pair: -len(pair[0]))
         self._bytes = [(secret.encode(), name.encode()) for secret, name in self._texts]
+
+
+def _without_secrets(data: Any, found: dict[str, str]) -> Any:
+    if isinstance(data, list):
+        return [_without_secrets(item, found) for item in data]
+    if not isinstance(data, dict):
+        return data
+    hidden = {}
+    for name, value in data.items():
+        if isinstance(value, str) and value and any(word in name.lower() for word in _SECRET_WORDS):
+            found[name] = value
+            hidden[name] = f"[{name}]"
+        else:
+            hidden[name] = _without_secrets(value, found)
+    return hidden
 
 
 def _after_host(url: str) -> str:
