@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
     """A new view."""
-    return SetView(lambda balances: columns(balances, epoch_ms()), "no balance yet", nothing="the account is empty")
+    return SetView(
+        lambda balances: columns(balances, epoch_ms()),
+        "no balance yet",
+        nothing="the account is empty",
+        newest_first=False,
+    )
 
 
 def columns(balances: Sequence[Balance], now: int) -> list[Column]:

@@ -41,7 +41,8 @@ class MarginView:
             ("unrealised PnL", margin.unrealized_pnl),
             ("used margin", margin.used),
             ("free margin", margin.free),
-            ("margin level", margin.level_pct),
+            # Equity over a used margin of 0 is no level, whatever the venue writes there.
+            ("margin level", margin.level_pct if margin.used else None),
         ]
         names = [name for name, _ in figures]
         unit = cells.harmless(margin.currency or "", 12)

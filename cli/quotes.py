@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
     """A new view."""
     return SetView(
-        lambda quotes: columns(quotes, epoch_ms()), "no quote yet", nothing="the venue has no quote of these"
+        lambda quotes: columns(quotes, epoch_ms()),
+        "no quote yet",
+        nothing="the venue has no quote of these",
+        newest_first=False,
     )
 
 

@@ -31,12 +31,14 @@ class SetView:
         *,
         nothing: str | None = None,
         totals: Callable[[Sequence[Any]], str] | None = None,
+        newest_first: bool = True,
     ) -> None:
         """`empty` is said while nothing has come, `nothing` of a full state without a row; `totals` below the rows."""
         self._columns = columns
         self._empty = empty
         self._nothing = nothing or empty
         self._totals = totals
+        self._newest_first = newest_first
         self._rows: dict[tuple[Any, ...], Any] = {}
         self._recent: dict[tuple[Any, ...], None] = {}  # keys since the last full state, the latest last
         self._gone: deque[Any] = deque(maxlen=MOST_GONE)
@@ -66,8 +68,8 @@ class SetView:
         self._gone.clear()
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """Newest rows first, then those that are gone."""
-        rows = list(reversed(self._rows.values()))
+        """The rows, then those that are gone."""
+        rows = list(reversed(self._rows.values()) if self._newest_first else self._rows.values())
         gone = list(self._gone)
         if not rows and not gone:
             return [Text(self._empty, style="dim")]
@@ -134,7 +136,9 @@ def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: 
 
 def gain_column(title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
     """Gains and losses, with sign and colour."""
-    return Column(title, cells.column(numbers, with_sign=True), keep=keep, styles=[gain_style(value) for value in numbers])
+    return Column(
+        title, cells.column(numbers, with_sign=True), keep=keep, styles=[gain_style(value) for value in numbers]
+    )
 
 
 def gain_style(value: Decimal | None) -> str:

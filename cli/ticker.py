@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
     """A new view."""
     return SetView(
-        lambda tickers: columns(tickers, epoch_ms()), "no figures yet", nothing="the venue has no figures of these"
+        lambda tickers: columns(tickers, epoch_ms()),
+        "no figures yet",
+        nothing="the venue has no figures of these",
+        newest_first=False,
     )
 
 

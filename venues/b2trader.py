@@ -490,7 +490,7 @@ class B2Trader:
         "negotiate": "true: negotiate over HTTP before the WebSocket is opened",
     }
     required: Collection[str] = ("account_id",)
-    example = "cfd.eur_chf"
+    example = "spot.btc_usdt"
     streams: Mapping[str, Offer] = {
         "book": Offer("Book"),
         "quotes": Offer("Tob", symbols="many"),
