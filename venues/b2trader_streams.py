@@ -16,7 +16,18 @@ from msgspec import UNSET, Raw, Struct
 from venues import records
 from venues.book import BookDelta, OrderBook
 from venues.errors import BadMessage, CrossedBook, SequenceGap
-from venues.numbers import not_negative, not_negative_text, number, percent, positive_text, subtract, text_number
+from venues.numbers import (
+    not_negative,
+    not_negative_text,
+    number,
+    percent,
+    positive_text,
+    quick_not_negative,
+    quick_number,
+    quick_positive,
+    subtract,
+    text_number,
+)
 from venues.times import iso_ms
 from venues.wire import b2trader as wire
 
@@ -46,6 +57,7 @@ _GONE_ORDERS: dict[str, records.OrderStatus] = {
 _ORDER_STATUS = _OPEN_ORDERS | _GONE_ORDERS
 
 _NOTHING: list[Any] = []
+_LEVEL = records.Level
 
 
 class Common(Struct, frozen=True):
@@ -497,18 +509,17 @@ class BookFeed:
 
 
 def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:
-    level = records.Level
     try:
         return [
-            level(
-                positive_text(row.price, "price"),
-                not_negative_text(row.amount, "amount"),
+            _LEVEL(
+                quick_positive(row.price),
+                quick_not_negative(row.amount),
                 None,
-                None if row.total is None else text_number(row.total, "total"),
+                None if row.total is None else quick_number(row.total),
             )
             for row in rows
         ]
-    except BadMessage:
+    except ValueError:
         for index, row in enumerate(rows):  # once more, for the path
             positive_text(row.price, f"item.{side}[{index}].price")
             not_negative_text(row.amount, f"item.{side}[{index}].amount")

@@ -112,7 +112,7 @@ def text_number(text: str, path: str) -> Decimal:
         BadMessage: not such a text, or beyond 40 digits or an exponent of ±40; names `path`.
     """
     try:
-        return _text_number(text)
+        return quick_number(text)
     except ValueError:
         pass
     if _WRITTEN.fullmatch(text) is None:
@@ -144,6 +144,53 @@ def not_negative_text(text: str, path: str) -> Decimal:
     return decimal_value
 
 
+# For the rows of a book, where the same prices and sizes come again and again: without a path, which who is told
+# `ValueError` finds out with the functions above. Only what is good is kept, so nothing kept is long.
+
+
+@lru_cache(maxsize=32_768)
+def quick_number(text: str) -> Decimal:
+    """As `text_number`.
+
+    Raises:
+        ValueError: not a good decimal.
+    """
+    if len(text) > _LONGEST_TEXT or _WRITTEN.fullmatch(text) is None:
+        raise ValueError
+    value = Decimal(text)
+    if len(text) > MAX_DIGITS or "e" in text or "E" in text:  # else it cannot have too many digits
+        digits, exponent = value.as_tuple()[1:]
+        if len(digits) > MAX_DIGITS or not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:  # type: ignore[operator]
+            raise ValueError
+    return value
+
+
+@lru_cache(maxsize=32_768)
+def quick_positive(text: str) -> Decimal:
+    """As `positive_text`.
+
+    Raises:
+        ValueError: not a good decimal above 0.
+    """
+    value = quick_number(text)
+    if value <= 0:
+        raise ValueError
+    return value
+
+
+@lru_cache(maxsize=32_768)
+def quick_not_negative(text: str) -> Decimal:
+    """As `not_negative_text`.
+
+    Raises:
+        ValueError: not a good decimal of at least 0.
+    """
+    value = quick_number(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
 def percent(fraction: Decimal) -> Decimal:
     """A fraction in percent, with the same digits: 0.0018 is 0.18, 5 is 500."""
     moved = EXACT.scaleb(fraction, 2)
@@ -173,17 +220,6 @@ def shown(value: object) -> str:
     else:
         text = str(value)
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-@lru_cache(maxsize=32_768)  # prices and sizes come again and again; only good ones are kept
-def _text_number(text: str) -> Decimal:
-    if len(text) > _LONGEST_TEXT or _WRITTEN.fullmatch(text) is None:
-        raise ValueError
-    value = Decimal(text)
-    exponent = value.as_tuple().exponent
-    if len(value.as_tuple().digits) > MAX_DIGITS or not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:  # type: ignore[operator]
-        raise ValueError
-    return value
 
 
 def _look_closely(value: Decimal, path: str) -> None:

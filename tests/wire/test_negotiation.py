@@ -26,7 +26,8 @@ def play(*answers: HttpResponse, hub: str = HUB) -> tuple[list[HttpRequest], Dia
     opening = negotiated(hub, "to ken", verdict)
     try:
         requests.append(next(opening))
-        requests += map(opening.send, answers)
+        for one in answers:
+            requests.append(opening.send(one))  # noqa: PERF401  `extend` would swallow the StopIteration
     except StopIteration as stop:
         return requests, stop.value
     except NotOpened as error:
