@@ -17,14 +17,14 @@ from venues import records
 from venues.book import BookDelta, OrderBook
 from venues.errors import BadMessage, CrossedBook, SequenceGap
 from venues.numbers import (
+    NOT_NEGATIVE,
+    NUMBERS,
+    POSITIVE,
     not_negative,
     not_negative_text,
     number,
     percent,
     positive_text,
-    quick_not_negative,
-    quick_number,
-    quick_positive,
     subtract,
     text_number,
 )
@@ -466,27 +466,9 @@ class BookFeed:
 
     def take(self, item: Raw, now: Now) -> list[Record]:
         """The book, when what is shown of it has changed."""
-        message = wire.BOOK.decode(item)
-        if message.instrument != self._symbol:
-            _expect(message.instrument, self._symbol)
-        if not message.snapshot and not self.whole:
+        message = self.merge(item)
+        if message is None:
             return _NOTHING
-        version = _version(message.version)
-        bids, asks = _levels(message.bids, "bids"), _levels(message.asks, "asks")
-        try:
-            if message.snapshot:
-                self._book.snapshot(bids, asks, version)
-                self.whole = True
-            else:
-                self._lesson.delta()
-                if not self._book.apply(BookDelta(bids, asks, version)):
-                    return _NOTHING
-        except SequenceGap:
-            self._lesson.skipped()
-            raise
-        except CrossedBook:
-            self._lesson.crossed()
-            raise
         shown = (self._book.bids(self._depth), self._book.asks(self._depth))
         if shown == self._shown:
             return _NOTHING
@@ -499,7 +481,7 @@ class BookFeed:
                 received=now.epoch_ms,
                 bids=shown[0],
                 asks=shown[1],
-                sequence=version,
+                sequence=self._book.sequence,
                 extra=_extra(
                     ask_total_amount=_figure(message.ask_total_amount, "item.askTotalAmount"),
                     bid_total_amount=_figure(message.bid_total_amount, "item.bidTotalAmount"),
@@ -507,15 +489,38 @@ class BookFeed:
             )
         ]
 
+    def merge(self, item: Raw) -> wire.BookItem | None:
+        """The message, once it is part of the book; None when it changes nothing because of where it belongs."""
+        message = wire.BOOK.decode(item)
+        if message.instrument != self._symbol:
+            _expect(message.instrument, self._symbol)
+        if not message.snapshot and not self.whole:
+            return None
+        version = _version(message.version)
+        bids, asks = _levels(message.bids, "bids"), _levels(message.asks, "asks")
+        try:
+            if message.snapshot:
+                self._book.snapshot(bids, asks, version)
+                self.whole = True
+                return message
+            self._lesson.delta()
+            return message if self._book.apply(BookDelta(bids, asks, version)) else None
+        except SequenceGap:
+            self._lesson.skipped()
+            raise
+        except CrossedBook:
+            self._lesson.crossed()
+            raise
+
 
 def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:
     try:
         return [
             _LEVEL(
-                quick_positive(row.price),
-                quick_not_negative(row.amount),
+                POSITIVE[row.price],
+                NOT_NEGATIVE[row.amount],
                 None,
-                None if row.total is None else quick_number(row.total),
+                None if row.total is None else NUMBERS[row.total],
             )
             for row in rows
         ]

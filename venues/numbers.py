@@ -9,13 +9,16 @@ from __future__ import annotations
 import decimal
 import re
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from venues.errors import BadMessage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_DIGITS = 40
 MAX_EXPONENT = 40
+_MOST_KNOWN = 32_768
 _LONGEST_TEXT = 2 + MAX_EXPONENT + MAX_DIGITS + 6  # sign, point, zeros, digits, exponent
 
 # Sums of good decimals are exact in 100 digits; the default context would round at 28.
@@ -112,7 +115,7 @@ def text_number(text: str, path: str) -> Decimal:
         BadMessage: not such a text, or beyond 40 digits or an exponent of ±40; names `path`.
     """
     try:
-        return quick_number(text)
+        return NUMBERS[text]
     except ValueError:
         pass
     if _WRITTEN.fullmatch(text) is None:
@@ -144,17 +147,27 @@ def not_negative_text(text: str, path: str) -> Decimal:
     return decimal_value
 
 
-# For the rows of a book, where the same prices and sizes come again and again: without a path, which who is told
-# `ValueError` finds out with the functions above. Only what is good is kept, so nothing kept is long.
+class KnownTexts(dict[str, Decimal]):
+    """Texts that were read before, as the numbers they are: in a book the same prices and sizes come again and again.
 
-
-@lru_cache(maxsize=32_768)
-def quick_number(text: str) -> Decimal:
-    """As `text_number`.
-
-    Raises:
-        ValueError: not a good decimal.
+    `known[text]` reads a text that is new; it raises ValueError for one that is no good, and keeps only good ones, so
+    nothing kept is long. Whoever needs the path of a bad one asks the functions above again.
     """
+
+    def __init__(self, good: Callable[[Decimal], bool]) -> None:
+        self._good = good
+
+    def __missing__(self, text: str) -> Decimal:
+        value = _read(text)
+        if not self._good(value):
+            raise ValueError
+        if len(self) >= _MOST_KNOWN:
+            self.clear()
+        self[text] = value
+        return value
+
+
+def _read(text: str) -> Decimal:
     if len(text) > _LONGEST_TEXT or _WRITTEN.fullmatch(text) is None:
         raise ValueError
     value = Decimal(text)
@@ -165,30 +178,9 @@ def quick_number(text: str) -> Decimal:
     return value
 
 
-@lru_cache(maxsize=32_768)
-def quick_positive(text: str) -> Decimal:
-    """As `positive_text`.
-
-    Raises:
-        ValueError: not a good decimal above 0.
-    """
-    value = quick_number(text)
-    if value <= 0:
-        raise ValueError
-    return value
-
-
-@lru_cache(maxsize=32_768)
-def quick_not_negative(text: str) -> Decimal:
-    """As `not_negative_text`.
-
-    Raises:
-        ValueError: not a good decimal of at least 0.
-    """
-    value = quick_number(text)
-    if value < 0:
-        raise ValueError
-    return value
+NUMBERS = KnownTexts(lambda value: True)
+POSITIVE = KnownTexts(lambda value: value > 0)
+NOT_NEGATIVE = KnownTexts(lambda value: value >= 0)
 
 
 def percent(fraction: Decimal) -> Decimal:
