@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
+from collections import Counter
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from venues.simulator import ManualClock, Simulator, parse_fault
+from venues.simulator.account import PAID_IN
 from venues.simulator.b2trader import B2Trader
 from venues.simulator.b2trader_account import AccountData
 from venues.simulator.b2trader_market import MarketData
 from venues.simulator.b2trader_text import instant, text, ulid
-from venues.simulator.events import BookChange, Event, OrderUpdate, Trade
+from venues.simulator.events import BookChange, Event, Holding, OrderUpdate, Trade
 from venues.simulator.world import World
 
 from .hub import ACCOUNT, MARKET, TRADING, Book, Held, Hub
@@ -219,8 +222,6 @@ class Streams:
             start(self.taker(target))
 
     def taker(self, target: str) -> Any:
-        import json
-
         def take(item: bytes, *, losable: bool = False) -> None:
             assert not losable
             self.held.take(target, [json.loads(item)])
@@ -280,6 +281,55 @@ def test_the_account_streams_agree_after_every_event_of_simulated_hours() -> Non
     assert streams.commits > 5_000
     assert streams.held.over > 100
     assert sum(Decimal(row["realizedPnlInRAT"]) for row in streams.held.closed.values()) < 0
+
+
+def test_the_pnl_of_the_day_counts_from_its_first_trade_for_what_was_opened_before() -> None:
+    world = World(ManualClock(1_700_000_000_000), seed=12, rate=0.05)
+    streams = Streams(world)
+    midnight = world.stage.now - world.stage.now % (24 * HOUR) + 24 * HOUR
+    first: dict[str, Decimal] = {}
+    seen = {True: 0, False: 0}
+
+    def check(event: Event) -> None:
+        if isinstance(event, Trade) and event.time >= midnight:
+            first.setdefault(event.market, event.price)
+        if not isinstance(event, BookChange) or event.market not in first:
+            return
+        position = world.account.positions[event.market]
+        row = streams.held.positions.get(ulid(position.opened, position.position_id))
+        if row is None:
+            assert not position.holding
+            return
+        before = position.opened < midnight
+        exact = position.holding * (world.account.market_price(position) - first[event.market])
+        expected = exact.quantize(CENT, ROUND_FLOOR) if before else world.account.unrealised(position)
+        assert Decimal(row["unrealizedPnlDayInRAT"]) == expected
+        share = expected / abs(position.cost)
+        assert 0 <= share - Decimal(row["unrealizedPnlDayPercent"]) < Decimal("0.0001")
+        seen[before] += 1
+
+    world.stage.listen(check)
+    world.advance(midnight + HOUR)
+    assert min(seen.values()) > 10
+
+
+def test_what_an_order_closes_with_several_fills_is_one_closing() -> None:
+    world = World(ManualClock(), seed=12, rate=20)
+    before = [PAID_IN["USDT"]]
+    fills = Counter[int]()
+
+    def check(event: Event) -> None:
+        if isinstance(event, Holding) and world.account.balance != before[-1]:
+            before.append(world.account.balance)
+            fills[next(reversed(world.account.closed.values())).order_id] += 1
+
+    world.stage.listen(check)
+    world.advance(world.stage.now + 300_000)
+    closings = world.account.closed.values()
+    assert max(fills.values()) > 1
+    assert 100 < len(closings) < 1_000
+    assert PAID_IN["USDT"] + sum(c.realised for c in closings) == world.account.balance
+    assert len({(c.order_id, c.position_id) for c in closings}) == len(closings)
 
 
 def test_a_client_holds_what_the_simulator_has_after_simulated_hours() -> None:

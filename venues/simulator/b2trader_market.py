@@ -67,7 +67,7 @@ class Quoted:
 
     def ticker(self) -> dict[str, Any]:
         """A row of TradingData: the change is a fraction."""
-        day, last = self.tally.day(self._now()), self.tally.last
+        day, last = self.tally.day(self._world.stage.now), self.tally.last
         return {
             "marketId": self.market_id,
             "type": "Spot",
@@ -85,7 +85,7 @@ class Quoted:
 
     def summary(self) -> dict[str, Any]:
         """A row of Summary: the change is percent."""
-        day, last = self.tally.day(self._now()), self.tally.last
+        day, last = self.tally.day(self._world.stage.now), self.tally.last
         return {
             "marketId": self.market_id,
             "last": text(last),
@@ -96,7 +96,7 @@ class Quoted:
 
     def candle(self, scale: str) -> bytes:
         """The candle of now."""
-        candle = self.tally.candle(scale, self._now())
+        candle = self.tally.candle(scale, self._world.stage.now)
         return _encode(
             {
                 "instrument": self.market_id,
@@ -156,11 +156,6 @@ class Quoted:
                 "snapshot": snapshot,
             }
         )
-
-    def _now(self) -> int:
-        # A tape is played by the clock, the random flow by the stage, which may be a little behind.
-        last = self._market.last
-        return self._world.stage.now if last is None else max(self._world.stage.now, last.time)
 
 
 class MarketData:
