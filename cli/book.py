@@ -27,6 +27,9 @@ class BookView:
         """Each book replaces the one before."""
         self._book = record
 
+    def full(self, count: int) -> None:
+        """Each book is a full state."""
+
     def start_over(self) -> None:
         """The next book replaces everything anyway."""
 

@@ -23,6 +23,7 @@ class CandlesView(SetView):
     def add(self, record: Any) -> None:
         """One candle."""
         super().add(record)
+        self._recent.clear()
         if len(self._rows) > MOST_CANDLES:
             del self._rows[next(iter(self._rows))]
 

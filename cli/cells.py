@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,9 +27,14 @@ def signed(value: Decimal | None) -> str:
     return format(value, "+f") if value else format(value, "f")
 
 
-def column(values: Sequence[Decimal | None]) -> list[str]:
+def now_ms() -> int:
+    """The time, for the age of what is shown."""
+    return time.time_ns() // 1_000_000
+
+
+def column(values: Sequence[Decimal | None], *, with_sign: bool = False) -> list[str]:
     """Numbers for one column, right-aligned so that their decimal points stand below each other; no digit is cut."""
-    texts = [number(value) for value in values]
+    texts = [signed(value) if with_sign else number(value) for value in values]
     places = max((len(text.partition(".")[2]) for text in texts if text != ABSENT), default=0)
     padded = []
     for text in texts:

@@ -47,6 +47,13 @@ TEMPLATE = """\
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
+[venues.b2trader]
+# url = "wss://trade.broker.example"          # your broker's own host
+# account_id = "67d0456f8c7b1108e4cf5d46"
+# token_command = ["broker-login", "--print-token"]
+# root_asset = "USD"          # what the figures in the platform's root asset are in
+# negotiate = true            # only for a hub that wants it
+
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]
@@ -115,14 +122,22 @@ class Config:
         values = {
             name: source.value for name in venue.values if (source := self.find(venue, environment, profile, name))
         }
+        for name in venue.required:
+            if not values.get(name):
+                raise self._missing(venue, environment, profile, name)
         secrets = {name: self._required(venue, environment, profile, name) for name in venue.secrets}
         return Access(Settings(url=url, label=label, values=values), secrets, self.proxy(url))
 
-    def simulated(self, venue: Venue, url: str, secrets: Mapping[str, str], profile: str | None) -> Access:
-        """How to reach the embedded simulator, with the user's values."""
+    def simulated(self, venue: Venue, url: str, credentials: Mapping[str, str], profile: str | None) -> Access:
+        """How to reach the embedded simulator: with its own credentials, and with the user's other values."""
         self._check_profile(profile)
         values = {name: source.value for name in venue.values if (source := self.find(venue, None, profile, name))}
-        sources = {name: Source("value", value, "the simulator") for name, value in secrets.items()}
+        values |= {name: value for name, value in credentials.items() if name in venue.values}
+        sources = {
+            name: Source("value", value, "the simulator")
+            for name, value in credentials.items()
+            if name in venue.secrets
+        }
         return Access(Settings(url=url, label=SIM, values=values), sources, None)
 
     def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> Source | None:
@@ -206,16 +221,20 @@ class Config:
     def _required(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source:
         source = self.find(venue, environment, profile, name)
         if source is None:
-            own = environment if environment in venue.environments and environment != PRODUCTION else None
-            table = f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
-            by_hand = self.address_by_hand(venue, environment, profile)
-            without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
-            raise SetupError(
-                f"{venue.name} needs its {name} ({venue.secrets[name]}): set {variable(venue.name, own, name)}, "
-                f"or {name}, {name}_file or {name}_command under [{table}] in {self.path}; "
-                f"{without} needs none"
-            )
+            raise self._missing(venue, environment, profile, name)
         return source
+
+    def _missing(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> SetupError:
+        own = environment if environment in venue.environments and environment != PRODUCTION else None
+        table = f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
+        keys = f"{name}, {name}_file or {name}_command" if name in venue.secrets else name
+        by_hand = self.address_by_hand(venue, environment, profile)
+        without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
+        meaning = {**venue.secrets, **venue.values}[name]
+        return SetupError(
+            f"{venue.name} needs its {name} ({meaning}): set {variable(venue.name, own, name)}, "
+            f"or {keys} under [{table}] in {self.path}; {without} needs none"
+        )
 
     def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> Source | None:
         for suffix, kind in KINDS.items():
@@ -332,9 +351,11 @@ def shown(config: Config) -> str:
     state = " (not there)" if config.missing else "" if config.data else " (absent or empty)"
     redactor = Redactor()
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
-    for named in sorted({name for venue in VENUES for name in _variables(venue_named(venue))}):
+    known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
+    plain = {"url"} | {name for venue in VENUES for name in venue_named(venue).values}
+    for named in sorted(known):
         value = os.environ.get(named)
-        if value and named.endswith("_URL"):
+        if value and known[named] in plain:
             lines.append(f"# {named} is set: {_hide_user(value)}")
         elif value:
             redactor.learn({"hidden": value})
@@ -438,10 +459,11 @@ def variable(venue: str, environment: str | None, name: str) -> str:
     return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()
 
 
-def _variables(venue: Venue) -> set[str]:
+def _variables(venue: Venue) -> dict[str, str]:
+    """Every variable that is looked at, and the name of what it sets."""
     names = ["url", *venue.secrets, *venue.values]
     own = [None, *(e for e in venue.environments if e != PRODUCTION)]
-    return {variable(venue.name, environment, name) for environment in own for name in names}
+    return {variable(venue.name, environment, name): name for environment in own for name in names}
 
 
 def _from_environment(venue: str, environment: str | None, name: str) -> Source | None:

@@ -51,10 +51,16 @@ def _check_environment(config: Config, venue: Venue, environment: str, profile: 
             found.append((f"proxy: from {source.origin}", True))
     except SetupError as error:
         found.append((f"address: {error}", False))
+    own = None if environment == PRODUCTION else environment
+    for name in venue.values:
+        source = config.find(venue, environment, profile, name)
+        if source is not None:
+            found.append((f"{name}: {source.value} ({source.origin})", True))
+        elif name in venue.required:
+            found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
     for name in venue.secrets:
         source = config.find(venue, environment, profile, name)
         if source is None:
-            own = None if environment == PRODUCTION else environment
             found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
             continue
         try:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import SetView, number_column, side_column, text_column, time_column
+from cli import cells
+from cli.rows import SetView, age_column, number_column, side_column, text_column, time_column, was_sent
 from cli.screen import values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cli.grid import Column
     from venues.records import Order
 
 
-def view() -> SetView:
+def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
     """A new view."""
-    return SetView(columns, "no order has changed yet")
+    return SetView(lambda orders: columns(orders, epoch_ms()), "no order has changed yet", nothing="no open order")
 
 
-def columns(orders: Sequence[Order]) -> list[Column]:
-    """Id, side, price, sizes, status."""
-    return [
+def columns(orders: Sequence[Order], now: int) -> list[Column]:
+    """Id, side, price, sizes, status, and whatever else the venue sends."""
+    made = [
         text_column("order", values(orders, "order_id"), keep=6),
         text_column("symbol", values(orders, "symbol"), keep=3),
         side_column(values(orders, "side")),
@@ -29,7 +30,21 @@ def columns(orders: Sequence[Order]) -> list[Column]:
         number_column("price", values(orders, "price"), keep=8),
         number_column("size", values(orders, "size"), keep=8),
         number_column("filled", values(orders, "filled"), keep=5),
-        number_column("last price", values(orders, "last_price"), keep=1),
-        text_column("status", values(orders, "status"), keep=7),
-        time_column("time", values(orders, "time"), keep=4, millis=False),
     ]
+    if was_sent(orders, "average_price"):
+        made.append(number_column("average", values(orders, "average_price"), keep=1))
+    elif not was_sent(orders, "leverage"):
+        made.append(number_column("last price", values(orders, "last_price"), keep=1))
+    if was_sent(orders, "leverage"):
+        made.append(number_column("leverage", values(orders, "leverage"), keep=1))
+    if was_sent(orders, "take_profit", "stop_loss"):
+        made += [
+            number_column("take profit", values(orders, "take_profit"), keep=2),
+            number_column("stop loss", values(orders, "stop_loss"), keep=2),
+        ]
+    made.append(text_column("status", values(orders, "status"), keep=7))
+    if was_sent(orders, "time"):
+        made.append(time_column("time", values(orders, "time"), keep=4, millis=False))
+    else:
+        made.append(age_column("age", orders, now, keep=4))
+    return made

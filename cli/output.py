@@ -157,7 +157,7 @@ class CsvLines:
             return [[self._cell(getattr(record, name, None)) for name in self._columns]]
         own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
         return [
-            [*own, side, place, level.price, level.size, level.orders]
+            [*own, side, place, level.price, level.size, level.orders, level.total]
             for side, levels in (("bid", record.bids), ("ask", record.asks))
             for place, level in enumerate(levels, start=1)
         ]

@@ -4,26 +4,83 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import SetView, number_column, side_column, text_column, time_column
+from cli import cells
+from cli.rows import (
+    SetView,
+    age_column,
+    gain_column,
+    in_currency,
+    number_column,
+    side_column,
+    text_column,
+    time_column,
+    total_words,
+    was_sent,
+)
 from cli.screen import values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cli.grid import Column
     from venues.records import Position
 
 
-def view() -> SetView:
+def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
     """A new view."""
-    return SetView(columns, "no position has changed yet")
+    return SetView(
+        lambda positions: columns(positions, epoch_ms()),
+        "no position has changed yet",
+        nothing="no open position",
+        totals=totals,
+    )
 
 
-def columns(positions: Sequence[Position]) -> list[Column]:
-    """Symbol, side, size."""
-    return [
+def columns(positions: Sequence[Position], now: int) -> list[Column]:
+    """Symbol, side, size, and whatever the venue sends of prices, gains and margin."""
+    made = [
         text_column("symbol", values(positions, "symbol"), keep=7),
         side_column(values(positions, "side")),
-        number_column("size", values(positions, "size"), keep=9),
-        time_column("time", values(positions, "time"), keep=1, millis=False),
+        number_column(_size_title(positions), values(positions, "size"), keep=9),
     ]
+    if was_sent(positions, "entry_price", "market_price"):
+        made += [
+            number_column("entry", values(positions, "entry_price"), keep=5),
+            number_column("market", values(positions, "market_price"), keep=6),
+        ]
+    if was_sent(positions, "unrealized_pnl"):
+        made += [
+            gain_column(in_currency("pnl", positions), values(positions, "unrealized_pnl"), keep=10),
+            gain_column("pnl %", values(positions, "unrealized_pnl_pct"), keep=8),
+        ]
+    if was_sent(positions, "used_margin", "leverage"):
+        made += [
+            number_column("margin", values(positions, "used_margin"), keep=6),
+            number_column("leverage", values(positions, "leverage"), keep=4),
+        ]
+    if was_sent(positions, "unrealized_pnl_day"):
+        made.append(gain_column("day", values(positions, "unrealized_pnl_day"), keep=2))
+    if was_sent(positions, "take_profit", "stop_loss"):
+        made += [
+            number_column("take profit", values(positions, "take_profit"), keep=3),
+            number_column("stop loss", values(positions, "stop_loss"), keep=3),
+        ]
+    if was_sent(positions, "time"):
+        made.append(time_column("time", values(positions, "time"), keep=1, millis=False))
+    else:
+        made.append(age_column("age", positions, now, keep=5))
+    return made
+
+
+def totals(positions: Sequence[Position]) -> str:
+    """The sums of what adds up, where the venue sends it."""
+    if not was_sent(positions, "unrealized_pnl", "used_margin"):
+        return f"{len(positions)} open"
+    pnl = total_words(positions, "unrealised PnL", "unrealized_pnl", signed=True)
+    return f"{len(positions)} open   {pnl}   {total_words(positions, 'used margin', 'used_margin')}"
+
+
+def _size_title(positions: Sequence[Position]) -> str:
+    units = {position.size_unit for position in positions}
+    unit = units.pop() if len(units) == 1 else None
+    return "size" if unit is None else unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -10,47 +11,74 @@ from rich.text import Text
 from cli import cells
 from cli.grid import Column, lay_out
 from cli.queues import key_of
+from venues.numbers import add
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 MOST_EVENTS = 1_000
+ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
 
 
 class SetView:
     """The rows of a state stream by key, in order of appearance; rows that are gone stay below for a while."""
 
-    def __init__(self, columns: Callable[[Sequence[Any]], list[Column]], empty: str) -> None:
+    def __init__(
+        self,
+        columns: Callable[[Sequence[Any]], list[Column]],
+        empty: str,
+        *,
+        nothing: str | None = None,
+        totals: Callable[[Sequence[Any]], str] | None = None,
+        newest_first: bool = True,
+    ) -> None:
+        """`empty` is said while nothing has come, `nothing` of a full state without a row; `totals` below the rows."""
         self._columns = columns
         self._empty = empty
+        self._nothing = nothing or empty
+        self._totals = totals
+        self._newest_first = newest_first
         self._rows: dict[tuple[Any, ...], Any] = {}
+        self._recent: dict[tuple[Any, ...], None] = {}  # keys since the last full state, the latest last
         self._gone: deque[Any] = deque(maxlen=MOST_GONE)
 
     def add(self, record: Any) -> None:
         """Replaces the row with the record's key, or takes it out."""
+        key = key_of(record)
+        self._recent.pop(key, None)
         if getattr(record, "change", None) == "remove":
-            self._rows.pop(key_of(record), None)
+            self._rows.pop(key, None)
             self._gone.appendleft(record)
         else:
-            self._rows[key_of(record)] = record
+            self._rows[key] = record
+            self._recent[key] = None
+
+    def full(self, count: int) -> None:
+        """The last `count` rows are a full state: it replaces everything."""
+        state = set(list(self._recent)[-count:]) if count else set()
+        self._rows = {key: row for key, row in self._rows.items() if key in state}
+        self._recent.clear()
+        self._empty = self._nothing
 
     def start_over(self) -> None:
         """What is known from before may be wrong by now."""
         self._rows.clear()
+        self._recent.clear()
         self._gone.clear()
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """Newest rows first, then those that are gone."""
-        rows = list(reversed(self._rows.values()))
+        """The rows, then those that are gone."""
+        rows = list(reversed(self._rows.values()) if self._newest_first else self._rows.values())
         gone = list(self._gone)
         if not rows and not gone:
             return [Text(self._empty, style="dim")]
-        shown, hidden = _that_fit([*rows, *gone], height)
+        sums = [Text(self._totals(rows), style="bold")] if self._totals is not None and rows else []
+        shown, hidden = _that_fit([*rows, *gone], height - 2 * len(sums))
         lines = lay_out(self._columns(shown), width)
         for line in lines[1 + len(rows) :]:
             line.stylize("strike dim")
-        return [*lines, *hidden]
+        return [*lines, *hidden, *(line for total in sums for line in (Text(), total))]
 
 
 class EventView:
@@ -64,6 +92,9 @@ class EventView:
     def add(self, record: Any) -> None:
         """One event."""
         self._events.appendleft(record)
+
+    def full(self, count: int) -> None:
+        """Events have no state."""
 
     def start_over(self) -> None:
         """Events may have been missed here."""
@@ -101,6 +132,55 @@ def text_column(title: str, texts: Sequence[str | None], *, keep: int = 1, style
 def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:
     """Decimals with their points below each other."""
     return Column(title, cells.column(numbers), keep=keep, styles=list(styles))
+
+
+def gain_column(title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
+    """Gains and losses, with sign and colour."""
+    return Column(
+        title, cells.column(numbers, with_sign=True), keep=keep, styles=[gain_style(value) for value in numbers]
+    )
+
+
+def gain_style(value: Decimal | None) -> str:
+    """Green for a gain, red for a loss."""
+    return "" if not value else "green" if value > 0 else "red"
+
+
+def age_column(title: str, rows: Sequence[Any], now: int, *, keep: int = 1) -> Column:
+    """How long ago each row changed: by the venue's own word in a first state, by our clock afterwards."""
+    return Column(title, [cells.duration(now - changed_at(row)) for row in rows], keep=keep)
+
+
+def changed_at(row: Any) -> int:
+    """When a row changed last, as far as is known."""
+    updated: int | None = getattr(row, "updated", None)
+    received: int = row.received
+    return received if updated is None or getattr(row, "change", None) != "snapshot" else updated
+
+
+def was_sent(rows: Sequence[Any], *names: str) -> bool:
+    """Whether any row has any of the figures: a column without one is left out."""
+    return any(getattr(row, name) is not None for row in rows for name in names)
+
+
+def in_currency(title: str, rows: Sequence[Any]) -> str:
+    """A column's title, with the currency when it is the same in all rows."""
+    currencies = {row.currency for row in rows}
+    currency = currencies.pop() if len(currencies) == 1 else None
+    return title if currency is None else f"{title} {cells.harmless(currency, 12)}"
+
+
+def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = False) -> str:
+    """The exact sum of a figure in each currency; where a row does not have it, the sum is not known."""
+    sums: dict[str | None, Decimal | None] = {}
+    for row in rows:
+        value, so_far = getattr(row, name), sums.get(row.currency, ZERO)
+        sums[row.currency] = None if value is None or so_far is None else add(so_far, value)
+    texts = [
+        f"{cells.signed(value) if signed else cells.number(value)} {cells.harmless(currency or '', 12)}".rstrip()
+        for currency, value in sums.items()
+    ]
+    return f"{words} {' and '.join(texts)}"
 
 
 def time_column(title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:

@@ -9,9 +9,11 @@ import msgspec
 import typer
 
 from cli.output import print_out
+from venues import VENUES, venue_named
 from venues.errors import UsageError
 from venues.records import SnapshotEnd, Status
 from venues.streams import STREAMS
+from venues.venue import has_full_states
 
 
 def schema(
@@ -38,7 +40,8 @@ def schema_of(stream: str, numbers: str = "number") -> dict[str, Any]:
     if stream not in STREAMS:
         raise UsageError(f'expected a stream ({", ".join(STREAMS)}), got "{stream}"')
     types: list[Any] = [STREAMS[stream].record, Status]
-    if STREAMS[stream].keyed:
+    offers = [offer for name in VENUES if (offer := venue_named(name).streams.get(stream)) is not None]
+    if STREAMS[stream].keyed or any(has_full_states(STREAMS[stream], offer) for offer in offers):
         types.append(SnapshotEnd)
     references, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     return {

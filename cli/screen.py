@@ -45,6 +45,10 @@ class View(Protocol):
         """One record."""
         ...
 
+    def full(self, count: int) -> None:
+        """The last `count` rows are a full state; what was there before and is not among them is gone."""
+        ...
+
     def start_over(self) -> None:
         """The stream is live again after an interruption; a new state, or a gap, lies here."""
         ...
@@ -135,7 +139,10 @@ class Table:
         for record in map(self._redactor.value, records):
             if isinstance(record, Status):
                 self._on_status(record)
-            elif not isinstance(record, SnapshotEnd):
+            elif isinstance(record, SnapshotEnd):
+                self._view.full(record.count)
+                self._latest = record.received
+            else:
                 self._view.add(record)
                 self._latest = record.received
         self._dirty = True

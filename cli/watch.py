@@ -42,7 +42,7 @@ from venues.recording import Recorder, Recording, header_for, play
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Notice, Now, Settings, Subscription
+from venues.venue import BadFrame, Notice, Now, Settings, Subscription, has_full_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -224,7 +224,8 @@ class Watcher:
             )
         if request.every is not None:
             self._stages.append(Every(request.every))
-        ends_with_snapshot = self._stream.keyed and not self._partial and not request.raw
+        offer = self._venue.streams[request.stream]
+        ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
         self._queue = self._make_queue()
         self._output = Output(self._queue, self._make_sink(settings), limit, self._on_output_end)

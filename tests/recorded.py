@@ -48,8 +48,7 @@ def outcome(case: Path) -> str:
         items = history.apply(event, driver)
         lines += [ENCODER.encode(item if isinstance(item, Record) else {type(item).__name__: item}) for item in items]
         for out in driver.take():
-            assert not isinstance(out, SocketPing | Close)
-            lines.append(ENCODER.encode({"sent": out}))
+            lines.append(ENCODER.encode({"sent": type(out).__name__ if isinstance(out, SocketPing | Close) else out}))
         if driver.ended is not None:
             lines.append(ENCODER.encode({"ended": type(driver.ended).__name__, "text": str(driver.ended)}))
             break

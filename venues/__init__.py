@@ -26,6 +26,10 @@ class Entry(NamedTuple):
 
 VENUES = {
     "nexus": Entry("venues.nexus:NEXUS", "book trades quotes candles orders fills positions ping"),
+    "b2trader": Entry(
+        "venues.b2trader:B2TRADER",
+        "book quotes ticker watchlist candles orders positions closed balance margin ping",
+    ),
 }
 
 

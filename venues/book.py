@@ -134,20 +134,20 @@ class _BookSide:
     def merge(self, changes: Sequence[Level]) -> None:
         prices, levels = self.prices, self.levels
         for level in changes:
-            price = level.price
+            price, stays = level.price, bool(level.size)
             at = bisect_left(prices, price)
             held = at < len(prices) and prices[at] == price
             if not held:
-                if not level.size:
+                if not stays:
                     continue
                 prices.insert(at, price)
                 levels.insert(at, level)
-            elif level.size:
+            elif stays:
                 levels[at] = level
             # How many levels are better: counted with a new level, or with one that is about to go.
             if self._view is not None and (len(levels) - 1 - at if self._descending else at) < self._depth:
                 self._view = None
-            if held and not level.size:
+            if held and not stays:
                 del prices[at]
                 del levels[at]
 

@@ -31,14 +31,16 @@ from venues import history
 from venues.addresses import is_loopback
 from venues.decoding import excerpt
 from venues.errors import MonError, SetupError
-from venues.venue import Close, HttpRequest, HttpResponse, Now, SocketPing
+from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from aiohttp import ClientResponse
+
     from venues.driver import Delivered, Driver
     from venues.redaction import Redactor
-    from venues.venue import Dial, Out, Session
+    from venues.venue import Dial, Lost, Out, Session
 
 T = TypeVar("T")
 
@@ -206,7 +208,7 @@ class Connection:
             request = next(opening)
             while True:
                 response = await self._request(request)
-                body = response.body.decode(errors="replace")
+                body = self._redactor.answer(response.body.decode(errors="replace"))
                 self._note(
                     history.Requested(
                         **self._stamp(), method=request.method, url=request.shown, status=response.status, body=body
@@ -216,6 +218,8 @@ class Connection:
         except StopIteration as stop:
             dial: Dial = stop.value
             return dial
+        except NotOpened as error:
+            raise self._not_opened(error.problem) from None
         except MonError as error:
             raise self._no_connection(str(error)) from None
 
@@ -232,7 +236,8 @@ class Connection:
                     request.method, request.url, headers=request.headers, allow_redirects=False, proxy=proxy
                 ) as response,
             ):
-                return HttpResponse(response.status, await response.content.read(MAX_HTTP_BODY))
+                retry_after = _retry_after(response.headers.get("Retry-After"), self._clock.now())
+                return HttpResponse(response.status, await _body_of(response), retry_after)
         except (aiohttp.ClientError, OSError) as error:
             raise self._no_connection(f"no answer from {_place(request.shown)}: {type(error).__name__}") from None
 
@@ -288,6 +293,13 @@ class Connection:
 
     def _no_connection(self, reason: str, *, retry: bool = True) -> _NoConnectionError:
         return _NoConnectionError(history.Failed(**self._stamp(), reason=self._redactor.text(reason), retry=retry))
+
+    def _not_opened(self, problem: Refused | Lost) -> _NoConnectionError:
+        reason = self._redactor.text(problem.reason)
+        if isinstance(problem, Refused):
+            return _NoConnectionError(history.Failed(**self._stamp(), reason=reason, retry=False, refused=True))
+        failed = history.Failed(**self._stamp(), reason=reason, retry=problem.retry, after=problem.after)
+        return _NoConnectionError(failed)
 
     # --- talking
 
@@ -431,6 +443,14 @@ class Connection:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+
+async def _body_of(response: ClientResponse) -> bytes:
+    """The body, cut at `MAX_HTTP_BODY`; one read alone gives no more than what has come so far."""
+    body = b""
+    while len(body) < MAX_HTTP_BODY and (part := await response.content.read(MAX_HTTP_BODY - len(body))):
+        body += part
+    return body
 
 
 def _refuse_plain(url: str, shown: str) -> None:

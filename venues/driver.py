@@ -152,9 +152,11 @@ class Driver:
             problem = Lost(problem.reason, after=min(max(retry_after, 0.0), LONGEST_RETRY_AFTER))
         return self._sort_out([problem], now)
 
-    def failed(self, reason: str, now: Now, *, retry: bool = True) -> list[Delivered]:
+    def failed(
+        self, reason: str, now: Now, *, retry: bool = True, refused: bool = False, after: float | None = None
+    ) -> list[Delivered]:
         """No connection came about."""
-        return self._sort_out([Lost(reason, retry=retry)], now)
+        return self._sort_out([Refused(reason) if refused else Lost(reason, retry=retry, after=after)], now)
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Delivered]:
         """The connection is gone; unless the session knows better, another one is tried."""

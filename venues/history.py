@@ -74,10 +74,12 @@ class Answered(_Event, frozen=True, kw_only=True, tag="answer"):
 
 
 class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
-    """No connection came about."""
+    """No connection came about. `refused`: by the venue, for good; `after`: no other one before so many seconds."""
 
     reason: str
     retry: bool = True
+    refused: bool = False
+    after: float | None = None
 
 
 class Closed(_Event, frozen=True, kw_only=True, tag="close"):
@@ -119,7 +121,7 @@ def apply(event: Event, driver: Driver) -> list[Delivered]:
         case Answered():
             return driver.answered(event.status, event.body, event.retry_after, now)
         case Failed():
-            return driver.failed(event.reason, now, retry=event.retry)
+            return driver.failed(event.reason, now, retry=event.retry, refused=event.refused, after=event.after)
         case Closed():
             return driver.closed(event.code, event.reason, now)
         case Left():

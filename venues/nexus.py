@@ -34,7 +34,7 @@ from venues.wire.nexus import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
     from decimal import Decimal
 
     from msgspec import Struct
@@ -542,6 +542,7 @@ class Nexus:
     }
     secrets: Mapping[str, str] = {"client_key": "the key that Nexus generated for you; part of the URL"}
     values: Mapping[str, str] = {}
+    required: Collection[str] = ()
     example = "SPOT_BTC_USDT"
     streams: Mapping[str, Offer] = {
         "book": Offer("BOOK"),

@@ -7,13 +7,19 @@ is refused here, before it can cost memory (formatting `1e999999999999999999` wo
 from __future__ import annotations
 
 import decimal
+import re
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from venues.errors import BadMessage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_DIGITS = 40
 MAX_EXPONENT = 40
+_MOST_KNOWN = 32_768
+_LONGEST_TEXT = 2 + MAX_EXPONENT + MAX_DIGITS + 6  # sign, point, zeros, digits, exponent
 
 # Sums of good decimals are exact in 100 digits; the default context would round at 28.
 EXACT = decimal.Context(prec=100, Emax=999, Emin=-999)
@@ -21,6 +27,11 @@ EXACT = decimal.Context(prec=100, Emax=999, Emin=-999)
 # How a wire struct annotates a JSON number. msgspec's own `Decimal` fields also take strings (" 1", "1_000", "NaN"),
 # so these arrive as they are (decoders have `float_hook=Decimal`) and go through `number`, which knows the path.
 JsonNumber: TypeAlias = Any
+
+_EXPECTED_SIZE = f"expected a number of at most {MAX_DIGITS} digits and an exponent of at most ±{MAX_EXPONENT}"
+
+# What a text may look like; `Decimal` alone would also take " 1", "1_000", "NaN" and digits of other scripts.
+_WRITTEN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
 
 # Traps everything that is not an exact, ordinary number of up to 20 digits near 1: what passes needs no second look.
 _QUICK = decimal.Context(
@@ -108,6 +119,87 @@ def optional(value: object, path: str) -> Decimal | None:
     return None if value is None else number(value, path)
 
 
+def text_number(text: str, path: str) -> Decimal:
+    """The good decimal that a text stands for: written as JSON writes numbers, nothing else.
+
+    Raises:
+        BadMessage: not such a text, or beyond 40 digits or an exponent of ±40; names `path`.
+    """
+    try:
+        return NUMBERS[text]
+    except ValueError:
+        pass
+    if _WRITTEN.fullmatch(text) is None:
+        raise BadMessage(f"expected a decimal number in a text at `{path}`, got {shown(text)}")
+    raise BadMessage(f"{_EXPECTED_SIZE} at `{path}`, got {shown(text)}")
+
+
+def positive_text(text: str, path: str) -> Decimal:
+    """`text_number` above 0.
+
+    Raises:
+        BadMessage: as `text_number`, and for 0 and below.
+    """
+    decimal_value = text_number(text, path)
+    if decimal_value <= 0:
+        raise BadMessage(f"expected a number above 0 at `{path}`, got {shown(text)}")
+    return decimal_value
+
+
+def not_negative_text(text: str, path: str) -> Decimal:
+    """`text_number` of at least 0.
+
+    Raises:
+        BadMessage: as `text_number`, and below 0.
+    """
+    decimal_value = text_number(text, path)
+    if decimal_value < 0:
+        raise BadMessage(f"expected a number of at least 0 at `{path}`, got {shown(text)}")
+    return decimal_value
+
+
+class KnownTexts(dict[str, Decimal]):
+    """Texts that were read before, as the numbers they are: in a book the same prices and sizes come again and again.
+
+    `known[text]` reads a text that is new; it raises ValueError for one that is no good, and keeps only good ones, so
+    nothing kept is long. Whoever needs the path of a bad one asks the functions above again.
+    """
+
+    def __init__(self, good: Callable[[Decimal], bool]) -> None:
+        self._good = good
+
+    def __missing__(self, text: str) -> Decimal:
+        value = _read(text)
+        if not self._good(value):
+            raise ValueError
+        if len(self) >= _MOST_KNOWN:
+            self.clear()
+        self[text] = value
+        return value
+
+
+def _read(text: str) -> Decimal:
+    if len(text) > _LONGEST_TEXT or _WRITTEN.fullmatch(text) is None:
+        raise ValueError
+    value = Decimal(text)
+    if len(text) > MAX_DIGITS or "e" in text or "E" in text:  # else it cannot have too many digits
+        digits, exponent = value.as_tuple()[1:]
+        if len(digits) > MAX_DIGITS or not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:  # type: ignore[operator]
+            raise ValueError
+    return value
+
+
+NUMBERS = KnownTexts(lambda value: True)
+POSITIVE = KnownTexts(lambda value: value > 0)
+NOT_NEGATIVE = KnownTexts(lambda value: value >= 0)
+
+
+def percent(fraction: Decimal) -> Decimal:
+    """A fraction in percent, with the same digits: 0.0018 is 0.18, 5 is 500."""
+    moved = EXACT.scaleb(fraction, 2)
+    return moved if moved.as_tuple().exponent <= 0 else EXACT.quantize(moved, Decimal(1))  # type: ignore[operator]
+
+
 def add(left: Decimal, right: Decimal) -> Decimal:
     """The exact sum of two good decimals."""
     return EXACT.add(left, right)
@@ -140,7 +232,4 @@ def _look_closely(value: Decimal, path: str) -> None:
     assert isinstance(exponent, int)  # letters are for values that are not finite
     digits = len(value.as_tuple().digits)
     if digits > MAX_DIGITS or abs(exponent) > MAX_EXPONENT:
-        raise BadMessage(
-            f"expected a number of at most {MAX_DIGITS} digits and an exponent of at most ±{MAX_EXPONENT} "
-            f"at `{path}`, got {shown(value)}"
-        )
+        raise BadMessage(f"{_EXPECTED_SIZE} at `{path}`, got {shown(value)}")

@@ -22,11 +22,15 @@ Extra = dict[str, Any]
 
 
 class Level(Struct, frozen=True, omit_defaults=True, gc=False):
-    """One price level; a size of 0 removes it from the book. `orders` is the number of orders there."""
+    """One price level; a size of 0 removes it from the book.
+
+    `orders` is the number of orders there, `total` what the venue says they come to in quote currency.
+    """
 
     price: Decimal
     size: Decimal
     orders: int | None = None
+    total: Decimal | None = None
 
 
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -51,6 +55,7 @@ class Book(Record, frozen=True, kw_only=True, tag="book"):
     sequence: int | None = None
     price_unit: str | None = None
     size_unit: str | None = None
+    extra: Extra | None = None
 
 
 class Trade(Record, frozen=True, kw_only=True, tag="trade"):

@@ -7,12 +7,14 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote, unquote_plus
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SECRET_WORDS = ("token", "secret", "password", "key")
 T = TypeVar("T")
 
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
@@ -87,6 +89,19 @@ class Redactor:
             if hidden.anchor_bytes in data:
                 data = hidden.data.sub(hidden.template.encode(), data)
         return data
+
+    def answer(self, body: str) -> str:
+        """An HTTP answer without the tokens and keys in it, by their names; they are hidden from now on."""
+        try:
+            data = msgspec.json.decode(body)
+        except (msgspec.MsgspecError, RecursionError):
+            return self.text(body)
+        found: dict[str, str] = {}
+        hidden = _without_secrets(data, found)
+        if not found:
+            return self.text(body)
+        self.learn(found)
+        return self.text(msgspec.json.encode(hidden).decode())
 
     def value(self, value: T) -> T:
         """The same, without secrets in the texts it is made of; for structs, lists and dicts.
@@ -197,6 +212,21 @@ def _any_case(digits: str) -> str:
 def _first_difference(one: str, other: str) -> int:
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _without_secrets(data: Any, found: dict[str, str]) -> Any:
+    if isinstance(data, list):
+        return [_without_secrets(item, found) for item in data]
+    if not isinstance(data, dict):
+        return data
+    hidden = {}
+    for name, value in data.items():
+        if isinstance(value, str) and value and any(word in name.lower() for word in _SECRET_WORDS):
+            found[name] = value
+            hidden[name] = f"[{name}]"
+        else:
+            hidden[name] = _without_secrets(value, found)
+    return hidden
 
 
 def _after_host(url: str) -> str:

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
+from venues.errors import MonError
 from venues.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
+
+    from venues.streams import Stream
 
 
 class Now(Struct, frozen=True, gc=False):
@@ -73,6 +76,14 @@ class Lost:
 Item = Record | StreamState | BadFrame | Notice | Refused | Lost
 
 
+class NotOpened(MonError):
+    """What an answer to an `HttpRequest` means for the connection that was to be made."""
+
+    def __init__(self, problem: Refused | Lost) -> None:
+        super().__init__(problem.reason)
+        self.problem = problem
+
+
 # --- what a session wants done -------------------------------------------------------------------------------------
 
 
@@ -104,10 +115,11 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The answer to an `HttpRequest`; the body is cut at 1 MiB."""
+    """The answer to an `HttpRequest`; the body is cut at 1 MiB, `retry_after` in seconds where the answer has one."""
 
     status: int
     body: bytes
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +173,8 @@ class Settings:
 class Offer:
     """What a venue has for one stream: its own name for the source, how many symbols it takes.
 
-    `partial`: there is no snapshot, only changes since connecting.
+    `partial`: there is no snapshot, only changes since connecting. What takes many symbols is a set of rows, whose
+    full state ends with a `snapshot_end` as that of a keyed stream does.
     """
 
     source: str
@@ -169,8 +182,13 @@ class Offer:
     partial: bool = False
 
 
+def has_full_states(stream: Stream, offer: Offer) -> bool:
+    """Whether a `snapshot_end` tells when everything is there."""
+    return (stream.keyed or (stream.kind == "state" and offer.symbols == "many")) and not offer.partial
+
+
 class Session(Protocol):
-    """One connection's worth of protocol. Only `opening` may raise (a `MonError`)."""
+    """One connection's worth of protocol. Only `opening` may raise (`NotOpened`, or another `MonError`: try again)."""
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """HTTP requests where the protocol needs them first, then where to dial."""
@@ -230,12 +248,16 @@ class Line(Protocol):
 
 
 class Venue(Protocol):
-    """A venue as the registry holds it."""
+    """A venue as the registry holds it.
+
+    `secrets` are all needed; of the `values`, which are no secrets, those that are `required`.
+    """
 
     name: str
     environments: Mapping[str, str]
     secrets: Mapping[str, str]
     values: Mapping[str, str]
+    required: Collection[str]
     streams: Mapping[str, Offer]
     example: str
 
@@ -246,5 +268,10 @@ class Venue(Protocol):
         ...
 
     def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
-        """As few connections as the venue allows for these subscriptions."""
+        """As few connections as the venue allows for these subscriptions.
+
+        Raises:
+            UsageError: the venue cannot do what a subscription asks for.
+            SetupError: a value of the settings cannot be used.
+        """
         ...

@@ -51,9 +51,13 @@ def test_the_environment_points_at_every_venue() -> None:
     assert environment(4711) == {
         "MON_NEXUS_URL": "ws://127.0.0.1:4711/nexus",
         "MON_NEXUS_CLIENT_KEY": "simulated-nexus-client-key",
+        "MON_B2TRADER_URL": "ws://127.0.0.1:4711/b2trader",
+        "MON_B2TRADER_TOKEN": "simulated-b2trader-token",
+        "MON_B2TRADER_ACCOUNT_ID": "64a1f0c2b7d94e0012ab34cd",
     }
+    assert markets("b2trader") == ["spot.btc_usdt", "spot.eth_usdt", "spot.sol_usdt"]
     assert markets("nexus") == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
-    with pytest.raises(ValueError, match="expected a simulated venue, one of nexus; got 'nowhere'"):
+    with pytest.raises(ValueError, match="expected a simulated venue, one of nexus, b2trader; got 'nowhere'"):
         markets("nowhere")
 
 
@@ -76,6 +80,10 @@ def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start(
         ("refuse", Fault("refuse", code=403)),
         ("refuse:503", Fault("refuse", code=503)),
         ("flap", Fault("flap")),
+        ("gap", Fault("gap", 5.0)),
+        ("gap:20ms", Fault("gap", 0.02)),
+        ("close", Fault("close", 5.0)),
+        ("expel:2s", Fault("expel", 2.0)),
     ],
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:
@@ -85,10 +93,14 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", r"expected a fault, one of drop\[:5s\], stall\[:5s\], garbage\[:1s\], refuse\[:CODE\], flap; got ''"),
+        (
+            "",
+            r"expected a fault, one of drop\[:5s\], stall\[:5s\], gap\[:5s\], garbage\[:1s\], refuse\[:CODE\], flap, "
+            r"close\[:5s\], expel\[:5s\]; got ''",
+        ),
         ("dorp", "expected a fault, one of .*; got 'dorp'"),
         ("Drop", "got 'Drop'"),
-        ("gap", "no simulated venue can have the fault gap yet: .*Nexus sends whole books"),
+        ("gap:0s", "expected a duration above 0"),
         ("drop:", "expected a duration above 0 like 500ms, 5s or 2m"),
         ("drop:5", "expected a duration"),
         ("drop:0s", "expected a duration above 0"),

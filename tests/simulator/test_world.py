@@ -223,7 +223,7 @@ def test_the_account_is_right_to_the_last_digit_after_every_event() -> None:
     }
     assert min(seen.values()) > 25
     assert min(seen["flips"], seen["flat"]) > 25
-    closed = world.account.closed
+    closed = world.account.closed.values()
     assert 200 < len(closed) <= 1_000
     assert all(c.opened <= c.closed and c.holding for c in closed)
 

@@ -10,7 +10,6 @@ All sums are exact: prices and sizes have a bounded number of decimals, and 28 d
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from venues.simulator import engine
-    from venues.simulator.events import OrderStatus, Side, Stage
+    from venues.simulator.events import OrderStatus, OrderType, Side, Stage
     from venues.simulator.market import Market
 
 QUOTE: Final = "USDT"
@@ -63,6 +62,11 @@ class Order:
         return None if self.ticks is None else self.market.price(self.ticks)
 
     @property
+    def order_type(self) -> OrderType:
+        """Whether it has a limit."""
+        return "market" if self.ticks is None else "limit"
+
+    @property
     def asset(self) -> str:
         """What it gives, and so what it locks."""
         instrument = self.market.instrument
@@ -94,13 +98,17 @@ class Margin(NamedTuple):
 
 
 class Account:
-    """Orders, balances and positions; `orders` are the open ones by id, `closed` the last 1,000 closings."""
+    """Orders, balances and positions.
+
+    `orders` are the open ones by id, `closed` the last 1,000 closings by order and position: an order may close a
+    position with several fills.
+    """
 
     def __init__(self, stage: Stage, markets: Iterable[Market]) -> None:
         self.orders: dict[int, Order] = {}
         self.balances: Final = {asset: Balance(asset, total) for asset, total in PAID_IN.items()}
         self.positions: dict[str, Position] = {}
-        self.closed: deque[Closed] = deque(maxlen=_CLOSED_KEPT)
+        self.closed: dict[tuple[int, int], Closed] = {}
         self.balance = PAID_IN[QUOTE]
         self._stage = stage
         self._markets = {market.name: market for market in markets}
@@ -153,6 +161,10 @@ class Account:
         order.status, order.updated = "cancelled", self._stage.now
         self._tell(order, _ZERO, _ZERO)
         return order.market.cancel(order.resting)
+
+    def open_orders(self) -> list[OrderUpdate]:
+        """The open orders as they are, oldest first."""
+        return [_told(order, order.updated, _ZERO, _ZERO) for order in self.orders.values()]
 
     def margin(self) -> Margin:
         """The account in quote currency, at the prices of now."""
@@ -230,30 +242,39 @@ class Account:
             self._next_position += 1
         if closed is not None:
             self.balance += closed.realised
-            self.closed.append(closed)
+            self._keep(closed._replace(ordered=order.created, order_type=order.order_type))
+
+    def _keep(self, closed: Closed) -> None:
+        key = closed.order_id, closed.position_id
+        before = self.closed.pop(key, None)
+        self.closed[key] = closed if before is None else before.and_then(closed)
+        if len(self.closed) > _CLOSED_KEPT:
+            del self.closed[next(iter(self.closed))]
 
     def _release(self, order: Order, amount: Decimal) -> None:
         order.locked -= amount
         self.balances[order.asset].locked -= amount
 
     def _tell(self, order: Order, price: Decimal, size: Decimal) -> None:
-        self._stage.emit(
-            OrderUpdate(
-                market=order.market.name,
-                time=self._stage.now,
-                order_id=order.order_id,
-                side=order.side,
-                order_type="market" if order.ticks is None else "limit",
-                price=order.price,
-                size=order.size,
-                filled=order.filled,
-                cost=order.cost,
-                status=order.status,
-                created=order.created,
-                executed_price=price,
-                executed_size=size,
-            )
-        )
+        self._stage.emit(_told(order, self._stage.now, price, size))
+
+
+def _told(order: Order, time: int, price: Decimal, size: Decimal) -> OrderUpdate:
+    return OrderUpdate(
+        market=order.market.name,
+        time=time,
+        order_id=order.order_id,
+        side=order.side,
+        order_type=order.order_type,
+        price=order.price,
+        size=order.size,
+        filled=order.filled,
+        cost=order.cost,
+        status=order.status,
+        created=order.created,
+        executed_price=price,
+        executed_size=size,
+    )
 
 
 def _cost(market: Market, side: Side, lots: int) -> Decimal:

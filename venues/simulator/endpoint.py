@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Handshake(NamedTuple):
-    """What a client asks for: the parts of the path by name, the query and the headers."""
+    """What a client asks for over HTTP: the parts of the path by name, the query and the headers."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -23,10 +23,11 @@ class Handshake(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A plain HTTP answer instead of a WebSocket."""
+    """A plain HTTP answer, where a WebSocket was asked for: instead of it."""
 
     status: int
     text: str
+    content_type: str = "text/plain"
 
 
 class Link(Protocol):
@@ -39,12 +40,16 @@ class Link(Protocol):
     def show(self, key: str, produce: Callable[[], bytes]) -> None:
         """A state has changed: `produce` is called for its newest form when the client has taken what came before.
 
-        `key` names the state; calls for the same one are merged until then.
+        `key` names the state; calls for the same one are merged until then. An empty form is not sent.
         """
         ...
 
     def every(self, seconds: float, action: Callable[[], None]) -> None:
         """Have something done that often for as long as the connection is open, e.g. a heartbeat."""
+        ...
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close the connection once everything has been sent that was queued with `send` until now."""
         ...
 
 
@@ -61,6 +66,17 @@ class Peer(Protocol):
 
     def closed(self) -> None:
         """The connection is over."""
+        ...
+
+    def farewell(self, *, reconnect: bool) -> bytes:
+        """A last text frame before the venue closes the connection; empty where the protocol has none.
+
+        `reconnect` says whether the client may come again.
+        """
+        ...
+
+    def gap(self) -> None:
+        """Lose the next change of every book, where the client can tell by a number that something is missing."""
         ...
 
     def garbage(self) -> Iterator[bytes]:
@@ -86,4 +102,8 @@ class Endpoint(Protocol):
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
         """WebSocket paths under the venue's prefix, like `/ws/{key}/{symbol}`, and who decides on a handshake there."""
+        ...
+
+    def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
+        """Paths under the venue's prefix that answer an HTTP POST, and who answers there."""
         ...

@@ -117,6 +117,11 @@ class Engine:
         """All lots that rest on a side."""
         return self._halves[side].lots
 
+    def lots_at(self, side: Side, price: int) -> int:
+        """All lots that rest at a price, 0 when there are none."""
+        half = self._halves[side]
+        return half.sizes.get(price * half.sign, 0)
+
     def depth(self, side: Side) -> Iterator[tuple[int, int, int]]:
         """Price, lots and number of orders of each level, best first."""
         half = self._halves[side]

@@ -82,10 +82,18 @@ class Holding(Struct, frozen=True):
 
 
 class BookChange(Struct, frozen=True):
-    """The book of a market has changed, once for all that happened in one go."""
+    """The book of a market has changed, once for all that happened in one go.
+
+    `bids` and `asks` are the prices that changed with the sizes they have now, 0 for none; with `whole` they are not
+    told, because everything was replaced. It comes last of all that one order does: whoever has waited for it sees
+    orders, fills, positions and book agree.
+    """
 
     market: str
     time: int
+    bids: tuple[tuple[Decimal, Decimal], ...] = ()
+    asks: tuple[tuple[Decimal, Decimal], ...] = ()
+    whole: bool = False
 
 
 Event: TypeAlias = Trade | Fill | OrderUpdate | Holding | BookChange

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple
 
-FaultKind = Literal["drop", "stall", "garbage", "refuse", "flap"]
+FaultKind = Literal["drop", "stall", "gap", "garbage", "refuse", "flap", "close", "expel"]
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)", re.ASCII)
 _TIMED: Final[dict[str, tuple[FaultKind, float]]] = {
     "drop": ("drop", 5.0),
     "stall": ("stall", 5.0),
+    "gap": ("gap", 5.0),
     "garbage": ("garbage", 1.0),
+    "close": ("close", 5.0),
+    "expel": ("expel", 5.0),
 }
-_KNOWN: Final = "drop[:5s], stall[:5s], garbage[:1s], refuse[:CODE], flap"
+_KNOWN: Final = "drop[:5s], stall[:5s], gap[:5s], garbage[:1s], refuse[:CODE], flap, close[:5s], expel[:5s]"
 
 
 class FaultError(ValueError):
@@ -26,9 +29,13 @@ class Fault(NamedTuple):
 
     `drop`: each connection's TCP is aborted `seconds` after it opened, without a close frame.
     `stall`: `seconds` after it opened a connection stays open, but nothing is sent, read or answered any more.
+    `gap`: every `seconds` the next change of a book is lost, where the venue numbers them; Nexus sends whole books,
+    and nothing of it is ever missing.
     `garbage`: every `seconds` a bad frame comes between the good ones.
     `refuse`: every handshake is answered with the HTTP status `code`.
     `flap`: every WebSocket is accepted and closed at once.
+    `close`: the venue closes each connection properly, `seconds` after it opened; the client may come again.
+    `expel`: the same, and the client is told not to come again, where the protocol can say so.
     """
 
     kind: FaultKind
@@ -37,7 +44,7 @@ class Fault(NamedTuple):
 
 
 def parse_fault(text: str) -> Fault:
-    """Read a fault as `mon sim --fault` takes it: `drop`, `stall:500ms`, `garbage:1s`, `refuse:503`, `flap`.
+    """Read a fault as `mon sim --fault` takes it: `drop`, `stall:500ms`, `gap:2s`, `refuse:503`, `flap`.
 
     Raises:
         FaultError: it is unknown, or its parameter is not what it takes.
@@ -53,11 +60,6 @@ def parse_fault(text: str) -> Fault:
         if given is not None:
             raise FaultError(f"expected flap without a parameter, got {text!r}")
         return Fault("flap")
-    if name == "gap":
-        raise FaultError(
-            "no simulated venue can have the fault gap yet: "
-            "it needs a book with sequence numbers, and Nexus sends whole books"
-        )
     raise FaultError(f"expected a fault, one of {_KNOWN}; got {text!r}")
 
 

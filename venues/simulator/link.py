@@ -32,10 +32,11 @@ _CLOSING_SECONDS: Final = 0.5
 
 
 class End(NamedTuple):
-    """How a connection ends; without a code it is torn off."""
+    """How a connection ends; without a code it is torn off. `words` is a last text frame."""
 
     code: int | None = None
     reason: str = ""
+    words: bytes = b""
 
 
 class SocketLink:
@@ -60,6 +61,8 @@ class SocketLink:
         self._due = False  # and the interval since the last ones has passed
         self._flushed = asyncio.Event()
         self._wake = asyncio.Event()
+        self._last: End | None = None  # how it ends once the events are sent
+        self._peer: Peer | None = None
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._stalled = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -85,8 +88,19 @@ class SocketLink:
         if not self._ended.done():
             self._ended.set_result(end)
 
+    def finish(self, code: int, reason: str) -> None:
+        """End the connection once the events queued until now are sent."""
+        self._last = End(code, reason)
+        self._wake.set()
+
+    def dismiss(self, reason: str, *, reconnect: bool) -> None:
+        """End the connection with the venue's own last words."""
+        words = b"" if self._peer is None else self._peer.farewell(reconnect=reconnect)
+        self.end(End(WSCloseCode.GOING_AWAY if reconnect else WSCloseCode.POLICY_VIOLATION, reason, words))
+
     async def run(self, peer: Peer) -> None:
         """Serve the connection until it ends."""
+        self._peer = peer
         peer.opened()
         self._greet()
         try:
@@ -106,7 +120,8 @@ class SocketLink:
     def _greet(self) -> None:
         """What the peer shows as it opens comes first of all, and is of that moment."""
         for produce in self._states.values():
-            self.send(produce())
+            if data := produce():
+                self.send(data)
         self._states.clear()
         self._changed.clear()
         self._due = False
@@ -115,8 +130,10 @@ class SocketLink:
         if end.code is not None and not self._stalled:
             try:
                 async with asyncio.timeout(_CLOSING_SECONDS):
+                    if end.words:
+                        await self._socket.send_frame(end.words, WSMsgType.TEXT)
                     await self._socket.close(code=end.code, message=end.reason.encode())
-            except TimeoutError:
+            except (TimeoutError, ConnectionError):
                 pass
             else:
                 return
@@ -144,12 +161,16 @@ class SocketLink:
         while True:
             while self._events:
                 await self._socket.send_frame(*self._events.popleft())
+            if self._last is not None:
+                self.end(self._last)
+                return
             if self._due and self._states:
                 states, self._states = self._states, {}
                 self._due = False
                 self._changed.clear()
                 for produce in states.values():
-                    await self._socket.send_frame(produce(), WSMsgType.TEXT)
+                    if data := produce():
+                        await self._socket.send_frame(data, WSMsgType.TEXT)
                 self._flushed.set()
             elif not self._events:
                 self._wake.clear()
@@ -188,6 +209,10 @@ class SocketLink:
                 troubles.append(self._drop(fault.seconds))
             elif fault.kind == "stall":
                 troubles.append(self._stall(fault.seconds))
+            elif fault.kind in ("close", "expel"):
+                troubles.append(self._dismiss(fault))
+            elif fault.kind == "gap":
+                troubles.append(self._repeat(fault.seconds, peer.gap))
             elif fault.kind == "garbage":
                 troubles.append(self._repeat(fault.seconds, partial(self._spoil, bad_frames(peer))))
         return troubles
@@ -199,6 +224,10 @@ class SocketLink:
     async def _drop(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self.end(End())
+
+    async def _dismiss(self, fault: Fault) -> None:
+        await self._clock.sleep(fault.seconds)
+        self.dismiss(f"closed by --fault {fault.kind}", reconnect=fault.kind == "close")
 
     async def _stall(self, seconds: float) -> None:
         """Fall silent: the TCP connection stays, and nobody sends, reads or answers any more."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from venues.simulator.b2trader import B2Trader
 from venues.simulator.nexus import Nexus
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint
 
-ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus,)
+ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader)
 HOST: Final = "127.0.0.1"
 
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from venues.simulator.engine import Engine
-from venues.simulator.events import BookChange, Level, Trade
+from venues.simulator.events import OPPOSITE, BookChange, Level, Trade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from venues.simulator.engine import Match, Order
     from venues.simulator.events import Side, Stage
@@ -57,6 +57,14 @@ class MarketBook(Protocol):
 
     def levels(self, side: Side) -> Sequence[Level]:
         """All levels of a side, best first."""
+        ...
+
+    def best(self, side: Side) -> Decimal | None:
+        """The best price of a side, None when it is empty."""
+        ...
+
+    def total(self, side: Side) -> Decimal:
+        """The sum of a side's sizes."""
         ...
 
 
@@ -109,10 +117,14 @@ class Market:
             self._shown[side] = self.engine.changes, shown
         return shown
 
+    def total(self, side: Side) -> Decimal:
+        """The sum of a side's sizes."""
+        return self.size(self.engine.lots(side))
+
     def limit(self, side: Side, ticks: int, lots: int, owner: int = 0) -> Order:
         """Place a limit order; its trades are told, then the change of the book."""
         order, matches = self.engine.limit(side, ticks, lots, owner)
-        self._report(side, matches, owner)
+        self._report(side, matches, owner, (ticks,) if order.lots else ())
         return order
 
     def market(self, side: Side, lots: int, owner: int = 0) -> None:
@@ -123,14 +135,14 @@ class Market:
         """Take an order out; False when it was not there any more."""
         if not self.engine.cancel(order):
             return False
-        self._stage.emit(BookChange(self.name, self._stage.now))
+        self._changed(order.side, (order.price,), ())
         return True
 
     def public_lots(self, side: Side) -> int:
         """Lots on a side that are not the account's."""
         return sum(order.lots for order in self.engine.orders(side) if not order.owner)
 
-    def _report(self, side: Side, matches: list[Match], taker: int) -> None:
+    def _report(self, side: Side, matches: list[Match], taker: int, resting: tuple[int, ...] = ()) -> None:
         for match in matches:
             price, size = self.price(match.price), self.size(match.lots)
             self._trades += 1
@@ -141,7 +153,16 @@ class Market:
                     self.on_fill(owner, price, size)
             if not match.maker.owner and not match.maker.lots:
                 self.on_gone(match.maker)
-        self._stage.emit(BookChange(self.name, self._stage.now))
+        self._changed(side, resting, (match.price for match in matches))
+
+    def _changed(self, side: Side, own: Iterable[int], other: Iterable[int]) -> None:
+        """Tell that the book has changed at these prices of this side and of the other one."""
+        here, there = self._rows(side, own), self._rows(OPPOSITE[side], other)
+        bids, asks = (here, there) if side == "buy" else (there, here)
+        self._stage.emit(BookChange(self.name, self._stage.now, bids, asks))
+
+    def _rows(self, side: Side, prices: Iterable[int]) -> tuple[tuple[Decimal, Decimal], ...]:
+        return tuple((self.price(p), self.size(self.engine.lots_at(side, p))) for p in dict.fromkeys(prices))
 
     def _refreshed(self, side: Side) -> list[Level]:
         """The levels as they are; a level that is as before is the same object as before."""

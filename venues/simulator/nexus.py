@@ -66,6 +66,10 @@ class Nexus:
         """The one path there is."""
         return {"/ws/{key}/{symbol}": self._admit}
 
+    def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
+        """There are none."""
+        return {}
+
     def _admit(self, handshake: Handshake) -> Answer | Connect:
         if handshake.path["key"] != self.credentials["client_key"]:
             return Answer(401, "unknown client key\n")
@@ -136,6 +140,13 @@ class _Peer:
     def closed(self) -> None:
         """Hear no more of the market."""
         self._leave()
+
+    def farewell(self, *, reconnect: bool) -> bytes:
+        """Nexus has no last words."""
+        return b""
+
+    def gap(self) -> None:
+        """Every book is a whole one: nothing can be missing."""
 
     def garbage(self) -> Iterator[bytes]:
         """Half a message, wrong types, numbers that are none, and an event nobody knows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from bisect import bisect_left, insort
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 from venues.simulator.events import BookChange, Level, Trade
@@ -12,36 +13,48 @@ from venues.simulator.tape import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from decimal import Decimal
 
     from venues.simulator.clock import Clock
     from venues.simulator.events import Side, Stage
     from venues.simulator.tape import Line, Row, Tape
 
 
+# Sums of sizes of any length that a tape may have, without rounding.
+_EXACT: Final = Context(prec=1_000)
+
+
 class _Ladder:
-    """One side of a tape's book; the sign puts the best price last."""
+    """One side of a tape's book; the sign puts the best price last. `total` is the sum of its sizes."""
 
     def __init__(self, sign: int) -> None:
         self._sign: Final = sign
         self._keys: list[Decimal] = []
         self._levels: dict[Decimal, Level] = {}
+        self.total = Decimal(0)
 
     def replace(self, rows: Iterable[Row]) -> None:
         self._keys.clear()
         self._levels.clear()
+        self.total = Decimal(0)
         self.apply(rows)
 
     def apply(self, rows: Iterable[Row]) -> None:
         for price, size in rows:
             # copy_negate does not round, which the minus sign does at the digits of the context
             key = price if self._sign > 0 else price.copy_negate()
+            old = self._levels.pop(key, None)
+            if old is not None:
+                self.total = _EXACT.subtract(self.total, old.size)
             if size:
-                if key not in self._levels:
+                if old is None:
                     insort(self._keys, key)
                 self._levels[key] = Level(price, size, 1)
-            elif self._levels.pop(key, None) is not None:
+                self.total = _EXACT.add(self.total, size)
+            elif old is not None:
                 del self._keys[bisect_left(self._keys, key)]
+
+    def best(self) -> Decimal | None:
+        return self._levels[self._keys[-1]].price if self._keys else None
 
     def best_first(self) -> list[Level]:
         return [self._levels[key] for key in reversed(self._keys)]
@@ -67,6 +80,14 @@ class TapeMarket:
             self._shown[side] = self.changes, shown
         return shown
 
+    def best(self, side: Side) -> Decimal | None:
+        """The best price of a side, None when it is empty."""
+        return self._ladders[side].best()
+
+    def total(self, side: Side) -> Decimal:
+        """The sum of a side's sizes."""
+        return self._ladders[side].total
+
     def apply(self, line: Line, time: int) -> None:
         """Let a line of the tape happen now: the rows of a book one after the other, or a trade."""
         if isinstance(line, Rows):
@@ -74,11 +95,18 @@ class TapeMarket:
                 ladder = self._ladders["buy" if side == "buy" else "sell"]
                 (ladder.replace if line.snapshot else ladder.apply)(rows)
             self.changes += 1
-            self._stage.emit(BookChange(self.name, time))
+            self._stage.emit(_change(self.name, time, line))
         else:
             self._trades += 1
             self.last = Trade(self.name, time, self._trades, line.price, line.size, line.side)
             self._stage.emit(self.last)
+
+
+def _change(market: str, time: int, rows: Rows) -> BookChange:
+    """What the rows changed: of a price that comes twice the last row counts."""
+    if rows.snapshot:
+        return BookChange(market, time, whole=True)
+    return BookChange(market, time, tuple(dict(rows.bids).items()), tuple(dict(rows.asks).items()))
 
 
 class Player:

@@ -8,28 +8,53 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from venues.simulator.events import OrderType
 
 LEVERAGE: Final = 10
 _ZERO: Final = Decimal(0)
 
 
 class Closed(NamedTuple):
-    """A position, or a part of it, that one fill closed.
+    """A position, or a part of it, that one order closed.
 
-    `holding` is what was closed, signed like the position; `realised` is in quote currency, exact; `open_price` is
-    the mean of what was closed, rounded to 8 decimals.
+    `holding` is what was closed, signed like the position, `cost` what it had cost and `value` what closing it
+    brought, signed alike and exact; `ordered` is when the order was created, `order_type` what kind it is of.
     """
 
     market: str
     position_id: int
     order_id: int
     holding: Decimal
-    open_price: Decimal
-    close_price: Decimal
-    realised: Decimal
+    cost: Decimal
+    value: Decimal
     opened: int
     closed: int
+    ordered: int = 0
+    order_type: OrderType = "limit"
+
+    @property
+    def open_price(self) -> Decimal:
+        """The mean price at which it was opened, rounded to 8 decimals."""
+        return mean_price(self.cost, self.holding)
+
+    @property
+    def close_price(self) -> Decimal:
+        """The mean price at which it was closed, rounded to 8 decimals."""
+        return mean_price(self.value, self.holding)
+
+    @property
+    def realised(self) -> Decimal:
+        """The PnL in quote currency, exact."""
+        return self.value - self.cost
+
+    def and_then(self, more: Closed) -> Closed:
+        """This and what the same order closed after it."""
+        return more._replace(
+            holding=self.holding + more.holding, cost=self.cost + more.cost, value=self.value + more.value
+        )
 
 
 class Position:
@@ -92,9 +117,8 @@ class Position:
             left -= part
         self.holding += signed
         self.cost -= cost
-        realised = -signed * price - cost
-        mean = mean_price(cost, -signed)
-        return Closed(self.market, self.position_id, order_id, -signed, mean, price, realised, self.opened, now)
+        value = -signed * price
+        return Closed(self.market, self.position_id, order_id, -signed, cost, value, self.opened, now)
 
 
 def mean_price(cost: Decimal, size: Decimal) -> Decimal:

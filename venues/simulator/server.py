@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from venues.simulator.endpoint import Answer, Handshake
 from venues.simulator.link import MOST_RECEIVED, End, SocketLink
@@ -35,6 +35,8 @@ class Server:
         for endpoint in endpoints:
             for path, admit in endpoint.sockets().items():
                 app.router.add_get(f"/{endpoint.name}{path}", self._handler(endpoint, admit))
+            for path, answer in endpoint.posts().items():
+                app.router.add_post(f"/{endpoint.name}{path}", self._poster(answer))
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -54,7 +56,7 @@ class Server:
     async def close(self) -> None:
         """Say goodbye on every connection, and wait until all are over."""
         for link in self._links:
-            link.end(End(WSCloseCode.GOING_AWAY, "the simulator is stopping"))
+            link.dismiss("the simulator is stopping", reconnect=True)
         await self._runner.cleanup()
 
     def abort(self) -> None:
@@ -71,9 +73,18 @@ class Server:
                 return _refusal(refused.code)
             decision = admit(Handshake(request.match_info, request.query, request.headers))
             if isinstance(decision, Answer):
-                return web.Response(status=decision.status, text=decision.text)
+                return _response(decision)
             market = endpoint.symbols.get(request.match_info.get("symbol", ""))
             return await self._serve(request, decision, 0.0 if market in self._unpaced else _INTERVAL)
+
+        return handle
+
+    def _poster(self, answer: Callable[[Handshake], Answer]) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            refused = self._fault("refuse")
+            if refused is not None:
+                return _refusal(refused.code)
+            return _response(answer(Handshake(request.match_info, request.query, request.headers)))
 
         return handle
 
@@ -97,6 +108,10 @@ class Server:
 
     def _fault(self, kind: str) -> Fault | None:
         return next((fault for fault in self._faults if fault.kind == kind), None)
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
 
 
 def _refusal(status: int) -> web.Response:

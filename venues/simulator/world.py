@@ -44,6 +44,7 @@ class World:
 
     def __init__(self, clock: Clock, *, seed: int, rate: float, tape: Tape | None = None, speed: float = 1.0) -> None:
         self.clock: Final = clock
+        self.seed: Final = seed
         self.stage: Final = Stage(clock.epoch_ms())
         self.markets: Final[dict[str, MarketBook]] = {}
         self._player: Player | None = None

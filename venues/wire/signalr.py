@@ -94,9 +94,10 @@ class ProtocolError:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailed:
-    """The server refused the handshake, or this is no SignalR hub. The hub is over."""
+    """The server refused the handshake (`by_server`), or this is no SignalR hub. The hub is over."""
 
     reason: str
+    by_server: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +297,7 @@ class Hub:
             instead = f"a message of type {answer.type}"
             return [self._handshake_failed(f"expected the answer to the SignalR handshake, got {instead}")]
         if answer.error is not None:
-            return [self._handshake_failed(answer.error)]
+            return [self._handshake_failed(answer.error, by_server=True)]
         self._ready = True
         return [Ready()]
 
@@ -339,9 +340,9 @@ class Hub:
             del answer.result  # encoded as null, and both result and error would be a protocol error
             self._send(answer)
 
-    def _handshake_failed(self, reason: str) -> HandshakeFailed:
+    def _handshake_failed(self, reason: str, *, by_server: bool = False) -> HandshakeFailed:
         self._over = True
-        return HandshakeFailed(reason)
+        return HandshakeFailed(reason, by_server)
 
     def _broken(self, reason: str) -> Broken:
         self._over = True

@@ -1,0 +1,46 @@
+"""`mon closed`: closed positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli import cells
+from cli.grid import Column
+from cli.rows import SetView, gain_column, in_currency, number_column, side_column, text_column, total_words
+from cli.screen import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from venues.records import ClosedPosition
+
+
+def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
+    """A new view."""
+    return SetView(
+        lambda rows: columns(rows, epoch_ms()), "nothing has come yet", nothing="no closed position", totals=totals
+    )
+
+
+def columns(rows: Sequence[ClosedPosition], now: int) -> list[Column]:
+    """Symbol, side, size, prices, what it came to, and how long ago."""
+    ages = [cells.ABSENT if row.closed is None else cells.duration(now - row.closed) for row in rows]
+    units = {row.size_unit for row in rows}
+    unit = units.pop() if len(units) == 1 else None
+    return [
+        text_column("symbol", values(rows, "symbol"), keep=8),
+        side_column(values(rows, "side")),
+        number_column(unit or "size", values(rows, "size"), keep=9),
+        number_column("open", values(rows, "open_price"), keep=6),
+        number_column("close", values(rows, "close_price"), keep=6),
+        gain_column(in_currency("pnl", rows), values(rows, "realized_pnl"), keep=10),
+        number_column("notional", values(rows, "notional"), keep=2),
+        text_column("reason", values(rows, "reason"), keep=3),
+        text_column("position", values(rows, "position_id"), keep=1),
+        Column("closed", [f"{age} ago" if age != cells.ABSENT else age for age in ages], keep=7),
+    ]
+
+
+def totals(rows: Sequence[ClosedPosition]) -> str:
+    """The sum of what was realised."""
+    return f"{len(rows)} closed   {total_words(rows, 'realised PnL', 'realized_pnl', signed=True)}"

@@ -1,0 +1,539 @@
+"""B2TRADER: an ASP.NET Core SignalR hub at each of three paths, one stream invocation for each stream.
+
+Document: "WebSocket API" of the B2TRADER platform; what it leaves out is in the README's notes. The host is each
+broker's own. The token is in the query of the URL, so the URL itself is a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from venues import records
+from venues.b2trader_streams import VENUE, Common, Feed, VersionLesson, feed_for
+from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.driver import verdict
+from venues.errors import BadMessage, BookError, SetupError, UsageError
+from venues.venue import BadFrame, Item, Lost, Notice, Offer, Refused, SocketPing, StreamState
+from venues.wire import signalr
+from venues.wire.negotiation import negotiated, straight
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Mapping, Sequence
+
+    from venues.venue import (
+        Command,
+        Dial,
+        HttpRequest,
+        HttpResponse,
+        Line,
+        Now,
+        Out,
+        Session,
+        Settings,
+        Subscription,
+    )
+
+V4_ACCOUNT = "/frontoffice/ws/v4/account"
+V3_ACCOUNT = "/frontoffice/ws/v3/account"
+MARKETDATA = "/marketdata/v5/info"
+
+# stream → (hub, target)
+_HUBS = {
+    "orders": (V4_ACCOUNT, "OpenOrders"),
+    "positions": (V4_ACCOUNT, "OpenPositions"),
+    "closed": (V4_ACCOUNT, "ClosePositionsOrders"),
+    "balance": (V3_ACCOUNT, "FullBalance"),
+    "margin": (V3_ACCOUNT, "MarginData"),
+    "book": (MARKETDATA, "Book"),
+    "ticker": (MARKETDATA, "TradingData"),
+    "quotes": (MARKETDATA, "Tob"),
+    "candles": (MARKETDATA, "Chart"),
+    "watchlist": (MARKETDATA, "Summary"),
+    "ping": (MARKETDATA, ""),
+}
+SCALES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "1w", "1M")
+
+PING_EVERY = 1.0  # seconds, for the `ping` stream
+PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
+SHORTEST_PAUSE = 1.0  # seconds between two invocations of one stream, doubled from one to the next …
+LONGEST_PAUSE = 30.0
+STABLE_AFTER = 5.0  # … until one has lasted for so long
+FAILURES_AT_FIRST = 3  # an invocation that fails so often without ever having given data is refused
+
+# What the hub says when it does not say why; everything else that it says is an answer to what we asked for.
+_NO_REASON_GIVEN = re.compile(
+    r"(Failed to invoke '.*' due to an error on the server|An unexpected error occurred invoking '.*' on the server"
+    r"|An error occurred on the server while streaming results)\.?",
+    re.DOTALL,
+)
+
+_NOTHING: list[Item] = []
+_NOTHING_OUT: list[Out] = []
+
+
+class _Stream:
+    """One stream of a session: its feed, and the invocation that feeds it (None: it waits to be asked for again)."""
+
+    __slots__ = ("arguments", "asked_at", "due", "feed", "invocation", "live", "pause", "subscription", "target")
+
+    def __init__(self, subscription: Subscription, target: str, arguments: list[Any], feed: Feed) -> None:
+        self.subscription = subscription
+        self.target = target
+        self.arguments = arguments
+        self.feed = feed
+        self.invocation: str | None = None
+        self.live = False
+        self.asked_at = 0.0
+        self.pause = SHORTEST_PAUSE
+        self.due: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.subscription.stream
+
+
+# --- one connection ------------------------------------------------------------------------------------------------
+
+
+class B2TraderSession:
+    """One connection to one hub."""
+
+    def __init__(self, line: B2TraderLine, secrets: Mapping[str, str]) -> None:
+        self._line = line
+        self._token = secrets["token"]
+        self._hub = signalr.Hub()
+        self._streams = {
+            s.stream: _Stream(s, _HUBS[s.stream][1], line.arguments(s), line.feed(s))
+            for s in line.subscriptions
+            if s.stream != "ping"
+        }
+        self._by_invocation: dict[str, _Stream] = {}
+        self._measuring = any(s.stream == "ping" for s in line.subscriptions)
+        self._pings: deque[float] = deque()  # when those were sent that have no answer yet
+        self._next_ping: float | None = None
+        self._ping_is_late = False
+        self._leaving = False
+        self._out: list[Out] = []
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """Dials straight away, unless the configuration wants a negotiation first."""
+        if self._line.negotiates:
+            dial = yield from negotiated(self._line.hub_url, self._token, self._line.refused_negotiation)
+            return dial
+        return straight(self._line.hub_url, self._token)
+
+    def opened(self, now: Now) -> list[Item]:
+        """The handshake first."""
+        self._hub.opened(now)
+        return _NOTHING
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One frame of the hub."""
+        happenings = self._hub.receive(frame, now)
+        if len(happenings) == 1 and type(happenings[0]) is signalr.StreamItem:
+            return self._on_item(happenings[0], now)
+        return self._items(happenings, now)
+
+    def pong(self, now: Now) -> list[Item]:
+        """The round trip of the oldest ping."""
+        if not self._pings:
+            return _NOTHING
+        round_trip = now.mono - self._pings.popleft()
+        recovered: list[Item] = [StreamState("ping", "live")] if self._ping_is_late else []
+        self._ping_is_late = False
+        pong = records.Pong(
+            venue=VENUE,
+            env=self._line.common.env,
+            received=now.epoch_ms,
+            round_trip_ms=round(round_trip * 1000, 3),
+        )
+        return [*recovered, pong]
+
+    def deadline(self) -> float | None:
+        """The hub's own, the next ping of the `ping` stream, or the moment to ask for a stream again."""
+        moments = [self._hub.deadline(), self._next_ping, *(stream.due for stream in self._streams.values())]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def tick(self, now: Now) -> list[Item]:
+        """Whatever is due."""
+        items = self._items(self._hub.tick(now), now)
+        if self._next_ping is not None and now.mono >= self._next_ping:
+            items = [*items, *self._ping_again(now)]
+        for stream in self._streams.values():
+            if stream.due is not None and now.mono >= stream.due:
+                self._ask_for(stream, now)
+        return items
+
+    def send(self, command: Command) -> None:
+        """Data flows one way only.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("b2trader takes no commands")
+
+    def leave(self, now: Now) -> None:
+        """Cancels every stream; the completions are awaited for two seconds at most."""
+        self._leaving = True
+        self._stop()
+        self._hub.leave(now)
+
+    def done(self) -> bool:
+        """Every cancellation is completed."""
+        return self._hub.done()
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """A close for the token's sake is told by its words; any other is a lost connection."""
+        self._stop()
+        if _is_about_the_token(reason):
+            return [self._line.credential_refused(self._names(), reason)]
+        return []
+
+    def take(self) -> list[Out]:
+        """The hub's messages and our pings."""
+        messages = self._hub.take()
+        if not messages and not self._out:
+            return _NOTHING_OUT
+        out, self._out = [*messages, *self._out], []
+        return out
+
+    # --- what happens on the hub
+
+    def _items(self, happenings: list[signalr.Happening], now: Now) -> list[Item]:
+        items: list[Item] = []
+        for happening in happenings:
+            match happening:
+                case signalr.StreamItem():
+                    items += self._on_item(happening, now)
+                case signalr.Ready():
+                    items += self._on_ready(now)
+                case signalr.StreamEnd():
+                    items += self._on_end(happening, now)
+                case signalr.ProtocolError():
+                    items += self._on_protocol_error(happening, now)
+                case signalr.HandshakeFailed():
+                    items.append(self._handshake_failed(happening))
+                case signalr.HubClosed():
+                    items.append(self._hub_closed(happening))
+                case signalr.Broken():
+                    items.append(Lost(happening.reason))
+                case signalr.Invocation():
+                    pass
+        if items and isinstance(items[-1], Lost | Refused):
+            self._stop()
+        return items
+
+    def _on_ready(self, now: Now) -> list[Item]:
+        items: list[Item] = []
+        for stream in self._streams.values():
+            self._ask_for(stream, now)
+            items.append(StreamState(stream.name, "syncing"))
+        if self._measuring:
+            self._line.proven("ping")
+            items.append(StreamState("ping", "live"))
+            self._send_ping(now)
+        return items
+
+    def _on_item(self, item: signalr.StreamItem, now: Now) -> list[Item]:
+        stream = self._by_invocation.get(item.invocation_id)
+        if stream is None:
+            return _NOTHING  # of an invocation that was given up earlier in this very frame
+        feed = stream.feed
+        try:
+            taken: list[Any] = feed.take(item.item, now)
+        except BookError as problem:
+            return [*self._resync(stream, str(problem), now), *self._lesson_learnt()]
+        except BadMessage as problem:
+            return self._bad_item(stream, str(problem), now)
+        except DECODE_ERRORS as error:
+            return self._bad_item(stream, explain(error), now)
+        if stream.live or not feed.whole:
+            return taken
+        stream.live = True
+        self._line.proven(stream.name)
+        return [StreamState(stream.name, "live"), *taken]
+
+    def _on_end(self, end: signalr.StreamEnd, now: Now) -> list[Item]:
+        stream = self._by_invocation.pop(end.invocation_id, None)
+        if stream is None:
+            return _NOTHING
+        had_data, stream.invocation = stream.live, None
+        error = end.error
+        if error is None:
+            return self._resync(stream, f"the venue ended {stream.target}", now)
+        said = excerpt(error, 300)
+        if _is_about_the_token(error):
+            return [self._line.credential_refused(stream.name, said)]
+        gave_no_reason = _NO_REASON_GIVEN.fullmatch(error) is not None
+        if error.startswith("Unknown hub method"):
+            return [Refused(f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}")]
+        if gave_no_reason and not self._line.failed_for_good(stream.name):
+            return self._resync(stream, said, now)
+        if not gave_no_reason and had_data:
+            return self._resync(stream, said, now)
+        return [Refused(f"b2trader refuses {stream.name} of {self._line.of_what(stream.subscription)}: {said}")]
+
+    def _on_protocol_error(self, problem: signalr.ProtocolError, now: Now) -> list[Item]:
+        items: list[Item] = [BadFrame(f"{problem.reason} (b2trader)")]
+        if problem.invocation_id is None:
+            concerned = [stream for stream in self._streams.values() if stream.invocation is not None]
+        else:
+            stream = self._by_invocation.get(problem.invocation_id)
+            concerned = [] if stream is None else [stream]
+        for stream in concerned:
+            items += self._resync(stream, f"bad message: {problem.reason}", now)
+        return items
+
+    def _bad_item(self, stream: _Stream, problem: str, now: Now) -> list[Item]:
+        bad = BadFrame(f"{problem} (b2trader {stream.target})")
+        return [bad, *self._resync(stream, f"bad item: {problem}", now)]
+
+    def _handshake_failed(self, failed: signalr.HandshakeFailed) -> Refused | Lost:
+        if not failed.by_server:
+            return Lost(f"{failed.reason}; is {self._line.path} at this address a SignalR hub?")
+        if _is_about_the_token(failed.reason):
+            return self._line.credential_refused(self._names(), failed.reason)
+        return Lost(f"the hub refused the handshake: {excerpt(failed.reason, 300)}", retry=False)
+
+    def _hub_closed(self, closed: signalr.HubClosed) -> Refused | Lost:
+        said = f": {excerpt(closed.error, 300)}" if closed.error else ""
+        if closed.error and _is_about_the_token(closed.error):
+            return self._line.credential_refused(self._names(), closed.error)
+        if closed.allow_reconnect:
+            return Lost(f"the hub closed the connection and allows a new one{said}")
+        return Lost(f"the hub closed the connection for good{said}", retry=False)
+
+    def _lesson_learnt(self) -> list[Item]:
+        lesson = self._line.lesson
+        words, lesson.to_say = lesson.to_say, ""
+        return [Notice(words)] if words else []
+
+    # --- asking, and asking again
+
+    def _ask_for(self, stream: _Stream, now: Now) -> None:
+        stream.due = None
+        stream.feed.begin()
+        stream.asked_at = now.mono
+        stream.invocation = self._hub.stream(stream.target, stream.arguments)
+        self._by_invocation[stream.invocation] = stream
+
+    def _resync(self, stream: _Stream, reason: str, now: Now) -> list[Item]:
+        """What is shown may be wrong: a new invocation brings a new full state, of the old one nothing counts."""
+        if stream.invocation is not None:
+            self._by_invocation.pop(stream.invocation, None)
+            self._hub.cancel(stream.invocation)
+            stream.invocation = None
+        stream.live = False
+        due = stream.asked_at + stream.pause
+        stable = now.mono - stream.asked_at >= STABLE_AFTER
+        stream.pause = SHORTEST_PAUSE if stable else min(stream.pause * 2, LONGEST_PAUSE)
+        state = StreamState(stream.name, "stale", f"{reason}; subscribing again")
+        if self._leaving:
+            return [state]
+        if due <= now.mono:
+            self._ask_for(stream, now)
+        else:
+            stream.due = due
+        return [state]
+
+    def _stop(self) -> None:
+        self._next_ping = None
+        for stream in self._streams.values():
+            stream.due = None
+
+    def _names(self) -> str:
+        return ", ".join(s.stream for s in self._line.subscriptions)
+
+    # --- pings
+
+    def _send_ping(self, now: Now) -> None:
+        self._out.append(SocketPing())
+        self._pings.append(now.mono)
+        self._next_ping = now.mono + PING_EVERY
+
+    def _ping_again(self, now: Now) -> list[Item]:
+        if not self._pings or now.mono - self._pings[0] < PING_LATE:
+            self._send_ping(now)
+            return _NOTHING
+        # Answers come in order: one more ping would only make the queue longer.
+        self._next_ping = now.mono + PING_EVERY
+        if self._ping_is_late:
+            return _NOTHING
+        self._ping_is_late = True
+        return [StreamState("ping", "stale", f"no answer to a WebSocket ping for {PING_LATE:.0f} s")]
+
+
+def _is_about_the_token(text: str) -> bool:
+    lower = text.lower()
+    return "unauthorized" in lower or "unauthenticated" in lower or "token expired" in lower
+
+
+# --- what outlives a connection ------------------------------------------------------------------------------------
+
+
+class B2TraderLine:
+    """One hub. Knows whether the token has ever been good, and how the book's versions count here."""
+
+    def __init__(self, path: str, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+        values = settings.values
+        self.path = path
+        self.subscriptions = subscriptions
+        self.account_id = _text(values, "account_id")
+        self.negotiates = _flag(values, "negotiate")
+        self.hub_url = settings.url.rstrip("/") + path
+        self.common = Common(settings.label, _text(values, "root_asset") or "RAT")
+        self.lesson = VersionLesson()
+        self._token_was_good = False
+        self._gave_data: set[str] = set()
+        self._failures: dict[str, int] = {}
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        return B2TraderSession(self, secrets)
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """401 and 403 are the token's; 404 says that there is no hub, or, negotiated, that its id is gone."""
+        said = f"HTTP {status}" + (f": {body}" if body else "")
+        if status in (401, 403):
+            return self.credential_refused(", ".join(s.stream for s in self.subscriptions), said)
+        if status == 404 and self.negotiates:
+            return Lost(f"the hub does not know the connection any more that was negotiated ({said})")
+        if status == 404:
+            return self._no_hub(said)
+        if status == 409:
+            return Lost(f"the hub has this connection already ({said})")
+        if status == 400 and not self.negotiates:
+            return Refused(f"the hub refused the connection ({said}); if it wants a negotiation, set negotiate = true")
+        return verdict(status, body)
+
+    def refused_negotiation(self, status: int, body: str) -> Refused | Lost:
+        """What an HTTP status means as the answer to a negotiation."""
+        said = f"HTTP {status}" + (f": {body}" if body else "")
+        return self._no_hub(said) if status == 404 else self.refused(status, body)
+
+    def credential_refused(self, streams: str, said: str) -> Refused | Lost:
+        """Final for a token that was never good; one that was may have expired, so one new token is tried."""
+        if self._token_was_good:
+            self._token_was_good = False
+            return Lost(
+                f"b2trader does not accept the token for {streams} any more ({said}); connecting with a new one"
+            )
+        return Refused(
+            f"b2trader refused the token for {streams} ({said}); check token, and that account_id is an account of it"
+        )
+
+    def proven(self, stream: str) -> None:
+        """A full state was here, so the token is good."""
+        self._token_was_good = True
+        self._gave_data.add(stream)
+        self._failures.pop(stream, None)
+
+    def failed_for_good(self, stream: str) -> bool:
+        """One more invocation failed for no given reason; True when it never gave anything and has failed enough."""
+        self._failures[stream] = self._failures.get(stream, 0) + 1
+        return stream not in self._gave_data and self._failures[stream] >= FAILURES_AT_FIRST
+
+    def feed(self, subscription: Subscription) -> Feed:
+        """A stream's state for a new connection."""
+        return feed_for(subscription, self.common, self.lesson)
+
+    def arguments(self, subscription: Subscription) -> list[Any]:
+        """What the invocation of a stream says: the account first, then the market, or a list of markets."""
+        symbols = subscription.symbols
+        match B2TRADER.streams[subscription.stream].symbols:
+            case "none":
+                return [self.account_id]
+            case "many":
+                return [self.account_id, list(dict.fromkeys(symbols))]
+            case "one":
+                scale = f"@{subscription.interval}" if subscription.stream == "candles" else ""
+                return [self.account_id, symbols[0] + scale]
+
+    def of_what(self, subscription: Subscription) -> str:
+        """The markets or the account, for messages."""
+        return " ".join(subscription.symbols) or f"account {self.account_id}"
+
+    def _no_hub(self, said: str) -> Lost:
+        return Lost(f"there is no hub at {self.path} of this address ({said}); check url, which comes before it",
+                    retry=False)  # fmt: skip
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    """A value that is text; empty when it is not set."""
+    value = values.get(name, "")
+    if not isinstance(value, str) or not value.isprintable() or value != value.strip():
+        raise SetupError(f"expected plain text as {name} of b2trader, got {excerpt(repr(value), 60)}")
+    return value
+
+
+def _flag(values: Mapping[str, Any], name: str) -> bool:
+    value = values.get(name, False)
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value.lower() not in known:
+        raise SetupError(f"expected true or false as {name} of b2trader, got {excerpt(repr(value), 60)}")
+    return known[value.lower()]
+
+
+class B2Trader:
+    """The registry's entry."""
+
+    name = VENUE
+    environments: Mapping[str, str] = {"production": ""}  # the host is each broker's own
+    secrets: Mapping[str, str] = {"token": "the trader token (access_token); part of the URL"}
+    values: Mapping[str, str] = {
+        "account_id": "the id of the trading account",
+        "root_asset": "the platform's root asset, which RAT figures are in, e.g. USD",
+        "negotiate": "true: negotiate over HTTP before the WebSocket is opened",
+    }
+    required: Collection[str] = ("account_id",)
+    example = "spot.btc_usdt"
+    streams: Mapping[str, Offer] = {
+        "book": Offer("Book"),
+        "quotes": Offer("Tob", symbols="many"),
+        "ticker": Offer("TradingData", symbols="many"),
+        "watchlist": Offer("Summary", symbols="many"),
+        "candles": Offer("Chart"),
+        "orders": Offer("OpenOrders", symbols="none"),
+        "positions": Offer("OpenPositions", symbols="none"),
+        "closed": Offer("ClosePositionsOrders", symbols="none"),
+        "balance": Offer("FullBalance", symbols="none"),
+        "margin": Offer("MarginData", symbols="none"),
+        "ping": Offer("WebSocket ping", symbols="none"),
+    }
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: not of the form <type>.<base>_<quote>.
+        """
+        if not re.fullmatch(r"[a-z0-9]+\.[a-z0-9.-]+_[a-z0-9.-]+", symbol):
+            raise UsageError(f'expected a market like cfd.eur_chf (<type>.<base>_<quote>), got "{symbol}"')
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket a hub; a stream that is asked for twice gets another.
+
+        Raises:
+            UsageError: the venue has no candles of such a length.
+            SetupError: a value of the settings cannot be used.
+        """
+        groups: list[tuple[str, list[Subscription]]] = []
+        for subscription in subscriptions:
+            if subscription.stream == "candles" and subscription.interval not in SCALES:
+                known = ", ".join(SCALES)
+                raise UsageError(
+                    f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"'
+                )
+            path = _HUBS[subscription.stream][0]
+            for of_path, group in groups:
+                if of_path == path and all(other.stream != subscription.stream for other in group):
+                    group.append(subscription)
+                    break
+            else:
+                groups.append((path, [subscription]))
+        return [B2TraderLine(path, group, settings) for path, group in groups]
+
+
+B2TRADER = B2Trader()

@@ -1,0 +1,36 @@
+"""Times from the wire that are text."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from venues.errors import BadMessage
+from venues.numbers import shown
+
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def iso_ms(text: str, path: str) -> int:
+    """Milliseconds since the epoch from ISO 8601 with up to 9 digits of fraction, finer ones cut; UTC unless it says.
+
+    Raises:
+        BadMessage: not such a time; names `path`.
+    """
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise BadMessage(f"expected a time such as 2025-05-20T17:22:31.899Z at `{path}`, got {shown(text)}")
+    seconds, fraction, sign, hours, minutes = match.groups()
+    try:
+        moment = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
+    except ValueError:
+        raise BadMessage(f"expected a time that exists at `{path}`, got {shown(text)}") from None
+    epoch_ms = (moment - _EPOCH) // _MILLISECOND + int((fraction or "0").ljust(3, "0")[:3])
+    if sign is not None:
+        offset = (int(hours) * 60 + int(minutes)) * 60_000
+        epoch_ms += -offset if sign == "+" else offset
+    return epoch_ms
