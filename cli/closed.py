@@ -41,6 +41,6 @@ def columns(rows: Sequence[ClosedPosition], now: int) -> list[Column]:
     ]
 
 
-def totals(rows: Sequence[ClosedPosition]) -> str:
-    """The sum of what was realised."""
-    return f"{len(rows)} closed   {total_words(rows, 'realised PnL', 'realized_pnl', signed=True)}"
+def totals(rows: Sequence[ClosedPosition]) -> list[str]:
+    """How many, and the sum of what was realised."""
+    return [f"{len(rows)} closed", total_words(rows, "realised PnL", "realized_pnl", signed=True)]

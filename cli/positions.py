@@ -46,7 +46,7 @@ def columns(positions: Sequence[Position], now: int) -> list[Column]:
     if was_sent(positions, "entry_price", "market_price"):
         made += [
             number_column("entry", values(positions, "entry_price"), keep=5),
-            number_column("market", values(positions, "market_price"), keep=6),
+            number_column("market", values(positions, "market_price"), keep=5),
         ]
     if was_sent(positions, "unrealized_pnl"):
         made += [
@@ -68,16 +68,17 @@ def columns(positions: Sequence[Position], now: int) -> list[Column]:
     if was_sent(positions, "time"):
         made.append(time_column("time", values(positions, "time"), keep=1, millis=False))
     else:
-        made.append(age_column("age", positions, now, keep=5))
+        made.append(age_column("age", positions, now, keep=7))
     return made
 
 
-def totals(positions: Sequence[Position]) -> str:
-    """The sums of what adds up, where the venue sends it."""
+def totals(positions: Sequence[Position]) -> list[str]:
+    """How many, and the sums of what adds up, where the venue sends it."""
+    count = f"{len(positions)} open"
     if not was_sent(positions, "unrealized_pnl", "used_margin"):
-        return f"{len(positions)} open"
+        return [count]
     pnl = total_words(positions, "unrealised PnL", "unrealized_pnl", signed=True)
-    return f"{len(positions)} open   {pnl}   {total_words(positions, 'used margin', 'used_margin')}"
+    return [count, pnl, total_words(positions, "used margin", "used_margin")]
 
 
 def _size_title(positions: Sequence[Position]) -> str:

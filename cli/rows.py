@@ -6,6 +6,7 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from cli import cells
@@ -30,7 +31,7 @@ class SetView:
         empty: str,
         *,
         nothing: str | None = None,
-        totals: Callable[[Sequence[Any]], str] | None = None,
+        totals: Callable[[Sequence[Any]], list[str]] | None = None,
         newest_first: bool = True,
     ) -> None:
         """`empty` is said while nothing has come, `nothing` of a full state without a row; `totals` below the rows."""
@@ -73,12 +74,12 @@ class SetView:
         gone = list(self._gone)
         if not rows and not gone:
             return [Text(self._empty, style="dim")]
-        sums = [Text(self._totals(rows), style="bold")] if self._totals is not None and rows else []
-        shown, hidden = _that_fit([*rows, *gone], height - 2 * len(sums))
+        sums = _sum_lines(self._totals(rows), width) if self._totals is not None and rows else []
+        shown, hidden = _that_fit([*rows, *gone], height - len(sums))
         lines = lay_out(self._columns(shown), width)
         for line in lines[1 + len(rows) :]:
             line.stylize("strike dim")
-        return [*lines, *hidden, *(line for total in sums for line in (Text(), total))]
+        return [*lines, *hidden, *sums]
 
 
 class EventView:
@@ -109,6 +110,13 @@ class EventView:
             return [Text(self._empty, style="dim")]
         head, *rows = lay_out(self._columns(events), width)
         return [head, *_with_gaps(shown, iter(rows))]
+
+
+def _sum_lines(parts: list[str], width: int) -> list[Text]:
+    """An empty line, then the parts beside or below each other; a figure that does not fit is not shown in part."""
+    together = "   ".join(parts)
+    lines = [together] if cell_len(together) <= width else parts
+    return [Text(), *(Text(line if cell_len(line) <= width else "#" * width, style="bold") for line in lines)]
 
 
 def _with_gaps(shown: Sequence[Any], rows: Iterator[Text]) -> list[Text]:

@@ -488,41 +488,68 @@ def skip(session: Session, invocation: int, seconds: float) -> list[Any]:
     return items
 
 
+def resynced(session: Session, invocation: int, seconds: float, content: dict[str, object] | None = None) -> list[Any]:
+    return session.receive(frame(item(invocation, content or whole(10))), at(seconds))
+
+
 def test_that_versions_skip_here_is_learnt_once_and_kept_across_reconnects() -> None:
     line = line_for("book")
     session = ready(line)
-    for invocation in range(2):
-        assert told(skip(session, invocation, 10 + 10 * invocation)) == ["stale"]
-    items = skip(session, 2, 30)
-    assert told(items) == ["stale", "Notice"]
+    for invocation in range(3):
+        assert told(skip(session, invocation, 10 * invocation)) == ["stale"]
+    items = resynced(session, 3, 30)
+    assert told(items) == ["live", "Notice", "Book"]
     assert isinstance(items[1], Notice)
     assert "only has to grow" in items[1].text
-    for again in (session, ready(line)):
-        invocation = 3 if again is session else 0
-        again.receive(frame(item(invocation, whole(20))), at(45))
-        (shown,) = again.receive(frame(item(invocation, book(29, {"1.1": "1"}, {}))), at(45))
-        assert isinstance(shown, Book)
-        assert again.receive(frame(item(invocation, book(29, {"1.1": "7"}, {}))), at(46)) == []
+    assert told(session.receive(frame(item(3, book(19, {"1.1": "1"}, {}))), at(31))) == ["Book"]
+    again = ready(line)
+    assert told(resynced(again, 0, 45)) == ["live", "Book"]
+    (shown,) = again.receive(frame(item(0, book(29, {"1.1": "1"}, {}))), at(45))
+    assert isinstance(shown, Book)
+    assert again.receive(frame(item(0, book(29, {"1.1": "7"}, {}))), at(46)) == []
 
 
-def test_skips_that_are_far_apart_or_around_a_crossed_book_prove_nothing() -> None:
-    session = ready(line_for("book"))
-    for invocation in range(3):
-        assert told(skip(session, invocation, 10 + 10 * invocation)) == (
-            ["stale"] if invocation < 2 else ["stale", "Notice"]
-        )
+def three_skips(session: Session, before_the_last: list[dict[str, object]]) -> list[Any]:
+    """What is said once the full state after the third skip is here."""
+    for invocation in range(2):
+        skip(session, invocation, 10 * invocation)
+    resynced(session, 2, 20)
+    for content in before_the_last:
+        session.receive(frame(item(2, content)), at(20))
+    session.receive(frame(item(2, book(1000, {"1.1": "1"}, {}))), at(20))
+    session.tick(at(29))
+    return told(resynced(session, 3, 30))
+
+
+def test_three_skips_within_200_deltas_and_no_more() -> None:
+    deltas = [book(version, {"1.1": str(version)}, {}) for version in range(11, 11 + 198)]
+    assert three_skips(ready(line_for("book")), deltas[:-1]) == ["live", "Notice", "Book"]
+    assert three_skips(ready(line_for("book")), deltas) == ["live", "Book"]
+
+
+def test_a_crossed_book_between_skips_is_no_proof() -> None:
     session = ready(line_for("book"))
     for invocation in range(2):
-        skip(session, invocation, 10 + 10 * invocation)
-    session.receive(frame(item(2, whole(1))), at(30))
-    session.receive(frame(*(item(2, book(version, {"1.1": "1"}, {})) for version in range(2, 202))), at(31))
-    assert told(session.receive(frame(item(2, book(300, {}, {}))), at(32))) == ["stale"]
-    session = ready(line_for("book"))
-    for invocation in range(2):
-        skip(session, invocation, 10 + 10 * invocation)
-    session.receive(frame(item(2, whole(1)), item(2, book(2, {"1.3": "1"}, {}))), at(30))
-    session.tick(at(39))
-    assert told(skip(session, 3, 40)) == ["stale"]
+        skip(session, invocation, 10 * invocation)
+    session.receive(frame(item(2, whole(1)), item(2, book(2, {"1.3": "1"}, {}))), at(20))
+    session.tick(at(29))
+    skip(session, 3, 30)
+    assert told(resynced(session, 4, 40)) == ["live", "Book"]
+
+
+def test_a_skip_that_lost_something_is_no_proof() -> None:
+    """The full state of the very version that came after the skip would be the book that was held, with that delta."""
+    for bid, proves in (("5", True), ("4", False)):
+        session = ready(line_for("book"))
+        resynced(session, 0, 0)
+        said: list[str] = []
+        for invocation, version in ((1, 12), (2, 14), (3, 16)):
+            changes = {"1.1": "1"} if invocation == 1 else {}
+            session.receive(frame(item(invocation - 1, book(version, changes, {}))), at(10 * invocation))
+            session.tick(at(10 * invocation + 8))
+            state = book(version, {"1.0": bid, "1.1": "1"}, {"1.2": "5"}, snapshot=True)
+            said += told(resynced(session, invocation, 10 * invocation + 9, state))
+        assert ("Notice" in said) is proves, said
 
 
 def test_subscribing_again_is_paced() -> None:

@@ -59,7 +59,7 @@ PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
 SHORTEST_PAUSE = 1.0  # seconds between two invocations of one stream, doubled from one to the next …
 LONGEST_PAUSE = 30.0
-STABLE_AFTER = 5.0  # … until one has lasted for so long
+STABLE_AFTER = 3.0  # … until one has lasted for so long
 FAILURES_AT_FIRST = 3  # an invocation that fails so often without ever having given data is refused
 
 # What the hub says when it does not say why; everything else that it says is an answer to what we asked for.
@@ -244,16 +244,19 @@ class B2TraderSession:
         try:
             taken: list[Any] = feed.take(item.item, now)
         except BookError as problem:
-            return [*self._resync(stream, str(problem), now), *self._lesson_learnt()]
+            return self._resync(stream, str(problem), now)
         except BadMessage as problem:
             return self._bad_item(stream, str(problem), now)
         except DECODE_ERRORS as error:
-            return self._bad_item(stream, explain(error), now)
+            problem_there = (
+                explain(error).replace(" at `", " at `item").replace("`item", "`item.").replace("item.[", "item[")
+            )
+            return self._bad_item(stream, problem_there, now)
         if stream.live or not feed.whole:
             return taken
         stream.live = True
         self._line.proven(stream.name)
-        return [StreamState(stream.name, "live"), *taken]
+        return [StreamState(stream.name, "live"), *self._lesson_learnt(), *taken]
 
     def _on_end(self, end: signalr.StreamEnd, now: Now) -> list[Item]:
         stream = self._by_invocation.pop(end.invocation_id, None)
@@ -265,7 +268,7 @@ class B2TraderSession:
             return self._resync(stream, f"the venue ended {stream.target}", now)
         said = excerpt(error, 300)
         if _is_about_the_token(error):
-            return [self._line.credential_refused(stream.name, said)]
+            return [self._line.credential_refused(stream.name, said, what="the token or the account")]
         gave_no_reason = _NO_REASON_GIVEN.fullmatch(error) is not None
         if error.startswith("Unknown hub method"):
             return [Refused(f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}")]
@@ -413,7 +416,7 @@ class B2TraderLine:
         said = f"HTTP {status}" + (f": {body}" if body else "")
         return self._no_hub(said) if status == 404 else self.refused(status, body)
 
-    def credential_refused(self, streams: str, said: str) -> Refused | Lost:
+    def credential_refused(self, streams: str, said: str, *, what: str = "the token") -> Refused | Lost:
         """Final for a token that was never good; one that was may have expired, so one new token is tried."""
         if self._token_was_good:
             self._token_was_good = False

@@ -8,7 +8,7 @@ have none: the first item is the whole state, later ones are upserts by id.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -56,6 +56,8 @@ _GONE_ORDERS: dict[str, records.OrderStatus] = {
 }
 _ORDER_STATUS = _OPEN_ORDERS | _GONE_ORDERS
 
+_EVERY_LEVEL = 1_000_000_000
+_Amounts: TypeAlias = "tuple[Decimal, Decimal]"
 _NOTHING: list[Any] = []
 _LEVEL = records.Level
 
@@ -415,34 +417,39 @@ class VersionLesson:
     """What this host has taught about a book's version; outlives reconnects.
 
     The document shows a version and does not say that it counts by one. That is assumed until skips prove normal:
-    three resyncs within 200 deltas while the book was never crossed.
+    three resyncs within 200 deltas while the book was never crossed, and while no new full state told that what was
+    skipped was lost.
     """
 
     def __init__(self) -> None:
         self.skips_are_normal = False
         self.to_say = ""  # said once, by whoever clears it
-        self._deltas = 0
-        self._skips: deque[int] = deque(maxlen=SKIPS_THAT_PROVE)
+        self.deltas = 0  # looked at so far
+        self._resyncs: deque[int] = deque(maxlen=SKIPS_THAT_PROVE)
 
-    def delta(self) -> None:
-        """One more delta was looked at."""
-        self._deltas += 1
-
-    def skipped(self) -> None:
-        """A version was skipped."""
+    def resynced(self, skipped_at: int) -> None:
+        """The full state after a skip is here; `skipped_at` is what `deltas` was then."""
         if self.skips_are_normal:
             return
-        self._skips.append(self._deltas)
-        if len(self._skips) == SKIPS_THAT_PROVE and self._deltas - self._skips[0] < WITHIN_DELTAS:
+        self._resyncs.append(skipped_at)
+        if len(self._resyncs) == SKIPS_THAT_PROVE and skipped_at - self._resyncs[0] < WITHIN_DELTAS:
             self.skips_are_normal = True
             self.to_say = (
                 f"book versions skip at this host ({SKIPS_THAT_PROVE} times within {WITHIN_DELTAS} deltas, and the "
                 "book was never crossed): from now on a version only has to grow, so a lost delta would go unnoticed"
             )
 
-    def crossed(self) -> None:
-        """The book was crossed: skips before it prove nothing."""
-        self._skips.clear()
+    def contradicted(self) -> None:
+        """The book was crossed, or something was lost: skips before that prove nothing."""
+        self._resyncs.clear()
+
+
+class _Skip(NamedTuple):
+    """A version that was skipped: when, and the book that there would be if nothing was lost (None: a crossed one)."""
+
+    at: int
+    version: int
+    book: tuple[list[_Amounts], list[_Amounts]] | None
 
 
 class BookFeed:
@@ -456,6 +463,7 @@ class BookFeed:
         self._lesson = lesson
         self._book = OrderBook(contiguous=not lesson.skips_are_normal)
         self._shown: tuple[list[Level], list[Level]] | None = None
+        self._skip: _Skip | None = None
 
     def begin(self) -> None:
         """Nothing is known; the lesson stays."""
@@ -498,19 +506,47 @@ class BookFeed:
             return None
         version = _version(message.version)
         bids, asks = _levels(message.bids, "bids"), _levels(message.asks, "asks")
+        delta = BookDelta(bids, asks, version)
         try:
             if message.snapshot:
                 self._book.snapshot(bids, asks, version)
                 self.whole = True
+                self._learn(version)
                 return message
-            self._lesson.delta()
-            return message if self._book.apply(BookDelta(bids, asks, version)) else None
+            self._lesson.deltas += 1
+            return message if self._book.apply(delta) else None
         except SequenceGap:
-            self._lesson.skipped()
+            self._skip = self._skipped(delta, version)
             raise
         except CrossedBook:
-            self._lesson.crossed()
+            self._lesson.contradicted()
             raise
+
+    def _skipped(self, delta: BookDelta, version: int) -> _Skip:
+        self._book.contiguous, self._book.whole = False, True
+        try:
+            self._book.apply(delta)
+        except CrossedBook:
+            self._lesson.contradicted()
+            return _Skip(self._lesson.deltas, version, None)
+        finally:
+            self._book.distrust()
+        return _Skip(self._lesson.deltas, version, self._amounts())
+
+    def _learn(self, version: int) -> None:
+        """What a full state says about the skip before it."""
+        skip, self._skip = self._skip, None
+        if skip is None or skip.book is None:
+            return
+        if skip.version == version and skip.book != self._amounts():
+            self._lesson.contradicted()
+            return
+        self._lesson.resynced(skip.at)
+        self._book.contiguous = not self._lesson.skips_are_normal
+
+    def _amounts(self) -> tuple[list[_Amounts], list[_Amounts]]:
+        bids, asks = self._book.bids(_EVERY_LEVEL), self._book.asks(_EVERY_LEVEL)
+        return [(level.price, level.size) for level in bids], [(level.price, level.size) for level in asks]
 
 
 def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:

@@ -238,8 +238,15 @@ class Connection:
             ):
                 retry_after = _retry_after(response.headers.get("Retry-After"), self._clock.now())
                 return HttpResponse(response.status, await _body_of(response), retry_after)
+        except aiohttp.ClientConnectorCertificateError:
+            reason = f"the TLS certificate of {_place(request.shown)} is not trusted"
+            raise self._no_connection(reason, retry=False) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise self._no_connection(f"the proxy refused (HTTP {error.status})", retry=error.status >= 500) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._no_connection(f"no answer from {_place(request.shown)}: {type(error).__name__}") from None
+            refused = isinstance(getattr(error, "os_error", error), ConnectionRefusedError)
+            words = "connection refused" if refused else f"connection failed ({type(error).__name__})"
+            raise self._no_connection(f"cannot reach {_place(request.shown)}: {words}") from None
 
     async def _dial(self, dial: Dial) -> ClientConnection:
         _refuse_plain(dial.url, dial.shown)

@@ -156,7 +156,7 @@ class Recording:
             RecordingError: the file is missing, or is no recording of a version known here.
         """
         self._path = path
-        self._lines = self._read_lines()
+        self._lines = _read_lines(path)
         try:
             first = next(self._lines, b"")
         except DamagedRecording as error:
@@ -182,25 +182,28 @@ class Recording:
             try:
                 yield _EVENT.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                raise self._damaged(number) from error
+                raise _damaged(self._path, number) from error
 
-    def _read_lines(self) -> Iterator[bytes]:
-        number = 0
-        try:
-            with self._path.open("rb") as raw:
-                zipped = raw.read(2) == b"\x1f\x8b"
-            with gzip.open(self._path) if zipped else self._path.open("rb") as lines:
-                for number, line in enumerate(lines, start=1):
-                    if not line.endswith(b"\n"):
-                        raise self._damaged(number)
-                    yield line
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise self._damaged(number + 1) from error
-        except OSError as error:
-            raise RecordingError(f"cannot read the recording {self._path}: {error.strerror}") from error
 
-    def _damaged(self, number: int) -> DamagedRecording:
-        return DamagedRecording(f"the recording {self._path} is damaged at line {number}; played up to there")
+def _read_lines(path: Path) -> Iterator[bytes]:
+    # Not a method: a generator that holds its `Recording` would keep the file open until garbage is collected.
+    number = 0
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if zipped else path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.endswith(b"\n"):
+                    raise _damaged(path, number)
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _damaged(path, number + 1) from error
+    except OSError as error:
+        raise RecordingError(f"cannot read the recording {path}: {error.strerror}") from error
+
+
+def _damaged(path: Path, number: int) -> DamagedRecording:
+    return DamagedRecording(f"the recording {path} is damaged at line {number}; played up to there")
 
 
 async def play(

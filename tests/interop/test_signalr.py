@@ -120,7 +120,7 @@ def test_mon_receives_what_the_reference_client_receives(node: Node, tmp_path: P
             variables = environment(simulator.port)
             ours: list[Program] = []
             for stream in streams:
-                command = (*stream.command, "--raw", "--duration", "3s")
+                command = (*stream.command, "--raw", "--duration", "4s")
                 ours.append(await stack.enter_async_context(mon(*command, environment=variables, home=tmp_path)))
             *codes, _ = await asyncio.gather(*(program.end() for program in ours), drained(client, ours))
             assert await client.end() == 0

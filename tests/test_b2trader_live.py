@@ -1,0 +1,176 @@
+"""B2TRADER over a real socket: a small hub of our own that negotiates, refuses, and forgets tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import WSMsgType, web
+
+from venues.b2trader import B2TRADER
+from venues.connection import Connection, SystemClock
+from venues.driver import Driver
+from venues.errors import VenueRefused, VenueUnreachable
+from venues.records import SnapshotEnd
+from venues.redaction import Redactor
+from venues.venue import Settings, Subscription
+
+if TYPE_CHECKING:
+    from venues import history
+
+TOKEN = "the-trader-token"
+SECRETS = (TOKEN, "other-token", "the-connection-token")
+PATH = "/frontoffice/ws/v4/account"
+
+
+class SmallHub:
+    """Serves one empty full state of orders to whoever brings a token that is good."""
+
+    def __init__(self) -> None:
+        self.good = {TOKEN}
+        self.seen: list[str] = []
+        self.expire: str | None = None
+        self.negotiation: dict[str, Any] | list[dict[str, Any]] = {}
+
+    async def negotiate(self, request: web.Request) -> web.Response:
+        self.seen.append(f"{request.headers.get('Authorization')} {request.path_qs}")
+        if request.query.get("access_token") not in self.good:
+            return web.Response(status=401)
+        answer = self.negotiation.pop(0) if isinstance(self.negotiation, list) else self.negotiation
+        return web.json_response(answer)
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(request.path_qs)
+        if request.query.get("access_token") not in self.good:
+            return web.Response(status=401)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                break
+            for text in message.data.split("\x1e")[:-1]:
+                await self.answer(socket, json.loads(text))
+        return socket
+
+    async def answer(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        if "protocol" in message:
+            await socket.send_str("{}\x1e")
+        elif message["type"] == 4:
+            item = {"type": 2, "invocationId": message["invocationId"], "item": []}
+            await socket.send_str(json.dumps(item) + "\x1e")
+            if self.expire is not None:
+                self.good = {self.expire} - {""}
+                error = "Failed to invoke 'OpenOrders' because user is unauthorized"
+                self.expire = None
+                end = {"type": 3, "invocationId": message["invocationId"], "error": error}
+                await socket.send_str(json.dumps(end) + "\x1e")
+        elif message["type"] == 5:
+            await socket.send_str(json.dumps({"type": 3, "invocationId": message["invocationId"]}) + "\x1e")
+
+
+async def watched(hub: SmallHub, tokens: list[str], *, enough: int = 1, **values: object) -> list[Any]:
+    """What is delivered until `enough` full states are here; what happened is in `hub.seen` and the recording."""
+    app = web.Application()
+    app.router.add_post("/{path:.*}/negotiate", hub.negotiate)
+    app.router.add_get("/{path:.*}", hub.connect)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    hub.seen.clear()
+    if isinstance(hub.negotiation, list):
+        for answer in hub.negotiation:
+            if "url" in answer:
+                answer["url"] = answer["url"].replace("PORT", str(port))
+    settings = Settings(url=f"ws://127.0.0.1:{port}", values={"account_id": "a", **values})
+    subscriptions = [Subscription("orders")]
+    (line,) = B2TRADER.lines(subscriptions, settings)
+    delivered: list[Any] = []
+    events: list[history.Event] = []
+
+    async def fetch() -> dict[str, str]:
+        return {"token": tokens.pop(0) if len(tokens) > 1 else tokens[0]}
+
+    def deliver(items: list[Any]) -> None:
+        delivered.extend(items)
+        if sum(isinstance(one, SnapshotEnd) for one in delivered) >= enough:
+            connection.leave()
+
+    connection = Connection(
+        Driver(line, subscriptions, venue="b2trader"),
+        fetch_secrets=fetch,
+        deliver=deliver,
+        clock=SystemClock(),
+        random=lambda: 0.0,
+        redactor=Redactor(),
+        tap=events.append,
+    )
+    try:
+        async with asyncio.timeout(20):
+            await connection.run()
+    finally:
+        await runner.cleanup()
+        told = repr(delivered) + repr(events)
+        assert not [secret for secret in SECRETS if secret in told]
+    return delivered
+
+
+def test_straight_away() -> None:
+    hub = SmallHub()
+    asyncio.run(watched(hub, [TOKEN]))
+    assert hub.seen == [f"{PATH}?access_token={TOKEN}"]
+
+
+def test_negotiated() -> None:
+    hub = SmallHub()
+    hub.negotiation = {"connectionToken": SECRETS[2], "connectionId": "i", "negotiateVersion": 1}
+    asyncio.run(watched(hub, [TOKEN], negotiate=True))
+    assert hub.seen == [
+        f"Bearer {TOKEN} {PATH}/negotiate?negotiateVersion=1&access_token={TOKEN}",
+        f"{PATH}?id={SECRETS[2]}&access_token={TOKEN}",
+    ]
+
+
+def test_redirected() -> None:
+    hub = SmallHub()
+    hub.good = {TOKEN, "other-token"}
+    hub.negotiation = [
+        {"url": "http://127.0.0.1:PORT/elsewhere?hub=h", "accessToken": "other-token"},
+        {"connectionId": "i d"},
+    ]
+    asyncio.run(watched(hub, [TOKEN], negotiate="true"))
+    assert hub.seen[1:] == [
+        "Bearer other-token /elsewhere/negotiate?hub=h&negotiateVersion=1&access_token=other-token",
+        "/elsewhere?hub=h&id=i%20d&access_token=other-token",
+    ]
+
+
+@pytest.mark.parametrize("negotiate", [False, True])
+def test_a_refused_token(negotiate: bool) -> None:
+    with pytest.raises(VenueRefused, match=r"refused the token for orders \(HTTP 401"):
+        asyncio.run(watched(SmallHub(), ["a-token-that-is-bad"], negotiate=negotiate))
+
+
+def test_a_negotiation_that_means_stop() -> None:
+    hub = SmallHub()
+    hub.negotiation = {"error": "not here"}
+    with pytest.raises(VenueRefused, match="not here"):
+        asyncio.run(watched(hub, [TOKEN], negotiate=True))
+    hub.negotiation = {"availableTransports": [{"transport": "LongPolling"}], "connectionId": "i"}
+    with pytest.raises(VenueUnreachable, match="offers LongPolling"):
+        asyncio.run(watched(hub, [TOKEN], negotiate=True))
+
+
+def test_an_expired_token_is_fetched_anew_once() -> None:
+    hub = SmallHub()
+    hub.expire = "other-token"
+    asyncio.run(watched(hub, [TOKEN, "other-token"], enough=2))
+    assert hub.seen == [f"{PATH}?access_token={token}" for token in (TOKEN, "other-token")]
+    hub = SmallHub()
+    hub.expire = ""
+    with pytest.raises(VenueRefused, match="HTTP 401"):
+        asyncio.run(watched(hub, [TOKEN], enough=2))
+    assert len(hub.seen) == 2
