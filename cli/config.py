@@ -352,7 +352,9 @@ def shown(config: Config) -> str:
     redactor = Redactor()
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
     known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
-    plain = {"url"} | {name for venue in VENUES for name in venue_named(venue).values}
+    venues = [venue_named(name) for name in VENUES]
+    plain = {"url"} | {name for venue in venues for name in venue.values}
+    plain -= {name for venue in venues for name in venue.secrets}
     for named in sorted(known):
         value = os.environ.get(named)
         if value and known[named] in plain:

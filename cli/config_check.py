@@ -42,6 +42,10 @@ def check(config: Config) -> tuple[list[str], bool]:
 
 def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
+    own = None if environment == PRODUCTION else environment
+    if not venue.environments[environment] and config.address_by_hand(venue, environment, profile) is None:
+        found.append((f"url: missing ({variable(venue.name, own, 'url')} or the config file)", True))
+        return [*found, *_check_values(config, venue, environment, profile, own)]
     try:
         url, label = config.address(venue, environment, profile)
         by_hand = config.address_by_hand(venue, environment, profile)
@@ -51,7 +55,13 @@ def _check_environment(config: Config, venue: Venue, environment: str, profile: 
             found.append((f"proxy: from {source.origin}", True))
     except SetupError as error:
         found.append((f"address: {error}", False))
-    own = None if environment == PRODUCTION else environment
+    return [*found, *_check_values(config, venue, environment, profile, own)]
+
+
+def _check_values(
+    config: Config, venue: Venue, environment: str, profile: str | None, own: str | None
+) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
     for name in venue.values:
         source = config.find(venue, environment, profile, name)
         if source is not None:

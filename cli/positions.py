@@ -74,9 +74,9 @@ def columns(positions: Sequence[Position], now: int) -> list[Column]:
 
 def totals(positions: Sequence[Position]) -> list[str]:
     """How many, and the sums of what adds up, where the venue sends it."""
-    count = f"{len(positions)} open"
     if not was_sent(positions, "unrealized_pnl", "used_margin"):
-        return [count]
+        return []  # a venue that sends changes only: how many there are is not known
+    count = f"{len(positions)} open"
     pnl = total_words(positions, "unrealised PnL", "unrealized_pnl", signed=True)
     return [count, pnl, total_words(positions, "used margin", "used_margin")]
 

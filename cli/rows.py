@@ -114,6 +114,8 @@ class EventView:
 
 def _sum_lines(parts: list[str], width: int) -> list[Text]:
     """An empty line, then the parts beside or below each other; a figure that does not fit is not shown in part."""
+    if not parts:
+        return []
     together = "   ".join(parts)
     lines = [together] if cell_len(together) <= width else parts
     return [Text(), *(Text(line if cell_len(line) <= width else "#" * width, style="bold") for line in lines)]

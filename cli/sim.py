@@ -38,7 +38,9 @@ def sim(
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap; may be given again."),
+        typer.Option(
+            help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], close[:5s], expel[:5s]; several."
+        ),
     ] = None,
     show_env: Annotated[
         bool, typer.Option("--show-env", help="Only show the variables that lead to a simulator on --port.")

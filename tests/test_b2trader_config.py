@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli import config
+from cli import config, config_check
 from venues.b2trader import B2TRADER
 from venues.errors import SetupError
 
@@ -75,7 +75,7 @@ def test_a_missing_account_id_names_both_places(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(SetupError) as error:
         known.access(B2TRADER, None, None)
     assert "set MON_B2TRADER_ACCOUNT_ID, or account_id under [venues.b2trader] in" in str(error.value)
-    lines, _ = config.check(known)
+    lines, _ = config_check.check(known)
     assert "  account_id: missing (MON_B2TRADER_ACCOUNT_ID or the config file)" in lines
 
 
@@ -83,7 +83,7 @@ def test_what_is_set_is_shown_and_the_token_is_not(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("MON_B2TRADER_TOKEN", "very-secret")
     monkeypatch.setenv("MON_B2TRADER_ACCOUNT_ID", "a1")
     known = configured(tmp_path, monkeypatch, f'[venues.b2trader]\nurl = "{URL}"\ntoken = "also-secret"')
-    said = config.shown(known) + "\n".join(config.check(known)[0])
+    said = config.shown(known) + "\n".join(config_check.check(known)[0])
     assert "MON_B2TRADER_ACCOUNT_ID is set: a1" in said
     assert "secret" not in said
 

@@ -638,7 +638,7 @@ def test_check_says_what_is_set_from_where_and_what_is_missing(home: Path, monke
     monkeypatch.setenv("MON_NEXUS_CLIENT_KEY", SECRET)
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{SECRET.replace('/', '')}@proxy.example")
     output, sound = checked(
-        '[venues.nexus]\nurl = "wss://by.hand.example"\n[venues.b2trader]\ntoken = "x"\n'
+        '[venues.nexus]\nurl = "wss://by.hand.example"\n[venues.b2trader]\ntoken = "x"\n[venues.later]\n'
         '[profiles.second.venues.nexus.staging]\nclient_key_command = ["echo", "s3cret"]\n'
     )
     path = home / "mon.toml"
@@ -657,7 +657,13 @@ nexus staging
   client_key: missing (MON_NEXUS_STAGING_CLIENT_KEY or the config file)
 nexus sim
   nothing is needed
-[venues.b2trader] is for a venue that this mon does not have
+b2trader production
+  url: missing (MON_B2TRADER_URL or the config file)
+  account_id: missing (MON_B2TRADER_ACCOUNT_ID or the config file)
+  token: set, from token under [venues.b2trader] in {path}
+b2trader sim
+  nothing is needed
+[venues.later] is for a venue that this mon does not have
 nexus production --profile second
   address: wss://by.hand.example (url under [venues.nexus] in {path})
   proxy: from HTTPS_PROXY

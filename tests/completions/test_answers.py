@@ -117,7 +117,7 @@ def test_descriptions_are_short() -> None:
 @pytest.mark.parametrize(
     ("shell", "words", "index", "expected"),
     [
-        ("bash", "mon book ", 2, ["nexus"]),
+        ("bash", "mon book ", 2, ["nexus", "b2trader"]),
         ("bash", "mon\nbook\nnexus\n--env\n=\ns", 5, ["staging", "sim"]),
         ("bash", "mon\nsim\n--fault\ndrop\n:\n5s\n--sp", 6, ["--speed"]),
         ("bash", "mon\nbook\nnexus\n>\n", 4, [FILE_NAMES]),
