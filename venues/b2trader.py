@@ -1,7 +1,8 @@
 """B2TRADER: an ASP.NET Core SignalR hub at each of three paths, one stream invocation for each stream.
 
-Document: "WebSocket API" of the B2TRADER platform; what it leaves out is in the README's notes. The host is each
-broker's own. The token is in the query of the URL, so the URL itself is a secret.
+Document: "WebSocket API" of the B2TRADER platform. What it leaves out was found in the reference client of the protocol
+(errors are completions; a close is final unless it allows another connection) or worked out from its own samples
+(units). The host is each broker's own. The token is in the query of the URL, so the URL itself is a secret.
 """
 
 from __future__ import annotations
