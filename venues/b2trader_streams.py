@@ -599,6 +599,8 @@ def _percent(text: wire.Partial, path: str) -> Decimal | None:
 
 
 def _leverage(value: Any, path: str) -> Decimal | None:
+    if isinstance(value, str):  # documented as an integer, in a feed whose numbers are texts
+        return not_negative_text(value, path)
     return None if value is None else not_negative(number(value, path), path)
 
 
