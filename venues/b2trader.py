@@ -12,7 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from venues import records
-from venues.b2trader_streams import VENUE, Common, Feed, VersionLesson, feed_for
+from venues.b2trader_book import VersionLesson
+from venues.b2trader_fields import VENUE, Common
+from venues.b2trader_streams import Feed, feed_for
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, BookError, SetupError, UsageError
