@@ -1,7 +1,8 @@
 """B2TRADER: an ASP.NET Core SignalR hub at each of three paths, one stream invocation for each stream.
 
-Document: "WebSocket API" of the B2TRADER platform; what it leaves out is in the README's notes. The host is each
-broker's own. The token is in the query of the URL, so the URL itself is a secret.
+Document: "WebSocket API" of the B2TRADER platform. What it leaves out was found in the reference client of the protocol
+(errors are completions; a close is final unless it allows another connection) or worked out from its own samples
+(units). The host is each broker's own. The token is in the query of the URL, so the URL itself is a secret.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from venues import records
-from venues.b2trader_streams import VENUE, Common, Feed, VersionLesson, feed_for
+from venues.b2trader_book import VersionLesson
+from venues.b2trader_fields import VENUE, Common
+from venues.b2trader_streams import Feed, feed_for
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, BookError, SetupError, UsageError

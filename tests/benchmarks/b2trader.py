@@ -20,7 +20,7 @@ from signalrcore.protocol.json_hub_protocol import JsonHubProtocol
 from sortedcontainers import SortedDict
 
 from venues.b2trader import B2TRADER, B2TraderSession
-from venues.b2trader_streams import BookFeed
+from venues.b2trader_book import BookFeed
 from venues.records import Book
 from venues.venue import Now, Settings, Subscription
 from venues.wire.signalr import StreamItem
