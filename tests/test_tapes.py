@@ -1,4 +1,4 @@
-"""Real markets, played through the simulator's wire and `mon book`, end in exactly the tape's book."""
+"""Real markets, played through each venue's wire and `mon book`, end in exactly the tape's book."""
 
 from __future__ import annotations
 
@@ -46,11 +46,14 @@ def book_of(lines: list[dict[str, Any]]) -> dict[str, dict[Decimal, Decimal]]:
     return {side: {price: size for price, size in held.items() if size} for side, held in book.items()}
 
 
-def watched(env: dict[str, str]) -> list[str]:
+MARKETS = {"nexus": SYMBOL, "b2trader": "spot.btc_usdt"}
+
+
+def watched(venue: str, env: dict[str, str]) -> list[str]:
     """All lines until the market is quiet."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     got: list[str] = []
-    with started("book", "nexus", SYMBOL, "-o", "jsonl", "--depth", "100000", env=env) as process:
+    with started("book", venue, MARKETS[venue], "-o", "jsonl", "--depth", "100000", env=env) as process:
         reader = threading.Thread(target=lambda: [lines.put(line) for line in process.stdout or ()], daemon=True)
         reader.start()
         try:
@@ -62,24 +65,50 @@ def watched(env: dict[str, str]) -> list[str]:
     return got
 
 
+def check_end(came: list[str], lines: list[dict[str, Any]]) -> None:
+    """The last book is the tape's, to the digit."""
+    last = json.loads(came[-1], parse_float=Decimal, parse_int=Decimal)
+    for side, held in book_of(lines).items():
+        shown = [(level["price"], level["size"]) for level in last[side]]
+        assert shown == sorted(held.items(), reverse=side == "bids")
+
+
+def is_crossed(book: dict[str, Any]) -> bool:
+    return bool(book["bids"] and book["asks"] and book["bids"][0]["price"] >= book["asks"][0]["price"])
+
+
+@pytest.mark.parametrize("venue", MARKETS)
 @pytest.mark.parametrize("tape", [*TAPES, "odd"], ids=lambda tape: tape if isinstance(tape, str) else tape.name)
-def test_a_tape_ends_in_its_book_and_is_never_crossed(tape: Path | str, tmp_path: Path) -> None:
+def test_a_tape_ends_in_its_book_and_is_never_crossed(tape: Path | str, venue: str, tmp_path: Path) -> None:
     if isinstance(tape, str):
         path, lines = tmp_path / "odd.jsonl", ODD
         path.write_text("\n".join(map(json.dumps, ODD)) + "\n\n")
     else:
         path, lines = tape, tape_lines(tape)
     with simulator(tmp_path, "--tape", str(path), "--speed", "max") as env:
-        came = watched(env)
+        came = watched(venue, env)
     assert came
-    for line in came:
-        book = json.loads(line)
-        assert book["type"] == "book", "a healthy stream is data only"
-        assert not book["bids"] or not book["asks"] or book["bids"][0]["price"] < book["asks"][0]["price"]
-    last = json.loads(came[-1], parse_float=Decimal, parse_int=Decimal)
-    for side, held in book_of(lines).items():
-        shown = [(level["price"], level["size"]) for level in last[side]]
-        assert shown == sorted(held.items(), reverse=side == "bids")
+    books = [json.loads(line) for line in came]
+    assert {book["type"] for book in books} == {"book"}, "a healthy stream is data only"
+    assert not [book for book in books if is_crossed(book)]
+    check_end(came, lines)
+
+
+@pytest.mark.parametrize("tape", TAPES[:1], ids=lambda tape: tape.name)
+def test_a_gap_is_never_shown_as_a_book(tape: Path, tmp_path: Path) -> None:
+    with simulator(tmp_path, "--tape", str(tape), "--speed", "10", "--fault", "gap:700ms") as env:
+        came = watched("b2trader", env)
+    shown, states = True, []
+    for line in map(json.loads, came):
+        if line["type"] == "status":
+            states.append(line["state"])
+            shown = line["state"] == "live"
+        else:
+            assert shown
+            assert not is_crossed(line)
+    assert "stale" in states
+    assert states[-1] == "live"
+    check_end(came, tape_lines(tape))
 
 
 def test_there_are_tapes_to_test_with() -> None:
