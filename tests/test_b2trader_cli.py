@@ -32,7 +32,7 @@ SINGLE = ("margin", "ping", "book", "candles")
 
 def mon(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MON_")}
-    environment = clean | {"MON_CONFIG": str(tmp_path / "none.toml"), "COLUMNS": "80"}
+    environment = clean | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "COLUMNS": "80"}
     command = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 

@@ -83,7 +83,7 @@ def test_a_full_state_replaces_the_rows_and_may_be_empty() -> None:
     view.full(2)
     view.add(position("b"))
     view.full(1)
-    assert len(view.lines(120, 24)) == 4  # title, row, space, sum
+    assert len(view.lines(120, 24)) == 2  # title, row
     view.full(0)
     assert [line.plain for line in view.lines(120, 24)] == ["no open position"]
 
