@@ -2,15 +2,14 @@
 
     python -m tests.benchmarks.b2trader
 
-Prints both times a message and their ratio; ends with 1 when ours takes more than half. Both get the same bytes and
-must end with the same book. The other book is the least that one can do: prices and amounts as `Decimal`, no checks.
+Both get the same bytes and must end with the same book. The other book is the least that one can do: prices and
+amounts as `Decimal`, no checks.
 """
 
 from __future__ import annotations
 
 import gc
 import random
-import sys
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import msgspec
 from signalrcore.protocol.json_hub_protocol import JsonHubProtocol
 from sortedcontainers import SortedDict
 
+from tests.benchmarks.figures import at_most, for_information, print_head
 from venues.b2trader import B2TRADER, B2TraderSession
 from venues.b2trader_book import BookFeed
 from venues.records import Book
@@ -131,17 +131,17 @@ def microseconds(run: Callable[[Sequence[bytes]], Any], received: Sequence[bytes
     return (time.perf_counter() - started) / len(received) * 1e6
 
 
-def main() -> int:
-    """Measure, print, judge."""
+def run() -> None:
+    """Measure and print."""
     received = frames()
     assert ours(received) == theirs(received)
     runs: tuple[Callable[[Sequence[bytes]], Any], ...] = (merged, theirs, ours)
-    rounds = [[microseconds(run, received) for run in runs] for _ in range(ROUNDS)]  # in turns
+    rounds = [[microseconds(each, received) for each in runs] for _ in range(ROUNDS)]  # in turns
     mine, other, shown = (min(times) for times in zip(*rounds, strict=True))
-    print(f"a Book message of 6 rows, from bytes to merged book: mon {mine:.1f} µs (to records: {shown:.1f} µs)")
-    print(f"signalrcore's decoding and a SortedDict: {other:.1f} µs; ratio {mine / other:.2f}")
-    return 0 if mine <= other / 2 else 1
+    at_most("b2trader Book of 6 rows, bytes to merged book", f"{mine:.1f} against {other:.1f} µs", mine / other, 0.5)
+    for_information("b2trader Book of 6 rows, bytes to record", f"{shown:.1f} µs")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print_head()
+    run()

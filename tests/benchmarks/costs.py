@@ -18,6 +18,7 @@ from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
 from venues.nexus import NEXUS
 from venues.records import Status
+from venues.redaction import Redactor
 from venues.streams import STREAMS
 from venues.venue import Now, Settings, Subscription
 from venues.wire.nexus import EVENTS
@@ -108,8 +109,8 @@ def _lines(stream: str, frames: list[bytes], rows: int) -> None:
     progress(f"CSV and JSON lines of {stream}")
     records = records_of(stream, frames)
     kinds: dict[str, Callable[[], CsvLines | JsonLines]] = {
-        "CSV": lambda: CsvLines(STREAMS[stream].record, to_terminal=False),
-        "JSON lines": lambda: JsonLines(numbers_as_strings=False, to_terminal=False),
+        "CSV": lambda: CsvLines(STREAMS[stream].record, to_terminal=False, redactor=Redactor()),
+        "JSON lines": lambda: JsonLines(numbers_as_strings=False, to_terminal=False, redactor=Redactor()),
     }
 
     def write(sink: CsvLines | JsonLines) -> None:
@@ -138,7 +139,9 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
     records = records_of(stream, frames)
     title = Title("nexus", None, (SYMBOL,), STREAMS[stream], partial=False)
     view = import_module(f"cli.{stream}").view()
-    table = Table(view, title, Rate(), on_terminal=False, epoch_ms=lambda: NOW.epoch_ms, keys="q quit")
+    table = Table(
+        view, title, Rate(), on_terminal=False, epoch_ms=lambda: NOW.epoch_ms, keys="q quit", redactor=Redactor()
+    )
     status = Status(venue="nexus", received=NOW.epoch_ms, stream=stream, state="live")
     table.write([status, *records])
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
@@ -146,10 +149,10 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
                           highlight=False, markup=False, emoji=False)  # fmt: skip
 
         def compose() -> list[Any]:
-            return table._frame(width, height)
+            return table.frame(width, height)
 
         def draw() -> None:
-            console.print(Group(*table._frame(width, height)))
+            console.print(Group(*table.frame(width, height)))
 
         composed, drawn = best_of(40, lambda: compose, lambda: draw)
     progress("")
