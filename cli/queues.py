@@ -8,14 +8,16 @@ from __future__ import annotations
 import pickle
 import tempfile
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from venues.records import Balance, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+PATIENCE = 0.25  # seconds that a state waits before the reader is behind
 MOST_STATUSES = 1_000
 MOST_EVENTS = 20_000  # in memory; more go to a file that has no name
 BATCH = 5_000
@@ -58,55 +60,66 @@ def is_last_word(record: Record) -> bool:
 
 
 class StateQueue:
-    """Keeps the latest record of each key; a reader that keeps up gets every one.
+    """Keeps the latest record of each key for a reader that is behind; one that keeps up gets every record.
 
-    A status cuts the sequence: a state is never moved from one side of it to the other. What was current before an
-    interruption is dropped when the interruption is here, since it is not current any more.
+    A reader is behind when something has waited for `PATIENCE`. A status cuts the sequence: a state is never moved from
+    one side of it to the other, and what was current before an interruption is dropped when the interruption is here,
+    since it is not current any more. Last words (removals, closed candles) are never left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[Any, ...], Record] = {}
-        self._segment = 0
-        self._statuses = 0
+        self._waiting: list[Record] = []
+        self._since = 0.0  # when the oldest of those that wait was put
+        self._settled = 0  # how many waited after they were last looked through
 
     def put(self, records: Sequence[Record]) -> None:
-        """Append records, or replace those that wait under the same key."""
+        """Append records."""
         with self._lock:
+            if not self._waiting:
+                self._since, self._settled = self._clock(), 0
             for record in records:
-                if isinstance(record, Status | SnapshotEnd):
-                    self._cut(record)
-                else:
-                    key = (self._segment, *key_of(record))
-                    self._waiting.pop(key, None)
-                    self._waiting[key] = record
+                if isinstance(record, Status) and record.state in ("stale", "reconnecting", "closed"):
+                    self._waiting = [w for w in self._waiting if isinstance(w, Status) or is_last_word(w)]
+                self._waiting.append(record)
+            if len(self._waiting) > 2 * self._settled + 1 and self._is_behind():
+                self._keep_the_latest()
 
     def take(self) -> list[Record]:
         """Everything that waits."""
         with self._lock:
-            records = list(self._waiting.values())
-            self._waiting = {}
-            self._statuses = 0
+            if self._waiting and self._is_behind():
+                self._keep_the_latest()
+            records, self._waiting = self._waiting, []
             return records
 
-    def _cut(self, record: Status | SnapshotEnd) -> None:
-        if isinstance(record, Status) and record.state in ("stale", "reconnecting", "closed"):
-            self._waiting = {
-                key: waiting
-                for key, waiting in self._waiting.items()
-                if isinstance(waiting, Status) or is_last_word(waiting)
-            }
-        self._segment += 1
-        self._waiting[(self._segment, "cut")] = record
-        self._segment += 1
-        self._statuses += 1
-        if self._statuses > MOST_STATUSES:
-            oldest = next(key for key, waiting in self._waiting.items() if isinstance(waiting, Status | SnapshotEnd))
-            del self._waiting[oldest]
+    def _is_behind(self) -> bool:
+        return self._clock() - self._since > PATIENCE
+
+    def _keep_the_latest(self) -> None:
+        """Of each key between two cuts the latest, of statuses the latest `MOST_STATUSES`."""
+        kept: list[Record] = []
+        seen: set[tuple[Any, ...]] = set()
+        statuses = 0
+        for record in reversed(self._waiting):
+            if isinstance(record, Status | SnapshotEnd):
+                seen.clear()
+                statuses += 1
+                if statuses <= MOST_STATUSES:
+                    kept.append(record)
+            elif is_last_word(record) or key_of(record) not in seen:
+                kept.append(record)
+                seen.add(key_of(record))
+        kept.reverse()
+        self._waiting, self._settled = kept, len(kept)
 
 
 class EventQueue:
-    """Keeps every record. What a slow reader leaves behind goes to a temporary file beyond `MOST_EVENTS`."""
+    """Keeps every record. What a slow reader leaves behind goes to a temporary file beyond `MOST_EVENTS`.
+
+    `trouble` says what went wrong with that file.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,12 +127,14 @@ class EventQueue:
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._write_at = 0
+        self._spill_at = 0
+        self.trouble: str | None = None
 
     def put(self, records: Sequence[Any]) -> None:
         """Append records."""
         with self._lock:
             self._waiting.extend(records)
-            if len(self._waiting) > MOST_EVENTS:
+            if len(self._waiting) > max(self._spill_at, MOST_EVENTS):
                 self._spill()
 
     def take(self) -> list[Any]:
@@ -131,18 +146,26 @@ class EventQueue:
             return records
 
     def _spill(self) -> None:
-        """Everything in memory goes behind what is in the file already, so the order stays."""
-        if self._file is None:
-            self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="mon-", buffering=0))  # noqa: SIM115
-        self._file.seek(self._write_at)
-        for start in range(0, len(self._waiting), BATCH):
-            batch = pickle.dumps(self._waiting[start : start + BATCH], protocol=pickle.HIGHEST_PROTOCOL)
-            data = len(batch).to_bytes(8, "big") + batch
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) or 0 :]
-            self._write_at += len(data)
-        self._waiting = []
+        """What is in memory goes behind what is in the file already, so the order stays.
+
+        Where the disk is full the rest stays in memory: nothing is lost, and it is told once.
+        """
+        try:
+            if self._file is None:
+                self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="mon-", buffering=0))  # noqa: SIM115
+            while self._waiting:
+                batch = pickle.dumps(self._waiting[:BATCH], protocol=pickle.HIGHEST_PROTOCOL)
+                data = len(batch).to_bytes(8, "big") + batch
+                self._file.seek(self._write_at)
+                view = memoryview(data)
+                while view:
+                    view = view[self._file.write(view) or 0 :]
+                self._write_at += len(data)
+                del self._waiting[:BATCH]
+        except OSError as error:
+            self._spill_at = 2 * len(self._waiting)
+            if self.trouble is None:
+                self.trouble = f"what waits for a slow reader is kept in memory: {error.strerror}"
 
     def _unspill(self) -> list[Any]:
         assert self._file is not None

@@ -155,6 +155,7 @@ class Watcher:
         self._bad_frames = 0
         self._unsaid: dict[str, Unsaid] = {}
         self._data_seen = False
+        self._said_trouble: str | None = None
         self._stopping = asyncio.Event()
         self._exit = OK
         self._problem: BaseException | None = None
@@ -491,6 +492,10 @@ class Watcher:
             if self._table is not None:
                 self._rate.total += len(batch)
             self._output.put(batch)
+            trouble = getattr(self._queue, "trouble", None)
+            if trouble is not None and trouble != self._said_trouble:
+                self._said_trouble = trouble
+                self._say(trouble)
 
     def _through_stages(self, items: list[Delivered]) -> list[Delivered]:
         if self._request.raw:

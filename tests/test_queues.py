@@ -41,24 +41,64 @@ def status(state: State, **fields: Any) -> Status:
     return Status(venue="v", received=0, stream="book", state=state, **fields)
 
 
-def test_of_a_state_the_latest_is_kept() -> None:
-    queue = StateQueue()
-    queue.put([book(1), book(2)])
-    queue.put([book(3)])
-    assert queue.take() == [book(3)]
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def after_a_while(*batches: list[Any]) -> list[Any]:
+    """What a reader gets that comes back late."""
+    clock = Clock()
+    queue = StateQueue(clock)
+    for batch in batches:
+        queue.put(batch)
+        clock.now += 1
+    return queue.take()
+
+
+def test_a_reader_that_keeps_up_gets_every_record() -> None:
+    queue = StateQueue(Clock())
+    steps = [order("a", 1), order("a", 2), order("a", 3, "remove"), order("a", 4), book(5), book(6)]
+    queue.put(steps[:2])
+    queue.put(steps[2:])
+    assert queue.take() == steps
     assert queue.take() == []
 
 
+def test_of_a_state_the_latest_is_kept_for_a_reader_that_is_behind() -> None:
+    assert after_a_while([book(1), book(2)], [book(3)]) == [book(3)]
+
+
+def test_what_waits_is_bounded_while_nobody_reads() -> None:
+    clock = Clock()
+    queue = StateQueue(clock)
+    for number in range(10_000):
+        queue.put([book(number), order(str(number % 10), number)])
+        clock.now += 0.1
+        assert len(queue._waiting) < 50
+    assert [record.received for record in queue.take()] == list(range(9990, 9999)) + [9999, 9999]
+
+
 def test_keys_are_kept_apart_and_the_latest_comes_last() -> None:
-    queue = StateQueue()
-    queue.put([order("a", 1), order("b", 2), order("a", 3), order("b", 4, "remove")])
-    assert queue.take() == [order("a", 3), order("b", 4, "remove")]
+    came = after_a_while([order("a", 1), order("b", 2), order("a", 3), order("b", 4, "remove")])
+    assert came == [order("a", 3), order("b", 4, "remove")]
+
+
+def test_a_last_word_is_never_left_out() -> None:
+    came = after_a_while(
+        [order("a", 1), order("a", 2, "remove"), order("a", 3), candle(0, 4, closed=True), candle(0, 5)]
+    )
+    assert came == [order("a", 2, "remove"), order("a", 3), candle(0, 4, closed=True), candle(0, 5)]
 
 
 def test_a_state_never_moves_across_a_status() -> None:
-    queue = StateQueue()
-    queue.put([status("syncing"), book(1), status("live"), book(2)])
-    assert queue.take() == [status("syncing"), book(1), status("live"), book(2)]
+    steps = [status("syncing"), book(1), status("live"), book(2)]
+    assert after_a_while(steps) == steps
 
 
 @pytest.mark.parametrize("state", ["stale", "reconnecting", "closed"])
@@ -71,19 +111,17 @@ def test_what_was_current_before_an_interruption_goes(state: State) -> None:
 
 
 def test_a_full_state_keeps_its_end() -> None:
-    queue = StateQueue()
     end = SnapshotEnd(venue="v", received=0, stream="orders", count=1)
-    queue.put([order("a", 1), end, order("a", 2)])
-    assert queue.take() == [order("a", 1), end, order("a", 2)]
+    assert after_a_while([order("a", 1), end, order("a", 2)]) == [order("a", 1), end, order("a", 2)]
 
 
 def test_a_flood_of_statuses_is_bounded() -> None:
-    queue = StateQueue()
-    for number in range(queues.MOST_STATUSES * 2):
-        queue.put([status("stale", reason=str(number)), status("live"), book(number)])
-    kept = queue.take()
+    batches = [
+        [status("stale", reason=str(number)), status("live"), book(number)] for number in range(queues.MOST_STATUSES)
+    ]
+    kept = after_a_while(*batches)
     assert len(kept) <= queues.MOST_STATUSES + 2
-    assert kept[-1].received == queues.MOST_STATUSES * 2 - 1
+    assert kept[-1].received == queues.MOST_STATUSES - 1
 
 
 def test_events_are_all_kept_in_order_also_through_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,6 +275,40 @@ def test_a_flood_of_words_is_held_back_and_the_latest_is_said() -> None:
 
 
 def test_keys_of_quotes_are_symbols() -> None:
-    queue = StateQueue()
-    queue.put([Quote(venue="v", symbol=symbol, received=n) for n, symbol in enumerate("ABA")])
-    assert [(q.symbol, q.received) for q in queue.take()] == [("B", 1), ("A", 2)]  # type: ignore[attr-defined]
+    came = after_a_while([Quote(venue="v", symbol=symbol, received=n) for n, symbol in enumerate("ABA")])
+    assert [(quote.symbol, quote.received) for quote in came] == [("B", 1), ("A", 2)]
+
+
+def test_a_full_disk_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def __init__(self) -> None:
+            self.kept = b""
+
+        def seek(self, at: int) -> None:
+            self.at = at
+
+        def write(self, data: bytes) -> int:
+            if len(self.kept) > 600:
+                raise OSError(28, "No space left on device")
+            self.kept = self.kept[: self.at] + bytes(data)
+            self.at += len(data)
+            return len(data)
+
+        def read(self, length: int) -> bytes:
+            self.at += length
+            return self.kept[self.at - length : self.at]
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(queues, "MOST_EVENTS", 10)
+    monkeypatch.setattr(queues, "BATCH", 4)
+    monkeypatch.setattr(queues.tempfile, "TemporaryFile", lambda **_: Full())
+    queue = EventQueue()
+    sent = [trade(number) for number in range(100)]
+    for one in sent:
+        queue.put([one])
+    got = []
+    while records := queue.take():
+        got += records
+    assert got == sent
+    assert queue.trouble == "what waits for a slow reader is kept in memory: No space left on device"
