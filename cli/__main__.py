@@ -21,8 +21,10 @@ def main() -> None:
     if foreign is not None:
         sys.stderr.write(FOREIGN.format(name=foreign))
         sys.exit(1)
-    from cli.main import run
-
+    try:
+        from cli.main import run
+    except KeyboardInterrupt:  # while it loads there is nothing to put in order
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -43,6 +45,11 @@ def _print_version() -> None:
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)
+    except OSError as error:
+        sys.stderr.write(f"mon: cannot write to stdout: {error.strerror}\n")
+        import os
+
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cli.queues import is_last_word, key_of
 from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
+from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from venues.driver import Delivered
@@ -26,6 +27,7 @@ class MaxAge:
         self._live = False
         self._old_since: float | None = None
         self._fresh_until: float | None = None
+        self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
 
     def deadline(self) -> float | None:
         """The monotonic time at which `tick` is due."""
@@ -42,9 +44,18 @@ class MaxAge:
         """The item, with statuses of ours around it; nothing when it is too old to be shown."""
         if isinstance(item, Status):
             return self._on_status(item, now)
+        if isinstance(item, Confirmed):
+            return self._on_confirmed(item, now)
         if not isinstance(item, Record) or isinstance(item, SnapshotEnd):
             return [item]
         return self._on_data(item, now)
+
+    def _on_confirmed(self, confirmed: Confirmed, now: Now) -> list[Delivered]:
+        age = 0 if confirmed.time is None else now.epoch_ms - confirmed.time
+        if age > self._limit_ms:
+            return []
+        held, self._held = self._held, None
+        return [*self._fresh(age, now), *([] if held is None else [held]), confirmed]
 
     def _on_status(self, status: Status, now: Now) -> list[Delivered]:
         self._live = status.state == "live"
@@ -52,7 +63,7 @@ class MaxAge:
             self._fresh_until = now.mono + self._limit_ms / 1000
         if not self._live:
             self._fresh_until = None
-        self._old_since = None
+        self._old_since = self._held = None
         return [status]
 
     def _on_data(self, record: Record, now: Now) -> list[Delivered]:
@@ -61,14 +72,20 @@ class MaxAge:
             stale: list[Delivered] = []
             if self._live and self._old_since is None:
                 stale = [self._stale(f"data is {age / 1000:.1f} s old by the venue's clock (--max-age)", now)]
-            is_event = STREAMS[self._stream].kind == "event"
-            return [*stale, record] if is_event or is_last_word(record) else stale
+            if STREAMS[self._stream].kind == "event" or is_last_word(record):
+                return [*stale, record]
+            self._held = record
+            return stale
+        self._held = None
+        return [*self._fresh(age, now), record]
+
+    def _fresh(self, age: int, now: Now) -> list[Delivered]:
         self._fresh_until = now.mono + (self._limit_ms - max(age, 0)) / 1000
         if self._old_since is None:
-            return [record]
+            return []
         down_ms = round((now.mono - self._old_since) * 1000)
         self._old_since = None
-        return [self._status(now, state="live", down_ms=down_ms), record]
+        return [self._status(now, state="live", down_ms=down_ms)]
 
     def _stale(self, reason: str, now: Now) -> Status:
         self._old_since = now.mono
@@ -106,6 +123,11 @@ class Every:
         for key in due:
             self._next[key] = now.mono + self._interval
         return [self._waiting.pop(key) for key in due]
+
+    def rest(self) -> list[Delivered]:
+        """What still waits when there is nothing more to come."""
+        waiting, self._waiting = list(self._waiting.values()), {}
+        return list(waiting)
 
     def passes(self, item: Delivered, now: Now) -> list[Delivered]:
         """The item if it may pass now."""

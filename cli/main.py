@@ -125,6 +125,10 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (ReaderGone, BrokenPipeError):
         abandon_stdout()
         return PIPE_CLOSED
+    except OSError as error:
+        abandon_stdout()
+        words.error(f"cannot write to stdout: {error.strerror or error}")
+        return FAULT
     except SystemExit as error:
         # Typer ends a completion so, and also, behind a wrapped stdout, the help that nobody reads any more.
         if sys.stdout.__class__.__name__ != "PacifyFlushWrapper":

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from cli import cells
+from venues.errors import MonError
 from venues.records import Book, Level, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 STDOUT = 1
 STDERR = 2
 LOOK_EVERY = 0.1  # seconds between two looks of the output thread when nothing wakes it
+
+
+class OutputError(MonError):
+    """stdout takes nothing more, e.g. because a disk is full."""
 
 
 class ReaderGone(Exception):
@@ -274,7 +279,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         except OSError as error:
             if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO):  # EIO: the terminal is gone
                 raise ReaderGone from None
-            raise
+            raise OutputError(f"cannot write to stdout: {error.strerror}") from error
 
 
 def print_out(text: str) -> None:

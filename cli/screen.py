@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DRAW_EVERY = 0.1
 RATE_OVER = 5.0  # seconds over which messages a second are counted
 SMALLEST = (24, 6)
+LONGEST_ENV = 24  # cells of an address set by hand
 
 STATE_STYLE = {
     "connecting": "yellow",
@@ -134,6 +135,11 @@ class Table:
         self._notice = text
         self._dirty = True
 
+    def confirm(self, epoch_ms: int) -> None:
+        """What is shown came again, unchanged. May be called from the event loop."""
+        if self._latest is not None:
+            self._latest = max(self._latest, epoch_ms)
+
     def write(self, records: Sequence[Any]) -> None:
         """Fold records into the view."""
         for record in map(self._redactor.value, records):
@@ -207,18 +213,20 @@ class Table:
         return body
 
     def _header(self, width: int, *, ended: bool = False) -> Text:
-        """The state comes early, so that it is there on the narrowest screen."""
+        """State and environment come first, so that they are there on the narrowest screen."""
         title = self._title
-        line = Text(title.venue, style="bold")
-        if title.env is not None:
-            word = title.env.upper() if title.env in ("sim", "replay") else cells.harmless(title.env)
-            line.append(f" {word} ", "bold black on magenta")
+        line = Text(cells.harmless(title.venue, 12), style="bold")
         line.append(" ")
         line.append_text(self._state(ended=ended))
-        rest = [*(cells.harmless(symbol, 40) for symbol in title.symbols), title.stream.name]
+        if title.env is not None:
+            word = title.env.upper() if title.env in ("sim", "replay") else cells.harmless(title.env, LONGEST_ENV)
+            line.append(" ")
+            line.append(f" {word} ", "bold black on magenta")
+        rest = [cells.harmless(symbol, 40) for symbol in title.symbols]
+        if not ended and self._latest is not None:
+            rest.append(f"age {cells.duration(self._epoch_ms() - self._latest)}")
+        rest.append(title.stream.name)
         if not ended:
-            if self._latest is not None:
-                rest.append(f"age {cells.duration(self._epoch_ms() - self._latest)}")
             rest.append(f"{self._rate.per_second():.1f} msg/s")
         for part in rest:  # whole or not at all: half an age would be another age
             if cell_len(line.plain) + 2 + cell_len(part) <= width:
@@ -229,7 +237,7 @@ class Table:
         state = "connecting" if self._status is None else self._status.state
         word, style = state.upper(), STATE_STYLE[state]
         if state == "live" and self._title.partial:
-            word = f"PARTIAL, changes since {cells.clock(self._since, millis=False)}"
+            word = f"PARTIAL since {cells.clock(self._since, millis=False)}"
         if ended:
             at = f"as of {cells.clock(self._latest, millis=False)}" if self._latest is not None else "no data"
             return Text(at if state == "live" else f"{word}, {at}", "bold" if state == "live" else style)

@@ -47,7 +47,7 @@ def sim(
     ] = False,
 ) -> None:
     """Run the simulator of all venues until stopped."""
-    from venues.simulator import Simulator, environment
+    from venues.simulator import Simulator, TapeError, environment
 
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
@@ -56,7 +56,11 @@ def sim(
             raise UsageError("expected --show-env with --port N, the port of a running simulator")
         print_out(_exports(environment(port)))
         return
-    simulator = Simulator(seed=seed, rate=rate, tape=tape, speed=speed or 1.0, faults=_faults(fault or []), port=port)
+    faults = _faults(fault or [])
+    try:
+        simulator = Simulator(seed=seed, rate=rate, tape=tape, speed=speed or 1.0, faults=faults, port=port)
+    except TapeError as error:
+        raise SetupError(str(error)) from None
     raise typer.Exit(asyncio.run(_serve(simulator)))
 
 

@@ -42,7 +42,7 @@ from venues.recording import Recorder, Recording, header_for, play
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Notice, Now, Settings, Subscription, has_full_states
+from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,6 +150,7 @@ class Watcher:
         self._data_type = self._stream.record
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
+        self._replayed: Now | None = None  # the recorded time of what a replay plays
         self._batch: list[Any] = []
         self._flush_due = False
         self._bad_frames = 0
@@ -419,6 +420,9 @@ class Watcher:
             tap=self._tap if self._request.raw else None,
             secrets=placeholders,
         )
+        for stage in self._stages:
+            if isinstance(stage, Every):
+                self._deliver_after_stages(stage.rest())
 
     async def _finish_output(self) -> None:
         """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""
@@ -465,13 +469,18 @@ class Watcher:
                     batch.append(item)
             elif isinstance(item, Record):
                 batch.append(item)
+            elif isinstance(item, Confirmed):
+                self._on_confirmed()
             else:
                 self._on_words(item)
         if not self._flush_due:
             self._flush_soon()
 
-    async def _deliver_replayed(self, items: list[Delivered]) -> None:
+    async def _deliver_replayed(self, items: list[Delivered], now: Now) -> None:
         """The queue of a replay leaves nothing out; keys and signals are looked at between two events."""
+        while (due := self._stages_due()) is not None and due <= now.mono:
+            self._tick_stages(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
+        self._replayed = now
         self._deliver(items)
         await asyncio.sleep(0)
 
@@ -500,20 +509,25 @@ class Watcher:
     def _through_stages(self, items: list[Delivered]) -> list[Delivered]:
         if self._request.raw:
             return [item for item in items if not isinstance(item, Record) or isinstance(item, Status)]
-        now = self._clock.now()
+        now = self._replayed or self._clock.now()
         for stage in self._stages:
             items = [passed for item in items for passed in stage.passes(item, now)]
         self._arm_stages(now)
         return items
 
     def _arm_stages(self, now: Now) -> None:
+        if self._recording is not None:
+            return  # whose time is its own
         if self._stage_timer is not None:
             self._stage_timer.cancel()
-        dues = [due for stage in self._stages if (due := stage.deadline()) is not None]
-        self._stage_timer = self._loop.call_later(max(0.0, min(dues) - now.mono), self._tick_stages) if dues else None
+        due = self._stages_due()
+        self._stage_timer = None if due is None else self._loop.call_later(max(0.0, due - now.mono), self._tick_stages)
 
-    def _tick_stages(self) -> None:
-        now = self._clock.now()
+    def _stages_due(self) -> float | None:
+        return min((due for stage in self._stages if (due := stage.deadline()) is not None), default=None)
+
+    def _tick_stages(self, at: Now | None = None) -> None:
+        now = at or self._clock.now()
         for index, stage in enumerate(self._stages):
             items = stage.tick(now)
             for later in self._stages[index + 1 :]:
@@ -550,6 +564,12 @@ class Watcher:
         if self._as_table:
             return True
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
+
+    def _on_confirmed(self) -> None:
+        """Nothing to print: what was printed is still so."""
+        if self._table is not None:
+            self._table.confirm(self._clock.now().epoch_ms)
+            self._rate.total += 1
 
     def _on_words(self, item: BadFrame | Notice) -> None:
         if isinstance(item, Notice):

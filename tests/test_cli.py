@@ -461,6 +461,89 @@ def test_help_of_every_command_has_an_example(clean: dict[str, str]) -> None:
             assert f"  mon {name}" in done.stdout
 
 
+@pytest.mark.parametrize("text", [None, "", "not a tape\n", '{"kind":"tape"}\n{"kind":"delta","bids":[["NaN","1"]]}\n'])
+def test_a_tape_that_is_none(text: str | None, clean: dict[str, str], tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "tape").write_text(text)
+    done = mon("sim", "--tape", str(tmp_path / "tape"), env=clean, seconds=15)
+    assert done.returncode == 3
+    assert "report it" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("venues",), ("schema", "book")])
+def test_a_full_disk_is_told(arguments: tuple[str, ...], clean: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([MON, *arguments], env=clean, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "mon: cannot write to stdout: No space left on device\n"
+
+
+def test_orders_in_a_burst_are_all_told(clean: dict[str, str]) -> None:
+    steps = [("NEW", 0), ("PARTIAL_FILLED", 1), ("PARTIAL_FILLED", 2), ("CANCELLED", 2)]
+
+    async def burst(websocket: Any) -> None:
+        for number in range(5):
+            for status, filled in steps:
+                await websocket.send(
+                    f'{{"event":"ORDER_UPDATE","timestamp":1,"data":{{"symbol":"{SYMBOL}","order_id":{number},"side":"BUY",'
+                    f'"order_quantity":5,"aggregated_executed_quantity":{filled},"status":"{status}"}}}}'
+                )
+        await websocket.wait_closed()
+
+    with in_thread(lambda: websocket_server(burst)) as port:
+        done = mon("orders", "nexus", SYMBOL, "--count", "20", "--timeout", "10s", env=at(port, clean), seconds=20)
+    lines = records(done.stdout)
+    assert [line["order_id"] for line in lines] == [str(number) for number in range(5) for _ in steps]
+    assert [line["change"] for line in lines] == ["update", "update", "update", "remove"] * 5
+
+
+def test_a_replay_keeps_its_own_time(sim: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    live = mon("book", "nexus", SYMBOL, "--duration", "3s", "--record", str(file), env=sim)
+    last = records(live.stdout)[-1]
+    thinned = records(mon("book", "nexus", "--replay", str(file), "--speed", "max", "--every", "1s", env=sim).stdout)
+    assert 3 <= len(thinned) <= 5
+    assert thinned[-1]["bids"] == last["bids"]
+    aged = records(mon("book", "nexus", "--replay", str(file), "--speed", "max", "--max-age", "2s", env=sim).stdout)
+    assert len(aged) == len(records(live.stdout))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind":"frame","at":1,"mono":1.0,"direction":"in","base64":"abc"}',
+        '{"kind":"frame","at":1,"mono":1.0,"direction":"in"}',
+        '{"kind":"frame","at":1,"mono":1.0,"direction":"in","text":"{}","line":-1}',
+        '{"kind":"frame","at":1,"mono":1.0,"direction":"in","text":"{}","line":7}',
+        '{"kind":"dial","at":1,"mono":1.0,"draw":1e308}',
+        '{"kind":"http","at":1,"mono":1.0,"line":-1,"method":"GET","url":"","status":1,"body":""}',
+        '{"kind":"tick","at":-5,"mono":1.0}',
+    ],
+)
+def test_a_recording_that_was_tampered_with(line: str, clean: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "odd.jsonl"
+    head = '{"kind":"recording","version":1,"venue":"nexus","url":"wss://v.example","subscriptions":[{"stream":"book",%s}]}'
+    begin = '{"kind":"dial","at":1,"mono":1.0,"draw":0.5}\n{"kind":"open","at":1,"mono":1.0}'
+    symbols = '"symbols":["SPOT_BTC_USDT"]'
+    file.write_text(head % symbols + f"\n{begin}\n{line}\n")
+    done = mon("replay", str(file), "--speed", "max", env=clean)
+    assert (done.returncode, done.stdout) == (3, "")
+    file.write_text(head % (symbols + ',"depth":-5') + "\n")
+    assert mon("replay", str(file), env=clean).returncode == 3
+
+
+def test_ctrl_c_while_it_starts(clean: dict[str, str]) -> None:
+    for pause in (0.06, 0.1, 0.2, 0.3):
+        with started("book", "nexus", SYMBOL, "--env", "sim", env=clean) as process:
+            time.sleep(pause)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(5) in (130, -signal.SIGINT)
+            assert process.stderr is not None
+            assert "Traceback" not in process.stderr.read() or pause < 0.1, (
+                "the interpreter's own start cannot be helped"
+            )
+
+
 def test_version(clean: dict[str, str]) -> None:
     from importlib.metadata import version
 

@@ -133,6 +133,38 @@ def test_whatever_comes_only_our_own_items_come_out(frames: list[bytes]) -> None
             assert isinstance(item, Record | StreamState | BadFrame | Notice | Refused | Lost)
 
 
+def bad(stream: str, event: dict[str, Any], received: int = 10_000) -> bool:
+    session = line_of(stream).session({"client_key": "k"})
+    return isinstance(session.receive(json.dumps(event).encode(), Now(1, received))[0], BadFrame)
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"order_quantity": -5}, {"order_price": -1}, {"executed_quantity": -2}, {"executed_price": -2},
+        {"order_id": ""}, {"order_quantity": 5, "aggregated_executed_quantity": 7},
+    ],
+)  # fmt: skip
+def test_orders_that_cannot_be(figures: dict[str, Any]) -> None:
+    data = {"symbol": "SPOT_BTC_USDT", "order_id": 1, "side": "BUY", "status": "NEW"}
+    assert not bad("orders", {"event": "ORDER_UPDATE", "timestamp": 1, "data": data})
+    assert bad("orders", {"event": "ORDER_UPDATE", "timestamp": 1, "data": {**data, **figures}})
+
+
+def test_a_trade_from_the_far_future_is_a_lie() -> None:
+    data = {"price": 1, "quantity": 1, "side": "BUY"}
+    trade = {"event": "TRADE", "symbol": "SPOT_BTC_USDT", "timestamp": 20_000, "data": data}
+    assert not bad("candles", trade)
+    assert bad("candles", {**trade, "timestamp": 253_402_300_799_999})
+
+
+@pytest.mark.parametrize("text", [{"code": 7}, 7, None, ["no"]])
+def test_an_error_whose_text_is_none(text: Any) -> None:
+    session = line_of("book").session({"client_key": "k"})
+    (refused,) = session.receive(json.dumps({"success": False, "errorMsg": text}).encode(), Now(1, 1))
+    assert isinstance(refused, Refused)
+
+
 def test_recursion_in_a_known_event() -> None:
     session = line_of("book").session({"client_key": "k"})
     deep = b'{"event":"BOOK","symbol":"SPOT_BTC_USDT","timestamp":1,"data":' + b"[" * 100_000

@@ -13,7 +13,7 @@ from cli.output import Limit, RawFrame
 from cli.queues import EventQueue, LatestEvents, StateQueue
 from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
 from venues.records import Book, Candle, Order, Quote, SnapshotEnd, State, Status, Trade
-from venues.venue import Now
+from venues.venue import Confirmed, Now
 
 ONE = Decimal(1)
 
@@ -81,7 +81,7 @@ def test_what_waits_is_bounded_while_nobody_reads() -> None:
         queue.put([book(number), order(str(number % 10), number)])
         clock.now += 0.1
         assert len(queue._waiting) < 50
-    assert [record.received for record in queue.take()] == list(range(9990, 9999)) + [9999, 9999]
+    assert [record.received for record in queue.take()] == [*range(9990, 9999), 9999, 9999]
 
 
 def test_keys_are_kept_apart_and_the_latest_comes_last() -> None:
@@ -208,6 +208,20 @@ def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
     assert states(stage.passes(book(3, time=9500), at(10))) == ["live", 3]
     events = max_age("trades")
     assert states(events.passes(trade(1, time=8000), at(10))) == ["stale", 1], "each event counts"
+
+
+def test_a_state_that_is_confirmed_stays_fresh() -> None:
+    stage = max_age()
+    stage.passes(book(1), at(0.5))
+    again = Confirmed("book")
+    assert stage.passes(again, at(1.2)) == [again]
+    assert stage.deadline() == 2.2
+    assert states(stage.tick(at(2.2))) == ["stale"]
+    assert states(stage.passes(again, at(3))[:-1]) == ["live"]
+    assert states(stage.passes(book(2, time=1000), at(10))) == ["stale"]
+    assert stage.passes(Confirmed("book", 1000), at(10)) == []
+    came = stage.passes(Confirmed("book", 9900), at(10))
+    assert states(came[:-1]) == ["live", 2], "what was held back is shown once it is known to be so still"
 
 
 def test_age_is_not_looked_at_while_the_line_is_down() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from venues import records
 from venues.b2trader_book import VersionLesson
@@ -245,7 +245,7 @@ class B2TraderSession:
             return _NOTHING  # of an invocation that was given up earlier in this very frame
         feed = stream.feed
         try:
-            taken: list[Any] = feed.take(item.item, now)
+            taken = cast("list[Item]", feed.take(item.item, now))
         except BookError as problem:
             return self._resync(stream, str(problem), now)
         except BadMessage as problem:

@@ -10,6 +10,7 @@ from venues.b2trader_fields import VENUE, Common, expect, extra, figure
 from venues.book import BookDelta, OrderBook
 from venues.errors import BadMessage, CrossedBook, SequenceGap
 from venues.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative_text, positive_text
+from venues.venue import Confirmed
 from venues.wire import b2trader as wire
 
 if TYPE_CHECKING:
@@ -89,14 +90,14 @@ class BookFeed:
         self._book.contiguous = not self._lesson.skips_are_normal
         self._shown = None
 
-    def take(self, item: Raw, now: Now) -> list[Record]:
+    def take(self, item: Raw, now: Now) -> list[Record | Confirmed]:
         """The book, when what is shown of it has changed."""
         message = self.merge(item)
         if message is None:
             return _NOTHING
         shown = (self._book.bids(self._depth), self._book.asks(self._depth))
         if shown == self._shown:
-            return _NOTHING
+            return [Confirmed("book")]
         self._shown = shown
         return [
             records.Book(

@@ -32,10 +32,10 @@ from venues.times import iso_ms
 from venues.wire import b2trader as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from venues.records import Record
-    from venues.venue import Now, Subscription
+    from venues.venue import Confirmed, Now, Subscription
 
 LOTS = "lots"
 
@@ -64,7 +64,7 @@ class Feed(Protocol):
         """A new invocation: nothing is known."""
         ...
 
-    def take(self, item: Raw, now: Now) -> list[Record]:
+    def take(self, item: Raw, now: Now) -> Sequence[Record | Confirmed]:
         """What an item changes; nothing before the first full state.
 
         Raises:

@@ -494,7 +494,7 @@ def _retry_after(value: str | None, now: Now) -> float | None:
     """Seconds from a `Retry-After` header, which has seconds or a date."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.strip().isascii() and value.strip().isdigit():
         return float(value.strip()[:9])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now.epoch_ms / 1000)

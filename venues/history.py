@@ -7,9 +7,9 @@ records. Times are two: `mono` (seconds, for deadlines) and `at` (milliseconds s
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from venues.venue import Now
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
-    at: int
+    at: Annotated[int, Meta(ge=0)]
     mono: float
-    line: int = 0
+    line: Annotated[int, Meta(ge=0)] = 0
 
 
 class Dialled(_Event, frozen=True, kw_only=True, tag="dial"):
     """A connection is about to be made; `draw` is the random number that a wait after it depends on."""
 
-    draw: float
+    draw: Annotated[float, Meta(ge=0, lt=1)]
     url: str | None = None
 
 
@@ -54,7 +54,11 @@ class Frame(_Event, frozen=True, kw_only=True, tag="frame"):
 
     def data(self) -> bytes:
         """The message's bytes."""
-        return base64.b64decode(self.base64) if self.base64 is not None else (self.text or "").encode()
+        if self.base64 is not None:
+            return base64.b64decode(self.base64, validate=True)
+        if self.text is None:
+            raise ValueError("a frame without text")
+        return self.text.encode()
 
 
 class Ponged(_Event, frozen=True, kw_only=True, tag="pong"):

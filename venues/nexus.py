@@ -18,8 +18,8 @@ from venues.candles import Bar, CandleBuilder, interval_ms
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
-from venues.numbers import not_negative, number, optional, positive, subtract
-from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+from venues.numbers import not_negative, number, optional_not_negative, positive, subtract
+from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
     OUTLINE,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
 
+MOST_AHEAD = 86_400_000  # milliseconds that a venue's clock may be ahead of ours: more is no clock but a lie
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
 
@@ -212,7 +213,7 @@ class NexusSession:
         depth = self._streams["book"].depth
         shown = (self._book.bids(depth), self._book.asks(depth))
         if shown == self._shown:
-            return _NOTHING
+            return [Confirmed("book", event.timestamp)]
         live = [] if self._shown is not None else [StreamState("book", "live")]
         self._shown = shown
         book = records.Book(
@@ -229,7 +230,7 @@ class NexusSession:
     def _show_quote(self, event: BookEvent, now: Now) -> list[Item]:
         bid, ask = self._book.best_bid(), self._book.best_ask()
         if (bid, ask) == self._top:
-            return _NOTHING
+            return [Confirmed("quotes", event.timestamp)]
         live = [] if self._top is not None else [StreamState("quotes", "live")]
         self._top = (bid, ask)
         quote = records.Quote(
@@ -263,6 +264,10 @@ class NexusSession:
         symbol = event.symbol
         if symbol != line.symbol:
             self._expect_symbol(symbol)
+        if event.timestamp > now.epoch_ms + MOST_AHEAD:
+            raise BadMessage(
+                f"expected a `timestamp` of about now, got one {(event.timestamp - now.epoch_ms) // 1000} s ahead"
+            )
         items: list[Item] = []
         if self._wants_trades:
             self._stale.discard("trades")
@@ -308,10 +313,14 @@ class NexusSession:
         status = _ORDER_STATUS.get(data.status)
         if status is None:
             raise BadMessage(f'expected one of {", ".join(_ORDER_STATUS)} at `data.status`, got "{data.status}"')
-        size = optional(data.order_quantity, "data.order_quantity")
-        filled = optional(data.aggregated_executed_quantity, "data.aggregated_executed_quantity")
-        last_price = optional(data.executed_price, "data.executed_price")
-        last_size = optional(data.executed_quantity, "data.executed_quantity")
+        if data.order_id == "":
+            raise BadMessage("expected an id at `data.order_id`, got an empty text")
+        size = optional_not_negative(data.order_quantity, "data.order_quantity")
+        filled = optional_not_negative(data.aggregated_executed_quantity, "data.aggregated_executed_quantity")
+        last_price = optional_not_negative(data.executed_price, "data.executed_price")
+        last_size = optional_not_negative(data.executed_quantity, "data.executed_quantity")
+        if size is not None and filled is not None and filled > size:
+            raise BadMessage(f"expected at most `data.order_quantity` as filled, got {filled} of {size}")
         order = records.Order(
             venue="nexus",
             env=self._line.label,
@@ -321,7 +330,7 @@ class NexusSession:
             order_id=str(data.order_id),
             side=_SIDES[data.side],
             order_type=data.order_type,
-            price=optional(data.order_price, "data.order_price") or None,  # a market order has none
+            price=optional_not_negative(data.order_price, "data.order_price") or None,  # a market order has none
             size=size,
             filled=filled,
             remaining=subtract(size, filled) if size is not None and filled is not None else None,
@@ -417,7 +426,7 @@ class NexusSession:
         except DECODE_ERRORS:
             return self._bad(None, explain(error))
         if outline.success is False:
-            return [Refused(f"the venue says: {excerpt(outline.errorMsg or 'no reason given', 300)}")]
+            return [Refused(f"the venue says: {excerpt(str(outline.errorMsg or 'no reason given'), 300)}")]
         if outline.event is None:
             return _NOTHING if outline.success else self._bad(None, explain(error))
         if outline.event not in _STREAMS_OF_EVENT:

@@ -200,6 +200,11 @@ def percent(fraction: Decimal) -> Decimal:
     return moved if moved.as_tuple().exponent <= 0 else EXACT.quantize(moved, Decimal(1))  # type: ignore[operator]
 
 
+def optional_not_negative(value: object, path: str) -> Decimal | None:
+    """`not_negative`, or None for a null or absent field."""
+    return None if value is None else not_negative(value, path)
+
+
 def add(left: Decimal, right: Decimal) -> Decimal:
     """The exact sum of two good decimals."""
     return EXACT.add(left, right)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from venues import history
 from venues.errors import DamagedRecording, MonError, RecordingError
@@ -34,7 +34,7 @@ class RecordedSubscription(Struct, frozen=True, kw_only=True, omit_defaults=True
 
     stream: str
     symbols: tuple[str, ...] = ()
-    depth: int = 20
+    depth: Annotated[int, Meta(ge=1)] = 20
     interval: str = "1m"
     options: dict[str, str] = {}
 
@@ -189,10 +189,9 @@ def _read_lines(path: Path) -> Iterator[bytes]:
     # Not a method: a generator that holds its `Recording` would keep the file open until garbage is collected.
     number = 0
     try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
+        with path.open("rb") as raw:  # opened once: it may be a pipe
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if zipped else raw, start=1):
                 if not line.endswith(b"\n"):
                     raise _damaged(path, number)
                 yield line
@@ -212,14 +211,14 @@ async def play(
     *,
     speed: float,
     sleep: Callable[[float], Awaitable[None]],
-    deliver: Callable[[list[Delivered]], Awaitable[None]],
+    deliver: Callable[[list[Delivered], Now], Awaitable[None]],
     tap: Callable[[history.Event], None] | None = None,
     secrets: Mapping[str, str],
 ) -> None:
     """Play a recording through the drivers of its lines.
 
     `speed` is a factor, infinite for as fast as possible. `deliver` is awaited: a recording can wait for its reader,
-    so nothing is left out. `secrets` are placeholders.
+    so nothing is left out; it gets the recorded time too. `secrets` are placeholders.
 
     Raises:
         DamagedRecording: after everything before the damage was delivered.
@@ -242,10 +241,17 @@ async def play(
         elif isinstance(event, history.Requested):
             _step(openings[event.line], HttpResponse(event.status, event.body.encode()))
         else:
-            await deliver(history.apply(event, driver))
+            await deliver(_applied(event, driver), Now(event.mono, event.at))
         driver.take()
         if driver.ended is not None:
             raise driver.ended
+
+
+def _applied(event: history.Event, driver: Driver) -> list[Delivered]:
+    try:
+        return history.apply(event, driver)
+    except (ValueError, OverflowError) as error:  # text that is no base64, times beyond any
+        raise DamagedRecording(f"the recording has an event that cannot be: {error}") from error
 
 
 def _step(opening: Generator[HttpRequest, HttpResponse, Dial], answer: HttpResponse | None) -> None:

@@ -79,8 +79,10 @@ class Redactor:
         for hidden in self._hidden:
             if hidden.anchor in text:
                 text = hidden.text.sub(hidden.template, text)
-        if "…" in text and len(text) <= LONGEST_WITH_CUTS:
-            text = self._without_cut(text)
+        if len(text) <= LONGEST_WITH_CUTS:
+            if "…" in text:
+                text = self._without_cut(text)
+            text = self._without_beginnings(text)
         return text
 
     def data(self, data: bytes) -> bytes:
@@ -144,6 +146,18 @@ class Redactor:
         )
         # Longest first: a secret may be part of another.
         self._hidden = sorted([*self._hidden, hidden], key=lambda each: -len(each.value))
+
+    def _without_beginnings(self, text: str) -> str:
+        """A server may say only the first part of what it was sent."""
+        for hidden in self._hidden:
+            # Of a URL the beginning is no secret, and digits may be those of another number.
+            if hidden.shown.startswith("[") and not _DIGITS.match(hidden.value):
+                while (at := text.find(hidden.value[:SHORTEST_BY_VALUE])) >= 0:
+                    end = at + SHORTEST_BY_VALUE
+                    while text[end : end + 1] == hidden.value[end - at : end - at + 1] != "":
+                        end += 1
+                    text = text[:at] + hidden.shown + text[end:]
+        return text
 
     def _without_cut(self, text: str) -> str:
         *cut, rest = text.split("…")

@@ -58,6 +58,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The state of a stream came again, unchanged: what is shown is as fresh as this. `time` is the venue's."""
+
+    stream: str
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The venue refuses us; trying again would not help."""
 
@@ -73,7 +81,7 @@ class Lost:
     after: float | None = None
 
 
-Item = Record | StreamState | BadFrame | Notice | Refused | Lost
+Item = Record | StreamState | Confirmed | BadFrame | Notice | Refused | Lost
 
 
 class NotOpened(MonError):

@@ -6,7 +6,7 @@ Numbers stay `JsonNumber` until `venues.numbers` has checked them.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -139,7 +139,7 @@ class Outline(Struct, gc=False):
 
     event: str | None = None
     success: bool | None = None
-    errorMsg: str | None = None  # noqa: N815  the wire's name
+    errorMsg: Any = None  # noqa: N815  the wire's name
 
 
 EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, float_hook=Decimal)
