@@ -12,12 +12,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from venues.records import Balance, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
+from venues.records import Balance, Book, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PATIENCE = 0.25  # seconds that a state waits before the reader is behind
+MOST_LEVELS = 10_000  # whole books of thousands of levels are megabytes as lines
 MOST_STATUSES = 1_000
 MOST_EVENTS = 20_000  # in memory; more go to a file that has no name
 BATCH = 5_000
@@ -62,9 +63,10 @@ def is_last_word(record: Record) -> bool:
 class StateQueue:
     """Keeps the latest record of each key for a reader that is behind; one that keeps up gets every record.
 
-    A reader is behind when something has waited for `PATIENCE`. A status cuts the sequence: a state is never moved from
-    one side of it to the other, and what was current before an interruption is dropped when the interruption is here,
-    since it is not current any more. Last words (removals, closed candles) are never left out.
+    A reader is behind when something has waited for `PATIENCE`, or when as much as `MOST_LEVELS` waits. A status cuts the
+    sequence: a state is never moved from one side of it to the other, and what was current before an interruption is
+    dropped when the interruption is here, since it is not current any more. Last words (removals, closed candles) are
+    never left out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,16 +75,18 @@ class StateQueue:
         self._waiting: list[Record] = []
         self._since = 0.0  # when the oldest of those that wait was put
         self._settled = 0  # how many waited after they were last looked through
+        self._levels = 0  # of the books that wait, and one for each other record
 
     def put(self, records: Sequence[Record]) -> None:
         """Append records."""
         with self._lock:
             if not self._waiting:
-                self._since, self._settled = self._clock(), 0
+                self._since, self._settled, self._levels = self._clock(), 0, 0
             for record in records:
                 if isinstance(record, Status) and record.state in ("stale", "reconnecting", "closed"):
                     self._waiting = [w for w in self._waiting if isinstance(w, Status) or is_last_word(w)]
                 self._waiting.append(record)
+                self._levels += len(record.bids) + len(record.asks) if isinstance(record, Book) else 1
             if len(self._waiting) > 2 * self._settled + 1 and self._is_behind():
                 self._keep_the_latest()
 
@@ -95,7 +99,7 @@ class StateQueue:
             return records
 
     def _is_behind(self) -> bool:
-        return self._clock() - self._since > PATIENCE
+        return self._levels > MOST_LEVELS or self._clock() - self._since > PATIENCE
 
     def _keep_the_latest(self) -> None:
         """Of each key between two cuts the latest, of statuses the latest `MOST_STATUSES`."""

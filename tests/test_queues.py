@@ -12,7 +12,7 @@ from cli.freshness import Every, MaxAge
 from cli.output import Limit, RawFrame
 from cli.queues import EventQueue, LatestEvents, StateQueue
 from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
-from venues.records import Book, Candle, Order, Quote, SnapshotEnd, State, Status, Trade
+from venues.records import Book, Candle, Level, Order, Quote, SnapshotEnd, State, Status, Trade
 from venues.venue import Confirmed, Now
 
 ONE = Decimal(1)
@@ -72,6 +72,15 @@ def test_a_reader_that_keeps_up_gets_every_record() -> None:
 
 def test_of_a_state_the_latest_is_kept_for_a_reader_that_is_behind() -> None:
     assert after_a_while([book(1), book(2)], [book(3)]) == [book(3)]
+
+
+def test_large_books_do_not_pile_up() -> None:
+    queue = StateQueue(Clock())
+    rows = [Level(ONE, ONE)] * 6_000
+    for number in range(50):
+        queue.put([Book(venue="v", symbol="A", received=number, bids=rows, asks=[])])
+        assert len(queue._waiting) <= 4
+    assert queue.take()[-1].received == 49
 
 
 def test_what_waits_is_bounded_while_nobody_reads() -> None:

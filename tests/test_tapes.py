@@ -15,7 +15,7 @@ import pytest
 from tests.command import SYMBOL, simulator, started
 from tests.tapes import TAPES, tape_lines
 
-QUIET = 3.0  # seconds without a line after which the tape is over
+QUIET = 4.0  # seconds without a line after which the tape is over
 
 ODD = [
     {"kind": "tape", "market": "odd"},
