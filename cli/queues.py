@@ -63,10 +63,10 @@ def is_last_word(record: Record) -> bool:
 class StateQueue:
     """Keeps the latest record of each key for a reader that is behind; one that keeps up gets every record.
 
-    A reader is behind when something has waited for `PATIENCE`, or when as much as `MOST_LEVELS` waits. A status cuts the
-    sequence: a state is never moved from one side of it to the other, and what was current before an interruption is
-    dropped when the interruption is here, since it is not current any more. Last words (removals, closed candles) are
-    never left out.
+    A reader is behind when something has waited for `PATIENCE`, or when as much as `MOST_LEVELS` waits. A status cuts
+    the sequence: a state is never moved from one side of it to the other, and what was current before an interruption
+    is dropped when the interruption is here, since it is not current any more. Last words (removals, closed candles)
+    are never left out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
