@@ -1,0 +1,68 @@
+"""What a request asks for, checked against the venue and, for a replay, against the recording."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from venues import venue_named
+from venues.errors import UsageError
+from venues.venue import Settings, Subscription
+
+if TYPE_CHECKING:
+    from cli.options import StreamRequest
+    from venues.recording import Recording
+    from venues.venue import Venue
+
+
+def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
+    """The venue and the subscription, checked.
+
+    Raises:
+        UsageError: the venue has no such stream, or the symbols do not fit.
+    """
+    venue = venue_named(request.venue)
+    offer = venue.streams.get(request.stream)
+    if offer is None:
+        raise UsageError(f"{venue.name} has no stream {request.stream}; it has: {', '.join(venue.streams)}")
+    symbols = request.names()
+    if recording is not None:
+        symbols = _recorded_symbols(request, recording, venue)
+    if offer.symbols == "none" and symbols:
+        raise UsageError(f"{request.stream} of {venue.name} takes no symbol, got {' '.join(symbols)}")
+    if offer.symbols != "none" and not symbols:
+        raise UsageError(
+            f"{request.stream} of {venue.name} needs a symbol, e.g. mon {request.stream} {venue.name} {venue.example}"
+        )
+    if offer.symbols == "one" and len(symbols) > 1:
+        raise UsageError(f"{request.stream} of {venue.name} takes one symbol, got {' '.join(symbols)}")
+    for symbol in symbols:
+        venue.check_symbol(symbol)
+    recorded = _recorded_subscription(recording, request.stream)
+    subscription = Subscription(
+        request.stream,
+        symbols,
+        depth=request.depth or recorded.depth,
+        interval=request.interval or recorded.interval,
+        options=recorded.options,
+    )
+    venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
+    return venue, subscription
+
+
+def _recorded_subscription(recording: Recording | None, stream: str) -> Subscription:
+    """What a recording was made with, or the defaults."""
+    for subscription in recording.header.subscriptions if recording is not None else ():
+        if subscription.stream == stream:
+            return Subscription(stream, depth=subscription.depth, interval=subscription.interval,
+                                options=subscription.options)  # fmt: skip
+    return Subscription(stream)
+
+
+def _recorded_symbols(request: StreamRequest, recording: Recording, venue: Venue) -> tuple[str, ...]:
+    header = recording.header
+    if header.venue != venue.name:
+        raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
+    recorded = header.subscriptions[0].symbols if header.subscriptions else ()
+    if request.names() and request.names() != recorded:
+        raise UsageError(f"{request.replay} is a recording of {' '.join(recorded) or 'no symbol'}")
+    return recorded
