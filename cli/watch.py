@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import random
 import signal
 import time
 from importlib import import_module
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from cli import cells, config
+from cli import cells
 from cli.asked import asked_for
 from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
@@ -34,22 +33,19 @@ from cli.output import (
     is_terminal,
 )
 from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
+from cli.source import Embedded, Source
 from cli.statuses import SAID_EVERY, StatusGate, Unsaid, in_words
 from venues import history
-from venues.connection import Connection, SystemClock
-from venues.driver import Driver
+from venues.connection import SystemClock
 from venues.errors import MonError
-from venues.recording import Recorder, Recording, header_for, play
+from venues.recording import Recorder, Recording, header_for
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
 from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from venues.driver import Delivered
-    from venues.simulator import Simulator
     from venues.venue import Venue
 
 ONCE_TIMEOUT_MS = 30_000
@@ -92,6 +88,16 @@ class Watcher:
         self._partial = venue.streams[request.stream].partial
         self._as_table = _as_table(request)
         self._clock = SystemClock()
+        self._source = Source(
+            venue,
+            [subscription],
+            env=request.env,
+            profile=request.profile,
+            retries=request.retries,
+            clock=self._clock,
+            redactor=redactor,
+            recording=recording,
+        )
         self._gate = StatusGate()
         self._raw = request.raw
         self._data_type = self._stream.record
@@ -120,47 +126,20 @@ class Watcher:
         with contextlib.ExitStack() as stack:
             stack.callback(self._remove_signals)
             self._take_signals()
-            simulator = await self._start_simulator()
+            embedded = Embedded()
             try:
-                access = self._access(simulator)
-                self._open_output(access.settings)
+                self._open_output(await self._source.open(embedded, self._words.say))
                 if self._table is not None:
                     self._take_terminal(stack)
                 self._set_timers()
-                await self._watch(access)
+                await self._watch()
             finally:
-                if simulator is not None:
-                    await simulator.close()
+                await embedded.close()
         if self._problem is not None:
             raise self._problem
         return self._exit
 
     # --- setting up
-
-    async def _start_simulator(self) -> Simulator | None:
-        """The simulator inside this process, unless an address was set by hand, which comes first."""
-        if self._request.env != config.SIM or self._recording is not None:
-            return None
-        by_hand = config.load().address_by_hand(self._venue, None, self._request.profile)
-        if by_hand is not None:
-            self._words.say(f"the address set as {by_hand.origin} comes before --env sim")
-            return None
-        from venues.simulator import Simulator
-
-        simulator = Simulator()
-        await simulator.start()
-        return simulator
-
-    def _access(self, simulator: Simulator | None) -> config.Access:
-        name = self._venue.name
-        if self._recording is not None:
-            return config.Access(self._recording.header.settings(), {}, None)
-        configured = config.load()
-        if simulator is not None:
-            url, secrets = simulator.url(name), simulator.credentials(name)
-            return configured.simulated(self._venue, url, secrets, self._request.profile)
-        environment = None if self._request.env == config.SIM else self._request.env
-        return configured.access(self._venue, environment, self._request.profile)
 
     def _open_output(self, settings: Settings) -> None:
         request = self._request
@@ -293,26 +272,13 @@ class Watcher:
 
     # --- watching
 
-    async def _watch(self, access: config.Access) -> None:
-        settings = access.settings
-        lines = self._venue.lines([self._subscription], settings)
-        drivers = [
-            Driver(
-                line,
-                [self._subscription],
-                venue=self._venue.name,
-                label=settings.label,
-                retries=self._request.retries,
-            )
-            for line in lines
-        ]
-        source = asyncio.create_task(self._replay(drivers) if self._recording else self._connect(drivers, access))
+    async def _watch(self) -> None:
+        source = asyncio.create_task(self._run_source())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((source, stopping), return_when=asyncio.FIRST_COMPLETED)
             if self._recording is None:
-                for connection in self._connections:
-                    connection.leave()
+                self._source.leave()
             else:
                 source.cancel()
             results = await asyncio.gather(source, return_exceptions=True)
@@ -324,6 +290,17 @@ class Watcher:
             if self._recorder is not None:
                 self._recorder.close()
 
+    async def _run_source(self) -> None:
+        await self._source.run(
+            self._deliver,
+            deliver_replayed=self._deliver_replayed,
+            speed=self._request.speed or 1.0,
+            tap=self._tap if self._recorder is not None or self._request.raw else None,
+        )
+        for stage in self._stages if self._recording is not None else ():
+            if isinstance(stage, Every):
+                self._deliver_after_stages(stage.rest())
+
     def _take_result(self, result: Any) -> None:
         if self._stopping.is_set() or isinstance(result, asyncio.CancelledError):
             return
@@ -331,45 +308,6 @@ class Watcher:
             self._problem = result
         elif self._request.once:
             self._problem = NoDataError("the recording ended before there was a complete state")
-
-    async def _connect(self, drivers: Sequence[Driver], access: config.Access) -> None:
-        self._connections = [
-            Connection(
-                driver,
-                fetch_secrets=access.fetch,
-                deliver=self._deliver,
-                clock=self._clock,
-                random=random.random,
-                redactor=self._redactor,
-                tap=self._tap if self._recorder is not None or self._request.raw else None,
-                line=number,
-                proxy=access.proxy,
-            )
-            for number, driver in enumerate(drivers)
-        ]
-        tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
-        try:
-            await asyncio.gather(*tasks)  # the first that ends for good ends all
-        finally:
-            for connection in self._connections:
-                connection.leave()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _replay(self, drivers: Sequence[Driver]) -> None:
-        assert self._recording is not None
-        placeholders: Mapping[str, str] = {name: f"[{name}]" for name in self._venue.secrets}
-        await play(
-            self._recording,
-            drivers,
-            speed=self._request.speed or 1.0,
-            sleep=self._clock.sleep,
-            deliver=self._deliver_replayed,
-            tap=self._tap if self._request.raw else None,
-            secrets=placeholders,
-        )
-        for stage in self._stages:
-            if isinstance(stage, Every):
-                self._deliver_after_stages(stage.rest())
 
     async def _finish_output(self) -> None:
         """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""

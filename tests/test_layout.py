@@ -98,7 +98,9 @@ def test_records_import_nothing_of_ours() -> None:
     assert not {name for name in imports(ROOT / "venues/records.py") if name.startswith(("venues", "cli"))}
 
 
-@pytest.mark.parametrize("name", ["venues/connection.py", "venues/driver.py", "cli/watch.py", "cli/output.py"])
+@pytest.mark.parametrize(
+    "name", ["venues/connection.py", "venues/driver.py", "cli/watch.py", "cli/source.py", "cli/output.py"]
+)
 def test_who_drives_venues_knows_no_venue(name: str) -> None:
     from venues import VENUES
 

@@ -246,6 +246,8 @@ class Session(Protocol):
 class Line(Protocol):
     """One socket's worth of subscriptions. Outlives reconnects, and so do the lessons it has learnt."""
 
+    subscriptions: Sequence[Subscription]
+
     def session(self, secrets: Mapping[str, str]) -> Session:
         """A session for a new connection."""
         ...
