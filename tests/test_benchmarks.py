@@ -8,7 +8,8 @@ from tests.benchmarks import b2trader, costs
 
 
 def test_costs_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(costs, "TURNS", 1)
+    for name, few in (("TURNS", 1), ("DRAWS", 1), ("TRADES", 200), ("BOOKS", 20)):
+        monkeypatch.setattr(costs, name, few)
     costs.run()
     assert "frame to record" in capsys.readouterr().out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any
 
@@ -316,6 +317,49 @@ def test_a_credential_that_cannot_be_had() -> None:
             async with watched.running():
                 await watched.until(lambda: len([i for i in watched.items if isinstance(i, Book)]) == 2)
             assert "the command gave nothing" in watched.reasons()
+
+    asyncio.run(scenario())
+
+
+class Sleeper(SystemClock):
+    """A clock of a machine that can have been asleep: its monotonic part does not know."""
+
+    asleep_ms = 0
+
+    def now(self) -> Now:
+        now = super().now()
+        return Now(now.mono, now.epoch_ms + self.asleep_ms)
+
+
+@pytest.mark.parametrize("asleep", [False, True], ids=["stopped", "asleep"])
+def test_what_came_while_nobody_was_there_is_never_shown(asleep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LONGEST_ABSENCE", 0.5)
+    monkeypatch.setattr(connection, "ALIVE_EVERY", 0.05)
+    clock, shown = Sleeper(), asyncio.Event()
+    connections = []
+
+    async def handler(websocket: ServerConnection) -> None:
+        connections.append(websocket)
+        await websocket.send(BOOK % (100 + 10 * len(connections)))
+        if len(connections) == 1:
+            await shown.wait()
+            await websocket.send(BOOK % 111)  # in the kernel by now, and read by nobody
+            if asleep:
+                clock.asleep_ms = 60_000
+            else:
+                time.sleep(1.0)  # noqa: ASYNC251  the whole process stands still
+        await websocket.wait_closed()
+
+    async def scenario() -> None:
+        async with websocket_server(handler) as port:
+            watched = Watched(port, clock=clock)
+            async with watched.running():
+                await watched.until(lambda: any(isinstance(item, Book) for item in watched.items))
+                shown.set()
+                await watched.until(lambda: watched.states().count("live") == 2)
+        best = [item.bids[0].price for item in watched.items if isinstance(item, Book)]
+        assert best == [110, 120]
+        assert f"mon was stopped for {60 if asleep else 1} s" in watched.reasons()
 
     asyncio.run(scenario())
 

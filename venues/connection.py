@@ -48,6 +48,8 @@ OPEN_TIMEOUT = 10.0
 PING_EVERY = 5.0
 PING_ANSWER_WITHIN = 5.0
 CLOSE_TIMEOUT = 1.0
+ALIVE_EVERY = 1.0  # seconds between two looks at the clock
+LONGEST_ABSENCE = 5.0  # seconds without such a look after which what waits to be read is old
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
 MAX_HTTP_BODY = 2**20
 
@@ -141,6 +143,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
         self._read_at: Now | None = None  # when the frames at hand were read
+        self._alive = self._clock.now()
 
     def leave(self) -> None:
         """End in order: unsubscribe where the protocol wants it, close, then `run` returns."""
@@ -312,19 +315,22 @@ class Connection:
 
     async def _talk(self, websocket: ClientConnection) -> None:
         """Reads until the connection is of no more use, or until we have left in order."""
+        self._alive = self._clock.now()
         reader = asyncio.create_task(self._read(websocket))
         sender = asyncio.create_task(self._send(websocket))
         leaving = asyncio.create_task(self._leaving.wait())
+        presence = asyncio.create_task(self._stay_present())
+        tasks = (reader, sender, leaving, presence)
         self._after_feeding()
         try:
-            await asyncio.wait((reader, sender, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._leaving.is_set() and not reader.done():
                 await self._leave_in_order(reader)
         finally:
             self._disarm()
-            for task in (reader, sender, leaving):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(reader, sender, leaving, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -341,6 +347,8 @@ class Connection:
                     # Frames that are taken without a turn of the loop came in one read of the socket: one time for all.
                     now = self._read_at = clock()
                     call_soon(self._after_reading)
+                    if self._was_absent(now):
+                        return
                 if tap is not None:
                     tap(history.frame_event("in", frame, now, self._line))
                 delivered = driver.receive(frame, now)
@@ -350,6 +358,22 @@ class Connection:
         except ConnectionClosed as closed:
             if not self._leaving.is_set():
                 self._feed(history.Closed(**self._stamp(), **_how_it_closed(closed)))
+
+    async def _stay_present(self) -> None:
+        """Returns when this process was stopped, or the machine asleep, and what waits in the socket is old."""
+        while True:
+            await asyncio.sleep(ALIVE_EVERY)
+            if self._was_absent(self._clock.now()):
+                return
+
+    def _was_absent(self, now: Now) -> bool:
+        """Says so once and ends the connection; a machine that sleeps stops the monotonic clock, not the other."""
+        before, self._alive = self._alive, now
+        absence = max(now.mono - before.mono, (now.epoch_ms - before.epoch_ms) / 1000)
+        if absence > LONGEST_ABSENCE and self._driver.retry_at is None:
+            reason = f"mon was stopped for {absence:.0f} s, and what came meanwhile is old"
+            self._feed(history.Closed(**self._stamp(), reason=reason))
+        return self._driver.retry_at is not None
 
     def _after_reading(self) -> None:
         """Once for all frames of a read: nothing that they ask for can happen before this turn of the loop ends."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from venues.driver import Delivered
 
 TURNS = 15
+DRAWS = 40
 TRADES = 5_000
 BOOKS = 200
 BATCH = 100  # records that a busy feed hands over together
@@ -154,7 +155,7 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
         def draw() -> None:
             console.print(Group(*table.frame(width, height)))
 
-        composed, drawn = best_of(40, lambda: compose, lambda: draw)
+        composed, drawn = best_of(DRAWS, lambda: compose, lambda: draw)
     progress("")
     for_information(name, f"{drawn * 1e6:,.0f} µs a draw")
     for_information(f"{name}: composing alone", f"{composed * 1e6:,.0f} µs a draw")
