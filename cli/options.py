@@ -16,7 +16,7 @@ from venues.errors import UsageError
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 Format = Literal["auto", "table", "jsonl", "csv"]
 LONGEST_DURATION_MS = 366 * 86_400_000
@@ -189,8 +189,7 @@ def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callab
         request.stream = stream
         run(request)
 
-    hints = get_type_hints(StreamRequest, include_extras=True)
-    hints["venue"] = Annotated[
+    venue = Annotated[
         str,
         typer.Argument(
             metavar="VENUE",
@@ -199,15 +198,21 @@ def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callab
             show_default=False,
         ),
     ]
-    parameters = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in inspect.signature(StreamRequest).parameters.items()
-        if applies(name, stream)
-    ]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    names = [name for name in inspect.signature(StreamRequest).parameters if applies(name, stream)]
+    take_options(command, names, {"venue": venue})
     command.__doc__ = f"{STREAMS[stream].title.capitalize()}, live."
     return command
+
+
+def take_options(command: Callable[..., None], names: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    """Gives a command the signature that typer reads: its own arguments, then these options of `StreamRequest`."""
+    known = inspect.signature(StreamRequest).parameters
+    hints = {**get_type_hints(StreamRequest, include_extras=True), **arguments}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    own = [inspect.Parameter(name, kind, annotation=hints[name]) for name in arguments]
+    others = [known[name].replace(annotation=hints[name]) for name in names if name not in arguments]
+    command.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}
 
 
 def check_together(request: StreamRequest) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  typer reads it
-from typing import Annotated, Literal
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from cli.options import Format, SpeedParser, StreamRequest
-from venues.errors import RecordingError
+from cli.options import StreamRequest, applies, take_options
+from venues.errors import RecordingError, UsageError
 
 EXAMPLES = """\b
 Examples:
@@ -16,44 +17,30 @@ Examples:
   mon replay today.jsonl.gz --speed max -o jsonl
 """
 
+# What a recording says itself, and what concerns a connection.
+_NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "retries", "profile"}
 
-def replay(
-    file: Annotated[Path, typer.Argument(help="A recording made with --record.", show_default=False)],
-    output: Annotated[
-        Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
-    ] = "auto",
-    speed: Annotated[
-        float | None, typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="1 unless said otherwise.")
-    ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many data records.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The frames as they came and went.")] = False,
-    numbers: Annotated[
-        Literal["number", "string"], typer.Option(help="How JSON lines carry prices, sizes and money.")
-    ] = "number",
-    status: Annotated[
-        Literal["inline", "stderr"], typer.Option(help="Where interruptions are told: inline and on stderr, or stderr.")
-    ] = "inline",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False,
-) -> None:
+
+def replay(**given: Any) -> None:
     """Play a recording."""
     from cli.main import watch_request
     from venues.recording import Recording
 
+    file: Path = given.pop("file")
     header = Recording(file).header
     if not header.subscriptions:
         raise RecordingError(f"the recording {file} names no stream")
-    request = StreamRequest(
-        venue=header.venue,
-        output=output,
-        replay=file,
-        speed=speed,
-        count=count,
-        raw=raw,
-        numbers=numbers,
-        status=status,
-        quiet=quiet,
-        verbose=verbose,
-    )
-    request.stream = header.subscriptions[0].stream
+    stream = header.subscriptions[0].stream
+    for name, value in given.items():
+        if value is not None and not applies(name, stream):
+            raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
+    request = StreamRequest(venue=header.venue, replay=file, **given)
+    request.stream = stream
     watch_request(request)
+
+
+take_options(
+    replay,
+    [name for name in inspect.signature(StreamRequest).parameters if name not in _NOT_ASKED],
+    {"file": Annotated[Path, typer.Argument(help="A recording made with --record.", show_default=False)]},
+)

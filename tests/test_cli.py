@@ -396,6 +396,16 @@ def test_a_replay_gives_the_same_records(name: str, sim: dict[str, str], tmp_pat
     assert len(expected) > 5
 
 
+def test_a_replay_takes_the_options_of_its_stream(sim: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "book.jsonl"
+    assert mon("book", "nexus", SYMBOL, "--count", "5", "--record", str(file), env=sim).returncode == 0
+    done = mon("replay", str(file), "--speed", "max", "--once", "--depth", "1", env=sim)
+    assert [len(line["bids"]) for line in records(done.stdout)] == [1]
+    refused = mon("replay", str(file), "--interval", "1m", env=sim)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--interval does not apply to book" in refused.stderr
+
+
 def test_a_replay_in_real_time(sim: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     mon("trades", "nexus", SYMBOL, "--duration", "2s", "--record", str(file), env=sim)
