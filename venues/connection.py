@@ -31,7 +31,7 @@ from venues import history
 from venues.addresses import is_loopback
 from venues.decoding import excerpt
 from venues.errors import MonError, SetupError
-from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing
+from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from venues.driver import Delivered, Driver
     from venues.redaction import Redactor
-    from venues.venue import Dial, Lost, Out, Session
+    from venues.venue import Command, Dial, Lost, Out, Session
 
 T = TypeVar("T")
 
@@ -111,6 +111,8 @@ class Connection:
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
+
+    `left_in_order` is true once `leave` has ended a connection with everything written and both close frames there.
     """
 
     def __init__(
@@ -141,6 +143,17 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
         self._read_at: Now | None = None  # when the frames at hand were read
+        self._all_written = False
+        self.left_in_order = False
+
+    def send(self, command: Command) -> None:
+        """Send something on a user's behalf, on the connection that there is; what becomes of it is delivered.
+
+        Raises:
+            MonError: the session cannot send it now, or never; nothing was sent.
+        """
+        self._driver.send(command)
+        self._after_feeding()
 
     def leave(self) -> None:
         """End in order: unsubscribe where the protocol wants it, close, then `run` returns."""
@@ -366,10 +379,11 @@ class Connection:
                 elif isinstance(out, Close):
                     await websocket.close(out.code, out.reason)
                 else:
+                    text, shown = (out.text, out.shown) if isinstance(out, Veiled) else (out, out)
                     if self._tap is not None:
-                        data = out if isinstance(out, bytes) else out.encode()
+                        data = shown if isinstance(shown, bytes) else shown.encode()
                         self._tap(history.frame_event("out", data, self._clock.now(), self._line))
-                    await websocket.send(out)
+                    await websocket.send(text)
                 self._outgoing.task_done()
 
     def _on_pong(self, answer: asyncio.Future[float]) -> None:
@@ -387,10 +401,12 @@ class Connection:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._outgoing.join()
+                self._all_written = True
 
     async def _hang_up(self, websocket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
             await websocket.close()
+        self.left_in_order = self._all_written and websocket.protocol.close_rcvd is not None
 
     # --- feeding the driver
 

@@ -81,7 +81,20 @@ class Lost:
     after: float | None = None
 
 
-Item = Record | StreamState | Confirmed | BadFrame | Notice | Refused | Lost
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a command: it reached the venue's socket, or, later, the venue said something about it.
+
+    `acknowledged` with what the venue `answered` (any JSON values); `refused` with its words.
+    """
+
+    command: Command
+    acknowledged: bool = False
+    answered: tuple[Any, ...] = ()
+    refused: str | None = None
+
+
+Item = Record | StreamState | Confirmed | BadFrame | Notice | Receipt | Refused | Lost
 
 
 class NotOpened(MonError):
@@ -108,7 +121,15 @@ class Close:
     reason: str = ""
 
 
-Out = str | bytes | SocketPing | Close
+@dataclass(frozen=True, slots=True)
+class Veiled:
+    """A text frame with a secret in it; `shown` is what is shown and kept in its place."""
+
+    text: str
+    shown: str
+
+
+Out = str | bytes | Veiled | SocketPing | Close
 
 
 @dataclass(frozen=True, slots=True)
