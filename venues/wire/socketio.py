@@ -41,6 +41,8 @@ QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
 
 OPEN_WITHIN = 10.0  # seconds from the open WebSocket to the open packet, which a server sends at once
 UNASKED_WITHIN = 0.5  # seconds after the open packet in which an older server sends its `40`
+MOST_ATTACHMENTS = 100  # of one event; each is a frame that is not looked into
+LONGEST_REFUSAL = 500  # characters of the server's words
 CONNECT_TIMEOUT = 20.0  # seconds from the open WebSocket to the namespace's `40`, as in the reference client
 
 Generation: TypeAlias = Literal[3, 4]
@@ -76,7 +78,10 @@ class Acknowledged(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ConnectRefused:
-    """The server does not let us in: `44"text"` or `44{"message":"text"}`. The link is over."""
+    """The server does not let us in: `44"text"` or `44{"message":"text"}`. The link is over.
+
+    `message` is the server's words; the JSON itself where it is another (an older server sends any data instead).
+    """
 
     message: str
 
@@ -254,7 +259,7 @@ class Link:
 
     def _is_attachment(self, frame: bytes) -> bool:
         """False only for what cannot be one: an older server marks them with its packet type as a byte."""
-        if self._generation != 3 or frame[:1] in (b"\x04", b"b"):
+        if self._generation != 3 or frame[:1] == b"\x04":
             return True
         self._attachments = 0
         return False
@@ -275,7 +280,7 @@ class Link:
     def _engine_packet(self, kind: int, content: str, now: Now) -> Happening | None:
         match kind:
             case packets.MESSAGE:
-                return self._packet(packets.read_packet(content))
+                return self._message(content)
             case packets.OPEN:
                 return self._open(content, now)
             case packets.PING:
@@ -335,8 +340,19 @@ class Link:
 
     # --- Socket.IO -------------------------------------------------------------------------------------------------
 
-    def _packet(self, packet: Packet) -> Happening | None:
+    def _message(self, content: str) -> Happening | None:
+        try:
+            packet = packets.read_packet(content)
+        except ValueError as error:
+            if content[:1] in ("5", "6"):  # its attachments could not be told from packets
+                return self._broken(str(error))
+            raise
+        if packet.attachments > MOST_ATTACHMENTS:
+            return self._broken(f"expected at most {MOST_ATTACHMENTS} binary attachments, got {packet.attachments}")
         self._attachments = packet.attachments  # they follow, whatever becomes of the packet
+        return self._packet(packet)
+
+    def _packet(self, packet: Packet) -> Happening | None:
         if packet.namespace != "/":
             return None
         match packet.kind:
@@ -374,11 +390,7 @@ class Link:
         return Connected(generation)
 
     def _refused(self, payload: str) -> Happening:
-        try:
-            refusal = _REFUSAL.decode(payload)
-            message = refusal if isinstance(refusal, str) else refusal.message
-        except DECODE_ERRORS:
-            message = "without a reason that could be read"
+        message = excerpt(_words_of(payload), LONGEST_REFUSAL)
         if self._connected:
             return BadPacket(f"expected no refusal of a connection that stands, got one: {excerpt(message, 200)}")
         self._over = True
@@ -409,6 +421,16 @@ class Link:
     def _no_server(self, reason: str) -> Broken:
         """Final on a line that has never met a server: one that was there before may come back."""
         return self._broken(f"this is no Socket.IO server: {reason}", retry=self._known is not None)
+
+
+def _words_of(payload: str) -> str:
+    try:
+        refusal = _REFUSAL.decode(payload)
+        return (refusal if isinstance(refusal, str) else refusal.message) or "no reason given"
+    except msgspec.ValidationError:
+        return payload
+    except DECODE_ERRORS:
+        return "no reason that could be read"
 
 
 def _event(packet: Packet) -> Event:
