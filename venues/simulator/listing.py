@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from venues.simulator.b2trader import B2Trader
+from venues.simulator.jayx import JayX
+from venues.simulator.nbt import Nbt
 from venues.simulator.nexus import Nexus
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint
 
-ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader)
+ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader, JayX, Nbt)
 HOST: Final = "127.0.0.1"
 
 
@@ -33,12 +35,21 @@ def address(venue: type[Endpoint], port: int) -> str:
 
 
 def markets(venue: str) -> list[str]:
-    """The venue's names of its markets.
+    """The venue's names of its markets, none where it has no markets.
 
     Raises:
         ValueError: no such venue is simulated.
     """
     return list(endpoint(venue).symbols)
+
+
+def values(venue: str) -> dict[str, Any]:
+    """What a client must be told in its configuration to read a simulator without a tape, as `Simulator.values`.
+
+    Raises:
+        ValueError: no such venue is simulated.
+    """
+    return endpoint(venue).values(None)
 
 
 def environment(port: int) -> dict[str, str]:
