@@ -17,8 +17,6 @@ from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from venues.simulator import Simulator
 
 
@@ -49,14 +47,14 @@ def sim(
     ] = False,
 ) -> None:
     """Run the simulator of all venues until stopped."""
-    from venues.simulator import Simulator, TapeError, environment, values
+    from venues.simulator import Simulator, TapeError, environment
 
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
     if show_env:
         if not port:
             raise UsageError("expected --show-env with --port N, the port of a running simulator")
-        print_out("\n".join([_exports(environment(port)), *_configured({name: values(name) for name in VENUES})]))
+        print_out(_exports(environment(port)))
         return
     faults = _faults(fault or [])
     try:
@@ -85,9 +83,8 @@ async def _serve(simulator: Simulator) -> int:
     try:
         lines = [
             f"# the simulator is on port {simulator.port}; stop it with Ctrl-C",
-            _exports(environment(simulator.port)),
+            _exports(environment(simulator.port, simulator.world)),
         ]
-        lines += _configured({name: simulator.values(name) for name in VENUES})
         lines += [_example(name, markets(name)) for name in VENUES]
         print_out("\n".join(lines))
         return await stopped
@@ -98,23 +95,9 @@ async def _serve(simulator: Simulator) -> int:
 def _example(name: str, symbols: list[str]) -> str:
     """What the venue has, and a command to begin with: its first stream."""
     command = f"mon {VENUES[name].streams.split()[0]} {name}"
-    return (
-        f"# {name}: {' '.join(symbols)}, e.g. {command} {venue_named(name).example}"
-        if symbols
-        else (f"# {name}: e.g. {command}")
-    )
-
-
-def _configured(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What variables cannot say, for the config file; as comments, since the lines beside it are for a shell."""
-    lines = []
-    for venue, tables in values.items():
-        for table, rows in tables.items():
-            lines.append(f"# {venue}: {', '.join(next(iter(rows.values())))} are for the config file:")
-            for name, row in rows.items():
-                pairs = ", ".join(f'{key} = "{value}"' for key, value in row.items())
-                lines.append(f"#   venues.{venue}.{table}.{name} = {{ {pairs} }}")
-    return lines
+    if not symbols:
+        return f"# {name}: e.g. {command}"
+    return f"# {name}: {' '.join(symbols)}, e.g. {command} {venue_named(name).example}"
 
 
 def _faults(texts: list[str]) -> list[Any]:

@@ -18,7 +18,7 @@ SOURCES = sorted(Path(venues.simulator.__file__).parent.glob("*.py"))
 
 def test_importing_it_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from venues.simulator import environment, markets, parse_fault, values; markets('jayx'); "
+        "import sys; from venues.simulator import environment, markets, parse_fault; environment(1); markets('jayx'); "
         "print(sorted({'aiohttp', 'asyncio', 'websockets', 'socketio', 'engineio'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
@@ -56,6 +56,11 @@ def test_the_environment_points_at_every_venue() -> None:
         "MON_B2TRADER_ACCOUNT_ID": "64a1f0c2b7d94e0012ab34cd",
         "MON_JAYX_URL": "ws://127.0.0.1:4711/jayx",
         "MON_JAYX_API_KEY": "simulated-jayx-api-key",
+        "MON_JAYX_SYMBOLS": (
+            '{"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, '
+            '"ETHUSDT": {"tick_size": "0.01", "lot_size": "0.001"}, '
+            '"SOLUSDT": {"tick_size": "0.001", "lot_size": "0.01"}}'
+        ),
         "MON_NBT_URL": "ws://127.0.0.1:4711/nbt",
         "MON_NBT_KEY": "simulated-nbt-key",
     }

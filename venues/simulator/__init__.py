@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from venues.simulator.clock import Clock, ManualClock, SystemClock
     from venues.simulator.faults import Fault, FaultError, parse_fault
-    from venues.simulator.listing import environment, markets, values
+    from venues.simulator.listing import environment, markets
     from venues.simulator.simulator import Simulator
     from venues.simulator.tape import Tape, TapeError, read_tape
 
@@ -33,7 +33,6 @@ __all__ = [
     "markets",
     "parse_fault",
     "read_tape",
-    "values",
 ]
 
 _HOMES = {
@@ -49,7 +48,6 @@ _HOMES = {
     "Tape": "tape",
     "TapeError": "tape",
     "read_tape": "tape",
-    "values": "listing",
 }
 
 

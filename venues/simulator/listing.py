@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+from typing import TYPE_CHECKING, Final
 
 from venues.simulator.b2trader import B2Trader
 from venues.simulator.jayx import JayX
@@ -11,6 +12,7 @@ from venues.simulator.nexus import Nexus
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint
+    from venues.simulator.world import World
 
 ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader, JayX, Nbt)
 HOST: Final = "127.0.0.1"
@@ -43,20 +45,16 @@ def markets(venue: str) -> list[str]:
     return list(endpoint(venue).symbols)
 
 
-def values(venue: str) -> dict[str, Any]:
-    """What a client must be told in its configuration to read a simulator without a tape, as `Simulator.values`.
+def environment(port: int, world: World | None = None) -> dict[str, str]:
+    """The variables that point `mon` at a simulator on that port: `{"MON_NEXUS_URL": …}`.
 
-    Raises:
-        ValueError: no such venue is simulated.
+    What else a client must be told is among them, a table as JSON: as it is in that world, or in one without a tape.
     """
-    return endpoint(venue).values(None)
-
-
-def environment(port: int) -> dict[str, str]:
-    """The variables that point `mon` at a simulator on that port: `{"MON_NEXUS_URL": …}`."""
     variables: dict[str, str] = {}
     for venue in ENDPOINTS:
         prefix = f"MON_{venue.name.upper()}"
         variables[f"{prefix}_URL"] = address(venue, port)
         variables.update((f"{prefix}_{name.upper()}", value) for name, value in venue.credentials.items())
+        told = venue.values(world)
+        variables.update((f"{prefix}_{name.upper()}", json.dumps(value)) for name, value in told.items())
     return variables
