@@ -139,6 +139,7 @@ class Connection:
         self._proxy = proxy
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
+        self._useless = asyncio.Event()  # set once the connection is of no more use, whoever noticed
         self._outgoing: asyncio.Queue[Out] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
@@ -187,6 +188,7 @@ class Connection:
             return
         self._redactor.learn(secrets)
         self._outgoing = asyncio.Queue()
+        self._useless.clear()
         draw = self._random()
         session = self._driver.begin(secrets, draw)
         self._note(history.Dialled(**self._stamp(), draw=draw))
@@ -328,16 +330,18 @@ class Connection:
         reader = asyncio.create_task(self._read(websocket))
         sender = asyncio.create_task(self._send(websocket))
         leaving = asyncio.create_task(self._leaving.wait())
+        useless = asyncio.create_task(self._useless.wait())
+        tasks = (reader, sender, leaving, useless)
         self._after_feeding()
         try:
-            await asyncio.wait((reader, sender, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if self._leaving.is_set() and not reader.done():
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._leaving.is_set() and not reader.done() and not self._useless.is_set():
                 await self._leave_in_order(reader)
         finally:
             self._disarm()
-            for task in (reader, sender, leaving):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(reader, sender, leaving, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -392,7 +396,7 @@ class Connection:
 
     async def _leave_in_order(self, reader: asyncio.Task[None]) -> None:
         self._feed(history.Left(**self._stamp()))
-        while not self._driver.done() and not reader.done():
+        while not self._driver.done() and not reader.done() and not self._useless.is_set():
             self._progress.clear()
             progress = asyncio.create_task(self._progress.wait())
             await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
@@ -427,6 +431,8 @@ class Connection:
         due = self._driver.deadline()
         if due != self._timer_due:
             self._arm(due)
+        if self._driver.retry_at is not None:
+            self._useless.set()
         if self._leaving.is_set():
             self._progress.set()
 
