@@ -41,7 +41,7 @@ from venues.venue import (
 from venues.wire import socketio
 from venues.wire.socketio import Link
 
-from .node import PATIENCE
+from .node import PATIENCE, mon
 
 if TYPE_CHECKING:
     from .node import Line, Node, Program
@@ -406,7 +406,7 @@ async def test_a_server_that_is_slow_to_let_us_in_still_sends_each_event_once(hu
         assert client.messages == [("kline", [1]), ("last", [])]
     lost = [reason for state, reason in client.statuses if state == "reconnecting"]
     assert len(lost) == (1 if hub.generation == 3 else 0)
-    assert all("is of Socket.IO 2" in str(reason) for reason in lost)
+    assert all("a slow server of Socket.IO 2" in str(reason) for reason in lost)
 
 
 @everywhere
@@ -493,3 +493,75 @@ def test_a_websocket_of_another_protocol_is_no_socketio_server() -> None:
         assert str(error).startswith("this is no Socket.IO server: expected an Engine.IO packet")
 
     asyncio.run(scenario())
+
+
+# --- mon -----------------------------------------------------------------------------------------------------------
+
+KEY = "good-0123456789abcdef"
+
+
+def mon_at(hub: Hub, *arguments: str, key: str = KEY) -> contextlib.AbstractAsyncContextManager[Program]:
+    variables = {"MON_NBT_URL": f"ws://127.0.0.1:{hub.port}", "MON_NBT_KEY": key}
+    return mon(*arguments, environment=variables, home=hub.home)
+
+
+async def said_by(program: Program) -> str:
+    assert program.process.stderr is not None
+    return (await program.process.stderr.read()).decode()
+
+
+async def sent_by_mon(hub: Hub, price: int) -> None:
+    """One signal, and the answer of the hub to it."""
+    signal = ("--pair", "BTCUSDT", "--strategy", "S", "--price", str(price), "--message", "é")
+    async with mon_at(hub, "send", "nbt", "buy", *signal, "--yes") as sender:
+        assert await sender.end() == 0, await said_by(sender)
+        (answer,) = sender.lines
+        assert answer["acknowledged"] is True
+        assert answer["answered"] == ["got it", 1]
+        assert KEY not in json.dumps(sender.lines) + await said_by(sender)
+
+
+@everywhere
+async def test_mon_gets_each_signal_once_that_mon_sends_and_says_what_it_may_have_missed(hub: Hub) -> None:
+    async with mon_at(hub, "signals", "nbt", "--count", "2") as receiver:
+        await hub.until(lambda: bool(hub.of("connected")))
+        await sent_by_mon(hub, 100)
+        await receiver.until(lambda lines: any(line["type"] == "signal" for line in lines))
+        await hub.until(lambda: hub.of("disconnected") == ["client namespace disconnect"])
+        assert [(query["type"], query["key"]) for query in hub.of("connected")] == [("client", KEY), ("server", KEY)]
+        sent = {"key": KEY, "stratname": "S", "pair": "BTCUSDT", "buy_price": 100, "message": "é"}
+        assert [line["arguments"] for line in hub.heard if "event" in line] == [[sent]]
+
+        await hub.stop()
+        await hub.start()
+        await hub.until(lambda: bool(hub.of("connected")))
+        await sent_by_mon(hub, 101)
+        assert await receiver.end() == 0
+        words = await said_by(receiver)
+
+    signals = [line for line in receiver.lines if line["type"] == "signal"]
+    assert [(one["name"], one["action"], one["side"], one["price"]) for one in signals] == [
+        ("buy_signal", "enter", "long", 100),
+        ("buy_signal", "enter", "long", 101),
+    ]
+    statuses = [(line["state"], line.get("reason")) for line in receiver.lines if line["type"] == "status"]
+    assert [state for state, _ in statuses if state in ("reconnecting", "live")][-2:] == ["reconnecting", "live"]
+    assert statuses[-1] == ("live", "signals may have been missed")
+    assert "signals may have been missed" in words
+    assert KEY not in json.dumps(receiver.lines) + words
+
+
+@everywhere
+async def test_mon_ends_with_4_and_the_hubs_words_when_the_key_is_refused(hub: Hub) -> None:
+    async with (
+        mon_at(hub, "signals", "nbt", key="nobody-0123456789") as watching,
+        mon_at(
+            hub, "send", "nbt", "sell", "--pair", "A", "--strategy", "S", "--yes", key="nobody-0123456789"
+        ) as sending,
+    ):
+        for program in (watching, sending):
+            assert await program.end() == 4
+            words = await said_by(program)
+            assert "The key is not known" in words
+            assert "nobody-0123456789" not in words
+    assert hub.heard == []

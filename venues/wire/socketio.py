@@ -384,7 +384,7 @@ class Link:
         generation: Generation = 4 if has_sid or self._certain else 3
         self.learnt = self._generation = generation
         if generation == 3 and self._asked:
-            return self._broken("the server is of Socket.IO 2, and after our `40` it would send every event twice")
+            return self._broken("a slow server of Socket.IO 2, which would send every event twice on this connection")
         self._connected = True
         self._connect_by = self._ask_at = None
         return Connected(generation)
