@@ -18,6 +18,7 @@ _ANY = msgspec.json.Decoder(float_hook=decimal.Decimal)
 
 _WRONG_TYPE = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)` - at `\$\.?(?P<path>.*)`")
 _WRONG_TYPE_AT_TOP = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)`")
+_OUT_OF_RANGE = re.compile(r"Expected `(?P<expected>.*)` (?P<bound>[<>]=? \S+) - at `\$\.?(?P<path>.*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>.*)`)?")
 
 
@@ -58,6 +59,8 @@ def _explain_shape(text: str) -> str:
         return f"expected a value at `{path}`, got none"
     if wrong := _WRONG_TYPE.fullmatch(text):
         return f"expected {wrong['expected']} at `{wrong['path']}`, got {wrong['got']}"
+    if beyond := _OUT_OF_RANGE.fullmatch(text):
+        return f"expected {beyond['expected']} {beyond['bound']} at `{beyond['path']}`, got another"
     if wrong := _WRONG_TYPE_AT_TOP.fullmatch(text):
         return f"expected {wrong['expected']}, got {wrong['got']}"
     return text[:1].lower() + text[1:].replace("`$.", "`")

@@ -44,6 +44,7 @@ _EVENTS = {
 _NEEDS_KEY = ("openorders", "positions")
 _ERRORS = ("error", "exception")
 
+IF_BARE = 'and set framing = "bare" if it speaks without Socket.IO'
 NO_GROUPING = "1"  # `precise` of the document's sample
 SILENT_AFTER = 10.0  # seconds in which nothing has come of what was asked for
 SHORTEST_PAUSE = 1.0  # seconds before a state is asked for again, doubled from one time to the next …
@@ -190,11 +191,12 @@ class JayXSession:
                 case socketio.BadPacket():
                     items += self._unreadable(happening.reason, now)
                 case socketio.ConnectRefused():
-                    items.append(self._refused(happening.message))
+                    said = excerpt(happening.message, 300) or "no reason given"
+                    items.append(Refused(f"jayx refused the connection: {said}"))
                 case socketio.Disconnected():
                     items.append(self._on_disconnected())
                 case socketio.Broken():
-                    hint = "" if happening.retry else ', and framing = "bare" for a server without Socket.IO'
+                    hint = "" if happening.retry else f"; check url, {IF_BARE}"
                     items.append(Lost(f"{happening.reason}{hint}", retry=happening.retry))
                 case socketio.Acknowledged():
                     pass
@@ -345,7 +347,7 @@ class JayXLine:
             return verdict(status, body)
         problem = socketio.verdict(status, body)
         if isinstance(problem, Lost) and not problem.retry:
-            return Lost(f'{problem.reason}, and framing = "bare" for a server without Socket.IO', retry=False)
+            return Lost(f"{problem.reason}, {IF_BARE}", retry=False)
         return problem
 
     def asked(self) -> list[_Asked]:

@@ -73,16 +73,19 @@ class TradeHistory:
         self.known: list[TradeRow] = []
         self._was_empty = False
 
-    def new_ones(self, listed: Sequence[TradeRow]) -> tuple[list[TradeRow], bool]:
-        """The trades that are new, oldest first; and whether some may have been missed before them."""
+    def new_ones(self, listed: Sequence[TradeRow]) -> tuple[list[TradeRow], bool | None]:
+        """The trades that are new, oldest first, and whether they follow upon those known before.
+
+        False: some may have been missed. None: there is nothing to tell by.
+        """
         # The document's sample has the newest first; sorted on receipt all the same, equal times as they came.
         rows = sorted(listed, key=lambda row: -row.created)
         count = self._count_of_new(rows)
-        missed = count is None and bool(rows) and bool(self.known) and not self._was_empty
+        comparable = bool(rows) and bool(self.known) and not self._was_empty
         new = rows if count is None else rows[:count]
         self._was_empty = not rows
         self.known = [*new, *self.known][:MOST_KNOWN_TRADES]
-        return new[::-1], missed
+        return new[::-1], True if count is not None else False if comparable else None
 
     def _count_of_new(self, rows: list[TradeRow]) -> int | None:
         """None when nothing of the list is known."""
@@ -125,12 +128,12 @@ class TradesFeed:
             if row.side not in SIDES:
                 raise BadMessage(f"expected BUY or SELL at `trades[{index}].side`, got {shown(row.side)}")
             not_too_far_ahead(row.created, f"trades[{index}].created", now)
-        new, missed = self._history.new_ones(rows)
+        new, follows = self._history.new_ones(rows)
         items: list[Item] = []
-        if missed:
+        if follows is False:
             items = [StreamState("trades", "live", "trades may have been missed: none of those listed was known")]
         elif self.awaited:
-            items = [StreamState("trades", "live", "no trade was missed" if self._resumed else "")]
+            items = [StreamState("trades", "live", "no trade was missed" if self._resumed and follows else "")]
         self.awaited, self.heard = False, True
         return [*items, *(self._trade(row, now) for row in new)]
 
