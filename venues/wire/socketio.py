@@ -258,11 +258,8 @@ class Link:
     # --- Engine.IO -------------------------------------------------------------------------------------------------
 
     def _is_attachment(self, frame: bytes) -> bool:
-        """False only for what cannot be one: an older server marks them with its packet type as a byte."""
-        if self._generation != 3 or frame[:1] == b"\x04":
-            return True
-        self._attachments = 0
-        return False
+        """An older server marks attachments with their packet type as a byte; of a newer one any frame may be one."""
+        return frame[:1] == b"\x04" or self._generation != 3
 
     def _swallow(self, frame: bytes, now: Now) -> list[Happening]:
         """An attachment belongs to an event that was refused.
