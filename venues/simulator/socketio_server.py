@@ -23,7 +23,7 @@ from venues.simulator.endpoint import Handshake
 from venues.simulator.session import Refused, Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from aiohttp import web
 
@@ -115,6 +115,7 @@ class _Engine(engineio.AsyncServer):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
 
     def start_background_task(
         self, target: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any
@@ -124,8 +125,16 @@ class _Engine(engineio.AsyncServer):
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def start_ending(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start what a connection has to do when it is over, which takes no time."""
+        task = asyncio.create_task(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task
+
     async def end(self) -> None:
         """End all of them."""
+        await asyncio.gather(*self._endings)
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -140,8 +149,9 @@ class _Server(socketio.AsyncServer):
 class _Socket:
     """The WebSocket as Engine.IO wants it (`send`, `wait`, `close`), and as the link wants its peer."""
 
-    def __init__(self, serve: Serve, handler: Callable[[_Socket], Awaitable[None]], _engine: object) -> None:
+    def __init__(self, serve: Serve, handler: Callable[[_Socket], Awaitable[None]], engine: _Engine) -> None:
         self._serve = serve
+        self._engine = engine
         self._handler = handler
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
@@ -149,7 +159,6 @@ class _Socket:
         self._voice: Voice
         self._session: Session | None = None
         self._greeted = False
-        self._fault: Exception | None = None
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Serve the connection until it ends, and Engine.IO's part of it too."""
@@ -157,7 +166,8 @@ class _Socket:
         try:
             return await self._serve(environ["aiohttp.request"], self._connect)
         finally:
-            await self._end()
+            # The request is cancelled when the client is gone; what has begun must be ended all the same.
+            await asyncio.shield(self._engine.start_ending(self._end()))
 
     async def send(self, frame: str | bytes) -> None:
         """Queue one of the library's own frames; what the session says comes after the answer to the connect."""
@@ -210,7 +220,7 @@ class _Socket:
         except Refused:
             raise
         except Exception as error:
-            self._fault = error
+            asyncio.get_running_loop().call_exception_handler({"message": "a fault of a venue", "exception": error})
             self._link.finish(1011, "internal error")
             return None
 
@@ -259,10 +269,7 @@ class _Socket:
         await self._handler(self)
 
     async def _end(self) -> None:
-        engine_socket = self._handler.__self__  # type: ignore[attr-defined]
+        self._frames.put_nowait(None)
         if self._task is not None:
-            self._frames.put_nowait(None)
             await asyncio.gather(self._task, return_exceptions=True)
-        await engine_socket.close(wait=False, abort=True)
-        if self._fault is not None:
-            raise self._fault
+        await self._handler.__self__.close(wait=False, abort=True)  # type: ignore[attr-defined]
