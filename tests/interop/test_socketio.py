@@ -510,9 +510,9 @@ async def said_by(program: Program) -> str:
     return (await program.process.stderr.read()).decode()
 
 
-async def sent_by_mon(hub: Hub, price: int) -> None:
+async def sent_by_mon(hub: Hub) -> None:
     """One signal, and the answer of the hub to it."""
-    signal = ("--pair", "BTCUSDT", "--strategy", "S", "--price", str(price), "--message", "é")
+    signal = ("--pair", "BTCUSDT", "--strategy", "S", "--price", "100", "--message", "é")
     async with mon_at(hub, "send", "nbt", "buy", *signal, "--yes") as sender:
         assert await sender.end() == 0, await said_by(sender)
         (answer,) = sender.lines
@@ -525,7 +525,7 @@ async def sent_by_mon(hub: Hub, price: int) -> None:
 async def test_mon_gets_each_signal_once_that_mon_sends_and_says_what_it_may_have_missed(hub: Hub) -> None:
     async with mon_at(hub, "signals", "nbt", "--count", "2") as receiver:
         await hub.until(lambda: bool(hub.of("connected")))
-        await sent_by_mon(hub, 100)
+        await sent_by_mon(hub)
         await receiver.until(lambda lines: any(line["type"] == "signal" for line in lines))
         await hub.until(lambda: hub.of("disconnected") == ["client namespace disconnect"])
         assert [(query["type"], query["key"]) for query in hub.of("connected")] == [("client", KEY), ("server", KEY)]
@@ -535,14 +535,14 @@ async def test_mon_gets_each_signal_once_that_mon_sends_and_says_what_it_may_hav
         await hub.stop()
         await hub.start()
         await hub.until(lambda: bool(hub.of("connected")))
-        await sent_by_mon(hub, 101)
+        hub.tell(emit="sell_signal", arguments=[{"stratid": "681", "pair": "BTCUSDT", "price": "101", "new": False}])
         assert await receiver.end() == 0
         words = await said_by(receiver)
 
     signals = [line for line in receiver.lines if line["type"] == "signal"]
     assert [(one["name"], one["action"], one["side"], one["price"]) for one in signals] == [
         ("buy_signal", "enter", "long", 100),
-        ("buy_signal", "enter", "long", 101),
+        ("sell_signal", "exit", "long", 101),
     ]
     statuses = [(line["state"], line.get("reason")) for line in receiver.lines if line["type"] == "status"]
     assert [state for state, _ in statuses if state in ("reconnecting", "live")][-2:] == ["reconnecting", "live"]
