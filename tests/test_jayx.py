@@ -374,6 +374,20 @@ def test_an_error_after_data_is_no_refusal() -> None:
     assert lost == Lost("jayx put us out: too many")
 
 
+@pytest.mark.parametrize("stream", ["book", "orders"])
+def test_an_error_and_then_nothing_is_a_refusal(stream: str) -> None:
+    session = connected(line_of(stream))
+    session.receive(packet("error", "no such symbol"), NOW)
+    late = Now(NOW.mono + SILENT_AFTER, NOW.epoch_ms)
+    (refused,) = session.tick(late)
+    assert isinstance(refused, Refused)
+    assert "no such symbol" in refused.reason
+    session = connected(line_of(stream))
+    session.receive(packet("error", "no such symbol"), NOW)
+    session.receive(packet(*(("orderbook", BOOK) if stream == "book" else ("openorders", {"modify": []}))), NOW)
+    assert not session.tick(late)
+
+
 @pytest.mark.parametrize("payload", ["words", {"message": "words"}, {"error": "words"}, {"reason": "words"}])
 def test_the_words_of_an_error(payload: Any) -> None:
     session = connected(line_of("book"))

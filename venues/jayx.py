@@ -142,7 +142,9 @@ class JayXSession:
                 asked.due = now.mono + asked.pause
             if asked.silent_at is not None and now.mono >= asked.silent_at:
                 asked.silent_at = None
-                items.append(Notice(self._line.silence(asked.event)))
+                items.append(self._on_silence(asked))
+        if items and isinstance(items[-1], Refused | Lost):
+            self._stop()
         return items
 
     def send(self, command: Command) -> None:
@@ -231,7 +233,7 @@ class JayXSession:
     def _on_event(self, name: str, payload: Raw | bytes, now: Now) -> list[Item]:
         asked = self._asked.get(name)
         if asked is None:
-            return self._on_error(payload) if name in _ERRORS else _NOTHING
+            return self._on_error(payload, now) if name in _ERRORS else _NOTHING
         items: list[Item] = []
         for feed in asked.feeds:
             try:
@@ -245,9 +247,19 @@ class JayXSession:
         asked.settle(now)
         return items
 
-    def _on_error(self, payload: Raw | bytes) -> list[Item]:
+    def _on_error(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """No error is documented, so it is only told, until what follows shows what it was."""
         self._said = excerpt(wire.words_of(payload), 300)
+        for asked in self._asked.values():
+            if asked.silent_at is None and not self._line.gave_data:
+                asked.silent_at = now.mono + SILENT_AFTER
         return [Notice(f"jayx says: {self._said}")]
+
+    def _on_silence(self, asked: _Asked) -> Item:
+        """After an error, and without any data ever, it is a refusal."""
+        if self._said and not self._line.gave_data:
+            return self._refused(self._said)
+        return Notice(self._line.silence(asked.event))
 
     def _on_disconnected(self) -> Refused | Lost:
         line = self._line
