@@ -63,6 +63,11 @@ TEMPLATE = """\
 # root_asset = "USD"          # what the figures in the platform's root asset are in
 # negotiate = true            # only for a hub that wants it
 
+[venues.nbt]
+# url = "https://nbt-hub.example"             # the public hub has closed: this is your own
+# key_command = ["pass", "show", "nbt"]
+# version = "1.0"             # only for a hub that wants it (v=)
+
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]

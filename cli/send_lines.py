@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from venues.venue import Command
 
 LONGEST_LINE = 64 * 1024  # bytes
-MOST_UNDERWAY = 100
+MOST_UNDERWAY = 500
 MOST_UNWRITTEN = 1_000
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
 

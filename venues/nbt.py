@@ -282,10 +282,10 @@ class NbtSession:
         self._said = excerpt(_words(event.arguments), 300)
         if self._connected_at is None:
             return [self._refused(self._said)]
-        if not self._unanswered:
+        if len(self._unanswered) != 1:  # it does not say which one it is about
             return [Notice(f"the hub says: {self._said}")]
-        refused, self._unanswered = list(self._unanswered.values()), {}
-        return [Receipt(command, refused=self._said) for command in refused]
+        _, command = self._unanswered.popitem()
+        return [Receipt(command, refused=self._said)]
 
     def _on_acknowledged(self, answer: socketio.Acknowledged) -> list[Item]:
         command = self._unanswered.pop(answer.ack, None)
@@ -295,7 +295,8 @@ class NbtSession:
             answered = tuple(any_json(argument) for argument in answer.arguments)
         except DECODE_ERRORS as error:
             return [*self._bad(f"{explain(error)} (in an acknowledgement)"), Receipt(command, acknowledged=True)]
-        return [Receipt(command, acknowledged=True, answered=answered)]
+        refused = _complaint(answered[0]) if answered else None
+        return [Receipt(command, acknowledged=True, answered=answered, refused=refused)]
 
     def _on_disconnected(self, now: Now) -> Refused | Lost:
         """A hub that lets everybody in puts out whom it does not like."""
@@ -352,6 +353,14 @@ class NbtSession:
 
 def _id(value: str | int | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _complaint(answer: Any) -> str | None:
+    """What is wrong by an acknowledgement such as `{"status":"error","message":"…"}`; None when nothing is."""
+    if not isinstance(answer, dict) or not (answer.get("status") == "error" or answer.get("error")):
+        return None
+    words = answer.get("message") or answer.get("error")
+    return excerpt(words, 300) if isinstance(words, str) else "no reason given"
 
 
 def _words(arguments: Sequence[msgspec.Raw]) -> str:
