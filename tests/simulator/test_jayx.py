@@ -271,6 +271,28 @@ def test_the_account_is_that_of_the_other_venues_to_the_last_digit() -> None:
     run(test())
 
 
+def test_an_order_keeps_its_last_fill_and_what_was_left_of_it() -> None:
+    async def test() -> None:
+        async with Simulator(seed=2, rate=0) as simulator, talk(simulator, "jayx") as client:
+            book: Any = simulator.world.markets["BTC_USDT"]
+            ticks = book.engine.best("buy") + 1
+            assert ticks < book.engine.best("sell")
+            order = simulator.world.account.place(book, "buy", ticks, 100)
+            assert order is not None
+            book.market("sell", 30)
+            await client.emit("openorders", asked(simulator, symbol="BTCUSDT"))
+            await client.until(lambda said: len(said) == 1)
+            simulator.world.account.cancel(order)
+            await client.until(lambda said: len(said) == 2)
+        first, second = client.of("openorders")
+        figures = {"resd": 70, "exec": 30, "cost": 30 * ticks, "lastLots": 30, "lastTicks": ticks}
+        assert [{name: row[name] for name in figures} for row in first["modify"] + second["cancel"]] == [figures] * 2
+        assert (first["cancel"], second["modify"]) == ([], [])
+        assert [row["state"] for row in first["modify"] + second["cancel"]] == ["TRADE", "CANCEL"]
+
+    run(test())
+
+
 def told(client: Talk) -> tuple[Any, ...]:
     """What a client knows of the account: balances, and open orders with figures in lots and ticks."""
     balances = [tuple(row.values()) for data in client.of("positions")[-1:] for row in data["spot"]]
