@@ -288,6 +288,24 @@ def test_after_an_empty_list_nothing_is_claimed() -> None:
     assert history.new_ones(rows(2)) == (rows(2), None)
 
 
+def test_a_list_without_trades_proves_nothing_after_a_reconnect() -> None:
+    line = line_of("trades")
+    connected(line).receive(packet("orderbook", BOOK), NOW)
+    (live,) = connected(line).receive(packet("orderbook", {**BOOK, "trades": []}), NOW)
+    assert live == StreamState("trades", "live", "")
+    (live,) = connected(line).receive(packet("orderbook", BOOK), NOW)
+    assert live == StreamState("trades", "live", "no trade was missed")
+
+
+def test_only_a_new_candle_closes_the_one_before() -> None:
+    kline = {"created": 60, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}
+    for later, closed in (("modify", [False]), ("add", [True, False])):
+        session = connected(line_of("candles"))
+        session.receive(packet("kline", {"modify": kline}), NOW)
+        candles = session.receive(packet("kline", {later: {**kline, "created": 120}}), NOW)
+        assert [candle.closed for candle in candles] == closed
+
+
 # --- states that have to be asked for again ------------------------------------------------------------------------
 
 
@@ -372,6 +390,20 @@ def test_an_error_after_data_is_no_refusal() -> None:
     assert notice == Notice("jayx says: too many")
     (lost,) = session.receive(b"41", NOW)
     assert lost == Lost("jayx put us out: too many")
+    session = connected(line_of("book"))
+    session.receive(packet("error", "too many"), NOW)
+    assert isinstance(session.closed(1000, "", NOW)[0], Refused)
+    session.receive(packet("orderbook", BOOK), NOW)
+    session.receive(packet("error", "too many"), NOW)
+    assert session.closed(1000, "", NOW) == [Lost("jayx closed the connection, having said: too many")]
+    session.receive(packet("orderbook", BOOK), NOW)
+    assert session.closed(1000, "", NOW) == []
+
+
+def test_the_generation_of_the_server_is_kept() -> None:
+    line = line_of("book")
+    connected(line)
+    assert line.learnt == 4
 
 
 @pytest.mark.parametrize("stream", ["book", "orders"])
