@@ -208,7 +208,8 @@ def test_scales_from_a_variable() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["0", "-1", "NaN", "Infinity", "abc", "", " 1", "1_0", "1e99", "0" * 30, 0.01, 1, True, None]
+    "value",
+    ["0", "-1", "NaN", "Infinity", "abc", "", " 1", "1_0", "1e99", "1e-25", "1e25", "0" * 30, 0.01, 1, True, None],
 )
 @pytest.mark.parametrize("key", ["tick_size", "lot_size"])
 def test_scales_that_cannot_be(key: str, value: Any) -> None:
@@ -357,6 +358,7 @@ def test_a_ping_without_an_answer_is_late() -> None:
     for second in range(1, 6):
         items = session.tick(Now(NOW.mono + second, NOW.epoch_ms))
     assert [(item.stream, item.state) for item in items] == [("ping", "stale")]
+    assert not session.tick(Now(NOW.mono + 6, NOW.epoch_ms))
     assert session.take().count(SocketPing()) == 5
     assert [type(item) for item in session.pong(Now(NOW.mono + 6, NOW.epoch_ms))] == [StreamState, records.Pong]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from venues import records
 from venues.errors import BadMessage
-from venues.jayx_fields import VENUE, Common, figure
+from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
 from venues.jayx_market import SIDES
 from venues.numbers import add, shown, subtract, text_number
 from venues.times import utc_clock
@@ -86,6 +86,8 @@ class OrdersFeed:
             raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
         if row.side is not None and row.side not in SIDES:
             raise BadMessage(f"expected BUY or SELL at `{path}.side`, got {shown(row.side)}")
+        for name, moment in (("created", row.created), ("modified", row.modified)):
+            not_too_far_ahead(moment or 0, f"{path}.{name}", now)
         scale = self._common.scale
         remaining = None if row.residual is None else scale.size(row.residual)
         filled = None if row.executed is None else scale.size(row.executed)

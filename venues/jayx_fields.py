@@ -118,13 +118,11 @@ def written_interval(seconds: int) -> str:
     return f"{seconds}s"
 
 
-def not_too_far_ahead(epoch_ms: int, path: str, now: Now) -> int:
-    """A time of the venue's; raises BadMessage when it cannot be one."""
+def not_too_far_ahead(epoch_ms: int, path: str, now: Now) -> None:
+    """Raises BadMessage when a time of the venue's cannot be one, e.g. because it is not in the documented unit."""
     if epoch_ms > now.epoch_ms + MOST_AHEAD:
-        raise BadMessage(
-            f"expected a time of about now at `{path}`, got one {(epoch_ms - now.epoch_ms) // 1000} s ahead"
-        )
-    return epoch_ms
+        ahead = (epoch_ms - now.epoch_ms) // 1000
+        raise BadMessage(f"expected a time of about now at `{path}`, got one {ahead} s ahead")
 
 
 def figure(value: Any, path: str) -> Decimal | None:

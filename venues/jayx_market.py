@@ -335,7 +335,8 @@ class KlineFeed:
 
     def _check(self, kline: Kline, path: str, now: Now) -> None:
         self._common.expect(kline.symbol, f"{path}.symbol")
-        not_too_far_ahead(kline.created * 1000, f"{path}.created", now)
+        for name, seconds in (("created", kline.created), ("m", kline.modified)):
+            not_too_far_ahead((seconds or 0) * 1000, f"{path}.{name}", now)
         if not kline.low <= min(kline.open, kline.close) <= max(kline.open, kline.close) <= kline.high:
             raise BadMessage(
                 f"expected o and c between l and h at `{path}`, "
