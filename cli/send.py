@@ -83,7 +83,7 @@ def send(
     ],
     kind: Annotated[
         Literal["buy", "sell", "traded-buy", "traded-sell"] | None,
-        typer.Argument(help="What is signalled; with --stdin each line says it.", show_default=False),
+        typer.Argument(metavar="[KIND]", help="What is signalled; with --stdin each line says it.", show_default=False),
     ] = None,
     pair: Annotated[str | None, typer.Option(help="The pair, as the hub spells it: BTCUSDT.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy's name at the hub.")] = None,
@@ -191,6 +191,8 @@ class Desk:
         embedded: Embedded = Embedded()
         try:
             self._access = await access_to(self._venue, self._env, self._profile, embedded, self.words.say)
+            known = {name: str(source.value) for name, source in self._access.secrets.items() if source.kind == "value"}
+            self.redactor.learn(known)  # it may be part of what is shown before anything is opened
             code = await work()
             return self.stopped.result() if self.stopped.done() else code
         finally:
@@ -263,7 +265,7 @@ class Desk:
         sent = msgspec.json.Encoder(decimal_format="number").encode({"key": "[key]", **command.fields}).decode()
         where = f"{self._access.settings.url} (type={KINDS[kind].connects_as})"
         say = self.words.error if asking else self.words.say
-        say(f"{command.name} to {where}:\n{sent}")
+        say(self.redactor.text(f"{command.name} to {where}:\n{sent}"))
 
     async def _confirmed(self) -> bool:
         """Whether the answer on the terminal is yes; Ctrl-C, and the end of input, are a no."""

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cli.errors import OK, PIPE_CLOSED, REFUSED, UNREACHABLE, USAGE
-from cli.output import STDIN, STDOUT, JsonLines, Limit, Output, ReaderGone, is_terminal
+from cli.errors import OK, REFUSED, UNREACHABLE, USAGE
+from cli.output import STDIN, STDOUT, JsonLines, Limit, Output, is_terminal
 from cli.send import Answer, answer_to
 from cli.sender import Outcome
 from venues.decoding import DECODE_ERRORS, explain
@@ -99,8 +99,6 @@ class _Lines:
         in_order = await self._desk.close()
         output.finish()
         await self._until_written()
-        if isinstance(self._problem, ReaderGone):
-            return PIPE_CLOSED
         if self._problem is not None:
             raise self._problem
         if not in_order and not self._codes:

@@ -22,6 +22,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from cli import main, send, send_lines, sender
+from cli.config import Access
 from tests.command import MON, environment, records
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
 from venues import history
@@ -29,8 +30,9 @@ from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.nbt import NBT
 from venues.nbt_send import signal_command
+from venues.records import Status
 from venues.redaction import Redactor
-from venues.venue import Receipt, Settings, Subscription
+from venues.venue import Command, Receipt, Settings, Subscription
 from venues.wire import socketio
 
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
@@ -168,6 +170,12 @@ def test_no_acknowledgement_is_no_error(hub: SmallHub, run: Run, monkeypatch: py
     done = run(*BUY, "--yes")
     assert (done.code, done.answer["sent"], done.answer["acknowledged"]) == (0, True, False)
     assert "no acknowledgement" in done.err
+
+
+def test_a_key_that_is_in_the_signal_too_is_not_shown(hub: SmallHub, run: Run) -> None:
+    done = run("buy", "--pair", "P", "--strategy", f"x{KEY}", "--message", KEY, "--yes")
+    assert hub.events[0][1]["message"] == KEY
+    assert done.answer["strategy"] == "x[key]"
 
 
 @pytest.mark.parametrize("refusal", ['"bad key"', '{"message":"bad key"}'])
@@ -375,6 +383,40 @@ def test_the_key_is_in_no_recording_and_no_raw_line(hub: SmallHub) -> None:
     kept = "".join(map(str, events))
     assert "short" not in kept
     assert '"key":"[key]"' in kept
+
+
+def test_who_came_first_goes_first_when_the_connection_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    went: list[str] = []
+
+    class Line:
+        """Stands where the connection is, and takes everything."""
+
+        def __init__(self, driver: Any, **options: Any) -> None:
+            self.deliver = options["deliver"]
+
+        def send(self, command: Command) -> None:
+            went.append(command.name)
+            asyncio.get_running_loop().call_soon(self.deliver, [Receipt(command, acknowledged=True)])
+
+        async def run(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(sender, "Connection", Line)
+    live = Status(venue="nbt", received=0, stream="signals", state="live")
+
+    async def scenario() -> None:
+        access = Access(Settings(url="wss://hub.example"), {}, None)
+        options: dict[str, Any] = {"redactor": Redactor(), "say": print, "retries": None}
+        sending = sender.Sender(NBT, Subscription("signals"), access, **options)
+        first = asyncio.create_task(sending.send(Command("first", {}), 5))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(sending.send(Command("second", {}), 5))
+        sending._deliver([live])  # before the second has begun to wait
+        assert [(await task).acknowledged for task in (first, second)] == [True, True]
+        sending._task.cancel()  # type: ignore[union-attr]
+
+    asyncio.run(scenario())
+    assert went == ["first", "second"]
 
 
 # --- many signals --------------------------------------------------------------------------------------------------
