@@ -157,6 +157,8 @@ def test_a_lost_line_is_connected_again_with_a_new_credential() -> None:
         (http_answer("404 Not Found"), VenueRefused, "does not know the symbol SPOT_BTC_USDT"),
         (http_answer("400 Bad Request"), VenueRefused, "HTTP 400"),
         (http_answer("200 OK", "<html>"), VenueUnreachable, "expected a WebSocket"),
+        (http_answer("200 OK", "<html>", version="1.0"), VenueUnreachable, "expected a WebSocket"),
+        (http_answer("404 Not Found", version="1.0"), VenueRefused, "does not know the symbol SPOT_BTC_USDT"),
         (http_answer("302 Found", "", "Location: ws://other.example/"), VenueUnreachable, "redirects elsewhere"),
     ],
 )

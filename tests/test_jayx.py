@@ -385,6 +385,13 @@ def test_an_echo_is_no_socketio_server() -> None:
     assert "no Socket.IO server" in problem.reason
 
 
+def test_a_bare_echo_is_not_jayx() -> None:
+    session = connected(line_of("balance", framing="bare"))
+    (frame,) = session.take()
+    (problem,) = session.receive(frame.text.encode(), NOW)
+    assert problem == Lost("this is not JayX: it sends back what it is sent; check url", retry=False)
+
+
 def test_an_error_after_data_is_no_refusal() -> None:
     session = connected(line_of("book"))
     session.receive(packet("orderbook", BOOK), NOW)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import email.utils
 import logging
+import re
 import socket
 import ssl
 import time
@@ -50,6 +51,9 @@ PING_ANSWER_WITHIN = 5.0
 CLOSE_TIMEOUT = 1.0
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
 MAX_HTTP_BODY = 2**20
+
+# The library refuses HTTP/1.0, which many a simple server speaks; what it answers means the same all the same.
+_OLD_ANSWER = re.compile(r"expected HTTP/1\.1: HTTP/1\.0 ([2-5][0-9]{2})\b")
 
 # The library logs URLs (and so keys) at level DEBUG.
 _SILENT = logging.Logger("mon.websocket")
@@ -288,6 +292,9 @@ class Connection:
             reason = f"the proxy cannot be used: {type(error).__name__}"
             raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
         except InvalidHandshake as error:
+            if answer := _OLD_ANSWER.search(_words_of(error)):
+                status = int(answer[1])
+                raise _NoConnectionError(history.Answered(**self._stamp(), status=status, body="")) from None
             reason = f"{place} answered, but does not speak WebSocket ({_words_of(error)})"
             raise self._no_connection(reason) from None
         except ssl.SSLCertVerificationError as error:

@@ -98,6 +98,7 @@ class JayXSession:
         self._said = ""  # by an `error`, since the last good message
         self._ready = False
         self._over = False
+        self._own: set[bytes] = set()  # bare frames of ours
         self._out: list[Out] = []
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
@@ -217,6 +218,9 @@ class JayXSession:
         return _NOTHING if asked is None else self._bad(asked, asked.feeds, "expected a message, got none", now)
 
     def _on_bare(self, frame: bytes, now: Now) -> list[Item]:
+        if frame in self._own:
+            self._stop()
+            return [Lost("this is not JayX: it sends back what it is sent; check url", retry=False)]
         try:
             bare = wire.BARE.decode(frame)
             if bare.event is not None:
@@ -299,6 +303,7 @@ class JayXSession:
             self._link.emit(asked.event, message)
         else:
             frame = msgspec.json.encode({"event": asked.event, "data": message}).decode()
+            self._own.add(frame.encode())
             self._out.append(self._veiled(frame))
 
     def _veiled(self, frame: str) -> Out:
