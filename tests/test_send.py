@@ -210,6 +210,16 @@ def test_what_is_lost_on_its_way_is_never_sent_again(hub: SmallHub, run: Run) ->
     assert (len(hub.paths), len(hub.events)) == (1, 1)
 
 
+def test_a_hub_that_does_not_even_answer_a_ping_may_have_it(
+    hub: SmallHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "ARRIVED_WITHIN", 0.05)
+    hub.mute, hub.answer = {Opcode.PONG}, ""
+    done = run(*BUY, "--yes")
+    assert (done.code, done.answer["sent"]) == (5, None)
+    assert "it may have been sent or not: no answer to a ping" in done.err
+
+
 def test_what_arrived_before_the_line_was_lost_was_sent(hub: SmallHub, run: Run) -> None:
     async def close(socket: ServerConnection, event: Any) -> bool:
         await (await socket.ping())  # our answer comes after our own ping was answered
