@@ -375,6 +375,15 @@ def test_who_answers_without_a_websocket_is_no_socketio_server(status: int) -> N
     assert "framing" in problem.reason
 
 
+def test_what_an_http_status_means_in_bare_framing() -> None:
+    line = line_of("book", framing="bare")
+    assert line.refused(404, "x") == Lost(
+        "there is nothing to connect to at this address (HTTP 404: x); check url", retry=False
+    )
+    assert line.refused(503, "").retry
+    assert isinstance(line.refused(401, ""), Refused)
+
+
 def test_an_echo_is_no_socketio_server() -> None:
     session = line_of("book").session(SECRETS)
     session.opened(NOW)

@@ -45,6 +45,7 @@ _NEEDS_KEY = ("openorders", "positions")
 _ERRORS = ("error", "exception")
 
 IF_BARE = 'and set framing = "bare" if it speaks without Socket.IO'
+NOTHING_THERE = (404, 405, 410, 426)  # HTTP
 NO_GROUPING = "1"  # `precise` of the document's sample
 SILENT_AFTER = 10.0  # seconds in which nothing has come of what was asked for
 SHORTEST_PAUSE = 1.0  # seconds before a state is asked for again, doubled from one time to the next …
@@ -360,6 +361,9 @@ class JayXLine:
 
     def refused(self, status: int, body: str) -> Refused | Lost:
         """404 and ordinary answers come from who is no Socket.IO server, or has nothing at this address."""
+        if self.values.bare and status in NOTHING_THERE:
+            said = f"HTTP {status}" + (f": {body}" if body else "")
+            return Lost(f"there is nothing to connect to at this address ({said}); check url", retry=False)
         if self.values.bare:
             return verdict(status, body)
         problem = socketio.verdict(status, body)
