@@ -8,6 +8,8 @@ from venues import venue_named
 from venues.errors import UsageError
 from venues.venue import Settings, Subscription
 
+VENUE_OPTIONS = ("precise",)  # of `StreamRequest`; an offer says which of them a stream of a venue has
+
 if TYPE_CHECKING:
     from cli.options import StreamRequest
     from venues.recording import Recording
@@ -38,15 +40,36 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
     for symbol in symbols:
         venue.check_symbol(symbol)
     recorded = _recorded_subscription(recording, request.stream)
+    _check_options(request, venue, None if recording is None else recorded)
     subscription = Subscription(
         request.stream,
         symbols,
         depth=request.depth or recorded.depth,
         interval=request.interval or recorded.interval,
-        options=recorded.options,
+        options={**recorded.options, **_given(request)},
     )
     venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
     return venue, subscription
+
+
+def _given(request: StreamRequest) -> dict[str, str]:
+    """The options that only some venues have, as far as they were given."""
+    return {name: value for name in VENUE_OPTIONS if (value := getattr(request, name)) is not None}
+
+
+def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription | None) -> None:
+    """An option must mean something at the venue; what a venue was asked with stays what a recording was made with."""
+    has = venue.streams[request.stream].options
+    for name in _given(request):
+        if name not in has:
+            raise UsageError(f"--{name} does not apply to {request.stream} of {venue.name}")
+    if recorded is None:
+        return
+    for name in has:
+        made_with = recorded.options.get(name) if name in VENUE_OPTIONS else getattr(recorded, name)
+        if getattr(request, name) not in (None, made_with):
+            with_what = f"--{name} {made_with}" if made_with else f"no --{name}"
+            raise UsageError(f"{request.replay} was recorded with {with_what}")
 
 
 def _recorded_subscription(recording: Recording | None, stream: str) -> Subscription:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cli import cells
 from cli.grid import Column, lay_out
+from cli.rows import with_unit
 from venues.numbers import EXACT, add
 
 if TYPE_CHECKING:
@@ -47,8 +48,15 @@ class BookView:
         sides = ["ask"] * len(asks) + ["bid"] * len(bids)
         columns = [
             Column("side", sides, align="left", keep=2, styles=styles),
-            Column("price", cells.column([level.price for level in levels]), keep=9, styles=styles),
-            Column("size", cells.column([level.size for level in levels]), keep=8),
+            Column(
+                with_unit("price", [self._book], "price_unit"),
+                cells.column([level.price for level in levels]),
+                keep=9,
+                styles=styles,
+            ),
+            Column(
+                with_unit("size", [self._book], "size_unit"), cells.column([level.size for level in levels]), keep=8
+            ),
             Column("cumulative", cells.column(cumulated), keep=3),
         ]
         if any(level.orders is not None for level in levels):
@@ -76,7 +84,7 @@ def spread_words(book: Book, width: int) -> str:
     bid, ask = book.bids[0].price, book.asks[0].price
     spread = EXACT.subtract(ask, bid)
     total = EXACT.add(ask, bid)
-    words = f"  spread {cells.number(spread)}"
+    words = f"  spread {cells.number(spread)}" + (f" {book.price_unit}" if book.price_unit else "")
     if total > 0:
         points = EXACT.divide(EXACT.multiply(spread, Decimal(20_000)), total)
         if len(in_full := f"{words}  ({points:.2f} bps)") <= width:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.grid import Column
 from cli.queues import key_of
-from cli.rows import SetView, number_column, time_column
+from cli.rows import SetView, number_column, time_column, with_unit
 from cli.screen import values
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def columns(candles: Sequence[Candle]) -> list[Column]:
         number_column("open", values(candles, "open"), keep=5),
         number_column("high", values(candles, "high"), keep=6),
         number_column("low", values(candles, "low"), keep=6),
-        number_column("close", values(candles, "close"), keep=9),
-        number_column("volume", values(candles, "volume"), keep=4),
+        number_column(with_unit("close", candles, "price_unit"), values(candles, "close"), keep=9),
+        number_column(with_unit("volume", candles, "size_unit"), values(candles, "volume"), keep=4),
         Column("state", [_state(candle) for candle in candles], align="left", keep=7),
     ]
 

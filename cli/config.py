@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from cli.config_shape import KINDS, PRODUCTION, check_shape, is_words
 from venues import VENUES, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
@@ -23,15 +24,13 @@ from venues.redaction import Redactor
 from venues.venue import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from urllib.parse import SplitResult
 
     from venues.venue import Venue
 
 SIM = "sim"
-PRODUCTION = "production"
 LONGEST_CONFIG = 2**20  # bytes
-KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 TEMPLATE = """\
 # mon's configuration. Only you may read this file (chmod 600).
@@ -47,12 +46,27 @@ TEMPLATE = """\
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
+[venues.jayx]                  # --env staging is known; the address of production is yours to set
+# url = "wss://stream.jayx.example:8443"
+# api_key_command = ["pass", "show", "jayx"]  # for orders, positions and balance only
+# category = "spot"
+# framing = "bare"            # for a server that speaks without Socket.IO
+
+[venues.jayx.symbols.BTCUSDT]  # what one tick and one lot are; without them the raw integers are shown
+# tick_size = "0.01"
+# lot_size = "0.000001"
+
 [venues.b2trader]
 # url = "wss://trade.broker.example"          # your broker's own host
 # account_id = "67d0456f8c7b1108e4cf5d46"
 # token_command = ["broker-login", "--print-token"]
 # root_asset = "USD"          # what the figures in the platform's root asset are in
 # negotiate = true            # only for a hub that wants it
+
+[venues.nbt]
+# url = "https://nbt-hub.example"             # the public hub has closed: this is your own
+# key_command = ["pass", "show", "nbt"]
+# version = "1.0"             # only for a hub that wants it (v=)
 
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
@@ -108,8 +122,10 @@ class Config:
         self.data = data
         self.missing = missing
 
-    def access(self, venue: Venue, environment: str | None, profile: str | None) -> Access:
-        """How to reach a venue's environment.
+    def access(
+        self, venue: Venue, environment: str | None, profile: str | None, streams: Collection[str] = ()
+    ) -> Access:
+        """How to reach a venue's environment; without its secrets where all of `streams` are public.
 
         Raises:
             UsageError: the venue has no such environment.
@@ -119,24 +135,33 @@ class Config:
             raise SetupError(self.missing_words())
         self._check_profile(profile)
         url, label = self.address(venue, environment, profile)
-        values = {
-            name: source.value for name in venue.values if (source := self.find(venue, environment, profile, name))
-        }
+        values = self.values(venue, environment, profile)
         for name in venue.required:
             if not values.get(name):
                 raise self._missing(venue, environment, profile, name)
-        secrets = {name: self._required(venue, environment, profile, name) for name in venue.secrets}
+        public = bool(streams) and all(venue.streams[name].public for name in streams)
+        needed = () if public else venue.secrets
+        secrets = {name: self._required(venue, environment, profile, name) for name in needed}
         return Access(Settings(url=url, label=label, values=values), secrets, self.proxy(url))
 
-    def simulated(self, venue: Venue, url: str, credentials: Mapping[str, str], profile: str | None) -> Access:
-        """How to reach the embedded simulator: with its own credentials, and with the user's other values."""
+    def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
+        """What is set of the venue's values, which are no secrets.
+
+        Raises:
+            SetupError: one cannot be used.
+        """
+        found = {name: source for name in venue.values if (source := self.find(venue, environment, profile, name))}
+        for name, source in found.items():
+            check_usable(venue, name, source)
+        return {name: source.value for name, source in found.items()}
+
+    def simulated(self, venue: Venue, url: str, given: Mapping[str, Any], profile: str | None) -> Access:
+        """How to reach the embedded simulator: with its own credentials and values, and the user's other values."""
         self._check_profile(profile)
-        values = {name: source.value for name in venue.values if (source := self.find(venue, None, profile, name))}
-        values |= {name: value for name, value in credentials.items() if name in venue.values}
+        values = self.values(venue, None, profile)
+        values |= {name: value for name, value in given.items() if name in venue.values}
         sources = {
-            name: Source("value", value, "the simulator")
-            for name, value in credentials.items()
-            if name in venue.secrets
+            name: Source("value", value, "the simulator") for name, value in given.items() if name in venue.secrets
         }
         return Access(Settings(url=url, label=SIM, values=values), sources, None)
 
@@ -161,9 +186,10 @@ class Config:
         name = environment or PRODUCTION
         url = venue.environments.get(name, "")
         if not url:
+            known = "".join(f", or use --env {other}" for other, its in venue.environments.items() if its)
             raise SetupError(
                 f"{venue.name} has no address of its own: set {variable(venue.name, None, 'url')}, "
-                f"or url under [venues.{venue.name}] in {self.path}"
+                f"or url under [venues.{venue.name}] in {self.path}{known}"
             )
         return url, None if name == PRODUCTION else name
 
@@ -255,6 +281,18 @@ class Config:
         return profile
 
 
+def check_usable(venue: Venue, name: str, source: Source) -> None:
+    """Have the venue look at one value.
+
+    Raises:
+        SetupError: it cannot be used; says where it was set.
+    """
+    try:
+        venue.lines((), Settings(url="", values={name: source.value}))
+    except SetupError as error:
+        raise SetupError(f"{error} ({source.origin})") from None
+
+
 def config_path() -> Path:
     """Where the config file is: `MON_CONFIG`, or the user's folder for configuration.
 
@@ -285,7 +323,7 @@ def load() -> Config:
     except OSError as error:
         raise SetupError(f"cannot read the config file {path}: {error.strerror}") from error
     data = _parsed(path, raw)
-    _check_shape(path, data)
+    check_shape(path, data)
     return Config(path, data)
 
 
@@ -382,78 +420,6 @@ def forced_columns() -> int | None:
     """The width that `COLUMNS` asks for."""
     columns = os.environ.get("COLUMNS", "")
     return int(columns) if re.fullmatch("[0-9]{1,4}", columns) and 0 < int(columns) < 10_000 else None
-
-
-def _check_shape(path: Path, data: Mapping[str, Any]) -> None:
-    """Whatever is unknown would be ignored, so it is refused; venues of a later version are not ours to judge."""
-    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy"})
-    if not isinstance(data.get("proxy", ""), str):
-        raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
-    scopes = [("", data)]
-    for name, profile in _table(path, data, "profiles").items():
-        if not isinstance(profile, dict):
-            raise SetupError(f"expected a table [profiles.{name}] in {path}, got {_kind(profile)}")
-        _refuse_unknown(path, f"profiles.{name}.", profile, {"venues"})
-        scopes.append((f"profiles.{name}.", profile))
-    for prefix, scope in scopes:
-        for name in _table(path, scope, "venues"):
-            if name in VENUES:
-                _check_venue(path, f"{prefix}venues.{name}.", scope["venues"][name], venue_named(name))
-
-
-def _check_venue(path: Path, prefix: str, table: Any, venue: Venue) -> None:
-    environments = venue.environments.keys() - {PRODUCTION}
-    _check_values(path, prefix, table, venue, environments)
-    for environment in environments & table.keys():
-        _check_values(path, f"{prefix}{environment}.", table[environment], venue, set())
-
-
-def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set[str]) -> None:
-    """What a venue, or one of its environments, may have; a secret in one way only, or which it is would be a guess."""
-    if not isinstance(table, dict):
-        raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {_kind(table)}")
-    ways = {name: [name + suffix for suffix in KINDS] for name in venue.secrets}
-    _refuse_unknown(path, prefix, table, {"url", *venue.values, *tables}.union(*ways.values()))
-    for keys in ways.values():
-        if len(given := [key for key in keys if key in table]) > 1:
-            raise SetupError(f"expected one of {' and '.join(given)} under [{prefix[:-1]}] in {path}, got both")
-    for key in ("url", *(key for keys in ways.values() for key in keys)):
-        value = table.get(key, ["a"] if key.endswith("_command") else "a")
-        place = f"{key} under [{prefix[:-1]}] in {path}"
-        if not key.endswith("_command") and not isinstance(value, str):
-            raise SetupError(f"expected text as {place}, got {_kind(value)}")
-        if key.endswith("_command") and not (_is_words(value) and value[0]):
-            got = "another list" if isinstance(value, list) else _kind(value)
-            raise SetupError(
-                f'expected a list of words, such as ["pass", "show", "{venue.name}"], as {place}, got {got}'
-            )
-
-
-def _is_words(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
-
-
-def _kind(value: Any) -> str:
-    """What a wrong value is; never the value itself, which may be a secret."""
-    kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
-    return kinds.get(type(value), "a date or time")
-
-
-def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: set[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise SetupError(
-                f"expected {', '.join(sorted(known))} under [{prefix[:-1]}] in {path}, got {key}, which is not known"
-                if prefix
-                else f"expected {', '.join(sorted(known))} at the top of {path}, got {key}, which is not known"
-            )
-
-
-def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    table = data.get(name, {})
-    if not isinstance(table, dict):
-        raise SetupError(f"expected a table [{name}] in {path}, got {_kind(table)}")
-    return table
 
 
 def variable(venue: str, environment: str | None, name: str) -> str:
@@ -555,8 +521,9 @@ def _hide_user(url: str) -> str:
 
 
 def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor) -> list[str]:
+    plain = _is_plain(path)
     lines = [
-        f"{_toml_key(key)} = {_shown_value(key, value, redactor)}"
+        f"{_toml_key(key)} = {_toml(value) if plain else _shown_value(key, value, redactor)}"
         for key, value in table.items()
         if not isinstance(value, dict)
     ]
@@ -568,6 +535,16 @@ def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Reda
     return lines
 
 
+def _is_plain(path: tuple[str, ...]) -> bool:
+    """Whether a table is in a value that is no secret, as [venues.jayx.symbols.BTCUSDT] is."""
+    of_venues = path[2:] if path[:1] == ("profiles",) else path
+    if of_venues[:1] != ("venues",) or len(of_venues) < 3 or of_venues[1] not in VENUES:
+        return False
+    venue, inner = venue_named(of_venues[1]), of_venues[2:]
+    inner = inner[1:] if inner[0] in venue.environments else inner
+    return bool(inner) and inner[0] in venue.values and inner[0] not in venue.secrets
+
+
 def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
     venues = [venue_named(name) for name in VENUES]
     plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
@@ -575,7 +552,7 @@ def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
         return _toml(_hide_user(str(value)))
     if key in plain or key.endswith("_file"):
         return _toml(value)
-    if key.endswith("_command") and _is_words(value):
+    if key.endswith("_command") and is_words(value):
         return _toml([value[0], *("[hidden]" for _ in value[1:])])  # echo THE-SECRET is a command too
     if isinstance(value, str):
         redactor.learn({"hidden": value})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from cli.config import PRODUCTION, SIM, variable
+from cli.config import SIM, check_usable, variable
+from cli.config_shape import PRODUCTION
 from cli.credentials import obtain, words_of
 from venues import VENUES, venue_named
 from venues.errors import SetupError
@@ -65,13 +66,20 @@ def _check_values(
     for name in venue.values:
         source = config.find(venue, environment, profile, name)
         if source is not None:
-            found.append((f"{name}: {source.value} ({source.origin})", True))
+            try:
+                check_usable(venue, name, source)
+                value = ", ".join(source.value) if isinstance(source.value, dict) else source.value
+                found.append((f"{name}: {value} ({source.origin})", True))
+            except SetupError as error:
+                found.append((f"{name}: {error}", False))
         elif name in venue.required:
             found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
     for name in venue.secrets:
         source = config.find(venue, environment, profile, name)
         if source is None:
-            found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
+            needed = [stream for stream, offer in venue.streams.items() if not offer.public]
+            needed_for = "" if len(needed) == len(venue.streams) else f"; only {', '.join(needed)} need it"
+            found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file{needed_for})", True))
             continue
         try:
             if source.kind == "command":

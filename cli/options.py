@@ -121,6 +121,12 @@ class StreamRequest:
     interval: Annotated[
         str | None, typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise.")
     ] = None
+    precise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEP", help="How prices are grouped, at a venue that does so (jayx); 1 there by default."
+        ),
+    ] = None
     output: Annotated[
         Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
     ] = "auto"
@@ -132,6 +138,7 @@ class StreamRequest:
             autocompletion=complete_environment,
         ),
     ] = None
+    tail: Annotated[bool, typer.Option("--tail", help="A table of one line a message, newest first.")] = False
     once: Annotated[bool, typer.Option("--once", help="End after the first complete state, or the first event.")] = (
         False
     )
@@ -171,12 +178,14 @@ class StreamRequest:
 def applies(option: str, stream: str) -> bool:
     """Whether a stream's command has the option."""
     match option:
-        case "depth":
+        case "depth" | "precise":
             return stream == "book"
         case "interval":
             return stream == "candles"
         case "every":
             return STREAMS[stream].kind == "state"
+        case "tail":
+            return stream == "feed"
         case _:
             return option != "stream"
 
@@ -235,5 +244,8 @@ def check_together(request: StreamRequest) -> None:
                 raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
         if request.output in ("table", "csv"):
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
+    if request.tail and (request.raw or request.output in ("jsonl", "csv")):
+        what = "--raw" if request.raw else request.output
+        raise UsageError(f"--tail applies to a table, not to {what}, which has every message anyway")
     if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
         raise UsageError("--numbers string applies to the records of JSON lines only")

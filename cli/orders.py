@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli import cells
-from cli.rows import SetView, age_column, number_column, side_column, text_column, time_column, was_sent
+from cli.rows import SetView, age_column, number_column, side_column, text_column, time_column, was_sent, with_unit
 from cli.screen import values
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def columns(orders: Sequence[Order], now: int) -> list[Column]:
         side_column(values(orders, "side")),
         text_column("type", values(orders, "order_type"), keep=2),
         number_column("price", values(orders, "price"), keep=8),
-        number_column("size", values(orders, "size"), keep=8),
+        number_column(with_unit("size", orders, "size_unit"), values(orders, "size"), keep=8),
         number_column("filled", values(orders, "filled"), keep=5),
     ]
     if was_sent(orders, "average_price"):

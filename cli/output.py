@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cli.queues import Queue
     from venues.redaction import Redactor
 
+STDIN = 0
 STDOUT = 1
 STDERR = 2
 LOOK_EVERY = 0.1  # seconds between two looks of the output thread when nothing wakes it

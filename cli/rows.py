@@ -180,6 +180,13 @@ def in_currency(title: str, rows: Sequence[Any]) -> str:
     return title if currency is None else f"{title} {cells.harmless(currency, 12)}"
 
 
+def with_unit(title: str, rows: Sequence[Any], unit: str) -> str:
+    """A column's title with the unit in the rows' field of that name, where they say one: prices may be in ticks."""
+    units = {getattr(row, unit) for row in rows} - {None}  # a row without the figure says none
+    only = units.pop() if len(units) == 1 else None
+    return title if only is None else f"{title} ({cells.harmless(only, 12).replace('_', ' ')})"
+
+
 def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = False) -> str:
     """The exact sum of a figure in each currency; where a row does not have it, the sum is not known."""
     sums: dict[str | None, Decimal | None] = {}

@@ -83,15 +83,21 @@ async def _serve(simulator: Simulator) -> int:
     try:
         lines = [
             f"# the simulator is on port {simulator.port}; stop it with Ctrl-C",
-            _exports(environment(simulator.port)),
+            _exports(environment(simulator.port, simulator.world)),
         ]
-        for name in VENUES:
-            venue = venue_named(name)
-            lines.append(f"# {name}: {' '.join(markets(name))}, e.g. mon book {name} {venue.example}")
+        lines += [_example(name, markets(name)) for name in VENUES]
         print_out("\n".join(lines))
         return await stopped
     finally:
         await simulator.close()
+
+
+def _example(name: str, symbols: list[str]) -> str:
+    """What the venue has, and a command to begin with: its first stream."""
+    command = f"mon {VENUES[name].streams.split()[0]} {name}"
+    if not symbols:
+        return f"# {name}: e.g. {command}"
+    return f"# {name}: {' '.join(symbols)}, e.g. {command} {venue_named(name).example}"
 
 
 def _faults(texts: list[str]) -> list[Any]:

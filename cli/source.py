@@ -12,7 +12,7 @@ from venues.driver import Driver
 from venues.recording import play
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from venues import history
     from venues.connection import Clock
@@ -42,6 +42,34 @@ class Embedded:
         """Ends it, if it was ever started."""
         if self._simulator is not None:
             await self._simulator.close()
+
+
+async def access_to(
+    venue: Venue,
+    env: str | None,
+    profile: str | None,
+    embedded: Embedded,
+    say: Callable[[str], None],
+    *,
+    streams: Collection[str] = (),
+) -> config.Access:
+    """Where a venue is and what is configured for it; starts the simulator where it is the venue.
+
+    `streams`: what it is for; where all of them are public, no secret is needed.
+
+    Raises:
+        SetupError: something is missing or cannot be used.
+    """
+    configured = config.load()
+    if env != config.SIM:
+        return configured.access(venue, env, profile, streams)
+    by_hand = configured.address_by_hand(venue, None, profile)
+    if by_hand is not None:
+        say(f"the address set as {by_hand.origin} comes before --env sim")
+        return configured.access(venue, None, profile, streams)
+    simulator = await embedded.simulator()
+    given = simulator.credentials(venue.name) | simulator.values(venue.name)
+    return configured.simulated(venue, simulator.url(venue.name), given, profile)
 
 
 class Source:
@@ -127,16 +155,8 @@ class Source:
     async def _find(self, embedded: Embedded, say: Callable[[str], None]) -> config.Access:
         if self._recording is not None:
             return config.Access(self._recording.header.settings(), {}, None)
-        configured = config.load()
-        if self._env != config.SIM:
-            return configured.access(self._venue, self._env, self._profile)
-        by_hand = configured.address_by_hand(self._venue, None, self._profile)
-        if by_hand is not None:
-            say(f"the address set as {by_hand.origin} comes before --env sim")
-            return configured.access(self._venue, None, self._profile)
-        simulator = await embedded.simulator()
-        name = self._venue.name
-        return configured.simulated(self._venue, simulator.url(name), simulator.credentials(name), self._profile)
+        streams = [subscription.stream for subscription in self._subscriptions]
+        return await access_to(self._venue, self._env, self._profile, embedded, say, streams=streams)
 
     async def _connect(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import EventView, number_column, side_column, side_style, time_column
+from cli.rows import EventView, number_column, side_column, side_style, time_column, with_unit
 from cli.screen import values
 
 if TYPE_CHECKING:
@@ -25,6 +25,6 @@ def columns(trades: Sequence[Trade]) -> list[Column]:
     return [
         time_column("time", values(trades, "time"), keep=3),
         side_column(values(trades, "side")),
-        number_column("price", values(trades, "price"), keep=9, styles=styles),
-        number_column("size", values(trades, "size"), keep=8),
+        number_column(with_unit("price", trades, "price_unit"), values(trades, "price"), keep=9, styles=styles),
+        number_column(with_unit("size", trades, "size_unit"), values(trades, "size"), keep=8),
     ]

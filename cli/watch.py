@@ -45,6 +45,8 @@ from venues.streams import STREAMS
 from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -164,7 +166,8 @@ class Watcher:
 
     def _make_queue(self) -> Queue:
         if self._as_table:
-            return LatestEvents() if self._stream.kind == "event" else StateQueue()
+            own: Callable[[], Queue] | None = getattr(_view_module(self._request), "queue", None)
+            return own() if own else LatestEvents() if self._stream.kind == "event" else StateQueue()
         return EventQueue() if self._stream.kind == "event" or self._request.raw or self._recording else StateQueue()
 
     def _make_sink(self, settings: Settings) -> Sink:
@@ -178,7 +181,7 @@ class Watcher:
                 self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
             )
             self._table = Table(
-                import_module(f"cli.{request.stream}").view(),
+                _view_module(request).view(),
                 title,
                 self._rate,
                 on_terminal=to_terminal,
@@ -356,7 +359,7 @@ class Watcher:
                 batch.append(item)
             elif isinstance(item, Confirmed):
                 self._on_confirmed()
-            else:
+            elif isinstance(item, BadFrame | Notice):
                 self._on_words(item)
         if not self._flush_due:
             self._flush_soon()
@@ -489,6 +492,11 @@ def _as_table(request: StreamRequest) -> bool:
     if request.raw:
         return False
     return request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+
+
+def _view_module(request: StreamRequest) -> Any:
+    """Has `view`, and `queue` where the view needs one of its own."""
+    return import_module("cli.tail" if request.tail else f"cli.{request.stream}")
 
 
 def _raw(event: history.Frame, redactor: Redactor) -> RawFrame:

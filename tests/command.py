@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def simulator(home: Path, *arguments: str) -> Iterator[dict[str, str]]:
         for line in process.stdout:
             if line.startswith("export "):
                 name, _, value = line.removeprefix("export ").strip().partition("=")
-                exports[name] = value
+                exports[name] = shlex.split(value)[0]
             if "e.g. mon" in line:
                 break
         assert exports, process.stderr.read() if process.stderr else ""

@@ -36,12 +36,12 @@ async def raw_server(handler: RawHandler) -> AsyncIterator[int]:
         server.close()
 
 
-def http_answer(status: str, body: str = "", *headers: str) -> RawHandler:
+def http_answer(status: str, body: str = "", *headers: str, version: str = "1.1") -> RawHandler:
     """Answers the handshake with an HTTP status."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", "Connection: close", *headers]
+        head = [f"HTTP/{version} {status}", f"Content-Length: {len(body.encode())}", "Connection: close", *headers]
         writer.write(("\r\n".join(head) + "\r\n\r\n" + body).encode())
         await writer.drain()
 

@@ -663,6 +663,20 @@ b2trader production
   token: set, from token under [venues.b2trader] in {path}
 b2trader sim
   nothing is needed
+jayx production
+  url: missing (MON_JAYX_URL or the config file)
+  api_key: missing (MON_JAYX_API_KEY or the config file; only orders, positions, balance need it)
+jayx staging
+  address: wss://stream.jayxstaging.com:8443 (built in)
+  proxy: from HTTPS_PROXY
+  api_key: missing (MON_JAYX_STAGING_API_KEY or the config file; only orders, positions, balance need it)
+jayx sim
+  nothing is needed
+nbt production
+  url: missing (MON_NBT_URL or the config file)
+  key: missing (MON_NBT_KEY or the config file)
+nbt sim
+  nothing is needed
 [venues.later] is for a venue that this mon does not have
 nexus production --profile second
   address: wss://by.hand.example (url under [venues.nexus] in {path})

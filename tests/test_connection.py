@@ -158,6 +158,8 @@ def test_a_lost_line_is_connected_again_with_a_new_credential() -> None:
         (http_answer("404 Not Found"), VenueRefused, "does not know the symbol SPOT_BTC_USDT"),
         (http_answer("400 Bad Request"), VenueRefused, "HTTP 400"),
         (http_answer("200 OK", "<html>"), VenueUnreachable, "expected a WebSocket"),
+        (http_answer("200 OK", "<html>", version="1.0"), VenueUnreachable, "expected a WebSocket"),
+        (http_answer("404 Not Found", version="1.0"), VenueRefused, "does not know the symbol SPOT_BTC_USDT"),
         (http_answer("302 Found", "", "Location: ws://other.example/"), VenueUnreachable, "redirects elsewhere"),
     ],
 )
@@ -532,5 +534,40 @@ def test_a_session_that_wants_to_close() -> None:
             session = Closing(f"ws://127.0.0.1:{port}")
             ended = await Watched(port, stream="ping", line=OneSession(session)).ending()
             assert str(ended) == "closed with 4000"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("moment", ["opened", "tick", "pong"])
+def test_a_session_that_gives_a_silent_line_up_is_connected_again(moment: str) -> None:
+    """The server answers WebSocket pings, and sends nothing that would wake the reader."""
+
+    async def handler(websocket: ServerConnection) -> None:
+        await websocket.wait_closed()
+
+    class GivingUp(PingSession):
+        def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+            return Dial(self.url, self.url)
+            yield
+
+        def opened(self, now: Now) -> list[Item]:
+            self.next_ping = now.mono + 0.05  # by then the reader waits
+            return self.given_up("opened")
+
+        def tick(self, now: Now) -> list[Item]:
+            super().tick(now)
+            return self.given_up("tick")
+
+        def pong(self, now: Now) -> list[Item]:
+            return self.given_up("pong")
+
+        def given_up(self, when: str) -> list[Item]:
+            return [Lost("the server says nothing")] if when == moment else []
+
+    async def scenario() -> None:
+        async with websocket_server(handler) as port:
+            session = GivingUp(f"ws://127.0.0.1:{port}")
+            ended = await Watched(port, stream="ping", line=OneSession(session), retries=1).ending(8)
+        assert str(ended) == "the server says nothing; gave up after 2 tries in a row"
 
     asyncio.run(scenario())

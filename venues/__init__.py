@@ -30,6 +30,8 @@ VENUES = {
         "venues.b2trader:B2TRADER",
         "book quotes ticker watchlist candles orders positions closed balance margin ping",
     ),
+    "jayx": Entry("venues.jayx:JAYX", "book trades quotes candles orders positions balance ping"),
+    "nbt": Entry("venues.nbt:NBT", "signals feed ping"),
 }
 
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import email.utils
 import logging
+import re
 import socket
 import ssl
 import time
@@ -31,7 +32,7 @@ from venues import history
 from venues.addresses import is_loopback
 from venues.decoding import excerpt
 from venues.errors import MonError, SetupError
-from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing
+from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from venues.driver import Delivered, Driver
     from venues.redaction import Redactor
-    from venues.venue import Dial, Lost, Out, Session
+    from venues.venue import Command, Dial, Lost, Out, Session
 
 T = TypeVar("T")
 
@@ -52,6 +53,9 @@ ALIVE_EVERY = 1.0  # seconds between two looks at the clock
 LONGEST_ABSENCE = 5.0  # seconds without such a look after which what waits to be read is old
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
 MAX_HTTP_BODY = 2**20
+
+# The library refuses HTTP/1.0, which many a simple server speaks; what it answers means the same all the same.
+_OLD_ANSWER = re.compile(r"expected HTTP/1\.1: HTTP/1\.0 ([2-5][0-9]{2})\b")
 
 # The library logs URLs (and so keys) at level DEBUG.
 _SILENT = logging.Logger("mon.websocket")
@@ -113,6 +117,8 @@ class Connection:
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
+
+    `left_in_order` is true once `leave` has ended a connection with everything written and both close frames there.
     """
 
     def __init__(
@@ -139,11 +145,23 @@ class Connection:
         self._proxy = proxy
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
+        self._useless = asyncio.Event()  # set once the connection is of no more use, whoever noticed
         self._outgoing: asyncio.Queue[Out] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
         self._read_at: Now | None = None  # when the frames at hand were read
         self._alive = self._clock.now()
+        self._all_written = False
+        self.left_in_order = False
+
+    def send(self, command: Command) -> None:
+        """Send something on a user's behalf, on the connection that there is; what becomes of it is delivered.
+
+        Raises:
+            MonError: the session cannot send it now, or never; nothing was sent.
+        """
+        self._driver.send(command)
+        self._after_feeding()
 
     def leave(self) -> None:
         """End in order: unsubscribe where the protocol wants it, close, then `run` returns."""
@@ -177,6 +195,7 @@ class Connection:
             return
         self._redactor.learn(secrets)
         self._outgoing = asyncio.Queue()
+        self._useless.clear()
         draw = self._random()
         session = self._driver.begin(secrets, draw)
         self._note(history.Dialled(**self._stamp(), draw=draw))
@@ -276,6 +295,9 @@ class Connection:
             reason = f"the proxy cannot be used: {type(error).__name__}"
             raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
         except InvalidHandshake as error:
+            if answer := _OLD_ANSWER.search(_words_of(error)):
+                status = int(answer[1])
+                raise _NoConnectionError(history.Answered(**self._stamp(), status=status, body="")) from None
             reason = f"{place} answered, but does not speak WebSocket ({_words_of(error)})"
             raise self._no_connection(reason) from None
         except ssl.SSLCertVerificationError as error:
@@ -320,11 +342,12 @@ class Connection:
         sender = asyncio.create_task(self._send(websocket))
         leaving = asyncio.create_task(self._leaving.wait())
         presence = asyncio.create_task(self._stay_present())
-        tasks = (reader, sender, leaving, presence)
+        useless = asyncio.create_task(self._useless.wait())
+        tasks = (reader, sender, leaving, presence, useless)
         self._after_feeding()
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if self._leaving.is_set() and not reader.done():
+            if self._leaving.is_set() and not reader.done() and not self._useless.is_set():
                 await self._leave_in_order(reader)
         finally:
             self._disarm()
@@ -390,10 +413,11 @@ class Connection:
                 elif isinstance(out, Close):
                     await websocket.close(out.code, out.reason)
                 else:
+                    text, shown = (out.text, out.shown) if isinstance(out, Veiled) else (out, out)
                     if self._tap is not None:
-                        data = out if isinstance(out, bytes) else out.encode()
+                        data = shown if isinstance(shown, bytes) else shown.encode()
                         self._tap(history.frame_event("out", data, self._clock.now(), self._line))
-                    await websocket.send(out)
+                    await websocket.send(text)
                 self._outgoing.task_done()
 
     def _on_pong(self, answer: asyncio.Future[float]) -> None:
@@ -402,7 +426,7 @@ class Connection:
 
     async def _leave_in_order(self, reader: asyncio.Task[None]) -> None:
         self._feed(history.Left(**self._stamp()))
-        while not self._driver.done() and not reader.done():
+        while not self._driver.done() and not reader.done() and not self._useless.is_set():
             self._progress.clear()
             progress = asyncio.create_task(self._progress.wait())
             await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
@@ -411,10 +435,12 @@ class Connection:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._outgoing.join()
+                self._all_written = True
 
     async def _hang_up(self, websocket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
             await websocket.close()
+        self.left_in_order = self._all_written and websocket.protocol.close_rcvd is not None
 
     # --- feeding the driver
 
@@ -435,6 +461,8 @@ class Connection:
         due = self._driver.deadline()
         if due != self._timer_due:
             self._arm(due)
+        if self._driver.retry_at is not None:
+            self._useless.set()
         if self._leaving.is_set():
             self._progress.set()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Confirmed, Item, Lost, Notice, Now, Out, Refused, StreamState
+from venues.venue import BadFrame, Confirmed, Item, Lost, Notice, Now, Out, Receipt, Refused, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ LONGEST_DELAY = 30.0
 STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten
 LONGEST_RETRY_AFTER = 86_400.0
 
-Delivered = Record | Confirmed | BadFrame | Notice
+Delivered = Record | Confirmed | BadFrame | Notice | Receipt
 
 
 @dataclass(slots=True)

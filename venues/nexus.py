@@ -19,6 +19,7 @@ from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
 from venues.numbers import not_negative, number, optional_not_negative, positive, subtract
+from venues.times import utc_clock
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
@@ -379,7 +380,7 @@ class NexusSession:
     def _partial_since(self, stream: str, now: Now) -> str:
         if not NEXUS.streams[stream].partial:
             return ""
-        return f"partial: changes since {_utc_clock(now.epoch_ms)} UTC"
+        return f"partial: changes since {utc_clock(now.epoch_ms)} UTC"
 
     # --- pings
 
@@ -471,11 +472,6 @@ def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
             positive(row.price, f"data.{side}[{index}].price")
             not_negative(row.quantity, f"data.{side}[{index}].quantity")
         raise
-
-
-def _utc_clock(epoch_ms: int) -> str:
-    seconds = epoch_ms // 1000 % 86_400
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 # --- what outlives a connection ------------------------------------------------------------------------------------

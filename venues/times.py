@@ -1,4 +1,4 @@
-"""Times from the wire that are text."""
+"""Times as text: from the wire, and in words of ours."""
 
 from __future__ import annotations
 
@@ -34,3 +34,9 @@ def iso_ms(text: str, path: str) -> int:
         offset = (int(hours) * 60 + int(minutes)) * 60_000
         epoch_ms += -offset if sign == "+" else offset
     return epoch_ms
+
+
+def utc_clock(epoch_ms: int) -> str:
+    """The time of day in UTC, e.g. 15:13:00."""
+    seconds = epoch_ms // 1000 % 86_400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -81,7 +81,20 @@ class Lost:
     after: float | None = None
 
 
-Item = Record | StreamState | Confirmed | BadFrame | Notice | Refused | Lost
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a command: it reached the venue's socket, or, later, the venue said something about it.
+
+    `acknowledged` with what the venue `answered` (any JSON values); `refused` with its words.
+    """
+
+    command: Command
+    acknowledged: bool = False
+    answered: tuple[Any, ...] = ()
+    refused: str | None = None
+
+
+Item = Record | StreamState | Confirmed | BadFrame | Notice | Receipt | Refused | Lost
 
 
 class NotOpened(MonError):
@@ -108,7 +121,15 @@ class Close:
     reason: str = ""
 
 
-Out = str | bytes | SocketPing | Close
+@dataclass(frozen=True, slots=True)
+class Veiled:
+    """A text frame with a secret in it; `shown` is what is shown and kept in its place."""
+
+    text: str
+    shown: str
+
+
+Out = str | bytes | Veiled | SocketPing | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +202,17 @@ class Settings:
 class Offer:
     """What a venue has for one stream: its own name for the source, how many symbols it takes.
 
-    `partial`: there is no snapshot, only changes since connecting. What takes many symbols is a set of rows, whose
+    `partial`: there is no snapshot, only changes since connecting. `public`: no secret is needed. `options`: what the
+    venue is asked with beside the symbol (`interval`, or an option of its own), so that a recording made with one
+    value cannot be played with another. What takes many symbols is a set of rows, whose
     full state ends with a `snapshot_end` as that of a keyed stream does.
     """
 
     source: str
     symbols: Literal["none", "one", "many"] = "one"
     partial: bool = False
+    public: bool = False
+    options: Collection[str] = ()
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
@@ -260,7 +285,8 @@ class Line(Protocol):
 class Venue(Protocol):
     """A venue as the registry holds it.
 
-    `secrets` are all needed; of the `values`, which are no secrets, those that are `required`.
+    `secrets` are all needed, but not by streams that are public; of the `values`, which are no secrets, those that are
+    `required`.
     """
 
     name: str

@@ -114,7 +114,10 @@ def test_descriptions_are_short() -> None:
 @pytest.mark.parametrize(
     ("shell", "words", "index", "expected"),
     [
-        ("bash", "mon book ", 2, ["nexus", "b2trader"]),
+        ("bash", "mon book ", 2, [name for name in VENUES if "book" in venue_named(name).streams]),
+        ("bash", "mon send nbt ", 3, ["buy", "sell", "traded-buy", "traded-sell"]),
+        ("bash", "mon send ", 2, ["nbt"]),
+        ("bash", "mon send nbt buy --stop", 4, ["--stop-profit", "--stop-loss"]),
         ("bash", "mon\nbook\nnexus\n--env\n=\ns", 5, ["staging", "sim"]),
         ("bash", "mon\nsim\n--fault\ndrop\n:\n5s\n--sp", 6, ["--speed"]),
         ("bash", "mon\nbook\nnexus\n>\n", 4, [FILE_NAMES]),

@@ -39,6 +39,7 @@ def _missing(modules: Path) -> list[str]:
     missing = []
     for name, version in wanted.items():
         file = modules / name / "package.json"
-        if not file.exists() or json.loads(file.read_text(encoding="utf-8"))["version"] != version:
+        exactly = version.rpartition("@")[2]  # of an alias, npm:name@version
+        if not file.exists() or json.loads(file.read_text(encoding="utf-8"))["version"] != exactly:
             missing.append(f"{name} {version}")
     return missing

@@ -18,8 +18,9 @@ from venues.simulator.account import PAID_IN
 from venues.simulator.b2trader import B2Trader
 from venues.simulator.b2trader_account import AccountData
 from venues.simulator.b2trader_market import MarketData
-from venues.simulator.b2trader_text import instant, text, ulid
+from venues.simulator.b2trader_text import instant, ulid
 from venues.simulator.events import BookChange, Event, Holding, OrderUpdate, Trade
+from venues.simulator.figures import text
 from venues.simulator.world import World
 
 from .hub import ACCOUNT, MARKET, TRADING, Book, Held, Hub

@@ -18,8 +18,8 @@ SOURCES = sorted(Path(venues.simulator.__file__).parent.glob("*.py"))
 
 def test_importing_it_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from venues.simulator import environment, markets, parse_fault; "
-        "print(sorted({'aiohttp', 'asyncio', 'websockets'} & set(sys.modules)))"
+        "import sys; from venues.simulator import environment, markets, parse_fault; environment(1); markets('jayx'); "
+        "print(sorted({'aiohttp', 'asyncio', 'websockets', 'socketio', 'engineio'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert said.stdout == "[]\n"
@@ -54,10 +54,23 @@ def test_the_environment_points_at_every_venue() -> None:
         "MON_B2TRADER_URL": "ws://127.0.0.1:4711/b2trader",
         "MON_B2TRADER_TOKEN": "simulated-b2trader-token",
         "MON_B2TRADER_ACCOUNT_ID": "64a1f0c2b7d94e0012ab34cd",
+        "MON_JAYX_URL": "ws://127.0.0.1:4711/jayx",
+        "MON_JAYX_API_KEY": "simulated-jayx-api-key",
+        "MON_JAYX_SYMBOLS": (
+            '{"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, '
+            '"ETHUSDT": {"tick_size": "0.01", "lot_size": "0.001"}, '
+            '"SOLUSDT": {"tick_size": "0.001", "lot_size": "0.01"}}'
+        ),
+        "MON_NBT_URL": "ws://127.0.0.1:4711/nbt",
+        "MON_NBT_KEY": "simulated-nbt-key",
     }
     assert markets("b2trader") == ["spot.btc_usdt", "spot.eth_usdt", "spot.sol_usdt"]
+    assert markets("jayx") == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    assert markets("nbt") == []
     assert markets("nexus") == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
-    with pytest.raises(ValueError, match="expected a simulated venue, one of nexus, b2trader; got 'nowhere'"):
+    with pytest.raises(
+        ValueError, match="expected a simulated venue, one of nexus, b2trader, jayx, nbt; got 'nowhere'"
+    ):
         markets("nowhere")
 
 

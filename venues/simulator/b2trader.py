@@ -23,7 +23,7 @@ from venues.simulator.tally import SCALES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from venues.simulator.endpoint import Connect, Handshake, Link, Peer
+    from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Link, Peer, Serve, Service
     from venues.simulator.hub import Emit
     from venues.simulator.world import World
 
@@ -81,6 +81,15 @@ class B2Trader:
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
         """Negotiation for each hub."""
         return {f"{path}/negotiate": self._negotiate for path in self._hubs}
+
+    def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
+        """There are none."""
+        return {}
+
+    @classmethod
+    def values(cls, world: World | None) -> dict[str, Any]:
+        """There are none."""
+        return {}
 
     def _admit(self, methods: Mapping[str, Method], handshake: Handshake) -> Answer | Connect:
         if not self._knows(handshake):

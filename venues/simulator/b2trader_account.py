@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from venues.simulator.b2trader_market import full_name
-from venues.simulator.b2trader_text import instant, text, ulid
+from venues.simulator.b2trader_text import instant, ulid
 from venues.simulator.events import BookChange, OrderUpdate
+from venues.simulator.figures import text
 from venues.simulator.hub import Subscribers
 from venues.simulator.position import LEVERAGE, mean_price, to_cents
 from venues.simulator.tally import DAY

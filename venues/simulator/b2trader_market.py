@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from venues.simulator.b2trader_text import instant, text
+from venues.simulator.b2trader_text import instant
 from venues.simulator.events import BookChange, Trade
+from venues.simulator.figures import text
 from venues.simulator.hub import Subscribers, leave_all
 from venues.simulator.tally import SCALES, Tally
 

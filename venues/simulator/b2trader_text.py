@@ -1,25 +1,14 @@
-"""How B2TRADER writes figures, times and ids."""
+"""How B2TRADER writes times and ids."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from decimal import Decimal
+from typing import Final
 
 _LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TIME_LETTERS: Final = 10
 _REST_LETTERS: Final = 16
 _TICKS: Final = 10_000  # of 100 ns, in a millisecond
-
-
-def text(number: Decimal) -> str:
-    """A number as plain digits, exactly, without zeros at the end."""
-    written = format(number, "f")
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
-    return "0" if written == "-0" else written
 
 
 def instant(epoch_ms: int, ticks: int = 0, *, shortest: int = 2) -> str:

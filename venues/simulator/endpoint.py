@@ -6,10 +6,12 @@ a `Link` carries what it says, and what the client says is handed to its `Peer`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from aiohttp import web
 
     from venues.simulator.world import World
 
@@ -85,12 +87,33 @@ class Peer(Protocol):
 
 
 Connect: TypeAlias = "Callable[[Link], Peer]"
+Serve: TypeAlias = "Callable[[web.Request, Connect], Awaitable[web.StreamResponse]]"
+
+
+class Heartbeat(NamedTuple):
+    """How often a venue whose protocol wants it pings its clients, and how long it waits for an answer, in seconds."""
+
+    interval: float = 25.0
+    timeout: float = 20.0
+
+
+class Service(Protocol):
+    """A server of another maker for one path; the WebSockets that it accepts it hands to `Serve`."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, whatever its method."""
+        ...
+
+    async def close(self) -> None:
+        """End what runs beside the connections, which are over."""
+        ...
 
 
 class Endpoint(Protocol):
     """One simulated venue.
 
-    `symbols` are its names for the markets, `credentials` what it accepts; `scheme` is that of its address.
+    `symbols` are its names for the markets, none where it has no markets; `credentials` is what it accepts; `scheme`
+    is that of its address.
     """
 
     name: ClassVar[str]
@@ -106,4 +129,13 @@ class Endpoint(Protocol):
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
         """Paths under the venue's prefix that answer an HTTP POST, and who answers there."""
+        ...
+
+    def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
+        """Paths under the venue's prefix at which a server of another maker answers."""
+        ...
+
+    @classmethod
+    def values(cls, world: World | None) -> dict[str, Any]:
+        """What a client must be told in its configuration, as it is in this world; None: in one without a tape."""
         ...

@@ -29,8 +29,8 @@ class Fault(NamedTuple):
 
     `drop`: each connection's TCP is aborted `seconds` after it opened, without a close frame.
     `stall`: `seconds` after it opened a connection stays open, but nothing is sent, read or answered any more.
-    `gap`: every `seconds` the next change of a book is lost, where the venue numbers them; Nexus sends whole books,
-    and nothing of it is ever missing.
+    `gap`: every `seconds` the next change of a book is lost, where the venue numbers them; Nexus and JayX send whole
+    books, and nothing of it is ever missing, and an NBT hub has none.
     `garbage`: every `seconds` a bad frame comes between the good ones.
     `refuse`: every handshake is answered with the HTTP status `code`.
     `flap`: every WebSocket is accepted and closed at once.

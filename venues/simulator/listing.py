@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from venues.simulator.b2trader import B2Trader
+from venues.simulator.jayx import JayX
+from venues.simulator.nbt import Nbt
 from venues.simulator.nexus import Nexus
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint
+    from venues.simulator.world import World
 
-ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader)
+ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader, JayX, Nbt)
 HOST: Final = "127.0.0.1"
 
 
@@ -33,7 +37,7 @@ def address(venue: type[Endpoint], port: int) -> str:
 
 
 def markets(venue: str) -> list[str]:
-    """The venue's names of its markets.
+    """The venue's names of its markets, none where it has no markets.
 
     Raises:
         ValueError: no such venue is simulated.
@@ -41,11 +45,16 @@ def markets(venue: str) -> list[str]:
     return list(endpoint(venue).symbols)
 
 
-def environment(port: int) -> dict[str, str]:
-    """The variables that point `mon` at a simulator on that port: `{"MON_NEXUS_URL": …}`."""
+def environment(port: int, world: World | None = None) -> dict[str, str]:
+    """The variables that point `mon` at a simulator on that port: `{"MON_NEXUS_URL": …}`.
+
+    What else a client must be told is among them, a table as JSON: as it is in that world, or in one without a tape.
+    """
     variables: dict[str, str] = {}
     for venue in ENDPOINTS:
         prefix = f"MON_{venue.name.upper()}"
         variables[f"{prefix}_URL"] = address(venue, port)
         variables.update((f"{prefix}_{name.upper()}", value) for name, value in venue.credentials.items())
+        told = venue.values(world)
+        variables.update((f"{prefix}_{name.upper()}", json.dumps(value)) for name, value in told.items())
     return variables

@@ -20,7 +20,7 @@ from venues.simulator.garbage import BAD_NUMBERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from venues.simulator.endpoint import Connect, Handshake, Link
+    from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Link, Serve, Service
     from venues.simulator.events import Event, Level, OrderStatus
     from venues.simulator.market import MarketBook
     from venues.simulator.world import World
@@ -67,6 +67,15 @@ class Nexus:
         return {"/ws/{key}/{symbol}": self._admit}
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
+        """There are none."""
+        return {}
+
+    def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
+        """There are none."""
+        return {}
+
+    @classmethod
+    def values(cls, world: World | None) -> dict[str, Any]:
         """There are none."""
         return {}
 

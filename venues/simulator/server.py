@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from venues.simulator.link import MOST_RECEIVED, End, SocketLink
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from venues.simulator.endpoint import Connect, Endpoint
+    from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Service
     from venues.simulator.faults import Fault
     from venues.simulator.world import World
 
@@ -25,18 +26,27 @@ class Server:
     """Serves endpoints. States of the markets in `unpaced` are sent as fast as a client takes them."""
 
     def __init__(
-        self, world: World, endpoints: Sequence[Endpoint], faults: Sequence[Fault], unpaced: Collection[str]
+        self,
+        world: World,
+        endpoints: Sequence[Endpoint],
+        faults: Sequence[Fault],
+        unpaced: Collection[str],
+        heartbeat: Heartbeat,
     ) -> None:
         self._world = world
         self._faults = faults
         self._unpaced = unpaced
         self._links: set[SocketLink] = set()
+        self._services: list[Service] = []
         app = web.Application()
         for endpoint in endpoints:
             for path, admit in endpoint.sockets().items():
                 app.router.add_get(f"/{endpoint.name}{path}", self._handler(endpoint, admit))
             for path, answer in endpoint.posts().items():
                 app.router.add_post(f"/{endpoint.name}{path}", self._poster(answer))
+            for path, service in endpoint.services(self._accept, heartbeat).items():
+                self._services.append(service)
+                app.router.add_route("*", f"/{endpoint.name}{path}", self._forwarder(service))
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -58,6 +68,7 @@ class Server:
         for link in self._links:
             link.dismiss("the simulator is stopping", reconnect=True)
         await self._runner.cleanup()
+        await asyncio.gather(*(service.close() for service in self._services))
 
     def abort(self) -> None:
         """Tear off every connection."""
@@ -87,6 +98,17 @@ class Server:
             return _response(answer(Handshake(request.match_info, request.query, request.headers)))
 
         return handle
+
+    def _forwarder(self, service: Service) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            refused = self._fault("refuse")
+            return await service.handle(request) if refused is None else _refusal(refused.code)
+
+        return handle
+
+    async def _accept(self, request: web.Request, connect: Connect) -> web.StreamResponse:
+        """Serve a WebSocket whose client chooses its markets later, and may choose one of those without a pace."""
+        return await self._serve(request, connect, 0.0 if self._unpaced else _INTERVAL)
 
     async def _serve(self, request: web.Request, connect: Connect, interval: float) -> web.StreamResponse:
         # Pings and closes are answered by the link, so that it can also leave them unanswered.

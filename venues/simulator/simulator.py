@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from venues.simulator.clock import Clock, SystemClock
+from venues.simulator.endpoint import Heartbeat
 from venues.simulator.listing import ENDPOINTS, HOST, address, endpoint
 from venues.simulator.tape import read_tape
 from venues.simulator.world import TAPE_MARKET, World
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from venues.simulator.faults import Fault
     from venues.simulator.server import Server
 
+_HEARTBEAT: Final = Heartbeat()
+
 
 class Simulator:
     """The simulated venues on one loopback port, each under its own path prefix (`/nexus`).
 
     `seed` decides all that happens, `rate` is the number of public order events a second and market. A `tape` is
     played on `BTC_USDT` instead of the random flow, `speed` times as fast as it was (math.inf: as fast as possible),
-    from the moment that the first client comes to that market. `port` 0 takes any free one.
+    from the moment that the first client comes to that market. `port` 0 takes any free one. `heartbeat` is that of
+    the venues on Socket.IO, in real seconds whatever the clock; Engine.IO tells its clients whole seconds of it.
 
     Raises:
         TapeError: the tape cannot be read.
@@ -42,6 +46,7 @@ class Simulator:
         faults: Sequence[Fault] = (),
         clock: Clock | None = None,
         port: int = 0,
+        heartbeat: Heartbeat = _HEARTBEAT,
     ) -> None:
         if not 0 <= rate < math.inf:
             raise ValueError(f"expected a rate of 0 or more events a second, got {rate}")
@@ -57,6 +62,7 @@ class Simulator:
         )
         self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
         self._faults = tuple(faults)
+        self._heartbeat = heartbeat
         self._server: Server | None = None
         self._driver: asyncio.Task[None] | None = None
 
@@ -70,7 +76,8 @@ class Simulator:
 
         if self._server is not None:
             raise RuntimeError("the simulator has been started already")
-        server = Server(self.world, [made(self.world) for made in ENDPOINTS], self._faults, self._unpaced)
+        endpoints = [made(self.world) for made in ENDPOINTS]
+        server = Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat)
         self.port = await server.start(HOST, self.port)
         self._server = server
         self._driver = asyncio.create_task(self.world.run())
@@ -103,6 +110,14 @@ class Simulator:
     def credentials(self, venue: str) -> dict[str, str]:
         """What the venue accepts, by name: `{"client_key": …}`."""
         return dict(endpoint(venue).credentials)
+
+    def values(self, venue: str) -> dict[str, Any]:
+        """What a client must be told in its configuration to read the venue right, by name; empty for most venues.
+
+        JayX: `{"symbols": {"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, …}}`, as this simulator's own
+        markets have them.
+        """
+        return endpoint(venue).values(self.world)
 
     def _driven(self, driver: asyncio.Task[None]) -> None:
         # A world that stopped by a fault of ours must not look like a quiet market.

@@ -61,6 +61,13 @@ class TapeTrade(NamedTuple):
 Line: TypeAlias = Rows | TapeTrade
 
 
+class Steps(NamedTuple):
+    """The tick and the lot of a market: every price and size in it is a whole multiple of them."""
+
+    tick: Decimal
+    lot: Decimal
+
+
 class Tape(NamedTuple):
     """A whole tape; `market` is what its first line says."""
 
@@ -118,6 +125,21 @@ def read_tape(path: Path) -> Tape:
     if market is None:
         raise TapeError(f'{path}:1: expected {{"kind":"tape","market":…}} as the first line, got an empty file')
     return Tape(market, lines)
+
+
+def steps_of(tape: Tape) -> Steps:
+    """The coarsest powers of ten, at most 1, of which all prices and sizes of a tape are multiples."""
+    prices, sizes = 0, 0
+    for line in tape.lines:
+        for price, size in (*line.bids, *line.asks) if isinstance(line, Rows) else ((line.price, line.size),):
+            prices, sizes = min(prices, _exponent(price)), min(sizes, _exponent(size))
+    return Steps(Decimal(1).scaleb(prices), Decimal(1).scaleb(sizes))
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "a tape's numbers are finite"
+    return exponent
 
 
 def _texts(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -16,6 +16,7 @@ from venues.simulator.flow import Flow
 from venues.simulator.market import INSTRUMENTS, Market
 from venues.simulator.player import Player, TapeMarket
 from venues.simulator.strategy import Strategy
+from venues.simulator.tape import Steps, steps_of
 
 if TYPE_CHECKING:
     from venues.simulator.clock import Clock
@@ -30,10 +31,14 @@ _MOST_AHEAD_MS: Final = 1_000
 _SHORTEST_SLEEP: Final = 0.001
 
 
-class _Process(Protocol):
+class Process(Protocol):
+    """Something that acts at times of its own; `due` is when next, in milliseconds since the epoch."""
+
     due: float
 
-    def step(self) -> None: ...
+    def step(self) -> None:
+        """Act, and say when next."""
+        ...
 
 
 class World:
@@ -45,6 +50,7 @@ class World:
     def __init__(self, clock: Clock, *, seed: int, rate: float, tape: Tape | None = None, speed: float = 1.0) -> None:
         self.clock: Final = clock
         self.seed: Final = seed
+        self.rate: Final = rate
         self.stage: Final = Stage(clock.epoch_ms())
         self.markets: Final[dict[str, MarketBook]] = {}
         self._player: Player | None = None
@@ -52,10 +58,14 @@ class World:
             taped = TapeMarket(TAPE_MARKET, self.stage)
             self.markets[TAPE_MARKET] = taped
             self._player = Player(tape, taped, clock, speed)
+        self._tape = tape
+        self._steps = {i.name: Steps(i.tick, i.lot) for i in INSTRUMENTS}
+        if tape is not None:
+            del self._steps[TAPE_MARKET]
         markets = [Market(i, self.stage) for i in INSTRUMENTS if i.name not in self.markets]
         self.markets.update((market.name, market) for market in markets)
         self.account: Final = Account(self.stage, markets)
-        self._processes: list[_Process] = []
+        self._processes: list[Process] = []
         for market in markets:
             flow = Flow(market, Random(f"{seed} flow {market.name}"), rate, self.stage.now)
             drawn = Random(f"{seed} account {market.name}")
@@ -70,6 +80,16 @@ class World:
             self.stage.now = int(first.due)
             first.step()
         self.stage.now = max(self.stage.now, until_ms)
+
+    def add(self, process: Process) -> None:
+        """Let something more happen in this world."""
+        self._processes.append(process)
+
+    def steps(self, market: str) -> Steps:
+        """What the market's prices and sizes are whole multiples of."""
+        if market not in self._steps and self._tape is not None:
+            self._steps[market] = steps_of(self._tape)
+        return self._steps[market]
 
     def joined(self, market: str) -> None:
         """A client has come to a market: the tape there starts."""
@@ -102,5 +122,5 @@ class World:
             process.due += milliseconds
 
 
-def _due(process: _Process) -> float:
+def _due(process: Process) -> float:
     return process.due

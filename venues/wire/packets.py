@@ -102,7 +102,10 @@ def read_packet(content: str) -> Packet:
     """
     if content[:1] not in _DIGITS:
         raise ValueError("expected a Socket.IO packet that begins with its type, got a message without one")
-    packet = _SocketPacket(encoded_packet=content)
+    try:
+        packet = _SocketPacket(encoded_packet=content)
+    except ValueError:
+        raise ValueError("expected a Socket.IO packet, got one whose numbers cannot be read") from None
     if packet.attachment_count and packet.packet_type not in (BINARY_EVENT, BINARY_ACK):
         raise ValueError(f"expected no attachments of a Socket.IO packet of type {packet.packet_type}, got some")
     return Packet(packet.packet_type, packet.data or "", packet.id, packet.namespace or "/", packet.attachment_count)

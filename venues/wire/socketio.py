@@ -15,6 +15,9 @@ https://github.com/socketio/socket.io-protocol; behaviour: servers 2.0.4, 2.4.1,
 
 `maxPayload` is of the newer generation, but its first servers have none either. Without it we wait for the server's
 unasked `40` before we send ours: an older server would take ours for a second connection and send every event twice.
+
+A session gives `Broken` on as `Lost(broken.reason, retry=broken.retry)`. Its line keeps `learnt` and passes it as
+`known` to the next connection's `Link`.
 """
 
 from __future__ import annotations
@@ -25,19 +28,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from venues import driver
 from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.venue import Lost
 from venues.wire import packets
 from venues.wire.packets import Packet
 
 if TYPE_CHECKING:
-    from venues.venue import Now
+    from venues.venue import Now, Refused
 
 QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
 
+OPEN_WITHIN = 10.0  # seconds from the open WebSocket to the open packet, which a server sends at once
 UNASKED_WITHIN = 0.5  # seconds after the open packet in which an older server sends its `40`
+MOST_ATTACHMENTS = 100  # of one event; each is a frame that is not looked into
+LONGEST_REFUSAL = 500  # characters of the server's words
 CONNECT_TIMEOUT = 20.0  # seconds from the open WebSocket to the namespace's `40`, as in the reference client
 
 Generation: TypeAlias = Literal[3, 4]
+Lesson: TypeAlias = Literal[3, 4, "either"]  # a Socket.IO server of this generation
 
 # --- what happens on a link ----------------------------------------------------------------------------------------
 
@@ -69,7 +78,10 @@ class Acknowledged(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ConnectRefused:
-    """The server does not let us in: `44"text"` or `44{"message":"text"}`. The link is over."""
+    """The server does not let us in: `44"text"` or `44{"message":"text"}`. The link is over.
+
+    `message` is the server's words; the JSON itself where it is another (an older server sends any data instead).
+    """
 
     message: str
 
@@ -81,9 +93,13 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The connection is of no more use; another may be. The link is over."""
+    """The connection is of no more use. The link is over.
+
+    `retry`: another may be. False: who answers there is no Socket.IO server, and never was one on this line.
+    """
 
     reason: str
+    retry: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +133,43 @@ class _Refusal(Struct):
 _OPEN = msgspec.json.Decoder(_Open)
 _WELCOME = msgspec.json.Decoder(_Welcome)
 _REFUSAL: msgspec.json.Decoder[str | _Refusal] = msgspec.json.Decoder(str | _Refusal)
+_RAW = msgspec.json.Decoder(Raw)
 _ARRAY = msgspec.json.Decoder(list[Raw])
 _NAME = msgspec.json.Decoder(str)
+
+
+def verdict(status: int, body: str) -> Refused | Lost:
+    """What an HTTP status instead of an open WebSocket means where a Socket.IO server was expected.
+
+    A server of either generation refuses with 400 or 403 (`{"code":4,"message":"Forbidden"}`, or words of its own);
+    404 and ordinary answers come from who is none. `body` is an excerpt of the answer, possibly empty.
+    """
+    if status < 300 or status in (404, 405, 410, 426):
+        said = f"HTTP {status}" + (f": {body}" if body else "")
+        return Lost(f"this is no Socket.IO server: expected a WebSocket, got {said}; check the address", retry=False)
+    return driver.verdict(status, body)
 
 
 class Link:
     """One connection to a Socket.IO server's `/` namespace. `opened` first; `take` after every call.
 
-    `learnt` is the server's generation, None until it shows; `known` is what an earlier connection learnt. An older
-    server that is slow to let a client in (it looks a key up) sends its `40` later than we wait; that connection is
-    `Broken`, and the next one knows better.
+    `learnt` is what this connection has shown so far of who answers there, None before a server's open packet; `known`
+    is what the one before it had learnt. An older server that is slow to let a client in (it looks a key up) sends its
+    `40` later than we wait; that connection is `Broken`, and the next one knows better.
     """
 
-    def __init__(self, known: Generation | None = None) -> None:
-        self.learnt: Generation | None = known
+    def __init__(self, known: Lesson | None = None) -> None:
+        self.learnt = known
+        self._known = known
+        self._generation: Generation | None = None if known == "either" else known  # what the server is taken for
         self._certain = False
         self._connected = False
         self._over = False
         self._asked = False
         self._out: list[str] = []
         self._next_ack = 0
-        self._attachments = 0
+        self._attachments = 0  # binary frames that are still to come
+        self._open_by: float | None = None
         self._connect_by: float | None = None
         self._ask_at: float | None = None
         # Seconds; the interval is None before the open packet.
@@ -148,22 +180,24 @@ class Link:
 
     def opened(self, now: Now) -> None:
         """The WebSocket is open; the server speaks first."""
+        self._open_by = now.mono + OPEN_WITHIN
         self._connect_by = now.mono + CONNECT_TIMEOUT
 
     def receive(self, frame: bytes, now: Now) -> list[Happening]:
         """What one WebSocket message, text or binary, brings: one happening or none."""
         if self._over:
             return []
-        if self._attachments:
-            self._attachments -= 1  # refused with the event it belongs to
-            return []
+        if self._attachments and self._is_attachment(frame):
+            return self._swallow(frame, now)
         try:
             kind, content = packets.read_frame(frame)
+            if self._interval is None and kind != packets.OPEN:
+                raise ValueError(f"expected the open packet first, got an Engine.IO packet of type {kind}")
             happening = self._engine_packet(kind, content, now)
         except DECODE_ERRORS as error:
-            happening = BadPacket(explain(error))
+            happening = self._not_understood(explain(error))
         except ValueError as error:
-            happening = BadPacket(str(error))
+            happening = self._not_understood(str(error))
         return [] if happening is None else [happening]
 
     def emit(self, name: str, *arguments: Any, ack: bool = False) -> int | None:
@@ -193,23 +227,23 @@ class Link:
         """The monotonic time at which `tick` is due; None once the link is over."""
         if self._over:
             return None
-        moments = (self._connect_by, self._ask_at, self._heartbeat_due())
+        moments = (self._open_by, self._connect_by, self._ask_at, self._heartbeat_due())
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Happening]:
         """The time has come to ask for the namespace, to ping, or to give the server up."""
         if self._over:
             return []
+        if self._open_by is not None and now.mono >= self._open_by:
+            return [self._no_server(f"expected the open packet within {OPEN_WITHIN:g} s, got nothing")]
         if self._connect_by is not None and now.mono >= self._connect_by:
-            missing = "`40` of the namespace" if self._interval is not None else "open packet"
-            self.learnt = None  # it may have been wrong
-            return [self._broken(f"expected a Socket.IO server's {missing} within {CONNECT_TIMEOUT:g} s, got none")]
+            return [self._broken(f"the Socket.IO server did not let us in (`40`) within {CONNECT_TIMEOUT:g} s")]
         if self._ask_at is not None and now.mono >= self._ask_at:
             self._ask()
         beat_due = self._heartbeat_due()
         if beat_due is None or now.mono < beat_due:
             return []
-        if self.learnt == 4:
+        if self._generation == 4:
             return [self._broken("no ping from the server within its pingInterval and pingTimeout")]
         if self._unanswered:
             return [self._broken("no answer to our ping within the server's pingTimeout")]
@@ -223,10 +257,27 @@ class Link:
 
     # --- Engine.IO -------------------------------------------------------------------------------------------------
 
+    def _is_attachment(self, frame: bytes) -> bool:
+        """An older server marks attachments with their packet type as a byte; of a newer one any frame may be one."""
+        return frame[:1] == b"\x04" or self._generation != 3
+
+    def _swallow(self, frame: bytes, now: Now) -> list[Happening]:
+        """An attachment belongs to an event that was refused.
+
+        Those of the newer generation are bare bytes, as their first sender chose them: none is ever taken for a
+        packet. One that reads like a packet may be one, after attachments that never came, so it is told.
+        """
+        self._attachments -= 1
+        if frame == b"2":
+            self._heard_ping(now)
+        if not _reads_like_a_packet(frame):
+            return []
+        return [BadPacket("expected a binary attachment, got what reads like a packet; it was not used")]
+
     def _engine_packet(self, kind: int, content: str, now: Now) -> Happening | None:
         match kind:
             case packets.MESSAGE:
-                return self._packet(packets.read_packet(content))
+                return self._message(content)
             case packets.OPEN:
                 return self._open(content, now)
             case packets.PING:
@@ -247,22 +298,29 @@ class Link:
         try:
             server = _OPEN.decode(content)
         except DECODE_ERRORS as error:
-            return self._broken(f"{explain(error)} (Engine.IO open packet)")
+            return self._no_server(f"{explain(error)} (in the open packet)")
+        self._open_by = None
         self._interval = server.ping_interval / 1000
         self._timeout = server.ping_timeout / 1000
         self._beat = now.mono
+        self.learnt = "either"
         if len(server.max_payload):
             self._certain = True
-            self.learnt = 4
-        if self.learnt == 4 and not self._connected:
+            self.learnt = self._generation = 4
+        if self._generation == 4:
             self._ask()
-        elif self.learnt is None:
+        elif self._generation is None:
             self._ask_at = now.mono + UNASKED_WITHIN
         return None
 
     def _heard_ping(self, now: Now) -> None:
-        self._send(packets.write_frame(packets.PONG))
-        if self.learnt != 3:  # there the heartbeat is ours
+        pong = packets.write_frame(packets.PONG)
+        if pong not in self._out:  # one answers all that came before it
+            self._send(pong)
+        if not self._connected and not self._asked:  # an older server sends no pings
+            self._generation = 4
+            self._ask()
+        if self._generation != 3:  # there the heartbeat is ours
             self._beat = now.mono
 
     def _ping(self, now: Now) -> None:
@@ -271,16 +329,27 @@ class Link:
         self._send(packets.write_frame(packets.PING))
 
     def _heartbeat_due(self) -> float | None:
-        if self._interval is None or self.learnt is None:
+        if self._interval is None or self._generation is None:
             return None
-        if self.learnt == 4:
+        if self._generation == 4:
             return self._beat + self._interval + self._timeout
         return self._beat + (self._timeout if self._unanswered else self._interval)
 
     # --- Socket.IO -------------------------------------------------------------------------------------------------
 
-    def _packet(self, packet: Packet) -> Happening | None:
+    def _message(self, content: str) -> Happening | None:
+        try:
+            packet = packets.read_packet(content)
+        except ValueError as error:
+            if content[:1] in ("5", "6"):  # its attachments could not be told from packets
+                return self._broken(str(error))
+            raise
+        if packet.attachments > MOST_ATTACHMENTS:
+            return self._broken(f"expected at most {MOST_ATTACHMENTS} binary attachments, got {packet.attachments}")
         self._attachments = packet.attachments  # they follow, whatever becomes of the packet
+        return self._packet(packet)
+
+    def _packet(self, packet: Packet) -> Happening | None:
         if packet.namespace != "/":
             return None
         match packet.kind:
@@ -294,7 +363,7 @@ class Link:
                 self._over = True
                 return Disconnected()
             case packets.ACK:
-                return _acknowledged(packet)
+                return self._acknowledged(packet)
             case packets.BINARY_EVENT | packets.BINARY_ACK:
                 return BadPacket("expected an event in JSON, got one with binary attachments, which is not supported")
             case _:
@@ -310,23 +379,26 @@ class Link:
         if self._connected:
             return None
         generation: Generation = 4 if has_sid or self._certain else 3
-        self.learnt = generation
+        self.learnt = self._generation = generation
         if generation == 3 and self._asked:
-            return self._broken("the server is of Socket.IO 2, got our `40` too, and would send every event twice")
+            return self._broken("a slow server of Socket.IO 2, which would send every event twice on this connection")
         self._connected = True
         self._connect_by = self._ask_at = None
         return Connected(generation)
 
     def _refused(self, payload: str) -> Happening:
-        try:
-            refusal = _REFUSAL.decode(payload)
-            message = refusal if isinstance(refusal, str) else refusal.message
-        except DECODE_ERRORS:
-            message = "without a reason that could be read"
+        message = excerpt(_words_of(payload), LONGEST_REFUSAL)
         if self._connected:
             return BadPacket(f"expected no refusal of a connection that stands, got one: {excerpt(message, 200)}")
         self._over = True
         return ConnectRefused(message)
+
+    def _acknowledged(self, packet: Packet) -> Acknowledged:
+        if packet.ack is None:
+            raise ValueError("expected an acknowledgement with the id of an event, got one without")
+        if packet.ack >= self._next_ack:
+            raise ValueError("expected an acknowledgement of an event that was sent, got one of another")
+        return Acknowledged(packet.ack, _ARRAY.decode(packet.payload))
 
     def _send_packet(self, kind: int, array: list[Any], ack: int | None) -> None:
         payload = msgspec.json.encode(array).decode()
@@ -336,9 +408,26 @@ class Link:
         if not self._over:
             self._out.append(frame)
 
-    def _broken(self, reason: str) -> Broken:
+    def _broken(self, reason: str, *, retry: bool = True) -> Broken:
         self._over = True
-        return Broken(reason)
+        return Broken(reason, retry)
+
+    def _not_understood(self, reason: str) -> BadPacket | Broken:
+        return self._no_server(reason) if self._interval is None else BadPacket(reason)
+
+    def _no_server(self, reason: str) -> Broken:
+        """Final on a line that has never met a server: one that was there before may come back."""
+        return self._broken(f"this is no Socket.IO server: {reason}", retry=self._known is not None)
+
+
+def _words_of(payload: str) -> str:
+    try:
+        refusal = _REFUSAL.decode(payload)
+        return (refusal if isinstance(refusal, str) else refusal.message) or "no reason given"
+    except msgspec.ValidationError:
+        return payload
+    except DECODE_ERRORS:
+        return "no reason that could be read"
 
 
 def _event(packet: Packet) -> Event:
@@ -348,7 +437,11 @@ def _event(packet: Packet) -> Event:
     return Event(_NAME.decode(array[0]), array[1:], packet.ack)
 
 
-def _acknowledged(packet: Packet) -> Acknowledged:
-    if packet.ack is None:
-        raise ValueError("expected an acknowledgement with the id of an event, got one without")
-    return Acknowledged(packet.ack, _ARRAY.decode(packet.payload))
+def _reads_like_a_packet(frame: bytes) -> bool:
+    try:
+        kind, content = packets.read_frame(frame)
+        payload = packets.read_packet(content).payload if kind == packets.MESSAGE else content
+        _RAW.decode(payload or "0")
+    except (ValueError, *DECODE_ERRORS):
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""What a config file may have in it: whatever is unknown would be ignored, so it is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from venues import VENUES, venue_named
+from venues.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from venues.venue import Venue
+
+PRODUCTION = "production"
+KINDS = {"": "value", "_file": "file", "_command": "command"}
+
+
+def check_shape(path: Path, data: Mapping[str, Any]) -> None:
+    """Look through what was read; venues of a later version are not ours to judge.
+
+    Raises:
+        SetupError: something is unknown, or of the wrong kind; says what, never its value.
+    """
+    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy"})
+    if not isinstance(data.get("proxy", ""), str):
+        raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
+    scopes = [("", data)]
+    for name, profile in _table(path, data, "profiles").items():
+        if not isinstance(profile, dict):
+            raise SetupError(f"expected a table [profiles.{name}] in {path}, got {_kind(profile)}")
+        _refuse_unknown(path, f"profiles.{name}.", profile, {"venues"})
+        scopes.append((f"profiles.{name}.", profile))
+    for prefix, scope in scopes:
+        for name in _table(path, scope, "venues"):
+            if name in VENUES:
+                _check_venue(path, f"{prefix}venues.{name}.", scope["venues"][name], venue_named(name))
+
+
+def _check_venue(path: Path, prefix: str, table: Any, venue: Venue) -> None:
+    environments = venue.environments.keys() - {PRODUCTION}
+    _check_values(path, prefix, table, venue, environments)
+    for environment in environments & table.keys():
+        _check_values(path, f"{prefix}{environment}.", table[environment], venue, set())
+
+
+def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set[str]) -> None:
+    """What a venue, or one of its environments, may have; a secret in one way only, or which it is would be a guess."""
+    if not isinstance(table, dict):
+        raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {_kind(table)}")
+    ways = {name: [name + suffix for suffix in KINDS] for name in venue.secrets}
+    _refuse_unknown(path, prefix, table, {"url", *venue.values, *tables}.union(*ways.values()))
+    for keys in ways.values():
+        if len(given := [key for key in keys if key in table]) > 1:
+            raise SetupError(f"expected one of {' and '.join(given)} under [{prefix[:-1]}] in {path}, got both")
+    for key in ("url", *(key for keys in ways.values() for key in keys)):
+        value = table.get(key, ["a"] if key.endswith("_command") else "a")
+        place = f"{key} under [{prefix[:-1]}] in {path}"
+        if not key.endswith("_command") and not isinstance(value, str):
+            raise SetupError(f"expected text as {place}, got {_kind(value)}")
+        if key.endswith("_command") and not (is_words(value) and value[0]):
+            got = "another list" if isinstance(value, list) else _kind(value)
+            raise SetupError(
+                f'expected a list of words, such as ["pass", "show", "{venue.name}"], as {place}, got {got}'
+            )
+
+
+def is_words(value: Any) -> bool:
+    """Whether a value is a list of words, and not an empty one."""
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+
+
+def _kind(value: Any) -> str:
+    """What a wrong value is; never the value itself, which may be a secret."""
+    kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    return kinds.get(type(value), "a date or time")
+
+
+def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: set[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise SetupError(
+                f"expected {', '.join(sorted(known))} under [{prefix[:-1]}] in {path}, got {key}, which is not known"
+                if prefix
+                else f"expected {', '.join(sorted(known))} at the top of {path}, got {key}, which is not known"
+            )
+
+
+def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise SetupError(f"expected a table [{name}] in {path}, got {_kind(table)}")
+    return table

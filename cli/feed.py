@@ -1,0 +1,151 @@
+"""`mon feed`: one row a topic with its latest data, how many messages it had, and how old it is."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from cli import cells
+from cli.grid import GAP, Column, lay_out
+from cli.payload import cut, line_of
+from cli.queues import MOST_EVENTS, MOST_STATUSES
+from cli.rows import age_column, text_column
+from venues.records import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MOST_TOPICS = 10_000
+LEAST_DATA = 12  # cells
+
+
+class Numbered(Message, frozen=True, kw_only=True, tag="message"):
+    """A message and how many its topic has had, this one included. `others`: of all topics beyond `MOST_TOPICS`."""
+
+    number: int
+    others: bool = False
+
+    @property
+    def row(self) -> str | None:
+        """Its topic, None for the row of all others."""
+        return None if self.others else self.topic
+
+
+class LatestOfTopics:
+    """Keeps records for the table, of a long backlog the latest of each topic; counts all before any is left out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str | None, int] = {}
+        self._waiting: list[Any] = []
+
+    def put(self, records: Sequence[Any]) -> None:
+        """Append records."""
+        with self._lock:
+            for record in records:
+                self._waiting.append(self._numbered(record) if isinstance(record, Message) else record)
+            if len(self._waiting) > MOST_EVENTS:
+                self._keep_the_latest()
+
+    def take(self) -> list[Any]:
+        """Everything that waits."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            return waiting
+
+    def _numbered(self, message: Message) -> Numbered:
+        topic: str | None = message.topic
+        if topic not in self._counts and len(self._counts) >= MOST_TOPICS:
+            topic = None
+        number = self._counts[topic] = self._counts.get(topic, 0) + 1
+        fields = {name: getattr(message, name) for name in Message.__struct_fields__}
+        return Numbered(**fields, number=number, others=topic is None)
+
+    def _keep_the_latest(self) -> None:
+        kept: list[Any] = []
+        seen: set[str | None] = set()
+        statuses = 0
+        for record in reversed(self._waiting):
+            if isinstance(record, Numbered):
+                if record.row not in seen:
+                    seen.add(record.row)
+                    kept.append(record)
+            elif (statuses := statuses + 1) <= MOST_STATUSES:
+                kept.append(record)
+        kept.reverse()
+        self._waiting = kept
+
+
+class FeedView:
+    """Topics in order of appearance. After an interruption those that have had nothing since are dimmed."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._rows: dict[str | None, Numbered] = {}
+        self._fresh: set[str | None] = set()
+        self._interrupted = False
+
+    def add(self, record: Numbered) -> None:
+        """Replaces the row of its topic."""
+        self._rows[record.row] = record
+        self._fresh.add(record.row)
+
+    def full(self, count: int) -> None:
+        """Events have no state."""
+
+    def start_over(self) -> None:
+        """Messages may have been missed here."""
+        self._interrupted = bool(self._rows)
+        self._fresh.clear()
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """As many topics as fit."""
+        if not self._rows:
+            return [Text("no message yet", style="dim")]
+        notes = ["interrupted: messages may have been missed, and are in no count"] if self._interrupted else []
+        room = max(1, height - 1 - len(notes))
+        topics = list(self._rows)
+        if len(topics) > room:
+            notes.insert(0, f"… and {len(topics) - room + 1} more topics")
+            topics = topics[: max(1, room - 1)]
+        head, *rows = lay_out(self._columns([self._rows[topic] for topic in topics], width), width)
+        for topic, row in zip(topics, rows, strict=True):
+            if topic not in self._fresh:
+                row.stylize("dim")
+        return [head, *rows, *(Text(note, style="yellow" if "may" in note else "dim") for note in notes)]
+
+    def _columns(self, messages: list[Numbered], width: int) -> list[Column]:
+        topics = ["(all other topics)" if message.others else message.topic for message in messages]
+        columns = [
+            text_column("topic", topics, keep=9),
+            Column("count", [str(message.number) for message in messages], keep=7),
+            age_column("age", messages, self._now(), keep=8),
+        ]
+        return [*columns, data_column(messages, columns, width)]
+
+
+def data_column(messages: Sequence[Message], others: list[Column], width: int) -> Column:
+    """The data of messages beside other columns, cut where the screen ends, but never within a number."""
+    room = max(LEAST_DATA, width - sum(column.width() + GAP for column in others))
+    texts = [
+        line_of(message.data)
+        if not getattr(message, "others", False)
+        else f"{cells.harmless(message.topic, 40)}: {line_of(message.data)}"
+        for message in messages
+    ]
+    widest = max(map(cell_len, texts), default=0)
+    shown = [cut(text, room) for text in texts] if widest > room else texts
+    return Column("data", shown, align="left", keep=6, is_text=True)
+
+
+def queue() -> LatestOfTopics:
+    """What waits for the view."""
+    return LatestOfTopics()
+
+
+def view(now: Callable[[], int] = cells.now_ms) -> FeedView:
+    """A new view."""
+    return FeedView(now)

@@ -1,0 +1,59 @@
+"""`mon signals`: trading signals, newest first, with what each means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli import cells
+from cli.rows import EventView, number_column, side_column, side_style, text_column, time_column, was_sent
+from cli.screen import values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.grid import Column
+    from venues.records import Signal
+
+
+def view() -> EventView:
+    """A new view."""
+    return EventView(columns, "no signal yet")
+
+
+def columns(signals: Sequence[Signal]) -> list[Column]:
+    """Time, meaning, side, pair, price, strategy, user, score, size; those of a grid or a quote where there are any."""
+    sides = [signal.side for signal in signals]
+    styles = [side_style(side) for side in sides]
+    optional = [
+        number_column(name, values(signals, name), keep=6) for name in ("mid", "bid", "ask") if was_sent(signals, name)
+    ]
+    if was_sent(signals, "quote"):
+        optional.append(text_column("quote", [quote_words(signal) for signal in signals], keep=6))
+    return [
+        time_column("time", [signal.received if signal.time is None else signal.time for signal in signals], keep=4),
+        text_column("signal", [meaning(signal) for signal in signals], keep=9, styles=styles),
+        side_column(list(sides), keep=7),
+        text_column("pair", values(signals, "symbol"), keep=9),
+        number_column("price", values(signals, "price"), keep=8, styles=styles),
+        *optional,
+        text_column("strategy", values(signals, "strategy"), keep=5),
+        text_column("user", values(signals, "user"), keep=2),
+        number_column("score", values(signals, "score"), keep=1),
+        number_column("size", values(signals, "size"), keep=3),
+    ]
+
+
+def meaning(signal: Signal) -> str:
+    """ "enter long", "exit short", "close", "stop"; the venue's name for a signal that does not say what it means."""
+    if signal.action is None:
+        return signal.name
+    traded = "traded: " if signal.name.startswith("traded") else ""
+    return traded + " ".join(word for word in (signal.action, signal.side) if word)
+
+
+def quote_words(signal: Signal) -> str | None:
+    """One fair value, or the two of a bid and an ask."""
+    quote = signal.quote
+    if isinstance(quote, list):
+        return " / ".join(map(cells.number, quote))
+    return None if quote is None else cells.number(quote)

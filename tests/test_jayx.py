@@ -1,0 +1,514 @@
+"""JayX's session by itself: what a recording cannot show."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from venues import records
+from venues.driver import Driver
+from venues.errors import SetupError, UsageError
+from venues.jayx import JAYX, SILENT_AFTER
+from venues.jayx_fields import Scale, seconds_of, values_of, written_interval
+from venues.jayx_market import TradeHistory
+from venues.records import Record
+from venues.venue import (
+    BadFrame,
+    Command,
+    Confirmed,
+    Lost,
+    Notice,
+    Now,
+    Refused,
+    Settings,
+    SocketPing,
+    StreamState,
+    Subscription,
+    Veiled,
+)
+from venues.wire.jayx import TradeRow
+
+STREAMS = list(JAYX.streams)
+OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
+OPEN_4 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
+KEY = "k3y"  # shorter than what is hidden by value
+SECRETS = {"api_key": KEY}
+NOW = Now(1000.0, 1_716_136_437_000)
+BOOK = {
+    "orderBook": {
+        "asks": [{"ticks": 102, "lots": 1, "count": 1}],
+        "bids": [{"ticks": 101, "lots": 2, "count": 1}],
+    },
+    "trades": [{"lots": 3, "ticks": 101, "side": "BUY", "created": 1_716_136_436_758}],
+}
+
+
+def asked(stream: str, symbol: str = "BTCUSDT", **more: Any) -> Subscription:
+    symbols = () if JAYX.streams[stream].symbols == "none" else (symbol,)
+    return Subscription(stream, symbols, **more)
+
+
+def line_of(*streams: str, **values: Any) -> Any:
+    (line,) = JAYX.lines([asked(stream) for stream in streams], Settings(url="wss://v.example", values=values))
+    return line
+
+
+def packet(name: str, data: Any) -> bytes:
+    return f"42{json.dumps([name, data])}".encode()
+
+
+def connected(line: Any) -> Any:
+    session = line.session(SECRETS)
+    session.opened(NOW)
+    if not line.values.bare:
+        for frame in (OPEN_4, '40{"sid":"b"}'):
+            session.receive(frame.encode(), NOW)
+    return session
+
+
+def sent(session: Any) -> list[Any]:
+    """The events that were sent, the key included."""
+    frames = [out.text if isinstance(out, Veiled) else out for out in session.take()]
+    return [json.loads(frame[2:]) for frame in frames if isinstance(frame, str) and frame.startswith("42")]
+
+
+# --- where, and what is asked for ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "framing", "dialled"),
+    [
+        ("wss://v.example:8443", "socketio", "wss://v.example:8443/socket.io/?EIO=4&transport=websocket"),
+        ("wss://v.example/p/", "socketio", "wss://v.example/p/socket.io/?EIO=4&transport=websocket"),
+        ("wss://v.example/socket.io/", "socketio", "wss://v.example/socket.io/?EIO=4&transport=websocket"),
+        ("wss://v.example:8443/p/", "bare", "wss://v.example:8443/p/"),
+    ],
+)
+def test_where_to_dial(url: str, framing: str, dialled: str) -> None:
+    (line,) = JAYX.lines([asked("book")], Settings(url=url, values={"framing": framing}))
+    opening = line.session({}).opening()
+    with pytest.raises(StopIteration) as stop:
+        next(opening)
+    assert stop.value.value.url == stop.value.value.shown == dialled
+
+
+def test_one_socket_asks_for_each_event_once() -> None:
+    line = line_of(*STREAMS, category="linear")
+    events = sent(connected(line))
+    assert events == [
+        ["orderbook", {"category": "linear", "symbol": "BTCUSDT", "precise": "1"}],
+        ["kline", {"category": "linear", "symbol": "BTCUSDT", "interval": "60"}],
+        ["openorders", {"apiKey": KEY, "category": "linear", "symbol": "BTCUSDT"}],
+        ["positions", {"apiKey": KEY, "category": "linear"}],
+    ]
+    assert sent(connected(line)) == events  # and again on the next connection
+
+
+def test_bare_frames_are_asked_for_at_once() -> None:
+    session = connected(line_of("candles", framing="bare"))
+    (frame,) = session.take()
+    assert json.loads(frame) == {
+        "event": "kline",
+        "data": {"category": "spot", "symbol": "BTCUSDT", "interval": "60"},
+    }
+
+
+@pytest.mark.parametrize("framing", ["socketio", "bare"])
+def test_the_key_is_in_no_frame_that_is_shown(framing: str) -> None:
+    session = connected(line_of("orders", "balance", framing=framing))
+    veiled = [out for out in session.take() if isinstance(out, Veiled)]
+    assert [out.text.count(f'"apiKey":"{KEY}"') for out in veiled] == [1, 1]
+    assert all(KEY not in out.shown and '"apiKey":"[api_key]"' in out.shown for out in veiled)
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "lines"),
+    [
+        ([asked("book"), asked("quotes"), asked("trades")], 1),
+        ([asked("book", options={"precise": "10"}), asked("trades")], 1),
+        ([asked("trades"), asked("book", options={"precise": "10"})], 1),
+        ([asked("book", options={"precise": "10"}), asked("quotes")], 2),
+        ([asked("book"), asked("book", options={"precise": "10"})], 2),
+        ([asked("book"), asked("quotes", "ETHUSDT")], 2),
+        ([asked("book"), asked("candles", "ETHUSDT")], 1),
+        ([asked("candles"), asked("candles", interval="5m")], 2),
+        ([asked("orders"), asked("orders", "ETHUSDT"), asked("positions"), asked("ping")], 2),
+    ],
+)
+def test_what_cannot_be_told_apart_gets_a_socket_of_its_own(subscriptions: list[Subscription], lines: int) -> None:
+    made = JAYX.lines(subscriptions, Settings(url="wss://v.example"))
+    assert len(made) == lines
+    assert [s for line in made for s in line.subscriptions] != []
+    assert sorted(map(str, [s for line in made for s in line.subscriptions])) == sorted(map(str, subscriptions))
+
+
+def test_the_grouping_that_is_asked_for_is_that_of_the_book() -> None:
+    (line,) = JAYX.lines([asked("trades"), asked("book", options={"precise": "10"})], Settings(url="wss://v.example"))
+    assert sent(connected(line))[0][1]["precise"] == "10"
+
+
+@pytest.mark.parametrize("precise", ["", "0", "0.0", "-1", "1e3", "x", "1" * 50, "1 "])
+def test_groupings_of_the_wrong_form(precise: str) -> None:
+    with pytest.raises(UsageError, match="--precise"):
+        JAYX.lines([asked("book", options={"precise": precise})], Settings(url=""))
+
+
+@pytest.mark.parametrize("interval", ["", "0", "7", "60x", "1M", "-60"])
+def test_intervals_of_the_wrong_form(interval: str) -> None:
+    with pytest.raises(UsageError, match="interval"):
+        JAYX.lines([asked("candles", interval=interval)], Settings(url=""))
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds", "written"),
+    [
+        ("60", 60, "1m"),
+        ("60s", 60, "1m"),
+        ("1m", 60, "1m"),
+        ("90", 90, "90s"),
+        ("4h", 14_400, "4h"),
+        ("1w", 604_800, "1w"),
+    ],
+)
+def test_intervals(interval: str, seconds: int, written: str) -> None:
+    assert seconds_of(interval) == seconds
+    assert written_interval(seconds) == written
+
+
+@pytest.mark.parametrize("symbol", ["", "btcusdt", "BTC/USDT", "SPOT_BTC_USDT", "B", "BTC USDT", "BTCUSDT\n"])
+def test_symbols_of_the_wrong_form(symbol: str) -> None:
+    with pytest.raises(UsageError, match="BTCUSDT"):
+        JAYX.check_symbol(symbol)
+
+
+def test_a_command_is_not_for_jayx() -> None:
+    driver = Driver(line_of("book"), [asked("book")], venue="jayx")
+    driver.begin(SECRETS, 0.0)
+    with pytest.raises(UsageError):
+        driver.send(Command("buy", {}))
+
+
+# --- what is configured --------------------------------------------------------------------------------------------
+
+
+def test_scales_are_exact() -> None:
+    scale = values_of({"symbols": {"X": {"tick_size": "0.01", "lot_size": "1e-20"}}}).scale("X")
+    assert str(scale.price(6678147)) == "66781.47"
+    assert scale.size(10**18 - 1) == Decimal(10**18 - 1).scaleb(-20)
+    assert Scale().price(6678147) == 6678147
+
+
+def test_scales_from_a_variable() -> None:
+    assert values_of({"symbols": '{"X": {"tick_size": "0.5"}}'}).scale("X") == Scale(Decimal("0.5"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0", "-1", "NaN", "Infinity", "abc", "", " 1", "1_0", "1e99", "1e-25", "1e25", "0" * 30, 0.01, 1, True, None],
+)
+@pytest.mark.parametrize("key", ["tick_size", "lot_size"])
+def test_scales_that_cannot_be(key: str, value: Any) -> None:
+    if value is None:
+        assert values_of({"symbols": {"X": {key: value}}})
+        return
+    with pytest.raises(SetupError, match=rf"as symbols\.X\.{key} of jayx"):
+        JAYX.lines([], Settings(url="", values={"symbols": {"X": {key: value}}}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"symbols": 1}, {"symbols": "{"}, {"symbols": "[" * 100_000}, {"symbols": {"X": 1}},
+        {"symbols": {"X": {"tick": "1"}}},
+        {"framing": "raw"}, {"framing": True}, {"category": ""}, {"category": 1}, {"category": "a b"},
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be(values: dict[str, Any]) -> None:
+    with pytest.raises(SetupError, match="of jayx"):
+        JAYX.lines([], Settings(url="", values=values))
+
+
+# --- trades --------------------------------------------------------------------------------------------------------
+
+
+def rows(*numbers: int) -> list[TradeRow]:
+    """Newest first, as the venue lists them: each number is a time and a price."""
+    return [TradeRow(ticks=number, lots=1, side="BUY", created=number) for number in numbers]
+
+
+@given(st.integers(1, 8), st.lists(st.integers(0, 12), max_size=12))
+def test_each_trade_comes_once_and_a_gap_is_said(window: int, steps: list[int]) -> None:
+    history, given_out, count, listed = TradeHistory(), list[int](), 0, 0
+    for step in steps:
+        count += step
+        latest = range(count, max(0, count - window), -1)
+        new, follows = history.new_ones(rows(*latest))
+        if listed and latest:
+            assert follows is (step < window)
+        given_out += [row.created for row in new]
+        assert given_out == sorted(set(given_out))
+        assert not latest or given_out[-1] == count
+        listed = max(listed, len(latest))
+        if step <= window:
+            assert [row.created for row in new] == list(range(count - step + 1, count + 1))
+
+
+@given(st.lists(st.integers(1, 3), max_size=8), st.lists(st.integers(0, 4), max_size=8))
+def test_trades_that_look_alike_are_as_many_as_there_are(times: list[int], steps: list[int]) -> None:
+    market = sorted(times * 3)
+    history, count, given_out = TradeHistory(), 0, list[int]()
+    for step in steps:
+        count = min(count + step, len(market))
+        new, _ = history.new_ones(rows(*reversed(market[:count])))
+        given_out += [row.created for row in new]
+    assert given_out == market[:count]
+
+
+def test_a_list_in_the_other_order_is_sorted() -> None:
+    history = TradeHistory()
+    assert [row.created for row in history.new_ones(rows(1, 2, 3))[0]] == [1, 2, 3]
+    assert [row.created for row in history.new_ones(rows(2, 3, 4))[0]] == [4]
+
+
+def test_what_is_older_than_the_first_list_stays_away() -> None:
+    history = TradeHistory()
+    history.new_ones(rows(5, 4))
+    assert history.new_ones(rows(6, 5, 4, 3, 2)) == (rows(6), True)
+
+
+def test_after_an_empty_list_nothing_is_claimed() -> None:
+    history = TradeHistory()
+    assert history.new_ones([]) == ([], None)
+    assert history.new_ones(rows(1)) == (rows(1), None)
+    assert history.new_ones([]) == ([], None)
+    assert history.new_ones(rows(2)) == (rows(2), None)
+
+
+def test_a_list_without_trades_proves_nothing_after_a_reconnect() -> None:
+    line = line_of("trades")
+    connected(line).receive(packet("orderbook", BOOK), NOW)
+    (live,) = connected(line).receive(packet("orderbook", {**BOOK, "trades": []}), NOW)
+    assert live == StreamState("trades", "live", "")
+    (live,) = connected(line).receive(packet("orderbook", BOOK), NOW)
+    assert live == StreamState("trades", "live", "no trade was missed")
+
+
+def test_only_a_new_candle_closes_the_one_before() -> None:
+    kline = {"created": 60, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}
+    for later, closed in (("modify", [False]), ("add", [True, False])):
+        session = connected(line_of("candles"))
+        session.receive(packet("kline", {"modify": kline}), NOW)
+        candles = session.receive(packet("kline", {later: {**kline, "created": 120}}), NOW)
+        assert [candle.closed for candle in candles] == closed
+
+
+# --- states that have to be asked for again ------------------------------------------------------------------------
+
+
+def test_a_doubtful_state_is_asked_for_again_at_a_pace() -> None:
+    session = connected(line_of("balance"))
+    assert len(sent(session)) == 1
+    good = packet("positions", {"spot": []})
+    session.receive(good, NOW)
+    session.receive(packet("positions", {"spot": None}), NOW)
+    times = []
+    for _ in range(3):
+        due = session.deadline()
+        session.tick(Now(due, NOW.epoch_ms))
+        times.append(due - NOW.mono)
+        assert [event for event, _ in sent(session)] == ["positions"]
+    assert times == [1.0, 3.0, 7.0]
+    session.receive(good, Now(1008.0, NOW.epoch_ms))
+    assert session.deadline() > 1040  # the heartbeat's
+
+
+def test_changes_without_a_state_are_not_asked_for_again() -> None:
+    session = connected(line_of("orders"))
+    sent(session)
+    session.receive(packet("openorders", 1), NOW)
+    session.tick(Now(NOW.mono + 20, NOW.epoch_ms))
+    assert not sent(session)
+
+
+def test_silence_is_told_once() -> None:
+    session = connected(line_of("book"))
+    late = Now(NOW.mono + SILENT_AFTER, NOW.epoch_ms)
+    (told,) = session.tick(late)
+    assert isinstance(told, Notice)
+    assert "the symbol" in told.text
+    assert not session.tick(late)
+
+
+def test_events_before_we_are_let_in_count() -> None:
+    session = line_of("book").session(SECRETS)
+    session.opened(NOW)
+    session.receive(OPEN_2.encode(), NOW)
+    assert [type(item) for item in session.receive(packet("orderbook", BOOK), NOW)] == [StreamState, records.Book]
+    assert [type(item) for item in session.receive(b"40", NOW)] == [Notice]  # not syncing again
+    assert len(sent(session)) == 1
+
+
+def test_a_ping_without_an_answer_is_late() -> None:
+    session = connected(line_of("ping"))
+    for second in range(1, 6):
+        items = session.tick(Now(NOW.mono + second, NOW.epoch_ms))
+    assert [(item.stream, item.state) for item in items] == [("ping", "stale")]
+    assert not session.tick(Now(NOW.mono + 6, NOW.epoch_ms))
+    assert session.take().count(SocketPing()) == 5
+    assert [type(item) for item in session.pong(Now(NOW.mono + 6, NOW.epoch_ms))] == [StreamState, records.Pong]
+
+
+# --- who says no ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_who_answers_without_a_websocket_is_no_socketio_server(status: int) -> None:
+    problem = line_of("book").refused(status, "hello")
+    assert isinstance(problem, Lost)
+    assert not problem.retry
+    assert "no Socket.IO server" in problem.reason
+    assert "framing" in problem.reason
+
+
+def test_what_an_http_status_means_in_bare_framing() -> None:
+    line = line_of("book", framing="bare")
+    assert line.refused(404, "x") == Lost(
+        "there is nothing to connect to at this address (HTTP 404: x); check url", retry=False
+    )
+    assert line.refused(503, "").retry
+    assert isinstance(line.refused(401, ""), Refused)
+
+
+def test_an_echo_is_no_socketio_server() -> None:
+    session = line_of("book").session(SECRETS)
+    session.opened(NOW)
+    assert not session.take()  # nothing to echo
+    (problem,) = session.tick(Now(session.deadline(), NOW.epoch_ms))
+    assert isinstance(problem, Lost)
+    assert not problem.retry
+    assert "no Socket.IO server" in problem.reason
+
+
+def test_a_bare_echo_is_not_jayx() -> None:
+    session = connected(line_of("balance", framing="bare"))
+    (frame,) = session.take()
+    (problem,) = session.receive(frame.text.encode(), NOW)
+    assert problem == Lost("this is not JayX: it sends back what it is sent; check url", retry=False)
+
+
+def test_an_error_after_data_is_no_refusal() -> None:
+    session = connected(line_of("book"))
+    session.receive(packet("orderbook", BOOK), NOW)
+    (notice,) = session.receive(packet("error", "too many"), NOW)
+    assert notice == Notice("jayx says: too many")
+    (lost,) = session.receive(b"41", NOW)
+    assert lost == Lost("jayx put us out: too many")
+    session = connected(line_of("book"))
+    session.receive(packet("error", "too many"), NOW)
+    assert isinstance(session.closed(1000, "", NOW)[0], Refused)
+    session.receive(packet("orderbook", BOOK), NOW)
+    session.receive(packet("error", "too many"), NOW)
+    assert session.closed(1000, "", NOW) == [Lost("jayx closed the connection, having said: too many")]
+    session.receive(packet("orderbook", BOOK), NOW)
+    assert session.closed(1000, "", NOW) == []
+
+
+def test_the_generation_of_the_server_is_kept() -> None:
+    line = line_of("book")
+    connected(line)
+    assert line.learnt == 4
+
+
+@pytest.mark.parametrize("stream", ["book", "orders"])
+def test_an_error_and_then_nothing_is_a_refusal(stream: str) -> None:
+    session = connected(line_of(stream))
+    session.receive(packet("error", "no such symbol"), NOW)
+    late = Now(NOW.mono + SILENT_AFTER, NOW.epoch_ms)
+    (refused,) = session.tick(late)
+    assert isinstance(refused, Refused)
+    assert "no such symbol" in refused.reason
+    session = connected(line_of(stream))
+    session.receive(packet("error", "no such symbol"), NOW)
+    session.receive(packet(*(("orderbook", BOOK) if stream == "book" else ("openorders", {"modify": []}))), NOW)
+    assert not session.tick(late)
+
+
+@pytest.mark.parametrize("payload", ["words", {"message": "words"}, {"error": "words"}, {"reason": "words"}])
+def test_the_words_of_an_error(payload: Any) -> None:
+    session = connected(line_of("book"))
+    assert session.receive(packet("error", payload), NOW) == [Notice("jayx says: words")]
+    assert session.receive(packet("error", [7]), NOW) == [Notice("jayx says: [7]")]
+
+
+# --- anything at all -----------------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def parts(**fields: Any) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({}, optional={name: JSON | good for name, good in fields.items()}) | JSON
+
+
+INTEGER = st.integers(-1, 10**19)
+LEVELS = st.lists(parts(ticks=INTEGER, lots=INTEGER, count=INTEGER), max_size=3)
+TRADES = st.lists(
+    parts(ticks=INTEGER, lots=INTEGER, side=st.sampled_from(["BUY", "SELL"]), created=INTEGER), max_size=3
+)
+KLINE = parts(
+    created=INTEGER, o=INTEGER, h=INTEGER, l=INTEGER, c=INTEGER, v=INTEGER, m=INTEGER, symbol=st.just("BTCUSDT")
+)
+ORDER = parts(
+    id=INTEGER, state=st.sampled_from(["NEW", "TRADE", "CANCEL"]), side=st.just("BUY"), resd=INTEGER, exec=INTEGER,
+    cost=INTEGER, lastLots=INTEGER, lastTicks=INTEGER, price=st.just("1"), quantity=st.just("1"),
+)  # fmt: skip
+ASSET = parts(asset=st.text(max_size=3), balance=st.just("2"), available=st.just("1"))
+PAYLOADS = {
+    "orderbook": parts(orderBook=parts(asks=LEVELS, bids=LEVELS), trades=TRADES),
+    "kline": parts(add=KLINE, modify=KLINE),
+    "openorders": parts(cancel=st.lists(ORDER, max_size=2), modify=st.lists(ORDER, max_size=2)),
+    "positions": parts(spot=st.lists(ASSET, max_size=3)),
+    "error": JSON,
+}
+EVENTS = st.one_of([st.tuples(st.just(name), payload) for name, payload in PAYLOADS.items()])
+OURS = (Record, StreamState, Confirmed, BadFrame, Notice, Refused, Lost)
+
+
+@given(events=st.lists(EVENTS, max_size=6))
+def test_whatever_comes_only_our_own_items_come_out(events: list[tuple[str, Any]]) -> None:
+    for framing in ("socketio", "bare"):
+        session = connected(line_of(*STREAMS, framing=framing))
+        for name, payload in events:
+            named = json.dumps({"event": name, "data": payload}).encode()
+            frames = [packet(name, payload)] if framing == "socketio" else [named, json.dumps(payload).encode()]
+            for frame in frames:
+                for item in session.receive(frame, NOW):
+                    assert isinstance(item, OURS)
+
+
+@given(frames=st.lists(st.binary(max_size=60) | st.text(max_size=40).map(str.encode), max_size=4))
+def test_whatever_frames_come_only_our_own_items_come_out(frames: list[bytes]) -> None:
+    for framing in ("socketio", "bare"):
+        session = connected(line_of(*STREAMS, framing=framing))
+        for frame in [*frames, *(b"42" + frame for frame in frames)]:
+            for item in session.receive(frame, NOW):
+                assert isinstance(item, OURS)
+
+
+@pytest.mark.parametrize("name", list(PAYLOADS))
+def test_recursion_is_a_bad_frame(name: str) -> None:
+    deep = "[" * 100_000
+    session = connected(line_of(*STREAMS, framing="bare"))
+    items = session.receive(f'{{"event":"{name}","data":{deep}'.encode(), NOW)
+    assert isinstance(items[0], BadFrame)
+    session = connected(line_of(*STREAMS))
+    items = session.receive(f'42["{name}",{deep}'.encode(), NOW)
+    assert isinstance(items[0], BadFrame)

@@ -1,0 +1,243 @@
+"""JayX's account streams: orders (changes only), positions and balances (whole states). Pure state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from venues import records
+from venues.errors import BadMessage
+from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
+from venues.jayx_market import SIDES
+from venues.numbers import add, shown, subtract, text_number
+from venues.times import utc_clock
+from venues.venue import Confirmed, StreamState
+from venues.wire import jayx as wire
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from msgspec import Raw
+
+    from venues.records import Change, OrderStatus, Record
+    from venues.venue import Item, Now
+    from venues.wire.jayx import AssetRow, GoneRow, OrderRow
+
+CANCELLED = ("CANCEL", "CANCELED", "CANCELLED")  # the engine's own word, the document's, and the other spelling of it
+STATES = ("NONE", "NEW", "REVISE", "TRADE", *CANCELLED)
+
+_NOTHING: list[Item] = []
+
+
+class OrdersFeed:
+    """openorders: `orders`. There is no snapshot, only orders that changed (`modify`) or are gone (`cancel`).
+
+    Sizes are lots: `resd` is what remains, `exec` what was executed, together the size. `price` is a decimal text that
+    the document does not explain otherwise, so it is given as it is; `lastTicks` is in ticks, and is a price only where
+    the tick is configured.
+    """
+
+    restates = False
+
+    def __init__(self, common: Common) -> None:
+        self.awaited = False
+        self.heard = False
+        self._common = common
+
+    def begin(self, now: Now) -> list[Item]:
+        """Live with nothing known."""
+        return [self._live(now)]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """A line for each order named."""
+        message = wire.ORDERS.decode(payload)
+        orders: list[Item] = [
+            self._changed(row, f"modify[{index}]", now) for index, row in enumerate(message.modify or ())
+        ]
+        orders += [self._gone(row, f"cancel[{index}]", now) for index, row in enumerate(message.cancel or ())]
+        if message.modify is None and message.cancel is None:
+            raise BadMessage("expected a list at `modify` or `cancel`, got neither")
+        recovered = [self._live(now)] if self.awaited else []
+        self.awaited, self.heard = False, True
+        return [*recovered, *orders]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """A change may be missing from what is shown."""
+        self.awaited = True
+        return [StreamState("orders", "stale", f"{reason}; a change may be missing")]
+
+    def _live(self, now: Now) -> StreamState:
+        return StreamState("orders", "live", f"partial: changes since {utc_clock(now.epoch_ms)} UTC")
+
+    def _changed(self, row: OrderRow, path: str, now: Now) -> records.Order:
+        if row.state not in STATES:
+            raise BadMessage(f"expected one of {', '.join(STATES)} at `{path}.state`, got {shown(row.state)}")
+        status = _status_of(row, path)
+        return self._order(row, path, now, status, gone=status in ("filled", "cancelled"))
+
+    def _gone(self, row: GoneRow | int | str, path: str, now: Now) -> records.Order:
+        if isinstance(row, int | str):
+            row = wire.GoneRow(id=row)
+        filled = row.state == "TRADE" and row.residual == 0 and bool(row.executed)
+        return self._order(row, path, now, "filled" if filled else "cancelled", gone=True)
+
+    def _order(self, row: OrderRow | GoneRow, path: str, now: Now, status: OrderStatus, *, gone: bool) -> records.Order:
+        self._common.expect(row.symbol, f"{path}.symbol")
+        if row.id == "":
+            raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
+        if row.side is not None and row.side not in SIDES:
+            raise BadMessage(f"expected BUY or SELL at `{path}.side`, got {shown(row.side)}")
+        for name, moment in (("created", row.created), ("modified", row.modified)):
+            not_too_far_ahead(moment or 0, f"{path}.{name}", now)
+        scale = self._common.scale
+        remaining = None if row.residual is None else scale.size(row.residual)
+        filled = None if row.executed is None else scale.size(row.executed)
+        # The engine sets what remains to 0 when it cancels: what the size was cannot be told any more.
+        has_size = remaining is not None and filled is not None and (status != "cancelled" or row.residual)
+        sizes = (remaining, filled, scale.size(row.last_lots) if row.last_lots else None)
+        return records.Order(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=row.symbol or self._common.symbol,
+            time=row.modified,
+            received=now.epoch_ms,
+            order_id=str(row.id),
+            side=None if row.side is None else SIDES[row.side],
+            order_type=row.type,
+            price=figure(row.price, f"{path}.price") or None,  # a market order has none
+            size=add(remaining, filled) if has_size and remaining is not None and filled is not None else None,
+            filled=filled,
+            remaining=remaining,
+            last_price=scale.price(row.last_ticks) if row.last_ticks and scale.tick is not None else None,
+            last_size=sizes[2],
+            status=status,
+            venue_status=row.state,
+            created=row.created,
+            updated=row.modified,
+            change="remove" if gone else "update",
+            size_unit=scale.size_unit if any(size is not None for size in sizes) else None,
+            extra=_extra(row, path, with_ticks=scale.tick is None),
+        )
+
+
+def _status_of(row: OrderRow, path: str) -> OrderStatus:
+    """NEW and REVISE are open; TRADE is partially filled while lots remain, then filled."""
+    if row.state in CANCELLED:
+        return "cancelled"
+    if row.state == "NONE":
+        return "pending"
+    if row.state == "TRADE" and not row.executed:
+        raise BadMessage(f"expected executed lots at `{path}.exec` of an order in state TRADE, got 0")
+    if not row.residual and not row.executed:
+        raise BadMessage(f"expected lots at `{path}.resd` of an order in state {row.state}, got 0")
+    if not row.residual:
+        return "filled"
+    return "partially_filled" if row.executed else "new"
+
+
+def _extra(row: OrderRow | GoneRow, path: str, *, with_ticks: bool) -> records.Extra | None:
+    """`cost` in lots × ticks; `quantity`, which the document does not explain."""
+    named = {
+        "cost": row.cost,
+        "quantity": figure(row.quantity, f"{path}.quantity"),
+        "last_ticks": row.last_ticks if with_ticks else None,
+    }
+    return {name: value for name, value in named.items() if value is not None} or None
+
+
+class AssetsFeed:
+    """positions: `balance` and `positions`. Each message has all assets, so one that is not in it is gone.
+
+    On a spot account what is held of an asset is the position: one long position an asset, its size the balance. An
+    asset without a balance is a row of the balances and no position; a negative balance is a short position.
+    """
+
+    restates = True
+
+    def __init__(self, common: Common, streams: list[str], category: str) -> None:
+        self.awaited = True
+        self.heard = False
+        self._common = common
+        self._streams = streams
+        self._category = category
+        self._held: dict[str, dict[str, AssetRow]] = {}  # by stream: the rows that were given
+
+    def begin(self, now: Now) -> list[Item]:
+        """Everything waits for the first state."""
+        return [StreamState(name, "syncing") for name in self._streams]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """The first state whole, with its `snapshot_end`; of later ones what is new, changed or gone."""
+        rows = {row.asset: row for row in self._rows(payload)}
+        items: list[Item] = []
+        for stream in self._streams:
+            wanted = rows if stream == "balance" else {name: row for name, row in rows.items() if _amount(row)}
+            items += self._whole(stream, wanted, now) if self.awaited else self._changes(stream, wanted, rows, now)
+            self._held[stream] = wanted
+        self.awaited, self.heard = False, True
+        return items
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """What is shown may be old."""
+        self.awaited = True
+        return [StreamState(name, "stale", f"{reason}; waiting for the next state") for name in self._streams]
+
+    def _rows(self, payload: Raw | bytes) -> list[AssetRow]:
+        rows = wire.assets_of(payload, self._category)
+        seen: set[str] = set()
+        for index, row in enumerate(rows):
+            path = f"{self._category}[{index}]"
+            if not row.asset or row.asset in seen:
+                raise BadMessage(f"expected each asset once at `{path}.asset`, got {shown(row.asset)}")
+            seen.add(row.asset)
+            balance, available = (
+                text_number(getattr(row, name), f"{path}.{name}") for name in ("balance", "available")
+            )
+            if available > balance >= 0:
+                raise BadMessage(f"expected at most the balance at `{path}.available`, got {available} of {balance}")
+        return rows
+
+    def _whole(self, stream: str, rows: dict[str, AssetRow], now: Now) -> list[Item]:
+        given: list[Item] = [self._record(stream, row, now, "snapshot") for row in rows.values()]
+        end = records.SnapshotEnd(
+            venue=VENUE, env=self._common.env, received=now.epoch_ms, stream=stream, count=len(rows)
+        )
+        return [StreamState(stream, "live"), *given, end]
+
+    def _changes(self, stream: str, rows: dict[str, AssetRow], sent: dict[str, AssetRow], now: Now) -> list[Item]:
+        held = self._held[stream]
+        changed: list[Item] = [
+            self._record(stream, row, now, "update") for name, row in rows.items() if held.get(name) != row
+        ]
+        gone = [
+            self._record(stream, sent.get(name, row), now, "remove") for name, row in held.items() if name not in rows
+        ]
+        return [*changed, *gone] or [Confirmed(stream)]
+
+    def _record(self, stream: str, row: AssetRow, now: Now, change: Change) -> Record:
+        total, available = _amount(row), text_number(row.available, "available")
+        if stream == "balance":
+            return records.Balance(
+                venue=VENUE,
+                env=self._common.env,
+                received=now.epoch_ms,
+                asset=row.asset,
+                total=total,
+                available=available,
+                locked=subtract(total, available) if total >= available else None,
+                change=change,
+            )
+        return records.Position(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=row.asset,
+            received=now.epoch_ms,
+            position_id=row.asset,
+            side="long" if total >= 0 else "short",
+            size=total.copy_abs(),
+            change=change,
+            extra={"available": available},
+        )
+
+
+def _amount(row: AssetRow) -> Decimal:
+    return text_number(row.balance, "balance")

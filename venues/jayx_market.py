@@ -1,0 +1,348 @@
+"""JayX's market streams: the book with its latest trades, and candles. Pure state, one object an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
+
+from venues import records
+from venues.book import OrderBook
+from venues.errors import BadMessage, BookError
+from venues.jayx_fields import VENUE, Common, not_too_far_ahead
+from venues.numbers import shown
+from venues.venue import Confirmed, StreamState
+from venues.wire import jayx as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from msgspec import Raw
+
+    from venues.records import Level, Side
+    from venues.venue import Item, Now
+    from venues.wire.jayx import Kline, LevelRow, TradeRow
+
+MOST_KNOWN_TRADES = 1_000
+
+SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
+
+_NOTHING: list[Item] = []
+
+
+class Feed(Protocol):
+    """What one event of the venue means for some streams, on one connection.
+
+    `awaited`: what is shown, if anything, is not right before the next whole state is here. `heard`: a good message
+    was here. `restates`: asked for again, the venue sends a whole state.
+    """
+
+    awaited: bool
+    heard: bool
+    restates: bool
+
+    def begin(self, now: Now) -> list[Item]:
+        """It has been asked for."""
+        ...
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """What a message changes.
+
+        Raises:
+            BadMessage, or one of `DECODE_ERRORS`: nothing of it counts.
+        """
+        ...
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """A message could not be read: what that means for the streams."""
+        ...
+
+
+# --- trades --------------------------------------------------------------------------------------------------------
+
+
+class TradeHistory:
+    """The trades that are known, newest first; outlives connections.
+
+    Each message lists the latest trades again. Where the end of the list is the beginning of what is known, what
+    stands before it is new. Two trades can look alike, so lists are compared and not sets; of several ways to lay one
+    upon the other the longest overlap counts.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[TradeRow] = []
+        self._was_empty = False
+
+    def new_ones(self, listed: Sequence[TradeRow]) -> tuple[list[TradeRow], bool | None]:
+        """The trades that are new, oldest first, and whether they follow upon those known before.
+
+        False: some may have been missed. None: there is nothing to tell by.
+        """
+        # The document's sample has the newest first; sorted on receipt all the same, equal times as they came.
+        rows = sorted(listed, key=lambda row: -row.created)
+        count = self._count_of_new(rows)
+        comparable = bool(rows) and bool(self.known) and not self._was_empty
+        new = rows if count is None else rows[:count]
+        self._was_empty = not rows
+        self.known = [*new, *self.known][:MOST_KNOWN_TRADES]
+        return new[::-1], True if count is not None else False if comparable else None
+
+    def _count_of_new(self, rows: list[TradeRow]) -> int | None:
+        """None when nothing of the list is known."""
+        known = self.known
+        for count in range(len(rows)):
+            if rows[count:] == known[: len(rows) - count]:
+                return count
+        # A list that reaches further back than what is known: its end is older than the first that was ever seen.
+        for count in range(len(rows)):
+            if known and rows[count : count + len(known)] == known:
+                return count
+        return None
+
+
+class TradesFeed:
+    """orderbook: `trades`, each once, in order of time.
+
+    The trades of the very first message are given too, oldest first: they happened before we came, and each says by
+    its own time when. After a reconnect the overlap with those known before gives exactly what was missed; where
+    there is none, that is said. A message that could not be read loses nothing: the next one lists its trades again.
+    """
+
+    restates = True
+
+    def __init__(self, common: Common, history: TradeHistory) -> None:
+        self.awaited = True
+        self.heard = False
+        self._common = common
+        self._history = history
+        self._resumed = bool(history.known)
+
+    def begin(self, now: Now) -> list[Item]:
+        """The first message shows what was missed."""
+        return [StreamState("trades", "syncing")]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """What was traded since the last message."""
+        rows = wire.TRADES.decode(payload).trades
+        for index, row in enumerate(rows):
+            if row.side not in SIDES:
+                raise BadMessage(f"expected BUY or SELL at `trades[{index}].side`, got {shown(row.side)}")
+            not_too_far_ahead(row.created, f"trades[{index}].created", now)
+        new, follows = self._history.new_ones(rows)
+        items: list[Item] = []
+        if follows is False:
+            items = [StreamState("trades", "live", "trades may have been missed: none of those listed was known")]
+        elif self.awaited:
+            items = [StreamState("trades", "live", "no trade was missed" if self._resumed and follows else "")]
+        self.awaited, self.heard = False, True
+        return [*items, *(self._trade(row, now) for row in new)]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Nothing is lost yet."""
+        return _NOTHING
+
+    def _trade(self, row: TradeRow, now: Now) -> records.Trade:
+        scale = self._common.scale
+        return records.Trade(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            time=row.created,
+            received=now.epoch_ms,
+            price=scale.price(row.ticks),
+            size=scale.size(row.lots),
+            side=SIDES[row.side],
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+
+
+# --- the book ------------------------------------------------------------------------------------------------------
+
+
+class BookFeed:
+    """orderbook: `book` and `quotes`. Each message is the whole book, so the next good one heals everything."""
+
+    restates = True
+
+    def __init__(self, common: Common, depths: dict[str, int]) -> None:
+        """`depths`: those of the two streams that are wanted, with the levels a side that each shows."""
+        self.awaited = True
+        self.heard = False
+        self._common = common
+        self._depths = depths
+        self._book = OrderBook()
+        self._shown: tuple[list[Level], list[Level]] | None = None
+        self._top: tuple[Level | None, Level | None] | None = None
+
+    def begin(self, now: Now) -> list[Item]:
+        """Everything waits for the first book."""
+        return [StreamState(name, "syncing") for name in self._depths]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """A book; of one that is crossed nothing is shown."""
+        sides = wire.BOOK.decode(payload).book
+        bids, asks = _levels(sides.bids, "bids", self._common), _levels(sides.asks, "asks", self._common)
+        try:
+            self._book.snapshot(bids, asks)
+        except BookError as crossed:
+            return self.doubt(str(crossed), now)
+        self.awaited, self.heard = False, True
+        items: list[Item] = []
+        if "book" in self._depths:
+            items += self._show_book(self._depths["book"], now)
+        if "quotes" in self._depths:
+            items += self._show_quote(now)
+        return items
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Nothing is shown as a book until the next one."""
+        self._book.distrust()
+        self._shown = self._top = None
+        self.awaited = True
+        return [StreamState(name, "stale", f"{reason}; waiting for the next book") for name in self._depths]
+
+    def _show_book(self, depth: int, now: Now) -> list[Item]:
+        bids, asks = self._book.bids(depth), self._book.asks(depth)
+        if (bids, asks) == self._shown:
+            return [Confirmed("book")]
+        live = [] if self._shown is not None else [StreamState("book", "live")]
+        self._shown = bids, asks
+        scale = self._common.scale
+        book = records.Book(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            received=now.epoch_ms,
+            bids=bids,
+            asks=asks,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+        return [*live, book]
+
+    def _show_quote(self, now: Now) -> list[Item]:
+        bid, ask = self._book.best_bid(), self._book.best_ask()
+        if (bid, ask) == self._top:
+            return [Confirmed("quotes")]
+        live = [] if self._top is not None else [StreamState("quotes", "live")]
+        self._top = bid, ask
+        scale = self._common.scale
+        quote = records.Quote(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            received=now.epoch_ms,
+            bid_price=bid.price if bid else None,
+            bid_size=bid.size if bid else None,
+            ask_price=ask.price if ask else None,
+            ask_size=ask.size if ask else None,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+        return [*live, quote]
+
+
+def _levels(rows: list[LevelRow], side: str, common: Common) -> list[Level]:
+    price, size, level = common.scale.price, common.scale.size, records.Level
+    if len({row.ticks for row in rows}) < len(rows):
+        raise BadMessage(f"expected each price once in `orderBook.{side}`, got one twice")
+    return [level(price(row.ticks), size(row.lots), row.count) for row in rows]
+
+
+# --- candles -------------------------------------------------------------------------------------------------------
+
+
+class KlineFeed:
+    """kline: `candles`. The venue sends all of a candle each time, so every one is complete.
+
+    `add` closes the candle before it, but only one that was followed to its end on this connection and without a
+    frame that could not be read: any other may have changed after the last that was seen of it.
+    """
+
+    restates = True
+
+    def __init__(self, common: Common, length_ms: int, interval: str) -> None:
+        self.awaited = True
+        self.heard = False
+        self._common = common
+        self._length_ms = length_ms
+        self._interval = interval
+        self._current: Kline | None = None
+        self._shown: records.Candle | None = None
+
+    def begin(self, now: Now) -> list[Item]:
+        """The first message brings the current candle."""
+        return [StreamState("candles", "syncing")]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """A new candle, or what has become of the current one."""
+        message = wire.KLINE.decode(payload)
+        found = [(kline, path) for kline, path in ((message.modify, "modify"), (message.add, "add")) if kline]
+        for kline, path in found:
+            self._check(kline, path, now)
+        items: list[Item] = []
+        for kline, path in sorted(found, key=lambda pair: pair[0].created):
+            items += self._taken(kline, now, is_new=path == "add")
+        if not items:
+            return _NOTHING
+        live = [StreamState("candles", "live")] if self.awaited else []
+        self.awaited, self.heard = False, True
+        return [*live, *items]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """The candle that was current is not known any more."""
+        self._current = self._shown = None
+        self.awaited = True
+        return [StreamState("candles", "stale", f"{reason}; waiting for the next candle")]
+
+    def _taken(self, kline: Kline, now: Now, *, is_new: bool) -> list[Item]:
+        current = self._current
+        if current is not None and kline.created < current.created:
+            return [self._candle(kline, now, closed=True)]  # a late correction
+        closed: list[Item] = []
+        if is_new and current is not None and kline.created > current.created:
+            closed = [self._candle(current, now, closed=True, time=_milliseconds(kline.modified))]
+        self._current = kline
+        candle = self._candle(kline, now, closed=False)
+        if self._shown is not None and self._shown == replace(candle, received=self._shown.received):
+            return [Confirmed("candles", candle.time)]
+        self._shown = candle
+        return [*closed, candle]
+
+    def _candle(self, kline: Kline, now: Now, *, closed: bool, time: int | None = None) -> records.Candle:
+        scale, start = self._common.scale, kline.created * 1000
+        return records.Candle(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            time=time or _milliseconds(kline.modified),
+            received=now.epoch_ms,
+            interval=self._interval,
+            start=start,
+            end=start + self._length_ms,
+            open=scale.price(kline.open),
+            high=scale.price(kline.high),
+            low=scale.price(kline.low),
+            close=scale.price(kline.close),
+            volume=scale.size(kline.volume),
+            closed=closed,
+            complete=True,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+            extra=None if kline.id is None else {"id": str(kline.id)},
+        )
+
+    def _check(self, kline: Kline, path: str, now: Now) -> None:
+        self._common.expect(kline.symbol, f"{path}.symbol")
+        for name, seconds in (("created", kline.created), ("m", kline.modified)):
+            not_too_far_ahead((seconds or 0) * 1000, f"{path}.{name}", now)
+        if not kline.low <= min(kline.open, kline.close) <= max(kline.open, kline.close) <= kline.high:
+            raise BadMessage(
+                f"expected o and c between l and h at `{path}`, "
+                f"got o {kline.open} h {kline.high} l {kline.low} c {kline.close}"
+            )
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000

@@ -1,0 +1,16 @@
+"""How venues that send decimals in strings write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+def text(number: Decimal) -> str:
+    """A number as plain digits, exactly, without zeros at the end."""
+    written = format(number, "f")
+    if "." in written:
+        written = written.rstrip("0").rstrip(".")
+    return "0" if written == "-0" else written

@@ -1,0 +1,173 @@
+"""One client's conversation in named events, whatever carries them: Socket.IO, or plain JSON frames.
+
+A venue writes a `Session`; what it says goes through its `Voice`, which puts it into the frames of the connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aiohttp import web
+
+    from venues.simulator.endpoint import Handshake, Heartbeat, Link, Serve, Service
+
+_POLICY_VIOLATION: Final = 1008
+_encode: Final = msgspec.json.encode
+
+
+class Refused(Exception):
+    """The venue does not let a client in; the text is what it is told."""
+
+
+class BadEvent(NamedTuple):
+    """An event for the fault `garbage`; `data` is JSON text, or what should be."""
+
+    name: str
+    data: bytes
+
+
+class Voice:
+    """How a session speaks; `frame` puts an event and its data into a frame.
+
+    Nothing is said any more once the session is over. `left` is why the venue wants to end it, "" while it does not.
+    """
+
+    def __init__(self, link: Link, frame: Callable[[str, Any], bytes]) -> None:
+        self.left = ""
+        self._link = link
+        self._frame = frame
+        self._over = False
+
+    def say(self, event: str, data: Any) -> None:
+        """Say something that counts: in order, and never dropped for a client that keeps up."""
+        if not self._over:
+            self._link.send(self._frame(event, data))
+
+    def show(self, key: str, event: str, produce: Callable[[], Any]) -> None:
+        """Say how something is now: `produce` is called when it is its turn; when it gives None nothing is said."""
+
+        def produced() -> bytes:
+            data = None if self._over else produce()
+            return b"" if data is None else self._frame(event, data)
+
+        if not self._over:
+            self._link.show(key, produced)
+
+    def leave(self, reason: str) -> None:
+        """Ask for the end of the conversation, after what has been said until now."""
+        self.left = reason
+
+    def close(self) -> None:
+        """The conversation is over."""
+        self._over = True
+
+
+class Session(Protocol):
+    """The venue's side of one conversation."""
+
+    def opened(self) -> None:
+        """The client has been let in, and has been told so."""
+        ...
+
+    def receive(self, event: str, data: Any) -> Any:
+        """The client has sent an event; the answer is for a client that has asked for an acknowledgement."""
+        ...
+
+    def closed(self) -> None:
+        """It is over."""
+        ...
+
+    def garbage(self) -> Iterator[BadEvent]:
+        """Bad data in this venue's shapes, for the fault of that name."""
+        ...
+
+
+Enter: TypeAlias = "Callable[[Voice, Handshake], Session]"  # may raise Refused
+
+
+class SocketIo:
+    """A venue's path for Socket.IO. The library for it is loaded with the first request, not with the simulator."""
+
+    def __init__(self, serve: Serve, enter: Enter, heartbeat: Heartbeat) -> None:
+        self._serve = serve
+        self._enter = enter
+        self._heartbeat = heartbeat
+        self._service: Service | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        if self._service is None:
+            from venues.simulator.socketio_server import SocketIoServer
+
+            self._service = SocketIoServer(self._serve, self._enter, self._heartbeat)
+        return await self._service.handle(request)
+
+    async def close(self) -> None:
+        """End the server, if there is one."""
+        if self._service is not None:
+            await self._service.close()
+
+
+class _Event(msgspec.Struct):
+    event: str
+    data: Any = None
+
+
+_decode: Final = msgspec.json.Decoder(_Event).decode
+
+
+def bare_frame(event: str, data: Any) -> bytes:
+    """`{"event":"kline","data":{…}}`."""
+    return _encode({"event": event, "data": data})
+
+
+class BarePeer:
+    """A conversation in plain frames, `{"event":"kline","data":{…}}` both ways."""
+
+    def __init__(self, link: Link, enter: Callable[[Voice], Session]) -> None:
+        self._link = link
+        self._voice = Voice(link, bare_frame)
+        self._session = enter(self._voice)
+
+    def opened(self) -> None:
+        """Whoever has connected is in."""
+        self._session.opened()
+
+    def receive(self, frame: str | bytes) -> None:
+        """Hand on an event; what is none is answered with what was expected."""
+        if self._voice.left:
+            return
+        try:
+            message = _decode(frame)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            self._voice.say("error", {"message": 'expected a frame like {"event":"kline","data":{…}}'})
+            return
+        self._session.receive(message.event, message.data)
+        if self._voice.left:
+            self._link.finish(_POLICY_VIOLATION, self._voice.left)
+
+    def closed(self) -> None:
+        """The conversation is over with the connection."""
+        self._voice.close()
+        self._session.closed()
+
+    def farewell(self, *, reconnect: bool) -> bytes:
+        """Plain frames have no last words; the code of the WebSocket's close says it."""
+        return b""
+
+    def gap(self) -> None:
+        """Nothing is numbered."""
+
+    def garbage(self) -> Iterator[bytes]:
+        """Frames that are no events, then events with bad data."""
+        yield b'{"event":"kline"'
+        yield b'{"event":7,"data":{}}'
+        yield b'{"data":{}}'
+        yield b"[]"
+        for bad in self._session.garbage():
+            yield b'{"event":%b,"data":%b}' % (_encode(bad.name), bad.data)

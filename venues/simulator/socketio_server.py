@@ -1,0 +1,275 @@
+"""Socket.IO by python-socketio's own server, over the simulator's WebSockets.
+
+`AsyncServer` does what the protocol wants: the handshake, the namespace, heartbeats, acknowledgements, the packets. It
+speaks Engine.IO 4, to which Socket.IO 3 and 4 belong; another version is answered with 400 in its own words. Clients
+come by WebSocket only, as behind many a load balancer: a long poll is answered with 400 too. The WebSocket itself is
+the simulator's own, so that faults, order and slow readers are as on every other venue.
+
+Importing this loads all of python-socketio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import engineio.packet
+import socketio
+import socketio.packet
+
+from venues.simulator.endpoint import Handshake
+from venues.simulator.session import Refused, Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+
+    from aiohttp import web
+
+    from venues.simulator.endpoint import Heartbeat, Link, Serve
+    from venues.simulator.session import Enter, Session
+
+MOST_UNREAD: Final = 10_000  # frames of a client that wait to be read
+_SOCKET: Final = "simulator.socket"  # where a connection's socket is in the environment of its handshake
+_CONNECTED: Final = "40"
+_DISCONNECTED: Final = b"41"
+
+# The library has no types.
+_EnginePacket: Any = engineio.packet.Packet
+_SocketPacket: Any = socketio.packet.Packet
+_Refusal: Any = socketio.exceptions.ConnectionRefusedError
+
+# The library logs to the terminal what its clients do wrong; faults of our own are raised where they happen.
+_SILENCE: Final = logging.Logger("silence")
+_SILENCE.disabled = True
+
+
+def socketio_frame(event: str, data: Any) -> bytes:
+    """`42["kline",{…}]`."""
+    content = _SocketPacket(socketio.packet.EVENT, [event, data], binary=False).encode()
+    frame: str = _EnginePacket(engineio.packet.MESSAGE, content).encode()
+    return frame.encode()
+
+
+class SocketIoServer:
+    """One venue's Socket.IO server; `enter` decides on each client that connects to the namespace `/`."""
+
+    def __init__(self, serve: Serve, enter: Enter, heartbeat: Heartbeat) -> None:
+        self._enter = enter
+        self._sockets: dict[str, _Socket] = {}
+        # `json=` is not passed: it would change the packet classes of the whole process.
+        made: Any = _Server
+        self._server = made(
+            async_mode="aiohttp",
+            transports=["websocket"],
+            ping_interval=heartbeat.interval,
+            ping_timeout=heartbeat.timeout,
+            async_handlers=False,  # the events of a client are handled in order
+            logger=_SILENCE,
+            engineio_logger=_SILENCE,
+        )
+        engine = self._server.eio
+        engine._async = {**engine._async, "websocket": partial(_Socket, serve)}  # the library's place for a driver
+        self._server.on("connect", self._connected)
+        self._server.on("disconnect", self._disconnected)
+        self._server.on("*", self._received)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a handshake, or whatever else comes."""
+        response: web.StreamResponse = await self._server.handle_request(request)
+        return response
+
+    async def close(self) -> None:
+        """End the heartbeats and the watch over the clients."""
+        await self._server.eio.end()
+
+    async def _connected(self, sid: str, environ: dict[str, Any], _auth: object) -> None:
+        socket: _Socket = environ[_SOCKET]
+        request: web.Request = environ["aiohttp.request"]
+        handshake = Handshake(request.match_info, request.query, request.headers)
+        try:
+            socket.safely(partial(socket.join, self._enter, handshake))
+        except Refused as refused:
+            raise _Refusal(str(refused)) from None
+        self._sockets[sid] = socket
+
+    async def _disconnected(self, sid: str, _reason: object) -> None:
+        socket = self._sockets.pop(sid, None)
+        if socket is not None:
+            socket.safely(socket.leave)
+
+    async def _received(self, event: object, sid: str, *data: Any) -> Any:
+        socket = self._sockets.get(sid)
+        if socket is None or not isinstance(event, str):
+            return None
+        answer = socket.safely(partial(socket.hear, event, data[0] if data else None))
+        if socket.ending:
+            await self._server.disconnect(sid)
+        return answer
+
+
+class _Engine(engineio.AsyncServer):
+    """Knows its background tasks, so that none outlives it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def start_background_task(
+        self, target: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(target(*arguments, **options))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def start_ending(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start what a connection has to do when it is over, which takes no time."""
+        task = asyncio.create_task(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task
+
+    async def end(self) -> None:
+        """End all of them."""
+        await asyncio.gather(*self._endings)
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Server(socketio.AsyncServer):
+    def _engineio_server_class(self) -> type[_Engine]:
+        return _Engine
+
+
+class _Socket:
+    """The WebSocket as Engine.IO wants it (`send`, `wait`, `close`), and as the link wants its peer."""
+
+    def __init__(self, serve: Serve, handler: Callable[[_Socket], Awaitable[None]], engine: _Engine) -> None:
+        self._serve = serve
+        self._engine = engine
+        self._handler = handler
+        self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._link: Link
+        self._voice: Voice
+        self._session: Session | None = None
+        self._greeted = False
+
+    async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
+        """Serve the connection until it ends, and Engine.IO's part of it too."""
+        environ[_SOCKET] = self
+        try:
+            return await self._serve(environ["aiohttp.request"], self._connect)
+        finally:
+            # The request is cancelled when the client is gone; what has begun must be ended all the same.
+            await asyncio.shield(self._engine.start_ending(self._end()))
+
+    async def send(self, frame: str | bytes) -> None:
+        """Queue one of the library's own frames; what the session says comes after the answer to the connect."""
+        self._link.send(frame.encode() if isinstance(frame, str) else frame)
+        if self._session is not None and not self._greeted and str(frame).startswith(_CONNECTED):
+            self._greeted = True
+            self.safely(self._session.opened)
+
+    async def wait(self) -> str | bytes | None:
+        """The client's next frame, None at the end; one that Engine.IO cannot read ends the connection."""
+        frame = await self._frames.get()
+        if frame is not None:
+            _EnginePacket(encoded_packet=frame)
+        return frame
+
+    async def close(self) -> None:
+        """The library wants no more of the connection."""
+        self._link.finish(1000, "")
+
+    def join(self, enter: Enter, handshake: Handshake) -> None:
+        """Begin the conversation.
+
+        Raises:
+            Refused: the venue does not want it.
+        """
+        self._voice = Voice(self._link, socketio_frame)
+        self._session = enter(self._voice, handshake)
+
+    def hear(self, event: str, data: Any) -> Any:
+        """Hand on an event; the answer to it."""
+        return None if self._session is None or self._voice.left else self._session.receive(event, data)
+
+    def leave(self) -> None:
+        """The conversation is over, the connection perhaps not."""
+        session, self._session = self._session, None
+        self._greeted = False
+        if session is not None:
+            self._voice.close()
+            session.closed()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the venue wants to end the conversation."""
+        return self._session is not None and bool(self._voice.left)
+
+    def safely(self, act: Callable[[], Any]) -> Any:
+        """Do something of ours; the library would swallow what goes wrong there."""
+        try:
+            return act()
+        except Refused:
+            raise
+        except Exception as error:
+            asyncio.get_running_loop().call_exception_handler({"message": "a fault of a venue", "exception": error})
+            self._link.finish(1011, "internal error")
+            return None
+
+    def opened(self) -> None:
+        """Let Engine.IO have the connection."""
+        self._task = asyncio.ensure_future(self._handled())
+
+    def receive(self, frame: str | bytes) -> None:
+        """Keep a frame until Engine.IO has read those before it."""
+        self._frames.put_nowait(frame)
+        if self._frames.qsize() > MOST_UNREAD:
+            self._link.finish(1008, f"more than {MOST_UNREAD} messages are waiting to be read")
+
+    def closed(self) -> None:
+        """Tell Engine.IO."""
+        self._frames.put_nowait(None)
+
+    def farewell(self, *, reconnect: bool) -> bytes:
+        """A client that the server has disconnected does not come again by itself; after a mere close it does."""
+        return b"" if reconnect or self._session is None else _DISCONNECTED
+
+    def gap(self) -> None:
+        """Nothing is numbered."""
+
+    def garbage(self) -> Iterator[bytes]:
+        """Frames that break Engine.IO or Socket.IO, then events with bad data."""
+        yield b"9"
+        yield b"4"
+        yield b"42"
+        yield b'42["kline",{"add"'
+        yield b"42{}"
+        yield b"42[]"
+        yield b'42[7,{"add":null}]'
+        yield b"43777[]"
+        yield b"47"
+        yield b'42/other,["weather",{}]'
+        yield b'4299999999999999999999["weather","an id without end"]'
+        for bad in self._session.garbage() if self._session is not None else ():
+            yield b"42[%b,%b]" % (_SocketPacket.json.dumps(bad.name).encode(), bad.data)
+
+    def _connect(self, link: Link) -> _Socket:
+        self._link = link
+        return self
+
+    async def _handled(self) -> None:
+        await self._handler(self)
+
+    async def _end(self) -> None:
+        self._frames.put_nowait(None)
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._handler.__self__.close(wait=False, abort=True)  # type: ignore[attr-defined]

@@ -1,0 +1,112 @@
+"""What an NBT hub's events carry, and what is sent to one.
+
+Document: "Web Socket API specifications" of the NBT hub. What it leaves out (numbers as texts, `score`, `close_price`,
+the close and stop signals, `message` and `user_payload`) was seen in public clients of the hub.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from venues.decoding import any_json
+from venues.errors import BadMessage
+from venues.numbers import JsonNumber, number, shown, text_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class SignalData(Struct):
+    """The payload of every signal event; which fields there are depends on the event.
+
+        {"userid":"1472","nickname":"ann","stratid":"681","stratname":"trend","pair":"GXSUSDT","price":"0.92450000",
+         "new":false,"score":"NA"}
+
+    Figures are numbers or texts. `new` tells a signal that opens from one that closes. Close and stop signals, and
+    traded ones, have `trading_type` and `qty`; a close signal may have `close_price` instead of `price`.
+    """
+
+    pair: str
+    userid: str | int | None = None
+    nickname: str | None = None
+    stratid: str | int | None = None
+    stratname: str | None = None
+    price: JsonNumber = None
+    close_price: JsonNumber = None
+    new: bool | None = None
+    score: Any = None
+    trading_type: str | None = None
+    qty: JsonNumber = None
+    message: Raw = Raw()
+    stop_profit: JsonNumber = None
+    stop_loss: JsonNumber = None
+
+
+SIGNAL = msgspec.json.Decoder(SignalData, float_hook=Decimal)
+
+
+def figure(value: object, path: str) -> Decimal | None:
+    """A good decimal, sent as a number or as a text; None for null or an absent field.
+
+    Raises:
+        BadMessage: anything else; names `path`.
+    """
+    if value is None:
+        return None
+    return text_number(value, path) if isinstance(value, str) else number(value, path)
+
+
+def positive_figure(value: object, path: str) -> Decimal | None:
+    """As `figure`, above 0.
+
+    Raises:
+        BadMessage: as `figure`, and for 0 and below.
+    """
+    decimal_value = figure(value, path)
+    if decimal_value is not None and decimal_value <= 0:
+        raise BadMessage(f"expected a number above 0 at `{path}`, got {shown(value)}")
+    return decimal_value
+
+
+def score_of(data: SignalData) -> Decimal | str | None:
+    """The score as a number; as it is where it is a text of another kind; None for "NA" and for none.
+
+    Raises:
+        BadMessage: neither a number nor a text.
+    """
+    score = data.score
+    if score in ("NA", ""):
+        return None
+    try:
+        return figure(score, "score")
+    except BadMessage:
+        if isinstance(score, str):
+            return score
+        raise
+
+
+def extra_of(data: SignalData, score: Decimal | str | None) -> dict[str, Any] | None:
+    """The documented fields that a record has no place for; `stop_profit` and `stop_loss` are percent.
+
+    Raises:
+        BadMessage: a figure is none.
+        DECODE_ERRORS: the message is nested too deeply.
+    """
+    found = {
+        "message": any_json(data.message) if len(data.message) else None,
+        "stop_profit": figure(data.stop_profit, "stop_profit"),
+        "stop_loss": figure(data.stop_loss, "stop_loss"),
+        "score": score if isinstance(score, str) else None,
+    }
+    return {name: value for name, value in found.items() if value is not None} or None
+
+
+def payload(key: str, fields: Mapping[str, Any]) -> str:
+    """The JSON of a signal to be sent; the key first, numbers with the digits given."""
+    return _ENCODER.encode({"key": key, **fields}).decode()
