@@ -8,19 +8,18 @@ Document: "WebSocket API" of the B2TRADER platform. What it leaves out was found
 from __future__ import annotations
 
 import re
-from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
-from venues import records
 from venues.b2trader_book import VersionLesson
 from venues.b2trader_fields import VENUE, Common
 from venues.b2trader_streams import Feed, feed_for
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, BookError, SetupError, UsageError
-from venues.venue import BadFrame, Item, Lost, Notice, Offer, Refused, SocketPing, StreamState
+from venues.venue import BadFrame, Item, Lost, Notice, Offer, Refused, StreamState
 from venues.wire import signalr
 from venues.wire.negotiation import negotiated, straight
+from venues.wire.pings import SocketPings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
@@ -58,8 +57,6 @@ _HUBS = {
 }
 SCALES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "1w", "1M")
 
-PING_EVERY = 1.0  # seconds, for the `ping` stream
-PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
 SHORTEST_PAUSE = 1.0  # seconds between two invocations of one stream, doubled from one to the next …
 LONGEST_PAUSE = 30.0
 STABLE_AFTER = 3.0  # … until one has lasted for so long
@@ -73,7 +70,6 @@ _NO_REASON_GIVEN = re.compile(
 )
 
 _NOTHING: list[Item] = []
-_NOTHING_OUT: list[Out] = []
 
 
 class _Stream:
@@ -114,11 +110,8 @@ class B2TraderSession:
         }
         self._by_invocation: dict[str, _Stream] = {}
         self._measuring = any(s.stream == "ping" for s in line.subscriptions)
-        self._pings: deque[float] = deque()  # when those were sent that have no answer yet
-        self._next_ping: float | None = None
-        self._ping_is_late = False
+        self._pings = SocketPings(VENUE, line.common.env)
         self._leaving = False
-        self._out: list[Out] = []
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """Dials straight away, unless the configuration wants a negotiation first."""
@@ -141,29 +134,16 @@ class B2TraderSession:
 
     def pong(self, now: Now) -> list[Item]:
         """The round trip of the oldest ping."""
-        if not self._pings:
-            return _NOTHING
-        round_trip = now.mono - self._pings.popleft()
-        recovered: list[Item] = [StreamState("ping", "live")] if self._ping_is_late else []
-        self._ping_is_late = False
-        pong = records.Pong(
-            venue=VENUE,
-            env=self._line.common.env,
-            received=now.epoch_ms,
-            round_trip_ms=round(round_trip * 1000, 3),
-        )
-        return [*recovered, pong]
+        return self._pings.pong(now)
 
     def deadline(self) -> float | None:
         """The hub's own, the next ping of the `ping` stream, or the moment to ask for a stream again."""
-        moments = [self._hub.deadline(), self._next_ping, *(stream.due for stream in self._streams.values())]
+        moments = [self._hub.deadline(), self._pings.due, *(stream.due for stream in self._streams.values())]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
         """Whatever is due."""
-        items = self._items(self._hub.tick(now), now)
-        if self._next_ping is not None and now.mono >= self._next_ping:
-            items = [*items, *self._ping_again(now)]
+        items = [*self._items(self._hub.tick(now), now), *self._pings.tick(now)]
         for stream in self._streams.values():
             if stream.due is not None and now.mono >= stream.due:
                 self._ask_for(stream, now)
@@ -196,11 +176,7 @@ class B2TraderSession:
 
     def take(self) -> list[Out]:
         """The hub's messages and our pings."""
-        messages = self._hub.take()
-        if not messages and not self._out:
-            return _NOTHING_OUT
-        out, self._out = [*messages, *self._out], []
-        return out
+        return [*self._hub.take(), *self._pings.take()]
 
     # --- what happens on the hub
 
@@ -235,8 +211,7 @@ class B2TraderSession:
             items.append(StreamState(stream.name, "syncing"))
         if self._measuring:
             self._line.proven("ping")
-            items.append(StreamState("ping", "live"))
-            self._send_ping(now)
+            items += self._pings.begin(now)
         return items
 
     def _on_item(self, item: signalr.StreamItem, now: Now) -> list[Item]:
@@ -345,30 +320,12 @@ class B2TraderSession:
         return [state]
 
     def _stop(self) -> None:
-        self._next_ping = None
+        self._pings.stop()
         for stream in self._streams.values():
             stream.due = None
 
     def _names(self) -> str:
         return ", ".join(s.stream for s in self._line.subscriptions)
-
-    # --- pings
-
-    def _send_ping(self, now: Now) -> None:
-        self._out.append(SocketPing())
-        self._pings.append(now.mono)
-        self._next_ping = now.mono + PING_EVERY
-
-    def _ping_again(self, now: Now) -> list[Item]:
-        if not self._pings or now.mono - self._pings[0] < PING_LATE:
-            self._send_ping(now)
-            return _NOTHING
-        # Answers come in order: one more ping would only make the queue longer.
-        self._next_ping = now.mono + PING_EVERY
-        if self._ping_is_late:
-            return _NOTHING
-        self._ping_is_late = True
-        return [StreamState("ping", "stale", f"no answer to a WebSocket ping for {PING_LATE:.0f} s")]
 
 
 def _is_about_the_token(text: str) -> bool:

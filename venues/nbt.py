@@ -31,6 +31,7 @@ from venues.venue import (
 )
 from venues.wire import socketio
 from venues.wire.nbt import SIGNAL, extra_of, payload, positive_figure, score_of
+from venues.wire.pings import SocketPings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     )
 
 VENUE = "nbt"
-PING_EVERY = 1.0  # seconds, for the `ping` stream
-PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
 STABLE_AFTER = 30.0  # seconds of connection after which being put out says nothing about the key
 EXPELLED_AT_FIRST = 3  # who is put out so often in a row, without ever having been sent anything, is refused
 
@@ -90,10 +89,9 @@ class NbtSession:
         self._connected_at: float | None = None
         self._doubtful: set[str] = set()
         self._said = ""  # by an `error` event
-        self._pings: deque[tuple[float, Command | None]] = deque()  # when sent, and after which command
+        self._pings = SocketPings(VENUE, line.label)
+        self._pinged: deque[Command | None] = deque()  # what each ping is for: a command, or the `ping` stream
         self._unanswered: dict[int, Command] = {}
-        self._next_ping: float | None = None
-        self._ping_is_late = False
         self._out: list[Out] = []
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
@@ -113,31 +111,19 @@ class NbtSession:
 
     def pong(self, now: Now) -> list[Item]:
         """The round trip of the oldest ping, or the proof that a command has arrived."""
-        if not self._pings:
-            return _NOTHING
-        sent_at, command = self._pings.popleft()
-        if command is not None:
-            return [Receipt(command)]
-        recovered: list[Item] = [StreamState("ping", "live")] if self._ping_is_late else []
-        self._ping_is_late = False
-        pong = records.Pong(
-            venue=VENUE,
-            env=self._line.label,
-            received=now.epoch_ms,
-            round_trip_ms=round((now.mono - sent_at) * 1000, 3),
-        )
-        return [*recovered, pong]
+        command = self._pinged.popleft() if self._pinged else None
+        return self._pings.pong(now) if command is None else [Receipt(command)]
 
     def deadline(self) -> float | None:
         """The link's own, or the next ping of the `ping` stream."""
-        moments = (self._link.deadline(), self._next_ping)
+        moments = (self._link.deadline(), self._pings.due)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
         """Whatever is due."""
         items = self._items(self._link.tick(now), now)
-        if self._next_ping is not None and now.mono >= self._next_ping:
-            items += self._ping_again(now)
+        items += self._pings.tick(now)
+        self._take_pings()
         return items
 
     def send(self, command: Command) -> None:
@@ -158,11 +144,11 @@ class NbtSession:
         hidden = payload("[key]", command.fields)
         self._out += [Veiled(frame, frame.replace(sent, hidden)) for frame in self._link.take()]
         self._out.append(SocketPing())
-        self._pings.append((0.0, command))
+        self._pinged.append(command)
 
     def leave(self, now: Now) -> None:
         """Leaves the namespace; nothing is awaited."""
-        self._next_ping = None
+        self._pings.stop()
         self._link.leave()
 
     def done(self) -> bool:
@@ -209,7 +195,8 @@ class NbtSession:
         missed = self._line.met_before
         self._line.met_before = True
         if "ping" in self._names:
-            self._send_ping(now)
+            self._pings.begin(now)
+            self._take_pings()
         return [StreamState(name, "live", _MISSED[name] if missed else "") for name in self._names]
 
     def _on_event(self, event: socketio.Event, now: Now) -> list[Item]:
@@ -314,7 +301,8 @@ class NbtSession:
         return Refused(f"the hub refused the connection: {excerpt(said, 300) or 'no reason given'}; check key")
 
     def _over(self) -> None:
-        self._next_ping = self._connected_at = None
+        self._pings.stop()
+        self._connected_at = None
 
     # --- what went wrong
 
@@ -333,22 +321,10 @@ class NbtSession:
 
     # --- pings
 
-    def _send_ping(self, now: Now) -> None:
-        self._out.append(SocketPing())
-        self._pings.append((now.mono, None))
-        self._next_ping = now.mono + PING_EVERY
-
-    def _ping_again(self, now: Now) -> list[Item]:
-        measured = [sent_at for sent_at, command in self._pings if command is None]
-        if not measured or now.mono - measured[0] < PING_LATE:
-            self._send_ping(now)
-            return _NOTHING
-        # Answers come in order: one more ping would only make the queue longer.
-        self._next_ping = now.mono + PING_EVERY
-        if self._ping_is_late:
-            return _NOTHING
-        self._ping_is_late = True
-        return [StreamState("ping", "stale", f"no answer to a WebSocket ping for {PING_LATE:.0f} s")]
+    def _take_pings(self) -> None:
+        pings = self._pings.take()
+        self._out += pings
+        self._pinged += [None] * len(pings)
 
 
 def _id(value: str | int | None) -> str | None:
