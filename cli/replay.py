@@ -32,7 +32,7 @@ def replay(**given: Any) -> None:
         raise RecordingError(f"the recording {file} names no stream")
     stream = header.subscriptions[0].stream
     for name, value in given.items():
-        if value is not None and not applies(name, stream):
+        if value not in (None, False) and not applies(name, stream):
             raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
     request = StreamRequest(venue=header.venue, replay=file, **given)
     request.stream = stream
