@@ -7,6 +7,11 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("mon", deadline=None)
+settings.load_profile("mon")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -71,7 +71,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ACTIONS)
 def test_the_engine_does_what_a_sorted_list_does(actions: list[tuple[str, Side, int, int]]) -> None:
     engine, model = Engine(), Model()

@@ -31,7 +31,7 @@ def test_before_the_first_trade_the_price_is_the_bid_or_the_ask() -> None:
     assert tally.day(START)[2:] == (5, 5, 5, 5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 7 * HOUR), st.integers(1, 9)), min_size=1, max_size=40), st.integers(0, DAY))
 def test_days_and_candles_are_those_of_the_trades(steps: list[tuple[int, int]], later: int) -> None:
     market = TapeMarket("A", Stage(0))

@@ -65,7 +65,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.builds(Rows, st.just(0), st.booleans(), ROWS, ROWS), max_size=8))
 def test_any_rows_make_the_book_that_a_plain_dict_makes(lines: list[Rows]) -> None:
     market = TapeMarket("A", Stage(0))

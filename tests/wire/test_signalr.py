@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.venue import Now
@@ -227,7 +227,6 @@ messages = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(bytes_=st.one_of(st.binary(), st.lists(messages).map(b"\x1e".join)), ready=st.booleans(), data=st.data())
 def test_frames_cut_anywhere_bring_the_same(bytes_: bytes, ready: bool, data: st.DataObject) -> None:
     whole, cut = new_hub(ready=ready), new_hub(ready=ready)
@@ -241,7 +240,6 @@ def test_frames_cut_anywhere_bring_the_same(bytes_: bytes, ready: bool, data: st
     assert cut.deadline() == whole.deadline()
 
 
-@settings(deadline=None)
 @given(messages=st.lists(messages, max_size=8), cut_streams=st.sets(st.sampled_from(["0", "1"])))
 def test_items_only_of_streams_that_are_on(messages: list[bytes], cut_streams: set[str]) -> None:
     hub = new_hub()

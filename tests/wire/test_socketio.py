@@ -447,7 +447,6 @@ known_before = st.sampled_from([None, "either", 3, 4])
 opening = st.sampled_from([[], [OPEN_2], [OPEN_4], [OPEN_2, b"40"], [OPEN_4, b'40{"sid":"b"}']])
 
 
-@settings(deadline=None)
 @given(first=opening, received=st.lists(frames, max_size=12), waits=st.lists(st.floats(0, 30)), known=known_before)
 def test_arbitrary_frames_at_any_time_bring_only_happenings(
     first: list[bytes], received: list[bytes], waits: list[float], known: Lesson | None
@@ -474,7 +473,6 @@ def test_arbitrary_frames_at_any_time_bring_only_happenings(
     assert set(sent) <= {"40", "2", "3"}
 
 
-@settings(deadline=None)
 @given(name=st.text(), values=st.lists(events), asked=st.none() | st.integers(0, 10**30))
 def test_an_event_of_any_json_comes_as_it_is(name: str, values: list[object], asked: int | None) -> None:
     array = json.dumps([name, *values]).encode()
@@ -489,7 +487,7 @@ def test_an_event_of_any_json_comes_as_it_is(name: str, values: list[object], as
         assert event == Event(decoded_name, expected[1:], asked)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(open_packet=st.sampled_from([OPEN_2, OPEN_4]), late=st.lists(st.floats(0, 3), min_size=60, max_size=60))
 def test_a_server_that_keeps_its_heartbeat_is_never_given_up(open_packet: bytes, late: list[float]) -> None:
     link, newer = new_link(connected=False), open_packet is OPEN_4
