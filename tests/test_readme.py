@@ -91,7 +91,7 @@ def test_streams_of_the_venues() -> None:
 
 
 def test_options_are_in_the_help(sim: dict[str, str]) -> None:
-    streams = ("book", "candles", "trades")
+    streams = ("book", "candles", "trades", "feed")
     text = "".join(mon(stream, "--help", env=sim).stdout for stream in streams)
     for row in rows_of("Options"):
         for option in re.findall(r"--[a-z-]+", row[0]):
