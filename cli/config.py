@@ -54,6 +54,9 @@ TEMPLATE = """\
 # root_asset = "USD"          # what the figures in the platform's root asset are in
 # negotiate = true            # only for a hub that wants it
 
+[venues.profitview]
+# api_key_command = ["pass", "show", "profitview"]
+
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]

@@ -87,7 +87,8 @@ async def _serve(simulator: Simulator) -> int:
         ]
         for name in VENUES:
             venue = venue_named(name)
-            lines.append(f"# {name}: {' '.join(markets(name))}, e.g. mon book {name} {venue.example}")
+            stream = next(iter(venue.streams))
+            lines.append(f"# {name}: {' '.join(markets(name))}, e.g. mon {stream} {name} {venue.example}")
         print_out("\n".join(lines))
         return await stopped
     finally:

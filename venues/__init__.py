@@ -30,6 +30,7 @@ VENUES = {
         "venues.b2trader:B2TRADER",
         "book quotes ticker watchlist candles orders positions closed balance margin ping",
     ),
+    "profitview": Entry("venues.profitview:PROFITVIEW", "feed ping"),
 }
 
 

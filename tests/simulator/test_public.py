@@ -54,10 +54,14 @@ def test_the_environment_points_at_every_venue() -> None:
         "MON_B2TRADER_URL": "ws://127.0.0.1:4711/b2trader",
         "MON_B2TRADER_TOKEN": "simulated-b2trader-token",
         "MON_B2TRADER_ACCOUNT_ID": "64a1f0c2b7d94e0012ab34cd",
+        "MON_PROFITVIEW_URL": "ws://127.0.0.1:4711/profitview",
+        "MON_PROFITVIEW_API_KEY": "simulated-profitview-api-key",
     }
     assert markets("b2trader") == ["spot.btc_usdt", "spot.eth_usdt", "spot.sol_usdt"]
     assert markets("nexus") == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
-    with pytest.raises(ValueError, match="expected a simulated venue, one of nexus, b2trader; got 'nowhere'"):
+    with pytest.raises(
+        ValueError, match="expected a simulated venue, one of nexus, b2trader, profitview; got 'nowhere'"
+    ):
         markets("nowhere")
 
 

@@ -90,7 +90,8 @@ Connect: TypeAlias = "Callable[[Link], Peer]"
 class Endpoint(Protocol):
     """One simulated venue.
 
-    `symbols` are its names for the markets, `credentials` what it accepts; `scheme` is that of its address.
+    `symbols` are its names for the markets, or the topics of its feed with the market that each is about; `credentials`
+    what it accepts; `scheme` is that of its address.
     """
 
     name: ClassVar[str]

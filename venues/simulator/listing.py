@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from venues.simulator.b2trader import B2Trader
 from venues.simulator.nexus import Nexus
+from venues.simulator.profitview import ProfitView
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint
 
-ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader)
+ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader, ProfitView)
 HOST: Final = "127.0.0.1"
 
 
@@ -33,7 +34,7 @@ def address(venue: type[Endpoint], port: int) -> str:
 
 
 def markets(venue: str) -> list[str]:
-    """The venue's names of its markets.
+    """The venue's names of its markets, or the topics of its feed.
 
     Raises:
         ValueError: no such venue is simulated.
