@@ -184,12 +184,14 @@ class Offer:
 
     `many` are one or more, `any` are none or more: a filter, and without one everything comes.
     `partial`: there is no snapshot, only changes since connecting. What takes many symbols is a set of rows, whose
-    full state ends with a `snapshot_end` as that of a keyed stream does.
+    full state ends with a `snapshot_end` as that of a keyed stream does. `unasked`: it comes on every connection of the
+    symbol, whatever was subscribed, so a recording of one such stream holds all of them.
     """
 
     source: str
     symbols: Literal["none", "one", "many", "any"] = "one"
     partial: bool = False
+    unasked: bool = False
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
