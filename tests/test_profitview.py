@@ -266,7 +266,7 @@ def nested(depth: int, *, objects: bool = False) -> Any:
 def test_how_deep_data_may_be(objects: bool) -> None:
     good, bad = nested(DEEPEST, objects=objects), nested(DEEPEST + 1, objects=objects)
     check_depth(good, b"[" * 1000)
-    with pytest.raises(BadMessage, match="nested at most 64 deep"):
+    with pytest.raises(BadMessage, match="nested at most 128 deep"):
         check_depth(bad, b"[" * 1000)
     check_depth([good[0] if isinstance(good, list) else 1] * 50, b"[" * 1000)
     check_depth("[" * 1000, b"[" * 1000)

@@ -14,7 +14,7 @@ from venues.errors import BadMessage
 
 MOST_DIGITS = 400
 MOST_EXPONENT = 400  # a double goes from 5e-324 to 1.8e308
-DEEPEST = 64
+DEEPEST = 128
 
 
 def exact_number(text: str) -> Decimal:
@@ -35,7 +35,7 @@ def check_depth(data: Any, frame: bytes) -> None:
     """Refuse what is nested too deeply; `frame` is where it is from.
 
     Raises:
-        BadMessage: nested deeper than 64.
+        BadMessage: nested deeper than 128.
     """
     if frame.count(b"[") + frame.count(b"{") <= DEEPEST:  # the common case, without a walk
         return
