@@ -87,8 +87,7 @@ async def _serve(simulator: Simulator) -> int:
         ]
         for name in VENUES:
             venue = venue_named(name)
-            stream = next(iter(venue.streams))
-            lines.append(f"# {name}: {' '.join(markets(name))}, e.g. mon {stream} {name} {venue.example}")
+            lines.append(f"# {name}: {' '.join(markets(name))}, e.g. mon book {name} {venue.example}")
         print_out("\n".join(lines))
         return await stopped
     finally:

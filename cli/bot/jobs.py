@@ -31,8 +31,12 @@ class Jobs:
     wait with the rest. `trouble` says what went wrong with the file.
     """
 
-    def __init__(self, *, keep_all: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """`keep_all`: quotes are not replaced either."""
+    def __init__(
+        self, *, keep_all: bool, on_room: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`keep_all`: quotes are not replaced either. `on_room` is called once after each `want_room`."""
+        self._on_room = on_room
+        self._room_at: int | None = None
         self._keep_all = keep_all
         self._clock = clock
         self._changed = threading.Condition()
@@ -83,6 +87,15 @@ class Jobs:
                 self._add(call)
             self._changed.notify()
 
+    def want_room(self, waiting: int) -> None:
+        """Tell when no more than so many wait."""
+        with self._changed:
+            if len(self) > waiting:
+                self._room_at = waiting
+                return
+        if self._on_room is not None:
+            self._on_room()
+
     def take(self) -> Job | Callable[[], None] | None:
         """The next one; waits for it. None when there will be none any more."""
         with self._changed:
@@ -90,6 +103,9 @@ class Jobs:
                 if self._closed:
                     return None
                 self._changed.wait()
+            if self._room_at is not None and len(self) <= self._room_at and self._on_room is not None:
+                self._room_at = None
+                self._on_room()
             if self._calls:
                 return self._calls.popleft()
             if not self._waiting:
