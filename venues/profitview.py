@@ -15,8 +15,8 @@ from venues.any_json import check_depth
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
-from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, SocketPing, StreamState
-from venues.wire.pings import RoundTrips
+from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+from venues.wire.pings import SocketPings
 from venues.wire.profitview import FEED
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _TURNED_AWAY = (1008, 3000, 3003, 4001, 4003, 4401, 4403)
 _decode = FEED.decode
 
 _NOTHING: list[Item] = []
-_NOTHING_OUT: list[Out] = []
 
 
 # --- one connection ------------------------------------------------------------------------------------------------
@@ -50,8 +49,7 @@ class ProfitViewSession:
         self._topics = frozenset(line.by_stream["feed"].symbols) if self._feeding else frozenset()
         self._bad_was_said = False
         self._opened_at = 0.0
-        self._trips = RoundTrips()
-        self._out: list[Out] = []
+        self._pings = SocketPings("profitview", line.settings.label)
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """Dials straight away."""
@@ -65,9 +63,8 @@ class ProfitViewSession:
     def opened(self, now: Now) -> list[Item]:
         """Everything is live at once: there is no state that would have to come first."""
         self._opened_at = now.mono
-        if "ping" in self._line.by_stream:
-            self._out.append(self._trips.start(now))
-        return [StreamState(stream, "live") for stream in self._line.by_stream]
+        items: list[Item] = [StreamState("feed", "live")] if self._feeding else []
+        return [*items, *self._pings.begin(now)] if "ping" in self._line.by_stream else items
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One message of a bot."""
@@ -94,25 +91,15 @@ class ProfitViewSession:
 
     def pong(self, now: Now) -> list[Item]:
         """The round trip of the oldest ping."""
-        answer = self._trips.pong(now)
-        if answer is None:
-            return _NOTHING
-        round_trip, back = answer
-        pong = records.Pong(
-            venue="profitview", env=self._line.settings.label, received=now.epoch_ms, round_trip_ms=round_trip
-        )
-        return [StreamState("ping", "live"), pong] if back else [pong]
+        return self._pings.pong(now)
 
     def deadline(self) -> float | None:
         """The next ping of the `ping` stream."""
-        return self._trips.due
+        return self._pings.due
 
     def tick(self, now: Now) -> list[Item]:
         """Sends it."""
-        due = self._trips.tick(now)
-        if isinstance(due, SocketPing):
-            self._out.append(due)
-        return [due] if isinstance(due, StreamState) else _NOTHING
+        return self._pings.tick(now)
 
     def send(self, command: Command) -> None:
         """A feed is only read.
@@ -124,7 +111,7 @@ class ProfitViewSession:
 
     def leave(self, now: Now) -> None:
         """Nothing was subscribed, so nothing is to be cancelled."""
-        self._trips.stop()
+        self._pings.stop()
 
     def done(self) -> bool:
         """At once."""
@@ -132,7 +119,7 @@ class ProfitViewSession:
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """A key that has never brought anything, and is turned away at once, is refused; else the line was lost."""
-        self._trips.stop()
+        self._pings.stop()
         if now.mono - self._opened_at >= AT_ONCE:
             self._line.welcome = True
         if code in _TURNED_AWAY and not self._line.welcome:
@@ -143,10 +130,7 @@ class ProfitViewSession:
 
     def take(self) -> list[Out]:
         """Pings."""
-        if not self._out:
-            return _NOTHING_OUT
-        out, self._out = self._out, []
-        return out
+        return self._pings.take()
 
     def _bad(self, problem: str) -> list[Item]:
         """Whatever the topic was, it may have been one that was asked for."""

@@ -267,7 +267,10 @@ def _form(body: bytes) -> dict[str, str] | None:
 def _multipart(content_type: str, body: bytes) -> dict[str, str]:
     """The fields of a form in parts; a file is its content."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode(errors="replace")
-    parsed = email.message_from_bytes(head + body, policy=email.policy.HTTP)
+    try:
+        parsed = email.message_from_bytes(head + body, policy=email.policy.HTTP)
+    except RecursionError:
+        raise _Problem(400, "expected a form in parts, got parts within parts") from None
     fields: dict[str, str] = {}
     for part in parsed.iter_parts() if parsed.is_multipart() else ():
         disposition = part.get("Content-Disposition")

@@ -63,6 +63,15 @@ class ProfitView:
         """There are none."""
         return {}
 
+    def services(self, serve: Any, heartbeat: Any) -> Mapping[str, Any]:
+        """There are none: no server of another maker answers here."""
+        return {}
+
+    @classmethod
+    def values(cls, world: World | None) -> dict[str, Any]:
+        """Nothing else is to be told to a client."""
+        return {}
+
     def _admit(self, handshake: Handshake) -> Answer | Connect:
         token = handshake.query.get("token", "")
         if not hmac.compare_digest(token.encode(errors="replace"), self.credentials["api_key"].encode()):
