@@ -244,13 +244,13 @@ def test_whatever_a_bot_publishes_comes_out_as_it_is(topic: str, data: Any) -> N
     assert str(message.data) == str(sent), "with all digits, in order"
 
 
-@pytest.mark.parametrize("text", ["1" * 399 + ".5", "1e401", "1e-401", "1e99999999", "-1E+0000000001"])
+@pytest.mark.parametrize("text", ["1" * 399 + ".5", "1e331", "1e-331", "1e99999999", "-1E+0000000001"])
 def test_numbers_that_nobody_can_mean(text: str) -> None:
     with pytest.raises(ValueError, match="Expected `a number"):
         exact_number(text)
 
 
-@pytest.mark.parametrize("text", ["1.10", "-0.0", "5e-324", "1.7976931348623157E+308", "1e400", "0." + "1" * 398])
+@pytest.mark.parametrize("text", ["1.10", "-0.0", "5e-324", "1.7976931348623157E+308", "1e330", "0." + "1" * 398])
 def test_numbers_that_a_double_can_be(text: str) -> None:
     assert exact_number(text) == Decimal(text)
 

@@ -13,7 +13,7 @@ from venues.decoding import excerpt
 from venues.errors import BadMessage
 
 MOST_DIGITS = 400
-MOST_EXPONENT = 400  # a double goes from 5e-324 to 1.8e308
+MOST_EXPONENT = 330  # a double goes from 5e-324 to 1.8e308
 DEEPEST = 128
 
 
@@ -21,7 +21,7 @@ def exact_number(text: str) -> Decimal:
     """The `float_hook` of a decoder: the number with the digits that it was written with.
 
     Raises:
-        ValueError: of more than 400 digits, or beyond 1e±400; a decoder makes a ValidationError of it.
+        ValueError: of more than 400 digits, or beyond 1e±330; a decoder makes a ValidationError of it.
     """
     # A text beyond any exponent must not be made a number first: `Decimal` raises on it, or keeps what no reader can.
     _, _, exponent = text.lower().partition("e")
