@@ -78,7 +78,7 @@ def _figure(value: object, name: str) -> Decimal:
     try:
         return number(int(value) if isinstance(value, int) else Decimal(value), name)
     except BadMessage as error:
-        raise ValueError(str(error).replace("`", "").replace(" at ", " as ", 1)) from None
+        raise ValueError(str(error).replace(f" at `{name}`", f" as {name}")) from None
 
 
 def _what(value: object) -> str:

@@ -121,6 +121,7 @@ class Host:
             try:
                 await self._run(link, stack)
             finally:
+                self._jobs.close(now=True)
                 await self._embedded.close()
         if self._problem is not None:
             raise self._problem
@@ -276,8 +277,8 @@ class Host:
             ended_by_itself = not self._stopping.is_set()
             for _, source in self._sources:
                 source.leave()
-            if self._recording is not None or not ended_by_itself:
-                streams.cancel() if self._recording is not None else None
+            if self._recording is not None or not self._sources:
+                streams.cancel()
             (result,) = await asyncio.gather(streams, return_exceptions=True)
             if ended_by_itself and isinstance(result, BaseException):
                 self._problem = result
@@ -338,7 +339,9 @@ class Host:
             await self._wait_for(self._output_ended, until_signal, LAST_WORDS_WITHIN if hurried else None)
         until_signal.cancel()
         if self._voice.faults():
-            self._words.say(f"{self._request.file.name}: {self._voice.faults():,} exceptions in its callbacks")
+            count = self._voice.faults()
+            many = "1 exception" if count == 1 else f"{count:,} exceptions"
+            self._words.say(f"{self._request.file.name}: {many} in its callbacks")
 
     async def _wait_for(self, event: asyncio.Event, until_signal: asyncio.Task[int], patience: float | None) -> None:
         ended = asyncio.create_task(event.wait())

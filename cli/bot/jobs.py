@@ -65,10 +65,10 @@ class Jobs:
             self.put(job)
             return
         with self._changed:
+            self._waiting.pop(self._quotes.pop(key, -1), None)
             if self._in_file:
                 self._last_quotes[key] = job
             else:
-                self._waiting.pop(self._quotes.pop(key, -1), None)
                 self._quotes[key] = self._add(job)
             self._changed.notify()
 

@@ -80,7 +80,7 @@ class Candles:
         for interval in {*self._finer.values()} - self._series.keys():
             self._parts[interval] = Series(interval_ms(interval), MOST_WAITING)
         self._covered = -1  # the venue's time up to which history has every trade
-        self._at_cover: Counter[tuple[Decimal, Decimal, str]] = Counter()
+        self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
         self._latest = -1
         self._at_latest: Counter[tuple[Decimal, Decimal, str]] = Counter()
         self._down_since: int | None = None
@@ -155,7 +155,7 @@ class Candles:
 
     def _has(self, trade: Trade, time: int) -> bool:
         """Whether history has a trade; of its last millisecond it has only those that it lists."""
-        if time < self._covered:
+        if time < self._covered or self._at_cover is None:
             return True
         key = (trade.price, trade.size, trade.side)
         if self._at_cover[key] <= 0:
@@ -191,5 +191,5 @@ class Candles:
     def history_done(self) -> None:
         """What comes from now on and is not later than history's last is in it already."""
         self._covered = self._latest
-        self._at_cover = self._at_latest.copy()
+        self._at_cover = self._at_latest.copy() or None
         self._down_since, self._live_at, self._watched = None, None, False

@@ -37,6 +37,7 @@ class Voice:
         self._unsaid: dict[str, Unsaid] = {}
         self._faults: Counter[tuple[Any, ...]] = Counter()
         self._fault_told: dict[tuple[Any, ...], int] = {}
+        self._fault_words: dict[tuple[Any, ...], str] = {}
 
     def say(self, text: str) -> None:
         """A notice, left out when the user wants quiet."""
@@ -55,15 +56,14 @@ class Voice:
         place = place_of(error)
         key = (where, type(error), place)
         self._faults[key] += 1
-        what = f"{where}: {type(error).__name__}"
-        if place is not None:
-            what += f" at line {place[1]}"
+        what = f"{name}: {type(error).__name__} in {where}" + ("" if place is None else f" at line {place[1]}")
         if key not in self._fault_told:
             self._fault_told[key] = 1
+            self._fault_words[key] = what
             self.error(f"{name}: an exception in {where}; the bot goes on\n{script_traceback(error)}", what)
         elif self._fault_told[key] != -1:
             self._fault_told[key] = -1  # the next count is on its way
-            self._soon(self._loop.call_later, SAID_EVERY, self._say_count, key, f"{name}: {what}")
+            self._soon(self._loop.call_later, SAID_EVERY, self._say_count, key)
 
     def faults(self) -> int:
         """How many exceptions there were."""
@@ -84,7 +84,7 @@ class Voice:
                 self._say(text)
         for key, told in self._fault_told.items():
             if self._faults[key] > 1 and told != self._faults[key]:
-                self._say_count(key, f"{key[0]}: {key[1].__name__}")
+                self._say_count(key)
 
     def _soon(self, call: Callable[..., Any], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is gone, and so is whoever listened
@@ -118,10 +118,11 @@ class Voice:
         if text is not None:
             self._say(text)
 
-    def _say_count(self, key: tuple[Any, ...], what: str) -> None:
+    def _say_count(self, key: tuple[Any, ...]) -> None:
         count = self._faults[key]
         self._fault_told[key] = count
-        self._error(f"{what}: {count:,} times so far", f"{what}: {count:,} times so far")
+        text = f"{self._fault_words[key]}: {count:,} times so far"
+        self._error(text, text)
 
 
 class LogLines(logging.Handler):
