@@ -96,6 +96,19 @@ async def until_closed(connection: ClientConnection) -> None:
         await connection.recv()
 
 
+def ended(slow: socket.socket) -> bool:
+    """Whether there is an end to what a connection has; read to it."""
+    slow.settimeout(PATIENCE)
+    try:
+        while slow.recv(2**20):
+            pass
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
 async def asked(
     bot: Running, method: str, path: str, *, token: str | None = None, **options: Any
 ) -> tuple[int, Any, Mapping[str, str]]:
@@ -191,6 +204,13 @@ def test_a_slow_reader_is_dropped_with_a_reason_and_holds_nobody_up(most: str, m
             ]
             assert sent > 50
             assert len(bot._readers) == 1
+            runner = bot._runner
+            assert runner is not None
+            web_server = runner.server
+            assert web_server is not None
+            # What waits for a reader that is gone is not kept.
+            await until(lambda: len(web_server.connections) == 1)
+            assert await asyncio.to_thread(ended, slow)
             slow.close()
 
     asyncio.run(test())
@@ -407,6 +427,11 @@ def test_bodies_are_bounded_also_without_a_length() -> None:
                 status, answer, _ = await asked(bot, "POST", "echo", data=body)
                 assert status == 413
                 assert answer == {"error": "expected a body of at most 1048576 bytes, got a longer one"}
+            receiver, sender = await asyncio.open_connection("127.0.0.1", bot.port)
+            path = bot.webhook_url.partition(str(bot.port))[2]
+            sender.write(f"POST {path}/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n".encode())
+            assert (await receiver.readline()).startswith(b"HTTP/1.1 413 "), "before any of it has come"
+            sender.close()
             text = '"' + "x" * (2**20 - 2) + '"'
             assert (await asked(bot, "POST", "echo", data=io.BytesIO(text.encode())))[1] == {"data": text[1:-1]}
             assert bot.faults == []

@@ -18,7 +18,7 @@ from venues import venue_named
 from venues.records import Message
 from venues.simulator import ManualClock, Simulator, parse_fault
 from venues.simulator.events import Event, Trade
-from venues.simulator.profitview import ProfitView, _Bot
+from venues.simulator.profitview import ProfitView, _basis_points, _Bot
 from venues.simulator.world import World
 from venues.venue import BadFrame, Now, Settings, StreamState, Subscription
 
@@ -96,7 +96,7 @@ def test_the_theoretical_price_adds_up() -> None:
         assert theo["quote_bid"] <= theo["theo"] <= theo["quote_ask"]
         assert theo["quote_bid"] < theo["quote_ask"]
         assert abs(theo["diff_bps"] - (theo["theo"] - theo["market"]) / theo["market"] * 10_000) < Decimal("0.02")
-        assert not str(theo["diff_bps"]).startswith("-0.00")
+    assert str(_basis_points(Decimal("99.9999999"), Decimal(100))) == "0.00"
 
 
 def test_an_empty_book_has_no_quote() -> None:
