@@ -17,6 +17,8 @@ from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from venues.simulator import Simulator
 
 RECORDED = "nexus"  # the venue whose frames --trades writes
@@ -80,23 +82,16 @@ def sim(
     """Run the simulator of all venues until stopped, or write synthetic trades."""
     from venues.simulator import Simulator, TapeError, environment
 
-    if trades is not None:
-        for option, given in (
-            ("port", port),
-            ("tape", tape),
-            ("speed", speed),
-            ("fault", fault),
-            ("show-env", show_env),
-        ):
-            if given:
-                raise UsageError(f"--{option} does not apply to --trades, which only writes a file")
+    of_server = {"port": port, "tape": tape, "speed": speed, "fault": fault, "show-env": show_env}
+    of_trades = {"out": out, "symbol": symbol, "start": start, "quotes": quotes}
+    if trades is None:
+        _refuse(of_trades, "applies to --trades only")
+    else:
+        _refuse(of_server, "does not apply to --trades, which only writes a file")
         if out is None:
             raise UsageError("expected --trades with --out FILE, where they are written")
         _write_trades(trades, out, seed=seed, rate=rate, symbol=symbol or SYMBOL, start=start, quotes=quotes)
         return
-    for option, given in (("out", out), ("symbol", symbol), ("start", start), ("quotes", quotes)):
-        if given:
-            raise UsageError(f"--{option} applies to --trades only")
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
     if show_env:
@@ -110,6 +105,12 @@ def sim(
     except TapeError as error:
         raise SetupError(str(error)) from None
     raise typer.Exit(asyncio.run(_serve(simulator)))
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"--{option} {why}")
 
 
 def _write_trades(

@@ -22,6 +22,7 @@ from venues.simulator.nexus import Nexus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from decimal import Decimal
     from pathlib import Path
 
 START: Final = 1_704_067_200_000  # Monday, 1 January 2024, 00:00 UTC
@@ -200,9 +201,12 @@ def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
 def _scale_of(symbol: str) -> _Scale:
     for instrument in INSTRUMENTS:
         if Nexus.symbols.get(symbol) == instrument.name:
-            places = (-int(step.as_tuple().exponent) for step in (instrument.tick, instrument.lot))
-            return _Scale(*places, instrument.start)
+            return _Scale(_places(instrument.tick), _places(instrument.lot), instrument.start)
     return _Scale()
+
+
+def _places(step: Decimal) -> int:
+    return -int(step.as_tuple().exponent)
 
 
 def _decimal(units: int, places: int) -> str:
