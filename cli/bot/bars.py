@@ -33,14 +33,38 @@ class Bars:
     not seen. `complete` tells for each candle whether all of it was seen. `bars[i]` is one candle as a dict.
     """
 
-    __slots__ = ("_last", "_length", "_values", "closes", "highs", "lows", "opens", "volumes")
+    __slots__ = ("_last", "_length", "_values")
 
     def __init__(self, values: NDArray[np.float64], last: int, length: int) -> None:
         """`values` belongs to the bars from now on; `last` is the start of the last candle."""
         self._values = values
         self._last = last
         self._length = length
-        self.opens, self.highs, self.lows, self.closes, self.volumes = values[OPEN : VOLUME + 1]
+
+    @property
+    def opens(self) -> NDArray[np.float64]:
+        """The first prices."""
+        return self._row(OPEN)
+
+    @property
+    def highs(self) -> NDArray[np.float64]:
+        """The highest prices."""
+        return self._row(HIGH)
+
+    @property
+    def lows(self) -> NDArray[np.float64]:
+        """The lowest prices."""
+        return self._row(LOW)
+
+    @property
+    def closes(self) -> NDArray[np.float64]:
+        """The last prices."""
+        return self._row(CLOSE)
+
+    @property
+    def volumes(self) -> NDArray[np.float64]:
+        """What was traded."""
+        return self._row(VOLUME)
 
     @property
     def times(self) -> NDArray[np.int64]:
@@ -78,6 +102,10 @@ class Bars:
     def __repr__(self) -> str:
         return f"<{len(self)} candles, the last {self[-1]}>"
 
+    def _row(self, row: int) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = self._values[row]
+        return values
+
     def _candle(self, place: int) -> dict[str, Any]:
         opened, high, low, close, volume = self._values[OPEN : VOLUME + 1, place].tolist()
         time = self._last - (len(self) - 1 - place) * self._length
@@ -109,8 +137,12 @@ class Series:
         self._rows[COMPLETE] = 0.0
         self._end = size
         self._start: int | None = None  # of the last candle
-        self._high = self._low = self._last = NAN  # of the last candle, as Python's own numbers: they are quicker
-        self._volume: Decimal | None = None  # of the last candle, exactly; None: not known
+        # The last candle, as Python's own numbers, which are quicker; `_settle` puts it among the rows.
+        self._open = self._high = self._low = self._close = NAN
+        self._volume: Decimal | None = None  # exactly; None: not known
+        self._complete = False
+        self._first = self._last = 0
+        self._settled = True
         self._unseen = (_EVER, _EVER)
 
     def unseen(self, since: float, until: float) -> None:
@@ -118,7 +150,7 @@ class Series:
         begin, end = self._unseen
         self._unseen = (since, until) if self._start is None or end <= self._start else (min(begin, since), until)
         if self._start is not None and self._not_all_seen(self._start):
-            self._rows[COMPLETE, self._end - 1] = 0.0
+            self._complete, self._settled = False, False
 
     def trade(self, time: int, price: float, size: Decimal | None) -> None:
         """One trade."""
@@ -161,6 +193,7 @@ class Series:
         """What lies between two times as one candle; None when nothing does."""
         if self._start is None:
             return None
+        self._settle()
         last = self._end - 1 - max(0, (self._start - end + self.length) // self.length)
         first = max(self._end - self._size, self._end - 1 - (self._start - start) // self.length)
         rows = self._rows[:, first : last + 1]
@@ -176,6 +209,7 @@ class Series:
     def bars(self) -> Bars:
         """A picture of the candles, and the caller's own."""
         assert self._start is not None, "there is no candle yet"
+        self._settle()
         return Bars(self._rows[_SHOWN, self._end - self._size : self._end].copy(), self._start, self.length)
 
     @property
@@ -193,25 +227,28 @@ class Series:
         complete: bool,
     ) -> None:
         """The values of the last candle."""
-        place = self._end - 1
-        shown = NAN if volume is None else float(volume)
-        self._rows[:, place] = (*prices, shown, 1.0 if complete else 0.0, first, last)
-        self._high, self._low, self._last, self._volume = prices[1], prices[2], last, volume
+        self._open, self._high, self._low, self._close = prices
+        self._first, self._last, self._volume, self._complete = first, last, volume, complete
+        self._settled = False
+
+    def _settle(self) -> None:
+        if not self._settled:
+            volume = NAN if self._volume is None else float(self._volume)
+            prices = (self._open, self._high, self._low, self._close)
+            self._rows[:, self._end - 1] = (*prices, volume, self._complete, self._first, self._last)
+            self._settled = True
 
     def _extend(self, time: int, price: float, size: Decimal | None) -> None:
-        rows, place = self._rows, self._end - 1
         if price > self._high:
-            rows[HIGH, place] = self._high = price
-        if price < self._low:
-            rows[LOW, place] = self._low = price
+            self._high = price
+        elif price < self._low:
+            self._low = price
         if time >= self._last:
-            rows[CLOSE, place] = price
-            rows[LAST, place] = self._last = time
-        elif time < rows[FIRST, place]:
-            rows[OPEN, place] = price
-            rows[FIRST, place] = time
+            self._close, self._last = price, time
+        elif time < self._first:
+            self._open, self._first = price, time
         self._volume = None if self._volume is None or size is None else add(self._volume, size)
-        rows[VOLUME, place] = NAN if self._volume is None else float(self._volume)
+        self._settled = False
 
     def _extend_earlier(self, start: int, time: int, price: float, size: Decimal | None) -> None:
         place = self._place(start)
@@ -248,6 +285,7 @@ class Series:
         if self._start is None:
             self._start = start
             return
+        self._settle()
         steps = (start - self._start) // self.length
         empty = min(steps - 1, self._size)
         room = empty + 1

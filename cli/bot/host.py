@@ -18,6 +18,7 @@ from cli.bot.jobs import Job, Jobs
 from cli.bot.link import module_for
 from cli.bot.market import Candles
 from cli.bot.outlet import Outlet
+from cli.bot.pace import Pace
 from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
@@ -68,12 +69,14 @@ class Host:
         self._on_signal = on_signal
         self._clock = SystemClock()
         self._recording = None if request.replay is None else PeekedRecording(request.replay)
+        self._pace = None if self._recording is None else Pace(self._clock)
         self._markets = markets_of(request, self._recording)
         self._outlet = Outlet(request, redactor, self._clock)
         self._jobs = Jobs(keep_all=self._recording is not None, on_room=self._on_room)
         self._standings = Standings(self._markets)
         self._embedded = Embedded()
         self._sources: list[tuple[int, Source]] = []
+        self.candles: dict[MarketName, Candles] = {}
         self._server: Any = None
         self._bad_frames = 0
         self._data_seen = False
@@ -172,12 +175,12 @@ class Host:
 
     def _make_candles(self, bot: Bot, planned: Sequence[Plan]) -> None:
         levels = bot.levels()
-        self._candles = {
+        self.candles = {
             MarketName(plan.venue.name, symbol): Candles(levels, plan.finer if plan.candles_from == "candles" else {})
             for plan in planned
             for symbol in plan.symbols
         }
-        self._runner.candles = self._candles
+        self._runner.candles = self.candles
         self._runner.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
 
     async def _open_sources(self, planned: Sequence[Plan]) -> None:
@@ -191,7 +194,7 @@ class Host:
                     env=self._request.env,
                     profile=self._request.profile,
                     retries=self._request.retries,
-                    clock=self._clock,
+                    clock=self._clock if self._pace is None else self._pace,
                     redactor=self._redactor,
                     recording=self._recording,
                 )
@@ -224,7 +227,7 @@ class Host:
     async def _fill(self) -> None:
         label = next((label for label in self._runner.labels.values() if label is not None), None)
         for path in self._request.history:
-            await history.fill(path, self._candles, self._voice.say, env=label)
+            await history.fill(path, self.candles, self._voice.say, env=label)
 
     async def _serve(self, bot: Bot) -> None:
         """The bot's own feed and webhooks: where they are asked for, or where the script has routes."""
@@ -439,7 +442,7 @@ class Host:
 
     def _on_data(self, record: Any, now: Now) -> None:
         market = MarketName(record.venue, record.symbol)
-        if market not in self._candles:
+        if market not in self.candles:
             return
         if record.price_unit is not None:
             self._end(SetupError(f"{market} comes in {record.price_unit}, not in prices: configure the symbol's scale"))
@@ -493,11 +496,11 @@ class Host:
                 )
         if self._jobs.trouble is not None:
             self._voice.seldom("file", self._jobs.trouble)
-        if self._recording is None:
-            self._look_behind(now)
+        self._look_behind(now)
 
     def _look_behind(self, now: float) -> None:
-        waiting, behind = len(self._jobs), self._jobs.behind()
+        waiting = len(self._jobs)
+        behind = self._jobs.behind() if self._pace is None else self._pace.behind
         if behind > BEHIND or waiting > BEHIND_EVENTS:
             if self._told_behind is None or now - self._told_behind > TOLD_EVERY:
                 self._told_behind = now

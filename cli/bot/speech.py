@@ -122,7 +122,10 @@ class Voice:
         count = self._faults[key]
         self._fault_told[key] = count
         text = f"{self._fault_words[key]}: {count:,} times so far"
-        self._error(text, text)
+        if self._notice is not None:
+            self._notice(text)
+        if self._notice is None or not is_terminal(STDERR):
+            self._words.error(text)
 
 
 class LogLines(logging.Handler):

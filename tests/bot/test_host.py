@@ -395,7 +395,7 @@ def test_live_at_two_venues_at_once(runs: Runs) -> None:
 
 
 def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "RUNS_LONG", 0.2)
     monkeypatch.setattr(host, "LOOK_EVERY", 0.1)
@@ -405,7 +405,7 @@ def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
         "class Signals(Link):\n"
         "  def trade_update(self, src, sym, data):\n"
         "    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
-        "    while not os.path.exists('enough'): pass\n"
+        f"    while not os.path.exists({str(tmp_path / 'enough')!r}): pass\n"
     )
     begun = time.monotonic()
     ran = runs(source, f"nexus:{SYMBOL}", env="sim")
@@ -414,7 +414,7 @@ def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
     assert "trade_update has not returned: it is left behind" in ran.said
     assert time.monotonic() - begun < 20
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    Path("enough").touch()
+    (tmp_path / "enough").touch()
 
 
 def test_ctrl_c_while_the_script_is_loaded(runs: Runs) -> None:
