@@ -63,7 +63,9 @@ class ProfitViewSession:
     def opened(self, now: Now) -> list[Item]:
         """Everything is live at once: there is no state that would have to come first."""
         self._opened_at = now.mono
-        items: list[Item] = [StreamState("feed", "live")] if self._feeding else []
+        missed, self._line.met_before = self._line.met_before, True
+        state = StreamState("feed", "live", "messages may have been missed" if missed else "")
+        items: list[Item] = [state] if self._feeding else []
         return [*items, *self._pings.begin(now)] if "ping" in self._line.by_stream else items
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
@@ -147,13 +149,18 @@ class ProfitViewSession:
 
 
 class ProfitViewLine:
-    """One socket. `welcome`: the key has brought a message, or a connection that lasted, so it is good."""
+    """One socket.
+
+    `welcome`: the key has brought a message, or a connection that lasted, so it is good. `met_before`: this is not the
+    first connection.
+    """
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         self.subscriptions = subscriptions
         self.settings = settings
         self.by_stream = {subscription.stream: subscription for subscription in subscriptions}
         self.welcome = False
+        self.met_before = False
 
     def session(self, secrets: Mapping[str, str]) -> Session:
         """A session for a new connection."""
