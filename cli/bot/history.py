@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from cli import cells
 from cli.bot.levels import LEVELS, made_of
 from cli.bot.plan import MarketName
 from venues import VENUES, records, venue_named
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from venues.driver import Delivered
 
 MOST_LINE = 16 * 2**20
+YIELD_EVERY = 500  # lines or events, so that somebody can stop it
 _Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
@@ -83,11 +86,12 @@ _OTHER_TYPES = {str(kind.__struct_config__.tag) for kind in records.RECORD_TYPES
 
 
 async def fill(
-    path: Path, markets: Mapping[MarketName, Candles], say: Callable[[str], None], *, env: str | None
+    path: Path, markets: Mapping[MarketName, Candles], say: Callable[[str], None], *, env: str | None, now_ms: int
 ) -> None:
     """Fill the candles of the markets from a file, and say what was of no use.
 
-    `env` is the label of what the bot watches: history of another environment is told.
+    `env` is the label of what the bot watches: history of another environment is told, and so is what lies between
+    its end and `now_ms`, when the bot starts.
 
     Raises:
         SetupError: the file cannot be read, or a line of it is neither; the text names the line.
@@ -101,8 +105,10 @@ async def fill(
         for number, line in enumerate(chain([first], lines), start=1):
             if line.strip():
                 taken.line(path, number, line)
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
     taken.finish(path)
-    for words in taken.words(path, env):
+    for words in taken.words(path, env, now_ms):
         say(words)
 
 
@@ -196,7 +202,7 @@ class _Taken:
         for market in {*self._begun, *self._candles}:
             self._markets[market].history_done()
 
-    def words(self, path: Path, env: str | None) -> Iterator[str]:
+    def words(self, path: Path, env: str | None, now_ms: int) -> Iterator[str]:
         """What a person should know about it."""
         used = self.trades + self.candles
         others = sum(self._others.values())
@@ -213,11 +219,23 @@ class _Taken:
             yield f"{path}: no trade and no candle of the bot's markets is in it"
         else:
             yield f"{path}: {what} as history"
+            yield from self._gaps(path, now_ms)
         if self._too_long:
             yield f"{path}: its candles are too long for those of {' '.join(self._too_long)}, which start empty"
         strange = {label or "production" for label in self.envs if label not in (env, "replay")}
         if used and env != "replay" and strange:
             yield f"{path}: it is of {' and '.join(sorted(strange))}, the bot's markets are of {env or 'production'}"
+
+    def _gaps(self, path: Path, now_ms: int) -> Iterator[str]:
+        """A bot that trusts candles must know which of them nobody saw."""
+        for market in {*self._begun, *self._candles}:
+            candles = self._markets[market]
+            gap = now_ms - candles.latest
+            if candles.levels and gap > LEVELS[candles.levels[0]]:
+                yield (
+                    f"{path}: it ends {cells.duration(gap)} before the start; until then the candles of {market} carry "
+                    "its last close, with a volume of NaN"
+                )
 
 
 class _Mixed(MonError):
@@ -252,7 +270,13 @@ async def _play(path: Path, taken: _Taken) -> None:
         for line in venue.lines(asked, header.settings())
     ]
 
+    delivered = 0
+
     async def deliver(items: list[Delivered], now: Now) -> None:
+        nonlocal delivered
+        delivered += 1
+        if delivered % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
         for item in items:
             if isinstance(item, records.Trade | records.Candle):
                 taken.record(item)

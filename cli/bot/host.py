@@ -37,6 +37,7 @@ from venues.venue import BadFrame, Notice, Now, Subscription
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from cli.bot.follower import Follower
     from cli.bot.script import Bot
     from venues.driver import Delivered
     from venues.redaction import Redactor
@@ -60,13 +61,13 @@ class Host:
         words: Words,
         redactor: Redactor,
         *,
-        on_signal: Callable[[Signal], None] | None = None,
+        follower: Follower | None = None,
     ) -> None:
-        """`on_signal` gets each signal too, in the event loop, in order."""
+        """`follower` hears of signals and prices too, in the event loop, in order."""
         self._request = request
         self._words = words
         self._redactor = redactor
-        self._on_signal = on_signal
+        self._follower = follower
         self._clock = SystemClock()
         self._recording = None if request.replay is None else PeekedRecording(request.replay)
         self._pace = None if self._recording is None else Pace(self._clock)
@@ -121,6 +122,7 @@ class Host:
                 redirected(lambda line: self._voice.error(f"[{name}] {line}"), table=self._outlet.as_table)
             )
             self._runner.start()
+            self._look()
             try:
                 await self._run(link, stack)
             finally:
@@ -144,7 +146,9 @@ class Host:
         self._runner.bot = bot
         self._make_candles(bot, planned)
         await self._open_sources(planned)
-        await self._fill()
+        await self._unless_stopped(self._fill())
+        if self._stopping.is_set():
+            return
         try:
             label = next((label for label in self._runner.labels.values() if label is not None), None)
             self._outlet.open(label, list(map(str, self._markets)), self._on_output_end)
@@ -226,8 +230,10 @@ class Host:
 
     async def _fill(self) -> None:
         label = next((label for label in self._runner.labels.values() if label is not None), None)
+        begin = self._recording.first.at if self._recording is not None and self._recording.first is not None else None
+        now_ms = self._clock.now().epoch_ms if begin is None else begin
         for path in self._request.history:
-            await history.fill(path, self.candles, self._voice.say, env=label)
+            await history.fill(path, self.candles, self._voice.say, env=label, now_ms=now_ms)
 
     async def _serve(self, bot: Bot) -> None:
         """The bot's own feed and webhooks: where they are asked for, or where the script has routes."""
@@ -250,7 +256,6 @@ class Host:
     def _set_timers(self) -> None:
         if self._request.duration is not None:
             self._loop.call_later(self._request.duration / 1000, self._on_duration)
-        self._look()
 
     def _on_duration(self) -> None:
         if self._data_seen or not self._sources:
@@ -451,11 +456,19 @@ class Host:
             self._sizes_told.add(record.size_unit)
             self._voice.say(f"{market} has its sizes in {record.size_unit}: the script gets NaN for them")
         self._data_seen = True
+        if self._follower is not None:
+            self._tell_follower(self._follower, record)
         if record.__class__ is Quote:
             if market not in self._runner.down or self._recording is not None:
                 self._jobs.put_quote(market, Job("quote", record, now.epoch_ms, now.mono))
             return
         self._jobs.put(Job("trade" if record.__class__ is Trade else "candle", record, now.epoch_ms, now.mono))
+
+    def _tell_follower(self, follower: Follower, record: Any) -> None:
+        if record.__class__ is Quote:
+            follower.quote(record)
+        elif record.__class__ is Trade:
+            follower.trade(record)
 
     def _on_status(self, number: int, status: Status, now: Now) -> None:
         if status.reason is not None:
@@ -472,6 +485,9 @@ class Host:
                 self._jobs.drop_quote(market)
             if told.inline:
                 self._outlet.put(status)
+        if self._follower is not None:
+            for market in told.down:
+                self._follower.forget(*market)
         if not told.down and not told.live:
             words = in_words(status)
             if words is not None and (told.inline or self._outlet.as_table):
@@ -546,9 +562,9 @@ class Host:
     def _emit(self, record: Record) -> None:
         """In the script's thread, or one that it has started."""
         self._outlet.put(record)
-        if self._on_signal is not None and isinstance(record, Signal):
+        if self._follower is not None and isinstance(record, Signal):
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._on_signal, record)
+                self._loop.call_soon_threadsafe(self._follower.signal, record)
 
     def _send(self, frame: bytes) -> None:
         if self._server is not None:

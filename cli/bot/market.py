@@ -91,6 +91,11 @@ class Candles:
         """A picture of one level."""
         return self._series[level].bars()
 
+    @property
+    def latest(self) -> int:
+        """The venue's time up to which anything is known, in milliseconds since the epoch; -1: nothing is."""
+        return self._latest
+
     def known(self, level: str) -> bool:
         """Whether there is any candle of a level."""
         return not self._series[level].empty

@@ -172,7 +172,7 @@ class Runner(threading.Thread):
 
     def _in_turn(self, call: Callable[[], None]) -> None:
         """A webhook's handler, or the loading of the script; it reports what it raises itself."""
-        self.running = Running("a webhook" if self.bot is not None else "loading", None, time.monotonic())
+        self.running = Running("a webhook" if self.bot is not None else "loading the script", None, time.monotonic())
         self._market = self._time = self._came = None
         call()
         self.running = None

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,6 +204,43 @@ def test_the_documents_example_emits_where_rsi_passes_70_the_same_on_every_run(r
     assert [record["time"] for record in signals] == expected
     assert {(r["venue"], r["symbol"], r["side"], r["size"]) for r in signals} == {("nexus", SYMBOL, "short", -0.5)}
     assert runs(RSI, replay=recording).records == ran.records
+
+
+def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    heard: list[tuple[str, Any]] = []
+
+    class Follower:
+        def signal(self, signal: Any) -> None:
+            heard.append(("signal", signal.size))
+
+        def quote(self, quote: Any) -> None:
+            heard.append(("quote", quote.bid_price))
+
+        def trade(self, trade: Any) -> None:
+            heard.append(("trade", trade.price))
+
+        def forget(self, src: str, sym: str) -> None:
+            heard.append(("forget", (src, sym)))
+
+    path = tmp_path / "bot.py"
+    path.write_text(
+        HEAD + "class Signals(Link):\n"
+        "  def quote_update(self, src, sym, data): pass\n"
+        "  def trade_update(self, src, sym, data): self.signal(src, sym, size=0.5)\n",
+        encoding="utf-8",
+    )
+    request = BotRequest(path, replay=quotes_and_trades(tmp_path / "r.jsonl"), speed=math.inf, output="jsonl")
+    asyncio.run(host.Host(request, Words(), Redactor(), follower=Follower()).run())
+    assert [what for what in heard if what[0] != "signal"] == [
+        ("quote", 99),
+        ("trade", Decimal("100.5")),
+        ("quote", Decimal("99.5")),
+        ("forget", ("nexus", SYMBOL)),
+        ("trade", 102),
+        ("quote", 101),
+        ("trade", 103),
+    ]
+    assert heard.count(("signal", Decimal("0.5"))) == 3
 
 
 # --- scripts that do wrong -----------------------------------------------------------------------------------------
