@@ -28,10 +28,10 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         raise UsageError(f"{venue.name} has no stream {request.stream}; it has: {', '.join(venue.streams)}")
     symbols = request.names()
     if recording is not None:
-        symbols = _recorded_symbols(request, recording, venue)
+        symbols = _recorded_symbols(request, recording, venue, narrowing=offer.symbols == "any")
     if offer.symbols == "none" and symbols:
         raise UsageError(f"{request.stream} of {venue.name} takes no symbol, got {' '.join(symbols)}")
-    if offer.symbols != "none" and not symbols:
+    if offer.symbols in ("one", "many") and not symbols:
         raise UsageError(
             f"{request.stream} of {venue.name} needs a symbol, e.g. mon {request.stream} {venue.name} {venue.example}"
         )
@@ -81,11 +81,16 @@ def _recorded_subscription(recording: Recording | None, stream: str) -> Subscrip
     return Subscription(stream)
 
 
-def _recorded_symbols(request: StreamRequest, recording: Recording, venue: Venue) -> tuple[str, ...]:
+def _recorded_symbols(
+    request: StreamRequest, recording: Recording, venue: Venue, *, narrowing: bool
+) -> tuple[str, ...]:
+    """What the recording was made with; where names are only a filter, another one may be asked for (`narrowing`)."""
     header = recording.header
     if header.venue != venue.name:
         raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
     recorded = header.subscriptions[0].symbols if header.subscriptions else ()
+    if narrowing and request.names():
+        return request.names()
     if request.names() and request.names() != recorded:
         raise UsageError(f"{request.replay} is a recording of {' '.join(recorded) or 'no symbol'}")
     return recorded

@@ -68,6 +68,9 @@ TEMPLATE = """\
 # key_command = ["pass", "show", "nbt"]
 # version = "1.0"             # only for a hub that wants it (v=)
 
+[venues.profitview]
+# api_key_command = ["pass", "show", "profitview"]
+
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]
@@ -167,7 +170,7 @@ class Config:
 
     def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> Source | None:
         """The address that the user has set, if any."""
-        return self.find(venue, environment, profile, "url") or _from_environment(venue.name, None, "url")
+        return self.find(venue, environment, profile, "url") or set_by_variable(venue.name, None, "url")
 
     def address(self, venue: Venue, environment: str | None, profile: str | None) -> tuple[str, str | None]:
         """The venue's address and the label that its records carry.
@@ -196,7 +199,7 @@ class Config:
     def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source | None:
         """Where a value comes from; None when it is set nowhere."""
         own = environment if environment in venue.environments and environment != PRODUCTION else None
-        from_environment = _from_environment(venue.name, own, name)
+        from_environment = set_by_variable(venue.name, own, name)
         if from_environment is not None:
             return from_environment
         tables = []
@@ -434,7 +437,8 @@ def _variables(venue: Venue) -> dict[str, str]:
     return {variable(venue.name, environment, name): name for environment in own for name in names}
 
 
-def _from_environment(venue: str, environment: str | None, name: str) -> Source | None:
+def set_by_variable(venue: str, environment: str | None, name: str) -> Source | None:
+    """What a variable sets; an empty one sets nothing."""
     named = variable(venue, environment, name)
     value = os.environ.get(named)
     return Source("value", value, named) if value else None

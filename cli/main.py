@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # name → what the help says of it, where it is: `module:function`, or `module:app` of a group.
 COMMANDS = {
     "send": ("Send a trading signal to a hub.", "cli.send:send"),
+    "bot": ("Run a signal bot on the live streams of any venue.", "cli.bot.command:app"),
     "replay": ("Play a recording.", "cli.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.sim:sim"),
     "venues": ("The venues and the streams that each has.", "cli.venues:venues"),

@@ -11,27 +11,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import INTERRUPTED, TERMINATED
-from cli.options import SpeedParser
+from cli.options import DurationParser, SpeedParser
 from cli.output import print_out
 from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from venues.simulator import Simulator
 
+RECORDED = "nexus"  # the venue whose frames --trades writes
+SYMBOL = "SPOT_BTC_USDT"
+LATEST_START = 221_845_392_000_000  # the end of the year 8999: a year later is still a date
 
 EXAMPLES = """\b
 Examples:
   mon sim --port 9000
   eval "$(mon sim --show-env --port 9000)"
   mon sim --tape skl-usd.jsonl.gz --speed max --fault drop:5s
+  mon sim --trades 30d --seed 7 --out month.jsonl.gz
 """
 
 
 def sim(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any port that is free.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
-    rate: Annotated[float, typer.Option(min=0.001, max=1_000_000, help="Events of the order flow a second.")] = 20.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1_000_000,
+            help="Events of the order flow a second, 20 unless said otherwise; with --trades, trades a second, 0.1.",
+        ),
+    ] = None,
     tape: Annotated[Path | None, typer.Option(help="Play a tape of a real market instead of the random flow.")] = None,
     speed: Annotated[
         float | None, typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="Of the tape; 1 otherwise.")
@@ -45,10 +58,40 @@ def sim(
     show_env: Annotated[
         bool, typer.Option("--show-env", help="Only show the variables that lead to a simulator on --port.")
     ] = False,
+    trades: Annotated[
+        int | None,
+        typer.Option(
+            parser=DurationParser(),
+            metavar="DURATION",
+            help="Only write a recording of synthetic trades of so long, such as 30d, to --out.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the trades are written (FILE.gz: compressed); plays with --replay.")
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help=f"Of --trades: a symbol of {RECORDED}; {SYMBOL} unless said otherwise.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of --trades: when they begin, UTC; 2024-01-01 otherwise.")
+    ] = None,
+    quotes: Annotated[
+        bool, typer.Option("--quotes", help="Of --trades: a book of one level a side before each trade.")
+    ] = False,
 ) -> None:
-    """Run the simulator of all venues until stopped."""
+    """Run the simulator of all venues until stopped, or write synthetic trades."""
     from venues.simulator import Simulator, TapeError, environment
 
+    of_server = {"port": port, "tape": tape, "speed": speed, "fault": fault, "show-env": show_env}
+    of_trades = {"out": out, "symbol": symbol, "start": start, "quotes": quotes}
+    if trades is None:
+        _refuse(of_trades, "applies to --trades only")
+    else:
+        _refuse(of_server, "does not apply to --trades, which only writes a file")
+        if out is None:
+            raise UsageError("expected --trades with --out FILE, where they are written")
+        _write_trades(trades, out, seed=seed, rate=rate, symbol=symbol or SYMBOL, start=start, quotes=quotes)
+        return
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
     if show_env:
@@ -58,10 +101,57 @@ def sim(
         return
     faults = _faults(fault or [])
     try:
-        simulator = Simulator(seed=seed, rate=rate, tape=tape, speed=speed or 1.0, faults=faults, port=port)
+        simulator = Simulator(seed=seed, rate=rate or 20.0, tape=tape, speed=speed or 1.0, faults=faults, port=port)
     except TapeError as error:
         raise SetupError(str(error)) from None
     raise typer.Exit(asyncio.run(_serve(simulator)))
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"--{option} {why}")
+
+
+def _write_trades(
+    length_ms: int, out: Path, *, seed: int, rate: float | None, symbol: str, start: str | None, quotes: bool
+) -> None:
+    from cli.output import Words
+    from venues.simulator import synthetic
+
+    venue_named(RECORDED).check_symbol(symbol)
+    rate = rate or synthetic.RATE
+    if length_ms / 1000 * rate > synthetic.MOST_TRADES:
+        raise UsageError(
+            f"expected at most {synthetic.MOST_TRADES:,} trades, got {length_ms / 1000 * rate:,.0f}; "
+            "make --trades shorter or --rate lower"
+        )
+    start_ms = synthetic.START if start is None else _start_ms(start)
+    lines = synthetic.Trades(symbol, length_ms, seed=seed, rate=rate, start_ms=start_ms, quotes=quotes)
+    try:
+        synthetic.write(out, lines)
+    except OSError as error:
+        raise SetupError(f"cannot write the recording {out}: {error.strerror or error}") from error
+    played = f"mon candles {RECORDED} {symbol} --replay {shlex.quote(str(out))} --speed max"
+    Words().say(f"{lines.made.trades:,} trades of {symbol} are in {out}; e.g. {played}")
+
+
+def _start_ms(text: str) -> int:
+    """Milliseconds since the epoch from a date or a time, UTC unless it says otherwise."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        milliseconds = round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        milliseconds = -1
+    if not 0 <= milliseconds <= LATEST_START:
+        raise UsageError(
+            f'expected a date or a time such as 2024-01-01 or 2024-01-01T12:00 from 1970 to 9000, got "{text}"'
+        )
+    return milliseconds
 
 
 async def _serve(simulator: Simulator) -> int:

@@ -42,7 +42,7 @@ from venues.recording import Recorder, Recording, header_for
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states
+from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,8 +146,7 @@ class Watcher:
     def _open_output(self, settings: Settings) -> None:
         request = self._request
         if request.max_age is not None:
-            symbols = self._subscription.symbols
-            symbol = symbols[0] if len(symbols) == 1 else None
+            symbol = symbol_of(self._subscription)
             label = settings.label
             self._stages.append(
                 MaxAge(request.max_age, request.stream, venue=self._venue.name, env=label, symbol=symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks import b2trader, costs
+from tests.benchmarks import b2trader, bot, costs
 
 
 def test_costs_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +18,10 @@ def test_b2trader_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.setattr(b2trader, "ROUNDS", 1)
     b2trader.run()
     assert "bytes to merged book" in capsys.readouterr().out
+
+
+def test_bot_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bot, "TRADES", 500)
+    monkeypatch.setattr(bot, "TURNS", 1)
+    bot.run()
+    assert "bot with one candle callback" in capsys.readouterr().out

@@ -677,6 +677,12 @@ nbt production
   key: missing (MON_NBT_KEY or the config file)
 nbt sim
   nothing is needed
+profitview production
+  address: wss://profitview.net (built in)
+  proxy: from HTTPS_PROXY
+  api_key: missing (MON_PROFITVIEW_API_KEY or the config file)
+profitview sim
+  nothing is needed
 [venues.later] is for a venue that this mon does not have
 nexus production --profile second
   address: wss://by.hand.example (url under [venues.nexus] in {path})

@@ -32,6 +32,7 @@ VENUES = {
     ),
     "jayx": Entry("venues.jayx:JAYX", "book trades quotes candles orders positions balance ping"),
     "nbt": Entry("venues.nbt:NBT", "signals feed ping"),
+    "profitview": Entry("venues.profitview:PROFITVIEW", "feed ping"),
 }
 
 

@@ -408,7 +408,7 @@ class B2TraderLine:
         match B2TRADER.streams[subscription.stream].symbols:
             case "none":
                 return [self.account_id]
-            case "many":
+            case "many" | "any":
                 return [self.account_id, list(dict.fromkeys(symbols))]
             case "one":
                 scale = f"@{subscription.interval}" if subscription.stream == "candles" else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Confirmed, Item, Lost, Notice, Now, Out, Receipt, Refused, StreamState
+from venues.venue import BadFrame, Confirmed, Item, Lost, Notice, Now, Out, Receipt, Refused, StreamState, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,10 +85,7 @@ class Driver:
         self._label = label
         self._retries = retries
         self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
-        self._symbols = {
-            subscription.stream: subscription.symbols[0] if len(subscription.symbols) == 1 else None
-            for subscription in subscriptions
-        }
+        self._symbols = {subscription.stream: symbol_of(subscription) for subscription in subscriptions}
         self._failures = 0
         self._draw = 0.0
         self._opened_at: float | None = None

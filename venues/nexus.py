@@ -550,13 +550,13 @@ class Nexus:
     required: Collection[str] = ()
     example = "SPOT_BTC_USDT"
     streams: Mapping[str, Offer] = {
-        "book": Offer("BOOK"),
-        "trades": Offer("TRADE"),
-        "quotes": Offer("from the book"),
-        "candles": Offer("from trades"),
-        "orders": Offer("ORDER_UPDATE", partial=True),
-        "fills": Offer("TRANSACTION"),
-        "positions": Offer("POSITIONS", partial=True),
+        "book": Offer("BOOK", unasked=True),
+        "trades": Offer("TRADE", unasked=True),
+        "quotes": Offer("from the book", unasked=True),
+        "candles": Offer("from trades", unasked=True),
+        "orders": Offer("ORDER_UPDATE", partial=True, unasked=True),
+        "fills": Offer("TRANSACTION", unasked=True),
+        "positions": Offer("POSITIONS", partial=True, unasked=True),
         "ping": Offer("JSON PING"),
     }
 

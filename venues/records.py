@@ -252,6 +252,7 @@ class Message(Record, frozen=True, kw_only=True, tag="message"):
 
     topic: str
     data: Any = None
+    extra: Extra | None = None
 
 
 class Pong(Record, frozen=True, kw_only=True, tag="pong"):

@@ -14,7 +14,8 @@ Kind = Literal["state", "event"]
 class Stream:
     """One stream of the contract.
 
-    `keyed` streams are sets of rows (orders, balances, …) whose full state ends with a `snapshot_end`.
+    `keyed` streams are sets of rows (orders, balances, …) whose full state ends with a `snapshot_end`. What is named
+    after the venue are the venue's symbols, or `topics`.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Stream:
     record: type[records.Record]
     title: str
     keyed: bool = False
+    topics: bool = False
 
 
 STREAMS = {
@@ -40,7 +42,7 @@ STREAMS = {
         Stream("balance", "state", records.Balance, "balances", keyed=True),
         Stream("margin", "state", records.Margin, "margin of the account"),
         Stream("signals", "event", records.Signal, "trading signals"),
-        Stream("feed", "event", records.Message, "messages of a private feed"),
+        Stream("feed", "event", records.Message, "messages of a private feed", topics=True),
         Stream("ping", "event", records.Pong, "round trip to the venue, one a second"),
     )
 }

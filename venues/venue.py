@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from venues.errors import MonError
 from venues.records import Record
+from venues.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
@@ -202,22 +203,33 @@ class Settings:
 class Offer:
     """What a venue has for one stream: its own name for the source, how many symbols it takes.
 
+    `many` are one or more, `any` are none or more: a filter, and without one everything comes. What takes many symbols
+    is a set of rows, whose full state ends with a `snapshot_end` as that of a keyed stream does.
+
     `partial`: there is no snapshot, only changes since connecting. `public`: no secret is needed. `options`: what the
     venue is asked with beside the symbol (`interval`, or an option of its own), so that a recording made with one
-    value cannot be played with another. What takes many symbols is a set of rows, whose
-    full state ends with a `snapshot_end` as that of a keyed stream does.
+    value cannot be played with another. `unasked`: it comes on every connection of the symbol, whatever was subscribed,
+    so a recording of one such stream holds all of them.
     """
 
     source: str
-    symbols: Literal["none", "one", "many"] = "one"
+    symbols: Literal["none", "one", "many", "any"] = "one"
     partial: bool = False
     public: bool = False
     options: Collection[str] = ()
+    unasked: bool = False
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
     """Whether a `snapshot_end` tells when everything is there."""
     return (stream.keyed or (stream.kind == "state" and offer.symbols == "many")) and not offer.partial
+
+
+def symbol_of(subscription: Subscription) -> str | None:
+    """The symbol that all of a subscription is about; None where it has several, or topics instead."""
+    if STREAMS[subscription.stream].topics or len(subscription.symbols) != 1:
+        return None
+    return subscription.symbols[0]
 
 
 class Session(Protocol):

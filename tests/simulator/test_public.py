@@ -63,13 +63,15 @@ def test_the_environment_points_at_every_venue() -> None:
         ),
         "MON_NBT_URL": "ws://127.0.0.1:4711/nbt",
         "MON_NBT_KEY": "simulated-nbt-key",
+        "MON_PROFITVIEW_URL": "ws://127.0.0.1:4711/profitview",
+        "MON_PROFITVIEW_API_KEY": "simulated-profitview-api-key",
     }
     assert markets("b2trader") == ["spot.btc_usdt", "spot.eth_usdt", "spot.sol_usdt"]
     assert markets("jayx") == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     assert markets("nbt") == []
     assert markets("nexus") == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
     with pytest.raises(
-        ValueError, match="expected a simulated venue, one of nexus, b2trader, jayx, nbt; got 'nowhere'"
+        ValueError, match="expected a simulated venue, one of nexus, b2trader, jayx, nbt, profitview; got 'nowhere'"
     ):
         markets("nowhere")
 

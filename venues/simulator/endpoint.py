@@ -112,8 +112,8 @@ class Service(Protocol):
 class Endpoint(Protocol):
     """One simulated venue.
 
-    `symbols` are its names for the markets, none where it has no markets; `credentials` is what it accepts; `scheme`
-    is that of its address.
+    `symbols` are its names for the markets, or the topics of its feed with the market that each is about; none where it
+    has neither. `credentials` is what it accepts; `scheme` is that of its address.
     """
 
     name: ClassVar[str]

@@ -9,12 +9,13 @@ from venues.simulator.b2trader import B2Trader
 from venues.simulator.jayx import JayX
 from venues.simulator.nbt import Nbt
 from venues.simulator.nexus import Nexus
+from venues.simulator.profitview import ProfitView
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint
     from venues.simulator.world import World
 
-ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader, JayX, Nbt)
+ENDPOINTS: Final[tuple[type[Endpoint], ...]] = (Nexus, B2Trader, JayX, Nbt, ProfitView)
 HOST: Final = "127.0.0.1"
 
 
@@ -37,7 +38,7 @@ def address(venue: type[Endpoint], port: int) -> str:
 
 
 def markets(venue: str) -> list[str]:
-    """The venue's names of its markets, none where it has no markets.
+    """The venue's names of its markets, or the topics of its feed; none where it has neither.
 
     Raises:
         ValueError: no such venue is simulated.

@@ -1,0 +1,311 @@
+"""Candles of one length as a bot sees them: the last 360, as numpy arrays."""
+
+from __future__ import annotations
+
+import operator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+import numpy as np
+
+from venues.candles import start_of
+from venues.numbers import add
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+SIZE = 360
+
+OPEN, HIGH, LOW, CLOSE, VOLUME, COMPLETE, FIRST, LAST = range(8)
+_PRICES = slice(OPEN, CLOSE + 1)
+_SHOWN = slice(OPEN, COMPLETE + 1)
+_EVER = float("-inf")
+NAN = float("nan")
+
+
+class Bars:
+    """The last 360 candles, oldest first, as they were when the callback was called: nothing changes them later.
+
+    `opens`, `highs`, `lows`, `closes`, `volumes` are float64 arrays of 360, `times` (int64) the starts in milliseconds
+    since the epoch. What is not known is NaN: candles before the first one, and the volume of an interval that was
+    not seen. `complete` tells for each candle whether all of it was seen. `bars[i]` is one candle as a dict.
+    """
+
+    __slots__ = ("_last", "_length", "_values")
+
+    def __init__(self, values: NDArray[np.float64], last: int, length: int) -> None:
+        """`values` belongs to the bars from now on; `last` is the start of the last candle."""
+        self._values = values
+        self._last = last
+        self._length = length
+
+    @property
+    def opens(self) -> NDArray[np.float64]:
+        """The first prices."""
+        return self._row(OPEN)
+
+    @property
+    def highs(self) -> NDArray[np.float64]:
+        """The highest prices."""
+        return self._row(HIGH)
+
+    @property
+    def lows(self) -> NDArray[np.float64]:
+        """The lowest prices."""
+        return self._row(LOW)
+
+    @property
+    def closes(self) -> NDArray[np.float64]:
+        """The last prices."""
+        return self._row(CLOSE)
+
+    @property
+    def volumes(self) -> NDArray[np.float64]:
+        """What was traded."""
+        return self._row(VOLUME)
+
+    @property
+    def times(self) -> NDArray[np.int64]:
+        """The starts of the candles, in milliseconds since the epoch."""
+        count = len(self)
+        return np.arange(1 - count, 1, dtype=np.int64) * self._length + self._last
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Whether all of a candle was seen."""
+        complete: NDArray[np.bool_] = self._values[COMPLETE] == 1.0
+        return complete
+
+    def __len__(self) -> int:
+        return int(self._values.shape[1])
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        count = len(self)
+        if isinstance(index, slice):
+            return [self._candle(place) for place in range(*index.indices(count))]
+        place = operator.index(index)
+        if not -count <= place < count:
+            raise IndexError(f"expected an index from {-count} to {count - 1}, got {place}")
+        return self._candle(place % count)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self._candle(place) for place in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} candles, the last {self[-1]}>"
+
+    def _row(self, row: int) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = self._values[row]
+        return values
+
+    def _candle(self, place: int) -> dict[str, Any]:
+        opened, high, low, close, volume = self._values[OPEN : VOLUME + 1, place].tolist()
+        time = self._last - (len(self) - 1 - place) * self._length
+        return {"time": time, "open": opened, "high": high, "low": low, "close": close, "volume": volume}
+
+
+class Together(NamedTuple):
+    """Some candles as one: open, high, low, close; whether all of it was seen; the time of its last trade."""
+
+    prices: tuple[float, float, float, float]
+    volume: Decimal | None
+    complete: bool
+    until: int
+
+
+class Series:
+    """The candles of one market and one length, built from trades or from whole candles.
+
+    An interval without a trade carries the last close, with a volume of 0, or NaN where it was not watched. A trade
+    that comes late is counted where its time belongs, as long as that is among the candles kept.
+    """
+
+    def __init__(self, length: int, size: int = SIZE) -> None:
+        """`length` in milliseconds; `size` candles are kept."""
+        self.length = length
+        self._size = size
+        self._capacity = 3 * size
+        self._rows = np.full((8, self._capacity), NAN)
+        self._rows[COMPLETE] = 0.0
+        self._end = size
+        self._start: int | None = None  # of the last candle
+        # The last candle, as Python's own numbers, which are quicker; `_settle` puts it among the rows.
+        self._open = self._high = self._low = self._close = NAN
+        self._volume: Decimal | None = None  # exactly; None: not known
+        self._complete = False
+        self._first = self._last = 0
+        self._settled = True
+        self._unseen = (_EVER, _EVER)
+
+    def unseen(self, since: float, until: float) -> None:
+        """Between these times (milliseconds, the venue's) trades may have been missed."""
+        begin, end = self._unseen
+        self._unseen = (since, until) if self._start is None or end <= self._start else (min(begin, since), until)
+        if self._start is not None and self._not_all_seen(self._start):
+            self._complete, self._settled = False, False
+
+    def trade(self, time: int, price: float, size: Decimal | None) -> None:
+        """One trade."""
+        start = start_of(time, self.length)
+        if self._start is None or start > self._start:
+            self._begin(start)
+            self._set(time, time, (price, price, price, price), size, complete=not self._not_all_seen(start))
+        elif start == self._start:
+            self._extend(time, price, size)
+        else:
+            self._extend_earlier(start, time, price, size)
+
+    def candle(
+        self,
+        start: int,
+        prices: tuple[float, float, float, float],
+        volume: Decimal | None,
+        *,
+        complete: bool,
+        until: int | None = None,
+    ) -> None:
+        """A whole candle (open, high, low, close), in the place of what is known of it.
+
+        `until` is the time of the last trade in it.
+        """
+        last = start + self.length - 1 if until is None else until
+        if self._start is None or start >= self._start:
+            if start != self._start:
+                self._begin(start)
+            self._set(start, last, prices, volume, complete=complete)
+            return
+        place = self._place(start)
+        if place is not None:
+            self._rows[_PRICES, place] = prices
+            self._rows[VOLUME, place] = NAN if volume is None else float(volume)
+            self._rows[[COMPLETE, FIRST, LAST], place] = (float(complete), start, last)
+            self._carry(place)
+
+    def together(self, start: int, end: int) -> Together | None:
+        """What lies between two times as one candle; None when nothing does."""
+        if self._start is None:
+            return None
+        self._settle()
+        last = self._end - 1 - max(0, (self._start - end + self.length) // self.length)
+        first = max(self._end - self._size, self._end - 1 - (self._start - start) // self.length)
+        rows = self._rows[:, first : last + 1]
+        traded = ~np.isnan(rows[OPEN])
+        if not traded.any():
+            return None
+        rows = rows[:, traded]
+        whole = bool((rows[COMPLETE] == 1.0).all()) and start_of(start, self.length) == start and bool(traded.all())
+        prices = (float(rows[OPEN, 0]), float(rows[HIGH].max()), float(rows[LOW].min()), float(rows[CLOSE, -1]))
+        until = start if np.isnan(rows[LAST]).all() else int(np.nanmax(rows[LAST]))
+        return Together(prices, _sum(rows[VOLUME]), whole, until)
+
+    def bars(self) -> Bars:
+        """A picture of the candles, and the caller's own."""
+        assert self._start is not None, "there is no candle yet"
+        self._settle()
+        return Bars(self._rows[_SHOWN, self._end - self._size : self._end].copy(), self._start, self.length)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no candle yet."""
+        return self._start is None
+
+    def _set(
+        self,
+        first: int,
+        last: int,
+        prices: tuple[float, float, float, float],
+        volume: Decimal | None,
+        *,
+        complete: bool,
+    ) -> None:
+        """The values of the last candle."""
+        self._open, self._high, self._low, self._close = prices
+        self._first, self._last, self._volume, self._complete = first, last, volume, complete
+        self._settled = False
+
+    def _settle(self) -> None:
+        if not self._settled:
+            volume = NAN if self._volume is None else float(self._volume)
+            prices = (self._open, self._high, self._low, self._close)
+            self._rows[:, self._end - 1] = (*prices, volume, self._complete, self._first, self._last)
+            self._settled = True
+
+    def _extend(self, time: int, price: float, size: Decimal | None) -> None:
+        if price > self._high:
+            self._high = price
+        elif price < self._low:
+            self._low = price
+        if time >= self._last:
+            self._close, self._last = price, time
+        elif time < self._first:
+            self._open, self._first = price, time
+        self._volume = None if self._volume is None or size is None else add(self._volume, size)
+        self._settled = False
+
+    def _extend_earlier(self, start: int, time: int, price: float, size: Decimal | None) -> None:
+        place = self._place(start)
+        if place is None:
+            return
+        rows, volume = self._rows, NAN if size is None else float(size)
+        if np.isnan(rows[FIRST, place]):  # nothing was known to have been traded in it
+            rows[_PRICES, place] = price
+            rows[[VOLUME, FIRST, LAST], place] = (volume, time, time)
+        else:
+            rows[HIGH, place] = max(rows[HIGH, place], price)
+            rows[LOW, place] = min(rows[LOW, place], price)
+            rows[VOLUME, place] += volume
+            if time >= rows[LAST, place]:
+                rows[[CLOSE, LAST], place] = (price, time)
+            elif time < rows[FIRST, place]:
+                rows[[OPEN, FIRST], place] = (price, time)
+        self._carry(place)
+
+    def _carry(self, place: int) -> None:
+        """The empty candles after a place have its close."""
+        rows, after = self._rows, place + 1
+        while after < self._end and np.isnan(rows[FIRST, after]):
+            rows[_PRICES, after] = rows[CLOSE, place]
+            after += 1
+
+    def _place(self, start: int) -> int | None:
+        assert self._start is not None
+        place = self._end - 1 - (self._start - start) // self.length
+        return place if place >= self._end - self._size else None
+
+    def _begin(self, start: int) -> None:
+        """Room for a candle that begins at `start`, with the empty ones before it."""
+        if self._start is None:
+            self._start = start
+            return
+        self._settle()
+        steps = (start - self._start) // self.length
+        empty = min(steps - 1, self._size)
+        room = empty + 1
+        close = self._rows[CLOSE, self._end - 1]
+        if self._end + room > self._capacity:
+            self._rows[:, : self._size] = self._rows[:, self._end - self._size : self._end].copy()
+            self._end = self._size
+        before, self._end = self._end, self._end + room
+        for place in range(before, self._end - 1):
+            missed = self._not_all_seen(start - (self._end - 1 - place) * self.length)
+            self._rows[:, place] = (close, close, close, close, NAN if missed else 0.0, float(not missed), NAN, NAN)
+        self._start = start
+
+    def _not_all_seen(self, start: int) -> bool:
+        begin, end = self._unseen
+        return start < end and start + self.length > begin
+
+
+def _sum(volumes: NDArray[np.float64]) -> Decimal | None:
+    total: Decimal | None = Decimal(0)
+    for volume in volumes.tolist():
+        total = None if total is None or volume != volume else add(total, Decimal(repr(volume)))
+    return total

@@ -1,0 +1,166 @@
+"""What a bot emits, checked: a signal's figures and a message's data. Pure.
+
+Whatever is wrong is raised as `ValueError` or `TypeError`, so that the script's own line is in the traceback.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from venues.errors import BadMessage
+from venues.numbers import number, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KINDS = ("size", "mid", "bid", "ask", "quote")
+LONGEST_MESSAGE = 16 * 2**20  # bytes: what a reader of the feed takes at most
+DEEPEST = 100
+_ONE = Decimal(1)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dict[str, Any]:
+    """The one figure of a signal under its name, as `Decimal`; `quote` may be `[bid, ask]`.
+
+    Raises:
+        ValueError: not exactly one of size, mid, bid, ask and quote, or a figure out of its range.
+    """
+    for name, value in (("src", src), ("sym", sym)):
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"expected a text as {name}, got {_what(value)}")
+    said = [kind for kind in KINDS if given[kind] is not None]
+    if len(said) != 1:
+        raise ValueError(f"expected exactly one of size, mid, bid, ask and quote, got {' and '.join(said) or 'none'}")
+    kind = said[0]
+    value = given[kind]
+    if kind == "quote" and not isinstance(value, numbers.Number) and _items(value) is not None:
+        return {"quote": _bid_and_ask(value)}
+    figure = _figure(value, kind)
+    if kind == "size" and not -_ONE <= figure <= _ONE:
+        raise ValueError(f"expected a size from -1 to 1, got {shown(value)}")
+    return {kind: figure}
+
+
+def _bid_and_ask(value: object) -> list[Decimal]:
+    items = _items(value) or []
+    if len(items) != 2:
+        raise ValueError(f"expected a number or [bid, ask] as quote, got {len(items)} values: {shown(value)}")
+    bid, ask = _figure(items[0], "the bid of quote"), _figure(items[1], "the ask of quote")
+    if bid > ask:
+        raise ValueError(f"expected a bid of at most the ask as quote, got {shown(value)}")
+    return [bid, ask]
+
+
+def _items(value: object) -> list[object] | None:
+    if isinstance(value, list | tuple):
+        return list(value)
+    listed = value.tolist() if callable(getattr(value, "tolist", None)) else None  # type: ignore[attr-defined]
+    return listed if isinstance(listed, list) else None
+
+
+def _figure(value: object, name: str) -> Decimal:
+    """A number of Python's or numpy's."""
+    if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
+        value = value.item()  # type: ignore[attr-defined]
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError(f"expected a number as {name}, got {_what(value)}")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"expected a finite number as {name}, got {value}")
+        value = Decimal(repr(float(value)))
+    try:
+        return number(int(value) if isinstance(value, int) else Decimal(value), name)
+    except BadMessage as error:
+        raise ValueError(str(error).replace(f" at `{name}`", f" as {name}")) from None
+
+
+def _what(value: object) -> str:
+    return "None" if value is None else f"{shown(value)} ({type(value).__name__})"
+
+
+# --- messages ------------------------------------------------------------------------------------------------------
+
+
+def message(topic: object, data: object) -> tuple[Any, bytes]:
+    """The data as plain JSON values, and the frame `{"type": topic, "data": …}`.
+
+    Numbers and arrays of numpy, tuples, `Decimal`, dates and times become JSON; NaN and infinity become null.
+
+    Raises:
+        TypeError: something in it has no place in JSON; the text names its type and where it is.
+        ValueError: it is too deep, too large, or holds itself.
+    """
+    if not isinstance(topic, str):
+        raise TypeError(f"expected a text as topic, got {_what(topic)}")
+    if not topic:
+        raise ValueError("expected a text as topic, got an empty one")
+    plain = _plain(data, "data", 0)
+    try:
+        frame = _ENCODER.encode({"type": topic, "data": plain})
+    except (OverflowError, UnicodeEncodeError, ValueError) as error:
+        raise ValueError(f"expected data that JSON can carry: {error}") from None
+    if len(frame) > LONGEST_MESSAGE:
+        raise ValueError(f"expected at most 16 MiB as data, got {len(frame) / 2**20:.1f} MiB")
+    return plain, frame
+
+
+def _plain(value: Any, where: str, depth: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if depth > DEEPEST:
+        raise ValueError(f"expected data at most {DEEPEST} levels deep, got more (does it hold itself?)")
+    if isinstance(value, dict):
+        return {_key(key, where): _plain(item, f"{where}[{key!r}]", depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}[{place}]", depth + 1) for place, item in enumerate(value)]
+    if isinstance(value, Decimal):
+        return _decimal(value, where)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if type(value).__name__ in ("datetime64", "timedelta64"):
+        return str(value)
+    if callable(getattr(value, "tolist", None)):
+        listed = value.tolist()
+        if isinstance(listed, list | bool | int | float | str) or listed is None:
+            return _plain(listed, where, depth + 1)
+    raise TypeError(f"expected what JSON can carry at {shown_path(where)}, got a {type(value).__name__}")
+
+
+def _decimal(value: Decimal, where: str) -> Decimal | None:
+    if not value.is_finite():
+        return None
+    try:
+        return number(value, where)
+    except BadMessage as error:
+        raise ValueError(str(error)) from None
+
+
+def _key(key: object, where: str) -> str:
+    """A key as JSON has it, from what Python's own json takes."""
+    if isinstance(key, str):
+        return str(key)
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    if callable(getattr(key, "item", None)) and getattr(key, "shape", None) == ():
+        key = key.item()  # type: ignore[attr-defined]
+    if isinstance(key, int | float | Decimal):
+        return str(key)
+    raise TypeError(f"expected texts as the keys of {shown_path(where)}, got a {type(key).__name__}")
+
+
+def shown_path(where: str) -> str:
+    """A path, short enough for a message."""
+    return where if len(where) <= 80 else where[:79] + "…"

@@ -1,0 +1,377 @@
+"""Candles from before the start: from a recording, or from lines that `mon trades` or `mon candles` printed."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections import Counter
+from decimal import Decimal
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from cli import cells
+from cli.bot.levels import LEVELS, made_of
+from cli.bot.plan import MarketName
+from venues import VENUES, records, venue_named
+from venues.candles import interval_ms
+from venues.decoding import DECODE_ERRORS, explain
+from venues.errors import BadMessage, MonError, RecordingError, SetupError, UsageError
+from venues.numbers import JsonNumber, not_negative, positive, positive_text, text_number
+from venues.recording import Recording, play
+from venues.venue import Now, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from cli.bot.market import Candles
+    from venues.driver import Delivered
+
+MOST_LINE = 16 * 2**20
+YIELD_EVERY = 500  # lines or events, so that somebody can stop it
+_Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+
+
+class _Common(Struct, frozen=True, kw_only=True, tag_field="type"):
+    venue: str
+    received: _Time
+    symbol: str | None = None
+    time: _Time | None = None
+    price_unit: str | None = None
+    size_unit: str | None = None
+
+
+class _Trade(_Common, frozen=True, kw_only=True, tag="trade"):
+    symbol: str
+    price: JsonNumber | str
+    size: JsonNumber | str
+    side: Literal["buy", "sell"]
+
+
+class _Candle(_Common, frozen=True, kw_only=True, tag="candle"):
+    symbol: str
+    interval: str
+    start: _Time
+    end: _Time
+    open: JsonNumber | str
+    high: JsonNumber | str
+    low: JsonNumber | str
+    close: JsonNumber | str
+    volume: JsonNumber | str | None = None
+    closed: bool
+    complete: bool
+
+
+class _Status(_Common, frozen=True, kw_only=True, tag="status"):
+    stream: str
+    state: records.State
+    reason: str | None = None
+
+
+class _Kind(Struct, frozen=True):
+    type: str
+    env: str | None = None
+
+
+_LINE: msgspec.json.Decoder[_Trade | _Candle | _Status] = msgspec.json.Decoder(
+    _Trade | _Candle | _Status, float_hook=Decimal
+)
+_KIND = msgspec.json.Decoder(_Kind)
+_HEADER_KIND = msgspec.json.Decoder(dict[str, Any])
+_OTHER_TYPES = {str(kind.__struct_config__.tag) for kind in records.RECORD_TYPES} - {"trade", "candle", "status"}
+
+
+async def fill(
+    path: Path, markets: Mapping[MarketName, Candles], say: Callable[[str], None], *, env: str | None, now_ms: int
+) -> None:
+    """Fill the candles of the markets from a file, and say what was of no use.
+
+    `env` is the label of what the bot watches: history of another environment is told, and so is what lies between
+    its end and `now_ms`, when the bot starts.
+
+    Raises:
+        SetupError: the file cannot be read, or a line of it is neither; the text names the line.
+    """
+    lines = _lines(path)
+    first = next(lines, b"")
+    taken = _Taken(markets)
+    if _is_recording(first):
+        await _play(path, taken)
+    else:
+        for number, line in enumerate(chain([first], lines), start=1):
+            if line.strip():
+                taken.line(path, number, line)
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+    taken.finish(path)
+    for words in taken.words(path, env, now_ms):
+        say(words)
+
+
+class _Taken:
+    """Sorts what a history has by market, and counts what is of no use."""
+
+    def __init__(self, markets: Mapping[MarketName, Candles]) -> None:
+        self.trades = 0
+        self.candles = 0
+        self.envs: set[str | None] = set()
+        self._markets = markets
+        self._candles: dict[MarketName, list[records.Candle]] = {}
+        self._begun: set[MarketName] = set()
+        self._others: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._too_long: dict[str, None] = {}
+
+    def line(self, path: Path, number: int, line: bytes) -> None:
+        """One line that a stream's command printed."""
+        try:
+            kind = _KIND.decode(line)
+            if kind.type in _OTHER_TYPES:
+                self._kinds[kind.type] += 1
+                return
+            read = _LINE.decode(line)
+            if isinstance(read, _Status):
+                self.status(read.venue, read.symbol, read.stream, read.state, read.reason, read.received)
+                return
+            record = _trade(read) if isinstance(read, _Trade) else _candle(read)
+        except (*DECODE_ERRORS, BadMessage, UsageError) as error:
+            words = explain(error) if isinstance(error, DECODE_ERRORS) else str(error)
+            raise SetupError(
+                f"{path}, line {number}: expected a trade or a candle as `mon trades` or `mon candles` prints them: "
+                f"{words}"
+            ) from None
+        self.envs.add(kind.env)
+        try:
+            self.record(record)
+        except _Mixed as mixed:
+            raise SetupError(f"{path}, line {number}: {mixed}") from None
+
+    def record(self, record: records.Trade | records.Candle) -> None:
+        """One record."""
+        market = MarketName(record.venue, record.symbol or "")
+        candles = self._markets.get(market)
+        if candles is None:
+            self._others[str(market)] += 1
+        elif record.price_unit is not None:
+            raise _Mixed(f"expected prices, got them in {record.price_unit}")
+        elif isinstance(record, records.Candle):
+            if market in self._begun:
+                raise _Mixed(f"expected trades or candles of {market}, got both")
+            self._candles.setdefault(market, []).append(record)
+            self.candles += 1
+        else:
+            if market in self._candles:
+                raise _Mixed(f"expected trades or candles of {market}, got both")
+            if market not in self._begun:
+                self._begun.add(market)
+                candles.live(record.received)
+            candles.trade(record)
+            self.trades += 1
+
+    def status(self, venue: str, symbol: str | None, stream: str, state: str, reason: str | None, at: int) -> None:
+        """A change of a stream's state: between two trades something may be missing."""
+        if stream not in ("trades", "candles"):
+            return
+        for market, candles in self._markets.items():
+            if market in self._begun and market.venue == venue and symbol in (None, market.symbol):
+                if state != "live" or reason is not None:
+                    candles.down(at)
+                if state == "live":
+                    candles.live(at)
+
+    def finish(self, path: Path) -> None:
+        """The candles of each market: for each level the longest that it can be put together from."""
+        for market, gathered in self._candles.items():
+            candles = self._markets[market]
+            by_interval = {
+                interval: list(group)
+                for interval, group in groupby(
+                    sorted(gathered, key=lambda candle: candle.interval), key=lambda candle: candle.interval
+                )
+            }
+            for interval in sorted(by_interval, key=interval_ms):
+                wanted = [level for level in candles.levels if made_of(LEVELS[level], by_interval) == interval]
+                candles.history_candles(by_interval[interval], wanted)
+            self._too_long.update(
+                (level, None) for level in candles.levels if made_of(LEVELS[level], by_interval) is None
+            )
+        for market in {*self._begun, *self._candles}:
+            self._markets[market].history_done()
+
+    def words(self, path: Path, env: str | None, now_ms: int) -> Iterator[str]:
+        """What a person should know about it."""
+        used = self.trades + self.candles
+        others = sum(self._others.values())
+        what = " and ".join(
+            f"{count:,} {name}" for count, name in ((self.trades, "trades"), (self.candles, "candles")) if count
+        )
+        if others:
+            names = ", ".join(list(self._others)[:3]) + (", …" if len(self._others) > 3 else "")
+            yield f"{path}: {others:,} of {used + others:,} records are of other markets ({names}) and were left out"
+        if self._kinds:
+            names = ", ".join(self._kinds)
+            yield f"{path}: {sum(self._kinds.values()):,} lines are neither trades nor candles ({names})"
+        if not used:
+            yield f"{path}: no trade and no candle of the bot's markets is in it"
+        else:
+            yield f"{path}: {what} as history"
+            yield from self._gaps(path, now_ms)
+        if self._too_long:
+            yield f"{path}: its candles are too long for those of {' '.join(self._too_long)}, which start empty"
+        strange = {label or "production" for label in self.envs if label not in (env, "replay")}
+        if used and env != "replay" and strange:
+            yield f"{path}: it is of {' and '.join(sorted(strange))}, the bot's markets are of {env or 'production'}"
+
+    def _gaps(self, path: Path, now_ms: int) -> Iterator[str]:
+        """A bot that trusts candles must know which of them nobody saw."""
+        for market in {*self._begun, *self._candles}:
+            candles = self._markets[market]
+            gap = now_ms - candles.latest
+            if candles.levels and gap > LEVELS[candles.levels[0]]:
+                yield (
+                    f"{path}: it ends {cells.duration(gap)} before the start; until then the candles of {market} carry "
+                    "its last close, with a volume of NaN"
+                )
+
+
+class _Mixed(MonError):
+    """A record that does not fit those before it."""
+
+
+# --- a recording ---------------------------------------------------------------------------------------------------
+
+
+async def _play(path: Path, taken: _Taken) -> None:
+    from venues.driver import Driver
+
+    recording = Recording(path)
+    header = recording.header
+    if header.venue not in VENUES:
+        raise RecordingError(
+            f"expected a recording of a venue ({', '.join(VENUES)}), got one of {header.venue}: {path}"
+        )
+    venue = venue_named(header.venue)
+    asked = [
+        Subscription(s.stream, s.symbols, depth=s.depth, interval=s.interval, options=s.options)
+        for s in header.subscriptions
+    ]
+    along = (
+        [s for s in asked if venue.streams[s.stream].unasked] if all(s.stream in venue.streams for s in asked) else []
+    )
+    if along and venue.streams.get("trades") is not None and venue.streams["trades"].unasked:
+        asked = [Subscription("trades", symbols) for symbols in dict.fromkeys(s.symbols for s in along)]
+    taken.envs.add(header.env)
+    drivers = [
+        Driver(line, line.subscriptions, venue=venue.name, label="replay")
+        for line in venue.lines(asked, header.settings())
+    ]
+
+    delivered = 0
+
+    async def deliver(items: list[Delivered], now: Now) -> None:
+        nonlocal delivered
+        delivered += 1
+        if delivered % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        for item in items:
+            if isinstance(item, records.Trade | records.Candle):
+                taken.record(item)
+            elif isinstance(item, records.Status):
+                taken.status(item.venue, item.symbol, item.stream, item.state, item.reason, item.received)
+
+    async def sleep(seconds: float) -> None:
+        """History takes no time."""
+
+    try:
+        await play(
+            recording,
+            drivers,
+            speed=float("inf"),
+            sleep=sleep,
+            deliver=deliver,
+            secrets={name: f"[{name}]" for name in venue.secrets},
+        )
+    except _Mixed as mixed:
+        raise SetupError(f"{path}: {mixed}") from None
+    except SetupError:
+        raise
+    except MonError:
+        return  # how the recorded line ended is no trouble of this run
+
+
+# --- lines ---------------------------------------------------------------------------------------------------------
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    number = 0
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            file: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if zipped else raw
+            for number, line in enumerate(file, start=1):
+                if len(line) > MOST_LINE:
+                    raise SetupError(f"{path}, line {number}: expected a line of at most 16 MiB")
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SetupError(f"{path}, line {number + 1}: the file is damaged ({error})") from None
+    except OSError as error:
+        raise SetupError(f"cannot read the history {path}: {error.strerror}") from None
+
+
+def _is_recording(line: bytes) -> bool:
+    try:
+        return _HEADER_KIND.decode(line).get("kind") == "recording"
+    except DECODE_ERRORS:
+        return False
+
+
+def _trade(read: _Trade) -> records.Trade:
+    return records.Trade(
+        venue=read.venue,
+        symbol=read.symbol,
+        time=read.time,
+        received=read.received,
+        price=_above_0(read.price, "price"),
+        size=_size(read.size, "size"),
+        side=read.side,
+        price_unit=read.price_unit,
+        size_unit=read.size_unit,
+    )
+
+
+def _candle(read: _Candle) -> records.Candle:
+    length = interval_ms(read.interval)
+    if read.end - read.start != length:
+        raise BadMessage(f"expected `end` {length} after `start` for {read.interval}, got {read.end - read.start}")
+    prices: dict[str, Any] = {name: _above_0(getattr(read, name), name) for name in ("open", "high", "low", "close")}
+    if not prices["low"] <= min(prices.values()) <= max(prices.values()) <= prices["high"]:
+        raise BadMessage("expected `low` and `high` around `open` and `close`")
+    return records.Candle(
+        venue=read.venue,
+        symbol=read.symbol,
+        time=read.time,
+        received=read.received,
+        interval=read.interval,
+        start=read.start,
+        end=read.end,
+        volume=None if read.volume is None else _size(read.volume, "volume"),
+        closed=read.closed,
+        complete=read.complete,
+        price_unit=read.price_unit,
+        size_unit=read.size_unit,
+        **prices,
+    )
+
+
+def _above_0(value: JsonNumber | str, path: str) -> Decimal:
+    return positive_text(value, path) if isinstance(value, str) else positive(value, path)
+
+
+def _size(value: JsonNumber | str, path: str) -> Decimal:
+    if not isinstance(value, str):
+        return not_negative(value, path)
+    return not_negative(text_number(value, path), path)

@@ -1,0 +1,589 @@
+"""The bot host: live streams or a recording into a script's callbacks, and what it emits to a reader."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import secrets
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from cli import cells, config
+from cli.bot import history
+from cli.bot.faults import script_traceback
+from cli.bot.jobs import Job, Jobs
+from cli.bot.link import module_for
+from cli.bot.market import Candles
+from cli.bot.outlet import Outlet
+from cli.bot.pace import Pace
+from cli.bot.plan import MarketName, Plan, plans
+from cli.bot.request import BotRequest, PeekedRecording, markets_of
+from cli.bot.runner import Runner, called
+from cli.bot.script import hosted, load
+from cli.bot.speech import LogLines, Voice, redirected
+from cli.bot.standing import Standings
+from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
+from cli.output import ReaderGone, Words
+from cli.source import Embedded, Source
+from cli.statuses import in_words
+from venues.connection import SystemClock
+from venues.errors import SetupError, UsageError
+from venues.records import Candle, Quote, Record, Signal, Status, Trade
+from venues.venue import BadFrame, Notice, Now, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from cli.bot.follower import Follower
+    from cli.bot.script import Bot
+    from venues.driver import Delivered
+    from venues.redaction import Redactor
+
+MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits for the script
+LOOK_EVERY = 1.0  # seconds between two looks at how far the script is behind
+BEHIND = 5.0  # seconds that the oldest event has waited, or …
+BEHIND_EVENTS = 10_000  # … events that wait, before it is told
+TOLD_EVERY = 10.0
+RUNS_LONG = 5.0  # seconds after which a callback that has not returned is told, again after each 30
+PATIENCE = 2.0  # seconds for a callback that runs when we end
+LAST_WORDS_WITHIN = 0.5  # seconds after Ctrl-C or TERM
+
+
+class Host:
+    """One bot from its file to its end."""
+
+    def __init__(
+        self,
+        request: BotRequest,
+        words: Words,
+        redactor: Redactor,
+        *,
+        follower: Follower | None = None,
+    ) -> None:
+        """`follower` hears of signals and prices too, in the event loop, in order."""
+        self._request = request
+        self._words = words
+        self._redactor = redactor
+        self._follower = follower
+        self._clock = SystemClock()
+        self._recording = None if request.replay is None else PeekedRecording(request.replay)
+        self._pace = None if self._recording is None else Pace(self._clock)
+        self._markets = markets_of(request, self._recording)
+        self._outlet = Outlet(request, redactor, self._clock)
+        self._jobs = Jobs(keep_all=self._recording is not None, on_room=self._on_room)
+        self._standings = Standings(self._markets)
+        self._embedded = Embedded()
+        self._sources: list[tuple[int, Source]] = []
+        self.candles: dict[MarketName, Candles] = {}
+        self._server: Any = None
+        self._bad_frames = 0
+        self._data_seen = False
+        self._sizes_told: set[str] = set()
+        self._told_behind: float | None = None
+        self._told_running: tuple[float, float] | None = None
+        self._pipelined = 0
+        self._stopping = asyncio.Event()
+        self._runner_ended = asyncio.Event()
+        self._output_ended = asyncio.Event()
+        self._room = asyncio.Event()
+        self._exit = OK
+        self._problem: BaseException | None = None
+
+    async def run(self) -> int:
+        """Until it ends; the exit code.
+
+        Raises:
+            MonError: whatever ended it that was not asked for.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._voice = Voice(self._words, self._redactor, self._loop)
+        self._runner = Runner(
+            self._jobs,
+            self._voice,
+            replayed=self._recording is not None,
+            put=self._emit,
+            send=self._send,
+            on_end=self._on_runner_end,
+        )
+        if self._recording is not None and self._recording.first is not None:
+            self._runner.set_time(self._recording.first.at)
+        name = self._request.file.stem
+        self._runner.logger = logger = self._logger(name)
+        module, link = module_for(self._runner, logger)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._remove_signals)
+            self._take_signals()
+            stack.callback(logger.handlers.clear)
+            stack.enter_context(hosted(self._request.file, module))
+            stack.enter_context(
+                redirected(lambda line: self._voice.error(f"[{name}] {line}"), table=self._outlet.as_table)
+            )
+            self._runner.start()
+            self._look()
+            try:
+                await self._run(link, stack)
+            finally:
+                self._jobs.close(now=True)
+                await self._embedded.close()
+        if self._problem is not None:
+            raise self._problem
+        return self._exit
+
+    # --- setting up
+
+    async def _run(self, link: type, stack: contextlib.ExitStack) -> None:
+        bot = await self._unless_stopped(self._call(lambda: load(self._request.file, link)))
+        if bot is None:
+            return
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        for remark in bot.remarks:
+            self._voice.say(remark)
+        planned = self._plan(bot)
+        self._runner.bot = bot
+        self._make_candles(bot, planned)
+        await self._open_sources(planned)
+        await self._unless_stopped(self._fill())
+        if self._stopping.is_set():
+            return
+        try:
+            label = next((label for label in self._runner.labels.values() if label is not None), None)
+            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end)
+            self._outlet.take_terminal(stack, self._stop, self._voice.to_footer)
+            self._outlet.show(self._standings.together())
+            await self._serve(bot)
+            self._set_timers()
+            await self._watch(bot)
+        finally:
+            await self._close()
+
+    def _plan(self, bot: Bot) -> list[Plan]:
+        if not self._markets and any(name != "on_start" for name in bot.callbacks):
+            raise UsageError(f"{bot.name} has callbacks for markets: expected --market VENUE:SYMBOL, or --replay FILE")
+        header = None if self._recording is None else self._recording.header
+        planned = plans(bot, self._markets, header)
+        if not planned:
+            if not bot.callbacks and not bot.routes:
+                self._voice.say(f"{bot.name} has nothing that is called: no callback and no route")
+            elif self._markets:
+                self._voice.say(f"{bot.name} has no callback for a market: no stream is opened")
+        for plan in planned:
+            for remark in plan.remarks:
+                self._voice.say(remark)
+        if self._request.history and not bot.levels():
+            raise UsageError(f"--history is for candles, and {bot.name} has no candle_update_…")
+        return planned
+
+    def _make_candles(self, bot: Bot, planned: Sequence[Plan]) -> None:
+        levels = bot.levels()
+        self.candles = {
+            MarketName(plan.venue.name, symbol): Candles(levels, plan.finer if plan.candles_from == "candles" else {})
+            for plan in planned
+            for symbol in plan.symbols
+        }
+        self._runner.candles = self.candles
+        self._runner.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
+
+    async def _open_sources(self, planned: Sequence[Plan]) -> None:
+        """One source a socket, so that each status is of a known one; of a recording one for all of it."""
+        labels: dict[str, str | None] = {}
+        for plan in planned:
+            for subscriptions in self._groups(plan):
+                source = Source(
+                    plan.venue,
+                    subscriptions,
+                    env=self._request.env,
+                    profile=self._request.profile,
+                    retries=self._request.retries,
+                    clock=self._clock if self._pace is None else self._pace,
+                    redactor=self._redactor,
+                    recording=self._recording,
+                )
+                number = len(self._sources)
+                settings = await source.open(self._embedded, self._voice.say)
+                labels[plan.venue.name] = settings.label
+                self._sources.append((number, source))
+                for subscription in subscriptions:
+                    symbols = subscription.symbols
+                    symbol = symbols[0] if len(symbols) == 1 else None
+                    self._standings.expect(number, subscription.stream, symbol)
+        if not planned and self._recording is None and self._request.env is not None:
+            labels = {market.venue: self._request.env for market in self._markets}
+        self._runner.labels = labels
+
+    def _groups(self, plan: Plan) -> list[Sequence[Subscription]]:
+        from venues.venue import Settings
+
+        if self._recording is None:
+            return [line.subscriptions for line in plan.venue.lines(plan.subscriptions, Settings(url=""))]
+        asked = [
+            Subscription(s.stream, s.symbols, depth=s.depth, interval=s.interval, options=s.options)
+            for s in self._recording.header.subscriptions
+        ]
+        wanted = {subscription.stream for subscription in plan.subscriptions}
+        if wanted <= {subscription.stream for subscription in asked}:
+            return [asked]
+        return [plan.subscriptions]
+
+    async def _fill(self) -> None:
+        label = next((label for label in self._runner.labels.values() if label is not None), None)
+        begin = self._recording.first.at if self._recording is not None and self._recording.first is not None else None
+        now_ms = self._clock.now().epoch_ms if begin is None else begin
+        for path in self._request.history:
+            await history.fill(path, self.candles, self._voice.say, env=label, now_ms=now_ms)
+
+    async def _serve(self, bot: Bot) -> None:
+        """The bot's own feed and webhooks: where they are asked for, or where the script has routes."""
+        if self._request.listen is None and (not bot.routes or self._recording is not None):
+            return
+        from cli.bot.server import BotServer
+
+        host, port = self._request.listen or ("127.0.0.1", 0)
+        configured = config.set_by_variable("bot", None, "token")
+        token = secrets.token_urlsafe(24) if configured is None else str(configured.value)
+        if configured is not None:
+            self._redactor.learn({"token": token})
+        self._server = BotServer(host, port, token, bot.routes, self._call, self._voice.say, self._report)
+        await self._server.start()
+        self._voice.say(
+            f"the bot's feed: {self._server.feed_url}\nits webhooks: {self._server.webhook_url}\n"
+            f"the token: {token if configured is None else f'as set in {configured.origin}'}"
+        )
+
+    def _set_timers(self) -> None:
+        if self._request.duration is not None:
+            self._loop.call_later(self._request.duration / 1000, self._on_duration)
+
+    def _on_duration(self) -> None:
+        if self._data_seen or not self._sources:
+            self._stop(OK)
+        else:
+            self._end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
+
+    def _logger(self, name: str) -> logging.Logger:
+        logger = logging.getLogger(f"mon.bot.{name}")
+        quiet, verbose = self._request.quiet, self._request.verbose
+        logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+        logger.propagate = False
+        logger.addHandler(LogLines(self._voice, name))
+        return logger
+
+    # --- running
+
+    async def _watch(self, bot: Bot) -> None:
+        if "on_start" in bot.callbacks:
+            first = None if self._recording is None else self._recording.first
+            now = self._clock.now()
+            self._jobs.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
+        streams = asyncio.create_task(self._run_sources())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((streams, stopping), return_when=asyncio.FIRST_COMPLETED)
+            ended_by_itself = not self._stopping.is_set()
+            for _, source in self._sources:
+                source.leave()
+            if self._recording is not None or not self._sources:
+                streams.cancel()
+            (result,) = await asyncio.gather(streams, return_exceptions=True)
+            if ended_by_itself and isinstance(result, BaseException):
+                self._problem = result
+        finally:
+            streams.cancel()
+            stopping.cancel()
+
+    async def _run_sources(self) -> None:
+        if not self._sources:
+            if self._recording is None:
+                await asyncio.Event().wait()  # webhooks are all that it does
+            return
+        tasks = [asyncio.create_task(self._run_source(number, source)) for number, source in self._sources]
+        try:
+            await asyncio.gather(*tasks)  # the first that ends for good ends all
+        finally:
+            for _, source in self._sources:
+                source.leave()
+            if self._recording is not None:
+                for task in tasks:
+                    task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_source(self, number: int, source: Source) -> None:
+        def deliver(items: list[Delivered]) -> None:
+            now = self._clock.now()
+            self._deliver(number, items, now)
+
+        async def deliver_replayed(items: list[Delivered], now: Now) -> None:
+            self._deliver(number, items, now)
+            self._pipelined += len(items)
+            if self._pipelined >= 64:
+                self._pipelined = 0
+                await asyncio.sleep(0)
+                if len(self._jobs) > MOST_PIPELINED:
+                    self._room.clear()
+                    self._jobs.want_room(MOST_PIPELINED // 2)
+                    await self._room.wait()
+
+        await source.run(deliver, deliver_replayed=deliver_replayed, speed=self._request.speed or 1.0)
+
+    async def _close(self) -> None:
+        """What came before the end is still done, unless somebody does not want to wait."""
+        hurried = self._exit in (INTERRUPTED, TERMINATED)
+        asked_to_stop = self._stopping.is_set()
+        self._jobs.close(now=asked_to_stop)
+        until_signal = asyncio.create_task(self._until_signal())
+        patience = LAST_WORDS_WITHIN if hurried else PATIENCE if asked_to_stop else None
+        await self._wait_for(self._runner_ended, until_signal, patience)
+        if not self._runner_ended.is_set() and self._runner.running is not None:
+            self._voice.say(f"{self._runner.running.name} has not returned: it is left behind")
+        if self._server is not None:
+            await self._server.close()
+        await asyncio.sleep(0)  # what the script's thread has said so far
+        self._voice.last_words()
+        if self._outlet.finish():
+            hurried = self._exit in (INTERRUPTED, TERMINATED)
+            await self._wait_for(self._output_ended, until_signal, LAST_WORDS_WITHIN if hurried else None)
+        until_signal.cancel()
+        if self._voice.faults():
+            count = self._voice.faults()
+            many = "1 exception" if count == 1 else f"{count:,} exceptions"
+            self._words.say(f"{self._request.file.name}: {many} in its callbacks")
+
+    async def _wait_for(self, event: asyncio.Event, until_signal: asyncio.Task[int], patience: float | None) -> None:
+        ended = asyncio.create_task(event.wait())
+        waited_for = (ended, until_signal) if not until_signal.done() else (ended,)
+        await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if until_signal.done() and not ended.done():
+            self._exit, self._problem = until_signal.result(), None
+            self._jobs.close(now=True)
+            await asyncio.wait((ended,), timeout=LAST_WORDS_WITHIN)
+        ended.cancel()
+
+    # --- ending
+
+    def _stop(self, code: int) -> None:
+        if not self._stopping.is_set():
+            self._exit = code
+            self._stopping.set()
+
+    def _end(self, problem: BaseException) -> None:
+        if not self._stopping.is_set():
+            self._problem = problem
+            self._stopping.set()
+
+    def _take_signals(self) -> None:
+        self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
+        self._loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
+
+    def _remove_signals(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGINT)
+        self._loop.remove_signal_handler(signal.SIGTERM)
+
+    async def _until_signal(self) -> int:
+        """A signal while we wait for a script or a reader."""
+        got: asyncio.Future[int] = self._loop.create_future()
+
+        def on_signal(code: int) -> None:
+            if not got.done():
+                got.set_result(code)
+
+        self._loop.add_signal_handler(signal.SIGINT, on_signal, INTERRUPTED)
+        self._loop.add_signal_handler(signal.SIGTERM, on_signal, TERMINATED)
+        return await got
+
+    async def _unless_stopped(self, awaitable: Awaitable[Any]) -> Any:
+        """What is awaited, or None when somebody has had enough before it is there."""
+        wanted = asyncio.ensure_future(awaitable)
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((wanted, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if wanted.done():
+            return wanted.result()
+        wanted.cancel()
+        return None
+
+    def _on_runner_end(self) -> None:
+        """In the script's thread."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._runner_ended.set)
+
+    def _on_room(self) -> None:
+        """In the script's thread: it has done most of what waited."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._room.set)
+
+    def _on_output_end(self, problem: BaseException | None) -> None:
+        """In the output thread."""
+
+        def ended() -> None:
+            self._output_ended.set()
+            if isinstance(problem, ReaderGone):
+                self._stop(PIPE_CLOSED)
+            elif problem is not None:
+                self._end(problem)
+            else:
+                self._stop(OK)
+
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(ended)
+
+    # --- what comes in
+
+    def _deliver(self, number: int, items: list[Delivered], now: Now) -> None:
+        for item in items:
+            kind = item.__class__
+            if kind is Trade or kind is Quote or kind is Candle:
+                self._on_data(item, now)
+            elif isinstance(item, Status):
+                self._on_status(number, item, now)
+            elif isinstance(item, Notice):
+                self._voice.say(item.text)
+            elif isinstance(item, BadFrame):
+                self._bad_frames += 1
+                so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
+                self._voice.seldom("bad frame", f"bad frame{so_far}: {item.reason}")
+
+    def _on_data(self, record: Any, now: Now) -> None:
+        market = MarketName(record.venue, record.symbol)
+        if market not in self.candles:
+            return
+        if record.price_unit is not None:
+            self._end(SetupError(f"{market} comes in {record.price_unit}, not in prices: configure the symbol's scale"))
+            return
+        if record.size_unit is not None and record.size_unit not in self._sizes_told:
+            self._sizes_told.add(record.size_unit)
+            self._voice.say(f"{market} has its sizes in {record.size_unit}: the script gets NaN for them")
+        self._data_seen = True
+        if self._follower is not None:
+            self._tell_follower(self._follower, record)
+        if record.__class__ is Quote:
+            if market not in self._runner.down or self._recording is not None:
+                self._jobs.put_quote(market, Job("quote", record, now.epoch_ms, now.mono))
+            return
+        self._jobs.put(Job("trade" if record.__class__ is Trade else "candle", record, now.epoch_ms, now.mono))
+
+    def _tell_follower(self, follower: Follower, record: Any) -> None:
+        if record.__class__ is Quote:
+            follower.quote(record)
+        elif record.__class__ is Trade:
+            follower.trade(record)
+
+    def _on_status(self, number: int, status: Status, now: Now) -> None:
+        if status.reason is not None:
+            from msgspec import structs
+
+            status = structs.replace(status, reason=self._redactor.text(status.reason))
+        told = self._standings.changed(number, status)
+        inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
+        told = told._replace(inline=inline and not self._outlet.as_table)
+        if self._recording is None:
+            self._runner.down.update(told.down)
+            self._runner.down.difference_update(told.live)
+            for market in told.down:
+                self._jobs.drop_quote(market)
+            if told.inline:
+                self._outlet.put(status)
+        if self._follower is not None:
+            for market in told.down:
+                self._follower.forget(*market)
+        if not told.down and not told.live:
+            words = in_words(status)
+            if words is not None and (told.inline or self._outlet.as_table):
+                where = f"{status.venue}:{status.symbol}" if status.symbol is not None else status.venue
+                self._voice.seldom("status", f"{where}: {words}")
+        self._jobs.put(Job("status", told, now.epoch_ms, now.mono))
+        self._outlet.show(self._standings.together())
+
+    def _look(self) -> None:
+        """How far behind the script is, and whether a callback has not returned for long."""
+        self._loop.call_later(LOOK_EVERY, self._look)
+        now = time.monotonic()
+        running = self._runner.running
+        if running is not None and now - running.since > RUNS_LONG:
+            told = self._told_running
+            if told is None or told[0] != running.since or now - told[1] > 30.0:
+                self._told_running = (running.since, now)
+                of_what = "" if running.market is None else f" for {running.market}"
+                self._voice.say(
+                    f"{running.name}{of_what} has been running for {cells.duration((now - running.since) * 1000)}; "
+                    f"{len(self._jobs):,} events wait for it"
+                )
+        if self._jobs.trouble is not None:
+            self._voice.seldom("file", self._jobs.trouble)
+        self._look_behind(now)
+
+    def _look_behind(self, now: float) -> None:
+        waiting = len(self._jobs)
+        behind = self._jobs.behind() if self._pace is None else self._pace.behind
+        if behind > BEHIND or waiting > BEHIND_EVENTS:
+            if self._told_behind is None or now - self._told_behind > TOLD_EVERY:
+                self._told_behind = now
+                name, late = self._request.file.name, cells.duration(behind * 1000)
+                self._voice.say(f"{name} is {late} behind: {waiting:,} events wait for it")
+        elif self._told_behind is not None and behind < 1.0:
+            self._told_behind = None
+            self._voice.say(f"{self._request.file.name} has caught up")
+
+    # --- what goes out
+
+    async def _call(self, call: Callable[[], Any]) -> Any:
+        """Run something in turn with the callbacks; what it returns or raises."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+
+        def settle(result: Any, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        def run() -> None:
+            outcome = called(call)
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle, *outcome)
+
+        self._jobs.put_call(run)
+        return await future
+
+    def _report(self, error: BaseException) -> str:
+        """An exception in a webhook, told under an id."""
+        number = secrets.token_hex(4)
+        raised = error.__cause__ if error.__cause__ is not None and type(error).__name__ == "ScriptStop" else error
+        name = self._request.file.name
+        self._voice.error(
+            f"{name}: an exception in a webhook (id {number}); the bot goes on\n{script_traceback(raised)}",
+            f"{name}: {type(raised).__name__} in a webhook (id {number})",
+        )
+        return number
+
+    def _emit(self, record: Record) -> None:
+        """In the script's thread, or one that it has started."""
+        self._outlet.put(record)
+        if self._follower is not None and isinstance(record, Signal):
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._follower.signal, record)
+
+    def _send(self, frame: bytes) -> None:
+        if self._server is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._server.publish, frame)
+
+
+def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
+    """Run a bot until it ends; the exit code.
+
+    Raises:
+        MonError: whatever ended it that was not asked for.
+    """
+
+    async def run() -> int:
+        return await Host(request, words, redactor).run()
+
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        raise SetupError("mon bot needs numpy: install mon with its extra, mon[bots]") from None
+    return asyncio.run(run())

@@ -1,0 +1,200 @@
+"""One market as a bot sees it: the documented shapes of quotes and trades, and its candles."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cli.bot.levels import LEVELS
+from venues.candles import interval_ms, start_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from cli.bot.bars import Bars, Series
+    from venues.records import Candle, Quote, Trade
+
+NAN = float("nan")
+UNNOTICED = 10_000  # milliseconds that a dead line can go unnoticed: a ping every 5 s, 5 s for its answer
+MOST_WAITING = 4_000  # candles of a finer interval that one of a coarser is put together from, and some
+_SIDES = {"buy": "Buy", "sell": "Sell"}
+
+
+def quote_data(quote: Quote) -> dict[str, Any]:
+    """`{'bid': [price, size], 'ask': [price, size], 'time'}`; NaN for what the venue did not send."""
+    return {
+        "bid": [_float(quote.bid_price), _size(quote, quote.bid_size)],
+        "ask": [_float(quote.ask_price), _size(quote, quote.ask_size)],
+        "time": time_of(quote),
+    }
+
+
+def trade_data(trade: Trade) -> dict[str, Any]:
+    """`{'side': 'Buy' or 'Sell' (the taker's), 'price', 'size', 'time'}`."""
+    return {
+        "side": _SIDES[trade.side],
+        "price": float(trade.price),
+        "size": _size(trade, trade.size),
+        "time": time_of(trade),
+    }
+
+
+def time_of(record: Quote | Trade | Candle) -> int:
+    """The venue's time in milliseconds since the epoch, ours where it sends none."""
+    return record.received if record.time is None else record.time
+
+
+def _float(value: Decimal | None) -> float:
+    return NAN if value is None else float(value)
+
+
+def _size(record: Quote | Trade, size: Decimal | None) -> float:
+    """A size in a unit that nobody can convert is no size."""
+    return NAN if size is None or record.size_unit is not None else float(size)
+
+
+def _prices(candle: Candle) -> tuple[float, float, float, float]:
+    return float(candle.open), float(candle.high), float(candle.low), float(candle.close)
+
+
+def _volume(candle: Candle) -> Decimal | None:
+    return candle.volume if candle.size_unit is None else None
+
+
+class Candles:
+    """The candles of one market in all levels that a bot wants.
+
+    `finer` maps a level to the interval that its candles are put together from, where whole candles come in instead
+    of trades. History comes first; `history_done` ends it, and what it has is not counted again.
+    """
+
+    def __init__(self, levels: Sequence[str], finer: dict[str, str] | None = None) -> None:
+        from cli.bot.bars import Series
+
+        self.levels = list(levels)
+        self._new = Series
+        self._series: dict[str, Series] = {level: Series(LEVELS[level]) for level in levels}
+        self._finer = finer or {}
+        self._parts: dict[str, Series] = {}
+        for interval in {*self._finer.values()} - self._series.keys():
+            self._parts[interval] = Series(interval_ms(interval), MOST_WAITING)
+        self._covered = -1  # the venue's time up to which history has every trade
+        self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
+        self._latest = -1
+        self._at_latest: Counter[tuple[Decimal, Decimal, str]] = Counter()
+        self._down_since: int | None = None
+        self._live_at: int | None = None
+        self._watched = False
+
+    def bars(self, level: str) -> Bars:
+        """A picture of one level."""
+        return self._series[level].bars()
+
+    @property
+    def latest(self) -> int:
+        """The venue's time up to which anything is known, in milliseconds since the epoch; -1: nothing is."""
+        return self._latest
+
+    def known(self, level: str) -> bool:
+        """Whether there is any candle of a level."""
+        return not self._series[level].empty
+
+    # --- what comes in
+
+    def trade(self, trade: Trade) -> bool:
+        """One trade; whether it counted: history may have it already."""
+        time = time_of(trade)
+        if not self._watched and self._live_at is not None:
+            self._watch(time, trade.received)
+        if time <= self._covered and self._has(trade, time):
+            return False
+        size = trade.size if trade.size_unit is None else None
+        price = float(trade.price)
+        for series in (*self._series.values(), *self._parts.values()):
+            series.trade(time, price, size)
+        if time >= self._latest:
+            if time > self._latest:
+                self._at_latest.clear()
+            self._latest = time
+            self._at_latest[trade.price, trade.size, trade.side] += 1
+        return True
+
+    def candle(self, candle: Candle) -> list[str]:
+        """One whole candle; the levels that it changes."""
+        if not self._watched and self._live_at is not None:
+            self._watch(candle.start, candle.received)
+        self._latest = max(self._latest, candle.start)
+        interval, changed = candle.interval, []
+        own = self._series.get(interval) or self._parts.get(interval)
+        if own is None:
+            return []
+        own.candle(candle.start, _prices(candle), _volume(candle), complete=candle.complete)
+        if interval in self._series:
+            changed.append(interval)
+        for level in self.levels:
+            if self._finer.get(level) == interval and level != interval:
+                self._put_together(own, level, candle.start)
+                changed.append(level)
+        return changed
+
+    def down(self, at: int) -> None:
+        """The market is not live any more, as of our time `at`."""
+        if self._down_since is None:
+            self._down_since = at
+        self._live_at, self._watched = None, False
+
+    def live(self, at: int) -> None:
+        """The market is live since our time `at`."""
+        if not self._watched:
+            self._live_at = at
+
+    def _watch(self, time: int, received: int) -> None:
+        """The first trade after a connection tells how the venue's clock goes; from then on every trade is seen."""
+        assert self._live_at is not None
+        since = min(time, self._live_at + max(0, time - received))
+        begin = self._latest if self._down_since is None else max(self._latest, self._down_since - UNNOTICED)
+        for series in (*self._series.values(), *self._parts.values()):
+            series.unseen(begin if begin >= 0 else float("-inf"), since)
+        self._watched, self._down_since = True, None
+
+    def _has(self, trade: Trade, time: int) -> bool:
+        """Whether history has a trade; of its last millisecond it has only those that it lists."""
+        if time < self._covered or self._at_cover is None:
+            return True
+        key = (trade.price, trade.size, trade.side)
+        if self._at_cover[key] <= 0:
+            return False
+        self._at_cover[key] -= 1
+        return True
+
+    def _put_together(self, parts: Series, level: str, start: int) -> None:
+        length = LEVELS[level]
+        begin = start_of(start, length)
+        made = parts.together(begin, begin + length)
+        if made is not None:
+            self._series[level].candle(begin, made.prices, made.volume, complete=made.complete, until=made.until)
+
+    # --- history
+
+    def history_candles(self, candles: Iterable[Candle], levels: Sequence[str]) -> None:
+        """Whole candles from before the start, all of one interval, for levels that they can be put together to."""
+        parts: Series | None = None
+        for candle in candles:
+            if parts is None:
+                parts = self._new(interval_ms(candle.interval), MOST_WAITING)
+            until = None if candle.closed else time_of(candle)
+            prices, volume = _prices(candle), _volume(candle)
+            for series in (parts, self._parts.get(candle.interval)):
+                if series is not None:
+                    series.candle(candle.start, prices, volume, complete=candle.complete, until=until)
+            for level in levels:
+                self._put_together(parts, level, candle.start)
+            self._latest = max(self._latest, candle.end - 1 if until is None else min(until, candle.end - 1))
+        self._at_latest.clear()
+
+    def history_done(self) -> None:
+        """What comes from now on and is not later than history's last is in it already."""
+        self._covered = self._latest
+        self._at_cover = self._at_latest.copy() or None
+        self._down_since, self._live_at, self._watched = None, None, False

@@ -1,0 +1,130 @@
+"""Where a bot's signals and messages go: lines or a table, as those of any stream."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import OK
+from cli.keys import Keyboard
+from cli.output import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
+from cli.queues import EventQueue, LatestEvents, Queue
+from venues.records import Record, Signal, State, Status
+from venues.streams import Stream
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Callable, Sequence
+
+    from cli.bot.request import BotRequest
+    from venues.connection import Clock
+    from venues.redaction import Redactor
+
+KEYBOARD_LOOK_EVERY = 0.25
+
+
+class _Row(Signal, frozen=True, kw_only=True, tag="row"):
+    """The columns of csv: those of signals and of messages."""
+
+    topic: str | None = None
+    data: Any = None
+
+
+class Outlet:
+    """The output thread with its queue and its table. `put` may be called from any thread."""
+
+    def __init__(self, request: BotRequest, redactor: Redactor, clock: Clock) -> None:
+        self._request = request
+        self._redactor = redactor
+        self._clock = clock
+        self.as_table = request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+        self._table: Any = None
+        self._rate: Any = None
+        self._output: Output | None = None
+
+    def open(self, label: str | None, markets: Sequence[str], on_end: Callable[[BaseException | None], None]) -> None:
+        """Begin; `on_end` as of `Output`."""
+        queue: Queue = LatestEvents() if self.as_table else EventQueue()
+        limit = Limit(count=self._request.count, once=False, ends_with_snapshot=False)
+        self._output = Output(queue, self._sink(label, markets), limit, on_end)
+        self._output.start()
+
+    def put(self, record: Record) -> None:
+        """One record.
+
+        Raises:
+            RuntimeError: nothing can be emitted yet.
+        """
+        if self._output is None:
+            raise RuntimeError("the bot has not started yet: signals and messages can be emitted from on_start on")
+        if self._rate is not None and not isinstance(record, Status):
+            self._rate.total += 1
+        self._output.put([record])
+
+    def show(self, state: State) -> None:
+        """The state in a table's header, one for all markets."""
+        if self._table is not None:
+            now = self._clock.now().epoch_ms
+            self.put(Status(venue="bot", received=now, stream=self._request.file.name, state=state))
+
+    def finish(self) -> bool:
+        """Write what waits, then end; False when nothing was begun."""
+        if self._output is None:
+            return False
+        self._output.finish()
+        return True
+
+    def take_terminal(
+        self, stack: contextlib.ExitStack, stop: Callable[[int], None], footer: Callable[[Any], None]
+    ) -> None:
+        """For a table: single keys, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess.
+
+        `footer` is given where words go while the table is up, and None afterwards.
+        """
+        if self._table is None:
+            return
+        loop = asyncio.get_running_loop()
+        keyboard = Keyboard(lambda key: stop(OK) if key == "q" else None)
+
+        def pause() -> None:
+            self._table.restore()
+            keyboard.release()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+        def look() -> None:
+            keyboard.take()
+            loop.call_later(KEYBOARD_LOOK_EVERY, look)
+
+        footer(self._table.notice)
+        stack.callback(footer, None)
+        stack.callback(self._table.restore)
+        stack.callback(keyboard.release)
+        look()
+        loop.add_signal_handler(signal.SIGTSTP, pause)
+        stack.callback(loop.remove_signal_handler, signal.SIGTSTP)
+
+    def _sink(self, label: str | None, markets: Sequence[str]) -> Sink:
+        to_terminal = is_terminal(STDOUT)
+        if self.as_table:
+            from cli.bot.view import view
+            from cli.screen import Rate, Table, Title
+
+            self._rate = Rate()
+            stream = Stream(self._request.file.name, "event", Signal, "")
+            self._table = Table(
+                view(),
+                Title("bot", label, markets, stream, partial=False),
+                self._rate,
+                on_terminal=to_terminal,
+                epoch_ms=lambda: self._clock.now().epoch_ms,
+                keys="q quit",
+                redactor=self._redactor,
+            )
+            sink: Sink = self._table
+            return sink
+        if self._request.output == "csv":
+            return CsvLines(_Row, to_terminal=to_terminal, redactor=self._redactor)
+        strings = self._request.numbers == "string"
+        return JsonLines(numbers_as_strings=strings, to_terminal=to_terminal, redactor=self._redactor)

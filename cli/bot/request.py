@@ -1,0 +1,78 @@
+"""What a user asked a bot's run to be, and the recording that it plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cli.bot.plan import MarketName
+from venues import venue_named
+from venues.errors import UsageError
+from venues.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cli.options import Format
+    from venues import history as events
+
+
+@dataclass
+class BotRequest:
+    """Everything a user said about a bot's run; the defaults are those of the options.
+
+    `listen` is host and port of the bot's own feed and webhooks.
+    """
+
+    file: Path
+    markets: list[MarketName] = field(default_factory=list)
+    history: list[Path] = field(default_factory=list)
+    env: str | None = None
+    profile: str | None = None
+    retries: int | None = None
+    replay: Path | None = None
+    speed: float | None = None
+    listen: tuple[str, int] | None = None
+    output: Format = "auto"
+    count: int | None = None
+    duration: int | None = None
+    numbers: str = "number"
+    status: str = "inline"
+    quiet: bool = False
+    verbose: bool = False
+
+
+class PeekedRecording(Recording):
+    """A recording of which the first event is known: its time is the script's when it starts."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._rest = super().events()
+        self.first = next(self._rest, None)
+
+    def events(self) -> Iterator[events.Event]:
+        """The events in order."""
+        if self.first is not None:
+            yield self.first
+        yield from self._rest
+
+
+def markets_of(request: BotRequest, recording: Recording | None) -> list[MarketName]:
+    """What the bot watches: as asked for, or all that a recording is of.
+
+    Raises:
+        UsageError: the recording is of other markets.
+    """
+    if recording is None:
+        return request.markets
+    header = recording.header
+    venue_named(header.venue)
+    symbols = dict.fromkeys(symbol for subscription in header.subscriptions for symbol in subscription.symbols)
+    recorded = [MarketName(header.venue, symbol) for symbol in symbols]
+    for market in request.markets:
+        if market not in recorded:
+            raise UsageError(
+                f"{request.replay} is a recording of {', '.join(map(str, recorded)) or 'no market'}, not of {market}"
+            )
+    return request.markets or recorded

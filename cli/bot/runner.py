@@ -1,0 +1,275 @@
+"""The thread that runs a bot's script: its callbacks one after the other, in order of arrival."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cli.bot import emit
+from cli.bot.market import quote_data, time_of, trade_data
+from cli.bot.plan import MarketName
+from cli.bot.script import CANDLE
+from venues.records import Message, Record, Signal, Status
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cli.bot.jobs import Job, Jobs
+    from cli.bot.market import Candles
+    from cli.bot.script import Bot
+    from cli.bot.speech import Voice
+
+SLOW = 0.1  # seconds
+BEHIND_MS = 1_000  # what is emitted from older data says how old it is
+BOT = "bot"  # the venue of its messages
+
+
+class ScriptStop(Exception):
+    """The script raised SystemExit or the like, which must not end more than the call that it came from."""
+
+
+class Told(NamedTuple):
+    """A status, and the markets that it makes go down or come back."""
+
+    status: Status
+    down: Sequence[MarketName] = ()
+    live: Sequence[MarketName] = ()
+    markets: Sequence[MarketName] = ()  # all that it is about
+    inline: bool = False  # it belongs into what the bot emits
+
+
+@dataclass
+class Running:
+    """The callback that runs now."""
+
+    name: str
+    market: MarketName | None
+    since: float
+
+
+class Runner(threading.Thread):
+    """Does the jobs. The parts that it needs are set before the first job: `bot`, `candles`, `candles_from`.
+
+    In a replay the time is the recorded one, and `down` changes in turn with the records; live, the event loop
+    changes it at once, since what the script emits then may be wrong already.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        voice: Voice,
+        *,
+        replayed: bool,
+        put: Callable[[Record], None],
+        send: Callable[[bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """`put` takes a record, `send` a frame for the readers of the bot's own feed; from this thread."""
+        super().__init__(name="bot", daemon=True)  # a callback that never returns must not hold up the end
+        self.bot: Bot | None = None
+        self.candles: Mapping[MarketName, Candles] = {}
+        self.candles_from: Mapping[str, str | None] = {}
+        self.labels: Mapping[str, str | None] = {}
+        self.down: set[MarketName] = set()
+        self.running: Running | None = None
+        self.logger: logging.Logger | None = None
+        self._jobs = jobs
+        self._voice = voice
+        self._replayed = replayed
+        self._put = put
+        self._send = send
+        self._on_end = on_end
+        self._now_ms: int | None = None  # in a replay
+        self._market: MarketName | None = None
+        self._time: int | None = None  # the venue's, of what a callback was called with
+        self._came: int | None = None  # ours, when that came
+
+    def run(self) -> None:
+        """Until the jobs are closed and done."""
+        try:
+            while (job := self._jobs.take()) is not None:
+                if callable(job):
+                    self._in_turn(job)
+                else:
+                    self._do(job)
+        finally:
+            self._on_end()
+
+    def set_time(self, epoch_ms: int) -> None:
+        """The recorded time."""
+        self._now_ms = epoch_ms
+
+    # --- the script's side
+
+    def epoch_ns(self) -> int:
+        """The time in nanoseconds since the epoch: the recorded one in a replay."""
+        return time.time_ns() if self._now_ms is None else self._now_ms * 1_000_000
+
+    def signal(self, src: object, sym: object, figures: dict[str, object]) -> None:
+        """Emit a signal.
+
+        Raises:
+            ValueError: it is none.
+        """
+        checked = emit.signal_figures(src, sym, figures)
+        size = checked.get("size")
+        market = MarketName(str(src), str(sym))
+        self._put(
+            Signal(
+                venue=market.venue,
+                env=self._label(market.venue),
+                symbol=market.symbol,
+                time=self._time,
+                received=self.epoch_ns() // 1_000_000,
+                name="signal",
+                side=None if not size else "long" if size > 0 else "short",
+                extra=self._marks([market, self._market]),
+                **checked,
+            )
+        )
+
+    def publish(self, topic: object, data: object) -> None:
+        """Emit a message.
+
+        Raises:
+            TypeError, ValueError: it is none.
+        """
+        plain, frame = emit.message(topic, data)
+        self._put(
+            Message(
+                venue=BOT,
+                env=self._label(None if self._market is None else self._market.venue),
+                time=self._time,
+                received=self.epoch_ns() // 1_000_000,
+                topic=str(topic),
+                data=plain,
+                extra=self._marks([self._market]),
+            )
+        )
+        self._send(frame)
+
+    def _label(self, venue: str | None) -> str | None:
+        """The environment of a venue; of what belongs to none of the bot's, whatever its markets are of."""
+        if venue is not None and venue in self.labels:
+            return self.labels[venue]
+        return next((label for label in self.labels.values() if label is not None), None)
+
+    def _marks(self, markets: Sequence[MarketName | None]) -> dict[str, Any] | None:
+        """What must be known about something emitted now: that a market is not live, that its data is old."""
+        concerned = [market for market in markets if market in self.candles]
+        stale = any(market in self.down for market in concerned) if concerned else bool(self.down)
+        marks: dict[str, Any] = {"stale": True} if stale else {}
+        if self._came is not None and not self._replayed:
+            behind = self.epoch_ns() // 1_000_000 - self._came
+            if behind > BEHIND_MS:
+                marks["behind_ms"] = behind
+        return marks or None
+
+    # --- the host's side
+
+    def _in_turn(self, call: Callable[[], None]) -> None:
+        """A webhook's handler, or the loading of the script; it reports what it raises itself."""
+        self.running = Running("a webhook" if self.bot is not None else "loading the script", None, time.monotonic())
+        self._market = self._time = self._came = None
+        call()
+        self.running = None
+
+    def _do(self, job: Job) -> None:
+        if self._replayed:
+            self._now_ms = job.at
+        self._came = job.at
+        match job.what:
+            case "trade":
+                self._on_trade(job.record)
+            case "quote":
+                self._on_quote(job.record)
+            case "candle":
+                self._on_candle(job.record)
+            case "status":
+                self._on_status(job.record, job.at)
+            case "start":
+                self._call("on_start", None, None)
+
+    def _on_trade(self, trade: Any) -> None:
+        assert self.bot is not None
+        market = MarketName(trade.venue, trade.symbol)
+        candles = self.candles[market]
+        candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
+        if "trade_update" in self.bot.callbacks:
+            self._call("trade_update", market, time_of(trade), *market, trade_data(trade))
+        if candled:
+            for level in candles.levels:
+                self._call(f"{CANDLE}{level}", market, time_of(trade), *market, candles.bars(level))
+
+    def _on_candle(self, candle: Any) -> None:
+        market = MarketName(candle.venue, candle.symbol)
+        candles = self.candles[market]
+        for level in candles.candle(candle):
+            if candles.known(level):
+                self._call(f"{CANDLE}{level}", market, candle.time, *market, candles.bars(level))
+
+    def _on_quote(self, quote: Any) -> None:
+        market = MarketName(quote.venue, quote.symbol)
+        if market not in self.down:
+            self._call("quote_update", market, quote.time, *market, quote_data(quote))
+
+    def _on_status(self, told: Told, at: int) -> None:
+        status = told.status
+        if self._replayed:
+            self.down.update(told.down)
+            self.down.difference_update(told.live)
+            if told.inline:
+                self._put(status)
+        for market in told.markets:
+            if status.stream != self.candles_from.get(market.venue):
+                continue
+            candles = self.candles[market]
+            if status.state in ("stale", "reconnecting", "closed") or (status.state == "live" and status.reason):
+                candles.down(at)  # said again with a reason while it is live: something may be missing
+            if status.state == "live":
+                candles.live(at)
+        self._tell(told)
+
+    def _tell(self, told: Told) -> None:
+        """The script hears through its logger what it will not get."""
+        assert self.logger is not None
+        for market in told.down:
+            reason = f": {told.status.reason}" if told.status.reason else ""
+            self.logger.warning("%s is %s%s; no quotes until it is live again", market, told.status.state, reason)
+        for market in told.live:
+            away = "" if told.status.down_ms is None else f" after {told.status.down_ms / 1000:.1f} s"
+            self.logger.warning("%s is live again%s; trades in between may be missing", market, away)
+
+    def _call(self, name: str, market: MarketName | None, venue_time: int | None, *arguments: Any) -> None:
+        assert self.bot is not None
+        self._market, self._time = market, venue_time
+        begun = time.monotonic()
+        self.running = Running(name, market, begun)
+        try:
+            self.bot.callbacks[name](*arguments)
+        except BaseException as error:  # a script that ends itself ends this call only
+            self._voice.fault(error, name, self.bot.name)
+        self.running = None
+        took = time.monotonic() - begun
+        if took > SLOW:
+            of_what = "" if market is None else f" for {market}"
+            self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
+
+
+def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """What a call returns, or what it raises, as something that a future can carry."""
+    try:
+        return call(), None
+    except Exception as error:
+        if not isinstance(error, StopIteration):
+            return None, error
+        raised: BaseException = error
+    except BaseException as error:
+        raised = error
+    stop = ScriptStop(f"{type(raised).__name__}: {raised}".rstrip(": "))
+    stop.__cause__ = raised
+    stop.__traceback__ = raised.__traceback__
+    return None, stop

@@ -1,0 +1,269 @@
+"""A bot's script: loaded from a file, and what it defines."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import os
+import sys
+import types
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cli.bot.faults import place_of, script_traceback
+from cli.bot.levels import LEVELS
+from venues.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MAIN = "Signals"
+MODULE = "profitview"  # the name that scripts import from
+SCRIPT = "mon_bot_script"  # the name of the script's own module
+LARGEST = 16 * 2**20
+CANDLE = "candle_update_"
+# What is called, with what.
+CALLBACKS = {
+    "on_start": (),
+    "quote_update": ("src", "sym", "data"),
+    "trade_update": ("src", "sym", "data"),
+    **{f"{CANDLE}{level}": ("src", "sym", "bars") for level in LEVELS},
+}
+_HELPERS = ("now", "unix_now", "epoch_now", "second", "iso_now", "signal", "publish")
+
+
+class ScriptError(SetupError):
+    """A script that cannot be run as a bot; the text has its file and line."""
+
+
+@dataclass
+class Bot:
+    """A script's bot: what it can be called for, and what it says about that.
+
+    `callbacks` by name; `routes` by method and name; `remarks` are for the person who runs it.
+    """
+
+    name: str
+    callbacks: dict[str, Callable[..., Any]]
+    routes: dict[tuple[str, str], Callable[[Any], Any]]
+    remarks: list[str] = field(default_factory=list)
+
+    def levels(self) -> list[str]:
+        """The candle levels that it wants, shortest first."""
+        return [level for level in LEVELS if f"{CANDLE}{level}" in self.callbacks]
+
+
+@contextmanager
+def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
+    """While a script runs: `profitview` is `module`, and the script's folder is looked in for what it imports."""
+    folder = str(path.resolve().parent)
+    kept = {name: loaded for name, loaded in sys.modules.items() if _is_ours(name)}
+    before = set(sys.modules)
+    for name in kept:
+        del sys.modules[name]
+    sys.modules[MODULE] = module
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+        for name, loaded in list(sys.modules.items()):
+            if _is_ours(name) or (name not in before and _lies_in(loaded, folder)):
+                del sys.modules[name]
+        sys.modules.update(kept)
+
+
+def _is_ours(name: str) -> bool:
+    return name in (MODULE, SCRIPT) or name.startswith(f"{MODULE}.")
+
+
+def _lies_in(module: Any, folder: str) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and os.path.dirname(os.path.realpath(file)) == folder
+
+
+def load(path: Path, base: type) -> Bot:
+    """Run a script and make its bot; inside `hosted`.
+
+    Raises:
+        ScriptError: it cannot be read or run, or has no class `Signals` that can be used.
+    """
+    source = _read(path)
+    tree, code = _compiled(path, source)
+    classes = _classes(tree, MAIN)
+    if len(classes) > 1:
+        lines = " and ".join(str(node.lineno) for node in classes)
+        raise ScriptError(f"{path}: expected one class {MAIN}, got several, at lines {lines}")
+    module = types.ModuleType(SCRIPT)
+    module.__file__ = str(path)
+    sys.modules[SCRIPT] = module
+    _run(path, lambda: exec(code, module.__dict__))
+    main = _main_class(path, module, base, tree)
+    line = classes[0].lineno if classes else None
+    remarks, wanted, routes = _look_at(path, main, base)
+    instance = _run(path, main, line)
+    return Bot(
+        path.name,
+        {name: getattr(instance, name) for name in wanted},
+        {key: getattr(instance, name) for key, name in routes.items()},
+        remarks,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ScriptError(f"expected a script, got a folder: {path}")
+        with path.open("rb") as file:
+            source = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ScriptError(f"cannot read the script {path}: {error.strerror}") from error
+    if len(source) > LARGEST:
+        raise ScriptError(f"expected a script of at most {LARGEST // 2**20} MiB, got more in {path}")
+    return source
+
+
+def _compiled(path: Path, source: bytes) -> tuple[ast.Module, types.CodeType]:
+    try:
+        return ast.parse(source, str(path)), compile(source, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        words = f"{path}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+        text = (error.text or "").rstrip()
+        if text:
+            words += f"\n  {text.lstrip()}"
+            if error.offset is not None:
+                words += "\n  " + " " * max(0, error.offset - 1 - (len(text) - len(text.lstrip()))) + "^"
+        raise ScriptError(words) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ScriptError(f"{path}: expected a Python script: {error or type(error).__name__}") from None
+
+
+def _run(path: Path, call: Callable[[], Any], line: int | None = None) -> Any:
+    """A part of the script that runs before it is a bot; whatever it raises ends here."""
+    try:
+        return call()
+    except BaseException as error:
+        at = place_of(error)
+        file, number = (path, line) if at is None else at
+        where = f"{file}, line {number}" if number is not None else f"{file}"
+        text = f"{where}: {type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, ModuleNotFoundError):
+            text += f"\ninstall {error.name} where mon is installed; it comes from the script's own imports"
+        elif at is not None:
+            text += f"\n{script_traceback(error)}"
+        raise ScriptError(text) from None
+
+
+def _classes(tree: ast.Module, name: str | None = None) -> list[ast.ClassDef]:
+    return [node for node in tree.body if isinstance(node, ast.ClassDef) and name in (None, node.name)]
+
+
+def _main_class(path: Path, module: types.ModuleType, base: type, tree: ast.Module) -> type:
+    found = module.__dict__.get(MAIN)
+    expected = f"expected a class {MAIN}(Link)"
+    if found is None:
+        others = ", ".join(f"{node.name} (line {node.lineno})" for node in _classes(tree))
+        got = f"it has the classes {others}" if others else "it has no class"
+        raise ScriptError(f"{path}: {expected}, but there is none; {got}")
+    line = _line_of_name(tree, MAIN)
+    where = f"{path}, line {line}" if line is not None else f"{path}"
+    if not isinstance(found, type):
+        raise ScriptError(f"{where}: {expected}, got a {type(found).__name__} of that name")
+    if not issubclass(found, base):
+        raise ScriptError(
+            f"{where}: {expected}, but {MAIN} is not made from Link; write: from {MODULE} import Link\n"
+            f"and: class {MAIN}(Link):"
+        )
+    if found is base:
+        raise ScriptError(f"{where}: {expected}, got Link itself")
+    return found
+
+
+def _line_of_name(tree: ast.Module, name: str) -> int | None:
+    for node in reversed(tree.body):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return node.lineno
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.Import | ast.ImportFrom):
+            names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+            names |= {alias.asname or alias.name for alias in getattr(node, "names", ())}
+            if name in names:
+                return node.lineno
+    return None
+
+
+# --- what the class defines ----------------------------------------------------------------------------------------
+
+
+def _look_at(path: Path, main: type, base: type) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
+    """Remarks, the callbacks to be called, and the routes with their methods' names."""
+    remarks: list[str] = []
+    wanted: list[str] = []
+    routes: dict[tuple[str, str], str] = {}
+    for name, value in _own_members(main, base).items():
+        if getattr(value, "mon_route", False):
+            method, _, rest = name.partition("_")
+            if method not in ("get", "post") or not rest:
+                raise ScriptError(
+                    f"{_where(path, value)}: expected the name of a route to be get_… or post_…, got {name}"
+                )
+            _check_callable(path, name, value, ("data",))
+            routes[method.upper(), rest] = name
+        elif name in CALLBACKS:
+            _check_callable(path, name, value, CALLBACKS[name])
+            wanted.append(name)
+        elif name in _HELPERS:
+            remarks.append(f"{_where(path, value)}: {name} hides the {name} of Link")
+        elif callable(value) and not name.startswith("_"):
+            remark = _misspelt(name)
+            if remark is not None:
+                remarks.append(f"{_where(path, value)}: {remark}")
+    return remarks, sorted(wanted, key=list(CALLBACKS).index), routes
+
+
+def _own_members(main: type, base: type) -> dict[str, Any]:
+    """What the class and those between it and Link define; of two, the one that counts."""
+    members: dict[str, Any] = {}
+    for cls in reversed(main.__mro__[: main.__mro__.index(base)]):
+        members.update((name, getattr(main, name, None)) for name in vars(cls))
+    return members
+
+
+def _check_callable(path: Path, name: str, value: Any, arguments: tuple[str, ...]) -> None:
+    where = _where(path, value)
+    form = f"def {name}({', '.join(('self', *arguments))})"
+    if not callable(value):
+        raise ScriptError(f"{where}: expected {form}, got a {type(value).__name__} of that name")
+    if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value) or inspect.isgeneratorfunction(value):
+        raise ScriptError(f"{where}: expected {form}, got one that is async or has a yield, which would not run")
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*(("self", *arguments) if inspect.isfunction(value) and not _is_static(value) else arguments))
+    except TypeError:
+        raise ScriptError(f"{where}: expected {form}, got {name}{signature}") from None
+
+
+def _is_static(value: Any) -> bool:
+    owner = getattr(sys.modules.get(SCRIPT), MAIN, None)
+    return owner is not None and isinstance(inspect.getattr_static(owner, value.__name__, None), staticmethod)
+
+
+def _misspelt(name: str) -> str | None:
+    known = [*CALLBACKS]
+    if name.startswith("candle_update"):
+        return f"{name} is never called: the levels are {' '.join(LEVELS)}"
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+    return f"{name} is never called; is it meant to be {close[0]}?" if close else None
+
+
+def _where(path: Path, value: Any) -> str:
+    code = getattr(inspect.unwrap(value) if callable(value) else value, "__code__", None)
+    if code is None:
+        return str(path)
+    return f"{code.co_filename}, line {code.co_firstlineno}"

@@ -1,0 +1,235 @@
+"""What the host and the script say: on stderr, or, while a table is up, in its footer."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import threading
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from cli.bot.faults import place_of, script_traceback
+from cli.output import STDERR, is_terminal
+from cli.statuses import SAID_EVERY, Unsaid
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+
+    from cli.output import Words
+    from venues.redaction import Redactor
+
+MOST_KEPT = 50  # texts that are said again when the table is gone
+
+
+class Voice:
+    """Says things in order; may be called from any thread."""
+
+    def __init__(self, words: Words, redactor: Redactor, loop: asyncio.AbstractEventLoop) -> None:
+        self._words = words
+        self._redactor = redactor
+        self._loop = loop
+        self._notice: Callable[[str], None] | None = None
+        self._kept: deque[str] = deque(maxlen=MOST_KEPT)
+        self._unsaid: dict[str, Unsaid] = {}
+        self._faults: Counter[tuple[Any, ...]] = Counter()
+        self._fault_told: dict[tuple[Any, ...], int] = {}
+        self._fault_words: dict[tuple[Any, ...], str] = {}
+
+    def say(self, text: str) -> None:
+        """A notice, left out when the user wants quiet."""
+        self._soon(self._say, text)
+
+    def error(self, text: str, short: str | None = None) -> None:
+        """An error, never left out; `short` is one line of it for a footer."""
+        self._soon(self._error, text, short or text)
+
+    def seldom(self, kind: str, text: str) -> None:
+        """A notice of a kind that may come in floods: then only the latest every second."""
+        self._soon(self._say_seldom, kind, text)
+
+    def fault(self, error: BaseException, where: str, name: str) -> None:
+        """An exception of the script: in full the first time, then how often it has come, at most once a second."""
+        place = place_of(error)
+        key = (where, type(error), place)
+        self._faults[key] += 1
+        what = f"{name}: {type(error).__name__} in {where}" + ("" if place is None else f" at line {place[1]}")
+        if key not in self._fault_told:
+            self._fault_told[key] = 1
+            self._fault_words[key] = what
+            self.error(f"{name}: an exception in {where}; the bot goes on\n{script_traceback(error)}", what)
+        elif self._fault_told[key] != -1:
+            self._fault_told[key] = -1  # the next count is on its way
+            self._soon(self._loop.call_later, SAID_EVERY, self._say_count, key)
+
+    def faults(self) -> int:
+        """How many exceptions there were."""
+        return self._faults.total()
+
+    def to_footer(self, notice: Callable[[str], None] | None) -> None:
+        """While a table is up its footer has the latest words; without one, stderr has what was worth keeping."""
+        self._notice = notice
+        if notice is None:
+            while self._kept:
+                self._words.error(self._kept.popleft())
+
+    def last_words(self) -> None:
+        """What was held back."""
+        for unsaid in self._unsaid.values():
+            text = unsaid.take(time.monotonic())
+            if text is not None:
+                self._say(text)
+        for key, told in self._fault_told.items():
+            if self._faults[key] > 1 and told != self._faults[key]:
+                self._say_count(key)
+
+    def _soon(self, call: Callable[..., Any], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and so is whoever listened
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _say(self, text: str) -> None:
+        text = self._redactor.text(text)
+        if self._notice is not None:
+            self._notice(text)
+        if self._notice is None or not is_terminal(STDERR):
+            self._words.say(text)
+
+    def _error(self, text: str, short: str) -> None:
+        text = self._redactor.text(text)
+        if self._notice is not None:
+            self._notice(self._redactor.text(short))
+            if is_terminal(STDERR):
+                self._kept.append(text)
+                return
+        self._words.error(text)
+
+    def _say_seldom(self, kind: str, text: str) -> None:
+        unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
+        if unsaid.may_be_said(text, time.monotonic()):
+            self._say(text)
+        elif unsaid.first:
+            self._loop.call_later(SAID_EVERY, self._say_late, unsaid)
+
+    def _say_late(self, unsaid: Unsaid) -> None:
+        text = unsaid.take(time.monotonic())
+        if text is not None:
+            self._say(text)
+
+    def _say_count(self, key: tuple[Any, ...]) -> None:
+        count = self._faults[key]
+        self._fault_told[key] = count
+        text = f"{self._fault_words[key]}: {count:,} times so far"
+        if self._notice is not None:
+            self._notice(text)
+        if self._notice is None or not is_terminal(STDERR):
+            self._words.error(text)
+
+
+class LogLines(logging.Handler):
+    """The script's `logger`: one line a record, with its level."""
+
+    def __init__(self, voice: Voice, name: str) -> None:
+        super().__init__()
+        self._voice = voice
+        self._name = name
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record; one that cannot be formatted is the script's fault."""
+        try:
+            text = record.getMessage()
+        except Exception as error:
+            self._voice.fault(error, "logger", self._name)
+            return
+        if record.exc_info and record.exc_info[1] is not None:
+            text += f"\n{script_traceback(record.exc_info[1])}"
+        self._voice.error(f"[{self._name}] {record.levelname}: {text}")
+
+
+class _Lines:
+    """Whole lines of what is written, thread by thread."""
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+        self._begun = threading.local()
+
+    def write(self, text: str) -> None:
+        *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
+        self._begun.text = rest
+        for line in lines:
+            self._put(line)
+
+    def rest(self) -> None:
+        if getattr(self._begun, "text", ""):
+            self._put(self._begun.text)
+            self._begun.text = ""
+
+
+class ScriptOutput(io.TextIOBase):
+    """In the place of stdout and stderr while a script runs: `print` must not get between the records."""
+
+    encoding = "utf-8"
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._lines = _Lines(put)
+
+    def write(self, text: str) -> int:
+        """Text of the script."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._lines.write(text)
+        return len(text)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def rest(self) -> None:
+        """What was begun without the end of its line."""
+        self._lines.rest()
+
+
+def _beside_a_table(put: Callable[[str], None], real: Any) -> Any:
+    """As `ScriptOutput`, for a process whose table is drawn by rich.
+
+    rich writes to whatever `sys.stdout` is, and puts a proxy of its own there while it draws, unless it finds one.
+    """
+    from rich.console import Console
+    from rich.file_proxy import FileProxy
+
+    class Proxy(FileProxy):
+        def __init__(self) -> None:
+            super().__init__(Console(file=real), real)
+            self._own_lines = _Lines(put)
+
+        def write(self, text: str) -> int:
+            self._own_lines.write(text)
+            return len(text)
+
+        def flush(self) -> None:
+            """Lines go out as they end."""
+
+        def isatty(self) -> bool:
+            return False
+
+        def rest(self) -> None:
+            self._own_lines.rest()
+
+    return Proxy()
+
+
+@contextlib.contextmanager
+def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
+    """Until it ends, what the script prints goes to `put` line by line, and it has nothing to read."""
+    before = (sys.stdin, sys.stdout, sys.stderr)
+    outputs = [_beside_a_table(put, real) if table else ScriptOutput(put) for real in before[1:]]
+    with open("/dev/null", encoding="utf-8") as nothing:
+        sys.stdin, sys.stdout, sys.stderr = nothing, *outputs
+        try:
+            yield
+        finally:
+            for output in outputs:
+                output.rest()
+            sys.stdin, sys.stdout, sys.stderr = before

@@ -1,0 +1,55 @@
+"""JSON of any shape, kept as it came: numbers with all their digits, texts and order unchanged.
+
+What is kept is shown, written and searched for secrets later, so it is bounded here: a number is one that some program
+can have meant, and nothing is nested deeper than a person would read.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from venues.decoding import excerpt
+from venues.errors import BadMessage
+
+MOST_DIGITS = 400
+MOST_EXPONENT = 330  # a double goes from 5e-324 to 1.8e308
+DEEPEST = 128
+
+
+def exact_number(text: str) -> Decimal:
+    """The `float_hook` of a decoder: the number with the digits that it was written with.
+
+    Raises:
+        ValueError: of more than 400 digits, or beyond 1e±330; a decoder makes a ValidationError of it.
+    """
+    # A text beyond any exponent must not be made a number first: `Decimal` raises on it, or keeps what no reader can.
+    _, _, exponent = text.lower().partition("e")
+    if len(text) > MOST_DIGITS or len(exponent) > 6 or (exponent and abs(int(exponent)) > MOST_EXPONENT):
+        expected = f"a number of at most {MOST_DIGITS} digits and up to 1e±{MOST_EXPONENT}"
+        raise ValueError(f"Expected `{expected}`, got `{excerpt(text, 40)}`")  # in the decoder's own form, for the path
+    return Decimal(text)
+
+
+def check_depth(data: Any, frame: bytes) -> None:
+    """Refuse what is nested too deeply; `frame` is where it is from.
+
+    Raises:
+        BadMessage: nested deeper than 128.
+    """
+    if frame.count(b"[") + frame.count(b"{") <= DEEPEST:  # the common case, without a walk
+        return
+    level = [data]
+    for _ in range(DEEPEST):
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise BadMessage(f"expected JSON nested at most {DEEPEST} deep, got it deeper")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [inner for inner in value.values() if isinstance(inner, dict | list)]
+    if isinstance(value, list):
+        return [inner for inner in value if isinstance(inner, dict | list)]
+    return []
