@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from venues.any_json import DEEPEST
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError
 from venues.nbt import NBT, NbtLine, NbtSession
@@ -188,9 +189,9 @@ def test_a_bad_signal_is_told_with_its_path_and_the_stream_goes_on(fields: dict[
 
 def test_nesting_has_a_limit() -> None:
     session = connected(line_of())
-    (message,) = feed(session, 1, f'42["message",{"[" * 64}{"]" * 64}]')
+    (message,) = feed(session, 1, f'42["message",{"[" * DEEPEST}{"]" * DEEPEST}]')
     assert isinstance(message, Message)
-    for deep in (65, 990, 5000):
+    for deep in (DEEPEST + 1, 990, 5000):
         bad, *_ = feed(session, 1, f'42["message",{"[" * deep}{"]" * deep}]')
         assert isinstance(bad, BadFrame)
 

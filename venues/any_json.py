@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from venues.decoding import excerpt
 from venues.errors import BadMessage
 
@@ -31,6 +33,18 @@ def exact_number(text: str) -> Decimal:
     return Decimal(text)
 
 
+def any_json(raw: bytes | msgspec.Raw) -> Any:
+    """Whatever JSON stands for.
+
+    Raises:
+        DECODE_ERRORS: it is no JSON, or has a number that is none.
+        BadMessage: nested deeper than 128.
+    """
+    data = _ANY.decode(raw)
+    check_depth(data, bytes(raw))
+    return data
+
+
 def check_depth(data: Any, frame: bytes) -> None:
     """Refuse what is nested too deeply; `frame` is where it is from.
 
@@ -45,6 +59,9 @@ def check_depth(data: Any, frame: bytes) -> None:
         if not level:
             return
     raise BadMessage(f"expected JSON nested at most {DEEPEST} deep, got it deeper")
+
+
+_ANY = msgspec.json.Decoder(float_hook=exact_number)
 
 
 def _inside(value: Any) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import decimal
 import re
-from typing import Any
 
 import msgspec
 
@@ -12,27 +11,10 @@ import msgspec
 # `float_hook=Decimal` refuses exponents that do not fit a machine word.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, decimal.DecimalException)
 
-DEEPEST = 64  # levels of lists and objects in JSON that is passed on as it came
-
-_ANY = msgspec.json.Decoder(float_hook=decimal.Decimal)
-
 _WRONG_TYPE = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)` - at `\$\.?(?P<path>.*)`")
 _WRONG_TYPE_AT_TOP = re.compile(r"Expected `(?P<expected>.*)`, got `(?P<got>.*)`")
 _OUT_OF_RANGE = re.compile(r"Expected `(?P<expected>.*)` (?P<bound>[<>]=? \S+) - at `\$\.?(?P<path>.*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<path>.*)`)?")
-
-
-def any_json(raw: bytes | msgspec.Raw) -> Any:
-    """Whatever JSON stands for; numbers keep their digits, as int or Decimal.
-
-    Raises:
-        DECODE_ERRORS: it is no JSON, or has more than `DEEPEST` levels, which not everybody could walk through.
-    """
-    data = _ANY.decode(raw)
-    text = bytes(raw)
-    if text.count(b"[") + text.count(b"{") > DEEPEST and _is_deep(data):
-        raise RecursionError
-    return data
 
 
 def explain(error: Exception) -> str:
@@ -64,15 +46,3 @@ def _explain_shape(text: str) -> str:
     if wrong := _WRONG_TYPE_AT_TOP.fullmatch(text):
         return f"expected {wrong['expected']}, got {wrong['got']}"
     return text[:1].lower() + text[1:].replace("`$.", "`")
-
-
-def _is_deep(data: Any) -> bool:
-    level = [data]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)

@@ -14,7 +14,8 @@ from urllib.parse import quote as url_quote
 import msgspec
 
 from venues import records
-from venues.decoding import DECODE_ERRORS, any_json, excerpt, explain
+from venues.any_json import any_json
+from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.errors import BadMessage, SetupError, UsageError
 from venues.venue import (
     BadFrame,
@@ -280,8 +281,9 @@ class NbtSession:
             return _NOTHING
         try:
             answered = tuple(any_json(argument) for argument in answer.arguments)
-        except DECODE_ERRORS as error:
-            return [*self._bad(f"{explain(error)} (in an acknowledgement)"), Receipt(command, acknowledged=True)]
+        except (*DECODE_ERRORS, BadMessage) as error:
+            problem = str(error) if isinstance(error, BadMessage) else explain(error)
+            return [*self._bad(f"{problem} (in an acknowledgement)"), Receipt(command, acknowledged=True)]
         refused = _complaint(answered[0]) if answered else None
         return [Receipt(command, acknowledged=True, answered=answered, refused=refused)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw, Struct
 
-from venues.decoding import any_json
+from venues.any_json import any_json
 from venues.errors import BadMessage
 from venues.numbers import JsonNumber, number, shown, text_number
 
@@ -95,8 +95,8 @@ def extra_of(data: SignalData, score: Decimal | str | None) -> dict[str, Any] | 
     """The documented fields that a record has no place for; `stop_profit` and `stop_loss` are percent.
 
     Raises:
-        BadMessage: a figure is none.
-        DECODE_ERRORS: the message is nested too deeply.
+        BadMessage: a figure is none, or the message is nested too deeply.
+        DECODE_ERRORS: the message has a number that is none.
     """
     found = {
         "message": any_json(data.message) if len(data.message) else None,
