@@ -230,7 +230,8 @@ def test_history_and_what_comes_live_do_not_count_twice() -> None:
     candles.live(ticks[20].time)
     counted = [candles.trade(trade(tick)) for tick in (*ticks[20:30], twin, *ticks[30:])]
     assert counted == [False] * 10 + [True] * 21
-    whole = [*ticks[:30], twin, *ticks[30:]]
+    assert candles.trade(trade(ticks[29])), "one more of the same, and history had one"
+    whole = [*ticks[:30], twin, ticks[29], *ticks[30:]]
     for level in ("1m", "1h"):
         assert_equal(candles.bars(level), resampled(whole, level))
 
