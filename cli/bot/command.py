@@ -25,7 +25,7 @@ Examples:
 """
 
 
-@app.callback()
+@app.callback(epilog=EXAMPLES)
 def bot() -> None:
     """Run a signal bot on the live streams of any venue."""
 

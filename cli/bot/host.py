@@ -89,6 +89,7 @@ class Host:
         self._runner_ended = asyncio.Event()
         self._output_ended = asyncio.Event()
         self._room = asyncio.Event()
+        self._begun = asyncio.Event()
         self._exit = OK
         self._problem: BaseException | None = None
 
@@ -151,10 +152,11 @@ class Host:
             return
         try:
             label = next((label for label in self._runner.labels.values() if label is not None), None)
-            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end)
+            await self._serve(bot)
+            feed = None if self._server is None else self._redactor.text(self._server.feed_url)
+            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed)
             self._outlet.take_terminal(stack, self._stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
-            await self._serve(bot)
             self._set_timers()
             await self._watch(bot)
         finally:
@@ -246,12 +248,13 @@ class Host:
         token = secrets.token_urlsafe(24) if configured is None else str(configured.value)
         if configured is not None:
             self._redactor.learn({"token": token})
-        self._server = BotServer(host, port, token, bot.routes, self._call, self._voice.say, self._report)
+        self._server = BotServer(host, port, token, bot.routes, self._call_begun, self._voice.say, self._report)
         await self._server.start()
-        self._voice.say(
-            f"the bot's feed: {self._server.feed_url}\nits webhooks: {self._server.webhook_url}\n"
-            f"the token: {token if configured is None else f'as set in {configured.origin}'}"
-        )
+        where = f"the bot's feed: {self._server.feed_url}\nits webhooks: {self._server.webhook_url}/…"
+        if configured is None:
+            self._words.error(where)  # also for who wants quiet: nobody else knows the token
+        else:
+            self._words.say(self._redactor.text(f"{where}\nthe token is the one set in {configured.origin}"))
 
     def _set_timers(self) -> None:
         if self._request.duration is not None:
@@ -278,6 +281,7 @@ class Host:
             first = None if self._recording is None else self._recording.first
             now = self._clock.now()
             self._jobs.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
+        self._begun.set()
         streams = asyncio.create_task(self._run_sources())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -547,6 +551,11 @@ class Host:
 
         self._jobs.put_call(run)
         return await future
+
+    async def _call_begun(self, call: Callable[[], Any]) -> Any:
+        """As `_call`, after `on_start`."""
+        await self._begun.wait()
+        return await self._call(call)
 
     def _report(self, error: BaseException) -> str:
         """An exception in a webhook, told under an id."""

@@ -44,11 +44,17 @@ class Outlet:
         self._rate: Any = None
         self._output: Output | None = None
 
-    def open(self, label: str | None, markets: Sequence[str], on_end: Callable[[BaseException | None], None]) -> None:
-        """Begin; `on_end` as of `Output`."""
+    def open(
+        self,
+        label: str | None,
+        markets: Sequence[str],
+        on_end: Callable[[BaseException | None], None],
+        feed: str | None = None,
+    ) -> None:
+        """Begin; `on_end` as of `Output`, `feed` is where the bot's own feed is, for a table's footer."""
         queue: Queue = LatestEvents() if self.as_table else EventQueue()
         limit = Limit(count=self._request.count, once=False, ends_with_snapshot=False)
-        self._output = Output(queue, self._sink(label, markets), limit, on_end)
+        self._output = Output(queue, self._sink(label, markets, feed), limit, on_end)
         self._output.start()
 
     def put(self, record: Record) -> None:
@@ -105,7 +111,7 @@ class Outlet:
         loop.add_signal_handler(signal.SIGTSTP, pause)
         stack.callback(loop.remove_signal_handler, signal.SIGTSTP)
 
-    def _sink(self, label: str | None, markets: Sequence[str]) -> Sink:
+    def _sink(self, label: str | None, markets: Sequence[str], feed: str | None) -> Sink:
         to_terminal = is_terminal(STDOUT)
         if self.as_table:
             from cli.bot.view import view
@@ -119,7 +125,7 @@ class Outlet:
                 self._rate,
                 on_terminal=to_terminal,
                 epoch_ms=lambda: self._clock.now().epoch_ms,
-                keys="q quit",
+                keys="q quit" if feed is None else f"q quit   {feed}",
                 redactor=self._redactor,
             )
             sink: Sink = self._table

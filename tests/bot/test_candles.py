@@ -121,6 +121,13 @@ def test_a_late_trade_in_an_empty_interval_is_carried_on_and_one_before_all_is_t
     np.testing.assert_array_equal(series.bars().closes, before.closes)
 
 
+def test_within_a_candle_time_decides_what_is_open_and_close() -> None:
+    series = Series(MINUTE)
+    for time, price in ((30_000, 5.0), (40_000, 6.0), (35_000, 7.0), (10_000, 4.0), (40_000, 5.5), (10_000, 9.0)):
+        series.trade(time, price, Decimal(1))
+    assert series.bars()[-1] == {"time": 0, "open": 4.0, "high": 9.0, "low": 4.0, "close": 5.5, "volume": 6.0}
+
+
 def test_weeks_begin_on_monday_and_volumes_are_exact() -> None:
     series = Series(LEVELS["1w"])
     series.trade(MONDAY - 1, 1.0, Decimal("0.1"))
@@ -223,7 +230,8 @@ def test_history_and_what_comes_live_do_not_count_twice() -> None:
     candles.live(ticks[20].time)
     counted = [candles.trade(trade(tick)) for tick in (*ticks[20:30], twin, *ticks[30:])]
     assert counted == [False] * 10 + [True] * 21
-    whole = [*ticks[:30], twin, *ticks[30:]]
+    assert candles.trade(trade(ticks[29])), "one more of the same, and history had one"
+    whole = [*ticks[:30], twin, ticks[29], *ticks[30:]]
     for level in ("1m", "1h"):
         assert_equal(candles.bars(level), resampled(whole, level))
 

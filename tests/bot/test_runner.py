@@ -1,0 +1,115 @@
+"""What the script's thread does with a job while a market is down or the script is behind; how markets stand."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cli.bot.jobs import Job, Jobs
+from cli.bot.market import Candles
+from cli.bot.plan import MarketName
+from cli.bot.runner import Runner, Told, called
+from cli.bot.script import Bot
+from cli.bot.standing import Standings
+from venues.records import Quote, State, Status
+
+NEXUS = MarketName("nexus", "SPOT_BTC_USDT")
+OTHER = MarketName("b2trader", "spot.btc_usdt")
+QUOTE = Quote(venue=NEXUS.venue, symbol=NEXUS.symbol, received=7, bid_price=Decimal(1))
+
+
+@pytest.fixture
+def put() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def runner(put: list[Any]) -> Runner:
+    made = Runner(
+        Jobs(keep_all=False),
+        None,  # type: ignore[arg-type]  # says nothing here
+        replayed=False,
+        put=put.append,
+        send=lambda frame: None,
+        on_end=lambda: None,
+    )
+    made.candles = {NEXUS: Candles([]), OTHER: Candles([])}
+    made.labels = {"nexus": None, "b2trader": "sim"}
+    made.bot = Bot("bot.py", {"quote_update": lambda src, sym, data: made.publish("quote", data["ask"])}, {})
+    return made
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def test_no_quotes_while_a_market_is_down(runner: Runner, put: list[Any]) -> None:
+    runner.down.add(NEXUS)
+    runner._do(Job("quote", QUOTE, now_ms(), 0.0))
+    assert put == []
+    runner.down.clear()
+    runner._do(Job("quote", QUOTE, now_ms(), 0.0))
+    assert [(record.topic, record.data) for record in put] == [("quote", [None, None])]
+
+
+def test_what_is_emitted_says_what_it_rests_on(runner: Runner, put: list[Any]) -> None:
+    runner.down.add(OTHER)
+    runner.signal(*NEXUS, {"size": 1, "mid": None, "bid": None, "ask": None, "quote": None})
+    runner.signal(*OTHER, {"size": -1, "mid": None, "bid": None, "ask": None, "quote": None})
+    runner.signal("bitmex", "XBTUSD", {"size": 0, "mid": None, "bid": None, "ask": None, "quote": None})
+    runner.publish("outside any callback", None)
+    told = [(record.env, getattr(record, "side", None), record.extra) for record in put]
+    stale = {"stale": True}
+    assert told == [(None, "long", None), ("sim", "short", stale), ("sim", None, stale), ("sim", None, stale)]
+    put.clear()
+    runner._do(Job("quote", QUOTE, now_ms() - 5_000, 0.0))
+    assert put[0].extra["behind_ms"] >= 5_000
+    assert put[0].env is None
+    assert "stale" not in put[0].extra
+
+
+def test_nothing_that_a_call_raises_is_more_than_an_error() -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    assert called(lambda: 7) == (7, None)
+    _, error = called(leave)
+    assert str(error) == "SystemExit: 3"
+    _, error = called(lambda: next(iter(())))
+    assert str(error) == "StopIteration"
+
+
+def status(market: MarketName, stream: str, state: State) -> Status:
+    return Status(venue=market.venue, symbol=market.symbol, received=1, stream=stream, state=state)
+
+
+def test_a_market_is_down_while_any_of_its_streams_is() -> None:
+    standings = Standings([NEXUS, OTHER])
+
+    def told(line: int, market: MarketName, stream: str, state: State) -> tuple[Any, ...]:
+        result: Told = standings.changed(line, status(market, stream, state))
+        return list(result.down), list(result.live), result.inline
+
+    standings.expect(0, "quotes", NEXUS.symbol)
+    standings.expect(0, "trades", NEXUS.symbol)
+    assert standings.together() == "connecting"
+    assert told(0, NEXUS, "quotes", "live") == ([], [], False)
+    assert told(0, NEXUS, "trades", "live") == ([], [], False)
+    assert standings.together() == "live"
+    assert told(0, NEXUS, "quotes", "stale") == ([NEXUS], [], True)
+    assert told(0, NEXUS, "trades", "reconnecting") == ([], [], True)
+    assert standings.together() == "reconnecting"
+    assert told(0, NEXUS, "quotes", "live") == ([], [], True)
+    assert told(1, OTHER, "candles", "stale") == ([OTHER], [], True)
+    assert told(2, OTHER, "candles", "live") == ([], [], False)  # of another interval, on a line of its own
+    assert told(0, NEXUS, "trades", "live") == ([], [NEXUS], True)
+    assert told(1, OTHER, "candles", "live") == ([], [OTHER], True)
+
+
+def test_a_status_without_a_symbol_is_about_all_markets_of_the_venue() -> None:
+    standings = Standings([NEXUS, NEXUS._replace(symbol="SPOT_ETH_USDT"), OTHER])
+    everywhere = Status(venue="nexus", received=1, stream="quotes", state="stale")
+    assert [market.symbol for market in standings.changed(0, everywhere).down] == ["SPOT_BTC_USDT", "SPOT_ETH_USDT"]
