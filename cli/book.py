@@ -14,13 +14,17 @@ from venues.numbers import EXACT, add
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.look import Look
     from venues.records import Book, Level
 
 
 class BookView:
     """Asks above, bids below, the best of both in the middle."""
 
-    def __init__(self) -> None:
+    keys: Sequence[tuple[str, str]] = ()
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
         self._book: Book | None = None
 
     def add(self, record: Book) -> None:
@@ -33,6 +37,14 @@ class BookView:
     def start_over(self) -> None:
         """The next book replaces everything anyway."""
 
+    def press(self, key: str) -> bool:
+        """No keys."""
+        return False
+
+    def until(self) -> int | None:
+        """Never."""
+        return None
+
     def lines(self, width: int, height: int) -> list[Text]:
         """As many levels a side as fit."""
         if self._book is None:
@@ -43,7 +55,7 @@ class BookView:
         if not levels:
             return [Text("the book is empty", style="dim")]
         cumulated = [*reversed(cumulative(asks)), *cumulative(bids)]
-        styles = ["red"] * len(asks) + ["green"] * len(bids)
+        styles = [self._look.style("ask")] * len(asks) + [self._look.style("bid")] * len(bids)
         sides = ["ask"] * len(asks) + ["bid"] * len(bids)
         columns = [
             Column("side", sides, align="left", keep=2, styles=styles),
@@ -54,7 +66,7 @@ class BookView:
         if any(level.orders is not None for level in levels):
             orders = [cells.ABSENT if level.orders is None else str(level.orders) for level in levels]
             columns.append(Column("orders", orders, keep=1))
-        lines = lay_out(columns, width)
+        lines = lay_out(columns, width, self._look)
         middle = 1 + len(asks)
         return [*lines[:middle], Text(spread_words(self._book, width), style="bold"), *lines[middle:]]
 
@@ -84,6 +96,6 @@ def spread_words(book: Book, width: int) -> str:
     return words if len(words) <= width else "  spread #"[:width]
 
 
-def view() -> BookView:
+def view(look: Look) -> BookView:
     """A new view."""
-    return BookView()
+    return BookView(look)

@@ -12,6 +12,7 @@ from cli.screen import values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.look import Look
     from venues.records import Candle
 
 MOST_CANDLES = 1_000
@@ -32,15 +33,15 @@ class CandlesView(SetView):
         self._rows = {key_of(candle): candle for candle in self._rows.values() if candle.closed}
 
 
-def view() -> CandlesView:
+def view(look: Look) -> CandlesView:
     """A new view."""
-    return CandlesView(columns, "no trade yet, so no candle")
+    return CandlesView(lambda rows: columns(rows, look), "no trade yet, so no candle", look)
 
 
-def columns(candles: Sequence[Candle]) -> list[Column]:
+def columns(candles: Sequence[Candle], look: Look) -> list[Column]:
     """Start, prices, volume, and whether it is done and whole."""
     return [
-        time_column("start", values(candles, "start"), keep=8, millis=False),
+        time_column(look, "start", values(candles, "start"), keep=8, millis=False),
         number_column("open", values(candles, "open"), keep=5),
         number_column("high", values(candles, "high"), keep=6),
         number_column("low", values(candles, "low"), keep=6),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import tzinfo
     from decimal import Decimal
 
 ABSENT = "—"
@@ -44,12 +45,12 @@ def column(values: Sequence[Decimal | None], *, with_sign: bool = False) -> list
     return padded
 
 
-def clock(epoch_ms: int | None, *, millis: bool = True) -> str:
-    """A time of day in the local time zone."""
+def clock(epoch_ms: int | None, *, millis: bool = True, tz: tzinfo | None = None) -> str:
+    """A time of day in a time zone, the local one unless said otherwise."""
     if epoch_ms is None:
         return ABSENT
     try:
-        moment = datetime.fromtimestamp(epoch_ms / 1000).astimezone()
+        moment = datetime.fromtimestamp(epoch_ms // 1000, UTC).astimezone(tz)
     except (ValueError, OverflowError, OSError):
         return ABSENT
     text = moment.strftime("%H:%M:%S")

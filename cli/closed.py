@@ -10,30 +10,31 @@ from cli.rows import SetView, gain_column, in_currency, number_column, side_colu
 from cli.screen import values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from cli.look import Look
     from venues.records import ClosedPosition
 
 
-def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
+def view(look: Look) -> SetView:
     """A new view."""
     return SetView(
-        lambda rows: columns(rows, epoch_ms()), "nothing has come yet", nothing="no closed position", totals=totals
+        lambda rows: columns(rows, look), "nothing has come yet", look, nothing="no closed position", totals=totals
     )
 
 
-def columns(rows: Sequence[ClosedPosition], now: int) -> list[Column]:
+def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
     """Symbol, side, size, prices, what it came to, and how long ago."""
-    ages = [cells.ABSENT if row.closed is None else cells.duration(now - row.closed) for row in rows]
+    ages = [cells.ABSENT if row.closed is None else cells.duration(look.epoch_ms() - row.closed) for row in rows]
     units = {row.size_unit for row in rows}
     unit = units.pop() if len(units) == 1 else None
     return [
         text_column("symbol", values(rows, "symbol"), keep=8),
-        side_column(values(rows, "side")),
+        side_column(look, values(rows, "side")),
         number_column(unit or "size", values(rows, "size"), keep=9),
         number_column("open", values(rows, "open_price"), keep=6),
         number_column("close", values(rows, "close_price"), keep=6),
-        gain_column(in_currency("pnl", rows), values(rows, "realized_pnl"), keep=10),
+        gain_column(look, in_currency("pnl", rows), values(rows, "realized_pnl"), keep=10),
         number_column("notional", values(rows, "notional"), keep=2),
         text_column("reason", values(rows, "reason"), keep=3),
         text_column("position", values(rows, "position_id"), keep=1),

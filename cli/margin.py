@@ -8,16 +8,21 @@ from rich.text import Text
 
 from cli import cells
 from cli.grid import Column, lay_out
-from cli.rows import gain_style
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.look import Look
     from venues.records import Margin
 
 
 class MarginView:
     """The latest figures; each record replaces the one before."""
 
-    def __init__(self) -> None:
+    keys: Sequence[tuple[str, str]] = ()
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
         self._margin: Margin | None = None
 
     def add(self, record: Margin) -> None:
@@ -29,6 +34,14 @@ class MarginView:
 
     def start_over(self) -> None:
         """The next record replaces everything anyway."""
+
+    def press(self, key: str) -> bool:
+        """No keys."""
+        return False
+
+    def until(self) -> int | None:
+        """Never."""
+        return None
 
     def lines(self, width: int, height: int) -> list[Text]:
         """Name, figure, currency."""
@@ -50,16 +63,16 @@ class MarginView:
         gain = names.index("unrealised PnL")
         if margin.unrealized_pnl is not None and margin.unrealized_pnl > 0:
             texts[gain] = "+" + texts[gain]
-        styles = [gain_style(value) if name == "unrealised PnL" else "" for name, value in figures]
+        styles = [self._look.gain(value) if name == "unrealised PnL" else "" for name, value in figures]
         units = ["%" if name == "margin level" else unit for name in names]
         columns = [
             Column("margin", names, align="left", keep=2),
             Column("", texts, keep=3, styles=styles),
             Column("", units, align="left", keep=1),
         ]
-        return lay_out(columns, width)
+        return lay_out(columns, width, self._look)
 
 
-def view() -> MarginView:
+def view(look: Look) -> MarginView:
     """A new view."""
-    return MarginView()
+    return MarginView(look)

@@ -11,17 +11,18 @@ from cli.screen import values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.look import Look
     from venues.records import Pong
 
 
-def view() -> EventView:
+def view(look: Look) -> EventView:
     """A new view."""
-    return EventView(columns, "no answer yet")
+    return EventView(lambda rows: columns(rows, look), "no answer yet", look)
 
 
-def columns(pongs: Sequence[Pong]) -> list[Column]:
+def columns(pongs: Sequence[Pong], look: Look) -> list[Column]:
     """Time and round trip."""
     return [
-        time_column("time", values(pongs, "received"), keep=2),
+        time_column(look, "time", values(pongs, "received"), keep=2),
         Column("round trip", [f"{pong.round_trip_ms:.1f} ms" for pong in pongs], keep=9),
     ]

@@ -17,6 +17,8 @@ from venues.numbers import add
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cli.look import Look
+
 MOST_EVENTS = 1_000
 ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
@@ -29,6 +31,7 @@ class SetView:
         self,
         columns: Callable[[Sequence[Any]], list[Column]],
         empty: str,
+        look: Look,
         *,
         nothing: str | None = None,
         totals: Callable[[Sequence[Any]], list[str]] | None = None,
@@ -36,6 +39,7 @@ class SetView:
     ) -> None:
         """`empty` is said while nothing has come, `nothing` of a full state without a row; `totals` below the rows."""
         self._columns = columns
+        self._look = look
         self._empty = empty
         self._nothing = nothing or empty
         self._totals = totals
@@ -62,6 +66,16 @@ class SetView:
         self._recent.clear()
         self._empty = self._nothing
 
+    keys: Sequence[tuple[str, str]] = ()
+
+    def press(self, key: str) -> bool:
+        """No keys yet."""
+        return False
+
+    def until(self) -> int | None:
+        """Never."""
+        return None
+
     def start_over(self) -> None:
         """What is known from before may be wrong by now."""
         self._rows.clear()
@@ -76,7 +90,7 @@ class SetView:
             return [Text(self._empty, style="dim")]
         sums = _sum_lines(self._totals(rows), width) if self._totals is not None and rows else []
         shown, hidden = _that_fit([*rows, *gone], height - len(sums))
-        lines = lay_out(self._columns(shown), width)
+        lines = lay_out(self._columns(shown), width, self._look)
         for line in lines[1 + len(rows) :]:
             line.stylize("strike dim")
         return [*lines, *hidden, *sums]
@@ -85,8 +99,9 @@ class SetView:
 class EventView:
     """Events, newest first; an interruption is a line between them."""
 
-    def __init__(self, columns: Callable[[Sequence[Any]], list[Column]], empty: str) -> None:
+    def __init__(self, columns: Callable[[Sequence[Any]], list[Column]], empty: str, look: Look) -> None:
         self._columns = columns
+        self._look = look
         self._empty = empty
         self._events: deque[Any] = deque(maxlen=MOST_EVENTS)  # None stands for an interruption
 
@@ -96,6 +111,16 @@ class EventView:
 
     def full(self, count: int) -> None:
         """Events have no state."""
+
+    keys: Sequence[tuple[str, str]] = ()
+
+    def press(self, key: str) -> bool:
+        """No keys yet."""
+        return False
+
+    def until(self) -> int | None:
+        """Never."""
+        return None
 
     def start_over(self) -> None:
         """Events may have been missed here."""
@@ -108,7 +133,7 @@ class EventView:
         events = [event for event in shown if event is not None]
         if not events:
             return [Text(self._empty, style="dim")]
-        head, *rows = lay_out(self._columns(events), width)
+        head, *rows = lay_out(self._columns(events), width, self._look)
         return [head, *_with_gaps(shown, iter(rows))]
 
 
@@ -144,20 +169,16 @@ def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: 
     return Column(title, cells.column(numbers), keep=keep, styles=list(styles))
 
 
-def gain_column(title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
+def gain_column(look: Look, title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
     """Gains and losses, with sign and colour."""
     return Column(
-        title, cells.column(numbers, with_sign=True), keep=keep, styles=[gain_style(value) for value in numbers]
+        title, cells.column(numbers, with_sign=True), keep=keep, styles=[look.gain(value) for value in numbers]
     )
 
 
-def gain_style(value: Decimal | None) -> str:
-    """Green for a gain, red for a loss."""
-    return "" if not value else "green" if value > 0 else "red"
-
-
-def age_column(title: str, rows: Sequence[Any], now: int, *, keep: int = 1) -> Column:
+def age_column(look: Look, title: str, rows: Sequence[Any], *, keep: int = 1) -> Column:
     """How long ago each row changed: by the venue's own word in a first state, by our clock afterwards."""
+    now = look.epoch_ms()
     return Column(title, [cells.duration(now - changed_at(row)) for row in rows], keep=keep)
 
 
@@ -193,20 +214,15 @@ def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = Fa
     return f"{words} {' and '.join(texts)}"
 
 
-def time_column(title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
+def time_column(look: Look, title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
     """Times of day."""
-    return Column(title, [cells.clock(time, millis=millis) for time in times], keep=keep)
+    return Column(title, [look.clock(time, millis=millis) for time in times], keep=keep)
 
 
-def side_column(sides: Sequence[str | None], *, keep: int = 9) -> Column:
+def side_column(look: Look, sides: Sequence[str | None], *, keep: int = 9) -> Column:
     """Sides as a word, an arrow and a colour."""
     shown = [cells.ABSENT if side is None else f"{ARROWS[side]} {side}" for side in sides]
-    return Column("side", shown, align="left", keep=keep, styles=[side_style(side) for side in sides])
+    return Column("side", shown, align="left", keep=keep, styles=[look.style(side or "") for side in sides])
 
 
 ARROWS = {"buy": "▲", "sell": "▼", "long": "▲", "short": "▼"}
-
-
-def side_style(side: str | None) -> str:
-    """Green for buying and long, red for selling and short."""
-    return {"buy": "green", "long": "green", "sell": "red", "short": "red"}.get(side or "", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console, Group
@@ -21,6 +21,7 @@ from venues.records import Record, SnapshotEnd, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cli.look import View
     from venues.redaction import Redactor
     from venues.streams import Stream
 
@@ -37,26 +38,6 @@ STATE_STYLE = {
     "reconnecting": "bold white on red",
     "closed": "bold white on red",
 }
-
-
-class View(Protocol):
-    """What a stream looks like between header and footer."""
-
-    def add(self, record: Any) -> None:
-        """One record."""
-        ...
-
-    def full(self, count: int) -> None:
-        """The last `count` rows are a full state; what was there before and is not among them is gone."""
-        ...
-
-    def start_over(self) -> None:
-        """The stream is live again after an interruption; a new state, or a gap, lies here."""
-        ...
-
-    def lines(self, width: int, height: int) -> list[Text]:
-        """The body, at most `height` lines of at most `width` cells."""
-        ...
 
 
 @dataclass(frozen=True)

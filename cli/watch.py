@@ -171,6 +171,7 @@ class Watcher:
         request = self._request
         to_terminal = is_terminal(STDOUT)
         if self._as_table:
+            from cli.look import Look
             from cli.screen import Rate, Table, Title
 
             self._rate = Rate()
@@ -178,7 +179,7 @@ class Watcher:
                 self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
             )
             self._table = Table(
-                import_module(f"cli.{request.stream}").view(),
+                import_module(f"cli.{request.stream}").view(Look(epoch_ms=lambda: self._clock.now().epoch_ms)),
                 title,
                 self._rate,
                 on_terminal=to_terminal,

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from cli import cells
 from cli.grid import Column, lay_out
+from cli.look import Look
 from cli.screen import Rate, Table, Title
 from venues import records
 from venues.records import Level, State, Status
@@ -114,7 +115,7 @@ def cases() -> dict[str, tuple[str, list[Any]]]:
 def table_of(stream: str, items: list[Any]) -> Table:
     title = Title("nexus", "sim", ["SPOT_BTC_USDT"], STREAMS[stream], partial=stream in ("orders", "positions"))
     rate = Rate(clock=lambda: 0.0)
-    view = import_module(f"cli.{stream}").view()
+    view = import_module(f"cli.{stream}").view(Look(epoch_ms=lambda: NOW))
     table = Table(view, title, rate, on_terminal=False, epoch_ms=lambda: NOW, keys="q quit", redactor=Redactor())
     table.write(items)
     return table

@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Console, Group
 
 from cli import output
+from cli.look import Look
 from cli.output import CsvLines, JsonLines
 from cli.screen import Rate, Table, Title
 from tests.benchmarks.figures import WrongResultError, best_of, for_information, print_head, progress
@@ -139,7 +140,7 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
     progress(name)
     records = records_of(stream, frames)
     title = Title("nexus", None, (SYMBOL,), STREAMS[stream], partial=False)
-    view = import_module(f"cli.{stream}").view()
+    view = import_module(f"cli.{stream}").view(Look())
     table = Table(
         view, title, Rate(), on_terminal=False, epoch_ms=lambda: NOW.epoch_ms, keys="q quit", redactor=Redactor()
     )
