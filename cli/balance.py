@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import SetView, age_column, number_column, text_column
-from cli.screen import values
+from cli.rows import SetView, age_column, number_column, text_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

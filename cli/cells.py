@@ -69,6 +69,14 @@ def duration(milliseconds: float) -> str:
     return f"{seconds / 3600:.0f} h"
 
 
+def age(milliseconds: float) -> str:
+    """A length of time in whole units, for what is counted up or down on the screen."""
+    seconds = max(0, int(milliseconds // 1000))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text from outside that cannot do anything to a terminal: whatever controls is shown as an escape."""
     if len(text) > longest:

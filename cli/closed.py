@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli import cells
 from cli.grid import Column
-from cli.rows import SetView, gain_column, in_currency, number_column, side_column, text_column, total_words
-from cli.screen import values
+from cli.rows import SetView, gain_column, in_currency, number_column, side_column, text_column, total_words, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

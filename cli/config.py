@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SIM = "sim"
 PRODUCTION = "production"
 LONGEST_CONFIG = 2**20  # bytes
+SCREEN = ("palette", "tz")
 KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 TEMPLATE = """\
@@ -40,10 +41,11 @@ TEMPLATE = """\
 
 # Comes before HTTPS_PROXY; "" for none. NO_PROXY holds for both.
 # proxy = "http://proxy.example:3128"
-
+[screen]
+# palette = "colour-blind"    # or red-up, mono
+# tz = "utc"                  # or Europe/Zurich; local unless said otherwise
 [venues.nexus]
 # client_key_command = ["pass", "show", "nexus"]
-
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
@@ -53,7 +55,6 @@ TEMPLATE = """\
 # token_command = ["broker-login", "--print-token"]
 # root_asset = "USD"          # what the figures in the platform's root asset are in
 # negotiate = true            # only for a hub that wants it
-
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]
@@ -107,6 +108,10 @@ class Config:
         self.path = path
         self.data = data
         self.missing = missing
+
+    def screen(self) -> Mapping[str, str]:
+        """What tables are to look like: `palette` and `tz`, where they are set."""
+        return dict(self.data.get("screen", {}))
 
     def access(self, venue: Venue, environment: str | None, profile: str | None) -> Access:
         """How to reach a venue's environment.
@@ -365,11 +370,9 @@ def shown(config: Config) -> str:
     return "\n".join(redactor.text(line) for line in lines)
 
 
-def color_wanted() -> bool | None:
-    """What `NO_COLOR` and `FORCE_COLOR` say; None when they say nothing."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return True if os.environ.get("FORCE_COLOR") else None
+def environment() -> Mapping[str, str]:
+    """The variables, for whoever wants to know what the terminal can do."""
+    return os.environ
 
 
 def completion_request() -> tuple[str, Mapping[str, str]] | None:
@@ -378,15 +381,14 @@ def completion_request() -> tuple[str, Mapping[str, str]] | None:
     return None if asked is None else (asked, os.environ)
 
 
-def forced_columns() -> int | None:
-    """The width that `COLUMNS` asks for."""
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if re.fullmatch("[0-9]{1,4}", columns) and 0 < int(columns) < 10_000 else None
-
-
 def _check_shape(path: Path, data: Mapping[str, Any]) -> None:
     """Whatever is unknown would be ignored, so it is refused; venues of a later version are not ours to judge."""
-    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy"})
+    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy", "screen"})
+    screen = _table(path, data, "screen")
+    _refuse_unknown(path, "screen.", screen, set(SCREEN))
+    for name in screen:
+        if not isinstance(screen[name], str):
+            raise SetupError(f"expected text as {name} under [screen] in {path}, got {_kind(screen[name])}")
     if not isinstance(data.get("proxy", ""), str):
         raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
     scopes = [("", data)]
@@ -571,6 +573,7 @@ def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Reda
 def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
     venues = [venue_named(name) for name in VENUES]
     plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
+    plain |= set(SCREEN)
     if key in ("url", "proxy"):
         return _toml(_hide_user(str(value)))
     if key in plain or key.endswith("_file"):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import EventView, number_column, side_column, text_column, time_column
-from cli.screen import values
+from cli.rows import EventView, number_column, side_column, text_column, time_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

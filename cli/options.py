@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from cli.look import Palette  # noqa: TC001  typer reads it
 from venues import VENUES, venue_named, venues_with
 from venues.errors import UsageError
 from venues.streams import STREAMS
@@ -158,6 +159,15 @@ class StreamRequest:
     status: Annotated[
         Literal["inline", "stderr"], typer.Option(help="Where interruptions are told: inline and on stderr, or stderr.")
     ] = "inline"
+    palette: Annotated[
+        Palette | None, typer.Option(help="Colours of a table; red-up: red for what rises.", show_default=False)
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="Time zone of a table: local, utc or such as Europe/Zurich; local unless said."
+        ),
+    ] = None
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file.")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False
@@ -235,5 +245,9 @@ def check_together(request: StreamRequest) -> None:
                 raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
         if request.output in ("table", "csv"):
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
+    for option in ("palette", "tz"):
+        if getattr(request, option) is not None and (request.raw or request.output in ("jsonl", "csv")):
+            what = "--raw" if request.raw else f"-o {request.output}"
+            raise UsageError(f"--{option} applies to a table, not to {what}")
     if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
         raise UsageError("--numbers string applies to the records of JSON lines only")

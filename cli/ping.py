@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli.grid import Column
-from cli.rows import EventView, time_column
-from cli.screen import values
+from cli.rows import EventView, time_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

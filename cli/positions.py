@@ -14,9 +14,9 @@ from cli.rows import (
     text_column,
     time_column,
     total_words,
+    values,
     was_sent,
 )
-from cli.screen import values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

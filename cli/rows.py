@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cli.look import Look
+    from venues.records import Record
 
 MOST_EVENTS = 1_000
 ZERO = Decimal(0)
@@ -156,6 +157,11 @@ def _that_fit(rows: list[Any], height: int) -> tuple[list[Any], list[Text]]:
     if len(rows) <= room:
         return rows, []
     return rows[: room - 1], [Text(f"… and {len(rows) - room + 1} more", style="dim")]
+
+
+def values(records: Sequence[Record], name: str) -> list[Any]:
+    """One field of many records, for a column."""
+    return [getattr(record, name) for record in records]
 
 
 def text_column(title: str, texts: Sequence[str | None], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import signal
 import time
@@ -15,7 +16,7 @@ from msgspec import structs
 
 from cli import cells
 from cli.asked import asked_for
-from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
+from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import Keyboard
 from cli.options import StreamRequest, check_together
@@ -45,6 +46,7 @@ from venues.streams import STREAMS
 from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states
 
 if TYPE_CHECKING:
+    from cli.look import Look
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -104,6 +106,7 @@ class Watcher:
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
         self._replayed: Now | None = None  # the recorded time of what a replay plays
+        self._played: tuple[Now, float] | None = None  # and the monotonic time at which it was played
         self._batch: list[Any] = []
         self._flush_due = False
         self._bad_frames = 0
@@ -171,22 +174,17 @@ class Watcher:
         request = self._request
         to_terminal = is_terminal(STDOUT)
         if self._as_table:
-            from cli.look import Look
-            from cli.screen import Rate, Table, Title
+            from cli.pane import Pane, Rate, Title
+            from cli.screen import Table
 
+            look = self._look()
             self._rate = Rate()
             title = Title(
                 self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
             )
-            self._table = Table(
-                import_module(f"cli.{request.stream}").view(Look(epoch_ms=lambda: self._clock.now().epoch_ms)),
-                title,
-                self._rate,
-                on_terminal=to_terminal,
-                epoch_ms=lambda: self._clock.now().epoch_ms,
-                keys="q quit",
-                redactor=self._redactor,
-            )
+            view = import_module(f"cli.{request.stream}").view(look)
+            pane = Pane(view, title, look, self._rate, self._redactor)
+            self._table = Table(pane, look, on_terminal=to_terminal, wake=lambda: self._output.wake())
             sink: Sink = self._table
             return sink
         if request.output == "csv":
@@ -194,6 +192,25 @@ class Watcher:
         return JsonLines(
             numbers_as_strings=request.numbers == "string", to_terminal=to_terminal, redactor=self._redactor
         )
+
+    def _look(self) -> Look:
+        from cli.terminal import look_for
+
+        return look_for(
+            self._request.palette,
+            self._request.tz,
+            to_terminal=is_terminal(STDOUT),
+            epoch_ms=self._epoch_ms,
+        )
+
+    def _epoch_ms(self) -> int:
+        """Our clock; in a replay the recording's, which goes on between two events."""
+        now, played = self._clock.now(), self._played
+        if played is None:
+            return now.epoch_ms
+        recorded, at = played
+        speed = self._request.speed or 1.0
+        return recorded.epoch_ms + round((now.mono - at) * 1000 * (speed if speed < math.inf else 1.0))
 
     def _set_timers(self) -> None:
         request = self._request
@@ -228,6 +245,8 @@ class Watcher:
     def _on_key(self, key: str) -> None:
         if key == "q":
             self._stop(OK)
+        else:
+            self._table.press(key)
 
     def _take_terminal(self, stack: contextlib.ExitStack) -> None:
         """Single keys, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess."""
@@ -246,7 +265,12 @@ class Watcher:
         stack.callback(keyboard.release)
         look()
         self._loop.add_signal_handler(signal.SIGTSTP, stop)
+        self._loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)
         stack.callback(self._loop.remove_signal_handler, signal.SIGTSTP)
+        stack.callback(self._loop.remove_signal_handler, signal.SIGWINCH)
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
+            self._loop.add_signal_handler(signal.SIGHUP, self._stop, HUNG_UP)
+            stack.callback(self._loop.remove_signal_handler, signal.SIGHUP)
 
     def _take_signals(self) -> None:
         self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
@@ -316,7 +340,7 @@ class Watcher:
         for unsaid in self._unsaid.values():
             self._say_late(unsaid)
         self._output.finish()
-        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED) else None
+        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED, HUNG_UP) else None
         interrupted = asyncio.create_task(self._until_signal())
         ended = asyncio.create_task(self._output_ended.wait())
         await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
@@ -367,6 +391,7 @@ class Watcher:
         while (due := self._stages_due()) is not None and due <= now.mono:
             self._tick_stages(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
         self._replayed = now
+        self._played = (now, self._clock.now().mono)
         self._deliver(items)
         await asyncio.sleep(0)
 
@@ -489,7 +514,12 @@ class Watcher:
 def _as_table(request: StreamRequest) -> bool:
     if request.raw:
         return False
-    return request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+    if request.output == "auto" and is_terminal(STDOUT):
+        from cli import config
+        from cli.terminal import is_dumb
+
+        return not is_dumb(config.environment())
+    return request.output == "table"
 
 
 def _raw(event: history.Frame, redactor: Redactor) -> RawFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,8 @@ from rich.cells import cell_len
 from cli import cells
 from cli.grid import Column, lay_out
 from cli.look import Look
-from cli.screen import Rate, Table, Title
+from cli.pane import Pane, Rate, Title
+from cli.screen import Table
 from venues import records
 from venues.records import Level, State, Status
 from venues.redaction import Redactor
@@ -115,8 +117,9 @@ def cases() -> dict[str, tuple[str, list[Any]]]:
 def table_of(stream: str, items: list[Any]) -> Table:
     title = Title("nexus", "sim", ["SPOT_BTC_USDT"], STREAMS[stream], partial=stream in ("orders", "positions"))
     rate = Rate(clock=lambda: 0.0)
-    view = import_module(f"cli.{stream}").view(Look(epoch_ms=lambda: NOW))
-    table = Table(view, title, rate, on_terminal=False, epoch_ms=lambda: NOW, keys="q quit", redactor=Redactor())
+    look = Look(epoch_ms=lambda: NOW, tz=UTC)
+    pane = Pane(import_module(f"cli.{stream}").view(look), title, look, rate, Redactor())
+    table = Table(pane, look, on_terminal=False)
     table.write(items)
     return table
 
