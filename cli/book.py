@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli import bars, cells
 from cli.grouping import SUMS, coarser, finer, grouped, rows_of, tick_of
-from cli.ladder import Block, Shown, Titles
+from cli.ladder import Block, Shown, Titles, bar_room
 from cli.steady import SteadyText, whole_parts
 
 if TYPE_CHECKING:
@@ -213,10 +213,10 @@ class BookView:
         levels = [*reversed(asks), *bids]
         room = width - 2
         columns = self._ladder.cells(levels, self._titles(book), room, now)
-        title, *drawn = self._ladder.lines(columns, levels, room, scale)
+        title, *drawn = self._ladder.lines(columns, levels, room, bar_room(columns, room), scale)
         rows = [self._pointed(line, level) for line, level in zip(drawn, levels, strict=True)]
         self._most_asks = min(self._room, max(self._most_asks, len(asks)))
-        spread = whole_parts([("  ", ""), *self._summary(book, now)], width)
+        spread = Text("  ").append_text(whole_parts(self._summary(book, room, now), room))
         head = [Text("  ").append_text(title)] if titled else []
         space = [Text() for _ in range(self._most_asks - len(asks))]  # the spread stays where it is
         return [*head, *space, *rows[: len(asks)], spread, *rows[len(asks) :]]
@@ -232,9 +232,11 @@ class BookView:
         of_bids = self._bids.cells(bids, titles._replace(price=f"bid {titles.price}"), left, now)
         of_asks = self._asks.cells(asks, titles._replace(price=f"ask {titles.price}"), right, now)
         both = [name for name in of_bids if name in of_asks]
-        bid_lines = self._bids.lines({name: of_bids[name] for name in both}, bids, left, scale)
-        ask_lines = self._asks.lines({name: of_asks[name] for name in both}, asks, right, scale)
-        lines = [whole_parts(self._summary(book, now), width)]
+        of_bids, of_asks = {name: of_bids[name] for name in both}, {name: of_asks[name] for name in both}
+        bar = min(bar_room(of_bids, left), bar_room(of_asks, right))  # of one length, or one scale would be two
+        bid_lines = self._bids.lines(of_bids, bids, left, bar, scale)
+        ask_lines = self._asks.lines(of_asks, asks, right, bar, scale)
+        lines = [whole_parts(self._summary(book, width, now), width)]
         for at in range(0 if titled else 1, max(len(bid_lines), len(ask_lines))):
             bid = bid_lines[at] if at < len(bid_lines) else self._bids.blank(left)
             ask = ask_lines[at] if at < len(ask_lines) else self._asks.blank(right)
@@ -256,14 +258,14 @@ class BookView:
     def _titles(self, book: Book) -> Titles:
         price = f"price {unit}" if (unit := _unit(book, "price_unit")) else "price"
         size = f"size {unit}" if (unit := _unit(book, "size_unit")) else "size"
-        return Titles(price, size)
+        return Titles(self._look.text(price), self._look.text(size))
 
     # --- words
 
-    def _summary(self, book: Book, now: int) -> list[tuple[str, str]]:
+    def _summary(self, book: Book, width: int, now: int) -> list[tuple[str, str]]:
         """Grouping, spread, mid and imbalance; of the book itself, also where it is shown in groups."""
         title, dim = self._look.style("title"), self._look.style("dim")
-        parts = [("spread", spread_words(book), title)]
+        parts = [("spread", next((words for words in spread_words(book) if len(words) <= width), "spread #"), title)]
         if self._step is not None:
             parts.insert(0, ("group", f"grouped by {cells.number(self._step)}", self._look.style("warn")))
         if (mid := middle(book)) is not None:
@@ -276,7 +278,7 @@ class BookView:
         return self._parts.setdefault(name, SteadyText()).padded(words, now)
 
     def _imbalance(self) -> str | None:
-        """How much more is bid than asked, of what is shown and known in full: +100 % is bids only."""
+        """How much more is bid than asked, as a part of both, of what is shown and known in full."""
         whole = {side: [row for row in rows if row.whole] for side, rows in self._rows.items()}
         bids, asks = whole["bid"], whole["ask"]
         if not bids or not asks:
@@ -284,8 +286,9 @@ class BookView:
         bid, ask = bids[-1].total, asks[-1].total
         share = SUMS.multiply(SUMS.subtract(bid, ask), HUNDRED) / SUMS.add(bid, ask)
         sign = "+" if share > 0 else "-" if share < 0 else ""
-        count = f"{len(bids)}" if len(bids) == len(asks) else f"{len(bids)} bids, {len(asks)} asks"
-        return f"imbalance {sign}{abs(share):.0f} % of {count} {'groups' if self._step is not None else 'levels'}"
+        what = ("level" if self._step is None else "group") + ("s" if len(bids) > 1 else "")
+        count = f"{len(bids)} {what}" if len(bids) == len(asks) else f"{len(bids)} bids and {len(asks)} asks"
+        return f"imbalance {sign}{abs(share):.0f} % of {count}"
 
     def _cursor_line(self, book: Book, width: int) -> Text:
         look, cursor = self._look, self._cursor
@@ -366,15 +369,16 @@ def _ends_early(value: Decimal, exponent: int) -> bool:
     return SUMS.remainder(value, Decimal((0, (1,), exponent))) == 0
 
 
-def spread_words(book: Book) -> str:
-    """The spread, absolute and in basis points of the mid price."""
+def spread_words(book: Book) -> Sequence[str]:
+    """The spread, absolute and in basis points of the mid price; then shorter words for it."""
     if not book.bids or not book.asks:
-        return "no spread: one side is empty"
+        return "no spread: one side is empty", "no spread"
     bid, ask = book.bids[0].price, book.asks[0].price
     spread = SUMS.subtract(ask, bid)
     mid = middle(book)
     assert mid is not None
-    return f"spread {cells.number(spread)} ({basis_points(spread, mid)})"
+    short = f"spread {cells.number(spread)}"
+    return f"{short} ({basis_points(spread, mid)})", short
 
 
 def basis_points(part: Decimal, whole: Decimal) -> str:

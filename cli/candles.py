@@ -24,7 +24,8 @@ MOST_CANDLES = 1_000
 CHART_FROM = (32, 8)  # columns and lines from which there is a chart; below that there is a table only
 ASIDE_FROM = 110  # columns from which the table stands beside the chart
 BELOW_FROM = 20  # lines from which it stands below
-LEAST_CHART = 50  # columns of a chart with a table beside it
+ASIDE_PERCENT = 40  # of the columns, at most, for the table beside the chart
+TALLEST = 200  # lines beyond which no screen is filled: the last table of a stream without a terminal
 MOST_BELOW = 8  # lines of a table below
 HUNDRED = Decimal(100)
 
@@ -40,6 +41,7 @@ class CandlesView:
         self._ordered: list[Candle] | None = None  # by time; None when they have to be sorted again
         self._table_only = False
         self._parts: dict[str, SteadyText] = {}
+        self._until: int | None = None
 
     def add(self, record: Candle) -> None:
         """One candle; it replaces the one with its start."""
@@ -65,21 +67,20 @@ class CandlesView:
 
     def until(self) -> int | None:
         """With the next second, while a candle is open: it is said how long it stays so."""
-        newest = self._sorted()[-1] if self._candles else None
-        if newest is None or newest.closed or newest.end <= (now := self._look.epoch_ms()):
-            return None
-        return now + 1000 - now % 1000
+        return self._until
 
     def lines(self, width: int, height: int) -> list[Text]:
         """The newest candle in words, the chart, and the newest candles as a table where there is room."""
         candles = self._sorted()
         if not candles:
             return [Text("no candle yet", style=self._look.style("dim"))]
+        now = self._look.epoch_ms()
+        self._until = None if candles[-1].closed or candles[-1].end <= now else now + 1000 - now % 1000
         head = self._head(candles[-1], width)
-        if self._table_only or width < CHART_FROM[0] or height < CHART_FROM[1]:
+        if height > TALLEST or self._table_only or width < CHART_FROM[0] or height < CHART_FROM[1]:
             return self._table(candles, width, height)
         if width >= ASIDE_FROM:
-            table = self._table(candles, width - LEAST_CHART - 3, height - 1)
+            table = self._table(candles, width * ASIDE_PERCENT // 100, height - 1)
             room = width - max(line.cell_len for line in table) - 3
             drawn = chart(candles, room, height - 1, self._look)
             return [head, *_beside(drawn, table, room, self._look.text(" │ "))]

@@ -36,12 +36,30 @@ LEVEL = {**_COMMON, (2, 2): "━", (2, 0): "━", (0, 2): "━", (2, 1): "┿", 
 ASCII_WICK, ASCII_BODIES = "|", {"up": "O", "down": "X", "": "-"}
 
 
-@dataclass
-class Cell:
-    """One character of the plot and its style."""
+class Strip:
+    """One line of the plot: a character and a style a column."""
 
-    glyph: str = " "
-    style: str = ""
+    def __init__(self, width: int) -> None:
+        self.glyphs = [" "] * width
+        self.styles = [""] * width
+
+    def put(self, at: int, glyph: str, style: str) -> None:
+        """One character."""
+        self.glyphs[at] = glyph
+        self.styles[at] = style
+
+    def text(self, label: tuple[str, str] | None = None) -> Text:
+        """One span for a run of one style; a label at the end."""
+        styles, spans, begin = self.styles, [], 0
+        for at in range(1, len(styles) + 1):
+            if at == len(styles) or styles[at] != styles[begin]:
+                if styles[begin]:
+                    spans.append(Span(begin, at, styles[begin]))
+                begin = at
+        text = Text("".join(self.glyphs), no_wrap=True, spans=spans)
+        if label is not None:
+            text.append(" ").append(label[0], label[1] or None)
+        return text
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,12 @@ def price_scale(candles: Sequence[Candle], rows: int) -> PriceScale:
     while price <= high:
         labels.append(price)
         price = SUMS.add(price, step)
-    return PriceScale(low, high, 2 * rows, tuple(labels))
+    return PriceScale(low, high, 2 * rows, tuple(_with_places(label, tick) for label in labels))
+
+
+def _with_places(price: Decimal, tick: Decimal) -> Decimal:
+    """With zeros up to the last place of the tick, so that prices below each other are of one form."""
+    return SUMS.quantize(price, tick) if price.as_tuple().exponent > tick.as_tuple().exponent else price  # type: ignore[operator]
 
 
 def slots(candles: Sequence[Candle], most: int) -> list[Candle | None]:
@@ -109,7 +132,7 @@ def chart(candles: Sequence[Candle], width: int, height: int, look: Look) -> lis
     body = _price_rows(places, scale, rows, pitch, look)
     body += _volume_rows(places, volume_rows, pitch, look)
     labels = _labels(scale, shown, rows, volume_rows, look) if plot < width else {}
-    lines = [_line(line, labels.get(at), look) for at, line in enumerate(body)]
+    lines = [strip.text(labels.get(at)) for at, strip in enumerate(body)]
     return [*lines, _rule(places, pitch, look), _times(places, pitch, look)]
 
 
@@ -124,10 +147,8 @@ def _axis_width(candles: Sequence[Candle], rows: int) -> int:
     return 2 + max(len(cells.number(price)) for price in prices)
 
 
-def _price_rows(
-    places: Sequence[Candle | None], scale: PriceScale, rows: int, pitch: int, look: Look
-) -> list[list[Cell]]:
-    grid = [[Cell() for _ in range(len(places) * pitch)] for _ in range(rows)]
+def _price_rows(places: Sequence[Candle | None], scale: PriceScale, rows: int, pitch: int, look: Look) -> list[Strip]:
+    grid = [Strip(len(places) * pitch) for _ in range(rows)]
     for place, candle in enumerate(places):
         if candle is None:
             continue
@@ -141,8 +162,7 @@ def _price_rows(
                 BODY if body_low <= half <= body_high else WICK if bottom <= half <= top else NOTHING
                 for half in (2 * row, 2 * row + 1)
             )
-            cell = grid[rows - 1 - row][place * pitch]
-            cell.glyph, cell.style = _glyph(upper, lower, role, look), style
+            grid[rows - 1 - row].put(place * pitch, _glyph(upper, lower, role, look), style)
     return grid
 
 
@@ -152,8 +172,8 @@ def _glyph(upper: int, lower: int, role: str, look: Look) -> str:
     return {"up": RISING, "down": FALLING, "": LEVEL}[role][upper, lower]
 
 
-def _volume_rows(places: Sequence[Candle | None], rows: int, pitch: int, look: Look) -> list[list[Cell]]:
-    grid = [[Cell() for _ in range(len(places) * pitch)] for _ in range(rows)]
+def _volume_rows(places: Sequence[Candle | None], rows: int, pitch: int, look: Look) -> list[Strip]:
+    grid = [Strip(len(places) * pitch) for _ in range(rows)]
     most = _most_volume(places)
     for place, candle in enumerate(places):
         if candle is None or not candle.volume or not rows:
@@ -162,9 +182,8 @@ def _volume_rows(places: Sequence[Candle | None], rows: int, pitch: int, look: L
         style = f"{look.style(direction(candle))} dim".strip()
         for row in range(rows):
             filled = min(8, max(0, eighths - 8 * row))
-            cell = grid[rows - 1 - row][place * pitch]
-            cell.glyph = bars.COLUMNS[filled] if look.unicode else " " if not filled else "=" if filled >= 4 else "_"
-            cell.style = style
+            glyph = bars.COLUMNS[filled] if look.unicode else " " if not filled else "=" if filled >= 4 else "_"
+            grid[rows - 1 - row].put(place * pitch, glyph, style)
     return grid
 
 
@@ -193,13 +212,15 @@ def _labels(
 
 def _rule(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
     """The line under the candles: `?` under an incomplete one, `○` under the open one, a break where there is none."""
-    line, glyph = [], look.text("─")
-    for candle in places:
-        mark = " " if candle is None else "?" if not candle.complete else look.text("○") if not candle.closed else glyph
-        line.append(Cell(mark, look.style("warn") if mark == "?" else look.style("dim")))
+    strip, glyph, dim = Strip(len(places) * pitch), look.text("─"), look.style("dim")
+    for place, candle in enumerate(places):
+        if candle is None:
+            continue
+        mark = "?" if not candle.complete else look.text("○") if not candle.closed else glyph
+        strip.put(place * pitch, mark, look.style("warn") if mark == "?" else dim)
         if pitch == 2:
-            line.append(Cell(glyph if candle is not None else " ", look.style("dim")))
-    return _line(line, None, look)
+            strip.put(place * pitch + 1, glyph, dim)
+    return strip.text()
 
 
 def _times(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
@@ -226,19 +247,3 @@ def _time(epoch_ms: int, length: int, look: Look) -> str:
         return look.text(cells.ABSENT)
     form = "%H:%M:%S" if length < MINUTE else "%H:%M" if length < HOUR else "%d %H:%M" if length < DAY else "%Y-%m-%d"
     return moment.strftime(form)
-
-
-def _line(line: Sequence[Cell], label: tuple[str, str] | None, look: Look) -> Text:
-    """Cells as text, one span for a run of one style."""
-    plain = "".join(cell.glyph for cell in line)
-    spans: list[Span] = []
-    begin = 0
-    for at in range(1, len(line) + 1):
-        if at == len(line) or line[at].style != line[begin].style:
-            if line[begin].style:
-                spans.append(Span(begin, at, line[begin].style))
-            begin = at
-    text = Text(plain, no_wrap=True, spans=spans)
-    if label is not None:
-        text.append(" ").append(label[0], label[1] or None)
-    return text

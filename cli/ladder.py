@@ -72,13 +72,11 @@ class Block:
         return columns
 
     def lines(
-        self, columns: dict[str, list[str]], levels: Sequence[Shown], width: int, scale: Decimal, *, titled: bool = True
+        self, columns: dict[str, list[str]], levels: Sequence[Shown], width: int, bar_width: int, scale: Decimal
     ) -> list[Text]:
         """A title line, then one line a level, of exactly `width` cells; `scale` is what a full bar stands for."""
         names = list(columns)
-        room = width - _needed(columns) - GAP
-        bar_width = room if room >= LEAST_BAR else 0
-        lines = [self._title(columns, names, bar_width, scale, width)] if titled else []
+        lines = [self._title(columns, names, bar_width, scale, width)]
         for at, level in enumerate(levels, start=1):
             lines.append(self._line({name: columns[name][at] for name in names}, level, bar_width, scale, width))
         return lines
@@ -162,6 +160,12 @@ class Block:
         if bar_width and not self._mirrored:
             parts += [(" " * GAP, ""), *bar]
         return _text(parts, width, self._look if roles else None)
+
+
+def bar_room(columns: dict[str, list[str]], width: int) -> int:
+    """How long a bar may be beside the columns; 0 where there is too little room for one."""
+    room = width - _needed(columns) - GAP
+    return room if room >= LEAST_BAR else 0
 
 
 def _text(parts: Sequence[tuple[str, str]], width: int, look: Look | None) -> Text:

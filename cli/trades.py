@@ -46,6 +46,7 @@ class TradesView:
         self._usual = Usual()
         self._price, self._size = SteadyColumn(), SteadyColumn()
         self._parts: dict[str, SteadyText] = {}
+        self._until: int | None = None
 
     def add(self, record: Trade) -> None:
         """One trade."""
@@ -77,12 +78,13 @@ class TradesView:
 
     def until(self) -> int | None:
         """When the last minute has moved on by a second."""
-        return self._minute.changes_at(self._look.epoch_ms())
+        return self._until
 
     def lines(self, width: int, height: int) -> list[Text]:
         """Volume, price and as many trades as fit."""
         if not any(isinstance(row, Seen) for row in self._rows):
             return [Text("no trade yet", style=self._look.style("dim"))]
+        self._until = self._minute.changes_at(self._look.epoch_ms())
         head = self._head(width) if height >= HEAD_FROM else []
         shown = [row for row, _ in zip(self._rows, range(max(1, height - len(head) - 1)), strict=False)]
         trades = [row for row in shown if isinstance(row, Seen)]
