@@ -62,7 +62,8 @@ def _recorded_symbols(request: StreamRequest, recording: Recording, venue: Venue
     header = recording.header
     if header.venue != venue.name:
         raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
-    recorded = header.subscriptions[0].symbols if header.subscriptions else ()
+    subscriptions = [one for one in header.subscriptions if one.stream == request.stream] or header.subscriptions
+    recorded = subscriptions[0].symbols if subscriptions else ()
     if request.names() and request.names() != recorded:
         raise UsageError(f"{request.replay} is a recording of {' '.join(recorded) or 'no symbol'}")
     return recorded

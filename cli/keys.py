@@ -22,9 +22,9 @@ LONE_ESCAPE_AFTER = 0.05  # seconds without the rest of a sequence
 LONGEST_SEQUENCE = 64  # characters; what is longer is garbage
 MOST_AT_ONCE = 8  # different keys in one read; more have not been pressed but pasted
 
-_FINALS = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end"}
+_FINALS = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "Z": "shift-tab"}
 _NUMBERS = {"1": "home", "4": "end", "5": "pgup", "6": "pgdn", "7": "home", "8": "end"}
-_PLAIN = {" ": "space", "\x0c": "redraw"}
+_PLAIN = {" ": "space", "\x0c": "redraw", "\t": "tab", "\n": "enter", "\r": "enter"}
 _PASTE, _PASTED = "\x1b[200~", "\x1b[201~"
 _STRINGS = "]P^_X"  # sequences that last until a string terminator
 

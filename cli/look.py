@@ -183,7 +183,7 @@ class View(Protocol):
 
     def press(self, key: str) -> bool:
         """A key that the frame has no use for: a printable character, or up, down, left, right, pgup, pgdn, home, end,
-        esc. Whether something changed."""
+        esc, tab, shift-tab, enter. Whether something changed."""
         ...
 
     def until(self) -> int | None:

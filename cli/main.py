@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # name → what the help says of it, where it is: `module:function`, or `module:app` of a group.
 COMMANDS = {
+    "dash": ("Book, trades and account of a venue on one screen.", "cli.dash:dash"),
     "replay": ("Play a recording.", "cli.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.sim:sim"),
     "venues": ("The venues and the streams that each has.", "cli.venues:venues"),
@@ -37,6 +38,7 @@ Examples:
   mon book nexus SPOT_BTC_USDT --env sim
   mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
   mon positions nexus SPOT_BTC_USDT --record today.jsonl.gz
+  mon dash nexus SPOT_BTC_USDT --env sim
   mon venues
 """
 

@@ -219,7 +219,11 @@ def take_options(command: Callable[..., None], names: Sequence[str], arguments: 
     known = inspect.signature(StreamRequest).parameters
     hints = {**get_type_hints(StreamRequest, include_extras=True), **arguments}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    own = [inspect.Parameter(name, kind, annotation=hints[name]) for name in arguments]
+    defaults = {name: known[name].default for name in arguments if name in known}
+    nothing = inspect.Parameter.empty
+    own = [
+        inspect.Parameter(name, kind, annotation=hints[name], default=defaults.get(name, nothing)) for name in arguments
+    ]
     others = [known[name].replace(annotation=hints[name]) for name in names if name not in arguments]
     command.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}

@@ -193,6 +193,26 @@ class Pane:
                 line.stylize(self._look.style("dim"))
         return body
 
+    @property
+    def state(self) -> str:
+        """The stream's state; `partial` for a live one that never had a full state."""
+        state = "connecting" if self._status is None else self._status.state
+        return "partial" if state == "live" and self._title.partial else state
+
+    @property
+    def closed_because(self) -> str | None:
+        """Why the stream has ended for good; None while it has not."""
+        status = self._status
+        return None if status is None or status.state != "closed" else status.reason or "closed"
+
+    def heading(self, width: int, *, ended: bool = False) -> Text:
+        """Of one pane among several: stream, state and age, as much as fits; the state always."""
+        state, word = self._ended_state() if ended else self._state()
+        parts = [Part(8, Text(self._title.stream.name, self._look.style("title"))), Part(ALWAYS, state, word)]
+        if not ended and (age := self._age_part()) is not None:
+            parts.append(age)
+        return fit_line(fitted(parts, width), width, self._look)
+
     def header(self, width: int, *, ended: bool = False) -> Text:
         """Parts from left to right; where they do not fit, the least important ones are left out, each as a whole.
 
@@ -200,7 +220,7 @@ class Pane:
         """
         title, look = self._title, self._look
         state, word = self._ended_state() if ended else self._state()
-        env, short_env = self._environment()
+        env, short_env = environment_words(title.env, look)
         parts = [
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
@@ -210,15 +230,7 @@ class Pane:
         ]
         if not ended:
             parts += self._measured()
-        return fit_line(_fitted([part for part in parts if part.text.plain], width), width, look)
-
-    def _environment(self) -> tuple[Text, Text]:
-        env, look = self._title.env, self._look
-        if env is None:
-            return Text(), Text()
-        word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
-        style = look.style("sim")
-        return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
+        return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _state(self) -> tuple[Text, Text]:
         """In full, and as one word."""
@@ -265,16 +277,31 @@ class Pane:
             words = f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s"
             self._figures = (now // 1000, words, self._latency.words(now) or "")
         _, rate_words, latency = self._figures
-        latest, status = self._shown_latest(), self._status
         parts = [
             Part(3, Text(rate_words)),
             Part(2, Text(look.text(latency), look.style("warn" if latency.startswith("clock") else ""))),
             Part(1, Text(look.zone(), look.style("dim"))),
         ]
-        if latest is not None and (status is None or status.state != "stale"):
-            is_live = status is not None and status.state == "live" and self._frozen_at is None
-            parts.insert(0, Part(6 if is_live else 9, Text(f"age {cells.age(now - latest)}"), least=len("age 10 min")))
-        return parts
+        age = self._age_part()
+        return parts if age is None else [age, *parts]
+
+    def _age_part(self) -> Part | None:
+        """None where the state says it, and where nothing has come."""
+        latest, status = self._shown_latest(), self._status
+        if latest is None or (status is not None and status.state == "stale"):
+            return None
+        is_live = status is not None and status.state == "live" and self._frozen_at is None
+        words = f"age {cells.age(self._look.epoch_ms() - latest)}"
+        return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
+
+
+def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
+    """In full and short; nothing in production."""
+    if env is None:
+        return Text(), Text()
+    word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
+    style = look.style("sim")
+    return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
 
 
 @dataclass
@@ -296,7 +323,8 @@ class Part:
         return self.gap + max(self.least, self.text.cell_len)
 
 
-def _fitted(parts: list[Part], width: int) -> Text:
+def fitted(parts: list[Part], width: int) -> Text:
+    """As many of the parts as fit, in a line."""
     steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
     steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
     steps.sort(key=lambda step: step[:2])

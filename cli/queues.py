@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from cli.output import Skipped
 from venues.records import Balance, Book, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
+from venues.streams import STREAMS
+from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +53,13 @@ def key_of(record: Record) -> tuple[Any, ...]:
             return (record.symbol, record.interval, record.start)
         case _:
             return (record.symbol,)
+
+
+def is_of(item: Any, stream: str) -> bool:
+    """Whether what was delivered belongs to a stream, or is said about it."""
+    if isinstance(item, Status | SnapshotEnd | Confirmed):
+        return item.stream == stream
+    return isinstance(item, STREAMS[stream].record)
 
 
 def is_last_word(record: Record) -> bool:

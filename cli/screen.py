@@ -101,12 +101,15 @@ class Table:
         self.restore()
         self._pane.thaw()
         width, height = terminal.size(config.environment(), STDOUT)
-        body = self._pane.body(width, height - 2 if self._on_terminal else LINES_OF_A_PIPE)
-        lines = [self._pane.header(width, ended=True), Text(), *body]
+        lines = self.last(width, height - 2 if self._on_terminal else LINES_OF_A_PIPE)
         for line in lines:
             line.rstrip()
         text = "".join(f"{self._ink.drawn(line)}\n" for line in lines)
         write_all(STDOUT, text.encode(errors="replace"))
+
+    def last(self, width: int, height: int) -> list[Text]:
+        """What stays on the normal screen: a header and `height` lines of the table."""
+        return [self._pane.header(width, ended=True), Text(), *self._pane.body(width, height)]
 
     def frame(self, width: int, height: int) -> list[Text]:
         """The whole screen: `height` lines at most, none wider than `width`."""

@@ -46,7 +46,10 @@ from venues.streams import STREAMS
 from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cli.look import Look
+    from cli.pane import Pane
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -64,7 +67,7 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     check_together(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
-    watcher = Watcher(request, venue, subscription, recording, words, redactor)
+    watcher = Watcher(request, venue, [subscription], recording, words, redactor)
     return asyncio.run(watcher.run())
 
 
@@ -75,34 +78,34 @@ class Watcher:
         self,
         request: StreamRequest,
         venue: Venue,
-        subscription: Subscription,
+        subscriptions: Sequence[Subscription],
         recording: Recording | None,
         words: Words,
         redactor: Redactor,
     ) -> None:
         self._request = request
         self._venue = venue
-        self._subscription = subscription
+        self._subscriptions = subscriptions
         self._recording = recording
         self._words = words
         self._redactor = redactor
-        self._stream = STREAMS[request.stream]
-        self._partial = venue.streams[request.stream].partial
+        self._stream = STREAMS[subscriptions[0].stream]
         self._as_table = _as_table(request)
         self._clock = SystemClock()
         self._source = Source(
             venue,
-            [subscription],
+            subscriptions,
             env=request.env,
             profile=request.profile,
             retries=request.retries,
             clock=self._clock,
             redactor=redactor,
             recording=recording,
+            apart=len(subscriptions) > 1,
         )
         self._gate = StatusGate()
         self._raw = request.raw
-        self._data_type = self._stream.record
+        self._data_types = {STREAMS[subscription.stream].record for subscription in subscriptions}
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
         self._replayed: Now | None = None  # the recorded time of what a replay plays
@@ -147,22 +150,20 @@ class Watcher:
     def _open_output(self, settings: Settings) -> None:
         request = self._request
         if request.max_age is not None:
-            symbols = self._subscription.symbols
-            symbol = symbols[0] if len(symbols) == 1 else None
-            label = settings.label
-            self._stages.append(
-                MaxAge(request.max_age, request.stream, venue=self._venue.name, env=label, symbol=symbol)
-            )
+            for stream, symbols in ((one.stream, one.symbols) for one in self._subscriptions):
+                symbol = symbols[0] if len(symbols) == 1 else None
+                label = settings.label
+                self._stages.append(MaxAge(request.max_age, stream, venue=self._venue.name, env=label, symbol=symbol))
         if request.every is not None:
             self._stages.append(Every(request.every))
-        offer = self._venue.streams[request.stream]
+        offer = self._venue.streams[self._stream.name]
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
         self._queue = self._make_queue()
         self._output = Output(self._queue, self._make_sink(settings), limit, self._on_output_end)
         self._output.start()
         if request.record is not None:
-            header = header_for(self._venue.name, settings, [self._subscription])
+            header = header_for(self._venue.name, settings, self._subscriptions)
             self._recorder = Recorder(request.record, header, self._redactor)
 
     def _make_queue(self) -> Queue:
@@ -174,24 +175,31 @@ class Watcher:
         request = self._request
         to_terminal = is_terminal(STDOUT)
         if self._as_table:
-            from cli.pane import Pane, Rate, Title
-            from cli.screen import Table
+            from cli.pane import Rate
 
-            look = self._look()
             self._rate = Rate()
-            title = Title(
-                self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
-            )
-            view = import_module(f"cli.{request.stream}").view(look)
-            pane = Pane(view, title, look, self._rate, self._redactor)
-            self._table = Table(pane, look, on_terminal=to_terminal, wake=lambda: self._output.wake())
-            sink: Sink = self._table
+            sink: Sink = self._make_table(settings, self._look(), on_terminal=to_terminal)
             return sink
         if request.output == "csv":
             return CsvLines(self._stream.record, to_terminal=to_terminal, redactor=self._redactor)
         return JsonLines(
             numbers_as_strings=request.numbers == "string", to_terminal=to_terminal, redactor=self._redactor
         )
+
+    def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
+        from cli.screen import Table
+
+        pane = self._pane(self._subscriptions[0], settings, look)
+        self._table = Table(pane, look, on_terminal=on_terminal, wake=lambda: self._output.wake())
+        return self._table
+
+    def _pane(self, subscription: Subscription, settings: Settings, look: Look) -> Pane:
+        from cli.pane import Pane, Title
+
+        stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
+        title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
+        view = import_module(f"cli.{stream.name}").view(look)
+        return Pane(view, title, look, self._rate, self._redactor)
 
     def _look(self) -> Look:
         from cli.terminal import look_for
@@ -367,9 +375,9 @@ class Watcher:
         """On the hot path: records are gathered and handed over once in each turn of the loop."""
         if self._stages or self._raw:
             items = self._through_stages(items)
-        batch, data = self._batch, self._data_type
+        batch, data = self._batch, self._data_types
         for item in items:
-            if item.__class__ is data:
+            if item.__class__ in data:
                 batch.append(item)
                 self._data_seen = True
             elif isinstance(item, Status):
@@ -380,7 +388,7 @@ class Watcher:
             elif isinstance(item, Record):
                 batch.append(item)
             elif isinstance(item, Confirmed):
-                self._on_confirmed()
+                self._on_confirmed(item)
             else:
                 self._on_words(item)
         if not self._flush_due:
@@ -476,7 +484,7 @@ class Watcher:
             return True
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
 
-    def _on_confirmed(self) -> None:
+    def _on_confirmed(self, confirmed: Confirmed) -> None:
         """Nothing to print: what was printed is still so."""
         if self._table is not None:
             self._table.confirm(self._clock.now().epoch_ms)
