@@ -11,6 +11,7 @@ from cli.dash import PANES, venues_with_panes
 from cli.options import StreamRequest, check_together
 from cli.output import STDOUT, Words, is_terminal
 from cli.queues import LatestEvents, Queue, StateQueue
+from cli.statuses import in_words
 from cli.watch import Watcher
 from venues import venue_named
 from venues.errors import UsageError
@@ -146,11 +147,15 @@ class DashWatcher(Watcher):
             on_terminal=on_terminal,
             wake=lambda: self._output.wake(),
         )
-        left_out = [stream for stream in PANES if stream in self._venue.streams and stream not in panes]
-        if symbol is None and left_out and self._recording is None:
+        return self._table
+
+    def _open_output(self, settings: Settings) -> None:
+        super()._open_output(settings)
+        shown = [subscription.stream for subscription in self._subscriptions]
+        left_out = [stream for stream in PANES if stream in self._venue.streams and stream not in shown]
+        if left_out and self._recording is None:
             example = f"mon dash {self._venue.name} {self._venue.example}"
             self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
-        return self._table
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         self._shown.confirm_stream(confirmed.stream, self._clock.now().epoch_ms)
@@ -158,11 +163,23 @@ class DashWatcher(Watcher):
 
     def _on_status(self, status: Status) -> bool:
         """What happens to a socket happens to all of its streams at once, and is said once."""
-        same = structs.replace(status, stream="", symbol=None, down_ms=None)
-        if same != self._told or status.state == "live":
-            self._told = same
-            super()._on_status(status)
+        if status.state in ("reconnecting", "closed"):
+            said = structs.replace(status, stream=self._on_one_socket(status.stream), symbol=None)
+            if said == self._told:
+                return True
+            self._told = status = said
+        words = in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
+        if words is not None:
+            self._say_seldom("status", words)
         return True
+
+    def _on_one_socket(self, stream: str) -> str:
+        """The streams that come on the same socket as this one."""
+        for line in self._venue.lines(self._subscriptions, Settings(url="")):
+            streams = [subscription.stream for subscription in line.subscriptions]
+            if stream in streams:
+                return ", ".join(streams) if len(streams) < len(self._subscriptions) else self._venue.name
+        return stream
 
 
 class QueuePerStream:

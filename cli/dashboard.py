@@ -128,7 +128,7 @@ class Dashboard(Table):
         having = [stream for stream, state in states.items() if state == worst]
         words = word if len(having) == len(states) else f"{word}: {', '.join(having)}"
         if ended:
-            at = f"as of {look.clock(look.epoch_ms(), millis=False)}"
+            at = f"ended {look.clock(look.epoch_ms(), millis=False)}"
             live = worst in ("live", "partial")
             style = look.style("title" if live else worst)
             return Text(at if live else f"{words}, {at}", style), Text(at if live else word, style)
@@ -258,11 +258,9 @@ class Dashboard(Table):
         self._changed.update(self._order)
 
     def _keys(self) -> list[tuple[str, str]]:
-        general = super()._keys()
-        own = general[len(general) - len(self._pane.view.keys) :] if self._pane.view.keys else []
+        quit_and_help, others = super()._keys()[:2], super()._keys()[2:]
         zoom = ("z", "all panes" if self._zoomed else "zoom")
-        numbers = (f"1-{len(self._order)}", "pane")
-        return [*general[: len(general) - len(own)], ("Tab", "next pane"), zoom, *own, numbers]
+        return [*quit_and_help, ("Tab", "next pane"), zoom, *others, (f"1-{len(self._order)}", "pane")]
 
 
 def joined(pieces: Sequence[Piece]) -> Text:
