@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE_FROM = 100  # columns
 MARKED_MS = 500  # how long a changed level is marked
-SUBSCRIBED = 1_000  # levels a side that a table asks for unless more are wanted: groups need more than is shown
 TALLEST = 200  # lines beyond which no screen is filled: the last table of a stream without a terminal
 UNASKED = 20  # levels a side there, unless --depth says otherwise
 

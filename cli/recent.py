@@ -105,10 +105,14 @@ class Minute:
         if moment < self._since:
             second.whole = False
 
-    def interrupted(self, now: int) -> None:
+    def stop(self, now: int) -> None:
         """Nothing more is seen: what is known ends here. `now` by our clock."""
         if self._stopped is None:
             self._stopped = self._moment(now)
+
+    def go_on(self) -> None:
+        """What came since `stop` follows, and nothing was missed."""
+        self._stopped = None
 
     def resumed(self, now: int) -> None:
         """Every trade is seen from here on; what was traded before is not known in full."""

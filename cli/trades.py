@@ -57,9 +57,13 @@ class TradesView:
     def full(self, count: int) -> None:
         """Trades have no state."""
 
-    def interrupted(self) -> None:
+    def stopped(self) -> None:
         """Trades are not seen any more; what is shown of the last minute stays as it is."""
-        self._minute.interrupted(self._look.epoch_ms())
+        self._minute.stop(self._look.epoch_ms())
+
+    def go_on(self) -> None:
+        """Trades are seen again, and none was missed."""
+        self._minute.go_on()
 
     def start_over(self) -> None:
         """Trades may have been missed here."""

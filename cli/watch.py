@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from cli import cells
-from cli.asked import asked_for
+from cli.asked import asked_for, for_table
 from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import Keyboard
-from cli.options import StreamRequest, check_together
+from cli.options import StreamRequest, check_together, view_options
 from cli.output import (
     STDERR,
     STDOUT,
@@ -38,7 +38,7 @@ from cli.source import Embedded, Source
 from cli.statuses import SAID_EVERY, StatusGate, Unsaid, in_words
 from venues import history
 from venues.connection import SystemClock
-from venues.errors import MonError
+from venues.errors import MonError, UsageError
 from venues.recording import Recorder, Recording, header_for
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
@@ -62,6 +62,8 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
         MonError: whatever ended it that was not asked for.
     """
     check_together(request)
+    if request.group is not None and not _as_table(request):
+        raise UsageError("--group applies to a table; lines carry every level as it is (-o table draws one)")
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
     watcher = Watcher(request, venue, subscription, recording, words, redactor)
@@ -92,7 +94,7 @@ class Watcher:
         self._clock = SystemClock()
         self._source = Source(
             venue,
-            [subscription],
+            [for_table(subscription) if self._as_table else subscription],
             env=request.env,
             profile=request.profile,
             retries=request.retries,
@@ -182,7 +184,7 @@ class Watcher:
             title = Title(
                 self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
             )
-            view = import_module(f"cli.{request.stream}").view(look)
+            view = import_module(f"cli.{request.stream}").view(look, **view_options(request))
             pane = Pane(view, title, look, self._rate, self._redactor)
             self._table = Table(pane, look, on_terminal=to_terminal, wake=lambda: self._output.wake())
             sink: Sink = self._table
