@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cli import cells
@@ -24,7 +25,8 @@ def view(look: Look) -> SetView:
 
 def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
     """Symbol, side, size, prices, what it came to, and how long ago."""
-    ages = [cells.ABSENT if row.closed is None else cells.duration(look.epoch_ms() - row.closed) for row in rows]
+    now = look.epoch_ms()
+    ages = [cells.ABSENT if row.closed is None else f"{cells.age(now - row.closed)} ago" for row in rows]
     units = {row.size_unit for row in rows}
     unit = units.pop() if len(units) == 1 else None
     return [
@@ -37,7 +39,7 @@ def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
         number_column("notional", values(rows, "notional"), keep=2),
         text_column("reason", values(rows, "reason"), keep=3),
         text_column("position", values(rows, "position_id"), keep=1),
-        Column("closed", [f"{age} ago" if age != cells.ABSENT else age for age in ages], keep=7),
+        Column("closed", ages, keep=7, name="closed", key=attrgetter("closed"), descending=True, ages=True),
     ]
 
 

@@ -228,6 +228,21 @@ def view_options(request: StreamRequest) -> dict[str, Any]:
     return {"depth": request.depth, "step": request.group} if request.stream == "book" else {}
 
 
+def check_for_lines(request: StreamRequest) -> None:
+    """What only a table can do, where lines are written.
+
+    Raises:
+        UsageError: names the option, so that none is silently ignored.
+    """
+    for option, lines in (
+        ("group", "carry every level as it is"),
+        ("palette", "have no colours"),
+        ("tz", "carry times as milliseconds since the epoch, UTC"),
+    ):
+        if getattr(request, option) is not None:
+            raise UsageError(f"--{option} applies to a table; lines {lines} (-o table draws one)")
+
+
 def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callable[..., None]:
     """A function with the signature that typer reads: the options of `StreamRequest` that apply to the stream."""
 
@@ -282,9 +297,5 @@ def check_together(request: StreamRequest) -> None:
                 raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
         if request.output in ("table", "csv"):
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
-    for option in ("palette", "tz"):
-        if getattr(request, option) is not None and (request.raw or request.output in ("jsonl", "csv")):
-            what = "--raw" if request.raw else f"-o {request.output}"
-            raise UsageError(f"--{option} applies to a table, not to {what}")
     if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
         raise UsageError("--numbers string applies to the records of JSON lines only")

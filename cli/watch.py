@@ -19,7 +19,7 @@ from cli.asked import asked_for, for_table
 from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import Keyboard
-from cli.options import StreamRequest, check_together, view_options
+from cli.options import StreamRequest, check_for_lines, check_together, view_options
 from cli.output import (
     STDERR,
     STDOUT,
@@ -38,7 +38,7 @@ from cli.source import Embedded, Source
 from cli.statuses import SAID_EVERY, StatusGate, Unsaid, in_words
 from venues import history
 from venues.connection import SystemClock
-from venues.errors import MonError, UsageError
+from venues.errors import MonError
 from venues.recording import Recorder, Recording, header_for
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
@@ -62,8 +62,8 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
         MonError: whatever ended it that was not asked for.
     """
     check_together(request)
-    if request.group is not None and not _as_table(request):
-        raise UsageError("--group applies to a table; lines carry every level as it is (-o table draws one)")
+    if not _as_table(request):
+        check_for_lines(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
     watcher = Watcher(request, venue, subscription, recording, words, redactor)
