@@ -128,6 +128,7 @@ def chart(candles: Sequence[Candle], width: int, height: int, look: Look) -> lis
     places = slots(candles, plot)
     pitch = 2 if 2 * len(places) <= plot else 1
     shown = [candle for candle in places if candle is not None]
+    places = [None] * (plot // pitch - len(places)) + places  # the newest always stands at the right edge
     scale = price_scale(shown, rows)
     body = _price_rows(places, scale, rows, pitch, look)
     body += _volume_rows(places, volume_rows, pitch, look)

@@ -166,21 +166,6 @@ def test_no_line_is_wider_than_the_screen_and_none_too_many(case: str, width: in
         assert len(lines) <= height
 
 
-@pytest.mark.parametrize("width", range(24, 90))
-def test_digits_are_never_cut(width: int) -> None:
-    """Whatever fits is a number that came, in full; the rest is `#`."""
-    whole = set()
-    for level in [*EXTREMES.bids, *EXTREMES.asks]:
-        whole |= {cells.number(level.price), cells.number(level.size)}
-    lines = table_of("book", cases()["book-extremes"][1]).frame(width, 24)
-    header, _, titles, *rows = [line.plain for line in lines[:-1] if line.plain.strip() or line is lines[1]]
-    assert "price" in titles
-    assert {"0.0", "0.3"} >= {word for word in header.split() if "." in word}
-    spread = {"spread", "999999999999.999999999999", "(20000.00", "bps)"}
-    for word in [word for row in rows for word in row.split()]:
-        assert set(word) == {"#"} or word in whole | spread | {"ask", "bid"}
-
-
 def test_nothing_looks_live_that_is_not() -> None:
     for case in ("book-stale", "book-reconnecting"):
         stream, items = cases()[case]
