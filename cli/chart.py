@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from venues.records import Candle
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
-ROWS_A_LABEL = 3
+ROWS_A_LABEL = 2  # at least; steps are rounded up
 LEAST_PLOT = 12  # columns left for candles, below which the axis is left out
 EVERY = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 480, 960, 1_920, 3_840)
 
@@ -128,7 +128,7 @@ def chart(candles: Sequence[Candle], width: int, height: int, look: Look) -> lis
     places = slots(candles, plot)
     pitch = 2 if 2 * len(places) <= plot else 1
     shown = [candle for candle in places if candle is not None]
-    places = [None] * (plot // pitch - len(places)) + places  # the newest always stands at the right edge
+    places = [*([None] * (plot // pitch - len(places))), *places]  # the newest always stands at the right edge
     scale = price_scale(shown, rows)
     body = _price_rows(places, scale, rows, pitch, look)
     body += _volume_rows(places, volume_rows, pitch, look)
@@ -230,15 +230,16 @@ def _times(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
     length = max(1, known[0][1].end - known[0][1].start)
     longest = len(_time(known[0][1].start, length, look))
     every = next((every for every in EVERY if every * pitch >= longest + 3), EVERY[-1])
-    text = ""
+    text, width = "", len(places) * pitch
     for place, candle in known:
-        if candle.start // length % every == 0 and len(text) <= place * pitch:
-            text = text.ljust(place * pitch) + _time(candle.start, length, look)
+        label = _time(candle.start, length, look)
+        if candle.start // length % every == 0 and len(text) <= place * pitch <= width - len(label):
+            text = text.ljust(place * pitch) + label
     if not text:
         place, candle = known[-1]
         label = _time(candle.start, length, look)
-        text = " " * max(0, min(place * pitch, len(places) * pitch - len(label))) + label
-    return Text(text[: max(len(places) * pitch, longest)], style=look.style("dim"), no_wrap=True)
+        text = " " * max(0, min(place * pitch, width - len(label))) + label
+    return Text(text, style=look.style("dim"), no_wrap=True)
 
 
 def _time(epoch_ms: int, length: int, look: Look) -> str:

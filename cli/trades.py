@@ -145,7 +145,7 @@ class TradesView:
         in_full = [("over", f"volume {over}", style), ("buy", f"▲ buy {bought} in {volume.buys}", buy),
                    ("sell", f"▼ sell {sold} in {volume.sells}", sell)]  # fmt: skip
         ways = [
-            [*in_full, ("seen", f"{self._count} trades seen", dim)],
+            [*in_full, ("seen", f"{self._count} {'trade' if self._count == 1 else 'trades'} seen", dim)],
             in_full,
             [("over", over, style), ("bought", f"▲ buy {bought}", buy), ("sold", f"▼ sell {sold}", sell)],
             [("over", over, style), ("", f"▲ {bought}", buy), ("", f"▼ {sold}", sell)],
