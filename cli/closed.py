@@ -30,12 +30,12 @@ def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
     units = {row.size_unit for row in rows}
     unit = units.pop() if len(units) == 1 else None
     return [
-        text_column("symbol", values(rows, "symbol"), keep=8),
-        side_column(look, values(rows, "side")),
-        number_column(unit or "size", values(rows, "size"), keep=9),
+        text_column("symbol", values(rows, "symbol"), keep=12),
+        side_column(look, values(rows, "side"), keep=10),
+        number_column("size" if unit is None else cells.harmless(unit, 12), values(rows, "size"), keep=9),
         number_column("open", values(rows, "open_price"), keep=6),
         number_column("close", values(rows, "close_price"), keep=6),
-        gain_column(look, in_currency("pnl", rows), values(rows, "realized_pnl"), keep=10),
+        gain_column(look, in_currency("pnl", rows), values(rows, "realized_pnl"), keep=11),
         number_column("notional", values(rows, "notional"), keep=2),
         text_column("reason", values(rows, "reason"), keep=3),
         text_column("position", values(rows, "position_id"), keep=1),

@@ -44,7 +44,7 @@ def test_positions_with_their_sums() -> None:
     assert lines == [
         "  symbol       side    lots    entry   market  pnl USD  pnl %   margin  leverage     day  age",
         "* cfd.eur_chf  ▲ long  0.1   0.93666  0.93501   -17.02  -0.17   100.06       100  +18.61  9 s",
-        "  cfd.eur_chf  ▲ long  0.01  0.96304  0.93501   -29.93  -2.91  1000.53         1   +1.86  9 s",
+        "* cfd.eur_chf  ▲ long  0.01  0.96304  0.93501   -29.93  -2.91  1000.53         1   +1.86  9 s",
         "",
         "2 open   unrealised PnL -46.95 USD   used margin 1100.59 USD",
     ]
