@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cli import cells
-from cli.chart import chart, direction
+from cli.chart import chart, direction, start_words
 from cli.grid import Column, lay_out
 from cli.grouping import SUMS
-from cli.rows import number_column, time_column
+from cli.rows import number_column
 from cli.steady import SteadyText, whole_parts
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def columns(candles: Sequence[Candle], look: Look) -> list[Column]:
     closes = [look.style(direction(candle)) for candle in candles]
     states = ["" if candle.complete else look.style("warn") for candle in candles]
     shown = [
-        time_column(look, "start", [candle.start for candle in candles], keep=8, millis=False),
+        Column("start", [start_words(candle, look) for candle in candles], keep=8),
         number_column("open", [candle.open for candle in candles], keep=5),
         number_column("high", [candle.high for candle in candles], keep=6),
         number_column("low", [candle.low for candle in candles], keep=6),

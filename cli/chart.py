@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cli.look import Look
     from venues.records import Candle
 
-SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 ROWS_A_LABEL = 2  # at least; steps are rounded up
 LEAST_PLOT = 12  # columns left for candles, below which the axis is left out
 EVERY = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 480, 960, 1_920, 3_840)
@@ -228,24 +228,29 @@ def _times(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
     """Times under the starts of candles; always the same candles, so that they move with them."""
     known = [(place, candle) for place, candle in enumerate(places) if candle is not None]
     length = max(1, known[0][1].end - known[0][1].start)
-    longest = len(_time(known[0][1].start, length, look))
+    longest = len(start_words(known[0][1], look, seconds=False))
     every = next((every for every in EVERY if every * pitch >= longest + 3), EVERY[-1])
     text, width = "", len(places) * pitch
     for place, candle in known:
-        label = _time(candle.start, length, look)
+        label = start_words(candle, look, seconds=False)
         if candle.start // length % every == 0 and len(text) <= place * pitch <= width - len(label):
             text = text.ljust(place * pitch) + label
     if not text:
         place, candle = known[-1]
-        label = _time(candle.start, length, look)
+        label = start_words(candle, look, seconds=False)
         text = " " * max(0, min(place * pitch, width - len(label))) + label
     return Text(text, style=look.style("dim"), no_wrap=True)
 
 
-def _time(epoch_ms: int, length: int, look: Look) -> str:
+def start_words(candle: Candle, look: Look, *, seconds: bool = True) -> str:
+    """When a candle starts, as much of it as tells candles of its length apart; `seconds` also where they are 00."""
     try:
-        moment = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=epoch_ms)).astimezone(look.tz)
+        moment = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=candle.start)).astimezone(look.tz)
     except (ValueError, OverflowError, OSError):
         return look.text(cells.ABSENT)
-    form = "%H:%M:%S" if length < MINUTE else "%H:%M" if length < HOUR else "%d %H:%M" if length < DAY else "%Y-%m-%d"
-    return moment.strftime(form)
+    length = candle.end - candle.start
+    if length >= DAY:
+        return moment.strftime("%Y-%m-%d")
+    if length >= HOUR:
+        return moment.strftime("%d %H:%M")
+    return moment.strftime("%H:%M:%S" if seconds or length < MINUTE else "%H:%M")
