@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.candles import CandlesView, view
-from cli.chart import chart, price_scale, slots
+from cli.chart import Chart, PriceScale, price_scale, slots, tick_size
 from cli.look import Look
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, look_of, screens, texts
 from venues.records import Candle
@@ -102,7 +102,7 @@ def test_a_chart_fits_whatever_the_prices(moves: list[tuple[Decimal, Decimal, in
     for first, last, gap in moves:
         ago -= 1 + gap
         candles.append(candle(ago, str(first), str(last), reach="0"))
-    lines = chart(candles, width, height, look_of())
+    lines = Chart(look_of()).lines(candles, width, height)
     assert len(lines) == height
     assert all(line.cell_len <= width for line in lines)
     newest = next((line.plain for line in lines if "◀" in line.plain), None)
@@ -124,6 +124,10 @@ def test_digits_are_never_cut(width: int) -> None:
 # --- the chart
 
 
+def scale_of(one: Candle, *, rows: int) -> PriceScale:
+    return price_scale([one], rows, tick_size([one]))
+
+
 def test_places_are_of_equal_time() -> None:
     a, b, c = candle(5, "1", "1"), candle(2, "1", "1"), candle(1, "1", "1")
     assert slots([a, b, c], 9) == [a, None, None, b, c]
@@ -135,26 +139,26 @@ def test_places_are_of_equal_time() -> None:
 
 
 def test_a_scale_holds_all_prices_and_labels_them_in_full() -> None:
-    scale = price_scale([candle(0, "65000.12", "65003.4")], 10)
+    scale = scale_of(candle(0, "65000.12", "65003.4"), rows=10)
     assert scale.low <= Decimal("64999.62")
     assert scale.high >= Decimal("65003.9")
     assert [str(label) for label in scale.labels] == ["65000.00", "65001.00", "65002.00", "65003.00", "65004.00"]
     assert [scale.half(price) for price in (scale.low, scale.high)] == [0, 19]
-    tiny = price_scale([candle(0, "1e-12", "1e-12", reach="0")], 10)
+    tiny = scale_of(candle(0, "1e-12", "1e-12", reach="0"), rows=10)
     assert (tiny.low, tiny.high) == (0, Decimal("2e-12"))
 
 
 def test_a_small_change_leaves_the_scale_where_it_is() -> None:
-    before = price_scale([candle(0, "65000", "65004")], 20)
-    after = price_scale([candle(0, "65000", "65003.96")], 20)
+    before = scale_of(candle(0, "65000", "65004"), rows=20)
+    after = scale_of(candle(0, "65000", "65003.96"), rows=20)
     assert (before.low, before.high) == (after.low, after.high)
 
 
 def test_rising_and_falling_differ_by_shape() -> None:
     for unicode, up, down in ((True, "┃", "█"), (False, "O", "X")):
         look = look_of(unicode=unicode, palette="mono")
-        rising = "".join(line.plain for line in chart([candle(0, "1", "9")], 40, 12, look)[:8])
-        falling = "".join(line.plain for line in chart([candle(0, "9", "1")], 40, 12, look)[:8])
+        rising = "".join(line.plain for line in Chart(look).lines([candle(0, "1", "9")], 40, 12)[:8])
+        falling = "".join(line.plain for line in Chart(look).lines([candle(0, "9", "1")], 40, 12)[:8])
         assert up in rising
         assert down not in rising
         assert down in falling
@@ -162,7 +166,8 @@ def test_rising_and_falling_differ_by_shape() -> None:
 
 
 def test_the_rule_tells_incomplete_open_and_missing_candles() -> None:
-    lines = chart([candle(3, "1", "2", complete=False), candle(1, "1", "2"), candle(0, "1", "2")], 40, 12, look_of())
+    candles = [candle(3, "1", "2", complete=False), candle(1, "1", "2"), candle(0, "1", "2")]
+    lines = Chart(look_of()).lines(candles, 40, 12)
     assert lines[-2].plain.endswith("?─  ──○─")
 
 
@@ -180,6 +185,16 @@ def test_the_newest_stands_at_the_right_edge() -> None:
         rule = next(line for line in lines if "○" in line)
         axis = next(line for line in lines if "◀" in line)
         assert axis.index("◀") - rule.index("○") in (2, 3)
+
+
+def test_what_is_remembered_is_drawn_as_what_is_worked_out() -> None:
+    look, chart = look_of(), None
+    for count in (28, 29, 30, 30):
+        candles = [*LIVE[: count - 1], candle(30 - count, "65000", str(64990 + count))]
+        chart = chart or Chart(look)
+        assert [line.markup for line in chart.lines(candles, 60, 20)] == [
+            line.markup for line in Chart(look).lines(candles, 60, 20)
+        ]
 
 
 # --- the view
