@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from venues import venue_named
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from cli.options import StreamRequest
     from venues.recording import Recording
     from venues.venue import Venue
+
+
+LEVELS_OF_A_TABLE = 1_000  # a side, at least: groups of prices need more levels than are shown
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
@@ -47,6 +51,13 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
     )
     venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
     return venue, subscription
+
+
+def for_table(subscription: Subscription) -> Subscription:
+    """What a table subscribes to: its view shows as much of a book as fits, and sums up what lies in a group."""
+    if subscription.stream != "book":
+        return subscription
+    return replace(subscription, depth=max(subscription.depth, LEVELS_OF_A_TABLE))
 
 
 def _recorded_subscription(recording: Recording | None, stream: str) -> Subscription:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE_FROM = 100  # columns
 MARKED_MS = 500  # how long a changed level is marked
-SUBSCRIBED = 1_000  # levels a side that a table asks for unless more are wanted: groups need more than is shown
 TALLEST = 200  # lines beyond which no screen is filled: the last table of a stream without a terminal
 UNASKED = 20  # levels a side there, unless --depth says otherwise
 
@@ -265,9 +264,11 @@ class BookView:
     def _summary(self, book: Book, width: int, now: int) -> list[tuple[str, str]]:
         """Grouping, spread, mid and imbalance; of the book itself, also where it is shown in groups."""
         title, dim = self._look.style("title"), self._look.style("dim")
-        parts = [("spread", next((words for words in spread_words(book) if len(words) <= width), "spread #"), title)]
+        parts = []
         if self._step is not None:
-            parts.insert(0, ("group", f"grouped by {cells.number(self._step)}", self._look.style("warn")))
+            parts.append(("group", f"grouped by {cells.number(self._step)}", self._look.style("warn")))
+        room = width - sum(len(words) + 2 for _, words, _ in parts)
+        parts.append(("spread", next((words for words in spread_words(book) if len(words) <= room), "spread #"), title))
         if (mid := middle(book)) is not None:
             parts.append(("mid", f"mid {cells.number(mid)}", title))
         if (words := self._imbalance()) is not None:

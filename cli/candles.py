@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cli import cells
-from cli.chart import chart, direction
+from cli.chart import Chart, direction, start_words
 from cli.grid import Column, lay_out
 from cli.grouping import SUMS
-from cli.rows import number_column, time_column
+from cli.rows import number_column
 from cli.steady import SteadyText, whole_parts
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class CandlesView:
         self._look = look
         self._candles: dict[int, Candle] = {}
         self._ordered: list[Candle] | None = None  # by time; None when they have to be sorted again
+        self._chart = Chart(look)
         self._table_only = False
         self._parts: dict[str, SteadyText] = {}
         self._until: int | None = None
@@ -82,10 +83,10 @@ class CandlesView:
         if width >= ASIDE_FROM:
             table = self._table(candles, width * ASIDE_PERCENT // 100, height - 1)
             room = width - max(line.cell_len for line in table) - 3
-            drawn = chart(candles, room, height - 1, self._look)
+            drawn = self._chart.lines(candles, room, height - 1)
             return [head, *_beside(drawn, table, room, self._look.text(" │ "))]
         below = min(MOST_BELOW, (height - 1) // 3) if height >= BELOW_FROM else 0
-        drawn = chart(candles, width, height - 1 - below, self._look)
+        drawn = self._chart.lines(candles, width, height - 1 - below)
         return [head, *drawn, *(self._table(candles, width, below) if below else [])]
 
     def _sorted(self) -> list[Candle]:
@@ -132,7 +133,7 @@ def columns(candles: Sequence[Candle], look: Look) -> list[Column]:
     closes = [look.style(direction(candle)) for candle in candles]
     states = ["" if candle.complete else look.style("warn") for candle in candles]
     shown = [
-        time_column(look, "start", [candle.start for candle in candles], keep=8, millis=False),
+        Column("start", [start_words(candle, look) for candle in candles], keep=8),
         number_column("open", [candle.open for candle in candles], keep=5),
         number_column("high", [candle.high for candle in candles], keep=6),
         number_column("low", [candle.low for candle in candles], keep=6),

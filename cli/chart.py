@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cli.look import Look
     from venues.records import Candle
 
-SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
-ROWS_A_LABEL = 3
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+ROWS_A_LABEL = 2  # at least; steps are rounded up
 LEAST_PLOT = 12  # columns left for candles, below which the axis is left out
 EVERY = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 480, 960, 1_920, 3_840)
 
@@ -34,32 +34,7 @@ RISING = {**_COMMON, (2, 2): "┃", (2, 0): "╹", (0, 2): "╻", (2, 1): "╿",
 FALLING = {**_COMMON, (2, 2): "█", (2, 0): "▀", (0, 2): "▄", (2, 1): "▀", (1, 2): "▄"}
 LEVEL = {**_COMMON, (2, 2): "━", (2, 0): "━", (0, 2): "━", (2, 1): "┿", (1, 2): "┿"}
 ASCII_WICK, ASCII_BODIES = "|", {"up": "O", "down": "X", "": "-"}
-
-
-class Strip:
-    """One line of the plot: a character and a style a column."""
-
-    def __init__(self, width: int) -> None:
-        self.glyphs = [" "] * width
-        self.styles = [""] * width
-
-    def put(self, at: int, glyph: str, style: str) -> None:
-        """One character."""
-        self.glyphs[at] = glyph
-        self.styles[at] = style
-
-    def text(self, label: tuple[str, str] | None = None) -> Text:
-        """One span for a run of one style; a label at the end."""
-        styles, spans, begin = self.styles, [], 0
-        for at in range(1, len(styles) + 1):
-            if at == len(styles) or styles[at] != styles[begin]:
-                if styles[begin]:
-                    spans.append(Span(begin, at, styles[begin]))
-                begin = at
-        text = Text("".join(self.glyphs), no_wrap=True, spans=spans)
-        if label is not None:
-            text.append(" ").append(label[0], label[1] or None)
-        return text
+ASCII_COLUMNS = " ___====="
 
 
 @dataclass(frozen=True)
@@ -77,11 +52,15 @@ class PriceScale:
         return round(bars.part(SUMS.subtract(price, self.low), reach) * (self.halves - 1))
 
 
-def price_scale(candles: Sequence[Candle], rows: int) -> PriceScale:
+def tick_size(candles: Sequence[Candle]) -> Decimal:
+    """The smallest decimal place that prices are written with."""
+    exponent = tick_of(price for candle in candles for price in (candle.low, candle.high, candle.close))
+    return Decimal((0, (1,), exponent or 0))
+
+
+def price_scale(candles: Sequence[Candle], rows: int, tick: Decimal) -> PriceScale:
     """A scale that holds all candles and moves in steps, so that it stays where it is for most changes."""
     low, high = min(candle.low for candle in candles), max(candle.high for candle in candles)
-    exponent = tick_of(price for candle in candles for price in (candle.low, candle.high, candle.close))
-    tick = Decimal((0, (1,), exponent or 0))
     if low == high:
         low, high = SUMS.subtract(low, tick), SUMS.add(high, tick)
     step = max(tick, bars.nice_above(SUMS.subtract(high, low) / max(1, rows // ROWS_A_LABEL)))
@@ -118,22 +97,52 @@ def slots(candles: Sequence[Candle], most: int) -> list[Candle | None]:
     return places[::-1]
 
 
-def chart(candles: Sequence[Candle], width: int, height: int, look: Look) -> list[Text]:
-    """`height` lines (4 at least) of at most `width` cells; candles by time, oldest first, at least one."""
-    volumes = [candle.volume for candle in candles if candle.volume is not None]
-    volume_rows = (3 if height >= 20 else 2 if height >= 12 else 1) if volumes and height >= 7 else 0
-    rows = height - volume_rows - 2
-    axis = _axis_width(candles[-width:], rows)
-    plot = width - axis if width - axis >= LEAST_PLOT else width
-    places = slots(candles, plot)
-    pitch = 2 if 2 * len(places) <= plot else 1
-    shown = [candle for candle in places if candle is not None]
-    scale = price_scale(shown, rows)
-    body = _price_rows(places, scale, rows, pitch, look)
-    body += _volume_rows(places, volume_rows, pitch, look)
-    labels = _labels(scale, shown, rows, volume_rows, look) if plot < width else {}
-    lines = [strip.text(labels.get(at)) for at, strip in enumerate(body)]
-    return [*lines, _rule(places, pitch, look), _times(places, pitch, look)]
+class Chart:
+    """Draws candles; those that have not changed since the last drawing are not worked out again."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._drawn: dict[int, tuple[Candle, str]] = {}
+        self._scale: PriceScale | None = None
+
+    def lines(self, candles: Sequence[Candle], width: int, height: int) -> list[Text]:
+        """`height` lines (4 at least) of at most `width` cells; candles by time, oldest first, at least one."""
+        look, latest = self._look, candles[-width:]
+        has_volume = any(candle.volume is not None for candle in latest)
+        volume_rows = (3 if height >= 20 else 2 if height >= 12 else 1) if has_volume and height >= 7 else 0
+        rows = height - volume_rows - 2
+        tick = tick_size(latest)
+        axis = _axis_width(price_scale(latest, rows, tick), latest[-1])
+        plot = width - axis if width - axis >= LEAST_PLOT else width
+        places = slots(latest, plot)
+        pitch = 2 if 2 * len(places) <= plot else 1
+        shown = [candle for candle in places if candle is not None]
+        places = [*([None] * (plot // pitch - len(places))), *places]  # the newest always stands at the right edge
+        scale = price_scale(shown, rows, tick)
+        styles = ["" if candle is None else look.style(direction(candle)) for candle in places]
+        lines = _rows(self._columns(places, scale, rows), styles, rows, pitch)
+        faint = [f"{style} dim".strip() for style in styles]
+        lines += _rows(_volume_columns(places, volume_rows, look), faint, volume_rows, pitch)
+        if plot < width:
+            for at, (text, style) in _labels(scale, shown, rows, volume_rows, look).items():
+                lines[at].append(f" {text}", style)
+        return [*lines, _rule(places, pitch, look), _times(places, pitch, look)]
+
+    def _columns(self, places: Sequence[Candle | None], scale: PriceScale, rows: int) -> list[str]:
+        """Place → its characters from top to bottom."""
+        before = self._drawn if scale == self._scale else {}
+        self._scale, self._drawn = scale, {}
+        columns, nothing = [], " " * rows
+        for candle in places:
+            if candle is None:
+                columns.append(nothing)
+                continue
+            known = before.get(candle.start)
+            if known is None or known[0] is not candle:
+                known = candle, _column(candle, scale, rows, self._look)
+            self._drawn[candle.start] = known
+            columns.append(known[1])
+        return columns
 
 
 def direction(candle: Candle) -> str:
@@ -141,29 +150,17 @@ def direction(candle: Candle) -> str:
     return "up" if candle.close > candle.open else "down" if candle.close < candle.open else ""
 
 
-def _axis_width(candles: Sequence[Candle], rows: int) -> int:
-    scale = price_scale(candles, rows)
-    prices = [*scale.labels, *(candle.close for candle in candles[-1:])]
-    return 2 + max(len(cells.number(price)) for price in prices)
+def _axis_width(scale: PriceScale, newest: Candle) -> int:
+    return 2 + max(len(cells.number(price)) for price in (*scale.labels, newest.close))
 
 
-def _price_rows(places: Sequence[Candle | None], scale: PriceScale, rows: int, pitch: int, look: Look) -> list[Strip]:
-    grid = [Strip(len(places) * pitch) for _ in range(rows)]
-    for place, candle in enumerate(places):
-        if candle is None:
-            continue
-        top, bottom = scale.half(candle.high), scale.half(candle.low)
-        ends = scale.half(candle.open), scale.half(candle.close)
-        body_low, body_high = min(ends), max(ends)
-        role = direction(candle)
-        style = look.style(role)
-        for row in range(bottom // 2, top // 2 + 1):
-            lower, upper = (
-                BODY if body_low <= half <= body_high else WICK if bottom <= half <= top else NOTHING
-                for half in (2 * row, 2 * row + 1)
-            )
-            grid[rows - 1 - row].put(place * pitch, _glyph(upper, lower, role, look), style)
-    return grid
+def _column(candle: Candle, scale: PriceScale, rows: int, look: Look) -> str:
+    top, bottom = scale.half(candle.high), scale.half(candle.low)
+    ends = scale.half(candle.open), scale.half(candle.close)
+    low, high = min(ends), max(ends)
+    role = direction(candle)
+    halves = [BODY if low <= half <= high else WICK if bottom <= half <= top else NOTHING for half in range(2 * rows)]
+    return "".join(_glyph(halves[2 * row + 1], halves[2 * row], role, look) for row in reversed(range(rows)))
 
 
 def _glyph(upper: int, lower: int, role: str, look: Look) -> str:
@@ -172,19 +169,39 @@ def _glyph(upper: int, lower: int, role: str, look: Look) -> str:
     return {"up": RISING, "down": FALLING, "": LEVEL}[role][upper, lower]
 
 
-def _volume_rows(places: Sequence[Candle | None], rows: int, pitch: int, look: Look) -> list[Strip]:
-    grid = [Strip(len(places) * pitch) for _ in range(rows)]
+def _volume_columns(places: Sequence[Candle | None], rows: int, look: Look) -> list[str]:
+    glyphs = bars.COLUMNS if look.unicode else ASCII_COLUMNS
     most = _most_volume(places)
-    for place, candle in enumerate(places):
-        if candle is None or not candle.volume or not rows:
-            continue
-        eighths = max(1, round(bars.part(candle.volume, most) * rows * 8))
-        style = f"{look.style(direction(candle))} dim".strip()
-        for row in range(rows):
-            filled = min(8, max(0, eighths - 8 * row))
-            glyph = bars.COLUMNS[filled] if look.unicode else " " if not filled else "=" if filled >= 4 else "_"
-            grid[rows - 1 - row].put(place * pitch, glyph, style)
-    return grid
+    columns = []
+    for candle in places:
+        volume = None if candle is None else candle.volume
+        eighths = max(1, round(bars.part(volume, most) * rows * 8)) if volume else 0
+        filled = [min(8, max(0, eighths - 8 * row)) for row in reversed(range(rows))]
+        columns.append("".join(glyphs[eighth] for eighth in filled))
+    return columns
+
+
+def _rows(columns: Sequence[str], styles: Sequence[str], rows: int, pitch: int) -> list[Text]:
+    """Columns as lines; one span for neighbours of one style."""
+    gap = " " * (pitch - 1)
+    lines = []
+    for row in range(rows):
+        glyphs = [column[row] for column in columns]
+        spans: list[Span] = []
+        begin = end = -1
+        style = ""
+        for at, glyph in enumerate(glyphs):
+            if glyph == " ":
+                continue
+            if styles[at] != style or end < at:
+                if style:
+                    spans.append(Span(begin * pitch, end * pitch, style))
+                begin, style = at, styles[at]
+            end = at + 1
+        if style:
+            spans.append(Span(begin * pitch, end * pitch, style))
+        lines.append(Text("".join(f"{glyph}{gap}" for glyph in glyphs), no_wrap=True, spans=spans))
+    return lines
 
 
 def _most_volume(places: Sequence[Candle | None]) -> Decimal:
@@ -212,38 +229,43 @@ def _labels(
 
 def _rule(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
     """The line under the candles: `?` under an incomplete one, `○` under the open one, a break where there is none."""
-    strip, glyph, dim = Strip(len(places) * pitch), look.text("─"), look.style("dim")
-    for place, candle in enumerate(places):
-        if candle is None:
-            continue
-        mark = "?" if not candle.complete else look.text("○") if not candle.closed else glyph
-        strip.put(place * pitch, mark, look.style("warn") if mark == "?" else dim)
-        if pitch == 2:
-            strip.put(place * pitch + 1, glyph, dim)
-    return strip.text()
+    line, glyph = Text(no_wrap=True), look.text("─")
+    for candle in places:
+        mark = " " if candle is None else "?" if not candle.complete else look.text("○") if not candle.closed else glyph
+        line.append(mark + ("" if pitch == 1 else " " if candle is None else glyph))
+        if mark == "?":
+            line.stylize(look.style("warn"), line.cell_len - pitch, line.cell_len - pitch + 1)
+    line.stylize_before(look.style("dim"))
+    return line
 
 
 def _times(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
     """Times under the starts of candles; always the same candles, so that they move with them."""
     known = [(place, candle) for place, candle in enumerate(places) if candle is not None]
     length = max(1, known[0][1].end - known[0][1].start)
-    longest = len(_time(known[0][1].start, length, look))
+    longest = len(start_words(known[0][1], look, seconds=False))
     every = next((every for every in EVERY if every * pitch >= longest + 3), EVERY[-1])
-    text = ""
+    text, width = "", len(places) * pitch
     for place, candle in known:
-        if candle.start // length % every == 0 and len(text) <= place * pitch:
-            text = text.ljust(place * pitch) + _time(candle.start, length, look)
+        label = start_words(candle, look, seconds=False)
+        if candle.start // length % every == 0 and len(text) <= place * pitch <= width - len(label):
+            text = text.ljust(place * pitch) + label
     if not text:
         place, candle = known[-1]
-        label = _time(candle.start, length, look)
-        text = " " * max(0, min(place * pitch, len(places) * pitch - len(label))) + label
-    return Text(text[: max(len(places) * pitch, longest)], style=look.style("dim"), no_wrap=True)
+        label = start_words(candle, look, seconds=False)
+        text = " " * max(0, min(place * pitch, width - len(label))) + label
+    return Text(text, style=look.style("dim"), no_wrap=True)
 
 
-def _time(epoch_ms: int, length: int, look: Look) -> str:
+def start_words(candle: Candle, look: Look, *, seconds: bool = True) -> str:
+    """When a candle starts, as much of it as tells candles of its length apart; `seconds` also where they are 00."""
     try:
-        moment = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=epoch_ms)).astimezone(look.tz)
+        moment = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=candle.start)).astimezone(look.tz)
     except (ValueError, OverflowError, OSError):
         return look.text(cells.ABSENT)
-    form = "%H:%M:%S" if length < MINUTE else "%H:%M" if length < HOUR else "%d %H:%M" if length < DAY else "%Y-%m-%d"
-    return moment.strftime(form)
+    length = candle.end - candle.start
+    if length >= DAY:
+        return moment.strftime("%Y-%m-%d")
+    if length >= HOUR:
+        return moment.strftime("%d %H:%M")
+    return moment.strftime("%H:%M:%S" if seconds or length < MINUTE else "%H:%M")

@@ -17,6 +17,7 @@ PANES = ("book", "trades", "orders", "positions", "balance", "margin")
 
 OPTIONS = (
     "depth",
+    "group",
     "env",
     "duration",
     "max_age",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -91,17 +92,11 @@ def _asked(request: StreamRequest, venue: Venue, offers: Mapping[str, Offer]) ->
     shown = [stream for stream in offers if symbols or stream not in taking]
     if not shown:
         raise UsageError(f"the dashboard of {venue.name} needs a symbol, e.g. mon dash {venue.name} {venue.example}")
-    return [
-        Subscription(stream, symbols if stream in taking else (), depth=_depth(request.depth, stream))
-        for stream in shown
-    ]
+    return [_deep(Subscription(stream, symbols if stream in taking else ()), request) for stream in shown]
 
 
-def _depth(asked: int | None, stream: str) -> int:
-    """Levels a side: as many as groups of prices need, and more where more are to be shown."""
-    from cli.book import SUBSCRIBED
-
-    return max(SUBSCRIBED, asked or 0) if stream == "book" else Subscription(stream).depth
+def _deep(subscription: Subscription, request: StreamRequest) -> Subscription:
+    return replace(subscription, depth=request.depth) if request.depth is not None else subscription
 
 
 def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> list[Subscription]:
@@ -109,7 +104,8 @@ def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> lis
     if header.venue != venue.name:
         raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
     recorded = {one.stream: one for one in header.asked_for()}
-    subscriptions = [recorded[stream] for stream in PANES if stream in recorded and stream in venue.streams]
+    shown = [stream for stream in PANES if stream in recorded and stream in venue.streams]
+    subscriptions = [_deep(recorded[stream], request) for stream in shown]
     if not subscriptions:
         raise UsageError(
             f"{request.replay} is a recording of {', '.join(recorded)}, none of which is a pane of a dashboard; "

@@ -7,12 +7,15 @@ as a shorter number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from cli.look import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GAP = 2
 PLAIN = Look()
@@ -28,10 +31,15 @@ class Column:
     keep: int = 1
     styles: list[str] = field(default_factory=list)
     is_text: bool = False  # may be cut with an ellipsis
+    name: str = ""  # what it is known by where it can be sorted by
+    key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
+    descending: bool = False
+    ages: bool = False  # it shows ages, which go on when nothing happens
+    least: int = 0  # cells that it takes at least, so that it does not jump
 
     def width(self) -> int:
         """In terminal cells."""
-        return max([cell_len(self.title), *map(cell_len, self.cells)])
+        return max([self.least, cell_len(self.title), *map(cell_len, self.cells)])
 
 
 def lay_out(columns: list[Column], width: int, look: Look = PLAIN) -> list[Text]:

@@ -97,13 +97,13 @@ class KeyParser:
         text = self._pending
         if text[2:3] == "[":  # function keys of the Linux console
             return (4, None) if len(text) > 3 else (0, None)
-        for index, character in enumerate(text[2:LONGEST_SEQUENCE], start=2):
+        for index, character in enumerate(text[2:], start=2):
             if "\x40" <= character <= "\x7e":
                 first = text[2:index].partition(";")[0]
                 return index + 1, _NUMBERS.get(first) if character == "~" else _FINALS.get(character)
             if not "\x20" <= character <= "\x3f":
                 return index, None  # cut short by something else
-        return (LONGEST_SEQUENCE, None) if len(text) >= LONGEST_SEQUENCE else (0, None)
+        return (len(text), None) if len(text) >= LONGEST_SEQUENCE else (0, None)
 
     def _string(self) -> tuple[int, str | None]:
         text = self._pending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from cli import cells
 
@@ -188,4 +188,21 @@ class View(Protocol):
 
     def until(self) -> int | None:
         """When `lines` will be others without any record (a mark expires), in epoch ms; None: never."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """What a view has besides when it shows figures of a time, such as what was traded in the last minute."""
+
+    def stopped(self) -> None:
+        """Nothing more is seen, or shown: the figures stay as they are until `go_on` or `start_over`."""
+        ...
+
+    def go_on(self) -> None:
+        """All that came meanwhile follows: nothing was missed."""
+        ...
+
+    def missed(self, count: int) -> None:
+        """So many events came and are left out here."""
         ...

@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -13,7 +14,8 @@ import typer
 
 from cli.look import Palette  # noqa: TC001  typer reads it
 from venues import VENUES, venue_named, venues_with
-from venues.errors import UsageError
+from venues.errors import BadMessage, UsageError
+from venues.numbers import positive_text
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -55,6 +57,18 @@ def speed_factor(text: str) -> float:
     return factor
 
 
+def price_step(text: str) -> Decimal:
+    """A decimal above 0.
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    try:
+        return positive_text(text.strip(), "--group")
+    except BadMessage:
+        raise typer.BadParameter(f'expected a step above 0 such as 0.5, 1 or 10, got "{text}"') from None
+
+
 class DurationParser:
     """A duration as typer parses it; shown as such in the help."""
 
@@ -71,6 +85,15 @@ class SpeedParser:
 
     def __call__(self, value: str | float) -> float:
         return value if isinstance(value, float) else speed_factor(value)
+
+
+class StepParser:
+    """A step of prices as typer parses it; shown as such in the help."""
+
+    __name__ = "step"
+
+    def __call__(self, value: str | Decimal) -> Decimal:
+        return value if isinstance(value, Decimal) else price_step(value)
 
 
 def _duration(*names: str, help: str) -> Any:  # noqa: A002
@@ -118,6 +141,15 @@ class StreamRequest:
     ] = None
     depth: Annotated[
         int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 unless said otherwise.")
+    ] = None
+    group: Annotated[
+        Decimal | None,
+        typer.Option(
+            parser=StepParser(),
+            metavar="STEP",
+            help="Prices of a table in groups, such as 0.5 or 10.",
+            show_default=False,
+        ),
     ] = None
     interval: Annotated[
         str | None, typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise.")
@@ -181,7 +213,7 @@ class StreamRequest:
 def applies(option: str, stream: str) -> bool:
     """Whether a stream's command has the option."""
     match option:
-        case "depth":
+        case "depth" | "group":
             return stream == "book"
         case "interval":
             return stream == "candles"
@@ -189,6 +221,26 @@ def applies(option: str, stream: str) -> bool:
             return STREAMS[stream].kind == "state"
         case _:
             return option != "stream"
+
+
+def view_options(request: StreamRequest, stream: str) -> dict[str, Any]:
+    """What a request says to a stream's view, besides how it looks."""
+    return {"depth": request.depth, "step": request.group} if stream == "book" else {}
+
+
+def check_for_lines(request: StreamRequest) -> None:
+    """What only a table can do, where lines are written.
+
+    Raises:
+        UsageError: names the option, so that none is silently ignored.
+    """
+    for option, lines in (
+        ("group", "carry every level as it is"),
+        ("palette", "have no colours"),
+        ("tz", "carry times as milliseconds since the epoch, UTC"),
+    ):
+        if getattr(request, option) is not None:
+            raise UsageError(f"--{option} applies to a table; lines {lines} (-o table draws one)")
 
 
 def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callable[..., None]:
@@ -249,9 +301,5 @@ def check_together(request: StreamRequest) -> None:
                 raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
         if request.output in ("table", "csv"):
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
-    for option in ("palette", "tz"):
-        if getattr(request, option) is not None and (request.raw or request.output in ("jsonl", "csv")):
-            what = "--raw" if request.raw else f"-o {request.output}"
-            raise UsageError(f"--{option} applies to a table, not to {what}")
     if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
         raise UsageError("--numbers string applies to the records of JSON lines only")

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections import deque
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -53,7 +53,7 @@ class RawFrame(Struct, frozen=True, omit_defaults=True, gc=False):
     frame_base64: str | None = None
 
 
-class Skipped(NamedTuple):
+class Skipped(Struct, frozen=True):
     """So many events that nobody had time to look at are left out here."""
 
     count: int

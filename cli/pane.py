@@ -13,6 +13,8 @@ from rich.text import Text
 
 from cli import cells
 from cli.grid import fit_line
+from cli.look import Measuring
+from cli.output import Skipped
 from cli.queues import LatestEvents, Queue, StateQueue
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status
 
@@ -128,7 +130,7 @@ class Pane:
         for record in records:
             if isinstance(record, Status):
                 self._note(record)
-            else:
+            elif not isinstance(record, Skipped):
                 self._latest = record.received
                 last = record
         if last is not None and not isinstance(last, SnapshotEnd):
@@ -152,14 +154,23 @@ class Pane:
                 self._interrupt(record)
             elif isinstance(record, SnapshotEnd):
                 self.view.full(record.count)
+            elif isinstance(record, Skipped):
+                self._skip(record.count)
             else:
                 self.view.add(without_secrets(record, self._redactor))
 
+    def _skip(self, count: int) -> None:
+        """What nobody had time to look at may be missed in sums too."""
+        if isinstance(self.view, Measuring):
+            self.view.missed(count)
+        else:
+            self.view.start_over()
+
     def _interrupt(self, status: Status) -> None:
-        if status.state in ("stale", "reconnecting"):
+        if status.state in ("stale", "reconnecting", "closed"):
             self._interrupted = True
-            if (interrupted := getattr(self.view, "interrupted", None)) is not None:  # for views that measure time
-                interrupted()
+            if isinstance(self.view, Measuring):
+                self.view.stopped()
         elif status.state == "live" and self._interrupted:
             self._interrupted = False
             self.view.start_over()
@@ -175,12 +186,16 @@ class Pane:
         """What is shown stays; what comes is kept aside, of a state the latest."""
         self._frozen_at, self._frozen_age = self._look.epoch_ms(), self._latest
         self._aside = LatestEvents() if self._title.stream.kind == "event" else StateQueue()
+        if isinstance(self.view, Measuring):
+            self.view.stopped()
 
     def thaw(self) -> None:
         """Show the newest."""
         aside, self._aside = self._aside, None
         self._frozen_at = None
         if aside is not None:
+            if isinstance(self.view, Measuring) and not self._interrupted:
+                self.view.go_on()
             self._fold(aside.take())
 
     # --- what is shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cli import cells
 from cli.rows import (
     SetView,
     age_column,
@@ -40,8 +41,8 @@ def view(look: Look) -> SetView:
 def columns(positions: Sequence[Position], look: Look) -> list[Column]:
     """Symbol, side, size, and whatever the venue sends of prices, gains and margin."""
     made = [
-        text_column("symbol", values(positions, "symbol"), keep=7),
-        side_column(look, values(positions, "side")),
+        text_column("symbol", values(positions, "symbol"), keep=12),
+        side_column(look, values(positions, "side"), keep=10),
         number_column(_size_title(positions), values(positions, "size"), keep=9),
     ]
     if was_sent(positions, "entry_price", "market_price"):
@@ -51,7 +52,7 @@ def columns(positions: Sequence[Position], look: Look) -> list[Column]:
         ]
     if was_sent(positions, "unrealized_pnl"):
         made += [
-            gain_column(look, in_currency("pnl", positions), values(positions, "unrealized_pnl"), keep=10),
+            gain_column(look, in_currency("pnl", positions), values(positions, "unrealized_pnl"), keep=11),
             gain_column(look, "pnl %", values(positions, "unrealized_pnl_pct"), keep=8),
         ]
     if was_sent(positions, "used_margin", "leverage"):
@@ -85,4 +86,4 @@ def totals(positions: Sequence[Position]) -> list[str]:
 def _size_title(positions: Sequence[Position]) -> str:
     units = {position.size_unit for position in positions}
     unit = units.pop() if len(units) == 1 else None
-    return "size" if unit is None else unit
+    return "size" if unit is None else cells.harmless(unit, 12)

@@ -32,7 +32,7 @@ def columns(quotes: Sequence[Quote], look: Look) -> list[Column]:
     bid_size = number_column("bid size", values(quotes, "bid_size"), keep=4)
     ask_size = number_column("ask size", values(quotes, "ask_size"), keep=4)
     return [
-        text_column("symbol", values(quotes, "symbol"), keep=2),
+        text_column("symbol", values(quotes, "symbol"), keep=10 if len(quotes) > 1 else 2),
         *([bid_size] if has_sizes else []),
         number_column("bid", values(quotes, "bid_price"), keep=9, styles=bids),
         number_column("ask", values(quotes, "ask_price"), keep=9, styles=asks),

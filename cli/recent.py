@@ -84,7 +84,6 @@ class Minute:
         self._seconds: dict[int, Second] = {}
         self._delays: deque[int] = deque(maxlen=CLOCKS)
         self._since: int | None = None
-        self._gaps: list[tuple[int, int]] = []  # seconds between which prices are not known
         self._stopped: int | None = None
         self._latest: int | None = None
 
@@ -105,17 +104,19 @@ class Minute:
         if moment < self._since:
             second.whole = False
 
-    def interrupted(self, now: int) -> None:
+    def stop(self, now: int) -> None:
         """Nothing more is seen: what is known ends here. `now` by our clock."""
         if self._stopped is None:
             self._stopped = self._moment(now)
 
+    def go_on(self) -> None:
+        """What came since `stop` follows, and nothing was missed."""
+        self._stopped = None
+
     def resumed(self, now: int) -> None:
         """Every trade is seen from here on; what was traded before is not known in full."""
-        stopped, self._stopped = self._stopped, None
-        moment = self._moment(now)
-        self._gaps = [*self._gaps[-SECONDS:], ((moment if stopped is None else stopped) // 1000, moment // 1000)]
-        self._since = moment
+        self._stopped = None
+        self._since = self._moment(now)
         for second in self._seconds.values():
             second.whole = False
 
@@ -146,17 +147,15 @@ class Minute:
 
     def prices(self, now: int) -> list[Decimal | None]:
         """The price at the end of each of the last seconds, oldest first; None where it is not known."""
+        if self._since is None:
+            return [None] * SECONDS
         last = self._moment(now) // 1000
-        first = last - SECONDS + 1
-        before = [at for at in self._seconds if at < first]
+        first, known = last - SECONDS + 1, self._since // 1000
+        before = [at for at in self._seconds if known <= at < first]
         price = self._seconds[max(before)].last if before else None
-        if price is not None and any(begin >= max(before) and end <= first for begin, end in self._gaps):
-            price = None
         prices = []
         for at in range(first, last + 1):
-            if any(begin < at <= end for begin, end in self._gaps):
-                price = None
-            if (second := self._seconds.get(at)) is not None:
+            if at >= known and (second := self._seconds.get(at)) is not None:
                 price = second.last
             prices.append(price)
         return prices

@@ -117,7 +117,7 @@ class Table:
         if width < SMALLEST[0] or height < SMALLEST[1]:
             words = look.text(f"mon needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}")
             return [fit_line(Text(words), width, look)]
-        until = self._pane.view.until()
+        until = None if self._pane.is_frozen else self._pane.view.until()
         if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
             self._dirty = False
             self._body_size = (width, height)

@@ -57,9 +57,13 @@ class TradesView:
     def full(self, count: int) -> None:
         """Trades have no state."""
 
-    def interrupted(self) -> None:
+    def stopped(self) -> None:
         """Trades are not seen any more; what is shown of the last minute stays as it is."""
-        self._minute.interrupted(self._look.epoch_ms())
+        self._minute.stop(self._look.epoch_ms())
+
+    def go_on(self) -> None:
+        """Trades are seen again, and none was missed."""
+        self._minute.go_on()
 
     def start_over(self) -> None:
         """Trades may have been missed here."""
@@ -141,7 +145,7 @@ class TradesView:
         in_full = [("over", f"volume {over}", style), ("buy", f"▲ buy {bought} in {volume.buys}", buy),
                    ("sell", f"▼ sell {sold} in {volume.sells}", sell)]  # fmt: skip
         ways = [
-            [*in_full, ("seen", f"{self._count} trades seen", dim)],
+            [*in_full, ("seen", f"{self._count} {'trade' if self._count == 1 else 'trades'} seen", dim)],
             in_full,
             [("over", over, style), ("bought", f"▲ buy {bought}", buy), ("sold", f"▼ sell {sold}", sell)],
             [("over", over, style), ("", f"▲ {bought}", buy), ("", f"▼ {sold}", sell)],

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from cli import cells
-from cli.asked import asked_for
+from cli.asked import asked_for, for_table
 from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import Keyboard
-from cli.options import StreamRequest, check_together
+from cli.options import StreamRequest, check_for_lines, check_together, view_options
 from cli.output import (
     STDERR,
     STDOUT,
@@ -65,6 +65,8 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
         MonError: whatever ended it that was not asked for.
     """
     check_together(request)
+    if not _as_table(request):
+        check_for_lines(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
     watcher = Watcher(request, venue, [subscription], recording, words, redactor)
@@ -94,7 +96,7 @@ class Watcher:
         self._clock = SystemClock()
         self._source = Source(
             venue,
-            subscriptions,
+            [for_table(one) if self._as_table else one for one in subscriptions],
             env=request.env,
             profile=request.profile,
             retries=request.retries,
@@ -198,7 +200,8 @@ class Watcher:
 
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
         title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
-        view = import_module(f"cli.{stream.name}").view(look)
+        options = view_options(self._request, stream.name)
+        view = import_module(f"cli.{stream.name}").view(look, **options)
         return Pane(view, title, look, self._rate, self._redactor)
 
     def _look(self) -> Look:

@@ -11,7 +11,9 @@ import pytest
 
 from cli import balance, closed, margin, orders, positions, quotes, ticker
 from cli.look import Look
+from cli.rows import GONE_MS
 from tests import recorded as fixtures
+from tests.drawn import Clock
 from venues.records import AnyRecord, Balance, Margin, Position, Quote
 
 NOW = 1_747_841_770_000
@@ -40,14 +42,14 @@ def position(name: str, **more: Any) -> Position:
 def test_positions_with_their_sums() -> None:
     lines = drawn(positions.view(Look(epoch_ms=lambda: NOW)), rows("positions--document"))
     assert lines == [
-        "symbol       side    lots    entry   market  pnl USD  pnl %   margin  leverage     day    age",
-        "cfd.eur_chf  ▲ long  0.1   0.93666  0.93501   -17.02  -0.17   100.06       100  +18.61  9.7 s",
-        "cfd.eur_chf  ▲ long  0.01  0.96304  0.93501   -29.93  -2.91  1000.53         1   +1.86  9.7 s",
+        "  symbol       side    lots    entry   market  pnl USD  pnl %   margin  leverage     day  age",
+        "* cfd.eur_chf  ▲ long  0.1   0.93666  0.93501   -17.02  -0.17   100.06       100  +18.61  9 s",
+        "* cfd.eur_chf  ▲ long  0.01  0.96304  0.93501   -29.93  -2.91  1000.53         1   +1.86  9 s",
         "",
         "2 open   unrealised PnL -46.95 USD   used margin 1100.59 USD",
     ]
     narrow = drawn(positions.view(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=60)
-    assert narrow[0] == "symbol       side    lots  pnl USD  pnl %   margin    age"
+    assert narrow[0] == "  symbol       side    lots  pnl USD  pnl %   margin  age"
     assert narrow[-1] == lines[-1]
 
 
@@ -79,13 +81,17 @@ def test_a_sum_is_never_cut() -> None:
 
 
 def test_a_full_state_replaces_the_rows_and_may_be_empty() -> None:
-    view = positions.view(Look(epoch_ms=lambda: NOW))
+    clock = Clock(NOW)
+    view = positions.view(Look(epoch_ms=clock))
     drawn(view, [position("a"), position("b")])
     view.full(2)
     view.add(position("b"))
     view.full(1)
-    assert len(view.lines(120, 24)) == 2  # title, row
+    assert [line.plain[0] for line in view.lines(120, 24)] == [" ", " ", "×"]  # titles, a row, one that is gone
+    clock.now += GONE_MS
+    assert [line.plain[0] for line in view.lines(120, 24)] == [" ", " "]
     view.full(0)
+    clock.now += GONE_MS
     assert [line.plain for line in view.lines(120, 24)] == ["no open position"]
 
 
@@ -96,22 +102,25 @@ def test_the_age_of_a_first_state_is_the_venues() -> None:
 
 def test_closed_positions_with_their_sum() -> None:
     lines = drawn(closed.view(Look(epoch_ms=lambda: NOW)), rows("closed--document"), width=100)
-    assert lines[1].startswith("cfd.eur_chf  ▲ long  0.01  0.96304  0.93571   -29.25")
+    assert lines[1].startswith("  cfd.eur_chf  ▲ long  0.01  0.96304  0.93571   -29.25")
     assert lines[-1] == "1 closed   realised PnL -29.25 RAT"
 
 
 def test_margin_a_figure_a_line() -> None:
     assert drawn(margin.view(Look()), rows("margin--document")) == [
-        "margin",
-        "equity          497833.55  RAT",
-        "balance         497838.8   RAT",
-        "unrealised PnL      -5.25  RAT",
-        "used margin        100.18  RAT",
-        "free margin     497733.37  RAT",
-        "margin level    496939.05  %",
+        "   margin",
+        "   equity          497833.55  RAT",
+        "   balance         497838.8   RAT",
+        "   unrealised PnL      -5.25  RAT",
+        "   used margin        100.18  RAT",
+        "   free margin     497733.37  RAT",
+        "   margin level    496939.05  %",
+        "",
+        f"│▏{'·' * 49}│ <0.1 % of equity used",
+        "covered: the level is equity / used margin",
     ]
     nothing_used = Margin(venue="b2trader", received=NOW, used=Decimal(0), level_pct=Decimal(0))
-    assert drawn(margin.view(Look()), [nothing_used])[-1].split() == ["margin", "level", "—", "%"]
+    assert drawn(margin.view(Look()), [nothing_used])[6].split() == ["margin", "level", "—", "%"]
 
 
 def test_lists_keep_the_order_that_was_asked_for() -> None:
@@ -131,7 +140,7 @@ def test_balances_and_tickers() -> None:
 def test_a_hostile_name_is_harmless() -> None:
     hostile = Balance(venue="b2trader", received=NOW, asset="\x1b[2J[/b]eur", change="snapshot")
     lines = drawn(balance.view(Look(epoch_ms=lambda: NOW)), [hostile])
-    assert lines[1].startswith("\\x1b[2J[/b]eur")
+    assert lines[1].startswith("  \\x1b[2J[/b]eur")
 
 
 @pytest.mark.parametrize(

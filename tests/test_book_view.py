@@ -8,17 +8,23 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import bars, cells
+from cli.asked import LEVELS_OF_A_TABLE, for_table
 from cli.book import MARKED_MS, BookView, changed_prices, view
+from cli.errors import USAGE
 from cli.grouping import Row, coarser, finer, grouped, multiple_above, multiple_below, rows_of, tick_of
 from cli.ladder import LEAVING
 from cli.look import Look
+from cli.main import run
+from cli.options import StreamRequest, price_step, view_options
 from cli.steady import HELD_MS, SteadyColumn
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, levels, look_of, screens, texts
 from venues.records import Book, Level
+from venues.venue import Subscription
 
 BIDS = levels(("64998.52", "0.0498"), ("64998.25", "0.0051"), ("64997.4", "12.0138"), ("64997", "0.000000000000000001"))
 ASKS = levels(("65000.14", "0.0089"), ("65000.59", "0.0165"), ("65001", "100"), ("65002.75", "0.5"))
@@ -338,6 +344,44 @@ def test_imbalance_is_of_what_is_shown_in_full() -> None:
     assert "imbalance +50 % of 1 level" in words
     words = "".join(texts(drawn(book(levels(("10", "1000")), levels(("11", "1001"))))(look_of()), 80, 24))
     assert "imbalance -0 %" in words
+
+
+# --- what a table asks for
+
+
+def test_a_table_asks_for_more_levels_than_it_shows() -> None:
+    assert for_table(Subscription("book", ("A",), depth=5)).depth == LEVELS_OF_A_TABLE
+    assert for_table(Subscription("book", ("A",), depth=5_000)).depth == 5_000
+    assert for_table(Subscription("candles", ("A",), depth=5)).depth == 5
+
+
+def test_depth_and_step_reach_the_view() -> None:
+    request = StreamRequest(venue="nexus", depth=3, group=Decimal("0.5"))
+    assert view_options(request, "book") == {"depth": 3, "step": Decimal("0.5")}
+    assert view_options(request, "trades") == {}
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1e99", "x", "", "NaN", "1,5", "0x1"])
+def test_a_step_is_a_number_above_0(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected a step above 0"):
+        price_step(text)
+
+
+def test_a_step_keeps_its_digits() -> None:
+    assert [str(price_step(text)) for text in ("0.5", " 10", "1e-12")] == ["0.5", "10", "1E-12"]
+
+
+@pytest.mark.parametrize("output", [["-o", "jsonl"], ["-o", "csv"], ["--raw"], []])
+def test_lines_are_not_grouped(output: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["book", "nexus", "SPOT_BTC_USDT", "--env", "sim", "--group", "1", *output]) == USAGE
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "--group applies to a table" in err
+
+
+def test_only_a_book_has_groups(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["trades", "nexus", "SPOT_BTC_USDT", "--group", "1"]) == USAGE
+    assert "--group" in capfd.readouterr().err
 
 
 # --- bars and steady columns

@@ -12,9 +12,9 @@ from rich.style import Style
 
 from cli import terminal
 from cli.look import PALETTES, STYLES, Look
-from cli.options import StreamRequest, check_together
+from cli.options import StreamRequest, check_for_lines
 from cli.terminal import color_depth, has_color, has_unicode, look_for, size
-from venues.errors import MonError, SetupError, UsageError
+from venues.errors import SetupError, UsageError
 
 NOW = 1_795_303_742_500
 
@@ -150,10 +150,9 @@ def test_a_zone_that_is_none(zone: str, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("option", ["palette", "tz"])
 def test_what_concerns_tables_is_refused_for_lines(option: str) -> None:
     wish = {option: "mono" if option == "palette" else "utc"}
-    for asked in ({"output": "jsonl"}, {"output": "csv"}, {"raw": True}):
-        with pytest.raises(MonError, match=f"--{option} applies to a table"):
-            check_together(StreamRequest("nexus", **wish, **asked))  # type: ignore[arg-type]
-    check_together(StreamRequest("nexus", **wish))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"--{option} applies to a table"):
+        check_for_lines(StreamRequest("nexus", **wish))  # type: ignore[arg-type]
+    check_for_lines(StreamRequest("nexus"))
 
 
 def test_a_dumb_terminal_gets_lines() -> None:
