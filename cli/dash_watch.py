@@ -36,9 +36,9 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
         MonError: whatever ended it that was not asked for.
     """
     check_together(request)
-    check_terminal(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscriptions = panes_asked_for(request, recording)
+    check_terminal(request)
     return asyncio.run(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
 
 

@@ -24,7 +24,7 @@ HEIGHTS = {
     "orders": (4, 1_000, 3),
     "positions": (4, 1_000, 3),
     "balance": (4, 1_000, 2),
-    "margin": (4, 12, 2),
+    "margin": (4, 12, 3),
 }
 FOCUSED = {"book": 8}  # lines of the pane that has the focus, where not all panes fit
 FOCUSED_OTHER = 6

@@ -27,6 +27,7 @@ FIGURES = {
     "free": "free margin",
     "level_pct": "margin level",
 }
+MOST_TELLING = ("level_pct", "equity", "unrealized_pnl", "free", "used", "balance")
 HUNDRED = Decimal(100)
 TIGHT = Decimal(125)  # percent of margin level: four fifths of the equity are used
 GAUGE_FROM, LONGEST_GAUGE = 12, 50  # cells
@@ -91,7 +92,7 @@ class MarginView:
             Column("", list(texts.values()), keep=3, styles=[self._style(name, styles) for name in FIGURES]),
             Column("", ["%" if name == "level_pct" else unit for name in FIGURES], align="left", keep=1),
         ]
-        lines = lay_out(columns, width, look)
+        lines = _most_telling(lay_out(columns, width, look), height)
         gauge = self._gauge(margin, width)
         return [*lines, Text(), *gauge] if len(lines) + 1 + len(gauge) <= height else [*lines, *gauge]
 
@@ -117,6 +118,14 @@ class MarginView:
             line.append(look.text("│"))
         line.append(figure if len(figure) + line.cell_len <= width else " #")
         return [line, fit_line(Text(look.text(words), style=look.style(role)), width, look)]
+
+
+def _most_telling(lines: list[Text], height: int) -> list[Text]:
+    """Where a title and all figures do not fit, as many figures as do, the level before all others."""
+    if len(lines) <= height:
+        return lines
+    told = MOST_TELLING[:height]
+    return [line for name, line in zip(FIGURES, lines[1:], strict=True) if name in told]
 
 
 def level(margin: Margin) -> Decimal | None:

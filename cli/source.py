@@ -206,14 +206,15 @@ async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
     Raises:
         MonError: what ended the first of them.
     """
-    first: BaseException | None = None
+    problems: list[BaseException] = []
     waiting = set(tasks)
     while waiting:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             problem = task.exception()
+            if problem is not None:
+                problems.append(problem)
             if problem is not None and not isinstance(problem, VenueRefused | VenueUnreachable):
                 raise problem
-            first = first or problem
-    if first is not None:
-        raise first
+    if len(problems) == len(tasks):  # else we have left
+        raise problems[0]

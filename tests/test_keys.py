@@ -38,7 +38,8 @@ def parsed(*pieces: bytes) -> list[str]:
         (b"\x1b[", []), (b"\x1b[1;", []), (b"\x1bO", []), (b"\x1b[2~\x1b[3~\x1b[15~\x1b[[Aq", ["q"]),
         (b"\x1b[?1;2cq", ["q"]), (b"\x1b]0;a title\x07q", ["q"]), (b"\x1bPdevice\x1b\\q", ["q"]),
         (b"\x1b[5\x01q", ["q"]),
-        (b"\r\n\t\x1b[Z\x7f\x00", ["enter", "enter", "tab", "shift-tab"]), (b"\xff\xfeq", ["q"]), (b"\x1b[<0;5;5Mq", ["q"]),
+        (b"\r\n\t\x1b[Z\x7f\x00", ["enter", "enter", "tab", "shift-tab"]),
+        (b"\xff\xfeq", ["q"]), (b"\x1b[<0;5;5Mq", ["q"]),
     ],
 )  # fmt: skip
 def test_keys(sent: bytes, pressed: list[str]) -> None:

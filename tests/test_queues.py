@@ -37,8 +37,8 @@ def candle(start: int, number: int, *, closed: bool = False) -> Candle:
     )  # fmt: skip
 
 
-def status(state: State, **fields: Any) -> Status:
-    return Status(venue="v", received=0, stream="book", state=state, **fields)
+def status(state: State, stream: str = "book", **fields: Any) -> Status:
+    return Status(venue="v", received=0, stream=stream, state=state, **fields)
 
 
 class Clock:
@@ -211,7 +211,7 @@ def at(seconds: float) -> Now:
 
 def max_age(stream: str = "book") -> MaxAge:
     stage = MaxAge(1000, stream, venue="v", env=None, symbol="A")
-    stage.passes(status("live"), at(0))
+    stage.passes(status("live", stream), at(0))
     return stage
 
 
@@ -238,6 +238,15 @@ def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
     assert states(stage.passes(book(3, time=9500), at(10))) == ["live", 3]
     events = max_age("trades")
     assert states(events.passes(trade(1, time=8000), at(10))) == ["stale", 1], "each event counts"
+
+
+def test_an_age_is_that_of_one_stream_of_several() -> None:
+    stage = max_age("trades")
+    others = [book(1, time=1000), status("reconnecting"), SnapshotEnd(venue="v", received=0, stream="orders", count=0)]
+    assert [stage.passes(item, at(0.9)) for item in [*others, Confirmed("book")]] == [
+        [item] for item in [*others, Confirmed("book")]
+    ]
+    assert states(stage.tick(at(1))) == ["stale"], "what comes on another stream is no news of this one"
 
 
 def test_a_state_that_is_confirmed_stays_fresh() -> None:
