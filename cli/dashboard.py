@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # The worst first: a screen of which a part is dead must not be taken for a live one.
 WORST_FIRST = ("closed", "reconnecting", "connecting", "stale", "syncing", "partial", "live")
+CALM = ("live", "partial")
 AROUND = 2  # lines above and below the panes
 REASON_LINES = 3
 
@@ -120,25 +121,26 @@ class Dashboard(Table):
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:
-        """The worst state of all panes, also of those that are hidden; in full with the panes that have it."""
+        """What is not live and which panes that is, in short the worst of it; hidden panes count like the others."""
         look = self._look
-        states = {stream: pane.state for stream, pane in self._panes.items()}
-        worst = min(states.values(), key=WORST_FIRST.index)
-        word = worst.upper()
-        having = [stream for stream, state in states.items() if state == worst]
-        words = word if len(having) == len(states) else f"{word}: {', '.join(having)}"
+        having: dict[str, list[str]] = {}
+        for stream, pane in self._panes.items():
+            having.setdefault(pane.state, []).append(stream)
+        states = sorted(having, key=WORST_FIRST.index)
+        worst, calm = states[0], states[0] in CALM
+        full = short = Text(worst.upper(), look.style(worst))
+        if len(states) > 1:
+            told = [state for state in states if state == worst or state not in CALM]
+            full = Text("  ").join(
+                Text(f"{state.upper()}: {', '.join(having[state])}", look.style(state)) for state in told
+            )
         if ended:
-            at = f"ended {look.clock(look.epoch_ms(), millis=False)}"
-            live = worst in ("live", "partial")
-            style = look.style("title" if live else worst)
-            return Text(at if live else f"{words}, {at}", style), Text(at if live else word, style)
-        full, short = Text(words, look.style(worst)), Text(word, look.style(worst))
+            at = Text(f"ended {look.clock(look.epoch_ms(), millis=False)}", look.style("title"))
+            return (at, at) if calm else (Text("  ").join([full, at]), short)
         if not self._pane.is_frozen:
             return full, short
         frozen = Text("FROZEN", look.style("frozen"))
-        if worst in ("live", "partial"):
-            return frozen, frozen
-        return Text(" ").join([frozen, full]), Text(" ").join([frozen, short])
+        return (frozen, frozen) if calm else (Text(" ").join([frozen, full]), Text(" ").join([frozen, short]))
 
     def _per_second(self) -> str:
         """It changes once a second, so that it can be read."""
@@ -217,7 +219,7 @@ class Dashboard(Table):
                 continue
             if rect.x:
                 rule = Text(self._look.same_width("│"), self._look.style("dim"))
-                pieces.append(Piece(rect.x - RULE, rule))
+                pieces.append(Piece(rect.x - RULE + 1, rule))
             body, at = self._bodies[stream], row - rect.y - 1
             if at < 0:
                 pieces.append(Piece(rect.x, self._headings[stream]))

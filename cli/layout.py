@@ -1,6 +1,6 @@
 """Where the panes of a dashboard lie: from the size of the screen to rectangles. Pure.
 
-Columns stand beside each other with a rule and a blank between them; in a column panes lie below each other, small
+Columns stand beside each other with a rule between them; in a column panes lie below each other, small
 ones that belong together side by side where there is room. Each pane's first line is its heading.
 """
 
@@ -15,7 +15,7 @@ TWO_COLUMNS_FROM = 76
 THREE_COLUMNS_FROM = 160
 PAIR_FROM = 96  # columns for two small panes side by side
 ACCOUNT_BESIDE_FROM = 240  # columns from which two stacks of account tables have enough each
-RULE = 2  # columns between two panes
+RULE = 3  # columns between two panes: a rule between blanks
 
 # Lines with the heading: below the first no use, beyond the last no more use; the room between is shared by weight.
 HEIGHTS = {

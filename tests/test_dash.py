@@ -149,8 +149,11 @@ def top(shown: Dashboard, width: int = 120) -> str:
         (live(*WITH_MARGIN), "LIVE"),
         (live(*WITH_MARGIN[1:]), "CONNECTING: book"),
         ([*live(*WITH_MARGIN), down("book", "syncing")], "SYNCING: book"),
-        ([*live(*WITH_MARGIN), down("book", "syncing"), down("orders", "stale")], "STALE: orders"),
-        ([*live(*WITH_MARGIN), down("book", "stale"), down("margin", "reconnecting")], "RECONNECTING: margin"),
+        ([*live(*WITH_MARGIN), down("book", "syncing"), down("orders", "stale")], "STALE: orders  SYNCING: book"),
+        (
+            [*live(*WITH_MARGIN), down("book", "stale"), down("margin", "closed")],
+            "CLOSED: margin  STALE: book",
+        ),
         ([*live(*WITH_MARGIN), down("book", "closed"), down("margin", "closed")], "CLOSED: book, margin"),
         ([*live(*WITH_MARGIN), *(down(stream, "reconnecting") for stream in WITH_MARGIN)], "RECONNECTING  "),
     ],
@@ -160,6 +163,7 @@ def test_the_overall_state_is_the_worst(items: Any, said: str) -> None:
     shown.write(items)
     assert f" {said}" in top(shown)
     assert (" LIVE" in top(shown)) == (said == "LIVE")
+    assert said.partition(":")[0].strip() in top(shown, 40)
 
 
 def test_the_state_of_a_pane_that_is_hidden_counts() -> None:

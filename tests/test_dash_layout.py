@@ -67,8 +67,8 @@ def test_all_panes_are_there_from_80_by_24(streams: tuple[str, ...], width: int,
 def test_a_wide_screen_has_the_book_left_in_full_height() -> None:
     placed = arrange(NEXUS, 120, 38, "book")
     assert placed["book"] == Rect(0, 0, 49, 38)
-    assert [placed[stream].x for stream in NEXUS[1:]] == [51] * 3
-    assert [rect.x for rect in arrange(NEXUS, 200, 48, "book").values()] == [0, 60, 114, 114]
+    assert [placed[stream].x for stream in NEXUS[1:]] == [52] * 3
+    assert [rect.x for rect in arrange(NEXUS, 200, 48, "book").values()] == [0, 61, 116, 116]
 
 
 def test_balance_and_margin_share_a_line_where_there_is_room() -> None:
