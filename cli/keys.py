@@ -114,7 +114,7 @@ class KeyParser:
 
 
 class Keyboard:
-    """Calls `on_key` for each key pressed, from `take` to `release`; does nothing where there is no keyboard."""
+    """Calls `on_key` for each key pressed, from `take` to `release` or `close`; nothing where there is no keyboard."""
 
     def __init__(self, on_key: Callable[[str], None]) -> None:
         self._on_key = on_key
@@ -142,6 +142,11 @@ class Keyboard:
         asyncio.get_running_loop().remove_reader(0)
         with contextlib.suppress(OSError, termios.error):
             termios.tcsetattr(0, termios.TCSANOW, self._before)
+
+    def close(self) -> None:
+        """The terminal as it was, for good."""
+        self.release()
+        self._gone = True
 
     def _read(self) -> None:
         try:

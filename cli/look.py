@@ -156,8 +156,8 @@ class Look:
 class View(Protocol):
     """What a stream looks like between header and footer. Used by one thread only, the one that draws.
 
-    A module with the command's name has `view(look: Look) -> View`. A view that measures time may have
-    `interrupted()` besides: the stream is not live any more, what is shown stays.
+    A module with the command's name has `view(look: Look) -> View`, with what the command's own options say besides.
+    A view that shows figures of a time is `Measuring` as well.
     """
 
     @property

@@ -140,7 +140,7 @@ class StreamRequest:
         ),
     ] = None
     depth: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 unless said otherwise.")
+        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 in lines, as many as fit in a table.")
     ] = None
     group: Annotated[
         Decimal | None,

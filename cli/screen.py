@@ -14,6 +14,7 @@ from cli.grid import fit_line
 from cli.keys import in_foreground
 from cli.output import STDOUT, write_all
 from cli.painter import Ink, Painter
+from venues.records import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,8 @@ class Table:
     def write(self, records: Sequence[Any]) -> None:
         """Fold records into the view."""
         self._pane.write(records)
-        self._dirty = True
+        if not self._pane.is_frozen or any(isinstance(record, Status) for record in records):
+            self._dirty = True
 
     def idle(self) -> None:
         """Draw when something has changed, the age and the screen's size included."""
@@ -101,7 +103,7 @@ class Table:
         self.restore()
         self._pane.thaw()
         width, height = terminal.size(config.environment(), STDOUT)
-        lines = self.last(width, height - 2 if self._on_terminal else LINES_OF_A_PIPE)
+        lines = self.last(width, height - 3 if self._on_terminal else LINES_OF_A_PIPE)  # a prompt comes below
         for line in lines:
             line.rstrip()
         text = "".join(f"{self._ink.drawn(line)}\n" for line in lines)

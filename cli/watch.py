@@ -273,7 +273,7 @@ class Watcher:
             self._loop.call_later(KEYBOARD_LOOK_EVERY, look)
 
         stack.callback(self._table.restore)
-        stack.callback(keyboard.release)
+        stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
         look()
         self._loop.add_signal_handler(signal.SIGTSTP, stop)
         self._loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)

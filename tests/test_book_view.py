@@ -124,7 +124,7 @@ steps = st.builds(
 sizes = st.decimals(min_value=Decimal("1e-18"), max_value=Decimal("1e6"), places=18)
 
 
-@given(prices, steps)
+@given(st.one_of(prices, prices.map(lambda price: -price)), steps)
 def test_bids_go_down_and_asks_up_to_the_next_multiple(price: Decimal, step: Decimal) -> None:
     below, above = multiple_below(price, step), multiple_above(price, step)
     exact, unit = Fraction(price), Fraction(step)
