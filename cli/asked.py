@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from venues import venue_named
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from cli.options import StreamRequest
     from venues.recording import Recording
     from venues.venue import Venue
+
+
+LEVELS_OF_A_TABLE = 1_000  # a side, at least: groups of prices need more levels than are shown
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
@@ -72,6 +76,13 @@ def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription 
             raise UsageError(f"{request.replay} was recorded with {with_what}")
 
 
+def for_table(subscription: Subscription) -> Subscription:
+    """What a table subscribes to: its view shows as much of a book as fits, and sums up what lies in a group."""
+    if subscription.stream != "book":
+        return subscription
+    return replace(subscription, depth=max(subscription.depth, LEVELS_OF_A_TABLE))
+
+
 def _recorded_subscription(recording: Recording | None, stream: str) -> Subscription:
     """What a recording was made with, or the defaults."""
     for subscription in recording.header.subscriptions if recording is not None else ():
@@ -88,7 +99,8 @@ def _recorded_symbols(
     header = recording.header
     if header.venue != venue.name:
         raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
-    recorded = header.subscriptions[0].symbols if header.subscriptions else ()
+    subscriptions = [one for one in header.subscriptions if one.stream == request.stream] or header.subscriptions
+    recorded = subscriptions[0].symbols if subscriptions else ()
     if narrowing and request.names():
         return request.names()
     if request.names() and request.names() != recorded:

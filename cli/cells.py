@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import tzinfo
     from decimal import Decimal
 
 ABSENT = "—"
@@ -44,12 +45,12 @@ def column(values: Sequence[Decimal | None], *, with_sign: bool = False) -> list
     return padded
 
 
-def clock(epoch_ms: int | None, *, millis: bool = True) -> str:
-    """A time of day in the local time zone."""
+def clock(epoch_ms: int | None, *, millis: bool = True, tz: tzinfo | None = None) -> str:
+    """A time of day in a time zone, the local one unless said otherwise."""
     if epoch_ms is None:
         return ABSENT
     try:
-        moment = datetime.fromtimestamp(epoch_ms / 1000).astimezone()
+        moment = datetime.fromtimestamp(epoch_ms // 1000, UTC).astimezone(tz)
     except (ValueError, OverflowError, OSError):
         return ABSENT
     text = moment.strftime("%H:%M:%S")
@@ -66,6 +67,14 @@ def duration(milliseconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h"
+
+
+def age(milliseconds: float) -> str:
+    """A length of time in whole units, for what is counted up or down on the screen."""
+    seconds = max(0, int(milliseconds // 1000))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 def harmless(text: str, longest: int = LONGEST_TEXT) -> str:

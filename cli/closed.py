@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cli import cells
 from cli.grid import Column
-from cli.rows import SetView, gain_column, in_currency, number_column, side_column, text_column, total_words
-from cli.screen import values
+from cli.rows import SetView, gain_column, in_currency, number_column, side_column, text_column, total_words, values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from cli.look import Look
     from venues.records import ClosedPosition
 
 
-def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
+def view(look: Look) -> SetView:
     """A new view."""
     return SetView(
-        lambda rows: columns(rows, epoch_ms()), "nothing has come yet", nothing="no closed position", totals=totals
+        lambda rows: columns(rows, look), "nothing has come yet", look, nothing="no closed position", totals=totals
     )
 
 
-def columns(rows: Sequence[ClosedPosition], now: int) -> list[Column]:
+def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
     """Symbol, side, size, prices, what it came to, and how long ago."""
-    ages = [cells.ABSENT if row.closed is None else cells.duration(now - row.closed) for row in rows]
+    now = look.epoch_ms()
+    ages = [cells.ABSENT if row.closed is None else f"{cells.age(now - row.closed)} ago" for row in rows]
     units = {row.size_unit for row in rows}
     unit = units.pop() if len(units) == 1 else None
     return [
-        text_column("symbol", values(rows, "symbol"), keep=8),
-        side_column(values(rows, "side")),
-        number_column(unit or "size", values(rows, "size"), keep=9),
+        text_column("symbol", values(rows, "symbol"), keep=12),
+        side_column(look, values(rows, "side"), keep=10),
+        number_column("size" if unit is None else cells.harmless(unit, 12), values(rows, "size"), keep=9),
         number_column("open", values(rows, "open_price"), keep=6),
         number_column("close", values(rows, "close_price"), keep=6),
-        gain_column(in_currency("pnl", rows), values(rows, "realized_pnl"), keep=10),
+        gain_column(look, in_currency("pnl", rows), values(rows, "realized_pnl"), keep=11),
         number_column("notional", values(rows, "notional"), keep=2),
         text_column("reason", values(rows, "reason"), keep=3),
         text_column("position", values(rows, "position_id"), keep=1),
-        Column("closed", [f"{age} ago" if age != cells.ABSENT else age for age in ages], keep=7),
+        Column("closed", ages, keep=7, name="closed", key=attrgetter("closed"), descending=True, ages=True),
     ]
 
 

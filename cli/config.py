@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.config_shape import KINDS, PRODUCTION, check_shape, is_words
+from cli.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
 from venues import VENUES, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
@@ -39,10 +39,11 @@ TEMPLATE = """\
 
 # Comes before HTTPS_PROXY; "" for none. NO_PROXY holds for both.
 # proxy = "http://proxy.example:3128"
-
+[screen]
+# palette = "colour-blind"    # or red-up, mono
+# tz = "utc"                  # or Europe/Zurich; local unless said otherwise
 [venues.nexus]
 # client_key_command = ["pass", "show", "nexus"]
-
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
@@ -124,6 +125,10 @@ class Config:
         self.path = path
         self.data = data
         self.missing = missing
+
+    def screen(self) -> Mapping[str, str]:
+        """What tables are to look like: `palette` and `tz`, where they are set."""
+        return dict(self.data.get("screen", {}))
 
     def access(
         self, venue: Venue, environment: str | None, profile: str | None, streams: Collection[str] = ()
@@ -406,23 +411,15 @@ def shown(config: Config) -> str:
     return "\n".join(redactor.text(line) for line in lines)
 
 
-def color_wanted() -> bool | None:
-    """What `NO_COLOR` and `FORCE_COLOR` say; None when they say nothing."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return True if os.environ.get("FORCE_COLOR") else None
+def environment() -> Mapping[str, str]:
+    """The variables, for whoever wants to know what the terminal can do."""
+    return os.environ
 
 
 def completion_request() -> tuple[str, Mapping[str, str]] | None:
     """What a shell's completion script asks, and the variables it asks with; None for an ordinary run."""
     asked = os.environ.get("_MON_COMPLETE")
     return None if asked is None else (asked, os.environ)
-
-
-def forced_columns() -> int | None:
-    """The width that `COLUMNS` asks for."""
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if re.fullmatch("[0-9]{1,4}", columns) and 0 < int(columns) < 10_000 else None
 
 
 def variable(venue: str, environment: str | None, name: str) -> str:
@@ -552,6 +549,7 @@ def _is_plain(path: tuple[str, ...]) -> bool:
 def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
     venues = [venue_named(name) for name in VENUES]
     plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
+    plain |= set(SCREEN)
     if key in ("url", "proxy"):
         return _toml(_hide_user(str(value)))
     if key in plain or key.endswith("_file"):

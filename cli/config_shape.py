@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 PRODUCTION = "production"
+SCREEN = ("palette", "tz")
 KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 
@@ -23,7 +24,12 @@ def check_shape(path: Path, data: Mapping[str, Any]) -> None:
     Raises:
         SetupError: something is unknown, or of the wrong kind; says what, never its value.
     """
-    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy"})
+    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy", "screen"})
+    screen = _table(path, data, "screen")
+    _refuse_unknown(path, "screen.", screen, set(SCREEN))
+    for name in screen:
+        if not isinstance(screen[name], str):
+            raise SetupError(f"expected text as {name} under [screen] in {path}, got {_kind(screen[name])}")
     if not isinstance(data.get("proxy", ""), str):
         raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
     scopes = [("", data)]

@@ -11,6 +11,7 @@ SETUP = 3
 REFUSED = 4
 UNREACHABLE = 5
 NO_DATA = 6
+HUNG_UP = 129  # the terminal was closed, so nobody sees it
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143

@@ -9,17 +9,20 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cli import cells
-from cli.grid import GAP, Column, lay_out
+from cli.grid import GAP, Column, fit_line, lay_out
 from cli.payload import cut, line_of
 from cli.queues import MOST_EVENTS, MOST_STATUSES
-from cli.rows import age_column, text_column
+from cli.rows import Scroll, age_column, text_column
 from venues.records import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from cli.look import Look
 
 MOST_TOPICS = 10_000
 LEAST_DATA = 12  # cells
+INTERRUPTED = "interrupted: messages may have been missed, and are in no count"
 
 
 class Numbered(Message, frozen=True, kw_only=True, tag="message"):
@@ -82,8 +85,11 @@ class LatestOfTopics:
 class FeedView:
     """Topics in order of appearance. After an interruption those that have had nothing since are dimmed."""
 
-    def __init__(self, now: Callable[[], int]) -> None:
-        self._now = now
+    keys: Sequence[tuple[str, str]] = (Scroll.keys,)
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._scroll = Scroll()
         self._rows: dict[str | None, Numbered] = {}
         self._fresh: set[str | None] = set()
         self._interrupted = False
@@ -101,39 +107,48 @@ class FeedView:
         self._interrupted = bool(self._rows)
         self._fresh.clear()
 
+    def press(self, key: str) -> bool:
+        """Scrolling."""
+        return self._scroll.press(key)
+
+    def until(self) -> int | None:
+        """When an age becomes another."""
+        return (self._look.epoch_ms() // 1000 + 1) * 1000 if self._rows else None
+
     def lines(self, width: int, height: int) -> list[Text]:
         """As many topics as fit."""
+        look = self._look
         if not self._rows:
-            return [Text("no message yet", style="dim")]
-        notes = ["interrupted: messages may have been missed, and are in no count"] if self._interrupted else []
-        room = max(1, height - 1 - len(notes))
+            return [Text("no message yet", style=look.style("dim"))]
+        notes = [Text(INTERRUPTED, style=look.style("warn"))] if self._interrupted else []
         topics = list(self._rows)
-        if len(topics) > room:
-            notes.insert(0, f"… and {len(topics) - room + 1} more topics")
-            topics = topics[: max(1, room - 1)]
-        head, *rows = lay_out(self._columns([self._rows[topic] for topic in topics], width), width)
+        top, count = self._scroll.window(len(topics), max(1, height - 1 - len(notes)))
+        if more := self._scroll.words(len(topics), count):
+            notes.insert(0, Text(f"{more} topics", style=look.style("dim")))
+        topics = topics[top : top + count]
+        head, *rows = lay_out(self._columns([self._rows[topic] for topic in topics], width), width, look)
         for topic, row in zip(topics, rows, strict=True):
             if topic not in self._fresh:
-                row.stylize("dim")
-        return [head, *rows, *(Text(note, style="yellow" if "may" in note else "dim") for note in notes)]
+                row.stylize(look.style("dim"))
+        return [head, *rows, *(fit_line(note, width, look) for note in notes)]
 
     def _columns(self, messages: list[Numbered], width: int) -> list[Column]:
         topics = ["(all other topics)" if message.others else message.topic for message in messages]
         columns = [
             text_column("topic", topics, keep=9),
             Column("count", [str(message.number) for message in messages], keep=7),
-            age_column("age", messages, self._now(), keep=8),
+            age_column(self._look, "age", messages, keep=8),
         ]
-        return [*columns, data_column(messages, columns, width)]
+        return [*columns, data_column(messages, columns, width, self._look)]
 
 
-def data_column(messages: Sequence[Message], others: list[Column], width: int) -> Column:
+def data_column(messages: Sequence[Message], others: list[Column], width: int, look: Look) -> Column:
     """The data of messages beside other columns, cut where the screen ends, but never within a number."""
     room = max(LEAST_DATA, width - sum(column.width() + GAP for column in others))
     texts = [
-        line_of(message.data)
+        line_of(message.data, look.clock)
         if not getattr(message, "others", False)
-        else f"{cells.harmless(message.topic, 40)}: {line_of(message.data)}"
+        else f"{cells.harmless(message.topic, 40)}: {line_of(message.data, look.clock)}"
         for message in messages
     ]
     widest = max(map(cell_len, texts), default=0)
@@ -146,6 +161,6 @@ def queue() -> LatestOfTopics:
     return LatestOfTopics()
 
 
-def view(now: Callable[[], int] = cells.now_ms) -> FeedView:
+def view(look: Look) -> FeedView:
     """A new view."""
-    return FeedView(now)
+    return FeedView(look)

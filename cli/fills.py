@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import EventView, number_column, side_column, text_column, time_column
-from cli.screen import values
+from cli.rows import EventView, number_column, side_column, text_column, time_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.grid import Column
+    from cli.look import Look
     from venues.records import Fill
 
 
-def view() -> EventView:
+def view(look: Look) -> EventView:
     """A new view."""
-    return EventView(columns, "no fill yet")
+    return EventView(lambda rows: columns(rows, look), "no fill yet", look)
 
 
-def columns(fills: Sequence[Fill]) -> list[Column]:
+def columns(fills: Sequence[Fill], look: Look) -> list[Column]:
     """Time, symbol, side, price, size, ids."""
     return [
-        time_column("time", values(fills, "time"), keep=4),
+        time_column(look, "time", values(fills, "time"), keep=4),
         text_column("symbol", values(fills, "symbol"), keep=3),
-        side_column(values(fills, "side")),
+        side_column(look, values(fills, "side")),
         number_column("price", values(fills, "price"), keep=9),
         number_column("size", values(fills, "size"), keep=8),
         text_column("order", values(fills, "order_id"), keep=2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cli.queues import is_last_word, key_of
+from cli.queues import is_last_word, is_of, key_of
 from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.venue import Confirmed
@@ -41,7 +41,10 @@ class MaxAge:
         return [self._stale(f"no data for {self._limit_ms / 1000:g} s (--max-age)", now)]
 
     def passes(self, item: Delivered, now: Now) -> list[Delivered]:
-        """The item, with statuses of ours around it; nothing when it is too old to be shown."""
+        """The item, with statuses of ours around it; nothing when it is too old to be shown. Others than the stream's
+        pass."""
+        if not is_of(item, self._stream):
+            return [item]
         if isinstance(item, Status):
             return self._on_status(item, now)
         if isinstance(item, Confirmed):

@@ -6,13 +6,19 @@ as a shorter number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len
 from rich.text import Text
 
+from cli.look import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 GAP = 2
+PLAIN = Look()
 
 
 @dataclass
@@ -25,30 +31,51 @@ class Column:
     keep: int = 1
     styles: list[str] = field(default_factory=list)
     is_text: bool = False  # may be cut with an ellipsis
+    name: str = ""  # what it is known by where it can be sorted by
+    key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
+    descending: bool = False
+    ages: bool = False  # it shows ages, which go on when nothing happens
+    least: int = 0  # cells that it takes at least, so that it does not jump
 
     def width(self) -> int:
         """In terminal cells."""
-        return max([cell_len(self.title), *map(cell_len, self.cells)])
+        return max([self.least, cell_len(self.title), *map(cell_len, self.cells)])
 
 
-def lay_out(columns: list[Column], width: int) -> list[Text]:
+def lay_out(columns: list[Column], width: int, look: Look = PLAIN) -> list[Text]:
     """A title line and one line a row, none wider than `width`."""
-    columns = _fitting(columns, width)
+    columns = _fitting([_readable(column, look) for column in columns], width)
     widths = _shrunk([column.width() for column in columns], columns, width)
     count = max((len(column.cells) for column in columns), default=0)
-    lines = [_line([_fit(c.title, w, c, is_text=True) for c, w in zip(columns, widths, strict=True)], ["bold"] * 99)]
+    title = look.style("title")
+    lines = [
+        _line([_fit(c.title, w, c, look, is_text=True) for c, w in zip(columns, widths, strict=True)], [title] * 99)
+    ]
     for row in range(count):
-        cells = [_fit(c.cells[row], w, c, is_text=c.is_text) for c, w in zip(columns, widths, strict=True)]
+        cells = [_fit(c.cells[row], w, c, look, is_text=c.is_text) for c, w in zip(columns, widths, strict=True)]
         styles = [c.styles[row] if row < len(c.styles) else "" for c in columns]
         lines.append(_line(cells, styles))
     return lines
 
 
-def fit_line(line: Text, width: int) -> Text:
+def fit_line(line: Text, width: int, look: Look = PLAIN) -> Text:
     """A line of words, cut at the screen's edge."""
     line.no_wrap = True
-    line.truncate(max(width, 0), overflow="ellipsis")
+    plain = look.same_width(line.plain)
+    if plain != line.plain:
+        line.plain = plain
+    if line.cell_len > width:
+        cut = look.cut(line.plain, max(width, 0))
+        line.truncate(max(width, 0), overflow="crop")
+        line.plain = cut
     return line
+
+
+def _readable(column: Column, look: Look) -> Column:
+    """In characters that the terminal has."""
+    if look.unicode:
+        return column
+    return replace(column, title=look.text(column.title), cells=[look.text(cell) for cell in column.cells])
 
 
 def _fitting(columns: list[Column], width: int) -> list[Column]:
@@ -81,14 +108,12 @@ def _needed(widths: list[int]) -> int:
     return sum(widths) + GAP * max(0, len(widths) - 1)
 
 
-def _fit(text: str, width: int, column: Column, *, is_text: bool) -> str:
+def _fit(text: str, width: int, column: Column, look: Look, *, is_text: bool) -> str:
     length = cell_len(text)
     if length > width:
         if not is_text:
             return "#" * width
-        cut = Text(text)
-        cut.truncate(width, overflow="ellipsis")
-        return cut.plain
+        return look.cut(text, width)
     padding = " " * (width - length)
     return text + padding if column.align == "left" else padding + text
 

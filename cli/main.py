@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "send": ("Send a trading signal to a hub.", "cli.send:send"),
     "bot": ("Run a signal bot on the live streams of any venue.", "cli.bot.command:app"),
+    "dash": ("Book, trades and account of a venue on one screen.", "cli.dash:dash"),
     "replay": ("Play a recording.", "cli.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.sim:sim"),
     "venues": ("The venues and the streams that each has.", "cli.venues:venues"),
@@ -39,6 +40,7 @@ Examples:
   mon book nexus SPOT_BTC_USDT --env sim
   mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
   mon positions nexus SPOT_BTC_USDT --record today.jsonl.gz
+  mon dash nexus SPOT_BTC_USDT --env sim
   mon venues
 """
 

@@ -6,13 +6,16 @@ import inspect
 import math
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from cli.look import Palette  # noqa: TC001  typer reads it
 from venues import VENUES, venue_named, venues_with
-from venues.errors import UsageError
+from venues.errors import BadMessage, UsageError
+from venues.numbers import positive_text
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -54,6 +57,18 @@ def speed_factor(text: str) -> float:
     return factor
 
 
+def price_step(text: str) -> Decimal:
+    """A decimal above 0.
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    try:
+        return positive_text(text.strip(), "--group")
+    except BadMessage:
+        raise typer.BadParameter(f'expected a step above 0 such as 0.5, 1 or 10, got "{text}"') from None
+
+
 class DurationParser:
     """A duration as typer parses it; shown as such in the help."""
 
@@ -70,6 +85,15 @@ class SpeedParser:
 
     def __call__(self, value: str | float) -> float:
         return value if isinstance(value, float) else speed_factor(value)
+
+
+class StepParser:
+    """A step of prices as typer parses it; shown as such in the help."""
+
+    __name__ = "step"
+
+    def __call__(self, value: str | Decimal) -> Decimal:
+        return value if isinstance(value, Decimal) else price_step(value)
 
 
 def _duration(*names: str, help: str) -> Any:  # noqa: A002
@@ -116,7 +140,16 @@ class StreamRequest:
         ),
     ] = None
     depth: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 unless said otherwise.")
+        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 in lines, as many as fit in a table.")
+    ] = None
+    group: Annotated[
+        Decimal | None,
+        typer.Option(
+            parser=StepParser(),
+            metavar="STEP",
+            help="Prices of a table in groups, such as 0.5 or 10.",
+            show_default=False,
+        ),
     ] = None
     interval: Annotated[
         str | None, typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise.")
@@ -165,6 +198,15 @@ class StreamRequest:
     status: Annotated[
         Literal["inline", "stderr"], typer.Option(help="Where interruptions are told: inline and on stderr, or stderr.")
     ] = "inline"
+    palette: Annotated[
+        Palette | None, typer.Option(help="Colours of a table; red-up: red for what rises.", show_default=False)
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="Time zone of a table: local, utc or such as Europe/Zurich; local unless said."
+        ),
+    ] = None
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file.")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False
@@ -178,7 +220,7 @@ class StreamRequest:
 def applies(option: str, stream: str) -> bool:
     """Whether a stream's command has the option."""
     match option:
-        case "depth" | "precise":
+        case "depth" | "group" | "precise":
             return stream == "book"
         case "interval":
             return stream == "candles"
@@ -188,6 +230,26 @@ def applies(option: str, stream: str) -> bool:
             return stream == "feed"
         case _:
             return option != "stream"
+
+
+def view_options(request: StreamRequest, stream: str) -> dict[str, Any]:
+    """What a request says to a stream's view, besides how it looks."""
+    return {"depth": request.depth, "step": request.group} if stream == "book" else {}
+
+
+def check_for_lines(request: StreamRequest) -> None:
+    """What only a table can do, where lines are written.
+
+    Raises:
+        UsageError: names the option, so that none is silently ignored.
+    """
+    for option, lines in (
+        ("group", "carry every level as it is"),
+        ("palette", "have no colours"),
+        ("tz", "carry times as milliseconds since the epoch, UTC"),
+    ):
+        if getattr(request, option) is not None:
+            raise UsageError(f"--{option} applies to a table; lines {lines} (-o table draws one)")
 
 
 def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callable[..., None]:
@@ -218,7 +280,11 @@ def take_options(command: Callable[..., None], names: Sequence[str], arguments: 
     known = inspect.signature(StreamRequest).parameters
     hints = {**get_type_hints(StreamRequest, include_extras=True), **arguments}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    own = [inspect.Parameter(name, kind, annotation=hints[name]) for name in arguments]
+    defaults = {name: known[name].default for name in arguments if name in known}
+    nothing = inspect.Parameter.empty
+    own = [
+        inspect.Parameter(name, kind, annotation=hints[name], default=defaults.get(name, nothing)) for name in arguments
+    ]
     others = [known[name].replace(annotation=hints[name]) for name in names if name not in arguments]
     command.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}

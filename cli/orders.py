@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli import cells
-from cli.rows import SetView, age_column, number_column, side_column, text_column, time_column, was_sent, with_unit
-from cli.screen import values
+from cli.rows import (
+    SetView,
+    age_column,
+    number_column,
+    side_column,
+    text_column,
+    time_column,
+    values,
+    was_sent,
+    with_unit,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cli.grid import Column
+    from cli.look import Look
     from venues.records import Order
 
 
-def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
+def view(look: Look) -> SetView:
     """A new view."""
-    return SetView(lambda orders: columns(orders, epoch_ms()), "no order has changed yet", nothing="no open order")
+    return SetView(lambda orders: columns(orders, look), "no order has changed yet", look, nothing="no open order")
 
 
-def columns(orders: Sequence[Order], now: int) -> list[Column]:
+def columns(orders: Sequence[Order], look: Look) -> list[Column]:
     """Id, side, price, sizes, status, and whatever else the venue sends."""
     made = [
         text_column("order", values(orders, "order_id"), keep=6),
         text_column("symbol", values(orders, "symbol"), keep=3),
-        side_column(values(orders, "side")),
+        side_column(look, values(orders, "side")),
         text_column("type", values(orders, "order_type"), keep=2),
         number_column("price", values(orders, "price"), keep=8),
         number_column(with_unit("size", orders, "size_unit"), values(orders, "size"), keep=8),
@@ -44,7 +53,7 @@ def columns(orders: Sequence[Order], now: int) -> list[Column]:
         ]
     made.append(text_column("status", values(orders, "status"), keep=7))
     if was_sent(orders, "time"):
-        made.append(time_column("time", values(orders, "time"), keep=4, millis=False))
+        made.append(time_column(look, "time", values(orders, "time"), keep=4, millis=False))
     else:
-        made.append(age_column("age", orders, now, keep=4))
+        made.append(age_column(look, "age", orders, keep=4))
     return made

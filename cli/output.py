@@ -54,11 +54,17 @@ class RawFrame(Struct, frozen=True, omit_defaults=True, gc=False):
     frame_base64: str | None = None
 
 
+class Skipped(Struct, frozen=True):
+    """So many events that nobody had time to look at are left out here."""
+
+    count: int
+
+
 def is_data(record: Any) -> bool:
     """Whether a line counts for --count: data, not what is said about it."""
     if isinstance(record, RawFrame):
         return record.direction == "in"
-    return not isinstance(record, Status | SnapshotEnd)
+    return not isinstance(record, Status | SnapshotEnd | Skipped)
 
 
 class Limit:
@@ -83,6 +89,9 @@ class Limit:
                 self.reached = self._count is not None and self._data >= self._count
             elif self._until_end and isinstance(record, SnapshotEnd):
                 self.reached = True
+            elif isinstance(record, Skipped):
+                self._data += record.count
+                self.reached = self._count is not None and self._data >= self._count
             if self.reached:
                 return records[: index + 1]
         return records
@@ -217,12 +226,12 @@ class Output(threading.Thread):
         self._queue.put(records)
         if self._idle:
             self._idle = False
-            self._wake()
+            self.wake()
 
     def finish(self) -> None:
         """Write what waits, then end."""
         self._finishing = True
-        self._wake()
+        self.wake()
 
     def run(self) -> None:
         """Until finished, the limit is reached, or the reader is gone."""
@@ -260,7 +269,8 @@ class Output(threading.Thread):
             elif happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise ReaderGone
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Look at once whether there is something to do; never waits. For the event loop."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_writer, b"w")
 

@@ -15,19 +15,21 @@ from cli import cells
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Clock = Callable[[int], str]
+
 LONGEST = 400  # characters of a line; no more than that is ever looked at, however large the data
 DEEPEST = 6
 LONGEST_NUMBER = 80
 ELLIPSIS = "…"
 
 
-def line_of(data: Any) -> str:
-    """The data as one harmless line of at most `LONGEST` characters; a dash for null."""
+def line_of(data: Any, clock: Clock) -> str:
+    """The data as one harmless line of at most `LONGEST` characters; a dash for null. `clock` writes a time of day."""
     if data is None:
         return cells.ABSENT
     if isinstance(data, dict):
         for shape in (_quote, _trade, _candle, _signal):
-            text = shape(data)
+            text = shape(data, clock)
             if text is not None:
                 return text
         pieces = _fields(data)
@@ -53,7 +55,7 @@ def cut(text: str, width: int) -> str:
 # --- the shapes that ProfitView's document has ---------------------------------------------------------------------
 
 
-def _quote(data: dict[str, Any]) -> str | None:
+def _quote(data: dict[str, Any], clock: Clock) -> str | None:
     """`{"bid": [price, size], "ask": [price, size], "time"}`"""
     if not {"bid", "ask"} <= data.keys() <= {"bid", "ask", "time", "src", "sym"}:
         return None
@@ -61,10 +63,10 @@ def _quote(data: dict[str, Any]) -> str | None:
     if not (_are_numbers(bid, 2) and _are_numbers(ask, 2)):
         return None
     sides = " / ".join(f"{_number(price)} × {_number(size)}" for price, size in (bid, ask))
-    return f"quote {_of_what(data)}{sides}{_at(data)}"
+    return f"quote {_of_what(data)}{sides}{_at(data, clock)}"
 
 
-def _trade(data: dict[str, Any]) -> str | None:
+def _trade(data: dict[str, Any], clock: Clock) -> str | None:
     """`{"side": "Buy", "price", "size", "time"}`"""
     if not {"side", "price", "size"} <= data.keys() <= {"side", "price", "size", "time", "src", "sym"}:
         return None
@@ -72,10 +74,10 @@ def _trade(data: dict[str, Any]) -> str | None:
     if not (_are_numbers([price, size], 2) and isinstance(side, str) and side.lower() in ("buy", "sell")):
         return None
     arrow = "▲" if side.lower() == "buy" else "▼"
-    return f"trade {_of_what(data)}{arrow} {side} {_number(size)} @ {_number(price)}{_at(data)}"
+    return f"trade {_of_what(data)}{arrow} {side} {_number(size)} @ {_number(price)}{_at(data, clock)}"
 
 
-def _candle(data: dict[str, Any]) -> str | None:
+def _candle(data: dict[str, Any], clock: Clock) -> str | None:
     """`{"time", "open", "high", "low", "close", "volume"}`"""
     names = ("open", "high", "low", "close")
     if not set(names) <= data.keys() <= {*names, "volume", "time", "src", "sym"}:
@@ -84,10 +86,10 @@ def _candle(data: dict[str, Any]) -> str | None:
     if not _are_numbers([data[name] for name in shown], len(shown)):
         return None
     figures = " · ".join(f"{name} {_number(data[name])}" for name in shown)
-    return f"candle {_of_what(data)}{figures}{_at(data)}"
+    return f"candle {_of_what(data)}{figures}{_at(data, clock)}"
 
 
-def _signal(data: dict[str, Any]) -> str | None:
+def _signal(data: dict[str, Any], clock: Clock) -> str | None:
     """`{"src", "sym", "size"}`: a position in [-1, 1], or `mid`, `bid`, `ask`, or `quote` as a value or two."""
     kinds = data.keys() - {"src", "sym"}
     if len(kinds) != 1 or not kinds <= {"size", "mid", "bid", "ask", "quote"}:
@@ -106,11 +108,11 @@ def _of_what(data: dict[str, Any]) -> str:
     return "".join(f"{word} " for word in words)
 
 
-def _at(data: dict[str, Any]) -> str:
+def _at(data: dict[str, Any], clock: Clock) -> str:
     time = data.get("time")
     if time is None:
         return ""
-    return f" · {cells.clock(time) if type(time) is int and 0 <= time < 2**53 else _joined(_compact(time, 0))}"
+    return f" · {clock(time) if type(time) is int and 0 <= time < 2**53 else _joined(_compact(time, 0))}"
 
 
 def _are_numbers(values: Any, count: int) -> bool:

@@ -15,32 +15,34 @@ from cli.rows import (
     text_column,
     time_column,
     total_words,
+    values,
     was_sent,
 )
-from cli.screen import values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cli.grid import Column
+    from cli.look import Look
     from venues.records import Position
 
 
-def view(epoch_ms: Callable[[], int] = cells.now_ms) -> SetView:
+def view(look: Look) -> SetView:
     """A new view."""
     return SetView(
-        lambda positions: columns(positions, epoch_ms()),
+        lambda positions: columns(positions, look),
         "no position has changed yet",
+        look,
         nothing="no open position",
         totals=totals,
     )
 
 
-def columns(positions: Sequence[Position], now: int) -> list[Column]:
+def columns(positions: Sequence[Position], look: Look) -> list[Column]:
     """Symbol, side, size, and whatever the venue sends of prices, gains and margin."""
     made = [
-        text_column("symbol", values(positions, "symbol"), keep=7),
-        side_column(values(positions, "side")),
+        text_column("symbol", values(positions, "symbol"), keep=12),
+        side_column(look, values(positions, "side"), keep=10),
         number_column(_size_title(positions), values(positions, "size"), keep=9),
     ]
     if was_sent(positions, "entry_price", "market_price"):
@@ -50,8 +52,8 @@ def columns(positions: Sequence[Position], now: int) -> list[Column]:
         ]
     if was_sent(positions, "unrealized_pnl"):
         made += [
-            gain_column(in_currency("pnl", positions), values(positions, "unrealized_pnl"), keep=10),
-            gain_column("pnl %", values(positions, "unrealized_pnl_pct"), keep=8),
+            gain_column(look, in_currency("pnl", positions), values(positions, "unrealized_pnl"), keep=11),
+            gain_column(look, "pnl %", values(positions, "unrealized_pnl_pct"), keep=8),
         ]
     if was_sent(positions, "used_margin", "leverage"):
         made += [
@@ -59,16 +61,16 @@ def columns(positions: Sequence[Position], now: int) -> list[Column]:
             number_column("leverage", values(positions, "leverage"), keep=4),
         ]
     if was_sent(positions, "unrealized_pnl_day"):
-        made.append(gain_column("day", values(positions, "unrealized_pnl_day"), keep=2))
+        made.append(gain_column(look, "day", values(positions, "unrealized_pnl_day"), keep=2))
     if was_sent(positions, "take_profit", "stop_loss"):
         made += [
             number_column("take profit", values(positions, "take_profit"), keep=3),
             number_column("stop loss", values(positions, "stop_loss"), keep=3),
         ]
     if was_sent(positions, "time"):
-        made.append(time_column("time", values(positions, "time"), keep=1, millis=False))
+        made.append(time_column(look, "time", values(positions, "time"), keep=1, millis=False))
     else:
-        made.append(age_column("age", positions, now, keep=7))
+        made.append(age_column(look, "age", positions, keep=7))
     return made
 
 
@@ -84,4 +86,4 @@ def totals(positions: Sequence[Position]) -> list[str]:
 def _size_title(positions: Sequence[Position]) -> str:
     units = {position.size_unit for position in positions}
     unit = units.pop() if len(units) == 1 else None
-    return "size" if unit is None else unit
+    return "size" if unit is None else cells.harmless(unit, 12)

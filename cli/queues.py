@@ -9,10 +9,12 @@ import pickle
 import tempfile
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
+from cli.output import Skipped
 from venues.records import Balance, Book, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
+from venues.streams import STREAMS
+from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +53,13 @@ def key_of(record: Record) -> tuple[Any, ...]:
             return (record.symbol, record.interval, record.start)
         case _:
             return (record.symbol,)
+
+
+def is_of(item: Any, stream: str) -> bool:
+    """Whether what was delivered belongs to a stream, or is said about it."""
+    if isinstance(item, Status | SnapshotEnd | Confirmed):
+        return item.stream == stream
+    return isinstance(item, STREAMS[stream].record)
 
 
 def is_last_word(record: Record) -> bool:
@@ -185,18 +194,32 @@ class EventQueue:
 
 
 class LatestEvents:
-    """Keeps the latest records for a table, which shows no more than that anyway."""
+    """Keeps the latest records for a table, which shows no more than that anyway.
+
+    What is left out is counted, since a table also sums up what it has seen; the state of the stream is never lost.
+    """
 
     def __init__(self) -> None:
-        self._waiting: deque[Any] = deque(maxlen=MOST_EVENTS)
+        self._lock = threading.Lock()
+        self._waiting: list[Any] = []
 
     def put(self, records: Sequence[Any]) -> None:
-        """Append records; the oldest fall out."""
-        self._waiting.extend(records)
+        """Append records; beyond `MOST_EVENTS` the older half is left out."""
+        with self._lock:
+            self._waiting.extend(records)
+            if len(self._waiting) > MOST_EVENTS:
+                self._leave_out(len(self._waiting) - MOST_EVENTS // 2)
 
     def take(self) -> list[Any]:
         """Everything that waits."""
-        taken = []
-        while self._waiting:
-            taken.append(self._waiting.popleft())
-        return taken
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+            return taken
+
+    def _leave_out(self, count: int) -> None:
+        older, newer = self._waiting[:count], self._waiting[count:]
+        statuses = [record for record in older if isinstance(record, Status)]
+        events = sum(
+            record.count if isinstance(record, Skipped) else 1 for record in older if not isinstance(record, Status)
+        )
+        self._waiting = [*statuses[-MOST_STATUSES:], Skipped(events), *newer]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,6 +16,9 @@ Examples:
   mon book nexus SPOT_BTC_USDT --env sim --duration 10s --record today.jsonl.gz
   mon replay today.jsonl.gz --speed max -o jsonl
 """
+
+if TYPE_CHECKING:
+    from venues.recording import Header
 
 # What a recording says itself, and what concerns a connection.
 _NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "retries", "profile"}
@@ -30,6 +33,8 @@ def replay(**given: Any) -> None:
     header = Recording(file).header
     if not header.subscriptions:
         raise RecordingError(f"the recording {file} names no stream")
+    if len(header.subscriptions) > 1:
+        _replay_several(file, header, given)
     stream = header.subscriptions[0].stream
     for name, value in given.items():
         if value not in (None, False) and not applies(name, stream):
@@ -37,6 +42,21 @@ def replay(**given: Any) -> None:
     request = StreamRequest(venue=header.venue, replay=file, **given)
     request.stream = stream
     watch_request(request)
+
+
+def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
+    """On a terminal a dashboard; lines are of one stream."""
+    from cli.dash import run_recorded
+    from cli.output import STDOUT, is_terminal
+
+    if given["output"] not in ("auto", "table") or given["raw"] or not is_terminal(STDOUT):
+        streams = ", ".join(one.stream for one in header.subscriptions)
+        one = header.subscriptions[0].stream
+        raise UsageError(
+            f"{file} is a recording of {streams}; take one of them, e.g. mon {one} {header.venue} --replay {file}, "
+            "or play all of them on a terminal"
+        )
+    run_recorded(file, header.venue, given)
 
 
 take_options(

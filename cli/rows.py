@@ -1,34 +1,86 @@
-"""Tables of rows: a set kept by key, or events with the newest first."""
+"""Tables of rows: a set kept by key, sorted and scrolled, or events with the newest first."""
 
 from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
+from itertools import takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from rich.cells import cell_len
 from rich.text import Text
 
 from cli import cells
-from cli.grid import Column, lay_out
+from cli.grid import Column, fit_line, lay_out
 from cli.queues import key_of
+from cli.steady import Held
 from venues.numbers import add
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cli.look import Look
+    from venues.records import Record
+
 MOST_EVENTS = 1_000
 ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
+MARKED_MS = 1_000  # how long a row is marked as just changed
+GONE_MS = 5_000  # how long a row that is gone is still shown
+GUTTER = 2  # cells before each row for the signs of both, since colour and bold are not for everybody
+CHANGED, REMOVED = "*", "×"
+
+_SELDOM_NEWS = {"received", "time", "updated", "change"}  # fields that say when and how, not what
+
+
+class Scroll:
+    """Which rows of a longer list are shown."""
+
+    keys = ("↑↓", "scroll")
+
+    def __init__(self) -> None:
+        self.top = 0
+        self._page = 1
+        self._most = 0
+
+    def window(self, count: int, room: int) -> tuple[int, int]:
+        """First row and number of rows to show in `room` lines, one of them left for `words` where not all fit."""
+        shown = count if count <= room else max(1, room - 1)
+        self._page, self._most = shown, count - shown
+        self.top = max(0, min(self.top, self._most))
+        return self.top, shown
+
+    def words(self, count: int, shown: int) -> str:
+        """How many rows are not shown; nothing when all are."""
+        below = count - shown - self.top
+        if not self.top:
+            return f"… and {below} more" if below else ""
+        return f"… {self.top} above" + (f" and {below} more" if below else "")
+
+    def press(self, key: str) -> bool:
+        """Whether the key moves what is shown."""
+        steps = {"up": -1, "down": 1, "pgup": -self._page, "pgdn": self._page, "home": -self.top, "end": self._most}
+        if key not in steps:
+            return False
+        before, self.top = self.top, max(0, min(self.top + steps[key], self._most))
+        return self.top != before
 
 
 class SetView:
-    """The rows of a state stream by key, in order of appearance; rows that are gone stay below for a while."""
+    """The rows of a state stream by key, in order of appearance or sorted.
+
+    A row that just changed is marked for a moment; one that is gone is struck through for some seconds.
+    """
+
+    keys: Sequence[tuple[str, str]] = (("s", "sort"), ("S", "reverse"), Scroll.keys)
 
     def __init__(
         self,
         columns: Callable[[Sequence[Any]], list[Column]],
         empty: str,
+        look: Look,
         *,
         nothing: str | None = None,
         totals: Callable[[Sequence[Any]], list[str]] | None = None,
@@ -36,63 +88,176 @@ class SetView:
     ) -> None:
         """`empty` is said while nothing has come, `nothing` of a full state without a row; `totals` below the rows."""
         self._columns = columns
+        self._look = look
         self._empty = empty
         self._nothing = nothing or empty
         self._totals = totals
         self._newest_first = newest_first
         self._rows: dict[tuple[Any, ...], Any] = {}
         self._recent: dict[tuple[Any, ...], None] = {}  # keys since the last full state, the latest last
-        self._gone: deque[Any] = deque(maxlen=MOST_GONE)
+        self._gone: dict[tuple[Any, ...], int] = {}  # rows that are gone, and until when they are shown
+        self._marked: dict[tuple[Any, ...], tuple[int, Any]] = {}  # until when, and what the row was before
+        self._was_full = False
+        self._sorted_by: str | None = None
+        self._reversed = False
+        self._scroll = Scroll()
+        self._widths: dict[str, Held] = {}
+        self._tick: int | None = None  # when an age that is shown becomes another
 
     def add(self, record: Any) -> None:
         """Replaces the row with the record's key, or takes it out."""
         key = key_of(record)
         self._recent.pop(key, None)
+        before = None if key in self._gone else self._rows.get(key)
         if getattr(record, "change", None) == "remove":
-            self._rows.pop(key, None)
-            self._gone.appendleft(record)
-        else:
-            self._rows[key] = record
-            self._recent[key] = None
+            self._take_out(key, record if before is None else _filled(record, before))
+            return
+        if self._gone.pop(key, None) is not None:
+            del self._rows[key]  # it is another one, and stands where new ones stand
+        self._rows[key] = record
+        self._recent[key] = None
+        if _is_news(record, before):
+            self._marked[key] = (self._look.epoch_ms() + MARKED_MS, before)
 
     def full(self, count: int) -> None:
         """The last `count` rows are a full state: it replaces everything."""
         state = set(list(self._recent)[-count:]) if count else set()
-        self._rows = {key: row for key, row in self._rows.items() if key in state}
+        for key, row in list(self._rows.items()):
+            if key not in state and key not in self._gone:
+                if self._was_full:
+                    self._take_out(key, row)
+                else:
+                    del self._rows[key]
         self._recent.clear()
+        self._was_full = True
         self._empty = self._nothing
 
     def start_over(self) -> None:
         """What is known from before may be wrong by now."""
-        self._rows.clear()
-        self._recent.clear()
-        self._gone.clear()
+        for known in (self._rows, self._recent, self._gone, self._marked):
+            known.clear()
+        self._was_full = False
+
+    def until(self) -> int | None:
+        """When a mark or a struck row goes, or an age becomes another."""
+        times = [*self._gone.values(), *(until for until, _ in self._marked.values())]
+        return min(times if self._tick is None else [*times, self._tick], default=None)
+
+    def press(self, key: str) -> bool:
+        """Sorting and scrolling."""
+        if key == "s":
+            names = [None, *(column.name for column in self._columns(list(self._rows.values())) if column.key)]
+            at = names.index(self._sorted_by) if self._sorted_by in names else 0
+            self._sorted_by, self._reversed = names[(at + 1) % len(names)], False
+        elif key in ("S", "r"):
+            self._reversed = not self._reversed
+        else:
+            return self._scroll.press(key)
+        self._scroll.top = 0
+        return True
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """The rows, then those that are gone."""
-        rows = list(reversed(self._rows.values()) if self._newest_first else self._rows.values())
-        gone = list(self._gone)
-        if not rows and not gone:
-            return [Text(self._empty, style="dim")]
-        sums = _sum_lines(self._totals(rows), width) if self._totals is not None and rows else []
-        shown, hidden = _that_fit([*rows, *gone], height - len(sums))
-        lines = lay_out(self._columns(shown), width)
-        for line in lines[1 + len(rows) :]:
-            line.stylize("strike dim")
+        """A line of titles, the rows that fit, and what they come to."""
+        self._expire()
+        if not self._rows:
+            self._tick = None
+            return [Text(self._look.text(self._empty), style=self._look.style("dim"))]
+        rows = self._in_order()
+        sums = self._sums(width, height)
+        top, count = self._scroll.window(len(rows), max(1, height - 1 - len(sums)))
+        more = self._look.text(self._scroll.words(len(rows), count))
+        lines = self._laid_out(rows[top : top + count], width)
+        hidden = [fit_line(Text(more, style=self._look.style("dim")), width, self._look)] if more else []
         return [*lines, *hidden, *sums]
+
+    def _take_out(self, key: tuple[Any, ...], record: Any) -> None:
+        self._rows[key] = record
+        self._marked.pop(key, None)
+        self._gone[key] = self._look.epoch_ms() + GONE_MS
+        while len(self._gone) > MOST_GONE:
+            self._forget(next(iter(self._gone)))
+
+    def _forget(self, key: tuple[Any, ...]) -> None:
+        del self._gone[key], self._rows[key]
+
+    def _expire(self) -> None:
+        now = self._look.epoch_ms()
+        for key in [key for key, until in self._gone.items() if until <= now]:
+            self._forget(key)
+        self._marked = {key: mark for key, mark in self._marked.items() if mark[0] > now}
+
+    def _in_order(self) -> list[tuple[tuple[Any, ...], Any]]:
+        rows = list(self._rows.items())
+        if self._newest_first:
+            rows.reverse()
+        column = self._sorting([row for _, row in rows])
+        if column is None or column.key is None:
+            return rows[::-1] if self._reversed and self._sorted_by is None else rows
+        of = column.key
+        known = [row for row in rows if of(row[1]) is not None]
+        known.sort(key=lambda row: of(row[1]), reverse=column.descending != self._reversed)
+        return [*known, *(row for row in rows if of(row[1]) is None)]
+
+    def _sorting(self, rows: Sequence[Any]) -> Column | None:
+        if self._sorted_by is None:
+            return None
+        return next((column for column in self._columns(rows) if column.key and column.name == self._sorted_by), None)
+
+    def _sums(self, width: int, height: int) -> list[Text]:
+        """Left out where they would leave no room for rows."""
+        open_rows = [row for key, row in self._rows.items() if key not in self._gone]
+        if self._totals is None or not open_rows:
+            return []
+        sums = _sum_lines(self._totals(open_rows), width, self._look)
+        return sums if height - len(sums) >= 3 else []
+
+    def _laid_out(self, items: Sequence[tuple[tuple[Any, ...], Any]], width: int) -> list[Text]:
+        keys, rows = [key for key, _ in items], [row for _, row in items]
+        columns = self._columns(rows)
+        now = self._look.epoch_ms()
+        self._tick = (now // 1000 + 1) * 1000 if any(column.ages for column in columns) else None
+        for column in columns:
+            self._mark_cells(column, keys, rows)
+            if column.key and column.name == self._sorted_by:
+                column.title += " ▼" if column.descending != self._reversed else " ▲"
+            held = self._widths.setdefault(column.name or column.title, Held())
+            (column.least,) = held.most((column.width(),), now)
+        head, *lines = lay_out(columns, max(1, width - GUTTER), self._look)
+        return [_behind(" ", head), *(self._signed(key, line) for key, line in zip(keys, lines, strict=True))]
+
+    def _mark_cells(self, column: Column, keys: Sequence[tuple[Any, ...]], rows: Sequence[Any]) -> None:
+        if column.key is None or column.ages or not self._marked:
+            return
+        styles = [*column.styles, *[""] * (len(rows) - len(column.styles))]
+        for index, (key, row) in enumerate(zip(keys, rows, strict=True)):
+            mark = self._marked.get(key)
+            if mark is not None and (mark[1] is None or column.key(mark[1]) != column.key(row)):
+                styles[index] = f"{styles[index]} {self._look.style('mark')}".strip()
+        column.styles = styles
+
+    def _signed(self, key: tuple[Any, ...], line: Text) -> Text:
+        if key in self._gone:
+            line.stylize(self._look.style("gone"))
+            return _behind(self._look.text(REMOVED), line)
+        return _behind(CHANGED if key in self._marked else " ", line)
 
 
 class EventView:
-    """Events, newest first; an interruption is a line between them."""
+    """Events, newest first; an interruption is a line between them. Those that just came are marked for a moment."""
 
-    def __init__(self, columns: Callable[[Sequence[Any]], list[Column]], empty: str) -> None:
+    keys: Sequence[tuple[str, str]] = (Scroll.keys,)
+
+    def __init__(self, columns: Callable[[Sequence[Any]], list[Column]], empty: str, look: Look) -> None:
         self._columns = columns
+        self._look = look
         self._empty = empty
         self._events: deque[Any] = deque(maxlen=MOST_EVENTS)  # None stands for an interruption
+        self._scroll = Scroll()
 
     def add(self, record: Any) -> None:
-        """One event."""
+        """One event; what somebody has scrolled to stays where it is."""
         self._events.appendleft(record)
+        self._scroll.top += 1 if self._scroll.top else 0
 
     def full(self, count: int) -> None:
         """Events have no state."""
@@ -102,63 +267,118 @@ class EventView:
         if self._events and self._events[0] is not None:
             self._events.appendleft(None)
 
+    def press(self, key: str) -> bool:
+        """Scrolling."""
+        return self._scroll.press(key)
+
+    def until(self) -> int | None:
+        """When the mark of the oldest marked event goes."""
+        now = self._look.epoch_ms()
+        return min(takewhile(lambda until: until > now, map(_marked_until, self._events)), default=None)
+
     def lines(self, width: int, height: int) -> list[Text]:
         """As many as fit."""
-        shown = list(self._events)[: max(0, height - 1)]
+        if not self._events:
+            return [Text(self._look.text(self._empty), style=self._look.style("dim"))]
+        top, count = self._scroll.window(len(self._events), max(1, height - 1))
+        more = self._look.text(self._scroll.words(len(self._events), count))
+        shown = list(self._events)[top : top + count]
         events = [event for event in shown if event is not None]
-        if not events:
-            return [Text(self._empty, style="dim")]
-        head, *rows = lay_out(self._columns(events), width)
-        return [head, *_with_gaps(shown, iter(rows))]
+        head, *rows = lay_out(self._columns(events), width, self._look)
+        now = self._look.epoch_ms()
+        for event, row in zip(events, rows, strict=True):
+            if _marked_until(event) > now:
+                row.stylize(self._look.style("mark"))
+        hidden = [fit_line(Text(more, style=self._look.style("dim")), width, self._look)] if more else []
+        return [head, *self._with_gaps(shown, iter(rows), width), *hidden]
+
+    def _with_gaps(self, shown: Sequence[Any], rows: Iterator[Text], width: int) -> list[Text]:
+        gap = self._look.cut("── interrupted: events may have been missed ──", width)
+        return [Text(gap, style=self._look.style("warn")) if event is None else next(rows) for event in shown]
 
 
-def _sum_lines(parts: list[str], width: int) -> list[Text]:
+def _marked_until(event: Any) -> int:
+    return 0 if event is None else int(event.received) + MARKED_MS
+
+
+def _is_news(record: Any, before: Any) -> bool:
+    """Whether a row is to be marked: not one of a first full state, and not one that says the same again."""
+    change = getattr(record, "change", None)
+    if before is None or type(before) is not type(record):
+        return change == "update"
+    return change != "snapshot" and any(
+        getattr(record, name) != getattr(before, name) for name in record.__struct_fields__ if name not in _SELDOM_NEWS
+    )
+
+
+def _filled(record: Any, before: Any) -> Any:
+    """The last word on a row, with what was known of it where the last word does not say."""
+    if type(before) is not type(record):
+        return record
+    missing = {name: getattr(before, name) for name in record.__struct_fields__ if getattr(record, name) is None}
+    return structs.replace(record, **missing)
+
+
+def _behind(sign: str, line: Text) -> Text:
+    text = Text(sign.ljust(GUTTER), no_wrap=True)
+    text.append_text(line)
+    return text
+
+
+def _sum_lines(parts: list[str], width: int, look: Look) -> list[Text]:
     """An empty line, then the parts beside or below each other; a figure that does not fit is not shown in part."""
+    parts = [look.text(part) for part in parts]
     if not parts:
         return []
     together = "   ".join(parts)
     lines = [together] if cell_len(together) <= width else parts
-    return [Text(), *(Text(line if cell_len(line) <= width else "#" * width, style="bold") for line in lines)]
+    style = look.style("title")
+    return [Text(), *(Text(line if cell_len(line) <= width else "#" * width, style=style) for line in lines)]
 
 
-def _with_gaps(shown: Sequence[Any], rows: Iterator[Text]) -> list[Text]:
-    gap = "── interrupted: events may have been missed ──"
-    return [Text(gap, style="yellow") if event is None else next(rows) for event in shown]
+class Values(list[Any]):
+    """One field of many records; it knows the field's name, so that what is made of it can be sorted."""
+
+    def __init__(self, records: Sequence[Any], name: str) -> None:
+        super().__init__(getattr(record, name) for record in records)
+        self.name = name
 
 
-def _that_fit(rows: list[Any], height: int) -> tuple[list[Any], list[Text]]:
-    room = max(1, height - 1)
-    if len(rows) <= room:
-        return rows, []
-    return rows[: room - 1], [Text(f"… and {len(rows) - room + 1} more", style="dim")]
+def values(records: Sequence[Record], name: str) -> Values:
+    """One field of many records, for a column."""
+    return Values(records, name)
+
+
+def _sortable(column: Column, values: Sequence[Any], *, descending: bool) -> Column:
+    if isinstance(values, Values):
+        column.name, column.key, column.descending = values.name, attrgetter(values.name), descending
+    return column
 
 
 def text_column(title: str, texts: Sequence[str | None], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:
     """Words from a venue, made harmless; absent ones as a dash."""
     shown = [cells.ABSENT if text is None else cells.harmless(text, 60) for text in texts]
-    return Column(title, shown, align="left", keep=keep, styles=list(styles), is_text=True)
+    column = Column(title, shown, align="left", keep=keep, styles=list(styles), is_text=True)
+    return _sortable(column, texts, descending=False)
 
 
 def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:
     """Decimals with their points below each other."""
-    return Column(title, cells.column(numbers), keep=keep, styles=list(styles))
+    return _sortable(Column(title, cells.column(numbers), keep=keep, styles=list(styles)), numbers, descending=True)
 
 
-def gain_column(title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
+def gain_column(look: Look, title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
     """Gains and losses, with sign and colour."""
-    return Column(
-        title, cells.column(numbers, with_sign=True), keep=keep, styles=[gain_style(value) for value in numbers]
-    )
+    styles = [look.gain(value) for value in numbers]
+    column = Column(title, cells.column(numbers, with_sign=True), keep=keep, styles=styles)
+    return _sortable(column, numbers, descending=True)
 
 
-def gain_style(value: Decimal | None) -> str:
-    """Green for a gain, red for a loss."""
-    return "" if not value else "green" if value > 0 else "red"
-
-
-def age_column(title: str, rows: Sequence[Any], now: int, *, keep: int = 1) -> Column:
+def age_column(look: Look, title: str, rows: Sequence[Any], *, keep: int = 1) -> Column:
     """How long ago each row changed: by the venue's own word in a first state, by our clock afterwards."""
-    return Column(title, [cells.duration(now - changed_at(row)) for row in rows], keep=keep)
+    now = look.epoch_ms()
+    shown = [cells.age(now - changed_at(row)) for row in rows]
+    return Column(title, shown, keep=keep, name="age", key=changed_at, descending=True, ages=True)
 
 
 def changed_at(row: Any) -> int:
@@ -200,20 +420,17 @@ def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = Fa
     return f"{words} {' and '.join(texts)}"
 
 
-def time_column(title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
+def time_column(look: Look, title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
     """Times of day."""
-    return Column(title, [cells.clock(time, millis=millis) for time in times], keep=keep)
+    column = Column(title, [look.clock(time, millis=millis) for time in times], keep=keep)
+    return _sortable(column, times, descending=True)
 
 
-def side_column(sides: Sequence[str | None], *, keep: int = 9) -> Column:
+def side_column(look: Look, sides: Sequence[str | None], *, keep: int = 9) -> Column:
     """Sides as a word, an arrow and a colour."""
     shown = [cells.ABSENT if side is None else f"{ARROWS[side]} {side}" for side in sides]
-    return Column("side", shown, align="left", keep=keep, styles=[side_style(side) for side in sides])
+    column = Column("side", shown, align="left", keep=keep, styles=[look.style(side or "") for side in sides])
+    return _sortable(column, sides, descending=False)
 
 
 ARROWS = {"buy": "▲", "sell": "▼", "long": "▲", "short": "▼"}
-
-
-def side_style(side: str | None) -> str:
-    """Green for buying and long, red for selling and short."""
-    return {"buy": "green", "long": "green", "sell": "red", "short": "red"}.get(side or "", "")

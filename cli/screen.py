@@ -4,250 +4,189 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len
-from rich.console import Console, Group
-from rich.live import Live
 from rich.text import Text
 
-from cli import cells, config
+from cli import cells, config, terminal
 from cli.grid import fit_line
 from cli.keys import in_foreground
-from cli.output import STDOUT
-from venues.records import Record, SnapshotEnd, Status
+from cli.output import STDOUT, write_all
+from cli.painter import Ink, Painter
+from venues.records import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from venues.redaction import Redactor
-    from venues.streams import Stream
+    from cli.look import Look
+    from cli.pane import Pane
 
 DRAW_EVERY = 0.1
-RATE_OVER = 5.0  # seconds over which messages a second are counted
 SMALLEST = (24, 6)
-LONGEST_ENV = 24  # cells of an address set by hand
-
-STATE_STYLE = {
-    "connecting": "yellow",
-    "syncing": "yellow",
-    "live": "bold green",
-    "stale": "bold black on yellow",
-    "reconnecting": "bold white on red",
-    "closed": "bold white on red",
-}
-
-
-class View(Protocol):
-    """What a stream looks like between header and footer."""
-
-    def add(self, record: Any) -> None:
-        """One record."""
-        ...
-
-    def full(self, count: int) -> None:
-        """The last `count` rows are a full state; what was there before and is not among them is gone."""
-        ...
-
-    def start_over(self) -> None:
-        """The stream is live again after an interruption; a new state, or a gap, lies here."""
-        ...
-
-    def lines(self, width: int, height: int) -> list[Text]:
-        """The body, at most `height` lines of at most `width` cells."""
-        ...
-
-
-@dataclass(frozen=True)
-class Title:
-    """What the header says that does not change."""
-
-    venue: str
-    env: str | None
-    symbols: Sequence[str]
-    stream: Stream
-    partial: bool
-
-
-class Rate:
-    """Messages a second over the last seconds; counted by the event loop, read by the output thread."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total = 0
-        self._clock = clock
-        self._marks: list[tuple[float, int]] = [(clock(), 0)]
-
-    def per_second(self) -> float:
-        """The rate, also while fewer seconds have passed."""
-        now = self._clock()
-        if now - self._marks[-1][0] >= 0.5:
-            self._marks.append((now, self.total))
-        while len(self._marks) > 2 and now - self._marks[1][0] >= RATE_OVER:
-            del self._marks[0]
-        since, count = self._marks[0]
-        return (self.total - count) / max(now - since, 0.5)
+LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
+KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
 
 
 class Table:
-    """A sink that draws. `notice` may be called from the event loop."""
+    """A sink that draws. `notice`, `press`, `redraw` and `restore` may be called from the event loop."""
 
-    def __init__(
-        self,
-        view: View,
-        title: Title,
-        rate: Rate,
-        *,
-        on_terminal: bool,
-        epoch_ms: Callable[[], int],
-        keys: str,
-        redactor: Redactor,
-    ) -> None:
-        self._view = view
-        self._title = title
-        self._rate = rate
-        self._epoch_ms = epoch_ms
-        self._keys = keys
-        self._redactor = redactor
-        wanted = config.color_wanted()
-        self._console = Console(
-            no_color=True if wanted is False else None,
-            force_terminal=True if wanted else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            width=config.forced_columns(),
-        )
-        self._live: Live | None = None
-        self._drawing = threading.Lock()  # the output thread draws, the event loop restores
+    def __init__(self, pane: Pane, look: Look, *, on_terminal: bool, wake: Callable[[], None] = lambda: None) -> None:
+        """`wake` makes the output thread call `idle` soon."""
+        environment = config.environment()
+        self._pane = pane
+        self._look = look
+        self._wake = wake
+        self._draws = on_terminal and not terminal.is_dumb(environment)
+        escapes = on_terminal and not terminal.is_dumb(environment)
+        depth = terminal.color_depth(environment) if escapes or look.color else None
+        self._ink = Ink(depth, color=look.color)
+        self._painter = Painter(STDOUT, self._ink)
         self._on_terminal = on_terminal
-        self._status: Status | None = None
-        self._interrupted = False
-        self._since: int | None = None
-        self._latest: int | None = None
-        self._notice = ""
+        self._drawing = threading.Lock()  # the output thread draws, the event loop restores
+        self._pressed: deque[str] = deque(maxlen=100)
+        self._notice: tuple[int, str] | None = None
+        self._helping = False
         self._dirty = True
-        self._drawn: Any = None
+        self._body: list[Text] = []
+        self._body_size = (0, 0)
         self._next_draw = 0.0
+
+    # --- from the event loop
 
     def notice(self, text: str) -> None:
         """Words for the footer."""
-        self._notice = text
-        self._dirty = True
+        self._notice = (self._look.epoch_ms(), text)
+        self._wake()
+
+    def press(self, key: str) -> None:
+        """A key."""
+        self._pressed.append(key)
+        self._wake()
+
+    def redraw(self) -> None:
+        """The size, or what is on the screen, may be another."""
+        self._wake()
 
     def confirm(self, epoch_ms: int) -> None:
-        """What is shown came again, unchanged. May be called from the event loop."""
-        if self._latest is not None:
-            self._latest = max(self._latest, epoch_ms)
+        """What is shown came again, unchanged."""
+        self._pane.confirm(epoch_ms)
+
+    def restore(self) -> None:
+        """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
+        with self._drawing:
+            self._painter.leave()
+            self._dirty = True
+
+    # --- in the output thread
 
     def write(self, records: Sequence[Any]) -> None:
         """Fold records into the view."""
-        for record in map(self._redactor.value, records):
-            if isinstance(record, Status):
-                self._on_status(record)
-            elif isinstance(record, SnapshotEnd):
-                self._view.full(record.count)
-                self._latest = record.received
-            else:
-                self._view.add(record)
-                self._latest = record.received
-        self._dirty = True
+        self._pane.write(records)
+        if not self._pane.is_frozen or any(isinstance(record, Status) for record in records):
+            self._dirty = True
 
     def idle(self) -> None:
         """Draw when something has changed, the age and the screen's size included."""
+        while self._pressed:
+            self._on_key(self._pressed.popleft())
         now = time.monotonic()
-        if not self._on_terminal or now < self._next_draw or not in_foreground(STDOUT):
+        if not self._draws or now < self._next_draw or not in_foreground(STDOUT):
             return
-        size = self._console.size
-        changing = (size, self._header(size.width).plain)
-        if not self._dirty and changing == self._drawn:
-            return
-        self._dirty, self._drawn = False, changing
         with self._drawing:
-            if self._live is None:
-                self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
-                self._live.start()
-            self._live.update(Group(*self.frame(size.width, size.height)), refresh=True)
+            size = terminal.size(config.environment(), STDOUT)
+            self._painter.paint(self.frame(*size), size)
         self._next_draw = time.monotonic() + DRAW_EVERY
 
     def close(self) -> None:
         """Back to the normal screen, where the last table stays; it does not look live there."""
         self.restore()
-        width = self._console.width
-        for line in (self._header(width, ended=True), Text(), *self._body(width, 1_000)):
+        self._pane.thaw()
+        width, height = terminal.size(config.environment(), STDOUT)
+        lines = self.last(width, height - 3 if self._on_terminal else LINES_OF_A_PIPE)  # a prompt comes below
+        for line in lines:
             line.rstrip()
-            self._console.print(line, no_wrap=True, overflow="crop", crop=True, soft_wrap=False)
+        text = "".join(f"{self._ink.drawn(line)}\n" for line in lines)
+        write_all(STDOUT, text.encode(errors="replace"))
 
-    def restore(self) -> None:
-        """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
-        with self._drawing:
-            if self._live is not None:
-                self._live.stop()
-                self._live = None
-            self._dirty = True
-
-    def _on_status(self, status: Status) -> None:
-        self._status = status
-        if status.state in ("stale", "reconnecting"):
-            self._interrupted = True
-        if status.state == "live":
-            if self._since is None or self._interrupted:
-                self._since = status.received
-            if self._interrupted:
-                self._view.start_over()
-                self._interrupted = False
+    def last(self, width: int, height: int) -> list[Text]:
+        """What stays on the normal screen: a header and `height` lines of the table."""
+        return [self._pane.header(width, ended=True), Text(), *self._pane.body(width, height)]
 
     def frame(self, width: int, height: int) -> list[Text]:
         """The whole screen: `height` lines at most, none wider than `width`."""
+        look = self._look
         if width < SMALLEST[0] or height < SMALLEST[1]:
-            return [fit_line(Text(f"mon needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}"), width)]
-        body = self._body(width, height - 3)
-        space = [Text() for _ in range(height - 3 - len(body))]
-        return [self._header(width), Text(), *body, *space, self._footer(width)]
+            words = look.text(f"mon needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}")
+            return [fit_line(Text(words), width, look)]
+        until = None if self._pane.is_frozen else self._pane.view.until()
+        if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
+            self._dirty = False
+            self._body_size = (width, height)
+            self._body = self._help(width, height - 3) if self._helping else self._pane.body(width, height - 3)
+        space = [Text() for _ in range(height - 3 - len(self._body))]
+        return [self._pane.header(width), Text(), *self._body, *space, self._footer(width)]
 
-    def _body(self, width: int, height: int) -> list[Text]:
-        body = [fit_line(line, width) for line in self._view.lines(width, height)[:height]]
-        if self._status is None or self._status.state != "live":
-            for line in body:
-                line.stylize("dim")
-        return body
+    # --- keys
 
-    def _header(self, width: int, *, ended: bool = False) -> Text:
-        """State and environment come first, so that they are there on the narrowest screen."""
-        title = self._title
-        line = Text(cells.harmless(title.venue, 12), style="bold")
-        line.append(" ")
-        line.append_text(self._state(ended=ended))
-        if title.env is not None:
-            word = title.env.upper() if title.env in ("sim", "replay") else cells.harmless(title.env, LONGEST_ENV)
-            line.append(" ")
-            line.append(f" {word} ", "bold black on magenta")
-        rest = [cells.harmless(symbol, 40) for symbol in title.symbols]
-        if not ended and self._latest is not None:
-            rest.append(f"age {cells.duration(self._epoch_ms() - self._latest)}")
-        rest.append(title.stream.name)
-        if not ended:
-            rest.append(f"{self._rate.per_second():.1f} msg/s")
-        for part in rest:  # whole or not at all: half an age would be another age
-            if cell_len(line.plain) + 2 + cell_len(part) <= width:
-                line.append(f"  {part}")
-        return fit_line(line, width)
+    def _on_key(self, key: str) -> None:
+        self._dirty = True
+        if key == "redraw":
+            self._painter.forget()
+        elif self._helping:
+            self._helping = False
+        elif key == "?":
+            self._helping = True
+        elif key == "space":
+            if self._pane.is_frozen:
+                self._pane.thaw()
+            else:
+                self._pane.freeze()
+        else:
+            self._dirty = self._pane.view.press(key)
 
-    def _state(self, *, ended: bool = False) -> Text:
-        state = "connecting" if self._status is None else self._status.state
-        word, style = state.upper(), STATE_STYLE[state]
-        if state == "live" and self._title.partial:
-            word = f"PARTIAL since {cells.clock(self._since, millis=False)}"
-        if ended:
-            at = f"as of {cells.clock(self._latest, millis=False)}" if self._latest is not None else "no data"
-            return Text(at if state == "live" else f"{word}, {at}", "bold" if state == "live" else style)
-        return Text(word, style)
+    def _keys(self) -> list[tuple[str, str]]:
+        return [*KEYS[:2], ("space", "go on" if self._pane.is_frozen else "freeze"), *self._pane.view.keys]
+
+    def _help(self, width: int, height: int) -> list[Text]:
+        keys = [*self._keys(), ("Ctrl-L", "draw everything anew"), ("Ctrl-Z", "stop; fg goes on")]
+        room = max(len(self._look.text(key)) for key, _ in keys) + 2
+        lines = [Text("keys (any key closes this)", self._look.style("title"))]
+        for key, meaning in keys:
+            line = Text(self._look.text(key).ljust(room), self._look.style("key"))
+            line.append(self._look.text(meaning), "not bold")
+            lines.append(line)
+        if len(lines) > height:
+            more = Text(self._look.text(f"… and {len(lines) - height + 1} more"), self._look.style("dim"))
+            lines = [*lines[: max(0, height - 1)], more]
+        return [fit_line(line, width, self._look) for line in lines[:height]]
 
     def _footer(self, width: int) -> Text:
-        words = f"{cells.harmless(self._notice)}   {self._keys}" if self._notice else self._keys
-        return fit_line(Text(words, style="dim"), width)
+        """Keys, as many as fit; with something to say, that first and the most useful keys at the right."""
+        look = self._look
+        notice = self._notice
+        if notice is None:
+            return self._key_words(self._keys(), width)
+        keys = self._key_words(self._keys()[:2], width)
+        said, words = notice
+        text = look.text(f"{look.clock(said, millis=False)} {cells.harmless(words)}")
+        room = width - keys.cell_len - 3
+        if room < SMALLEST[0]:
+            return fit_line(Text(text, look.style("dim")), width, look)
+        line = Text(look.cut(text, room))
+        if not line.plain.endswith(look.text("…")):
+            more = self._key_words(self._keys(), width - line.cell_len - 3)
+            keys = more if more.cell_len > keys.cell_len else keys
+        line.append(" " * (width - line.cell_len - keys.cell_len))
+        line.append_text(keys)
+        line.stylize(look.style("dim"))
+        return line
 
-
-def values(records: Sequence[Record], name: str) -> list[Any]:
-    """One field of many records, for a column."""
-    return [getattr(record, name) for record in records]
+    def _key_words(self, keys: Sequence[tuple[str, str]], width: int) -> Text:
+        line = Text(style=self._look.style("dim"))
+        for key, meaning in keys:
+            words = f"{'  ' if line.plain else ''}{self._look.text(key)} {self._look.text(meaning)}"
+            if line.cell_len + len(words) > width:
+                break
+            line.append(words)
+        return line

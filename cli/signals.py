@@ -5,34 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli import cells
-from cli.rows import EventView, number_column, side_column, side_style, text_column, time_column, was_sent
-from cli.screen import values
+from cli.rows import EventView, number_column, side_column, text_column, time_column, values, was_sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.grid import Column
+    from cli.look import Look
     from venues.records import Signal
 
 
-def view() -> EventView:
+def view(look: Look) -> EventView:
     """A new view."""
-    return EventView(columns, "no signal yet")
+    return EventView(lambda signals: columns(signals, look), "no signal yet", look)
 
 
-def columns(signals: Sequence[Signal]) -> list[Column]:
+def columns(signals: Sequence[Signal], look: Look) -> list[Column]:
     """Time, meaning, side, pair, price, strategy, user, score, size; those of a grid or a quote where there are any."""
     sides = [signal.side for signal in signals]
-    styles = [side_style(side) for side in sides]
+    styles = [look.style(side or "") for side in sides]
     optional = [
         number_column(name, values(signals, name), keep=6) for name in ("mid", "bid", "ask") if was_sent(signals, name)
     ]
     if was_sent(signals, "quote"):
         optional.append(text_column("quote", [quote_words(signal) for signal in signals], keep=6))
     return [
-        time_column("time", [signal.received if signal.time is None else signal.time for signal in signals], keep=4),
+        time_column(look, "time", [moment(signal) for signal in signals], keep=4),
         text_column("signal", [meaning(signal) for signal in signals], keep=9, styles=styles),
-        side_column(list(sides), keep=7),
+        side_column(look, list(sides), keep=7),
         text_column("pair", values(signals, "symbol"), keep=9),
         number_column("price", values(signals, "price"), keep=8, styles=styles),
         *optional,
@@ -41,6 +41,11 @@ def columns(signals: Sequence[Signal]) -> list[Column]:
         number_column("score", values(signals, "score"), keep=1),
         number_column("size", values(signals, "size"), keep=3),
     ]
+
+
+def moment(signal: Signal) -> int:
+    """The venue's time, ours where it sends none."""
+    return signal.received if signal.time is None else signal.time
 
 
 def meaning(signal: Signal) -> str:

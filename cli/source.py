@@ -7,8 +7,10 @@ import random
 from typing import TYPE_CHECKING
 
 from cli import config
+from cli.queues import is_of
 from venues.connection import Connection
 from venues.driver import Driver
+from venues.errors import VenueRefused, VenueUnreachable
 from venues.recording import play
 
 if TYPE_CHECKING:
@@ -86,8 +88,12 @@ class Source:
         clock: Clock,
         redactor: Redactor,
         recording: Recording | None = None,
+        apart: bool = False,
     ) -> None:
-        """A `recording` is played instead of connecting; `retries` as the option of that name."""
+        """A `recording` is played instead of connecting; `retries` as the option of that name.
+
+        `apart`: a line that has ended for good, because the venue refused it say, leaves the others on.
+        """
         self._venue = venue
         self._subscriptions = subscriptions
         self._env = env
@@ -96,6 +102,7 @@ class Source:
         self._clock = clock
         self._redactor = redactor
         self._recording = recording
+        self._apart = apart
         self._access: config.Access | None = None
         self._connections: list[Connection] = []
 
@@ -116,10 +123,11 @@ class Source:
         speed: float = 1.0,
         tap: Callable[[history.Event], None] | None = None,
     ) -> None:
-        """Deliver what comes until `leave`, until the recording ends, or until a line has ended for good.
+        """Deliver what comes until `leave`, until the recording ends, or until a line (with `apart`: every line) has
+        ended for good.
 
         Raises:
-            MonError: what ended it.
+            MonError: what ended it; with `apart` what ended the first of the lines.
         """
         assert self._access is not None, "open() comes first"
         settings = self._access.settings
@@ -131,7 +139,7 @@ class Source:
                 label=settings.label,
                 retries=self._retries,
             )
-            for line in self._venue.lines(self._subscriptions, settings)
+            for line in self._venue.lines(self._all_subscriptions(), settings)
         ]
         if self._recording is None:
             await self._connect(drivers, self._access, deliver, tap)
@@ -142,10 +150,35 @@ class Source:
                 drivers,
                 speed=speed,
                 sleep=self._clock.sleep,
-                deliver=deliver_replayed,
+                deliver=self._wanted(deliver_replayed),
                 tap=tap,
                 secrets=placeholders,
+                apart=self._apart,
             )
+
+    def _all_subscriptions(self) -> Sequence[Subscription]:
+        """A recording is played on the lines that it was made on, also when not all of its streams are wanted."""
+        if self._recording is None:
+            return self._subscriptions
+        wanted = {subscription.stream: subscription for subscription in self._subscriptions}
+        recorded = {subscription.stream: subscription for subscription in self._recording.header.asked_for()}
+        return list({**recorded, **wanted}.values())
+
+    def _wanted(
+        self, deliver: Callable[[list[Delivered], Now], Awaitable[None]]
+    ) -> Callable[[list[Delivered], Now], Awaitable[None]]:
+        wanted = [subscription.stream for subscription in self._subscriptions]
+        others = [one.stream for one in self._all_subscriptions() if one.stream not in wanted]
+        if not others:
+            return deliver
+
+        def is_wanted(item: Delivered) -> bool:
+            return not any(is_of(item, stream) for stream in others) or any(is_of(item, stream) for stream in wanted)
+
+        async def deliver_wanted(items: list[Delivered], now: Now) -> None:
+            await deliver([item for item in items if is_wanted(item)], now)
+
+        return deliver_wanted
 
     def leave(self) -> None:
         """Take leave of the venue; a recording is ended by cancelling `run`."""
@@ -181,7 +214,27 @@ class Source:
         ]
         tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
         try:
-            await asyncio.gather(*tasks)  # the first that ends for good ends all
+            await (_all_ended(tasks) if self._apart else asyncio.gather(*tasks))
         finally:
             self.leave()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Until every line has ended, or what is no matter of one line has gone wrong.
+
+    Raises:
+        MonError: what ended the first of them.
+    """
+    problems: list[BaseException] = []
+    waiting = set(tasks)
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            problem = task.exception()
+            if problem is not None:
+                problems.append(problem)
+            if problem is not None and not isinstance(problem, VenueRefused | VenueUnreachable):
+                raise problem
+    if len(problems) == len(tasks):  # else we have left
+        raise problems[0]

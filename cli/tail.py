@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli.feed import data_column
-from cli.rows import EventView, text_column, time_column
-from cli.screen import values
+from cli.rows import EventView, text_column, time_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,14 +13,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from cli.grid import Column
+    from cli.look import Look
     from venues.records import Message
 
 
 class TailView(EventView):
     """Knows the width, so that data is cut between two words."""
 
-    def __init__(self) -> None:
-        super().__init__(self._laid_out, "no message yet")
+    def __init__(self, look: Look) -> None:
+        super().__init__(self._laid_out, "no message yet", look)
         self._width = 80
 
     def lines(self, width: int, height: int) -> list[Text]:
@@ -31,12 +31,12 @@ class TailView(EventView):
 
     def _laid_out(self, messages: Sequence[Message]) -> list[Column]:
         columns = [
-            time_column("time", values(messages, "received"), keep=3),
+            time_column(self._look, "time", values(messages, "received"), keep=3),
             text_column("topic", values(messages, "topic"), keep=9),
         ]
-        return [*columns, data_column(messages, columns, self._width)]
+        return [*columns, data_column(messages, columns, self._width, self._look)]
 
 
-def view() -> TailView:
+def view(look: Look) -> TailView:
     """A new view."""
-    return TailView()
+    return TailView(look)

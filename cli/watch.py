@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import signal
 import time
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from cli import cells
-from cli.asked import asked_for
-from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
+from cli.asked import asked_for, for_table
+from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import Keyboard
-from cli.options import StreamRequest, check_together
+from cli.options import StreamRequest, check_for_lines, check_together, view_options
 from cli.output import (
     STDERR,
     STDOUT,
@@ -45,8 +46,10 @@ from venues.streams import STREAMS
 from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states, symbol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from cli.look import Look
+    from cli.pane import Pane
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -62,9 +65,11 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
         MonError: whatever ended it that was not asked for.
     """
     check_together(request)
+    if not _as_table(request):
+        check_for_lines(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
-    watcher = Watcher(request, venue, subscription, recording, words, redactor)
+    watcher = Watcher(request, venue, [subscription], recording, words, redactor)
     return asyncio.run(watcher.run())
 
 
@@ -75,37 +80,38 @@ class Watcher:
         self,
         request: StreamRequest,
         venue: Venue,
-        subscription: Subscription,
+        subscriptions: Sequence[Subscription],
         recording: Recording | None,
         words: Words,
         redactor: Redactor,
     ) -> None:
         self._request = request
         self._venue = venue
-        self._subscription = subscription
+        self._subscriptions = subscriptions
         self._recording = recording
         self._words = words
         self._redactor = redactor
-        self._stream = STREAMS[request.stream]
-        self._partial = venue.streams[request.stream].partial
+        self._stream = STREAMS[subscriptions[0].stream]
         self._as_table = _as_table(request)
         self._clock = SystemClock()
         self._source = Source(
             venue,
-            [subscription],
+            [for_table(one) if self._as_table else one for one in subscriptions],
             env=request.env,
             profile=request.profile,
             retries=request.retries,
             clock=self._clock,
             redactor=redactor,
             recording=recording,
+            apart=len(subscriptions) > 1,
         )
         self._gate = StatusGate()
         self._raw = request.raw
-        self._data_type = self._stream.record
+        self._data_types = {STREAMS[subscription.stream].record for subscription in subscriptions}
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
         self._replayed: Now | None = None  # the recorded time of what a replay plays
+        self._played: tuple[Now, float] | None = None  # and the monotonic time at which it was played
         self._batch: list[Any] = []
         self._flush_due = False
         self._bad_frames = 0
@@ -146,26 +152,26 @@ class Watcher:
     def _open_output(self, settings: Settings) -> None:
         request = self._request
         if request.max_age is not None:
-            symbol = symbol_of(self._subscription)
-            label = settings.label
-            self._stages.append(
-                MaxAge(request.max_age, request.stream, venue=self._venue.name, env=label, symbol=symbol)
-            )
+            for one in self._subscriptions:
+                label, symbol = settings.label, symbol_of(one)
+                self._stages.append(
+                    MaxAge(request.max_age, one.stream, venue=self._venue.name, env=label, symbol=symbol)
+                )
         if request.every is not None:
             self._stages.append(Every(request.every))
-        offer = self._venue.streams[request.stream]
+        offer = self._venue.streams[self._stream.name]
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
         self._queue = self._make_queue()
         self._output = Output(self._queue, self._make_sink(settings), limit, self._on_output_end)
         self._output.start()
         if request.record is not None:
-            header = header_for(self._venue.name, settings, [self._subscription])
+            header = header_for(self._venue.name, settings, self._subscriptions)
             self._recorder = Recorder(request.record, header, self._redactor)
 
     def _make_queue(self) -> Queue:
         if self._as_table:
-            own: Callable[[], Queue] | None = getattr(_view_module(self._request), "queue", None)
+            own: Callable[[], Queue] | None = getattr(_view_module(self._request, self._stream.name), "queue", None)
             return own() if own else LatestEvents() if self._stream.kind == "event" else StateQueue()
         return EventQueue() if self._stream.kind == "event" or self._request.raw or self._recording else StateQueue()
 
@@ -173,28 +179,51 @@ class Watcher:
         request = self._request
         to_terminal = is_terminal(STDOUT)
         if self._as_table:
-            from cli.screen import Rate, Table, Title
+            from cli.pane import Rate
 
             self._rate = Rate()
-            title = Title(
-                self._venue.name, settings.label, self._subscription.symbols, self._stream, partial=self._partial
-            )
-            self._table = Table(
-                _view_module(request).view(),
-                title,
-                self._rate,
-                on_terminal=to_terminal,
-                epoch_ms=lambda: self._clock.now().epoch_ms,
-                keys="q quit",
-                redactor=self._redactor,
-            )
-            sink: Sink = self._table
+            sink: Sink = self._make_table(settings, self._look(), on_terminal=to_terminal)
             return sink
         if request.output == "csv":
             return CsvLines(self._stream.record, to_terminal=to_terminal, redactor=self._redactor)
         return JsonLines(
             numbers_as_strings=request.numbers == "string", to_terminal=to_terminal, redactor=self._redactor
         )
+
+    def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
+        from cli.screen import Table
+
+        pane = self._pane(self._subscriptions[0], settings, look)
+        self._table = Table(pane, look, on_terminal=on_terminal, wake=lambda: self._output.wake())
+        return self._table
+
+    def _pane(self, subscription: Subscription, settings: Settings, look: Look) -> Pane:
+        from cli.pane import Pane, Title
+
+        stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
+        title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
+        options = view_options(self._request, stream.name)
+        view = _view_module(self._request, stream.name).view(look, **options)
+        return Pane(view, title, look, self._rate, self._redactor)
+
+    def _look(self) -> Look:
+        from cli.terminal import look_for
+
+        return look_for(
+            self._request.palette,
+            self._request.tz,
+            to_terminal=is_terminal(STDOUT),
+            epoch_ms=self._epoch_ms,
+        )
+
+    def _epoch_ms(self) -> int:
+        """Our clock; in a replay the recording's, which goes on between two events."""
+        now, played = self._clock.now(), self._played
+        if played is None:
+            return now.epoch_ms
+        recorded, at = played
+        speed = self._request.speed or 1.0
+        return recorded.epoch_ms + round((now.mono - at) * 1000 * (speed if speed < math.inf else 1.0))
 
     def _set_timers(self) -> None:
         request = self._request
@@ -229,6 +258,8 @@ class Watcher:
     def _on_key(self, key: str) -> None:
         if key == "q":
             self._stop(OK)
+        else:
+            self._table.press(key)
 
     def _take_terminal(self, stack: contextlib.ExitStack) -> None:
         """Single keys, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess."""
@@ -244,10 +275,15 @@ class Watcher:
             self._loop.call_later(KEYBOARD_LOOK_EVERY, look)
 
         stack.callback(self._table.restore)
-        stack.callback(keyboard.release)
+        stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
         look()
         self._loop.add_signal_handler(signal.SIGTSTP, stop)
+        self._loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)
         stack.callback(self._loop.remove_signal_handler, signal.SIGTSTP)
+        stack.callback(self._loop.remove_signal_handler, signal.SIGWINCH)
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
+            self._loop.add_signal_handler(signal.SIGHUP, self._stop, HUNG_UP)
+            stack.callback(self._loop.remove_signal_handler, signal.SIGHUP)
 
     def _take_signals(self) -> None:
         self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
@@ -317,7 +353,7 @@ class Watcher:
         for unsaid in self._unsaid.values():
             self._say_late(unsaid)
         self._output.finish()
-        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED) else None
+        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED, HUNG_UP) else None
         interrupted = asyncio.create_task(self._until_signal())
         ended = asyncio.create_task(self._output_ended.wait())
         await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
@@ -344,9 +380,9 @@ class Watcher:
         """On the hot path: records are gathered and handed over once in each turn of the loop."""
         if self._stages or self._raw:
             items = self._through_stages(items)
-        batch, data = self._batch, self._data_type
+        batch, data = self._batch, self._data_types
         for item in items:
-            if item.__class__ is data:
+            if item.__class__ in data:
                 batch.append(item)
                 self._data_seen = True
             elif isinstance(item, Status):
@@ -357,7 +393,7 @@ class Watcher:
             elif isinstance(item, Record):
                 batch.append(item)
             elif isinstance(item, Confirmed):
-                self._on_confirmed()
+                self._on_confirmed(item)
             elif isinstance(item, BadFrame | Notice):
                 self._on_words(item)
         if not self._flush_due:
@@ -368,6 +404,7 @@ class Watcher:
         while (due := self._stages_due()) is not None and due <= now.mono:
             self._tick_stages(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
         self._replayed = now
+        self._played = (now, self._clock.now().mono)
         self._deliver(items)
         await asyncio.sleep(0)
 
@@ -452,7 +489,7 @@ class Watcher:
             return True
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
 
-    def _on_confirmed(self) -> None:
+    def _on_confirmed(self, confirmed: Confirmed) -> None:
         """Nothing to print: what was printed is still so."""
         if self._table is not None:
             self._table.confirm(self._clock.now().epoch_ms)
@@ -490,12 +527,17 @@ class Watcher:
 def _as_table(request: StreamRequest) -> bool:
     if request.raw:
         return False
-    return request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+    if request.output == "auto" and is_terminal(STDOUT):
+        from cli import config
+        from cli.terminal import is_dumb
+
+        return not is_dumb(config.environment())
+    return request.output == "table"
 
 
-def _view_module(request: StreamRequest) -> Any:
+def _view_module(request: StreamRequest, stream: str) -> Any:
     """Has `view`, and `queue` where the view needs one of its own."""
-    return import_module("cli.tail" if request.tail else f"cli.{request.stream}")
+    return import_module("cli.tail" if request.tail else f"cli.{stream}")
 
 
 def _raw(event: history.Frame, redactor: Redactor) -> RawFrame:

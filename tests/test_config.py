@@ -21,7 +21,7 @@ from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 ROOT = Path(__file__).parents[1]
 NEXUS = venue_named("nexus")
@@ -731,22 +731,3 @@ def test_only_config_reads_the_environment() -> None:
                 names = {node.attr}
             found += [f"{path.relative_to(ROOT)}:{node.lineno} {name}" for name in names & forbidden]  # type: ignore[attr-defined]
     assert found == []
-
-
-@pytest.mark.parametrize(
-    ("columns", "width"), [("80", 80), ("1", 1), ("", None), ("0", None), ("-5", None), ("²", None), ("99999", None)]
-)
-def test_columns(columns: str, width: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    assert config.forced_columns() == width
-
-
-@pytest.mark.parametrize(
-    ("variables", "wanted"),
-    [({}, None), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, None), ({"FORCE_COLOR": "1"}, True),
-     ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False)],
-)  # fmt: skip
-def test_color(variables: Mapping[str, str], wanted: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert config.color_wanted() is wanted

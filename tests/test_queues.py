@@ -9,7 +9,7 @@ import pytest
 
 from cli import queues
 from cli.freshness import Every, MaxAge
-from cli.output import Limit, RawFrame
+from cli.output import Limit, RawFrame, Skipped
 from cli.queues import EventQueue, LatestEvents, StateQueue
 from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
 from venues.records import Book, Candle, Level, Order, Quote, SnapshotEnd, State, Status, Trade
@@ -37,8 +37,8 @@ def candle(start: int, number: int, *, closed: bool = False) -> Candle:
     )  # fmt: skip
 
 
-def status(state: State, **fields: Any) -> Status:
-    return Status(venue="v", received=0, stream="book", state=state, **fields)
+def status(state: State, stream: str = "book", **fields: Any) -> Status:
+    return Status(venue="v", received=0, stream=stream, state=state, **fields)
 
 
 class Clock:
@@ -150,11 +150,24 @@ def test_events_are_all_kept_in_order_also_through_the_file(monkeypatch: pytest.
     assert str(got[0].extra["digits"]) == "1.50"
 
 
-def test_a_table_keeps_the_latest_events() -> None:
+def test_a_table_keeps_the_latest_events_and_counts_the_others() -> None:
     queue = LatestEvents()
-    queue.put([trade(number) for number in range(queues.MOST_EVENTS + 5)])
-    kept = queue.take()
-    assert (len(kept), kept[0].received) == (queues.MOST_EVENTS, 5)
+    count = queues.MOST_EVENTS + 5
+    queue.put([status("live"), *(trade(number) for number in range(count)), status("stale")])
+    said, skipped, *kept, last = queue.take()
+    assert (said, last) == (status("live"), status("stale"))
+    assert skipped == Skipped(count - len(kept))
+    assert [one.received for one in kept] == list(range(count - len(kept), count))
+    assert queue.take() == []
+
+
+def test_what_was_left_out_twice_is_counted_once() -> None:
+    queue = LatestEvents()
+    for number in range(2 * queues.MOST_EVENTS):
+        queue.put([trade(number)])
+    skipped, *kept = queue.take()
+    assert skipped.count + len(kept) == 2 * queues.MOST_EVENTS
+    assert not any(isinstance(one, Skipped) for one in kept)
 
 
 # --- limits
@@ -165,6 +178,14 @@ def test_count_leaves_statuses_out() -> None:
     assert limit.cut([status("live"), book(1)]) == [status("live"), book(1)]
     assert not limit.reached
     assert limit.cut([status("stale"), book(2), book(3)]) == [status("stale"), book(2)]
+    assert limit.reached
+
+
+def test_count_counts_what_a_table_left_out() -> None:
+    limit = Limit(count=5, once=False, ends_with_snapshot=False)
+    assert limit.cut([Skipped(4)]) == [Skipped(4)]
+    assert not limit.reached
+    assert limit.cut([trade(1), trade(2)]) == [trade(1)]
     assert limit.reached
 
 
@@ -190,7 +211,7 @@ def at(seconds: float) -> Now:
 
 def max_age(stream: str = "book") -> MaxAge:
     stage = MaxAge(1000, stream, venue="v", env=None, symbol="A")
-    stage.passes(status("live"), at(0))
+    stage.passes(status("live", stream), at(0))
     return stage
 
 
@@ -217,6 +238,15 @@ def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
     assert states(stage.passes(book(3, time=9500), at(10))) == ["live", 3]
     events = max_age("trades")
     assert states(events.passes(trade(1, time=8000), at(10))) == ["stale", 1], "each event counts"
+
+
+def test_an_age_is_that_of_one_stream_of_several() -> None:
+    stage = max_age("trades")
+    others = [book(1, time=1000), status("reconnecting"), SnapshotEnd(venue="v", received=0, stream="orders", count=0)]
+    assert [stage.passes(item, at(0.9)) for item in [*others, Confirmed("book")]] == [
+        [item] for item in [*others, Confirmed("book")]
+    ]
+    assert states(stage.tick(at(1))) == ["stale"], "what comes on another stream is no news of this one"
 
 
 def test_a_state_that_is_confirmed_stays_fresh() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import random
 import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyte
@@ -23,7 +25,9 @@ from tests.command import MON, SYMBOL, environment, simulator
 class Terminal:
     """A process on a pseudo-terminal, with the screen as a person would see it."""
 
-    def __init__(self, arguments: list[str], env: dict[str, str], width: int = 80, height: int = 24) -> None:
+    def __init__(
+        self, command: list[str], env: dict[str, str], width: int = 80, height: int = 24, stdin: int | None = None
+    ) -> None:
         self.screen = pyte.Screen(width, height)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -31,12 +35,12 @@ class Terminal:
         self.resize(width, height)
         self.before = termios.tcgetattr(self.own)
         self.process = subprocess.Popen(
-            [MON, *arguments],
-            env={**env, "TERM": "xterm-256color"},
-            stdin=theirs,
+            command,
+            env={"TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
+            stdin=theirs if stdin is None else stdin,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+            preexec_fn=lambda: (os.setsid(), fcntl.ioctl(1, termios.TIOCSCTTY, 0)),
         )
         os.close(theirs)
 
@@ -83,13 +87,26 @@ class Terminal:
 def show(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     terminals: list[Terminal] = []
 
-    def start(*arguments: str, env: dict[str, str] | None = None, width: int = 80, height: int = 24) -> Terminal:
-        terminals.append(Terminal(list(arguments), env or environment(tmp_path), width, height))
+    def start(
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        width: int = 80,
+        height: int = 24,
+        command: Sequence[str] = (str(MON),),
+        stdin: int | None = None,
+    ) -> Terminal:
+        terminals.append(Terminal([*command, *arguments], env or environment(tmp_path), width, height, stdin))
         return terminals[-1]
 
     yield start
     for terminal in terminals:
         terminal.close()
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with simulator(tmp_path_factory.mktemp("tape"), "--rate", "500") as env:
+        yield env
 
 
 BOOK = ("book", "nexus", SYMBOL, "--env", "sim")
@@ -118,16 +135,174 @@ def test_the_terminal_is_as_before_on_every_way_out(
     assert "Traceback" not in rest
 
 
-def test_resizing_at_any_moment(show: Callable[..., Terminal]) -> None:
-    terminal = show(*BOOK)
-    terminal.until(lambda: "spread" in terminal.text())
-    for width, height in ((120, 40), (40, 12), (20, 4), (200, 50), (1, 1), (80, 24)):
-        terminal.resize(width, height)
-        wanted = {(20, 4): "mon needs 24×6", (1, 1): "…"}.get((width, height), "LIVE")
-        terminal.until(lambda wanted=wanted: wanted in terminal.text())  # type: ignore[misc]
+def left_well(terminal: Terminal) -> str:
+    """What is on the normal screen afterwards; the terminal is as it was before."""
+    assert termios.tcgetattr(terminal.own) == terminal.before
+    for taken, given_back in ((b"?1049h", b"?1049l"), (b"?25l", b"?25h"), (b"?7l", b"?7h"), (b"?2004h", b"?2004l")):
+        assert terminal.raw.count(b"\x1b[" + taken) <= terminal.raw.count(b"\x1b[" + given_back), taken
+        assert terminal.raw.rfind(b"\x1b[" + taken) <= terminal.raw.rfind(b"\x1b[" + given_back), taken
+    rest = terminal.raw.rpartition(b"\x1b[?1049l")[2].decode()
+    assert "Traceback" not in rest
+    return rest
+
+
+KEYS = (
+    "+",
+    "-",
+    "g",
+    "G",
+    "\x1b[A",
+    "\x1b[B",
+    "s",
+    "S",
+    "?",
+    "?",
+    " ",
+    " ",
+    "\x1b[5~",
+    "\x1b[6~",
+    "\x1b",
+    "x",
+    "\x1b[9;9~",
+)
+
+
+@pytest.mark.parametrize("stream", ["book", "trades", "orders", "candles"])
+def test_fifty_sizes_and_all_keys_while_a_fast_tape_plays(
+    stream: str, show: Callable[..., Terminal], tape: dict[str, str]
+) -> None:
+    terminal = show(stream, "nexus", SYMBOL, env=tape)
+    terminal.until(lambda: "nexus" in terminal.screen.display[0] and "msg/s" in terminal.text())
+    chance = random.Random(5)
+    for turn in range(50):
+        terminal.resize(chance.randint(1, 200), chance.randint(1, 60))
+        terminal.press(KEYS[turn % len(KEYS)])
+        terminal.read(0.02)
+    terminal.resize(100, 30)
+    terminal.press("\x1b[F")
+    terminal.until(lambda: "q quit" in terminal.screen.display[29] and "nexus" in terminal.screen.display[0])
+    terminal.press(" ")
+    terminal.until(lambda: "FROZEN since" in terminal.screen.display[0] and "go on" in terminal.screen.display[29])
+    drawn = terminal.screen.display[1:]
+    terminal.screen.reset()
+    terminal.press("\x0c")
+    terminal.until(lambda: "q quit" in terminal.screen.display[29])
+    assert terminal.screen.display[1:] == drawn, "what was painted line by line is what is painted as a whole"
     terminal.press("q")
     assert terminal.ended() == 0
-    assert b"Traceback" not in terminal.raw
+    assert "as of" in left_well(terminal)
+
+
+def test_a_screen_that_is_too_small(show: Callable[..., Terminal]) -> None:
+    terminal = show(*BOOK, width=20, height=4)
+    terminal.until(lambda: "mon needs 24×6, thi…" in terminal.text())
+    terminal.resize(1, 1)
+    terminal.until(lambda: terminal.text() == "…")
+    terminal.resize(80, 24)
+    terminal.until(lambda: "spread" in terminal.text())
+    terminal.process.send_signal(signal.SIGHUP)
+    assert terminal.ended() == 129
+    left_well(terminal)
+
+
+CRASH = """
+import sys, cli.{module}
+from cli.main import run
+def crash(*arguments): raise RuntimeError("[b]oops\\x1b[2J")
+cli.{module}.{name} = crash
+sys.argv[0] = "mon"
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("book", "BookView.lines"), ("book", "BookView.press"), ("painter", "_same")]
+)
+def test_a_crash_in_what_draws(module: str, name: str, show: Callable[..., Terminal]) -> None:
+    code = CRASH.format(module=module, name=name)
+    terminal = show(*BOOK, command=(sys.executable, "-c", code))
+    if name.endswith("press"):
+        terminal.until(lambda: "spread" in terminal.text())
+        terminal.press("+")
+    assert terminal.ended() == 1
+    assert terminal.raw.count(b"mon: a fault of mon itself: RuntimeError: [b]oops\\x1b[2J") == 1
+    left_well(terminal)
+
+
+def test_ctrl_z_and_fg_in_a_shell(show: Callable[..., Terminal], tmp_path: Path) -> None:
+    env = {**environment(tmp_path), "PS1": "ready> "}
+    terminal = show(env=env, command=("bash", "--norc", "--noprofile", "--noediting", "-i"))
+    terminal.until(lambda: "ready>" in terminal.text())
+    terminal.press(f"{MON} book nexus {SYMBOL} --env sim\n")
+    terminal.until(lambda: "spread" in terminal.text() and "LIVE" in terminal.text())
+    for _ in range(2):
+        terminal.press("\x1a")
+        terminal.until(lambda: "Stopped" in terminal.text())
+        assert terminal.raw.rfind(b"\x1b[?1049l") > terminal.raw.rfind(b"\x1b[?1049h")
+        terminal.screen.reset()
+        terminal.press("fg\n")
+        terminal.until(lambda: "LIVE" in terminal.screen.display[0] and "spread" in terminal.text())
+        terminal.press("?")
+        terminal.until(lambda: "any key closes this" in terminal.text())
+        terminal.press("x")
+        terminal.until(lambda: "any key closes this" not in terminal.text())
+    terminal.press("q")
+    terminal.until(lambda: "as of" in terminal.text() and terminal.text().rstrip().endswith("ready>"))
+    terminal.press("exit\n")
+    assert terminal.ended() == 0
+    left_well(terminal)
+
+
+def test_without_a_keyboard(show: Callable[..., Terminal]) -> None:
+    """stdin is at its end: no keys, and no busy loop."""
+    with open(os.devnull, "rb") as nothing:
+        terminal = show(*BOOK, stdin=nothing.fileno())
+        terminal.until(lambda: "spread" in terminal.text())
+    assert termios.tcgetattr(terminal.own) == terminal.before
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.ended() == 143
+    left_well(terminal)
+
+
+def without_marks(terminal: Terminal) -> list[str]:
+    return [line.replace("•", " ") for line in terminal.screen.display[1:-1]]
+
+
+def test_a_frozen_screen_says_so_and_what_is_pasted_is_no_key(show: Callable[..., Terminal], tmp_path: Path) -> None:
+    with simulator(tmp_path, "--fault", "drop:3s", "--rate", "100") as env:
+        terminal = show("book", "nexus", SYMBOL, env=env)
+        terminal.until(lambda: "spread" in terminal.text())
+        terminal.press("\x1b[200~q \n\x1b[201~")
+        terminal.press(" ")
+        terminal.until(lambda: "FROZEN since" in terminal.screen.display[0])
+        frozen = without_marks(terminal)
+        terminal.until(lambda: "FROZEN" in terminal.screen.display[0] and "RECONNECTING" in terminal.screen.display[0])
+        assert without_marks(terminal) == frozen
+        terminal.press(" ")
+        terminal.until(lambda: " LIVE " in terminal.screen.display[0])
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown"),
+    [({"COLUMNS": "0", "LINES": "0"}, "msg/s"), ({"COLUMNS": "abc", "LINES": "-1"}, "msg/s"),
+     ({"COLUMNS": "30"}, "LIVE"),     ({"TERM": "dumb"}, '"type":"book"'), ({"LANG": "C"}, "+/- depth")],
+)  # fmt: skip
+def test_what_the_environment_says(
+    variables: dict[str, str], shown: str, show: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    terminal = show(*BOOK, env=environment(tmp_path, **variables), width=90)
+    terminal.until(lambda: shown in terminal.text())
+    if variables.get("COLUMNS") == "30":
+        terminal.until(lambda: "q quit" in terminal.screen.display[-1])
+        assert all(not line[30:].strip() for line in terminal.screen.display)
+    if "LANG" in variables:
+        terminal.until(lambda: "spread" in terminal.text())
+        assert terminal.text().isascii()
+    terminal.press("q" if "TERM" not in variables else "\x03")
+    assert terminal.ended() in (0, 130)
+    left_well(terminal)
 
 
 def test_nothing_is_drawn_when_nothing_changes(show: Callable[..., Terminal], tmp_path: Path) -> None:
@@ -151,10 +326,10 @@ def test_the_screen_is_drawn_ten_times_a_second_at_most(show: Callable[..., Term
     with simulator(tmp_path, "--rate", "1000") as env:
         terminal = show("trades", "nexus", SYMBOL, env=env)
         terminal.until(lambda: "LIVE" in terminal.text())
-        before, start = terminal.raw.count(b"\x1b[H"), time.monotonic()
+        before, start = terminal.raw.count(b"\x1b[?2026h"), time.monotonic()
         while time.monotonic() - start < 2:
             terminal.read(0.1)
-        draws = terminal.raw.count(b"\x1b[H") - before
+        draws = terminal.raw.count(b"\x1b[?2026h") - before
         assert 5 <= draws <= 22
         terminal.press("q")
         assert terminal.ended() == 0
@@ -182,7 +357,7 @@ def test_the_state_follows_the_line(show: Callable[..., Terminal], tmp_path: Pat
         terminal.until(lambda: "RECONNECTING" in terminal.screen.display[0])
         assert "LIVE" not in terminal.screen.display[0]
         assert "spread" in terminal.text(), "the last values stay"
-        terminal.until(lambda: "trying again in" in terminal.screen.display[-1])
+        terminal.until(lambda: "the connection was lost" in terminal.screen.display[-1])
         terminal.until(lambda: "LIVE" in terminal.screen.display[0])
         terminal.press("q")
         assert terminal.ended() == 0

@@ -57,6 +57,13 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         """The settings of a venue that plays this recording."""
         return Settings(url=self.url, label="replay", values=self.values)
 
+    def asked_for(self) -> list[Subscription]:
+        """The subscriptions."""
+        return [
+            Subscription(one.stream, one.symbols, depth=one.depth, interval=one.interval, options=one.options)
+            for one in self.subscriptions
+        ]
+
 
 _HEADER = msgspec.json.Decoder(Header)
 _EVENT: msgspec.json.Decoder[history.Event] = msgspec.json.Decoder(history.Event)
@@ -214,17 +221,20 @@ async def play(
     deliver: Callable[[list[Delivered], Now], Awaitable[None]],
     tap: Callable[[history.Event], None] | None = None,
     secrets: Mapping[str, str],
+    apart: bool = False,
 ) -> None:
     """Play a recording through the drivers of its lines.
 
     `speed` is a factor, infinite for as fast as possible. `deliver` is awaited: a recording can wait for its reader,
-    so nothing is left out; it gets the recorded time too. `secrets` are placeholders.
+    so nothing is left out; it gets the recorded time too. `secrets` are placeholders. `apart`: a line that ended leaves
+    the others on.
 
     Raises:
         DamagedRecording: after everything before the damage was delivered.
-        MonError: what ended the line when it was recorded.
+        MonError: what ended the line, of several that are `apart` the first one, when it was recorded.
     """
     before: float | None = None
+    ended: list[Driver] = []
     openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
     for event in recording.events():
         if before is not None and event.mono > before:
@@ -243,8 +253,10 @@ async def play(
         else:
             await deliver(_applied(event, driver), Now(event.mono, event.at))
         driver.take()
-        if driver.ended is not None:
-            raise driver.ended
+        if driver.ended is not None and driver not in ended:
+            ended.append(driver)
+        if ended and (not apart or len(ended) == len(drivers)) and ended[0].ended is not None:
+            raise ended[0].ended
 
 
 def _applied(event: history.Event, driver: Driver) -> list[Delivered]:

@@ -92,7 +92,7 @@ class Outlet:
         if self._table is None:
             return
         loop = asyncio.get_running_loop()
-        keyboard = Keyboard(lambda key: stop(OK) if key == "q" else None)
+        keyboard = Keyboard(lambda key: stop(OK) if key == "q" else self._table.press(key))
 
         def pause() -> None:
             self._table.restore()
@@ -106,29 +106,37 @@ class Outlet:
         footer(self._table.notice)
         stack.callback(footer, None)
         stack.callback(self._table.restore)
-        stack.callback(keyboard.release)
+        stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
         look()
         loop.add_signal_handler(signal.SIGTSTP, pause)
+        loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)
         stack.callback(loop.remove_signal_handler, signal.SIGTSTP)
+        stack.callback(loop.remove_signal_handler, signal.SIGWINCH)
+
+    def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
+        from cli.bot.view import view
+        from cli.pane import Pane, Rate, Title
+        from cli.screen import Table
+        from cli.terminal import look_for
+
+        self._rate = Rate()
+        look = look_for(None, None, to_terminal=on_terminal, epoch_ms=lambda: self._clock.now().epoch_ms)
+        stream = Stream(self._request.file.name, "event", Signal, "")
+        title = Title("bot", label, markets, stream, partial=False)
+        pane = Pane(view(look), title, look, self._rate, self._redactor)
+        self._table = Table(pane, look, on_terminal=on_terminal, wake=self._wake)
+        return self._table
+
+    def _wake(self) -> None:
+        if self._output is not None:
+            self._output.wake()
 
     def _sink(self, label: str | None, markets: Sequence[str], feed: str | None) -> Sink:
         to_terminal = is_terminal(STDOUT)
         if self.as_table:
-            from cli.bot.view import view
-            from cli.screen import Rate, Table, Title
-
-            self._rate = Rate()
-            stream = Stream(self._request.file.name, "event", Signal, "")
-            self._table = Table(
-                view(),
-                Title("bot", label, markets, stream, partial=False),
-                self._rate,
-                on_terminal=to_terminal,
-                epoch_ms=lambda: self._clock.now().epoch_ms,
-                keys="q quit" if feed is None else f"q quit   {feed}",
-                redactor=self._redactor,
-            )
-            sink: Sink = self._table
+            sink: Sink = self._make_table(label, markets, on_terminal=to_terminal)
+            if feed is not None:
+                self._table.notice(feed)
             return sink
         if self._request.output == "csv":
             return CsvLines(_Row, to_terminal=to_terminal, redactor=self._redactor)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cli import cells
-from cli.rows import EventView, side_column, text_column, time_column
-from cli.screen import values
+from cli.rows import EventView, side_column, text_column, time_column, values
 from venues.records import Message, Signal
 
 if TYPE_CHECKING:
@@ -16,27 +15,28 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cli.grid import Column
+    from cli.look import Look
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _FIGURES = ("size", "mid", "bid", "ask", "quote")
 
 
-def view() -> EventView:
+def view(look: Look) -> EventView:
     """A new view."""
-    return EventView(columns, "no signal and no message yet")
+    return EventView(lambda records: columns(records, look), "no signal and no message yet", look)
 
 
-def columns(records: Sequence[Any]) -> list[Column]:
+def columns(records: Sequence[Any], look: Look) -> list[Column]:
     """Time, market or topic, side, what was said, and whether it can be trusted."""
     marks = [_marks(record.extra) for record in records]
     shown = [
-        time_column("time", values(records, "received"), keep=9),
+        time_column(look, "time", values(records, "received"), keep=9),
         text_column("what", [_what(record) for record in records], keep=8),
-        side_column([getattr(record, "side", None) for record in records], keep=3),
+        side_column(look, [getattr(record, "side", None) for record in records], keep=3),
         text_column("value", [_value(record) for record in records], keep=7),
     ]
     if any(marks):
-        shown.append(text_column("mark", marks, keep=6, styles=["yellow" if mark else "" for mark in marks]))
+        shown.append(text_column("mark", marks, keep=6, styles=[look.style("warn" if mark else "") for mark in marks]))
     return shown
 
 

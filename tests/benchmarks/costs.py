@@ -11,8 +11,10 @@ import msgspec
 from rich.console import Console, Group
 
 from cli import output
+from cli.look import Look
 from cli.output import CsvLines, JsonLines
-from cli.screen import Rate, Table, Title
+from cli.pane import Pane, Rate, Title
+from cli.screen import Table
 from tests.benchmarks.figures import WrongResultError, best_of, for_information, print_head, progress
 from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
@@ -139,10 +141,9 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
     progress(name)
     records = records_of(stream, frames)
     title = Title("nexus", None, (SYMBOL,), STREAMS[stream], partial=False)
-    view = import_module(f"cli.{stream}").view()
-    table = Table(
-        view, title, Rate(), on_terminal=False, epoch_ms=lambda: NOW.epoch_ms, keys="q quit", redactor=Redactor()
-    )
+    look = Look(epoch_ms=lambda: NOW.epoch_ms)
+    pane = Pane(import_module(f"cli.{stream}").view(look), title, look, Rate(), Redactor())
+    table = Table(pane, look, on_terminal=False)
     status = Status(venue="nexus", received=NOW.epoch_ms, stream=stream, state="live")
     table.write([status, *records])
     with open(os.devnull, "w", encoding="utf-8") as nowhere:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cli import main
 from cli.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
 from cli.config import config_path
+from cli.dash import venues_with_panes
 from cli.options import StreamRequest, applies
 from tests.completions.support import MON, ROOT, ask, environment
 from venues import VENUES, venue_named
@@ -83,6 +84,12 @@ def test_options_that_apply_to_the_stream(stream: str) -> None:
         ("book nexus --record ", None),
         ("book nexus --record=to", None),
         ("book nexus --replay ", None),
+        ("dash ", list(venues_with_panes())),
+        ("dash nexus ", SYMBOLS),
+        ("dash nexus SPOT_BTC_USDT ", []),
+        ("dash nexus --env ", ["production", "staging", "sim"]),
+        ("dash nowhere ", []),
+        ("dash nexus --re", ["--retries", "--record", "--replay"]),
         ("replay ", None),
         ("sim --tape ", None),
         ("schema ", list(STREAMS)),

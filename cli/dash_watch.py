@@ -1,0 +1,204 @@
+"""The loop of `mon dash`: several streams of one venue to the panes of one screen, on as few sockets as it allows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+from cli.dash import PANES, venues_with_panes
+from cli.options import StreamRequest, check_together
+from cli.output import STDOUT, Words, is_terminal
+from cli.queues import LatestEvents, Queue, StateQueue
+from cli.statuses import in_words
+from cli.watch import Watcher
+from venues import venue_named
+from venues.errors import UsageError
+from venues.recording import Recording
+from venues.records import SnapshotEnd, Status
+from venues.redaction import Redactor  # noqa: TC001
+from venues.streams import STREAMS
+from venues.venue import Confirmed, Notice, Settings, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cli.look import Look
+    from venues.venue import Offer, Venue
+
+
+def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
+    """Show a venue on one screen; the exit code.
+
+    Raises:
+        MonError: whatever ended it that was not asked for.
+    """
+    check_together(request)
+    recording = None if request.replay is None else Recording(request.replay)
+    venue, subscriptions = panes_asked_for(request, recording)
+    check_terminal(request)
+    return asyncio.run(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
+
+
+def check_terminal(request: StreamRequest) -> None:
+    """A dashboard is for people.
+
+    Raises:
+        UsageError: there is no terminal to draw it on; the text says what scripts use.
+    """
+    from cli import config
+    from cli.terminal import is_dumb
+
+    if request.output not in ("auto", "table"):
+        raise UsageError(f"a dashboard is a screen, not {request.output}; {_for_scripts(request)}")
+    if not is_terminal(STDOUT):
+        raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request)}")
+    if is_dumb(config.environment()):
+        raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request)}")
+
+
+def _for_scripts(request: StreamRequest) -> str:
+    what = " ".join([request.venue, *request.names()])
+    return f"for lines take the streams one by one, e.g. mon orders {what} or mon balance {what} (see mon venues)"
+
+
+def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, list[Subscription]]:
+    """The venue and a subscription a pane, checked.
+
+    Raises:
+        UsageError: the venue has no stream that a dashboard shows, or the symbol does not fit.
+    """
+    venue = venue_named(request.venue)
+    offers = {stream: venue.streams[stream] for stream in PANES if stream in venue.streams}
+    if not offers:
+        raise UsageError(
+            f"{venue.name} has none of the streams of a dashboard ({', '.join(PANES)}); "
+            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with_panes())}"
+        )
+    subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
+    venue.lines(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
+    return venue, subscriptions
+
+
+def _asked(request: StreamRequest, venue: Venue, offers: Mapping[str, Offer]) -> list[Subscription]:
+    symbols = request.names()
+    for symbol in symbols:
+        venue.check_symbol(symbol)
+    taking = {stream: offer for stream, offer in offers.items() if offer.symbols != "none"}
+    if symbols and not taking:
+        raise UsageError(f"the dashboard of {venue.name} takes no symbol, got {' '.join(symbols)}")
+    shown = [stream for stream in offers if symbols or stream not in taking]
+    if not shown:
+        raise UsageError(f"the dashboard of {venue.name} needs a symbol, e.g. mon dash {venue.name} {venue.example}")
+    return [_deep(Subscription(stream, symbols if stream in taking else ()), request) for stream in shown]
+
+
+def _deep(subscription: Subscription, request: StreamRequest) -> Subscription:
+    return replace(subscription, depth=request.depth) if request.depth is not None else subscription
+
+
+def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> list[Subscription]:
+    header = recording.header
+    if header.venue != venue.name:
+        raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
+    recorded = {one.stream: one for one in header.asked_for()}
+    shown = [stream for stream in PANES if stream in recorded and stream in venue.streams]
+    subscriptions = [_deep(recorded[stream], request) for stream in shown]
+    if not subscriptions:
+        raise UsageError(
+            f"{request.replay} is a recording of {', '.join(recorded)}, none of which is a pane of a dashboard; "
+            f"play it with: mon replay {request.replay}"
+        )
+    symbols = next((one.symbols for one in subscriptions if one.symbols), ())
+    if request.names() and request.names() != symbols:
+        raise UsageError(f"{request.replay} is a recording of {' '.join(symbols) or 'no symbol'}")
+    return subscriptions
+
+
+class DashWatcher(Watcher):
+    """Several streams of one venue from their connections to the panes of one screen."""
+
+    _shown: Any = None  # the dashboard, once it is there
+    _told: Status | None = None  # the status that was said last
+
+    def _make_queue(self) -> Queue:
+        return QueuePerStream([subscription.stream for subscription in self._subscriptions])
+
+    def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
+        from cli.dashboard import Dashboard
+
+        # An empty set of rows is an answer too: it counts where it is asked whether anything came.
+        self._data_types = {*self._data_types, SnapshotEnd}
+        panes = {one.stream: self._pane(one, settings, look) for one in self._subscriptions}
+        symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
+        self._table = self._shown = Dashboard(
+            panes,
+            venue=self._venue.name,
+            env=settings.label,
+            symbol=symbol,
+            look=look,
+            rate=self._rate,
+            on_terminal=on_terminal,
+            wake=lambda: self._output.wake(),
+        )
+        return self._table
+
+    def _open_output(self, settings: Settings) -> None:
+        super()._open_output(settings)
+        shown = [subscription.stream for subscription in self._subscriptions]
+        left_out = [stream for stream in PANES if stream in self._venue.streams and stream not in shown]
+        if left_out and self._recording is None:
+            example = f"mon dash {self._venue.name} {self._venue.example}"
+            self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
+
+    def _on_confirmed(self, confirmed: Confirmed) -> None:
+        self._shown.confirm_stream(confirmed.stream, self._clock.now().epoch_ms)
+        self._rate.total += 1
+
+    def _on_status(self, status: Status) -> bool:
+        """What happens to a socket happens to all of its streams at once, and is said once."""
+        if status.state in ("reconnecting", "closed"):
+            said = structs.replace(status, stream=self._on_one_socket(status.stream), symbol=None)
+            if said == self._told:
+                return True
+            self._told = status = said
+        words = in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
+        if words is not None:
+            self._say_seldom("status", words)
+        return True
+
+    def _on_one_socket(self, stream: str) -> str:
+        """The streams that come on the same socket as this one."""
+        for line in self._venue.lines(self._subscriptions, Settings(url="")):
+            streams = [subscription.stream for subscription in line.subscriptions]
+            if stream in streams:
+                return ", ".join(streams) if len(streams) < len(self._subscriptions) else self._venue.name
+        return stream
+
+
+class QueuePerStream:
+    """One queue a stream, of states the latest and of events the latest with a count of the others.
+
+    What is taken are pairs of a stream's name and its records.
+    """
+
+    def __init__(self, streams: Sequence[str]) -> None:
+        self._queues: dict[str, Queue] = {
+            stream: LatestEvents() if STREAMS[stream].kind == "event" else StateQueue() for stream in streams
+        }
+        self._stream_of: dict[type, str] = {STREAMS[stream].record: stream for stream in streams}
+
+    def put(self, records: Sequence[Any]) -> None:
+        """Each record to the queue of its stream."""
+        parts: dict[str, list[Any]] = {}
+        for record in records:
+            stream = self._stream_of.get(record.__class__) or record.stream
+            parts.setdefault(stream, []).append(record)
+        for stream, part in parts.items():
+            self._queues[stream].put(part)
+
+    def take(self) -> Sequence[tuple[str, Sequence[Any]]]:
+        """What waits, a pair for each stream that has something."""
+        return [(stream, records) for stream, queue in self._queues.items() if (records := queue.take())]

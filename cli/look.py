@@ -1,0 +1,208 @@
+"""How things look on this terminal: styles by role, characters it has, times in the wanted zone; what a view is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+
+from cli import cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import tzinfo
+
+    from rich.text import Text
+
+Palette = Literal["default", "colour-blind", "red-up", "mono"]
+PALETTES: tuple[Palette, ...] = get_args(Palette)
+
+# ANSI's own red and green follow the theme of the terminal, light or dark. The others are taken from the 256 colours:
+# their contrast is above 3.5 on black and on white. Yellow and white are only ever a background.
+_COMMON = {
+    "": "",
+    "dim": "dim",
+    "title": "bold",
+    "mark": "bold",
+    "gone": "strike dim",
+    "cursor": "reverse",
+    "large": "bold",
+    "key": "bold",
+}
+_UP, _DOWN = ("bid", "buy", "long", "gain", "up"), ("ask", "sell", "short", "loss", "down")
+_STATES = {
+    "good": "green",
+    "bad": "red",
+    "warn": "color(166)",
+    "connecting": "bold color(166)",
+    "syncing": "bold color(166)",
+    "live": "bold green",
+    "partial": "bold green",
+    "stale": "bold black on yellow",
+    "reconnecting": "bold white on red",
+    "closed": "bold white on red",
+    "frozen": "bold black on cyan",
+    "sim": "bold black on magenta",
+}
+_BLUE_ORANGE = {"good": "color(33)", "bad": "color(166)", "live": "bold color(33)", "partial": "bold color(33)"}
+_MONO = {
+    **dict.fromkeys([*_UP, *_DOWN, "good"], ""),
+    "bad": "bold",
+    "warn": "bold",
+    "connecting": "bold",
+    "syncing": "bold",
+    "live": "bold",
+    "partial": "bold",
+    "stale": "bold reverse",
+    "reconnecting": "bold reverse",
+    "closed": "bold reverse",
+    "frozen": "bold reverse",
+    "sim": "bold reverse",
+}
+
+
+def _styles(up: str, down: str, states: Mapping[str, str]) -> dict[str, str]:
+    return {**_COMMON, **_STATES, **dict.fromkeys(_UP, up), **dict.fromkeys(_DOWN, down), **states}
+
+
+STYLES: dict[Palette, dict[str, str]] = {
+    "default": _styles("green", "red", {}),
+    "colour-blind": _styles("color(33)", "color(166)", _BLUE_ORANGE),
+    "red-up": _styles("red", "green", {}),
+    "mono": {**_COMMON, **_MONO},
+}
+
+_ASCII = {
+    "—": "-", "–": "-", "−": "-", "─": "-", "━": "-", "│": "|", "┃": "|", "┊": "|", "…": "...", "×": "x", "•": "*",
+    "·": ".", "▲": "^", "▼": "v", "△": "^", "▽": "v", "↑": "^", "↓": "v", "←": "<", "→": ">",
+    "▶": ">", "◀": "<", "›": ">",
+    "≥": ">=", "≤": "<=", "≈": "~", "±": "+-", "µ": "u", "Δ": "d", "Σ": "sum", "✗": "x", "✓": "v", "●": "*", "○": "o",
+    "█": "#", "▉": "#", "▊": "#", "▋": "#", "▌": "#", "▍": "=", "▎": "-", "▏": "-", "▐": "#",
+    "▁": "_", "▂": ".", "▃": ":", "▄": "-", "▅": "=", "▆": "+", "▇": "*", "▔": "-", "░": ".", "▒": ":", "▓": "#",
+    "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┼": "+",
+    "╭": "+", "╮": "+", "╰": "+", "╯": "+", "═": "=", "║": "|",
+}  # fmt: skip
+_ASCII_TABLE = str.maketrans(_ASCII)
+_SAME_WIDTH_TABLE = str.maketrans({character: text[0] for character, text in _ASCII.items()})
+
+
+@dataclass(frozen=True)
+class Look:
+    """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's."""
+
+    palette: Palette = "default"
+    unicode: bool = True
+    color: bool = True
+    tz: tzinfo | None = None
+    epoch_ms: Callable[[], int] = cells.now_ms
+
+    def style(self, role: str) -> str:
+        """The rich style of a role; "" for plain text.
+
+        Roles: the sides (bid, ask, buy, sell, long, short), gain, loss, up, down, a stream's states, good, bad, warn,
+        sim, title, dim, mark (just changed), gone, cursor, large, key.
+        """
+        return STYLES[self.palette if self.color else "mono"][role]
+
+    def gain(self, value: Any) -> str:
+        """The style of a signed figure; plain for 0 and for what is absent."""
+        return self.style("" if not value else "gain" if value > 0 else "loss")
+
+    def text(self, text: str) -> str:
+        """The text in characters that this terminal has; it may become longer, so measure afterwards."""
+        if self.unicode or text.isascii():
+            return text
+        return text.translate(_ASCII_TABLE).encode("ascii", "backslashreplace").decode()
+
+    def same_width(self, text: str) -> str:
+        """As `text`, cell by cell: the last resort for a line that is laid out already."""
+        if self.unicode or text.isascii():
+            return text
+        from rich.cells import cell_len
+
+        return "".join(
+            character if character.isascii() else "?" * cell_len(character)
+            for character in text.translate(_SAME_WIDTH_TABLE)
+        )
+
+    def cut(self, text: str, width: int) -> str:
+        """Words, cut to a width in cells with an ellipsis; never for numbers."""
+        from rich.cells import cell_len, set_cell_size
+
+        text = self.text(text)
+        if cell_len(text) <= width:
+            return text
+        dots = self.text("…")
+        if width <= len(dots) + 2:
+            dots = dots[:1]
+        return (set_cell_size(text, max(0, width - len(dots))).rstrip() + dots)[: max(width, 0)]
+
+    def clock(self, epoch_ms: int | None, *, millis: bool = True) -> str:
+        """A time of day in the wanted zone; a dash for an absent one."""
+        return cells.clock(epoch_ms, millis=millis, tz=self.tz)
+
+    def zone(self) -> str:
+        """The offset that times are shown with now, such as UTC+02:00."""
+        try:
+            offset = datetime.fromtimestamp(self.epoch_ms() // 1000, UTC).astimezone(self.tz).utcoffset()
+        except (ValueError, OverflowError, OSError):
+            offset = None
+        if not offset:
+            return "UTC"
+        hours, minutes = divmod(round(abs(offset) / timedelta(minutes=1)), 60)
+        return f"UTC{'-' if offset < timedelta() else '+'}{hours:02}:{minutes:02}"
+
+
+class View(Protocol):
+    """What a stream looks like between header and footer. Used by one thread only, the one that draws.
+
+    A module with the command's name has `view(look: Look) -> View`, with what the command's own options say besides.
+    A view that shows figures of a time is `Measuring` as well.
+    """
+
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        """The keys that `press` knows and what each does, the most useful first: ("s", "sort"), ("+/-", "depth")."""
+        ...
+
+    def add(self, record: Any) -> None:
+        """One record."""
+        ...
+
+    def full(self, count: int) -> None:
+        """The last `count` rows are a full state; what was there before and is not among them is gone."""
+        ...
+
+    def start_over(self) -> None:
+        """The stream is live again after an interruption; a new state, or a gap, lies here."""
+        ...
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """The body, at most `height` lines of at most `width` cells."""
+        ...
+
+    def press(self, key: str) -> bool:
+        """A key that the frame has no use for: a printable character, or up, down, left, right, pgup, pgdn, home, end,
+        esc, tab, shift-tab, enter. Whether something changed."""
+        ...
+
+    def until(self) -> int | None:
+        """When `lines` will be others without any record (a mark expires), in epoch ms; None: never."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """What a view has besides when it shows figures of a time, such as what was traded in the last minute."""
+
+    def stopped(self) -> None:
+        """Nothing more is seen, or shown: the figures stay as they are until `go_on` or `start_over`."""
+        ...
+
+    def go_on(self) -> None:
+        """All that came meanwhile follows: nothing was missed."""
+        ...
+
+    def missed(self, count: int) -> None:
+        """So many events came and are left out here."""
+        ...

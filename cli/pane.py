@@ -1,0 +1,392 @@
+"""One stream on the screen: its view, and a header that says where it is from, how it stands and how old it is."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from cli import cells
+from cli.grid import fit_line
+from cli.look import Measuring
+from cli.output import Skipped
+from cli.queues import LatestEvents, Queue, StateQueue
+from venues.records import ClosedPosition, Record, SnapshotEnd, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cli.look import Look, View
+    from venues.redaction import Redactor
+    from venues.streams import Stream
+
+RATE_OVER = 5.0  # seconds over which messages a second are counted
+LATENCY_OVER_MS = 5_000
+LONGEST_LATENCY_MS = 60_000  # beyond that it is the clocks that differ
+LONGEST_ENV = 24  # cells of an address set by hand
+
+# Parts of a header that are never left out, and when words are made short.
+ALWAYS = 10
+SHORTEN = 5
+
+_NO_TEXT = {"Decimal", "int", "float", "bool", "list[Level]", "Side", "PositionSide", "OrderStatus", "Change"}
+
+
+@dataclass(frozen=True)
+class Title:
+    """What the header says that does not change."""
+
+    venue: str
+    env: str | None
+    symbols: Sequence[str]
+    stream: Stream
+    partial: bool
+
+
+class Rate:
+    """Messages a second over the last seconds; counted by the event loop, read by the output thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = 0
+        self._clock = clock
+        self._marks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def per_second(self) -> float:
+        """The rate, also while fewer seconds have passed."""
+        now = self._clock()
+        if now - self._marks[-1][0] >= 0.5:
+            self._marks.append((now, self.total))
+        while len(self._marks) > 2 and now - self._marks[1][0] >= RATE_OVER:
+            del self._marks[0]
+        since, count = self._marks[0]
+        return (self.total - count) / max(now - since, 0.5)
+
+
+class Latency:
+    """Received − the venue's time, of what has just happened: the median of the last seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque(maxlen=100)  # when it was received, ms it took
+
+    def see(self, record: Record) -> None:
+        """Only a change tells: what a first state tells of may have happened long ago."""
+        if record.time is None or getattr(record, "change", "update") == "snapshot":
+            return
+        if not isinstance(record, ClosedPosition):
+            self._samples.append((record.received, record.received - record.time))
+
+    def forget(self) -> None:
+        """What was measured is of another connection."""
+        self._samples.clear()
+
+    def words(self, now_ms: int) -> str | None:
+        """None while nothing is known. A difference that no network makes is told as one of the clocks."""
+        while self._samples and now_ms - self._samples[0][0] > LATENCY_OVER_MS:
+            self._samples.popleft()
+        if not self._samples:
+            return None
+        took = round(median(took for _, took in self._samples))
+        if 0 <= took <= LONGEST_LATENCY_MS:
+            return f"latency {took} ms" if took < 10_000 else f"latency {took / 1000:.0f} s"
+        sign = "−" if took < 0 else "+"
+        return f"clock skew {sign}{_exact(abs(took))}"
+
+
+class Pane:
+    """A view and all that is known about its stream. `write` and everything that draws are for one thread."""
+
+    def __init__(self, view: View, title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
+        self.view = view
+        self._title = title
+        self._look = look
+        self._rate = rate
+        self._redactor = redactor
+        self._latency = Latency()
+        self._status: Status | None = None
+        self._interrupted = False  # as the view knows it
+        self._down = False  # as the header knows it
+        self._since: int | None = None
+        self._latest: int | None = None
+        self._frozen_at: int | None = None
+        self._frozen_age: int | None = None  # when what is frozen was received
+        self._aside: Queue | None = None
+        self._figures = (-1, "", "")
+
+    # --- what comes in
+
+    def confirm(self, epoch_ms: int) -> None:
+        """What is shown came again, unchanged. May be called from another thread."""
+        if self._latest is not None:
+            self._latest = max(self._latest, epoch_ms)
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Fold records into the view, or keep them aside while it is frozen; the state is taken note of at once."""
+        last: Record | None = None
+        for record in records:
+            if isinstance(record, Status):
+                self._note(record)
+            elif not isinstance(record, Skipped):
+                self._latest = record.received
+                last = record
+        if last is not None and not isinstance(last, SnapshotEnd):
+            self._latency.see(last)
+        if self._aside is not None:
+            self._aside.put(records)
+        else:
+            self._fold(records)
+
+    def _note(self, status: Status) -> None:
+        self._status = status
+        if status.state in ("stale", "reconnecting"):
+            self._down = True
+            self._latency.forget()
+        elif status.state == "live" and (self._since is None or self._down):
+            self._since, self._down = status.received, False
+
+    def _fold(self, records: Sequence[Any]) -> None:
+        for record in records:
+            if isinstance(record, Status):
+                self._interrupt(record)
+            elif isinstance(record, SnapshotEnd):
+                self.view.full(record.count)
+            elif isinstance(record, Skipped):
+                self._skip(record.count)
+            else:
+                self.view.add(without_secrets(record, self._redactor))
+
+    def _skip(self, count: int) -> None:
+        """What nobody had time to look at may be missed in sums too."""
+        if isinstance(self.view, Measuring):
+            self.view.missed(count)
+        else:
+            self.view.start_over()
+
+    def _interrupt(self, status: Status) -> None:
+        if status.state in ("stale", "reconnecting", "closed"):
+            self._interrupted = True
+            if isinstance(self.view, Measuring):
+                self.view.stopped()
+        elif status.state == "live" and self._interrupted:
+            self._interrupted = False
+            self.view.start_over()
+
+    # --- freezing
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the view stands still."""
+        return self._aside is not None
+
+    def freeze(self) -> None:
+        """What is shown stays; what comes is kept aside, of a state the latest."""
+        self._frozen_at, self._frozen_age = self._look.epoch_ms(), self._latest
+        self._aside = LatestEvents() if self._title.stream.kind == "event" else StateQueue()
+        if isinstance(self.view, Measuring):
+            self.view.stopped()
+
+    def thaw(self) -> None:
+        """Show the newest."""
+        aside, self._aside = self._aside, None
+        self._frozen_at = None
+        if aside is not None:
+            if isinstance(self.view, Measuring) and not self._interrupted:
+                self.view.go_on()
+            self._fold(aside.take())
+
+    # --- what is shown
+
+    def body(self, width: int, height: int) -> list[Text]:
+        """The view, fitted; dimmed unless it is live."""
+        body = [fit_line(line, width, self._look) for line in self.view.lines(width, max(height, 1))[: max(height, 0)]]
+        if self._status is None or self._status.state != "live":
+            for line in body:
+                line.stylize(self._look.style("dim"))
+        return body
+
+    @property
+    def state(self) -> str:
+        """The stream's state; `partial` for a live one that never had a full state."""
+        state = "connecting" if self._status is None else self._status.state
+        return "partial" if state == "live" and self._title.partial else state
+
+    @property
+    def closed_because(self) -> str | None:
+        """Why the stream has ended for good; None while it has not."""
+        status = self._status
+        return None if status is None or status.state != "closed" else status.reason or "closed"
+
+    def heading(self, width: int, *, ended: bool = False) -> Text:
+        """Of one pane among several: stream, state and age, as much as fits; the state always."""
+        state, word = self._ended_state() if ended else self._state()
+        parts = [Part(8, Text(self._title.stream.name, self._look.style("title"))), Part(ALWAYS, state, word)]
+        if not ended and (age := self._age_part()) is not None:
+            parts.append(age)
+        return fit_line(fitted(parts, width), width, self._look)
+
+    def header(self, width: int, *, ended: bool = False) -> Text:
+        """Parts from left to right; where they do not fit, the least important ones are left out, each as a whole.
+
+        The state and the environment are there on the narrowest screen. Half an age would be another age.
+        """
+        title, look = self._title, self._look
+        state, word = self._ended_state() if ended else self._state()
+        env, short_env = environment_words(title.env, look)
+        parts = [
+            Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
+            Part(ALWAYS, env, short_env, gap=1),
+            Part(ALWAYS, state, word, gap=1),
+            *(Part(7, Text(look.text(cells.harmless(symbol, 40)))) for symbol in title.symbols),
+            Part(4, Text(title.stream.name)),
+        ]
+        if not ended:
+            parts += self._measured()
+        return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
+
+    def _state(self) -> tuple[Text, Text]:
+        """In full, and as one word."""
+        look, now = self._look, self._look.epoch_ms()
+        status = self._status
+        state: str = "connecting" if status is None else status.state
+        words = word = state.upper()
+        if state == "live" and self._title.partial:
+            state, word = "partial", "PARTIAL"
+            words = f"PARTIAL since {look.clock(self._since, millis=False)[:5]}"
+        elif status is not None and state == "stale":
+            latest = status.received if self._shown_latest() is None else self._shown_latest()
+            words = f"STALE {cells.age(now - (latest or 0))}"
+        elif status is not None and state == "reconnecting":
+            words = reconnecting_words(status, now)
+        made = Text(words, look.style(state)), Text(word, look.style(state))
+        return made if self._frozen_at is None else self._frozen_state(state, *made)
+
+    def _frozen_state(self, state: str, full: Text, short: Text) -> tuple[Text, Text]:
+        """A frozen table never says LIVE; what is not live besides is said too."""
+        style = self._look.style("frozen")
+        words = Text(f"FROZEN since {self._look.clock(self._frozen_at, millis=False)}", style)
+        if state in ("live", "partial"):
+            return words, Text("FROZEN", style)
+        return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
+
+    def _ended_state(self) -> tuple[Text, Text]:
+        """What stays on the normal screen does not look live there."""
+        look = self._look
+        state = "connecting" if self._status is None else self._status.state
+        at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
+        if state == "live":
+            return Text(at, look.style("title")), Text(at, look.style("title"))
+        return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
+
+    def _shown_latest(self) -> int | None:
+        return self._latest if self._frozen_at is None else self._frozen_age
+
+    def _measured(self) -> list[Part]:
+        """Age, messages a second, latency, zone; the figures change once a second, so that they can be read."""
+        look, now = self._look, self._look.epoch_ms()
+        if self._figures[0] != now // 1000:
+            rate = self._rate.per_second()
+            words = f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s"
+            self._figures = (now // 1000, words, self._latency.words(now) or "")
+        _, rate_words, latency = self._figures
+        parts = [
+            Part(3, Text(rate_words)),
+            Part(2, Text(look.text(latency), look.style("warn" if latency.startswith("clock") else ""))),
+            Part(1, Text(look.zone(), look.style("dim"))),
+        ]
+        age = self._age_part()
+        return parts if age is None else [age, *parts]
+
+    def _age_part(self) -> Part | None:
+        """None where the state says it, and where nothing has come."""
+        latest, status = self._shown_latest(), self._status
+        if latest is None or (status is not None and status.state == "stale"):
+            return None
+        is_live = status is not None and status.state == "live" and self._frozen_at is None
+        words = f"age {cells.age(self._look.epoch_ms() - latest)}"
+        return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
+
+
+def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
+    """In full and short; nothing in production."""
+    if env is None:
+        return Text(), Text()
+    word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
+    style = look.style("sim")
+    return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
+
+
+@dataclass
+class Part:
+    """A part of the header. `keep`: those with the lowest value are left out first, those with `ALWAYS` never.
+
+    `short` takes the place of `text` when there is little room, before parts above `SHORTEN` are left out; `least` is
+    the room it is given when it is decided what fits, so that a longer figure does not drive another part away.
+    """
+
+    keep: int
+    text: Text
+    short: Text | None = None
+    gap: int = 2
+    least: int = 0
+
+    def width(self) -> int:
+        """With the gap before it."""
+        return self.gap + max(self.least, self.text.cell_len)
+
+
+def fitted(parts: list[Part], width: int) -> Text:
+    """As many of the parts as fit, in a line."""
+    steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
+    steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
+    steps.sort(key=lambda step: step[:2])
+    for _, shorten, part in steps:
+        if sum(one.width() for one in parts) - parts[0].gap <= width:
+            break
+        if shorten:
+            part.text, part.short = part.short or part.text, None
+        else:
+            parts = [one for one in parts if one is not part]
+    line = Text(no_wrap=True)
+    for index, part in enumerate(parts):
+        line.append(" " * part.gap if index else "")
+        line.append_text(part.text)
+    return line
+
+
+def reconnecting_words(status: Status, now: int) -> str:
+    """The next try, counted down."""
+    left = status.received + (status.retry_in_ms or 0) - now
+    tried = "" if status.attempt is None else f" (try {status.attempt})"
+    return f"RECONNECTING in {cells.age(left + 999)}{tried}" if left > 0 else f"RECONNECTING{tried}"
+
+
+def _exact(milliseconds: int) -> str:
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 120_000 else cells.age(milliseconds)
+
+
+def without_secrets(record: Record, redactor: Redactor) -> Record:
+    """The record without secrets in a venue's texts; a book of numbers is not looked through for each level."""
+    for name in _texts(type(record)):
+        value = getattr(record, name)
+        if value is not None and redactor.value(value) != value:
+            return redactor.value(record)
+    return record
+
+
+@lru_cache(maxsize=64)
+def _texts(kind: type[Record]) -> tuple[str, ...]:
+    """The fields that may hold text of a venue's."""
+    annotations = {
+        name: words for one in reversed(kind.__mro__) for name, words in vars(one).get("__annotations__", {}).items()
+    }
+    return tuple(
+        name
+        for name in kind.__struct_fields__
+        if name != "venue" and str(annotations[name]).removesuffix(" | None") not in _NO_TEXT
+    )
