@@ -378,7 +378,7 @@ def spread_words(book: Book) -> Sequence[str]:
     spread = SUMS.subtract(ask, bid)
     mid = middle(book)
     assert mid is not None
-    short = f"spread {cells.number(spread)}" + (f" {cells.harmless(book.price_unit, 12)}" if book.price_unit else "")
+    short = f"spread {cells.number(spread)}" + cells.unit(book.price_unit)
     return f"{short} ({basis_points(spread, mid)})", short
 
 
@@ -402,7 +402,7 @@ def distance_words(price: Decimal, mid: Decimal | None) -> str:
 
 def _notional_unit(book: Book) -> str:
     units = [unit for unit in (book.price_unit, book.size_unit) if unit is not None]
-    return f" {'×'.join(cells.harmless(unit, 12).replace('_', ' ') for unit in units)}" if units else ""
+    return f" {'×'.join(cells.unit(unit).strip() for unit in units)}" if units else ""
 
 
 def view(look: Look, *, depth: int | None = None, step: Decimal | None = None) -> BookView:

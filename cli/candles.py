@@ -107,10 +107,14 @@ class CandlesView:
         style = look.style(direction(newest))
         words = [
             ("interval", cells.harmless(newest.interval, 12), look.style("title")),
-            ("last", f"last {cells.number(newest.close)}", look.style("title")),
+            ("last", f"last {cells.number(newest.close)}{cells.unit(newest.price_unit)}", look.style("title")),
             ("moved", f"{arrow}{cells.signed(moved)}{percent}", style),
             ("state", self._state(newest, now), look.style("dim" if newest.complete else "warn")),
-            ("volume", "" if newest.volume is None else f"volume {cells.number(newest.volume)}", ""),
+            (
+                "volume",
+                "" if newest.volume is None else f"volume {cells.number(newest.volume)}{cells.unit(newest.size_unit)}",
+                "",
+            ),
             ("high", f"high {cells.number(newest.high)}", ""),
             ("low", f"low {cells.number(newest.low)}", ""),
             ("open", f"open {cells.number(newest.open)}", ""),

@@ -16,6 +16,11 @@ ABSENT = "—"
 LONGEST_TEXT = 300
 
 
+def unit(name: str | None) -> str:
+    """What a figure is in where that is not what is usual, as a word behind it: " ticks", " raw lots"; else nothing."""
+    return "" if name is None else f" {harmless(name, 12).replace('_', ' ')}"
+
+
 def number(value: Decimal | None) -> str:
     """All digits, no exponent; a dash for a figure that the venue did not send."""
     return ABSENT if value is None else format(value, "f")

@@ -60,6 +60,8 @@ class LatestOfTopics:
             return waiting
 
     def _numbered(self, message: Message) -> Numbered:
+        if isinstance(message, Numbered):  # it has been in a queue before this one
+            return message
         topic: str | None = message.topic
         if topic not in self._counts and len(self._counts) >= MOST_TOPICS:
             topic = None
@@ -106,6 +108,10 @@ class FeedView:
         """Messages may have been missed here."""
         self._interrupted = bool(self._rows)
         self._fresh.clear()
+
+    def aside(self) -> LatestOfTopics:
+        """What keeps messages while the table is frozen."""
+        return LatestOfTopics()
 
     def press(self, key: str) -> bool:
         """Scrolling."""

@@ -185,7 +185,8 @@ class Pane:
     def freeze(self) -> None:
         """What is shown stays; what comes is kept aside, of a state the latest."""
         self._frozen_at, self._frozen_age = self._look.epoch_ms(), self._latest
-        self._aside = LatestEvents() if self._title.stream.kind == "event" else StateQueue()
+        own: Callable[[], Queue] | None = getattr(self.view, "aside", None)
+        self._aside = own() if own else LatestEvents() if self._title.stream.kind == "event" else StateQueue()
         if isinstance(self.view, Measuring):
             self.view.stopped()
 

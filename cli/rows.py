@@ -404,7 +404,7 @@ def with_unit(title: str, rows: Sequence[Any], unit: str) -> str:
     """A column's title with the unit in the rows' field of that name, where they say one: prices may be in ticks."""
     units = {getattr(row, unit) for row in rows} - {None}  # a row without the figure says none
     only = units.pop() if len(units) == 1 else None
-    return title if only is None else f"{title} ({cells.harmless(only, 12).replace('_', ' ')})"
+    return title if only is None else f"{title} ({cells.unit(only).strip()})"
 
 
 def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = False) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,37 +14,27 @@ from rich.cells import cell_len
 
 from cli import feed, payload, queues, signals, tail
 from cli.options import StreamRequest, check_together
-from cli.screen import Rate, Table, Title
+from cli.pane import Pane, Rate, Title
+from cli.screen import Table
 from tests import recorded as fixtures
 from tests.command import environment, mon, records
+from tests.drawn import look_of
 from venues.errors import UsageError
 from venues.records import AnyRecord, Message, Signal, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS
 
 NOW = 1_795_303_742_500
+LOOK = look_of()
 HOSTILE = "\x1b[31mred\x07\u202e[bold]"
 DECODER = msgspec.json.Decoder(AnyRecord, float_hook=Decimal)
 ANY = msgspec.json.Decoder(float_hook=Decimal)
 FIXTURES = Path(__file__).parent / "fixtures" / "nbt"
 
 
-@pytest.fixture(autouse=True)
-def utc() -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
-
-
 def shown(text: str) -> str:
     """The line of a JSON text."""
-    return payload.line_of(ANY.decode(text))
+    return payload.line_of(ANY.decode(text), LOOK.clock)
 
 
 def message(topic: str, data: Any = None, ago: int = 300) -> Message:
@@ -61,7 +48,7 @@ def through_queue(*messages: Any) -> list[Any]:
 
 
 def view_of(*messages: Any) -> feed.FeedView:
-    view = feed.view(lambda: NOW)
+    view = feed.view(LOOK)
     for one in through_queue(*messages):
         view.add(one)
     return view
@@ -138,7 +125,7 @@ class Counted(dict[str, Any]):
 def test_what_is_huge_is_bounded_and_never_walked_through() -> None:
     huge = Counted({f"k{number}": [number] * 10 for number in range(10_000)})
     for data in (huge, [1] * 100_000, "x" * 1_000_000, 10**4000, {"n": Decimal("1e999999")}):
-        assert len(payload.line_of(data)) <= payload.LONGEST
+        assert len(payload.line_of(data, LOOK.clock)) <= payload.LONGEST
     assert huge.looked_at < 100
 
 
@@ -174,7 +161,7 @@ SOME_JSON = st.recursive(
 
 @given(SOME_JSON, st.integers(1, 120))
 def test_any_data_is_one_harmless_line(data: Any, width: int) -> None:
-    line = payload.line_of(data)
+    line = payload.line_of(data, LOOK.clock)
     assert line.isprintable()
     assert len(line) <= payload.LONGEST
     assert cell_len(payload.cut(line, width)) <= width
@@ -190,11 +177,11 @@ def test_one_row_a_topic_with_its_latest_data_count_and_age() -> None:
         message("theo", {"n": 2}),
     )
     assert text_of(view) == [
-        "topic  count    age  data",
-        "theo       2  0.3 s  n 2",
-        "quote      1  0.3 s  quote 1 × 2 / 3 × 4",
+        "topic  count  age  data",
+        "theo       2  0 s  n 2",
+        "quote      1  0 s  quote 1 × 2 / 3 × 4",
     ]
-    assert text_of(feed.view()) == ["no message yet"]
+    assert text_of(feed.view(LOOK)) == ["no message yet"]
 
 
 def test_counts_are_right_whatever_the_queue_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,8 +216,8 @@ def test_thousands_of_topics_are_bounded_and_none_is_counted_as_another(monkeypa
     view = view_of(*[message(f"t{number}", number) for number in range(150)], message("t149", 7), message("t0", 1))
     lines = text_of(view, height=200)
     assert len(lines) == 102
-    assert lines[1].split() == ["t0", "2", "0.3", "s", "1"]
-    assert lines[-1].split() == ["(all", "other", "topics)", "51", "0.3", "s", "t149:", "7"]
+    assert lines[1].split() == ["t0", "2", "0", "s", "1"]
+    assert lines[-1].split() == ["(all", "other", "topics)", "51", "0", "s", "t149:", "7"]
     short = text_of(view, height=10)
     assert len(short) == 10
     assert short[-1] == "… and 93 more topics"
@@ -249,7 +236,7 @@ def test_an_interruption_is_said_and_dims_what_is_from_before_it() -> None:
 
 def test_hostile_topics_and_data_are_harmless() -> None:
     wild = message(HOSTILE * 100, {HOSTILE: HOSTILE, "list": [HOSTILE] * 1000})
-    for view in (view_of(wild), tail.view()):
+    for view in (view_of(wild), tail.view(LOOK)):
         view.add(through_queue(wild)[0])
         for line in text_of(view):
             assert line.isprintable()
@@ -259,7 +246,7 @@ def test_hostile_topics_and_data_are_harmless() -> None:
 @pytest.mark.parametrize("width", [24, 33, 61, 80, 200])
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
     rows = [message("a topic of some length", {f"key{n}": n * 1_000_003 for n in range(40)}), message("b", "漢字" * 99)]
-    tailing = tail.view()
+    tailing = tail.view(LOOK)
     for one in rows:
         tailing.add(one)
     for view in (view_of(*rows), tailing):
@@ -271,7 +258,7 @@ def test_no_line_is_wider_than_the_screen(width: int) -> None:
 
 
 def test_tail_is_one_line_a_message_newest_first() -> None:
-    view = tail.view()
+    view = tail.view(LOOK)
     for one in (message("a", {"n": 1}, ago=2_000), message("b", None, ago=1_000)):
         view.add(one)
     view.start_over()
@@ -294,7 +281,7 @@ def rows(name: str) -> list[Any]:
 
 
 def signals_of(records_of: list[Any], width: int = 100) -> list[str]:
-    view = signals.view()
+    view = signals.view(LOOK)
     for one in records_of:
         view.add(one)
     return text_of(view, width)
@@ -318,7 +305,7 @@ def test_signals_newest_first_in_words() -> None:
 
 
 def test_sides_have_colours() -> None:
-    view = signals.view()
+    view = signals.view(look_of(color=True))
     for one in rows("signals--document-socketio-2"):
         view.add(one)
     styles = [{str(span.style) for span in line.spans} for line in view.lines(100, 24)[1:]]
@@ -363,14 +350,32 @@ def test_a_hostile_signal_is_harmless() -> None:
 
 
 def test_the_table_draws_what_the_queue_gives() -> None:
+    redactor = Redactor()
+    redactor.learn({"key": "a-long-secret"})
     title = Title("nbt", "sim", [], STREAMS["feed"], partial=False)
-    options: dict[str, Any] = {"on_terminal": False, "epoch_ms": lambda: NOW, "keys": "q quit", "redactor": Redactor()}
-    table = Table(feed.view(lambda: NOW), title, Rate(clock=lambda: 0.0), **options)
+    pane = Pane(feed.view(LOOK), title, LOOK, Rate(clock=lambda: 0.0), redactor)
+    table = Table(pane, LOOK, on_terminal=False)
     live = Status(venue="nbt", received=NOW, stream="feed", state="live")
-    table.write(through_queue(live, message("a", "x"), message("a", "y")))
+    table.write(through_queue(live, message("a", "x"), message("a", "y a-long-secret z")))
     lines = [line.plain.rstrip() for line in table.frame(80, 8)]
-    assert lines[0] == "nbt LIVE  SIM   age 0.3 s  feed  0.0 msg/s"
-    assert lines[3] == "a          2  0.3 s  y"
+    assert lines[0].split() == ["nbt", "SIM", "LIVE", "feed", "age", "0", "s", "0.0", "msg/s", "UTC"]
+    assert lines[3] == "a          2  0 s  y [key] z"
+    assert table.frame(80, 8)[3].plain == lines[3]
+
+
+def test_counts_are_right_after_a_long_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MOST_EVENTS", 50)
+    waiting = feed.queue()
+    title = Title("nbt", "sim", [], STREAMS["feed"], partial=False)
+    pane = Pane(feed.view(LOOK), title, LOOK, Rate(clock=lambda: 0.0), Redactor())
+    pane.freeze()
+    for one in (message("rare"), *[message(f"t{number % 7}", number) for number in range(500)]):
+        waiting.put([one])
+        pane.write(waiting.take())
+    assert [line.plain for line in pane.body(80, 24)] == ["no message yet"]
+    pane.thaw()
+    counts = {line.plain.split()[0]: int(line.plain.split()[1]) for line in pane.body(80, 24)[1:]}
+    assert counts == {"rare": 1, **{f"t{number}": 72 if number < 3 else 71 for number in range(7)}}
 
 
 def test_a_replay_as_a_table_as_a_tail_and_as_lines(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_while_a_market_is_down_there_are_no_quotes_and_what_is_emitted_is_marke
         for record in ran.records
     ]  # fmt: skip
     stale = {"stale": True}
-    trouble = [("status", "reconnecting", None)] * 2 + [("status", "syncing", None), ("status", "live", None)]
+    trouble = [("status", "reconnecting", None)] * 2 + [("status", "live", None), ("status", "syncing", None)]
     assert told == [
         ("signal", [99.0, 101.0], None),
         ("signal", 100.5, None), ("signal", 1, None), ("message", 100.5, None),
