@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from cli.dash import PANES, venues_with_panes
+from cli.asked import asked_for
+from cli.dash import PANES, run_recorded, venues_with_panes
 from cli.dash_watch import DashWatcher, QueuePerStream, panes_asked_for
 from cli.dashboard import Dashboard
 from cli.errors import USAGE
@@ -33,7 +34,7 @@ from venues.recording import Recording
 from venues.records import SnapshotEnd, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS
-from venues.venue import Subscription
+from venues.venue import Confirmed, Settings, Subscription
 
 WITH_TRADES = ("book", "trades", "orders", "positions")
 WITH_MARGIN = ("book", "orders", "positions", "balance", "margin")
@@ -293,7 +294,9 @@ def test_the_last_screen_has_every_pane() -> None:
     shown = dashboard(WITH_MARGIN)
     shown.write([*live(*WITH_MARGIN), down("margin", "closed", reason=REFUSAL)])
     press(shown, "space", "z")
-    text = text_of(shown.last(40, 10))
+    shown.write([("orders", [order("777", side="buy")])])
+    text = text_of(shown.last(60, 10))
+    assert "777" in text, "also what came while it was frozen"
     assert all(f"{number} {stream}" in text for number, stream in enumerate(WITH_MARGIN, start=1))
     assert "LIVE" not in text
     assert "CLOSED" in text
@@ -321,6 +324,15 @@ def test_a_fast_book_does_not_build_the_other_panes() -> None:
     assert built["orders"] == built["positions"] == 0
     before = shown.frame(120, 40)
     assert all(one is other for one, other in zip(before[1:-1], shown.frame(120, 40)[1:-1], strict=True))
+
+
+def test_a_mark_goes_without_anything_coming() -> None:
+    clock = Clock()
+    shown = dashboard(("orders", "balance"), look_of(clock))
+    shown.write(live("orders", "balance"))
+    assert "* 254559" in text_of(shown.frame(120, 40))
+    clock.now += 60_000
+    assert "* 254559" not in text_of(shown.frame(120, 40))
 
 
 def test_each_stream_has_its_queue() -> None:
@@ -553,7 +565,46 @@ def test_lines_are_of_one_stream(tmp_path: Path) -> None:
     assert "is a recording of trades, orders; take one of them, e.g. mon trades nexus --replay" in several.stderr
 
 
+def test_a_stream_of_such_a_recording_has_its_own_symbols(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    asked = request("nexus", replay=file)
+    asked.stream = "orders"
+    assert asked_for(asked, Recording(file))[1].symbols == ("SPOT_ETH_USDT",)
+
+
+def test_options_that_do_not_apply_to_a_dashboard(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    for option, value in {"once": True, "count": 3, "every": 1000, "interval": "1m", "numbers": "string"}.items():
+        with pytest.raises(UsageError, match=f"--{option} does not apply to a dashboard"):
+            run_recorded(file, "nexus", {option: value})
+
+
 # --- what is said
+
+
+def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is confirmed is fresh, an empty state is an answer, and what a symbol would add is said."""
+    venue, subscriptions = panes_asked_for(request("b2trader"), None)
+    watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
+
+    async def go() -> None:
+        watcher._as_table = True
+        watcher._loop = asyncio.get_running_loop()
+        watcher._open_output(Settings(url="wss://v.example"))
+        assert not watcher._data_seen
+        watcher._deliver([SnapshotEnd(**common(stream="orders", count=0))])
+        assert watcher._data_seen
+        shown = watcher._table
+        shown.write([("orders", LIVE["orders"]), ("balance", LIVE["balance"])])
+        watcher._on_confirmed(Confirmed("balance"))
+        assert shown._panes["balance"]._latest > NOW
+        assert shown._panes["orders"]._latest < NOW
+        assert "with a symbol there is more: book" in shown._notice[1]
+        watcher._output.finish()
+        await watcher._output_ended.wait()
+
+    asyncio.run(go())
+    assert "─3 balance" in capfd.readouterr().out
 
 
 def test_what_happens_to_a_socket_is_said_once() -> None:
