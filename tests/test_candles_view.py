@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.candles import CandlesView, view
@@ -88,6 +88,7 @@ def test_nothing_is_wider_than_the_screen_or_too_long(case: str, width: int) -> 
             texts(CASES[case](look_of(unicode=unicode)), width, height)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(*[st.decimals(Decimal("1e-12"), Decimal("1e12"), places=12)] * 2, st.integers(0, 3)),
