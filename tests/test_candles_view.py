@@ -190,8 +190,8 @@ def test_the_newest_stands_at_the_right_edge() -> None:
 
 def test_what_is_remembered_is_drawn_as_what_is_worked_out() -> None:
     look, chart = look_of(), None
-    for count in (28, 29, 30, 30):
-        candles = [*LIVE[: count - 1], candle(30 - count, "65000", str(64990 + count))]
+    for count, close in ((28, "65010"), (29, "65020"), (30, "65030"), (30, "66000"), (30, "65030")):
+        candles = [*LIVE[: count - 1], candle(30 - count, "65000", close)]
         chart = chart or Chart(look)
         assert [line.markup for line in chart.lines(candles, 60, 20)] == [
             line.markup for line in Chart(look).lines(candles, 60, 20)
