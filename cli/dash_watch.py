@@ -51,8 +51,6 @@ def check_terminal(request: StreamRequest) -> None:
     from cli import config
     from cli.terminal import is_dumb
 
-    if request.output not in ("auto", "table"):
-        raise UsageError(f"a dashboard is a screen, not {request.output}; {_for_scripts(request)}")
     if not is_terminal(STDOUT):
         raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request)}")
     if is_dumb(config.environment()):

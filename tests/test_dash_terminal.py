@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import SYMBOL, environment, simulator
-from tests.test_dash import recording
+from tests.test_dash_sources import recording
 from tests.test_terminal import CRASH, Terminal, left_well, show  # noqa: F401  a fixture
 
 DASH = ("dash", "nexus", SYMBOL, "--env", "sim")
