@@ -157,6 +157,8 @@ class DashWatcher(Watcher):
 
     def _on_status(self, status: Status) -> bool:
         """What happens to a socket happens to all of its streams at once, and is said once."""
+        if status.state == "live" and status.down_ms is None:
+            return True  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
             said = structs.replace(status, stream=self._on_one_socket(status.stream), symbol=None)
             if said == self._told:

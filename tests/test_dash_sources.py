@@ -298,6 +298,7 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
         watcher._on_status(status(stream, "reconnecting", reason="lost", attempt=1, retry_in_ms=900))
     for stream in ("balance", "margin"):
         watcher._on_status(status(stream, "closed", reason="no permission"))
+    watcher._on_status(status("orders", "live", reason="partial: changes since 14:02"))
     watcher._on_status(status("book", "stale", reason="gap"))
     assert said == [
         "orders, positions: lost; trying again in 0.9 s (try 1)",
