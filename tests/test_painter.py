@@ -62,7 +62,9 @@ def test_only_lines_that_changed_are_written_in_one_synchronized_update(screen: 
     assert "2" in changed
     assert "three" not in changed
     assert screen.shown() == ["one", "2", "three", "four"]
-    assert "three" in screen.paint("one", "2", Text("three", style="bold"), "four"), "another style is another line"
+    styled = Text.assemble("th", ("ree", "bold"))
+    assert "ree" in screen.paint("one", "2", styled, "four"), "another style is another line"
+    assert "three" in screen.paint("one", "2", Text("three", style="dim"), "four")
 
 
 def test_shorter_lines_and_fewer_leave_nothing_behind(screen: Screen) -> None:
