@@ -51,8 +51,6 @@ def check_terminal(request: StreamRequest) -> None:
     from cli import config
     from cli.terminal import is_dumb
 
-    if request.output not in ("auto", "table"):
-        raise UsageError(f"a dashboard is a screen, not {request.output}; {_for_scripts(request)}")
     if not is_terminal(STDOUT):
         raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request)}")
     if is_dumb(config.environment()):
@@ -159,6 +157,8 @@ class DashWatcher(Watcher):
 
     def _on_status(self, status: Status) -> bool:
         """What happens to a socket happens to all of its streams at once, and is said once."""
+        if status.state == "live" and status.down_ms is None:
+            return True  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
             said = structs.replace(status, stream=self._on_one_socket(status.stream), symbol=None)
             if said == self._told:

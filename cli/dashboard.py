@@ -233,7 +233,6 @@ class Dashboard(Table):
         pane = self._pane
         if self._helping or key in ("?", "redraw"):
             super()._on_key(key)
-            self._forget_bodies()
         elif key == "space":
             self._freeze_all(not pane.is_frozen)
         elif key in ("tab", "shift-tab"):

@@ -15,6 +15,7 @@ from cli.output import write_all
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.style import Style
     from rich.text import Text
 
 try:
@@ -45,13 +46,14 @@ class Ink:
         """One line, without an end of line."""
         if self._system is None or not (line.spans or line.style):
             return line.plain
-        parts = []
-        for text, style, _ in line.render(self._console):
-            if style is None:
-                parts.append(text)
-            else:
-                parts.append((style if self._color else style.without_color).render(text, color_system=self._system))
-        return "".join(parts)
+        if not line.spans:  # which rich renders without the line's own style
+            return self._styled(line.plain, self._console.get_style(line.style))
+        return "".join(self._styled(text, style) for text, style, _ in line.render(self._console))
+
+    def _styled(self, text: str, style: Style | None) -> str:
+        if style is None:
+            return text
+        return (style if self._color else style.without_color).render(text, color_system=self._system)
 
 
 class Painter:

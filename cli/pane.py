@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RATE_OVER = 5.0  # seconds over which messages a second are counted
 LATENCY_OVER_MS = 5_000
 LONGEST_LATENCY_MS = 60_000  # beyond that it is the clocks that differ
+MOST_CLEAN = 10_000  # texts that are known to have no secret in them
 LONGEST_ENV = 24  # cells of an address set by hand
 
 # Parts of a header that are never left out, and when words are made short.
@@ -105,7 +106,7 @@ class Pane:
         self._title = title
         self._look = look
         self._rate = rate
-        self._redactor = redactor
+        self._clean = Clean(redactor)
         self._latency = Latency()
         self._status: Status | None = None
         self._interrupted = False  # as the view knows it
@@ -157,7 +158,7 @@ class Pane:
             elif isinstance(record, Skipped):
                 self._skip(record.count)
             else:
-                self.view.add(without_secrets(record, self._redactor))
+                self.view.add(self._clean(record))
 
     def _skip(self, count: int) -> None:
         """What nobody had time to look at may be missed in sums too."""
@@ -371,13 +372,28 @@ def _exact(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.1f} s" if milliseconds < 120_000 else cells.age(milliseconds)
 
 
-def without_secrets(record: Record, redactor: Redactor) -> Record:
-    """The record without secrets in a venue's texts; a book of numbers is not looked through for each level."""
-    for name in _texts(type(record)):
-        value = getattr(record, name)
-        if value is not None and redactor.value(value) != value:
-            return redactor.value(record)
-    return record
+class Clean:
+    """Takes secrets out of records; quick, since numbers have none and the same texts come again and again."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._known = -1
+        self._clean: set[str] = set()
+
+    def __call__(self, record: Record) -> Record:
+        """The record without secrets in a venue's texts."""
+        if self._redactor.known != self._known or len(self._clean) > MOST_CLEAN:
+            self._known = self._redactor.known
+            self._clean.clear()
+        for name in _texts(type(record)):
+            value = getattr(record, name)
+            if value is None or (value.__class__ is str and value in self._clean):
+                continue
+            if self._redactor.value(value) != value:
+                return self._redactor.value(record)
+            if value.__class__ is str:
+                self._clean.add(value)
+        return record
 
 
 @lru_cache(maxsize=64)

@@ -28,7 +28,7 @@ MOST_EVENTS = 1_000
 ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
 MARKED_MS = 1_000  # how long a row is marked as just changed
-GONE_MS = 5_000  # how long a row that is gone is still shown
+GONE_MS = 3_000  # how long a row that is gone is still shown
 GUTTER = 2  # cells before each row for the signs of both, since colour and bold are not for everybody
 CHANGED, REMOVED = "*", "×"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import SYMBOL, environment, simulator
+from tests.test_dash_sources import recording
 from tests.test_terminal import CRASH, Terminal, left_well, show  # noqa: F401  a fixture
 
 DASH = ("dash", "nexus", SYMBOL, "--env", "sim")
@@ -115,6 +116,19 @@ def test_a_recording_is_played_with_all_its_panes(show: Show, tmp_path: Path) ->
     rest = without_colours(left_well(terminal))
     assert "REPLAY" in rest
     assert all(f"─{number} {name}" in rest for number, name in enumerate(("book", "orders", "positions"), start=1))
+
+
+def test_what_was_refused_is_closed_and_the_others_go_on(show: Show, tmp_path: Path) -> None:  # noqa: F811
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    terminal = show("dash", "nexus", "--replay", str(file), "--speed", "max")
+    assert terminal.ended() == 0
+    rest = without_colours(left_well(terminal))
+    assert "CLOSED: orders" in rest
+    assert "no permission" in rest
+    assert "buy" in rest
+    terminal = show("dash", "nexus", "--replay", str(recording(file, second_ends=True)), "--speed", "max")
+    assert terminal.ended() == 4
+    assert left_well(terminal).count("mon: no permission") == 1
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from rich.cells import cell_len
 from cli import cells, margin, orders, positions
 from cli.grid import Column, lay_out
 from cli.look import Look
-from cli.pane import Latency, Pane, Rate, Title
+from cli.pane import Clean, Latency, Pane, Rate, Title
 from cli.rows import GONE_MS, MARKED_MS
 from cli.screen import Table
 from tests.drawn import HOSTILE, NOW, WAYS, Clock, golden, look_of
@@ -250,6 +250,16 @@ def test_the_rate_follows_the_last_seconds() -> None:
     assert seen[-1] == 0
 
 
+def test_a_secret_in_a_venues_text_is_hidden_also_when_it_becomes_one_later() -> None:
+    redactor = Redactor()
+    clean = Clean(redactor)
+    row = order("a-secret-of-ours", symbol="a-secret-of-ours", extra={"note": ["a-secret-of-ours"]})
+    assert clean(row) is row
+    redactor.learn({"token": "a-secret-of-ours"})
+    assert clean(row) == order("[token]", symbol="[token]", extra={"note": ["[token]"]})
+    assert clean(BOOK) is BOOK
+
+
 # --- keys, freezing, help
 
 
@@ -306,6 +316,20 @@ def test_the_footer_has_what_fits_and_the_latest_words() -> None:
         assert footer.startswith("23:29:02 orders: the conn")
         assert width < 60 or "q quit" in footer
         assert "…" in footer or "(try 1)" in footer
+
+
+def test_marks_ages_and_struck_rows_go_without_any_record() -> None:
+    clock = Clock()
+    table = table_of("balance", [status("balance", "live"), balance("BTC", "1"), balance("ETH", "1")], look_of(clock))
+    table.write([records.Balance(**common(asset="BTC", change="update", total=Decimal(2), received=NOW))])
+    table.write([records.Balance(**common(asset="ETH", change="remove", received=NOW))])
+    assert [line[:1] for line in pressed(table)[3:5]] == ["*", "×"]
+    clock.now += MARKED_MS
+    assert [line[:1] for line in pressed(table)[3:5]] == [" ", "×"]
+    assert pressed(table)[3].endswith("1 s")
+    clock.now += GONE_MS
+    assert pressed(table)[3].endswith("4 s")
+    assert pressed(table)[4] == ""
 
 
 # --- sets of rows

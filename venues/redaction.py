@@ -54,6 +54,11 @@ class Redactor:
     def __init__(self) -> None:
         self._hidden: list[_Hidden] = []
 
+    @property
+    def known(self) -> int:
+        """How many secrets it knows; what had none in it has none as long as this stays the same."""
+        return len(self._hidden)
+
     def learn(self, secrets: Mapping[str, str]) -> None:
         """Secrets by name, to be hidden wherever their values appear from now on, also encoded (URL, JSON, HTML)."""
         for name, value in secrets.items():

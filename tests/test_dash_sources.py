@@ -1,0 +1,307 @@
+"""What a dashboard asks for, on how many sockets, what it says of them, and its recordings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cli.asked import asked_for
+from cli.dash import PANES, run_recorded, venues_with_panes
+from cli.dash_watch import DashWatcher, panes_asked_for
+from cli.errors import USAGE
+from cli.options import StreamRequest
+from cli.output import Words
+from cli.source import Embedded, Source
+from tests.command import environment, mon
+from tests.drawn import NOW
+from tests.samples import LIVE, common, status
+from venues import venue_named
+from venues.connection import SystemClock
+from venues.errors import UsageError, VenueRefused
+from venues.recording import Recording
+from venues.records import SnapshotEnd, Status
+from venues.redaction import Redactor
+from venues.venue import Confirmed, Settings, Subscription
+
+# --- what is asked for
+
+
+def request(venue: str, *symbols: str, **fields: Any) -> StreamRequest:
+    return StreamRequest(venue=venue, symbols=list(symbols), **fields)
+
+
+def test_the_panes_are_those_that_the_venue_has() -> None:
+    for name in venues_with_panes():
+        venue = venue_named(name)
+        _, subscriptions = panes_asked_for(request(name, venue.example.split()[-1], depth=7), None)
+        assert [one.stream for one in subscriptions] == [stream for stream in PANES if stream in venue.streams]
+        for one in subscriptions:
+            assert bool(one.symbols) == (venue.streams[one.stream].symbols != "none")
+            assert one.depth == 7
+
+
+def test_without_a_symbol_only_what_needs_none() -> None:
+    _, subscriptions = panes_asked_for(request("b2trader"), None)
+    assert [one.stream for one in subscriptions] == ["orders", "positions", "balance", "margin"]
+    with pytest.raises(UsageError, match=r"needs a symbol, e\.g\. mon dash nexus SPOT_BTC_USDT"):
+        panes_asked_for(request("nexus"), None)
+
+
+def test_a_venue_without_any_of_the_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = SimpleNamespace(name="hub", streams={"signals": None})
+    monkeypatch.setattr("cli.dash_watch.venue_named", lambda _: hub)
+    with pytest.raises(UsageError, match=r"hub has none of the streams of a dashboard .* it has: signals"):
+        panes_asked_for(request("hub"), None)
+
+
+def test_a_symbol_of_the_wrong_form() -> None:
+    with pytest.raises(UsageError, match="expected a symbol like"):
+        panes_asked_for(request("nexus", "btc"), None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nexus", "SPOT_BTC_USDT"], "stdout is none; for lines take the streams one by one, e.g. mon orders nexus"),
+        (["nowhere"], "expected a venue"),
+        (["nexus", "SPOT_BTC_USDT", "--speed", "2"], "--speed applies to --replay only"),
+    ],
+)  # fmt: skip
+def test_bad_usage(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = mon("dash", *arguments, env=environment(tmp_path))
+    assert done.returncode == USAGE
+    assert said in done.stderr
+    assert not done.stdout
+    assert "Traceback" not in done.stderr
+
+
+# --- sockets
+
+
+class Dials(list[tuple[str, int]]):
+    """The sockets that were opened, by the part of a recording that tells of them."""
+
+    def __call__(self, event: Any) -> None:
+        if type(event).__name__ == "Opened":
+            self.append((event.url, event.line))
+
+
+PATHS = {
+    ("nexus", "SPOT_BTC_USDT"): [""],
+    ("b2trader", "spot.btc_usdt"): ["/marketdata/v5/info", "/frontoffice/ws/v4/account", "/frontoffice/ws/v3/account"],
+}
+
+
+@pytest.mark.parametrize("asked", PATHS)
+def test_sockets_are_shared(asked: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue, subscriptions = panes_asked_for(request(*asked), None)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    dials = Dials()
+    awaited = {one.stream: "live" for one in subscriptions}
+    run(venue, subscriptions, dials, until=lambda states: states == awaited)
+    assert len(dials) == len(PATHS[asked])
+    assert all(any(path in url for url, _ in dials) for path in PATHS[asked])
+
+
+def run(
+    venue: Any, subscriptions: Sequence[Subscription], tap: Any, *, until: Any, apart: bool = True
+) -> Mapping[str, str]:
+    """Runs a source at a simulator until the states of the streams are such."""
+    states: dict[str, str] = {}
+
+    async def go() -> None:
+        source = Source(venue, subscriptions, env="sim", profile=None, retries=None, clock=SystemClock(),
+                        redactor=Redactor(), apart=apart)  # fmt: skip
+
+        def deliver(items: list[Any]) -> None:
+            for item in items:
+                if isinstance(item, Status):
+                    states[item.stream] = item.state
+            if until(states):
+                source.leave()
+
+        async def never(items: list[Any], now: Any) -> None:
+            raise AssertionError
+
+        embedded = Embedded()
+        try:
+            await source.open(embedded, lambda _: None)
+            async with asyncio.timeout(20):
+                await source.run(deliver, deliver_replayed=never, tap=tap)
+        finally:
+            await embedded.close()
+
+    asyncio.run(go())
+    return states
+
+
+HERE, NOT_THERE = ("SPOT_BTC_USDT",), ("SPOT_NO_SUCH",)
+
+
+def test_a_line_that_is_refused_leaves_the_others_on() -> None:
+    """Two sockets of one venue, one for a market that it does not have."""
+    subscriptions = [Subscription("book", HERE), Subscription("trades", NOT_THERE)]
+    wanted = {"book": "live", "trades": "closed"}
+    venue = venue_named("nexus")
+    assert run(venue, subscriptions, None, until=lambda states: states == wanted) == wanted
+    with pytest.raises(VenueRefused):
+        run(venue, subscriptions, None, until=lambda _: False, apart=False)
+
+
+def test_the_end_of_all_lines_is_that_of_the_first() -> None:
+    subscriptions = [Subscription("book", NOT_THERE), Subscription("trades", ("SPOT_NOR_THIS",))]
+    with pytest.raises(VenueRefused, match="SPOT_NO"):
+        run(venue_named("nexus"), subscriptions, None, until=lambda _: False)
+
+
+# --- recordings
+
+
+def recording(file: Path, *, second_ends: bool) -> Path:
+    """Two sockets, one of which is refused; the other goes on."""
+    subscriptions = [{"stream": "trades", "symbols": HERE}, {"stream": "orders", "symbols": ["SPOT_ETH_USDT"]}]
+    header = {"kind": "recording", "version": 1, "venue": "nexus", "url": "wss://v.example"}
+    header |= {"subscriptions": subscriptions}
+    data = {"price": 1.5, "quantity": 2, "side": "BUY"}
+    trade = {"event": "TRADE", "timestamp": NOW, "symbol": "SPOT_BTC_USDT", "data": data}
+    events = [
+        {"kind": "dial", "at": NOW, "mono": 1.0, "draw": 0.5},
+        {"kind": "dial", "at": NOW, "mono": 1.0, "draw": 0.5, "line": 1},
+        {
+            "kind": "failed",
+            "at": NOW,
+            "mono": 1.0,
+            "line": 1,
+            "reason": "no permission",
+            "retry": False,
+            "refused": True,
+        },
+        {"kind": "open", "at": NOW, "mono": 1.0},
+        {"kind": "frame", "at": NOW, "mono": 1.0, "direction": "in", "text": json.dumps(trade)},
+    ]
+    if second_ends:
+        events.append(
+            {"kind": "failed", "at": NOW, "mono": 1.0, "reason": "not you either", "retry": False, "refused": True}
+        )
+    file.write_text("".join(json.dumps(line) + "\n" for line in [header, *events]), encoding="utf-8")
+    return file
+
+
+def play(file: Path, streams: Sequence[str], *, apart: bool) -> list[Any]:
+    opened = Recording(file)
+    wanted = [one for one in opened.header.asked_for() if one.stream in streams]
+    source = Source(venue_named("nexus"), wanted, env=None, profile=None, retries=None, clock=SystemClock(),
+                    redactor=Redactor(), recording=opened, apart=apart)  # fmt: skip
+    came: list[Any] = []
+
+    async def take(items: list[Any], now: Any) -> None:
+        came.extend(items)
+
+    async def go() -> None:
+        await source.open(Embedded(), lambda _: None)
+        await source.run(lambda _: None, deliver_replayed=take)
+
+    asyncio.run(go())
+    return came
+
+
+def told(items: list[Any]) -> list[tuple[str, str]]:
+    return [(item.stream, item.state) if isinstance(item, Status) else (type(item).__name__, "") for item in items]
+
+
+def test_a_replay_goes_on_where_the_dashboard_went_on(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    came = told(play(file, ["trades", "orders"], apart=True))
+    assert ("orders", "closed") in came
+    assert came[-1] == ("Trade", "")
+    with pytest.raises(VenueRefused, match="no permission"):
+        play(recording(tmp_path / "r.jsonl", second_ends=True), ["trades", "orders"], apart=True)
+
+
+def test_one_stream_of_a_recording_of_several(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    assert {name for name, _ in told(play(file, ["trades"], apart=True))} == {"trades", "Trade"}
+
+
+def test_the_panes_of_a_recording(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    _, subscriptions = panes_asked_for(request("nexus", replay=file), Recording(file))
+    assert [(one.stream, one.symbols) for one in subscriptions] == [("trades", HERE), ("orders", ("SPOT_ETH_USDT",))]
+    with pytest.raises(UsageError, match="is a recording of nexus, not of b2trader"):
+        panes_asked_for(request("b2trader", replay=file), Recording(file))
+    with pytest.raises(UsageError, match="is a recording of SPOT_BTC_USDT"):
+        panes_asked_for(request("nexus", "SPOT_SOL_USDT", replay=file), Recording(file))
+
+
+def test_lines_are_of_one_stream(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    env = environment(tmp_path)
+    several = mon("replay", str(file), "--speed", "max", env=env)
+    assert several.returncode == USAGE
+    assert "is a recording of trades, orders; take one of them, e.g. mon trades nexus --replay" in several.stderr
+
+
+def test_a_stream_of_such_a_recording_has_its_own_symbols(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    asked = request("nexus", replay=file)
+    asked.stream = "orders"
+    assert asked_for(asked, Recording(file))[1].symbols == ("SPOT_ETH_USDT",)
+
+
+def test_options_that_do_not_apply_to_a_dashboard(tmp_path: Path) -> None:
+    file = recording(tmp_path / "r.jsonl", second_ends=False)
+    for option, value in {"once": True, "count": 3, "every": 1000, "interval": "1m", "numbers": "string"}.items():
+        with pytest.raises(UsageError, match=f"--{option} does not apply to a dashboard"):
+            run_recorded(file, "nexus", {option: value})
+
+
+# --- what is said
+
+
+def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is confirmed is fresh, an empty state is an answer, and what a symbol would add is said."""
+    venue, subscriptions = panes_asked_for(request("b2trader"), None)
+    watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
+
+    async def go() -> None:
+        watcher._as_table = True
+        watcher._loop = asyncio.get_running_loop()
+        watcher._open_output(Settings(url="wss://v.example"))
+        assert not watcher._data_seen
+        watcher._deliver([SnapshotEnd(**common(stream="orders", count=0))])
+        assert watcher._data_seen
+        shown = watcher._table
+        shown.write([("orders", LIVE["orders"]), ("balance", LIVE["balance"])])
+        watcher._on_confirmed(Confirmed("balance"))
+        assert shown._panes["balance"]._latest > NOW
+        assert shown._panes["orders"]._latest < NOW
+        assert "with a symbol there is more: book" in shown._notice[1]
+        watcher._output.finish()
+        await watcher._output_ended.wait()
+
+    asyncio.run(go())
+    assert "─3 balance" in capfd.readouterr().out
+
+
+def test_what_happens_to_a_socket_is_said_once() -> None:
+    venue, subscriptions = panes_asked_for(request("b2trader", "spot.btc_usdt"), None)
+    watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
+    said: list[str] = []
+    watcher._say_seldom = lambda kind, text: said.append(text)  # type: ignore[method-assign]
+    for stream in ("orders", "positions"):
+        watcher._on_status(status(stream, "reconnecting", reason="lost", attempt=1, retry_in_ms=900))
+    for stream in ("balance", "margin"):
+        watcher._on_status(status(stream, "closed", reason="no permission"))
+    watcher._on_status(status("orders", "live", reason="partial: changes since 14:02"))
+    watcher._on_status(status("book", "stale", reason="gap"))
+    assert said == [
+        "orders, positions: lost; trying again in 0.9 s (try 1)",
+        "balance, margin: no permission; this is final",
+        "book is stale: gap",
+    ]

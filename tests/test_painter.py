@@ -1,0 +1,142 @@
+"""What is written to a terminal: only what changed, and nothing that stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from cli.painter import BEGIN, END, Ink, Painter
+
+
+class Screen:
+    """A painter, and what a terminal makes of what it writes."""
+
+    def __init__(self, width: int = 20, height: int = 4) -> None:
+        self.size = (width, height)
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.painter = Painter(self.writer, Ink("256", color=True))
+        self.screen = pyte.Screen(width, height)
+        self.stream = pyte.ByteStream(self.screen)
+
+    def paint(self, *lines: str | Text) -> str:
+        self.painter.paint([Text(line) if isinstance(line, str) else line for line in lines], self.size)
+        return self.written()
+
+    def written(self) -> str:
+        try:
+            data = os.read(self.reader, 65536)
+        except BlockingIOError:
+            return ""
+        self.stream.feed(data)
+        return data.decode()
+
+    def shown(self) -> list[str]:
+        return [line.rstrip() for line in self.screen.display]
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    made = Screen()
+    yield made
+    made.close()
+
+
+def test_only_lines_that_changed_are_written_in_one_synchronized_update(screen: Screen) -> None:
+    first = screen.paint("one", "two", "three", "four")
+    assert first.startswith(BEGIN)
+    assert first.endswith(END)
+    assert screen.paint("one", "two", "three", "four") == "", "nothing when nothing changed"
+    changed = screen.paint("one", "2", "three", "four")
+    assert "2" in changed
+    assert "three" not in changed
+    assert screen.shown() == ["one", "2", "three", "four"]
+    styled = Text.assemble("th", ("ree", "bold"))
+    assert "ree" in screen.paint("one", "2", styled, "four"), "another style is another line"
+    assert "three" in screen.paint("one", "2", Text("three", style="dim"), "four")
+
+
+def test_shorter_lines_and_fewer_leave_nothing_behind(screen: Screen) -> None:
+    screen.paint("x" * 20, "y" * 20, "z", "z")
+    screen.paint("x", "y" * 20)
+    assert screen.shown() == ["x", "y" * 20, "", ""]
+
+
+def test_a_line_as_wide_as_the_screen_keeps_its_last_character(screen: Screen) -> None:
+    screen.paint("a")
+    screen.paint("x" * 19 + "!")
+    assert screen.shown()[0] == "x" * 19 + "!"
+    assert "\x1b[K" not in screen.paint("y" * 20)
+
+
+def test_another_size_is_drawn_anew(screen: Screen) -> None:
+    screen.paint("one", "two")
+    screen.size = (21, 4)
+    again = screen.paint("one", "two")
+    assert "\x1b[2J" in again
+    assert "one" in again
+    screen.painter.forget()
+    assert "one" in screen.paint("one", "two")
+
+
+def test_leaving_and_taking_again(screen: Screen) -> None:
+    screen.painter.leave()
+    assert screen.written() == "", "nothing was taken"
+    screen.paint("one")
+    assert screen.painter.is_up
+    screen.painter.leave()
+    assert screen.written().endswith("\x1b[?7h\x1b[?25h\x1b[?1049l")
+    screen.painter.leave()
+    assert screen.written() == ""
+    assert "\x1b[?1049h" in screen.paint("one")
+    assert screen.shown()[0] == "one"
+
+
+def fill(descriptor: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, b"x" * 4096)
+
+
+def test_a_terminal_that_takes_nothing_more_is_not_waited_for(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.painter.LEAVE_WITHIN", 0.01)
+    screen.paint("one")
+    os.set_blocking(screen.writer, False)
+    fill(screen.writer)
+    os.set_blocking(screen.writer, True)
+    screen.painter.leave()
+
+
+def test_colours_as_many_as_the_terminal_has() -> None:
+    line = Text("x", style="bold color(33)")
+    assert Ink("256", color=True).drawn(line) == "\x1b[1;38;5;33mx\x1b[0m"
+    assert Ink("standard", color=True).drawn(line).startswith("\x1b[1;")
+    assert Ink("256", color=False).drawn(line) == "\x1b[1mx\x1b[0m"
+    assert Ink(None, color=False).drawn(line) == "x"
+
+
+LINES = st.lists(st.text("ab 漢▲", max_size=9), min_size=1, max_size=4)
+
+
+@given(st.lists(LINES, min_size=1, max_size=8))
+def test_the_screen_shows_the_last_frame_whatever_was_before(frames: list[list[str]]) -> None:
+    screen = Screen()
+    try:
+        for frame in frames:
+            screen.paint(*frame)
+        last = frames[-1]
+        shown = [line.rstrip() for line in screen.screen.display]
+        assert shown == [line.rstrip() for line in last] + [""] * (4 - len(last))
+    finally:
+        screen.close()
