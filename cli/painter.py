@@ -99,14 +99,18 @@ class Painter:
         """Draw everything anew, e.g. after something else has written on the screen."""
         self._size = (0, 0)
 
+    def unblock(self) -> None:
+        """Let a terminal go on that somebody has stopped with Ctrl-S; whoever waits in `paint` goes on too."""
+        if self._up and termios is not None:
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcflow(self._descriptor, termios.TCOOFF)  # Linux starts only what was stopped in this way
+                termios.tcflow(self._descriptor, termios.TCOON)
+
     def leave(self) -> None:
         """Back to the normal screen; a terminal that takes nothing more is not waited for."""
         if not self._up:
             return
         self._up = False
-        if termios is not None:
-            with contextlib.suppress(OSError, termios.error):
-                termios.tcflow(self._descriptor, termios.TCOON)  # somebody may have pressed Ctrl-S
         with contextlib.suppress(OSError):
             if select.select([], [self._descriptor], [], LEAVE_WITHIN)[1]:
                 os.write(self._descriptor, LEAVE.encode())

@@ -13,7 +13,7 @@ from cli import cells, config, terminal
 from cli.grid import fit_line
 from cli.keys import in_foreground
 from cli.output import STDOUT, write_all
-from cli.painter import Ink, Painter
+from cli.painter import LEAVE_WITHIN, Ink, Painter
 from venues.records import Status
 
 if TYPE_CHECKING:
@@ -74,9 +74,14 @@ class Table:
 
     def restore(self) -> None:
         """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
-        with self._drawing:
+        self._painter.unblock()
+        is_ours = self._drawing.acquire(timeout=LEAVE_WITHIN)  # a terminal that hangs is not waited for
+        try:
             self._painter.leave()
             self._dirty = True
+        finally:
+            if is_ours:
+                self._drawing.release()
 
     # --- in the output thread
 

@@ -251,6 +251,18 @@ def test_ctrl_z_and_fg_in_a_shell(show: Callable[..., Terminal], tmp_path: Path)
     left_well(terminal)
 
 
+def test_a_terminal_that_was_stopped_with_ctrl_s(show: Callable[..., Terminal]) -> None:
+    terminal = show(*BOOK)
+    terminal.until(lambda: "spread" in terminal.text())
+    terminal.press("\x13")
+    size = -1
+    while size != (size := len(terminal.raw)):
+        terminal.read(0.5)
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.ended() == 143
+    left_well(terminal)
+
+
 def test_without_a_keyboard(show: Callable[..., Terminal]) -> None:
     """stdin is at its end: no keys, and no busy loop."""
     with open(os.devnull, "rb") as nothing:
