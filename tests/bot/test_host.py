@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cli.bot import host
+from cli.bot import host, lag
 from cli.bot.plan import market_named
 from cli.bot.request import BotRequest
 from cli.bot.speech import LogLines
@@ -210,6 +210,12 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
     heard: list[tuple[str, Any]] = []
 
     class Follower:
+        async def open(self, *_: Any) -> None:
+            heard.append(("open", None))
+
+        async def close(self, patience: float, *, hurried: bool) -> None:
+            heard.append(("close", hurried))
+
         def signal(self, signal: Any) -> None:
             heard.append(("signal", signal.size))
 
@@ -435,8 +441,8 @@ def test_live_at_two_venues_at_once(runs: Runs) -> None:
 def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "RUNS_LONG", 0.2)
-    monkeypatch.setattr(host, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(lag, "RUNS_LONG", 0.2)
+    monkeypatch.setattr(lag, "LOOK_EVERY", 0.1)
     monkeypatch.setattr(host, "LAST_WORDS_WITHIN", 0.1)
     source = HEAD + (
         "import os, signal, threading, time\n"
