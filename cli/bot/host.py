@@ -30,6 +30,7 @@ from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.output import ReaderGone, Words
 from cli.source import Embedded, Source
 from cli.statuses import in_words
+from venues.addresses import is_loopback
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
 from venues.records import Candle, Quote, Record, Signal, Status, Trade
@@ -151,7 +152,7 @@ class Host:
                 await self._follower.open(self._embedded, self._voice, self._end)
             label = next((label for label in self._runner.labels.values() if label is not None), None)
             await self._serve(bot)
-            feed = None if self._server is None else self._redactor.text(self._server.feed_url)
+            feed = None if self._server is None else self._server.shown_feed_url
             self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed)
             self._outlet.take_terminal(stack, self._stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
@@ -242,17 +243,26 @@ class Host:
         from cli.bot.server import BotServer
 
         host, port = self._request.listen or ("127.0.0.1", 0)
-        configured = config.set_by_variable("bot", None, "token")
-        token = secrets.token_urlsafe(24) if configured is None else str(configured.value)
-        if configured is not None:
-            self._redactor.learn({"token": token})
+        configured = config.load().bot_token()
+        token = secrets.token_urlsafe(24) if configured is None else await self._configured_token(configured)
         self._server = BotServer(host, port, token, bot.routes, self._call_begun, self._voice.say, self._report)
         await self._server.start()
-        where = f"the bot's feed: {self._server.feed_url}\nits webhooks: {self._server.webhook_url}/…"
         if configured is None:
-            self._words.error(where)  # also for who wants quiet: nobody else knows the token
+            self._words.error(f"the bot's token: {token}")  # also for who wants quiet: nobody else knows it
         else:
-            self._words.say(self._redactor.text(f"{where}\nthe token is the one set in {configured.origin}"))
+            self._words.say(f"the bot's token: the one set as {configured.origin}")
+        self._words.say(f"its feed: {self._server.shown_feed_url}")
+        if not is_loopback(f"ws://[{host}]" if ":" in host else f"ws://{host}"):
+            self._words.say("whoever can listen on the network between a reader and this machine can see the token")
+        names = [f"{method} {name}" for method, name in bot.routes] or ["none: the script has no @http.route"]
+        self._words.say(f"its webhooks: {self._server.shown_webhook_url}/NAME ({', '.join(names)})")
+
+    async def _configured_token(self, source: config.Source) -> str:
+        from cli.credentials import obtain
+
+        token = await asyncio.to_thread(obtain, "token", source)
+        self._redactor.learn({"token": token})
+        return token
 
     def _set_timers(self) -> None:
         if self._request.duration is not None:

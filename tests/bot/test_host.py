@@ -545,7 +545,7 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
         (url,) = [
             line.partition("webhooks: ")[2] for text in said for line in text.splitlines() if "webhooks: " in line
         ]
-        base = url.split("/trading/")[0] + "/trading/signal/a-token-of-no-value"
+        base = url.partition("/NAME")[0].replace("TOKEN", "a-token-of-no-value")
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{base}/thread") as answer:
                 assert await answer.json() == {"data": True}
