@@ -181,8 +181,7 @@ class HubRelay:
         """
         if self._work is None or self._sender is None:
             return
-        if hurried or not self._sender.is_ready:
-            self._closing = True
+        self._closing = hurried
         if not self._closing or self._under_way is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -194,8 +193,9 @@ class HubRelay:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._idle.wait()
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        work, self._work = self._work, None
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
         await self._sender.close()
         self._say_what_is_left()
 

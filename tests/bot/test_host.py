@@ -238,6 +238,7 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
     request = BotRequest(path, replay=quotes_and_trades(tmp_path / "r.jsonl"), speed=math.inf, output="jsonl")
     asyncio.run(host.Host(request, Words(), Redactor(), follower=Follower()).run())
     assert [what for what in heard if what[0] != "signal"] == [
+        ("open", None),
         ("quote", 99),
         ("trade", Decimal("100.5")),
         ("quote", Decimal("99.5")),
@@ -245,6 +246,7 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
         ("trade", 102),
         ("quote", 101),
         ("trade", 103),
+        ("close", False),
     ]
     assert heard.count(("signal", Decimal("0.5"))) == 3
 
