@@ -95,11 +95,6 @@ class Sender:
         self._changed = asyncio.Event()
         self._underway: list[_Underway] = []
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a connection right now."""
-        return self._ready
-
     async def ready(self) -> None:
         """Connect, and wait for it as long as it takes; also for the connection after one that was lost.
 

@@ -11,7 +11,6 @@ from cli.bot.relay import Market, Relay, position_of
 from cli.sender import Sender
 from cli.source import access_to
 from venues import venue_named
-from venues.errors import MonError
 from venues.nbt_send import KINDS
 from venues.venue import Subscription
 
@@ -140,7 +139,7 @@ class HubRelay:
                 outstanding = self._relay.outstanding()  # anew, with the prices and wishes of now
                 if outstanding and not self._closing:
                     await self._send(sender, outstanding[0])
-        except MonError as error:
+        except Exception as error:  # also a fault of ours: nobody must believe that signals still go out
             end(error)
         finally:
             self._idle.set()

@@ -151,7 +151,7 @@ def test_what_may_have_arrived_or_not_ends_the_relay_of_its_market_alone(relayin
 def test_after_a_lost_connection_only_the_latest_wish_goes_out(relaying: Any) -> None:
     async def scenario() -> Running:
         async with relaying() as relay:
-            await relay.until(lambda: relay._sender.is_ready)
+            await relay.until(lambda: relay._sender._ready)
             relay._sender._on_status(  # as the driver tells it
                 type("S", (), {"state": "reconnecting", "reason": "away", "retry_in_ms": 1, "attempt": 1})
             )
@@ -189,7 +189,7 @@ def test_what_was_refused_is_not_sent_again_at_once_but_another_wish_is(
 def test_what_is_marked_or_is_no_position_is_not_relayed_and_said(relaying: Any) -> None:
     async def scenario() -> Running:
         async with relaying() as relay:
-            await relay.until(lambda: relay._sender.is_ready)
+            await relay.until(lambda: relay._sender._ready)
             await relay.wants("0.5", extra={"stale": True})
             await relay.wants("0.5", extra={"behind_ms": 1500})
             for _ in range(3):
