@@ -11,7 +11,7 @@ import secrets
 import signal
 from typing import TYPE_CHECKING, Any
 
-from cli import cells, config
+from cli import cells
 from cli.bot import history
 from cli.bot.faults import script_traceback
 from cli.bot.jobs import Job, Jobs
@@ -30,7 +30,6 @@ from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
 from cli.output import ReaderGone, Words
 from cli.source import Embedded, Source
 from cli.statuses import in_words
-from venues.addresses import is_loopback
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
 from venues.records import Candle, Quote, Record, Signal, Status, Trade
@@ -151,9 +150,9 @@ class Host:
             if self._follower is not None:
                 await self._follower.open(self._embedded, self._voice, self._end)
             label = next((label for label in self._runner.labels.values() if label is not None), None)
-            await self._serve(bot)
-            feed = None if self._server is None else self._server.shown_feed_url
-            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed)
+            token = await self._serve(bot)
+            feed = None if self._server is None else self._server.shown_feed_url.partition("?")[0]
+            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed, token)
             self._outlet.take_terminal(stack, self._stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
             self._set_timers()
@@ -236,32 +235,24 @@ class Host:
         for path in self._request.history:
             await history.fill(path, self.candles, self._voice.say, env=label, now_ms=now_ms)
 
-    async def _serve(self, bot: Bot) -> None:
-        """The bot's own feed and webhooks: where they are asked for, or where the script has routes."""
+    async def _serve(self, bot: Bot) -> str | None:
+        """The bot's own feed and webhooks: where they are asked for, or where the script has routes.
+
+        A token of our own making is returned, since only we know it.
+        """
         if self._request.listen is None and (not bot.routes or self._recording is not None):
-            return
-        from cli.bot.server import BotServer
+            return None
+        from cli.bot.serving import serve
 
-        host, port = self._request.listen or ("127.0.0.1", 0)
-        configured = config.load().bot_token()
-        token = secrets.token_urlsafe(24) if configured is None else await self._configured_token(configured)
-        self._server = BotServer(host, port, token, bot.routes, self._call_begun, self._voice.say, self._report)
-        await self._server.start()
-        if configured is None:
-            self._words.error(f"the bot's token: {token}")  # also for who wants quiet: nobody else knows it
-        else:
-            self._words.say(f"the bot's token: the one set as {configured.origin}")
-        self._words.say(f"its feed: {self._server.shown_feed_url}")
-        if not is_loopback(f"ws://[{host}]" if ":" in host else f"ws://{host}"):
-            self._words.say("whoever can listen on the network between a reader and this machine can see the token")
-        names = [f"{method} {name}" for method, name in bot.routes] or ["none: the script has no @http.route"]
-        self._words.say(f"its webhooks: {self._server.shown_webhook_url}/NAME ({', '.join(names)})")
-
-    async def _configured_token(self, source: config.Source) -> str:
-        from cli.credentials import obtain
-
-        token = await asyncio.to_thread(obtain, "token", source)
-        self._redactor.learn({"token": token})
+        self._server, token = await serve(
+            bot,
+            self._request.listen or ("127.0.0.1", 0),
+            call=self._call_begun,
+            report=self._report,
+            voice=self._voice,
+            words=self._words,
+            redactor=self._redactor,
+        )
         return token
 
     def _set_timers(self) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import threading
 import time
@@ -559,3 +560,26 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
     asyncio.run(asyncio.wait_for(scenario(), 30))
     assert any("an exception in a webhook (id " in text and "SystemExit" in text for text in said)
     assert not any("a-token-of-no-value" in text for text in said)
+
+
+def test_a_random_token_is_printed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> None:
+    monkeypatch.delenv("MON_BOT_TOKEN", raising=False)
+    source = HEAD + "class Signals(Link):\n  @http.route\n  def get_a(self, data): pass\n"
+    said = runs(source, listen=("127.0.0.1", 0), duration=1, quiet=True).said
+    (token,) = re.findall("the bot's token: (.+)", said)
+    assert (len(token), said.count(token)) == (32, 1)
+    assert re.search(r"its feed: ws://127.0.0.1:\d+/stream\?token=TOKEN\n", said)
+    assert re.search(r"its webhooks: http://127.0.0.1:\d+/trading/signal/TOKEN/NAME \(GET a\)\n", said)
+
+
+def test_a_configured_token_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> None:
+    monkeypatch.delenv("MON_BOT_TOKEN", raising=False)
+    file = tmp_path / "mon.toml"
+    file.write_text('[bot]\ntoken = "a-token-of-no-value"\n', encoding="utf-8")
+    file.chmod(0o600)
+    monkeypatch.setenv("MON_CONFIG", str(file))
+    source = HEAD + "class Signals(Link):\n  def on_start(self): logger.info('a-token-of-no-value')\n"
+    said = runs(source, listen=("0.0.0.0", 0), duration=1).said
+    assert f"the bot's token: the one set as token under [bot] in {file}" in said
+    assert "a-token-of-no-value" not in said
+    assert "can see the token" in said
