@@ -72,6 +72,9 @@ TEMPLATE = """\
 [venues.profitview]
 # api_key_command = ["pass", "show", "profitview"]
 
+[bot]                          # the token of a bot's own feed and webhooks; a random one without it
+# token_command = ["pass", "show", "bot"]
+
 # Another account, chosen with --profile second:
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]
@@ -219,6 +222,10 @@ class Config:
             if source is not None:
                 return source
         return None
+
+    def bot_token(self) -> Source | None:
+        """Where the token of a bot's own feed and webhooks comes from; None when it is set nowhere."""
+        return set_by_variable("bot", None, "token") or self._from_table(self.data.get("bot", {}), "bot", "token")
 
     def proxy(self, url: str) -> str | None:
         """The proxy for an address, from the config file or the environment; none for this machine itself.
@@ -398,6 +405,7 @@ def shown(config: Config) -> str:
     redactor = Redactor()
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
     known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
+    known[variable("bot", None, "token")] = "token"
     venues = [venue_named(name) for name in VENUES]
     plain = {"url"} | {name for venue in venues for name in venue.values}
     plain -= {name for venue in venues for name in venue.secrets}

@@ -12,12 +12,15 @@ from venues import VENUES, venue_named
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
-    from cli.config import Config
+    from cli.config import Config, Source
     from venues.venue import Venue
 
 
 def check(config: Config) -> tuple[list[str], bool]:
-    """For each venue and environment: what is set, from where, what is missing. True when nothing set is broken."""
+    """For each venue and environment, and for bots: what is set, from where, what is missing.
+
+    True when nothing set is broken.
+    """
     state = "" if config.path.exists() else " (not there; mon config init makes it)"
     lines = [config.missing_words() if config.missing else f"config file: {config.path}{state}"]
     sound = not config.missing
@@ -38,6 +41,11 @@ def check(config: Config) -> tuple[list[str], bool]:
         for name in tables.get("venues", {}):
             if name not in VENUES:
                 lines.append(f"[{prefix}venues.{name}] is for a venue that this mon does not have")
+    token = config.bot_token()
+    if token is not None:
+        found, fine = _check_secret("token", token)
+        lines += ["bot", f"  {found}"]
+        sound = sound and fine
     return lines, sound
 
 
@@ -81,15 +89,18 @@ def _check_values(
             needed_for = "" if len(needed) == len(venue.streams) else f"; only {', '.join(needed)} need it"
             found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file{needed_for})", True))
             continue
-        try:
-            if source.kind == "command":
-                program = words_of(source)[0]
-                if shutil.which(program) is None:
-                    raise SetupError(f"cannot run {program} ({source.origin}): no such program")
-                found.append((f"{name}: from {source.origin} (not run)", True))
-            else:
-                obtain(name, source)
-                found.append((f"{name}: set, from {source.origin}", True))
-        except SetupError as error:
-            found.append((f"{name}: {error}", False))
+        found.append(_check_secret(name, source))
     return found
+
+
+def _check_secret(name: str, source: Source) -> tuple[str, bool]:
+    try:
+        if source.kind == "command":
+            program = words_of(source)[0]
+            if shutil.which(program) is None:
+                raise SetupError(f"cannot run {program} ({source.origin}): no such program")
+            return f"{name}: from {source.origin} (not run)", True
+        obtain(name, source)
+        return f"{name}: set, from {source.origin}", True
+    except SetupError as error:
+        return f"{name}: {error}", False

@@ -8,7 +8,7 @@ from venues import VENUES, venue_named
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from venues.venue import Venue
@@ -24,7 +24,7 @@ def check_shape(path: Path, data: Mapping[str, Any]) -> None:
     Raises:
         SetupError: something is unknown, or of the wrong kind; says what, never its value.
     """
-    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy", "screen"})
+    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy", "screen", "bot"})
     screen = _table(path, data, "screen")
     _refuse_unknown(path, "screen.", screen, set(SCREEN))
     for name in screen:
@@ -32,6 +32,7 @@ def check_shape(path: Path, data: Mapping[str, Any]) -> None:
             raise SetupError(f"expected text as {name} under [screen] in {path}, got {_kind(screen[name])}")
     if not isinstance(data.get("proxy", ""), str):
         raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
+    _check_texts(path, "bot.", _table(path, data, "bot"), (), ["token"], example="bot")
     scopes = [("", data)]
     for name, profile in _table(path, data, "profiles").items():
         if not isinstance(profile, dict):
@@ -55,8 +56,21 @@ def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set
     """What a venue, or one of its environments, may have; a secret in one way only, or which it is would be a guess."""
     if not isinstance(table, dict):
         raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {_kind(table)}")
-    ways = {name: [name + suffix for suffix in KINDS] for name in venue.secrets}
-    _refuse_unknown(path, prefix, table, {"url", *venue.values, *tables}.union(*ways.values()))
+    _check_texts(path, prefix, table, {"url", *venue.values, *tables}, venue.secrets, example=venue.name)
+
+
+def _check_texts(
+    path: Path,
+    prefix: str,
+    table: Mapping[str, Any],
+    others: Collection[str],
+    secrets: Collection[str],
+    *,
+    example: str,
+) -> None:
+    """An address and secrets, each in one way; `others` is what else there may be."""
+    ways = {name: [name + suffix for suffix in KINDS] for name in secrets}
+    _refuse_unknown(path, prefix, table, set(others).union(*ways.values()))
     for keys in ways.values():
         if len(given := [key for key in keys if key in table]) > 1:
             raise SetupError(f"expected one of {' and '.join(given)} under [{prefix[:-1]}] in {path}, got both")
@@ -67,9 +81,7 @@ def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set
             raise SetupError(f"expected text as {place}, got {_kind(value)}")
         if key.endswith("_command") and not (is_words(value) and value[0]):
             got = "another list" if isinstance(value, list) else _kind(value)
-            raise SetupError(
-                f'expected a list of words, such as ["pass", "show", "{venue.name}"], as {place}, got {got}'
-            )
+            raise SetupError(f'expected a list of words, such as ["pass", "show", "{example}"], as {place}, got {got}')
 
 
 def is_words(value: Any) -> bool:

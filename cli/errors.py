@@ -11,7 +11,7 @@ SETUP = 3
 REFUSED = 4
 UNREACHABLE = 5
 NO_DATA = 6
-HUNG_UP = 129  # the terminal was closed, so nobody sees it
+HUNG_UP = 129
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143
@@ -24,6 +24,7 @@ EXIT_CODES = {
     REFUSED: "refused by the venue: credential, permission, unknown symbol or account",
     UNREACHABLE: "venue unreachable, closed for good, or connection lost and retries used up",
     NO_DATA: "no data in time",
+    HUNG_UP: "the terminal of a table was closed (HUP)",
     INTERRUPTED: "Ctrl-C",
     PIPE_CLOSED: "the reader closed the pipe",
     TERMINATED: "TERM",

@@ -35,7 +35,7 @@ ARRIVED_WITHIN = 12.0  # seconds for the answer to the ping behind a command; th
 class Outcome:
     """What became of a command. `sent` None: it may have arrived, and nobody knows. `code` is an exit code.
 
-    `final`: no other command has a chance.
+    `refused`: it arrived, and was not taken. `final`: no other command has a chance.
     """
 
     sent: bool | None
@@ -44,6 +44,7 @@ class Outcome:
     acknowledged: bool = False
     answered: tuple[Any, ...] = ()
     final: bool = False
+    refused: bool = False
 
 
 @dataclass(eq=False)
@@ -94,6 +95,18 @@ class Sender:
         self._changed = asyncio.Event()
         self._underway: list[_Underway] = []
 
+    async def ready(self) -> None:
+        """Connect, and wait for it as long as it takes; also for the connection after one that was lost.
+
+        Raises:
+            MonError: there will be none any more.
+        """
+        self._start()
+        while not self._ready:
+            if self._ended is not None:
+                raise self._ended
+            await self._wait(self._changed, None)
+
     async def send(self, command: Command, timeout: float) -> Outcome:
         """Send it once, as soon as there is a connection; `timeout` in seconds for that."""
         deadline = asyncio.get_running_loop().time() + timeout
@@ -127,9 +140,12 @@ class Sender:
 
     # --- waiting
 
-    async def _until_ready(self, deadline: float, timeout: float) -> Outcome | None:
+    def _start(self) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._run())
+
+    async def _until_ready(self, deadline: float, timeout: float) -> Outcome | None:
+        self._start()
         while not self._ready:
             if self._ended is not None:
                 words = self._redactor.text(str(self._ended))
@@ -148,7 +164,7 @@ class Sender:
             receipt = underway.receipt
             if receipt is not None and receipt.refused is not None:
                 words = self._redactor.text(receipt.refused)
-                return Outcome(True, f"{self._venue} refused it: {words}", REFUSED)
+                return Outcome(True, f"{self._venue} refused it: {words}", REFUSED, refused=True)
             if receipt is not None:
                 answered = tuple(map(self._redactor.value, receipt.answered))
                 return Outcome(True, acknowledged=True, answered=answered)
@@ -166,8 +182,8 @@ class Sender:
         return Outcome(None, f"it may have been sent or not: {why}; find out before you send it again", UNREACHABLE)
 
     @staticmethod
-    async def _wait(event: asyncio.Event, deadline: float) -> bool:
-        """Whether anything has changed by then."""
+    async def _wait(event: asyncio.Event, deadline: float | None) -> bool:
+        """Whether anything has changed by then; None for as long as it takes."""
         event.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):

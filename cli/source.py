@@ -54,10 +54,12 @@ async def access_to(
     say: Callable[[str], None],
     *,
     streams: Collection[str] = (),
+    by_hand: bool = True,
 ) -> config.Access:
     """Where a venue is and what is configured for it; starts the simulator where it is the venue.
 
-    `streams`: what it is for; where all of them are public, no secret is needed.
+    `streams`: what it is for; where all of them are public, no secret is needed. `by_hand`: an address that the user
+    has set comes before the simulator.
 
     Raises:
         SetupError: something is missing or cannot be used.
@@ -65,9 +67,9 @@ async def access_to(
     configured = config.load()
     if env != config.SIM:
         return configured.access(venue, env, profile, streams)
-    by_hand = configured.address_by_hand(venue, None, profile)
-    if by_hand is not None:
-        say(f"the address set as {by_hand.origin} comes before --env sim")
+    set_by_hand = configured.address_by_hand(venue, None, profile) if by_hand else None
+    if set_by_hand is not None:
+        say(f"the address set as {set_by_hand.origin} comes before --env sim")
         return configured.access(venue, None, profile, streams)
     simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)

@@ -629,6 +629,36 @@ def test_show_is_harmless_and_toml(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+def test_the_token_of_bots_is_a_secret_like_any(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = home / "token"
+    file.write_text(f"{SECRET}\n", encoding="utf-8")
+    source = write(f'[bot]\ntoken_file = "{file}"\n').bot_token()
+    assert source is not None
+    assert credentials.obtain("token", source) == SECRET
+    assert source.origin == f"token_file under [bot] in {home / 'mon.toml'}"
+    assert write("").bot_token() is None
+    assert f'"{file}"' in shown(f'[bot]\ntoken_file = "{file}"\n', monkeypatch)
+    hidden = shown('[bot]\ntoken = "s3cret"\n', monkeypatch, MON_BOT_TOKEN="fr0m-a-variable")
+    assert "s3cret" not in hidden
+    assert "fr0m" not in hidden
+    assert "# MON_BOT_TOKEN is set (hidden)" in hidden
+    set_by_variable = write('[bot]\ntoken = "s3cret"\n').bot_token()
+    assert set_by_variable is not None
+    assert set_by_variable.origin == "MON_BOT_TOKEN"
+    assert checked("")[0].endswith("bot\n  token: set, from MON_BOT_TOKEN")
+    monkeypatch.delenv("MON_BOT_TOKEN")
+    broken, sound = checked(f'[bot]\ntoken_file = "{home / "none"}"\n')
+    assert not sound
+    assert "  token: cannot read the token from" in broken
+    for text, said in (
+        ('[bot]\nkey = "x"', "expected token, token_command, token_file under [bot]"),
+        ("[bot]\ntoken = 1", "expected text as token under [bot]"),
+        ('[bot]\ntoken = "a"\ntoken_file = "b"', "expected one of token and token_file under [bot]"),
+        ("bot = 1", "expected a table [bot]"),
+    ):
+        assert said in refused(text)
+
+
 def checked(text: str) -> tuple[str, bool]:
     lines, sound = config_check.check(write(text))
     return "\n".join(lines), sound

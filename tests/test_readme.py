@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from cli.errors import EXIT_CODES
 from cli.options import StreamRequest
@@ -20,6 +21,10 @@ from venues.records import AnyRecord
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+# A script begins with a comment that has its name.
+SCRIPTS = {
+    name: f"# {name}{text}" for name, text in re.findall(r"```python\n# ([a-z]+\.py)(.*?)```", README, re.DOTALL)
+}
 # These two are what .ci/run itself runs: the first needs the package index, the second would run this test again.
 RUN_BY_CI = BLOCKS[:2]
 
@@ -41,6 +46,8 @@ def test_ci_runs_the_first_two_commands() -> None:
 @pytest.mark.parametrize("block", BLOCKS[2:], ids=lambda block: block.strip().splitlines()[-1][:50])
 def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
     """Run as it stands, with the venue's address set to the simulator; what does not end is ended with Ctrl-C."""
+    for name, text in SCRIPTS.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     script = re.sub(r"^export MON_NEXUS_CLIENT_KEY=.*$", ":", block, flags=re.MULTILINE)
     process = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -83,6 +90,21 @@ def test_options() -> None:
     told = {name for row in rows_of("Options") for name in re.findall(r"--([a-z-]+)", row[0])}
     fields = StreamRequest.__dataclass_fields__
     assert told == {name.replace("_", "-") for name in fields if name not in ("venue", "symbols", "stream")}
+
+
+def test_options_of_bots() -> None:
+    from cli.bot.command import app
+
+    told = [name for row in rows_of("Signal bots") for name in re.findall(r"--([a-z-]+)", row[0])]
+    command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
+    options = {max(parameter.opts, key=len) for parameter in command.params if parameter.param_type_name == "option"}
+    assert sorted(f"--{name}" for name in told) == sorted(options - {"--help"})
+
+
+def test_every_script_is_used() -> None:
+    assert sorted(SCRIPTS) == ["desk.py", "rsi.py"]
+    for name in SCRIPTS:
+        assert any(f"mon bot run {name}" in block for block in BLOCKS)
 
 
 def test_streams_of_the_venues() -> None:

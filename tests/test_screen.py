@@ -235,6 +235,15 @@ def test_what_happened_long_ago_tells_nothing_of_latency() -> None:
     assert latency.words(NOW) is None
 
 
+@pytest.mark.parametrize(("took", "words"), [(700, None), (-5_000, "clock skew −5.0 s"), (9_000, "latency 9000 ms")])
+def test_whole_seconds_of_a_venue_tell_no_milliseconds(took: int, words: str | None) -> None:
+    latency = Latency()
+    second = NOW - NOW % 1000
+    latency.see(records.Trade(**{**common(), "time": second - took // 1000 * 1000, "received": second + took % 1000},
+                              price=Decimal(1), size=Decimal(1), side="buy"))  # fmt: skip
+    assert latency.words(NOW) == words
+
+
 def test_the_rate_follows_the_last_seconds() -> None:
     now = [0.0]
     counted = Rate(clock=lambda: now[0])

@@ -60,7 +60,7 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def until(self, condition: Callable[[], bool], seconds: float = 15) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 40) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, self.text()
@@ -183,11 +183,11 @@ def test_fifty_sizes_and_all_keys_while_a_fast_tape_plays(
     terminal.until(lambda: "q quit" in terminal.screen.display[29] and "nexus" in terminal.screen.display[0])
     terminal.press(" ")
     terminal.until(lambda: "FROZEN since" in terminal.screen.display[0] and "go on" in terminal.screen.display[29])
-    drawn = terminal.screen.display[1:]
+    drawn = terminal.screen.display[1:-1]  # header and footer may have something new to say
     terminal.screen.reset()
     terminal.press("\x0c")
     terminal.until(lambda: "q quit" in terminal.screen.display[29])
-    assert terminal.screen.display[1:] == drawn, "what was painted line by line is what is painted as a whole"
+    assert terminal.screen.display[1:-1] == drawn, "what was painted line by line is what is painted as a whole"
     terminal.press("q")
     assert terminal.ended() == 0
     assert "as of" in left_well(terminal)

@@ -22,6 +22,7 @@ Examples:
   mon bot run rsi.py --market nexus:SPOT_BTC_USDT --env sim
   mon bot run rsi.py --replay month.jsonl.gz --speed max | jq .
   mon bot run rsi.py --market nexus:SPOT_BTC_USDT --history today.jsonl.gz --listen 8080
+  mon bot run rsi.py --market nexus:SPOT_BTC_USDT --env sim --relay nbt --yes
 """
 
 
@@ -65,6 +66,18 @@ def run(
             help="Where the bot's own feed and webhooks are; on this machine at any free port when it has routes.",
         ),
     ] = None,
+    relay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HUB",
+            help="Send position signals to a hub as buy and sell signals: nbt; needs --yes.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The strategy's name at the hub; the script's unless said otherwise."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Signals may be sent: --relay asks nobody.")] = False,
     output: Annotated[
         Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
     ] = "auto",
@@ -101,6 +114,7 @@ def run(
             raise UsageError(f"--{option} does not apply to --replay, which makes no connection")
     if speed is not None and replay is None:
         raise UsageError("--speed applies to --replay only")
+    _check_relay(relay, strategy, yes=yes, replayed=replay is not None)
     if numbers == "string" and output in ("table", "csv"):
         raise UsageError("--numbers string applies to the records of JSON lines only")
     request = BotRequest(
@@ -113,6 +127,8 @@ def run(
         replay=replay,
         speed=speed,
         listen=None if listen is None else listening_at(listen),
+        relay=relay,
+        strategy=strategy,
         output=output,
         count=count,
         duration=duration,
@@ -124,6 +140,24 @@ def run(
     redactor = Redactor()
     REDACTORS.append(redactor)
     raise typer.Exit(run_bot(request, Words(quiet=quiet), redactor))
+
+
+def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:
+    if relay is None:
+        for option, given in (("--strategy", strategy is not None), ("--yes", yes)):
+            if given:
+                raise UsageError(f"{option} applies to --relay only")
+        return
+    from cli.bot.hub import HUBS
+
+    if relay not in HUBS:
+        raise UsageError(f'expected a hub that takes signals ({", ".join(HUBS)}) as --relay, got "{relay}"')
+    if replayed:
+        raise UsageError("--relay does not apply to --replay: signals from old prices are never sent")
+    if not yes:
+        raise UsageError(
+            f"expected --yes with --relay {relay}, which sends signals without asking; nothing was started"
+        )
 
 
 def listening_at(text: str) -> tuple[str, int]:

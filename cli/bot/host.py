@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import logging
 import secrets
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
-from cli import cells, config
+from cli import cells
 from cli.bot import history
 from cli.bot.faults import script_traceback
 from cli.bot.jobs import Job, Jobs
+from cli.bot.lag import Lag
 from cli.bot.link import module_for
 from cli.bot.market import Candles
 from cli.bot.outlet import Outlet
@@ -43,12 +44,8 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
 
 MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits for the script
-LOOK_EVERY = 1.0  # seconds between two looks at how far the script is behind
-BEHIND = 5.0  # seconds that the oldest event has waited, or …
-BEHIND_EVENTS = 10_000  # … events that wait, before it is told
-TOLD_EVERY = 10.0
-RUNS_LONG = 5.0  # seconds after which a callback that has not returned is told, again after each 30
 PATIENCE = 2.0  # seconds for a callback that runs when we end
+FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
 LAST_WORDS_WITHIN = 0.5  # seconds after Ctrl-C or TERM
 
 
@@ -79,11 +76,10 @@ class Host:
         self._sources: list[tuple[int, Source]] = []
         self.candles: dict[MarketName, Candles] = {}
         self._server: Any = None
+        self._emitted = itertools.count(1)
         self._bad_frames = 0
         self._data_seen = False
         self._sizes_told: set[str] = set()
-        self._told_behind: float | None = None
-        self._told_running: tuple[float, float] | None = None
         self._pipelined = 0
         self._stopping = asyncio.Event()
         self._runner_ended = asyncio.Event()
@@ -123,7 +119,7 @@ class Host:
                 redirected(lambda line: self._voice.error(f"[{name}] {line}"), table=self._outlet.as_table)
             )
             self._runner.start()
-            self._look()
+            Lag(self._request.file.name, self._jobs, self._runner, self._voice, self._pace).look()
             try:
                 await self._run(link, stack)
             finally:
@@ -151,10 +147,12 @@ class Host:
         if self._stopping.is_set():
             return
         try:
+            if self._follower is not None:
+                await self._follower.open(self._embedded, self._voice, self._end)
             label = next((label for label in self._runner.labels.values() if label is not None), None)
-            await self._serve(bot)
-            feed = None if self._server is None else self._redactor.text(self._server.feed_url)
-            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed)
+            token = await self._serve(bot)
+            feed = None if self._server is None else self._server.shown_feed_url.partition("?")[0]
+            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed, token)
             self._outlet.take_terminal(stack, self._stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
             self._set_timers()
@@ -237,24 +235,25 @@ class Host:
         for path in self._request.history:
             await history.fill(path, self.candles, self._voice.say, env=label, now_ms=now_ms)
 
-    async def _serve(self, bot: Bot) -> None:
-        """The bot's own feed and webhooks: where they are asked for, or where the script has routes."""
-        if self._request.listen is None and (not bot.routes or self._recording is not None):
-            return
-        from cli.bot.server import BotServer
+    async def _serve(self, bot: Bot) -> str | None:
+        """The bot's own feed and webhooks: where they are asked for, or where the script has routes.
 
-        host, port = self._request.listen or ("127.0.0.1", 0)
-        configured = config.set_by_variable("bot", None, "token")
-        token = secrets.token_urlsafe(24) if configured is None else str(configured.value)
-        if configured is not None:
-            self._redactor.learn({"token": token})
-        self._server = BotServer(host, port, token, bot.routes, self._call_begun, self._voice.say, self._report)
-        await self._server.start()
-        where = f"the bot's feed: {self._server.feed_url}\nits webhooks: {self._server.webhook_url}/…"
-        if configured is None:
-            self._words.error(where)  # also for who wants quiet: nobody else knows the token
-        else:
-            self._words.say(self._redactor.text(f"{where}\nthe token is the one set in {configured.origin}"))
+        A token of our own making is returned, since only we know it.
+        """
+        if self._request.listen is None and (not bot.routes or self._recording is not None):
+            return None
+        from cli.bot.serving import serve
+
+        self._server, token = await serve(
+            bot,
+            self._request.listen or ("127.0.0.1", 0),
+            call=self._call_begun,
+            report=self._report,
+            voice=self._voice,
+            words=self._words,
+            redactor=self._redactor,
+        )
+        return token
 
     def _set_timers(self) -> None:
         if self._request.duration is not None:
@@ -345,6 +344,9 @@ class Host:
         if self._server is not None:
             await self._server.close()
         await asyncio.sleep(0)  # what the script's thread has said so far
+        if self._follower is not None:
+            await self._follower.close(LAST_WORDS_WITHIN if hurried else FOLLOW_WITHIN, hurried=hurried)
+            await asyncio.sleep(0)  # what it has said
         self._voice.last_words()
         if self._outlet.finish():
             hurried = self._exit in (INTERRUPTED, TERMINATED)
@@ -500,36 +502,6 @@ class Host:
         self._jobs.put(Job("status", told, now.epoch_ms, now.mono))
         self._outlet.show(self._standings.together())
 
-    def _look(self) -> None:
-        """How far behind the script is, and whether a callback has not returned for long."""
-        self._loop.call_later(LOOK_EVERY, self._look)
-        now = time.monotonic()
-        running = self._runner.running
-        if running is not None and now - running.since > RUNS_LONG:
-            told = self._told_running
-            if told is None or told[0] != running.since or now - told[1] > 30.0:
-                self._told_running = (running.since, now)
-                of_what = "" if running.market is None else f" for {running.market}"
-                self._voice.say(
-                    f"{running.name}{of_what} has been running for {cells.duration((now - running.since) * 1000)}; "
-                    f"{len(self._jobs):,} events wait for it"
-                )
-        if self._jobs.trouble is not None:
-            self._voice.seldom("file", self._jobs.trouble)
-        self._look_behind(now)
-
-    def _look_behind(self, now: float) -> None:
-        waiting = len(self._jobs)
-        behind = self._jobs.behind() if self._pace is None else self._pace.behind
-        if behind > BEHIND or waiting > BEHIND_EVENTS:
-            if self._told_behind is None or now - self._told_behind > TOLD_EVERY:
-                self._told_behind = now
-                name, late = self._request.file.name, cells.duration(behind * 1000)
-                self._voice.say(f"{name} is {late} behind: {waiting:,} events wait for it")
-        elif self._told_behind is not None and behind < 1.0:
-            self._told_behind = None
-            self._voice.say(f"{self._request.file.name} has caught up")
-
     # --- what goes out
 
     async def _call(self, call: Callable[[], Any]) -> Any:
@@ -571,7 +543,9 @@ class Host:
     def _emit(self, record: Record) -> None:
         """In the script's thread, or one that it has started."""
         self._outlet.put(record)
-        if self._follower is not None and isinstance(record, Signal):
+        number = next(self._emitted)
+        beyond = self._request.count is not None and number > self._request.count  # nobody sees it
+        if self._follower is not None and isinstance(record, Signal) and not beyond:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._follower.signal, record)
 
@@ -589,10 +563,25 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
     """
 
     async def run() -> int:
-        return await Host(request, words, redactor).run()
+        return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
 
     try:
         import numpy  # noqa: F401
     except ImportError:
         raise SetupError("mon bot needs numpy: install mon with its extra, mon[bots]") from None
     return asyncio.run(run())
+
+
+def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:
+    if request.relay is None:
+        return None
+    from cli.bot.hub import HubRelay
+
+    return HubRelay(
+        request.relay,
+        request.strategy if request.strategy is not None else request.file.stem,
+        env=request.env,
+        profile=request.profile,
+        retries=request.retries,
+        redactor=redactor,
+    )

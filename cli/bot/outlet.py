@@ -42,6 +42,7 @@ class Outlet:
         self.as_table = request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
         self._table: Any = None
         self._rate: Any = None
+        self._token: str | None = None
         self._output: Output | None = None
 
     def open(
@@ -50,8 +51,13 @@ class Outlet:
         markets: Sequence[str],
         on_end: Callable[[BaseException | None], None],
         feed: str | None = None,
+        token: str | None = None,
     ) -> None:
-        """Begin; `on_end` as of `Output`, `feed` is where the bot's own feed is, for a table's footer."""
+        """Begin; `on_end` as of `Output`.
+
+        For a table's footer: `feed` is where the bot's own feed is, `token` its token where nobody else can know it.
+        """
+        self._token = token
         queue: Queue = LatestEvents() if self.as_table else EventQueue()
         limit = Limit(count=self._request.count, once=False, ends_with_snapshot=False)
         self._output = Output(queue, self._sink(label, markets, feed), limit, on_end)
@@ -92,7 +98,16 @@ class Outlet:
         if self._table is None:
             return
         loop = asyncio.get_running_loop()
-        keyboard = Keyboard(lambda key: stop(OK) if key == "q" else self._table.press(key))
+
+        def on_key(key: str) -> None:
+            if key == "q":
+                stop(OK)
+            elif key == "t" and self._token is not None:
+                self._table.notice(f"token: {self._token}")  # what was printed is behind the table
+            else:
+                self._table.press(key)
+
+        keyboard = Keyboard(on_key)
 
         def pause() -> None:
             self._table.restore()
@@ -123,7 +138,8 @@ class Outlet:
         look = look_for(None, None, to_terminal=on_terminal, epoch_ms=lambda: self._clock.now().epoch_ms)
         stream = Stream(self._request.file.name, "event", Signal, "")
         title = Title("bot", label, markets, stream, partial=False)
-        pane = Pane(view(look), title, look, self._rate, self._redactor)
+        keys = [("t", "token")] if self._token is not None else []
+        pane = Pane(view(look, keys), title, look, self._rate, self._redactor)
         self._table = Table(pane, look, on_terminal=on_terminal, wake=self._wake)
         return self._table
 

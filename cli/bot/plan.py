@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from venues.recording import Header
     from venues.venue import Venue
 
+MARKET_DATA = ("quotes", "trades", "candles")
+
 
 class MarketName(NamedTuple):
     """A venue and a symbol there: `src` and `sym` of a script."""
@@ -49,13 +51,18 @@ def market_named(text: str) -> MarketName:
     """A market from `VENUE:SYMBOL`.
 
     Raises:
-        UsageError: not of that form, an unknown venue, or a symbol of the wrong form.
+        UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
     """
     venue, colon, symbol = text.partition(":")
     if not colon or not venue or not symbol:
         raise UsageError(f'expected --market VENUE:SYMBOL, e.g. nexus:SPOT_BTC_USDT, got "{text}"')
     if venue not in VENUES:
         raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
+    streams = venue_named(venue).streams
+    if not any(name in streams for name in MARKET_DATA):
+        raise UsageError(
+            f"expected a venue with {', '.join(MARKET_DATA)} in --market VENUE:SYMBOL; {venue} has {', '.join(streams)}"
+        )
     venue_named(venue).check_symbol(symbol)
     return MarketName(venue, symbol)
 

@@ -4,7 +4,8 @@ A hub knows no sizes, only signals that open and close: a buy while it has nothi
 sell while it has nothing enters short, a buy then leaves. So a bot's size above 0 is long, below 0 short, 0 nothing;
 turning is leaving and then entering; growing and shrinking on the same side sends nothing.
 
-What the hub has is known only from what was sent to it: at the start it is taken to have nothing.
+What the hub has is known only from what was sent to it: at the start it is taken to have nothing. Where nobody knows
+whether a signal has arrived, every next one could be the wrong way round, so there are no more of that market.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from venues.venue import Command
+from venues.errors import UsageError
+from venues.nbt_send import signal_command
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from venues.records import Quote, Signal, Trade
+    from venues.venue import Command
 
 Position = Literal["long", "short", "flat"]
 
@@ -30,12 +33,20 @@ class Market(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One signal to be sent, and the position that it leaves the hub in."""
+    """One signal to be sent, the position that it leaves the hub in, and the one that is wanted in the end."""
 
     market: Market
     command: Command
     before: Position
     after: Position
+    wanted: Position
+
+    def __str__(self) -> str:
+        """Such as "BTCUSDT: enter long (buy_signal at 9264.13)"."""
+        what = f"enter {self.after}" if self.before == "flat" else f"leave {self.before}"
+        price = self.command.fields.get("buy_price", self.command.fields.get("sell_price"))
+        at = "without a price" if price is None else f"at {price:f}"
+        return f"{self.market.sym}: {what} ({self.command.name} {at})"
 
 
 class Prices(NamedTuple):
@@ -47,13 +58,23 @@ class Prices(NamedTuple):
 
 
 class Relay:
-    """The positions of one strategy at a hub. Ask `steps`, send each, and tell `sent` of those that went out."""
+    """The positions of one strategy at a hub.
+
+    Ask `steps`, send each, and tell `sent`, `refused` or `doubted` before the next one is sent.
+    """
 
     def __init__(self, strategy: str) -> None:
+        """`strategy` is its name at the hub.
+
+        Raises:
+            UsageError: it is no name that can be sent.
+        """
+        signal_command("buy", {"strategy": strategy, "pair": "any"})
         self.strategy = strategy
         self._prices: dict[Market, Prices] = {}
         self._wanted: dict[Market, Position] = {}
         self._held: dict[Market, Position] = {}
+        self._doubts: dict[Market, Step] = {}
         self._owners: dict[str, Market] = {}  # by the hub's pair, which has no venue
 
     @property
@@ -93,6 +114,12 @@ class Relay:
         owner = self._owners.get(market.sym, market)
         if owner != market:
             return f"the hub knows pairs without their venue, and {market.sym} is relayed from {owner.src} already"
+        if market in self._doubts:
+            return "what the hub has of it is not known, so the next signal could be the wrong one"
+        try:
+            signal_command("buy", {"strategy": self.strategy, "pair": market.sym}, from_json=True)
+        except UsageError as error:
+            return str(error)
         return None
 
     def steps(self, signal: Signal) -> list[Step]:
@@ -102,7 +129,7 @@ class Relay:
         assert signal.size is not None
         market = _market_of(signal)
         self._owners[market.sym] = market
-        self._wanted[market] = "long" if signal.size > 0 else "short" if signal.size < 0 else "flat"
+        self._wanted[market] = position_of(signal.size)
         return self._steps_in(market)
 
     def outstanding(self) -> list[Step]:
@@ -117,14 +144,30 @@ class Relay:
         self._held[step.market] = step.after
 
     def refused(self, step: Step) -> None:
-        """The hub did not take a step: it has what it had, and nothing is tried again before the next signal."""
-        self._held[step.market] = self._wanted[step.market] = step.before
+        """The hub did not take a step: it has what it had, and nothing is tried again before the next signal.
+
+        What the bot has come to want since the step was made is still wanted.
+        """
+        self._held[step.market] = step.before
+        if self._wanted[step.market] == step.wanted:
+            self._wanted[step.market] = step.before
+
+    def doubted(self, step: Step) -> None:
+        """Nobody knows whether a step has arrived: there are no more steps of its market."""
+        self._doubts[step.market] = step
+        self._held.pop(step.market, None)
 
     def open_positions(self) -> dict[Market, Position]:
         """What the hub has by what was sent to it, without what is flat."""
         return {market: position for market, position in self._held.items() if position != "flat"}
 
+    def doubts(self) -> dict[Market, Step]:
+        """The markets of which nobody knows what the hub has, and the step that may have arrived or not."""
+        return dict(self._doubts)
+
     def _steps_in(self, market: Market) -> list[Step]:
+        if market in self._doubts:
+            return []
         held, wanted = self._held.get(market, "flat"), self._wanted[market]
         path: list[Position] = [held]
         if held != wanted:
@@ -138,10 +181,16 @@ class Relay:
         price = prices.ask if buys else prices.bid
         if price is None:
             price = prices.last
-        fields: dict[str, object] = {"stratname": self.strategy, "pair": market.sym}
-        if price is not None:
-            fields["buy_price" if buys else "sell_price"] = price
-        return Step(market, Command("buy_signal" if buys else "sell_signal", fields), before, after)
+        if price is not None and price <= 0:
+            price = None  # a spread may have one, a hub takes none
+        fields = {"strategy": self.strategy, "pair": market.sym, "price": price}
+        command = signal_command("buy" if buys else "sell", fields, from_json=True)
+        return Step(market, command, before, after, self._wanted[market])
+
+
+def position_of(size: Decimal) -> Position:
+    """What a signal's size means at a hub, which knows no sizes."""
+    return "long" if size > 0 else "short" if size < 0 else "flat"
 
 
 def _market_of(signal: Signal) -> Market:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class BotRequest:
     """Everything a user said about a bot's run; the defaults are those of the options.
 
-    `listen` is host and port of the bot's own feed and webhooks.
+    `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
+    name `strategy`, the script's own if None.
     """
 
     file: Path
@@ -34,6 +35,8 @@ class BotRequest:
     replay: Path | None = None
     speed: float | None = None
     listen: tuple[str, int] | None = None
+    relay: str | None = None
+    strategy: str | None = None
     output: Format = "auto"
     count: int | None = None
     duration: int | None = None

@@ -238,7 +238,8 @@ class Runner(threading.Thread):
         assert self.logger is not None
         for market in told.down:
             reason = f": {told.status.reason}" if told.status.reason else ""
-            self.logger.warning("%s is %s%s; no quotes until it is live again", market, told.status.state, reason)
+            until = "it gives no more quotes" if told.status.state == "closed" else "no quotes until it is live again"
+            self.logger.warning("%s is %s%s; %s", market, told.status.state, reason, until)
         for market in told.live:
             away = "" if told.status.down_ms is None else f" after {told.status.down_ms / 1000:.1f} s"
             self.logger.warning("%s is live again%s; trades in between may be missing", market, away)

@@ -37,6 +37,8 @@ CLOSE_WITHIN = 1.0
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
+TOKEN = "TOKEN"  # what people are shown in its place, once they know it
+
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
@@ -105,12 +107,22 @@ class BotServer:
     @property
     def feed_url(self) -> str:
         """Where readers connect; has the token in it. Known once started."""
-        return f"ws://{self._place()}/stream?token={quote(self._token, safe='')}"
+        return self.shown_feed_url.replace(TOKEN, quote(self._token, safe=""))
+
+    @property
+    def shown_feed_url(self) -> str:
+        """Where readers connect, with a word in the place of the token. Known once started."""
+        return f"ws://{self._place()}/stream?token={TOKEN}"
 
     @property
     def webhook_url(self) -> str:
         """What comes before `/NAME` of a route; has the token in it. Known once started."""
-        return f"http://{self._place()}/trading/signal/{quote(self._token, safe='')}"
+        return self.shown_webhook_url.replace(TOKEN, quote(self._token, safe=""))
+
+    @property
+    def shown_webhook_url(self) -> str:
+        """What comes before `/NAME` of a route, with a word in the place of the token. Known once started."""
+        return f"http://{self._place()}/trading/signal/{TOKEN}"
 
     def publish(self, frame: bytes) -> None:
         """Hand a message, a whole JSON text, to every reader; never waits."""

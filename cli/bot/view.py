@@ -21,9 +21,11 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _FIGURES = ("size", "mid", "bid", "ask", "quote")
 
 
-def view(look: Look) -> EventView:
-    """A new view."""
-    return EventView(lambda records: columns(records, look), "no signal and no message yet", look)
+def view(look: Look, keys: Sequence[tuple[str, str]] = ()) -> EventView:
+    """A new view; `keys` are those that the host answers."""
+    made = EventView(lambda records: columns(records, look), "no signal and no message yet", look)
+    made.keys = [*keys, *made.keys]
+    return made
 
 
 def columns(records: Sequence[Any], look: Look) -> list[Column]:

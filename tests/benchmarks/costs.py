@@ -156,7 +156,7 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
         for line in compose():
             ink.drawn(line)
 
-    composed, drawn = best_of(40, lambda: compose, lambda: draw)
+    composed, drawn = best_of(DRAWS, lambda: compose, lambda: draw)
     progress("")
     for_information(name, f"{drawn * 1e6:,.0f} µs a draw")
     for_information(f"{name}: composing alone", f"{composed * 1e6:,.0f} µs a draw")

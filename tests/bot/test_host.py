@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cli.bot import host
+from cli.bot import host, lag
 from cli.bot.plan import market_named
 from cli.bot.request import BotRequest
 from cli.bot.speech import LogLines
@@ -210,6 +211,12 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
     heard: list[tuple[str, Any]] = []
 
     class Follower:
+        async def open(self, *_: Any) -> None:
+            heard.append(("open", None))
+
+        async def close(self, patience: float, *, hurried: bool) -> None:
+            heard.append(("close", hurried))
+
         def signal(self, signal: Any) -> None:
             heard.append(("signal", signal.size))
 
@@ -232,6 +239,7 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
     request = BotRequest(path, replay=quotes_and_trades(tmp_path / "r.jsonl"), speed=math.inf, output="jsonl")
     asyncio.run(host.Host(request, Words(), Redactor(), follower=Follower()).run())
     assert [what for what in heard if what[0] != "signal"] == [
+        ("open", None),
         ("quote", 99),
         ("trade", Decimal("100.5")),
         ("quote", Decimal("99.5")),
@@ -239,6 +247,7 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
         ("trade", 102),
         ("quote", 101),
         ("trade", 103),
+        ("close", False),
     ]
     assert heard.count(("signal", Decimal("0.5"))) == 3
 
@@ -435,8 +444,8 @@ def test_live_at_two_venues_at_once(runs: Runs) -> None:
 def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "RUNS_LONG", 0.2)
-    monkeypatch.setattr(host, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(lag, "RUNS_LONG", 0.2)
+    monkeypatch.setattr(lag, "LOOK_EVERY", 0.1)
     monkeypatch.setattr(host, "LAST_WORDS_WITHIN", 0.1)
     source = HEAD + (
         "import os, signal, threading, time\n"
@@ -539,7 +548,7 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
         (url,) = [
             line.partition("webhooks: ")[2] for text in said for line in text.splitlines() if "webhooks: " in line
         ]
-        base = url.split("/trading/")[0] + "/trading/signal/a-token-of-no-value"
+        base = url.partition("/NAME")[0].replace("TOKEN", "a-token-of-no-value")
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{base}/thread") as answer:
                 assert await answer.json() == {"data": True}
@@ -551,3 +560,26 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
     asyncio.run(asyncio.wait_for(scenario(), 30))
     assert any("an exception in a webhook (id " in text and "SystemExit" in text for text in said)
     assert not any("a-token-of-no-value" in text for text in said)
+
+
+def test_a_random_token_is_printed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> None:
+    monkeypatch.delenv("MON_BOT_TOKEN", raising=False)
+    source = HEAD + "class Signals(Link):\n  @http.route\n  def get_a(self, data): pass\n"
+    said = runs(source, listen=("127.0.0.1", 0), duration=1, quiet=True).said
+    (token,) = re.findall("the bot's token: (.+)", said)
+    assert (len(token), said.count(token)) == (32, 1)
+    assert re.search(r"its feed: ws://127.0.0.1:\d+/stream\?token=TOKEN\n", said)
+    assert re.search(r"its webhooks: http://127.0.0.1:\d+/trading/signal/TOKEN/NAME \(GET a\)\n", said)
+
+
+def test_a_configured_token_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Runs) -> None:
+    monkeypatch.delenv("MON_BOT_TOKEN", raising=False)
+    file = tmp_path / "mon.toml"
+    file.write_text('[bot]\ntoken = "a-token-of-no-value"\n', encoding="utf-8")
+    file.chmod(0o600)
+    monkeypatch.setenv("MON_CONFIG", str(file))
+    source = HEAD + "class Signals(Link):\n  def on_start(self): logger.info('a-token-of-no-value')\n"
+    said = runs(source, listen=("0.0.0.0", 0), duration=1).said
+    assert f"the bot's token: the one set as token under [bot] in {file}" in said
+    assert "a-token-of-no-value" not in said
+    assert "can see the token" in said

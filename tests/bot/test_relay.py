@@ -166,5 +166,25 @@ def test_what_the_hub_did_not_take_is_not_tried_again_by_itself() -> None:
     assert relay.open_positions() == {Market("nexus", PAIR): "long"}
 
 
+def test_what_is_refused_does_not_take_a_newer_wish_away() -> None:
+    relay = Relay("rsi")
+    (step,) = relay.steps(signal(size=1))
+    relay.steps(signal(size=-1))
+    relay.refused(step)
+    assert [(step.before, step.after) for step in relay.outstanding()] == [("flat", "short")]
+
+
+def test_of_what_is_in_doubt_nothing_more_is_sent() -> None:
+    relay = Relay("rsi")
+    (step,) = relay.steps(signal(size=1))
+    relay.doubted(step)
+    assert (
+        relay.unfit(signal(size=0)) == "what the hub has of it is not known, so the next signal could be the wrong one"
+    )
+    assert (relay.steps(signal(size=-1)), relay.outstanding(), relay.open_positions()) == ([], [], {})
+    assert relay.doubts() == {Market("nexus", PAIR): step}
+    assert len(relay.steps(signal("ETH", size=1))) == 1
+
+
 def test_the_assumption_is_said() -> None:
     assert '"rsi"' in Relay("rsi").assumption

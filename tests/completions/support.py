@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = {shell: ROOT / "completions" / name for shell, name in FILES.items()}
 BIN = Path(sys.executable).parent
 MON = BIN / "mon"
-PATIENCE = 15.0  # seconds for what must come at all; nothing waits for it to pass
+PATIENCE = 30.0  # seconds for what must come at all; nothing waits for it to pass
 ROWS, COLUMNS = 40, 120
 PROMPT = "$ "
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 HERE = Path(__file__).parent
-PATIENCE = 20.0
+PATIENCE = 30.0
 _LONGEST_LINE = 16 * 1024 * 1024
 
 Line = dict[str, Any]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TAPES = Path(__file__).parents[2].parent / "shared" / "market"
 NAMES = ("skl-usd", "dash-btc", "xbt-usd")
-PATIENCE = 10.0  # seconds for what must come at all; nothing waits for it to pass
+PATIENCE = 40.0  # seconds for what must come at all; nothing waits for it to pass
 
 Sides = tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]
 

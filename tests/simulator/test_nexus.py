@@ -51,7 +51,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     """Run a test; no task may be left when it is done."""
 
     async def checked() -> None:
-        async with asyncio.timeout(9 * PATIENCE):
+        async with asyncio.timeout(2 * PATIENCE):
             await test
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
