@@ -16,7 +16,7 @@ from msgspec import structs
 
 from cli import cells
 from cli.asked import asked_for, for_table
-from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
+from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, QUIT, TERMINATED, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import Keyboard
 from cli.options import StreamRequest, check_for_lines, check_together, view_options
@@ -281,6 +281,8 @@ class Watcher:
         self._loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)
         stack.callback(self._loop.remove_signal_handler, signal.SIGTSTP)
         stack.callback(self._loop.remove_signal_handler, signal.SIGWINCH)
+        self._loop.add_signal_handler(signal.SIGQUIT, self._stop, QUIT)
+        stack.callback(self._loop.remove_signal_handler, signal.SIGQUIT)
         if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
             self._loop.add_signal_handler(signal.SIGHUP, self._stop, HUNG_UP)
             stack.callback(self._loop.remove_signal_handler, signal.SIGHUP)
@@ -353,7 +355,7 @@ class Watcher:
         for unsaid in self._unsaid.values():
             self._say_late(unsaid)
         self._output.finish()
-        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED, HUNG_UP) else None
+        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED, HUNG_UP, QUIT) else None
         interrupted = asyncio.create_task(self._until_signal())
         ended = asyncio.create_task(self._output_ended.wait())
         await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
@@ -380,6 +382,8 @@ class Watcher:
         """On the hot path: records are gathered and handed over once in each turn of the loop."""
         if self._stages or self._raw:
             items = self._through_stages(items)
+        if self._table is not None:
+            self._rate.see(items)
         batch, data = self._batch, self._data_types
         for item in items:
             if item.__class__ in data:
@@ -422,8 +426,6 @@ class Watcher:
                 self._end(error)
         if self._batch:
             batch, self._batch = self._batch, []
-            if self._table is not None:
-                self._rate.total += len(batch)
             self._output.put(batch)
             trouble = getattr(self._queue, "trouble", None)
             if trouble is not None and trouble != self._said_trouble:
@@ -493,7 +495,6 @@ class Watcher:
         """Nothing to print: what was printed is still so."""
         if self._table is not None:
             self._table.confirm(self._clock.now().epoch_ms)
-            self._rate.total += 1
 
     def _on_words(self, item: BadFrame | Notice) -> None:
         if isinstance(item, Notice):

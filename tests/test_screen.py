@@ -47,6 +47,7 @@ from venues import records
 from venues.numbers import add
 from venues.redaction import Redactor
 from venues.streams import STREAMS
+from venues.venue import Confirmed
 
 
 def table_of(stream: str, items: list[Any], look: Look, **title: Any) -> Table:
@@ -259,6 +260,26 @@ def test_the_rate_follows_the_last_seconds() -> None:
     assert seen[-1] == 0
 
 
+def test_a_message_is_one_however_many_records_it_made_and_a_status_is_none() -> None:
+    counted = Rate(clock=lambda: 0.0)
+    counted.see([status("balance", "live"), balance("A", "1"), balance("B", "2"), *full("balance", 2)])
+    counted.see([Confirmed("balance")])
+    counted.see([status("balance", "reconnecting")])
+    counted.see([])
+    assert counted.total == 2
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "said"),
+    [(80, 5, "mon needs 24×6, this is 80×5"), (28, 5, "mon needs 24×6, this is 28×5"),
+     (27, 5, "mon needs 24×6"), (20, 5, "mon needs 24×6"),
+     (13, 24, "too small"), (8, 24, "########"), (1, 1, "#")],
+)  # fmt: skip
+def test_on_a_screen_that_is_too_small_no_digit_is_cut(width: int, height: int, said: str) -> None:
+    (line,) = table_of("book", [BOOK], look_of()).frame(width, height)
+    assert line.plain == said
+
+
 def test_a_secret_in_a_venues_text_is_hidden_also_when_it_becomes_one_later() -> None:
     redactor = Redactor()
     clean = Clean(redactor)
@@ -404,6 +425,32 @@ def test_a_key_that_comes_back_is_another_row() -> None:
     assert marks(view) == "*"
 
 
+def test_rows_that_are_gone_do_not_drive_out_those_that_are_there() -> None:
+    clock = Clock()
+    view = orders.view(look_of(clock))
+    for name in ("a", "b", "c", "d", "e", "f", "g"):
+        view.add(order(name))
+    for name in ("c", "d", "e", "f", "g"):
+        view.add(order(name, status="filled", change="remove"))
+    clock.now += MARKED_MS
+    assert marks(view) == "×××××  ", "all of them where there is room"
+    assert ids(view, height=5) == ["g", "f", "b", "a"], "the latest to go, beside all that are there"
+    view.add(order("h"))
+    view.add(order("i"))
+    view.add(order("j"))
+    clock.now += MARKED_MS
+    assert ids(view, height=5) == ["j", "i", "h", "…"], "then at most a third, here behind those that are newer"
+
+
+def test_a_second_last_word_does_not_take_away_what_is_known() -> None:
+    view = orders.view(look_of())
+    view.add(order("1", side="buy"))
+    view.add(order("1", status="filled", change="remove"))
+    view.add(order("1", status="cancelled", change="remove"))
+    assert "▲ buy" in view_lines(view)[1]
+    assert "cancelled" in view_lines(view)[1]
+
+
 def test_sums_are_of_what_is_there() -> None:
     view = positions.view(look_of())
     view.add(position("a", **numbers(unrealized_pnl="1")))
@@ -412,8 +459,8 @@ def test_sums_are_of_what_is_there() -> None:
     assert view_lines(view)[-1].startswith("1 open   unrealised PnL +1 USD")
 
 
-def ids(view: Any) -> list[str]:
-    return [line.split()[1 if line[0] in "*×" else 0] for line in view_lines(view)[1:]]
+def ids(view: Any, height: int = 20) -> list[str]:
+    return [line.split()[1 if line[0] in "*×" else 0] for line in view_lines(view, height=height)[1:]]
 
 
 def test_sorting_by_every_column_in_turn_and_back() -> None:
