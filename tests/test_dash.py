@@ -274,6 +274,20 @@ def test_space_freezes_every_pane() -> None:
     assert "FROZEN" not in text_of(shown.frame(120, 40))
 
 
+def test_what_is_frozen_stays_also_when_its_time_is_over() -> None:
+    clock = Clock()
+    shown = dashboard(("orders",), look_of(clock), partial=("orders",))
+    shown.write([("orders", [status("orders", "live"), order("1"), order("2"), order("2", change="remove")])])
+    before = text_of(shown.frame(80, 24)[2:-1])
+    assert "× 2" in before
+    press(shown, "space")
+    shown.frame(80, 24)
+    clock.now += 60_000
+    assert text_of(shown.frame(80, 24)[2:-1]) == before
+    press(shown, "space")
+    assert "× 2" not in text_of(shown.frame(80, 24))
+
+
 def test_help_tells_the_keys_of_the_focused_pane() -> None:
     shown = dashboard(WITH_TRADES)
     shown.write(live(*WITH_TRADES))

@@ -357,6 +357,21 @@ def test_freezing_keeps_what_is_shown_while_the_stream_goes_on() -> None:
     assert "ETH" not in "".join(thawed), "what was known before the interruption"
 
 
+def test_another_size_is_drawn_at_once_also_while_nothing_comes() -> None:
+    table = table_of("book", LIVE_BOOK, look_of())
+    for width, height in ((120, 40), (40, 12), (80, 24)):
+        fresh = table_of("book", LIVE_BOOK, look_of()).frame(width, height)
+        assert [line.plain for line in table.frame(width, height)] == [line.plain for line in fresh]
+
+
+def test_what_is_frozen_is_dimmed_as_soon_as_it_is_not_live() -> None:
+    table = table_of("book", LIVE_BOOK, look_of(color=True))
+    pressed(table, "space")
+    assert not any("dim" in str(span.style) for span in table.frame(80, 24)[3].spans if span.start < 4)
+    table.write([status("book", "reconnecting", reason="lost")])
+    assert any("dim" in str(span.style) for span in table.frame(80, 24)[3].spans if span.start < 4)
+
+
 def test_the_age_of_what_is_frozen_goes_on() -> None:
     clock = Clock()
     table = table_of("book", LIVE_BOOK, look_of(clock))
