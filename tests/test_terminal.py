@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import random
+import re
 import select
 import signal
 import struct
@@ -349,6 +350,7 @@ def test_the_state_follows_the_line_also_while_frozen(show: Callable[..., Termin
     with simulator(tmp_path, "--fault", "drop:2s", "--rate", "100") as env:
         terminal = show("book", "nexus", SYMBOL, env=env)
         terminal.until(lambda: " LIVE " in terminal.screen.display[0])
+    terminal.until(lambda: re.search(r" [1-9][0-9.]* msg/s", terminal.screen.display[0]) is not None)
         terminal.until(lambda: "RECONNECTING" in terminal.screen.display[0])
         assert "LIVE" not in terminal.screen.display[0]
         assert "spread" in terminal.text(), "the last values stay"
