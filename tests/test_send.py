@@ -33,6 +33,7 @@ from venues.nbt import NBT
 from venues.nbt_send import signal_command
 from venues.records import Status
 from venues.redaction import Redactor
+from venues.simulator import Simulator
 from venues.venue import Command, Receipt, Settings, Subscription
 from venues.wire import socketio
 
@@ -624,3 +625,18 @@ def test_a_reader_that_is_gone_ends_an_endless_stdin(hub: SmallHub, tmp_path: Pa
             started.stdin.close()
         assert started.stderr is not None
         assert started.stderr.read() == b""
+
+
+@pytest.mark.parametrize(("faults", "hush"), [([], 10.0), (["--fault", "drop:5s"], 0.0)])
+def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
+    faults: list[str], hush: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = []
+
+    async def serve(simulator: Simulator) -> int:
+        served.append(simulator)
+        return 0
+
+    monkeypatch.setattr("cli.sim._serve", serve)
+    assert main.run(["sim", *faults]) == 0
+    assert [simulator.world.hush for simulator in served] == [hush]
