@@ -281,6 +281,31 @@ def test_what_is_older_than_the_first_list_stays_away() -> None:
     assert history.new_ones(rows(6, 5, 4, 3, 2)) == (rows(6), True)
 
 
+def test_of_two_ways_to_lay_lists_upon_each_other_the_longer_one_counts() -> None:
+    a, b, c, z = (TradeRow(ticks=ticks, lots=1, side="BUY", created=5) for ticks in (1, 2, 3, 4))
+    history = TradeHistory()
+    history.new_ones([a, b])
+    assert history.new_ones([c, a, b, z, a]) == ([c], True)
+
+
+def test_a_trade_that_comes_late_is_given_alone_and_said_to_be_out_of_order() -> None:
+    history = TradeHistory()
+    history.new_ones(rows(5, 3, 1))
+    assert history.new_ones(rows(5, 4, 3, 3, 1)) == (rows(3, 4), False)
+    assert history.new_ones(rows(6, 5, 4, 3, 3, 1)) == (rows(6), True)
+    line = line_of("trades")
+    session = connected(line)
+    late = {**BOOK["trades"][0], "created": 1_716_136_436_700}  # type: ignore[index]
+    later = {**BOOK["trades"][0], "lots": 9}  # type: ignore[index]
+    session.receive(packet("orderbook", BOOK), NOW)
+    session.receive(packet("orderbook", {**BOOK, "trades": [later, *BOOK["trades"]]}), NOW)  # type: ignore[misc]
+    status, trade = session.receive(packet("orderbook", {**BOOK, "trades": [later, late]}), NOW)
+    assert status == StreamState(
+        "trades", "live", "trades may have been missed: those listed do not follow on each other"
+    )
+    assert trade.time == late["created"]
+
+
 def test_after_an_empty_list_nothing_is_claimed() -> None:
     history = TradeHistory()
     assert history.new_ones([]) == ([], None)
