@@ -458,6 +458,8 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
         buy("C", message="x" * 70_000),
         [1],
         buy("D"),
+        {"kind": ["buy"], "pair": "E", "strategy": "S"},
+        buy("F"),
     )
     done = run("--stdin", "--yes", stdin=stdin.removesuffix(b"\n"))
     answers = records(done.out)
@@ -470,6 +472,8 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
         (7, False, False),
         (8, False, False),
         (9, True, True),
+        (10, False, False),
+        (11, True, True),
     ]
     errors = [a["error"] for a in answers if not a["ok"]]
     assert "expected JSON" in errors[0]
@@ -477,8 +481,9 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
     assert errors[2] == "expected a kind, got none"
     assert errors[3] == "expected a line of at most 65536 bytes, got more"
     assert "expected object" in errors[4]
+    assert errors[5] == "expected one of buy, sell, traded-buy, traded-sell as kind of signal, got ['buy']"
     assert done.code == 2
-    assert [event[1]["pair"] for event in hub.events if event[0] == "buy_signal"] == ["A", "D"]
+    assert [event[1]["pair"] for event in hub.events if event[0] == "buy_signal"] == ["A", "D", "F"]
     assert [event[1]["qty"] for event in hub.events if event[0] == "traded_buy_signal"] == ["0.50"]
     assert sorted("type=server" in path for path in hub.paths) == [False, True]
     assert hub.left == 2
