@@ -197,14 +197,14 @@ def test_a_command_is_not_for_jayx() -> None:
 
 
 def test_scales_are_exact() -> None:
-    scale = values_of({"symbols": {"X": {"tick_size": "0.01", "lot_size": "1e-20"}}}).scale("X")
+    scale = values_of({"symbols": {"XBT": {"tick_size": "0.01", "lot_size": "1e-20"}}}).scale("XBT")
     assert str(scale.price(6678147)) == "66781.47"
     assert scale.size(10**18 - 1) == Decimal(10**18 - 1).scaleb(-20)
     assert Scale().price(6678147) == 6678147
 
 
 def test_scales_from_a_variable() -> None:
-    assert values_of({"symbols": '{"X": {"tick_size": "0.5"}}'}).scale("X") == Scale(Decimal("0.5"))
+    assert values_of({"symbols": '{"XBT": {"tick_size": "0.5"}}'}).scale("XBT") == Scale(Decimal("0.5"))
 
 
 @pytest.mark.parametrize(
@@ -214,17 +214,17 @@ def test_scales_from_a_variable() -> None:
 @pytest.mark.parametrize("key", ["tick_size", "lot_size"])
 def test_scales_that_cannot_be(key: str, value: Any) -> None:
     if value is None:
-        assert values_of({"symbols": {"X": {key: value}}})
+        assert values_of({"symbols": {"XBT": {key: value}}})
         return
-    with pytest.raises(SetupError, match=rf"as symbols\.X\.{key} of jayx"):
-        JAYX.lines([], Settings(url="", values={"symbols": {"X": {key: value}}}))
+    with pytest.raises(SetupError, match=rf"as symbols\.XBT\.{key} of jayx"):
+        JAYX.lines([], Settings(url="", values={"symbols": {"XBT": {key: value}}}))
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"symbols": 1}, {"symbols": "{"}, {"symbols": "[" * 100_000}, {"symbols": {"X": 1}},
-        {"symbols": {"X": {"tick": "1"}}},
+        {"symbols": 1}, {"symbols": "{"}, {"symbols": "[" * 100_000}, {"symbols": {"XBT": 1}},
+        {"symbols": {"XY": {"tick": "1"}}}, {"symbols": {"btcusdt": {"tick_size": "1"}}},
         {"framing": "raw"}, {"framing": True}, {"category": ""}, {"category": 1}, {"category": "a b"},
     ],
 )  # fmt: skip
