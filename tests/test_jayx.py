@@ -275,6 +275,13 @@ def test_a_list_in_the_other_order_is_sorted() -> None:
     assert [row.created for row in history.new_ones(rows(2, 3, 4))[0]] == [4]
 
 
+def test_a_short_list_makes_no_trade_forgotten() -> None:
+    history = TradeHistory()
+    for listed in (rows(3, 2, 1), rows(3)):
+        history.new_ones(listed)
+    assert history.new_ones(rows(5, 2)) == (rows(5), False)
+
+
 def test_what_is_older_than_the_first_list_stays_away() -> None:
     history = TradeHistory()
     history.new_ones(rows(5, 4))
@@ -321,6 +328,34 @@ def test_a_list_without_trades_proves_nothing_after_a_reconnect() -> None:
     assert live == StreamState("trades", "live", "")
     (live,) = connected(line).receive(packet("orderbook", BOOK), NOW)
     assert live == StreamState("trades", "live", "no trade was missed")
+
+
+def test_of_two_candles_in_one_message_the_earlier_comes_first_whichever_is_new() -> None:
+    kline = {"created": 61, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}
+    for message in (
+        {"add": kline, "modify": {**kline, "created": 121}},
+        {"add": {**kline, "created": 121}, "modify": kline},
+    ):
+        items = connected(line_of("candles")).receive(packet("kline", message), NOW)
+        candles = [item for item in items if isinstance(item, records.Candle)]
+        assert [candle.start for candle in candles if not candle.closed] == [61_000, 121_000]
+        assert [candle.start for candle in candles if candle.closed] == ([61_000] if message["modify"] is kline else [])
+
+
+@pytest.mark.parametrize(
+    ("gone", "status"),
+    [
+        ({"state": "TRADE", "resd": 0, "exec": 5}, "filled"),
+        ({"state": "TRADE", "resd": 0, "exec": 0}, "cancelled"),
+        ({"state": "TRADE", "resd": 0}, "cancelled"),
+        ({"state": "TRADE", "resd": 1, "exec": 5}, "cancelled"),
+        ({"state": "CANCEL", "resd": 0, "exec": 5}, "cancelled"),
+        ({}, "cancelled"),
+    ],
+)
+def test_what_is_cancelled_was_filled_only_where_all_of_it_was_executed(gone: dict[str, Any], status: str) -> None:
+    (order,) = connected(line_of("orders")).receive(packet("openorders", {"cancel": [{"id": 1, **gone}]}), NOW)
+    assert (order.order_id, order.status, order.change) == ("1", status, "remove")
 
 
 def test_only_a_new_candle_closes_the_one_before() -> None:
