@@ -358,6 +358,20 @@ def test_what_is_cancelled_was_filled_only_where_all_of_it_was_executed(gone: di
     assert (order.order_id, order.status, order.change) == ("1", status, "remove")
 
 
+def test_an_order_of_which_only_the_id_is_known_has_no_unit_of_sizes() -> None:
+    orders = connected(line_of("orders")).receive(packet("openorders", {"cancel": [1, {"id": 2, "resd": 3}]}), NOW)
+    assert [order.size_unit for order in orders] == [None, "raw_lots"]
+
+
+def test_what_is_owed_is_a_short_position_of_which_nothing_is_locked() -> None:
+    owed = {"spot": [{"asset": "BTC", "balance": "-0.50", "available": "0"}]}
+    items = connected(line_of("balance", "positions")).receive(packet("positions", owed), NOW)
+    (balance,) = (item for item in items if isinstance(item, records.Balance))
+    assert (balance.total, balance.available, balance.locked) == (Decimal("-0.50"), 0, None)
+    (position,) = (item for item in items if isinstance(item, records.Position))
+    assert (position.side, position.size) == ("short", Decimal("0.50"))
+
+
 def test_only_a_new_candle_closes_the_one_before() -> None:
     kline = {"created": 60, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}
     for later, closed in (("modify", [False]), ("add", [True, False])):
