@@ -17,7 +17,7 @@ from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
 from venues.jayx_account import AssetsFeed, OrdersFeed
-from venues.jayx_fields import VENUE, Common, Values, seconds_of, values_of, written_interval
+from venues.jayx_fields import SYMBOL, VENUE, Common, Values, seconds_of, values_of, written_interval
 from venues.jayx_market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.venue import BadFrame, Dial, Item, Lost, Notice, Offer, Out, Refused, Veiled
 from venues.wire import jayx as wire
@@ -479,7 +479,7 @@ class JayX:
         """Raises:
         UsageError: not of the form <BASE><QUOTE>.
         """
-        if not re.fullmatch(r"[A-Z0-9]{2,40}", symbol):
+        if not SYMBOL.fullmatch(symbol):
             raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
 
     def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
