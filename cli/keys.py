@@ -5,17 +5,52 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cli.screen import Table
+
 try:
     import termios
     import tty
 except ImportError:  # no such keyboard on this system
     termios = tty = None  # type: ignore[assignment]
+
+
+LOOK_EVERY = 0.25  # seconds
+
+
+def take_terminal(stack: contextlib.ExitStack, table: Table, on_key: Callable[[str], None]) -> None:
+    """Single keys for a table, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess; until the stack ends."""
+    loop = asyncio.get_running_loop()
+    keyboard = Keyboard(on_key)
+
+    def stop() -> None:
+        table.restore()
+        keyboard.release()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    next_look: asyncio.Handle | None = None
+
+    def look() -> None:
+        nonlocal next_look
+        keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
+        next_look = loop.call_later(LOOK_EVERY, look)
+
+    def release() -> None:
+        if next_look is not None:
+            next_look.cancel()  # the loop may turn once more, and must not take the keyboard again
+        keyboard.release()
+
+    stack.callback(table.restore)
+    stack.callback(release)
+    look()
+    loop.add_signal_handler(signal.SIGTSTP, stop)
+    stack.callback(loop.remove_signal_handler, signal.SIGTSTP)
 
 
 class Keyboard:

@@ -155,7 +155,7 @@ def test_no_key_names_what_to_do(clean: dict[str, str]) -> None:
         (("book", "nexus"), "needs a symbol"),
         (("book", "nexus", SYMBOL, "SPOT_ETH_USDT"), "takes one symbol"),
         (("book", "nowhere", SYMBOL), f'expected a venue ({", ".join(VENUES)}), got "nowhere"'),
-        (("bok", "nexus"), "Did you mean 'book'?"),
+        (("bok", "nexus"), "Did you mean 'book'"),
         (("book", "nexus", SYMBOL, "--nope"), "--nope"),
         (("trades", "nexus", SYMBOL, "--every", "1s"), "--every"),
         (("trades", "nexus", SYMBOL, "--depth", "3"), "--depth"),
