@@ -78,8 +78,12 @@ class Latency:
         """Only a change tells: what a first state tells of may have happened long ago."""
         if record.time is None or getattr(record, "change", "update") == "snapshot":
             return
+        took = record.received - record.time
+        # Klines and the like have whole seconds: that says something of the clocks, nothing of milliseconds.
+        if record.time % 1000 == 0 and -1000 < took <= LONGEST_LATENCY_MS:
+            return
         if not isinstance(record, ClosedPosition):
-            self._samples.append((record.received, record.received - record.time))
+            self._samples.append((record.received, took))
 
     def forget(self) -> None:
         """What was measured is of another connection."""

@@ -235,6 +235,17 @@ def test_what_happened_long_ago_tells_nothing_of_latency() -> None:
     assert latency.words(NOW) is None
 
 
+@pytest.mark.parametrize(("took", "words"), [(200, None), (30_200, None), (-2_800, "clock skew −2.8 s"),
+                                            (75_200, "clock skew +75.2 s")])  # fmt: skip
+def test_times_in_whole_seconds_tell_of_the_clocks_only(took: int, words: str | None) -> None:
+    record = timed(took)
+    assert record.time is not None
+    assert record.time % 1000 == 0
+    latency = Latency()
+    latency.see(record)
+    assert latency.words(NOW) == words
+
+
 def test_the_rate_follows_the_last_seconds() -> None:
     now = [0.0]
     counted = Rate(clock=lambda: now[0])
