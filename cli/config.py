@@ -39,21 +39,24 @@ TEMPLATE = """\
 
 # Comes before HTTPS_PROXY; "" for none. NO_PROXY holds for both.
 # proxy = "http://proxy.example:3128"
+
 [screen]
 # palette = "colour-blind"    # or red-up, mono
 # tz = "utc"                  # or Europe/Zurich; local unless said otherwise
+
 [venues.nexus]
 # client_key_command = ["pass", "show", "nexus"]
+
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
-[venues.jayx]                  # --env staging is known; the address of production is yours to set
+[venues.jayx]                 # --env staging is known; the address of production is yours to set
 # url = "wss://stream.jayx.example:8443"
 # api_key_command = ["pass", "show", "jayx"]  # for orders, positions and balance only
 # category = "spot"
 # framing = "bare"            # for a server that speaks without Socket.IO
 
-[venues.jayx.symbols.BTCUSDT]  # what one tick and one lot are; without them the raw integers are shown
+# [venues.jayx.symbols.BTCUSDT]               # what one tick and one lot are; without them raw integers are shown
 # tick_size = "0.01"
 # lot_size = "0.000001"
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,11 +52,11 @@ def test_without_a_symbol_only_what_needs_none() -> None:
         panes_asked_for(request("nexus"), None)
 
 
-def test_a_venue_without_any_of_the_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = SimpleNamespace(name="hub", streams={"signals": None})
-    monkeypatch.setattr("cli.dash_watch.venue_named", lambda _: hub)
-    with pytest.raises(UsageError, match=r"hub has none of the streams of a dashboard .* it has: signals"):
-        panes_asked_for(request("hub"), None)
+@pytest.mark.parametrize(("venue", "streams"), [("nbt", "signals, feed, ping"), ("profitview", "feed, ping")])
+def test_a_venue_without_any_of_the_streams(venue: str, streams: str) -> None:
+    said = rf"{venue} has none of the streams of a dashboard .* it has: {streams}; .*: nexus, b2trader, jayx"
+    with pytest.raises(UsageError, match=said):
+        panes_asked_for(request(venue), None)
 
 
 def test_a_symbol_of_the_wrong_form() -> None:
@@ -94,6 +93,7 @@ class Dials(list[tuple[str, int]]):
 
 PATHS = {
     ("nexus", "SPOT_BTC_USDT"): [""],
+    ("jayx", "BTCUSDT"): ["/socket.io/"],
     ("b2trader", "spot.btc_usdt"): ["/marketdata/v5/info", "/frontoffice/ws/v4/account", "/frontoffice/ws/v3/account"],
 }
 

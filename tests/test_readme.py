@@ -15,6 +15,7 @@ import typer
 from cli.errors import EXIT_CODES
 from cli.options import StreamRequest
 from tests.command import mon, simulator
+from tests.pictures import PICTURES
 from venues import VENUES, venue_named
 from venues.records import AnyRecord
 
@@ -79,6 +80,14 @@ def rows_of(section: str) -> list[list[str]]:
     text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     table = [line for line in text.splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+
+
+def test_pictures() -> None:
+    """Each is there, has words for who does not see it, and none was made in vain."""
+    found = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README)
+    assert all(len(alternative) > 20 for alternative, _ in found)
+    assert sorted(path for _, path in found) == sorted(f"tests/golden/{name}.svg" for name in PICTURES)
+    assert all((ROOT / path).is_file() for _, path in found)
 
 
 def test_exit_codes() -> None:
