@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -269,9 +270,12 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
     venue, subscriptions = panes_asked_for(request("b2trader"), None)
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
 
+    stack = contextlib.ExitStack()
+
     async def go() -> None:
         watcher._as_table = True
         watcher._loop = asyncio.get_running_loop()
+        watcher._ending.take_signals(stack)
         watcher._open_output(Settings(url="wss://v.example"))
         assert not watcher._data_seen
         watcher._deliver([SnapshotEnd(**common(stream="orders", count=0))])
@@ -283,9 +287,10 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
         assert shown._panes["orders"]._latest < NOW
         assert "with a symbol there is more: book" in shown._notice[1]
         watcher._output.finish()
-        await watcher._output_ended.wait()
+        await watcher._ending.output_ended.wait()
 
-    asyncio.run(go())
+    with stack:
+        asyncio.run(go())
     assert "─3 balance" in capfd.readouterr().out
 
 
@@ -293,7 +298,7 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     venue, subscriptions = panes_asked_for(request("b2trader", "spot.btc_usdt"), None)
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
     said: list[str] = []
-    watcher._say_seldom = lambda kind, text: said.append(text)  # type: ignore[method-assign]
+    watcher._seldom.say = lambda kind, text: said.append(text)  # type: ignore[method-assign]
     for stream in ("orders", "positions"):
         watcher._on_status(status(stream, "reconnecting", reason="lost", attempt=1, retry_in_ms=900))
     for stream in ("balance", "margin"):
