@@ -231,6 +231,7 @@ def test_what_arrived_before_the_line_was_lost_was_sent(hub: SmallHub, run: Run)
     done = run(*BUY, "--yes")
     assert (done.code, done.answer["sent"], len(hub.events)) == (5, True, 1)
     assert "it was sent, and then: the venue closed the connection (code 1001)" in done.err
+    assert "trying again" not in done.err  # nothing is sent twice
 
 
 def test_a_close_that_is_not_in_order_is_told(hub: SmallHub, run: Run) -> None:
