@@ -633,7 +633,7 @@ def test_a_reader_that_is_gone_ends_an_endless_stdin(hub: SmallHub, tmp_path: Pa
         assert started.stderr.read() == b""
 
 
-@pytest.mark.parametrize(("faults", "hush"), [([], 10.0), (["--fault", "drop:5s"], 0.0)])
+@pytest.mark.parametrize(("faults", "hush"), [([], 6.0), (["--fault", "drop:5s"], 0.0)])
 def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
     faults: list[str], hush: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
