@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RECORDED = "nexus"  # the venue whose frames --trades writes
 SYMBOL = "SPOT_BTC_USDT"
-HUSH = 10.0  # seconds in which whoever waits for a signal gets one of a sender, not one that the hub makes up
+HUSH = 6.0  # seconds in which whoever waits for a signal gets one of a sender, not one that the hub makes up
 LATEST_START = 221_845_392_000_000  # the end of the year 8999: a year later is still a date
 
 EXAMPLES = """\b

@@ -14,6 +14,7 @@ import typer
 
 from cli.errors import EXIT_CODES
 from cli.options import StreamRequest
+from cli.sim import HUSH
 from tests.command import mon, simulator
 from tests.pictures import PICTURES
 from venues import VENUES, venue_named
@@ -62,7 +63,7 @@ def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
     )
     interrupted = False
     try:
-        out, err = process.communicate(timeout=8)
+        out, err = process.communicate(timeout=8 + (HUSH if "mon signals" in block else 0))
     except subprocess.TimeoutExpired:
         interrupted = True
         os.killpg(process.pid, signal.SIGINT)

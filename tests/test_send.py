@@ -182,6 +182,7 @@ def test_what_arrived_before_the_line_was_lost_was_sent(hub: SmallHub, run: Run)
     done = run(*BUY, "--yes")
     assert (done.code, done.answer["sent"], len(hub.events)) == (5, True, 1)
     assert "it was sent, and then: the venue closed the connection (code 1001)" in done.err
+    assert "trying again" not in done.err  # nothing is sent twice
 
 
 def test_a_close_that_is_not_in_order_is_told(hub: SmallHub, run: Run) -> None:
@@ -583,7 +584,7 @@ def test_a_reader_that_is_gone_ends_an_endless_stdin(hub: SmallHub, tmp_path: Pa
         assert started.stderr.read() == b""
 
 
-@pytest.mark.parametrize(("faults", "hush"), [([], 10.0), (["--fault", "drop:5s"], 0.0)])
+@pytest.mark.parametrize(("faults", "hush"), [([], 6.0), (["--fault", "drop:5s"], 0.0)])
 def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
     faults: list[str], hush: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
