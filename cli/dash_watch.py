@@ -153,7 +153,6 @@ class DashWatcher(Watcher):
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         self._shown.confirm_stream(confirmed.stream, self._clock.now().epoch_ms)
-        self._rate.total += 1
 
     def _on_status(self, status: Status) -> bool:
         """What happens to a socket happens to all of its streams at once, and is said once."""

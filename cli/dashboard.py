@@ -59,7 +59,7 @@ class Dashboard(Table):
         self._rate = rate
         self._focus = self._order[0]
         self._zoomed = False
-        self._rate_words = (-1, "")
+        self._told_at, self._told = -1, ("", "")
         self._forget_bodies()
 
     # --- from the event loop
@@ -117,7 +117,10 @@ class Dashboard(Table):
             words = f"{hidden} more {'pane' if hidden == 1 else 'panes'}: Tab"
             parts.append(Part(9, Text(words, look.style("warn")), Text(f"+{hidden}: Tab", look.style("warn"))))
         if not ended:
-            parts += [Part(3, Text(self._per_second())), Part(1, Text(look.zone(), look.style("dim")))]
+            rate, latency = self._figures()
+            style = look.style("warn" if latency.startswith("clock") else "")
+            parts += [Part(3, Text(rate)), Part(2, Text(look.text(latency), style))]
+            parts.append(Part(1, Text(look.zone(), look.style("dim"))))
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:
@@ -142,13 +145,16 @@ class Dashboard(Table):
         frozen = Text("FROZEN", look.style("frozen"))
         return (frozen, frozen) if calm else (Text(" ").join([frozen, full]), Text(" ").join([frozen, short]))
 
-    def _per_second(self) -> str:
-        """It changes once a second, so that it can be read."""
+    def _figures(self) -> tuple[str, str]:
+        """Messages a second, and latency or, before that, a difference of the clocks; they change once a second."""
         now = self._look.epoch_ms() // 1000
-        if self._rate_words[0] != now:
+        if self._told_at != now:
             rate = self._rate.per_second()
-            self._rate_words = (now, f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s")
-        return self._rate_words[1]
+            words = [words for pane in self._panes.values() if (words := pane.latency_words()) is not None]
+            words.sort(key=lambda words: not words.startswith("clock"))
+            self._told_at = now
+            self._told = (f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s", words[0] if words else "")
+        return self._told
 
     # --- panes
 

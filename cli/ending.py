@@ -7,7 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
-from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, TERMINATED
+from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, QUIT, TERMINATED
 from cli.output import ReaderGone
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Ending:
 
     @property
     def hurried(self) -> bool:
-        """Whether somebody has had enough (Ctrl-C, TERM), or nobody is there any more."""
-        return self.code in (INTERRUPTED, TERMINATED, HUNG_UP)
+        """Whether somebody has had enough (Ctrl-C, TERM, Ctrl-\\), or nobody is there any more."""
+        return self.code in (INTERRUPTED, TERMINATED, HUNG_UP, QUIT)
 
     def stop(self, code: int) -> None:
         """End with this exit code."""

@@ -13,6 +13,7 @@ UNREACHABLE = 5
 NO_DATA = 6
 HUNG_UP = 129
 INTERRUPTED = 130
+QUIT = 131
 PIPE_CLOSED = 141
 TERMINATED = 143
 
@@ -26,6 +27,7 @@ EXIT_CODES = {
     NO_DATA: "no data in time",
     HUNG_UP: "the terminal of a table was closed (HUP)",
     INTERRUPTED: "Ctrl-C",
+    QUIT: "Ctrl-\\ in a table",
     PIPE_CLOSED: "the reader closed the pipe",
     TERMINATED: "TERM",
 }

@@ -8,7 +8,10 @@ import contextlib
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from cli.errors import HUNG_UP, QUIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,10 +123,10 @@ LOOK_EVERY = 0.25  # seconds
 
 
 def take_terminal(
-    stack: contextlib.ExitStack, table: Table, on_key: Callable[[str], None], *, on_hang_up: Callable[[], None]
+    stack: contextlib.ExitStack, table: Table, on_key: Callable[[str], None], end: Callable[[int], None]
 ) -> None:
     """The terminal is a table's until the stack ends: single keys, its size, and a way to stop and go on (Ctrl-Z, fg)
-    that leaves no mess; `on_hang_up` when it is closed."""
+    that leaves no mess; `end` with an exit code when it is closed, and on Ctrl-\\."""
     loop = asyncio.get_running_loop()
     keyboard = Keyboard(on_key)
 
@@ -136,9 +139,9 @@ def take_terminal(
         keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
         loop.call_later(LOOK_EVERY, look)
 
-    calls = {signal.SIGTSTP: stop, signal.SIGWINCH: table.redraw}
+    calls = {signal.SIGTSTP: stop, signal.SIGWINCH: table.redraw, signal.SIGQUIT: partial(end, QUIT)}
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
-        calls[signal.SIGHUP] = on_hang_up
+        calls[signal.SIGHUP] = partial(end, HUNG_UP)
     stack.callback(table.restore)
     stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
     look()

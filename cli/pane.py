@@ -17,6 +17,7 @@ from cli.look import Measuring
 from cli.output import Skipped
 from cli.queues import LatestEvents, Queue, StateQueue
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status
+from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,11 @@ class Rate:
         self.total = 0
         self._clock = clock
         self._marks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def see(self, delivered: Sequence[Any]) -> None:
+        """What came of one message: however many records it made; what is only said about a stream is no message."""
+        if any(isinstance(item, Confirmed | Record) and not isinstance(item, Status) for item in delivered):
+            self.total += 1
 
     def per_second(self) -> float:
         """The rate, also while fewer seconds have passed."""
@@ -220,6 +226,10 @@ class Pane:
         state = "connecting" if self._status is None else self._status.state
         return "partial" if state == "live" and self._title.partial else state
 
+    def latency_words(self) -> str | None:
+        """Latency, or how far the clocks differ; None while nothing is known."""
+        return self._latency.words(self._look.epoch_ms())
+
     @property
     def closed_because(self) -> str | None:
         """Why the stream has ended for good; None while it has not."""
@@ -296,7 +306,7 @@ class Pane:
         if self._figures[0] != now // 1000:
             rate = self._rate.per_second()
             words = f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s"
-            self._figures = (now // 1000, words, self._latency.words(now) or "")
+            self._figures = (now // 1000, words, self.latency_words() or "")
         _, rate_words, latency = self._figures
         parts = [
             Part(3, Text(rate_words)),

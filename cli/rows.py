@@ -108,11 +108,12 @@ class SetView:
         """Replaces the row with the record's key, or takes it out."""
         key = key_of(record)
         self._recent.pop(key, None)
-        before = None if key in self._gone else self._rows.get(key)
+        before = self._rows.get(key)
         if getattr(record, "change", None) == "remove":
             self._take_out(key, record if before is None else _filled(record, before))
             return
         if self._gone.pop(key, None) is not None:
+            before = None
             del self._rows[key]  # it is another one, and stands where new ones stand
         self._rows[key] = record
         self._recent[key] = None
@@ -162,9 +163,10 @@ class SetView:
         if not self._rows:
             self._tick = None
             return [Text(self._look.text(self._empty), style=self._look.style("dim"))]
-        rows = self._in_order()
         sums = self._sums(width, height)
-        top, count = self._scroll.window(len(rows), max(1, height - 1 - len(sums)))
+        room = max(1, height - 1 - len(sums))
+        rows = self._without_old(self._in_order(), room)
+        top, count = self._scroll.window(len(rows), room)
         more = self._look.text(self._scroll.words(len(rows), count))
         lines = self._laid_out(rows[top : top + count], width)
         hidden = [fit_line(Text(more, style=self._look.style("dim")), width, self._look)] if more else []
@@ -197,6 +199,12 @@ class SetView:
         known = [row for row in rows if of(row[1]) is not None]
         known.sort(key=lambda row: of(row[1]), reverse=column.descending != self._reversed)
         return [*known, *(row for row in rows if of(row[1]) is None)]
+
+    def _without_old(self, rows: list[tuple[tuple[Any, ...], Any]], room: int) -> list[tuple[tuple[Any, ...], Any]]:
+        """What is gone must not drive out what is there: where not all rows fit it has a third of the room."""
+        there = len(rows) - len(self._gone)
+        shown = set(list(self._gone)[::-1][: max(room - there, room // 3)])
+        return [row for row in rows if row[0] in shown or row[0] not in self._gone]
 
     def _sorting(self, rows: Sequence[Any]) -> Column | None:
         if self._sorted_by is None:

@@ -122,8 +122,9 @@ class Table:
         """The whole screen: `height` lines at most, none wider than `width`."""
         look = self._look
         if width < SMALLEST[0] or height < SMALLEST[1]:
-            words = look.text(f"mon needs {SMALLEST[0]}×{SMALLEST[1]}, this is {width}×{height}")
-            return [fit_line(Text(words), width, look)]
+            needs = f"mon needs {SMALLEST[0]}×{SMALLEST[1]}"
+            ways = map(look.text, (f"{needs}, this is {width}×{height}", needs, "too small"))
+            return [Text(next((words for words in ways if len(words) <= width), "#" * width))]
         until = None if self._pane.is_frozen else self._pane.view.until()
         if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
             self._dirty = False

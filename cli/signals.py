@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli import cells
+from cli.grid import Column
 from cli.rows import EventView, number_column, side_column, text_column, time_column, values, was_sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cli.grid import Column
     from cli.look import Look
     from venues.records import Signal
 
@@ -28,7 +28,8 @@ def columns(signals: Sequence[Signal], look: Look) -> list[Column]:
         number_column(name, values(signals, name), keep=6) for name in ("mid", "bid", "ask") if was_sent(signals, name)
     ]
     if was_sent(signals, "quote"):
-        optional.append(text_column("quote", [quote_words(signal) for signal in signals], keep=6))
+        quotes = [quote_words(signal) or cells.ABSENT for signal in signals]
+        optional.append(Column("quote", quotes, align="left", keep=6))  # figures, which are never cut
     return [
         time_column(look, "time", [moment(signal) for signal in signals], keep=4),
         text_column("signal", [meaning(signal) for signal in signals], keep=9, styles=styles),

@@ -14,7 +14,7 @@ from msgspec import structs
 from cli import cells
 from cli.asked import asked_for, for_table
 from cli.ending import Ending
-from cli.errors import HUNG_UP, OK, NoDataError
+from cli.errors import OK, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import take_terminal
 from cli.options import StreamRequest, check_for_lines, check_together, view_options
@@ -130,7 +130,7 @@ class Watcher:
             try:
                 self._open_output(await self._source.open(embedded, self._words.say))
                 if self._table is not None:
-                    take_terminal(stack, self._table, self._on_key, on_hang_up=lambda: self._ending.stop(HUNG_UP))
+                    take_terminal(stack, self._table, self._on_key, self._ending.stop)
                 self._set_timers()
                 await self._watch()
             finally:
@@ -300,6 +300,8 @@ class Watcher:
         """On the hot path: records are gathered and handed over once in each turn of the loop."""
         if self._stages or self._raw:
             items = self._through_stages(items)
+        if self._table is not None:
+            self._rate.see(items)
         batch, data = self._batch, self._data_types
         for item in items:
             if item.__class__ in data:
@@ -342,8 +344,6 @@ class Watcher:
                 self._ending.end(error)
         if self._batch:
             batch, self._batch = self._batch, []
-            if self._table is not None:
-                self._rate.total += len(batch)
             self._output.put(batch)
             trouble = getattr(self._queue, "trouble", None)
             if trouble is not None and trouble != self._said_trouble:
@@ -413,7 +413,6 @@ class Watcher:
         """Nothing to print: what was printed is still so."""
         if self._table is not None:
             self._table.confirm(self._clock.now().epoch_ms)
-            self._rate.total += 1
 
     def _on_words(self, item: BadFrame | Notice) -> None:
         if isinstance(item, Notice):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from decimal import Decimal
@@ -24,7 +25,10 @@ WAYS = {
     "120×40": (120, 40, {}),
     "40×12": (40, 12, {}),
     "80×24, colour": (80, 24, {"color": True}),
+    "120×40, colour": (120, 40, {"color": True}),
+    "40×12, colour": (40, 12, {"color": True}),
     "80×24, ASCII": (80, 24, {"unicode": False}),
+    "120×40, ASCII": (120, 40, {"unicode": False}),
     "40×12, ASCII": (40, 12, {"unicode": False}),
 }
 
@@ -78,7 +82,8 @@ def golden(name: str) -> Path:
 def case_of(name: str, case: str) -> str:
     """One case of a golden file."""
     text = golden(name).read_text(encoding="utf-8")
-    return dict(part.split("\n", 1) for part in text.split("===== ")[1:])[case]
+    # A bar in ASCII is of the same sign, but has two blanks behind it.
+    return dict(part.split("\n", 1) for part in re.split(r"^===== (?=\S)", text, flags=re.MULTILINE)[1:])[case]
 
 
 def levels(*pairs: tuple[str, str]) -> list[Level]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
+from cli.feed import Numbered
 from tests.drawn import HOSTILE, NOW, levels
 from venues import records
 from venues.records import SnapshotEnd, State, Status
@@ -76,6 +79,26 @@ def fill(fill_id: str, **fields: Any) -> records.Fill:
     return records.Fill(**common(**{"fill_id": fill_id, "order_id": "254558", "side": "sell", **fields}))
 
 
+def signal(name: str, **fields: Any) -> records.Signal:
+    return records.Signal(**common(**{"name": name, "time": None, **fields}))
+
+
+def message(number: int, topic: str, data: Any) -> Numbered:
+    return Numbered(**common(time=None, symbol=None, topic=topic, data=data, number=number))
+
+
+SIGNALS = [
+    signal("buy_signal", action="enter", side="long", price=Decimal("0.9245"), strategy="grid", user="ann"),
+    signal("close_traded_signal", action="close", symbol="GXSUSDT", size=Decimal("12.5")),
+]
+MESSAGES = [
+    message(1, "merton_theo", {"sym": "XBT", "theo": Decimal("65000.125"), "diff_bps": Decimal("-1.5")}),
+    message(2, "merton_theo", {"sym": "XBT", "theo": Decimal("65000.25"), "diff_bps": Decimal("1.5")}),
+    message(1, "empty", None),
+]
+
+# Views that are no stream's only one, and what they draw.
+STREAM_OF = {"tail": "feed", "bot": "signals"}
 TINY, HUGE, PRECISE = Decimal("1e-12"), Decimal("1e12"), Decimal("123456789012345678.123456789012345678")
 
 # Of each stream: what an ordinary state looks like, and the widest and the most hostile rows.
@@ -201,12 +224,43 @@ EXTREMES: dict[str, list[Any]] = {
 }
 
 
+LIVE |= {"book": [BOOK], "trades": TRADES, "candles": [CANDLE], "signals": SIGNALS, "feed": MESSAGES, "tail": MESSAGES,
+         "bot": [*SIGNALS, *MESSAGES]}  # fmt: skip
+HOSTILES |= {
+    "book": structs.replace(BOOK, price_unit=HOSTILE, size_unit="漢字" * 9),
+    "trades": structs.replace(TRADES[0], price_unit=HOSTILE, size_unit=HOSTILE),
+    "candles": structs.replace(CANDLE, interval=HOSTILE, price_unit="漢字" * 9, size_unit=HOSTILE),
+    "signals": signal(HOSTILE, symbol=HOSTILE, strategy="漢字" * 30, user=HOSTILE),
+    "feed": message(1, HOSTILE, {HOSTILE: "漢字" * 90}),
+    "tail": message(1, "漢字" * 30, HOSTILE * 9),
+    "bot": message(1, HOSTILE, ["漢字" * 90, HOSTILE]),
+}
+EXTREMES |= {
+    "book": [
+        structs.replace(
+            BOOK,
+            bids=levels((str(TINY), str(PRECISE)), ("5e-13", "1e-12")),
+            asks=levels((str(HUGE), "1e-12"), (str(HUGE * 2), str(PRECISE))),
+        )
+    ],
+    "trades": [
+        structs.replace(TRADES[0], price=TINY, size=PRECISE),
+        structs.replace(TRADES[1], price=HUGE, size=TINY),
+    ],
+    "candles": [structs.replace(CANDLE, open=TINY, high=HUGE, low=TINY, close=HUGE, volume=PRECISE)],
+    "signals": [signal("new_signal", price=TINY, size=PRECISE, mid=HUGE, bid=TINY, quote=[TINY, HUGE])],
+    "feed": [message(1, "theo", {"theo": HUGE, "size": PRECISE, "diff": TINY})],
+    "tail": [message(1, "theo", {"theo": HUGE, "size": PRECISE, "diff": TINY})],
+    "bot": [signal("new_signal", size=PRECISE, mid=HUGE, quote=[TINY, HUGE])],
+}
+
+
 def status(stream: str, state: State, **fields: Any) -> Status:
     return Status(**common(**{"time": None, "stream": stream, "state": state, **fields}))
 
 
 def full(stream: str, count: int) -> list[Any]:
-    keyed = STREAMS[stream].keyed and stream not in PARTIAL
+    keyed = STREAMS[STREAM_OF.get(stream, stream)].keyed and stream not in PARTIAL
     return [SnapshotEnd(**common(stream=stream, count=count, time=None))] if keyed else []
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from cli.dash_watch import QueuePerStream
@@ -150,6 +151,16 @@ def test_the_overall_state_is_the_worst(items: Any, said: str) -> None:
     assert f" {said}" in top(shown)
     assert (" LIVE" in top(shown)) == (said == "LIVE")
     assert said.partition(":")[0].strip() in top(shown, 40)
+
+
+def test_a_difference_of_the_clocks_is_said_before_any_latency() -> None:
+    clock = Clock()
+    shown = dashboard(("book", "trades"), look_of(clock))
+    shown.write([("book", [status("book", "live"), replace(BOOK, time=clock.now - 40, received=clock.now)])])
+    assert "latency 40 ms" in top(shown)
+    clock.now += 1000
+    shown.write([("trades", [replace(TRADES[0], time=clock.now + 5_000, received=clock.now)])])
+    assert "clock skew −5.0 s" in top(shown)
 
 
 def test_the_state_of_a_pane_that_is_hidden_counts() -> None:

@@ -338,6 +338,14 @@ def test_signals_of_bots_have_columns_when_there_are_any() -> None:
     assert lines[0].startswith("23:29:01.500")
 
 
+def test_a_quote_is_a_figure_that_is_never_cut() -> None:
+    both = [Decimal("123456789012345678.123456789012345678")] * 2
+    for width in range(24, 200, 5):
+        head, row = signals_of([Signal(venue="nbt", received=NOW, name="quote", quote=both)], width)
+        assert "quote" not in head or f"{both[0]} / {both[1]}" in row or "123" not in row, width
+    assert f"{both[0]} / {both[1]}" in row
+
+
 def test_a_hostile_signal_is_harmless() -> None:
     wild = dict.fromkeys(("symbol", "strategy", "user", "strategy_id", "trading_type"), HOSTILE * 50)
     for width in (24, 80, 200):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import HUNG_UP, OK
+from cli.errors import OK
 from cli.keys import take_terminal
 from cli.output import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
 from cli.queues import EventQueue, LatestEvents, Queue
@@ -100,7 +100,7 @@ class Outlet:
 
         footer(self._table.notice)
         stack.callback(footer, None)
-        take_terminal(stack, self._table, on_key, on_hang_up=lambda: stop(HUNG_UP))
+        take_terminal(stack, self._table, on_key, stop)
 
     def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
         from cli.bot.view import view
