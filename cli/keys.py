@@ -139,7 +139,11 @@ def take_terminal(
         keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
         loop.call_later(LOOK_EVERY, look)
 
-    calls = {signal.SIGTSTP: stop, signal.SIGWINCH: table.redraw, signal.SIGQUIT: partial(end, QUIT)}
+    calls: dict[int, Callable[[], object]] = {
+        signal.SIGTSTP: stop,
+        signal.SIGWINCH: table.redraw,
+        signal.SIGQUIT: partial(end, QUIT),
+    }
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
         calls[signal.SIGHUP] = partial(end, HUNG_UP)
     stack.callback(table.restore)
