@@ -11,7 +11,7 @@ from rich.text import Span, Text
 from cli import cells
 from cli.grid import fit_line
 from cli.layout import RULE, Rect, arrange
-from cli.pane import ALWAYS, Part, environment_words, fitted
+from cli.pane import ALWAYS, Part, environment_words, figure_parts, fitted
 from cli.screen import SMALLEST, Table
 
 if TYPE_CHECKING:
@@ -117,10 +117,7 @@ class Dashboard(Table):
             words = f"{hidden} more {'pane' if hidden == 1 else 'panes'}: Tab"
             parts.append(Part(9, Text(words, look.style("warn")), Text(f"+{hidden}: Tab", look.style("warn"))))
         if not ended:
-            rate, latency = self._figures()
-            style = look.style("warn" if latency.startswith("clock") else "")
-            parts += [Part(3, Text(rate)), Part(2, Text(look.text(latency), style))]
-            parts.append(Part(1, Text(look.zone(), look.style("dim"))))
+            parts += figure_parts(*self._figures(), look)
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:

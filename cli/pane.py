@@ -308,11 +308,7 @@ class Pane:
             words = f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s"
             self._figures = (now // 1000, words, self.latency_words() or "")
         _, rate_words, latency = self._figures
-        parts = [
-            Part(3, Text(rate_words)),
-            Part(2, Text(look.text(latency), look.style("warn" if latency.startswith("clock") else ""))),
-            Part(1, Text(look.zone(), look.style("dim"))),
-        ]
+        parts = figure_parts(rate_words, latency, look)
         age = self._age_part()
         return parts if age is None else [age, *parts]
 
@@ -333,6 +329,17 @@ def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
     word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
     style = look.style("sim")
     return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
+
+
+def figure_parts(rate: str, latency: str, look: Look) -> list[Part]:
+    """Messages a second, latency and zone. What is needed to read times right stays longer: the zone, and clocks that
+    differ."""
+    skewed = latency.startswith("clock")
+    return [
+        Part(2, Text(rate)),
+        Part(6 if skewed else 1, Text(look.text(latency), look.style("warn" if skewed else ""))),
+        Part(3, Text(look.zone(), look.style("dim"))),
+    ]
 
 
 @dataclass

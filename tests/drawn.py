@@ -44,7 +44,7 @@ class Clock:
 
 
 def look_of(clock: Clock | None = None, **fields: Any) -> Look:
-    return Look(tz=UTC, epoch_ms=clock or Clock(), **{"color": False, **fields})
+    return Look(epoch_ms=clock or Clock(), **{"tz": UTC, "color": False, **fields})
 
 
 def texts(view: View, width: int, height: int) -> list[str]:

@@ -421,5 +421,12 @@ def test_rows_sum_from_the_best_price_outwards() -> None:
     assert [(row.total, row.notional) for row in rows] == [(1, 2), (Decimal("1.5"), Decimal("3.5"))]
 
 
+def test_a_price_that_does_not_fit_is_no_other_price() -> None:
+    shown = drawn(book(levels(("1234567890123456789012345.5", "1")), levels(("1234567890123456789012346", "1"))))
+    lines = texts(shown(look_of()), 24, 24)
+    assert lines[1:2] == lines[3:4] == ["  " + "#" * 22]
+    assert not any(character.isdigit() for line in lines for character in line if "spread" not in line)
+
+
 if __name__ == "__main__":
     golden("book-view").write_text(golden_text(CASES), encoding="utf-8")

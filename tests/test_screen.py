@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import UTC, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import reduce
 from importlib import import_module
 from typing import Any
 
 import pytest
+from msgspec import structs
 from rich.cells import cell_len
 
 from cli import cells, margin, orders, positions
@@ -44,6 +46,7 @@ from tests.samples import (
 )
 from venues import records
 from venues.numbers import add
+from venues.records import State
 from venues.redaction import Redactor
 from venues.streams import STREAMS
 from venues.venue import Confirmed
@@ -150,8 +153,10 @@ def test_hostile_text_is_harmless() -> None:
 # --- the header
 
 
-def header(items: list[Any], clock: Clock, width: int = 120, stream: str = "book", **title: Any) -> str:
-    return table_of(stream, items, look_of(clock), **title).frame(width, 24)[0].plain.rstrip()
+def header(
+    items: list[Any], clock: Clock, width: int = 120, stream: str = "book", tz: tzinfo = UTC, **title: Any
+) -> str:
+    return table_of(stream, items, look_of(clock, tz=tz), **title).frame(width, 24)[0].plain.rstrip()
 
 
 LIVE_BOOK = [status("book", "live"), BOOK]
@@ -200,6 +205,20 @@ def test_an_interruption_keeps_the_age_in_the_header_longest() -> None:
     assert header(down, Clock(), width=24, env="custom:venue.example:8443").startswith(" custom:… ")
 
 
+def test_the_zone_and_a_clock_skew_stay_longer_than_other_figures() -> None:
+    zone = timezone(timedelta(hours=10, minutes=30))
+
+    def shown(width: int, skew: int = 0) -> str:
+        book = structs.replace(BOOK, time=BOOK.received - skew - 10)
+        return header([status("book", "live"), book], Clock(), width=width, tz=zone)
+
+    assert shown(90).endswith("0.0 msg/s  latency 10 ms  UTC+10:30")
+    assert shown(80).endswith("0.0 msg/s  UTC+10:30")
+    assert shown(60).endswith("age 0 s  UTC+10:30")
+    assert shown(64, skew=-5_000).endswith("clock skew −5.0 s")
+    assert "clock skew +60 min" in shown(80, skew=3_600_000)
+
+
 def test_what_fits_does_not_depend_on_how_long_a_figure_is_just_now() -> None:
     for width in range(24, 100):
         young = header(LIVE_BOOK, Clock(NOW), width=width)
@@ -223,6 +242,24 @@ def test_latency_is_a_recent_median_and_skew_is_said(took: int, words: str) -> N
         latency.see(timed(took + off))
     assert latency.words(NOW) == words
     assert latency.words(NOW + 60_000) is None, "what was measured long ago tells nothing"
+
+
+def test_the_latency_of_another_connection_is_forgotten() -> None:
+    states: tuple[State, ...] = ("stale", "reconnecting")
+    for state in states:
+        table = table_of("trades", [status("trades", "live"), timed(40)], look_of())
+        assert "latency 40 ms" in table.frame(120, 24)[0].plain
+        table = table_of("trades", [status("trades", "live"), timed(40)], look_of())
+        table.write([status("trades", state), status("trades", "live")])
+        assert "latency" not in table.frame(120, 24)[0].plain
+
+
+def test_partial_since_the_last_interruption() -> None:
+    early, late = (status("orders", "live", received=NOW - ago) for ago in (600_000, 0))
+    assert "PARTIAL since 23:19" in header([early], Clock(), stream="orders")
+    assert "PARTIAL since 23:19" in header([early, late], Clock(), stream="orders")
+    down = status("orders", "reconnecting", received=NOW - 1_000)
+    assert "PARTIAL since 23:29" in header([early, down, late], Clock(), stream="orders")
 
 
 def test_what_happened_long_ago_tells_nothing_of_latency() -> None:
@@ -257,6 +294,9 @@ def test_the_rate_follows_the_last_seconds() -> None:
         now[0] += 0.5
         seen.append(counted.per_second())
     assert seen[-1] == 0
+    now[0] += 100  # while nobody looked, e.g. stopped with Ctrl-Z
+    counted.total += 1000
+    assert counted.per_second() == pytest.approx(1000 / 100, rel=0.1)
 
 
 def test_a_message_is_one_however_many_records_it_made_and_a_status_is_none() -> None:
@@ -317,6 +357,17 @@ def test_freezing_keeps_what_is_shown_while_the_stream_goes_on() -> None:
     assert "LIVE" in thawed[0]
     assert thawed[3].split()[:2] == ["BTC", "4"]
     assert "ETH" not in "".join(thawed), "what was known before the interruption"
+
+
+def test_the_age_of_what_is_frozen_goes_on() -> None:
+    clock = Clock()
+    table = table_of("book", LIVE_BOOK, look_of(clock))
+    pressed(table, "space")
+    clock.now += 7_000
+    table.write([structs.replace(BOOK, received=clock.now)])
+    assert "age 7 s" in table.frame(120, 24)[0].plain
+    pressed(table, "space")
+    assert "age 0 s" in table.frame(120, 24)[0].plain
 
 
 def test_the_last_table_is_the_newest_also_when_frozen(capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cli import bars, cells, queues
 from cli.look import Look, Measuring
 from cli.pane import Pane, Rate, Title
-from cli.recent import LARGE, SECONDS, USUAL_FROM, USUAL_OF, Minute, Usual
+from cli.recent import LARGE, MOST_SECONDS, SECONDS, USUAL_FROM, USUAL_OF, Minute, Usual
 from cli.trades import TradesView, view
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, look_of, screens, texts
 from venues.numbers import add
@@ -150,6 +150,8 @@ def test_what_is_not_a_whole_minute_says_since_when() -> None:
     minute = minute_of(trade(ago=59_000))
     assert minute.volume(NOW).since == NOW - 59_010  # type: ignore[union-attr]
     assert minute.volume(NOW + 2_000).since is None  # type: ignore[union-attr]
+    first = NOW // 1000 * 1000 - 59_000
+    assert minute_of(trade(time=first, received=first)).volume(NOW).since is None  # type: ignore[union-attr]
 
 
 def test_an_interruption_starts_the_volume_anew() -> None:
@@ -209,6 +211,14 @@ def test_prices_go_on_until_the_next_trade_but_not_over_a_gap() -> None:
     assert prices[-16] is None  # where the volume does not count either
 
 
+def test_the_price_before_a_long_silence_goes_on_also_where_old_seconds_are_forgotten() -> None:
+    count = MOST_SECONDS
+    minute = minute_of(*(trade("4", ago=1_000 * (count - n) + 100_000) for n in range(count)), trade("5"))
+    assert len(minute._seconds) == 2
+    prices = minute.prices(NOW)
+    assert (prices[0], prices[-2], prices[-1]) == (4, 4, 5)
+
+
 def test_the_figures_change_with_the_next_second_of_the_venue() -> None:
     shown = drawn(trade())(look_of())
     texts(shown, 80, 24)
@@ -253,6 +263,12 @@ def test_what_was_usual_long_ago_is_not_now() -> None:
         usual.times(Decimal(10))
     assert usual.times(Decimal(40)) == 0
     assert usual.times(Decimal(50)) == 5
+    falling = Usual()
+    for size in range(USUAL_OF, 0, -1):
+        falling.times(Decimal(size))
+    for _ in range(USUAL_OF // 2 + 1):  # take the place of the largest, which came first
+        falling.times(Decimal(1))
+    assert falling.times(Decimal(5)) == 5
 
 
 def test_a_large_trade_has_a_sign_and_not_only_a_colour() -> None:
