@@ -17,11 +17,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         _print_version()
         return
-    foreign = _foreign_package()
-    if foreign is not None:
-        sys.stderr.write(FOREIGN.format(name=foreign))
-        sys.exit(1)
     try:
+        foreign = _foreign_package()
+        if foreign is not None:
+            sys.stderr.write(FOREIGN.format(name=foreign))
+            sys.exit(1)
         from cli.main import run
     except KeyboardInterrupt:  # while it loads there is nothing to put in order
         sys.exit(130)

@@ -49,7 +49,7 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         request.stream,
         symbols,
         depth=request.depth or recorded.depth,
-        interval=request.interval or recorded.interval,
+        interval=recorded.interval if request.interval is None else request.interval,
         options={**recorded.options, **_given(request)},
     )
     venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened

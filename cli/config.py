@@ -39,21 +39,24 @@ TEMPLATE = """\
 
 # Comes before HTTPS_PROXY; "" for none. NO_PROXY holds for both.
 # proxy = "http://proxy.example:3128"
+
 [screen]
 # palette = "colour-blind"    # or red-up, mono
 # tz = "utc"                  # or Europe/Zurich; local unless said otherwise
+
 [venues.nexus]
 # client_key_command = ["pass", "show", "nexus"]
+
 [venues.nexus.staging]        # an environment has its own credentials
 # client_key_file = "~/.secrets/nexus-staging"
 
-[venues.jayx]                  # --env staging is known; the address of production is yours to set
+[venues.jayx]                 # --env staging is known; the address of production is yours to set
 # url = "wss://stream.jayx.example:8443"
 # api_key_command = ["pass", "show", "jayx"]  # for orders, positions and balance only
 # category = "spot"
 # framing = "bare"            # for a server that speaks without Socket.IO
 
-[venues.jayx.symbols.BTCUSDT]  # what one tick and one lot are; without them the raw integers are shown
+# [venues.jayx.symbols.BTCUSDT]               # what one tick and one lot are; without them raw integers are shown
 # tick_size = "0.01"
 # lot_size = "0.000001"
 
@@ -153,7 +156,8 @@ class Config:
         public = bool(streams) and all(venue.streams[name].public for name in streams)
         needed = () if public else venue.secrets
         secrets = {name: self._required(venue, environment, profile, name) for name in needed}
-        return Access(Settings(url=url, label=label, values=values), secrets, self.proxy(url))
+        settings = Settings(url=url, label=label, values=values, table=_table(venue, environment))
+        return Access(settings, secrets, self.proxy(url))
 
     def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
         """What is set of the venue's values, which are no secrets.
@@ -206,7 +210,7 @@ class Config:
 
     def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source | None:
         """Where a value comes from; None when it is set nowhere."""
-        own = environment if environment in venue.environments and environment != PRODUCTION else None
+        own = _own(venue, environment)
         from_environment = set_by_variable(venue.name, own, name)
         if from_environment is not None:
             return from_environment
@@ -266,8 +270,8 @@ class Config:
         return source
 
     def _missing(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> SetupError:
-        own = environment if environment in venue.environments and environment != PRODUCTION else None
-        table = f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
+        own = _own(venue, environment)
+        table = _table(venue, environment)
         keys = f"{name}, {name}_file or {name}_command" if name in venue.secrets else name
         by_hand = self.address_by_hand(venue, environment, profile)
         without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
@@ -481,6 +485,16 @@ def _checked_url(source: Source) -> str:
             f"expected a wss:// address as {source.origin} (ws:// is for this machine only), got a ws:// one"
         )
     return url
+
+
+def _own(venue: Venue, environment: str | None) -> str | None:
+    """The environment where it has values of its own; None for production, and for the simulator."""
+    return environment if environment in venue.environments and environment != PRODUCTION else None
+
+
+def _table(venue: Venue, environment: str | None) -> str:
+    own = _own(venue, environment)
+    return f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
 
 
 def _checked_proxy(source: Source) -> str:

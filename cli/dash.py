@@ -42,10 +42,10 @@ Examples:
 
 \b
 Keys:
-  Tab, Shift-Tab, 1 … 6   the next pane, the one before, the one with that number
-  z or Enter              the pane alone on the screen, and back
-  space                   freeze all panes, go on
-  ?                       the other keys, q quits
+  Tab, Shift-Tab, 1-5  the next pane, the one before, the one with that number
+  z or Enter           the pane alone on the screen, and back
+  space                freeze all panes, go on
+  ?                    the other keys, q quits
 """
 
 
@@ -114,13 +114,16 @@ def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:
 _venue = Annotated[
     str,
     typer.Argument(
-        help=f"The venue: {', '.join(venues_with_panes())}.", autocompletion=complete_venue, show_default=False
+        metavar="VENUE",
+        help=f"One of: {', '.join(venues_with_panes())}.",
+        autocompletion=complete_venue,
+        show_default=False,
     ),
 ]
 _symbol = Annotated[
     str | None,
     typer.Argument(
-        metavar="[SYMBOL]",
+        metavar="SYMBOL",
         help="The venue's own spelling; without it only the panes that need none.",
         autocompletion=complete_symbol,
         show_default=False,

@@ -165,7 +165,7 @@ class DashWatcher(Watcher):
             self._told = status = said
         words = in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
         if words is not None:
-            self._say_seldom("status", words)
+            self._seldom.say("status", words)
         return True
 
     def _on_one_socket(self, stream: str) -> str:

@@ -27,6 +27,7 @@ EXIT_CODES = {
     NO_DATA: "no data in time",
     HUNG_UP: "the terminal of a table was closed (HUP)",
     INTERRUPTED: "Ctrl-C",
+    QUIT: "Ctrl-\\ in a table",
     PIPE_CLOSED: "the reader closed the pipe",
     TERMINATED: "TERM",
 }

@@ -6,11 +6,17 @@ import asyncio
 import codecs
 import contextlib
 import os
+import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from cli.errors import HUNG_UP, QUIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cli.screen import Table
 
 try:
     import termios
@@ -111,6 +117,41 @@ class KeyParser:
         if ends:
             return min(ends), None
         return (len(text), None) if len(text) >= 4 * LONGEST_SEQUENCE else (0, None)
+
+
+LOOK_EVERY = 0.25  # seconds
+
+
+def take_terminal(
+    stack: contextlib.ExitStack, table: Table, on_key: Callable[[str], None], end: Callable[[int], None]
+) -> None:
+    """The terminal is a table's until the stack ends: single keys, its size, and a way to stop and go on (Ctrl-Z, fg)
+    that leaves no mess; `end` with an exit code when it is closed, and on Ctrl-\\."""
+    loop = asyncio.get_running_loop()
+    keyboard = Keyboard(on_key)
+
+    def stop() -> None:
+        table.restore()
+        keyboard.release()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def look() -> None:
+        keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
+        loop.call_later(LOOK_EVERY, look)
+
+    calls: dict[int, Callable[[], object]] = {
+        signal.SIGTSTP: stop,
+        signal.SIGWINCH: table.redraw,
+        signal.SIGQUIT: partial(end, QUIT),
+    }
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
+        calls[signal.SIGHUP] = partial(end, HUNG_UP)
+    stack.callback(table.restore)
+    stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
+    look()
+    for number, call in calls.items():
+        loop.add_signal_handler(number, call)
+        stack.callback(loop.remove_signal_handler, number)
 
 
 class Keyboard:

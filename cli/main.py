@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from cli import config
 from cli.__main__ import VERSION
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
-from venues import venues_with
+from venues import venue_named, venues_with
 from venues.errors import MonError
 from venues.streams import STREAMS
 
@@ -39,17 +39,32 @@ EXAMPLES = """\b
 Examples:
   mon book nexus SPOT_BTC_USDT --env sim
   mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
-  mon positions nexus SPOT_BTC_USDT --record today.jsonl.gz
+  mon positions b2trader --record today.jsonl.gz
+  mon signals nbt --env sim
   mon dash nexus SPOT_BTC_USDT --env sim
   mon venues
 """
 
-STREAM_EXAMPLES = """\b
-Examples:
-  mon {stream} nexus SPOT_BTC_USDT --env sim
-  mon {stream} nexus SPOT_BTC_USDT --once | jq .
-  mon {stream} nexus SPOT_BTC_USDT --env sim --count 5 -o csv
-"""
+
+class _StreamCommand(TyperCommand):
+    """A stream's command, with examples for the venues that have the stream; loads them for its help only."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        self.epilog = stream_examples(self.name or "")
+        super().format_epilog(ctx, formatter)
+
+
+def stream_examples(stream: str) -> str:
+    """One line for each venue that has the stream, then how scripts and spreadsheets take it."""
+    asked = []
+    for name in venues_with(stream):
+        venue = venue_named(name)
+        offer = venue.streams[stream]
+        symbol = "" if offer.symbols in ("none", "any") else f" {venue.example}"
+        asked.append(f"mon {stream} {name}{symbol}")
+    lines = [f"{one} --env sim" for one in asked]
+    lines += [f"{asked[0]} --once | jq .", f"{asked[0]} --env sim --count 5 -o csv"]
+    return "\b\nExamples:\n" + "".join(f"  {line}\n" for line in lines)
 
 
 class _Commands(TyperGroup):
@@ -75,8 +90,7 @@ def _loaded(name: str) -> Any:
     if name in STREAMS:
         from cli.options import stream_function
 
-        epilog = STREAM_EXAMPLES.format(stream=name)
-        app.command(name, epilog=epilog, no_args_is_help=True)(stream_function(name, watch_request))
+        app.command(name, cls=_StreamCommand, no_args_is_help=True)(stream_function(name, watch_request))
     else:
         module, _, attribute = COMMANDS[name][1].partition(":")
         loaded = import_module(module)

@@ -133,8 +133,8 @@ class StreamRequest:
     symbols: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SYMBOL]...",
-            help="The venue's own spelling; several only where the venue takes several.",
+            metavar="SYMBOL",
+            help="The venue's own spelling; some streams take several, those of the account mostly none.",
             autocompletion=complete_symbol,
             show_default=False,
         ),

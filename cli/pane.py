@@ -79,15 +79,17 @@ class Latency:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque(maxlen=100)  # when it was received, ms it took
-        self._is_exact = False  # a venue that tells whole seconds does not tell how many ms something took
 
     def see(self, record: Record) -> None:
         """Only a change tells: what a first state tells of may have happened long ago."""
         if record.time is None or getattr(record, "change", "update") == "snapshot":
             return
+        took = record.received - record.time
+        # Klines and the like have whole seconds: that says something of the clocks, nothing of milliseconds.
+        if record.time % 1000 == 0 and -1000 < took <= LONGEST_LATENCY_MS:
+            return
         if not isinstance(record, ClosedPosition):
-            self._samples.append((record.received, record.received - record.time))
-            self._is_exact = self._is_exact or record.time % 1000 != 0
+            self._samples.append((record.received, took))
 
     def forget(self) -> None:
         """What was measured is of another connection."""
@@ -100,8 +102,6 @@ class Latency:
         if not self._samples:
             return None
         took = round(median(took for _, took in self._samples))
-        if not self._is_exact and -1_000 < took < 2_000:
-            return None
         if 0 <= took <= LONGEST_LATENCY_MS:
             return f"latency {took} ms" if took < 10_000 else f"latency {took / 1000:.0f} s"
         sign = "−" if took < 0 else "+"

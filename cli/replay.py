@@ -62,5 +62,9 @@ def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoRetu
 take_options(
     replay,
     [name for name in inspect.signature(StreamRequest).parameters if name not in _NOT_ASKED],
-    {"file": Annotated[Path, typer.Argument(help="A recording made with --record.", show_default=False)]},
+    {
+        "file": Annotated[
+            Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)
+        ]
+    },
 )

@@ -15,12 +15,19 @@ from venues.records import SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.venue import has_full_states
 
+EXAMPLES = """\b
+Examples:
+  mon schema book > book.schema.json
+  mon schema trades | jq '.["$defs"].Trade.properties | keys'
+"""
+
 
 def schema(
     stream: Annotated[
         str,
         typer.Argument(
-            help="A stream, e.g. book.",
+            metavar="STREAM",
+            help=f"One of: {', '.join(STREAMS)}.",
             autocompletion=lambda incomplete: [name for name in STREAMS if name.startswith(incomplete)],
             show_default=False,
         ),

@@ -83,7 +83,7 @@ def send(
     ],
     kind: Annotated[
         Literal["buy", "sell", "traded-buy", "traded-sell"] | None,
-        typer.Argument(metavar="[KIND]", help="What is signalled; with --stdin each line says it.", show_default=False),
+        typer.Argument(metavar="KIND", help="What is signalled; with --stdin each line says it.", show_default=False),
     ] = None,
     pair: Annotated[str | None, typer.Option(help="The pair, as the hub spells it: BTCUSDT.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy's name at the hub.")] = None,

@@ -189,7 +189,7 @@ def _read_line(text: bytes) -> tuple[str, Command]:
     kind = fields.pop("kind", None)
     if kind is None:
         raise UsageError("expected a kind, got none")
-    return str(kind), signal_command(kind, fields, from_json=True)
+    return kind, signal_command(kind, fields, from_json=True)
 
 
 class _StdinLines:

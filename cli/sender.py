@@ -71,7 +71,10 @@ class Sender:
         say: Callable[[str], None],
         retries: int | None,
     ) -> None:
-        """`subscription` is what the venue wants to be asked for on a connection of this kind."""
+        """`subscription` is what the venue wants to be asked for on a connection of this kind.
+
+        `retries`: for one command, which is given up after so many tries to connect; None: for as many as come.
+        """
         (line,) = venue.lines([subscription], access.settings)
         self._driver = Driver(line, [subscription], venue=venue.name, label=access.settings.label, retries=retries)
         self._connection = Connection(
@@ -83,6 +86,7 @@ class Sender:
             redactor=redactor,
             proxy=access.proxy,
         )
+        self._is_for_one = retries is not None
         self._venue = venue.name
         self._redactor = redactor
         self._say = say
@@ -227,7 +231,7 @@ class Sender:
         elif status.state in ("reconnecting", "closed"):
             self._trouble = self._redactor.text(status.reason or "")
             self._lose(self._trouble)
-            if status.state == "reconnecting":
+            if status.state == "reconnecting" and not (self._is_for_one and self._underway):
                 again = cells.duration(status.retry_in_ms or 0)
                 self._say(f"{self._trouble}; trying again in {again} (try {status.attempt})")
 

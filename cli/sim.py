@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RECORDED = "nexus"  # the venue whose frames --trades writes
 SYMBOL = "SPOT_BTC_USDT"
+HUSH = 6.0  # seconds in which whoever waits for a signal gets one of a sender, not one that the hub makes up
 LATEST_START = 221_845_392_000_000  # the end of the year 8999: a year later is still a date
 
 EXAMPLES = """\b
@@ -101,7 +102,15 @@ def sim(
         return
     faults = _faults(fault or [])
     try:
-        simulator = Simulator(seed=seed, rate=rate or 20.0, tape=tape, speed=speed or 1.0, faults=faults, port=port)
+        simulator = Simulator(
+            seed=seed,
+            rate=rate or 20.0,
+            tape=tape,
+            speed=speed or 1.0,
+            faults=faults,
+            port=port,
+            hush=0.0 if faults else HUSH,
+        )
     except TapeError as error:
         raise SetupError(str(error)) from None
     raise typer.Exit(asyncio.run(_serve(simulator)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from cli import cells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from venues.records import Status
 
 SAID_AT_ONCE = 5  # words of one kind before they are held back
@@ -80,3 +84,32 @@ class Unsaid:
         text, self._waiting = self._waiting, None
         self._allowed, self._at = 0.0, now
         return text
+
+
+class Seldom:
+    """Says words of kinds that may come in floods; in the event loop.
+
+    After a few of a kind, only the latest every second.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._unsaid: dict[str, Unsaid] = {}
+
+    def say(self, kind: str, text: str) -> None:
+        """Now, or the latest later."""
+        unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
+        if unsaid.may_be_said(text, time.monotonic()):
+            self._say(text)
+        elif unsaid.first:
+            asyncio.get_running_loop().call_later(SAID_EVERY, self._say_late, unsaid)
+
+    def last_words(self) -> None:
+        """What was held back."""
+        for unsaid in self._unsaid.values():
+            self._say_late(unsaid)
+
+    def _say_late(self, unsaid: Unsaid) -> None:
+        text = unsaid.take(time.monotonic())
+        if text is not None:
+            self._say(text)

@@ -6,9 +6,6 @@ import asyncio
 import contextlib
 import gc
 import math
-import os
-import signal
-import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +13,10 @@ from msgspec import structs
 
 from cli import cells
 from cli.asked import asked_for, for_table
-from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, QUIT, TERMINATED, NoDataError
+from cli.ending import Ending
+from cli.errors import OK, NoDataError
 from cli.freshness import Every, MaxAge
-from cli.keys import Keyboard
+from cli.keys import take_terminal
 from cli.options import StreamRequest, check_for_lines, check_together, view_options
 from cli.output import (
     STDERR,
@@ -28,14 +26,13 @@ from cli.output import (
     Limit,
     Output,
     RawFrame,
-    ReaderGone,
     Sink,
     Words,
     is_terminal,
 )
 from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
 from cli.source import Embedded, Source
-from cli.statuses import SAID_EVERY, StatusGate, Unsaid, in_words
+from cli.statuses import Seldom, StatusGate, in_words
 from venues import history
 from venues.connection import SystemClock
 from venues.errors import MonError
@@ -54,7 +51,6 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 ONCE_TIMEOUT_MS = 30_000
-KEYBOARD_LOOK_EVERY = 0.25  # seconds
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
 
 
@@ -115,13 +111,10 @@ class Watcher:
         self._batch: list[Any] = []
         self._flush_due = False
         self._bad_frames = 0
-        self._unsaid: dict[str, Unsaid] = {}
+        self._seldom = Seldom(self._say)
         self._data_seen = False
         self._said_trouble: str | None = None
-        self._stopping = asyncio.Event()
-        self._exit = OK
-        self._problem: BaseException | None = None
-        self._output_ended = asyncio.Event()
+        self._ending = Ending()
         self._recorder: Recorder | None = None
         self._table: Any = None
 
@@ -132,20 +125,17 @@ class Watcher:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         with contextlib.ExitStack() as stack:
-            stack.callback(self._remove_signals)
-            self._take_signals()
+            self._ending.take_signals(stack)
             embedded = Embedded()
             try:
                 self._open_output(await self._source.open(embedded, self._words.say))
                 if self._table is not None:
-                    self._take_terminal(stack)
+                    take_terminal(stack, self._table, self._on_key, self._ending.stop)
                 self._set_timers()
                 await self._watch()
             finally:
                 await embedded.close()
-        if self._problem is not None:
-            raise self._problem
-        return self._exit
+        return self._ending.result()
 
     # --- setting up
 
@@ -163,7 +153,7 @@ class Watcher:
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
         self._queue = self._make_queue()
-        self._output = Output(self._queue, self._make_sink(settings), limit, self._on_output_end)
+        self._output = Output(self._queue, self._make_sink(settings), limit, self._ending.on_output_end)
         self._output.start()
         if request.record is not None:
             header = header_for(self._venue.name, settings, self._subscriptions)
@@ -235,86 +225,27 @@ class Watcher:
 
     def _on_timeout(self, timeout: int) -> None:
         if not self._data_seen:
-            self._end(NoDataError(f"no data came within {cells.duration(timeout)}"))
+            self._ending.end(NoDataError(f"no data came within {cells.duration(timeout)}"))
 
     def _on_duration(self) -> None:
         if self._data_seen:
-            self._stop(OK)
+            self._ending.stop(OK)
         else:
-            self._end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
+            self._ending.end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
 
     # --- ending
 
-    def _stop(self, code: int) -> None:
-        if not self._stopping.is_set():
-            self._exit = code
-            self._stopping.set()
-
-    def _end(self, problem: BaseException) -> None:
-        if not self._stopping.is_set():
-            self._problem = problem
-            self._stopping.set()
-
     def _on_key(self, key: str) -> None:
         if key == "q":
-            self._stop(OK)
+            self._ending.stop(OK)
         else:
             self._table.press(key)
-
-    def _take_terminal(self, stack: contextlib.ExitStack) -> None:
-        """Single keys, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess."""
-        keyboard = Keyboard(self._on_key)
-
-        def stop() -> None:
-            self._table.restore()
-            keyboard.release()
-            os.kill(os.getpid(), signal.SIGSTOP)
-
-        def look() -> None:
-            keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
-            self._loop.call_later(KEYBOARD_LOOK_EVERY, look)
-
-        stack.callback(self._table.restore)
-        stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
-        look()
-        self._loop.add_signal_handler(signal.SIGTSTP, stop)
-        self._loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)
-        stack.callback(self._loop.remove_signal_handler, signal.SIGTSTP)
-        stack.callback(self._loop.remove_signal_handler, signal.SIGWINCH)
-        self._loop.add_signal_handler(signal.SIGQUIT, self._stop, QUIT)
-        stack.callback(self._loop.remove_signal_handler, signal.SIGQUIT)
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
-            self._loop.add_signal_handler(signal.SIGHUP, self._stop, HUNG_UP)
-            stack.callback(self._loop.remove_signal_handler, signal.SIGHUP)
-
-    def _take_signals(self) -> None:
-        self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
-
-    def _remove_signals(self) -> None:
-        self._loop.remove_signal_handler(signal.SIGINT)
-        self._loop.remove_signal_handler(signal.SIGTERM)
-
-    def _on_output_end(self, problem: BaseException | None) -> None:
-        """In the output thread."""
-
-        def ended() -> None:
-            self._output_ended.set()
-            if isinstance(problem, ReaderGone):
-                self._stop(PIPE_CLOSED)
-            elif problem is not None:
-                self._end(problem)
-            else:
-                self._stop(OK)
-
-        with contextlib.suppress(RuntimeError):  # the loop is gone: we were too slow to be waited for
-            self._loop.call_soon_threadsafe(ended)
 
     # --- watching
 
     async def _watch(self) -> None:
         source = asyncio.create_task(self._run_source())
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
             await asyncio.wait((source, stopping), return_when=asyncio.FIRST_COMPLETED)
             if self._recording is None:
@@ -342,39 +273,26 @@ class Watcher:
                 self._deliver_after_stages(stage.rest())
 
     def _take_result(self, result: Any) -> None:
-        if self._stopping.is_set() or isinstance(result, asyncio.CancelledError):
+        if self._ending.stopping.is_set() or isinstance(result, asyncio.CancelledError):
             return
         if isinstance(result, BaseException):
-            self._problem = result
+            self._ending.problem = result
         elif self._request.once:
-            self._problem = NoDataError("the recording ended before there was a complete state")
+            self._ending.problem = NoDataError("the recording ended before there was a complete state")
 
     async def _finish_output(self) -> None:
         """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""
         self._flush()
-        for unsaid in self._unsaid.values():
-            self._say_late(unsaid)
+        self._seldom.last_words()
         self._output.finish()
-        patience = LAST_WORDS_WITHIN if self._exit in (INTERRUPTED, TERMINATED, HUNG_UP, QUIT) else None
-        interrupted = asyncio.create_task(self._until_signal())
-        ended = asyncio.create_task(self._output_ended.wait())
+        patience = LAST_WORDS_WITHIN if self._ending.hurried else None
+        interrupted = asyncio.create_task(self._ending.until_signal())
+        ended = asyncio.create_task(self._ending.output_ended.wait())
         await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if interrupted.done() and not ended.done():
-            self._exit, self._problem = interrupted.result(), None
+            self._ending.code, self._ending.problem = interrupted.result(), None
         interrupted.cancel()
         ended.cancel()
-
-    async def _until_signal(self) -> int:
-        """A signal while we wait for a reader that does not read."""
-        got: asyncio.Future[int] = self._loop.create_future()
-
-        def on_signal(code: int) -> None:
-            if not got.done():
-                got.set_result(code)
-
-        self._loop.add_signal_handler(signal.SIGINT, on_signal, INTERRUPTED)
-        self._loop.add_signal_handler(signal.SIGTERM, on_signal, TERMINATED)
-        return await got
 
     # --- what comes in
 
@@ -423,7 +341,7 @@ class Watcher:
             try:
                 self._recorder.flush()
             except MonError as error:
-                self._end(error)
+                self._ending.end(error)
         if self._batch:
             batch, self._batch = self._batch, []
             self._output.put(batch)
@@ -486,7 +404,7 @@ class Watcher:
         words = in_words(status)
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
         if words is not None and (inline or self._as_table or is_terminal(STDERR)):
-            self._say_seldom("status", words)
+            self._seldom.say("status", words)
         if self._as_table:
             return True
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
@@ -502,20 +420,7 @@ class Watcher:
             return
         self._bad_frames += 1
         so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-        self._say_seldom("bad frame", f"bad frame{so_far}: {item.reason}")
-
-    def _say_seldom(self, kind: str, text: str) -> None:
-        """A flood of bad frames must not become one of words: after a few, only the latest every second."""
-        unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
-        if unsaid.may_be_said(text, time.monotonic()):
-            self._say(text)
-        elif unsaid.first:
-            self._loop.call_later(SAID_EVERY, self._say_late, unsaid)
-
-    def _say_late(self, unsaid: Unsaid) -> None:
-        text = unsaid.take(time.monotonic())
-        if text is not None:
-            self._say(text)
+        self._seldom.say("bad frame", f"bad frame{so_far}: {item.reason}")
 
     def _say(self, text: str) -> None:
         text = self._redactor.text(text)

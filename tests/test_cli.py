@@ -20,9 +20,12 @@ import jsonschema
 import pytest
 
 from cli.errors import EXIT_CODES
+from cli.main import stream_examples
 from tests.command import MON, SYMBOL, environment, mon, records, simulator, started
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
-from venues import VENUES, venue_named
+from venues import VENUES, venue_named, venues_with
+from venues.streams import STREAMS
+from venues.venue import Settings, Subscription
 
 NEXUS = venue_named("nexus")
 
@@ -468,8 +471,19 @@ def test_help_of_every_command_has_an_example(clean: dict[str, str]) -> None:
         done = mon(name, "--help", env=clean)
         assert done.returncode == 0
         assert "Usage: mon " in done.stdout
-        if name not in ("venues", "schema", "config"):
+        if name not in ("venues", "config"):
             assert f"  mon {name}" in done.stdout
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_examples_of_a_stream_can_be_run(stream: str) -> None:
+    examples = [line.split(" -")[0].split() for line in stream_examples(stream).splitlines()[2:]]
+    assert {venue for _, _, venue, *_ in examples} == set(venues_with(stream))
+    for _, name, venue, *symbols in examples:
+        assert name == stream
+        settings = Settings(url="wss://venue.example")
+        assert venue_named(venue).lines([Subscription(stream, tuple(symbols))], settings)
+        assert bool(symbols) == (venue_named(venue).streams[stream].symbols in ("one", "many"))
 
 
 @pytest.mark.parametrize("text", [None, "", "not a tape\n", '{"kind":"tape"}\n{"kind":"delta","bids":[["NaN","1"]]}\n'])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,11 +53,11 @@ def test_without_a_symbol_only_what_needs_none() -> None:
         panes_asked_for(request("nexus"), None)
 
 
-def test_a_venue_without_any_of_the_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = SimpleNamespace(name="hub", streams={"signals": None})
-    monkeypatch.setattr("cli.dash_watch.venue_named", lambda _: hub)
-    with pytest.raises(UsageError, match=r"hub has none of the streams of a dashboard .* it has: signals"):
-        panes_asked_for(request("hub"), None)
+@pytest.mark.parametrize(("venue", "streams"), [("nbt", "signals, feed, ping"), ("profitview", "feed, ping")])
+def test_a_venue_without_any_of_the_streams(venue: str, streams: str) -> None:
+    said = rf"{venue} has none of the streams of a dashboard .* it has: {streams}; .*: nexus, b2trader, jayx"
+    with pytest.raises(UsageError, match=said):
+        panes_asked_for(request(venue), None)
 
 
 def test_a_symbol_of_the_wrong_form() -> None:
@@ -94,6 +94,7 @@ class Dials(list[tuple[str, int]]):
 
 PATHS = {
     ("nexus", "SPOT_BTC_USDT"): [""],
+    ("jayx", "BTCUSDT"): ["/socket.io/"],
     ("b2trader", "spot.btc_usdt"): ["/marketdata/v5/info", "/frontoffice/ws/v4/account", "/frontoffice/ws/v3/account"],
 }
 
@@ -269,9 +270,12 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
     venue, subscriptions = panes_asked_for(request("b2trader"), None)
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
 
+    stack = contextlib.ExitStack()
+
     async def go() -> None:
         watcher._as_table = True
         watcher._loop = asyncio.get_running_loop()
+        watcher._ending.take_signals(stack)
         watcher._open_output(Settings(url="wss://v.example"))
         assert not watcher._data_seen
         watcher._deliver([SnapshotEnd(**common(stream="orders", count=0))])
@@ -283,9 +287,10 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
         assert shown._panes["orders"]._latest < NOW
         assert "with a symbol there is more: book" in shown._notice[1]
         watcher._output.finish()
-        await watcher._output_ended.wait()
+        await watcher._ending.output_ended.wait()
 
-    asyncio.run(go())
+    with stack:
+        asyncio.run(go())
     assert "─3 balance" in capfd.readouterr().out
 
 
@@ -293,7 +298,7 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     venue, subscriptions = panes_asked_for(request("b2trader", "spot.btc_usdt"), None)
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
     said: list[str] = []
-    watcher._say_seldom = lambda kind, text: said.append(text)  # type: ignore[method-assign]
+    watcher._seldom.say = lambda kind, text: said.append(text)  # type: ignore[method-assign]
     for stream in ("orders", "positions"):
         watcher._on_status(status(stream, "reconnecting", reason="lost", attempt=1, retry_in_ms=900))
     for stream in ("balance", "margin"):

@@ -197,14 +197,14 @@ def test_a_command_is_not_for_jayx() -> None:
 
 
 def test_scales_are_exact() -> None:
-    scale = values_of({"symbols": {"X": {"tick_size": "0.01", "lot_size": "1e-20"}}}).scale("X")
+    scale = values_of({"symbols": {"XBT": {"tick_size": "0.01", "lot_size": "1e-20"}}}).scale("XBT")
     assert str(scale.price(6678147)) == "66781.47"
     assert scale.size(10**18 - 1) == Decimal(10**18 - 1).scaleb(-20)
     assert Scale().price(6678147) == 6678147
 
 
 def test_scales_from_a_variable() -> None:
-    assert values_of({"symbols": '{"X": {"tick_size": "0.5"}}'}).scale("X") == Scale(Decimal("0.5"))
+    assert values_of({"symbols": '{"XBT": {"tick_size": "0.5"}}'}).scale("XBT") == Scale(Decimal("0.5"))
 
 
 @pytest.mark.parametrize(
@@ -214,17 +214,17 @@ def test_scales_from_a_variable() -> None:
 @pytest.mark.parametrize("key", ["tick_size", "lot_size"])
 def test_scales_that_cannot_be(key: str, value: Any) -> None:
     if value is None:
-        assert values_of({"symbols": {"X": {key: value}}})
+        assert values_of({"symbols": {"XBT": {key: value}}})
         return
-    with pytest.raises(SetupError, match=rf"as symbols\.X\.{key} of jayx"):
-        JAYX.lines([], Settings(url="", values={"symbols": {"X": {key: value}}}))
+    with pytest.raises(SetupError, match=rf"as symbols\.XBT\.{key} of jayx"):
+        JAYX.lines([], Settings(url="", values={"symbols": {"XBT": {key: value}}}))
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"symbols": 1}, {"symbols": "{"}, {"symbols": "[" * 100_000}, {"symbols": {"X": 1}},
-        {"symbols": {"X": {"tick": "1"}}},
+        {"symbols": 1}, {"symbols": "{"}, {"symbols": "[" * 100_000}, {"symbols": {"XBT": 1}},
+        {"symbols": {"XY": {"tick": "1"}}}, {"symbols": {"btcusdt": {"tick_size": "1"}}},
         {"framing": "raw"}, {"framing": True}, {"category": ""}, {"category": 1}, {"category": "a b"},
     ],
 )  # fmt: skip
@@ -275,10 +275,42 @@ def test_a_list_in_the_other_order_is_sorted() -> None:
     assert [row.created for row in history.new_ones(rows(2, 3, 4))[0]] == [4]
 
 
+def test_a_short_list_makes_no_trade_forgotten() -> None:
+    history = TradeHistory()
+    for listed in (rows(3, 2, 1), rows(3)):
+        history.new_ones(listed)
+    assert history.new_ones(rows(5, 2)) == (rows(5), False)
+
+
 def test_what_is_older_than_the_first_list_stays_away() -> None:
     history = TradeHistory()
     history.new_ones(rows(5, 4))
     assert history.new_ones(rows(6, 5, 4, 3, 2)) == (rows(6), True)
+
+
+def test_of_two_ways_to_lay_lists_upon_each_other_the_longer_one_counts() -> None:
+    a, b, c, z = (TradeRow(ticks=ticks, lots=1, side="BUY", created=5) for ticks in (1, 2, 3, 4))
+    history = TradeHistory()
+    history.new_ones([a, b])
+    assert history.new_ones([c, a, b, z, a]) == ([c], True)
+
+
+def test_a_trade_that_comes_late_is_given_alone_and_said_to_be_out_of_order() -> None:
+    history = TradeHistory()
+    history.new_ones(rows(5, 3, 1))
+    assert history.new_ones(rows(5, 4, 3, 3, 1)) == (rows(3, 4), False)
+    assert history.new_ones(rows(6, 5, 4, 3, 3, 1)) == (rows(6), True)
+    line = line_of("trades")
+    session = connected(line)
+    late = {**BOOK["trades"][0], "created": 1_716_136_436_700}  # type: ignore[index]
+    later = {**BOOK["trades"][0], "lots": 9}  # type: ignore[index]
+    session.receive(packet("orderbook", BOOK), NOW)
+    session.receive(packet("orderbook", {**BOOK, "trades": [later, *BOOK["trades"]]}), NOW)  # type: ignore[misc]
+    status, trade = session.receive(packet("orderbook", {**BOOK, "trades": [later, late]}), NOW)
+    assert status == StreamState(
+        "trades", "live", "trades may have been missed: those listed do not follow on each other"
+    )
+    assert trade.time == late["created"]
 
 
 def test_after_an_empty_list_nothing_is_claimed() -> None:
@@ -296,6 +328,48 @@ def test_a_list_without_trades_proves_nothing_after_a_reconnect() -> None:
     assert live == StreamState("trades", "live", "")
     (live,) = connected(line).receive(packet("orderbook", BOOK), NOW)
     assert live == StreamState("trades", "live", "no trade was missed")
+
+
+def test_of_two_candles_in_one_message_the_earlier_comes_first_whichever_is_new() -> None:
+    kline = {"created": 61, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}
+    for message in (
+        {"add": kline, "modify": {**kline, "created": 121}},
+        {"add": {**kline, "created": 121}, "modify": kline},
+    ):
+        items = connected(line_of("candles")).receive(packet("kline", message), NOW)
+        candles = [item for item in items if isinstance(item, records.Candle)]
+        assert [candle.start for candle in candles if not candle.closed] == [61_000, 121_000]
+        assert [candle.start for candle in candles if candle.closed] == ([61_000] if message["modify"] is kline else [])
+
+
+@pytest.mark.parametrize(
+    ("gone", "status"),
+    [
+        ({"state": "TRADE", "resd": 0, "exec": 5}, "filled"),
+        ({"state": "TRADE", "resd": 0, "exec": 0}, "cancelled"),
+        ({"state": "TRADE", "resd": 0}, "cancelled"),
+        ({"state": "TRADE", "resd": 1, "exec": 5}, "cancelled"),
+        ({"state": "CANCEL", "resd": 0, "exec": 5}, "cancelled"),
+        ({}, "cancelled"),
+    ],
+)
+def test_what_is_cancelled_was_filled_only_where_all_of_it_was_executed(gone: dict[str, Any], status: str) -> None:
+    (order,) = connected(line_of("orders")).receive(packet("openorders", {"cancel": [{"id": 1, **gone}]}), NOW)
+    assert (order.order_id, order.status, order.change) == ("1", status, "remove")
+
+
+def test_an_order_of_which_only_the_id_is_known_has_no_unit_of_sizes() -> None:
+    orders = connected(line_of("orders")).receive(packet("openorders", {"cancel": [1, {"id": 2, "resd": 3}]}), NOW)
+    assert [order.size_unit for order in orders] == [None, "raw_lots"]
+
+
+def test_what_is_owed_is_a_short_position_of_which_nothing_is_locked() -> None:
+    owed = {"spot": [{"asset": "BTC", "balance": "-0.50", "available": "0"}]}
+    items = connected(line_of("balance", "positions")).receive(packet("positions", owed), NOW)
+    (balance,) = (item for item in items if isinstance(item, records.Balance))
+    assert (balance.total, balance.available, balance.locked) == (Decimal("-0.50"), 0, None)
+    (position,) = (item for item in items if isinstance(item, records.Position))
+    assert (position.side, position.size) == ("short", Decimal("0.50"))
 
 
 def test_only_a_new_candle_closes_the_one_before() -> None:

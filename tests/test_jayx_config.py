@@ -14,6 +14,7 @@ from cli.options import StreamRequest
 from venues.errors import SetupError, UsageError
 from venues.jayx import JAYX
 from venues.recording import Recording
+from venues.venue import Notice, Now, Subscription
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,29 @@ def test_values_from_the_file_and_from_variables(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("MON_JAYX_CATEGORY", "linear")
     values = found.access(JAYX, None, None, ["book"]).settings.values
     assert values == {"category": "linear", "framing": "bare", "symbols": json.dumps(scales)}
+
+
+@pytest.mark.parametrize(
+    ("environment", "table", "missing"),
+    [
+        (None, "venues.jayx", "tick_size and lot_size"),
+        ("staging", "venues.jayx.staging", "tick_size and lot_size"),
+        ("staging", "venues.jayx.staging", "lot_size"),
+    ],
+)
+def test_how_to_scale_is_told_as_it_works_in_that_environment(
+    environment: str | None, table: str, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def notices(text: str) -> list[Any]:
+        found = configured(tmp_path, monkeypatch, f'[{table}]\nurl = "wss://v.example"\nframing = "bare"\n{text}')
+        settings = found.access(JAYX, environment, None, ["book"]).settings
+        (line,) = JAYX.lines([Subscription("book", ("BTCUSDT",))], settings)
+        return [item for item in line.session({}).opened(Now(0.0, 0)) if isinstance(item, Notice)]
+
+    tick = f'[{table}.symbols.BTCUSDT]\ntick_size = "0.01"\n'
+    said = Notice(f"raw integers: set {missing} under [{table}.symbols.BTCUSDT]")
+    assert notices("" if "tick" in missing else tick) == [said]
+    assert notices(f'{tick}lot_size = "1"\n') == []
 
 
 def test_the_simulator_knows_its_own_scales_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

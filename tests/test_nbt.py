@@ -185,6 +185,7 @@ def test_a_bad_signal_is_told_with_its_path_and_the_stream_goes_on(fields: dict[
         BadFrame,
         Signal,
     ]
+    assert feed(session, 1, event("buy_signal", {**REAL, **fields}))[1:] == [state]  # said again, since all was well
 
 
 def test_nesting_has_a_limit() -> None:
@@ -258,6 +259,10 @@ def test_any_bytes_give_items_of_ours(frame: bytes) -> None:
 
 
 def test_the_key_is_in_the_url_and_never_shown() -> None:
+    opening = line_of().session({"key": 'a/b?c#d e+f"é&=%'}).opening()
+    with pytest.raises(StopIteration) as stop:
+        next(opening)
+    assert stop.value.value.url.endswith("&key=a%2Fb%3Fc%23d%20e%2Bf%22%C3%A9%26%3D%25")
     dial = dialled(line_of())
     assert dial.url == "wss://hub.example/socket.io/?EIO=4&transport=websocket&type=client&key=k%26y"
     assert dial.shown == "wss://hub.example/socket.io/?EIO=4&transport=websocket&type=client&key=[key]"
@@ -306,6 +311,11 @@ def test_put_out_again_and_again_is_refused_but_not_by_a_hub_that_gave_something
     line = line_of("signals")
     feed(connected(line), 1, event("buy_signal", REAL))
     assert {type(feed(connected(line), 1, "41")[-1]) for _ in range(5)} == {Lost}
+
+
+def test_who_is_put_out_after_a_while_was_not_put_out_for_the_key() -> None:
+    line = line_of("signals")
+    assert {type(feed(connected(line), 60, "41")[-1]) for _ in range(5)} == {Lost}
 
 
 def test_put_out_with_words_is_refused_with_them() -> None:

@@ -270,12 +270,14 @@ def test_what_happened_long_ago_tells_nothing_of_latency() -> None:
     assert latency.words(NOW) is None
 
 
-@pytest.mark.parametrize(("took", "words"), [(700, None), (-5_000, "clock skew −5.0 s"), (9_000, "latency 9000 ms")])
-def test_whole_seconds_of_a_venue_tell_no_milliseconds(took: int, words: str | None) -> None:
+@pytest.mark.parametrize(("took", "words"), [(200, None), (30_200, None), (-2_800, "clock skew −2.8 s"),
+                                            (75_200, "clock skew +75.2 s")])  # fmt: skip
+def test_times_in_whole_seconds_tell_of_the_clocks_only(took: int, words: str | None) -> None:
+    record = timed(took)
+    assert record.time is not None
+    assert record.time % 1000 == 0
     latency = Latency()
-    second = NOW - NOW % 1000
-    latency.see(records.Trade(**{**common(), "time": second - took // 1000 * 1000, "received": second + took % 1000},
-                              price=Decimal(1), size=Decimal(1), side="buy"))  # fmt: skip
+    latency.see(record)
     assert latency.words(NOW) == words
 
 

@@ -34,6 +34,7 @@ from venues.nbt import NBT
 from venues.nbt_send import signal_command
 from venues.records import Status
 from venues.redaction import Redactor
+from venues.simulator import Simulator
 from venues.venue import Command, Receipt, Settings, Subscription
 from venues.wire import socketio
 
@@ -181,6 +182,7 @@ def test_what_arrived_before_the_line_was_lost_was_sent(hub: SmallHub, run: Run)
     done = run(*BUY, "--yes")
     assert (done.code, done.answer["sent"], len(hub.events)) == (5, True, 1)
     assert "it was sent, and then: the venue closed the connection (code 1001)" in done.err
+    assert "trying again" not in done.err  # nothing is sent twice
 
 
 def test_a_close_that_is_not_in_order_is_told(hub: SmallHub, run: Run) -> None:
@@ -408,6 +410,8 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
         buy("C", message="x" * 70_000),
         [1],
         buy("D"),
+        {"kind": ["buy"], "pair": "E", "strategy": "S"},
+        buy("F"),
     )
     done = run("--stdin", "--yes", stdin=stdin.removesuffix(b"\n"))
     answers = records(done.out)
@@ -420,6 +424,8 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
         (7, False, False),
         (8, False, False),
         (9, True, True),
+        (10, False, False),
+        (11, True, True),
     ]
     errors = [a["error"] for a in answers if not a["ok"]]
     assert "expected JSON" in errors[0]
@@ -427,8 +433,9 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
     assert errors[2] == "expected a kind, got none"
     assert errors[3] == "expected a line of at most 65536 bytes, got more"
     assert "expected object" in errors[4]
+    assert errors[5] == "expected one of buy, sell, traded-buy, traded-sell as kind of signal, got ['buy']"
     assert done.code == 2
-    assert [event[1]["pair"] for event in hub.events if event[0] == "buy_signal"] == ["A", "D"]
+    assert [event[1]["pair"] for event in hub.events if event[0] == "buy_signal"] == ["A", "D", "F"]
     assert [event[1]["qty"] for event in hub.events if event[0] == "traded_buy_signal"] == ["0.50"]
     assert sorted("type=server" in path for path in hub.paths) == [False, True]
     assert hub.left == 2
@@ -575,3 +582,18 @@ def test_a_reader_that_is_gone_ends_an_endless_stdin(hub: SmallHub, tmp_path: Pa
             started.stdin.close()
         assert started.stderr is not None
         assert started.stderr.read() == b""
+
+
+@pytest.mark.parametrize(("faults", "hush"), [([], 6.0), (["--fault", "drop:5s"], 0.0)])
+def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
+    faults: list[str], hush: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = []
+
+    async def serve(simulator: Simulator) -> int:
+        served.append(simulator)
+        return 0
+
+    monkeypatch.setattr("cli.sim._serve", serve)
+    assert main.run(["sim", *faults]) == 0
+    assert [simulator.world.hush for simulator in served] == [hush]

@@ -17,7 +17,7 @@ from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
 from venues.jayx_account import AssetsFeed, OrdersFeed
-from venues.jayx_fields import VENUE, Common, Values, seconds_of, values_of, written_interval
+from venues.jayx_fields import SCALE_KEYS, SYMBOL, VENUE, Common, Values, seconds_of, values_of, written_interval
 from venues.jayx_market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.venue import BadFrame, Dial, Item, Lost, Notice, Offer, Out, Refused, Veiled
 from venues.wire import jayx as wire
@@ -353,6 +353,7 @@ class JayXLine:
         self._streams = {subscription.stream: subscription for subscription in subscriptions}
         self._trades = TradeHistory()
         self._told_how_to_scale = False
+        self._table = settings.table or f"venues.{VENUE}"
         self.measures = "ping" in self._streams
 
     def session(self, secrets: Mapping[str, str]) -> Session:
@@ -382,12 +383,15 @@ class JayXLine:
 
     def how_to_scale(self) -> list[Item]:
         """Once: what to configure for prices and sizes instead of raw integers."""
-        symbols = {s.symbols[0] for s in self.subscriptions if s.symbols}
-        raw = [name for name in sorted(symbols) if None in (self.values.scale(name).tick, self.values.scale(name).lot)]
-        if not raw or self._told_how_to_scale:
+        if self._told_how_to_scale:
             return []
-        self._told_how_to_scale = True
-        return [Notice(f"raw integers: set tick_size and lot_size under [venues.jayx.symbols.{raw[0]}]")]
+        for name in sorted({s.symbols[0] for s in self.subscriptions if s.symbols}):
+            scale = self.values.scale(name)
+            missing = [key for key, size in zip(SCALE_KEYS, (scale.tick, scale.lot), strict=True) if size is None]
+            if missing:
+                self._told_how_to_scale = True
+                return [Notice(f"raw integers: set {' and '.join(missing)} under [{self._table}.symbols.{name}]")]
+        return []
 
     def silence(self, event: str) -> str:
         """What may be the matter when nothing comes of an event."""
@@ -479,7 +483,7 @@ class JayX:
         """Raises:
         UsageError: not of the form <BASE><QUOTE>.
         """
-        if not re.fullmatch(r"[A-Z0-9]{2,40}", symbol):
+        if not SYMBOL.fullmatch(symbol):
             raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
 
     def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 VENUE = "jayx"
 
+SYMBOL = re.compile(r"[A-Z0-9]{2,40}")
 SPOT = "spot"
 FRAMINGS = ("socketio", "bare")
 SCALE_KEYS = ("tick_size", "lot_size")
@@ -147,6 +148,8 @@ def _scales_of(symbols: Any) -> dict[str, Scale]:
 
 def _scale_of(name: str, table: Any) -> Scale:
     where = f"symbols.{excerpt(name, 40)}"
+    if not SYMBOL.fullmatch(name):  # no symbol that can be asked for would ever be scaled by it
+        raise SetupError(f"expected a symbol like BTCUSDT under symbols of jayx, got {_said(name)}")
     if not isinstance(table, dict):
         raise SetupError(f"expected a table with {' and '.join(SCALE_KEYS)} as {where} of jayx, got {_said(table)}")
     for key in table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
@@ -80,24 +81,44 @@ class TradeHistory:
         """
         # The document's sample has the newest first; sorted on receipt all the same, equal times as they came.
         rows = sorted(listed, key=lambda row: -row.created)
-        count = self._count_of_new(rows)
         comparable = bool(rows) and bool(self.known) and not self._was_empty
-        new = rows if count is None else rows[:count]
         self._was_empty = not rows
-        self.known = [*new, *self.known][:MOST_KNOWN_TRADES]
+        count = self._count_of_new(rows)
+        if count is not None:
+            new, before = rows[:count], self.known
+            self.known = [*new, *before][:MOST_KNOWN_TRADES]
+        else:
+            # One that came late, or that was missed and is listed now: the others are not given again.
+            new, before = _without(rows, self.known), _without(self.known, rows)
+            self.known = [*rows, *before][:MOST_KNOWN_TRADES]
         return new[::-1], True if count is not None else False if comparable else None
 
     def _count_of_new(self, rows: list[TradeRow]) -> int | None:
-        """None when nothing of the list is known."""
+        """None when the list cannot be laid upon what is known.
+
+        A list may reach further back than what is known: its end is older than the first that was ever seen. A list
+        that has grown is likelier, where both could be.
+        """
         known = self.known
-        for count in range(len(rows)):
-            if rows[count:] == known[: len(rows) - count]:
-                return count
-        # A list that reaches further back than what is known: its end is older than the first that was ever seen.
-        for count in range(len(rows)):
-            if known and rows[count : count + len(known)] == known:
+        if known and rows[-len(known) :] == known:
+            return len(rows) - len(known)
+        for count in range(len(rows) if known else 0):  # the overlap never grows with the count
+            overlap = min(len(rows) - count, len(known))
+            if rows[count : count + overlap] == known[:overlap]:
                 return count
         return None
+
+
+def _without(rows: Sequence[TradeRow], others: Sequence[TradeRow]) -> list[TradeRow]:
+    """The rows for which there is none alike among the others, each of which stands for one."""
+    left = Counter(others)
+    kept = []
+    for row in rows:
+        if left[row]:
+            left[row] -= 1
+        else:
+            kept.append(row)
+    return kept
 
 
 class TradesFeed:
@@ -131,7 +152,12 @@ class TradesFeed:
         new, follows = self._history.new_ones(rows)
         items: list[Item] = []
         if follows is False:
-            items = [StreamState("trades", "live", "trades may have been missed: none of those listed was known")]
+            why = (
+                "none of those listed was known"
+                if len(new) == len(rows)
+                else "those listed do not follow on each other"
+            )
+            items = [StreamState("trades", "live", f"trades may have been missed: {why}")]
         elif self.awaited:
             items = [StreamState("trades", "live", "no trade was missed" if self._resumed and follows else "")]
         self.awaited, self.heard = False, True

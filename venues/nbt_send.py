@@ -56,7 +56,7 @@ def signal_command(kind: str, fields: Mapping[str, Any], *, from_json: bool = Fa
     Raises:
         UsageError: an unknown kind, a field that is missing, that does not apply to the kind, or that is no good.
     """
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"expected one of {', '.join(KINDS)} as kind of signal, got {shown(kind)}")
     _, _, required, optional = KINDS[kind]
     names = {**required, **optional}

@@ -191,12 +191,14 @@ class Subscription:
 class Settings:
     """Where a venue is and what is configured for it; no secrets.
 
-    `label` is what records carry as `env` (None for production).
+    `label` is what records carry as `env` (None for production). `table`: where in the config file the environment's
+    values are, e.g. `venues.nexus.staging`, for words that say what to set; empty where that is not known.
     """
 
     url: str
     label: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    table: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import gc
 import itertools
 import logging
 import secrets
-import signal
 from typing import TYPE_CHECKING, Any
 
 from cli import cells
@@ -26,8 +25,8 @@ from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.speech import LogLines, Voice, redirected
 from cli.bot.standing import Standings
-from cli.errors import INTERRUPTED, OK, PIPE_CLOSED, TERMINATED, NoDataError
-from cli.output import ReaderGone, Words
+from cli.ending import Ending
+from cli.errors import OK, NoDataError
 from cli.source import Embedded, Source
 from cli.statuses import in_words
 from venues.connection import SystemClock
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from cli.bot.follower import Follower
     from cli.bot.script import Bot
+    from cli.output import Words
     from venues.driver import Delivered
     from venues.redaction import Redactor
 
@@ -81,13 +81,10 @@ class Host:
         self._data_seen = False
         self._sizes_told: set[str] = set()
         self._pipelined = 0
-        self._stopping = asyncio.Event()
+        self._ending = Ending()
         self._runner_ended = asyncio.Event()
-        self._output_ended = asyncio.Event()
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
-        self._exit = OK
-        self._problem: BaseException | None = None
 
     async def run(self) -> int:
         """Until it ends; the exit code.
@@ -111,8 +108,7 @@ class Host:
         self._runner.logger = logger = self._logger(name)
         module, link = module_for(self._runner, logger)
         with contextlib.ExitStack() as stack:
-            stack.callback(self._remove_signals)
-            self._take_signals()
+            self._ending.take_signals(stack)
             stack.callback(logger.handlers.clear)
             stack.enter_context(hosted(self._request.file, module))
             stack.enter_context(
@@ -125,9 +121,7 @@ class Host:
             finally:
                 self._jobs.close(now=True)
                 await self._embedded.close()
-        if self._problem is not None:
-            raise self._problem
-        return self._exit
+        return self._ending.result()
 
     # --- setting up
 
@@ -144,16 +138,16 @@ class Host:
         self._make_candles(bot, planned)
         await self._open_sources(planned)
         await self._unless_stopped(self._fill())
-        if self._stopping.is_set():
+        if self._ending.stopping.is_set():
             return
         try:
             if self._follower is not None:
-                await self._follower.open(self._embedded, self._voice, self._end)
+                await self._follower.open(self._embedded, self._voice, self._ending.end)
             label = next((label for label in self._runner.labels.values() if label is not None), None)
             token = await self._serve(bot)
             feed = None if self._server is None else self._server.shown_feed_url.partition("?")[0]
-            self._outlet.open(label, list(map(str, self._markets)), self._on_output_end, feed, token)
-            self._outlet.take_terminal(stack, self._stop, self._voice.to_footer)
+            self._outlet.open(label, list(map(str, self._markets)), self._ending.on_output_end, feed, token)
+            self._outlet.take_terminal(stack, self._ending.stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
             self._set_timers()
             await self._watch(bot)
@@ -261,9 +255,9 @@ class Host:
 
     def _on_duration(self) -> None:
         if self._data_seen or not self._sources:
-            self._stop(OK)
+            self._ending.stop(OK)
         else:
-            self._end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
+            self._ending.end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
 
     def _logger(self, name: str) -> logging.Logger:
         logger = logging.getLogger(f"mon.bot.{name}")
@@ -282,17 +276,17 @@ class Host:
             self._jobs.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
         self._begun.set()
         streams = asyncio.create_task(self._run_sources())
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
             await asyncio.wait((streams, stopping), return_when=asyncio.FIRST_COMPLETED)
-            ended_by_itself = not self._stopping.is_set()
+            ended_by_itself = not self._ending.stopping.is_set()
             for _, source in self._sources:
                 source.leave()
             if self._recording is not None or not self._sources:
                 streams.cancel()
             (result,) = await asyncio.gather(streams, return_exceptions=True)
             if ended_by_itself and isinstance(result, BaseException):
-                self._problem = result
+                self._ending.problem = result
         finally:
             streams.cancel()
             stopping.cancel()
@@ -333,10 +327,10 @@ class Host:
 
     async def _close(self) -> None:
         """What came before the end is still done, unless somebody does not want to wait."""
-        hurried = self._exit in (INTERRUPTED, TERMINATED)
-        asked_to_stop = self._stopping.is_set()
+        hurried = self._ending.hurried
+        asked_to_stop = self._ending.stopping.is_set()
         self._jobs.close(now=asked_to_stop)
-        until_signal = asyncio.create_task(self._until_signal())
+        until_signal = asyncio.create_task(self._ending.until_signal())
         patience = LAST_WORDS_WITHIN if hurried else PATIENCE if asked_to_stop else None
         await self._wait_for(self._runner_ended, until_signal, patience)
         if not self._runner_ended.is_set() and self._runner.running is not None:
@@ -349,8 +343,8 @@ class Host:
             await asyncio.sleep(0)  # what it has said
         self._voice.last_words()
         if self._outlet.finish():
-            hurried = self._exit in (INTERRUPTED, TERMINATED)
-            await self._wait_for(self._output_ended, until_signal, LAST_WORDS_WITHIN if hurried else None)
+            hurried = self._ending.hurried
+            await self._wait_for(self._ending.output_ended, until_signal, LAST_WORDS_WITHIN if hurried else None)
         until_signal.cancel()
         if self._voice.faults():
             count = self._voice.faults()
@@ -362,47 +356,17 @@ class Host:
         waited_for = (ended, until_signal) if not until_signal.done() else (ended,)
         await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if until_signal.done() and not ended.done():
-            self._exit, self._problem = until_signal.result(), None
+            self._ending.code, self._ending.problem = until_signal.result(), None
             self._jobs.close(now=True)
             await asyncio.wait((ended,), timeout=LAST_WORDS_WITHIN)
         ended.cancel()
 
     # --- ending
 
-    def _stop(self, code: int) -> None:
-        if not self._stopping.is_set():
-            self._exit = code
-            self._stopping.set()
-
-    def _end(self, problem: BaseException) -> None:
-        if not self._stopping.is_set():
-            self._problem = problem
-            self._stopping.set()
-
-    def _take_signals(self) -> None:
-        self._loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
-
-    def _remove_signals(self) -> None:
-        self._loop.remove_signal_handler(signal.SIGINT)
-        self._loop.remove_signal_handler(signal.SIGTERM)
-
-    async def _until_signal(self) -> int:
-        """A signal while we wait for a script or a reader."""
-        got: asyncio.Future[int] = self._loop.create_future()
-
-        def on_signal(code: int) -> None:
-            if not got.done():
-                got.set_result(code)
-
-        self._loop.add_signal_handler(signal.SIGINT, on_signal, INTERRUPTED)
-        self._loop.add_signal_handler(signal.SIGTERM, on_signal, TERMINATED)
-        return await got
-
     async def _unless_stopped(self, awaitable: Awaitable[Any]) -> Any:
         """What is awaited, or None when somebody has had enough before it is there."""
         wanted = asyncio.ensure_future(awaitable)
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(self._ending.stopping.wait())
         await asyncio.wait((wanted, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if wanted.done():
@@ -419,21 +383,6 @@ class Host:
         """In the script's thread: it has done most of what waited."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._room.set)
-
-    def _on_output_end(self, problem: BaseException | None) -> None:
-        """In the output thread."""
-
-        def ended() -> None:
-            self._output_ended.set()
-            if isinstance(problem, ReaderGone):
-                self._stop(PIPE_CLOSED)
-            elif problem is not None:
-                self._end(problem)
-            else:
-                self._stop(OK)
-
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(ended)
 
     # --- what comes in
 
@@ -456,7 +405,9 @@ class Host:
         if market not in self.candles:
             return
         if record.price_unit is not None:
-            self._end(SetupError(f"{market} comes in {record.price_unit}, not in prices: configure the symbol's scale"))
+            self._ending.end(
+                SetupError(f"{market} comes in {record.price_unit}, not in prices: configure the symbol's scale")
+            )
             return
         if record.size_unit is not None and record.size_unit not in self._sizes_told:
             self._sizes_told.add(record.size_unit)

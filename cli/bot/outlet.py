@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import OK
-from cli.keys import Keyboard
+from cli.keys import take_terminal
 from cli.output import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
 from cli.queues import EventQueue, LatestEvents, Queue
 from venues.records import Record, Signal, State, Status
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
     from cli.bot.request import BotRequest
     from venues.connection import Clock
     from venues.redaction import Redactor
-
-KEYBOARD_LOOK_EVERY = 0.25
 
 
 class _Row(Signal, frozen=True, kw_only=True, tag="row"):
@@ -91,13 +86,9 @@ class Outlet:
     def take_terminal(
         self, stack: contextlib.ExitStack, stop: Callable[[int], None], footer: Callable[[Any], None]
     ) -> None:
-        """For a table: single keys, and a way to stop and go on (Ctrl-Z, fg) that leaves no mess.
-
-        `footer` is given where words go while the table is up, and None afterwards.
-        """
+        """For a table: its keys; `footer` is given where words go while the table is up, and None afterwards."""
         if self._table is None:
             return
-        loop = asyncio.get_running_loop()
 
         def on_key(key: str) -> None:
             if key == "q":
@@ -107,26 +98,9 @@ class Outlet:
             else:
                 self._table.press(key)
 
-        keyboard = Keyboard(on_key)
-
-        def pause() -> None:
-            self._table.restore()
-            keyboard.release()
-            os.kill(os.getpid(), signal.SIGSTOP)
-
-        def look() -> None:
-            keyboard.take()
-            loop.call_later(KEYBOARD_LOOK_EVERY, look)
-
         footer(self._table.notice)
         stack.callback(footer, None)
-        stack.callback(self._table.restore)
-        stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
-        look()
-        loop.add_signal_handler(signal.SIGTSTP, pause)
-        loop.add_signal_handler(signal.SIGWINCH, self._table.redraw)
-        stack.callback(loop.remove_signal_handler, signal.SIGTSTP)
-        stack.callback(loop.remove_signal_handler, signal.SIGWINCH)
+        take_terminal(stack, self._table, on_key, stop)
 
     def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
         from cli.bot.view import view

@@ -7,13 +7,12 @@ import io
 import logging
 import sys
 import threading
-import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.faults import place_of, script_traceback
 from cli.output import STDERR, is_terminal
-from cli.statuses import SAID_EVERY, Unsaid
+from cli.statuses import SAID_EVERY, Seldom
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,7 +33,7 @@ class Voice:
         self._loop = loop
         self._notice: Callable[[str], None] | None = None
         self._kept: deque[str] = deque(maxlen=MOST_KEPT)
-        self._unsaid: dict[str, Unsaid] = {}
+        self._seldom = Seldom(self._say)
         self._faults: Counter[tuple[Any, ...]] = Counter()
         self._fault_told: dict[tuple[Any, ...], int] = {}
         self._fault_words: dict[tuple[Any, ...], str] = {}
@@ -49,7 +48,7 @@ class Voice:
 
     def seldom(self, kind: str, text: str) -> None:
         """A notice of a kind that may come in floods: then only the latest every second."""
-        self._soon(self._say_seldom, kind, text)
+        self._soon(self._seldom.say, kind, text)
 
     def fault(self, error: BaseException, where: str, name: str) -> None:
         """An exception of the script: in full the first time, then how often it has come, at most once a second."""
@@ -78,10 +77,7 @@ class Voice:
 
     def last_words(self) -> None:
         """What was held back."""
-        for unsaid in self._unsaid.values():
-            text = unsaid.take(time.monotonic())
-            if text is not None:
-                self._say(text)
+        self._seldom.last_words()
         for key, told in self._fault_told.items():
             if self._faults[key] > 1 and told != self._faults[key]:
                 self._say_count(key)
@@ -105,18 +101,6 @@ class Voice:
                 self._kept.append(text)
                 return
         self._words.error(text)
-
-    def _say_seldom(self, kind: str, text: str) -> None:
-        unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
-        if unsaid.may_be_said(text, time.monotonic()):
-            self._say(text)
-        elif unsaid.first:
-            self._loop.call_later(SAID_EVERY, self._say_late, unsaid)
-
-    def _say_late(self, unsaid: Unsaid) -> None:
-        text = unsaid.take(time.monotonic())
-        if text is not None:
-            self._say(text)
 
     def _say_count(self, key: tuple[Any, ...]) -> None:
         count = self._faults[key]

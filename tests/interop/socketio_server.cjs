@@ -5,7 +5,7 @@
 //   {binary: name, bytes: [...]}    emit an event with each of these texts as a binary attachment
 //   {packets: [[type, data?]]}      write these Engine.IO packets
 //   {put_out: true}                 disconnect everybody from the namespace
-// What becomes of who comes is for the first word of its key: "good" comes in; "slow" too, later than a client waits to
+// What becomes of who comes is for the first word of its key: "good" comes in, and who has none; "slow" too, later than a client waits to
 // tell the generations apart; "early" with an event before that; "banned" is refused with data beside the words,
 // "forbidden" with an HTTP status, all others with words.
 "use strict";
@@ -30,6 +30,7 @@ const io = new Server(web, {
 function admit(socket, next) {
   switch (String(socket.handshake.query.key).split("-")[0]) {
     case "good":
+    case "undefined": // JayX has none in its URL
       return next();
     case "slow":
       return setTimeout(next, 800);
@@ -61,12 +62,13 @@ function serve(socket) {
     if (packet.type === "ping" || packet.type === "pong") say({ heartbeat: packet.type });
   });
   socket.on("disconnect", (reason) => say({ disconnected: reason }));
-  for (const name of ["buy_signal", "sell_signal", "traded_buy_signal", "traded_sell_signal", "hello"]) {
+  const signals = ["buy_signal", "sell_signal", "traded_buy_signal", "traded_sell_signal"];
+  for (const name of [...signals, "hello", "orderbook", "openorders"]) {
     socket.on(name, (...received) => {
       const answer = typeof received[received.length - 1] === "function" ? received.pop() : null;
       say({ event: name, arguments: received, wants: answer !== null });
       if (answer) answer("got it", received.length);
-      if (name !== "hello") socket.broadcast.emit(name, relayed(received[0], name));
+      if (signals.includes(name)) socket.broadcast.emit(name, relayed(received[0], name));
     });
   }
 }

@@ -565,3 +565,47 @@ async def test_mon_ends_with_4_and_the_hubs_words_when_the_key_is_refused(hub: H
             assert "The key is not known" in words
             assert "nobody-0123456789" not in words
     assert hub.heard == []
+
+
+def trades(*numbers: int) -> dict[str, Any]:
+    """Newest first, as JayX lists them."""
+    listed = [{"lots": 1, "ticks": n, "side": "BUY", "created": 1_716_136_436_000 + n} for n in numbers]
+    return {"orderBook": {"asks": [], "bids": []}, "trades": listed}
+
+
+@everywhere
+async def test_jayx_is_asked_once_a_connection_and_each_trade_comes_once(hub: Hub) -> None:
+    asked = [{"category": "spot", "symbol": "BTCUSDT", "precise": "1"}]
+    variables = {"MON_JAYX_URL": f"http://127.0.0.1:{hub.port}"}
+    async with mon("trades", "jayx", "BTCUSDT", "--count", "4", environment=variables, home=hub.home) as watching:
+        await hub.until(lambda: bool(hub.of("event")))
+        for listed in (trades(1), trades(1), trades(2, 1)):
+            hub.tell(emit="orderbook", arguments=[listed])
+        await watching.until(lambda lines: [line["type"] for line in lines] == ["trade"] * 2)
+        assert hub.of("arguments") == [asked]
+        await hub.stop()
+        await hub.start()
+        await hub.until(lambda: bool(hub.of("event")))
+        hub.tell(emit="orderbook", arguments=[trades(4, 3, 2)])
+        assert await watching.end() == 0
+        await hub.until(lambda: hub.of("disconnected") == ["client namespace disconnect"])
+        assert hub.of("arguments") == [asked]
+    assert [line["price"] for line in watching.lines if line["type"] == "trade"] == [1, 2, 3, 4]
+    statuses = [(line["state"], line.get("reason")) for line in watching.lines if line["type"] == "status"]
+    assert statuses[-1] == ("live", "no trade was missed")
+
+
+@everywhere
+async def test_the_key_of_jayx_goes_to_the_server_and_nowhere_else(hub: Hub) -> None:
+    variables = {"MON_JAYX_URL": f"ws://127.0.0.1:{hub.port}/", "MON_JAYX_API_KEY": KEY}
+    kept = hub.home / "orders.jsonl"
+    options = ("--raw", "--record", str(kept), "--duration", "30s", "-v")
+    async with mon("orders", "jayx", "BTCUSDT", *options, environment=variables, home=hub.home) as watching:
+        await hub.until(lambda: bool(hub.of("event")))
+        assert hub.of("arguments") == [[{"apiKey": KEY, "category": "spot", "symbol": "BTCUSDT"}]]
+        hub.tell(emit="exception", arguments=[f"{KEY} is not known"])
+        hub.tell(put_out=True)
+        assert await watching.end() == 4
+        words = await said_by(watching)
+    assert "jayx refused orders BTCUSDT: [api_key] is not known" in words
+    assert KEY not in words + json.dumps(watching.lines) + kept.read_text()

@@ -155,6 +155,28 @@ def test_a_price_that_is_not_given_is_that_of_the_book() -> None:
     run(test())
 
 
+def test_who_has_just_come_gets_the_signals_of_senders_and_later_those_that_are_made_up_too() -> None:
+    def made_up(client: Talk) -> list[str]:
+        return [said.name for said in client.said if said.name.endswith("_signal") and said.data["userid"] != OWN]
+
+    async def test() -> None:
+        clock = ManualClock(1_700_000_000_000)
+        async with (
+            Simulator(rate=20, hush=60, clock=clock) as simulator,
+            hub(simulator) as client,
+            hub(simulator, "server") as sender,
+        ):
+            clock.advance(40_000)
+            await client.until(lambda said: sum(event.name == "message" for event in said) > 4)
+            await sender.emit("buy_signal", signal(simulator))
+            await client.until(lambda said: said[-1].name == "buy_signal")
+            assert made_up(client) == []
+            clock.advance(40_000)
+            await client.until(lambda _: len(made_up(client)) > 4)
+
+    run(test())
+
+
 def test_the_key_is_in_nothing_that_others_receive() -> None:
     async def test() -> None:
         async with quiet() as simulator, hub(simulator) as client, hub(simulator, "server") as sender:

@@ -5,7 +5,8 @@ is answered like this.
 
 - An unknown key, or another type, is refused at the connect with the reason.
 - Every `type=client` gets all signals, those that the hub makes up itself and those of senders; nobody gets its own. A
-  `type=server` gets nothing. Who sends what is not looked at: the hub tells by the event what it is.
+  `type=server` gets nothing. Who sends what is not looked at: the hub tells by the event what it is. Who has just come
+  gets no made-up signals for as long as the world says, so that the first one is that of a sender who is about to try.
 - Traded signals are the account's own affair: they go to its other `type=client` connections, so that a second trader
   or a monitor sees what was traded. `close_traded_signal` and `stop_traded_signal` come from the hub alone: the
   account is to close a traded position at the price of now, or to follow it no more.
@@ -60,7 +61,7 @@ class Nbt:
 
     def __init__(self, world: World) -> None:
         self._hub = _Hub(world, self.credentials["key"])
-        world.add(Doings(world, PAIRS, world.rate, self._hub.tell))
+        world.add(Doings(world, PAIRS, world.rate, self._hub.tell_own))
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
         """There are none."""
@@ -104,6 +105,7 @@ class _Hub:
 
     def join(self, session: _Session) -> None:
         """Tell this one too."""
+        session.joined_at = self._world.stage.now
         self._sessions.append(session)
 
     def leave(self, session: _Session) -> None:
@@ -111,10 +113,17 @@ class _Hub:
         if session in self._sessions:
             self._sessions.remove(session)
 
-    def tell(self, event: str, data: Any, sender: _Session | None = None) -> None:
+    def tell(self, event: str, data: Any, sender: _Session) -> None:
         """Tell everybody who receives, but not who has sent it."""
         for session in self._sessions:
             if session is not sender:
+                session.voice.say(event, data)
+
+    def tell_own(self, event: str, data: Any) -> None:
+        """Tell what the hub makes up; signals only to those who have been here for a while."""
+        latest = self._world.stage.now - self._world.hush * 1000
+        for session in self._sessions:
+            if session.joined_at <= latest or not event.endswith("_signal"):
                 session.voice.say(event, data)
 
     def take(self, event: str, data: Any, sender: _Session) -> None:
@@ -178,6 +187,7 @@ class _Session:
 
     def __init__(self, hub: _Hub, voice: Voice, *, receives: bool) -> None:
         self.voice = voice
+        self.joined_at = 0  # milliseconds since the epoch, of the world's time
         self._hub = hub
         self._receives = receives
 

@@ -29,7 +29,8 @@ class Simulator:
     `seed` decides all that happens, `rate` is the number of public order events a second and market. A `tape` is
     played on `BTC_USDT` instead of the random flow, `speed` times as fast as it was (math.inf: as fast as possible),
     from the moment that the first client comes to that market. `port` 0 takes any free one. `heartbeat` is that of
-    the venues on Socket.IO, in real seconds whatever the clock; Engine.IO tells its clients whole seconds of it.
+    the venues on Socket.IO, in real seconds whatever the clock; Engine.IO tells its clients whole seconds of it. For
+    the first `hush` seconds a client of the NBT hub gets the signals of senders only, none of the hub's own.
 
     Raises:
         TapeError: the tape cannot be read.
@@ -47,6 +48,7 @@ class Simulator:
         clock: Clock | None = None,
         port: int = 0,
         heartbeat: Heartbeat = _HEARTBEAT,
+        hush: float = 0.0,
     ) -> None:
         if not 0 <= rate < math.inf:
             raise ValueError(f"expected a rate of 0 or more events a second, got {rate}")
@@ -59,6 +61,7 @@ class Simulator:
             rate=rate,
             tape=None if tape is None else read_tape(tape),
             speed=speed,
+            hush=hush,
         )
         self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
         self._faults = tuple(faults)

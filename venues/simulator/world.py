@@ -44,13 +44,24 @@ class Process(Protocol):
 class World:
     """All markets by name, the account, and the stage on which their events are told.
 
-    With a tape, `BTC_USDT` plays it instead of the random flow, and the account stays away from it.
+    With a tape, `BTC_USDT` plays it instead of the random flow, and the account stays away from it. `hush` is how many
+    seconds a hub keeps the signals that it makes up itself from who has just come.
     """
 
-    def __init__(self, clock: Clock, *, seed: int, rate: float, tape: Tape | None = None, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int,
+        rate: float,
+        tape: Tape | None = None,
+        speed: float = 1.0,
+        hush: float = 0.0,
+    ) -> None:
         self.clock: Final = clock
         self.seed: Final = seed
         self.rate: Final = rate
+        self.hush: Final = hush
         self.stage: Final = Stage(clock.epoch_ms())
         self.markets: Final[dict[str, MarketBook]] = {}
         self._player: Player | None = None
