@@ -605,7 +605,7 @@ def test_a_venue_that_is_an_ordinary_web_server(clean: dict[str, str]) -> None:
 
 
 def test_exit_codes_are_told_in_one_place() -> None:
-    assert sorted(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 129, 130, 141, 143]
+    assert sorted(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 129, 130, 131, 141, 143]
 
 
 def test_closed_descriptors(clean: dict[str, str]) -> None:
