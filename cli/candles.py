@@ -161,7 +161,7 @@ def _state(candle: Candle) -> str:
 def _percent(part: Decimal, whole: Decimal) -> str:
     percent = SUMS.multiply(part, HUNDRED) / whole
     if percent and abs(percent) < Decimal("0.01"):
-        return "<0.01 %"
+        return f"{'-' if percent < 0 else '+'}<0.01 %"
     return f"{percent:+.2f} %" if percent else "0.00 %"
 
 

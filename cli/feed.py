@@ -150,16 +150,21 @@ class FeedView:
 
 def data_column(messages: Sequence[Message], others: list[Column], width: int, look: Look) -> Column:
     """The data of messages beside other columns, cut where the screen ends, but never within a number."""
-    room = max(LEAST_DATA, width - sum(column.width() + GAP for column in others))
     texts = [
         line_of(message.data, look.clock)
         if not getattr(message, "others", False)
         else f"{cells.harmless(message.topic, 40)}: {line_of(message.data, look.clock)}"
         for message in messages
     ]
+    return words_column("data", texts, others, width)
+
+
+def words_column(title: str, texts: Sequence[str], others: Sequence[Column], width: int, *, keep: int = 6) -> Column:
+    """Words and figures beside other columns, cut where the screen ends, but never within a number."""
+    room = max(LEAST_DATA, width - sum(column.width() + GAP for column in others))
     widest = max(map(cell_len, texts), default=0)
-    shown = [cut(text, room) for text in texts] if widest > room else texts
-    return Column("data", shown, align="left", keep=6, is_text=True)
+    shown = [cut(text, room) for text in texts] if widest > room else list(texts)
+    return Column(title, shown, align="left", keep=keep, is_text=True)
 
 
 def queue() -> LatestOfTopics:

@@ -492,6 +492,22 @@ def test_an_error_after_data_is_no_refusal() -> None:
     assert session.closed(1000, "", NOW) == []
 
 
+def test_data_that_needs_no_key_does_not_vouch_for_the_key() -> None:
+    for end in (lambda session: session.receive(b"41", NOW), lambda session: session.closed(1000, "", NOW)):
+        line = line_of("book", "balance")
+        session = connected(line)
+        session.receive(packet("orderbook", BOOK), NOW)
+        session.receive(packet("error", "unknown apiKey"), NOW)
+        session.receive(packet("orderbook", BOOK), NOW)  # of before the hub put us out
+        (refused,) = end(session)
+        assert isinstance(refused, Refused)
+        assert "unknown apiKey" in refused.reason
+        session = connected(line)
+        session.receive(packet("positions", {"spot": []}), NOW)
+        session.receive(packet("error", "too many"), NOW)
+        assert isinstance(end(session)[0], Lost)
+
+
 def test_the_generation_of_the_server_is_kept() -> None:
     line = line_of("book")
     connected(line)

@@ -172,7 +172,7 @@ class JayXSession:
         self._stop()
         if not self._said:
             return _NOTHING
-        if not self._line.gave_data:
+        if not self._line.is_welcome():
             return [self._refused(self._said)]
         return [Lost(f"jayx closed the connection, having said: {self._said}")]
 
@@ -248,7 +248,9 @@ class JayXSession:
             except DECODE_ERRORS as error:
                 items += self._bad(asked, [feed], explain(error), now)
             else:
-                self._said, self._line.gave_data = "", True
+                self._line.fed.add(name)
+                if self._line.is_welcome():
+                    self._said = ""
         asked.settle(now)
         return items
 
@@ -256,19 +258,19 @@ class JayXSession:
         """No error is documented, so it is only told, until what follows shows what it was."""
         self._said = excerpt(wire.words_of(payload), 300)
         for asked in self._asked.values():
-            if asked.silent_at is None and not self._line.gave_data:
+            if asked.silent_at is None and not self._line.fed:
                 asked.silent_at = now.mono + SILENT_AFTER
         return [Notice(f"jayx says: {self._said}")]
 
     def _on_silence(self, asked: _Asked) -> Item:
         """After an error, and without any data ever, it is a refusal."""
-        if self._said and not self._line.gave_data:
+        if self._said and not self._line.fed:
             return self._refused(self._said)
         return Notice(self._line.silence(asked.event))
 
     def _on_disconnected(self) -> Refused | Lost:
         line = self._line
-        if line.gave_data:
+        if line.is_welcome():
             return Lost(f"jayx put us out{f': {self._said}' if self._said else ''}")
         line.expelled += 1
         if self._said:
@@ -346,7 +348,7 @@ class JayXLine:
         self.values = values
         self.label = settings.label
         self.learnt: socketio.Lesson | None = None
-        self.gave_data = False
+        self.fed: set[str] = set()  # the events that have ever brought data
         self.expelled = 0
         base = settings.url.rstrip("/").removesuffix("/socket.io")
         self.url = settings.url if values.bare else f"{base}/socket.io/?{socketio.QUERY}"
@@ -371,6 +373,11 @@ class JayXLine:
         if isinstance(problem, Lost) and not problem.retry:
             return Lost(f"{problem.reason}, {IF_BARE}", retry=False)
         return problem
+
+    def is_welcome(self) -> bool:
+        """Whether there was ever data that shows that we are let in: what needs no key says nothing of the key."""
+        with_key = {event for name in self._streams if (event := _EVENTS[name]) in _NEEDS_KEY}
+        return bool(self.fed & with_key if with_key else self.fed)
 
     def asked(self) -> list[_Asked]:
         """What a new connection asks for, with feeds that know nothing yet."""

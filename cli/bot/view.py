@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cli import cells
+from cli.feed import words_column
+from cli.payload import line_of
 from cli.rows import EventView, side_column, text_column, time_column, values
 from venues.records import Message, Signal
 
@@ -14,44 +14,60 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from rich.text import Text
+
     from cli.grid import Column
     from cli.look import Look
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _FIGURES = ("size", "mid", "bid", "ask", "quote")
 
 
-def view(look: Look, keys: Sequence[tuple[str, str]] = ()) -> EventView:
+class BotView(EventView):
+    """Knows the width, so that what is said is cut between two words."""
+
+    def __init__(self, look: Look, keys: Sequence[tuple[str, str]]) -> None:
+        super().__init__(self._laid_out, "no signal and no message yet", look)
+        self.keys = [*keys, *self.keys]
+        self._width = 80
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """As many as fit."""
+        self._width = width
+        return super().lines(width, height)
+
+    def _laid_out(self, records: Sequence[Any]) -> list[Column]:
+        return columns(records, self._look, self._width)
+
+
+def view(look: Look, keys: Sequence[tuple[str, str]] = ()) -> BotView:
     """A new view; `keys` are those that the host answers."""
-    made = EventView(lambda records: columns(records, look), "no signal and no message yet", look)
-    made.keys = [*keys, *made.keys]
-    return made
+    return BotView(look, keys)
 
 
-def columns(records: Sequence[Any], look: Look) -> list[Column]:
-    """Time, market or topic, side, what was said, and whether it can be trusted."""
+def columns(records: Sequence[Any], look: Look, width: int) -> list[Column]:
+    """Time, market or topic, side, whether it can be trusted, and what was said."""
     marks = [_marks(record.extra) for record in records]
     shown = [
         time_column(look, "time", values(records, "received"), keep=9),
         text_column("what", [_what(record) for record in records], keep=8),
         side_column(look, [getattr(record, "side", None) for record in records], keep=3),
-        text_column("value", [_value(record) for record in records], keep=7),
     ]
     if any(marks):
         shown.append(text_column("mark", marks, keep=6, styles=[look.style("warn" if mark else "") for mark in marks]))
-    return shown
+    said = [_value(record, look) for record in records]
+    return [*shown, words_column("value", said, shown, width, keep=7)]
 
 
 def _what(record: Any) -> str:
     return str(record.topic) if isinstance(record, Message) else f"{record.venue}:{record.symbol}"
 
 
-def _value(record: Any) -> str:
+def _value(record: Any, look: Look) -> str:
     if isinstance(record, Signal):
         return "  ".join(
             f"{name} {_number(value)}" for name in _FIGURES if (value := getattr(record, name)) is not None
         )
-    return "" if record.data is None else _ENCODER.encode(record.data).decode()
+    return "" if record.data is None else line_of(record.data, look.clock)
 
 
 def _number(value: Decimal | list[Decimal]) -> str:
