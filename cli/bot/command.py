@@ -33,7 +33,9 @@ def bot() -> None:
 
 @app.command(epilog=EXAMPLES, no_args_is_help=True)
 def run(
-    file: Annotated[Path, typer.Argument(help="The script, with its class Signals(Link).", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The script, with its class Signals(Link).", show_default=False)
+    ],
     market: Annotated[
         list[str] | None,
         typer.Option(

@@ -136,7 +136,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
         listed = value.tolist()
         if isinstance(listed, list | bool | int | float | str) or listed is None:
             return _plain(listed, where, depth + 1)
-    raise TypeError(f"expected what JSON can carry at {shown_path(where)}, got a {type(value).__name__}")
+    raise TypeError(f"expected what JSON can carry at {shown_path(where)}, got {type(value).__name__}")
 
 
 def _decimal(value: Decimal, where: str) -> Decimal | None:
@@ -158,7 +158,7 @@ def _key(key: object, where: str) -> str:
         key = key.item()  # type: ignore[attr-defined]
     if isinstance(key, int | float | Decimal):
         return str(key)
-    raise TypeError(f"expected texts as the keys of {shown_path(where)}, got a {type(key).__name__}")
+    raise TypeError(f"expected texts as the keys of {shown_path(where)}, got {type(key).__name__}")
 
 
 def shown_path(where: str) -> str:

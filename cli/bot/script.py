@@ -172,7 +172,7 @@ def _main_class(path: Path, module: types.ModuleType, base: type, tree: ast.Modu
     line = _line_of_name(tree, MAIN)
     where = f"{path}, line {line}" if line is not None else f"{path}"
     if not isinstance(found, type):
-        raise ScriptError(f"{where}: {expected}, got a {type(found).__name__} of that name")
+        raise ScriptError(f"{where}: {expected}, got {type(found).__name__} of that name")
     if not issubclass(found, base):
         raise ScriptError(
             f"{where}: {expected}, but {MAIN} is not made from Link; write: from {MODULE} import Link\n"
@@ -236,7 +236,7 @@ def _check_callable(path: Path, name: str, value: Any, arguments: tuple[str, ...
     where = _where(path, value)
     form = f"def {name}({', '.join(('self', *arguments))})"
     if not callable(value):
-        raise ScriptError(f"{where}: expected {form}, got a {type(value).__name__} of that name")
+        raise ScriptError(f"{where}: expected {form}, got {type(value).__name__} of that name")
     if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value) or inspect.isgeneratorfunction(value):
         raise ScriptError(f"{where}: expected {form}, got one that is async or has a yield, which would not run")
     try:

@@ -108,9 +108,9 @@ def test_without_data() -> None:
     [
         ("", 1, ValueError, "got an empty one"),
         (7, 1, TypeError, r"a text as topic, got 7 \(int\)"),
-        ("t", {"a": {1, 2}}, TypeError, r"at data\['a'\], got a set"),
-        ("t", [object()], TypeError, r"at data\[0\], got a object"),
-        ("t", {(1, 2): 3}, TypeError, "the keys of data, got a tuple"),
+        ("t", {"a": {1, 2}}, TypeError, r"at data\['a'\], got set"),
+        ("t", [object()], TypeError, r"at data\[0\], got object"),
+        ("t", {(1, 2): 3}, TypeError, "the keys of data, got tuple"),
         ("t", "\ud800", ValueError, "JSON can carry"),
         ("t", "x" * 2**24, ValueError, "at most 16 MiB"),
         ("t", Decimal("1e99"), ValueError, "at most 40 digits"),

@@ -67,8 +67,8 @@ def loaded(tmp_path: Path) -> Any:
             "x = 1\nclass Signals: pass\n",
             "rsi.py, line 2: expected a class Signals(Link), but Signals is not made from Link",
         ),
-        ("\nSignals = 7\n", "rsi.py, line 2: expected a class Signals(Link), got a int of that name"),
-        ("\ndef Signals(): pass\n", "rsi.py, line 2: expected a class Signals(Link), got a function"),
+        ("\nSignals = 7\n", "rsi.py, line 2: expected a class Signals(Link), got int of that name"),
+        ("\ndef Signals(): pass\n", "rsi.py, line 2: expected a class Signals(Link), got function"),
         ("from profitview import Link as Signals\n", "rsi.py, line 1: expected a class Signals(Link), got Link itself"),
         (HEAD + "class Signals(Link): pass\nclass Signals(Link): pass\n", "got several, at lines 2 and 3"),
         (CLASS + "  def __init__(self):\n    self.x = {}['a']\n", "rsi.py, line 4: KeyError: 'a'"),
@@ -85,7 +85,7 @@ def loaded(tmp_path: Path) -> Any:
             "rsi.py, line 3: expected def quote_update(self, src, sym, data), got quote_update(self, data)",
         ),
         (CLASS + "  async def on_start(self): pass\n", "one that is async"),
-        (CLASS + "  trade_update = 5\n", "got a int of that name"),
+        (CLASS + "  trade_update = 5\n", "got int of that name"),
     ],
 )
 def test_scripts_that_are_none(loaded: Loader, source: str | bytes, words: str) -> None:
