@@ -120,8 +120,9 @@ def test_every_topic_comes() -> None:
             assert messages[0] == {"type": "heartbeat", "data": None}
             (bid, ask) = messages[2]["data"]["bid"], messages[2]["data"]["ask"]
             assert (len(bid), len(ask)) == (2, 2)
-            shared = [m for m in by_topic(messages, "btc_trade") if m in by_topic(others, "btc_trade")]
-            assert shared, "one bot, one feed, any number of readers"
+            (shared, *_) = by_topic(others, "btc_trade")  # the first reader may have come long before
+            if shared not in by_topic(messages, "btc_trade"):
+                await until(socket, lambda more: shared in by_topic(more, "btc_trade"))
 
     asyncio.run(test())
 
