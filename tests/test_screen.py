@@ -57,7 +57,7 @@ MODULES = {"bot": "cli.bot.view"}
 def table_of(stream: str, items: list[Any], look: Look, **title: Any) -> Table:
     named = {"venue": "nexus", "env": "sim", "symbols": ["SPOT_BTC_USDT"], "partial": stream in PARTIAL, **title}
     of = STREAMS[STREAM_OF.get(stream, stream)]
-    made = import_module(MODULES.get(stream, f"cli.{stream}")).view(look)
+    made = import_module(MODULES.get(stream, f"cli.{stream}")).view
     pane = Pane(made, Title(stream=of, **named), look, rate(), Redactor())
     table = Table(pane, look, on_terminal=False)
     table.write(items)
@@ -372,6 +372,19 @@ def test_what_is_frozen_is_dimmed_as_soon_as_it_is_not_live() -> None:
     assert not any("dim" in str(span.style) for span in table.frame(80, 24)[3].spans if span.start < 4)
     table.write([status("book", "reconnecting", reason="lost")])
     assert any("dim" in str(span.style) for span in table.frame(80, 24)[3].spans if span.start < 4)
+
+
+def test_what_is_frozen_stays_as_it_was_at_another_size_and_in_another_order() -> None:
+    clock = Clock()
+    table = table_of("balance", [status("balance", "live"), balance("BTC", "1"), balance("ETH", "1")], look_of(clock))
+    table.write([records.Balance(**common(asset="BTC", change="update", total=Decimal(2), received=NOW))])
+    table.write([records.Balance(**common(asset="ETH", change="remove", received=NOW))])
+    before = pressed(table, "space")[3:5]
+    assert [line[:1] for line in before] == ["*", "×"]
+    clock.now += 60_000
+    table.frame(120, 40)
+    assert pressed(table, "s")[3:5] == before
+    assert pressed(table, "space")[4] == "", "the time of the view goes on"
 
 
 def test_the_age_of_what_is_frozen_goes_on() -> None:
