@@ -142,6 +142,10 @@ def test_a_number_is_never_cut_into_another() -> None:
         "p…",
     ]
     assert payload.cut("123456789", 5) == "…"
+    assert payload.cut("1.25e-12", 6) == "…"
+    assert payload.cut("\\x1b[31mred[bold]", 13) == "\\x1b[31mred[…"
+    assert payload.cut("BTC-65000.25USDT", 9) == "BTC…"
+    assert payload.cut("BTC-65000.25USDT", 14) == "BTC-65000.25U…"
 
 
 SOME_JSON = st.recursive(
