@@ -106,7 +106,7 @@ class CandlesView:
         arrow = {"up": "▲ ", "down": "▼ ", "": ""}[direction(newest)]
         style = look.style(direction(newest))
         words = [
-            ("interval", cells.harmless(newest.interval, 12), look.style("title")),
+            ("interval", cells.short(newest.interval), look.style("title")),
             ("last", f"last {cells.number(newest.close)}{cells.unit(newest.price_unit)}", look.style("title")),
             ("moved", f"{arrow}{cells.signed(moved)}{percent}", style),
             ("state", self._state(newest, now), look.style("dim" if newest.complete else "warn")),

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 ABSENT = "—"
 LONGEST_TEXT = 300
+SHORT = 12
 
 
 def unit(name: str | None) -> str:
     """What a figure is in where that is not what is usual, as a word behind it: " ticks", " raw lots"; else nothing."""
-    return "" if name is None else f" {harmless(name, 12).replace('_', ' ')}"
+    return "" if name is None else f" {short(name).replace('_', ' ')}"
 
 
 def number(value: Decimal | None) -> str:
@@ -89,6 +90,16 @@ def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
     if text.isprintable():
         return text
     return "".join(character if _harmless(character) else _escape(character) for character in text)
+
+
+def short(text: str, width: int = SHORT) -> str:
+    """A venue's unit or currency, made harmless; in at most so many cells, lest it drive figures off the screen."""
+    text = harmless(text, width)
+    if text.isascii() and len(text) <= width:
+        return text
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
 
 
 def _harmless(character: str) -> bool:

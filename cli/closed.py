@@ -32,7 +32,7 @@ def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
     return [
         text_column("symbol", values(rows, "symbol"), keep=12),
         side_column(look, values(rows, "side"), keep=10),
-        number_column("size" if unit is None else cells.harmless(unit, 12), values(rows, "size"), keep=9),
+        number_column("size" if unit is None else cells.short(unit), values(rows, "size"), keep=9),
         number_column("open", values(rows, "open_price"), keep=6),
         number_column("close", values(rows, "close_price"), keep=6),
         gain_column(look, in_currency("pnl", rows), values(rows, "realized_pnl"), keep=11),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TOPICS = 10_000
 LEAST_DATA = 12  # cells
+LEAST_TOPIC = 12
 INTERRUPTED = "interrupted: messages may have been missed, and are in no count"
 
 
@@ -141,11 +142,19 @@ class FeedView:
     def _columns(self, messages: list[Numbered], width: int) -> list[Column]:
         topics = ["(all other topics)" if message.others else message.topic for message in messages]
         columns = [
-            text_column("topic", topics, keep=9),
+            topic_column(topics, width, self._look),
             Column("count", [str(message.number) for message in messages], keep=7),
             age_column(self._look, "age", messages, keep=8),
         ]
         return [*columns, data_column(messages, columns, width, self._look)]
+
+
+def topic_column(topics: Sequence[str], width: int, look: Look) -> Column:
+    """Topics, at most a third of the screen however long they are: what they say matters as much."""
+    column = text_column("topic", topics, keep=9)
+    room = max(LEAST_TOPIC, width // 3)
+    column.cells = [look.cut(topic, room) for topic in column.cells]
+    return column
 
 
 def data_column(messages: Sequence[Message], others: list[Column], width: int, look: Look) -> Column:

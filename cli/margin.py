@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli import cells
 from cli.bars import bar
-from cli.grid import Column, fit_line, lay_out
+from cli.grid import GAP, Column, fit_line, lay_out
 from cli.rows import CHANGED, MARKED_MS
 from venues.numbers import EXACT
 
@@ -80,7 +80,7 @@ class MarginView:
         texts = dict(zip(FIGURES, cells.column(list(figures.values())), strict=True))
         pnl = figures["unrealized_pnl"]
         texts["unrealized_pnl"] = "+" + texts["unrealized_pnl"] if pnl and pnl > 0 else texts["unrealized_pnl"]
-        unit = cells.harmless(margin.currency or "", 12)
+        unit = cells.short(margin.currency or "")
         signs = [CHANGED if name in self._marked else " " for name in FIGURES]
         styles = {
             "unrealized_pnl": look.gain(pnl),
@@ -88,8 +88,13 @@ class MarginView:
         }
         columns = [
             Column("", signs, align="left", keep=2),
-            Column("margin", list(FIGURES.values()), align="left", keep=2),
-            Column("", list(texts.values()), keep=3, styles=[self._style(name, styles) for name in FIGURES]),
+            Column("margin", list(FIGURES.values()), align="left", keep=9),
+            Column(
+                "",
+                _beside_names(list(texts.values()), width),
+                keep=3,
+                styles=[self._style(name, styles) for name in FIGURES],
+            ),
             Column("", ["%" if name == "level_pct" else unit for name in FIGURES], align="left", keep=1),
         ]
         lines = _most_telling(lay_out(columns, width, look), height)
@@ -118,6 +123,14 @@ class MarginView:
             line.append(look.text("│"))
         line.append(figure if len(figure) + line.cell_len <= width else " #")
         return [line, fit_line(Text(look.text(words), style=look.style(role)), width, look)]
+
+
+def _beside_names(texts: list[str], width: int) -> list[str]:
+    """A figure without its name says nothing: it gives up its place below the others, then it is `#`."""
+    room = max(1, width - GAP - max(map(len, FIGURES.values())))
+    if max(map(len, texts)) <= room:
+        return texts
+    return [text if len(text) <= room else "#" * room for text in map(str.strip, texts)]
 
 
 def _most_telling(lines: list[Text], height: int) -> list[Text]:

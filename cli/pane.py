@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -111,8 +111,8 @@ class Latency:
 class Pane:
     """A view and all that is known about its stream. `write` and everything that draws are for one thread."""
 
-    def __init__(self, view: View, title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
-        self.view = view
+    def __init__(self, view: Callable[[Look], View], title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
+        """`view` makes the view with a look whose clock stands still while the pane is frozen."""
         self._title = title
         self._look = look
         self._rate = rate
@@ -127,6 +127,7 @@ class Pane:
         self._frozen_age: int | None = None  # when what is frozen was received
         self._aside: Queue | None = None
         self._figures = (-1, "", "")
+        self.view = view(replace(look, epoch_ms=self._time_of_view))
 
     # --- what comes in
 
@@ -204,11 +205,15 @@ class Pane:
     def thaw(self) -> None:
         """Show the newest."""
         aside, self._aside = self._aside, None
-        self._frozen_at = None
+        self._frozen_at = None  # first, since what the view is told next happens now
         if aside is not None:
             if isinstance(self.view, Measuring) and not self._interrupted:
                 self.view.go_on()
             self._fold(aside.take())
+
+    def _time_of_view(self) -> int:
+        """When it was frozen: a sort or another size must not make marks and struck rows go, nor ages grow."""
+        return self._look.epoch_ms() if self._frozen_at is None else self._frozen_at
 
     # --- what is shown
 

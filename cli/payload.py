@@ -5,6 +5,7 @@ Numbers keep their digits; what is long is cut between two words, so that no num
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ LONGEST = 400  # characters of a line; no more than that is ever looked at, howe
 DEEPEST = 6
 LONGEST_NUMBER = 80
 ELLIPSIS = "…"
+
+_END_OF_NUMBER = re.compile(r"[-+−.,:/_\deE]+$")  # or what may be one
 
 
 def line_of(data: Any, clock: Clock) -> str:
@@ -48,8 +51,12 @@ def cut(text: str, width: int) -> str:
     word = kept
     if not text[len(kept) :].startswith(" "):
         kept = kept.rpartition(" ")[0]
-    # A single word that is no number may lose its end; a number may not.
-    return (kept.rstrip(" ·") or ("" if any(map(str.isdigit, word)) else word)) + ELLIPSIS
+    return (kept.rstrip(" ·") or _without_part_of_number(word)) + ELLIPSIS
+
+
+def _without_part_of_number(word: str) -> str:
+    """A single word may lose its end; a number in it may not."""
+    return _END_OF_NUMBER.sub("", word) if any(map(str.isdigit, word)) else word
 
 
 # --- the shapes that ProfitView's document has ---------------------------------------------------------------------

@@ -86,4 +86,4 @@ def totals(positions: Sequence[Position]) -> list[str]:
 def _size_title(positions: Sequence[Position]) -> str:
     units = {position.size_unit for position in positions}
     unit = units.pop() if len(units) == 1 else None
-    return "size" if unit is None else cells.harmless(unit, 12)
+    return "size" if unit is None else cells.short(unit)

@@ -405,7 +405,7 @@ def in_currency(title: str, rows: Sequence[Any]) -> str:
     """A column's title, with the currency when it is the same in all rows."""
     currencies = {row.currency for row in rows}
     currency = currencies.pop() if len(currencies) == 1 else None
-    return title if currency is None else f"{title} {cells.harmless(currency, 12)}"
+    return title if currency is None else f"{title} {cells.short(currency)}"
 
 
 def with_unit(title: str, rows: Sequence[Any], unit: str) -> str:
@@ -422,7 +422,7 @@ def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = Fa
         value, so_far = getattr(row, name), sums.get(row.currency, ZERO)
         sums[row.currency] = None if value is None or so_far is None else add(so_far, value)
     texts = [
-        f"{cells.signed(value) if signed else cells.number(value)} {cells.harmless(currency or '', 12)}".rstrip()
+        f"{cells.signed(value) if signed else cells.number(value)} {cells.short(currency or '')}".rstrip()
         for currency, value in sums.items()
     ]
     return f"{words} {' and '.join(texts)}"

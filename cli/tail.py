@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.feed import data_column
-from cli.rows import EventView, text_column, time_column, values
+from cli.feed import data_column, topic_column
+from cli.rows import EventView, time_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class TailView(EventView):
     def _laid_out(self, messages: Sequence[Message]) -> list[Column]:
         columns = [
             time_column(self._look, "time", values(messages, "received"), keep=3),
-            text_column("topic", values(messages, "topic"), keep=9),
+            topic_column([message.topic for message in messages], self._width, self._look),
         ]
         return [*columns, data_column(messages, columns, self._width, self._look)]
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import math
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -193,8 +194,8 @@ class Watcher:
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
         title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
         options = view_options(self._request, stream.name)
-        view = _view_module(self._request, stream.name).view(look, **options)
-        return Pane(view, title, look, self._rate, self._redactor)
+        view = _view_module(self._request, stream.name).view
+        return Pane(partial(view, **options), title, look, self._rate, self._redactor)
 
     def _look(self) -> Look:
         from cli.terminal import look_for

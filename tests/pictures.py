@@ -134,7 +134,7 @@ def table_of(header: Header, env: str, look: Look, rate: Rate) -> Table:
     panes = {}
     for stream in sorted(recorded, key=lambda stream: (*PANES, stream).index(stream)):
         title = Title(header.venue, env, recorded[stream].symbols, STREAMS[stream], partial=offers[stream].partial)
-        panes[stream] = Pane(import_module(f"cli.{stream}").view(look), title, look, rate, Redactor())
+        panes[stream] = Pane(import_module(f"cli.{stream}").view, title, look, rate, Redactor())
     if len(panes) == 1:
         return Table(next(iter(panes.values())), look, on_terminal=False)
     symbol = next((one.symbols[0] for one in header.subscriptions if one.symbols), None)

@@ -16,8 +16,8 @@ from cli.dashboard import Dashboard
 from cli.look import Look
 from cli.output import Skipped
 from cli.pane import Pane, Rate, Title
-from tests.drawn import Clock, golden, look_of
-from tests.samples import BOOK, HOSTILES, LIVE, TRADES, common, full, order, status
+from tests.drawn import WAYS, Clock, golden, look_of
+from tests.samples import BOOK, EXTREMES, HOSTILES, LIVE, TRADES, common, full, order, status
 from venues.records import SnapshotEnd, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS
@@ -33,7 +33,7 @@ def dashboard(streams: Sequence[str], look: Look | None = None, *, partial: Sequ
     panes = {}
     for stream in streams:
         title = Title("nexus", "sim", ["SPOT_BTC_USDT"], STREAMS[stream], partial=stream in partial)
-        panes[stream] = Pane(import_module(f"cli.{stream}").view(look), title, look, rate, Redactor())
+        panes[stream] = Pane(import_module(f"cli.{stream}").view, title, look, rate, Redactor())
     named = {"venue": "nexus", "env": "sim", "symbol": "SPOT_BTC_USDT", "on_terminal": False, **fields}
     return Dashboard(panes, look=look, rate=rate, **named)
 
@@ -46,11 +46,32 @@ def down(stream: str, state: Any, **fields: Any) -> tuple[str, list[Status]]:
     return stream, [status(stream, state, **fields)]
 
 
+def only(rows: dict[str, Any], *streams: str) -> list[tuple[str, list[Any]]]:
+    """What came besides the state, which is live."""
+    return [
+        (stream, [status(stream, "live"), *(rows[stream] if isinstance(rows[stream], list) else [rows[stream]])])
+        for stream in streams
+    ]
+
+
 REFUSAL = "Failed to invoke 'MarginData' because user is unauthorized"
 CASES: dict[str, tuple[Sequence[str], list[tuple[str, list[Any]]], Sequence[str]]] = {
     "live": (WITH_MARGIN, live(*WITH_MARGIN), ()),
     "partial": (WITH_TRADES, live(*WITH_TRADES), ()),
     "connecting": (WITH_TRADES, [], ()),
+    "syncing": (WITH_MARGIN, [down(stream, "syncing") for stream in WITH_MARGIN], ()),
+    "empty": (WITH_MARGIN, [(stream, [status(stream, "live"), *full(stream, 0)]) for stream in WITH_MARGIN], ()),
+    "stale": (WITH_TRADES, [*live(*WITH_TRADES), *(down(stream, "stale", reason="gap") for stream in WITH_TRADES)], ()),
+    "reconnecting": (
+        WITH_MARGIN,
+        [*live(*WITH_MARGIN),
+         *(down(stream, "reconnecting", reason="lost", attempt=4, retry_in_ms=3000) for stream in WITH_MARGIN)],
+        (),
+    ),
+    "hostile, market": (WITH_TRADES, only(HOSTILES, *WITH_TRADES), ()),
+    "hostile, account": (WITH_MARGIN, only(HOSTILES, *WITH_MARGIN), ()),
+    "extremes, market": (WITH_TRADES, only(EXTREMES, *WITH_TRADES), ()),
+    "extremes, account": (WITH_MARGIN, only(EXTREMES, *WITH_MARGIN), ()),
     "half dead": (
         WITH_MARGIN,
         [*live(*WITH_MARGIN), down("book", "stale", reason="gap"), down("margin", "closed", reason=REFUSAL),
@@ -62,7 +83,9 @@ CASES: dict[str, tuple[Sequence[str], list[tuple[str, list[Any]]], Sequence[str]
     "zoomed": (WITH_MARGIN, live(*WITH_MARGIN), ("tab", "z")),
     "help": (WITH_TRADES, live(*WITH_TRADES), ("?",)),
 }  # fmt: skip
-SIZES = ((80, 24), (120, 40), (200, 50), (40, 12))
+IN_FULL = ("live", "half dead")  # in every way at every size; all states and hard figures at 80×24
+WAYS_AND_WIDE: dict[str, tuple[int, int, dict[str, Any]]] = {**WAYS, "200×50": (200, 50, {})}
+KEYED = ("frozen", "focus on the last", "zoomed", "help", "connecting")
 
 
 def press(shown: Dashboard, *keys: str) -> None:
@@ -84,18 +107,30 @@ def text_of(lines: Sequence[Any]) -> str:
     return "".join(f"{line.plain.rstrip()}\n" for line in lines)
 
 
+def marked_up(lines: Sequence[Any]) -> str:
+    return "".join(f"{line.markup.rstrip()}\n" for line in lines)
+
+
 def all_screens() -> str:
     parts = []
     for case in CASES:
-        for width, height in SIZES if case in ("live", "partial", "half dead") else SIZES[::3]:
-            parts.append(f"===== {case}, {width}×{height}\n{text_of(of_case(case, look_of()).frame(width, height))}")
-    for case in ("live", "half dead"):
-        ascii_look = look_of(unicode=False)
-        parts.append(f"===== {case}, 80×24, ASCII\n{text_of(of_case(case, ascii_look).frame(80, 24))}")
-        colours = "".join(f"{line.markup.rstrip()}\n" for line in of_case(case, look_of(color=True)).frame(80, 24))
-        parts.append(f"===== {case}, 80×24, colour\n{colours}")
-        parts.append(f"===== {case}, 80×24, ended\n{text_of(of_case(case, look_of()).last(80, 22))}")
+        for way, (width, height, fields) in WAYS_AND_WIDE.items():
+            if not is_drawn(case, way):
+                continue
+            lines = of_case(case, look_of(**fields)).frame(width, height)
+            parts.append(f"===== {case}, {way}\n{marked_up(lines) if fields.get('color') else text_of(lines)}")
+        if case in IN_FULL:
+            parts.append(f"===== {case}, 80×24, ended\n{text_of(of_case(case, look_of()).last(80, 22))}")
     return "".join(parts)
+
+
+def is_drawn(case: str, way: str) -> bool:
+    """Not everything in every way: a file that nobody can read through holds nothing."""
+    if case in IN_FULL:
+        return True
+    if case in KEYED:
+        return way in ("80×24", "40×12")
+    return way in ("80×24", "120×40", "40×12", "80×24, colour", "80×24, ASCII")
 
 
 def test_golden() -> None:

@@ -142,6 +142,10 @@ def test_a_number_is_never_cut_into_another() -> None:
         "p…",
     ]
     assert payload.cut("123456789", 5) == "…"
+    assert payload.cut("1.25e-12", 6) == "…"
+    assert payload.cut("\\x1b[31mred[bold]", 13) == "\\x1b[31mred[…"
+    assert payload.cut("BTC-65000.25USDT", 9) == "BTC…"
+    assert payload.cut("BTC-65000.25USDT", 14) == "BTC-65000.25U…"
 
 
 SOME_JSON = st.recursive(
@@ -241,6 +245,18 @@ def test_hostile_topics_and_data_are_harmless() -> None:
         for line in text_of(view):
             assert line.isprintable()
             assert "[bold]" in line or "topic" in line
+
+
+@pytest.mark.parametrize("long", ["topic_" * 20, "題" * 90])
+def test_a_long_topic_leaves_room_for_the_data(long: str) -> None:
+    one = message(long, {"theoretical_price": Decimal("65000.25")})
+    tailing = tail.view(LOOK)
+    tailing.add(one)
+    for view in (view_of(one), tailing):
+        row = text_of(view)[1]
+        assert row.endswith("theoretical_price 65000.25")
+        assert "…  " in row
+        assert cell_len(next(word for word in row.split() if word.endswith("…"))) in (25, 26), "a third of the screen"
 
 
 @pytest.mark.parametrize("width", [24, 33, 61, 80, 200])
@@ -361,7 +377,7 @@ def test_the_table_draws_what_the_queue_gives() -> None:
     redactor = Redactor()
     redactor.learn({"key": "a-long-secret"})
     title = Title("nbt", "sim", [], STREAMS["feed"], partial=False)
-    pane = Pane(feed.view(LOOK), title, LOOK, Rate(clock=lambda: 0.0), redactor)
+    pane = Pane(feed.view, title, LOOK, Rate(clock=lambda: 0.0), redactor)
     table = Table(pane, LOOK, on_terminal=False)
     live = Status(venue="nbt", received=NOW, stream="feed", state="live")
     table.write(through_queue(live, message("a", "x"), message("a", "y a-long-secret z")))
@@ -375,7 +391,7 @@ def test_counts_are_right_after_a_long_freeze(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(feed, "MOST_EVENTS", 50)
     waiting = feed.queue()
     title = Title("nbt", "sim", [], STREAMS["feed"], partial=False)
-    pane = Pane(feed.view(LOOK), title, LOOK, Rate(clock=lambda: 0.0), Redactor())
+    pane = Pane(feed.view, title, LOOK, Rate(clock=lambda: 0.0), Redactor())
     pane.freeze()
     for one in (message("rare"), *[message(f"t{number % 7}", number) for number in range(500)]):
         waiting.put([one])

@@ -57,7 +57,7 @@ MODULES = {"bot": "cli.bot.view"}
 def table_of(stream: str, items: list[Any], look: Look, **title: Any) -> Table:
     named = {"venue": "nexus", "env": "sim", "symbols": ["SPOT_BTC_USDT"], "partial": stream in PARTIAL, **title}
     of = STREAMS[STREAM_OF.get(stream, stream)]
-    made = import_module(MODULES.get(stream, f"cli.{stream}")).view(look)
+    made = import_module(MODULES.get(stream, f"cli.{stream}")).view
     pane = Pane(made, Title(stream=of, **named), look, rate(), Redactor())
     table = Table(pane, look, on_terminal=False)
     table.write(items)
@@ -374,6 +374,19 @@ def test_what_is_frozen_is_dimmed_as_soon_as_it_is_not_live() -> None:
     assert any("dim" in str(span.style) for span in table.frame(80, 24)[3].spans if span.start < 4)
 
 
+def test_what_is_frozen_stays_as_it_was_at_another_size_and_in_another_order() -> None:
+    clock = Clock()
+    table = table_of("balance", [status("balance", "live"), balance("BTC", "1"), balance("ETH", "1")], look_of(clock))
+    table.write([records.Balance(**common(asset="BTC", change="update", total=Decimal(2), received=NOW))])
+    table.write([records.Balance(**common(asset="ETH", change="remove", received=NOW))])
+    before = [line.split() for line in pressed(table, "space")[3:5]]
+    assert [words[:3] for words in before] == [["*", "BTC", "2"], ["×", "ETH", "1"]]
+    clock.now += 60_000
+    table.frame(120, 40)
+    assert [line.split() for line in pressed(table, "s")[3:5]] == before
+    assert pressed(table, "space")[4] == "", "the time of the view goes on"
+
+
 def test_the_age_of_what_is_frozen_goes_on() -> None:
     clock = Clock()
     table = table_of("book", LIVE_BOOK, look_of(clock))
@@ -660,6 +673,23 @@ def test_without_colour_nothing_is_said_by_colour_alone(stream: str) -> None:
 )  # fmt: skip
 def test_harmless(text: str, shown: str) -> None:
     assert cells.harmless(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("lots", "lots"), ("\x1b" * 9, "\\x1b\\x1b\\x1…"), ("漢字" * 9, "漢字漢字漢…"), ("a" * 30, "a" * 11 + "…")],
+)
+def test_a_unit_takes_a_dozen_cells_at_most(text: str, shown: str) -> None:
+    assert cells.short(text) == shown
+    assert cell_len(shown) <= 12
+
+
+@pytest.mark.parametrize("width", [24, 33, 40, 45, 61])
+def test_no_figure_of_the_margin_is_without_its_name(width: int) -> None:
+    for case, items in cases("margin").items():
+        if case in ("live", "hostile", "extremes"):
+            lines = [line.plain for line in table_of("margin", items, look_of()).frame(width, 24)]
+            assert all(any(name in line for line in lines) for name in margin.FIGURES.values()), case
 
 
 def test_columns_have_their_points_below_each_other() -> None:

@@ -282,13 +282,12 @@ def test_a_large_trade_has_a_sign_and_not_only_a_colour() -> None:
 def test_the_queue_and_the_pane_tell_what_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "MOST_EVENTS", 10)
     look, queue = look_of(), queues.LatestEvents()
-    shown = view(look)
-    pane = Pane(shown, Title("nexus", None, [], STREAMS["trades"], partial=False), look, Rate(), Redactor())
+    pane = Pane(view, Title("nexus", None, [], STREAMS["trades"], partial=False), look, Rate(), Redactor())
     queue.put([status("live"), trade(), trade()])
     pane.write(queue.take())
     queue.put([trade() for _ in range(25)])
     pane.write(queue.take())
-    body = "\n".join(texts(shown, 80, 40))
+    body = "\n".join(texts(pane.view, 80, 40))
     assert "── 20 trades are not shown" in body
     assert "27 trades seen" in body
     assert "since 23:29:02" in body
@@ -297,9 +296,9 @@ def test_the_queue_and_the_pane_tell_what_was_left_out(monkeypatch: pytest.Monke
 def test_a_frozen_or_interrupted_pane_keeps_its_figures() -> None:
     clock = Clock()
     look = look_of(clock)
-    shown = view(look)
+    pane = Pane(view, Title("nexus", None, [], STREAMS["trades"], partial=False), look, Rate(), Redactor())
+    shown = pane.view
     assert isinstance(shown, Measuring)
-    pane = Pane(shown, Title("nexus", None, [], STREAMS["trades"], partial=False), look, Rate(), Redactor())
     pane.write([status("live"), trade(ago=100_000), trade(size="5")])
     pane.freeze()
     clock.now += 90_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import OK
@@ -113,7 +114,7 @@ class Outlet:
         stream = Stream(self._request.file.name, "event", Signal, "")
         title = Title("bot", label, markets, stream, partial=False)
         keys = [("t", "token")] if self._token is not None else []
-        pane = Pane(view(look, keys), title, look, self._rate, self._redactor)
+        pane = Pane(partial(view, keys=keys), title, look, self._rate, self._redactor)
         self._table = Table(pane, look, on_terminal=on_terminal, wake=self._wake)
         return self._table
 
