@@ -18,6 +18,9 @@ def main() -> None:
         _print_version()
         return
     try:
+        from cli.interrupts import heed
+
+        heed()
         foreign = _foreign_package()
         if foreign is not None:
             sys.stderr.write(FOREIGN.format(name=foreign))

@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, QUIT, TERMINATED
+from cli.interrupts import has_come
 from cli.output import ReaderGone
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Ending:
         """Ctrl-C and TERM end the run, until the stack does."""
         self._loop = asyncio.get_running_loop()
         self._on_signals(self.stop)
+        if has_come():
+            self.stop(INTERRUPTED)
         stack.callback(self._loop.remove_signal_handler, signal.SIGINT)
         stack.callback(self._loop.remove_signal_handler, signal.SIGTERM)
 

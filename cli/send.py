@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from cli import cells
 from cli.errors import INTERRUPTED, TERMINATED, UNREACHABLE
+from cli.interrupts import has_come
 from cli.options import DurationParser, complete_environment
 from cli.output import STDERR, STDIN, STDOUT, JsonLines, Words, is_terminal, write_all
 from venues import venue_named
@@ -188,6 +189,8 @@ class Desk:
         self.stopped = loop.create_future()
         for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
             loop.add_signal_handler(number, self.stop, code)
+        if has_come():
+            return INTERRUPTED
         embedded: Embedded = Embedded()
         try:
             self._access = await access_to(self._venue, self._env, self._profile, embedded, self.words.say)

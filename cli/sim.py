@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import INTERRUPTED, TERMINATED
+from cli.interrupts import has_come
 from cli.options import DurationParser, SpeedParser
 from cli.output import print_out
 from venues import VENUES, venue_named
@@ -175,6 +176,8 @@ async def _serve(simulator: Simulator) -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop, INTERRUPTED)
     loop.add_signal_handler(signal.SIGTERM, stop, TERMINATED)
+    if has_come():
+        return INTERRUPTED
     try:
         await simulator.start()
     except OSError as error:

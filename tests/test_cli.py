@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -569,6 +570,28 @@ def test_ctrl_c_while_it_starts(clean: dict[str, str]) -> None:
                 continue  # the interpreter's own start cannot be helped
             assert code in (130, -signal.SIGINT)
             assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "command", [("book", "nexus", SYMBOL, "--env", "sim"), ("sim",), ("send", "nbt", "--stdin", "--yes")]
+)
+def test_ctrl_c_that_an_import_swallows(command: tuple[str, ...], clean: dict[str, str]) -> None:
+    code = (
+        "import contextlib, os, signal, sys, cli.main\n"
+        "def loaded(name, load=cli.main._loaded):\n"
+        "    with contextlib.suppress(KeyboardInterrupt):\n"  # as the import system's own callbacks do
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return load(name)\n"
+        "cli.main._loaded = loaded\n"
+        "from cli.__main__ import main\n"
+        f"sys.argv = ['mon', *{list(command)!r}]\n"
+        "main()\n"
+    )
+    env = {**clean, "MON_NBT_URL": "ws://127.0.0.1:9", "MON_NBT_KEY": "a-long-enough-key"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_version(clean: dict[str, str]) -> None:
