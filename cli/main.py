@@ -218,12 +218,15 @@ def _top(
 
 
 def _open_missing_descriptors() -> None:
-    """A stdin, stdout or stderr that was closed must not become our socket or our pipe."""
-    for descriptor in (0, 1, 2):
+    """A stdin, stdout or stderr that was closed must not become our socket or our pipe.
+
+    Data that has nowhere to go is an error, as it would be on the closed stdout; words are not.
+    """
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.open(os.devnull, mode)
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "w", closefd=False))

@@ -631,8 +631,18 @@ def test_exit_codes_are_told_in_one_place() -> None:
     assert sorted(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 129, 130, 131, 141, 143]
 
 
-def test_closed_descriptors(clean: dict[str, str]) -> None:
+@pytest.mark.parametrize("arguments", [f"book nexus {SYMBOL} --env sim --once", "venues", "--help"])
+def test_a_closed_stdout(arguments: str, clean: dict[str, str]) -> None:
     done = subprocess.run(
-        ["sh", "-c", f'"{MON}" book nexus {SYMBOL} --env sim --once <&- >&- 2>&-'], env=clean, check=False, timeout=30
+        ["sh", "-c", f'"{MON}" {arguments} >&-'], env=clean, check=False, timeout=30, capture_output=True, text=True
     )
-    assert done.returncode == 0
+    assert done.returncode == 1
+    assert done.stderr == "mon: cannot write to stdout: Bad file descriptor\n"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(f"book nexus {SYMBOL} --env sim --count 2", 0), ("", 2)])
+def test_closed_descriptors(arguments: str, code: int, clean: dict[str, str]) -> None:
+    script = f'"{MON}" {arguments} <&- 2>&-'
+    done = subprocess.run(["sh", "-c", script], env=clean, check=False, timeout=30, capture_output=True, text=True)
+    assert done.returncode == code
+    assert len(records(done.stdout)) == (2 if code == 0 else 0)
