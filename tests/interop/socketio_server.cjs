@@ -5,6 +5,7 @@
 //   {binary: name, bytes: [...]}    emit an event with each of these texts as a binary attachment
 //   {packets: [[type, data?]]}      write these Engine.IO packets
 //   {put_out: true}                 disconnect everybody from the namespace
+//   {empty: true}                   tell the same once nobody is connected any more
 // What becomes of who comes is for the first word of its key: "good" comes in, and who has none; "slow" too, later than a client waits to
 // tell the generations apart; "early" with an event before that; "banned" is refused with data beside the words,
 // "forbidden" with an HTTP status, all others with words.
@@ -82,6 +83,11 @@ function everybody() {
   return sockets instanceof Map ? [...sockets.values()] : Object.values(sockets);
 }
 
+function tellWhenEmpty() {
+  if (io.engine.clientsCount > 0) setTimeout(tellWhenEmpty, 5);
+  else say({ empty: true });
+}
+
 function told(line) {
   if (line.emit) {
     for (const socket of everybody()) {
@@ -94,6 +100,7 @@ function told(line) {
     for (const socket of everybody()) for (const packet of line.packets) socket.conn.sendPacket(...packet);
   }
   if (line.put_out) for (const socket of everybody()) socket.disconnect();
+  if (line.empty) tellWhenEmpty();
 }
 
 let rest = "";

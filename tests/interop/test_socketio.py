@@ -78,7 +78,11 @@ class Hub:
     async def stop(self) -> None:
         await self._running.aclose()
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
+        """What is told of those who were here before comes first, however late."""
+        self._mark = len(self.program.lines)
+        self.tell(empty=True)
+        await self.until(lambda: bool(self.of("empty")))
         self._mark = len(self.program.lines)
 
     @property
@@ -279,9 +283,9 @@ def everywhere(check: Callable[[Hub], Coroutine[Any, Any, None]]) -> Callable[..
     """A test of all servers at once, from the check of one."""
 
     async def checked(hub: Hub) -> None:
-        hub.forget()
         try:
             async with asyncio.timeout(3 * PATIENCE):
+                await hub.forget()
                 await check(hub)
         except BaseException as error:
             error.add_note(f"with {hub.package}, which told {hub.heard[-20:]}")
