@@ -94,7 +94,8 @@ class Source:
     ) -> None:
         """A `recording` is played instead of connecting; `retries` as the option of that name.
 
-        `apart`: a line that has ended for good, because the venue refused it say, leaves the others on.
+        `apart`: a line that has ended for good, because the venue refused it say, leaves the others on, and so does a
+        stream that is refused alone.
         """
         self._venue = venue
         self._subscriptions = subscriptions
@@ -133,6 +134,8 @@ class Source:
         """
         assert self._access is not None, "open() comes first"
         settings = self._access.settings
+        subscriptions = self._all_subscriptions()
+        apart = self._apart or (self._recording is not None and len(subscriptions) > 1)
         drivers = [
             Driver(
                 line,
@@ -140,8 +143,9 @@ class Source:
                 venue=self._venue.name,
                 label=settings.label,
                 retries=self._retries,
+                apart=apart,
             )
-            for line in self._venue.lines(self._all_subscriptions(), settings)
+            for line in self._venue.lines(subscriptions, settings)
         ]
         if self._recording is None:
             await self._connect(drivers, self._access, deliver, tap)

@@ -299,14 +299,16 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
     said: list[str] = []
     watcher._seldom.say = lambda kind, text: said.append(text)  # type: ignore[method-assign]
-    for stream in ("orders", "positions"):
-        watcher._on_status(status(stream, "reconnecting", reason="lost", attempt=1, retry_in_ms=900))
-    for stream in ("balance", "margin"):
-        watcher._on_status(status(stream, "closed", reason="no permission"))
-    watcher._on_status(status("orders", "live", reason="partial: changes since 14:02"))
-    watcher._on_status(status("book", "stale", reason="gap"))
+    watcher._flush_soon = lambda: None  # type: ignore[method-assign]
+    lost = [status(name, "reconnecting", reason="lost", attempt=1, retry_in_ms=900) for name in ("orders", "positions")]
+    watcher._deliver(lost)
+    watcher._deliver([status(name, "closed", reason="no permission") for name in ("balance", "margin")])
+    watcher._deliver([status("orders", "live", reason="partial: changes since 14:02")])
+    watcher._deliver([status("book", "stale", reason="gap")])
+    watcher._deliver([status("positions", "closed", reason="not of this account")])
     assert said == [
         "orders, positions: lost; trying again in 0.9 s (try 1)",
         "balance, margin: no permission; this is final",
         "book is stale: gap",
+        "positions: not of this account; this is final",
     ]

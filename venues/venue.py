@@ -68,9 +68,11 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The venue refuses us; trying again would not help."""
+    """The venue refuses us; trying again would not help. `stream`: that one alone;
+    the session serves the others on and tells of that one no more."""
 
     reason: str
+    stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
