@@ -68,8 +68,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The venue refuses us; trying again would not help. `stream`: that one alone;
-    the session serves the others on and tells of that one no more."""
+    """The venue refuses us; trying again would not help.
+
+    `stream`: that one alone, of which the session tells no more while it serves the others on.
+    """
 
     reason: str
     stream: str | None = None
