@@ -47,7 +47,10 @@ def test_the_main_figure_stays_and_what_does_not_fit_is_a_sign(width: int, shown
 
 
 def test_of_equal_columns_those_before_the_figure_stay_beside_it() -> None:
-    columns = [Column("side", ["▼ sell"], align="left", keep=9), Column("price", [LONG], keep=9, is_figure=True)]
+    columns = [
+        Column("side", ["▼ sell"], align="left", keep=9),
+        Column("price", ["123456.7890123"], keep=9, is_figure=True),
+    ]
     assert laid_out(columns, 18) == ["side    price", "▼ sell  #####"]
 
 
