@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GAP = 2
+SHORT_TEXT = 8  # cells to which a text shrinks where else no figure would fit
 PLAIN = Look()
 
 
@@ -31,7 +32,8 @@ class Column:
     align: Literal["left", "right"] = "right"
     keep: int = 1
     styles: list[str] = field(default_factory=list)
-    is_text: bool = False  # may be cut with an ellipsis
+    is_text: bool = False  # may be cut with an ellipsis, to `shortest` cells
+    shortest: int = 12
     is_figure: bool = False  # what the row is about, as prices and sizes are and times are not
     name: str = ""  # what it is known by where it can be sorted by
     key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
@@ -85,6 +87,7 @@ def _fitting(columns: list[Column], width: int, look: Look) -> list[Column]:
     figures = [column for column in columns if column.is_figure and {cell.strip() for cell in column.cells} != {ABSENT}]
     if len(kept) == len(columns) or not figures or any(column in figures for column in kept):
         return kept
+    columns = [replace(column, shortest=SHORT_TEXT) if column.is_text else column for column in columns]
     main = max(figures, key=lambda column: column.keep)
     at = columns.index(main)
     before = [c for index, c in enumerate(columns) if c.keep > main.keep or (c.keep == main.keep and index < at)]
@@ -112,8 +115,8 @@ def _without_least(columns: list[Column], width: int) -> list[Column]:
 
 
 def _least(column: Column) -> int:
-    """Text may shrink to a dozen cells before a column is left out."""
-    return min(column.width(), 12) if column.is_text else column.width()
+    """Text may shrink before a column is left out."""
+    return min(column.width(), column.shortest) if column.is_text else column.width()
 
 
 def _shrunk(widths: list[int], columns: list[Column], width: int) -> list[int]:

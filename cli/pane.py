@@ -261,7 +261,7 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             Part(ALWAYS, state, word, gap=1),
-            *(Part(7, Text(look.text(cells.harmless(symbol, 40)))) for symbol in title.symbols),
+            Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
         if not ended:
@@ -325,6 +325,12 @@ class Pane:
         is_live = status is not None and status.state == "live" and self._frozen_at is None
         words = f"age {cells.age(self._look.epoch_ms() - latest)}"
         return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
+
+
+def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
+    """All of them, or how many: one of several would look like the only one."""
+    words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
+    return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
 
 
 def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:

@@ -62,3 +62,12 @@ def test_a_figure_that_nobody_sent_does_not_stand_for_one_that_is_there() -> Non
 def test_a_figure_that_fits_keeps_the_others_in_their_order() -> None:
     columns = [*assets(LONG), Column("free", ["7"], keep=12, is_figure=True)]
     assert laid_out(columns, 20) == ["asset  free", "BTC       7"]
+
+
+def test_a_name_gives_up_cells_before_the_figure_does() -> None:
+    columns = [
+        Column("symbol", ["SPOT_BTC_USDT"], align="left", keep=12, is_text=True),
+        Column("size", ["0.0477"], keep=9, is_figure=True),
+    ]
+    assert laid_out(columns, 16) == ["symbol      size", "SPOT_BT…  0.0477"]
+    assert laid_out(columns, 15) == ["symbol     size", "SPOT_BTC…  ####"]

@@ -197,6 +197,13 @@ def test_partial_since_when() -> None:
     assert "PARTIAL since 23:29  SPOT" in header([status("orders", "live")], Clock(NOW + 3_600_000), stream="orders")
 
 
+def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None:
+    table = table_of("quotes", LIVE["quotes"], look_of(), symbols=["spot.btc_usdt", "spot.eth_usdt"])
+    assert "spot.btc_usdt  spot.eth_usdt" in table.frame(80, 24)[0].plain
+    assert "2 symbols" in table.frame(40, 12)[0].plain
+    assert "spot" not in table.frame(40, 12)[0].plain
+
+
 def test_an_interruption_keeps_the_age_in_the_header_longest() -> None:
     down = [*LIVE_BOOK, status("book", "reconnecting", attempt=4, retry_in_ms=3000)]
     assert header(down, Clock(NOW + 60_000), width=42) == "nexus  SIM  RECONNECTING  age 60 s"
