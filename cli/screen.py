@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 import time
 from collections import deque
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 DRAW_EVERY = 0.1
 SMALLEST = (24, 6)
+NO_BREAK = "\N{NO-BREAK SPACE}"
 LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
 KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
 
@@ -163,9 +165,17 @@ class Table:
             line.append(self._look.text(meaning), "not bold")
             lines.append(line)
         if len(lines) > height:
+            lines = [lines[0], *self._flowing(keys, width)]
+        if len(lines) > height:
             more = Text(self._look.text(f"… and {len(lines) - height + 1} more"), self._look.style("dim"))
             lines = [*lines[: max(0, height - 1)], more]
         return [fit_line(line, width, self._look) for line in lines[:height]]
+
+    def _flowing(self, keys: Sequence[tuple[str, str]], width: int) -> list[Text]:
+        """As many keys a line as fit."""
+        words = "   ".join(self._look.text(f"{key} {meaning}").replace(" ", NO_BREAK) for key, meaning in keys)
+        lines = textwrap.wrap(words, width, break_on_hyphens=False)
+        return [Text(line.replace(NO_BREAK, " ")) for line in lines]
 
     def _footer(self, width: int) -> Text:
         """Keys, as many as fit; with something to say, that first and the most useful keys at the right."""

@@ -198,7 +198,8 @@ def test_partial_since_when() -> None:
 
 
 def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None:
-    table = table_of("quotes", LIVE["quotes"], look_of(), symbols=["spot.btc_usdt", "spot.eth_usdt"])
+    items = [status("quotes", "live"), *LIVE["quotes"]]
+    table = table_of("quotes", items, look_of(), symbols=["spot.btc_usdt", "spot.eth_usdt"])
     assert "spot.btc_usdt  spot.eth_usdt" in table.frame(80, 24)[0].plain
     assert "2 symbols" in table.frame(40, 12)[0].plain
     assert "spot" not in table.frame(40, 12)[0].plain
@@ -420,6 +421,16 @@ def test_help_lists_the_keys_of_the_frame_and_of_the_view() -> None:
         assert words in text
     assert "254558" not in text
     assert "254558" in "\n".join(pressed(table, "x")), "any key closes it"
+
+
+def test_help_fits_a_small_screen_too() -> None:
+    table = table_of("orders", cases("orders")["live"], look_of())
+    pressed(table, "?")
+    for size in ((40, 12), (24, 12), (40, 8)):
+        lines = [line.plain for line in table.frame(*size)]
+        text = " ".join(" ".join(lines).split())
+        assert all(words in text for words in ("q quit", "s sort", "Ctrl-Z stop; fg goes on")), size
+        assert max(map(len, lines)) <= size[0]
 
 
 def test_the_footer_has_what_fits_and_the_latest_words() -> None:
