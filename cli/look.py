@@ -22,6 +22,7 @@ PALETTES: tuple[Palette, ...] = get_args(Palette)
 _COMMON = {
     "": "",
     "dim": "dim",
+    "old": "dim not bold",  # a terminal that has one weight at a time would let bold win
     "title": "bold",
     "mark": "bold",
     "gone": "strike dim",
@@ -100,7 +101,7 @@ class Look:
         """The rich style of a role; "" for plain text.
 
         Roles: the sides (bid, ask, buy, sell, long, short), gain, loss, up, down, a stream's states, good, bad, warn,
-        sim, title, dim, mark (just changed), gone, cursor, large, key.
+        sim, title, dim, old (not live), mark (just changed), gone, cursor, large, key.
         """
         return STYLES[self.palette if self.color else "mono"][role]
 

@@ -222,7 +222,7 @@ class Pane:
         body = [fit_line(line, width, self._look) for line in self.view.lines(width, max(height, 1))[: max(height, 0)]]
         if self._status is None or self._status.state != "live":
             for line in body:
-                line.stylize(self._look.style("dim"))
+                line.stylize(self._look.style("old"))
         return body
 
     @property

@@ -6,6 +6,7 @@ Book, trades and candles have more golden texts of their own, beside their tests
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -20,6 +21,7 @@ from rich.cells import cell_len
 from cli import cells, margin, orders, positions
 from cli.grid import Column, lay_out
 from cli.look import Look
+from cli.painter import Ink
 from cli.pane import Clean, Latency, Pane, Rate, Title
 from cli.rows import GONE_MS, MARKED_MS
 from cli.screen import Table
@@ -372,6 +374,15 @@ def test_another_size_is_drawn_at_once_also_while_nothing_comes() -> None:
     for width, height in ((120, 40), (40, 12), (80, 24)):
         fresh = table_of("book", LIVE_BOOK, look_of()).frame(width, height)
         assert [line.plain for line in table.frame(width, height)] == [line.plain for line in fresh]
+
+
+def test_what_is_not_live_is_not_bold_anywhere() -> None:
+    items = [status("balance", "live"), balance("BTC", "1"), balance("BTC", "2"), status("balance", "reconnecting")]
+    _, *body, _ = table_of("balance", items, look_of(color=True)).frame(80, 24)
+    ink = Ink("standard", color=True)
+    escapes = "".join(re.findall(r"\x1b\[([0-9;]*)m", "".join(map(ink.drawn, body))))
+    assert "2" in escapes
+    assert "1" not in escapes
 
 
 def test_what_is_frozen_is_dimmed_as_soon_as_it_is_not_live() -> None:
