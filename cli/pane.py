@@ -401,7 +401,12 @@ def reconnecting_words(status: Status, now: int) -> str:
 def _exact(milliseconds: int) -> str:
     if milliseconds < 1000:
         return f"{milliseconds} ms"
-    return f"{milliseconds / 1000:.1f} s" if milliseconds < 120_000 else cells.age(milliseconds)
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:.1f} s"
+    hours, minutes = divmod(round(milliseconds / 60_000), 60)
+    if hours < 2:
+        return f"{hours * 60 + minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 class Clean:

@@ -28,10 +28,13 @@ SMALLEST = (24, 6)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
 KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
+NO_KEYBOARD = (("Ctrl-C", "quit"), ("no keys:", "stdin is no terminal"))
 
 
 class Table:
     """A sink that draws. `notice`, `press`, `redraw` and `restore` may be called from the event loop."""
+
+    has_keyboard = True  # set before anything is drawn
 
     def __init__(self, pane: Pane, look: Look, *, on_terminal: bool, wake: Callable[[], None] = lambda: None) -> None:
         """`wake` makes the output thread call `idle` soon."""
@@ -200,7 +203,7 @@ class Table:
 
     def _key_words(self, keys: Sequence[tuple[str, str]], width: int) -> Text:
         line = Text(style=self._look.style("dim"))
-        for key, meaning in keys:
+        for key, meaning in keys if self.has_keyboard else NO_KEYBOARD:
             words = f"{'  ' if line.plain else ''}{self._look.text(key)} {self._look.text(meaning)}"
             if line.cell_len + len(words) > width:
                 break

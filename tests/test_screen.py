@@ -244,7 +244,8 @@ def timed(took_ms: int, **fields: Any) -> records.Trade:
 @pytest.mark.parametrize(
     ("took", "words"),
     [(12, "latency 12 ms"), (0, "latency 0 ms"), (45_000, "latency 45 s"), (-3_200, "clock skew −3.2 s"),
-     (-3, "clock skew −3 ms"), (75_000, "clock skew +75.0 s"), (7_200_000, "clock skew +2 h")],
+     (-3, "clock skew −3 ms"), (75_000, "clock skew +75.0 s"), (7_200_000, "clock skew +2 h"),
+     (-3_599_900, "clock skew −60 min"), (19_790_000, "clock skew +5 h 30 min")],
 )  # fmt: skip
 def test_latency_is_a_recent_median_and_skew_is_said(took: int, words: str) -> None:
     latency = Latency()
