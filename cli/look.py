@@ -89,13 +89,17 @@ _SAME_WIDTH_TABLE = str.maketrans({character: text[0] for character, text in _AS
 
 @dataclass(frozen=True)
 class Look:
-    """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's."""
+    """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's.
+
+    `any_symbol`: rows may be of any symbol, since none was asked for.
+    """
 
     palette: Palette = "default"
     unicode: bool = True
     color: bool = True
     tz: tzinfo | None = None
     epoch_ms: Callable[[], int] = cells.now_ms
+    any_symbol: bool = False
 
     def style(self, role: str) -> str:
         """The rich style of a role; "" for plain text.

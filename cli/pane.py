@@ -127,7 +127,7 @@ class Pane:
         self._frozen_age: int | None = None  # when what is frozen was received
         self._aside: Queue | None = None
         self._figures = (-1, "", "")
-        self.view = view(replace(look, epoch_ms=self._time_of_view))
+        self.view = view(replace(look, epoch_ms=self._time_of_view, any_symbol=not title.symbols))
 
     # --- what comes in
 

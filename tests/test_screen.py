@@ -199,6 +199,13 @@ def test_partial_since_when() -> None:
     assert "PARTIAL since 23:29  SPOT" in header([status("orders", "live")], Clock(NOW + 3_600_000), stream="orders")
 
 
+def test_an_order_that_may_be_of_any_symbol_says_of_which() -> None:
+    items = [status("orders", "live"), *LIVE["orders"]]
+    of_one, of_any = (table_of("orders", items, look_of(), symbols=names) for names in (["SPOT_BTC_USDT"], []))
+    assert of_one.frame(40, 12)[2].plain.split() == ["side", "price", "size", "status"]
+    assert of_any.frame(40, 12)[2].plain.split() == ["symbol", "side", "price", "size"]
+
+
 def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None:
     items = [status("quotes", "live"), *LIVE["quotes"]]
     table = table_of("quotes", items, look_of(), symbols=["spot.btc_usdt", "spot.eth_usdt"])
