@@ -156,7 +156,7 @@ class Source:
                 drivers,
                 speed=speed,
                 sleep=self._clock.sleep,
-                deliver=self._wanted(deliver_replayed),
+                deliver=self._wanted(deliver_replayed, drivers),
                 tap=tap,
                 secrets=placeholders,
                 apart=self._apart,
@@ -171,8 +171,9 @@ class Source:
         return list({**recorded, **wanted}.values())
 
     def _wanted(
-        self, deliver: Callable[[list[Delivered], Now], Awaitable[None]]
+        self, deliver: Callable[[list[Delivered], Now], Awaitable[None]], drivers: Sequence[Driver]
     ) -> Callable[[list[Delivered], Now], Awaitable[None]]:
+        """Delivers what is wanted of a recording of more, and ends when all that is wanted was refused."""
         wanted = [subscription.stream for subscription in self._subscriptions]
         others = [one.stream for one in self._all_subscriptions() if one.stream not in wanted]
         if not others:
@@ -183,6 +184,9 @@ class Source:
 
         async def deliver_wanted(items: list[Delivered], now: Now) -> None:
             await deliver([item for item in items if is_wanted(item)], now)
+            refused = [driver.refused[stream] for driver in drivers for stream in wanted if stream in driver.refused]
+            if len(refused) == len(wanted):
+                raise refused[0]
 
         return deliver_wanted
 

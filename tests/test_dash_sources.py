@@ -197,7 +197,7 @@ def recording(file: Path, *, second_ends: bool) -> Path:
 def play(file: Path, streams: Sequence[str], *, apart: bool) -> list[Any]:
     opened = Recording(file)
     wanted = [one for one in opened.header.asked_for() if one.stream in streams]
-    source = Source(venue_named("nexus"), wanted, env=None, profile=None, retries=None, clock=SystemClock(),
+    source = Source(venue_named(opened.header.venue), wanted, env=None, profile=None, retries=None, clock=SystemClock(),
                     redactor=Redactor(), recording=opened, apart=apart)  # fmt: skip
     came: list[Any] = []
 
@@ -228,6 +228,29 @@ def test_a_replay_goes_on_where_the_dashboard_went_on(tmp_path: Path) -> None:
 def test_one_stream_of_a_recording_of_several(tmp_path: Path) -> None:
     file = recording(tmp_path / "r.jsonl", second_ends=False)
     assert {name for name, _ in told(play(file, ["trades"], apart=True))} == {"trades", "Trade"}
+
+
+def shared_socket(file: Path) -> Path:
+    """Balance and margin on one socket, of which margin is refused before the balance comes."""
+    header = {"kind": "recording", "version": 1, "venue": "b2trader", "url": "wss://v.example"}
+    header |= {"values": {"account_id": "a"}, "subscriptions": [{"stream": "balance"}, {"stream": "margin"}]}
+    refusal = {"type": 3, "invocationId": "1", "error": "Failed to invoke 'MarginData' because user is unauthorized"}
+    events: list[dict[str, Any]] = [{"kind": "dial", "draw": 0.5}, {"kind": "open"}]
+    for message in ({}, refusal, {"type": 2, "invocationId": "0", "item": []}):
+        events.append({"kind": "frame", "direction": "in", "text": json.dumps(message) + "\x1e"})
+    lines = [header, *({**event, "at": NOW, "mono": 1.0} for event in events)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def test_one_stream_of_a_socket_of_which_another_was_refused(tmp_path: Path) -> None:
+    file = shared_socket(tmp_path / "r.jsonl")
+    live = ("balance", "live")
+    assert told(play(file, ["balance"], apart=False))[-2:] == [live, ("SnapshotEnd", "")]
+    assert ("margin", "closed") in (came := told(play(file, ["balance", "margin"], apart=True)))
+    assert live in came
+    with pytest.raises(VenueRefused, match="the token for margin"):
+        play(file, ["margin"], apart=False)
 
 
 def test_the_panes_of_a_recording(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ class Driver:
     """Drives the sessions of one line.
 
     `ended` is the error that ended it for good; `retry_at` the monotonic time of the next try, set when the
-    connection is of no more use (whoever holds a socket closes it then).
+    connection is of no more use (whoever holds a socket closes it then); `refused` the streams that were
+    refused alone, and why.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Driver:
         self._label = label
         self._retries = retries
         self._apart = apart
-        self._refused: dict[str, MonError] = {}  # streams that are closed while the line is not
+        self.refused: dict[str, MonError] = {}
         self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
         self._symbols = {subscription.stream: symbol_of(subscription) for subscription in subscriptions}
         self._failures = 0
@@ -199,7 +200,7 @@ class Driver:
         self.retry_at = now.mono + delay
         delivered: list[Delivered] = []
         for stream, standing in self._standings.items():
-            if stream in self._refused:
+            if stream in self.refused:
                 continue
             standing.missed = standing.missed or standing.was_live
             delivered += self._changed(
@@ -216,13 +217,13 @@ class Driver:
         error = VenueRefused(refused.reason)
         if refused.stream is None or not self._apart:
             return self._end(error, now)
-        self._refused.setdefault(refused.stream, error)
-        if len(self._refused) == len(self._standings):
+        self.refused.setdefault(refused.stream, error)
+        if len(self.refused) == len(self._standings):
             return self._end(error, now)
         return self._changed(refused.stream, "closed", str(error), now)
 
     def _end(self, error: MonError, now: Now) -> list[Delivered]:
-        self.ended = next(iter(self._refused.values()), error)
+        self.ended = next(iter(self.refused.values()), error)
         self.retry_at = now.mono
         left = [name for name, standing in self._standings.items() if standing.state != "closed"]
         return [status for name in left for status in self._changed(name, "closed", str(error), now)]
