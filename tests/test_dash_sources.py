@@ -235,9 +235,9 @@ def shared_socket(file: Path) -> Path:
     header = {"kind": "recording", "version": 1, "venue": "b2trader", "url": "wss://v.example"}
     header |= {"values": {"account_id": "a"}, "subscriptions": [{"stream": "balance"}, {"stream": "margin"}]}
     refusal = {"type": 3, "invocationId": "1", "error": "Failed to invoke 'MarginData' because user is unauthorized"}
-    events: list[dict[str, Any]] = [{"kind": "dial", "draw": 0.5}, {"kind": "open"}]
-    for message in ({}, refusal, {"type": 2, "invocationId": "0", "item": []}):
-        events.append({"kind": "frame", "direction": "in", "text": json.dumps(message) + "\x1e"})
+    messages = ({}, refusal, {"type": 2, "invocationId": "0", "item": []})
+    frames = [{"kind": "frame", "direction": "in", "text": json.dumps(message) + "\x1e"} for message in messages]
+    events: list[dict[str, Any]] = [{"kind": "dial", "draw": 0.5}, {"kind": "open"}, *frames]
     lines = [header, *({**event, "at": NOW, "mono": 1.0} for event in events)]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return file
