@@ -126,9 +126,11 @@ class CandlesView:
         return self._parts.setdefault(name, SteadyText()).padded(words, now)
 
     def _state(self, candle: Candle, now: int) -> str:
+        """What is left of it is not known where the venue's clock is so far from ours that it has not begun."""
         words = _state(candle)
         left = candle.end - now
-        return words if candle.closed or left <= 0 else f"{words}, {_left(left)} left"
+        is_known = 0 < left <= candle.end - candle.start
+        return f"{words}, {_left(left)} left" if is_known and not candle.closed else words
 
 
 def columns(candles: Sequence[Candle], look: Look) -> list[Column]:

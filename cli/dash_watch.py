@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cli.look import Look
+    from venues.driver import Delivered
     from venues.venue import Offer, Venue
 
 
@@ -120,6 +121,7 @@ class DashWatcher(Watcher):
 
     _shown: Any = None  # the dashboard, once it is there
     _told: Status | None = None  # the status that was said last
+    _together: Mapping[str, Sequence[str]] = {}  # the streams that came to a state with what is delivered now
 
     def _make_queue(self) -> Queue:
         return QueuePerStream([subscription.stream for subscription in self._subscriptions])
@@ -151,6 +153,14 @@ class DashWatcher(Watcher):
             example = f"mon dash {self._venue.name} {self._venue.example}"
             self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
 
+    def _deliver(self, items: list[Delivered]) -> None:
+        together: dict[str, list[str]] = {}
+        for item in items:
+            if isinstance(item, Status):
+                together.setdefault(item.state, []).append(item.stream)
+        self._together = together
+        super()._deliver(items)
+
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         self._shown.confirm_stream(confirmed.stream, self._clock.now().epoch_ms)
 
@@ -159,7 +169,9 @@ class DashWatcher(Watcher):
         if status.state == "live" and status.down_ms is None:
             return True  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
-            said = structs.replace(status, stream=self._on_one_socket(status.stream), symbol=None)
+            streams = self._together.get(status.state, [status.stream])
+            all_streams = len(streams) == len(self._subscriptions)
+            said = structs.replace(status, stream=self._venue.name if all_streams else ", ".join(streams), symbol=None)
             if said == self._told:
                 return True
             self._told = status = said
@@ -167,14 +179,6 @@ class DashWatcher(Watcher):
         if words is not None:
             self._seldom.say("status", words)
         return True
-
-    def _on_one_socket(self, stream: str) -> str:
-        """The streams that come on the same socket as this one."""
-        for line in self._venue.lines(self._subscriptions, Settings(url="")):
-            streams = [subscription.stream for subscription in line.subscriptions]
-            if stream in streams:
-                return ", ".join(streams) if len(streams) < len(self._subscriptions) else self._venue.name
-        return stream
 
 
 class QueuePerStream:

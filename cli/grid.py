@@ -1,7 +1,7 @@
 """Columns of text that fit a width without ever cutting a digit.
 
-Columns are left out in a declared order when the width is too small; what still does not fit is shown as `#`, never
-as a shorter number.
+Columns are left out in a declared order when the width is too small, but never all that have figures: names alone would
+look like a table without any. What still does not fit is shown as `#`, never as a shorter number.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.cells import cell_len
 from rich.text import Text
 
+from cli.cells import ABSENT
 from cli.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GAP = 2
+SHORT_TEXT = 8  # cells to which a text shrinks where else no figure would fit
 PLAIN = Look()
 
 
@@ -30,7 +32,9 @@ class Column:
     align: Literal["left", "right"] = "right"
     keep: int = 1
     styles: list[str] = field(default_factory=list)
-    is_text: bool = False  # may be cut with an ellipsis
+    is_text: bool = False  # may be cut with an ellipsis, to `shortest` cells
+    shortest: int = 12
+    is_figure: bool = False  # what the row is about, as prices and sizes are and times are not
     name: str = ""  # what it is known by where it can be sorted by
     key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
     descending: bool = False
@@ -44,7 +48,7 @@ class Column:
 
 def lay_out(columns: list[Column], width: int, look: Look = PLAIN) -> list[Text]:
     """A title line and one line a row, none wider than `width`."""
-    columns = _fitting([_readable(column, look) for column in columns], width)
+    columns = _fitting([_readable(column, look) for column in columns], width, look)
     widths = _shrunk([column.width() for column in columns], columns, width)
     count = max((len(column.cells) for column in columns), default=0)
     title = look.style("title")
@@ -78,7 +82,30 @@ def _readable(column: Column, look: Look) -> Column:
     return replace(column, title=look.text(column.title), cells=[look.text(cell) for cell in column.cells])
 
 
-def _fitting(columns: list[Column], width: int) -> list[Column]:
+def _fitting(columns: list[Column], width: int, look: Look) -> list[Column]:
+    kept = _without_least(columns, width)
+    figures = [column for column in columns if column.is_figure and {cell.strip() for cell in column.cells} != {ABSENT}]
+    if len(kept) == len(columns) or not figures or any(column in figures for column in kept):
+        return kept
+    columns = [replace(column, shortest=SHORT_TEXT) if column.is_text else column for column in columns]
+    main = max(figures, key=lambda column: column.keep)
+    at = columns.index(main)
+    before = [c for index, c in enumerate(columns) if c.keep > main.keep or (c.keep == main.keep and index < at)]
+    room = max(1, width - _needed([*map(_least, before), 0]))
+    return _without_least([*columns[:at], _narrowed(main, room, look), *columns[at + 1 :]], width)
+
+
+def _narrowed(column: Column, room: int, look: Look) -> Column:
+    """In so many cells at most: what does not fit as it is is `#`, also where a shorter one does below it."""
+    cells = [cell.strip() for cell in column.cells]
+    title = look.cut(column.title, room)
+    widest = max(cell_len(text) for text in (title, *cells) if cell_len(text) <= room)
+    return replace(
+        column, title=title, cells=[cell if len(cell) <= widest else "#" * widest for cell in cells], least=0
+    )
+
+
+def _without_least(columns: list[Column], width: int) -> list[Column]:
     kept = list(columns)
     while len(kept) > 1 and _needed([_least(column) for column in kept]) > width:
         least = min(column.keep for column in kept)
@@ -88,8 +115,8 @@ def _fitting(columns: list[Column], width: int) -> list[Column]:
 
 
 def _least(column: Column) -> int:
-    """Text may shrink to a dozen cells before a column is left out."""
-    return min(column.width(), 12) if column.is_text else column.width()
+    """Text may shrink before a column is left out."""
+    return min(column.width(), column.shortest) if column.is_text else column.width()
 
 
 def _shrunk(widths: list[int], columns: list[Column], width: int) -> list[int]:

@@ -129,6 +129,7 @@ def take_terminal(
     that leaves no mess; `end` with an exit code when it is closed, and on Ctrl-\\."""
     loop = asyncio.get_running_loop()
     keyboard = Keyboard(on_key)
+    table.has_keyboard = os.isatty(0)
 
     def stop() -> None:
         table.restore()

@@ -22,6 +22,7 @@ PALETTES: tuple[Palette, ...] = get_args(Palette)
 _COMMON = {
     "": "",
     "dim": "dim",
+    "old": "dim not bold",  # a terminal that has one weight at a time would let bold win
     "title": "bold",
     "mark": "bold",
     "gone": "strike dim",
@@ -88,19 +89,23 @@ _SAME_WIDTH_TABLE = str.maketrans({character: text[0] for character, text in _AS
 
 @dataclass(frozen=True)
 class Look:
-    """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's."""
+    """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's.
+
+    `any_symbol`: rows may be of any symbol, since none was asked for.
+    """
 
     palette: Palette = "default"
     unicode: bool = True
     color: bool = True
     tz: tzinfo | None = None
     epoch_ms: Callable[[], int] = cells.now_ms
+    any_symbol: bool = False
 
     def style(self, role: str) -> str:
         """The rich style of a role; "" for plain text.
 
         Roles: the sides (bid, ask, buy, sell, long, short), gain, loss, up, down, a stream's states, good, bad, warn,
-        sim, title, dim, mark (just changed), gone, cursor, large, key.
+        sim, title, dim, old (not live), mark (just changed), gone, cursor, large, key.
         """
         return STYLES[self.palette if self.color else "mono"][role]
 

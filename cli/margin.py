@@ -87,7 +87,7 @@ class MarginView:
             "level_pct": look.style(standing(figures["level_pct"])[0]),
         }
         columns = [
-            Column("", signs, align="left", keep=2),
+            Column("", signs, align="left", keep=1),
             Column("margin", list(FIGURES.values()), align="left", keep=9),
             Column(
                 "",
@@ -95,7 +95,7 @@ class MarginView:
                 keep=3,
                 styles=[self._style(name, styles) for name in FIGURES],
             ),
-            Column("", ["%" if name == "level_pct" else unit for name in FIGURES], align="left", keep=1),
+            Column("", ["%" if name == "level_pct" else unit for name in FIGURES], align="left", keep=2),
         ]
         lines = _most_telling(lay_out(columns, width, look), height)
         gauge = self._gauge(margin, width)

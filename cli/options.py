@@ -204,7 +204,7 @@ class StreamRequest:
     tz: Annotated[
         str | None,
         typer.Option(
-            metavar="ZONE", help="Time zone of a table: local, utc or such as Europe/Zurich; local unless said."
+            metavar="ZONE", help="Time zone of a table: local, utc, such as Europe/Zurich or +05:30; local unless said."
         ),
     ] = None
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file.")] = None

@@ -31,9 +31,12 @@ def view(look: Look) -> SetView:
 
 def columns(orders: Sequence[Order], look: Look) -> list[Column]:
     """Id, side, price, sizes, status, and whatever else the venue sends."""
+    symbol = text_column("symbol", values(orders, "symbol"), keep=3)
+    if look.any_symbol:
+        symbol.keep, symbol.shortest = 10, 10
     made = [
         text_column("order", values(orders, "order_id"), keep=6),
-        text_column("symbol", values(orders, "symbol"), keep=3),
+        symbol,
         side_column(look, values(orders, "side")),
         text_column("type", values(orders, "order_type"), keep=2),
         number_column("price", values(orders, "price"), keep=8),

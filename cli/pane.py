@@ -127,7 +127,7 @@ class Pane:
         self._frozen_age: int | None = None  # when what is frozen was received
         self._aside: Queue | None = None
         self._figures = (-1, "", "")
-        self.view = view(replace(look, epoch_ms=self._time_of_view))
+        self.view = view(replace(look, epoch_ms=self._time_of_view, any_symbol=not title.symbols))
 
     # --- what comes in
 
@@ -222,7 +222,7 @@ class Pane:
         body = [fit_line(line, width, self._look) for line in self.view.lines(width, max(height, 1))[: max(height, 0)]]
         if self._status is None or self._status.state != "live":
             for line in body:
-                line.stylize(self._look.style("dim"))
+                line.stylize(self._look.style("old"))
         return body
 
     @property
@@ -261,7 +261,7 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             Part(ALWAYS, state, word, gap=1),
-            *(Part(7, Text(look.text(cells.harmless(symbol, 40)))) for symbol in title.symbols),
+            Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
         if not ended:
@@ -325,6 +325,12 @@ class Pane:
         is_live = status is not None and status.state == "live" and self._frozen_at is None
         words = f"age {cells.age(self._look.epoch_ms() - latest)}"
         return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
+
+
+def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
+    """All of them, or how many: one of several would look like the only one."""
+    words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
+    return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
 
 
 def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
@@ -395,7 +401,12 @@ def reconnecting_words(status: Status, now: int) -> str:
 def _exact(milliseconds: int) -> str:
     if milliseconds < 1000:
         return f"{milliseconds} ms"
-    return f"{milliseconds / 1000:.1f} s" if milliseconds < 120_000 else cells.age(milliseconds)
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:.1f} s"
+    hours, minutes = divmod(round(milliseconds / 60_000), 60)
+    if hours < 2:
+        return f"{hours * 60 + minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 class Clean:

@@ -339,9 +339,16 @@ def _sum_lines(parts: list[str], width: int, look: Look) -> list[Text]:
     if not parts:
         return []
     together = "   ".join(parts)
-    lines = [together] if cell_len(together) <= width else parts
-    style = look.style("title")
-    return [Text(), *(Text(line if cell_len(line) <= width else "#" * width, style=style) for line in lines)]
+    lines = [together] if cell_len(together) <= width else [_words_fitted(part, width) for part in parts]
+    return [Text(), *(Text(line, style=look.style("title")) for line in lines)]
+
+
+def _words_fitted(part: str, width: int) -> str:
+    """Words and figures; the words alone tell which figures are `#`."""
+    if cell_len(part) <= width:
+        return part
+    words = "".join(takewhile(lambda character: character not in "+-0123456789", part)).rstrip()
+    return f"{words} #" if len(words) + 2 <= width else "#" * width
 
 
 class Values(list[Any]):
@@ -372,13 +379,14 @@ def text_column(title: str, texts: Sequence[str | None], *, keep: int = 1, style
 
 def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:
     """Decimals with their points below each other."""
-    return _sortable(Column(title, cells.column(numbers), keep=keep, styles=list(styles)), numbers, descending=True)
+    column = Column(title, cells.column(numbers), keep=keep, styles=list(styles), is_figure=True)
+    return _sortable(column, numbers, descending=True)
 
 
 def gain_column(look: Look, title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
     """Gains and losses, with sign and colour."""
     styles = [look.gain(value) for value in numbers]
-    column = Column(title, cells.column(numbers, with_sign=True), keep=keep, styles=styles)
+    column = Column(title, cells.column(numbers, with_sign=True), keep=keep, styles=styles, is_figure=True)
     return _sortable(column, numbers, descending=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 import time
 from collections import deque
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
 DRAW_EVERY = 0.1
 SMALLEST = (24, 6)
+NO_BREAK = "\N{NO-BREAK SPACE}"
 LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
 KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
+NO_KEYBOARD = (("Ctrl-C", "quit"), ("no keys:", "stdin is no terminal"))
 
 
 class Table:
     """A sink that draws. `notice`, `press`, `redraw` and `restore` may be called from the event loop."""
+
+    has_keyboard = True  # set before anything is drawn
 
     def __init__(self, pane: Pane, look: Look, *, on_terminal: bool, wake: Callable[[], None] = lambda: None) -> None:
         """`wake` makes the output thread call `idle` soon."""
@@ -163,9 +168,17 @@ class Table:
             line.append(self._look.text(meaning), "not bold")
             lines.append(line)
         if len(lines) > height:
+            lines = [lines[0], *self._flowing(keys, width)]
+        if len(lines) > height:
             more = Text(self._look.text(f"… and {len(lines) - height + 1} more"), self._look.style("dim"))
             lines = [*lines[: max(0, height - 1)], more]
         return [fit_line(line, width, self._look) for line in lines[:height]]
+
+    def _flowing(self, keys: Sequence[tuple[str, str]], width: int) -> list[Text]:
+        """As many keys a line as fit."""
+        words = "   ".join(self._look.text(f"{key} {meaning}").replace(" ", NO_BREAK) for key, meaning in keys)
+        lines = textwrap.wrap(words, width, break_on_hyphens=False)
+        return [Text(line.replace(NO_BREAK, " ")) for line in lines]
 
     def _footer(self, width: int) -> Text:
         """Keys, as many as fit; with something to say, that first and the most useful keys at the right."""
@@ -190,7 +203,7 @@ class Table:
 
     def _key_words(self, keys: Sequence[tuple[str, str]], width: int) -> Text:
         line = Text(style=self._look.style("dim"))
-        for key, meaning in keys:
+        for key, meaning in keys if self.has_keyboard else NO_KEYBOARD:
             words = f"{'  ' if line.plain else ''}{self._look.text(key)} {self._look.text(meaning)}"
             if line.cell_len + len(words) > width:
                 break

@@ -94,7 +94,8 @@ class Source:
     ) -> None:
         """A `recording` is played instead of connecting; `retries` as the option of that name.
 
-        `apart`: a line that has ended for good, because the venue refused it say, leaves the others on.
+        `apart`: a line that has ended for good, because the venue refused it say, leaves the others on, and so does a
+        stream that is refused alone.
         """
         self._venue = venue
         self._subscriptions = subscriptions
@@ -133,6 +134,8 @@ class Source:
         """
         assert self._access is not None, "open() comes first"
         settings = self._access.settings
+        subscriptions = self._all_subscriptions()
+        apart = self._apart or (self._recording is not None and len(subscriptions) > 1)
         drivers = [
             Driver(
                 line,
@@ -140,8 +143,9 @@ class Source:
                 venue=self._venue.name,
                 label=settings.label,
                 retries=self._retries,
+                apart=apart,
             )
-            for line in self._venue.lines(self._all_subscriptions(), settings)
+            for line in self._venue.lines(subscriptions, settings)
         ]
         if self._recording is None:
             await self._connect(drivers, self._access, deliver, tap)
@@ -152,7 +156,7 @@ class Source:
                 drivers,
                 speed=speed,
                 sleep=self._clock.sleep,
-                deliver=self._wanted(deliver_replayed),
+                deliver=self._wanted(deliver_replayed, drivers),
                 tap=tap,
                 secrets=placeholders,
                 apart=self._apart,
@@ -167,8 +171,9 @@ class Source:
         return list({**recorded, **wanted}.values())
 
     def _wanted(
-        self, deliver: Callable[[list[Delivered], Now], Awaitable[None]]
+        self, deliver: Callable[[list[Delivered], Now], Awaitable[None]], drivers: Sequence[Driver]
     ) -> Callable[[list[Delivered], Now], Awaitable[None]]:
+        """Delivers what is wanted of a recording of more, and ends when all that is wanted was refused."""
         wanted = [subscription.stream for subscription in self._subscriptions]
         others = [one.stream for one in self._all_subscriptions() if one.stream not in wanted]
         if not others:
@@ -179,6 +184,9 @@ class Source:
 
         async def deliver_wanted(items: list[Delivered], now: Now) -> None:
             await deliver([item for item in items if is_wanted(item)], now)
+            refused = [driver.refused[stream] for driver in drivers for stream in wanted if stream in driver.refused]
+            if len(refused) == len(wanted):
+                raise refused[0]
 
         return deliver_wanted
 

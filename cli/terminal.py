@@ -107,6 +107,8 @@ def _zone(asked: str | None, configured: str | None) -> tzinfo | None:
         from datetime import UTC
 
         return UTC
+    if (offset := _offset(name)) is not None:
+        return offset
     import zoneinfo
 
     try:
@@ -114,4 +116,17 @@ def _zone(asked: str | None, configured: str | None) -> tzinfo | None:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         problem = UsageError if asked else SetupError
         place = "--tz" if asked else "tz under [screen]"
-        raise problem(f'expected local, utc or a time zone such as Europe/Zurich as {place}, got "{name}"') from None
+        raise problem(f'expected local, utc, a time zone such as Europe/Zurich or an offset such as +05:30 as {place}, '
+                      f'got "{name}"') from None  # fmt: skip
+
+
+def _offset(name: str) -> tzinfo | None:
+    """A fixed distance from UTC, as the header writes it; None for what is none."""
+    import re
+    from datetime import timedelta, timezone
+
+    match = re.fullmatch(r"(?:UTC)?([+-])(\d{1,2})(?::?([0-5]\d))?", name, re.ASCII | re.IGNORECASE)
+    if match is None or int(match[2]) > 14:
+        return None
+    distance = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+    return timezone(distance if match[1] == "+" else -distance)

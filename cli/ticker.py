@@ -28,7 +28,7 @@ def view(look: Look) -> SetView:
 def columns(tickers: Sequence[Ticker], look: Look) -> list[Column]:
     """Symbol, last price, change, range, and what derivatives have."""
     made = [
-        text_column("symbol", values(tickers, "symbol"), keep=9),
+        text_column("symbol", values(tickers, "symbol"), keep=11),
         number_column("last", values(tickers, "last"), keep=10),
         gain_column(look, "change %", values(tickers, "change_pct"), keep=8),
     ]

@@ -766,6 +766,81 @@ def test_a_new_token_that_is_good_may_expire_again() -> None:
         assert driver.ended is None
 
 
+def shared() -> Driver:
+    """Both streams of one hub, each with an end of its own."""
+    line = line_for("balance", "margin")
+    return Driver(line, line.subscriptions, venue="b2trader", apart=True)
+
+
+REFUSALS = {
+    "unauthorized": "Failed to invoke 'MarginData' because user is unauthorized",
+    "unknown": "Unknown hub method 'MarginData'",
+    "said why": "Failed to invoke 'MarginData' due to an error on the server. HubException: no margin account",
+}
+
+
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_stream_that_is_refused_leaves_those_on_that_share_its_hub(error: str, order: str) -> None:
+    driver = shared()
+    connect(driver, at(0))
+    balance, refusal = frame(item(0, [])), frame(completion(1, error))
+    frames = [refusal, balance] if order == "before" else [balance, refusal]
+    said = [
+        (one.stream, one.state) for part in frames for one in driver.receive(part, at(1)) if isinstance(one, Status)
+    ]
+    assert sorted(said) == [("balance", "live"), ("margin", "closed")]
+    assert driver.ended is None
+    driver.take()
+    (lost,) = driver.closed(1006, "", at(50))
+    assert isinstance(lost, Status)
+    assert (lost.stream, lost.state) == ("balance", "reconnecting")
+    session = driver.begin(SECRETS, 0.5)
+    driver.opened(at(51))
+    again = [(one.stream, one.state) for one in driver.receive(frame({}), at(51)) if isinstance(one, Status)]
+    assert again == [("balance", "syncing")]
+    assert [message["target"] for message in sent(session) if "target" in message] == ["FullBalance"]
+
+
+def test_a_refused_stream_does_not_keep_another_from_being_asked_for_again() -> None:
+    driver = shared()
+    connect(driver, at(0))
+    driver.receive(frame(completion(0)), at(0.1))  # the venue ended it: asked for again at 1.0
+    driver.take()
+    driver.receive(frame(completion(1, REFUSALS["unauthorized"])), at(0.2))
+    driver.tick(at(1.1))
+    assert driver.session is not None
+    assert [message["target"] for message in sent(driver.session)] == ["FullBalance"]
+
+
+def test_a_token_that_every_stream_refuses_ends_the_line_with_the_first_refusal() -> None:
+    driver = shared()
+    connect(driver, at(0))
+    for number, target in ((1, "MarginData"), (0, "FullBalance")):
+        error = f"Failed to invoke '{target}' because user is unauthorized"
+        (closed,) = driver.receive(frame(completion(number, error)), at(1))
+        assert isinstance(closed, Status)
+        assert closed.state == "closed"
+    assert isinstance(driver.ended, VenueRefused)
+    assert "the token for margin" in str(driver.ended)
+
+
+def test_the_token_of_a_stream_that_gave_data_may_have_expired() -> None:
+    """One new token is tried; when the stream is refused with that one too, it is that stream's end alone."""
+    driver = shared()
+    refusal = frame(completion(1, REFUSALS["unauthorized"]))
+    connect(driver, at(0))
+    driver.receive(frame(item(0, []), item(1, sample("margin"))), at(1))
+    lost = driver.receive(refusal, at(2))
+    assert [one.state for one in lost if isinstance(one, Status)] == ["reconnecting", "reconnecting"]
+    connect(driver, at(3))
+    driver.receive(frame(item(0, [])), at(4))
+    (closed,) = driver.receive(refusal, at(5))
+    assert isinstance(closed, Status)
+    assert (closed.stream, closed.state) == ("margin", "closed")
+    assert driver.ended is None
+
+
 def test_what_a_status_means() -> None:
     driver = driven(line_for("orders"), "orders")
     driver.begin(SECRETS, 0.5)

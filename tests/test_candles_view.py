@@ -222,6 +222,10 @@ def test_the_oldest_leave() -> None:
     assert min(shown._candles) == LAST - 999 * MINUTE
 
 
+def test_where_the_clocks_differ_it_is_not_said_how_long_a_candle_stays_open() -> None:
+    assert texts(drawn(candle(-60, "1", "2"))(look_of()), 80, 24)[0].rstrip().split("  ")[3] == "open"
+
+
 def test_it_is_drawn_again_while_a_candle_is_open() -> None:
     shown = drawn(*LIVE)(look_of())
     assert "open, 58 s left" in texts(shown, 80, 24)[0]

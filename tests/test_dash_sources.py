@@ -197,7 +197,7 @@ def recording(file: Path, *, second_ends: bool) -> Path:
 def play(file: Path, streams: Sequence[str], *, apart: bool) -> list[Any]:
     opened = Recording(file)
     wanted = [one for one in opened.header.asked_for() if one.stream in streams]
-    source = Source(venue_named("nexus"), wanted, env=None, profile=None, retries=None, clock=SystemClock(),
+    source = Source(venue_named(opened.header.venue), wanted, env=None, profile=None, retries=None, clock=SystemClock(),
                     redactor=Redactor(), recording=opened, apart=apart)  # fmt: skip
     came: list[Any] = []
 
@@ -228,6 +228,29 @@ def test_a_replay_goes_on_where_the_dashboard_went_on(tmp_path: Path) -> None:
 def test_one_stream_of_a_recording_of_several(tmp_path: Path) -> None:
     file = recording(tmp_path / "r.jsonl", second_ends=False)
     assert {name for name, _ in told(play(file, ["trades"], apart=True))} == {"trades", "Trade"}
+
+
+def shared_socket(file: Path) -> Path:
+    """Balance and margin on one socket, of which margin is refused before the balance comes."""
+    header = {"kind": "recording", "version": 1, "venue": "b2trader", "url": "wss://v.example"}
+    header |= {"values": {"account_id": "a"}, "subscriptions": [{"stream": "balance"}, {"stream": "margin"}]}
+    refusal = {"type": 3, "invocationId": "1", "error": "Failed to invoke 'MarginData' because user is unauthorized"}
+    messages = ({}, refusal, {"type": 2, "invocationId": "0", "item": []})
+    frames = [{"kind": "frame", "direction": "in", "text": json.dumps(message) + "\x1e"} for message in messages]
+    events: list[dict[str, Any]] = [{"kind": "dial", "draw": 0.5}, {"kind": "open"}, *frames]
+    lines = [header, *({**event, "at": NOW, "mono": 1.0} for event in events)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def test_one_stream_of_a_socket_of_which_another_was_refused(tmp_path: Path) -> None:
+    file = shared_socket(tmp_path / "r.jsonl")
+    live = ("balance", "live")
+    assert told(play(file, ["balance"], apart=False))[-2:] == [live, ("SnapshotEnd", "")]
+    assert ("margin", "closed") in (came := told(play(file, ["balance", "margin"], apart=True)))
+    assert live in came
+    with pytest.raises(VenueRefused, match="the token for margin"):
+        play(file, ["margin"], apart=False)
 
 
 def test_the_panes_of_a_recording(tmp_path: Path) -> None:
@@ -299,14 +322,16 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
     said: list[str] = []
     watcher._seldom.say = lambda kind, text: said.append(text)  # type: ignore[method-assign]
-    for stream in ("orders", "positions"):
-        watcher._on_status(status(stream, "reconnecting", reason="lost", attempt=1, retry_in_ms=900))
-    for stream in ("balance", "margin"):
-        watcher._on_status(status(stream, "closed", reason="no permission"))
-    watcher._on_status(status("orders", "live", reason="partial: changes since 14:02"))
-    watcher._on_status(status("book", "stale", reason="gap"))
+    watcher._flush_soon = lambda: None  # type: ignore[method-assign]
+    lost = [status(name, "reconnecting", reason="lost", attempt=1, retry_in_ms=900) for name in ("orders", "positions")]
+    watcher._deliver(lost)
+    watcher._deliver([status(name, "closed", reason="no permission") for name in ("balance", "margin")])
+    watcher._deliver([status("orders", "live", reason="partial: changes since 14:02")])
+    watcher._deliver([status("book", "stale", reason="gap")])
+    watcher._deliver([status("positions", "closed", reason="not of this account")])
     assert said == [
         "orders, positions: lost; trying again in 0.9 s (try 1)",
         "balance, margin: no permission; this is final",
         "book is stale: gap",
+        "positions: not of this account; this is final",
     ]

@@ -203,3 +203,12 @@ def test_the_wait_has_its_bounds(attempt: int, draw: float) -> None:
     assert 0.5 <= wait <= 30
     assert delay_before(attempt, 0.0) == 0.5
     assert delay_before(1, draw) <= 1.0
+
+
+def test_a_stream_that_is_refused_alone_ends_a_line_whose_streams_belong_together() -> None:
+    line: Line = OneLine(a=[Refused("no trades for you", "trades"), TRADE])
+    driver = Driver(line, [Subscription("trades", ("A",)), Subscription("book", ("A",))], venue="v")
+    driver.begin({}, 0.0)
+    driver.opened(at(1))
+    assert [type(one) for one in driver.receive(b"a", at(2))] == [Status, Status]
+    assert str(driver.ended) == "no trades for you"

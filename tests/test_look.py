@@ -140,11 +140,27 @@ def test_what_is_wrong_in_the_config_file(
         made()
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/passwd", "\x00", "Europe"])
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "../etc/passwd", "/etc/passwd", "\x00", "Europe", "+15:00", "+05:60", "0530", "+"]
+)
 def test_a_zone_that_is_none(zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configured(tmp_path, monkeypatch, "")
-    with pytest.raises(UsageError, match="expected local, utc or a time zone such as"):
+    with pytest.raises(UsageError, match="expected local, utc, a time zone such as"):
         made(tz=zone)
+
+
+@pytest.mark.parametrize(
+    ("offset", "shown", "clock"),
+    [("+05:30", "UTC+05:30", "04:59"), ("-5", "UTC-05:00", "18:29"), ("utc+0200", "UTC+02:00", "01:29"),
+     ("UTC-03:30", "UTC-03:30", "19:59"), ("+0", "UTC", "23:29")],
+)  # fmt: skip
+def test_an_offset_is_a_zone(
+    offset: str, shown: str, clock: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, monkeypatch, "")
+    look = made(tz=offset)
+    assert look.zone() == shown
+    assert look.clock(NOW)[:5] == clock
 
 
 @pytest.mark.parametrize("option", ["palette", "tz"])

@@ -6,6 +6,7 @@ Book, trades and candles have more golden texts of their own, beside their tests
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -20,6 +21,7 @@ from rich.cells import cell_len
 from cli import cells, margin, orders, positions
 from cli.grid import Column, lay_out
 from cli.look import Look
+from cli.painter import Ink
 from cli.pane import Clean, Latency, Pane, Rate, Title
 from cli.rows import GONE_MS, MARKED_MS
 from cli.screen import Table
@@ -197,6 +199,21 @@ def test_partial_since_when() -> None:
     assert "PARTIAL since 23:29  SPOT" in header([status("orders", "live")], Clock(NOW + 3_600_000), stream="orders")
 
 
+def test_an_order_that_may_be_of_any_symbol_says_of_which() -> None:
+    items = [status("orders", "live"), *LIVE["orders"]]
+    of_one, of_any = (table_of("orders", items, look_of(), symbols=names) for names in (["SPOT_BTC_USDT"], []))
+    assert of_one.frame(40, 12)[2].plain.split() == ["side", "price", "size", "status"]
+    assert of_any.frame(40, 12)[2].plain.split() == ["symbol", "side", "price", "size"]
+
+
+def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None:
+    items = [status("quotes", "live"), *LIVE["quotes"]]
+    table = table_of("quotes", items, look_of(), symbols=["spot.btc_usdt", "spot.eth_usdt"])
+    assert "spot.btc_usdt  spot.eth_usdt" in table.frame(80, 24)[0].plain
+    assert "2 symbols" in table.frame(40, 12)[0].plain
+    assert "spot" not in table.frame(40, 12)[0].plain
+
+
 def test_an_interruption_keeps_the_age_in_the_header_longest() -> None:
     down = [*LIVE_BOOK, status("book", "reconnecting", attempt=4, retry_in_ms=3000)]
     assert header(down, Clock(NOW + 60_000), width=42) == "nexus  SIM  RECONNECTING  age 60 s"
@@ -234,7 +251,8 @@ def timed(took_ms: int, **fields: Any) -> records.Trade:
 @pytest.mark.parametrize(
     ("took", "words"),
     [(12, "latency 12 ms"), (0, "latency 0 ms"), (45_000, "latency 45 s"), (-3_200, "clock skew −3.2 s"),
-     (-3, "clock skew −3 ms"), (75_000, "clock skew +75.0 s"), (7_200_000, "clock skew +2 h")],
+     (-3, "clock skew −3 ms"), (75_000, "clock skew +75.0 s"), (7_200_000, "clock skew +2 h"),
+     (-3_599_900, "clock skew −60 min"), (19_790_000, "clock skew +5 h 30 min")],
 )  # fmt: skip
 def test_latency_is_a_recent_median_and_skew_is_said(took: int, words: str) -> None:
     latency = Latency()
@@ -366,6 +384,15 @@ def test_another_size_is_drawn_at_once_also_while_nothing_comes() -> None:
         assert [line.plain for line in table.frame(width, height)] == [line.plain for line in fresh]
 
 
+def test_what_is_not_live_is_not_bold_anywhere() -> None:
+    items = [status("balance", "live"), balance("BTC", "1"), balance("BTC", "2"), status("balance", "reconnecting")]
+    _, *body, _ = table_of("balance", items, look_of(color=True)).frame(80, 24)
+    ink = Ink("standard", color=True)
+    escapes = "".join(re.findall(r"\x1b\[([0-9;]*)m", "".join(map(ink.drawn, body))))
+    assert "2" in escapes
+    assert "1" not in escapes
+
+
 def test_what_is_frozen_is_dimmed_as_soon_as_it_is_not_live() -> None:
     table = table_of("book", LIVE_BOOK, look_of(color=True))
     pressed(table, "space")
@@ -413,6 +440,16 @@ def test_help_lists_the_keys_of_the_frame_and_of_the_view() -> None:
         assert words in text
     assert "254558" not in text
     assert "254558" in "\n".join(pressed(table, "x")), "any key closes it"
+
+
+def test_help_fits_a_small_screen_too() -> None:
+    table = table_of("orders", cases("orders")["live"], look_of())
+    pressed(table, "?")
+    for size in ((40, 12), (24, 12), (40, 8)):
+        lines = [line.plain for line in table.frame(*size)]
+        text = " ".join(" ".join(lines).split())
+        assert all(words in text for words in ("q quit", "s sort", "Ctrl-Z stop; fg goes on")), size
+        assert max(map(len, lines)) <= size[0]
 
 
 def test_the_footer_has_what_fits_and_the_latest_words() -> None:

@@ -270,7 +270,8 @@ def test_without_a_keyboard(show: Callable[..., Terminal]) -> None:
     """stdin is at its end: no keys, and no busy loop."""
     with open(os.devnull, "rb") as nothing:
         terminal = show(*BOOK, stdin=nothing.fileno())
-        terminal.until(lambda: "spread" in terminal.text())
+        terminal.until(lambda: "spread" in terminal.text() and "Ctrl-C quit" in terminal.text())
+    assert "q quit" not in terminal.text()
     assert termios.tcgetattr(terminal.own) == terminal.before
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.ended() == 143

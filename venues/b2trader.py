@@ -106,7 +106,7 @@ class B2TraderSession:
         self._streams = {
             s.stream: _Stream(s, _HUBS[s.stream][1], line.arguments(s), line.feed(s))
             for s in line.subscriptions
-            if s.stream != "ping"
+            if s.stream != "ping" and s.stream not in line.refused_streams
         }
         self._by_invocation: dict[str, _Stream] = {}
         self._measuring = any(s.stream == "ping" for s in line.subscriptions)
@@ -171,7 +171,7 @@ class B2TraderSession:
         """A close for the token's sake is told by its words; any other is a lost connection."""
         self._stop()
         if _is_about_the_token(reason):
-            return [self._line.credential_refused(self._names(), reason)]
+            return [self._line.credential_refused(reason)]
         return []
 
     def take(self) -> list[Out]:
@@ -200,7 +200,7 @@ class B2TraderSession:
                     items.append(Lost(happening.reason))
                 case signalr.Invocation():
                     pass
-        if items and isinstance(items[-1], Lost | Refused):
+        if any(isinstance(item, Lost) or (isinstance(item, Refused) and item.stream is None) for item in items):
             self._stop()
         return items
 
@@ -246,15 +246,17 @@ class B2TraderSession:
             return self._resync(stream, f"the venue ended {stream.target}", now)
         said = excerpt(error, 300)
         if _is_about_the_token(error):
-            return [self._line.credential_refused(stream.name, said, what="the token or the account")]
+            return [self._line.stream_unauthorized(stream.name, said)]
         gave_no_reason = _NO_REASON_GIVEN.fullmatch(error) is not None
         if error.startswith("Unknown hub method"):
-            return [Refused(f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}")]
+            reason = f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}"
+            return [self._line.stream_refused(stream.name, reason)]
         if gave_no_reason and not self._line.failed_for_good(stream.name):
             return self._resync(stream, said, now)
         if not gave_no_reason and had_data:
             return self._resync(stream, said, now)
-        return [Refused(f"b2trader refuses {stream.name} of {self._line.of_what(stream.subscription)}: {said}")]
+        reason = f"b2trader refuses {stream.name} of {self._line.of_what(stream.subscription)}: {said}"
+        return [self._line.stream_refused(stream.name, reason)]
 
     def _on_protocol_error(self, problem: signalr.ProtocolError, now: Now) -> list[Item]:
         items: list[Item] = [BadFrame(f"{problem.reason} (b2trader)")]
@@ -275,13 +277,13 @@ class B2TraderSession:
         if not failed.by_server:
             return Lost(f"{failed.reason}; is {self._line.path} at this address a SignalR hub?")
         if _is_about_the_token(failed.reason):
-            return self._line.credential_refused(self._names(), failed.reason)
+            return self._line.credential_refused(failed.reason)
         return Lost(f"the hub refused the handshake: {excerpt(failed.reason, 300)}", retry=False)
 
     def _hub_closed(self, closed: signalr.HubClosed) -> Refused | Lost:
         said = f": {excerpt(closed.error, 300)}" if closed.error else ""
         if closed.error and _is_about_the_token(closed.error):
-            return self._line.credential_refused(self._names(), closed.error)
+            return self._line.credential_refused(closed.error)
         if closed.allow_reconnect:
             return Lost(f"the hub closed the connection and allows a new one{said}")
         return Lost(f"the hub closed the connection for good{said}", retry=False)
@@ -324,9 +326,6 @@ class B2TraderSession:
         for stream in self._streams.values():
             stream.due = None
 
-    def _names(self) -> str:
-        return ", ".join(s.stream for s in self._line.subscriptions)
-
 
 def _is_about_the_token(text: str) -> bool:
     lower = text.lower()
@@ -348,6 +347,7 @@ class B2TraderLine:
         self.hub_url = settings.url.rstrip("/") + path
         self.common = Common(settings.label, _text(values, "root_asset") or "RAT")
         self.lesson = VersionLesson()
+        self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
         self._token_was_good = False
         self._gave_data: set[str] = set()
         self._failures: dict[str, int] = {}
@@ -360,7 +360,7 @@ class B2TraderLine:
         """401 and 403 are the token's; 404 says that there is no hub, or, negotiated, that its id is gone."""
         said = f"HTTP {status}" + (f": {body}" if body else "")
         if status in (401, 403):
-            return self.credential_refused(", ".join(s.stream for s in self.subscriptions), said)
+            return self.credential_refused(said)
         if status == 404 and self.negotiates:
             return Lost(f"the hub does not know the connection any more that was negotiated ({said})")
         if status == 404:
@@ -376,16 +376,29 @@ class B2TraderLine:
         said = f"HTTP {status}" + (f": {body}" if body else "")
         return self._no_hub(said) if status == 404 else self.refused(status, body)
 
-    def credential_refused(self, streams: str, said: str, *, what: str = "the token") -> Refused | Lost:
+    def credential_refused(self, said: str) -> Refused | Lost:
         """Final for a token that was never good; one that was may have expired, so one new token is tried."""
+        streams = ", ".join(subscription.stream for subscription in self.subscriptions)
         if self._token_was_good:
             self._token_was_good = False
-            return Lost(
-                f"b2trader does not accept the token for {streams} any more ({said}); connecting with a new one"
-            )
-        return Refused(
-            f"b2trader refused the token for {streams} ({said}); check token, and that account_id is an account of it"
-        )
+            return Lost(_expired(streams, said))
+        return Refused(f"b2trader refused the token for {streams} ({said}); {_CHECK_TOKEN}")
+
+    def stream_unauthorized(self, stream: str, said: str) -> Refused | Lost:
+        """The hub took the token and refuses one stream: as `credential_refused`, by what that stream gave before.
+
+        What the others give does not vouch for it, nor does its refusal tell of them: each has an answer of its own.
+        """
+        if stream in self._gave_data:
+            self._gave_data.remove(stream)
+            self._token_was_good = False
+            return Lost(_expired(stream, said))
+        return self.stream_refused(stream, f"b2trader refused the token for {stream} ({said}); {_CHECK_TOKEN}")
+
+    def stream_refused(self, stream: str, reason: str) -> Refused:
+        """Final for that one."""
+        self.refused_streams.add(stream)
+        return Refused(reason, stream)
 
     def proven(self, stream: str) -> None:
         """A full state was here, so the token is good."""
@@ -421,6 +434,13 @@ class B2TraderLine:
     def _no_hub(self, said: str) -> Lost:
         return Lost(f"there is no hub at {self.path} of this address ({said}); check url, which comes before it",
                     retry=False)  # fmt: skip
+
+
+_CHECK_TOKEN = "check token, and that account_id is an account of it"
+
+
+def _expired(streams: str, said: str) -> str:
+    return f"b2trader does not accept the token for {streams} any more ({said}); connecting with a new one"
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -65,7 +65,8 @@ class Driver:
     """Drives the sessions of one line.
 
     `ended` is the error that ended it for good; `retry_at` the monotonic time of the next try, set when the
-    connection is of no more use (whoever holds a socket closes it then).
+    connection is of no more use (whoever holds a socket closes it then); `refused` the streams that were
+    refused alone, and why.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Driver:
         venue: str,
         label: str | None = None,
         retries: int | None = None,
+        apart: bool = False,
     ) -> None:
+        """`apart`: a stream that is refused alone leaves the others of the line on, until none is left."""
         self.session: Session | None = None
         self.ended: MonError | None = None
         self.retry_at: float | None = None
@@ -84,6 +87,8 @@ class Driver:
         self._venue = venue
         self._label = label
         self._retries = retries
+        self._apart = apart
+        self.refused: dict[str, MonError] = {}
         self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
         self._symbols = {subscription.stream: symbol_of(subscription) for subscription in subscriptions}
         self._failures = 0
@@ -172,8 +177,9 @@ class Driver:
             if isinstance(item, StreamState):
                 delivered += self._changed(item.stream, item.state, item.reason, now)
             elif isinstance(item, Refused):
-                delivered += self._end(VenueRefused(item.reason), now)
-                break
+                delivered += self._refuse(item, now)
+                if self.ended is not None:
+                    break
             elif isinstance(item, Lost):
                 delivered += self._lost(item, now)
                 break
@@ -194,6 +200,8 @@ class Driver:
         self.retry_at = now.mono + delay
         delivered: list[Delivered] = []
         for stream, standing in self._standings.items():
+            if stream in self.refused:
+                continue
             standing.missed = standing.missed or standing.was_live
             delivered += self._changed(
                 stream,
@@ -205,10 +213,20 @@ class Driver:
             )
         return delivered
 
+    def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
+        error = VenueRefused(refused.reason)
+        if refused.stream is None or not self._apart:
+            return self._end(error, now)
+        self.refused.setdefault(refused.stream, error)
+        if len(self.refused) == len(self._standings):
+            return self._end(error, now)
+        return self._changed(refused.stream, "closed", str(error), now)
+
     def _end(self, error: MonError, now: Now) -> list[Delivered]:
-        self.ended = error
+        self.ended = next(iter(self.refused.values()), error)
         self.retry_at = now.mono
-        return [status for name in self._standings for status in self._changed(name, "closed", str(error), now)]
+        left = [name for name, standing in self._standings.items() if standing.state != "closed"]
+        return [status for name in left for status in self._changed(name, "closed", str(error), now)]
 
     def _changed(
         self,

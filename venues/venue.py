@@ -68,9 +68,13 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The venue refuses us; trying again would not help."""
+    """The venue refuses us; trying again would not help.
+
+    `stream`: that one alone, of which the session tells no more while it serves the others on.
+    """
 
     reason: str
+    stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
