@@ -84,12 +84,17 @@ class PolledSocket:
                 await self._until(lambda: not self._out)
         elif not self._over:
             await self._websocket.close(code=code, message=message)
-        self._end()
+        self.end()
         return True
+
+    def end(self) -> None:
+        """Whoever waits for anything waits no longer."""
+        self._over = True
+        self._change()
 
     def abort(self) -> None:
         """Tear it off."""
-        self._end()
+        self.end()
         if self._poll is not None and self._poll.transport is not None:
             self._poll.transport.abort()
         if self._transport is not None:
@@ -126,10 +131,11 @@ class PolledSocket:
 
     async def _posted(self, request: web.Request) -> web.Response:
         try:
-            messages = [_message(packet) for packet in (await request.read()).split(_SEPARATOR)]
+            packets = (await request.read()).split(_SEPARATOR)
+            messages = [_message(packet) for packet in packets]
         except ValueError:
             return _bad("expected packets in UTF-8 with 0x1E between them, those with b in base64")
-        self._take(*messages)
+        self._take(*messages, *([_OVER] if _CLOSE in packets else ()))
         await self._until(lambda: not self._unread)
         return web.Response(text="ok")
 
@@ -171,10 +177,6 @@ class PolledSocket:
     def _take(self, *messages: WSMessage) -> None:
         self._received += messages
         self._unread = len(self._received)
-        self._change()
-
-    def _end(self) -> None:
-        self._over = True
         self._change()
 
     def _change(self) -> None:

@@ -65,7 +65,6 @@ class SocketIoServer:
         made: Any = _Server
         self._server = made(
             async_mode="aiohttp",
-            transports=["websocket"],
             ping_interval=heartbeat.interval,
             ping_timeout=heartbeat.timeout,
             async_handlers=False,  # the events of a client are handled in order
@@ -106,14 +105,14 @@ class SocketIoServer:
             raise
         finally:
             poll.cancel()
-        if not poll.done():
-            return serving.result()
-        if polled.sid:
+        if not polled.sid:
+            return await serving
+        if not serving.done():
             self._polled[polled.sid] = polled
         return poll.result()
 
     def _forget(self, polled: PolledSocket, serving: asyncio.Task[web.StreamResponse]) -> None:
-        polled.abort()
+        polled.end()
         self._polled.pop(polled.sid, None)
         self._polling.discard(serving)
 
