@@ -163,9 +163,10 @@ def test_binary_data_that_nothing_announced() -> None:
         (b"44[1]", "[1]"),
         (b'44""', "no reason given"),
         (b'44{"message":""}', "no reason given"),
-        (b"44", "no reason that could be read"),
-        (b"44no", "no reason that could be read"),
-        (b'44{"data":' + b"[" * 99_999, "no reason that could be read"),
+        (b"44", "no reason given"),
+        (b"44 401", "401"),
+        (b"44the key is not known", "the key is not known"),
+        (b'44{"data":' + b"[" * 99_999, '{"data":' + "[" * 491 + "…"),
         (b'44"' + b"x" * 501 + b'"', "x" * 499 + "…"),
     ],
 )

@@ -433,13 +433,13 @@ class Link:
 
 
 def _words_of(payload: str) -> str:
+    """A text, an object with one, or else all that came: data of another kind, or words that are no JSON."""
     try:
         refusal = _REFUSAL.decode(payload)
-        return (refusal if isinstance(refusal, str) else refusal.message) or "no reason given"
-    except msgspec.ValidationError:
-        return payload
+        words = refusal if isinstance(refusal, str) else refusal.message
     except DECODE_ERRORS:
-        return "no reason that could be read"
+        words = payload
+    return words.strip() or "no reason given"
 
 
 def _event(packet: Packet) -> Event:
