@@ -180,6 +180,12 @@ def test_intervals(interval: str, seconds: int, written: str) -> None:
     assert written_interval(seconds) == written
 
 
+@pytest.mark.parametrize("interval", ["61", "0", "7x", "90m "])
+def test_a_wrong_interval_is_told_as_it_was_given(interval: str) -> None:
+    with pytest.raises(UsageError, match=f'or a number of seconds, got "{interval}"$'):
+        seconds_of(interval)
+
+
 @pytest.mark.parametrize("symbol", ["", "btcusdt", "BTC/USDT", "SPOT_BTC_USDT", "B", "BTC USDT", "BTCUSDT\n"])
 def test_symbols_of_the_wrong_form(symbol: str) -> None:
     with pytest.raises(UsageError, match="BTCUSDT"):
