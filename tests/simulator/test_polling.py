@@ -10,8 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import WSMsgType
+from aiohttp.test_utils import make_mocked_request
 
 from venues.simulator import Simulator
+from venues.simulator.polling import MOST_UNTAKEN, PolledSocket
 
 PATIENCE = 10.0
 
@@ -131,3 +134,33 @@ def test_a_websocket_that_does_not_go_through_with_it_changes_nothing() -> None:
         assert (await poller.ask())[1].startswith("40")
 
     run(test)
+
+
+def test_a_poll_ends_when_the_client_goes_on_with_a_websocket() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        waiting = asyncio.create_task(poller.ask())
+        query = {**poller._query, "transport": "websocket"}
+        async with poller._http.ws_connect(poller._url, params=query) as websocket:
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            assert await waiting == (200, "6")
+            assert await poller.ask("POST", b"40") == (200, "ok")  # answered on the WebSocket
+            await websocket.send_str("5")
+            assert (await websocket.receive_str()).startswith('40{"sid":')
+            assert await poller.ask() == (400, '"this client has gone on with a WebSocket"')
+
+    run(test)
+
+
+def test_what_waits_for_a_poll_is_bounded_and_bytes_are_base64() -> None:
+    async def test() -> None:
+        socket, request = PolledSocket(), make_mocked_request("GET", "/")
+        await socket.send_frame(b"\x00\xff", WSMsgType.BINARY)
+        too_much = asyncio.create_task(socket.send_frame(b"4" * MOST_UNTAKEN, WSMsgType.TEXT))
+        await asyncio.sleep(0)
+        assert not too_much.done()
+        assert (await socket.poll(request)).body == b"bAP8=\x1e" + b"4" * MOST_UNTAKEN
+        await too_much
+
+    asyncio.run(test())
