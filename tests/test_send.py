@@ -242,6 +242,7 @@ def test_who_is_no_socketio_server_is_told(
     _, err = capfd.readouterr()
     assert code == 5
     assert "this is no Socket.IO server" in err
+    assert "; check " in err
     assert "trying again" not in err
 
 
