@@ -162,7 +162,7 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: Any, words: Any) -> int:
-    message = _hidden(error.format_message())
+    message = _hidden(error.format_message()).replace(": Value error, ", ": ")  # so says the library that Typer asks
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(message + "\n")

@@ -62,6 +62,7 @@ class Table:
     def notice(self, text: str) -> None:
         """Words for the footer."""
         self._notice = (self._look.epoch_ms(), text)
+        self._dirty = True  # the help has it too
         self._wake()
 
     def press(self, key: str) -> None:
@@ -134,7 +135,8 @@ class Table:
         if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
             self._dirty = False
             self._body_size = (width, height)
-            self._body = self._help(width, height - 3) if self._helping else self._pane.body(width, height - 3)
+            draw = self._help_and_words if self._helping else self._pane.body
+            self._body = draw(width, height - 3)
         space = [Text() for _ in range(height - 3 - len(self._body))]
         return [self._pane.header(width), Text(), *self._body, *space, self._footer(width)]
 
@@ -158,6 +160,19 @@ class Table:
 
     def _keys(self) -> list[tuple[str, str]]:
         return [*KEYS[:2], ("space", "go on" if self._pane.is_frozen else "freeze"), *self._pane.view.keys]
+
+    def _help_and_words(self, width: int, height: int) -> list[Text]:
+        """The keys, and below them all of what the footer may have no room for."""
+        if self._notice is None:
+            return self._help(width, height)
+        lines = textwrap.wrap(self._said(self._notice), width)[: max(0, height - 4)]
+        words = [fit_line(Text(line), width, self._look) for line in lines]
+        keys = self._help(width, height - len(words) - 1)
+        return [*keys, Text(), *words]
+
+    def _said(self, notice: tuple[int, str]) -> str:
+        said, words = notice
+        return self._look.text(f"{self._look.clock(said, millis=False)} {cells.harmless(words)}")
 
     def _help(self, width: int, height: int) -> list[Text]:
         keys = [*self._keys(), ("Ctrl-L", "draw everything anew"), ("Ctrl-Z", "stop; fg goes on")]
@@ -187,8 +202,7 @@ class Table:
         if notice is None:
             return self._key_words(self._keys(), width)
         keys = self._key_words(self._keys()[:2], width)
-        said, words = notice
-        text = look.text(f"{look.clock(said, millis=False)} {cells.harmless(words)}")
+        text = self._said(notice)
         room = width - keys.cell_len - 3
         if room < SMALLEST[0]:
             return fit_line(Text(text, look.style("dim")), width, look)

@@ -7,11 +7,14 @@ underway, and what waits for a slow reader, is bounded: beyond that nothing more
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
+import json
 import os
 import queue
 import select
 import threading
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,7 @@ from cli.errors import OK, REFUSED, UNREACHABLE, USAGE
 from cli.output import STDIN, STDOUT, JsonLines, Limit, Output, is_terminal
 from cli.send import Answer, answer_to
 from cli.sender import Outcome
-from venues.decoding import DECODE_ERRORS, explain
+from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.errors import UsageError
 from venues.nbt_send import signal_command
 
@@ -119,8 +122,10 @@ class _Lines:
                     line.cancel()
                     return
                 number += 1
-                text = line.result()
-                if text is not None and text.strip():
+                text = line.result() or b""
+                if number == 1:
+                    text = text.removeprefix(codecs.BOM_UTF8)  # PowerShell begins a file with it
+                if text.strip():
                     await underway.put(asyncio.create_task(self._answer(number, text)))
         finally:
             over.cancel()
@@ -189,7 +194,16 @@ def _read_line(text: bytes) -> tuple[str, Command]:
     kind = fields.pop("kind", None)
     if kind is None:
         raise UsageError("expected a kind, got none")
-    return kind, signal_command(kind, fields, from_json=True)
+    command = signal_command(kind, fields, from_json=True)
+    json.loads(text, object_pairs_hook=_once_each, parse_int=str)
+    return kind, command
+
+
+def _once_each(pairs: Sequence[tuple[str, Any]]) -> None:
+    """The decoder takes the last of several; which was meant nobody knows."""
+    twice = next((name for name, count in Counter(name for name, _ in pairs).items() if count > 1), None)
+    if twice is not None:
+        raise UsageError(f"expected each field once, got {excerpt(twice, 40)} twice")
 
 
 class _StdinLines:

@@ -173,7 +173,7 @@ def test_no_key_names_what_to_do(clean: dict[str, str]) -> None:
         (("book", "nexus", SYMBOL, "--speed", "2"), "--replay"),
         (("book", "nexus", SYMBOL, "--raw", "-o", "table"), "--raw"),
         (("book", "nexus", SYMBOL, "--raw", "--every", "1s"), "--raw"),
-        (("book", "nexus", SYMBOL, "-o", "xml"), "xml"),
+        (("book", "nexus", SYMBOL, "-o", "xml"), "'-o': 'xml' is not one of 'auto', 'table', 'jsonl', 'csv'"),
         (("schema", "books"), '"books"'),
         (("sim", "--fault", "fire"), "fire"),
         (("sim", "--fault", "gap:soon"), "gap"),

@@ -180,6 +180,12 @@ def test_intervals(interval: str, seconds: int, written: str) -> None:
     assert written_interval(seconds) == written
 
 
+@pytest.mark.parametrize("interval", ["61", "0", "7x", "90m "])
+def test_a_wrong_interval_is_told_as_it_was_given(interval: str) -> None:
+    with pytest.raises(UsageError, match=f'or a number of seconds, got "{interval}"$'):
+        seconds_of(interval)
+
+
 @pytest.mark.parametrize("symbol", ["", "btcusdt", "BTC/USDT", "SPOT_BTC_USDT", "B", "BTC USDT", "BTCUSDT\n"])
 def test_symbols_of_the_wrong_form(symbol: str) -> None:
     with pytest.raises(UsageError, match="BTCUSDT"):
@@ -462,10 +468,11 @@ def test_an_echo_is_no_socketio_server() -> None:
     session = line_of("book").session(SECRETS)
     session.opened(NOW)
     assert not session.take()  # nothing to echo
-    (problem,) = session.tick(Now(session.deadline(), NOW.epoch_ms))
-    assert isinstance(problem, Lost)
-    assert not problem.retry
-    assert "no Socket.IO server" in problem.reason
+    assert not session.tick(Now(session.deadline(), NOW.epoch_ms))
+    (frame,) = session.take()
+    (problem,) = session.receive(frame.encode(), NOW)
+    check = 'check url, and set framing = "bare" if it speaks without Socket.IO'
+    assert problem == Lost(f"this is no Socket.IO server: it sends back what it is sent; {check}", retry=False)
 
 
 def test_a_bare_echo_is_not_jayx() -> None:
@@ -512,6 +519,23 @@ def test_the_generation_of_the_server_is_kept() -> None:
     line = line_of("book")
     connected(line)
     assert line.learnt == 4
+
+
+def test_orders_of_another_symbol_are_not_of_this_stream() -> None:
+    session = connected(line_of("orders"))
+    row = {"state": "NEW", "side": "BUY", "resd": 3, "exec": 0, "symbol": "ETHUSDT"}
+    others: list[Any] = [{**row, "id": 1}, {**row, "id": 2}, {**row, "id": "3", "symbol": ""}]
+    (told, order) = session.receive(
+        packet("openorders", {"modify": [*others, {**row, "id": 7, "symbol": "BTCUSDT"}]}), NOW
+    )
+    assert told == Notice("jayx tells of orders of other symbols too, such as ETHUSDT; they are not shown")
+    assert order.order_id == "7"
+    gone = {"modify": [{**row, "id": 2, "state": "TRADE", "resd": 0, "exec": 3}], "cancel": [1, {"id": "3"}, {"id": 7}]}
+    (order,) = session.receive(packet("openorders", gone), NOW)
+    assert (order.order_id, order.change) == ("7", "remove")
+    reused = {"cancel": [{"id": 2}, {"id": 1, "symbol": "BTCUSDT"}, {"id": 5, "symbol": "ETHUSDT"}]}
+    removed = session.receive(packet("openorders", reused), NOW)
+    assert [order.order_id for order in removed] == ["2", "1"]
 
 
 @pytest.mark.parametrize("stream", ["book", "orders"])

@@ -70,8 +70,8 @@ def test_values_from_the_file_and_from_variables(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("environment", "table", "missing"),
     [
-        (None, "venues.jayx", "tick_size and lot_size"),
-        ("staging", "venues.jayx.staging", "tick_size and lot_size"),
+        (None, "venues.jayx", "tick_size, lot_size"),
+        ("staging", "venues.jayx.staging", "tick_size, lot_size"),
         ("staging", "venues.jayx.staging", "lot_size"),
     ],
 )
@@ -85,7 +85,8 @@ def test_how_to_scale_is_told_as_it_works_in_that_environment(
         return [item for item in line.session({}).opened(Now(0.0, 0)) if isinstance(item, Notice)]
 
     tick = f'[{table}.symbols.BTCUSDT]\ntick_size = "0.01"\n'
-    said = Notice(f"raw integers: set {missing} under [{table}.symbols.BTCUSDT]")
+    raw = " and ".join(word for key, word in (("tick", "prices"), ("lot", "sizes")) if key in missing)
+    said = Notice(f"set {missing}: [{table}.symbols.BTCUSDT]; until then {raw} are raw integers")
     assert notices("" if "tick" in missing else tick) == [said]
     assert notices(f'{tick}lot_size = "1"\n') == []
 

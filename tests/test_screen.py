@@ -463,6 +463,23 @@ def test_the_footer_has_what_fits_and_the_latest_words() -> None:
         assert "…" in footer or "(try 1)" in footer
 
 
+def test_the_help_has_all_of_the_latest_words() -> None:
+    table = table_of("orders", [], look_of())
+    words = "set tick_size, lot_size: [venues.jayx.symbols.BTCUSDT]; until then prices and sizes are raw integers"
+    table.notice(words)
+    assert "set tick_size, lot_size: [venues.jayx.symbols.BTCUSDT" in pressed(table)[-1]
+    for width, height in ((80, 24), (40, 24), (60, 14)):
+        lines = pressed(table, "?") and [line.plain.rstrip() for line in table.frame(width, height)]
+        assert len(lines) == height
+        assert f"23:29:02 {words}" in " ".join(lines)
+        assert lines[2].startswith("keys")
+        pressed(table, "x")
+    table.notice("x " * 5000)
+    assert len(pressed(table, "?")) == 24
+    table.notice("y")
+    assert "23:29:02 y" in pressed(table), "also while it is open"
+
+
 def test_marks_ages_and_struck_rows_go_without_any_record() -> None:
     clock = Clock()
     table = table_of("balance", [status("balance", "live"), balance("BTC", "1"), balance("ETH", "1")], look_of(clock))

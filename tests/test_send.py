@@ -242,6 +242,7 @@ def test_who_is_no_socketio_server_is_told(
     _, err = capfd.readouterr()
     assert code == 5
     assert "this is no Socket.IO server" in err
+    assert "; check " in err
     assert "trying again" not in err
 
 
@@ -439,6 +440,22 @@ def test_each_line_is_answered_in_order_and_a_bad_one_stops_nothing(hub: SmallHu
     assert [event[1]["qty"] for event in hub.events if event[0] == "traded_buy_signal"] == ["0.50"]
     assert sorted("type=server" in path for path in hub.paths) == [False, True]
     assert hub.left == 2
+
+
+def test_a_field_given_twice_is_refused(hub: SmallHub, run: Run) -> None:
+    twice = b'{"kind":"buy","pair":"A","strategy":"S","price":1,"price":2}'
+    both = b'{"kind":"buy","kind":"sell","pair":"A","strategy":"S"}'
+    done = run("--stdin", "--yes", stdin=lines_of(twice, both))
+    errors = [answer["error"] for answer in records(done.out)]
+    assert errors == [f"expected each field once, got {name} twice" for name in ("price", "kind")]
+    assert done.code == 2
+    assert hub.events == []
+
+
+def test_a_file_of_powershells_is_read(hub: SmallHub, run: Run) -> None:
+    done = run("--stdin", "--yes", stdin=b"\xef\xbb\xbf" + lines_of(buy("A"), buy("B")).replace(b"\n", b"\r\n"))
+    assert [answer["ok"] for answer in records(done.out)] == [True, True]
+    assert [event[1]["pair"] for event in hub.events] == ["A", "B"]
 
 
 def test_many_lines_go_out_in_order_on_one_connection(hub: SmallHub, run: Run) -> None:

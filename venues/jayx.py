@@ -397,7 +397,10 @@ class JayXLine:
             missing = [key for key, size in zip(SCALE_KEYS, (scale.tick, scale.lot), strict=True) if size is None]
             if missing:
                 self._told_how_to_scale = True
-                return [Notice(f"raw integers: set {' and '.join(missing)} under [{self._table}.symbols.{name}]")]
+                # The words that matter first: 54 are what the footer of a table has room for at 80 columns.
+                where = f"[{self._table}.symbols.{name}]"
+                raw = " and ".join("prices" if key == "tick_size" else "sizes" for key in missing)
+                return [Notice(f"set {', '.join(missing)}: {where}; until then {raw} are raw integers")]
         return []
 
     def silence(self, event: str) -> str:

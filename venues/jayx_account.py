@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues import records
+from venues.decoding import excerpt
 from venues.errors import BadMessage
 from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
 from venues.jayx_market import SIDES
 from venues.numbers import add, shown, subtract, text_number
 from venues.times import utc_clock
-from venues.venue import Confirmed, StreamState
+from venues.venue import Confirmed, Notice, StreamState
 from venues.wire import jayx as wire
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from msgspec import Raw
@@ -33,7 +35,8 @@ class OrdersFeed:
 
     Sizes are lots: `resd` is what remains, `exec` what was executed, together the size. `price` is a decimal text that
     the document does not explain otherwise, so it is given as it is; `lastTicks` is in ticks, and is a price only where
-    the tick is configured.
+    the tick is configured. The document does not say that the channel has orders of its symbol only, so each row's own
+    symbol counts, and those of another are left out.
     """
 
     restates = False
@@ -42,23 +45,32 @@ class OrdersFeed:
         self.awaited = False
         self.heard = False
         self._common = common
+        self._others: set[str] = set()  # ids of open orders of other symbols: one that is gone may have its id only
+        self._told_of_others = False
 
     def begin(self, now: Now) -> list[Item]:
         """Live with nothing known."""
         return [self._live(now)]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """A line for each order named."""
+        """A line for each order named that is of the symbol."""
         message = wire.ORDERS.decode(payload)
+        told = self._about_others([*(message.modify or ()), *(message.cancel or ())])
         orders: list[Item] = [
-            self._changed(row, f"modify[{index}]", now) for index, row in enumerate(message.modify or ())
+            self._changed(row, f"modify[{index}]", now)
+            for index, row in enumerate(message.modify or ())
+            if self._is_ours(row, is_open=row.state not in CANCELLED and row.residual > 0)
         ]
-        orders += [self._gone(row, f"cancel[{index}]", now) for index, row in enumerate(message.cancel or ())]
+        orders += [
+            self._gone(row, f"cancel[{index}]", now)
+            for index, row in enumerate(message.cancel or ())
+            if self._is_ours(row, is_open=False)
+        ]
         if message.modify is None and message.cancel is None:
             raise BadMessage("expected a list at `modify` or `cancel`, got neither")
         recovered = [self._live(now)] if self.awaited else []
         self.awaited, self.heard = False, True
-        return [*recovered, *orders]
+        return [*recovered, *told, *orders]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """A change may be missing from what is shown."""
@@ -67,6 +79,26 @@ class OrdersFeed:
 
     def _live(self, now: Now) -> StreamState:
         return StreamState("orders", "live", f"partial: changes since {utc_clock(now.epoch_ms)} UTC")
+
+    def _is_ours(self, row: OrderRow | GoneRow | int | str, *, is_open: bool) -> bool:
+        number = str(row if isinstance(row, int | str) else row.id)
+        symbol = None if isinstance(row, int | str) else row.symbol
+        ours = number not in self._others if symbol is None else symbol == self._common.symbol
+        if ours or not is_open:
+            self._others.discard(number)
+        else:
+            self._others.add(number)
+        return ours
+
+    def _about_others(self, rows: Sequence[OrderRow | GoneRow | int | str]) -> list[Item]:
+        """Once: a symbol that the venue merely spells in another way would show no order at all."""
+        symbols = (None if isinstance(row, int | str) else row.symbol for row in rows)
+        other = next((symbol for symbol in symbols if symbol is not None and symbol != self._common.symbol), None)
+        if other is None or self._told_of_others:
+            return []
+        self._told_of_others = True
+        shortened = excerpt(other, 40)
+        return [Notice(f"jayx tells of orders of other symbols too, such as {shortened}; they are not shown")]
 
     def _changed(self, row: OrderRow, path: str, now: Now) -> records.Order:
         if row.state not in STATES:
@@ -81,7 +113,6 @@ class OrdersFeed:
         return self._order(row, path, now, "filled" if filled else "cancelled", gone=True)
 
     def _order(self, row: OrderRow | GoneRow, path: str, now: Now, status: OrderStatus, *, gone: bool) -> records.Order:
-        self._common.expect(row.symbol, f"{path}.symbol")
         if row.id == "":
             raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
         if row.side is not None and row.side not in SIDES:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from venues.candles import interval_ms
 from venues.decoding import DECODE_ERRORS, excerpt
-from venues.errors import BadMessage, SetupError
+from venues.errors import BadMessage, SetupError, UsageError
 from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text, shown
 
 if TYPE_CHECKING:
@@ -108,7 +108,13 @@ def seconds_of(interval: str) -> int:
     Raises:
         UsageError: not of that form, or not a length that candles have.
     """
-    return interval_ms(f"{interval}s" if re.fullmatch("[1-9][0-9]{0,5}", interval) else interval) // 1000
+    try:
+        return interval_ms(f"{interval}s" if re.fullmatch("[1-9][0-9]{0,5}", interval) else interval) // 1000
+    except UsageError:
+        example = "30s, 1m, 15m, 4h, 1d, 1w or a number of seconds"
+        raise UsageError(
+            f'expected an interval that divides a day evenly, such as {example}, got "{interval}"'
+        ) from None
 
 
 def written_interval(seconds: int) -> str:

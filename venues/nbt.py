@@ -185,7 +185,8 @@ class NbtSession:
                 case socketio.Disconnected():
                     items.append(self._on_disconnected(now))
                 case socketio.Broken():
-                    items.append(Lost(happening.reason, retry=happening.retry))
+                    hint = "" if happening.retry else "; check url"
+                    items.append(Lost(f"{happening.reason}{hint}", retry=happening.retry))
         self._line.learnt = self._link.learnt
         if any(isinstance(item, Refused | Lost) for item in items):
             self._over()

@@ -1,7 +1,7 @@
 // The reference client of Socket.IO 4 at work. The job is the first argument:
-// {url, path, query?, emit?: [{event, data}]}
+// {url, path, query?, transports?, emit?: [{event, data}]}
 // It tells JSON lines: {connected: id}, {refused: message}, {event, data}, {acknowledged, with},
-// {disconnected: reason}, {reconnecting: attempt}, {heartbeat}. After each connect it emits the job's events, and what it reads on
+// {disconnected: reason}, {reconnecting: attempt}, {heartbeat}, {upgraded: transport}. After each connect it emits the job's events, and what it reads on
 // its stdin, {event, data} a line, at once. At the end of its stdin it disconnects.
 "use strict";
 
@@ -14,7 +14,7 @@ const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const socket = io(job.url, {
   path: job.path,
   query: job.query,
-  transports: ["websocket"],
+  ...(job.transports && { transports: job.transports }),
   reconnectionDelay: 20,
   reconnectionDelayMax: 50,
 });
@@ -30,6 +30,7 @@ socket.on("connect", () => {
 socket.on("connect_error", (error) => say({ refused: error.message }));
 socket.on("disconnect", (reason) => say({ disconnected: reason }));
 socket.io.on("reconnect_attempt", (attempt) => say({ reconnecting: attempt }));
+socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => say({ upgraded: transport.name })));
 socket.io.on("ping", () => say({ heartbeat: true }));
 socket.onAny((event, ...data) => say({ event, data }));
 

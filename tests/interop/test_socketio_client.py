@@ -32,15 +32,29 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 def client(
-    node: Node, simulator: Simulator, venue: str, emit: tuple[Line, ...] = (), **query: str
+    node: Node,
+    simulator: Simulator,
+    venue: str,
+    emit: tuple[Line, ...] = (),
+    transports: tuple[str, ...] = ("websocket",),
+    **query: str,
 ) -> AbstractAsyncContextManager[Program]:
     origin, _, path = simulator.url(venue).replace("ws:", "http:").rpartition("/")
-    job = {"url": origin, "path": f"/{path}/socket.io/", "query": query, "emit": list(emit)}
+    job: Line = {"url": origin, "path": f"/{path}/socket.io/", "query": query, "emit": list(emit)}
+    if transports:
+        job["transports"] = transports
     return node.run(SCRIPT, job)
 
 
-def hub(node: Node, simulator: Simulator, kind: str, key: str | None = None) -> AbstractAsyncContextManager[Program]:
-    return client(node, simulator, "nbt", type=kind, key=key or simulator.credentials("nbt")["key"], v="1.0.0")
+def hub(
+    node: Node,
+    simulator: Simulator,
+    kind: str,
+    key: str | None = None,
+    transports: tuple[str, ...] = ("websocket",),
+) -> AbstractAsyncContextManager[Program]:
+    key = key or simulator.credentials("nbt")["key"]
+    return client(node, simulator, "nbt", transports=transports, type=kind, key=key, v="1.0.0")
 
 
 def of(program: Program, event: str) -> list[Any]:
@@ -177,5 +191,105 @@ def test_heartbeats_keep_the_reference_client(node: Node) -> None:
             await tell(program, "none", {})
             await program.until(lambda lines: any("acknowledged" in line for line in lines))
             assert not [line for line in program.lines if "disconnected" in line]
+
+    run(test())
+
+
+# The client's default, which begins with long-polling; that without the upgrade; and none of it.
+LEFT = [{"disconnected": "io client disconnect"}]
+TRANSPORTS = [pytest.param((), id="default"), ("polling",), ("websocket", "polling")]
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS)
+def test_signals_pass_whatever_the_transport(node: Node, transports: tuple[str, ...]) -> None:
+    async def test() -> None:
+        async with (
+            Simulator(rate=0, heartbeat=Heartbeat(0.05, 5)) as simulator,
+            hub(node, simulator, "client", transports=transports) as trader,
+            hub(node, simulator, "server", transports=transports) as server,
+        ):
+            await trader.until(lambda lines: any(line.get("event") == "user_payload" for line in lines))
+            for each in (trader, server) if not transports else ():
+                await each.until(lambda lines: {"upgraded": "websocket"} in lines)
+            key = simulator.credentials("nbt")["key"]
+            for number in range(50):
+                sent = {"key": key, "stratname": "é\u2028\x1e\x00", "pair": "GXSUSDT", "buy_price": number + 1}
+                await tell(server, "buy_signal", sent)
+            await server.until(lambda lines: sum("acknowledged" in line for line in lines) == 50)
+            await trader.until(lambda lines: sum("heartbeat" in line for line in lines) >= 5)
+            await trader.until(lambda _: len(of(trader, "buy_signal")) == 50)
+            assert await server.end() == await trader.end() == 0
+        signals = of(trader, "buy_signal")
+        assert [data["price"] for data in signals] == [str(number + 1) for number in range(50)]
+        assert {data["stratname"] for data in signals} == {"é\u2028\x1e\x00"}
+        assert ({"upgraded": "websocket"} in trader.lines) is (not transports)
+        assert [line for line in trader.lines if "disconnected" in line or "refused" in line] == LEFT
+
+    run(test())
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS)
+def test_jayx_is_the_same_whatever_the_transport(node: Node, transports: tuple[str, ...]) -> None:
+    async def test() -> None:
+        async with Simulator(seed=2, rate=300) as simulator:
+            key = simulator.credentials("jayx")["api_key"]
+            asked = {"category": "spot", "symbol": "BTCUSDT"}
+            events: tuple[Line, ...] = (
+                {"event": "openorders", "data": {**asked, "apiKey": key}},
+                {"event": "orderbook", "data": {**asked, "precise": "1"}},
+            )
+            async with client(node, simulator, "jayx", events, transports) as program:
+                await program.until(
+                    lambda _: len(of(program, "orderbook")) > 20 and len(of(program, "openorders")) > 20
+                )
+                assert await program.end() == 0
+        assert [line["acknowledged"] for line in program.lines if "acknowledged" in line] == ["openorders", "orderbook"]
+        times = [row["modified"] for data in of(program, "openorders")[1:] for row in data["modify"] + data["cancel"]]
+        assert times == sorted(times)
+        assert [line for line in program.lines if "disconnected" in line or "refused" in line] == LEFT
+
+    run(test())
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS)
+def test_a_wrong_key_is_refused_whatever_the_transport(node: Node, transports: tuple[str, ...]) -> None:
+    async def test() -> None:
+        async with Simulator(rate=0) as simulator, hub(node, simulator, "client", "wrong", transports) as program:
+            await program.until(lambda lines: any("refused" in line for line in lines))
+            assert await program.end() == 0
+        refused = [line for line in program.lines if "upgraded" not in line]
+        assert refused == [{"refused": "unknown key: connect with your BvA key in the query"}]
+
+    run(test())
+
+
+@pytest.mark.parametrize("transports", [(), ("polling",)])
+@pytest.mark.parametrize(
+    ("fault", "reasons", "again"),
+    [
+        ("drop:300ms", ("transport error", "transport close"), True),
+        ("close:300ms", ("transport close",), True),
+        ("expel:300ms", ("io server disconnect",), False),
+        ("stall:100ms", ("ping timeout",), True),
+        ("flap", (), True),
+        ("refuse:503", (), True),
+    ],
+)
+def test_faults_befall_who_polls(
+    node: Node, transports: tuple[str, ...], fault: str, reasons: tuple[str, ...], again: bool
+) -> None:
+    async def test() -> None:
+        served = Simulator(rate=400, faults=[parse_fault(fault)], heartbeat=Heartbeat(1, 0.2))
+        async with served as simulator, hub(node, simulator, "client", transports=transports) as program:
+            if reasons:
+                await program.until(lambda lines: any("disconnected" in line for line in lines))
+            if reasons and again:
+                await program.until(lambda lines: sum("connected" in line for line in lines) >= 2)
+            await program.until(lambda lines: any("reconnecting" in line for line in lines) is again)
+            assert await program.end() == 0
+        assert next((line["disconnected"] for line in program.lines if "disconnected" in line), None) in (
+            reasons or [None]
+        )
+        assert any("reconnecting" in line for line in program.lines) is again
 
     run(test())

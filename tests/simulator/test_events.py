@@ -26,12 +26,12 @@ def market() -> dict[str, str]:
     return {"category": "spot", "symbol": "BTCUSDT"}
 
 
-def test_another_generation_and_long_polling_are_refused_in_the_servers_words() -> None:
+def test_another_generation_and_another_transport_are_refused_in_the_servers_words() -> None:
     async def test() -> None:
         async with Simulator() as simulator:
             for query, said in (
                 ("EIO=3&transport=websocket", b"unsupported version of the Socket.IO"),
-                ("EIO=4&transport=polling", b"Invalid transport"),
+                ("EIO=4&transport=flashsocket", b"Invalid transport"),
             ):
                 with pytest.raises(InvalidStatus) as caught:
                     async with connect(f"{simulator.url('jayx')}/socket.io/?{query}", proxy=None):

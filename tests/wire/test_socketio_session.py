@@ -228,6 +228,7 @@ def test_an_older_server_is_dead_when_it_does_not_answer() -> None:
 
 def test_a_server_that_never_lets_us_in() -> None:
     silent = opened()
+    assert silent.tick(at(0.5)) == []
     assert silent.deadline() == at(10).mono
     assert silent.tick(at(9.9)) == []
     none = "this is no Socket.IO server: expected the open packet within 10 s, got nothing"

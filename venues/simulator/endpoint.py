@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aiohttp import web
 
+    from venues.simulator.polling import PolledSocket
     from venues.simulator.world import World
 
 
@@ -87,7 +88,14 @@ class Peer(Protocol):
 
 
 Connect: TypeAlias = "Callable[[Link], Peer]"
-Serve: TypeAlias = "Callable[[web.Request, Connect], Awaitable[web.StreamResponse]]"
+
+
+class Serve(Protocol):
+    """How a server of another maker has a client served: on the WebSocket of its request, or on what it polls."""
+
+    async def __call__(
+        self, request: web.Request, connect: Connect, polled: PolledSocket | None = None
+    ) -> web.StreamResponse: ...
 
 
 class Heartbeat(NamedTuple):
@@ -98,7 +106,7 @@ class Heartbeat(NamedTuple):
 
 
 class Service(Protocol):
-    """A server of another maker for one path; the WebSockets that it accepts it hands to `Serve`."""
+    """A server of another maker for one path; the clients that it accepts it hands to `Serve`."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, whatever its method."""

@@ -1,4 +1,4 @@
-"""One client's WebSocket: one sender, events in order, states merged to their newest form, and the faults.
+"""One client's socket: one sender, events in order, states merged to their newest form, and the faults.
 
 What a venue says is queued without waiting. Events go out in order and before any state, so that a state never holds
 what the client has not been told; a state is produced only when it is its turn, so that a client that is slow to read
@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from aiohttp import WSCloseCode, WSMsgType
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from venues.simulator.garbage import bad_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-    from aiohttp import web
+    from aiohttp import WSMessage
 
     from venues.simulator.clock import Clock
     from venues.simulator.endpoint import Peer
@@ -39,13 +39,36 @@ class End(NamedTuple):
     words: bytes = b""
 
 
+class Socket(Protocol):
+    """What of an aiohttp WebSocket a link needs."""
+
+    async def send_frame(self, message: bytes, opcode: WSMsgType, /) -> None: ...
+
+    async def receive(self) -> WSMessage: ...
+
+    async def close(self, *, code: int = ..., message: bytes = ...) -> bool: ...
+
+
+class Transport(Protocol):
+    """What it lies upon."""
+
+    def abort(self) -> None: ...
+
+
+def new_websocket() -> web.WebSocketResponse:
+    """One whose pings and closes are answered by the link, so that it can also leave them unanswered."""
+    return web.WebSocketResponse(
+        compress=False, autoping=False, autoclose=False, max_msg_size=MOST_RECEIVED, writer_limit=0
+    )
+
+
 class SocketLink:
-    """The `Link` over an accepted WebSocket; `interval` is the least time in seconds between two states."""
+    """The `Link` over an open socket; `interval` is the least time in seconds between two states."""
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
-        transport: asyncio.Transport,
+        socket: Socket,
+        transport: Transport,
         clock: Clock,
         interval: float,
         faults: Sequence[Fault],

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from venues.simulator.endpoint import Answer, Handshake
-from venues.simulator.link import MOST_RECEIVED, End, SocketLink
+from venues.simulator.link import End, SocketLink, new_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Service
     from venues.simulator.faults import Fault
+    from venues.simulator.link import Socket, Transport
+    from venues.simulator.polling import PolledSocket
     from venues.simulator.world import World
 
 _INTERVAL: Final = 0.02  # seconds between two states on a connection
@@ -106,27 +108,32 @@ class Server:
 
         return handle
 
-    async def _accept(self, request: web.Request, connect: Connect) -> web.StreamResponse:
-        """Serve a WebSocket whose client chooses its markets later, and may choose one of those without a pace."""
-        return await self._serve(request, connect, 0.0 if self._unpaced else _INTERVAL)
+    async def _accept(
+        self, request: web.Request, connect: Connect, polled: PolledSocket | None = None
+    ) -> web.StreamResponse:
+        """Serve a client that chooses its markets later, and may choose one of those without a pace."""
+        interval = 0.0 if self._unpaced else _INTERVAL
+        if polled is None:
+            return await self._serve(request, connect, interval)
+        await self._run(polled, polled, connect, interval)
+        return web.Response()
 
     async def _serve(self, request: web.Request, connect: Connect, interval: float) -> web.StreamResponse:
-        # Pings and closes are answered by the link, so that it can also leave them unanswered.
-        socket = web.WebSocketResponse(
-            compress=False, autoping=False, autoclose=False, max_msg_size=MOST_RECEIVED, writer_limit=0
-        )
+        socket = new_websocket()
         await socket.prepare(request)
-        transport = request.transport
+        await self._run(socket, request.transport, connect, interval)
+        return socket
+
+    async def _run(self, socket: Socket, transport: Transport | None, connect: Connect, interval: float) -> None:
         if self._fault("flap") is not None or transport is None:
             await socket.close(message=b"goodbye")
-            return socket
+            return
         link = SocketLink(socket, transport, self._world.clock, interval, self._faults)
         self._links.add(link)
         try:
             await link.run(connect(link))
         finally:
             self._links.discard(link)
-        return socket
 
     def _fault(self, kind: str) -> Fault | None:
         return next((fault for fault in self._faults if fault.kind == kind), None)

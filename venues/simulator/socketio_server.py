@@ -1,9 +1,9 @@
 """Socket.IO by python-socketio's own server, over the simulator's WebSockets.
 
 `AsyncServer` does what the protocol wants: the handshake, the namespace, heartbeats, acknowledgements, the packets. It
-speaks Engine.IO 4, to which Socket.IO 3 and 4 belong; another version is answered with 400 in its own words. Clients
-come by WebSocket only, as behind many a load balancer: a long poll is answered with 400 too. The WebSocket itself is
-the simulator's own, so that faults, order and slow readers are as on every other venue.
+speaks Engine.IO 4, to which Socket.IO 3 and 4 belong; another version is answered with 400 in its own words. The
+socket itself, a WebSocket or what a client polls, is the simulator's own, so that faults, order and slow readers are as
+on every other venue; the library takes each for a WebSocket.
 
 Importing this loads all of python-socketio.
 """
@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING, Any, Final
 import engineio.packet
 import socketio
 import socketio.packet
+from aiohttp import web
 
 from venues.simulator.endpoint import Handshake
+from venues.simulator.polling import PolledSocket
 from venues.simulator.session import Refused, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
-    from aiohttp import web
-
     from venues.simulator.endpoint import Heartbeat, Link, Serve
     from venues.simulator.session import Enter, Session
 
 MOST_UNREAD: Final = 10_000  # frames of a client that wait to be read
+_POLLED: Final = web.RequestKey("polled", PolledSocket)
 _SOCKET: Final = "simulator.socket"  # where a connection's socket is in the environment of its handshake
 _CONNECTED: Final = "40"
 _DISCONNECTED: Final = b"41"
@@ -58,11 +59,12 @@ class SocketIoServer:
     def __init__(self, serve: Serve, enter: Enter, heartbeat: Heartbeat) -> None:
         self._enter = enter
         self._sockets: dict[str, _Socket] = {}
+        self._polled: dict[str, PolledSocket] = {}
+        self._polling: set[asyncio.Task[web.StreamResponse]] = set()
         # `json=` is not passed: it would change the packet classes of the whole process.
         made: Any = _Server
         self._server = made(
             async_mode="aiohttp",
-            transports=["websocket"],
             ping_interval=heartbeat.interval,
             ping_timeout=heartbeat.timeout,
             async_handlers=False,  # the events of a client are handled in order
@@ -76,12 +78,53 @@ class SocketIoServer:
         self._server.on("*", self._received)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a handshake, or whatever else comes."""
+        """Answer a handshake, a poll, or whatever else comes."""
+        polled = self._polled.get(request.query.get("sid", ""))
+        if polled is not None:
+            return await polled.answer(request)
+        asked = request.query.get("transport", "polling")
+        if asked == "polling" and request.method == "GET" and "sid" not in request.query:
+            return await self._open_polled(request)
+        return await self._served(request)
+
+    async def _open_polled(self, request: web.Request) -> web.StreamResponse:
+        """Begin to serve a client that polls, and answer its first poll or refuse it."""
+        polled = PolledSocket()
+        query = {**request.query, "transport": "websocket"}
+        headers = {**request.headers, "Connection": "Upgrade", "Upgrade": "websocket"}
+        as_websocket = request.clone(rel_url=request.rel_url.with_query(query), headers=headers)
+        as_websocket[_POLLED] = polled
+        serving = asyncio.create_task(self._served(as_websocket))
+        self._polling.add(serving)
+        serving.add_done_callback(lambda _: self._forget(polled, serving))
+        poll = asyncio.create_task(polled.poll(request))
+        try:
+            await asyncio.wait((serving, poll), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the client is gone
+            serving.cancel()
+            raise
+        finally:
+            poll.cancel()
+        if not polled.sid:
+            return await serving
+        if not serving.done():
+            self._polled[polled.sid] = polled
+        return poll.result()
+
+    def _forget(self, polled: PolledSocket, serving: asyncio.Task[web.StreamResponse]) -> None:
+        polled.end()
+        self._polled.pop(polled.sid, None)
+        self._polling.discard(serving)
+
+    async def _served(self, request: web.Request) -> web.StreamResponse:
         response: web.StreamResponse = await self._server.handle_request(request)
         return response
 
     async def close(self) -> None:
         """End the heartbeats and the watch over the clients."""
+        for serving in tuple(self._polling):
+            serving.cancel()
+        await asyncio.gather(*self._polling, return_exceptions=True)
         await self._server.eio.end()
 
     async def _connected(self, sid: str, environ: dict[str, Any], _auth: object) -> None:
@@ -164,7 +207,8 @@ class _Socket:
         """Serve the connection until it ends, and Engine.IO's part of it too."""
         environ[_SOCKET] = self
         try:
-            return await self._serve(environ["aiohttp.request"], self._connect)
+            request: web.Request = environ["aiohttp.request"]
+            return await self._serve(request, self._connect, request.get(_POLLED))
         finally:
             # The request is cancelled when the client is gone; what has begun must be ended all the same.
             await asyncio.shield(self._engine.start_ending(self._end()))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
 
+SILENT_WITHIN = 0.5  # seconds until we say something to see whether who answers there merely sends it back
 OPEN_WITHIN = 10.0  # seconds from the open WebSocket to the open packet, which a server sends at once
 UNASKED_WITHIN = 0.5  # seconds after the open packet in which an older server sends its `40`
 MOST_ATTACHMENTS = 100  # of one event; each is a frame that is not looked into
@@ -130,6 +131,7 @@ class _Refusal(Struct):
     message: str
 
 
+_NOOP = packets.write_frame(packets.NOOP)  # a server ignores it, also before its open packet
 _OPEN = msgspec.json.Decoder(_Open)
 _WELCOME = msgspec.json.Decoder(_Welcome)
 _REFUSAL: msgspec.json.Decoder[str | _Refusal] = msgspec.json.Decoder(str | _Refusal)
@@ -169,6 +171,8 @@ class Link:
         self._out: list[str] = []
         self._next_ack = 0
         self._attachments = 0  # binary frames that are still to come
+        self._noop_at: float | None = None
+        self._noop_sent = False
         self._open_by: float | None = None
         self._connect_by: float | None = None
         self._ask_at: float | None = None
@@ -180,6 +184,8 @@ class Link:
 
     def opened(self, now: Now) -> None:
         """The WebSocket is open; the server speaks first."""
+        if self._known is None:
+            self._noop_at = now.mono + SILENT_WITHIN
         self._open_by = now.mono + OPEN_WITHIN
         self._connect_by = now.mono + CONNECT_TIMEOUT
 
@@ -191,6 +197,8 @@ class Link:
             return self._swallow(frame, now)
         try:
             kind, content = packets.read_frame(frame)
+            if self._interval is None and self._noop_sent and frame == _NOOP.encode():
+                raise ValueError("it sends back what it is sent")
             if self._interval is None and kind != packets.OPEN:
                 raise ValueError(f"expected the open packet first, got an Engine.IO packet of type {kind}")
             happening = self._engine_packet(kind, content, now)
@@ -227,13 +235,17 @@ class Link:
         """The monotonic time at which `tick` is due; None once the link is over."""
         if self._over:
             return None
-        moments = (self._open_by, self._connect_by, self._ask_at, self._heartbeat_due())
+        moments = (self._noop_at, self._open_by, self._connect_by, self._ask_at, self._heartbeat_due())
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Happening]:
         """The time has come to ask for the namespace, to ping, or to give the server up."""
         if self._over:
             return []
+        if self._noop_at is not None and now.mono >= self._noop_at:
+            self._noop_at = None
+            self._noop_sent = True
+            self._send(_NOOP)
         if self._open_by is not None and now.mono >= self._open_by:
             return [self._no_server(f"expected the open packet within {OPEN_WITHIN:g} s, got nothing")]
         if self._connect_by is not None and now.mono >= self._connect_by:
@@ -299,7 +311,7 @@ class Link:
             server = _OPEN.decode(content)
         except DECODE_ERRORS as error:
             return self._no_server(f"{explain(error)} (in the open packet)")
-        self._open_by = None
+        self._noop_at = self._open_by = None
         self._interval = server.ping_interval / 1000
         self._timeout = server.ping_timeout / 1000
         self._beat = now.mono
@@ -421,13 +433,13 @@ class Link:
 
 
 def _words_of(payload: str) -> str:
+    """A text, an object with one, or else all that came: data of another kind, or words that are no JSON."""
     try:
         refusal = _REFUSAL.decode(payload)
-        return (refusal if isinstance(refusal, str) else refusal.message) or "no reason given"
-    except msgspec.ValidationError:
-        return payload
+        words = refusal if isinstance(refusal, str) else refusal.message
     except DECODE_ERRORS:
-        return "no reason that could be read"
+        words = payload
+    return words.strip() or "no reason given"
 
 
 def _event(packet: Packet) -> Event:

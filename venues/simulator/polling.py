@@ -1,0 +1,205 @@
+"""HTTP long-polling, the transport that a Socket.IO client begins with unless it is told otherwise.
+
+    GET  …?EIO=4&transport=polling       → 0{"sid":"a","upgrades":["websocket"],…}
+    GET  …&transport=polling&sid=a       → packets with 0x1E between them, as soon as there is one; b… is base64
+    POST …&transport=polling&sid=a       ← the same, → ok
+    GET  …&transport=websocket&sid=a     a WebSocket: ← 2probe → 3probe ← 5; until then each poll is answered with 6
+
+To everybody else a client that polls is one more socket, also once it has gone on with a WebSocket: order, slow readers
+and faults are as on every other connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from aiohttp import WSMessage, WSMsgType, web
+
+from venues.simulator.link import new_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_UNTAKEN: Final = 64 * 1024  # bytes that wait for a poll, as they would in a TCP connection
+_SEPARATOR: Final = b"\x1e"
+_OPEN: Final = b"0"
+_CLOSE: Final = b"1"
+_NOOP: Final = b"6"
+_PROBE, _PROBED, _UPGRADE = "2probe", "3probe", "5"
+_OVER: Final = WSMessage(WSMsgType.CLOSED, None, None)
+_DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
+_CARRIED: Final = (*_DATA, WSMsgType.PING, WSMsgType.PONG)
+
+
+class PolledSocket:
+    """What one client polls for and posts, then sends on the WebSocket that it goes on with.
+
+    `sid` is its id once the open packet has been put into it.
+    """
+
+    def __init__(self) -> None:
+        self.sid = ""
+        self._out: list[bytes] = []  # packets for the next poll
+        self._received: deque[WSMessage] = deque()
+        self._unread = 0  # messages that were received, until the one after them is asked for
+        self._changed = asyncio.Event()
+        self._poll: web.Request | None = None
+        self._upgrading = False
+        self._websocket: web.WebSocketResponse | None = None
+        self._transport: asyncio.Transport | None = None
+        self._over = False
+
+    # --- a socket, to the link
+
+    async def send_frame(self, data: bytes, kind: WSMsgType) -> None:
+        """Send a frame, or leave it for the next poll; waits while too much is there that nobody takes."""
+        if self._websocket is not None:
+            await self._websocket.send_frame(data, kind)
+            return
+        if not self.sid and data.startswith(_OPEN):
+            data = self._with_upgrade(data)
+        self._out.append(data if kind is WSMsgType.TEXT else b"b" + base64.b64encode(data))
+        self._change()
+        await self._until(lambda: sum(map(len, self._out)) <= MOST_UNTAKEN)
+        if self._over:
+            raise ConnectionResetError
+
+    async def receive(self) -> WSMessage:
+        """The client's next message."""
+        self._unread = len(self._received)
+        self._change()
+        await self._until(lambda: bool(self._received))
+        return self._received.popleft() if self._received else _OVER
+
+    async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
+        """End it in order, with everything taken."""
+        if self._websocket is None:
+            for last in ((), (_CLOSE,)):  # by itself: the reference client forgets what comes in the same poll
+                self._out += last
+                self._change()
+                await self._until(lambda: not self._out)
+        elif not self._over:
+            await self._websocket.close(code=code, message=message)
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """Whoever waits for anything waits no longer."""
+        self._over = True
+        self._change()
+
+    def abort(self) -> None:
+        """Tear it off."""
+        self.end()
+        if self._poll is not None and self._poll.transport is not None:
+            self._poll.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- a path, to the client
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request with its id."""
+        if request.query.get("transport") == "websocket":
+            return await self._upgrade(request)
+        if self._websocket is not None:
+            return _bad("this client has gone on with a WebSocket")
+        if request.method == "GET":
+            return await self.poll(request)
+        return await self._posted(request) if request.method == "POST" else _bad("expected GET or POST")
+
+    async def poll(self, request: web.Request) -> web.Response:
+        """All packets that are there, once there is one."""
+        if self._poll is not None:
+            return _bad("expected one poll at a time")
+        self._poll = request
+        try:
+            await self._until(lambda: bool(self._out) or self._upgrading)
+        finally:
+            self._poll = None
+        packets = [_NOOP] if self._upgrading else self._out
+        if not packets:
+            return _bad("this connection is over")
+        if not self._upgrading:
+            self._out = []
+            self._change()
+        return web.Response(body=_SEPARATOR.join(packets), content_type="text/plain", charset="UTF-8")
+
+    async def _posted(self, request: web.Request) -> web.Response:
+        try:
+            packets = (await request.read()).split(_SEPARATOR)
+            messages = [_message(packet) for packet in packets]
+        except ValueError:
+            return _bad("expected packets in UTF-8 with 0x1E between them, those with b in base64")
+        self._take(*messages, *([_OVER] if _CLOSE in packets else ()))
+        await self._until(lambda: not self._unread)
+        return web.Response(text="ok")
+
+    async def _upgrade(self, request: web.Request) -> web.StreamResponse:
+        websocket = new_websocket()
+        await websocket.prepare(request)
+        if (await websocket.receive()).data == _PROBE:
+            await websocket.send_str(_PROBED)
+            self._upgrading = True
+            self._change()
+            try:
+                probed = await websocket.receive()
+            finally:
+                self._upgrading = False
+            if probed.data == _UPGRADE and self._websocket is None and not self._over:
+                await self._go_on_with(websocket, request.transport)
+        await websocket.close()
+        return websocket
+
+    async def _go_on_with(self, websocket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
+        try:
+            while self._out:
+                await websocket.send_frame(*_frame(self._out.pop(0)))
+            self._websocket = websocket
+            self._change()
+            while (message := await websocket.receive()).type in _CARRIED:
+                self._take(message)
+        finally:
+            self._take(_OVER)
+
+    # --- both sides
+
+    def _with_upgrade(self, packet: bytes) -> bytes:
+        opened = msgspec.json.decode(packet[1:])
+        self.sid = opened["sid"]
+        return _OPEN + msgspec.json.encode({**opened, "upgrades": ["websocket"]})
+
+    def _take(self, *messages: WSMessage) -> None:
+        self._received += messages
+        self._unread = len(self._received)
+        self._change()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds() and not self._over:
+            await self._changed.wait()
+
+
+def _message(packet: bytes) -> WSMessage:
+    if packet.startswith(b"b"):
+        return WSMessage(WSMsgType.BINARY, base64.b64decode(packet[1:], validate=True), None)
+    return WSMessage(WSMsgType.TEXT, packet.decode(), None)
+
+
+def _frame(packet: bytes) -> tuple[bytes, WSMsgType]:
+    """A packet that waited for a poll, for a WebSocket."""
+    if packet.startswith(b"b"):
+        return base64.b64decode(packet[1:]), WSMsgType.BINARY
+    return packet, WSMsgType.TEXT
+
+
+def _bad(said: str) -> web.Response:
+    return web.json_response(said, status=400)
