@@ -23,10 +23,10 @@ AtLeast0: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
 
 
 class LevelRow(Struct, gc=False):
-    """`{"ticks":6684363,"lots":1004817,"count":1}`; `count` is the number of orders at the price."""
+    """`{"ticks":6684363,"lots":1004817,"count":1}`; `count` is the number of orders at the price. 0 lots: no level."""
 
     ticks: Above0
-    lots: Above0
+    lots: AtLeast0
     count: AtLeast0 | None = None
 
 
