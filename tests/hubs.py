@@ -28,6 +28,7 @@ class SmallHub:
         self.refusal: str | None = None
         self.answer = '[{"status":"ok"}]'
         self.on_event: Callable[[ServerConnection, Any], Any] | None = None
+        self.on_answered: Callable[[ServerConnection], Any] | None = None
         self.on_leave: Callable[[ServerConnection], Any] | None = None
 
     async def __call__(self, socket: ServerConnection) -> None:
@@ -54,6 +55,8 @@ class SmallHub:
             done = self.on_event is not None and await self.on_event(socket, event)
             if self.answer and not done:
                 await socket.send(f"43{frame[2:at]}{self.answer}")
+            if self.on_answered is not None:
+                await self.on_answered(socket)
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, home: Path, port: int) -> None:

@@ -185,6 +185,13 @@ def test_what_arrived_before_the_line_was_lost_was_sent(hub: SmallHub, run: Run)
     assert "trying again" not in done.err  # nothing is sent twice
 
 
+@pytest.mark.parametrize(("close", "expected"), [(1000, 0), (1001, 5)])
+def test_a_hub_that_hangs_up_on_who_has_said_everything(hub: SmallHub, run: Run, close: int, expected: int) -> None:
+    hub.on_answered = lambda socket: socket.close(close)
+    done = run(*BUY, "--yes")
+    assert (done.code, done.answer["sent"], done.answer["acknowledged"]) == (expected, True, True)
+
+
 def test_a_close_that_is_not_in_order_is_told(hub: SmallHub, run: Run) -> None:
     hub.mute = {Opcode.CLOSE}
     hub.on_leave = lambda socket: socket.transport.abort()

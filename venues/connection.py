@@ -27,6 +27,7 @@ from websockets.exceptions import (
     InvalidStatus,
     ProxyError,
 )
+from websockets.frames import CloseCode
 
 from venues import history
 from venues.addresses import is_loopback
@@ -118,7 +119,8 @@ class Connection:
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
 
-    `left_in_order` is true once `leave` has ended a connection with everything written and both close frames there.
+    `left_in_order` is true once a connection has ended with everything written and both close frames there, because of
+    `leave`, or because the venue saw no more use for it and said so as normal (code 1000).
     """
 
     def __init__(
@@ -440,7 +442,9 @@ class Connection:
     async def _hang_up(self, websocket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
             await websocket.close()
-        self.left_in_order = self._all_written and websocket.protocol.close_rcvd is not None
+        told = websocket.protocol.close_rcvd
+        by_venue = told is not None and told.code == CloseCode.NORMAL_CLOSURE and self._outgoing.empty()
+        self.left_in_order = told is not None and (self._all_written or by_venue)
 
     # --- feeding the driver
 
