@@ -35,7 +35,7 @@ class Outlet:
         self._request = request
         self._redactor = redactor
         self._clock = clock
-        self.as_table = request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+        self.as_table = request.as_table()
         self._table: Any = None
         self._rate: Any = None
         self._token: str | None = None
@@ -55,7 +55,7 @@ class Outlet:
         """
         self._token = token
         queue: Queue = LatestEvents() if self.as_table else EventQueue()
-        limit = Limit(count=self._request.count, once=False, ends_with_snapshot=False)
+        limit = Limit(count=self._request.count, once=self._request.once, ends_with_snapshot=False)
         self._output = Output(queue, self._sink(label, markets, feed), limit, on_end)
         self._output.start()
 
@@ -110,7 +110,12 @@ class Outlet:
         from cli.terminal import look_for
 
         self._rate = Rate()
-        look = look_for(None, None, to_terminal=on_terminal, epoch_ms=lambda: self._clock.now().epoch_ms)
+        look = look_for(
+            self._request.palette,
+            self._request.tz,
+            to_terminal=on_terminal,
+            epoch_ms=lambda: self._clock.now().epoch_ms,
+        )
         stream = Stream(self._request.file.name, "event", Signal, "")
         title = Title("bot", label, markets, stream, partial=False)
         keys = [("t", "token")] if self._token is not None else []

@@ -39,6 +39,7 @@ class Told(NamedTuple):
     live: Sequence[MarketName] = ()
     markets: Sequence[MarketName] = ()  # all that it is about
     inline: bool = False  # it belongs into what the bot emits
+    by_age: bool = False  # it is the user's own limit: nothing was missed
 
 
 @dataclass
@@ -224,7 +225,7 @@ class Runner(threading.Thread):
             if told.inline:
                 self._put(status)
         for market in told.markets:
-            if status.stream != self.candles_from.get(market.venue):
+            if told.by_age or status.stream != self.candles_from.get(market.venue):
                 continue
             candles = self.candles[market]
             if status.state in ("stale", "reconnecting", "closed") or (status.state == "live" and status.reason):
@@ -242,7 +243,8 @@ class Runner(threading.Thread):
             self.logger.warning("%s is %s%s; %s", market, told.status.state, reason, until)
         for market in told.live:
             away = "" if told.status.down_ms is None else f" after {told.status.down_ms / 1000:.1f} s"
-            self.logger.warning("%s is live again%s; trades in between may be missing", market, away)
+            missed = "" if told.by_age else "; trades in between may be missing"
+            self.logger.warning("%s is live again%s%s", market, away, missed)
 
     def _call(self, name: str, market: MarketName | None, venue_time: int | None, *arguments: Any) -> None:
         assert self.bot is not None
