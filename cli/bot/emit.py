@@ -33,7 +33,7 @@ def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dic
         ValueError: not exactly one of size, mid, bid, ask and quote, or a figure out of its range.
     """
     for name, value in (("src", src), ("sym", sym)):
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or not _is_unicode(value):
             raise ValueError(f"expected a text as {name}, got {_what(value)}")
     said = [kind for kind in KINDS if given[kind] is not None]
     if len(said) != 1:
@@ -45,7 +45,12 @@ def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dic
     figure = _figure(value, kind)
     if kind == "size" and not -_ONE <= figure <= _ONE:
         raise ValueError(f"expected a size from -1 to 1, got {shown(value)}")
-    return {kind: figure}
+    return {kind: figure if figure else abs(figure)}  # -0.0, of -1 * 0.0 say, is nothing
+
+
+def _is_unicode(text: str) -> bool:
+    """Halves of characters (surrogates) can be in a Python text, but not be written."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _bid_and_ask(value: object) -> list[Decimal]:

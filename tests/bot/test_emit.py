@@ -40,6 +40,10 @@ def test_signals(given: dict[str, object], expected: dict[str, Any]) -> None:
     assert figures(**given) == expected
 
 
+def test_nothing_has_no_sign() -> None:
+    assert str(figures(size=-0.0)["size"]) == "0.0"
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -60,6 +64,7 @@ def test_signals(given: dict[str, object], expected: dict[str, Any]) -> None:
         ({"quote": "12"}, "a number as quote"),
         ({"size": 1, "src": ""}, 'a text as src, got ""'),
         ({"size": 1, "sym": None}, "a text as sym, got None"),
+        ({"size": 1, "src": "a\ud800"}, "a text as src, got"),
     ],
 )
 def test_what_is_no_signal(given: dict[str, object], words: str) -> None:
