@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from cli.bot.request import BotRequest
     from venues.connection import Clock
     from venues.redaction import Redactor
+
+
+TOKEN_FOR = 10.0  # seconds in the footer
 
 
 class _Row(Signal, frozen=True, kw_only=True, tag="row"):
@@ -39,6 +43,7 @@ class Outlet:
         self._table: Any = None
         self._rate: Any = None
         self._token: str | None = None
+        self._later: str | None = None  # the latest words while the token is shown
         self._output: Output | None = None
 
     def open(
@@ -95,13 +100,30 @@ class Outlet:
             if key == "q":
                 stop(OK)
             elif key == "t" and self._token is not None:
-                self._table.notice(f"token: {self._token}")  # what was printed is behind the table
+                self._show_token(self._token)
             else:
                 self._table.press(key)
 
-        footer(self._table.notice)
+        footer(self._notice)
         stack.callback(footer, None)
         take_terminal(stack, self._table, on_key, stop)
+
+    def _show_token(self, token: str) -> None:
+        """What was printed is behind the table; long enough to be copied, however much is said meanwhile."""
+        self._later = ""
+        self._table.notice(f"token: {token}")
+        asyncio.get_running_loop().call_later(TOKEN_FOR, self._go_on)
+
+    def _notice(self, text: str) -> None:
+        if self._later is None:
+            self._table.notice(text)
+        else:
+            self._later = text
+
+    def _go_on(self) -> None:
+        latest, self._later = self._later, None
+        if latest:
+            self._table.notice(latest)
 
     def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
         from cli.bot.view import view
