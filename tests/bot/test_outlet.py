@@ -20,9 +20,12 @@ class Shown:
 
     def __init__(self) -> None:
         self.words: list[str] = []
+        self.third = asyncio.Event()
 
     def notice(self, text: str) -> None:
         self.words.append(text)
+        if len(self.words) == 3:
+            self.third.set()
 
 
 def test_the_token_stays_long_enough_to_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,8 +45,7 @@ def test_the_token_stays_long_enough_to_be_copied(monkeypatch: pytest.MonkeyPatc
             say("one")
             say("two")
             assert shown.words == ["before", "token: abc"]
-            while len(shown.words) == 2:
-                await asyncio.sleep(0.001)
+            await shown.third.wait()
             say("after")
 
     shown = Shown()
