@@ -117,7 +117,7 @@ class Runner(threading.Thread):
         """
         checked = emit.signal_figures(src, sym, figures)
         size = checked.get("size")
-        market = MarketName(str(src), str(sym))
+        market = MarketName(emit.text_of(src), emit.text_of(sym))
         self._put(
             Signal(
                 venue=market.venue,
@@ -145,7 +145,7 @@ class Runner(threading.Thread):
                 env=self._label(None if self._market is None else self._market.venue),
                 time=self._time,
                 received=self.epoch_ns() // 1_000_000,
-                topic=str(topic),
+                topic=emit.text_of(topic),
                 data=plain,
                 extra=self._marks([self._market]),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import json
 import math
 from decimal import Decimal
@@ -102,6 +103,17 @@ def test_data_becomes_plain_json() -> None:
     assert b'"c":[true,null,1.10]' in frame
     data["a"] = 2
     assert plain["a"] == 1.5
+
+
+def test_what_is_more_than_a_text_and_what_is_no_time() -> None:
+    class Side(str, enum.Enum):  # noqa: UP042  as scripts write it
+        LONG = "long"
+
+    nothing = [pd.NaT, np.datetime64("NaT")]
+    plain, frame = message(np.str_("t"), [Side.LONG, {Side.LONG: np.str_("x")}, *nothing])
+    assert plain == ["long", {"long": "x"}, None, None]
+    assert frame == b'{"type":"t","data":["long",{"long":"x"},null,null]}'
+    assert message(Side.LONG, None)[1] == b'{"type":"long","data":null}'
 
 
 def test_without_data() -> None:
