@@ -8,6 +8,7 @@ import gc
 import itertools
 import logging
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
 from cli import cells
@@ -482,7 +483,10 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
     """
 
     async def run() -> int:
-        return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
+        try:
+            return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
+        finally:
+            sys.stdout = sys.stderr  # for what the script still prints while Python ends: stdout is for data
 
     try:
         import numpy  # noqa: F401
