@@ -25,7 +25,7 @@ from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, Voice, redirected
+from cli.bot.speech import LogLines, ScriptOutput, Voice, redirected
 from cli.bot.standing import Standings
 from cli.ending import Ending
 from cli.errors import OK, NoDataError
@@ -486,7 +486,7 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
         try:
             return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
         finally:
-            sys.stdout = sys.stderr  # for what the script still prints while Python ends: stdout is for data
+            sys.stdout = ScriptOutput(lambda line: None)  # what threads still print while Python ends is no data
 
     try:
         import numpy  # noqa: F401

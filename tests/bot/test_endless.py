@@ -1,29 +1,40 @@
-"""A script that never stops printing."""
+"""A script that says more than can be told."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import asyncio
+import threading
 
-from tests.bot.conftest import HEAD
-from tests.command import environment, mon
+import pytest
 
-ENDLESS = HEAD + (
-    "import atexit, threading\n"
-    "def endless():\n"
-    "  while True: print('x')\n"
-    "atexit.register(lambda: print('the end'))\n"
-    "class Signals(Link):\n"
-    "  def on_start(self):\n"
-    "    self.publish('t', 1)\n"
-    "    threading.Thread(target=endless).start()\n"
-)
+from cli.bot import speech
+from cli.output import Words
+from venues.redaction import Redactor
 
 
-def test_a_script_that_prints_without_end_is_ended_and_never_gets_into_the_data(tmp_path: Path) -> None:
-    script = tmp_path / "bot.py"
-    script.write_text(ENDLESS, encoding="utf-8")
-    ran = mon("bot", "run", str(script), "--duration", "300ms", env=environment(tmp_path))
-    assert ran.returncode == 0
-    assert [json.loads(line)["topic"] for line in ran.stdout.splitlines()] == ["t"]
-    assert "the end" in ran.stderr
+def test_who_says_more_than_can_be_told_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    waiting: list[int] = []
+    monkeypatch.setattr(speech, "MOST_WAITING", 5)
+    monkeypatch.setattr(speech, "ROOM_WITHIN", 60.0)
+
+    async def test() -> None:
+        voice = speech.Voice(Words(), Redactor(), asyncio.get_running_loop())
+        monkeypatch.setattr(voice, "_error", lambda text, short: (said.append(text), waiting.append(asked - len(said))))
+        asked = 0
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def talk() -> None:
+            nonlocal asked
+            for number in range(100):
+                asked += 1
+                voice.error(str(number))
+            loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=talk).start()
+        await done.wait()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+    assert said == [str(number) for number in range(100)]
+    assert max(waiting) <= 6
