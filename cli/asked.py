@@ -12,6 +12,8 @@ from venues.venue import Settings, Subscription
 VENUE_OPTIONS = ("precise",)  # of `StreamRequest`; an offer says which of them a stream of a venue has
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cli.options import StreamRequest
     from venues.recording import Recording
     from venues.venue import Venue
@@ -43,7 +45,7 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         raise UsageError(f"{request.stream} of {venue.name} takes one symbol, got {' '.join(symbols)}")
     for symbol in symbols:
         venue.check_symbol(symbol)
-    recorded = _recorded_subscription(recording, request.stream)
+    recorded = _recorded_subscription(recording, venue, request.stream, symbols)
     _check_options(request, venue, None if recording is None else recorded)
     subscription = Subscription(
         request.stream,
@@ -83,26 +85,34 @@ def for_table(subscription: Subscription) -> Subscription:
     return replace(subscription, depth=max(subscription.depth, LEVELS_OF_A_TABLE))
 
 
-def _recorded_subscription(recording: Recording | None, stream: str) -> Subscription:
+def _recorded_subscription(
+    recording: Recording | None, venue: Venue, stream: str, symbols: tuple[str, ...]
+) -> Subscription:
     """What a recording was made with, or the defaults."""
-    for subscription in recording.header.subscriptions if recording is not None else ():
-        if subscription.stream == stream:
-            return Subscription(stream, depth=subscription.depth, interval=subscription.interval,
-                                options=subscription.options)  # fmt: skip
-    return Subscription(stream)
+    header = None if recording is None else recording.header.of(venue.name)
+    made_with = [one for one in header.asked_for() if one.stream == stream] if header is not None else []
+    found = next((one for one in made_with if one.symbols == symbols), made_with[0] if made_with else None)
+    return Subscription(stream) if found is None else replace(found, symbols=())
 
 
 def _recorded_symbols(
     request: StreamRequest, recording: Recording, venue: Venue, *, narrowing: bool
 ) -> tuple[str, ...]:
     """What the recording was made with; where names are only a filter, another one may be asked for (`narrowing`)."""
-    header = recording.header
-    if header.venue != venue.name:
-        raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
+    header = recording.header.of(venue.name)
+    if header is None:
+        places = " and ".join(one.venue for one in recording.header.venues())
+        raise UsageError(f"{request.replay} is a recording of {places}, not of {venue.name}")
     subscriptions = [one for one in header.subscriptions if one.stream == request.stream] or header.subscriptions
-    recorded = subscriptions[0].symbols if subscriptions else ()
-    if narrowing and request.names():
+    recorded = list(dict.fromkeys(one.symbols for one in subscriptions)) or [()]
+    if request.names() in recorded or (narrowing and request.names()):
         return request.names()
-    if request.names() and request.names() != recorded:
-        raise UsageError(f"{request.replay} is a recording of {' '.join(recorded) or 'no symbol'}")
-    return recorded
+    if request.names():
+        raise UsageError(f"{request.replay} is a recording of {_either(recorded)}")
+    if len(recorded) > 1:
+        raise UsageError(f"{request.replay} is a recording of {_either(recorded)}: name the one to be played")
+    return recorded[0]
+
+
+def _either(recorded: Sequence[tuple[str, ...]]) -> str:
+    return " and of ".join(" ".join(symbols) or "no symbol" for symbols in recorded)

@@ -99,9 +99,9 @@ def _deep(subscription: Subscription, request: StreamRequest) -> Subscription:
 
 
 def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> list[Subscription]:
-    header = recording.header
-    if header.venue != venue.name:
-        raise UsageError(f"{request.replay} is a recording of {header.venue}, not of {venue.name}")
+    header = recording.header.of(venue.name)
+    if header is None:
+        raise UsageError(f"{request.replay} is a recording of {recording.header.venue}, not of {venue.name}")
     recorded = {one.stream: one for one in header.asked_for()}
     shown = [stream for stream in PANES if stream in recorded and stream in venue.streams]
     subscriptions = [_deep(recorded[stream], request) for stream in shown]

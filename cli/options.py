@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path  # noqa: TC003  typer reads it
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_type_hints
 
 import typer
 
@@ -237,7 +237,7 @@ def view_options(request: StreamRequest, stream: str) -> dict[str, Any]:
     return {"depth": request.depth, "step": request.group} if stream == "book" else {}
 
 
-def check_for_lines(request: StreamRequest) -> None:
+def check_for_lines(request: object) -> None:
     """What only a table can do, where lines are written.
 
     Raises:
@@ -248,7 +248,7 @@ def check_for_lines(request: StreamRequest) -> None:
         ("palette", "have no colours"),
         ("tz", "carry times as milliseconds since the epoch, UTC"),
     ):
-        if getattr(request, option) is not None:
+        if getattr(request, option, None) is not None:
             raise UsageError(f"--{option} applies to a table; lines {lines} (-o table draws one)")
 
 
@@ -275,12 +275,20 @@ def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callab
     return command
 
 
-def take_options(command: Callable[..., None], names: Sequence[str], arguments: Mapping[str, Any]) -> None:
-    """Gives a command the signature that typer reads: its own arguments, then these options of `StreamRequest`."""
+def take_options(
+    command: Callable[..., None],
+    names: Sequence[str],
+    arguments: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> None:
+    """Gives a command the signature that typer reads: its own arguments, then these options of `StreamRequest`.
+
+    `defaults` of its own; what has none here and is none of `StreamRequest` must be given.
+    """
     known = inspect.signature(StreamRequest).parameters
     hints = {**get_type_hints(StreamRequest, include_extras=True), **arguments}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    defaults = {name: known[name].default for name in arguments if name in known}
+    defaults = {**{name: known[name].default for name in arguments if name in known}, **(defaults or {})}
     nothing = inspect.Parameter.empty
     own = [
         inspect.Parameter(name, kind, annotation=hints[name], default=defaults.get(name, nothing)) for name in arguments
@@ -290,7 +298,22 @@ def take_options(command: Callable[..., None], names: Sequence[str], arguments: 
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}
 
 
-def check_together(request: StreamRequest) -> None:
+class Run(Protocol):
+    """What every command that has a connection, or a recording in its place, can be asked for."""
+
+    env: str | None
+    record: Path | None
+    retries: int | None
+    profile: str | None
+    replay: Path | None
+    speed: float | None
+    once: bool
+    count: int | None
+    output: Format
+    numbers: Literal["number", "string"]
+
+
+def check_run(request: Run) -> None:
     """Options that exclude each other, or that mean nothing without another.
 
     Raises:
@@ -304,6 +327,17 @@ def check_together(request: StreamRequest) -> None:
         raise UsageError("--speed applies to --replay only")
     if request.once and request.count is not None:
         raise UsageError("expected --once or --count, got both")
+    if request.numbers == "string" and request.output in ("table", "csv"):
+        raise UsageError("--numbers string applies to the records of JSON lines only")
+
+
+def check_together(request: StreamRequest) -> None:
+    """As `check_run`, with the options that only streams have.
+
+    Raises:
+        UsageError: names both, so that none is silently ignored.
+    """
+    check_run(request)
     if request.raw:
         for option in ("every", "max_age"):
             if getattr(request, option) is not None:
@@ -313,5 +347,5 @@ def check_together(request: StreamRequest) -> None:
     if request.tail and (request.raw or request.output in ("jsonl", "csv")):
         what = "--raw" if request.raw else request.output
         raise UsageError(f"--tail applies to a table, not to {what}, which has every message anyway")
-    if request.numbers == "string" and (request.raw or request.output in ("table", "csv")):
+    if request.numbers == "string" and request.raw:
         raise UsageError("--numbers string applies to the records of JSON lines only")

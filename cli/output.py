@@ -339,6 +339,16 @@ def is_terminal(descriptor: int) -> bool:
         return False
 
 
+def draws_table(output: str) -> bool:
+    """Whether the option of that name means a table: where it says nothing, on a terminal whose cursor can be moved."""
+    if output == "auto" and is_terminal(STDOUT):
+        from cli import config
+        from cli.terminal import is_dumb
+
+        return not is_dumb(config.environment())
+    return output == "table"
+
+
 def abandon_stdout() -> None:
     """After a closed pipe: whatever Python still holds for stdout goes nowhere, silently."""
     with contextlib.suppress(OSError, ValueError):

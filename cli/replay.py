@@ -18,7 +18,7 @@ Examples:
 """
 
 if TYPE_CHECKING:
-    from venues.recording import Header
+    from venues.recording import Header, RecordedSubscription
 
 # What a recording says itself, and what concerns a connection.
 _NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "retries", "profile"}
@@ -33,7 +33,7 @@ def replay(**given: Any) -> None:
     header = Recording(file).header
     if not header.subscriptions:
         raise RecordingError(f"the recording {file} names no stream")
-    if len(header.subscriptions) > 1:
+    if len(header.subscriptions) > 1 or header.beside:
         _replay_several(file, header, given)
     stream = header.subscriptions[0].stream
     for name, value in given.items():
@@ -50,13 +50,19 @@ def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoRetu
     from cli.output import STDOUT, is_terminal
 
     if given["output"] not in ("auto", "table") or given["raw"] or not is_terminal(STDOUT):
-        streams = ", ".join(one.stream for one in header.subscriptions)
-        one = header.subscriptions[0].stream
+        each = [(venue.venue, one) for venue in header.venues() for one in venue.subscriptions]
+        ambiguous = len({(venue, one.stream) for venue, one in each}) < len(each)
+        names = [_named(one, venue if header.beside else "", ambiguous) for venue, one in each]
+        example = _named(header.subscriptions[0], header.venue, ambiguous)
         raise UsageError(
-            f"{file} is a recording of {streams}; take one of them, e.g. mon {one} {header.venue} --replay {file}, "
+            f"{file} is a recording of {', '.join(names)}; take one of them, e.g. mon {example} --replay {file}, "
             "or play all of them on a terminal"
         )
     run_recorded(file, header.venue, given)
+
+
+def _named(subscription: RecordedSubscription, venue: str, with_symbols: bool) -> str:
+    return " ".join(filter(None, (subscription.stream, venue, *(subscription.symbols if with_symbols else ()))))
 
 
 take_options(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli import config
 from cli.queues import is_of
+from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from venues import history
     from venues.connection import Clock
     from venues.driver import Delivered
-    from venues.recording import Recording
+    from venues.recording import Header, Recording
     from venues.redaction import Redactor
     from venues.simulator import Simulator
     from venues.venue import Now, Settings, Subscription, Venue
@@ -91,11 +92,14 @@ class Source:
         redactor: Redactor,
         recording: Recording | None = None,
         apart: bool = False,
+        first_line: int = 0,
+        beside: Mapping[str, Sequence[Subscription]] | None = None,
     ) -> None:
         """A `recording` is played instead of connecting; `retries` as the option of that name.
 
         `apart`: a line that has ended for good, because the venue refused it say, leaves the others on, and so does a
-        stream that is refused alone.
+        stream that is refused alone. `first_line`: the number of the first line for a tap. `beside`: what is wanted of
+        a recording's other venues, by name.
         """
         self._venue = venue
         self._subscriptions = subscriptions
@@ -106,6 +110,8 @@ class Source:
         self._redactor = redactor
         self._recording = recording
         self._apart = apart
+        self._first_line = first_line
+        self._beside = beside or {}
         self._access: config.Access | None = None
         self._connections: list[Connection] = []
 
@@ -122,7 +128,7 @@ class Source:
         self,
         deliver: Callable[[list[Delivered]], None],
         *,
-        deliver_replayed: Callable[[list[Delivered], Now], Awaitable[None]],
+        deliver_replayed: Callable[[list[Delivered], Now, int], Awaitable[None]],
         speed: float = 1.0,
         tap: Callable[[history.Event], None] | None = None,
     ) -> None:
@@ -133,62 +139,65 @@ class Source:
             MonError: what ended it; with `apart` what ended the first of the lines.
         """
         assert self._access is not None, "open() comes first"
-        settings = self._access.settings
-        subscriptions = self._all_subscriptions()
-        apart = self._apart or (self._recording is not None and len(subscriptions) > 1)
-        drivers = [
-            Driver(
-                line,
-                line.subscriptions,
-                venue=self._venue.name,
-                label=settings.label,
-                retries=self._retries,
-                apart=apart,
-            )
-            for line in self._venue.lines(subscriptions, settings)
-        ]
         if self._recording is None:
+            drivers = self._drivers(self._venue, self._subscriptions, self._access.settings, apart=self._apart)
             await self._connect(drivers, self._access, deliver, tap)
-        else:
-            placeholders: Mapping[str, str] = {name: f"[{name}]" for name in self._venue.secrets}
-            await play(
-                self._recording,
-                drivers,
-                speed=speed,
-                sleep=self._clock.sleep,
-                deliver=self._wanted(deliver_replayed, drivers),
-                tap=tap,
-                secrets=placeholders,
-                apart=self._apart,
-            )
+            return
+        drivers, heard = self._recorded_drivers(self._recording.header)
+        secrets = {name for venue, _ in self.played() for name in self._venue_named(venue).secrets}
 
-    def _all_subscriptions(self) -> Sequence[Subscription]:
-        """A recording is played on the lines that it was made on, also when not all of its streams are wanted."""
-        if self._recording is None:
-            return self._subscriptions
-        wanted = {subscription.stream: subscription for subscription in self._subscriptions}
-        recorded = {subscription.stream: subscription for subscription in self._recording.header.asked_for()}
-        return list({**recorded, **wanted}.values())
+        async def deliver_wanted(items: list[Delivered], now: Now, line: int) -> None:
+            await deliver_replayed([item for item in items if _is_heard(item, heard[line])], now, line)
+            _raise_if_all_refused(drivers, heard)
 
-    def _wanted(
-        self, deliver: Callable[[list[Delivered], Now], Awaitable[None]], drivers: Sequence[Driver]
-    ) -> Callable[[list[Delivered], Now], Awaitable[None]]:
-        """Delivers what is wanted of a recording of more, and ends when all that is wanted was refused."""
-        wanted = [subscription.stream for subscription in self._subscriptions]
-        others = [one.stream for one in self._all_subscriptions() if one.stream not in wanted]
-        if not others:
-            return deliver
+        await play(
+            self._recording,
+            drivers,
+            speed=speed,
+            sleep=self._clock.sleep,
+            deliver=deliver_wanted,
+            tap=tap,
+            secrets={name: f"[{name}]" for name in secrets},
+            apart=self._apart,
+        )
 
-        def is_wanted(item: Delivered) -> bool:
-            return not any(is_of(item, stream) for stream in others) or any(is_of(item, stream) for stream in wanted)
+    def played(self) -> list[tuple[str, list[Subscription]]]:
+        """What is played of a recording: its venues, each with its subscriptions, in the order of their lines."""
+        venues = [] if self._recording is None else self._recording.header.venues()
+        return [(one.venue, _with_wanted(one.asked_for(), self._wanted(one.venue))) for one in venues]
 
-        async def deliver_wanted(items: list[Delivered], now: Now) -> None:
-            await deliver([item for item in items if is_wanted(item)], now)
-            refused = [driver.refused[stream] for driver in drivers for stream in wanted if stream in driver.refused]
-            if len(refused) == len(wanted):
-                raise refused[0]
+    def _wanted(self, venue: str) -> Sequence[Subscription]:
+        return self._subscriptions if venue == self._venue.name else self._beside.get(venue, ())
 
-        return deliver_wanted
+    def _venue_named(self, name: str) -> Venue:
+        return self._venue if name == self._venue.name else venue_named(name)
+
+    def _drivers(
+        self, venue: Venue, subscriptions: Sequence[Subscription], settings: Settings, *, apart: bool
+    ) -> list[Driver]:
+        label, retries = settings.label, self._retries
+        return [
+            Driver(line, line.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart)
+            for line in venue.lines(subscriptions, settings)
+        ]
+
+    def _recorded_drivers(self, header: Header) -> tuple[list[Driver], list[dict[str, bool]]]:
+        """A recording is played on the lines that it was made on, also when not all of its streams are wanted.
+
+        Beside the drivers, for each of them its streams and whether they are wanted.
+        """
+        drivers: list[Driver] = []
+        heard: list[dict[str, bool]] = []
+        for one, (name, subscriptions) in zip(header.venues(), self.played(), strict=True):
+            venue, settings, wanted = self._venue_named(name), one.settings(), self._wanted(name)
+            # A stream that nobody wants now must not end the others when it is refused.
+            apart = self._apart or any(each not in wanted for each in subscriptions)
+            drivers += self._drivers(venue, subscriptions, settings, apart=apart)
+            for line in venue.lines(subscriptions, settings):
+                streams = {each.stream for each in line.subscriptions}
+                asked = {each.stream for each in line.subscriptions if each in wanted}
+                heard.append({stream: stream in asked for stream in streams})
+        return drivers, heard
 
     def leave(self) -> None:
         """Take leave of the venue; a recording is ended by cancelling `run`."""
@@ -197,7 +206,9 @@ class Source:
 
     async def _find(self, embedded: Embedded, say: Callable[[str], None]) -> config.Access:
         if self._recording is not None:
-            return config.Access(self._recording.header.settings(), {}, None)
+            recorded = self._recording.header.of(self._venue.name)
+            assert recorded is not None, "asked for what the recording is of"
+            return config.Access(recorded.settings(), {}, None)
         streams = [subscription.stream for subscription in self._subscriptions]
         return await access_to(self._venue, self._env, self._profile, embedded, say, streams=streams)
 
@@ -220,7 +231,7 @@ class Source:
                 line=number,
                 proxy=access.proxy,
             )
-            for number, driver in enumerate(drivers)
+            for number, driver in enumerate(drivers, start=self._first_line)
         ]
         tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
         try:
@@ -228,6 +239,45 @@ class Source:
         finally:
             self.leave()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _raise_if_all_refused(drivers: Sequence[Driver], heard: Sequence[Mapping[str, bool]]) -> None:
+    if any(driver.refused for driver in drivers):
+        asked = [
+            (driver, stream)
+            for driver, streams in zip(drivers, heard, strict=True)
+            for stream in streams
+            if streams[stream]
+        ]
+        refused = [driver.refused[stream] for driver, stream in asked if stream in driver.refused]
+        if len(refused) == len(asked):
+            raise refused[0]
+
+
+def _with_wanted(recorded: Sequence[Subscription], wanted: Sequence[Subscription]) -> list[Subscription]:
+    """What was recorded, as it is wanted now: with another depth or other topics, say; then what came along unasked."""
+    left = list(wanted)
+    merged = []
+    for one in recorded:
+        several = sum(other.stream == one.stream for other in recorded) > 1
+        fitting = (
+            other
+            for other in left
+            if other.stream == one.stream
+            and (not several or (other.symbols, other.interval) == (one.symbols, one.interval))
+        )
+        found = next(fitting, one)
+        merged.append(found)
+        if found in left:
+            left.remove(found)
+    return [*merged, *left]
+
+
+def _is_heard(item: Delivered, streams: Mapping[str, bool]) -> bool:
+    """Whether what a line gives is wanted; what is of no stream belongs to all that the line has."""
+    if any(is_of(item, stream) for stream, wanted in streams.items() if wanted):
+        return True
+    return any(streams.values()) and not any(is_of(item, stream) for stream in streams)
 
 
 async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:

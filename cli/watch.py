@@ -29,6 +29,7 @@ from cli.output import (
     RawFrame,
     Sink,
     Words,
+    draws_table,
     is_terminal,
 )
 from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
@@ -322,7 +323,7 @@ class Watcher:
         if not self._flush_due:
             self._flush_soon()
 
-    async def _deliver_replayed(self, items: list[Delivered], now: Now) -> None:
+    async def _deliver_replayed(self, items: list[Delivered], now: Now, _line: int) -> None:
         """The queue of a replay leaves nothing out; keys and signals are looked at between two events."""
         while (due := self._stages_due()) is not None and due <= now.mono:
             self._tick_stages(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
@@ -432,14 +433,7 @@ class Watcher:
 
 
 def _as_table(request: StreamRequest) -> bool:
-    if request.raw:
-        return False
-    if request.output == "auto" and is_terminal(STDOUT):
-        from cli import config
-        from cli.terminal import is_dumb
-
-        return not is_dumb(config.environment())
-    return request.output == "table"
+    return not request.raw and draws_table(request.output)
 
 
 def _view_module(request: StreamRequest, stream: str) -> Any:

@@ -152,7 +152,7 @@ def records_of(recording: Path) -> list[Record]:
     ]
     records: list[Record] = []
 
-    async def deliver(items: Sequence[Delivered], now: Now) -> None:
+    async def deliver(items: Sequence[Delivered], now: Now, line: int) -> None:
         records.extend(item for item in items if isinstance(item, Record))
 
     async def at_once(seconds: float) -> None:

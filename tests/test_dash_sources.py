@@ -127,7 +127,7 @@ def run(
             if until(states):
                 source.leave()
 
-        async def never(items: list[Any], now: Any) -> None:
+        async def never(items: list[Any], now: Any, line: int) -> None:
             raise AssertionError
 
         embedded = Embedded()
@@ -201,7 +201,7 @@ def play(file: Path, streams: Sequence[str], *, apart: bool) -> list[Any]:
                     redactor=Redactor(), recording=opened, apart=apart)  # fmt: skip
     came: list[Any] = []
 
-    async def take(items: list[Any], now: Any) -> None:
+    async def take(items: list[Any], now: Any, line: int) -> None:
         came.extend(items)
 
     async def go() -> None:

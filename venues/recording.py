@@ -42,7 +42,8 @@ class RecordedSubscription(Struct, frozen=True, kw_only=True, omit_defaults=True
 class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="recording"):
     """The first line: what was watched, where, with which settings. `env` as in records.
 
-    `source` says where a recording is from that was made by hand, e.g. from a venue's document.
+    `source` says where a recording is from that was made by hand, e.g. from a venue's document. `beside`: the other
+    venues that were watched at the same time; their lines are numbered on after those of this one, in that order.
     """
 
     version: int
@@ -52,6 +53,15 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     values: dict[str, Any] = {}
     subscriptions: list[RecordedSubscription]
     source: str | None = None
+    beside: list[Header] = []
+
+    def venues(self) -> list[Header]:
+        """What was watched at each venue, in the order of their lines."""
+        return [self, *self.beside]
+
+    def of(self, venue: str) -> Header | None:
+        """What was watched at a venue; None where nothing was."""
+        return next((one for one in self.venues() if one.venue == venue), None)
 
     def settings(self) -> Settings:
         """The settings of a venue that plays this recording."""
@@ -86,6 +96,12 @@ def header_for(venue: str, settings: Settings, subscriptions: Sequence[Subscript
     )
 
 
+def with_beside(headers: Sequence[Header]) -> Header:
+    """One header of what was watched at several venues at the same time."""
+    first, *others = headers
+    return structs.replace(first, beside=others)
+
+
 class Recorder:
     """Writes a recording; `write` queues an event, `flush` puts everything queued into the file."""
 
@@ -106,8 +122,7 @@ class Recorder:
         self._raw = raw
         if path.name.endswith(".gz"):
             self._file = gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=5)
-        header = structs.replace(header, url=redactor.text(header.url), values=redactor.value(header.values))
-        self._lines.append(_ENCODER.encode(header))
+        self._lines.append(_ENCODER.encode(_hidden(header, redactor)))
         self.flush()
 
     def write(self, event: history.Event) -> None:
@@ -151,6 +166,15 @@ class Recorder:
                 raise RecordingError(f"cannot write the recording {self._path}: {error.strerror}") from error
             finally:
                 self._raw.close()
+
+
+def _hidden(header: Header, redactor: Redactor) -> Header:
+    return structs.replace(
+        header,
+        url=redactor.text(header.url),
+        values=redactor.value(header.values),
+        beside=[_hidden(one, redactor) for one in header.beside],
+    )
 
 
 class Recording:
@@ -218,7 +242,7 @@ async def play(
     *,
     speed: float,
     sleep: Callable[[float], Awaitable[None]],
-    deliver: Callable[[list[Delivered], Now], Awaitable[None]],
+    deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
     tap: Callable[[history.Event], None] | None = None,
     secrets: Mapping[str, str],
     apart: bool = False,
@@ -226,8 +250,8 @@ async def play(
     """Play a recording through the drivers of its lines.
 
     `speed` is a factor, infinite for as fast as possible. `deliver` is awaited: a recording can wait for its reader,
-    so nothing is left out; it gets the recorded time too. `secrets` are placeholders. `apart`: a line that ended leaves
-    the others on.
+    so nothing is left out; it gets the recorded time and the number of the line too. `secrets` are placeholders.
+    `apart`: a line that ended leaves the others on.
 
     Raises:
         DamagedRecording: after everything before the damage was delivered.
@@ -251,7 +275,7 @@ async def play(
         elif isinstance(event, history.Requested):
             _step(openings[event.line], HttpResponse(event.status, event.body.encode()))
         else:
-            await deliver(_applied(event, driver), Now(event.mono, event.at))
+            await deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
         driver.take()
         if driver.ended is not None and driver not in ended:
             ended.append(driver)

@@ -33,7 +33,7 @@ def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dic
         ValueError: not exactly one of size, mid, bid, ask and quote, or a figure out of its range.
     """
     for name, value in (("src", src), ("sym", sym)):
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or not _is_unicode(value):
             raise ValueError(f"expected a text as {name}, got {_what(value)}")
     said = [kind for kind in KINDS if given[kind] is not None]
     if len(said) != 1:
@@ -45,7 +45,12 @@ def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dic
     figure = _figure(value, kind)
     if kind == "size" and not -_ONE <= figure <= _ONE:
         raise ValueError(f"expected a size from -1 to 1, got {shown(value)}")
-    return {kind: figure}
+    return {kind: figure if figure else abs(figure)}  # -0.0, of -1 * 0.0 say, is nothing
+
+
+def _is_unicode(text: str) -> bool:
+    """Halves of characters (surrogates) can be in a Python text, but not be written."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _bid_and_ask(value: object) -> list[Decimal]:
@@ -103,7 +108,7 @@ def message(topic: object, data: object) -> tuple[Any, bytes]:
         raise ValueError("expected a text as topic, got an empty one")
     plain = _plain(data, "data", 0)
     try:
-        frame = _ENCODER.encode({"type": topic, "data": plain})
+        frame = _ENCODER.encode({"type": text_of(topic), "data": plain})
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise ValueError(f"expected data that JSON can carry: {error}") from None
     if len(frame) > LONGEST_MESSAGE:
@@ -115,7 +120,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str(value)
+        return text_of(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
@@ -129,9 +134,9 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if isinstance(value, Decimal):
         return _decimal(value, where)
     if isinstance(value, datetime | date | time):
-        return value.isoformat()
+        return value.isoformat() if value == value else None  # NaT of pandas is no time
     if type(value).__name__ in ("datetime64", "timedelta64"):
-        return str(value)
+        return str(value) if value == value else None
     if callable(getattr(value, "tolist", None)):
         listed = value.tolist()
         if isinstance(listed, list | bool | int | float | str) or listed is None:
@@ -151,7 +156,7 @@ def _decimal(value: Decimal, where: str) -> Decimal | None:
 def _key(key: object, where: str) -> str:
     """A key as JSON has it, from what Python's own json takes."""
     if isinstance(key, str):
-        return str(key)
+        return text_of(key)
     if key is None or isinstance(key, bool):
         return {None: "null", True: "true", False: "false"}[key]
     if callable(getattr(key, "item", None)) and getattr(key, "shape", None) == ():
@@ -159,6 +164,11 @@ def _key(key: object, where: str) -> str:
     if isinstance(key, int | float | Decimal):
         return str(key)
     raise TypeError(f"expected texts as the keys of {shown_path(where)}, got {type(key).__name__}")
+
+
+def text_of(value: object) -> str:
+    """A text as itself: of what is more than a text, such as numpy's or a member of an enumeration, its value."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def shown_path(where: str) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.bot.market import Candles
-    from venues.driver import Delivered
+    from venues.driver import Delivered, Driver
+    from venues.recording import Header
 
 MOST_LINE = 16 * 2**20
 YIELD_EVERY = 500  # lines or events, so that somebody can stop it
@@ -246,33 +247,11 @@ class _Mixed(MonError):
 
 
 async def _play(path: Path, taken: _Taken) -> None:
-    from venues.driver import Driver
-
     recording = Recording(path)
-    header = recording.header
-    if header.venue not in VENUES:
-        raise RecordingError(
-            f"expected a recording of a venue ({', '.join(VENUES)}), got one of {header.venue}: {path}"
-        )
-    venue = venue_named(header.venue)
-    asked = [
-        Subscription(s.stream, s.symbols, depth=s.depth, interval=s.interval, options=s.options)
-        for s in header.subscriptions
-    ]
-    along = (
-        [s for s in asked if venue.streams[s.stream].unasked] if all(s.stream in venue.streams for s in asked) else []
-    )
-    if along and venue.streams.get("trades") is not None and venue.streams["trades"].unasked:
-        asked = [Subscription("trades", symbols) for symbols in dict.fromkeys(s.symbols for s in along)]
-    taken.envs.add(header.env)
-    drivers = [
-        Driver(line, line.subscriptions, venue=venue.name, label="replay")
-        for line in venue.lines(asked, header.settings())
-    ]
-
+    drivers = [driver for header in recording.header.venues() for driver in _drivers(path, header, taken)]
     delivered = 0
 
-    async def deliver(items: list[Delivered], now: Now) -> None:
+    async def deliver(items: list[Delivered], _now: Now, _line: int) -> None:
         nonlocal delivered
         delivered += 1
         if delivered % YIELD_EVERY == 0:
@@ -293,7 +272,7 @@ async def _play(path: Path, taken: _Taken) -> None:
             speed=float("inf"),
             sleep=sleep,
             deliver=deliver,
-            secrets={name: f"[{name}]" for name in venue.secrets},
+            secrets={name: f"[{name}]" for one in recording.header.venues() for name in venue_named(one.venue).secrets},
         )
     except _Mixed as mixed:
         raise SetupError(f"{path}: {mixed}") from None
@@ -301,6 +280,26 @@ async def _play(path: Path, taken: _Taken) -> None:
         raise
     except MonError:
         return  # how the recorded line ended is no trouble of this run
+
+
+def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
+    from venues.driver import Driver
+
+    if header.venue not in VENUES:
+        raise RecordingError(
+            f"expected a recording of a venue ({', '.join(VENUES)}), got one of {header.venue}: {path}"
+        )
+    venue, asked = venue_named(header.venue), header.asked_for()
+    along = (
+        [s for s in asked if venue.streams[s.stream].unasked] if all(s.stream in venue.streams for s in asked) else []
+    )
+    if along and venue.streams.get("trades") is not None and venue.streams["trades"].unasked:
+        asked = [Subscription("trades", symbols) for symbols in dict.fromkeys(s.symbols for s in along)]
+    taken.envs.add(header.env)
+    return [
+        Driver(line, line.subscriptions, venue=venue.name, label="replay")
+        for line in venue.lines(asked, header.settings())
+    ]
 
 
 # --- lines ---------------------------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@ import gc
 import itertools
 import logging
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
 from cli import cells
 from cli.bot import history
 from cli.bot.faults import script_traceback
+from cli.bot.inlet import Inlet
 from cli.bot.jobs import Job, Jobs
 from cli.bot.lag import Lag
 from cli.bot.link import module_for
@@ -23,16 +25,16 @@ from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, Voice, redirected
+from cli.bot.speech import LogLines, ScriptOutput, Voice, redirected
 from cli.bot.standing import Standings
 from cli.ending import Ending
 from cli.errors import OK, NoDataError
-from cli.source import Embedded, Source
+from cli.source import Embedded
 from cli.statuses import in_words
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
 from venues.records import Candle, Quote, Record, Signal, Status, Trade
-from venues.venue import BadFrame, Notice, Now, Subscription
+from venues.venue import BadFrame, Notice, Now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
 
 MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits for the script
+ONCE_TIMEOUT_MS = 30_000
 PATIENCE = 2.0  # seconds for a callback that runs when we end
 FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
 LAST_WORDS_WITHIN = 0.5  # seconds after Ctrl-C or TERM
@@ -61,6 +64,7 @@ class Host:
         follower: Follower | None = None,
     ) -> None:
         """`follower` hears of signals and prices too, in the event loop, in order."""
+        request.check_record()
         self._request = request
         self._words = words
         self._redactor = redactor
@@ -72,11 +76,14 @@ class Host:
         self._outlet = Outlet(request, redactor, self._clock)
         self._jobs = Jobs(keep_all=self._recording is not None, on_room=self._on_room)
         self._standings = Standings(self._markets)
+        self._inlet = Inlet(
+            request, self._recording, self._clock if self._pace is None else self._pace, redactor, self._standings
+        )
         self._embedded = Embedded()
-        self._sources: list[tuple[int, Source]] = []
         self.candles: dict[MarketName, Candles] = {}
         self._server: Any = None
         self._emitted = itertools.count(1)
+        self._has_emitted = False
         self._bad_frames = 0
         self._data_seen = False
         self._sizes_told: set[str] = set()
@@ -136,10 +143,11 @@ class Host:
         planned = self._plan(bot)
         self._runner.bot = bot
         self._make_candles(bot, planned)
-        await self._open_sources(planned)
+        self._runner.labels = await self._inlet.open(planned, self._embedded, self._voice.say) or self._labels()
         await self._unless_stopped(self._fill())
         if self._ending.stopping.is_set():
             return
+        self._inlet.record()
         try:
             if self._follower is not None:
                 await self._follower.open(self._embedded, self._voice, self._ending.end)
@@ -169,6 +177,12 @@ class Host:
                 self._voice.say(remark)
         if self._request.history and not bot.levels():
             raise UsageError(f"--history is for candles, and {bot.name} has no candle_update_…")
+        for option in ("record", "timeout", "max_age"):
+            if not planned and getattr(self._request, option) is not None:
+                raise UsageError(
+                    f"--{option.replace('_', '-')} is for market data, and {bot.name} gets none: "
+                    "it has no callback for a market"
+                )
         return planned
 
     def _make_candles(self, bot: Bot, planned: Sequence[Plan]) -> None:
@@ -181,46 +195,11 @@ class Host:
         self._runner.candles = self.candles
         self._runner.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
 
-    async def _open_sources(self, planned: Sequence[Plan]) -> None:
-        """One source a socket, so that each status is of a known one; of a recording one for all of it."""
-        labels: dict[str, str | None] = {}
-        for plan in planned:
-            for subscriptions in self._groups(plan):
-                source = Source(
-                    plan.venue,
-                    subscriptions,
-                    env=self._request.env,
-                    profile=self._request.profile,
-                    retries=self._request.retries,
-                    clock=self._clock if self._pace is None else self._pace,
-                    redactor=self._redactor,
-                    recording=self._recording,
-                )
-                number = len(self._sources)
-                settings = await source.open(self._embedded, self._voice.say)
-                labels[plan.venue.name] = settings.label
-                self._sources.append((number, source))
-                for subscription in subscriptions:
-                    symbols = subscription.symbols
-                    symbol = symbols[0] if len(symbols) == 1 else None
-                    self._standings.expect(number, subscription.stream, symbol)
-        if not planned and self._recording is None and self._request.env is not None:
-            labels = {market.venue: self._request.env for market in self._markets}
-        self._runner.labels = labels
-
-    def _groups(self, plan: Plan) -> list[Sequence[Subscription]]:
-        from venues.venue import Settings
-
-        if self._recording is None:
-            return [line.subscriptions for line in plan.venue.lines(plan.subscriptions, Settings(url=""))]
-        asked = [
-            Subscription(s.stream, s.symbols, depth=s.depth, interval=s.interval, options=s.options)
-            for s in self._recording.header.subscriptions
-        ]
-        wanted = {subscription.stream for subscription in plan.subscriptions}
-        if wanted <= {subscription.stream for subscription in asked}:
-            return [asked]
-        return [plan.subscriptions]
+    def _labels(self) -> dict[str, str | None]:
+        """Of markets of which no stream is opened."""
+        if self._recording is not None or self._request.env is None:
+            return {}
+        return {market.venue: self._request.env for market in self._markets}
 
     async def _fill(self) -> None:
         label = next((label for label in self._runner.labels.values() if label is not None), None)
@@ -250,11 +229,18 @@ class Host:
         return token
 
     def _set_timers(self) -> None:
+        timeout = self._request.timeout or (ONCE_TIMEOUT_MS if self._request.once and self._inlet else None)
+        if timeout is not None:
+            self._loop.call_later(timeout / 1000, self._on_timeout, timeout)
         if self._request.duration is not None:
             self._loop.call_later(self._request.duration / 1000, self._on_duration)
 
+    def _on_timeout(self, timeout: int) -> None:
+        if not self._data_seen:
+            self._ending.end(NoDataError(f"no market data came within {cells.duration(timeout)}"))
+
     def _on_duration(self) -> None:
-        if self._data_seen or not self._sources:
+        if self._data_seen or not self._inlet:
             self._ending.stop(OK)
         else:
             self._ending.end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
@@ -275,14 +261,13 @@ class Host:
             now = self._clock.now()
             self._jobs.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
         self._begun.set()
-        streams = asyncio.create_task(self._run_sources())
+        streams = asyncio.create_task(self._run_inlet())
         stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
             await asyncio.wait((streams, stopping), return_when=asyncio.FIRST_COMPLETED)
             ended_by_itself = not self._ending.stopping.is_set()
-            for _, source in self._sources:
-                source.leave()
-            if self._recording is not None or not self._sources:
+            self._inlet.leave()
+            if self._recording is not None or not self._inlet:
                 streams.cancel()
             (result,) = await asyncio.gather(streams, return_exceptions=True)
             if ended_by_itself and isinstance(result, BaseException):
@@ -291,39 +276,19 @@ class Host:
             streams.cancel()
             stopping.cancel()
 
-    async def _run_sources(self) -> None:
-        if not self._sources:
-            if self._recording is None:
-                await asyncio.Event().wait()  # webhooks are all that it does
-            return
-        tasks = [asyncio.create_task(self._run_source(number, source)) for number, source in self._sources]
-        try:
-            await asyncio.gather(*tasks)  # the first that ends for good ends all
-        finally:
-            for _, source in self._sources:
-                source.leave()
-            if self._recording is not None:
-                for task in tasks:
-                    task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def _run_inlet(self) -> None:
+        await self._inlet.run(self._on_item, after_replayed=self._wait_for_room, on_trouble=self._ending.end)
 
-    async def _run_source(self, number: int, source: Source) -> None:
-        def deliver(items: list[Delivered]) -> None:
-            now = self._clock.now()
-            self._deliver(number, items, now)
-
-        async def deliver_replayed(items: list[Delivered], now: Now) -> None:
-            self._deliver(number, items, now)
-            self._pipelined += len(items)
-            if self._pipelined >= 64:
-                self._pipelined = 0
-                await asyncio.sleep(0)
-                if len(self._jobs) > MOST_PIPELINED:
-                    self._room.clear()
-                    self._jobs.want_room(MOST_PIPELINED // 2)
-                    await self._room.wait()
-
-        await source.run(deliver, deliver_replayed=deliver_replayed, speed=self._request.speed or 1.0)
+    async def _wait_for_room(self, played: int) -> None:
+        """A recording waits for the script."""
+        self._pipelined += played
+        if self._pipelined >= 64:
+            self._pipelined = 0
+            await asyncio.sleep(0)
+            if len(self._jobs) > MOST_PIPELINED:
+                self._room.clear()
+                self._jobs.want_room(MOST_PIPELINED // 2)
+                await self._room.wait()
 
     async def _close(self) -> None:
         """What came before the end is still done, unless somebody does not want to wait."""
@@ -335,6 +300,8 @@ class Host:
         await self._wait_for(self._runner_ended, until_signal, patience)
         if not self._runner_ended.is_set() and self._runner.running is not None:
             self._voice.say(f"{self._runner.running.name} has not returned: it is left behind")
+        if self._request.once and not self._has_emitted and not self._ending.stopping.is_set():
+            self._ending.problem = self._ending.problem or NoDataError("it ended before the bot emitted anything")
         if self._server is not None:
             await self._server.close()
         await asyncio.sleep(0)  # what the script's thread has said so far
@@ -346,6 +313,7 @@ class Host:
             hurried = self._ending.hurried
             await self._wait_for(self._ending.output_ended, until_signal, LAST_WORDS_WITHIN if hurried else None)
         until_signal.cancel()
+        self._inlet.close()
         if self._voice.faults():
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
@@ -386,19 +354,18 @@ class Host:
 
     # --- what comes in
 
-    def _deliver(self, number: int, items: list[Delivered], now: Now) -> None:
-        for item in items:
-            kind = item.__class__
-            if kind is Trade or kind is Quote or kind is Candle:
-                self._on_data(item, now)
-            elif isinstance(item, Status):
-                self._on_status(number, item, now)
-            elif isinstance(item, Notice):
-                self._voice.say(item.text)
-            elif isinstance(item, BadFrame):
-                self._bad_frames += 1
-                so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-                self._voice.seldom("bad frame", f"bad frame{so_far}: {item.reason}")
+    def _on_item(self, line: int, item: Delivered, now: Now, *, by_age: bool) -> None:
+        kind = item.__class__
+        if kind is Trade or kind is Quote or kind is Candle:
+            self._on_data(item, now)
+        elif isinstance(item, Status):
+            self._on_status(line, item, now, by_age=by_age)
+        elif isinstance(item, Notice):
+            self._voice.say(item.text)
+        elif isinstance(item, BadFrame):
+            self._bad_frames += 1
+            so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
+            self._voice.seldom("bad frame", f"bad frame{so_far}: {item.reason}")
 
     def _on_data(self, record: Any, now: Now) -> None:
         market = MarketName(record.venue, record.symbol)
@@ -427,14 +394,14 @@ class Host:
         elif record.__class__ is Trade:
             follower.trade(record)
 
-    def _on_status(self, number: int, status: Status, now: Now) -> None:
+    def _on_status(self, number: int, status: Status, now: Now, *, by_age: bool) -> None:
         if status.reason is not None:
             from msgspec import structs
 
             status = structs.replace(status, reason=self._redactor.text(status.reason))
         told = self._standings.changed(number, status)
         inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
-        told = told._replace(inline=inline and not self._outlet.as_table)
+        told = told._replace(inline=inline and not self._outlet.as_table, by_age=by_age)
         if self._recording is None:
             self._runner.down.update(told.down)
             self._runner.down.difference_update(told.live)
@@ -494,8 +461,10 @@ class Host:
     def _emit(self, record: Record) -> None:
         """In the script's thread, or one that it has started."""
         self._outlet.put(record)
+        self._has_emitted = self._has_emitted or not isinstance(record, Status)
         number = next(self._emitted)
-        beyond = self._request.count is not None and number > self._request.count  # nobody sees it
+        wanted = 1 if self._request.once else self._request.count
+        beyond = wanted is not None and number > wanted  # nobody sees it
         if self._follower is not None and isinstance(record, Signal) and not beyond:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._follower.signal, record)
@@ -514,7 +483,10 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
     """
 
     async def run() -> int:
-        return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
+        try:
+            return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
+        finally:
+            sys.stdout = ScriptOutput(lambda line: None)  # what threads still print while Python ends is no data
 
     try:
         import numpy  # noqa: F401

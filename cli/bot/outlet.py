@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
 
 
+TOKEN_FOR = 10.0  # seconds in the footer
+
+
 class _Row(Signal, frozen=True, kw_only=True, tag="row"):
     """The columns of csv: those of signals and of messages."""
 
@@ -35,10 +39,11 @@ class Outlet:
         self._request = request
         self._redactor = redactor
         self._clock = clock
-        self.as_table = request.output == "table" or (request.output == "auto" and is_terminal(STDOUT))
+        self.as_table = request.as_table()
         self._table: Any = None
         self._rate: Any = None
         self._token: str | None = None
+        self._later: str | None = None  # the latest words while the token is shown
         self._output: Output | None = None
 
     def open(
@@ -55,7 +60,7 @@ class Outlet:
         """
         self._token = token
         queue: Queue = LatestEvents() if self.as_table else EventQueue()
-        limit = Limit(count=self._request.count, once=False, ends_with_snapshot=False)
+        limit = Limit(count=self._request.count, once=self._request.once, ends_with_snapshot=False)
         self._output = Output(queue, self._sink(label, markets, feed), limit, on_end)
         self._output.start()
 
@@ -95,13 +100,30 @@ class Outlet:
             if key == "q":
                 stop(OK)
             elif key == "t" and self._token is not None:
-                self._table.notice(f"token: {self._token}")  # what was printed is behind the table
+                self._show_token(self._token)
             else:
                 self._table.press(key)
 
-        footer(self._table.notice)
+        footer(self._notice)
         stack.callback(footer, None)
         take_terminal(stack, self._table, on_key, stop)
+
+    def _show_token(self, token: str) -> None:
+        """What was printed is behind the table; long enough to be copied, however much is said meanwhile."""
+        self._later = ""
+        self._table.notice(f"token: {token}")
+        asyncio.get_running_loop().call_later(TOKEN_FOR, self._go_on)
+
+    def _notice(self, text: str) -> None:
+        if self._later is None:
+            self._table.notice(text)
+        else:
+            self._later = text
+
+    def _go_on(self) -> None:
+        latest, self._later = self._later, None
+        if latest:
+            self._table.notice(latest)
 
     def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
         from cli.bot.view import view
@@ -110,7 +132,12 @@ class Outlet:
         from cli.terminal import look_for
 
         self._rate = Rate()
-        look = look_for(None, None, to_terminal=on_terminal, epoch_ms=lambda: self._clock.now().epoch_ms)
+        look = look_for(
+            self._request.palette,
+            self._request.tz,
+            to_terminal=on_terminal,
+            epoch_ms=lambda: self._clock.now().epoch_ms,
+        )
         stream = Stream(self._request.file.name, "event", Signal, "")
         title = Title("bot", label, markets, stream, partial=False)
         keys = [("t", "token")] if self._token is not None else []

@@ -46,6 +46,10 @@ class Plan:
     finer: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
+    def streams(self) -> set[str]:
+        """The streams that the bot needs."""
+        return {subscription.stream for subscription in self.subscriptions}
+
 
 def market_named(text: str) -> MarketName:
     """A market from `VENUE:SYMBOL`.
@@ -78,7 +82,15 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
         by_venue.setdefault(market.venue, []).append(market.symbol)
     if not any(name in bot.callbacks for name in CALLBACKS if name != "on_start"):
         return []
-    return [_plan(bot, venue_named(name), symbols, recorded) for name, symbols in by_venue.items()]
+    headers = {name: None if recorded is None else recorded.of(name) for name in by_venue}
+    return [_plan(bot, venue_named(name), symbols, headers[name]) for name, symbols in by_venue.items()]
+
+
+def played_for(plan: Plan, header: Header) -> list[Subscription]:
+    """What is played of a recording: what it was made of, or what came along with that unasked."""
+    recorded = header.of(plan.venue.name)
+    asked = [] if recorded is None else recorded.asked_for()
+    return asked if plan.streams() <= {subscription.stream for subscription in asked} else plan.subscriptions
 
 
 def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -> Plan:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cli.bot.plan import MarketName
+from cli.output import draws_table
 from venues import venue_named
 from venues.errors import UsageError
 from venues.recording import Recording
@@ -32,18 +33,38 @@ class BotRequest:
     env: str | None = None
     profile: str | None = None
     retries: int | None = None
+    record: Path | None = None
     replay: Path | None = None
     speed: float | None = None
     listen: tuple[str, int] | None = None
     relay: str | None = None
     strategy: str | None = None
     output: Format = "auto"
+    once: bool = False
     count: int | None = None
     duration: int | None = None
-    numbers: str = "number"
+    timeout: int | None = None
+    max_age: int | None = None
+    numbers: Literal["number", "string"] = "number"
     status: str = "inline"
+    palette: str | None = None
+    tz: str | None = None
     quiet: bool = False
     verbose: bool = False
+
+    def as_table(self) -> bool:
+        """Whether what the bot emits is drawn."""
+        return draws_table(self.output)
+
+    def check_record(self) -> None:
+        """A recording is begun anew, so it must be no file that is read.
+
+        Raises:
+            UsageError: it is one.
+        """
+        for read in (self.file, *self.history):
+            if self.record is not None and self.record.exists() and read.exists() and self.record.samefile(read):
+                raise UsageError(f"--record {self.record} would take the place of a file that is read; take another")
 
 
 class PeekedRecording(Recording):
@@ -69,10 +90,14 @@ def markets_of(request: BotRequest, recording: Recording | None) -> list[MarketN
     """
     if recording is None:
         return request.markets
-    header = recording.header
-    venue_named(header.venue)
-    symbols = dict.fromkeys(symbol for subscription in header.subscriptions for symbol in subscription.symbols)
-    recorded = [MarketName(header.venue, symbol) for symbol in symbols]
+    recorded = list(
+        dict.fromkeys(
+            MarketName(venue_named(header.venue).name, symbol)
+            for header in recording.header.venues()
+            for subscription in header.subscriptions
+            for symbol in subscription.symbols
+        )
+    )
     for market in request.markets:
         if market not in recorded:
             raise UsageError(

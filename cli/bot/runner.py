@@ -39,6 +39,7 @@ class Told(NamedTuple):
     live: Sequence[MarketName] = ()
     markets: Sequence[MarketName] = ()  # all that it is about
     inline: bool = False  # it belongs into what the bot emits
+    by_age: bool = False  # it is the user's own limit: nothing was missed
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Runner(threading.Thread):
         """
         checked = emit.signal_figures(src, sym, figures)
         size = checked.get("size")
-        market = MarketName(str(src), str(sym))
+        market = MarketName(emit.text_of(src), emit.text_of(sym))
         self._put(
             Signal(
                 venue=market.venue,
@@ -144,7 +145,7 @@ class Runner(threading.Thread):
                 env=self._label(None if self._market is None else self._market.venue),
                 time=self._time,
                 received=self.epoch_ns() // 1_000_000,
-                topic=str(topic),
+                topic=emit.text_of(topic),
                 data=plain,
                 extra=self._marks([self._market]),
             )
@@ -224,7 +225,7 @@ class Runner(threading.Thread):
             if told.inline:
                 self._put(status)
         for market in told.markets:
-            if status.stream != self.candles_from.get(market.venue):
+            if told.by_age or status.stream != self.candles_from.get(market.venue):
                 continue
             candles = self.candles[market]
             if status.state in ("stale", "reconnecting", "closed") or (status.state == "live" and status.reason):
@@ -242,7 +243,8 @@ class Runner(threading.Thread):
             self.logger.warning("%s is %s%s; %s", market, told.status.state, reason, until)
         for market in told.live:
             away = "" if told.status.down_ms is None else f" after {told.status.down_ms / 1000:.1f} s"
-            self.logger.warning("%s is live again%s; trades in between may be missing", market, away)
+            missed = "" if told.by_age else "; trades in between may be missing"
+            self.logger.warning("%s is live again%s%s", market, away, missed)
 
     def _call(self, name: str, market: MarketName | None, venue_time: int | None, *arguments: Any) -> None:
         assert self.bot is not None

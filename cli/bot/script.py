@@ -131,7 +131,8 @@ def _compiled(path: Path, source: bytes) -> tuple[ast.Module, types.CodeType]:
     try:
         return ast.parse(source, str(path)), compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
-        words = f"{path}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+        where = f"{path}" if error.lineno is None else f"{path}, line {error.lineno}"
+        words = f"{where}: {type(error).__name__}: {error.msg}"
         text = (error.text or "").rstrip()
         if text:
             words += f"\n  {text.lstrip()}"
@@ -151,7 +152,9 @@ def _run(path: Path, call: Callable[[], Any], line: int | None = None) -> Any:
         file, number = (path, line) if at is None else at
         where = f"{file}, line {number}" if number is not None else f"{file}"
         text = f"{where}: {type(error).__name__}: {error}".rstrip(": ")
-        if isinstance(error, ModuleNotFoundError):
+        if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == MODULE:
+            text += f"\nmon has of it: from {MODULE} import Link, http, logger"
+        elif isinstance(error, ModuleNotFoundError):
             text += f"\ninstall {error.name} where mon is installed; it comes from the script's own imports"
         elif at is not None:
             text += f"\n{script_traceback(error)}"

@@ -265,11 +265,9 @@ async def _posted(request: web.Request) -> Any:
 
 
 def _form(body: bytes) -> dict[str, str] | None:
-    """A form; None where it is JSON all the same, which curl -d calls a form unless told otherwise."""
-    if body.lstrip()[:1] in (b"{", b"["):
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            msgspec.json.decode(body)
-            return None
+    """A form; None where it must be JSON all the same, which curl -d calls a form unless told otherwise."""
+    if body.lstrip()[:1] in (b"{", b"[") or b"=" not in body:
+        return None
     try:
         return dict(parse_qsl(body.decode().strip(), keep_blank_values=True, errors="strict"))
     except ValueError:

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from cli.output import Words
     from venues.redaction import Redactor
 
+MOST_WAITING = 500  # words that wait to be said before the script waits
+ROOM_WITHIN = 1.0  # seconds that it waits
 MOST_KEPT = 50  # texts that are said again when the table is gone
 
 
 class Voice:
-    """Says things in order; may be called from any thread."""
+    """Says things in order; made in the event loop's thread, and called from any."""
 
     def __init__(self, words: Words, redactor: Redactor, loop: asyncio.AbstractEventLoop) -> None:
         self._words = words
         self._redactor = redactor
         self._loop = loop
+        self._loop_thread = threading.get_ident()
+        self._room = threading.Semaphore(MOST_WAITING)  # a script that prints without end must leave us room to end
         self._notice: Callable[[str], None] | None = None
         self._kept: deque[str] = deque(maxlen=MOST_KEPT)
         self._seldom = Seldom(self._say)
@@ -83,8 +87,15 @@ class Voice:
                 self._say_count(key)
 
     def _soon(self, call: Callable[..., Any], *arguments: Any) -> None:
+        waits = threading.get_ident() != self._loop_thread and self._room.acquire(timeout=ROOM_WITHIN)
+
+        def say() -> None:
+            if waits:
+                self._room.release()
+            call(*arguments)
+
         with contextlib.suppress(RuntimeError):  # the loop is gone, and so is whoever listened
-            self._loop.call_soon_threadsafe(call, *arguments)
+            self._loop.call_soon_threadsafe(say)
 
     def _say(self, text: str) -> None:
         text = self._redactor.text(text)

@@ -31,8 +31,11 @@ class Standings:
         self._states[line, stream, symbol] = "connecting"
 
     def changed(self, line: int, status: Status) -> Told:
-        """What a status means for the markets it is about."""
+        """What a status means for the markets it is about; of a whole stream it overrules those of its markets."""
         key = (line, status.stream, status.symbol)
+        overruled = {other for other in self._states if status.symbol is None and other[:2] == key[:2]} - {key}
+        for other in overruled:
+            del self._states[other]
         self._states[key] = status.state
         inline = self._gates.setdefault(key, StatusGate()).passes(status)
         about = [m for m in self._markets if m.venue == status.venue and status.symbol in (None, m.symbol)]
@@ -41,6 +44,7 @@ class Standings:
         for market in about:
             troubles = self._troubles[market]
             was_down = bool(troubles)
+            troubles -= overruled
             if status.state in _TROUBLE:
                 troubles.add(key)
             elif status.state == "live":

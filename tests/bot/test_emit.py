@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import json
 import math
 from decimal import Decimal
@@ -40,6 +41,10 @@ def test_signals(given: dict[str, object], expected: dict[str, Any]) -> None:
     assert figures(**given) == expected
 
 
+def test_nothing_has_no_sign() -> None:
+    assert str(figures(size=-0.0)["size"]) == "0.0"
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -60,6 +65,7 @@ def test_signals(given: dict[str, object], expected: dict[str, Any]) -> None:
         ({"quote": "12"}, "a number as quote"),
         ({"size": 1, "src": ""}, 'a text as src, got ""'),
         ({"size": 1, "sym": None}, "a text as sym, got None"),
+        ({"size": 1, "src": "a\ud800"}, "a text as src, got"),
     ],
 )
 def test_what_is_no_signal(given: dict[str, object], words: str) -> None:
@@ -97,6 +103,17 @@ def test_data_becomes_plain_json() -> None:
     assert b'"c":[true,null,1.10]' in frame
     data["a"] = 2
     assert plain["a"] == 1.5
+
+
+def test_what_is_more_than_a_text_and_what_is_no_time() -> None:
+    class Side(str, enum.Enum):  # noqa: UP042  as scripts write it
+        LONG = "long"
+
+    nothing = [pd.NaT, np.datetime64("NaT")]
+    plain, frame = message(np.str_("t"), [Side.LONG, {Side.LONG: np.str_("x")}, *nothing])
+    assert plain == ["long", {"long": "x"}, None, None]
+    assert frame == b'{"type":"t","data":["long",{"long":"x"},null,null]}'
+    assert message(Side.LONG, None)[1] == b'{"type":"long","data":null}'
 
 
 def test_without_data() -> None:

@@ -9,21 +9,18 @@ import math
 import os
 import re
 import signal
-import threading
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from cli.bot import host, lag
-from cli.bot.plan import market_named
 from cli.bot.request import BotRequest
 from cli.bot.speech import LogLines
-from cli.errors import INTERRUPTED, exit_code
 from cli.output import Words
+from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import (
     BEGIN,
     MINUTE,
@@ -38,10 +35,9 @@ from tests.bot.recordings import (
     walk,
     write,
 )
-from venues.errors import MonError, SetupError, UsageError
+from venues.errors import SetupError, UsageError
 from venues.redaction import Redactor
 
-HEAD = "from profitview import Link, http, logger\n"
 # The document's example, inside the class that it belongs to.
 RSI = """
 import talib
@@ -53,50 +49,6 @@ class Signals(Link):
         if rsi > 70:
             self.signal(src, sym, size=-0.5)
 """
-
-
-class Ran(NamedTuple):
-    """How a run ended."""
-
-    code: int
-    records: list[dict[str, Any]]
-    said: str
-    problem: MonError | None
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [record for record in self.records if record["type"] == kind]
-
-
-Runs = Callable[..., Ran]
-
-
-@pytest.fixture
-def runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Runs:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(source: str, *markets: str, **options: Any) -> Ran:
-        path = tmp_path / "bot.py"
-        path.write_text(source, encoding="utf-8")
-        options.setdefault("output", "jsonl")
-        if "replay" in options:
-            options.setdefault("speed", math.inf)
-        request = BotRequest(path, [market_named(text) for text in markets], **options)
-        problem: MonError | None = None
-        code = 0
-        try:
-            code = asyncio.run(host.Host(request, Words(quiet=request.quiet), Redactor()).run())
-        except MonError as error:
-            problem, code = error, exit_code(error)
-        for thread in threading.enumerate():
-            if thread.name == "bot" and code != INTERRUPTED:
-                thread.join(10)
-                assert not thread.is_alive()
-        out, err = capfd.readouterr()
-        lines = out.splitlines()
-        return Ran(code, [json.loads(line) for line in lines] if options["output"] == "jsonl" else [], err, problem)
-
-    return run
 
 
 def quotes_and_trades(path: Path) -> Path:

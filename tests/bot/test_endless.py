@@ -1,0 +1,40 @@
+"""A script that says more than can be told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from cli.bot import speech
+from cli.output import Words
+from venues.redaction import Redactor
+
+
+def test_who_says_more_than_can_be_told_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    waiting: list[int] = []
+    monkeypatch.setattr(speech, "MOST_WAITING", 5)
+    monkeypatch.setattr(speech, "ROOM_WITHIN", 60.0)
+
+    async def test() -> None:
+        voice = speech.Voice(Words(), Redactor(), asyncio.get_running_loop())
+        monkeypatch.setattr(voice, "_error", lambda text, short: (said.append(text), waiting.append(asked - len(said))))
+        asked = 0
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def talk() -> None:
+            nonlocal asked
+            for number in range(100):
+                asked += 1
+                voice.error(str(number))
+            loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=talk).start()
+        await done.wait()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+    assert said == [str(number) for number in range(100)]
+    assert max(waiting) <= 6
