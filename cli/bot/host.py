@@ -8,7 +8,6 @@ import gc
 import itertools
 import logging
 import secrets
-import sys
 from typing import TYPE_CHECKING, Any
 
 from cli import cells
@@ -25,7 +24,7 @@ from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, ScriptOutput, Voice, redirected
+from cli.bot.speech import LogLines, Voice, redirected
 from cli.bot.standing import Standings
 from cli.ending import Ending
 from cli.errors import OK, NoDataError
@@ -481,18 +480,11 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
     Raises:
         MonError: whatever ended it that was not asked for.
     """
-
-    async def run() -> int:
-        try:
-            return await Host(request, words, redactor, follower=_follower(request, redactor)).run()
-        finally:
-            sys.stdout = ScriptOutput(lambda line: None)  # what threads still print while Python ends is no data
-
     try:
         import numpy  # noqa: F401
     except ImportError:
         raise SetupError("mon bot needs numpy: install mon with its extra, mon[bots]") from None
-    return asyncio.run(run())
+    return asyncio.run(Host(request, words, redactor, follower=_follower(request, redactor)).run())
 
 
 def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:

@@ -217,7 +217,10 @@ def _beside_a_table(put: Callable[[str], None], real: Any) -> Any:
 
 @contextlib.contextmanager
 def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
-    """Until it ends, what the script prints goes to `put` line by line, and it has nothing to read."""
+    """Until it ends, what the script prints goes to `put` line by line, and it has nothing to read.
+
+    Afterwards what its threads still print goes nowhere: stdout is for data, up to the end of the process.
+    """
     before = (sys.stdin, sys.stdout, sys.stderr)
     outputs = [_beside_a_table(put, real) if table else ScriptOutput(put) for real in before[1:]]
     with open("/dev/null", encoding="utf-8") as nothing:
@@ -227,4 +230,5 @@ def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
         finally:
             for output in outputs:
                 output.rest()
-            sys.stdin, sys.stdout, sys.stderr = before
+            sys.stdin, sys.stderr = before[0], before[2]
+            sys.stdout = ScriptOutput(lambda line: None)

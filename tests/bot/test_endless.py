@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+from pathlib import Path
 
 import pytest
 
 from cli.bot import speech
 from cli.output import Words
+from tests.bot.conftest import HEAD
+from tests.command import environment, mon
 from venues.redaction import Redactor
 
 
@@ -38,3 +42,24 @@ def test_who_says_more_than_can_be_told_waits(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(asyncio.wait_for(test(), 20))
     assert said == [str(number) for number in range(100)]
     assert max(waiting) <= 6
+
+
+ENDLESS = HEAD + (
+    "import atexit, threading\n"
+    "def endless():\n"
+    "  while True: print('x')\n"
+    "atexit.register(lambda: print('the end'))\n"
+    "class Signals(Link):\n"
+    "  def on_start(self):\n"
+    "    threading.Thread(target=endless).start()\n"
+    "    self.publish('t', 1)\n"
+)
+
+
+def test_a_script_that_prints_without_end_is_ended_and_never_gets_into_the_data(tmp_path: Path) -> None:
+    script = tmp_path / "bot.py"
+    script.write_text(ENDLESS, encoding="utf-8")
+    ran = mon("bot", "run", str(script), "--count", "1", env=environment(tmp_path))
+    assert ran.returncode == 0
+    assert [json.loads(line)["topic"] for line in ran.stdout.splitlines()] == ["t"]
+    assert "[bot] x" in ran.stderr
