@@ -119,8 +119,8 @@ class Connection:
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
 
-    `left_in_order` is true once a connection has ended with everything written and both close frames there, because of
-    `leave`, or because the venue saw no more use for it and said so as normal (code 1000).
+    `left_in_order` is true once a connection has ended with everything written and both close frames there, after
+    `leave`, or with the venue's saying that this is normal (code 1000).
     """
 
     def __init__(
