@@ -357,6 +357,13 @@ def pressed(table: Table, *keys: str) -> list[str]:
     return [line.plain.rstrip() for line in table.frame(80, 24)]
 
 
+def test_a_key_that_does_nothing_keeps_nothing_new_off_the_screen() -> None:
+    table = table_of("balance", [status("balance", "live"), balance("BTC", "1")], look_of())
+    table.frame(80, 24)
+    table.write([balance("BTC", "2")])
+    assert pressed(table, "x")[3].split()[:2] == ["BTC", "2"]
+
+
 def test_freezing_keeps_what_is_shown_while_the_stream_goes_on() -> None:
     clock = Clock()
     table = table_of("balance", [status("balance", "live"), balance("BTC", "1"), *full("balance", 1)], look_of(clock))
