@@ -121,7 +121,7 @@ class DashWatcher(Watcher):
 
     _shown: Any = None  # the dashboard, once it is there
     _told: Status | None = None  # the status that was said last
-    _together: Mapping[str, Sequence[str]] = {}  # the streams that came to a state with what is delivered now
+    _together: Mapping[Any, Sequence[str]] = {}  # the streams to which the same happens in what is delivered now
 
     def _make_queue(self) -> Queue:
         return QueuePerStream([subscription.stream for subscription in self._subscriptions])
@@ -154,10 +154,10 @@ class DashWatcher(Watcher):
             self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
 
     def _deliver(self, items: list[Delivered]) -> None:
-        together: dict[str, list[str]] = {}
+        together: dict[Any, list[str]] = {}
         for item in items:
             if isinstance(item, Status):
-                together.setdefault(item.state, []).append(item.stream)
+                together.setdefault((item.state, item.reason), []).append(item.stream)
         self._together = together
         super()._deliver(items)
 
@@ -169,7 +169,7 @@ class DashWatcher(Watcher):
         if status.state == "live" and status.down_ms is None:
             return True  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
-            streams = self._together.get(status.state, [status.stream])
+            streams = self._together.get((status.state, status.reason), [status.stream])
             all_streams = len(streams) == len(self._subscriptions)
             said = structs.replace(status, stream=self._venue.name if all_streams else ", ".join(streams), symbol=None)
             if said == self._told:

@@ -329,9 +329,14 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     watcher._deliver([status("orders", "live", reason="partial: changes since 14:02")])
     watcher._deliver([status("book", "stale", reason="gap")])
     watcher._deliver([status("positions", "closed", reason="not of this account")])
+    watcher._deliver([status("orders", "closed", reason="no permission"), status("book", "closed", reason="no market")])
+    watcher._deliver([status(one.stream, "reconnecting", reason="gone", attempt=1) for one in subscriptions])
     assert said == [
         "orders, positions: lost; trying again in 0.9 s (try 1)",
         "balance, margin: no permission; this is final",
         "book is stale: gap",
         "positions: not of this account; this is final",
+        "orders: no permission; this is final",
+        "book: no market; this is final",
+        "b2trader: gone; trying again in 0.0 s (try 1)",
     ]
