@@ -93,6 +93,11 @@ def test_an_id_gives_up_cells_before_a_symbol_does_and_is_not_another_one_then(w
     assert [line.rstrip() for line in laid_out(columns, width)] == shown
 
 
+def test_an_id_gives_up_cells_first_also_where_it_is_the_shorter_one() -> None:
+    columns = [id_column("order", ["1234567890"], keep=6), text_column("symbol", ["SPOT_BTC_USDT"], keep=3)]
+    assert laid_out(columns, 23) == ["order     symbol       ", "123…7890  SPOT_BTC_USDT"]
+
+
 def test_ids_that_cannot_be_cut_in_the_middle_are_cut_like_words() -> None:
     assert [Look().cut_middle("1234567", width) for width in (7, 6, 5, 4)] == ["1234567", "12…567", "12…67", "123…"]
     assert Look(unicode=False).cut_middle("1234567890", 8) == "12...890"

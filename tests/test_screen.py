@@ -203,7 +203,17 @@ def test_an_order_that_may_be_of_any_symbol_says_of_which() -> None:
     items = [status("orders", "live"), *LIVE["orders"]]
     of_one, of_any = (table_of("orders", items, look_of(), symbols=names) for names in (["SPOT_BTC_USDT"], []))
     assert of_one.frame(40, 12)[2].plain.split() == ["side", "price", "size", "status"]
-    assert of_any.frame(40, 12)[2].plain.split() == ["symbol", "side", "price", "size"]
+    for width in (40, 33):
+        assert of_any.frame(width, 12)[2].plain.split() == ["symbol", "side", "price", "size"]
+
+
+def test_a_last_price_without_its_symbol_is_not_shown() -> None:
+    long = structs.replace(LIVE["ticker"][0], symbol="spot.btc_usdt", last=Decimal("123456789012.345"))
+    table = table_of("ticker", [status("ticker", "live"), long], look_of())
+    assert [line.plain.split() for line in table.frame(24, 12)[2:4]] == [
+        ["symbol", "last"],
+        ["spot.btc_usdt", "####"],
+    ]
 
 
 def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None:
