@@ -39,11 +39,11 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     check_together(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscriptions = panes_asked_for(request, recording)
-    check_terminal(request)
+    check_terminal(request, subscriptions)
     return asyncio.run(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
 
 
-def check_terminal(request: StreamRequest) -> None:
+def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
     """A dashboard is for people.
 
     Raises:
@@ -53,14 +53,15 @@ def check_terminal(request: StreamRequest) -> None:
     from cli.terminal import is_dumb
 
     if not is_terminal(STDOUT):
-        raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request)}")
+        raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request, subscriptions)}")
     if is_dumb(config.environment()):
-        raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request)}")
+        raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request, subscriptions)}")
 
 
-def _for_scripts(request: StreamRequest) -> str:
-    what = " ".join([request.venue, *request.names()])
-    return f"for lines take the streams one by one, e.g. mon orders {what} or mon balance {what} (see mon venues)"
+def _for_scripts(request: StreamRequest, subscriptions: Sequence[Subscription]) -> str:
+    replay = () if request.replay is None else ("--replay", str(request.replay))
+    commands = [" ".join(["mon", one.stream, request.venue, *one.symbols, *replay]) for one in subscriptions[:2]]
+    return f"for lines take the streams one by one, e.g. {' or '.join(commands)} (see mon venues)"
 
 
 def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, list[Subscription]]:
