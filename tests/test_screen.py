@@ -367,6 +367,11 @@ def pressed(table: Table, *keys: str) -> list[str]:
     return [line.plain.rstrip() for line in table.frame(80, 24)]
 
 
+def test_what_stays_says_of_which_zone_its_times_are() -> None:
+    table = table_of("book", LIVE_BOOK, look_of(tz=timezone(timedelta(hours=-5))))
+    assert table.last(80, 20)[0].plain == "nexus  SIM  as of 18:29:02  SPOT_BTC_USDT  book  UTC-05:00"
+
+
 def test_a_key_that_does_nothing_keeps_nothing_new_off_the_screen() -> None:
     table = table_of("balance", [status("balance", "live"), balance("BTC", "1")], look_of())
     table.frame(80, 24)
