@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from cli import cells
 from cli.grid import Column
-from cli.rows import SetView, gain_column, in_currency, number_column, side_column, text_column, total_words, values
+from cli.rows import (
+    SetView,
+    gain_column,
+    id_column,
+    in_currency,
+    number_column,
+    side_column,
+    text_column,
+    total_words,
+    values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +48,7 @@ def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
         gain_column(look, in_currency("pnl", rows), values(rows, "realized_pnl"), keep=11),
         number_column("notional", values(rows, "notional"), keep=2),
         text_column("reason", values(rows, "reason"), keep=3),
-        text_column("position", values(rows, "position_id"), keep=1),
+        id_column("position", values(rows, "position_id"), keep=1),
         Column("closed", ages, keep=7, name="closed", key=attrgetter("closed"), descending=True, ages=True),
     ]
 

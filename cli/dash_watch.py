@@ -39,11 +39,11 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     check_together(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscriptions = panes_asked_for(request, recording)
-    check_terminal(request)
+    check_terminal(request, subscriptions)
     return asyncio.run(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
 
 
-def check_terminal(request: StreamRequest) -> None:
+def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
     """A dashboard is for people.
 
     Raises:
@@ -53,14 +53,15 @@ def check_terminal(request: StreamRequest) -> None:
     from cli.terminal import is_dumb
 
     if not is_terminal(STDOUT):
-        raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request)}")
+        raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request, subscriptions)}")
     if is_dumb(config.environment()):
-        raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request)}")
+        raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request, subscriptions)}")
 
 
-def _for_scripts(request: StreamRequest) -> str:
-    what = " ".join([request.venue, *request.names()])
-    return f"for lines take the streams one by one, e.g. mon orders {what} or mon balance {what} (see mon venues)"
+def _for_scripts(request: StreamRequest, subscriptions: Sequence[Subscription]) -> str:
+    replay = () if request.replay is None else ("--replay", str(request.replay))
+    commands = [" ".join(["mon", one.stream, request.venue, *one.symbols, *replay]) for one in subscriptions[:2]]
+    return f"for lines take the streams one by one, e.g. {' or '.join(commands)} (see mon venues)"
 
 
 def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, list[Subscription]]:
@@ -121,7 +122,7 @@ class DashWatcher(Watcher):
 
     _shown: Any = None  # the dashboard, once it is there
     _told: Status | None = None  # the status that was said last
-    _together: Mapping[str, Sequence[str]] = {}  # the streams that came to a state with what is delivered now
+    _together: Mapping[Any, Sequence[str]] = {}  # the streams to which the same happens in what is delivered now
 
     def _make_queue(self) -> Queue:
         return QueuePerStream([subscription.stream for subscription in self._subscriptions])
@@ -154,10 +155,10 @@ class DashWatcher(Watcher):
             self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
 
     def _deliver(self, items: list[Delivered]) -> None:
-        together: dict[str, list[str]] = {}
+        together: dict[Any, list[str]] = {}
         for item in items:
             if isinstance(item, Status):
-                together.setdefault(item.state, []).append(item.stream)
+                together.setdefault((item.state, item.reason), []).append(item.stream)
         self._together = together
         super()._deliver(items)
 
@@ -169,7 +170,7 @@ class DashWatcher(Watcher):
         if status.state == "live" and status.down_ms is None:
             return True  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
-            streams = self._together.get(status.state, [status.stream])
+            streams = self._together.get((status.state, status.reason), [status.stream])
             all_streams = len(streams) == len(self._subscriptions)
             said = structs.replace(status, stream=self._venue.name if all_streams else ", ".join(streams), symbol=None)
             if said == self._told:

@@ -116,8 +116,7 @@ class Dashboard(Table):
         if hidden:
             words = f"{hidden} more {'pane' if hidden == 1 else 'panes'}: Tab"
             parts.append(Part(9, Text(words, look.style("warn")), Text(f"+{hidden}: Tab", look.style("warn"))))
-        if not ended:
-            parts += figure_parts(*self._figures(), look)
+        parts += figure_parts(*(("", "") if ended else self._figures()), look)
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.rows import EventView, number_column, side_column, text_column, time_column, values
+from cli.rows import EventView, id_column, number_column, side_column, text_column, time_column, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,6 @@ def columns(fills: Sequence[Fill], look: Look) -> list[Column]:
         side_column(look, values(fills, "side")),
         number_column("price", values(fills, "price"), keep=9),
         number_column("size", values(fills, "size"), keep=8),
-        text_column("order", values(fills, "order_id"), keep=2),
-        text_column("fill", values(fills, "fill_id"), keep=1),
+        id_column("order", values(fills, "order_id"), keep=2),
+        id_column("fill", values(fills, "fill_id"), keep=1),
     ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GAP = 2
-SHORT_TEXT = 8  # cells to which a text shrinks where else no figure would fit
+SHORT_TEXT = 8  # cells to which an id shrinks, and any text where else no figure would fit
 PLAIN = Look()
 
 
@@ -34,6 +34,7 @@ class Column:
     styles: list[str] = field(default_factory=list)
     is_text: bool = False  # may be cut with an ellipsis, to `shortest` cells
     shortest: int = 12
+    is_id: bool = False  # a text that gives up cells before the others, in its middle, since many begin alike
     is_figure: bool = False  # what the row is about, as prices and sizes are and times are not
     name: str = ""  # what it is known by where it can be sorted by
     key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
@@ -52,11 +53,10 @@ def lay_out(columns: list[Column], width: int, look: Look = PLAIN) -> list[Text]
     widths = _shrunk([column.width() for column in columns], columns, width)
     count = max((len(column.cells) for column in columns), default=0)
     title = look.style("title")
-    lines = [
-        _line([_fit(c.title, w, c, look, is_text=True) for c, w in zip(columns, widths, strict=True)], [title] * 99)
-    ]
+    titles = [_aligned(look.cut(c.title, w), w, c) for c, w in zip(columns, widths, strict=True)]
+    lines = [_line(titles, [title] * 99)]
     for row in range(count):
-        cells = [_fit(c.cells[row], w, c, look, is_text=c.is_text) for c, w in zip(columns, widths, strict=True)]
+        cells = [_aligned(_cut(c.cells[row], w, c, look), w, c) for c, w in zip(columns, widths, strict=True)]
         styles = [c.styles[row] if row < len(c.styles) else "" for c in columns]
         lines.append(_line(cells, styles))
     return lines
@@ -121,7 +121,7 @@ def _least(column: Column) -> int:
 
 def _shrunk(widths: list[int], columns: list[Column], width: int) -> list[int]:
     excess = _needed(widths) - width
-    for index in sorted(range(len(widths)), key=lambda at: -widths[at]):
+    for index in sorted(range(len(widths)), key=lambda at: (not columns[at].is_id, -widths[at])):
         if excess <= 0:
             break
         if columns[index].is_text or len(columns) == 1:
@@ -135,13 +135,16 @@ def _needed(widths: list[int]) -> int:
     return sum(widths) + GAP * max(0, len(widths) - 1)
 
 
-def _fit(text: str, width: int, column: Column, look: Look, *, is_text: bool) -> str:
-    length = cell_len(text)
-    if length > width:
-        if not is_text:
-            return "#" * width
-        return look.cut(text, width)
-    padding = " " * (width - length)
+def _cut(text: str, width: int, column: Column, look: Look) -> str:
+    if cell_len(text) <= width:
+        return text
+    if not column.is_text:
+        return "#" * width
+    return look.cut_middle(text, width) if column.is_id else look.cut(text, width)
+
+
+def _aligned(text: str, width: int, column: Column) -> str:
+    padding = " " * (width - cell_len(text))
     return text + padding if column.align == "left" else padding + text
 
 

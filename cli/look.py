@@ -142,6 +142,14 @@ class Look:
             dots = dots[:1]
         return (set_cell_size(text, max(0, width - len(dots))).rstrip() + dots)[: max(width, 0)]
 
+    def cut_middle(self, text: str, width: int) -> str:
+        """An id, cut to a width: those of one minute may begin alike, those of one account end alike."""
+        dots = self.text("…")
+        room = width - len(dots)
+        if len(text) <= width or room < 4 or not text.isascii():
+            return self.cut(text, width)
+        return text[: room // 2] + dots + text[room // 2 - room :]
+
     def clock(self, epoch_ms: int | None, *, millis: bool = True) -> str:
         """A time of day in the wanted zone; a dash for an absent one."""
         return cells.clock(epoch_ms, millis=millis, tz=self.tz)

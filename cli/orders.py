@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cli.rows import (
     SetView,
     age_column,
+    id_column,
     number_column,
     side_column,
     text_column,
@@ -35,7 +36,7 @@ def columns(orders: Sequence[Order], look: Look) -> list[Column]:
     if look.any_symbol:
         symbol.keep, symbol.shortest = 10, 10
     made = [
-        text_column("order", values(orders, "order_id"), keep=6),
+        id_column("order", values(orders, "order_id"), keep=6),
         symbol,
         side_column(look, values(orders, "side")),
         text_column("type", values(orders, "order_type"), keep=2),

@@ -264,8 +264,7 @@ class Pane:
             Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
-        if not ended:
-            parts += self._measured()
+        parts += figure_parts("", "", look) if ended else self._measured()
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _state(self) -> tuple[Text, Text]:

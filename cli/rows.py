@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cli import cells
-from cli.grid import Column, fit_line, lay_out
+from cli.grid import SHORT_TEXT, Column, fit_line, lay_out
 from cli.queues import key_of
 from cli.steady import Held
 from venues.numbers import add
@@ -375,6 +375,13 @@ def text_column(title: str, texts: Sequence[str | None], *, keep: int = 1, style
     shown = [cells.ABSENT if text is None else cells.harmless(text, 60) for text in texts]
     column = Column(title, shown, align="left", keep=keep, styles=list(styles), is_text=True)
     return _sortable(column, texts, descending=False)
+
+
+def id_column(title: str, ids: Sequence[str | None], *, keep: int = 1) -> Column:
+    """Ids, which are there to tell rows apart: where there is little room they are short before words are."""
+    column = text_column(title, ids, keep=keep)
+    column.is_id, column.shortest = True, SHORT_TEXT
+    return column
 
 
 def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:

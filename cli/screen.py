@@ -143,7 +143,7 @@ class Table:
     # --- keys
 
     def _on_key(self, key: str) -> None:
-        self._dirty = True
+        was_dirty, self._dirty = self._dirty, True
         if key == "redraw":
             self._painter.forget()
         elif self._helping:
@@ -156,7 +156,7 @@ class Table:
             else:
                 self._pane.freeze()
         else:
-            self._dirty = self._pane.view.press(key)
+            self._dirty = self._pane.view.press(key) or was_dirty
 
     def _keys(self) -> list[tuple[str, str]]:
         return [*KEYS[:2], ("space", "go on" if self._pane.is_frozen else "freeze"), *self._pane.view.keys]

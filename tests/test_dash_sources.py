@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from cli.asked import asked_for
 from cli.dash import PANES, run_recorded, venues_with_panes
-from cli.dash_watch import DashWatcher, panes_asked_for
+from cli.dash_watch import DashWatcher, check_terminal, panes_asked_for
 from cli.errors import USAGE
 from cli.options import StreamRequest
 from cli.output import Words
@@ -68,7 +69,9 @@ def test_a_symbol_of_the_wrong_form() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nexus", "SPOT_BTC_USDT"], "stdout is none; for lines take the streams one by one, e.g. mon orders nexus"),
+        (["nexus", "SPOT_BTC_USDT"], "stdout is none; for lines take the streams one by one, e.g. mon book nexus SPOT"),
+        (["b2trader", "spot.btc_usdt"], "e.g. mon book b2trader spot.btc_usdt or mon orders b2trader (see mon venues)"),
+        (["b2trader"], "e.g. mon orders b2trader or mon positions b2trader (see mon venues)"),
         (["nowhere"], "expected a venue"),
         (["nexus", "SPOT_BTC_USDT", "--speed", "2"], "--speed applies to --replay only"),
     ],
@@ -253,10 +256,14 @@ def test_one_stream_of_a_socket_of_which_another_was_refused(tmp_path: Path) -> 
         play(file, ["margin"], apart=False)
 
 
-def test_the_panes_of_a_recording(tmp_path: Path) -> None:
+def test_the_panes_of_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.dash_watch.is_terminal", lambda _: False)
     file = recording(tmp_path / "r.jsonl", second_ends=False)
     _, subscriptions = panes_asked_for(request("nexus", replay=file), Recording(file))
     assert [(one.stream, one.symbols) for one in subscriptions] == [("trades", HERE), ("orders", ("SPOT_ETH_USDT",))]
+    advice = f"mon trades nexus SPOT_BTC_USDT --replay {file} or mon orders nexus SPOT_ETH_USDT --replay {file} "
+    with pytest.raises(UsageError, match=re.escape(advice)):
+        check_terminal(request("nexus", replay=file), subscriptions)
     with pytest.raises(UsageError, match="is a recording of nexus, not of b2trader"):
         panes_asked_for(request("b2trader", replay=file), Recording(file))
     with pytest.raises(UsageError, match="is a recording of SPOT_BTC_USDT"):
@@ -329,9 +336,14 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     watcher._deliver([status("orders", "live", reason="partial: changes since 14:02")])
     watcher._deliver([status("book", "stale", reason="gap")])
     watcher._deliver([status("positions", "closed", reason="not of this account")])
+    watcher._deliver([status("orders", "closed", reason="no permission"), status("book", "closed", reason="no market")])
+    watcher._deliver([status(one.stream, "reconnecting", reason="gone", attempt=1) for one in subscriptions])
     assert said == [
         "orders, positions: lost; trying again in 0.9 s (try 1)",
         "balance, margin: no permission; this is final",
         "book is stale: gap",
         "positions: not of this account; this is final",
+        "orders: no permission; this is final",
+        "book: no market; this is final",
+        "b2trader: gone; trying again in 0.0 s (try 1)",
     ]

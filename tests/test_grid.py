@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from rich.cells import cell_len
 
 from cli import cells
 from cli.grid import Column, lay_out
+from cli.look import Look
+from cli.rows import id_column, text_column
 
 LONG = "123456789012345678.123456789012345678"
 USDT = "USDT" + " " * 17 + "1500.25" + " " * 16
@@ -71,3 +74,40 @@ def test_a_name_gives_up_cells_before_the_figure_does() -> None:
     ]
     assert laid_out(columns, 16) == ["symbol      size", "SPOT_BT…  0.0477"]
     assert laid_out(columns, 15) == ["symbol     size", "SPOT_BTC…  ####"]
+
+
+ORDERS = ["01JVSQ8WFA3QZ6AQTKYPXVXDWA", "01JVSQ8WFA3QZ6AQTKYPXVXDWB"]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (41, ["order                       symbol", f"{ORDERS[0]}  spot.btc_usdt", f"{ORDERS[1]}  spot.btc_usdt"]),
+        (23, ["order     symbol", "01J…XDWA  spot.btc_usdt", "01J…XDWB  spot.btc_usdt"]),
+        (22, ["order     symbol", "01J…XDWA  spot.btc_us…", "01J…XDWB  spot.btc_us…"]),
+        (21, ["symbol", "spot.btc_usdt", "spot.btc_usdt"]),
+    ],
+)
+def test_an_id_gives_up_cells_before_a_symbol_does_and_is_not_another_one_then(width: int, shown: list[str]) -> None:
+    columns = [id_column("order", ORDERS, keep=6), text_column("symbol", ["spot.btc_usdt"] * 2, keep=10)]
+    assert [line.rstrip() for line in laid_out(columns, width)] == shown
+
+
+def test_an_id_gives_up_cells_first_also_where_it_is_the_shorter_one() -> None:
+    columns = [id_column("order", ["1234567890"], keep=6), text_column("symbol", ["SPOT_BTC_USDT"], keep=3)]
+    assert laid_out(columns, 23) == ["order     symbol       ", "123…7890  SPOT_BTC_USDT"]
+
+
+def test_ids_that_cannot_be_cut_in_the_middle_are_cut_like_words() -> None:
+    assert [Look().cut_middle("1234567", width) for width in (7, 6, 5, 4)] == ["1234567", "12…567", "12…67", "123…"]
+    assert Look(unicode=False).cut_middle("1234567890", 8) == "12...890"
+    assert Look().cut_middle("漢字漢字漢字", 8) == "漢字漢…"
+
+
+def test_what_follows_a_cut_text_of_wide_characters_stays_in_its_column() -> None:
+    columns = [
+        Column("symbol", ["漢字漢字漢字漢字", "SPOT_BTC_USDT"], align="left", keep=9, is_text=True),
+        Column("size", ["1", "2"], keep=9, is_figure=True),
+    ]
+    head, *rows = laid_out(columns, 18)
+    assert {cell_len(line) for line in (head, *rows)} == {18}

@@ -203,7 +203,17 @@ def test_an_order_that_may_be_of_any_symbol_says_of_which() -> None:
     items = [status("orders", "live"), *LIVE["orders"]]
     of_one, of_any = (table_of("orders", items, look_of(), symbols=names) for names in (["SPOT_BTC_USDT"], []))
     assert of_one.frame(40, 12)[2].plain.split() == ["side", "price", "size", "status"]
-    assert of_any.frame(40, 12)[2].plain.split() == ["symbol", "side", "price", "size"]
+    for width in (40, 33):
+        assert of_any.frame(width, 12)[2].plain.split() == ["symbol", "side", "price", "size"]
+
+
+def test_a_last_price_without_its_symbol_is_not_shown() -> None:
+    long = structs.replace(LIVE["ticker"][0], symbol="spot.btc_usdt", last=Decimal("123456789012.345"))
+    table = table_of("ticker", [status("ticker", "live"), long], look_of())
+    assert [line.plain.split() for line in table.frame(24, 12)[2:4]] == [
+        ["symbol", "last"],
+        ["spot.btc_usdt", "####"],
+    ]
 
 
 def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None:
@@ -355,6 +365,18 @@ def pressed(table: Table, *keys: str) -> list[str]:
         table.press(key)
     table.idle()
     return [line.plain.rstrip() for line in table.frame(80, 24)]
+
+
+def test_what_stays_says_of_which_zone_its_times_are() -> None:
+    table = table_of("book", LIVE_BOOK, look_of(tz=timezone(timedelta(hours=-5))))
+    assert table.last(80, 20)[0].plain == "nexus  SIM  as of 18:29:02  SPOT_BTC_USDT  book  UTC-05:00"
+
+
+def test_a_key_that_does_nothing_keeps_nothing_new_off_the_screen() -> None:
+    table = table_of("balance", [status("balance", "live"), balance("BTC", "1")], look_of())
+    table.frame(80, 24)
+    table.write([balance("BTC", "2")])
+    assert pressed(table, "x")[3].split()[:2] == ["BTC", "2"]
 
 
 def test_freezing_keeps_what_is_shown_while_the_stream_goes_on() -> None:
