@@ -162,7 +162,7 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: Any, words: Any) -> int:
-    message = _hidden(error.format_message()).replace(": Value error, ", ": ")  # so says the library that Typer asks
+    message = _hidden(_with_what_came(error)).replace(": Value error, ", ": ")
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(message + "\n")
@@ -170,6 +170,20 @@ def _usage_error(error: Any, words: Any) -> int:
     hint = f"\ntry: {context.command_path} --help" if context is not None else ""
     words.error(message + hint)
     return int(error.exit_code)
+
+
+def _with_what_came(error: Any) -> str:
+    """The library that Typer asks about numbers says only what it expected."""
+    message: str = error.format_message()
+    problems: list[Any] = getattr(error.__cause__, "errors", list)()
+    if not problems or not problems[0]["msg"].startswith("Input should be "):
+        return message
+    from venues.decoding import excerpt
+
+    expected = problems[0]["msg"].removeprefix("Input should be ").partition(",")[0]
+    kind = "" if expected.startswith("a ") else "a number "
+    came = excerpt(str(problems[0]["input"]), 60)
+    return message.replace(problems[0]["msg"], f'expected {kind}{expected}, got "{came}"')
 
 
 def _last_words(error: Exception, *, verbose: bool) -> str:

@@ -174,6 +174,11 @@ def test_no_key_names_what_to_do(clean: dict[str, str]) -> None:
         (("book", "nexus", SYMBOL, "--raw", "-o", "table"), "--raw"),
         (("book", "nexus", SYMBOL, "--raw", "--every", "1s"), "--raw"),
         (("book", "nexus", SYMBOL, "-o", "xml"), "'-o': 'xml' is not one of 'auto', 'table', 'jsonl', 'csv'"),
+        (
+            ("book", "nexus", SYMBOL, "--depth", "0"),
+            "'--depth': expected a number greater than or equal to 1, got \"0\"",
+        ),
+        (("book", "nexus", SYMBOL, "--count", "many"), "'--count': expected a valid integer, got \"many\""),
         (("schema", "books"), '"books"'),
         (("sim", "--fault", "fire"), "fire"),
         (("sim", "--fault", "gap:soon"), "gap"),
