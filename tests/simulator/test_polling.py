@@ -13,10 +13,12 @@ import pytest
 from aiohttp import WSMsgType
 from aiohttp.test_utils import make_mocked_request
 
-from venues.simulator import Simulator
+from venues.simulator import Simulator, link, polling
+from venues.simulator.endpoint import Heartbeat
 from venues.simulator.polling import MOST_UNTAKEN, PolledSocket
 
 PATIENCE = 10.0
+USUAL = Heartbeat()
 
 
 class Poller:
@@ -40,9 +42,10 @@ class Poller:
         return opened
 
 
-def run(test: Callable[[Poller], Awaitable[None]]) -> None:
+def run(test: Callable[[Poller], Awaitable[None]], heartbeat: Heartbeat = USUAL) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE), Simulator(rate=0) as simulator, aiohttp.ClientSession() as http:
+        served = Simulator(rate=0, heartbeat=heartbeat)
+        async with asyncio.timeout(PATIENCE), served as simulator, aiohttp.ClientSession() as http:
             await test(Poller(http, simulator))
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -78,6 +81,21 @@ def test_a_client_that_leaves_is_known_no_more() -> None:
         assert answer == (400, f'"Invalid session {opened["sid"]}"')
 
     run(test)
+
+
+def test_a_client_that_vanishes_is_known_no_more_however_much_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "MOST_UNTAKEN", 10)
+    for patience in ("_FINISHING_SECONDS", "_CLOSING_SECONDS"):
+        monkeypatch.setattr(link, patience, 0.05)
+
+    async def test(poller: Poller) -> None:
+        opened = await poller.begin()
+        assert await poller.ask("POST", b"40") == (200, "ok")  # and never polls again
+        while (answer := await poller.ask("POST", b"4/other,"))[0] == 200:
+            pass
+        assert answer == (400, f'"Invalid session {opened["sid"]}"')
+
+    run(test, Heartbeat(0.1, 0.1))
 
 
 @pytest.mark.parametrize(
