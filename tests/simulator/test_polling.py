@@ -154,6 +154,19 @@ def test_a_websocket_that_does_not_go_through_with_it_changes_nothing() -> None:
     run(test)
 
 
+def test_a_websocket_that_is_never_gone_on_with_does_not_outlive_the_client() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        query = {**poller._query, "transport": "websocket"}
+        async with poller._http.ws_connect(poller._url, params=query) as websocket:
+            waiting = asyncio.create_task(poller.ask())
+            assert await poller.ask("POST", b"1") == (200, "ok")
+            assert await waiting == (200, "1")
+            assert (await websocket.receive()).type is WSMsgType.CLOSED
+
+    run(test)
+
+
 def test_a_poll_ends_when_the_client_goes_on_with_a_websocket() -> None:
     async def test(poller: Poller) -> None:
         await poller.begin()
@@ -166,7 +179,9 @@ def test_a_poll_ends_when_the_client_goes_on_with_a_websocket() -> None:
             assert await poller.ask("POST", b"40") == (200, "ok")  # answered on the WebSocket
             await websocket.send_str("5")
             assert (await websocket.receive_str()).startswith('40{"sid":')
-            assert await poller.ask() == (400, '"this client has gone on with a WebSocket"')
+            for transport in ("polling", "websocket"):
+                answer = await poller.ask(transport=transport)
+                assert answer == (400, '"this client has gone on with a WebSocket"')
 
     run(test)
 
