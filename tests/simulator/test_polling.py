@@ -6,11 +6,11 @@ import asyncio
 import io
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.test_utils import make_mocked_request
 
 from venues.simulator import Simulator, link, polling
@@ -195,5 +195,49 @@ def test_what_waits_for_a_poll_is_bounded_and_bytes_are_base64() -> None:
         assert not too_much.done()
         assert (await socket.poll(request)).body == b"bAP8=\x1e" + b"4" * MOST_UNTAKEN
         await too_much
+
+    asyncio.run(test())
+
+
+def test_what_waits_for_a_poll_goes_out_first_on_the_websocket_that_is_gone_on_with() -> None:
+    class WebSocket:
+        sent: ClassVar[list[tuple[bytes, WSMsgType]]] = []
+
+        async def send_frame(self, data: bytes, kind: WSMsgType) -> None:
+            self.sent.append((data, kind))
+            if len(self.sent) == 1:
+                await socket.send_frame(b"4c", WSMsgType.TEXT)  # meanwhile
+
+        async def receive(self) -> WSMessage:
+            await socket.send_frame(b"4d", WSMsgType.TEXT)
+            return WSMessage(WSMsgType.CLOSED, None, None)
+
+    socket, websocket = PolledSocket(), WebSocket()
+    frames = [(b"4a", WSMsgType.TEXT), (b"\x00\xff", WSMsgType.BINARY)]
+
+    async def test() -> None:
+        for frame in frames:
+            await socket.send_frame(*frame)
+        await socket._go_on_with(cast("web.WebSocketResponse", websocket), None)
+        assert await socket.receive() == WSMessage(WSMsgType.CLOSED, None, None)
+
+    asyncio.run(test())
+    assert websocket.sent == [*frames, (b"4c", WSMsgType.TEXT), (b"4d", WSMsgType.TEXT)]
+
+
+def test_a_post_is_answered_once_all_of_it_was_read() -> None:
+    class Post:
+        async def read(self) -> bytes:
+            return b"4a\x1e4b"
+
+    async def test() -> None:
+        socket = PolledSocket()
+        posted = asyncio.create_task(socket._posted(cast("web.Request", Post())))
+        assert [(await socket.receive()).data for _ in range(2)] == ["4a", "4b"]
+        await asyncio.sleep(0)
+        assert not posted.done()
+        reading = asyncio.create_task(socket.receive())
+        assert (await posted).status == 200
+        reading.cancel()
 
     asyncio.run(test())
