@@ -841,6 +841,20 @@ def test_the_token_of_a_stream_that_gave_data_may_have_expired() -> None:
     assert driver.ended is None
 
 
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_behind_the_end_of_a_connection_is_told_on_the_next_one(error: str) -> None:
+    driver = shared()
+    connect(driver, at(0))
+    driver.receive(frame(item(0, [])), at(1))
+    expired = completion(0, "Failed to invoke 'FullBalance' because user is unauthorized")
+    lost = driver.receive(frame(expired, completion(1, error)), at(2))
+    assert [one.state for one in lost if isinstance(one, Status)] == ["reconnecting", "reconnecting"]
+    connect(driver, at(3))
+    (closed,) = driver.receive(frame(completion(1, error)), at(4))
+    assert isinstance(closed, Status)
+    assert (closed.stream, closed.state) == ("margin", "closed")
+
+
 def test_what_a_status_means() -> None:
     driver = driven(line_for("orders"), "orders")
     driver.begin(SECRETS, 0.5)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues import records
+from venues import jayx_account, records
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError
 from venues.jayx import JAYX, SILENT_AFTER
@@ -533,9 +533,31 @@ def test_orders_of_another_symbol_are_not_of_this_stream() -> None:
     gone = {"modify": [{**row, "id": 2, "state": "TRADE", "resd": 0, "exec": 3}], "cancel": [1, {"id": "3"}, {"id": 7}]}
     (order,) = session.receive(packet("openorders", gone), NOW)
     assert (order.order_id, order.change) == ("7", "remove")
-    reused = {"cancel": [{"id": 2}, {"id": 1, "symbol": "BTCUSDT"}, {"id": 5, "symbol": "ETHUSDT"}]}
-    removed = session.receive(packet("openorders", reused), NOW)
-    assert [order.order_id for order in removed] == ["2", "1"]
+    again = {"cancel": [2, {"id": 1, "symbol": "BTCUSDT"}, {"id": 5, "symbol": "ETHUSDT"}]}
+    for gone in (again, {"cancel": [5, 1]}):
+        (order,) = session.receive(packet("openorders", gone), NOW)
+        assert order.order_id == "1"
+
+
+def test_orders_of_another_symbol_are_known_from_a_bad_message_too() -> None:
+    session = connected(line_of("orders"))
+    row = {"state": "NEW", "side": "BUY", "resd": 3, "exec": 0, "symbol": "ETHUSDT"}
+    bad = {"modify": [{**row, "id": 1, "symbol": "BTCUSDT", "side": "HOLD"}, {**row, "id": 2}]}
+    assert isinstance(session.receive(packet("openorders", bad), NOW)[0], BadFrame)
+    (live, told) = session.receive(packet("openorders", {"cancel": [2]}), NOW)
+    assert (live.state, told) == (
+        "live",
+        Notice("jayx tells of orders of other symbols too, such as ETHUSDT; they are not shown"),
+    )
+
+
+def test_what_is_kept_of_other_symbols_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jayx_account, "MOST_OTHERS", 2)
+    session = connected(line_of("orders"))
+    row = {"state": "NEW", "side": "BUY", "resd": 3, "exec": 0, "symbol": "ETHUSDT"}
+    session.receive(packet("openorders", {"modify": [{**row, "id": number} for number in (1, 2, 3)]}), NOW)
+    (order,) = session.receive(packet("openorders", {"cancel": [3, 2, 1]}), NOW)
+    assert order.order_id == "1"
 
 
 @pytest.mark.parametrize("stream", ["book", "orders"])

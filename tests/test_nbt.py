@@ -365,6 +365,18 @@ def test_what_an_http_status_means(status: int, kind: type, words: str) -> None:
     assert isinstance(problem, Refused) or problem.retry is (status == 503)
 
 
+def test_who_is_no_hub_is_told_with_what_to_check() -> None:
+    line = line_of()
+    for known, hint in ((None, "; check url"), (4, "")):
+        line.learnt = known
+        session = session_of(line)
+        session.opened(at(0))
+        (lost,) = feed(session, 0, "hello")
+        assert isinstance(lost, Lost)
+        assert lost.reason.endswith(f"got 5 bytes without one{hint}")
+        assert lost.retry is (known is not None)
+
+
 def test_pings_measure_the_way_and_one_that_is_late_makes_it_stale() -> None:
     line = line_of("ping")
     session = session_of(line)

@@ -200,8 +200,9 @@ class B2TraderSession:
                     items.append(Lost(happening.reason))
                 case signalr.Invocation():
                     pass
-        if any(isinstance(item, Lost) or (isinstance(item, Refused) and item.stream is None) for item in items):
-            self._stop()
+            if items and _ends_the_connection(items[-1]):
+                self._stop()
+                break  # nobody hears what follows: a stream that it refuses is refused again on the next one
         return items
 
     def _on_ready(self, now: Now) -> list[Item]:
@@ -325,6 +326,10 @@ class B2TraderSession:
         self._pings.stop()
         for stream in self._streams.values():
             stream.due = None
+
+
+def _ends_the_connection(item: Item) -> bool:
+    return isinstance(item, Lost) or (isinstance(item, Refused) and item.stream is None)
 
 
 def _is_about_the_token(text: str) -> bool:

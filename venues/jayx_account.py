@@ -15,7 +15,6 @@ from venues.venue import Confirmed, Notice, StreamState
 from venues.wire import jayx as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from decimal import Decimal
 
     from msgspec import Raw
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 CANCELLED = ("CANCEL", "CANCELED", "CANCELLED")  # the engine's own word, the document's, and the other spelling of it
 STATES = ("NONE", "NEW", "REVISE", "TRADE", *CANCELLED)
+
+MOST_OTHERS = 10_000  # orders of other symbols that are kept in mind, the latest
 
 _NOTHING: list[Item] = []
 
@@ -45,7 +46,7 @@ class OrdersFeed:
         self.awaited = False
         self.heard = False
         self._common = common
-        self._others: set[str] = set()  # ids of open orders of other symbols: one that is gone may have its id only
+        self._others: dict[str, str] = {}  # orders of other symbols: one that is gone may have its id only, and twice
         self._told_of_others = False
 
     def begin(self, now: Now) -> list[Item]:
@@ -55,22 +56,16 @@ class OrdersFeed:
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """A line for each order named that is of the symbol."""
         message = wire.ORDERS.decode(payload)
-        told = self._about_others([*(message.modify or ()), *(message.cancel or ())])
-        orders: list[Item] = [
-            self._changed(row, f"modify[{index}]", now)
-            for index, row in enumerate(message.modify or ())
-            if self._is_ours(row, is_open=row.state not in CANCELLED and row.residual > 0)
-        ]
-        orders += [
-            self._gone(row, f"cancel[{index}]", now)
-            for index, row in enumerate(message.cancel or ())
-            if self._is_ours(row, is_open=False)
-        ]
         if message.modify is None and message.cancel is None:
             raise BadMessage("expected a list at `modify` or `cancel`, got neither")
+        # Whose each is comes first: of others as much is known then as if none of ours were bad.
+        changed = [(index, row) for index, row in enumerate(message.modify or ()) if self._is_ours(row)]
+        gone = [(index, row) for index, row in enumerate(message.cancel or ()) if self._is_ours(row)]
+        orders: list[Item] = [self._changed(row, f"modify[{index}]", now) for index, row in changed]
+        orders += [self._gone(row, f"cancel[{index}]", now) for index, row in gone]
         recovered = [self._live(now)] if self.awaited else []
         self.awaited, self.heard = False, True
-        return [*recovered, *told, *orders]
+        return [*recovered, *self._about_others(), *orders]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """A change may be missing from what is shown."""
@@ -80,24 +75,25 @@ class OrdersFeed:
     def _live(self, now: Now) -> StreamState:
         return StreamState("orders", "live", f"partial: changes since {utc_clock(now.epoch_ms)} UTC")
 
-    def _is_ours(self, row: OrderRow | GoneRow | int | str, *, is_open: bool) -> bool:
+    def _is_ours(self, row: OrderRow | GoneRow | int | str) -> bool:
         number = str(row if isinstance(row, int | str) else row.id)
         symbol = None if isinstance(row, int | str) else row.symbol
-        ours = number not in self._others if symbol is None else symbol == self._common.symbol
-        if ours or not is_open:
-            self._others.discard(number)
-        else:
-            self._others.add(number)
-        return ours
+        if symbol is None:
+            return number not in self._others
+        self._others.pop(number, None)
+        if symbol == self._common.symbol:
+            return True
+        self._others[number] = symbol
+        if len(self._others) > MOST_OTHERS:
+            del self._others[next(iter(self._others))]
+        return False
 
-    def _about_others(self, rows: Sequence[OrderRow | GoneRow | int | str]) -> list[Item]:
+    def _about_others(self) -> list[Item]:
         """Once: a symbol that the venue merely spells in another way would show no order at all."""
-        symbols = (None if isinstance(row, int | str) else row.symbol for row in rows)
-        other = next((symbol for symbol in symbols if symbol is not None and symbol != self._common.symbol), None)
-        if other is None or self._told_of_others:
+        if self._told_of_others or not self._others:
             return []
         self._told_of_others = True
-        shortened = excerpt(other, 40)
+        shortened = excerpt(next(iter(self._others.values())), 40)
         return [Notice(f"jayx tells of orders of other symbols too, such as {shortened}; they are not shown")]
 
     def _changed(self, row: OrderRow, path: str, now: Now) -> records.Order:

@@ -6,17 +6,19 @@ import asyncio
 import io
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.test_utils import make_mocked_request
 
-from venues.simulator import Simulator
+from venues.simulator import Simulator, link, polling
+from venues.simulator.endpoint import Heartbeat
 from venues.simulator.polling import MOST_UNTAKEN, PolledSocket
 
 PATIENCE = 10.0
+USUAL = Heartbeat()
 
 
 class Poller:
@@ -40,9 +42,10 @@ class Poller:
         return opened
 
 
-def run(test: Callable[[Poller], Awaitable[None]]) -> None:
+def run(test: Callable[[Poller], Awaitable[None]], heartbeat: Heartbeat = USUAL) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE), Simulator(rate=0) as simulator, aiohttp.ClientSession() as http:
+        served = Simulator(rate=0, heartbeat=heartbeat)
+        async with asyncio.timeout(PATIENCE), served as simulator, aiohttp.ClientSession() as http:
             await test(Poller(http, simulator))
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -78,6 +81,21 @@ def test_a_client_that_leaves_is_known_no_more() -> None:
         assert answer == (400, f'"Invalid session {opened["sid"]}"')
 
     run(test)
+
+
+def test_a_client_that_vanishes_is_known_no_more_however_much_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "MOST_UNTAKEN", 10)
+    for patience in ("_FINISHING_SECONDS", "_CLOSING_SECONDS"):
+        monkeypatch.setattr(link, patience, 0.05)
+
+    async def test(poller: Poller) -> None:
+        opened = await poller.begin()
+        assert await poller.ask("POST", b"40") == (200, "ok")  # and never polls again
+        while (answer := await poller.ask("POST", b"4/other,"))[0] == 200:
+            pass
+        assert answer == (400, f'"Invalid session {opened["sid"]}"')
+
+    run(test, Heartbeat(0.1, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +154,19 @@ def test_a_websocket_that_does_not_go_through_with_it_changes_nothing() -> None:
     run(test)
 
 
+def test_a_websocket_that_is_never_gone_on_with_does_not_outlive_the_client() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        query = {**poller._query, "transport": "websocket"}
+        async with poller._http.ws_connect(poller._url, params=query) as websocket:
+            waiting = asyncio.create_task(poller.ask())
+            assert await poller.ask("POST", b"1") == (200, "ok")
+            assert await waiting == (200, "1")
+            assert (await websocket.receive()).type is WSMsgType.CLOSED
+
+    run(test)
+
+
 def test_a_poll_ends_when_the_client_goes_on_with_a_websocket() -> None:
     async def test(poller: Poller) -> None:
         await poller.begin()
@@ -148,7 +179,9 @@ def test_a_poll_ends_when_the_client_goes_on_with_a_websocket() -> None:
             assert await poller.ask("POST", b"40") == (200, "ok")  # answered on the WebSocket
             await websocket.send_str("5")
             assert (await websocket.receive_str()).startswith('40{"sid":')
-            assert await poller.ask() == (400, '"this client has gone on with a WebSocket"')
+            for transport in ("polling", "websocket"):
+                answer = await poller.ask(transport=transport)
+                assert answer == (400, '"this client has gone on with a WebSocket"')
 
     run(test)
 
@@ -162,5 +195,49 @@ def test_what_waits_for_a_poll_is_bounded_and_bytes_are_base64() -> None:
         assert not too_much.done()
         assert (await socket.poll(request)).body == b"bAP8=\x1e" + b"4" * MOST_UNTAKEN
         await too_much
+
+    asyncio.run(test())
+
+
+def test_what_waits_for_a_poll_goes_out_first_on_the_websocket_that_is_gone_on_with() -> None:
+    class WebSocket:
+        sent: ClassVar[list[tuple[bytes, WSMsgType]]] = []
+
+        async def send_frame(self, data: bytes, kind: WSMsgType) -> None:
+            self.sent.append((data, kind))
+            if len(self.sent) == 1:
+                await socket.send_frame(b"4c", WSMsgType.TEXT)  # meanwhile
+
+        async def receive(self) -> WSMessage:
+            await socket.send_frame(b"4d", WSMsgType.TEXT)
+            return WSMessage(WSMsgType.CLOSED, None, None)
+
+    socket, websocket = PolledSocket(), WebSocket()
+    frames = [(b"4a", WSMsgType.TEXT), (b"\x00\xff", WSMsgType.BINARY)]
+
+    async def test() -> None:
+        for frame in frames:
+            await socket.send_frame(*frame)
+        await socket._go_on_with(cast("web.WebSocketResponse", websocket), None)
+        assert await socket.receive() == WSMessage(WSMsgType.CLOSED, None, None)
+
+    asyncio.run(test())
+    assert websocket.sent == [*frames, (b"4c", WSMsgType.TEXT), (b"4d", WSMsgType.TEXT)]
+
+
+def test_a_post_is_answered_once_all_of_it_was_read() -> None:
+    class Post:
+        async def read(self) -> bytes:
+            return b"4a\x1e4b"
+
+    async def test() -> None:
+        socket = PolledSocket()
+        posted = asyncio.create_task(socket._posted(cast("web.Request", Post())))
+        assert [(await socket.receive()).data for _ in range(2)] == ["4a", "4b"]
+        await asyncio.sleep(0)
+        assert not posted.done()
+        reading = asyncio.create_task(socket.receive())
+        assert (await posted).status == 200
+        reading.cancel()
 
     asyncio.run(test())

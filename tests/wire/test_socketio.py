@@ -251,6 +251,15 @@ def test_who_sends_back_what_it_is_sent_is_told_at_once() -> None:
     ]
 
 
+def test_who_says_something_of_its_own_accord_sends_nothing_back() -> None:
+    (broken,) = new_link(connected=False).receive(b"6", Now(100.1, 0))
+    assert isinstance(broken, Broken)
+    assert (
+        broken.reason
+        == "this is no Socket.IO server: expected the open packet first, got an Engine.IO packet of type 6"
+    )
+
+
 @pytest.mark.parametrize("known", [3, 4, "either"])
 def test_a_server_that_was_met_before_is_not_tried_for_an_echo(known: Lesson) -> None:
     link = new_link(connected=False, known=known)

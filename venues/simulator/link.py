@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 100_000  # events; a reader further behind than that is disconnected
 MOST_RECEIVED: Final = 1024 * 1024  # bytes of a client's message
 _CLOSING_SECONDS: Final = 0.5
+_FINISHING_SECONDS: Final = 5.0  # for a reader to take what was sent before its connection ends
 
 
 class End(NamedTuple):
@@ -112,9 +113,11 @@ class SocketLink:
             self._ended.set_result(end)
 
     def finish(self, code: int, reason: str) -> None:
-        """End the connection once the events queued until now are sent."""
+        """End the connection once the events queued until now are sent; a reader that takes none has some seconds."""
         self._last = End(code, reason)
         self._wake.set()
+        if not self._ended.done():
+            self._start(self._end_after(_FINISHING_SECONDS, self._last))
 
     def dismiss(self, reason: str, *, reconnect: bool) -> None:
         """End the connection with the venue's own last words."""
@@ -243,6 +246,10 @@ class SocketLink:
     def _spoil(self, frames: Iterator[BadFrame]) -> None:
         data, text = next(frames)
         self._queue(data, WSMsgType.TEXT if text else WSMsgType.BINARY)
+
+    async def _end_after(self, seconds: float, end: End) -> None:
+        await asyncio.sleep(seconds)
+        self.end(end)
 
     async def _drop(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

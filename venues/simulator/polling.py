@@ -91,6 +91,8 @@ class PolledSocket:
         """Whoever waits for anything waits no longer."""
         self._over = True
         self._change()
+        if self._websocket is None and self._transport is not None:
+            self._transport.abort()  # of a WebSocket that has not come to anything
 
     def abort(self) -> None:
         """Tear it off."""
@@ -104,10 +106,10 @@ class PolledSocket:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with its id."""
-        if request.query.get("transport") == "websocket":
-            return await self._upgrade(request)
         if self._websocket is not None:
             return _bad("this client has gone on with a WebSocket")
+        if request.query.get("transport") == "websocket":
+            return await self._upgrade(request)
         if request.method == "GET":
             return await self.poll(request)
         return await self._posted(request) if request.method == "POST" else _bad("expected GET or POST")
@@ -140,6 +142,7 @@ class PolledSocket:
         return web.Response(text="ok")
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
+        self._transport = request.transport
         websocket = new_websocket()
         await websocket.prepare(request)
         if (await websocket.receive()).data == _PROBE:
