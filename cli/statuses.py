@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 SAID_AT_ONCE = 5  # words of one kind before they are held back
 SAID_EVERY = 1.0  # seconds for one more
+SHORTEST_TOLD_MS = 50  # what is shorter would be told as no time at all
 
-_TROUBLE = ("stale", "reconnecting", "closed")
+TROUBLE = ("stale", "reconnecting", "closed")
 
 
 class StatusGate:
@@ -28,7 +29,7 @@ class StatusGate:
 
     def passes(self, status: Status) -> bool:
         """Whether the status belongs into the stream."""
-        if status.state in _TROUBLE:
+        if status.state in TROUBLE:
             self._disturbed = True
             return True
         if status.state != "live":
@@ -38,8 +39,11 @@ class StatusGate:
         return again
 
 
-def in_words(status: Status) -> str | None:
-    """What happened and what is done about it; None when it is nothing to talk about."""
+def in_words(status: Status, trouble: str | None = None) -> str | None:
+    """What happened and what is done about it; None when it is nothing to talk about.
+
+    `trouble`: what is over now, where these words take the place of those before.
+    """
     reason = status.reason or ""
     match status.state:
         case "reconnecting":
@@ -48,8 +52,8 @@ def in_words(status: Status) -> str | None:
         case "stale":
             return f"{status.stream} is stale: {reason}"
         case "live" if status.down_ms is not None:
-            text = f"{status.stream} is live again after {cells.duration(status.down_ms)}"
-            return f"{text}; {reason}" if reason else text
+            away = cells.duration(status.down_ms) if status.down_ms >= SHORTEST_TOLD_MS else "<0.1 s"
+            return "; ".join(filter(None, (f"{status.stream} is live again after {away}", reason, trouble)))
         case "live" if reason:
             return f"{status.stream}: {reason}"
         case _:
