@@ -159,6 +159,7 @@ class Source:
             tap=tap,
             secrets={name: f"[{name}]" for name in secrets},
             apart=self._apart,
+            ends_with=[line for line, streams in enumerate(heard) if any(streams.values())],
         )
 
     def played(self) -> list[tuple[str, list[Subscription]]]:

@@ -87,10 +87,12 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
 
 
 def played_for(plan: Plan, header: Header) -> list[Subscription]:
-    """What is played of a recording: what it was made of, or what came along with that unasked."""
+    """What is wanted of a recording: of what it was made of, and of what came along with that unasked."""
     recorded = header.of(plan.venue.name)
     asked = [] if recorded is None else recorded.asked_for()
-    return asked if plan.streams() <= {subscription.stream for subscription in asked} else plan.subscriptions
+    made_of = [one for one in asked if one.stream in plan.streams() and not set(plan.symbols).isdisjoint(one.symbols)]
+    had = {(one.stream, symbol) for one in made_of for symbol in one.symbols}
+    return made_of + [one for one in plan.subscriptions if had.isdisjoint((one.stream, name) for name in one.symbols)]
 
 
 def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -> Plan:
