@@ -91,6 +91,9 @@ def test_what_is_wrong_on_another_line_of_a_recording_is_not_told(tmp_path: Path
         watch(request, Words(), Redactor())
         err = capfd.readouterr().err
         assert ("bad frame" in err) is told
+        request.raw = True
+        watch(request, Words(), Redactor())
+        assert [json.loads(line)["frame"] == "neither" for line in capfd.readouterr().out.splitlines()] == [told]
 
 
 def test_once_ends_with_what_is_emitted_first(runs: Runs, tmp_path: Path) -> None:
