@@ -102,6 +102,8 @@ def test_once_ends_with_what_is_emitted_first(runs: Runs, tmp_path: Path) -> Non
     assert (ran.code, len(ran.records)) == (0, 1)
     silent = runs(SILENT, replay=file, once=True)
     assert (silent.code, str(silent.problem)) == (6, "it ended before the bot emitted anything")
+    silent = runs(SILENT, replay=file, once=True, speed=1.0, duration=300)
+    assert (silent.code, str(silent.problem)) == (6, "the bot emitted nothing within 0.3 s")
 
 
 def test_no_market_data_in_time(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
