@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.options import StreamRequest
-    from venues.recording import Recording
+    from venues.recording import Header, Recording
     from venues.venue import Venue
 
 
@@ -99,20 +99,41 @@ def _recorded_symbols(
     request: StreamRequest, recording: Recording, venue: Venue, *, narrowing: bool
 ) -> tuple[str, ...]:
     """What the recording was made with; where names are only a filter, another one may be asked for (`narrowing`)."""
-    header = recording.header.of(venue.name)
-    if header is None:
-        places = " and ".join(one.venue for one in recording.header.venues())
-        raise UsageError(f"{request.replay} is a recording of {places}, not of {venue.name}")
+    header = recorded_at(request, recording, venue)
+    has = streams_of(venue, header)
+    if request.stream not in has:
+        raise UsageError(f"{request.replay} is a recording of {', '.join(has) or 'nothing'}, not of {request.stream}")
     subscriptions = [one for one in header.subscriptions if one.stream == request.stream] or header.subscriptions
     recorded = list(dict.fromkeys(one.symbols for one in subscriptions)) or [()]
     if request.names() in recorded or (narrowing and request.names()):
         return request.names()
     if request.names():
-        raise UsageError(f"{request.replay} is a recording of {_either(recorded)}")
+        raise UsageError(f"{request.replay} is a recording of {either(recorded)}")
     if len(recorded) > 1:
-        raise UsageError(f"{request.replay} is a recording of {_either(recorded)}: name the one to be played")
+        raise UsageError(f"{request.replay} is a recording of {either(recorded)}: name the one to be played")
     return recorded[0]
 
 
-def _either(recorded: Sequence[tuple[str, ...]]) -> str:
+def recorded_at(request: StreamRequest, recording: Recording, venue: Venue) -> Header:
+    """What a recording has of a venue.
+
+    Raises:
+        UsageError: nothing.
+    """
+    header = recording.header.of(venue.name)
+    if header is None:
+        places = " and ".join(one.venue for one in recording.header.venues())
+        raise UsageError(f"{request.replay} is a recording of {places}, not of {venue.name}")
+    return header
+
+
+def streams_of(venue: Venue, header: Header) -> list[str]:
+    """The streams that a recording has: those that it was made of, and those that came along unasked."""
+    asked = list(dict.fromkeys(one.stream for one in header.subscriptions))
+    along = [name for name, offer in venue.streams.items() if offer.unasked]
+    return list(dict.fromkeys([*asked, *along])) if not set(asked).isdisjoint(along) else asked
+
+
+def either(recorded: Sequence[tuple[str, ...]]) -> str:
+    """The symbols of several subscriptions, in words."""
     return " and of ".join(" ".join(symbols) or "no symbol" for symbols in recorded)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from cli.asked import either, recorded_at
 from cli.dash import PANES, venues_with_panes
 from cli.options import StreamRequest, check_together
 from cli.output import STDOUT, Words, is_terminal
@@ -100,21 +101,24 @@ def _deep(subscription: Subscription, request: StreamRequest) -> Subscription:
 
 
 def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> list[Subscription]:
-    header = recording.header.of(venue.name)
-    if header is None:
-        raise UsageError(f"{request.replay} is a recording of {recording.header.venue}, not of {venue.name}")
-    recorded = {one.stream: one for one in header.asked_for()}
-    shown = [stream for stream in PANES if stream in recorded and stream in venue.streams]
-    subscriptions = [_deep(recorded[stream], request) for stream in shown]
-    if not subscriptions:
+    header = recorded_at(request, recording, venue)
+    recorded = [one for one in header.asked_for() if one.stream in PANES and one.stream in venue.streams]
+    if not recorded:
+        streams = ", ".join(dict.fromkeys(one.stream for one in header.subscriptions))
         raise UsageError(
-            f"{request.replay} is a recording of {', '.join(recorded)}, none of which is a pane of a dashboard; "
-            f"play it with: mon replay {request.replay}"
+            f"{request.replay} is a recording of {streams or 'nothing'}, none of which is a pane of a dashboard; "
+            f"play one with: mon STREAM {venue.name} [SYMBOL] --replay {request.replay}"
         )
-    symbols = next((one.symbols for one in subscriptions if one.symbols), ())
-    if request.names() and request.names() != symbols:
-        raise UsageError(f"{request.replay} is a recording of {' '.join(symbols) or 'no symbol'}")
-    return subscriptions
+    symbols = list(dict.fromkeys(one.symbols for one in recorded if one.symbols))
+    if request.names() and request.names() not in symbols:
+        raise UsageError(f"{request.replay} is a recording of {either(symbols) or 'no symbol'}")
+    shown = {one.stream: one for one in recorded if not request.names() or one.symbols in (request.names(), ())}
+    if not request.names() and len(shown) < len(recorded):
+        raise UsageError(
+            f"{request.replay} is a recording of {either(symbols)}: name the one to be shown, e.g. "
+            f"mon dash {venue.name} {' '.join(symbols[0])} --replay {request.replay}"
+        )
+    return [_deep(shown[stream], request) for stream in PANES if stream in shown]
 
 
 class DashWatcher(Watcher):

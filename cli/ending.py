@@ -58,8 +58,8 @@ class Ending:
         self._on_signals(self.stop)
         if has_come():
             self.stop(INTERRUPTED)
-        stack.callback(self._loop.remove_signal_handler, signal.SIGINT)
-        stack.callback(self._loop.remove_signal_handler, signal.SIGTERM)
+        stack.callback(signal.signal, signal.SIGINT, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, signal.SIG_DFL)
 
     async def until_signal(self) -> int:
         """The exit code of a signal that comes while we wait for a reader or a script."""
@@ -89,6 +89,9 @@ class Ending:
             self._loop.call_soon_threadsafe(ended)
 
     def _on_signals(self, call: Callable[[int], None]) -> None:
+        # Not by the loop's own `add_signal_handler`: what other threads ask of the loop fills the pipe through which it
+        # hears of signals, and one that finds it full is lost.
         assert self._loop is not None
-        self._loop.add_signal_handler(signal.SIGINT, call, INTERRUPTED)
-        self._loop.add_signal_handler(signal.SIGTERM, call, TERMINATED)
+        soon = self._loop.call_soon_threadsafe
+        signal.signal(signal.SIGINT, lambda *_: soon(call, INTERRUPTED))
+        signal.signal(signal.SIGTERM, lambda *_: soon(call, TERMINATED))

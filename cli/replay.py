@@ -46,17 +46,18 @@ def replay(**given: Any) -> None:
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
     """On a terminal a dashboard; lines are of one stream."""
-    from cli.dash import run_recorded
+    from cli.dash import PANES, run_recorded
     from cli.output import STDOUT, is_terminal
 
-    if given["output"] not in ("auto", "table") or given["raw"] or not is_terminal(STDOUT):
-        each = [(venue.venue, one) for venue in header.venues() for one in venue.subscriptions]
-        ambiguous = len({(venue, one.stream) for venue, one in each}) < len(each)
+    each = [(venue.venue, one) for venue in header.venues() for one in venue.subscriptions]
+    ambiguous = len({(venue, one.stream) for venue, one in each}) < len(each)
+    together = not header.beside and not ambiguous and any(one.stream in PANES for one in header.subscriptions)
+    if not together or given["output"] not in ("auto", "table") or given["raw"] or not is_terminal(STDOUT):
         names = [_named(one, venue if header.beside else "", ambiguous) for venue, one in each]
         example = _named(header.subscriptions[0], header.venue, ambiguous)
         raise UsageError(
-            f"{file} is a recording of {', '.join(names)}; take one of them, e.g. mon {example} --replay {file}, "
-            "or play all of them on a terminal"
+            f"{file} is a recording of {', '.join(names)}; take one of them, e.g. mon {example} --replay {file}"
+            + (", or play all of them on a terminal" if together else "")
         )
     run_recorded(file, header.venue, given)
 

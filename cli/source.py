@@ -145,10 +145,15 @@ class Source:
             return
         drivers, heard = self._recorded_drivers(self._recording.header)
         secrets = {name for venue, _ in self.played() for name in self._venue_named(venue).secrets}
+        wanted = [line for line, streams in enumerate(heard) if any(streams.values())]
 
         async def deliver_wanted(items: list[Delivered], now: Now, line: int) -> None:
             await deliver_replayed([item for item in items if _is_heard(item, heard[line])], now, line)
             _raise_if_all_refused(drivers, heard)
+
+        def tap_wanted(event: history.Event) -> None:
+            if tap is not None and event.line in wanted:
+                tap(event)
 
         await play(
             self._recording,
@@ -156,9 +161,10 @@ class Source:
             speed=speed,
             sleep=self._clock.sleep,
             deliver=deliver_wanted,
-            tap=tap,
+            tap=tap_wanted,
             secrets={name: f"[{name}]" for name in secrets},
             apart=self._apart,
+            ends_with=wanted,
         )
 
     def played(self) -> list[tuple[str, list[Subscription]]]:

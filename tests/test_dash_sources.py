@@ -18,6 +18,7 @@ from cli.dash_watch import DashWatcher, check_terminal, panes_asked_for
 from cli.errors import USAGE
 from cli.options import StreamRequest
 from cli.output import Words
+from cli.replay import replay
 from cli.source import Embedded, Source
 from tests.command import environment, mon
 from tests.drawn import NOW
@@ -276,6 +277,46 @@ def test_lines_are_of_one_stream(tmp_path: Path) -> None:
     several = mon("replay", str(file), "--speed", "max", env=env)
     assert several.returncode == USAGE
     assert "is a recording of trades, orders; take one of them, e.g. mon trades nexus --replay" in several.stderr
+
+
+def two_markets(file: Path, **more: Any) -> Path:
+    """As a bot makes it: one stream, twice."""
+    subscriptions = [{"stream": "trades", "symbols": HERE}, {"stream": "trades", "symbols": ["SPOT_ETH_USDT"]}]
+    header = {"kind": "recording", "version": 1, "venue": "nexus", "url": "wss://v.example"}
+    file.write_text(json.dumps({**header, "subscriptions": subscriptions, **more}) + "\n", encoding="utf-8")
+    return file
+
+
+def test_of_several_markets_a_dashboard_shows_the_one_that_is_named(tmp_path: Path) -> None:
+    file = two_markets(tmp_path / "r.jsonl")
+    for symbol in ("SPOT_BTC_USDT", "SPOT_ETH_USDT"):
+        _, subscriptions = panes_asked_for(request("nexus", symbol, replay=file), Recording(file))
+        assert [one.symbols for one in subscriptions] == [(symbol,)]
+    with pytest.raises(UsageError, match=r"and of SPOT_ETH_USDT: name the one to be shown, .* nexus SPOT_BTC_USDT --"):
+        panes_asked_for(request("nexus", replay=file), Recording(file))
+    with pytest.raises(UsageError, match=r"recording of SPOT_BTC_USDT and of SPOT_ETH_USDT$"):
+        panes_asked_for(request("nexus", "SPOT_SOL_USDT", replay=file), Recording(file))
+
+
+QUOTES, TRADES = ([{"stream": stream, "symbols": HERE}] for stream in ("quotes", "trades"))
+ELSEWHERE = {"kind": "recording", "version": 1, "venue": "jayx", "url": "wss://v.example", "subscriptions": QUOTES}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"subscriptions": TRADES, "beside": [ELSEWHERE]}, {"subscriptions": [*QUOTES, {"stream": "fills"}]}]
+)
+def test_what_fits_on_no_dashboard_is_not_offered_as_one(tmp_path: Path, more: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("cli.output.is_terminal", lambda _: True)
+    file = two_markets(tmp_path / "r.jsonl", **more)
+    with pytest.raises(UsageError, match=r"take one of them, e\.g\. mon \w+ nexus[A-Z_ ]* --replay \S+$"):
+        replay(file=file, output="auto", raw=False)
+
+
+def test_a_stream_that_is_not_in_a_recording(tmp_path: Path) -> None:
+    asked = request("nexus", replay=two_markets(tmp_path / "r.jsonl", subscriptions=[{"stream": "ping"}]))
+    for asked.stream in ("trades", "orders"):
+        with pytest.raises(UsageError, match=f"is a recording of ping, not of {asked.stream}"):
+            asked_for(asked, Recording(asked.replay))  # type: ignore[arg-type]
 
 
 def test_a_stream_of_such_a_recording_has_its_own_symbols(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from venues.errors import DamagedRecording, MonError, RecordingError
 from venues.venue import Dial, HttpRequest, HttpResponse, Now, Settings, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from venues.driver import Delivered, Driver
@@ -246,18 +246,21 @@ async def play(
     tap: Callable[[history.Event], None] | None = None,
     secrets: Mapping[str, str],
     apart: bool = False,
+    ends_with: Collection[int] | None = None,
 ) -> None:
     """Play a recording through the drivers of its lines.
 
     `speed` is a factor, infinite for as fast as possible. `deliver` is awaited: a recording can wait for its reader,
     so nothing is left out; it gets the recorded time and the number of the line too. `secrets` are placeholders.
-    `apart`: a line that ended leaves the others on.
+    `apart`: a line that ended leaves the others on. `ends_with`: the numbers of the lines whose end counts, all of them
+    if None.
 
     Raises:
         DamagedRecording: after everything before the damage was delivered.
         MonError: what ended the line, of several that are `apart` the first one, when it was recorded.
     """
     before: float | None = None
+    counted = [driver for line, driver in enumerate(drivers) if ends_with is None or line in ends_with]
     ended: list[Driver] = []
     openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
     for event in recording.events():
@@ -277,9 +280,9 @@ async def play(
         else:
             await deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
         driver.take()
-        if driver.ended is not None and driver not in ended:
+        if driver.ended is not None and driver in counted and driver not in ended:
             ended.append(driver)
-        if ended and (not apart or len(ended) == len(drivers)) and ended[0].ended is not None:
+        if ended and (not apart or len(ended) == len(counted)) and ended[0].ended is not None:
             raise ended[0].ended
 
 

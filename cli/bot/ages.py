@@ -9,8 +9,10 @@ from venues.records import Candle, Quote, Status, Trade
 from venues.venue import Confirmed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from venues.driver import Delivered
-    from venues.venue import Now, Subscription
+    from venues.venue import Now
 
 _STREAM_OF: dict[type, str] = {Quote: "quotes", Trade: "trades", Candle: "candles"}
 
@@ -22,12 +24,10 @@ class Ages:
         self._limit_ms = limit_ms
         self._stages: dict[tuple[int, str, str], MaxAge] = {}
 
-    def expect(self, line: int, venue: str, env: str | None, subscription: Subscription) -> None:
-        """A stream that is about to be opened."""
-        for symbol in subscription.symbols:
-            self._stages[line, subscription.stream, symbol] = MaxAge(
-                self._limit_ms, subscription.stream, venue=venue, env=env, symbol=symbol
-            )
+    def expect(self, line: int, venue: str, env: str | None, stream: str, symbols: Sequence[str]) -> None:
+        """A stream that is about to be opened, and the markets that are watched of it."""
+        for symbol in symbols:
+            self._stages[line, stream, symbol] = MaxAge(self._limit_ms, stream, venue=venue, env=env, symbol=symbol)
 
     def passes(self, line: int, item: Delivered, now: Now) -> list[Delivered]:
         """The item, unless it is a state too old to be shown, with statuses of the limit around it."""

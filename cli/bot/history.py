@@ -19,7 +19,7 @@ from cli.bot.plan import MarketName
 from venues import VENUES, records, venue_named
 from venues.candles import interval_ms
 from venues.decoding import DECODE_ERRORS, explain
-from venues.errors import BadMessage, MonError, RecordingError, SetupError, UsageError
+from venues.errors import BadMessage, DamagedRecording, MonError, RecordingError, SetupError, UsageError
 from venues.numbers import JsonNumber, not_negative, positive, positive_text, text_number
 from venues.recording import Recording, play
 from venues.venue import Now, Subscription
@@ -120,6 +120,7 @@ class _Taken:
         self.trades = 0
         self.candles = 0
         self.envs: set[str | None] = set()
+        self.damage: str | None = None
         self._markets = markets
         self._candles: dict[MarketName, list[records.Candle]] = {}
         self._begun: set[MarketName] = set()
@@ -220,6 +221,8 @@ class _Taken:
             yield f"{path}: no trade and no candle of the bot's markets is in it"
         else:
             yield f"{path}: {what} as history"
+            if self.damage is not None:
+                yield self.damage
             yield from self._gaps(path, now_ms)
         if self._too_long:
             yield f"{path}: its candles are too long for those of {' '.join(self._too_long)}, which start empty"
@@ -273,13 +276,12 @@ async def _play(path: Path, taken: _Taken) -> None:
             sleep=sleep,
             deliver=deliver,
             secrets={name: f"[{name}]" for one in recording.header.venues() for name in venue_named(one.venue).secrets},
+            ends_with=(),  # how a recorded line ended is no trouble of this run
         )
     except _Mixed as mixed:
         raise SetupError(f"{path}: {mixed}") from None
-    except SetupError:
-        raise
-    except MonError:
-        return  # how the recorded line ended is no trouble of this run
+    except DamagedRecording as damaged:
+        taken.damage = str(damaged)
 
 
 def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
@@ -297,7 +299,7 @@ def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
         asked = [Subscription("trades", symbols) for symbols in dict.fromkeys(s.symbols for s in along)]
     taken.envs.add(header.env)
     return [
-        Driver(line, line.subscriptions, venue=venue.name, label="replay")
+        Driver(line, line.subscriptions, venue=venue.name, label="replay", apart=True)
         for line in venue.lines(asked, header.settings())
     ]
 

@@ -239,10 +239,13 @@ class Host:
             self._ending.end(NoDataError(f"no market data came within {cells.duration(timeout)}"))
 
     def _on_duration(self) -> None:
-        if self._data_seen or not self._inlet:
-            self._ending.stop(OK)
+        within = cells.duration(self._request.duration or 0)
+        if self._inlet and not self._data_seen:
+            self._ending.end(NoDataError(f"no data came within {within}"))
+        elif self._request.once and not self._has_emitted:
+            self._ending.end(NoDataError(f"the bot emitted nothing within {within}"))
         else:
-            self._ending.end(NoDataError(f"no data came within {cells.duration(self._request.duration or 0)}"))
+            self._ending.stop(OK)
 
     def _logger(self, name: str) -> logging.Logger:
         logger = logging.getLogger(f"mon.bot.{name}")

@@ -101,7 +101,8 @@ class Inlet:
         for venue, subscriptions in source.played():
             for line in venue_named(venue).lines(subscriptions, Settings(url="")):
                 if venue in plans:
-                    self._expect(number, plans[venue], line.subscriptions, settings.label)
+                    wanted = [one for one in line.subscriptions if one in played[venue]]
+                    self._expect(number, plans[venue], wanted, settings.label)
                 number += 1
         return dict.fromkeys(played, settings.label)
 
@@ -126,11 +127,10 @@ class Inlet:
 
     def _expect(self, line: int, plan: Plan, subscriptions: Sequence[Subscription], label: str | None) -> None:
         for subscription in subscriptions:
-            if subscription.stream not in plan.streams():
-                continue
             self._standings.expect(line, subscription.stream, symbol_of(subscription))
             if self._ages is not None:
-                self._ages.expect(line, plan.venue.name, label, subscription)
+                watched = [symbol for symbol in subscription.symbols if symbol in plan.symbols]
+                self._ages.expect(line, plan.venue.name, label, subscription.stream, watched)
 
     def record(self) -> None:
         """Begin to keep all that happens.

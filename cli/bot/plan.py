@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from cli.asked import streams_of
 from cli.bot.levels import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
 from venues import VENUES, venue_named
@@ -87,15 +88,17 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
 
 
 def played_for(plan: Plan, header: Header) -> list[Subscription]:
-    """What is played of a recording: what it was made of, or what came along with that unasked."""
+    """What is wanted of a recording: of what it was made of, and of what came along with that unasked."""
     recorded = header.of(plan.venue.name)
     asked = [] if recorded is None else recorded.asked_for()
-    return asked if plan.streams() <= {subscription.stream for subscription in asked} else plan.subscriptions
+    made_of = [one for one in asked if one.stream in plan.streams() and not set(plan.symbols).isdisjoint(one.symbols)]
+    had = {(one.stream, symbol) for one in made_of for symbol in one.symbols}
+    return made_of + [one for one in plan.subscriptions if had.isdisjoint((one.stream, name) for name in one.symbols)]
 
 
 def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -> Plan:
     plan = Plan(venue, symbols)
-    has = _streams_of(venue, recorded)
+    has = venue.streams if recorded is None else streams_of(venue, recorded)
     if "quote_update" in bot.callbacks:
         _need(bot, venue, "quotes", "quote_update", has, recorded)
         _subscribe(plan, "quotes")
@@ -114,21 +117,12 @@ def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -
     return plan
 
 
-def _streams_of(venue: Venue, recorded: Header | None) -> Collection[str]:
-    """The streams that there are: of a recording those that it was made of, and those that came along unasked."""
-    if recorded is None:
-        return venue.streams
-    asked = {subscription.stream for subscription in recorded.subscriptions}
-    along = {name for name, offer in venue.streams.items() if offer.unasked}
-    return asked | along if asked & along else asked
-
-
 def _need(bot: Bot, venue: Venue, stream: str, callback: str, has: Collection[str], recorded: Header | None) -> None:
     if stream in has:
         return
     if recorded is not None:
         raise UsageError(
-            f"{callback} of {bot.name} needs {stream}, and the recording is of {', '.join(sorted(has)) or 'nothing'}"
+            f"{callback} of {bot.name} needs {stream}, and the recording is of {', '.join(has) or 'nothing'}"
         )
     raise UsageError(f"{callback} of {bot.name} needs {stream}, and {venue.name} has: {', '.join(venue.streams)}")
 

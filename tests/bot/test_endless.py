@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
 from cli.bot import speech
+from cli.ending import Ending
+from cli.errors import INTERRUPTED
 from cli.output import Words
 from tests.bot.conftest import HEAD
 from tests.command import environment, mon
@@ -42,6 +46,20 @@ def test_who_says_more_than_can_be_told_waits(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(asyncio.wait_for(test(), 20))
     assert said == [str(number) for number in range(100)]
     assert max(waiting) <= 6
+
+
+def test_a_signal_is_heard_however_much_other_threads_ask_of_the_loop() -> None:
+    async def test() -> Ending:
+        ending = Ending()
+        with contextlib.ExitStack() as stack:
+            ending.take_signals(stack)
+            for _ in range(5_000):
+                asyncio.get_running_loop().call_soon_threadsafe(int)
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.wait_for(ending.stopping.wait(), 10)
+        return ending
+
+    assert asyncio.run(test()).code == INTERRUPTED
 
 
 ENDLESS = HEAD + (

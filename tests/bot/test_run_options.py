@@ -25,7 +25,7 @@ from tests.servers import in_thread, websocket_server
 from venues.errors import RecordingError, UsageError
 from venues.records import Quote, Status
 from venues.redaction import Redactor
-from venues.venue import Confirmed, Now, Subscription
+from venues.venue import Confirmed, Now
 
 ALL = HEAD + (
     "class Signals(Link):\n"
@@ -91,6 +91,9 @@ def test_what_is_wrong_on_another_line_of_a_recording_is_not_told(tmp_path: Path
         watch(request, Words(), Redactor())
         err = capfd.readouterr().err
         assert ("bad frame" in err) is told
+        request.raw = True
+        watch(request, Words(), Redactor())
+        assert [json.loads(line)["frame"] == "neither" for line in capfd.readouterr().out.splitlines()] == [told]
 
 
 def test_once_ends_with_what_is_emitted_first(runs: Runs, tmp_path: Path) -> None:
@@ -99,6 +102,8 @@ def test_once_ends_with_what_is_emitted_first(runs: Runs, tmp_path: Path) -> Non
     assert (ran.code, len(ran.records)) == (0, 1)
     silent = runs(SILENT, replay=file, once=True)
     assert (silent.code, str(silent.problem)) == (6, "it ended before the bot emitted anything")
+    silent = runs(SILENT, replay=file, once=True, speed=1.0, duration=300)
+    assert (silent.code, str(silent.problem)) == (6, "the bot emitted nothing within 0.3 s")
 
 
 def test_no_market_data_in_time(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +189,7 @@ def test_a_market_whose_data_are_too_old_is_stale_but_nothing_was_missed(runs: R
 
 def test_one_market_of_a_stream_of_several_is_stale() -> None:
     ages = Ages(1_000)
-    ages.expect(0, "b2trader", None, Subscription("quotes", ("a", "b")))
+    ages.expect(0, "b2trader", None, "quotes", ["a", "b"])
     standings = Standings([MarketName("b2trader", "a"), MarketName("b2trader", "b")])
 
     def at(seconds: float) -> Now:
@@ -217,3 +222,61 @@ def test_one_market_of_a_stream_of_several_is_stale() -> None:
 def test_every_shared_option_is_one_of_the_streams() -> None:
     assert {*OPTIONS} <= {*StreamRequest.__dataclass_fields__}
     assert {"record", "once", "timeout", "max_age"} <= {*OPTIONS}
+
+
+TWO = (SYMBOL, "SPOT_ETH_USDT")
+
+
+def recorded_with_a_refusal(file: Path) -> Path:
+    """Two markets; the second is refused before the first has anything."""
+    refused = {"kind": "answer", "status": 404, "body": "", "at": BEGIN + 1, "mono": (BEGIN + 1) / 1000, "line": 1}
+    events = [
+        *opened(BEGIN),
+        {**opened(BEGIN)[0], "line": 1},
+        refused,
+        came(BEGIN + 2, frame(Tick(BEGIN, "1", "1"))),
+        came(BEGIN + 3, frame(Tick(BEGIN + 2, "2", "1"))),
+    ]
+    return write(file, events, subscriptions=[{"stream": "trades", "symbols": [symbol]} for symbol in TWO])
+
+
+def test_how_another_market_of_a_recording_ended_is_no_matter(
+    runs: Runs, tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("cli.bot.outlet.Outlet.show", lambda _, state: shown.append(state))
+    script = HEAD + "class Signals(Link):\n  def trade_update(self, src, sym, data): self.publish(sym, data['price'])\n"
+    file = recorded_with_a_refusal(tmp_path / "r.jsonl")
+    one = runs(script, f"nexus:{SYMBOL}", replay=file)
+    assert [(r["type"], r.get("topic"), r.get("data")) for r in one.records] == [
+        ("message", SYMBOL, 1),
+        ("message", SYMBOL, 2),
+    ]
+    assert (one.code, one.said, shown[-1]) == (0, "", "live")
+    assert runs(script, f"nexus:{TWO[1]}", replay=file).code == 4
+    request = StreamRequest("nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl")
+    request.stream = "trades"
+    assert watch(request, Words(), Redactor()) == 0
+    assert len(capfd.readouterr().out.splitlines()) == 2
+
+
+def test_history_goes_on_where_another_market_was_refused_and_tells_of_damage(tmp_path: Path) -> None:
+    file = recorded_with_a_refusal(tmp_path / "r.jsonl")
+    with file.open("a") as more:
+        more.write("{")
+    candles, said = {MarketName("nexus", SYMBOL): Candles(["1m"])}, list[str]()
+    asyncio.run(history.fill(file, candles, said.append, env=None, now_ms=BEGIN))
+    assert said[:2] == [
+        f"{file}: 2 trades as history",
+        f"the recording {file} is damaged at line 8; played up to there",
+    ]
+
+
+def test_one_market_of_a_recorded_stream_of_several(runs: Runs, tmp_path: Path) -> None:
+    """Of the other nothing is told, not even how old it is."""
+    markets = [f"b2trader:{symbol}" for symbol in ("spot.btc_usdt", "spot.eth_usdt")]
+    file = tmp_path / "r.jsonl"
+    runs(ALL.replace("trade_update", "_"), *markets, env="sim", record=file, count=20)
+    one = runs(ALL.replace("trade_update", "_"), markets[0], replay=file, max_age=1)
+    assert {r.get("symbol") or r["data"][1] for r in one.records} == {"spot.btc_usdt"}
+    assert "eth" not in one.said
