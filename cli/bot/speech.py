@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cli.output import Words
     from venues.redaction import Redactor
 
-MOST_WAITING = 500  # words that wait to be said before the script waits
+MOST_WAITING = 100  # words that wait to be said before the script waits; asyncio hears of a few hundred at a time
 ROOM_WITHIN = 1.0  # seconds that it waits
 MOST_KEPT = 50  # texts that are said again when the table is gone
 
