@@ -368,7 +368,6 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
 def test_what_happens_to_a_socket_is_said_once() -> None:
     venue, subscriptions = panes_asked_for(request("b2trader", "spot.btc_usdt"), None)
     watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
-    watcher._as_table = True
     said: list[str] = []
     watcher._seldom.say = lambda kind, text: said.append(text)  # type: ignore[method-assign]
     watcher._flush_soon = lambda: None  # type: ignore[method-assign]
