@@ -171,7 +171,6 @@ class DashWatcher(Watcher):
 
     def _on_status(self, status: Status) -> bool:
         """What happens to a socket happens to all of its streams at once, and is said once."""
-        trouble = self._trouble_of(status)
         if status.state == "live" and status.down_ms is None:
             return True  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
@@ -181,11 +180,7 @@ class DashWatcher(Watcher):
             if said == self._told:
                 return True
             self._told = status = said
-        words = (
-            in_words(status, trouble)
-            if status.state != "closed"
-            else f"{status.stream}: {status.reason}; this is final"
-        )
+        words = in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
         if words is not None:
             self._seldom.say("status", words)
         return True

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DRAW_EVERY = 0.1
 SMALLEST = (24, 6)
 NO_BREAK = "\N{NO-BREAK SPACE}"
+MOST_NOTICES = 20
 LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
 KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
 NO_KEYBOARD = (("Ctrl-C", "quit"), ("no keys:", "stdin is no terminal"))
@@ -50,7 +51,7 @@ class Table:
         self._on_terminal = on_terminal
         self._drawing = threading.Lock()  # the output thread draws, the event loop restores
         self._pressed: deque[str] = deque(maxlen=100)
-        self._notice: tuple[int, str] | None = None
+        self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
         self._helping = False
         self._dirty = True
         self._body: list[Text] = []
@@ -61,7 +62,7 @@ class Table:
 
     def notice(self, text: str) -> None:
         """Words for the footer."""
-        self._notice = (self._look.epoch_ms(), text)
+        self._notices.append((self._look.epoch_ms(), text))
         self._dirty = True  # the help has it too
         self._wake()
 
@@ -162,13 +163,17 @@ class Table:
         return [*KEYS[:2], ("space", "go on" if self._pane.is_frozen else "freeze"), *self._pane.view.keys]
 
     def _help_and_words(self, width: int, height: int) -> list[Text]:
-        """The keys, and below them all of what the footer may have no room for."""
-        if self._notice is None:
+        """The keys, and below them what was said lately, the latest first, which the footer has no room for."""
+        said = [textwrap.wrap(self._said(notice), width) for notice in list(self._notices)[::-1]]
+        if not said:
             return self._help(width, height)
-        lines = textwrap.wrap(self._said(self._notice), width)[: max(0, height - 4)]
-        words = [fit_line(Text(line), width, self._look) for line in lines]
+        words = said[0][: max(0, height - 4)]
         keys = self._help(width, height - len(words) - 1)
-        return [*keys, Text(), *words]
+        for earlier in said[1:]:
+            if len(keys) + 1 + len(words) + len(earlier) > height:
+                break
+            words += earlier
+        return [*keys, Text(), *(fit_line(Text(line), width, self._look) for line in words)]
 
     def _said(self, notice: tuple[int, str]) -> str:
         said, words = notice
@@ -198,11 +203,10 @@ class Table:
     def _footer(self, width: int) -> Text:
         """Keys, as many as fit; with something to say, that first and the most useful keys at the right."""
         look = self._look
-        notice = self._notice
-        if notice is None:
+        if not self._notices:
             return self._key_words(self._keys(), width)
         keys = self._key_words(self._keys()[:2], width)
-        text = self._said(notice)
+        text = self._said(self._notices[-1])
         room = width - keys.cell_len - 3
         if room < SMALLEST[0]:
             return fit_line(Text(text, look.style("dim")), width, look)

@@ -17,7 +17,7 @@ SAID_AT_ONCE = 5  # words of one kind before they are held back
 SAID_EVERY = 1.0  # seconds for one more
 SHORTEST_TOLD_MS = 50  # what is shorter would be told as no time at all
 
-TROUBLE = ("stale", "reconnecting", "closed")
+_TROUBLE = ("stale", "reconnecting", "closed")
 
 
 class StatusGate:
@@ -29,7 +29,7 @@ class StatusGate:
 
     def passes(self, status: Status) -> bool:
         """Whether the status belongs into the stream."""
-        if status.state in TROUBLE:
+        if status.state in _TROUBLE:
             self._disturbed = True
             return True
         if status.state != "live":
@@ -39,11 +39,8 @@ class StatusGate:
         return again
 
 
-def in_words(status: Status, trouble: str | None = None) -> str | None:
-    """What happened and what is done about it; None when it is nothing to talk about.
-
-    `trouble`: what is over now, where these words take the place of those before.
-    """
+def in_words(status: Status) -> str | None:
+    """What happened and what is done about it; None when it is nothing to talk about."""
     reason = status.reason or ""
     match status.state:
         case "reconnecting":
@@ -53,7 +50,8 @@ def in_words(status: Status, trouble: str | None = None) -> str | None:
             return f"{status.stream} is stale: {reason}"
         case "live" if status.down_ms is not None:
             away = cells.duration(status.down_ms) if status.down_ms >= SHORTEST_TOLD_MS else "<0.1 s"
-            return "; ".join(filter(None, (f"{status.stream} is live again after {away}", reason, trouble)))
+            text = f"{status.stream} is live again after {away}"
+            return f"{text}; {reason}" if reason else text
         case "live" if reason:
             return f"{status.stream}: {reason}"
         case _:

@@ -34,7 +34,7 @@ from cli.output import (
 )
 from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
 from cli.source import Embedded, Source
-from cli.statuses import TROUBLE, Seldom, StatusGate, in_words
+from cli.statuses import Seldom, StatusGate, in_words
 from venues import history
 from venues.connection import SystemClock
 from venues.errors import MonError
@@ -104,7 +104,6 @@ class Watcher:
             apart=len(subscriptions) > 1,
         )
         self._gate = StatusGate()
-        self._troubles: dict[str, str] = {}  # of a table's streams that are not live: why, at first
         self._raw = request.raw
         self._data_types = {STREAMS[subscription.stream].record for subscription in subscriptions}
         self._stages: list[MaxAge | Every] = []
@@ -404,19 +403,13 @@ class Watcher:
     def _on_status(self, status: Status) -> bool:
         """Says it in words; whether it belongs into the stream."""
         inline = self._gate.passes(status)
-        words = in_words(status, self._trouble_of(status))
+        words = in_words(status)
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
         if words is not None and (inline or self._as_table or is_terminal(STDERR)):
             self._seldom.say("status", words)
         if self._as_table:
             return True
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
-
-    def _trouble_of(self, status: Status) -> str | None:
-        """What is over now: a footer has room for the latest words only."""
-        if status.state in TROUBLE and self._as_table:
-            self._troubles.setdefault(status.stream, f"before: {status.reason}")
-        return self._troubles.pop(status.stream, None) if status.state == "live" else None
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         """Nothing to print: what was printed is still so."""

@@ -356,7 +356,7 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
         watcher._on_confirmed(Confirmed("balance"))
         assert shown._panes["balance"]._latest > NOW
         assert shown._panes["orders"]._latest < NOW
-        assert "with a symbol there is more: book" in shown._notice[1]
+        assert "with a symbol there is more: book" in shown._notices[-1][1]
         watcher._output.finish()
         await watcher._ending.output_ended.wait()
 
@@ -376,7 +376,6 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
     watcher._deliver([status(name, "closed", reason="no permission") for name in ("balance", "margin")])
     watcher._deliver([status("orders", "live", reason="partial: changes since 14:02")])
     watcher._deliver([status("book", "stale", reason="gap")])
-    watcher._deliver([status("book", "live", down_ms=2000)])
     watcher._deliver([status("positions", "closed", reason="not of this account")])
     watcher._deliver([status("orders", "closed", reason="no permission"), status("book", "closed", reason="no market")])
     watcher._deliver([status(one.stream, "reconnecting", reason="gone", attempt=1) for one in subscriptions])
@@ -384,7 +383,6 @@ def test_what_happens_to_a_socket_is_said_once() -> None:
         "orders, positions: lost; trying again in 0.9 s (try 1)",
         "balance, margin: no permission; this is final",
         "book is stale: gap",
-        "book is live again after 2.0 s; before: gap",
         "positions: not of this account; this is final",
         "orders: no permission; this is final",
         "book: no market; this is final",

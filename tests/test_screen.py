@@ -502,6 +502,17 @@ def test_the_help_has_all_of_the_latest_words() -> None:
     assert "23:29:02 y" in pressed(table), "also while it is open"
 
 
+def test_the_help_has_what_was_said_before_as_far_as_there_is_room() -> None:
+    table = table_of("orders", [], look_of())
+    for number in range(30):
+        table.notice(f"words {number}")
+    assert [line[-8:] for line in pressed(table, "?") if "words" in line][:3] == ["words 29", "words 28", "words 27"]
+    for height, known in ((6, 0), (14, 1), (24, 11), (80, 20)):
+        lines = [line.plain for line in table.frame(80, height)]
+        assert len(lines) == height
+        assert sum("words" in line for line in lines[:-1]) == known
+
+
 def test_marks_ages_and_struck_rows_go_without_any_record() -> None:
     clock = Clock()
     table = table_of("balance", [status("balance", "live"), balance("BTC", "1"), balance("ETH", "1")], look_of(clock))

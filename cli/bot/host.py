@@ -24,7 +24,7 @@ from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, Voice, redirected
+from cli.bot.speech import LogLines, Voice, redirected, unheard
 from cli.bot.standing import Standings
 from cli.ending import Ending
 from cli.errors import OK, NoDataError
@@ -487,7 +487,10 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
         import numpy  # noqa: F401
     except ImportError:
         raise SetupError("mon bot needs numpy: install mon with its extra, mon[bots]") from None
-    return asyncio.run(Host(request, words, redactor, follower=_follower(request, redactor)).run())
+    try:
+        return asyncio.run(Host(request, words, redactor, follower=_follower(request, redactor)).run())
+    finally:
+        unheard()  # the script may want to print while Python ends
 
 
 def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:

@@ -221,6 +221,7 @@ def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
 
     Afterwards what its threads still print goes nowhere: stdout is for data, up to the end of the process.
     """
+    known = set(threading.enumerate())
     before = (sys.stdin, sys.stdout, sys.stderr)
     outputs = [_beside_a_table(put, real) if table else ScriptOutput(put) for real in before[1:]]
     with open("/dev/null", encoding="utf-8") as nothing:
@@ -230,5 +231,11 @@ def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
         finally:
             for output in outputs:
                 output.rest()
-            sys.stdin, sys.stderr = before[0], before[2]
-            sys.stdout = ScriptOutput(lambda line: None)
+            sys.stdin, sys.stdout, sys.stderr = before
+            if set(threading.enumerate()) - known:
+                unheard()
+
+
+def unheard() -> None:
+    """What is printed from now on goes nowhere."""
+    sys.stdout = ScriptOutput(lambda line: None)

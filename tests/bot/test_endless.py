@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -62,11 +63,27 @@ def test_a_signal_is_heard_however_much_other_threads_ask_of_the_loop() -> None:
     assert asyncio.run(test()).code == INTERRUPTED
 
 
+@pytest.mark.parametrize("lasting", [True, False])
+def test_stdout_comes_back_once_no_thread_of_the_script_can_print(
+    lasting: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    end = threading.Event()
+    told: list[str] = []
+    with speech.redirected(told.append, table=False):
+        print("a line")
+        if lasting:
+            threading.Thread(target=end.wait).start()
+    print("after")
+    end.set()
+    assert told == ["a line"]
+    assert capsys.readouterr().out == ("" if lasting else "after\n")
+
+
 ENDLESS = HEAD + (
-    "import atexit, threading\n"
+    "import threading\n"
     "def endless():\n"
     "  while True: print('x')\n"
-    "atexit.register(lambda: print('the end'))\n"
     "class Signals(Link):\n"
     "  def on_start(self):\n"
     "    threading.Thread(target=endless).start()\n"
@@ -81,3 +98,11 @@ def test_a_script_that_prints_without_end_is_ended_and_never_gets_into_the_data(
     assert ran.returncode == 0
     assert [json.loads(line)["topic"] for line in ran.stdout.splitlines()] == ["t"]
     assert "[bot] x" in ran.stderr
+
+
+def test_what_a_script_prints_while_python_ends_never_gets_into_the_data(tmp_path: Path) -> None:
+    script = tmp_path / "bot.py"
+    last_words = "import atexit\natexit.register(lambda: print('the end'))\n"
+    script.write_text(f"{last_words}{HEAD}class Signals(Link):\n  def on_start(self): self.publish('t', 1)\n")
+    ran = mon("bot", "run", str(script), "--count", "1", env=environment(tmp_path))
+    assert [json.loads(line)["topic"] for line in ran.stdout.splitlines()] == ["t"]
