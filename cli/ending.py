@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from typing import TYPE_CHECKING
 
 from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, QUIT, TERMINATED
-from cli.interrupts import has_come
+from cli.interrupts import asked_to_end, has_come
 from cli.output import ReaderGone
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Ending:
@@ -24,6 +19,7 @@ class Ending:
         self.code = OK
         self.problem: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._next_signal: asyncio.Future[int] | None = None
 
     @property
     def hurried(self) -> bool:
@@ -55,22 +51,14 @@ class Ending:
     def take_signals(self, stack: contextlib.ExitStack) -> None:
         """Ctrl-C and TERM end the run, until the stack does."""
         self._loop = asyncio.get_running_loop()
-        self._on_signals(self.stop)
+        stack.enter_context(asked_to_end(self._take))
         if has_come():
             self.stop(INTERRUPTED)
-        stack.callback(signal.signal, signal.SIGINT, signal.default_int_handler)
-        stack.callback(signal.signal, signal.SIGTERM, signal.SIG_DFL)
 
-    async def until_signal(self) -> int:
+    def next_signal(self) -> asyncio.Future[int]:
         """The exit code of a signal that comes while we wait for a reader or a script."""
-        got: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def on_signal(code: int) -> None:
-            if not got.done():
-                got.set_result(code)
-
-        self._on_signals(on_signal)
-        return await got
+        self._next_signal = asyncio.get_running_loop().create_future()
+        return self._next_signal
 
     def on_output_end(self, problem: BaseException | None) -> None:
         """The output thread has ended; called in it."""
@@ -88,10 +76,8 @@ class Ending:
         with contextlib.suppress(RuntimeError):  # the loop is gone: we were too slow to be waited for
             self._loop.call_soon_threadsafe(ended)
 
-    def _on_signals(self, call: Callable[[int], None]) -> None:
-        # Not by the loop's own `add_signal_handler`: what other threads ask of the loop fills the pipe through which it
-        # hears of signals, and one that finds it full is lost.
-        assert self._loop is not None
-        soon = self._loop.call_soon_threadsafe
-        signal.signal(signal.SIGINT, lambda *_: soon(call, INTERRUPTED))
-        signal.signal(signal.SIGTERM, lambda *_: soon(call, TERMINATED))
+    def _take(self, code: int) -> None:
+        if self._next_signal is None:
+            self.stop(code)
+        elif not self._next_signal.done():
+            self._next_signal.set_result(code)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import HUNG_UP, QUIT
+from cli.interrupts import heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,9 +151,7 @@ def take_terminal(
     stack.callback(table.restore)
     stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
     look()
-    for number, call in calls.items():
-        loop.add_signal_handler(number, call)
-        stack.callback(loop.remove_signal_handler, number)
+    stack.enter_context(heard(calls))
 
 
 class Keyboard:

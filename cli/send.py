@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +12,8 @@ import typer
 from msgspec import UNSET, Struct, UnsetType
 
 from cli import cells
-from cli.errors import INTERRUPTED, TERMINATED, UNREACHABLE
-from cli.interrupts import has_come
+from cli.errors import INTERRUPTED, UNREACHABLE
+from cli.interrupts import asked_to_end, has_come
 from cli.options import DurationParser, complete_environment
 from cli.output import STDERR, STDIN, STDOUT, JsonLines, Words, is_terminal, write_all
 from venues import venue_named
@@ -183,14 +182,14 @@ class Desk:
 
     async def run(self, work: Callable[[], Awaitable[int]]) -> int:
         """The work, with all in order before and after it; its exit code, or that of the signal that ended it."""
+        self.stopped = asyncio.get_running_loop().create_future()
+        with asked_to_end(self.stop):
+            return INTERRUPTED if has_come() else await self._in_order(work)
+
+    async def _in_order(self, work: Callable[[], Awaitable[int]]) -> int:
         from cli.source import Embedded, access_to
 
-        loop = asyncio.get_running_loop()
-        self.stopped = loop.create_future()
-        for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
-            loop.add_signal_handler(number, self.stop, code)
-        if has_come():
-            return INTERRUPTED
+        assert self.stopped is not None
         embedded: Embedded = Embedded()
         try:
             self._access = await access_to(self._venue, self._env, self._profile, embedded, self.words.say)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.errors import INTERRUPTED, TERMINATED
-from cli.interrupts import has_come
+from cli.errors import INTERRUPTED
+from cli.interrupts import asked_to_end, has_come
 from cli.options import DurationParser, SpeedParser
 from cli.output import print_out
 from venues import VENUES, venue_named
@@ -165,19 +164,19 @@ def _start_ms(text: str) -> int:
 
 
 async def _serve(simulator: Simulator) -> int:
-    from venues.simulator import environment, markets
-
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def stop(code: int) -> None:
         if not stopped.done():
             stopped.set_result(code)
 
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop, INTERRUPTED)
-    loop.add_signal_handler(signal.SIGTERM, stop, TERMINATED)
-    if has_come():
-        return INTERRUPTED
+    with asked_to_end(stop):
+        return INTERRUPTED if has_come() else await _serve_until(stopped, simulator)
+
+
+async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> int:
+    from venues.simulator import environment, markets
+
     try:
         await simulator.start()
     except OSError as error:

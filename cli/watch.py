@@ -288,7 +288,7 @@ class Watcher:
         self._seldom.last_words()
         self._output.finish()
         patience = LAST_WORDS_WITHIN if self._ending.hurried else None
-        interrupted = asyncio.create_task(self._ending.until_signal())
+        interrupted = self._ending.next_signal()
         ended = asyncio.create_task(self._ending.output_ended.wait())
         await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if interrupted.done() and not ended.done():

@@ -297,9 +297,9 @@ class Host:
         hurried = self._ending.hurried
         asked_to_stop = self._ending.stopping.is_set()
         self._jobs.close(now=asked_to_stop)
-        until_signal = asyncio.create_task(self._ending.until_signal())
+        next_signal = self._ending.next_signal()
         patience = LAST_WORDS_WITHIN if hurried else PATIENCE if asked_to_stop else None
-        await self._wait_for(self._runner_ended, until_signal, patience)
+        await self._wait_for(self._runner_ended, next_signal, patience)
         if not self._runner_ended.is_set() and self._runner.running is not None:
             self._voice.say(f"{self._runner.running.name} has not returned: it is left behind")
         if self._request.once and not self._has_emitted and not self._ending.stopping.is_set():
@@ -313,20 +313,20 @@ class Host:
         self._voice.last_words()
         if self._outlet.finish():
             hurried = self._ending.hurried
-            await self._wait_for(self._ending.output_ended, until_signal, LAST_WORDS_WITHIN if hurried else None)
-        until_signal.cancel()
+            await self._wait_for(self._ending.output_ended, next_signal, LAST_WORDS_WITHIN if hurried else None)
+        next_signal.cancel()
         self._inlet.close()
         if self._voice.faults():
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.file.name}: {many} in its callbacks")
 
-    async def _wait_for(self, event: asyncio.Event, until_signal: asyncio.Task[int], patience: float | None) -> None:
+    async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
         ended = asyncio.create_task(event.wait())
-        waited_for = (ended, until_signal) if not until_signal.done() else (ended,)
+        waited_for = (ended, next_signal) if not next_signal.done() else (ended,)
         await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if until_signal.done() and not ended.done():
-            self._ending.code, self._ending.problem = until_signal.result(), None
+        if next_signal.done() and not ended.done():
+            self._ending.code, self._ending.problem = next_signal.result(), None
             self._jobs.close(now=True)
             await asyncio.wait((ended,), timeout=LAST_WORDS_WITHIN)
         ended.cancel()

@@ -8,13 +8,14 @@ import json
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from cli.bot import speech
 from cli.ending import Ending
-from cli.errors import INTERRUPTED
+from cli.errors import INTERRUPTED, TERMINATED
 from cli.output import Words
 from tests.bot.conftest import HEAD
 from tests.command import environment, mon
@@ -61,6 +62,29 @@ def test_a_signal_is_heard_however_much_other_threads_ask_of_the_loop() -> None:
         return ending
 
     assert asyncio.run(test()).code == INTERRUPTED
+
+
+def test_a_signal_that_another_thread_gets_wakes_a_loop_that_has_no_work() -> None:
+    got = threading.Event()
+
+    def get_it() -> None:
+        time.sleep(0.2)  # until the loop waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        got.wait(20)
+
+    async def test() -> tuple[Ending, bool]:
+        ending = Ending()
+        with contextlib.ExitStack() as stack:
+            ending.take_signals(stack)
+            threading.Thread(target=get_it, daemon=True).start()
+            waking = asyncio.get_running_loop().call_later(5, got.set)
+            await asyncio.wait_for(ending.stopping.wait(), 10)
+            waking.cancel()
+        return ending, got.is_set()
+
+    ending, late = asyncio.run(test())
+    got.set()
+    assert (ending.code, late) == (TERMINATED, False)
 
 
 @pytest.mark.parametrize("lasting", [True, False])
