@@ -352,7 +352,7 @@ def figure_parts(rate: str, latency: str, look: Look) -> list[Part]:
     ]
 
 
-@dataclass
+@dataclass(eq=False)
 class Part:
     """A part of the header. `keep`: those with the lowest value are left out first, those with `ALWAYS` never.
 
@@ -376,15 +376,23 @@ def fitted(parts: list[Part], width: int) -> Text:
     steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
     steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
     steps.sort(key=lambda step: step[:2])
+    left_out: list[Part] = []
+
+    def spare() -> int:
+        return width + parts[0].gap - sum(one.width() for one in parts if one not in left_out)
+
     for _, shorten, part in steps:
-        if sum(one.width() for one in parts) - parts[0].gap <= width:
+        if spare() >= 0:
             break
         if shorten:
             part.text, part.short = part.short or part.text, None
         else:
-            parts = [one for one in parts if one is not part]
+            left_out.append(part)
+    for part in left_out[::-1]:  # something longer may have gone after it
+        if part.width() <= spare():
+            left_out.remove(part)
     line = Text(no_wrap=True)
-    for index, part in enumerate(parts):
+    for index, part in enumerate(one for one in parts if one not in left_out):
         line.append(" " * part.gap if index else "")
         line.append_text(part.text)
     return line
