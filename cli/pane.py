@@ -378,21 +378,25 @@ def fitted(parts: list[Part], width: int) -> Text:
     steps.sort(key=lambda step: step[:2])
     left_out: list[Part] = []
 
-    def spare() -> int:
-        return width + parts[0].gap - sum(one.width() for one in parts if one not in left_out)
+    def shown() -> list[Part]:
+        return [part for part in parts if part not in left_out]
+
+    def fits() -> bool:
+        return sum(part.width() for part in shown()) - shown()[0].gap <= width
 
     for _, shorten, part in steps:
-        if spare() >= 0:
+        if fits():
             break
         if shorten:
             part.text, part.short = part.short or part.text, None
         else:
             left_out.append(part)
     for part in left_out[::-1]:  # something longer may have gone after it
-        if part.width() <= spare():
-            left_out.remove(part)
+        left_out.remove(part)
+        if not fits():
+            left_out.append(part)
     line = Text(no_wrap=True)
-    for index, part in enumerate(one for one in parts if one not in left_out):
+    for index, part in enumerate(shown()):
         line.append(" " * part.gap if index else "")
         line.append_text(part.text)
     return line

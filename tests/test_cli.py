@@ -376,10 +376,11 @@ def test_success_false_is_an_error_that_names_its_text(clean: dict[str, str]) ->
 
 def test_a_consumer_that_blocks(sim: dict[str, str]) -> None:
     """Nothing is read for some seconds: books are conflated to the newest, trades are all there."""
-    with started("book", "nexus", SYMBOL, "--depth", "200", "--duration", "6s", env=sim) as process:
+    with started("book", "nexus", SYMBOL, "--depth", "200", "--duration", "7s", env=sim) as process:
         assert process.stdout is not None
+        first = process.stdout.readline()
         time.sleep(4.5)
-        lines = records(process.stdout.read())
+        lines = records(first + process.stdout.read())
         assert process.wait(5) == 0
     gaps = [after["received"] - before["received"] for before, after in itertools.pairwise(lines)]
     assert max(gaps) > 1500, "what was old when the reader came back is not printed"

@@ -226,9 +226,10 @@ def test_one_of_several_symbols_is_not_told_as_if_it_were_the_only_one() -> None
 
 def test_an_interruption_keeps_the_age_in_the_header_longest() -> None:
     down = [*LIVE_BOOK, status("book", "reconnecting", attempt=4, retry_in_ms=3000)]
-    assert header(down, Clock(NOW + 60_000), width=42) == "nexus  SIM  RECONNECTING  age 60 s"
-    assert header(LIVE_BOOK, Clock(NOW + 60_000), width=42) == "nexus  SIM  LIVE  SPOT_BTC_USDT"
-    assert header(down, Clock(), width=24) == " SIM  RECONNECTING"
+    assert header(down, Clock(NOW + 60_000), width=42) == "nexus  SIM  RECONNECTING  book  age 60 s"
+    assert header(LIVE_BOOK, Clock(NOW + 60_000), width=42) == "nexus  SIM  LIVE  SPOT_BTC_USDT  book  UTC"
+    assert header(down, Clock(), width=24) == "nexus  SIM  RECONNECTING"
+    assert header(down, Clock(), width=24, env="replay") == " REPLAY  RECONNECTING"
     assert header(down, Clock(), width=24, env="custom:venue.example:8443").startswith(" custom:… ")
 
 
