@@ -219,7 +219,7 @@ def test_a_silent_server_runs_into_the_timeout(clean: dict[str, str]) -> None:
         before = time.monotonic()
         done = mon("book", "nexus", SYMBOL, "--timeout", "1s", env=at(port, clean))
         assert done.returncode == 6
-        assert time.monotonic() - before < 8
+        assert time.monotonic() - before < 25
         assert "no data came within 1.0 s" in done.stderr
         done = mon("trades", "nexus", SYMBOL, "--duration", "1s", env=at(port, clean))
         assert done.returncode == 6
@@ -497,7 +497,7 @@ def test_the_examples_of_a_stream_can_be_run(stream: str) -> None:
 def test_a_tape_that_is_none(text: str | None, clean: dict[str, str], tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "tape").write_text(text)
-    done = mon("sim", "--tape", str(tmp_path / "tape"), env=clean, seconds=15)
+    done = mon("sim", "--tape", str(tmp_path / "tape"), env=clean)
     assert done.returncode == 3
     assert "report it" not in done.stderr
 

@@ -179,7 +179,7 @@ def test_the_reference_client_is_told_why_it_is_refused(node: Node, negotiate: b
     run(test())
 
 
-@pytest.mark.parametrize(("fault", "again"), [("close:300ms", True), ("expel:300ms", False)])
+@pytest.mark.parametrize(("fault", "again"), [("close:700ms", True), ("expel:700ms", False)])
 def test_the_reference_client_comes_again_only_where_it_may(node: Node, fault: str, again: bool) -> None:
     async def test() -> None:
         async with Simulator(seed=2, faults=[parse_fault(fault)]) as simulator:

@@ -162,9 +162,9 @@ def test_signals_go_from_one_client_to_another_and_are_acknowledged(node: Node) 
 @pytest.mark.parametrize(
     ("fault", "reason", "again"),
     [
-        ("drop:300ms", "transport close", True),
-        ("close:300ms", "transport close", True),
-        ("expel:300ms", "io server disconnect", False),
+        ("drop:700ms", "transport close", True),
+        ("close:700ms", "transport close", True),
+        ("expel:700ms", "io server disconnect", False),
     ],
 )
 def test_the_reference_client_comes_again_only_where_it_may(node: Node, fault: str, reason: str, again: bool) -> None:
@@ -267,10 +267,10 @@ def test_a_wrong_key_is_refused_whatever_the_transport(node: Node, transports: t
 @pytest.mark.parametrize(
     ("fault", "reasons", "again"),
     [
-        ("drop:300ms", ("transport error", "transport close"), True),
-        ("close:300ms", ("transport close",), True),
-        ("expel:300ms", ("io server disconnect",), False),
-        ("stall:100ms", ("ping timeout",), True),
+        ("drop:700ms", ("transport error", "transport close"), True),
+        ("close:700ms", ("transport close",), True),
+        ("expel:700ms", ("io server disconnect",), False),
+        ("stall:700ms", ("ping timeout",), True),
         ("flap", (), True),
         ("refuse:503", (), True),
     ],

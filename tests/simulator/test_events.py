@@ -45,7 +45,7 @@ def test_another_generation_and_another_transport_are_refused_in_the_servers_wor
 def test_the_server_pings_and_a_client_that_does_not_answer_is_left() -> None:
     async def test() -> None:
         async with (
-            Simulator(rate=0, heartbeat=Heartbeat(0.02, 0.05)) as simulator,
+            Simulator(rate=0, heartbeat=Heartbeat(0.02, 0.5)) as simulator,
             talk(simulator, "jayx") as client,
             talk(simulator, "jayx") as dead,
         ):
@@ -123,7 +123,7 @@ async def begin(client: Talk, kind: str) -> None:
 @KINDS
 def test_dropped_connections_have_no_close_frame(kind: str) -> None:
     async def test() -> None:
-        async with Simulator(rate=400, faults=[parse_fault("drop:100ms")]) as simulator:
+        async with Simulator(rate=400, faults=[parse_fault("drop:500ms")]) as simulator:
             for _ in range(2):
                 async with listener(simulator, kind) as client:
                     await begin(client, kind)
@@ -211,7 +211,7 @@ def test_flapping_accepts_and_closes(kind: str) -> None:
 
 
 @KINDS
-@pytest.mark.parametrize(("fault", "code"), [("close:100ms", 1001), ("expel:100ms", 1008)])
+@pytest.mark.parametrize(("fault", "code"), [("close:500ms", 1001), ("expel:500ms", 1008)])
 def test_an_end_says_whether_the_client_may_come_again(kind: str, fault: str, code: int) -> None:
     """A client of Socket.IO that has been disconnected from the namespace does not come again by itself."""
 

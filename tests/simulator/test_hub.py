@@ -352,7 +352,7 @@ def test_an_id_that_was_negotiated_is_good_for_one_connection(version: str) -> N
     run(test())
 
 
-@pytest.mark.parametrize(("fault", "reconnect"), [("close:50ms", True), ("expel:50ms", False)])
+@pytest.mark.parametrize(("fault", "reconnect"), [("close:500ms", True), ("expel:500ms", False)])
 def test_the_hub_closes_with_or_without_leave_to_come_again(fault: str, reconnect: bool) -> None:
     async def test() -> None:
         async with Simulator(faults=[parse_fault(fault)]) as simulator, Hub(simulator, MARKET) as client:

@@ -163,7 +163,7 @@ def test_a_wrong_token(token: str) -> None:
     asyncio.run(test())
 
 
-@pytest.mark.parametrize(("fault", "code"), [("drop:50ms", 1006), ("flap", 1000), ("close:50ms", 1001)])
+@pytest.mark.parametrize(("fault", "code"), [("drop:500ms", 1006), ("flap", 1000), ("close:500ms", 1001)])
 def test_connections_that_end(fault: str, code: int) -> None:
     async def test() -> None:
         async with Simulator(faults=[parse_fault(fault)]) as simulator, join(simulator) as socket:
