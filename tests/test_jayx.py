@@ -364,6 +364,18 @@ def test_what_is_cancelled_was_filled_only_where_all_of_it_was_executed(gone: di
     assert (order.order_id, order.status, order.change) == ("1", status, "remove")
 
 
+def test_a_filled_order_that_is_then_taken_away_was_not_cancelled() -> None:
+    session = connected(line_of("orders"))
+    lots = {"id": 1, "side": "BUY", "resd": 0, "exec": 5}
+    session.receive(packet("openorders", {"modify": [{**lots, "state": "TRADE"}]}), NOW)
+    (order,) = session.receive(packet("openorders", {"cancel": [1]}), NOW)
+    assert (order.status, order.change) == ("filled", "remove")
+    (order,) = session.receive(packet("openorders", {"cancel": [{"id": 1, "state": "CANCEL"}]}), NOW)
+    assert order.status == "cancelled"
+    (order,) = session.receive(packet("openorders", {"cancel": [2]}), NOW)
+    assert order.status == "cancelled"
+
+
 def test_an_order_of_which_only_the_id_is_known_has_no_unit_of_sizes() -> None:
     orders = connected(line_of("orders")).receive(packet("openorders", {"cancel": [1, {"id": 2, "resd": 3}]}), NOW)
     assert [order.size_unit for order in orders] == [None, "raw_lots"]
@@ -552,7 +564,7 @@ def test_orders_of_another_symbol_are_known_from_a_bad_message_too() -> None:
 
 
 def test_what_is_kept_of_other_symbols_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jayx_account, "MOST_OTHERS", 2)
+    monkeypatch.setattr(jayx_account, "MOST_KEPT", 2)
     session = connected(line_of("orders"))
     row = {"state": "NEW", "side": "BUY", "resd": 3, "exec": 0, "symbol": "ETHUSDT"}
     session.receive(packet("openorders", {"modify": [{**row, "id": number} for number in (1, 2, 3)]}), NOW)
