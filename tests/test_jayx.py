@@ -586,6 +586,31 @@ def test_an_error_and_then_nothing_is_a_refusal(stream: str) -> None:
     assert not session.tick(late)
 
 
+@pytest.mark.parametrize(
+    ("stream", "event"),
+    [("book", "orderbook"), ("candles", "kline"), ("orders", "openorders"), ("balance", "positions")],
+)
+def test_an_error_where_data_should_be_is_told_in_its_words(stream: str, event: str) -> None:
+    session = connected(line_of(stream))
+    assert session.receive(packet(event, {"error": "unknown key"}), NOW) == [Notice("jayx says: unknown key")]
+    (refused,) = session.tick(Now(NOW.mono + SILENT_AFTER, NOW.epoch_ms))
+    assert isinstance(refused, Refused)
+    assert "unknown key" in refused.reason
+
+
+@pytest.mark.parametrize("payload", [{}, {"error": None}, {"error": False}, {"error": ""}, "subscribed"])
+def test_a_message_without_data_and_without_an_error_is_a_bad_frame(payload: Any) -> None:
+    for stream, event in (("book", "orderbook"), ("candles", "kline"), ("orders", "openorders")):
+        assert isinstance(connected(line_of(stream)).receive(packet(event, payload), NOW)[0], BadFrame)
+
+
+def test_an_error_after_data_leaves_a_doubt() -> None:
+    session = connected(line_of("orders"))
+    session.receive(packet("openorders", {"modify": []}), NOW)
+    bad, stale = session.receive(packet("openorders", {"error": "busy"}), NOW)
+    assert (type(bad), stale.state) == (BadFrame, "stale")
+
+
 @pytest.mark.parametrize("payload", ["words", {"message": "words"}, {"error": "words"}, {"reason": "words"}])
 def test_the_words_of_an_error(payload: Any) -> None:
     session = connected(line_of("book"))
