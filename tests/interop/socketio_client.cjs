@@ -38,5 +38,5 @@ createInterface({ input: process.stdin })
   .on("line", (line) => emit(JSON.parse(line)))
   .on("close", () => {
     socket.disconnect();
-    process.exit(0);
+    process.stdout.write("", () => process.exit(0)); // after all that was told
   });
