@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 def view(look: Look) -> SetView:
     """A new view."""
-    return SetView(lambda orders: columns(orders, look), "no order has changed yet", look, nothing="no open order")
+    return SetView(
+        lambda orders: columns(orders, look),
+        "no order has changed yet",
+        look,
+        nothing="no open order",
+        none_left="no order that changed is open",
+    )
 
 
 def columns(orders: Sequence[Order], look: Look) -> list[Column]:

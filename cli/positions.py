@@ -34,6 +34,7 @@ def view(look: Look) -> SetView:
         "no position has changed yet",
         look,
         nothing="no open position",
+        none_left="no position that changed is open",
         totals=totals,
     )
 

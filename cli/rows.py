@@ -83,14 +83,19 @@ class SetView:
         look: Look,
         *,
         nothing: str | None = None,
+        none_left: str | None = None,
         totals: Callable[[Sequence[Any]], list[str]] | None = None,
         newest_first: bool = True,
     ) -> None:
-        """`empty` is said while nothing has come, `nothing` of a full state without a row; `totals` below the rows."""
+        """`empty` is said while nothing has come, `nothing` of a full state without a row; `none_left` where there is
+        no full state, and all that came is gone. `totals` below the rows.
+        """
         self._columns = columns
         self._look = look
         self._empty = empty
         self._nothing = nothing or empty
+        self._none_left = none_left or empty
+        self._has_lost = False
         self._totals = totals
         self._newest_first = newest_first
         self._rows: dict[tuple[Any, ...], Any] = {}
@@ -110,6 +115,7 @@ class SetView:
         self._recent.pop(key, None)
         before = self._rows.get(key)
         if getattr(record, "change", None) == "remove":
+            self._has_lost = True
             self._take_out(key, record if before is None else _filled(record, before))
             return
         if self._gone.pop(key, None) is not None:
@@ -137,7 +143,7 @@ class SetView:
         """What is known from before may be wrong by now."""
         for known in (self._rows, self._recent, self._gone, self._marked):
             known.clear()
-        self._was_full = False
+        self._was_full = self._has_lost = False
 
     def until(self) -> int | None:
         """When a mark or a struck row goes, or an age becomes another."""
@@ -162,7 +168,8 @@ class SetView:
         self._expire()
         if not self._rows:
             self._tick = None
-            return [Text(self._look.text(self._empty), style=self._look.style("dim"))]
+            words = self._none_left if self._has_lost and not self._was_full else self._empty
+            return [Text(self._look.text(words), style=self._look.style("dim"))]
         sums = self._sums(width, height)
         room = max(1, height - 1 - len(sums))
         rows = self._without_old(self._in_order(), room)

@@ -166,18 +166,22 @@ class Sender:
         begun = asyncio.get_running_loop().time()
         while True:
             receipt = underway.receipt
-            if receipt is not None and receipt.refused is not None:
-                words = self._redactor.text(receipt.refused)
-                return Outcome(True, f"{self._venue} refused it: {words}", REFUSED, refused=True)
             if receipt is not None:
-                answered = tuple(map(self._redactor.value, receipt.answered))
-                return Outcome(True, acknowledged=True, answered=answered)
+                return self._received(receipt)
             if underway.lost is not None:
                 return self._lost(underway)
             patience = ACKNOWLEDGED_WITHIN if underway.arrived else ARRIVED_WITHIN
             if await self._wait(underway.changed, begun + patience):
                 continue
             return Outcome(True) if underway.arrived else self._lost(underway)
+
+    def _received(self, receipt: Receipt) -> Outcome:
+        answered = tuple(map(self._redactor.value, receipt.answered))
+        outcome = Outcome(True, acknowledged=receipt.acknowledged, answered=answered)
+        if receipt.refused is not None:
+            outcome.error = f"{self._venue} refused it: {self._redactor.text(receipt.refused)}"
+            outcome.code, outcome.refused = REFUSED, True
+        return outcome
 
     def _lost(self, underway: _Underway) -> Outcome:
         why = self._redactor.text(underway.lost or "no answer to a ping")

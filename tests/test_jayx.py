@@ -364,6 +364,18 @@ def test_what_is_cancelled_was_filled_only_where_all_of_it_was_executed(gone: di
     assert (order.order_id, order.status, order.change) == ("1", status, "remove")
 
 
+def test_a_filled_order_that_is_then_taken_away_was_not_cancelled() -> None:
+    session = connected(line_of("orders"))
+    lots = {"id": 1, "side": "BUY", "resd": 0, "exec": 5}
+    session.receive(packet("openorders", {"modify": [{**lots, "state": "TRADE"}]}), NOW)
+    (order,) = session.receive(packet("openorders", {"cancel": [1]}), NOW)
+    assert (order.status, order.change) == ("filled", "remove")
+    (order,) = session.receive(packet("openorders", {"cancel": [{"id": 1, "state": "CANCEL"}]}), NOW)
+    assert order.status == "cancelled"
+    (order,) = session.receive(packet("openorders", {"cancel": [2]}), NOW)
+    assert order.status == "cancelled"
+
+
 def test_an_order_of_which_only_the_id_is_known_has_no_unit_of_sizes() -> None:
     orders = connected(line_of("orders")).receive(packet("openorders", {"cancel": [1, {"id": 2, "resd": 3}]}), NOW)
     assert [order.size_unit for order in orders] == [None, "raw_lots"]
@@ -552,7 +564,7 @@ def test_orders_of_another_symbol_are_known_from_a_bad_message_too() -> None:
 
 
 def test_what_is_kept_of_other_symbols_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jayx_account, "MOST_OTHERS", 2)
+    monkeypatch.setattr(jayx_account, "MOST_KEPT", 2)
     session = connected(line_of("orders"))
     row = {"state": "NEW", "side": "BUY", "resd": 3, "exec": 0, "symbol": "ETHUSDT"}
     session.receive(packet("openorders", {"modify": [{**row, "id": number} for number in (1, 2, 3)]}), NOW)
@@ -572,6 +584,31 @@ def test_an_error_and_then_nothing_is_a_refusal(stream: str) -> None:
     session.receive(packet("error", "no such symbol"), NOW)
     session.receive(packet(*(("orderbook", BOOK) if stream == "book" else ("openorders", {"modify": []}))), NOW)
     assert not session.tick(late)
+
+
+@pytest.mark.parametrize(
+    ("stream", "event"),
+    [("book", "orderbook"), ("candles", "kline"), ("orders", "openorders"), ("balance", "positions")],
+)
+def test_an_error_where_data_should_be_is_told_in_its_words(stream: str, event: str) -> None:
+    session = connected(line_of(stream))
+    assert session.receive(packet(event, {"error": "unknown key"}), NOW) == [Notice("jayx says: unknown key")]
+    (refused,) = session.tick(Now(NOW.mono + SILENT_AFTER, NOW.epoch_ms))
+    assert isinstance(refused, Refused)
+    assert "unknown key" in refused.reason
+
+
+@pytest.mark.parametrize("payload", [{}, {"error": None}, {"error": False}, {"error": ""}, "subscribed"])
+def test_a_message_without_data_and_without_an_error_is_a_bad_frame(payload: Any) -> None:
+    for stream, event in (("book", "orderbook"), ("candles", "kline"), ("orders", "openorders")):
+        assert isinstance(connected(line_of(stream)).receive(packet(event, payload), NOW)[0], BadFrame)
+
+
+def test_an_error_after_data_leaves_a_doubt() -> None:
+    session = connected(line_of("orders"))
+    session.receive(packet("openorders", {"modify": []}), NOW)
+    bad, stale = session.receive(packet("openorders", {"error": "busy"}), NOW)
+    assert (type(bad), stale.state) == (BadFrame, "stale")
 
 
 @pytest.mark.parametrize("payload", ["words", {"message": "words"}, {"error": "words"}, {"reason": "words"}])

@@ -580,7 +580,14 @@ def test_a_row_that_is_gone_is_struck_through_then_leaves() -> None:
     assert "filled" in row.plain
     assert any("strike" in str(span.style) for span in row.spans)
     clock.now += GONE_MS
+    assert view_lines(view) == ["no order that changed is open"], "of others nothing is known"
+    view.start_over()
     assert view_lines(view) == ["no order has changed yet"]
+    view.add(order("1", change="snapshot"))
+    view.full(1)
+    view.add(order("1", status="filled", change="remove"))
+    clock.now += GONE_MS
+    assert view_lines(view) == ["no open order"]
 
 
 def test_a_key_that_comes_back_is_another_row() -> None:

@@ -147,6 +147,8 @@ def test_a_complaint_about_the_signal_is_a_refusal(hub: SmallHub, run: Run) -> N
     hub.answer = '[{"status":"error","message":"no such pair"}]'
     done = run(*BUY, "--yes")
     assert (done.code, done.answer["ok"], done.answer["sent"]) == (4, False, True)
+    assert done.answer["acknowledged"] is True
+    assert done.answer["answered"] == [{"status": "error", "message": "no such pair"}]
     assert "nbt refused it: no such pair" in done.err
 
 

@@ -241,16 +241,21 @@ class JayXSession:
             return self._on_error(payload, now) if name in _ERRORS else _NOTHING
         items: list[Item] = []
         for feed in asked.feeds:
+            problem = ""
             try:
                 items += feed.take(payload, now)
-            except BadMessage as problem:
-                items += self._bad(asked, [feed], str(problem), now)
+            except BadMessage as bad:
+                problem = str(bad)
             except DECODE_ERRORS as error:
-                items += self._bad(asked, [feed], explain(error), now)
-            else:
-                self._line.fed.add(name)
-                if self._line.is_welcome():
-                    self._said = ""
+                problem = explain(error)
+            if problem and not feed.heard and wire.is_error(payload):
+                return [*items, *self._on_error(payload, now)]
+            if problem:
+                items += self._bad(asked, [feed], problem, now)
+                continue
+            self._line.fed.add(name)
+            if self._line.is_welcome():
+                self._said = ""
         asked.settle(now)
         return items
 

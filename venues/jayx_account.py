@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from venues import records
 from venues.decoding import excerpt
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 CANCELLED = ("CANCEL", "CANCELED", "CANCELLED")  # the engine's own word, the document's, and the other spelling of it
 STATES = ("NONE", "NEW", "REVISE", "TRADE", *CANCELLED)
 
-MOST_OTHERS = 10_000  # orders of other symbols that are kept in mind, the latest
+MOST_KEPT = 10_000  # ids of orders of a kind that are kept in mind, the latest
 
 _NOTHING: list[Item] = []
+
+_Kept = TypeVar("_Kept")
 
 
 class OrdersFeed:
@@ -37,7 +39,8 @@ class OrdersFeed:
     Sizes are lots: `resd` is what remains, `exec` what was executed, together the size. `price` is a decimal text that
     the document does not explain otherwise, so it is given as it is; `lastTicks` is in ticks, and is a price only where
     the tick is configured. The document does not say that the channel has orders of its symbol only, so each row's own
-    symbol counts, and those of another are left out.
+    symbol counts, and those of another are left out. An order that was filled is not cancelled by being named in
+    `cancel`, which then only takes it away.
     """
 
     restates = False
@@ -48,6 +51,7 @@ class OrdersFeed:
         self._common = common
         self._others: dict[str, str] = {}  # orders of other symbols: one that is gone may have its id only, and twice
         self._told_of_others = False
+        self._filled: dict[str, None] = {}
 
     def begin(self, now: Now) -> list[Item]:
         """Live with nothing known."""
@@ -83,9 +87,7 @@ class OrdersFeed:
         self._others.pop(number, None)
         if symbol == self._common.symbol:
             return True
-        self._others[number] = symbol
-        if len(self._others) > MOST_OTHERS:
-            del self._others[next(iter(self._others))]
+        _keep(self._others, number, symbol)
         return False
 
     def _about_others(self) -> list[Item]:
@@ -100,12 +102,16 @@ class OrdersFeed:
         if row.state not in STATES:
             raise BadMessage(f"expected one of {', '.join(STATES)} at `{path}.state`, got {shown(row.state)}")
         status = _status_of(row, path)
+        if status == "filled":
+            _keep(self._filled, str(row.id), None)
         return self._order(row, path, now, status, gone=status in ("filled", "cancelled"))
 
     def _gone(self, row: GoneRow | int | str, path: str, now: Now) -> records.Order:
         if isinstance(row, int | str):
             row = wire.GoneRow(id=row)
         filled = row.state == "TRADE" and row.residual == 0 and bool(row.executed)
+        if row.state is None:
+            filled = str(row.id) in self._filled
         return self._order(row, path, now, "filled" if filled else "cancelled", gone=True)
 
     def _order(self, row: OrderRow | GoneRow, path: str, now: Now, status: OrderStatus, *, gone: bool) -> records.Order:
@@ -144,6 +150,12 @@ class OrdersFeed:
             size_unit=scale.size_unit if any(size is not None for size in sizes) else None,
             extra=_extra(row, path, with_ticks=scale.tick is None),
         )
+
+
+def _keep(kept: dict[str, _Kept], number: str, value: _Kept) -> None:
+    kept[number] = value
+    if len(kept) > MOST_KEPT:
+        del kept[next(iter(kept))]
 
 
 def _status_of(row: OrderRow, path: str) -> OrderStatus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from venues import records
@@ -304,7 +305,10 @@ class KlineFeed:
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """A new candle, or what has become of the current one."""
         message = wire.KLINE.decode(payload)
-        found = [(kline, path) for kline, path in ((message.modify, "modify"), (message.add, "add")) if kline]
+        if message.add is UNSET and message.modify is UNSET:
+            raise BadMessage("expected a candle at `add` or `modify`, got neither")
+        named = ((message.modify, "modify"), (message.add, "add"))
+        found = [(kline, path) for kline, path in named if isinstance(kline, wire.Kline)]
         for kline, path in found:
             self._check(kline, path, now)
         items: list[Item] = []

@@ -63,7 +63,7 @@ process.stdin.on("end", async () => {
   // The answers to the cancels come before the answer to this call, which no hub knows.
   await connection.invoke("none").catch(() => {});
   await connection.stop();
-  process.stdout.write("", () => process.exit(0)); // not before all is written
+  process.stdout.write("", () => process.exit(0)); // after all that was told
 });
 
 connection

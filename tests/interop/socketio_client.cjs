@@ -38,5 +38,5 @@ createInterface({ input: process.stdin })
   .on("line", (line) => emit(JSON.parse(line)))
   .on("close", () => {
     socket.disconnect();
-    process.stdout.write("", () => process.exit(0)); // not before all is written
+    process.stdout.write("", () => process.exit(0)); // after all that was told
   });

@@ -109,5 +109,5 @@ process.stdin.on("data", (data) => {
   rest = lines.pop();
   for (const line of lines) told(JSON.parse(line));
 });
-process.stdin.on("end", () => process.exit(0));
+process.stdin.on("end", () => process.stdout.write("", () => process.exit(0))); // after all that was told
 web.listen(job.port || 0, "127.0.0.1", () => say({ listening: web.address().port }));

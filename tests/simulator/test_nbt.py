@@ -202,6 +202,7 @@ def test_the_key_is_in_nothing_that_others_receive() -> None:
         ("sell_signal", {"sell_price": float("nan")}, "expected a number as sell_price, got 'nan'"),
         ("sell_signal", {"sell_price": True}, "expected a number as sell_price, got 'True'"),
         ("buy_signal", {"stop_loss": []}, "expected a number as stop_loss, got '[]'"),
+        ("buy_signal", {"message": [float("nan")]}, "expected JSON with buy_signal, got binary data or NaN"),
         ("traded_buy_signal", {"qty": "sNaN"}, "expected a number as qty, got 'sNaN'"),
         ("close_signal", {}, "unknown event 'close_signal'; there are buy_signal, sell_signal, traded_buy_signal, "),
     ],
@@ -217,6 +218,19 @@ def test_a_wrong_signal_is_answered_and_goes_nowhere(event: str, fields: dict[st
             assert answer == {"status": "error", "message": "expected an object with buy_signal"}
             await sender.emit("buy_signal", signal(simulator))
             assert (await last(client, 1)).name == "buy_signal"
+
+    run(test())
+
+
+def test_a_signal_with_binary_data_goes_nowhere() -> None:
+    async def test() -> None:
+        async with quiet() as simulator, hub(simulator) as client, hub(simulator, "server") as sender:
+            fields = signal(simulator, message={"_placeholder": True, "num": 0})
+            await sender.socket.send(f"451-3{json.dumps(['buy_signal', fields])}")
+            await sender.socket.send(b"binary")
+            assert "expected JSON with buy_signal" in await sender.heard("433[")
+            await sender.emit("buy_signal", signal(simulator, message="words"))
+            assert (await last(client, 1)).data["message"] == "words"
 
     run(test())
 

@@ -58,6 +58,28 @@ def raw(text: str) -> msgspec.Raw:
 
 
 @pytest.mark.parametrize(
+    ("frame", "arguments"),
+    [
+        ('42["name",{},"Q82Rr3L.0"]', ["{}"]),
+        ('42["name",{},[],"Q82Rr3L.0"]', ["{}", "[]"]),
+        ('42["name",{},1]', ["{}", "1"]),
+        ('42["name","only"]', ['"only"']),
+        ('427["name",{},"last"]', ["{}", '"last"']),
+    ],
+)
+def test_the_place_among_the_events_that_a_server_keeps_is_no_argument(frame: str, arguments: list[str]) -> None:
+    link = new_link(connected=False)
+    link.receive(OPEN_4, NOW)
+    assert link.receive(b'40{"sid":"b","pid":"c"}', NOW) == [Connected(4)]
+    (event,) = link.receive(frame.encode(), NOW)
+    assert isinstance(event, Event)
+    assert event.arguments == list(map(raw, arguments))
+    (event,) = new_link().receive(frame.encode(), NOW)
+    assert isinstance(event, Event)
+    assert len(event.arguments) == frame.count(",")
+
+
+@pytest.mark.parametrize(
     ("frame", "happenings"),
     [
         ('42["kline",{"o" : 1.10}]', [Event("kline", [raw('{"o" : 1.10}')])]),

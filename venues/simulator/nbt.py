@@ -22,6 +22,7 @@ is answered like this.
 
 from __future__ import annotations
 
+import json
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -145,6 +146,7 @@ class _Hub:
             "pair": pair,
         }
         told |= self._traded(data) if traded else self._signal(data, side, pair)
+        _check_json(told, event)
         told["new"] = self._opens(traded, strategy, pair, side)
         self.tell(event, {name: value for name, value in told.items() if self._key not in str(value)}, sender)
 
@@ -228,6 +230,14 @@ def _word(data: dict[str, Any], name: str) -> str:
     if not isinstance(given, str) or not 0 < len(given) <= _LONGEST:
         raise _Wrong(f"expected a text of 1 to {_LONGEST} characters as {name}")
     return given
+
+
+def _check_json(told: dict[str, Any], event: str) -> None:
+    """What python-socketio reads may be none: bytes of a binary attachment, or NaN."""
+    try:
+        json.dumps(told, allow_nan=False)
+    except (TypeError, ValueError):
+        raise _Wrong(f"expected JSON with {event}, got binary data or NaN") from None
 
 
 def _figure(data: dict[str, Any], name: str) -> str | None:

@@ -79,8 +79,8 @@ class Kline(Struct):
 class KlineMessage(Struct):
     """kline: `{"add":null,"modify":{…}}`; `add` is a new candle, `modify` the current one."""
 
-    add: Kline | None = None
-    modify: Kline | None = None
+    add: Kline | UnsetType | None = UNSET
+    modify: Kline | UnsetType | None = UNSET
 
 
 class AssetRow(Struct):
@@ -197,6 +197,15 @@ def assets_of(payload: bytes | Raw, category: str) -> list[AssetRow]:
     except DECODE_ERRORS as error:
         problem = explain(error)
     raise BadMessage(problem.replace(" at `[", f" at `{category}["))
+
+
+def is_error(payload: bytes | Raw) -> bool:
+    """Whether it says what is wrong, and not what its event is about: `{"error":"unknown apiKey"}`."""
+    try:
+        error = OUTLINE.decode(payload).get("error")
+    except DECODE_ERRORS:
+        return False
+    return error is not None and bytes(error) not in (b"null", b"false", b"0", b'""')
 
 
 def words_of(payload: bytes | Raw) -> str:

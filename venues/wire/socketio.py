@@ -62,7 +62,8 @@ class Connected:
 class Event(Struct, frozen=True):
     """`42["name",{…}]`; one that wants an acknowledgement, `4212["name",{…}]`, has its id in `ack`.
 
-    Events that come before `Connected` count. Each of `arguments` is JSON as the server wrote it.
+    Events that come before `Connected` count. Each of `arguments` is JSON as the server wrote it. A server that keeps
+    events for who comes back (`40{"sid":"b","pid":"c"}`) ends each with its place among them, which is left out.
     """
 
     name: str
@@ -125,6 +126,7 @@ class _Open(Struct, rename="camel"):
 
 class _Welcome(Struct):
     sid: str | None = None
+    pid: Raw = Raw()
 
 
 class _Refusal(Struct):
@@ -170,6 +172,7 @@ class Link:
         self._asked = False
         self._out: list[str] = []
         self._next_ack = 0
+        self._ends_with_places = False
         self._attachments = 0  # binary frames that are still to come
         self._noop_at: float | None = None
         self._noop_sent = False
@@ -366,7 +369,7 @@ class Link:
             return None
         match packet.kind:
             case packets.EVENT:
-                return _event(packet)
+                return self._event(packet)
             case packets.CONNECT:
                 return self._welcome(packet.payload)
             case packets.CONNECT_ERROR:
@@ -387,16 +390,27 @@ class Link:
         self._send(packets.write_packet(Packet(packets.CONNECT)))
 
     def _welcome(self, payload: str) -> Happening | None:
-        has_sid = bool(payload) and _WELCOME.decode(payload).sid is not None
+        welcome = _WELCOME.decode(payload or "{}")
         if self._connected:
             return None
-        generation: Generation = 4 if has_sid or self._certain else 3
+        generation: Generation = 4 if welcome.sid is not None or self._certain else 3
         self.learnt = self._generation = generation
         if generation == 3 and self._asked:
             return self._broken("a slow server of Socket.IO 2, which would send every event twice on this connection")
         self._connected = True
+        self._ends_with_places = len(welcome.pid) > 0
         self._connect_by = self._ask_at = None
         return Connected(generation)
+
+    def _event(self, packet: Packet) -> Event:
+        array = _ARRAY.decode(packet.payload)
+        if not array:
+            raise ValueError("expected an event with its name, got an empty one")
+        name, *arguments = array
+        # Events that ask for an acknowledgement, or that may get lost, have none: an only argument is not taken for it.
+        if self._ends_with_places and packet.ack is None and len(arguments) > 1 and bytes(arguments[-1])[:1] == b'"':
+            del arguments[-1]
+        return Event(_NAME.decode(name), arguments, packet.ack)
 
     def _refused(self, payload: str) -> Happening:
         message = excerpt(_words_of(payload), LONGEST_REFUSAL)
@@ -440,13 +454,6 @@ def _words_of(payload: str) -> str:
     except DECODE_ERRORS:
         words = payload
     return words.strip() or "no reason given"
-
-
-def _event(packet: Packet) -> Event:
-    array = _ARRAY.decode(packet.payload)
-    if not array:
-        raise ValueError("expected an event with its name, got an empty one")
-    return Event(_NAME.decode(array[0]), array[1:], packet.ack)
 
 
 def _reads_like_a_packet(frame: bytes) -> bool:
