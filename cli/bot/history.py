@@ -108,7 +108,7 @@ async def fill(
                 taken.line(path, number, line)
             if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-    taken.finish(path)
+    await taken.finish()
     for words in taken.words(path, env, now_ms):
         say(words)
 
@@ -185,7 +185,7 @@ class _Taken:
                 if state == "live":
                     candles.live(at)
 
-    def finish(self, path: Path) -> None:
+    async def finish(self) -> None:
         """The candles of each market: for each level the longest that it can be put together from."""
         for market, gathered in self._candles.items():
             candles = self._markets[market]
@@ -197,7 +197,9 @@ class _Taken:
             }
             for interval in sorted(by_interval, key=interval_ms):
                 wanted = [level for level in candles.levels if made_of(LEVELS[level], by_interval) == interval]
-                candles.history_candles(by_interval[interval], wanted)
+                for begin in range(0, len(by_interval[interval]), YIELD_EVERY):
+                    candles.history_candles(by_interval[interval][begin : begin + YIELD_EVERY], wanted)
+                    await asyncio.sleep(0)
             self._too_long.update(
                 (level, None) for level in candles.levels if made_of(LEVELS[level], by_interval) is None
             )
