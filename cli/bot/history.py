@@ -122,6 +122,7 @@ class _Taken:
         self.envs: set[str | None] = set()
         self.damage: str | None = None
         self._markets = markets
+        self._ended_before = {market: candles.latest for market, candles in markets.items()}
         self._candles: dict[MarketName, list[records.Candle]] = {}
         self._begun: set[MarketName] = set()
         self._others: Counter[str] = Counter()
@@ -236,6 +237,12 @@ class _Taken:
         """A bot that trusts candles must know which of them nobody saw."""
         for market in {*self._begun, *self._candles}:
             candles = self._markets[market]
+            if market in self._begun and -1 < candles.latest == self._ended_before[market]:
+                yield (
+                    f"{path}: it ends no later than the history that was given before it, so its trades of {market} "
+                    "do not count: give the oldest first"
+                )
+                continue
             gap = now_ms - candles.latest
             if candles.levels and gap > LEVELS[candles.levels[0]]:
                 yield (

@@ -272,6 +272,9 @@ def test_history_goes_on_where_another_market_was_refused_and_tells_of_damage(tm
         f"{file}: 2 trades as history",
         f"the recording {file} is damaged at line 8; played up to there",
     ]
+    assert not any("oldest first" in words for words in said)
+    asyncio.run(history.fill(file, candles, said.append, env=None, now_ms=BEGIN))
+    assert said[-1].endswith(f"so its trades of nexus:{SYMBOL} do not count: give the oldest first")
 
 
 def test_one_market_of_a_recorded_stream_of_several(runs: Runs, tmp_path: Path) -> None:
