@@ -190,21 +190,20 @@ class Series:
             self._carry(place)
 
     def together(self, start: int, end: int) -> Together | None:
-        """What lies between two times as one candle; None when nothing does."""
-        if self._start is None:
+        """What lies between two times as one candle; None when nothing does, or when not all is kept any more."""
+        if self._start is None or self._start - start >= self._size * self.length:
             return None
         self._settle()
         last = self._end - 1 - max(0, (self._start - end + self.length) // self.length)
-        first = max(self._end - self._size, self._end - 1 - (self._start - start) // self.length)
+        first = self._end - 1 - (self._start - start) // self.length
         rows = self._rows[:, first : last + 1]
-        traded = ~np.isnan(rows[OPEN])
-        if not traded.any():
+        known = ~np.isnan(rows[OPEN])
+        traded = rows[:, ~np.isnan(rows[FIRST])]  # an empty candle carries the price of an earlier one
+        if not traded.size:
             return None
-        rows = rows[:, traded]
-        whole = bool((rows[COMPLETE] == 1.0).all()) and start_of(start, self.length) == start and bool(traded.all())
-        prices = (float(rows[OPEN, 0]), float(rows[HIGH].max()), float(rows[LOW].min()), float(rows[CLOSE, -1]))
-        until = start if np.isnan(rows[LAST]).all() else int(np.nanmax(rows[LAST]))
-        return Together(prices, _sum(rows[VOLUME]), whole, until)
+        whole = bool((rows[COMPLETE] == 1.0).all()) and start_of(start, self.length) == start and bool(known.all())
+        prices = (float(traded[OPEN, 0]), float(traded[HIGH].max()), float(traded[LOW].min()), float(traded[CLOSE, -1]))
+        return Together(prices, _sum(rows[VOLUME, known]), whole, int(traded[LAST].max()))
 
     def bars(self) -> Bars:
         """A picture of the candles, and the caller's own."""

@@ -108,7 +108,7 @@ async def fill(
                 taken.line(path, number, line)
             if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-    taken.finish(path)
+    await taken.finish()
     for words in taken.words(path, env, now_ms):
         say(words)
 
@@ -122,6 +122,7 @@ class _Taken:
         self.envs: set[str | None] = set()
         self.damage: str | None = None
         self._markets = markets
+        self._ended_before = {market: candles.latest for market, candles in markets.items()}
         self._candles: dict[MarketName, list[records.Candle]] = {}
         self._begun: set[MarketName] = set()
         self._others: Counter[str] = Counter()
@@ -185,7 +186,7 @@ class _Taken:
                 if state == "live":
                     candles.live(at)
 
-    def finish(self, path: Path) -> None:
+    async def finish(self) -> None:
         """The candles of each market: for each level the longest that it can be put together from."""
         for market, gathered in self._candles.items():
             candles = self._markets[market]
@@ -197,7 +198,9 @@ class _Taken:
             }
             for interval in sorted(by_interval, key=interval_ms):
                 wanted = [level for level in candles.levels if made_of(LEVELS[level], by_interval) == interval]
-                candles.history_candles(by_interval[interval], wanted)
+                for begin in range(0, len(by_interval[interval]), YIELD_EVERY):
+                    candles.history_candles(by_interval[interval][begin : begin + YIELD_EVERY], wanted)
+                    await asyncio.sleep(0)
             self._too_long.update(
                 (level, None) for level in candles.levels if made_of(LEVELS[level], by_interval) is None
             )
@@ -234,6 +237,12 @@ class _Taken:
         """A bot that trusts candles must know which of them nobody saw."""
         for market in {*self._begun, *self._candles}:
             candles = self._markets[market]
+            if market in self._begun and -1 < candles.latest == self._ended_before[market]:
+                yield (
+                    f"{path}: it ends no later than the history that was given before it, so its trades of {market} "
+                    "do not count: give the oldest first"
+                )
+                continue
             gap = now_ms - candles.latest
             if candles.levels and gap > LEVELS[candles.levels[0]]:
                 yield (

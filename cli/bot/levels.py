@@ -18,3 +18,23 @@ def made_of(length: int, candidates: Iterable[str]) -> str | None:
     """The longest interval among the candidates that candles of `length` can be put together from; itself first."""
     fitting = [name for name in candidates if length % interval_ms(name) == 0]
     return max(fitting, key=interval_ms, default=None)
+
+
+def ladder(interval: str, levels: Iterable[str]) -> dict[str, str]:
+    """What each of the levels is put together from, shortest first: candles of `interval`, or of a level in between.
+
+    So only a few candles make one: a week is seven days, and not 10,080 minutes. The levels in between are in it too.
+    """
+    finest = interval_ms(interval)
+    between = [name for name in NAMES if LEVELS[name] > finest and LEVELS[name] % finest == 0]
+    made: dict[str, str] = {}
+    wanted = list(levels)
+    while wanted:
+        level = wanted.pop()
+        if level != interval and level not in made:
+            shorter = [name for name in between if LEVELS[name] < LEVELS[level]]
+            source = made_of(LEVELS[level], [interval, *shorter])
+            assert source is not None, f"{level} cannot be put together from {interval}"
+            made[level] = source
+            wanted.append(source)
+    return {level: made[level] for level in NAMES if level in made}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.levels import LEVELS
+from cli.bot.levels import LEVELS, ladder
 from venues.candles import interval_ms, start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from cli.bot.bars import Bars, Series
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 UNNOTICED = 10_000  # milliseconds that a dead line can go unnoticed: a ping every 5 s, 5 s for its answer
-MOST_WAITING = 4_000  # candles of a finer interval that one of a coarser is put together from, and some
+MOST_KEPT = 4_000  # candles of an interval that others are put together from, also where some come late
 _SIDES = {"buy": "Buy", "sell": "Sell"}
 
 
@@ -76,9 +76,9 @@ class Candles:
         self._new = Series
         self._series: dict[str, Series] = {level: Series(LEVELS[level]) for level in levels}
         self._finer = finer or {}
-        self._parts: dict[str, Series] = {}
-        for interval in {*self._finer.values()} - self._series.keys():
-            self._parts[interval] = Series(interval_ms(interval), MOST_WAITING)
+        self._parts: dict[str, Series] = {}  # of what others are put together from
+        self._ladders = {interval: self._ladder(interval, self._made_of(interval)) for interval in self._finer.values()}
+        self._traded = [*self._series.values(), *self._parts.values()]  # without those that only a history needs
         self._covered = -1  # the venue's time up to which history has every trade
         self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
         self._latest = -1
@@ -111,7 +111,7 @@ class Candles:
             return False
         size = trade.size if trade.size_unit is None else None
         price = float(trade.price)
-        for series in (*self._series.values(), *self._parts.values()):
+        for series in self._traded:
             series.trade(time, price, size)
         if time >= self._latest:
             if time > self._latest:
@@ -125,18 +125,12 @@ class Candles:
         if not self._watched and self._live_at is not None:
             self._watch(candle.start, candle.received)
         self._latest = max(self._latest, candle.start)
-        interval, changed = candle.interval, []
-        own = self._series.get(interval) or self._parts.get(interval)
-        if own is None:
+        if candle.interval not in self._ladders:
             return []
-        own.candle(candle.start, _prices(candle), _volume(candle), complete=candle.complete)
-        if interval in self._series:
-            changed.append(interval)
-        for level in self.levels:
-            if self._finer.get(level) == interval and level != interval:
-                self._put_together(own, level, candle.start)
-                changed.append(level)
-        return changed
+        self._take(candle)
+        for level, source in self._ladders[candle.interval].items():
+            self._put_together(level, source, candle.start)
+        return self._made_of(candle.interval)
 
     def down(self, at: int) -> None:
         """The market is not live any more, as of our time `at`."""
@@ -168,28 +162,54 @@ class Candles:
         self._at_cover[key] -= 1
         return True
 
-    def _put_together(self, parts: Series, level: str, start: int) -> None:
+    # --- candles that are put together
+
+    def _made_of(self, interval: str) -> list[str]:
+        """The levels that whole candles of an interval change."""
+        return [level for level in LEVELS if self._finer.get(level) == interval]
+
+    def _ladder(self, interval: str, levels: Sequence[str]) -> dict[str, str]:
+        """How the levels are put together, with room for all that it takes."""
+        made = ladder(interval, levels)
+        for source in made.values():
+            if source not in self._parts:
+                self._parts[source] = self._new(interval_ms(source), MOST_KEPT)
+        return made
+
+    def _take(self, candle: Candle, until: int | None = None) -> None:
+        prices, volume = _prices(candle), _volume(candle)
+        for series in self._kept_of(candle.interval):
+            series.candle(candle.start, prices, volume, complete=candle.complete, until=until)
+
+    def _put_together(self, level: str, source: str, start: int) -> None:
         length = LEVELS[level]
         begin = start_of(start, length)
-        made = parts.together(begin, begin + length)
+        made = self._parts[source].together(begin, begin + length)
         if made is not None:
-            self._series[level].candle(begin, made.prices, made.volume, complete=made.complete, until=made.until)
+            for series in self._kept_of(level):
+                series.candle(begin, made.prices, made.volume, complete=made.complete, until=made.until)
+
+    def _kept_of(self, interval: str) -> list[Series]:
+        both = (self._series.get(interval), self._parts.get(interval))
+        return [series for series in both if series is not None]
 
     # --- history
 
-    def history_candles(self, candles: Iterable[Candle], levels: Sequence[str]) -> None:
-        """Whole candles from before the start, all of one interval, for levels that they can be put together to."""
-        parts: Series | None = None
-        for candle in candles:
-            if parts is None:
-                parts = self._new(interval_ms(candle.interval), MOST_WAITING)
+    def history_candles(self, candles: Sequence[Candle], levels: Sequence[str]) -> None:
+        """Whole candles from before the start, all of one interval, for levels that they can be put together to.
+
+        They may come in several goes.
+        """
+        if not candles:
+            return
+        made = self._ladder(candles[0].interval, levels)
+        for candle, following in zip(candles, [*candles[1:], None], strict=True):
             until = None if candle.closed else time_of(candle)
-            prices, volume = _prices(candle), _volume(candle)
-            for series in (parts, self._parts.get(candle.interval)):
-                if series is not None:
-                    series.candle(candle.start, prices, volume, complete=candle.complete, until=until)
-            for level in levels:
-                self._put_together(parts, level, candle.start)
+            self._take(candle, until)
+            for level, source in made.items():
+                length = LEVELS[level]
+                if following is None or start_of(following.start, length) != start_of(candle.start, length):
+                    self._put_together(level, source, candle.start)
             self._latest = max(self._latest, candle.end - 1 if until is None else min(until, candle.end - 1))
         self._at_latest.clear()
 

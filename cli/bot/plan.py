@@ -141,16 +141,14 @@ def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) ->
         offered = [name for name in LEVELS if _is_offered(plan.venue, name, plan.symbols[0])]
     else:
         offered = list(dict.fromkeys(s.interval for s in recorded.subscriptions if s.stream == "candles"))
+    who = plan.venue.name if recorded is None else "the recording"
     for level in levels:
         interval = made_of(LEVELS[level], offered)
         if interval is None:
-            who = plan.venue.name if recorded is None else "the recording"
             raise UsageError(f"{CANDLE}{level} needs candles of {level} or finer, and {who} has: {' '.join(offered)}")
         plan.finer[level] = interval
         if interval != level:
-            plan.remarks.append(
-                f"{plan.venue.name} has no candles of {level}: they are put together from those of {interval}"
-            )
+            plan.remarks.append(f"{who} has no candles of {level}: they are put together from those of {interval}")
     _subscribe(plan, "candles", list(dict.fromkeys(plan.finer.values())))
 
 

@@ -243,7 +243,7 @@ class Runner(threading.Thread):
             self.logger.warning("%s is %s%s; %s", market, told.status.state, reason, until)
         for market in told.live:
             away = "" if told.status.down_ms is None else f" after {told.status.down_ms / 1000:.1f} s"
-            missed = "" if told.by_age else "; trades in between may be missing"
+            missed = "" if told.by_age else f"; {told.status.reason or 'trades in between may be missing'}"
             self.logger.warning("%s is live again%s%s", market, away, missed)
 
     def _call(self, name: str, market: MarketName | None, venue_time: int | None, *arguments: Any) -> None:

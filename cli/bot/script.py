@@ -218,7 +218,7 @@ def _look_at(path: Path, main: type, base: type) -> tuple[list[str], list[str], 
         elif name in CALLBACKS:
             _check_callable(path, name, value, CALLBACKS[name])
             wanted.append(name)
-        elif name in _HELPERS:
+        elif name in _HELPERS and value is not getattr(base, name):
             remarks.append(f"{_where(path, value)}: {name} hides the {name} of Link")
         elif callable(value) and not name.startswith("_"):
             remark = _misspelt(name)
@@ -228,9 +228,9 @@ def _look_at(path: Path, main: type, base: type) -> tuple[list[str], list[str], 
 
 
 def _own_members(main: type, base: type) -> dict[str, Any]:
-    """What the class and those between it and Link define; of two, the one that counts."""
+    """What the class and those beside Link that it is made from define; of two, the one that counts."""
     members: dict[str, Any] = {}
-    for cls in reversed(main.__mro__[: main.__mro__.index(base)]):
+    for cls in reversed([cls for cls in main.__mro__ if cls not in base.__mro__]):
         members.update((name, getattr(main, name, None)) for name in vars(cls))
     return members
 

@@ -11,7 +11,7 @@ import pytest
 import talib
 
 from cli.bot.bars import Bars, Series
-from cli.bot.levels import LEVELS, made_of
+from cli.bot.levels import LEVELS, ladder, made_of
 from cli.bot.market import Candles
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, walk
 from venues.records import Candle, Trade
@@ -218,6 +218,44 @@ def test_levels_from_finer_candles() -> None:
     begun_late = Candles(["3m"], {"3m": "1m"})
     assert begun_late.candle(candle("1m", 4 * MINUTE, "1 1 1 1")) == ["3m"]
     assert not begun_late.bars("3m").complete[-1]
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_days_and_weeks_from_minutes_are_those_of_the_trades(live: bool) -> None:
+    """Not every minute has a trade, and a week has more of them than are kept."""
+    ticks = walk(3_000, seed=5, every_ms=430_000)  # 15 days
+    minutes = resampled(ticks, "1m")
+    rows = [
+        candle("1m", start, f"{row.open} {row.high} {row.low} {row.close}", str(row.volume))
+        for start, row in minutes[minutes.volume > 0].iterrows()
+    ]
+    levels = ["3m", "2h", "1d", "1w"]
+    candles = Candles(levels, dict.fromkeys(levels, "1m") if live else None)
+    if live:
+        assert all(candles.candle(row) == levels for row in rows)
+    else:
+        for begin in range(0, len(rows), 500):
+            candles.history_candles(rows[begin : begin + 500], levels)
+        candles.history_done()
+    for level in levels:
+        assert_equal(candles.bars(level), resampled(ticks, level))
+    assert candles.bars("1w").complete[-3:].tolist() == [False, True, True]
+
+
+def test_what_a_candle_is_put_together_from_is_a_handful() -> None:
+    assert ladder("1m", ["1w", "3m"])["1w"] == "1d"
+    assert ladder("60m", ["1h", "1d"]) == {"1h": "60m", "3h": "60m", "6h": "3h", "12h": "6h", "1d": "12h"}
+    assert ladder("1d", ["1d"]) == {}
+
+
+def test_candles_whose_beginning_is_not_kept_any_more_are_left_alone() -> None:
+    series = Series(MINUTE, size=10)
+    for minute in range(20):
+        series.candle(minute * MINUTE, (1.0, 1.0, 1.0, 1.0), Decimal(1), complete=True)
+    assert series.together(5 * MINUTE, 15 * MINUTE) is None
+    whole = series.together(10 * MINUTE, 15 * MINUTE)
+    assert whole is not None
+    assert whole.volume == 5
 
 
 def test_history_and_what_comes_live_do_not_count_twice() -> None:

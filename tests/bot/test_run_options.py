@@ -13,7 +13,8 @@ from cli.bot import history
 from cli.bot.ages import Ages
 from cli.bot.command import OPTIONS
 from cli.bot.market import Candles
-from cli.bot.plan import MarketName
+from cli.bot.plan import MarketName, plans
+from cli.bot.script import Bot
 from cli.bot.standing import Standings
 from cli.errors import NoDataError
 from cli.options import StreamRequest
@@ -23,9 +24,10 @@ from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, book, came, frame, opened, write
 from tests.servers import in_thread, websocket_server
 from venues.errors import RecordingError, UsageError
+from venues.recording import header_for
 from venues.records import Quote, Status
 from venues.redaction import Redactor
-from venues.venue import Confirmed, Now
+from venues.venue import Confirmed, Now, Settings, Subscription
 
 ALL = HEAD + (
     "class Signals(Link):\n"
@@ -270,6 +272,9 @@ def test_history_goes_on_where_another_market_was_refused_and_tells_of_damage(tm
         f"{file}: 2 trades as history",
         f"the recording {file} is damaged at line 8; played up to there",
     ]
+    assert not any("oldest first" in words for words in said)
+    asyncio.run(history.fill(file, candles, said.append, env=None, now_ms=BEGIN))
+    assert said[-1].endswith(f"so its trades of nexus:{SYMBOL} do not count: give the oldest first")
 
 
 def test_one_market_of_a_recorded_stream_of_several(runs: Runs, tmp_path: Path) -> None:
@@ -280,3 +285,11 @@ def test_one_market_of_a_recorded_stream_of_several(runs: Runs, tmp_path: Path) 
     one = runs(ALL.replace("trade_update", "_"), markets[0], replay=file, max_age=1)
     assert {r.get("symbol") or r["data"][1] for r in one.records} == {"spot.btc_usdt"}
     assert "eth" not in one.said
+
+
+def test_what_a_recording_lacks_is_not_said_of_its_venue() -> None:
+    market = MarketName("b2trader", "spot.btc_usdt")
+    header = header_for("b2trader", Settings(url=""), [Subscription("candles", (market.symbol,), interval="1m")])
+    bot = Bot("hourly.py", {"candle_update_1h": print}, {})
+    (plan,) = plans(bot, [market], header)
+    assert plan.remarks == ["the recording has no candles of 1h: they are put together from those of 1m"]

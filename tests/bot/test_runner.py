@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from decimal import Decimal
 from typing import Any
@@ -69,6 +70,19 @@ def test_what_is_emitted_says_what_it_rests_on(runner: Runner, put: list[Any]) -
     assert put[0].extra["behind_ms"] >= 5_000
     assert put[0].env is None
     assert "stale" not in put[0].extra
+
+
+def test_the_script_hears_what_the_venue_says_of_trades_in_between(
+    runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner.logger = logging.getLogger("test")
+    for reason in ("no trade was missed", None):
+        status = Status(venue="nexus", received=0, stream="trades", state="live", reason=reason, down_ms=700)
+        runner._do(Job("status", Told(status, live=[NEXUS]), 0, 0.0))
+    assert [record.getMessage().partition("; ")[2] for record in caplog.records] == [
+        "no trade was missed",
+        "trades in between may be missing",
+    ]
 
 
 def test_nothing_that_a_call_raises_is_more_than_an_error() -> None:

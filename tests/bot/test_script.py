@@ -142,6 +142,29 @@ class Signals(Base):
     assert f"{bot.name}, line 9: candle_update_7m" in said
 
 
+def test_a_class_beside_link_counts_too_and_hides_nothing(loaded: Loader) -> None:
+    bot = loaded(
+        HEAD
+        + """
+class Strategy:
+    now = None
+    def on_start(self): return "beside"
+    def trade_update(self, src, sym, data): return "beside"
+    def quote_updat(self, src, sym, data): pass
+    @http.route
+    def get_status(self, data): return {"ok": True}
+class Signals(Link, Strategy):
+    def trade_update(self, src, sym, data): return "own"
+"""
+    )
+    assert bot.callbacks["on_start"]() == "beside"
+    assert bot.callbacks["trade_update"]("a", "b", {}) == "own"
+    assert set(bot.routes) == {("GET", "status")}
+    assert [remark.partition(": ")[2] for remark in bot.remarks] == [
+        "quote_updat is never called; is it meant to be quote_update?"
+    ]
+
+
 def test_siblings_talib_and_dataclasses_work_and_nothing_is_left_behind(loaded: Loader, tmp_path: Path) -> None:
     (tmp_path / "sibling_of_a_bot.py").write_text("VALUE = 7\n", encoding="utf-8")
     (tmp_path / "profitview.py").write_text("raise ImportError('not this one')\n", encoding="utf-8")
