@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from venues.errors import BadMessage
-from venues.numbers import number, shown
+from venues.numbers import number, shown, text_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +71,11 @@ def _items(value: object) -> list[object] | None:
 
 
 def _figure(value: object, name: str) -> Decimal:
-    """A number of Python's or numpy's."""
+    """A number of Python's or numpy's, or a text that is one: forms and queries bring no other."""
     if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
         value = value.item()  # type: ignore[attr-defined]
+    if isinstance(value, str):
+        return _written(value, name)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"expected a number as {name}, got {_what(value)}")
     if isinstance(value, float):
@@ -84,6 +86,13 @@ def _figure(value: object, name: str) -> Decimal:
         return number(int(value) if isinstance(value, int) else Decimal(value), name)
     except BadMessage as error:
         raise ValueError(str(error).replace(f" at `{name}`", f" as {name}")) from None
+
+
+def _written(text: str, name: str) -> Decimal:
+    try:
+        return text_number(text, name)
+    except BadMessage:
+        raise ValueError(f"expected a number as {name}, got {_what(text)}") from None
 
 
 def _what(value: object) -> str:

@@ -35,6 +35,8 @@ def figures(src: object = "nexus", sym: object = "X", **given: object) -> dict[s
         ({"quote": [1, 2.5]}, {"quote": [Decimal(1), Decimal("2.5")]}),
         ({"quote": (np.float64(2), 2)}, {"quote": [Decimal("2.0"), Decimal(2)]}),
         ({"quote": np.array([1.0, 2.0])}, {"quote": [Decimal("1.0"), Decimal("2.0")]}),
+        ({"mid": "30000.10"}, {"mid": Decimal("30000.10")}),
+        ({"quote": ["1", "2"]}, {"quote": [Decimal(1), Decimal(2)]}),
     ],
 )
 def test_signals(given: dict[str, object], expected: dict[str, Any]) -> None:
@@ -53,7 +55,9 @@ def test_nothing_has_no_sign() -> None:
         ({"size": 7}, "a size from -1 to 1, got 7"),
         ({"size": -1.0000001}, "a size from -1 to 1"),
         ({"size": True}, r"a number as size, got true \(bool\)"),
-        ({"mid": "30000"}, r'a number as mid, got "30000" \(str\)'),
+        ({"size": "-7"}, "a size from -1 to 1, got"),
+        ({"mid": "30_000"}, r'a number as mid, got "30_000" \(str\)'),
+        ({"mid": "nan"}, r'a number as mid, got "nan" \(str\)'),
         ({"mid": math.nan}, "a finite number as mid, got nan"),
         ({"mid": np.float64("inf")}, "a finite number as mid, got inf"),
         ({"mid": 1e300}, "expected a number of at most 40 digits"),
@@ -62,7 +66,7 @@ def test_nothing_has_no_sign() -> None:
         ({"quote": [2, 1]}, "a bid of at most the ask"),
         ({"quote": [1]}, "got 1 values"),
         ({"quote": [1, math.nan]}, "a finite number as the ask of quote, got nan"),
-        ({"quote": "12"}, "a number as quote"),
+        ({"quote": "1,2"}, "a number as quote"),
         ({"size": 1, "src": ""}, 'a text as src, got ""'),
         ({"size": 1, "sym": None}, "a text as sym, got None"),
         ({"size": 1, "src": "a\ud800"}, "a text as src, got"),
