@@ -22,7 +22,7 @@ from cli import cells, margin, orders, positions
 from cli.grid import Column, lay_out
 from cli.look import Look
 from cli.painter import Ink
-from cli.pane import Clean, Latency, Pane, Rate, Title
+from cli.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Rate, Title
 from cli.rows import GONE_MS, MARKED_MS
 from cli.screen import Table
 from tests.drawn import HOSTILE, NOW, WAYS, Clock, golden, look_of
@@ -252,6 +252,33 @@ def test_what_fits_does_not_depend_on_how_long_a_figure_is_just_now() -> None:
         young = header(LIVE_BOOK, Clock(NOW), width=width)
         old = header(LIVE_BOOK, Clock(NOW + 600_000), width=width)
         assert ("age" in young) == ("age" in old)
+
+
+def test_a_figure_that_gets_a_digit_more_and_less_does_not_come_and_go() -> None:
+    for width in range(60, 100):
+        clock = Clock()
+        table = table_of("book", LIVE_BOOK, look_of(clock))
+        shown = []
+        for took in (9, 14, 9, 12, 8):
+            clock.now += LATENCY_OVER_MS + 1000
+            table.write([structs.replace(BOOK, time=clock.now - took, received=clock.now)])
+            shown.append("latency" in table.frame(width, 24)[0].plain)
+        assert shown[1:] == [shown[1]] * 4, (width, shown)
+
+
+def test_a_countdown_does_not_make_parts_come_and_go() -> None:
+    down = status("book", "reconnecting", attempt=4, retry_in_ms=12_000)
+    for frozen, width in itertools.product((False, True), range(24, 120)):
+        clock = Clock()
+        table = table_of("book", [*LIVE_BOOK, down], look_of(clock))
+        if frozen:
+            pressed(table, "space")
+        shown = set()
+        for _ in range(14):
+            words = table.frame(width, 24)[0].plain
+            shown.add(tuple(part in words for part in ("nexus", "SPOT", "book", "age", "msg/s", "UTC", "(try 4)")))
+            clock.now += 1000
+        assert len(shown) == 1, (width, frozen)
 
 
 def timed(took_ms: int, **fields: Any) -> records.Trade:
