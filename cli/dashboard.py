@@ -135,7 +135,7 @@ class Dashboard(Table):
             )
         if ended:
             at = Text(f"ended {look.clock(look.epoch_ms(), millis=False)}", look.style("title"))
-            return (at, at) if calm else (Text("  ").join([full, at]), short)
+            return (at, at) if worst == "live" else (Text("  ").join([full, at]), at if calm else short)
         if not self._pane.is_frozen:
             return full, short
         frozen = Text("FROZEN", look.style("frozen"))

@@ -306,8 +306,7 @@ class Pane:
 
     def _ended_state(self) -> tuple[Text, Text]:
         """What stays on the normal screen does not look live there."""
-        look = self._look
-        state = "connecting" if self._status is None else self._status.state
+        look, state = self._look, self.state
         at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
         if state == "live":
             return Text(at, look.style("title")), Text(at, look.style("title"))

@@ -400,6 +400,13 @@ def test_what_stays_says_of_which_zone_its_times_are() -> None:
     assert table.last(80, 20)[0].plain == "nexus  SIM  as of 18:29:02  SPOT_BTC_USDT  book  UTC-05:00"
 
 
+def test_what_stays_of_changes_only_says_so() -> None:
+    items = cases("orders")["live"]
+    for partial, said in ((True, "PARTIAL, as of 23:29:02"), (False, "as of 23:29:02")):
+        table = table_of("orders", items, look_of(), partial=partial)
+        assert table.last(80, 20)[0].plain.startswith(f"nexus  SIM  {said}  SPOT")
+
+
 def test_a_key_that_does_nothing_keeps_nothing_new_off_the_screen() -> None:
     table = table_of("balance", [status("balance", "live"), balance("BTC", "1")], look_of())
     table.frame(80, 24)
