@@ -126,7 +126,7 @@ class Dashboard(Table):
         for stream, pane in self._panes.items():
             having.setdefault(pane.state, []).append(stream)
         states = sorted(having, key=WORST_FIRST.index)
-        worst, calm = states[0], states[0] in CALM
+        worst = states[0]
         full = short = Text(worst.upper(), look.style(worst))
         if len(states) > 1:
             told = [state for state in states if state == worst or state not in CALM]
@@ -135,11 +135,13 @@ class Dashboard(Table):
             )
         if ended:
             at = Text(f"ended {look.clock(look.epoch_ms(), millis=False)}", look.style("title"))
-            return (at, at) if worst == "live" else (Text("  ").join([full, at]), at if calm else short)
+            return (at, at) if worst == "live" else (Text("  ").join([full, at]), at if worst in CALM else short)
         if not self._pane.is_frozen:
             return full, short
         frozen = Text("FROZEN", look.style("frozen"))
-        return (frozen, frozen) if calm else (Text(" ").join([frozen, full]), Text(" ").join([frozen, short]))
+        if worst == "live":
+            return frozen, frozen
+        return Text(" ").join([frozen, full]), Text(" ").join([frozen, short])
 
     def _latency(self) -> str:
         """Latency or, before that, a difference of the clocks."""

@@ -300,7 +300,7 @@ class Pane:
         """A frozen table never says LIVE; what is not live besides is said too."""
         style = self._look.style("frozen")
         words = Text(f"FROZEN since {self._look.clock(self._frozen_at, millis=False)}", style)
-        if state in ("live", "partial"):
+        if state == "live":
             return words, Text("FROZEN", style)
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 

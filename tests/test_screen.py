@@ -434,6 +434,13 @@ def test_freezing_keeps_what_is_shown_while_the_stream_goes_on() -> None:
     assert "ETH" not in "".join(thawed), "what was known before the interruption"
 
 
+def test_what_is_frozen_is_called_partial_too() -> None:
+    table = table_of("orders", cases("orders")["live"], look_of(), partial=True)
+    pressed(table, "space")
+    assert "FROZEN since 23:29:02 PARTIAL since 23:28" in table.frame(80, 24)[0].plain
+    assert "FROZEN PARTIAL" in table.frame(40, 24)[0].plain
+
+
 def test_another_size_is_drawn_at_once_also_while_nothing_comes() -> None:
     table = table_of("book", LIVE_BOOK, look_of())
     for width, height in ((120, 40), (40, 12), (80, 24)):
