@@ -287,8 +287,8 @@ class BookView:
         bid, ask = bids[-1].total, asks[-1].total
         share = SUMS.multiply(SUMS.subtract(bid, ask), HUNDRED) / SUMS.add(bid, ask)
         sign = "+" if share > 0 else "-" if share < 0 else ""
-        what = ("level" if self._step is None else "group") + ("s" if len(bids) > 1 else "")
-        count = f"{len(bids)} {what}" if len(bids) == len(asks) else f"{len(bids)} bids and {len(asks)} asks"
+        what = "level" if self._step is None else "group"
+        count = _count(bids, what) if len(bids) == len(asks) else f"{_count(bids, 'bid')} and {_count(asks, 'ask')}"
         return f"imbalance {sign}{abs(share):.0f} % of {count}"
 
     def _cursor_line(self, book: Book, width: int) -> Text:
@@ -398,6 +398,10 @@ def distance_words(price: Decimal, mid: Decimal | None) -> str:
         return "no mid"
     away = SUMS.subtract(price, mid)
     return f"mid {cells.signed(away)} ({basis_points(away, mid)})"
+
+
+def _count(rows: Sequence[object], what: str) -> str:
+    return f"{len(rows)} {what}{'s' if len(rows) > 1 else ''}"
 
 
 def _notional_unit(book: Book) -> str:

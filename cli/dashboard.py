@@ -11,7 +11,7 @@ from rich.text import Span, Text
 from cli import cells
 from cli.grid import fit_line
 from cli.layout import RULE, Rect, arrange
-from cli.pane import ALWAYS, Part, environment_words, figure_parts, fitted
+from cli.pane import ALWAYS, Part, SteadyFigures, environment_words, figure_parts, fitted
 from cli.screen import SMALLEST, Table
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Dashboard(Table):
         self._rate = rate
         self._focus = self._order[0]
         self._zoomed = False
-        self._told_at, self._told = -1, ("", "")
+        self._figures = SteadyFigures()
         self._forget_bodies()
 
     # --- from the event loop
@@ -116,7 +116,7 @@ class Dashboard(Table):
         if hidden:
             words = f"{hidden} more {'pane' if hidden == 1 else 'panes'}: Tab"
             parts.append(Part(9, Text(words, look.style("warn")), Text(f"+{hidden}: Tab", look.style("warn"))))
-        parts += figure_parts(*(("", "") if ended else self._figures()), look)
+        parts += figure_parts("", "", look) if ended else self._figures.parts(self._rate, self._latency, look)
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:
@@ -126,7 +126,7 @@ class Dashboard(Table):
         for stream, pane in self._panes.items():
             having.setdefault(pane.state, []).append(stream)
         states = sorted(having, key=WORST_FIRST.index)
-        worst, calm = states[0], states[0] in CALM
+        worst = states[0]
         full = short = Text(worst.upper(), look.style(worst))
         if len(states) > 1:
             told = [state for state in states if state == worst or state not in CALM]
@@ -135,22 +135,18 @@ class Dashboard(Table):
             )
         if ended:
             at = Text(f"ended {look.clock(look.epoch_ms(), millis=False)}", look.style("title"))
-            return (at, at) if calm else (Text("  ").join([full, at]), short)
+            return (at, at) if worst == "live" else (Text("  ").join([full, at]), at if worst in CALM else short)
         if not self._pane.is_frozen:
             return full, short
         frozen = Text("FROZEN", look.style("frozen"))
-        return (frozen, frozen) if calm else (Text(" ").join([frozen, full]), Text(" ").join([frozen, short]))
+        if worst == "live":
+            return frozen, frozen
+        return Text(" ").join([frozen, full]), Text(" ").join([frozen, short])
 
-    def _figures(self) -> tuple[str, str]:
-        """Messages a second, and latency or, before that, a difference of the clocks; they change once a second."""
-        now = self._look.epoch_ms() // 1000
-        if self._told_at != now:
-            rate = self._rate.per_second()
-            words = [words for pane in self._panes.values() if (words := pane.latency_words()) is not None]
-            words.sort(key=lambda words: not words.startswith("clock"))
-            self._told_at = now
-            self._told = (f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s", words[0] if words else "")
-        return self._told
+    def _latency(self) -> str:
+        """Latency or, before that, a difference of the clocks."""
+        words = [words for pane in self._panes.values() if (words := pane.latency_words()) is not None]
+        return min(words, key=lambda words: not words.startswith("clock"), default="")
 
     # --- panes
 

@@ -148,10 +148,10 @@ def take_terminal(
     }
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
         calls[signal.SIGHUP] = partial(end, HUNG_UP)
+    stack.enter_context(heard(calls))  # first: until all is as before a second signal must not end us
     stack.callback(table.restore)
     stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
     look()
-    stack.enter_context(heard(calls))
 
 
 class Keyboard:

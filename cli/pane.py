@@ -16,6 +16,7 @@ from cli.grid import fit_line
 from cli.look import Measuring
 from cli.output import Skipped
 from cli.queues import LatestEvents, Queue, StateQueue
+from cli.steady import Held
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status
 from venues.venue import Confirmed
 
@@ -126,7 +127,7 @@ class Pane:
         self._frozen_at: int | None = None
         self._frozen_age: int | None = None  # when what is frozen was received
         self._aside: Queue | None = None
-        self._figures = (-1, "", "")
+        self._figures = SteadyFigures()
         self.view = view(replace(look, epoch_ms=self._time_of_view, any_symbol=not title.symbols))
 
     # --- what comes in
@@ -243,8 +244,8 @@ class Pane:
 
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """Of one pane among several: stream, state and age, as much as fits; the state always."""
-        state, word = self._ended_state() if ended else self._state()
-        parts = [Part(8, Text(self._title.stream.name, self._look.style("title"))), Part(ALWAYS, state, word)]
+        title = Text(self._title.stream.name, self._look.style("title"))
+        parts = [Part(8, title), self._state_part(ended=ended)]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -255,17 +256,28 @@ class Pane:
         The state and the environment are there on the narrowest screen. Half an age would be another age.
         """
         title, look = self._title, self._look
-        state, word = self._ended_state() if ended else self._state()
+        state = self._state_part(ended=ended)
+        state.gap = 1
         env, short_env = environment_words(title.env, look)
         parts = [
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
-            Part(ALWAYS, state, word, gap=1),
+            state,
             Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
         parts += figure_parts("", "", look) if ended else self._measured()
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
+
+    def _state_part(self, *, ended: bool) -> Part:
+        """A countdown has the room of its start until the next one."""
+        if ended:
+            return Part(ALWAYS, *self._ended_state())
+        part, status = Part(ALWAYS, *self._state()), self._status
+        if status is not None and status.state == "reconnecting":
+            now, start = (len(reconnecting_words(status, at)) for at in (self._look.epoch_ms(), status.received))
+            part.least = part.text.cell_len + start - now
+        return part
 
     def _state(self) -> tuple[Text, Text]:
         """In full, and as one word."""
@@ -288,14 +300,13 @@ class Pane:
         """A frozen table never says LIVE; what is not live besides is said too."""
         style = self._look.style("frozen")
         words = Text(f"FROZEN since {self._look.clock(self._frozen_at, millis=False)}", style)
-        if state in ("live", "partial"):
+        if state == "live":
             return words, Text("FROZEN", style)
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
     def _ended_state(self) -> tuple[Text, Text]:
         """What stays on the normal screen does not look live there."""
-        look = self._look
-        state = "connecting" if self._status is None else self._status.state
+        look, state = self._look, self.state
         at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
         if state == "live":
             return Text(at, look.style("title")), Text(at, look.style("title"))
@@ -306,13 +317,7 @@ class Pane:
 
     def _measured(self) -> list[Part]:
         """Age, messages a second, latency, zone; the figures change once a second, so that they can be read."""
-        look, now = self._look, self._look.epoch_ms()
-        if self._figures[0] != now // 1000:
-            rate = self._rate.per_second()
-            words = f"{rate:.1f} msg/s" if rate < 100 else f"{rate:.0f} msg/s"
-            self._figures = (now // 1000, words, self.latency_words() or "")
-        _, rate_words, latency = self._figures
-        parts = figure_parts(rate_words, latency, look)
+        parts = self._figures.parts(self._rate, self.latency_words, self._look)
         age = self._age_part()
         return parts if age is None else [age, *parts]
 
@@ -341,15 +346,34 @@ def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
     return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
 
 
-def figure_parts(rate: str, latency: str, look: Look) -> list[Part]:
+def figure_parts(rate: str, latency: str, look: Look, room: tuple[int, ...] = (0, 0)) -> list[Part]:
     """Messages a second, latency and zone. What is needed to read times right stays longer: the zone, and clocks that
-    differ."""
+    differ. `room` is what the first two are given at least."""
     skewed = latency.startswith("clock")
     return [
-        Part(2, Text(rate)),
-        Part(6 if skewed else 1, Text(look.text(latency), look.style("warn" if skewed else ""))),
+        Part(2, Text(rate), least=room[0]),
+        Part(6 if skewed else 1, Text(look.text(latency), look.style("warn" if skewed else "")), least=room[1]),
         Part(3, Text(look.zone(), look.style("dim"))),
     ]
+
+
+class SteadyFigures:
+    """Messages a second and latency in a header. They change once a second, so that they can be read, and keep for a
+    while the room that they needed, so that nothing comes and goes with a digit more or less."""
+
+    def __init__(self) -> None:
+        self._told_at = -1
+        self._told = ("", "")
+        self._held = Held()
+
+    def parts(self, rate: Rate, latency: Callable[[], str | None], look: Look) -> list[Part]:
+        """Of this second."""
+        now = look.epoch_ms()
+        if self._told_at != now // 1000:
+            per_second = rate.per_second()
+            words = f"{per_second:.1f} msg/s" if per_second < 100 else f"{per_second:.0f} msg/s"
+            self._told_at, self._told = now // 1000, (words, latency() or "")
+        return figure_parts(*self._told, look, self._held.most((len(self._told[0]), len(self._told[1])), now))
 
 
 @dataclass(eq=False)
@@ -388,7 +412,7 @@ def fitted(parts: list[Part], width: int) -> Text:
         if fits():
             break
         if shorten:
-            part.text, part.short = part.short or part.text, None
+            part.text, part.short, part.least = part.short or part.text, None, 0
         else:
             left_out.append(part)
     for part in left_out[::-1]:  # something longer may have gone after it

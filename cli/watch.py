@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 ONCE_TIMEOUT_MS = 30_000
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
+LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down
 
 
 def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
@@ -291,6 +292,8 @@ class Watcher:
         interrupted = self._ending.next_signal()
         ended = asyncio.create_task(self._ending.output_ended.wait())
         await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if interrupted.done() and self._table is not None:
+            await asyncio.wait((ended,), timeout=LAST_TABLE_WITHIN)
         if interrupted.done() and not ended.done():
             self._ending.code, self._ending.problem = interrupted.result(), None
         interrupted.cancel()

@@ -346,6 +346,9 @@ def test_imbalance_is_of_what_is_shown_in_full() -> None:
     assert "imbalance +50 % of 1 level" in words
     words = "".join(texts(drawn(book(levels(("10", "1000")), levels(("11", "1001"))))(look_of()), 80, 24))
     assert "imbalance -0 %" in words
+    words = "".join(texts(drawn(book(levels(("10", "3"), ("9", "1")), levels(("11", "1"))))(look_of()), 80, 24))
+    assert words.count("% of 2 bids and 1 ask") == 1
+    assert "1 asks" not in words
 
 
 # --- what a table asks for

@@ -137,6 +137,17 @@ def test_golden() -> None:
     assert all_screens() == golden("dash").read_text(encoding="utf-8")
 
 
+def test_what_stays_names_the_panes_that_had_changes_only() -> None:
+    shown: Dashboard = dashboard(("book", "orders"), look_of(), partial=("orders",))
+    shown.write(live("book", "orders"))
+    wide, narrow = (text_of(shown.last(width, 30)).splitlines() for width in (80, 40))
+    assert "PARTIAL: orders  ended 23:29:02" in wide[0]
+    assert "ended 23:29:02" in narrow[0]
+    for lines in (wide, narrow):
+        assert any("2 orders  PARTIAL, as of 23:29:02" in line for line in lines)
+        assert any("1 book  as of 23:29:02" in line for line in lines)
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("unicode", [True, False])
 def test_no_line_is_wider_than_the_screen_and_none_too_many(case: str, unicode: bool) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
+import signal
 import termios
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import keys
-from cli.keys import LONGEST_SEQUENCE, Keyboard, KeyParser
+from cli.keys import LONGEST_SEQUENCE, Keyboard, KeyParser, take_terminal
 
 KNOWN = {"up", "down", "left", "right", "home", "end", "pgup", "pgdn", "space", "esc", "redraw"} | {
     "tab",
@@ -141,6 +144,28 @@ def test_a_stdin_that_is_at_its_end_is_not_looked_at_again(monkeypatch: pytest.M
         os.close(saved)
         os.close(reader)
     assert len(reads) == 1
+
+
+def test_a_signal_does_not_end_us_before_the_terminal_is_as_it_was() -> None:
+    handlers = []
+
+    class Shown:
+        has_keyboard = True
+
+        def redraw(self) -> None:
+            pass
+
+        def restore(self) -> None:
+            handlers.append(signal.getsignal(signal.SIGQUIT))
+
+    async def leave() -> None:
+        with contextlib.ExitStack() as stack:
+            take_terminal(stack, cast(Any, Shown()), lambda key: None, lambda code: None)
+
+    asyncio.run(leave())
+    assert len(handlers) == 1
+    assert signal.SIG_DFL not in handlers
+    assert signal.getsignal(signal.SIGQUIT) == signal.SIG_DFL, "afterwards all is as before"
 
 
 def test_what_is_no_terminal_has_no_keys() -> None:

@@ -22,7 +22,7 @@ from cli import cells, margin, orders, positions
 from cli.grid import Column, lay_out
 from cli.look import Look
 from cli.painter import Ink
-from cli.pane import Clean, Latency, Pane, Rate, Title
+from cli.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Rate, Title
 from cli.rows import GONE_MS, MARKED_MS
 from cli.screen import Table
 from tests.drawn import HOSTILE, NOW, WAYS, Clock, golden, look_of
@@ -254,6 +254,33 @@ def test_what_fits_does_not_depend_on_how_long_a_figure_is_just_now() -> None:
         assert ("age" in young) == ("age" in old)
 
 
+def test_a_figure_that_gets_a_digit_more_and_less_does_not_come_and_go() -> None:
+    for width in range(60, 100):
+        clock = Clock()
+        table = table_of("book", LIVE_BOOK, look_of(clock))
+        shown = []
+        for took in (9, 14, 9, 12, 8):
+            clock.now += LATENCY_OVER_MS + 1000
+            table.write([structs.replace(BOOK, time=clock.now - took, received=clock.now)])
+            shown.append("latency" in table.frame(width, 24)[0].plain)
+        assert shown[1:] == [shown[1]] * 4, (width, shown)
+
+
+def test_a_countdown_does_not_make_parts_come_and_go() -> None:
+    down = status("book", "reconnecting", attempt=4, retry_in_ms=12_000)
+    for frozen, width in itertools.product((False, True), range(24, 120)):
+        clock = Clock()
+        table = table_of("book", [*LIVE_BOOK, down], look_of(clock))
+        if frozen:
+            pressed(table, "space")
+        shown = set()
+        for _ in range(14):
+            words = table.frame(width, 24)[0].plain
+            shown.add(tuple(part in words for part in ("nexus", "SPOT", "book", "age", "msg/s", "UTC", "(try 4)")))
+            clock.now += 1000
+        assert len(shown) == 1, (width, frozen)
+
+
 def timed(took_ms: int, **fields: Any) -> records.Trade:
     at = common(**fields)
     return records.Trade(**{**at, "time": at["received"] - took_ms}, price=Decimal(1), size=Decimal(1), side="buy")
@@ -373,6 +400,13 @@ def test_what_stays_says_of_which_zone_its_times_are() -> None:
     assert table.last(80, 20)[0].plain == "nexus  SIM  as of 18:29:02  SPOT_BTC_USDT  book  UTC-05:00"
 
 
+def test_what_stays_of_changes_only_says_so() -> None:
+    items = cases("orders")["live"]
+    for partial, said in ((True, "PARTIAL, as of 23:29:02"), (False, "as of 23:29:02")):
+        table = table_of("orders", items, look_of(), partial=partial)
+        assert table.last(80, 20)[0].plain.startswith(f"nexus  SIM  {said}  SPOT")
+
+
 def test_a_key_that_does_nothing_keeps_nothing_new_off_the_screen() -> None:
     table = table_of("balance", [status("balance", "live"), balance("BTC", "1")], look_of())
     table.frame(80, 24)
@@ -398,6 +432,13 @@ def test_freezing_keeps_what_is_shown_while_the_stream_goes_on() -> None:
     assert "LIVE" in thawed[0]
     assert thawed[3].split()[:2] == ["BTC", "4"]
     assert "ETH" not in "".join(thawed), "what was known before the interruption"
+
+
+def test_what_is_frozen_is_called_partial_too() -> None:
+    table = table_of("orders", cases("orders")["live"], look_of(), partial=True)
+    pressed(table, "space")
+    assert "FROZEN since 23:29:02 PARTIAL since 23:28" in table.frame(80, 24)[0].plain
+    assert "FROZEN PARTIAL" in table.frame(40, 24)[0].plain
 
 
 def test_another_size_is_drawn_at_once_also_while_nothing_comes() -> None:

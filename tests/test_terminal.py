@@ -208,6 +208,28 @@ def test_a_screen_that_is_too_small(show: Callable[..., Terminal]) -> None:
     left_well(terminal)
 
 
+IMPATIENT = """
+import os, signal, sys, time, cli.screen
+from cli.main import run
+last = cli.screen.Table.last
+def press_again(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+    return last(*arguments)
+cli.screen.Table.last = press_again
+sys.argv[0] = "mon"
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_the_last_table_stays_also_for_who_presses_ctrl_c_again(show: Callable[..., Terminal]) -> None:
+    terminal = show(*BOOK, command=(sys.executable, "-c", IMPATIENT))
+    terminal.until(lambda: "spread" in terminal.text())
+    terminal.press("\x03")
+    assert terminal.ended() == 130
+    assert "as of" in left_well(terminal)
+
+
 CRASH = """
 import sys, cli.{module}
 from cli.main import run
