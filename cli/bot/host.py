@@ -315,11 +315,19 @@ class Host:
             hurried = self._ending.hurried
             await self._wait_for(self._ending.output_ended, next_signal, LAST_WORDS_WITHIN if hurried else None)
         next_signal.cancel()
+        self._join_what_ended()
         self._inlet.close()
         if self._voice.faults():
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.file.name}: {many} in its callbacks")
+
+    def _join_what_ended(self) -> None:
+        """So that of all threads that go on only the script's are left, which may still print."""
+        if self._runner_ended.is_set():
+            self._runner.join()
+        if self._ending.output_ended.is_set():
+            self._outlet.join()
 
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
         ended = asyncio.create_task(event.wait())

@@ -89,6 +89,11 @@ class Outlet:
         self._output.finish()
         return True
 
+    def join(self) -> None:
+        """Wait for the thread that writes, which has said that it ends."""
+        if self._output is not None:
+            self._output.join()
+
     def take_terminal(
         self, stack: contextlib.ExitStack, stop: Callable[[int], None], footer: Callable[[Any], None]
     ) -> None:

@@ -10,14 +10,17 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.bot import speech
+from cli.bot.runner import Runner
 from cli.ending import Ending
 from cli.errors import INTERRUPTED, TERMINATED
-from cli.output import Words
-from tests.bot.conftest import HEAD
+from cli.output import Output, Words
+from tests.bot.conftest import HEAD, Runs
+from tests.bot.recordings import record_trades, walk
 from tests.command import environment, mon
 from venues.redaction import Redactor
 
@@ -102,6 +105,24 @@ def test_stdout_comes_back_once_no_thread_of_the_script_can_print(
     end.set()
     assert told == ["a line"]
     assert capsys.readouterr().out == ("" if lasting else "after\n")
+
+
+@pytest.mark.parametrize("kind", [Runner, Output])
+def test_stdout_comes_back_however_long_our_own_threads_take_to_end(
+    kind: type[Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = kind.run
+
+    def slowly(thread: Any) -> None:
+        run(thread)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(kind, "run", slowly)
+    before = sys.stdout
+    source = HEAD + "class Signals(Link):\n  def trade_update(self, src, sym, data): self.publish('t', 1)\n"
+    ran = runs(source, replay=record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=1000)))
+    assert ran.records
+    assert sys.stdout is before
 
 
 ENDLESS = HEAD + (
