@@ -1,8 +1,10 @@
-"""Where everything is installed (CI), a test that skips has not run and counts as failed."""
+"""The same tests however they are started; where everything is installed (CI), one that skips counts as failed."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -12,6 +14,14 @@ from hypothesis import settings
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("mon", deadline=None)
 settings.load_profile("mon")
+
+
+def pytest_configure() -> None:
+    # A script that starts us in the background has us ignore these, and every `mon` that a test starts would too.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)
