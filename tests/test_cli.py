@@ -117,7 +117,7 @@ def test_depth(sim: dict[str, str]) -> None:
 
 
 def test_raw_frames_go_both_ways(sim: dict[str, str]) -> None:
-    done = mon("ping", "nexus", SYMBOL, "--raw", "--count", "3", env=sim)
+    done = mon("ping", "nexus", SYMBOL, "--raw", "--count", "30", env=sim)
     lines = records(done.stdout)
     assert {line["direction"] for line in lines} == {"in", "out"}
     assert {"event": "PING"} in [json.loads(line["frame"]) for line in lines if line["direction"] == "out"]
