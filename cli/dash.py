@@ -23,6 +23,8 @@ OPTIONS = (
     "max_age",
     "retries",
     "record",
+    "overwrite",
+    "append",
     "replay",
     "speed",
     "palette",
@@ -37,8 +39,8 @@ Examples:
   mon dash nexus SPOT_BTC_USDT --env sim
   mon dash b2trader spot.btc_usdt
   mon dash b2trader
-  mon dash nexus SPOT_BTC_USDT --record today.jsonl.gz
-  mon replay today.jsonl.gz --speed 10
+  mon dash nexus SPOT_BTC_USDT --record desk.jsonl.gz
+  mon replay desk.jsonl.gz --speed 10
 
 \b
 Keys:

@@ -39,7 +39,7 @@ EXAMPLES = """\b
 Examples:
   mon book nexus SPOT_BTC_USDT --env sim
   mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
-  mon positions b2trader --record today.jsonl.gz
+  mon positions b2trader --record positions.jsonl.gz
   mon signals nbt --env sim
   mon dash nexus SPOT_BTC_USDT --env sim
   mon venues

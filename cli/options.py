@@ -21,6 +21,8 @@ from venues.streams import STREAMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from venues.recording_file import Existing
+
 Format = Literal["auto", "table", "jsonl", "csv"]
 LONGEST_DURATION_MS = 366 * 86_400_000
 
@@ -187,6 +189,12 @@ class StreamRequest:
     record: Annotated[
         Path | None, typer.Option(help="Keep all that happens on the connection (FILE.gz: compressed).")
     ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="--record into a file that exists: write over it.")] = (
+        False
+    )
+    append: Annotated[
+        bool, typer.Option("--append", help="--record into a file that exists: go on behind what is in it.")
+    ] = False
     replay: Annotated[Path | None, typer.Option(help="Play a recording instead of connecting.")] = None
     speed: Annotated[
         float | None,
@@ -298,11 +306,44 @@ def take_options(
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}
 
 
+class Recorded(Protocol):
+    """What can be said of a recording that is made."""
+
+    record: Path | None
+    overwrite: bool
+    append: bool
+
+
+def existing_file(request: Recorded) -> Existing:
+    """What becomes of a file that has the recording's name.
+
+    Raises:
+        UsageError: two answers, or an answer to what is not asked.
+    """
+    return existing_for("--record", request.record, overwrite=request.overwrite, append=request.append)
+
+
+def existing_for(option: str, file: Path | None, *, overwrite: bool, append: bool) -> Existing:
+    """What becomes of a file that exists; `option` names it.
+
+    Raises:
+        UsageError: two answers, or an answer to what is not asked.
+    """
+    if overwrite and append:
+        raise UsageError("expected --overwrite or --append, got both")
+    given: Existing = "overwrite" if overwrite else "append" if append else "refuse"
+    if given != "refuse" and file is None:
+        raise UsageError(f"--{given} applies to {option} FILE only")
+    return given
+
+
 class Run(Protocol):
     """What every command that has a connection, or a recording in its place, can be asked for."""
 
     env: str | None
     record: Path | None
+    overwrite: bool
+    append: bool
     retries: int | None
     profile: str | None
     replay: Path | None
@@ -323,6 +364,7 @@ def check_run(request: Run) -> None:
     for option in without_connection:
         if request.replay is not None and getattr(request, option) is not None:
             raise UsageError(f"--{option} does not apply to --replay, which makes no connection")
+    existing_file(request)
     if request.speed is not None and request.replay is None:
         raise UsageError("--speed applies to --replay only")
     if request.once and request.count is not None:

@@ -13,15 +13,15 @@ from venues.errors import RecordingError, UsageError
 
 EXAMPLES = """\b
 Examples:
-  mon book nexus SPOT_BTC_USDT --env sim --duration 10s --record today.jsonl.gz
-  mon replay today.jsonl.gz --speed max -o jsonl
+  mon book nexus SPOT_BTC_USDT --env sim --duration 10s --record book.jsonl.gz
+  mon replay book.jsonl.gz --speed max -o jsonl
 """
 
 if TYPE_CHECKING:
     from venues.recording import Header, RecordedSubscription
 
 # What a recording says itself, and what concerns a connection.
-_NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "retries", "profile"}
+_NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "overwrite", "append", "retries", "profile"}
 
 
 def replay(**given: Any) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come
-from cli.options import DurationParser, SpeedParser
+from cli.options import DurationParser, SpeedParser, existing_for
 from cli.output import print_out
 from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
@@ -19,6 +19,7 @@ from venues.errors import SetupError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from venues.recording_file import Existing
     from venues.simulator import Simulator
 
 RECORDED = "nexus"  # the venue whose frames --trades writes
@@ -70,6 +71,10 @@ def sim(
     out: Annotated[
         Path | None, typer.Option(help="Where the trades are written (FILE.gz: compressed); plays with --replay.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="--out to a file that exists: write over it.")] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="--out to a file that exists: go on behind what is in it.")
+    ] = False,
     symbol: Annotated[
         str | None, typer.Option(help=f"Of --trades: a symbol of {RECORDED}; {SYMBOL} unless said otherwise.")
     ] = None,
@@ -84,14 +89,22 @@ def sim(
     from venues.simulator import Simulator, TapeError, environment
 
     of_server = {"port": port, "tape": tape, "speed": speed, "fault": fault, "show-env": show_env}
-    of_trades = {"out": out, "symbol": symbol, "start": start, "quotes": quotes}
+    of_trades = {
+        "out": out,
+        "overwrite": overwrite,
+        "append": append,
+        "symbol": symbol,
+        "start": start,
+        "quotes": quotes,
+    }
     if trades is None:
         _refuse(of_trades, "applies to --trades only")
     else:
         _refuse(of_server, "does not apply to --trades, which only writes a file")
         if out is None:
             raise UsageError("expected --trades with --out FILE, where they are written")
-        _write_trades(trades, out, seed=seed, rate=rate, symbol=symbol or SYMBOL, start=start, quotes=quotes)
+        existing = existing_for("--out", out, overwrite=overwrite, append=append)
+        _write_trades(out, existing, trades, seed=seed, rate=rate, symbol=symbol or SYMBOL, start=start, quotes=quotes)
         return
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
@@ -123,7 +136,15 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 
 def _write_trades(
-    length_ms: int, out: Path, *, seed: int, rate: float | None, symbol: str, start: str | None, quotes: bool
+    out: Path,
+    existing: Existing,
+    length_ms: int,
+    *,
+    seed: int,
+    rate: float | None,
+    symbol: str,
+    start: str | None,
+    quotes: bool,
 ) -> None:
     from cli.output import Words
     from venues.simulator import synthetic
@@ -137,10 +158,7 @@ def _write_trades(
         )
     start_ms = synthetic.START if start is None else _start_ms(start)
     lines = synthetic.Trades(symbol, length_ms, seed=seed, rate=rate, start_ms=start_ms, quotes=quotes)
-    try:
-        synthetic.write(out, lines)
-    except OSError as error:
-        raise SetupError(f"cannot write the recording {out}: {error.strerror or error}") from error
+    synthetic.write(out, lines, existing)
     played = f"mon candles {RECORDED} {symbol} --replay {shlex.quote(str(out))} --speed max"
     Words().say(f"{lines.made.trades:,} trades of {symbol} are in {out}; e.g. {played}")
 

@@ -18,7 +18,7 @@ from cli.ending import Ending
 from cli.errors import OK, NoDataError
 from cli.freshness import Every, MaxAge
 from cli.keys import take_terminal
-from cli.options import StreamRequest, check_for_lines, check_together, view_options
+from cli.options import StreamRequest, check_for_lines, check_together, existing_file, view_options
 from cli.output import (
     STDERR,
     STDOUT,
@@ -155,12 +155,14 @@ class Watcher:
         offer = self._venue.streams[self._stream.name]
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
+        if request.record is not None:  # first: where it cannot be, nothing has begun
+            header = header_for(self._venue.name, settings, self._subscriptions)
+            self._recorder = Recorder(request.record, header, self._redactor, existing_file(request))
         self._queue = self._make_queue()
         self._output = Output(self._queue, self._make_sink(settings), limit, self._ending.on_output_end)
         self._output.start()
-        if request.record is not None:
-            header = header_for(self._venue.name, settings, self._subscriptions)
-            self._recorder = Recorder(request.record, header, self._redactor)
+        if self._recorder is not None and self._recorder.notice is not None:
+            self._say(self._recorder.notice)
 
     def _make_queue(self) -> Queue:
         if self._as_table:

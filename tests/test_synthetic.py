@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import itertools
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from cli.main import run
 from tests.command import environment, mon, records
 from venues import history
 from venues.recording import Recording
+from venues.recording_file import RecordingFile
 from venues.simulator.synthetic import MOST_TRADES, START, Trades, write
 
 HOUR = 3_600_000
@@ -43,7 +46,8 @@ def two_days() -> list[tuple[int, dict[str, Any]]]:
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     def made(name: str, **options: Any) -> str:
         path = tmp_path / name
-        write(path, Trades(options.pop("symbol", SYMBOL), 6 * HOUR, **{"seed": 7, **options}))
+        trades = Trades(options.pop("symbol", SYMBOL), 6 * HOUR, **{"seed": 7, **options})
+        write(path, trades, "overwrite")
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     assert made("a.jsonl.gz") == made("b.jsonl.gz")
@@ -190,10 +194,17 @@ def test_what_does_not_go_together(arguments: list[str], said: str, capfd: pytes
     assert capfd.readouterr().err.replace("\n     ", " ").count(said) == 1
 
 
-def test_a_file_that_cannot_be_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(["sim", "--trades", "1h", "--out", str(tmp_path / "no" / "x")]) == 3
     assert "cannot write the recording" in capfd.readouterr().err
     assert run(["sim", "--trades", "1h", "--out", str(tmp_path)]) == 3
-    if Path("/dev/full").exists():
-        assert run(["sim", "--trades", "1h", "--out", "/dev/full"]) == 3
-        assert "No space left" in capfd.readouterr().err
+    assert "got a folder" in capfd.readouterr().err
+
+    def full(self: RecordingFile, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(RecordingFile, "write", full)
+    assert run(["sim", "--trades", "1h", "--out", str(tmp_path / "full")]) == 3
+    assert "No space left" in capfd.readouterr().err

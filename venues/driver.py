@@ -24,6 +24,8 @@ LONGEST_DELAY = 30.0
 STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten
 LONGEST_RETRY_AFTER = 86_400.0
 
+_ANOTHER_RUN = "the recording goes on with a later run of mon"
+
 Delivered = Record | Confirmed | BadFrame | Notice | Receipt
 
 
@@ -166,6 +168,19 @@ class Driver:
         if not any(isinstance(item, Refused | Lost) for item in items):
             items = [*items, Lost(_closing_words(code, reason))]
         return self._sort_out(items, now)
+
+    def resumed(self, now: Now) -> list[Delivered]:
+        """Another run goes on with what was recorded: nothing is known of the time between, and nothing is over."""
+        if self.session is not None and self.retry_at is None:
+            self.session.closed(None, _ANOTHER_RUN, now)
+        self.session = self.ended = self.retry_at = None
+        self.refused.clear()
+        self._failures = 0
+        delivered: list[Delivered] = []
+        for stream, standing in self._standings.items():
+            standing.missed = standing.missed or standing.was_live
+            delivered += self._changed(stream, "reconnecting", _ANOTHER_RUN, now)
+        return delivered
 
     def _current(self) -> Session:
         assert self.session is not None, "begin() comes first"

@@ -97,7 +97,11 @@ class Left(_Event, frozen=True, kw_only=True, tag="leave"):
     """We wanted to go."""
 
 
-Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left
+class Resumed(_Event, frozen=True, kw_only=True, tag="resume"):
+    """Another run of `mon` goes on with the same recording: all lines begin anew. Made by whoever reads one."""
+
+
+Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left | Resumed
 
 
 def frame_event(direction: Literal["in", "out"], data: bytes, now: Now, line: int) -> Frame:
@@ -130,4 +134,6 @@ def apply(event: Event, driver: Driver) -> list[Delivered]:
             return driver.closed(event.code, event.reason, now)
         case Left():
             driver.leave(now)
+        case Resumed():
+            return driver.resumed(now)
     return []

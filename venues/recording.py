@@ -1,21 +1,22 @@
 """Recordings: everything that happened on the lines of one run, as JSON lines; gzip when the name ends in `.gz`.
 
-The first line is the `Header`, each further line one event of `venues.history`. Secrets are taken out before a line
-is written. Every batch of lines is flushed, so that a crash keeps what came.
+The first line is the `Header`, each further line one event of `venues.history`. Where a run was appended to another its
+own header comes before its events. Secrets are taken out before a line is written. Every batch of lines is flushed, so
+that a crash keeps what came.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import gzip
-import zlib
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, structs
 
 from venues import history
 from venues.errors import DamagedRecording, MonError, RecordingError
+from venues.recording_file import LONGEST_LINE, RecordingFile, damaged, read_lines
 from venues.venue import Dial, HttpRequest, HttpResponse, Now, Settings, Subscription
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from venues.driver import Delivered, Driver
+    from venues.recording_file import Existing
     from venues.redaction import Redactor
 
 VERSION = 1
+SIMULATED = "sim"  # the label of the simulator inside mon, whose port is another one each time
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -76,7 +79,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
 
 _HEADER = msgspec.json.Decoder(Header)
-_EVENT: msgspec.json.Decoder[history.Event] = msgspec.json.Decoder(history.Event)
+_LINE: msgspec.json.Decoder[Header | history.Event] = msgspec.json.Decoder(Header | history.Event)
 
 
 def header_for(venue: str, settings: Settings, subscriptions: Sequence[Subscription]) -> Header:
@@ -103,34 +106,42 @@ def with_beside(headers: Sequence[Header]) -> Header:
 
 
 class Recorder:
-    """Writes a recording; `write` queues an event, `flush` puts everything queued into the file."""
+    """Writes a recording; `write` queues an event, `flush` puts everything queued into the file.
 
-    def __init__(self, path: Path, header: Header, redactor: Redactor) -> None:
-        """Opens the file.
+    `notice` is what a person should know of how it began.
+    """
+
+    def __init__(self, path: Path, header: Header, redactor: Redactor, existing: Existing = "refuse") -> None:
+        """Opens the file. `existing`: what becomes of one that is there.
 
         Raises:
-            RecordingError: it cannot be written.
+            RecordingError: it cannot be written, must not be, or is a recording of something else.
         """
         self._path = path
         self._redactor = redactor
-        self._lines: list[bytes] = []
+        header = _hidden(header, redactor)
+        self._lines: list[bytes] = [_ENCODER.encode(header)]
+        self._file = open_recording(path, header, existing)
+        cut = self._file.cut
+        self.notice = f"the last line of {path} was incomplete ({cut} bytes), and is gone" if cut else None
         try:
-            raw: BinaryIO = path.open("wb", buffering=0)
-        except OSError as error:
-            raise RecordingError(f"cannot write the recording {path}: {error.strerror}") from error
-        self._file: BinaryIO | gzip.GzipFile = raw
-        self._raw = raw
-        if path.name.endswith(".gz"):
-            self._file = gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=5)
-        self._lines.append(_ENCODER.encode(_hidden(header, redactor)))
-        self.flush()
+            self.flush()
+        except RecordingError:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise
 
     def write(self, event: history.Event) -> None:
         """One event, after those written before."""
         if isinstance(event, history.Frame) and event.base64 is not None:
             hidden = self._redactor.data(event.data())
             event = history.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
-        self._lines.append(_ENCODER.encode(self._redactor.value(event)))
+        line = _ENCODER.encode(self._redactor.value(event))
+        if len(line) >= LONGEST_LINE and isinstance(event, history.Frame) and event.text is not None:
+            # A text of nothing but control characters is six times as long in JSON.
+            data = self._redactor.text(event.text).encode()
+            line = _ENCODER.encode(structs.replace(event, text=None, base64=base64.b64encode(data).decode()))
+        self._lines.append(line)
 
     def flush(self) -> None:
         """Everything written so far is in the file.
@@ -143,13 +154,9 @@ class Recorder:
         data = b"\n".join(self._lines) + b"\n"
         self._lines = []
         try:
-            if isinstance(self._file, gzip.GzipFile):
-                self._file.write(data)
-                self._file.flush()
-            else:
-                _write_all(self._raw, data)
+            self._file.write(data)
         except OSError as error:
-            raise RecordingError(f"cannot write the recording {self._path}: {error.strerror}") from error
+            raise self._cannot_write(error) from error
 
     def close(self) -> None:
         """Flushes and closes the file; to be called also after an error.
@@ -163,9 +170,63 @@ class Recorder:
             try:
                 self._file.close()
             except OSError as error:
-                raise RecordingError(f"cannot write the recording {self._path}: {error.strerror}") from error
-            finally:
-                self._raw.close()
+                raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: OSError) -> RecordingError:
+        return RecordingError(f"cannot write the recording {self._path}: {error.strerror}")
+
+
+def open_recording(path: Path, header: Header, existing: Existing) -> RecordingFile:
+    """The file that a recording with this header is written to, which begins with the header again where it goes on.
+
+    Raises:
+        RecordingError: it cannot be written, must not be, or is a recording of something else.
+    """
+    file = RecordingFile(path, existing)
+    if not file.appends:
+        return file
+    try:
+        if other := difference(Recording(path).header, header):
+            raise RecordingError(f"{path} is a recording of {other}; take another name for this one")
+        file.go_on()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    return file
+
+
+def difference(one: Header, other: Header) -> str:
+    """In which respect two headers are not of the same run of the same thing, in words; empty where they are."""
+    here, there = one.venues(), other.venues()
+    names = [" and ".join(header.venue for header in headers) for headers in (here, there)]
+    if names[0] != names[1]:
+        return f"{names[0]}, not of {names[1]}"
+    for header, wanted in zip(here, there, strict=True):
+        if header.env != wanted.env or (header.url != wanted.url and header.env != SIMULATED):
+            return f"{header.venue} at {header.url}, not at {wanted.url}"
+        if header.subscriptions != wanted.subscriptions:
+            return f"{_words_of(header)}, not of {_words_of(wanted)}"
+        if header.values != wanted.values:
+            names = [n for n in header.values | wanted.values if header.values.get(n) != wanted.values.get(n)]
+            return f"{header.venue} with another {', '.join(names)}"
+    return ""
+
+
+def _words_of(header: Header) -> str:
+    """What was watched, with whatever two recordings can differ in."""
+    return ", ".join(
+        " ".join(
+            [
+                subscription.stream,
+                *subscription.symbols,
+                *([f"--depth {subscription.depth}"] if subscription.stream == "book" else []),
+                *([f"--interval {subscription.interval}"] if subscription.stream == "candles" else []),
+                *(f"--{name} {value}" for name, value in sorted(subscription.options.items())),
+            ]
+        )
+        for subscription in header.subscriptions
+    )
 
 
 def _hidden(header: Header, redactor: Redactor) -> Header:
@@ -187,7 +248,7 @@ class Recording:
             RecordingError: the file is missing, or is no recording of a version known here.
         """
         self._path = path
-        self._lines = _read_lines(path)
+        self._lines = read_lines(path)
         try:
             first = next(self._lines, b"")
         except DamagedRecording as error:
@@ -204,36 +265,32 @@ class Recording:
             )
 
     def events(self) -> Iterator[history.Event]:
-        """The events in order.
+        """The events in order; where another run was appended, a `Resumed` comes before its own.
+
+        The monotonic clock goes on over all of them: between two runs by as much as the other clock did.
 
         Raises:
-            DamagedRecording: what comes next cannot be read; everything before it was given.
+            DamagedRecording: what comes next cannot be read, or is of something else; everything before it was given.
         """
+        shift, last, resumes = 0.0, None, False
         for number, line in enumerate(self._lines, start=2):
             try:
-                yield _EVENT.decode(line)
+                event = _LINE.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                raise _damaged(self._path, number) from error
-
-
-def _read_lines(path: Path) -> Iterator[bytes]:
-    # Not a method: a generator that holds its `Recording` would keep the file open until garbage is collected.
-    number = 0
-    try:
-        with path.open("rb") as raw:  # opened once: it may be a pipe
-            zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if zipped else raw, start=1):
-                if not line.endswith(b"\n"):
-                    raise _damaged(path, number)
-                yield line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _damaged(path, number + 1) from error
-    except OSError as error:
-        raise RecordingError(f"cannot read the recording {path}: {error.strerror}") from error
-
-
-def _damaged(path: Path, number: int) -> DamagedRecording:
-    return DamagedRecording(f"the recording {path} is damaged at line {number}; played up to there")
+                raise damaged(self._path, number) from error
+            if isinstance(event, Header):
+                if event.version != VERSION or difference(self.header, event):
+                    raise damaged(self._path, number)
+                resumes = last is not None
+                continue
+            if resumes and last is not None:
+                shift = last.mono + max(0.0, (event.at - last.at) / 1000) - event.mono
+                resumes = False
+                yield history.Resumed(at=event.at, mono=event.mono + shift)
+            if shift:
+                event = structs.replace(event, mono=event.mono + shift)
+            last = event
+            yield event
 
 
 async def play(
@@ -259,31 +316,77 @@ async def play(
         DamagedRecording: after everything before the damage was delivered.
         MonError: what ended the line, of several that are `apart` the first one, when it was recorded.
     """
-    before: float | None = None
-    counted = [driver for line, driver in enumerate(drivers) if ends_with is None or line in ends_with]
-    ended: list[Driver] = []
-    openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
-    for event in recording.events():
-        if before is not None and event.mono > before:
-            await sleep((event.mono - before) / speed)
-        before = event.mono if before is None else max(before, event.mono)
-        driver = drivers[event.line] if event.line < len(drivers) else None
+    player = _Player(drivers, speed, sleep, deliver, tap, secrets, apart, ends_with)
+    try:
+        for event in recording.events():
+            await player.play(event)
+    except DamagedRecording:
+        if player.over is None:  # else it is behind what ended it all
+            raise
+    if player.over is not None:
+        raise player.over
+
+
+class _Player:
+    """Plays one event after the other; `over` is what has ended the run that is played."""
+
+    def __init__(
+        self,
+        drivers: Sequence[Driver],
+        speed: float,
+        sleep: Callable[[float], Awaitable[None]],
+        deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
+        tap: Callable[[history.Event], None] | None,
+        secrets: Mapping[str, str],
+        apart: bool,
+        ends_with: Collection[int] | None,
+    ) -> None:
+        self.over: MonError | None = None
+        self._drivers = drivers
+        self._speed, self._sleep, self._deliver, self._tap = speed, sleep, deliver, tap
+        self._secrets = secrets
+        self._apart = apart
+        self._counted = [d for line, d in enumerate(drivers) if ends_with is None or line in ends_with]
+        self._ended: list[Driver] = []
+        self._before: float | None = None
+        self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
+
+    async def play(self, event: history.Event) -> None:
+        if isinstance(event, history.Resumed):
+            await self._resume(event)
+        elif self.over is None:
+            await self._wait_for(event)
+            await self._take(event)
+
+    async def _resume(self, event: history.Resumed) -> None:
+        """Nobody waits for the time in which nothing ran, and what had ended begins anew."""
+        self._before, self.over, self._ended = event.mono, None, []
+        for line, driver in enumerate(self._drivers):
+            await self._deliver(history.apply(event, driver), Now(event.mono, event.at), line)
+
+    async def _wait_for(self, event: history.Event) -> None:
+        if self._before is not None and event.mono > self._before:
+            await self._sleep((event.mono - self._before) / self._speed)
+        self._before = event.mono if self._before is None else max(self._before, event.mono)
+
+    async def _take(self, event: history.Event) -> None:
+        driver = self._drivers[event.line] if event.line < len(self._drivers) else None
         if driver is None or (driver.session is None and not isinstance(event, history.Dialled | history.Failed)):
             raise DamagedRecording("the recording has an event of a connection that was never begun")
-        if tap is not None:
-            tap(event)
+        if self._tap is not None:
+            self._tap(event)
         if isinstance(event, history.Dialled):
-            openings[event.line] = driver.begin(secrets, event.draw).opening()
-            _step(openings[event.line], None)
+            self._openings[event.line] = driver.begin(self._secrets, event.draw).opening()
+            _step(self._openings[event.line], None)
         elif isinstance(event, history.Requested):
-            _step(openings[event.line], HttpResponse(event.status, event.body.encode()))
+            _step(self._openings[event.line], HttpResponse(event.status, event.body.encode()))
         else:
-            await deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
+            await self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
         driver.take()
-        if driver.ended is not None and driver in counted and driver not in ended:
-            ended.append(driver)
-        if ended and (not apart or len(ended) == len(counted)) and ended[0].ended is not None:
-            raise ended[0].ended
+        if driver.ended is not None and driver in self._counted and driver not in self._ended:
+            self._ended.append(driver)
+        if self._ended and (not self._apart or len(self._ended) == len(self._counted)):
+            self.over = self._ended[0].ended
 
 
 def _applied(event: history.Event, driver: Driver) -> list[Delivered]:
@@ -300,9 +403,3 @@ def _step(opening: Generator[HttpRequest, HttpResponse, Dial], answer: HttpRespo
             next(opening)
         else:
             opening.send(answer)
-
-
-def _write_all(raw: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[raw.write(view) or 0 :]

@@ -105,6 +105,8 @@ OPTIONS = (
     "profile",
     "retries",
     "record",
+    "overwrite",
+    "append",
     "replay",
     "speed",
     "output",

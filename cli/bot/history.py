@@ -25,7 +25,7 @@ from venues.recording import Recording, play
 from venues.venue import Now, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from cli.bot.market import Candles
@@ -321,8 +321,9 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as raw:
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-            file: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if zipped else raw
-            for number, line in enumerate(file, start=1):
+            file = gzip.GzipFile(fileobj=raw) if zipped else raw
+            while line := file.readline(MOST_LINE + 1):
+                number += 1
                 if len(line) > MOST_LINE:
                     raise SetupError(f"{path}, line {number}: expected a line of at most 16 MiB")
                 yield line

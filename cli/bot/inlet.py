@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cli.bot.ages import Ages
 from cli.bot.plan import played_for
+from cli.options import existing_file
 from cli.source import Source
 from venues import venue_named
 from venues.errors import MonError
@@ -139,7 +140,8 @@ class Inlet:
             RecordingError: the file cannot be written.
         """
         if self._request.record is not None and self._headers:
-            self._recorder = Recorder(self._request.record, with_beside(self._headers), self._redactor)
+            header, existing = with_beside(self._headers), existing_file(self._request)
+            self._recorder = Recorder(self._request.record, header, self._redactor, existing)
 
     # --- running
 

@@ -34,6 +34,8 @@ class BotRequest:
     profile: str | None = None
     retries: int | None = None
     record: Path | None = None
+    overwrite: bool = False
+    append: bool = False
     replay: Path | None = None
     speed: float | None = None
     listen: tuple[str, int] | None = None
@@ -57,7 +59,7 @@ class BotRequest:
         return draws_table(self.output)
 
     def check_record(self) -> None:
-        """A recording is begun anew, so it must be no file that is read.
+        """A recording is written, so it must be no file that is read.
 
         Raises:
             UsageError: it is one.

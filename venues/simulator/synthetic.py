@@ -10,13 +10,14 @@ Everything depends on the seed, the symbol and the numbers given; nothing on the
 
 from __future__ import annotations
 
-import gzip
 import math
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from venues.errors import RecordingError
+from venues.recording import VERSION, Header, RecordedSubscription, open_recording
 from venues.simulator.market import INSTRUMENTS
 from venues.simulator.nexus import Nexus
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from decimal import Decimal
     from pathlib import Path
+
+    from venues.recording_file import Existing
 
 START: Final = 1_704_067_200_000  # Monday, 1 January 2024, 00:00 UTC
 RATE: Final = 0.1  # trades a second
@@ -81,7 +84,7 @@ class Trades:
 
     def __iter__(self) -> Iterator[bytes]:
         at = self._start
-        yield self._header()
+        yield msgspec.json.encode(self.header()) + b"\n"
         yield b'{"kind":"dial","at":%d,"mono":0.0,"draw":0.5}\n' % at
         yield b'{"kind":"open","at":%d,"mono":0.0}\n' % at
         draw = Random(f"{self._seed} delays")
@@ -131,18 +134,17 @@ class Trades:
 
     # --- the lines
 
-    def _header(self) -> bytes:
+    def header(self) -> Header:
+        """The first line."""
         streams = ("trades", "quotes") if self._quotes else ("trades",)
-        header = {
-            "kind": "recording",
-            "version": 1,
-            "venue": "nexus",
-            "url": "ws://127.0.0.1/nexus",
-            "env": "sim",
-            "subscriptions": [{"stream": stream, "symbols": [self._symbol]} for stream in streams],
-            "source": f"synthetic: mon sim --trades, seed {self._seed}, {self._rate:g} trades a second",
-        }
-        return msgspec.json.encode(header) + b"\n"
+        return Header(
+            version=VERSION,
+            venue="nexus",
+            url="ws://127.0.0.1/nexus",
+            env="sim",
+            subscriptions=[RecordedSubscription(stream=stream, symbols=(self._symbol,)) for stream in streams],
+            source=f"synthetic: mon sim --trades, seed {self._seed}, {self._rate:g} trades a second",
+        )
 
     def _trade(self, time: int, ticks: int, side: str, lots: int) -> str:
         return (
@@ -171,19 +173,20 @@ class Trades:
         return _decimal(at - self._start, 3).encode()
 
 
-def write(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a recording, over one that is there; gzip when the name ends in `.gz`, the same bytes each time.
+def write(path: Path, trades: Trades, existing: Existing = "refuse") -> None:
+    """Write a recording; gzip when the name ends in `.gz`, the same bytes each time. `existing`: of a file there.
 
     Raises:
-        OSError: the file cannot be written.
+        RecordingError: the file cannot be written, or is to be left alone.
     """
-    with path.open("wb", buffering=_BUFFERED) as raw:
-        if not path.name.endswith(".gz"):
-            raw.writelines(lines)
-            return
-        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=5, mtime=0) as zipped:
-            for batch in _batches(lines):
-                zipped.write(batch)
+    file = open_recording(path, trades.header(), existing)
+    try:
+        for batch in _batches(trades):
+            file.write(batch)
+    except OSError as error:
+        raise RecordingError(f"cannot write the recording {path}: {error.strerror}") from error
+    finally:
+        file.close()
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
