@@ -11,11 +11,11 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from cli.access import Access, Source
 from cli.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
 from venues import VENUES, venue_named
 from venues.addresses import is_loopback
@@ -82,43 +82,6 @@ TEMPLATE = """\
 # [profiles.second.venues.nexus]
 # client_key_command = ["pass", "show", "nexus-second"]
 """
-
-
-@dataclass(frozen=True)
-class Source:
-    """One value, or how to get it, and where that was said (`origin`, for messages)."""
-
-    kind: str  # "value", "file" or "command"
-    value: Any = field(repr=False)
-    origin: str
-
-
-@dataclass(frozen=True)
-class Access:
-    """Everything needed to reach a venue: settings without secrets, and where the secrets come from."""
-
-    settings: Settings
-    secrets: Mapping[str, Source]
-    proxy: str | None = field(repr=False)  # may have a password in it
-
-    async def fetch(self) -> dict[str, str]:
-        """The secrets by name; commands are run again each time, off the loop, and ended when this is cancelled.
-
-        Raises:
-            SetupError: one cannot be had.
-        """
-        import asyncio
-        import threading
-
-        from cli.credentials import obtain
-
-        unwanted = threading.Event()
-        try:
-            return {
-                name: await asyncio.to_thread(obtain, name, source, unwanted) for name, source in self.secrets.items()
-            }
-        finally:
-            unwanted.set()
 
 
 class Config:
@@ -428,6 +391,11 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def without_secrets() -> dict[str, str]:
+    """The variables for a program that gives one secret and is to see no other: none of ours but `MON_CONFIG`."""
+    return {name: value for name, value in os.environ.items() if name == "MON_CONFIG" or not name.startswith("MON_")}
+
+
 def completion_request() -> tuple[str, Mapping[str, str]] | None:
     """What a shell's completion script asks, and the variables it asks with; None for an ordinary run."""
     asked = os.environ.get("_MON_COMPLETE")
@@ -539,8 +507,9 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def _hide_user(url: str) -> str:
-    """Without user and password, wherever they are in what may be no URL at all."""
-    return re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\1[hidden]@", url, flags=re.DOTALL)
+    """Without user and password, wherever they are in what may be no URL at all, and without query and fragment."""
+    url = re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\1[hidden]@", url, flags=re.DOTALL)
+    return re.sub(r"([?#]).+", r"\1[hidden]", url, count=1, flags=re.DOTALL)
 
 
 def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor) -> list[str]:

@@ -12,7 +12,8 @@ from venues import VENUES, venue_named
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
-    from cli.config import Config, Source
+    from cli.access import Source
+    from cli.config import Config
     from venues.venue import Venue
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import HUNG_UP, QUIT
+from cli.foreground import owned
 from cli.interrupts import heard
 
 if TYPE_CHECKING:
@@ -141,6 +142,14 @@ def take_terminal(
         keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
         loop.call_later(LOOK_EVERY, look)
 
+    def give_back(done: Callable[[], None]) -> None:
+        def do() -> None:
+            table.restore()
+            keyboard.release()  # both come again by themselves, when we are in the foreground
+            done()
+
+        loop.call_soon_threadsafe(do)
+
     calls: dict[int, Callable[[], object]] = {
         signal.SIGTSTP: stop,
         signal.SIGWINCH: table.redraw,
@@ -149,6 +158,7 @@ def take_terminal(
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
         calls[signal.SIGHUP] = partial(end, HUNG_UP)
     stack.enter_context(heard(calls))  # first: until all is as before a second signal must not end us
+    stack.enter_context(owned(give_back))
     stack.callback(table.restore)
     stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
     look()

@@ -22,7 +22,7 @@ from venues.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cli.config import Access
+    from cli.access import Access
     from cli.sender import Outcome, Sender
     from cli.source import Embedded
     from venues.redaction import Redactor

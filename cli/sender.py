@@ -22,7 +22,7 @@ from venues.venue import BadFrame, Command, Notice, Receipt, Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.config import Access
+    from cli.access import Access
     from venues.driver import Delivered
     from venues.redaction import Redactor
     from venues.venue import Venue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cli import config
+from cli.access import Access
 from cli.queues import is_of
 from venues import venue_named
 from venues.connection import Connection
@@ -56,7 +58,7 @@ async def access_to(
     *,
     streams: Collection[str] = (),
     by_hand: bool = True,
-) -> config.Access:
+) -> Access:
     """Where a venue is and what is configured for it; starts the simulator where it is the venue.
 
     `streams`: what it is for; where all of them are public, no secret is needed. `by_hand`: an address that the user
@@ -65,6 +67,19 @@ async def access_to(
     Raises:
         SetupError: something is missing or cannot be used.
     """
+    access = await _access_to(venue, env, profile, embedded, say, streams, by_hand)
+    return replace(access, say=say)
+
+
+async def _access_to(
+    venue: Venue,
+    env: str | None,
+    profile: str | None,
+    embedded: Embedded,
+    say: Callable[[str], None],
+    streams: Collection[str],
+    by_hand: bool,
+) -> Access:
     configured = config.load()
     if env != config.SIM:
         return configured.access(venue, env, profile, streams)
@@ -112,7 +127,7 @@ class Source:
         self._apart = apart
         self._first_line = first_line
         self._beside = beside or {}
-        self._access: config.Access | None = None
+        self._access: Access | None = None
         self._connections: list[Connection] = []
 
     async def open(self, embedded: Embedded, say: Callable[[str], None]) -> Settings:
@@ -210,18 +225,18 @@ class Source:
         for connection in self._connections:
             connection.leave()
 
-    async def _find(self, embedded: Embedded, say: Callable[[str], None]) -> config.Access:
+    async def _find(self, embedded: Embedded, say: Callable[[str], None]) -> Access:
         if self._recording is not None:
             recorded = self._recording.header.of(self._venue.name)
             assert recorded is not None, "asked for what the recording is of"
-            return config.Access(recorded.settings(), {}, None)
+            return Access(recorded.settings(), {}, None)
         streams = [subscription.stream for subscription in self._subscriptions]
         return await access_to(self._venue, self._env, self._profile, embedded, say, streams=streams)
 
     async def _connect(
         self,
         drivers: Sequence[Driver],
-        access: config.Access,
+        access: Access,
         deliver: Callable[[list[Delivered]], None],
         tap: Callable[[history.Event], None] | None,
     ) -> None:

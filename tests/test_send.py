@@ -23,7 +23,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
 
 from cli import main, send, send_lines, sender
-from cli.config import Access
+from cli.access import Access
 from tests.command import MON, environment, records
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import http_answer, in_thread, raw_server, websocket_server

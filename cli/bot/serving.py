@@ -13,6 +13,7 @@ from venues.addresses import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cli.access import Source
     from cli.bot.script import Bot
     from cli.bot.speech import Voice
     from cli.output import Words
@@ -52,7 +53,7 @@ async def serve(
     return server, token if source is None else None
 
 
-async def _configured(source: config.Source, redactor: Redactor) -> str:
+async def _configured(source: Source, redactor: Redactor) -> str:
     from cli.credentials import obtain
 
     token = await asyncio.to_thread(obtain, "token", source)
