@@ -147,6 +147,7 @@ def _write_trades(
     quotes: bool,
 ) -> None:
     from cli.output import Words
+    from venues.recording import header_in, open_recording
     from venues.simulator import synthetic
 
     venue_named(RECORDED).check_symbol(symbol)
@@ -158,7 +159,12 @@ def _write_trades(
         )
     start_ms = synthetic.START if start is None else _start_ms(start)
     lines = synthetic.Trades(symbol, length_ms, seed=seed, rate=rate, start_ms=start_ms, quotes=quotes)
-    synthetic.write(out, lines, existing)
+    file = open_recording(out, header_in(lines.header()), existing)
+    try:
+        synthetic.write(file, lines)
+        file.close()
+    except OSError as error:
+        raise SetupError(f"cannot write the recording {out}: {error.strerror or error}") from error
     played = f"mon candles {RECORDED} {symbol} --replay {shlex.quote(str(out))} --speed max"
     Words().say(f"{lines.made.trades:,} trades of {symbol} are in {out}; e.g. {played}")
 

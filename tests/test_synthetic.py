@@ -26,6 +26,12 @@ DAY = 24 * HOUR
 SYMBOL = "SPOT_BTC_USDT"
 
 
+def write_to(path: Path, trades: Trades) -> None:
+    file = RecordingFile(path, "overwrite")
+    write(file, trades)
+    file.close()
+
+
 def events_of(path: Path) -> list[history.Event]:
     return list(Recording(path).events())
 
@@ -47,7 +53,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     def made(name: str, **options: Any) -> str:
         path = tmp_path / name
         trades = Trades(options.pop("symbol", SYMBOL), 6 * HOUR, **{"seed": 7, **options})
-        write(path, trades, "overwrite")
+        write_to(path, trades)
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     assert made("a.jsonl.gz") == made("b.jsonl.gz")
@@ -62,7 +68,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_it_is_a_recording(tmp_path: Path) -> None:
     path = tmp_path / "trades.jsonl.gz"
     trades = Trades(SYMBOL, HOUR // 60, seed=7, rate=50)
-    write(path, trades)
+    write_to(path, trades)
     header = Recording(path).header
     assert (header.venue, header.env, header.subscriptions[0].symbols) == ("nexus", "sim", (SYMBOL,))
     assert header.source is not None

@@ -82,6 +82,15 @@ _HEADER = msgspec.json.Decoder(Header)
 _LINE: msgspec.json.Decoder[Header | history.Event] = msgspec.json.Decoder(Header | history.Event)
 
 
+def header_in(line: bytes) -> Header:
+    """The header that a first line is.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError, RecursionError: it is none.
+    """
+    return _HEADER.decode(line)
+
+
 def header_for(venue: str, settings: Settings, subscriptions: Sequence[Subscription]) -> Header:
     """The header of a recording that is about to be made."""
     return Header(
@@ -254,7 +263,7 @@ class Recording:
         except DamagedRecording as error:
             raise RecordingError(str(error)) from error
         try:
-            self.header = _HEADER.decode(first)
+            self.header = header_in(first)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RecordingError(
                 f"expected a recording (a first line made by --record), got something else in {path}"

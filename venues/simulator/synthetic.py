@@ -12,22 +12,16 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from venues.errors import RecordingError
-from venues.recording import VERSION, Header, RecordedSubscription, open_recording
 from venues.simulator.market import INSTRUMENTS
 from venues.simulator.nexus import Nexus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from decimal import Decimal
-    from pathlib import Path
-
-    from venues.recording_file import Existing
-
 START: Final = 1_704_067_200_000  # Monday, 1 January 2024, 00:00 UTC
 RATE: Final = 0.1  # trades a second
 MOST_TRADES: Final = 50_000_000
@@ -46,6 +40,14 @@ _ACTIVITY_MINUTES: Final = 25.0
 _SHARE: Final = (sum(_ACTIVITIES) / len(_ACTIVITIES)) * math.exp(_SHOCK**2 / (1 - _MEMORY**2) / 8)
 _HALF_SPREAD: Final = 0.00001  # of the price
 _BUFFERED: Final = 1 << 20  # bytes
+
+
+class Writable(Protocol):
+    """A file that is open."""
+
+    def write(self, data: bytes) -> object:
+        """All of the data."""
+        ...
 
 
 class _Scale(NamedTuple):
@@ -84,7 +86,7 @@ class Trades:
 
     def __iter__(self) -> Iterator[bytes]:
         at = self._start
-        yield msgspec.json.encode(self.header()) + b"\n"
+        yield self.header()
         yield b'{"kind":"dial","at":%d,"mono":0.0,"draw":0.5}\n' % at
         yield b'{"kind":"open","at":%d,"mono":0.0}\n' % at
         draw = Random(f"{self._seed} delays")
@@ -134,17 +136,19 @@ class Trades:
 
     # --- the lines
 
-    def header(self) -> Header:
+    def header(self) -> bytes:
         """The first line."""
         streams = ("trades", "quotes") if self._quotes else ("trades",)
-        return Header(
-            version=VERSION,
-            venue="nexus",
-            url="ws://127.0.0.1/nexus",
-            env="sim",
-            subscriptions=[RecordedSubscription(stream=stream, symbols=(self._symbol,)) for stream in streams],
-            source=f"synthetic: mon sim --trades, seed {self._seed}, {self._rate:g} trades a second",
-        )
+        header = {
+            "kind": "recording",
+            "version": 1,
+            "venue": "nexus",
+            "url": "ws://127.0.0.1/nexus",
+            "env": "sim",
+            "subscriptions": [{"stream": stream, "symbols": [self._symbol]} for stream in streams],
+            "source": f"synthetic: mon sim --trades, seed {self._seed}, {self._rate:g} trades a second",
+        }
+        return msgspec.json.encode(header) + b"\n"
 
     def _trade(self, time: int, ticks: int, side: str, lots: int) -> str:
         return (
@@ -173,20 +177,14 @@ class Trades:
         return _decimal(at - self._start, 3).encode()
 
 
-def write(path: Path, trades: Trades, existing: Existing = "refuse") -> None:
-    """Write a recording; gzip when the name ends in `.gz`, the same bytes each time. `existing`: of a file there.
+def write(file: Writable, lines: Iterable[bytes]) -> None:
+    """Write a recording.
 
     Raises:
-        RecordingError: the file cannot be written, or is to be left alone.
+        OSError: the file cannot be written.
     """
-    file = open_recording(path, trades.header(), existing)
-    try:
-        for batch in _batches(trades):
-            file.write(batch)
-    except OSError as error:
-        raise RecordingError(f"cannot write the recording {path}: {error.strerror}") from error
-    finally:
-        file.close()
+    for batch in _batches(lines):
+        file.write(batch)
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
