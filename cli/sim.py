@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
@@ -161,8 +162,8 @@ def _write_trades(
     lines = synthetic.Trades(symbol, length_ms, seed=seed, rate=rate, start_ms=start_ms, quotes=quotes)
     file = open_recording(out, header_in(lines.header()), existing)
     try:
-        synthetic.write(file, lines)
-        file.close()
+        with contextlib.closing(file):
+            synthetic.write(file, lines)
     except OSError as error:
         raise SetupError(f"cannot write the recording {out}: {error.strerror or error}") from error
     played = f"mon candles {RECORDED} {symbol} --replay {shlex.quote(str(out))} --speed max"
