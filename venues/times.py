@@ -12,11 +12,20 @@ _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_SECOND = timedelta(seconds=1)
 
 
 def iso_ms(text: str, path: str) -> int:
     """Milliseconds since the epoch from ISO 8601 with up to 9 digits of fraction, finer ones cut; UTC unless it says.
+
+    Raises:
+        BadMessage: not such a time; names `path`.
+    """
+    return iso_ns(text, path) // 1_000_000
+
+
+def iso_ns(text: str, path: str) -> int:
+    """The same in nanoseconds: every digit that was sent, to compare times by.
 
     Raises:
         BadMessage: not such a time; names `path`.
@@ -29,11 +38,11 @@ def iso_ms(text: str, path: str) -> int:
         moment = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
     except ValueError:
         raise BadMessage(f"expected a time that exists at `{path}`, got {shown(text)}") from None
-    epoch_ms = (moment - _EPOCH) // _MILLISECOND + int((fraction or "0").ljust(3, "0")[:3])
+    epoch_ns = (moment - _EPOCH) // _SECOND * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
     if sign is not None:
-        offset = (int(hours) * 60 + int(minutes)) * 60_000
-        epoch_ms += -offset if sign == "+" else offset
-    return epoch_ms
+        offset = (int(hours) * 60 + int(minutes)) * 60_000_000_000
+        epoch_ns += -offset if sign == "+" else offset
+    return epoch_ns
 
 
 def utc_clock(epoch_ms: int) -> str:

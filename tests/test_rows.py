@@ -1,0 +1,146 @@
+"""Rows with a time of their own: what came late changes nothing, at no venue's own way of telling it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from venues import rows
+from venues.rows import NS, Remembered, RowTimes
+from venues.venue import Now
+
+START = 1_700_000_000_000
+
+
+def at(ms: int) -> Now:
+    """`ms` after the start, by both clocks."""
+    return Now(1.0 + ms / 1000, START + ms)
+
+
+def seen(times: RowTimes, key: object, ms: float | None, *, gone: bool = False, now: int = 1_000, ahead: int = 0) -> bool:
+    stamp = None if ms is None else int((START + ms) * NS)
+    return times.is_news((key, stamp, gone), at(now), START + now + ahead)
+
+
+def test_an_older_update_changes_nothing() -> None:
+    times = RowTimes()
+    assert seen(times, 7, 200)
+    assert not seen(times, 7, 100)
+    assert seen(times, 8, 100)
+    assert seen(times, 7, 300)
+
+
+def test_a_row_that_is_gone_stays_gone_for_an_older_update_only() -> None:
+    times = RowTimes()
+    assert seen(times, 7, 200, gone=True)
+    assert not seen(times, 7, 100)
+    assert seen(times, 7, 300)
+    assert not seen(times, 7, 250, gone=True)
+
+
+def test_where_times_are_equal_or_absent_arrival_decides() -> None:
+    times = RowTimes()
+    assert seen(times, 7, 200, gone=True)
+    assert seen(times, 7, 200)
+    assert seen(times, 7, None, gone=True)
+    assert seen(times, 7, None)
+    assert not seen(times, 7, 100)  # what has no time came after one of 200
+
+
+def test_all_digits_count() -> None:
+    times = RowTimes()
+    assert times.is_news((7, START * NS + 200, True), at(0), START)
+    assert not times.is_news((7, START * NS + 100, False), at(0), START)
+    assert times.is_news((7, START * NS + 300, False), at(0), START)
+
+
+def test_a_whole_state_replaces_everything_but_what_was_gone_later() -> None:
+    times = RowTimes()
+    seen(times, "open", 500)
+    seen(times, "gone", 500, gone=True)
+    seen(times, "missing", 500)
+    state = [(key, (START + 400) * NS, False) for key in ("open", "gone")]
+    assert times.replace(state, at(1_000), START + 1_000) == [True, False]
+    assert not seen(times, "missing", 400)  # it was in the state before, and is not in this one
+    assert not seen(times, "open", 300)
+    assert seen(times, "open", 450)  # the state has it as of 400
+    assert times.replace([("gone", (START + 600) * NS, False)], at(1_000), START + 1_000) == [True]
+
+
+def test_of_a_row_that_a_whole_state_has_twice_the_newer_one_counts() -> None:
+    times = RowTimes()
+    state = [(7, (START + ms) * NS, gone) for ms, gone in ((200, True), (100, False))]
+    assert times.replace(state, at(1_000), START + 1_000) == [True, False]
+
+
+HOUR = 3_600_000
+
+
+def test_a_time_far_ahead_does_not_block_later_ones_that_are_right() -> None:
+    times = RowTimes()
+    assert seen(times, 7, 100, now=100)
+    assert seen(times, 7, HOUR, now=200)
+    assert not seen(times, 7, 50, now=250)  # older than the last time that was believed
+    assert seen(times, 7, 300, now=300)
+    assert not seen(times, 7, 200, now=400)
+    assert seen(times, 7, 10_000, now=6_000)  # ahead by less than 5 s: it is believed
+    assert not seen(times, 7, 9_000, now=6_100)
+
+
+def test_a_time_ahead_is_not_believed_later_either_only_because_our_clock_has_come_nearer() -> None:
+    times = RowTimes()
+    assert seen(times, 7, 10_000, now=0)
+    assert seen(times, 7, 6_000, now=6_000)
+
+
+def test_rows_that_are_all_ahead_are_in_order_among_themselves() -> None:
+    times = RowTimes()
+    assert seen(times, 7, HOUR, gone=True, now=0)
+    assert not seen(times, 7, HOUR - 100, now=100)
+    assert seen(times, 7, HOUR + 100, now=200)
+
+
+def test_a_clock_that_is_known_to_be_ahead_is_believed() -> None:
+    times = RowTimes()
+    assert seen(times, 7, HOUR, gone=True, now=0)  # not believed yet
+    assert not seen(times, 7, HOUR - 100, now=100, ahead=HOUR)
+    assert seen(times, 7, HOUR + 100, now=200, ahead=HOUR)
+    assert not seen(times, 7, HOUR, now=300, ahead=HOUR)
+
+
+def test_a_venue_whose_clock_has_gone_back_is_heard() -> None:
+    times = RowTimes()
+    assert seen(times, 7, HOUR, now=0, ahead=HOUR)
+    assert seen(times, 7, 100, now=100, ahead=0)
+
+
+@given(st.permutations(range(6)), st.sets(st.integers(0, 5)))
+def test_in_whatever_order_updates_come_the_newest_is_what_remains(order: list[int], gone: set[int]) -> None:
+    times, held = RowTimes(), None
+    for ms in order:
+        if seen(times, 7, ms, gone=ms in gone):
+            held = ms
+    assert held == 5
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MOST_ROWS", 3)
+    times = RowTimes()
+    for key in range(10):
+        seen(times, key, 500, gone=True)
+    assert [seen(times, key, 400) for key in (0, 7, 8, 9)] == [True, False, False, False]
+    remembered = Remembered(3)
+    assert [remembered.add(n) for n in (1, 2, 3, 1, 4, 2)] == [True, True, True, False, True, True]
+    assert 1 in remembered
+    assert 3 not in remembered
+
+
+def test_long_ids_cost_nothing() -> None:
+    remembered = Remembered(10)
+    long_id = "x" * 1_000_000
+    before = sys.getrefcount(long_id)
+    remembered.add((long_id, 1))
+    assert sys.getrefcount(long_id) == before

@@ -1,0 +1,117 @@
+"""Rows with a time of their own: which update of a row is news, and which one came late.
+
+An update that is older, by the venue's own time, than what is held of its row changes nothing. A row that is gone stays
+gone when an older update of it arrives. Where times are equal or absent, arrival decides. All of it outlives
+connections, and is bounded whatever a venue sends. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from venues.venue import Now
+
+MOST_ROWS = 100_000  # of each kind, those that are there and those that are gone: beyond it the oldest are forgotten
+FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
+NS = 1_000_000  # nanoseconds in a millisecond
+
+Update = tuple[Any, int | None, bool]
+"""An update of a row: its key, its own time in nanoseconds since the epoch (None: it has none), whether it is gone."""
+
+
+class Remembered:
+    """The latest `most` of many things, each as its hash, so that the length of a venue's ids costs nothing."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._hashes: dict[int, None] = {}
+
+    def __contains__(self, thing: Any) -> bool:
+        return hash(thing) in self._hashes
+
+    def add(self, thing: Any) -> bool:
+        """Remember a thing; whether it is new."""
+        number = hash(thing)
+        is_new = number not in self._hashes
+        self._hashes.pop(number, None)
+        self._hashes[number] = None
+        if len(self._hashes) > self._most:
+            del self._hashes[next(iter(self._hashes))]
+        return is_new
+
+    def discard(self, thing: Any) -> None:
+        """Forget a thing."""
+        self._hashes.pop(hash(thing), None)
+
+
+class _Known(NamedTuple):
+    """The time of what is known of a row, and how many ms it was ahead of our monotonic clock when it came.
+
+    `believed`: what was known before, where this time is not believed.
+    """
+
+    stamp: int
+    lead: float
+    believed: _Known | None = None
+
+
+class RowTimes:
+    """The times of the rows of one stream, and of those that are gone.
+
+    A time far ahead of both our clock and the venue's is not believed: its row counts, as one without a time does, but
+    later times that are right are not held against it. Among themselves such times are compared, since it may be our
+    clock that is wrong. How far a time is ahead is looked at anew each time, so what the clocks teach later counts.
+    """
+
+    def __init__(self) -> None:
+        self._there: dict[int, _Known] = {}
+        self._gone: dict[int, _Known] = {}
+
+    def is_news(self, update: Update, now: Now, venue_now: int) -> bool:
+        """Whether an update changes its row; `venue_now` is the venue's clock in ms, as far as it is known."""
+        key, stamp, gone = update
+        number = hash(key)
+        known = self._there.get(number) or self._gone.get(number)
+        if stamp is not None:
+            reference = max(now.epoch_ms, venue_now) - now.mono * 1000
+            lead = stamp / NS - now.mono * 1000
+            if known is not None and _is_older(stamp, lead, known, reference):
+                return False
+            is_doubtful = lead - reference >= FAR_AHEAD_MS
+            known = _Known(stamp, lead, _believed(known, reference) if is_doubtful and known is not None else None)
+        if known is not None:
+            kept, other = (self._gone, self._there) if gone else (self._there, self._gone)
+            other.pop(number, None)
+            _keep(kept, number, known)
+        return True
+
+    def replace(self, updates: Iterable[Update], now: Now, venue_now: int) -> list[bool]:
+        """A whole state, of each row whether it counts: it replaces everything, but what was gone later stays gone."""
+        before, self._there = self._there, {}
+        news = [self.is_news(update, now, venue_now) for update in updates]
+        for number, known in before.items():  # what is not in it any more is gone
+            if number not in self._there and number not in self._gone:
+                _keep(self._gone, number, known)
+        return news
+
+
+def _is_older(stamp: int, lead: float, known: _Known, reference: float) -> bool:
+    if known.lead - reference < FAR_AHEAD_MS:
+        return stamp < known.stamp
+    if lead - reference >= FAR_AHEAD_MS and stamp < known.stamp:
+        return True
+    return known.believed is not None and stamp < known.believed.stamp
+
+
+def _believed(known: _Known, reference: float) -> _Known | None:
+    return known._replace(believed=None) if known.lead - reference < FAR_AHEAD_MS else known.believed
+
+
+def _keep(kept: dict[int, _Known], number: int, known: _Known) -> None:
+    kept.pop(number, None)
+    kept[number] = known
+    if len(kept) > MOST_ROWS:
+        del kept[next(iter(kept))]
