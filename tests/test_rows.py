@@ -20,7 +20,9 @@ def at(ms: int) -> Now:
     return Now(1.0 + ms / 1000, START + ms)
 
 
-def seen(times: RowTimes, key: object, ms: float | None, *, gone: bool = False, now: int = 1_000, ahead: int = 0) -> bool:
+def seen(
+    times: RowTimes, key: object, ms: float | None, *, gone: bool = False, now: int = 1_000, ahead: int = 0
+) -> bool:
     stamp = None if ms is None else int((START + ms) * NS)
     return times.is_news((key, stamp, gone), at(now), START + now + ahead)
 

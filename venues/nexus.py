@@ -18,7 +18,9 @@ from venues.candles import Bar, CandleBuilder, interval_ms
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
-from venues.numbers import not_negative, number, optional_not_negative, positive, subtract
+from venues.nexus_account import SIDES, fill_of, order_of, positions_of
+from venues.numbers import not_negative, positive
+from venues.rows import NS, Remembered, RowTimes
 from venues.times import utc_clock
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 MOST_AHEAD = 86_400_000  # milliseconds that a venue's clock may be ahead of ours: more is no clock but a lie
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
+MOST_FILLS = 100_000  # that are remembered, the latest
 
 _STREAMS_OF_EVENT = {
     "BOOK": ("book", "quotes"),
@@ -56,17 +59,11 @@ _STREAMS_OF_EVENT = {
     "ping": (),
 }
 
-_SIDES: dict[str, records.Side] = {"BUY": "buy", "SELL": "sell"}
-
-_ORDER_STATUS: dict[str, records.OrderStatus] = {
-    "NEW": "new",
-    "PARTIAL_FILLED": "partially_filled",
-    "FILLED": "filled",
-    "CANCELLED": "cancelled",
-    "REJECTED": "rejected",
-    "EXPIRED": "expired",
+# What is said when a stream of events is live again.
+_AFTER_A_GAP = {
+    "trades": "trades may repeat or be missing, since they have no ids",
+    "fills": "fills may have been missed; none is given twice",
 }
-_GONE = ("filled", "cancelled", "rejected", "expired")
 
 _decode = EVENTS.decode
 
@@ -109,8 +106,14 @@ class NexusSession:
         """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
         if "ping" in self._streams:
             self._send_ping(now)
+        missed = _AFTER_A_GAP if self._line.met_before else {}
+        self._line.met_before = True
         return [
-            StreamState(name, "syncing" if name in ("book", "quotes") else "live", self._partial_since(name, now))
+            StreamState(
+                name,
+                "syncing" if name in ("book", "quotes") else "live",
+                self._partial_since(name, now) or missed.get(name, ""),
+            )
             for name in self._streams
         ]
 
@@ -281,7 +284,7 @@ class NexusSession:
                     received=now.epoch_ms,
                     price=price,
                     size=size,
-                    side=_SIDES[data.side],
+                    side=SIDES[data.side],
                 )
             )
         if self._wants_candles:
@@ -310,72 +313,26 @@ class NexusSession:
     # --- the account
 
     def _on_order(self, event: OrderUpdateEvent, now: Now) -> list[Item]:
-        data = event.data
-        status = _ORDER_STATUS.get(data.status)
-        if status is None:
-            raise BadMessage(f'expected one of {", ".join(_ORDER_STATUS)} at `data.status`, got "{data.status}"')
-        if data.order_id == "":
-            raise BadMessage("expected an id at `data.order_id`, got an empty text")
-        size = optional_not_negative(data.order_quantity, "data.order_quantity")
-        filled = optional_not_negative(data.aggregated_executed_quantity, "data.aggregated_executed_quantity")
-        last_price = optional_not_negative(data.executed_price, "data.executed_price")
-        last_size = optional_not_negative(data.executed_quantity, "data.executed_quantity")
-        if size is not None and filled is not None and filled > size:
-            raise BadMessage(f"expected at most `data.order_quantity` as filled, got {filled} of {size}")
-        order = records.Order(
-            venue="nexus",
-            env=self._line.label,
-            symbol=data.symbol,
-            time=event.timestamp,
-            received=now.epoch_ms,
-            order_id=str(data.order_id),
-            side=_SIDES[data.side],
-            order_type=data.order_type,
-            price=optional_not_negative(data.order_price, "data.order_price") or None,  # a market order has none
-            size=size,
-            filled=filled,
-            remaining=subtract(size, filled) if size is not None and filled is not None else None,
-            last_price=last_price if last_size else None,  # NEW and CANCELLED have no fill of their own
-            last_size=last_size or None,
-            status=status,
-            venue_status=data.status,
-            change="remove" if status in _GONE else "update",
-        )
-        return [*self._recovered("orders", self._partial_since("orders", now)), order]
+        order = order_of(event, self._line.label, now)
+        return self._rows("orders", {(order.symbol, order.order_id): order}, now)
 
     def _on_transaction(self, event: TransactionEvent, now: Now) -> list[Item]:
-        data = event.data
-        fill = records.Fill(
-            venue="nexus",
-            env=self._line.label,
-            symbol=data.symbol,
-            time=event.timestamp,
-            received=now.epoch_ms,
-            fill_id=str(data.id),
-            order_id=str(data.order_id),
-            price=positive(data.executed_price, "data.executed_price"),
-            size=positive(data.executed_quantity, "data.executed_quantity"),
-            side=_SIDES[data.side],
-        )
+        fill = fill_of(event, self._line.label, now)
         self._stale.discard("fills")
-        return [fill]
+        # One trade between two orders of ours is a fill of each.
+        is_new = self._line.fills.add((fill.symbol, fill.fill_id, fill.order_id, fill.side))
+        return [fill if is_new else Confirmed("fills", fill.time)]
 
     def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
-        rows: list[Item] = []
-        for symbol, holding in event.data.positions.items():
-            size = number(holding.holding, f"data.positions.{symbol}.holding")
-            position = records.Position(
-                venue="nexus",
-                env=self._line.label,
-                symbol=symbol,
-                time=event.timestamp,
-                received=now.epoch_ms,
-                side=None if not size else "long" if size > 0 else "short",
-                size=size.copy_abs(),
-                change="update" if size else "remove",
-            )
-            rows.append(position)
-        return [*self._recovered("positions", self._partial_since("positions", now)), *rows]
+        return self._rows("positions", {row.symbol: row for row in positions_of(event, self._line.label, now)}, now)
+
+    def _rows(self, stream: str, rows: Mapping[Any, records.Order | records.Position], now: Now) -> list[Item]:
+        """The rows that are news; one that came late only shows that the stream is alive."""
+        news = [row for key, row in rows.items() if self._line.is_news(stream, key, row, now)]
+        recovered = self._recovered(stream, self._partial_since(stream, now))
+        if rows and not news:
+            return [*recovered, Confirmed(stream, next(iter(rows.values())).time)]
+        return [*recovered, *news]
 
     def _partial_since(self, stream: str, now: Now) -> str:
         if not NEXUS.streams[stream].partial:
@@ -485,6 +442,9 @@ class NexusLine:
         self.settings = settings
         self.symbol = subscriptions[0].symbols[0]
         self.label = settings.label
+        self.met_before = False
+        self.fills = Remembered(MOST_FILLS)  # those that were given
+        self._times = {"orders": RowTimes(), "positions": RowTimes()}
         self.candle_due: float | None = None
         intervals = [s.interval for s in subscriptions if s.stream == "candles"]
         self._builder = CandleBuilder(interval_ms(intervals[0])) if intervals else None
@@ -503,6 +463,11 @@ class NexusLine:
         if status == 404:
             return Refused(f"nexus does not know the symbol {self.symbol} ({said})")
         return verdict(status, body)
+
+    def is_news(self, stream: str, key: Any, row: records.Order | records.Position, now: Now) -> bool:
+        """Whether a row is not older than what is known of it."""
+        stamp = None if row.time is None else row.time * NS
+        return self._times[stream].is_news((key, stamp, row.change == "remove"), now, now.epoch_ms)
 
     def seen(self, timestamp: int) -> None:
         """The venue's time of an event: from the first one on, every trade is seen."""
