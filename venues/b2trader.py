@@ -15,7 +15,9 @@ from venues.b2trader_fields import VENUE, Common
 from venues.b2trader_streams import Feed, feed_for
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
-from venues.errors import BadMessage, BookError, SetupError, UsageError
+from venues.errors import BadMessage, BookError, NotAskedFor, SetupError, UsageError
+from venues.rows import RowTimes
+from venues.unasked import LeftOut
 from venues.venue import BadFrame, Item, Lost, Notice, Offer, Refused, StreamState
 from venues.wire import signalr
 from venues.wire.negotiation import negotiated, straight
@@ -111,6 +113,7 @@ class B2TraderSession:
         self._by_invocation: dict[str, _Stream] = {}
         self._measuring = any(s.stream == "ping" for s in line.subscriptions)
         self._pings = SocketPings(VENUE, line.common.env)
+        self._left_out = LeftOut(VENUE)
         self._leaving = False
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
@@ -222,6 +225,8 @@ class B2TraderSession:
         feed = stream.feed
         try:
             taken = cast("list[Item]", feed.take(item.item, now))
+        except NotAskedFor as other:
+            return self._left_out.say(stream.name, other.symbol)
         except BookError as problem:
             return self._resync(stream, str(problem), now)
         except BadMessage as problem:
@@ -353,6 +358,7 @@ class B2TraderLine:
         self.common = Common(settings.label, _text(values, "root_asset") or "RAT")
         self.lesson = VersionLesson()
         self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
+        self._times = {subscription.stream: RowTimes() for subscription in subscriptions}
         self._token_was_good = False
         self._gave_data: set[str] = set()
         self._failures: dict[str, int] = {}
@@ -418,7 +424,7 @@ class B2TraderLine:
 
     def feed(self, subscription: Subscription) -> Feed:
         """A stream's state for a new connection."""
-        return feed_for(subscription, self.common, self.lesson)
+        return feed_for(subscription, self.common, self.lesson, self._times[subscription.stream])
 
     def arguments(self, subscription: Subscription) -> list[Any]:
         """What the invocation of a stream says: the account first, then the market, or a list of markets."""

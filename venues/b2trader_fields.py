@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from venues.errors import BadMessage
+from venues.errors import NotAskedFor
 from venues.numbers import not_negative, not_negative_text, number, percent, text_number
-from venues.times import iso_ms
+from venues.rows import NS
+from venues.times import iso_ns
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -27,9 +28,9 @@ class Common(Struct, frozen=True):
 
 
 def expect(instrument: str, symbol: str) -> None:
-    """An item must be of the market that was asked for; raises BadMessage."""
+    """An item counts only when it is of the market that was asked for; raises NotAskedFor."""
     if instrument != symbol:
-        raise BadMessage(f'expected {symbol} at `item.instrument`, got "{instrument[:60]}"')
+        raise NotAskedFor(instrument)
 
 
 def said(text: wire.Partial) -> str | None:
@@ -61,9 +62,15 @@ def leverage(value: Any, path: str) -> Decimal | None:
 
 def moment(text: wire.Text, path: str) -> int | None:
     """Milliseconds since the epoch, None for a time that was never set; raises BadMessage."""
+    nanoseconds = stamp(text, path)
+    return None if nanoseconds is None else nanoseconds // NS
+
+
+def stamp(text: wire.Text, path: str) -> int | None:
+    """The same in nanoseconds, to compare times by: the venue sends seven digits."""
     if text is None or text.startswith("0001-01-01T00:00:00"):  # how .NET writes a time that was never set
         return None
-    return iso_ms(text, path)
+    return iso_ns(text, path)
 
 
 def extra(**fields: Any) -> records.Extra | None:

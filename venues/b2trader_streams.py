@@ -7,10 +7,10 @@ have none: the first item is the whole state, later ones are upserts by id.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
 from venues import records
 from venues.b2trader_book import BookFeed, VersionLesson
@@ -25,17 +25,20 @@ from venues.b2trader_fields import (
     not_negative_or_none,
     percent_or_none,
     said,
+    stamp,
 )
+from venues.b2trader_rows import MarketsFeed, RowsFeed
 from venues.errors import BadMessage
 from venues.numbers import not_negative_text, positive_text, subtract, text_number
 from venues.times import iso_ms
 from venues.wire import b2trader as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from venues.records import Record
-    from venues.venue import Confirmed, Now, Subscription
+    from venues.rows import RowTimes
+    from venues.venue import Item, Now, Subscription
 
 LOTS = "lots"
 
@@ -64,81 +67,17 @@ class Feed(Protocol):
         """A new invocation: nothing is known."""
         ...
 
-    def take(self, item: Raw, now: Now) -> Sequence[Record | Confirmed]:
+    def take(self, item: Raw, now: Now) -> Sequence[Item]:
         """What an item changes; nothing before the first full state.
 
         Raises:
             BadMessage, BookError, or one of `DECODE_ERRORS`: nothing of it counts, and a new full state is needed.
+            NotAskedFor: it is of another market, and changes nothing.
         """
         ...
 
 
-# --- sets of rows --------------------------------------------------------------------------------------------------
-
-Row = TypeVar("Row")
-
-
-class RowsFeed(Generic[Row]):
-    """A set of rows by key: whole at first, then rows that are new, changed or gone."""
-
-    def __init__(
-        self,
-        stream: str,
-        rows_of: Callable[[Raw], tuple[list[Row], str, bool | None]],
-        record_of: Callable[[Row, str, Now, Common, records.Change], Record],
-        key_of: Callable[[Row], Any],
-        common: Common,
-        merged: Callable[[Row | None, Row], Row] | None = None,
-    ) -> None:
-        """`rows_of`: the rows of an item, the path that leads to them, and the flag, None where there is none.
-
-        `merged`: how a row that only says what changed joins the one that is held (None: there is none).
-        """
-        self.whole = False
-        self._stream = stream
-        self._rows_of = rows_of
-        self._record_of = record_of
-        self._key_of = key_of
-        self._common = common
-        self._merged = merged
-        self._held: dict[Any, Row] = {}
-
-    def begin(self) -> None:
-        """Nothing is known."""
-        self.whole = False
-        self._held = {}
-
-    def take(self, item: Raw, now: Now) -> list[Record]:
-        """The rows; after a full state its `snapshot_end`."""
-        rows, path, flag = self._rows_of(item)
-        full = not self.whole if flag is None else flag
-        if not full and not self.whole:
-            return _NOTHING
-        held = {} if full else dict(self._held)
-        taken: list[tuple[Any, Record]] = []
-        for index, row in enumerate(rows):
-            key = self._key_of(row)
-            if self._merged is not None:
-                held[key] = row = self._merged(held.get(key), row)
-            record = self._record_of(row, f"{path}[{index}]", now, self._common, "snapshot" if full else "update")
-            taken.append((key, record))
-        self._held, self.whole = held, True
-        if not full:
-            return [record for _, record in taken]
-        state = {key: record for key, record in taken if getattr(record, "change", None) != "remove"}
-        end = records.SnapshotEnd(
-            venue=VENUE, env=self._common.env, received=now.epoch_ms, stream=self._stream, count=len(state)
-        )
-        return [*state.values(), end]
-
-
-def _merge_fields(held: Any, row: Any) -> Any:
-    """A partial row changes only the fields that it names."""
-    if held is not None:
-        for name in row.__struct_fields__:
-            if getattr(row, name) is UNSET:
-                setattr(row, name, getattr(held, name))
-    return row
+# --- rows ----------------------------------------------------------------------------------------------------------
 
 
 def _order(row: wire.OrderRow, path: str, now: Now, common: Common, change: records.Change) -> records.Order:
@@ -399,22 +338,22 @@ class ChartFeed:
 # --- which feed for which stream -----------------------------------------------------------------------------------
 
 
-def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson) -> Feed:
-    """A feed with nothing known."""
+def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson, times: RowTimes) -> Feed:
+    """A feed with nothing known but what outlives connections: how versions count, and the `times` of its rows."""
 
     def positions(item: Raw) -> tuple[list[wire.PositionRow], str, bool | None]:
         message = wire.POSITIONS.decode(item)
         return message.item, "item.item", message.snapshot
 
-    def trading(item: Raw) -> tuple[list[wire.TradingRow], str, bool | None]:
+    def trading(item: Raw) -> tuple[list[wire.TradingRow], str, bool]:
         message = wire.TRADING_DATA.decode(item)
         return message.markets, "item.markets", message.snapshot
 
-    def tob(item: Raw) -> tuple[list[wire.TobRow], str, bool | None]:
+    def tob(item: Raw) -> tuple[list[wire.TobRow], str, bool]:
         message = wire.TOB.decode(item)
         return message.markets, "item.markets", message.snapshot
 
-    def summary(item: Raw) -> tuple[list[wire.SummaryRow], str, bool | None]:
+    def summary(item: Raw) -> tuple[list[wire.SummaryRow], str, bool]:
         message = wire.SUMMARY.decode(item)
         return message.items, "item.items", message.snapshot
 
@@ -422,10 +361,24 @@ def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson) 
     match stream:
         case "orders":
             return RowsFeed(
-                stream, lambda item: (wire.ORDERS.decode(item), "item", None), _order, lambda row: row.order_id, common
+                stream,
+                lambda item: (wire.ORDERS.decode(item), "item", None),
+                _order,
+                lambda row: (row.market_id, row.order_id),
+                common,
+                times,
+                lambda row, path: stamp(row.updated_at, f"{path}.updatedAt"),
             )
         case "positions":
-            return RowsFeed(stream, positions, _position, lambda row: row.position_id, common)
+            return RowsFeed(
+                stream,
+                positions,
+                _position,
+                lambda row: row.position_id,
+                common,
+                times,
+                lambda row, path: stamp(row.updated_at, f"{path}.updatedAt"),
+            )
         case "closed":
             return RowsFeed(
                 stream,
@@ -433,6 +386,8 @@ def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson) 
                 _closed,
                 lambda row: (row.order_id, row.position_id),
                 common,
+                times,
+                lambda row, path: stamp(row.closed_at, f"{path}.closedAt"),
             )
         case "balance":
             return RowsFeed(
@@ -441,13 +396,14 @@ def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson) 
                 _balance,
                 lambda row: row.asset_id,
                 common,
+                times,
             )
         case "ticker":
-            return RowsFeed(stream, trading, _trading, lambda row: row.market_id, common, _merge_fields)
+            return MarketsFeed(subscription, trading, _trading, common)
         case "quotes":
-            return RowsFeed(stream, tob, _quote, lambda row: row.market_id, common, _merge_fields)
+            return MarketsFeed(subscription, tob, _quote, common)
         case "watchlist":
-            return RowsFeed(stream, summary, _summary, lambda row: row.market_id, common, _merge_fields)
+            return MarketsFeed(subscription, summary, _summary, common)
         case "margin":
             return MarginFeed(common)
         case "candles":

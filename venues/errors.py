@@ -8,6 +8,7 @@ MonError
 ├── VenueRefused          the venue said no: credential, permission, symbol, account
 ├── VenueUnreachable      no connection, or lost and not to be tried again
 ├── BadMessage            a frame that is not what the venue documents
+├── NotAskedFor           market data of a symbol that nobody asked for
 └── BookError
     ├── SequenceGap       a delta skips over one that never came
     └── CrossedBook       best bid at or above best ask
@@ -46,6 +47,14 @@ class VenueUnreachable(MonError):
 
 class BadMessage(MonError):
     """A message that does not have the documented shape; the text names the path and what came."""
+
+
+class NotAskedFor(MonError):
+    """Market data of a symbol that nobody asked for: it is left out."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol)
+        self.symbol = symbol
 
 
 class BookError(MonError):

@@ -16,7 +16,7 @@ import msgspec
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
-from venues.jayx_account import AssetsFeed, OrdersFeed
+from venues.jayx_account import AssetsFeed, OrderMemory, OrdersFeed
 from venues.jayx_fields import SCALE_KEYS, SYMBOL, VENUE, Common, Values, seconds_of, values_of, written_interval
 from venues.jayx_market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.venue import BadFrame, Dial, Item, Lost, Notice, Offer, Out, Refused, Veiled
@@ -359,6 +359,7 @@ class JayXLine:
         self.url = settings.url if values.bare else f"{base}/socket.io/?{socketio.QUERY}"
         self._streams = {subscription.stream: subscription for subscription in subscriptions}
         self._trades = TradeHistory()
+        self._orders = OrderMemory()
         self._told_how_to_scale = False
         self._table = settings.table or f"venues.{VENUE}"
         self.measures = "ping" in self._streams
@@ -443,7 +444,7 @@ class JayXLine:
             seconds = seconds_of(of[0].interval)
             return [KlineFeed(common, seconds * 1000, written_interval(seconds))]
         if event == "openorders":
-            return [OrdersFeed(common)]
+            return [OrdersFeed(common, self._orders)]
         if event == "positions":
             return [AssetsFeed(common, [s.stream for s in of], self.values.category)]
         depths = {s.stream: s.depth for s in of if s.stream != "trades"}

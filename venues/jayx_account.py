@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from venues import records
 from venues.decoding import excerpt
@@ -10,6 +10,7 @@ from venues.errors import BadMessage
 from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
 from venues.jayx_market import SIDES
 from venues.numbers import add, shown, subtract, text_number
+from venues.rows import NS, Remembered, RowTimes
 from venues.times import utc_clock
 from venues.venue import Confirmed, Notice, StreamState
 from venues.wire import jayx as wire
@@ -26,11 +27,23 @@ if TYPE_CHECKING:
 CANCELLED = ("CANCEL", "CANCELED", "CANCELLED")  # the engine's own word, the document's, and the other spelling of it
 STATES = ("NONE", "NEW", "REVISE", "TRADE", *CANCELLED)
 
-MOST_KEPT = 10_000  # ids of orders of a kind that are kept in mind, the latest
+MOST_KEPT = 100_000  # orders of a kind that are kept in mind, the latest
 
 _NOTHING: list[Item] = []
 
-_Kept = TypeVar("_Kept")
+
+class OrderMemory:
+    """What is known of the orders of one symbol; outlives connections.
+
+    `others`: ids of orders of other symbols, since one that is gone may come with its id only. `ours`: those of this
+    symbol, `filled`: those of them that were filled.
+    """
+
+    def __init__(self) -> None:
+        self.times = RowTimes()
+        self.ours = Remembered(MOST_KEPT)
+        self.others = Remembered(MOST_KEPT)
+        self.filled = Remembered(MOST_KEPT)
 
 
 class OrdersFeed:
@@ -45,13 +58,13 @@ class OrdersFeed:
 
     restates = False
 
-    def __init__(self, common: Common) -> None:
+    def __init__(self, common: Common, memory: OrderMemory) -> None:
         self.awaited = False
         self.heard = False
         self._common = common
-        self._others: dict[str, str] = {}  # orders of other symbols: one that is gone may have its id only, and twice
+        self._memory = memory
+        self._other: str | None = None  # a symbol that is not ours, to be told
         self._told_of_others = False
-        self._filled: dict[str, None] = {}
 
     def begin(self, now: Now) -> list[Item]:
         """Live with nothing known."""
@@ -63,13 +76,20 @@ class OrdersFeed:
         if message.modify is None and message.cancel is None:
             raise BadMessage("expected a list at `modify` or `cancel`, got neither")
         # Whose each is comes first: of others as much is known then as if none of ours were bad.
-        changed = [(index, row) for index, row in enumerate(message.modify or ()) if self._is_ours(row)]
-        gone = [(index, row) for index, row in enumerate(message.cancel or ()) if self._is_ours(row)]
-        orders: list[Item] = [self._changed(row, f"modify[{index}]", now) for index, row in changed]
-        orders += [self._gone(row, f"cancel[{index}]", now) for index, row in gone]
+        changed = [
+            (f"modify[{i}]", row) for i, row in enumerate(message.modify or ()) if self._is_ours(row, f"modify[{i}]")
+        ]
+        gone = [
+            (f"cancel[{i}]", row) for i, row in enumerate(message.cancel or ()) if self._is_ours(row, f"cancel[{i}]")
+        ]
+        orders = [self._changed(row, path, now) for path, row in changed]
+        orders += [self._gone(row, path, now) for path, row in gone]
+        news: list[Item] = [order for order in orders if self._is_news(order, now)]
+        if orders and not news:
+            news = [Confirmed("orders", orders[0].time)]
         recovered = [self._live(now)] if self.awaited else []
         self.awaited, self.heard = False, True
-        return [*recovered, *self._about_others(), *orders]
+        return [*recovered, *self._about_others(), *news]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """A change may be missing from what is shown."""
@@ -79,31 +99,47 @@ class OrdersFeed:
     def _live(self, now: Now) -> StreamState:
         return StreamState("orders", "live", f"partial: changes since {utc_clock(now.epoch_ms)} UTC")
 
-    def _is_ours(self, row: OrderRow | GoneRow | int | str) -> bool:
+    def _is_news(self, order: records.Order, now: Now) -> bool:
+        stamp = None if order.time is None else order.time * NS
+        key = (order.symbol, order.order_id)
+        if not self._memory.times.is_news((key, stamp, order.change == "remove"), now, now.epoch_ms):
+            return False
+        if order.status == "filled":
+            self._memory.filled.add(key)
+        return True
+
+    def _is_ours(self, row: OrderRow | GoneRow | int | str, path: str) -> bool:
+        memory = self._memory
         number = str(row if isinstance(row, int | str) else row.id)
         symbol = None if isinstance(row, int | str) else row.symbol
         if symbol is None:
-            return number not in self._others
-        self._others.pop(number, None)
+            if number not in memory.others:
+                return True
+            if number in memory.ours:
+                raise BadMessage(
+                    f"expected a symbol at `{path}`, since orders of two symbols have the id {shown(number)}"
+                )
+            return False
         if symbol == self._common.symbol:
+            memory.ours.add(number)
+            memory.others.discard(number)
             return True
-        _keep(self._others, number, symbol)
+        memory.others.add(number)
+        self._other = self._other or symbol
         return False
 
     def _about_others(self) -> list[Item]:
         """Once: a symbol that the venue merely spells in another way would show no order at all."""
-        if self._told_of_others or not self._others:
+        if self._told_of_others or self._other is None:
             return []
         self._told_of_others = True
-        shortened = excerpt(next(iter(self._others.values())), 40)
+        shortened = excerpt(self._other, 40)
         return [Notice(f"jayx tells of orders of other symbols too, such as {shortened}; they are not shown")]
 
     def _changed(self, row: OrderRow, path: str, now: Now) -> records.Order:
         if row.state not in STATES:
             raise BadMessage(f"expected one of {', '.join(STATES)} at `{path}.state`, got {shown(row.state)}")
         status = _status_of(row, path)
-        if status == "filled":
-            _keep(self._filled, str(row.id), None)
         return self._order(row, path, now, status, gone=status in ("filled", "cancelled"))
 
     def _gone(self, row: GoneRow | int | str, path: str, now: Now) -> records.Order:
@@ -111,7 +147,7 @@ class OrdersFeed:
             row = wire.GoneRow(id=row)
         filled = row.state == "TRADE" and row.residual == 0 and bool(row.executed)
         if row.state is None:
-            filled = str(row.id) in self._filled
+            filled = (row.symbol or self._common.symbol, str(row.id)) in self._memory.filled
         return self._order(row, path, now, "filled" if filled else "cancelled", gone=True)
 
     def _order(self, row: OrderRow | GoneRow, path: str, now: Now, status: OrderStatus, *, gone: bool) -> records.Order:
@@ -150,12 +186,6 @@ class OrdersFeed:
             size_unit=scale.size_unit if any(size is not None for size in sizes) else None,
             extra=_extra(row, path, with_ticks=scale.tick is None),
         )
-
-
-def _keep(kept: dict[str, _Kept], number: str, value: _Kept) -> None:
-    kept[number] = value
-    if len(kept) > MOST_KEPT:
-        del kept[next(iter(kept))]
 
 
 def _status_of(row: OrderRow, path: str) -> OrderStatus:
