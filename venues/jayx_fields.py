@@ -12,7 +12,7 @@ from msgspec import Struct
 from venues.candles import interval_ms
 from venues.decoding import DECODE_ERRORS, excerpt
 from venues.errors import BadMessage, SetupError, UsageError
-from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text, shown
+from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,10 +81,9 @@ class Common(Struct, frozen=True):
     symbol: str
     scale: Scale
 
-    def expect(self, symbol: str | None, path: str) -> None:
-        """A message must be of the symbol that was asked for; raises BadMessage."""
-        if symbol is not None and symbol != self.symbol:
-            raise BadMessage(f"expected {self.symbol} at `{path}`, got {shown(symbol)}")
+    def is_other(self, symbol: str | None) -> bool:
+        """Whether a message is of a symbol that was not asked for; without a symbol it is of the one that was."""
+        return symbol is not None and symbol != self.symbol
 
 
 def values_of(settings: Mapping[str, Any]) -> Values:

@@ -13,6 +13,7 @@ from venues.book import OrderBook
 from venues.errors import BadMessage, BookError
 from venues.jayx_fields import VENUE, Common, not_too_far_ahead
 from venues.numbers import shown
+from venues.unasked import LeftOut
 from venues.venue import Confirmed, StreamState
 from venues.wire import jayx as wire
 
@@ -295,6 +296,7 @@ class KlineFeed:
         self._common = common
         self._length_ms = length_ms
         self._interval = interval
+        self._left_out = LeftOut(VENUE)
         self._current: Kline | None = None
         self._shown: records.Candle | None = None
 
@@ -308,17 +310,20 @@ class KlineFeed:
         if message.add is UNSET and message.modify is UNSET:
             raise BadMessage("expected a candle at `add` or `modify`, got neither")
         named = ((message.modify, "modify"), (message.add, "add"))
-        found = [(kline, path) for kline, path in named if isinstance(kline, wire.Kline)]
+        klines = [(kline, path) for kline, path in named if isinstance(kline, wire.Kline)]
+        found = [(kline, path) for kline, path in klines if not self._common.is_other(kline.symbol)]
+        others = [kline.symbol for kline, _ in klines if self._common.is_other(kline.symbol)]
+        said = self._left_out.say("candles", others[0] or "") if others else _NOTHING
         for kline, path in found:
             self._check(kline, path, now)
         items: list[Item] = []
         for kline, path in sorted(found, key=lambda pair: pair[0].created):
             items += self._taken(kline, now, is_new=path == "add")
         if not items:
-            return _NOTHING
+            return said
         live = [StreamState("candles", "live")] if self.awaited else []
         self.awaited, self.heard = False, True
-        return [*live, *items]
+        return [*said, *live, *items]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """The candle that was current is not known any more."""
@@ -364,7 +369,6 @@ class KlineFeed:
         )
 
     def _check(self, kline: Kline, path: str, now: Now) -> None:
-        self._common.expect(kline.symbol, f"{path}.symbol")
         for name, seconds in (("created", kline.created), ("m", kline.modified)):
             not_too_far_ahead((seconds or 0) * 1000, f"{path}.{name}", now)
         if not kline.low <= min(kline.open, kline.close) <= max(kline.open, kline.close) <= kline.high:

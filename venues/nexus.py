@@ -17,11 +17,12 @@ from venues.book import OrderBook
 from venues.candles import Bar, CandleBuilder, interval_ms
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
-from venues.errors import BadMessage, CrossedBook, UsageError
+from venues.errors import BadMessage, CrossedBook, NotAskedFor, UsageError
 from venues.nexus_account import SIDES, fill_of, order_of, positions_of
 from venues.numbers import not_negative, positive
 from venues.rows import NS, Remembered, RowTimes
 from venues.times import utc_clock
+from venues.unasked import LeftOut
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
@@ -88,6 +89,7 @@ class NexusSession:
         self._next_ping: float | None = None
         self._late = False
         self._stale: set[str] = set()
+        self._left_out = LeftOut("nexus")
         self._out: list[Out] = []
         self._wants_trades = "trades" in self._streams
         self._wants_candles = "candles" in self._streams
@@ -128,6 +130,9 @@ class NexusSession:
             return _NOTHING
         try:
             return handler(event, now)
+        except NotAskedFor as other:
+            streams = _STREAMS_OF_EVENT[str(event.__struct_config__.tag)]
+            return self._left_out.say(" and ".join(n for n in streams if n in self._streams), other.symbol)
         except BadMessage as problem:
             return self._bad(str(event.__struct_config__.tag), str(problem))
 
@@ -199,7 +204,8 @@ class NexusSession:
     # --- the book
 
     def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
-        self._expect_symbol(event.symbol)
+        if event.symbol != self._line.symbol:
+            raise NotAskedFor(event.symbol)
         self._line.seen(event.timestamp)
         bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
         try:
@@ -264,10 +270,10 @@ class NexusSession:
 
     def _on_trade(self, event: TradeEvent, now: Now) -> list[Item]:
         data, line = event.data, self._line
-        price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
         symbol = event.symbol
         if symbol != line.symbol:
-            self._expect_symbol(symbol)
+            raise NotAskedFor(symbol)
+        price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
         if event.timestamp > now.epoch_ms + MOST_AHEAD:
             raise BadMessage(
                 f"expected a `timestamp` of about now, got one {(event.timestamp - now.epoch_ms) // 1000} s ahead"
@@ -293,7 +299,8 @@ class NexusSession:
         return items
 
     def _on_time(self, event: BookEvent, now: Now) -> list[Item]:
-        self._line.seen(event.timestamp)
+        if event.symbol == self._line.symbol:
+            self._line.seen(event.timestamp)
         return _NOTHING
 
     def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
@@ -415,10 +422,6 @@ class NexusSession:
             return _NOTHING
         self._stale.discard(stream)
         return [StreamState(stream, "live", reason)]
-
-    def _expect_symbol(self, symbol: str) -> None:
-        if symbol != self._line.symbol:
-            raise BadMessage(f"expected `symbol` {self._line.symbol}, got {excerpt(symbol, 60)}")
 
 
 def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
