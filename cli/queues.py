@@ -42,7 +42,7 @@ def key_of(record: Record) -> tuple[Any, ...]:
     """What a record is the state of: a later record with the same key replaces it."""
     match record:
         case Order():
-            return (record.order_id,)
+            return (record.symbol, record.order_id)
         case Position():
             return (record.position_id or record.symbol,)
         case ClosedPosition():
