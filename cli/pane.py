@@ -15,7 +15,8 @@ from cli import cells
 from cli.grid import fit_line
 from cli.look import Measuring
 from cli.output import Skipped
-from cli.queues import LatestEvents, Queue, StateQueue
+from cli.queues import LatestEvents, Queue
+from cli.states import StateQueue
 from cli.steady import Held
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status
 from venues.venue import Confirmed
