@@ -27,6 +27,7 @@ from venues.venue import Confirmed, Notice, Settings, Subscription
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cli.gaps import Gap
     from cli.look import Look
     from venues.driver import Delivered
     from venues.venue import Offer, Venue
@@ -129,8 +130,9 @@ class DashWatcher(Watcher):
     _told: Status | None = None  # the status that was said last
     _together: Mapping[Any, Sequence[str]] = {}  # the streams to which the same happens in what is delivered now
 
-    def _make_queue(self) -> Queue:
-        return QueuePerStream([subscription.stream for subscription in self._subscriptions])
+    def _make_queue(self, settings: Settings) -> Queue:
+        gaps = {one.stream: self._gap(one, settings) for one in self._subscriptions}
+        return QueuePerStream(list(gaps), gaps)
 
     def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
         from cli.dashboard import Dashboard
@@ -193,10 +195,13 @@ class QueuePerStream:
     What is taken are pairs of a stream's name and its records.
     """
 
-    def __init__(self, streams: Sequence[str]) -> None:
-        self._queues: dict[str, Queue] = {
-            stream: LatestEvents() if STREAMS[stream].kind == "event" else StateQueue() for stream in streams
-        }
+    def __init__(self, streams: Sequence[str], gaps: Mapping[str, Gap] | None = None) -> None:
+        """`gaps`: what is said where rows of a stream are left out."""
+        self._queues: dict[str, Queue] = {}
+        for stream in streams:
+            gap = (gaps or {}).get(stream)
+            states = StateQueue() if gap is None else StateQueue(on_overflow=gap.in_rows)
+            self._queues[stream] = LatestEvents() if STREAMS[stream].kind == "event" else states
         self._stream_of: dict[type, str] = {STREAMS[stream].record: stream for stream in streams}
 
     def put(self, records: Sequence[Any]) -> None:

@@ -13,6 +13,7 @@ from cli.grid import GAP, Column, fit_line, lay_out
 from cli.payload import cut, line_of
 from cli.queues import MOST_EVENTS, MOST_STATUSES
 from cli.rows import Scroll, age_column, text_column
+from cli.weights import HEAVIEST, weight
 from venues.records import Message
 
 if TYPE_CHECKING:
@@ -45,19 +46,21 @@ class LatestOfTopics:
         self._lock = threading.Lock()
         self._counts: dict[str | None, int] = {}
         self._waiting: list[Any] = []
+        self._weight = 0
 
     def put(self, records: Sequence[Any]) -> None:
         """Append records."""
         with self._lock:
             for record in records:
                 self._waiting.append(self._numbered(record) if isinstance(record, Message) else record)
-            if len(self._waiting) > MOST_EVENTS:
+            self._weight += sum(map(weight, records))
+            if len(self._waiting) > MOST_EVENTS or self._weight > HEAVIEST:
                 self._keep_the_latest()
 
     def take(self) -> list[Any]:
         """Everything that waits."""
         with self._lock:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting, self._weight = self._waiting, [], 0
             return waiting
 
     def waiting(self) -> int:
@@ -86,7 +89,7 @@ class LatestOfTopics:
             elif (statuses := statuses + 1) <= MOST_STATUSES:
                 kept.append(record)
         kept.reverse()
-        self._waiting = kept
+        self._waiting, self._weight = kept, 0
 
 
 class FeedView:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from cli import cells
+from cli.gaps import Gap
 from cli.grid import fit_line
 from cli.look import Measuring
 from cli.output import Skipped
 from cli.queues import LatestEvents, Queue
 from cli.states import StateQueue
 from cli.steady import Held
+from cli.weights import texts_of
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status
 from venues.venue import Confirmed
 
@@ -37,8 +38,6 @@ LONGEST_ENV = 24  # cells of an address set by hand
 # Parts of a header that are never left out, and when words are made short.
 ALWAYS = 10
 SHORTEN = 5
-
-_NO_TEXT = {"Decimal", "int", "float", "bool", "list[Level]", "Side", "PositionSide", "OrderStatus", "Change"}
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,17 @@ class Pane:
         """What is shown stays; what comes is kept aside, of a state the latest."""
         self._frozen_at, self._frozen_age = self._look.epoch_ms(), self._latest
         own: Callable[[], Queue] | None = getattr(self.view, "aside", None)
-        self._aside = own() if own else LatestEvents() if self._title.stream.kind == "event" else StateQueue()
+        title = self._title
+        gap = Gap(
+            title.stream.name,
+            venue=title.venue,
+            env=title.env,
+            symbol=None,
+            partial=title.partial,
+            epoch_ms=self._look.epoch_ms,
+        )
+        states = StateQueue(on_overflow=gap.in_rows)
+        self._aside = own() if own else LatestEvents() if title.stream.kind == "event" else states
         if isinstance(self.view, Measuring):
             self.view.stopped()
 
@@ -458,7 +467,7 @@ class Clean:
         if self._redactor.known != self._known or len(self._clean) > MOST_CLEAN:
             self._known = self._redactor.known
             self._clean.clear()
-        for name in _texts(type(record)):
+        for name in texts_of(type(record)):
             value = getattr(record, name)
             if value is None or (value.__class__ is str and value in self._clean):
                 continue
@@ -467,16 +476,3 @@ class Clean:
             if value.__class__ is str:
                 self._clean.add(value)
         return record
-
-
-@lru_cache(maxsize=64)
-def _texts(kind: type[Record]) -> tuple[str, ...]:
-    """The fields that may hold text of a venue's."""
-    annotations = {
-        name: words for one in reversed(kind.__mro__) for name, words in vars(one).get("__annotations__", {}).items()
-    }
-    return tuple(
-        name
-        for name in kind.__struct_fields__
-        if name != "venue" and str(annotations[name]).removesuffix(" | None") not in _NO_TEXT
-    )

@@ -10,17 +10,20 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
+from cli.gaps import WHY
 from cli.output import Skipped
+from cli.weights import HEAVIEST, weight
 from venues.records import Balance, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.venue import Confirmed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MOST_STATUSES = 1_000
 MOST_EVENTS = 20_000  # in memory; more go to a file that has no name
 BATCH = 5_000
+HEAVIEST_BATCH = 4 * 2**20  # bytes
 
 
 class Queue(Protocol):
@@ -71,26 +74,31 @@ def is_last_word(record: Record) -> bool:
 
 
 class EventQueue:
-    """Keeps every record. What a slow reader leaves behind goes to a temporary file beyond `MOST_EVENTS`.
+    """Keeps every record. What a slow reader leaves behind goes to a temporary file beyond `MOST_EVENTS` or `HEAVIEST`.
 
-    `trouble` says what went wrong with that file.
+    Where the disk is full too, the oldest in memory are left out: `gap` says so in their place, None for nothing.
+    `trouble` says what went wrong.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gap: Callable[[int], Record | None] = lambda count: None) -> None:
+        self._gap = gap
         self._lock = threading.Lock()
         self._waiting: list[Any] = []
+        self._weight = 0  # of those
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._write_at = 0
         self._spilled = 0  # records in the file
-        self._spill_at = 0
+        self._spill_again = 0  # the weight at which a full disk is tried again
+        self._left_out = 0
         self.trouble: str | None = None
 
     def put(self, records: Sequence[Any]) -> None:
         """Append records."""
         with self._lock:
             self._waiting.extend(records)
-            if len(self._waiting) > max(self._spill_at, MOST_EVENTS):
+            self._weight += sum(map(weight, records))
+            if self._weight > self._spill_again and (self._weight > HEAVIEST or len(self._waiting) > MOST_EVENTS):
                 self._spill()
 
     def take(self) -> list[Any]:
@@ -99,6 +107,10 @@ class EventQueue:
             if self._read_at < self._write_at:
                 return self._unspill()
             records, self._waiting = self._waiting, []
+            self._weight = self._spill_again = 0
+            if self._left_out:
+                gap, self._left_out = self._gap(self._left_out), 0
+                records = records if gap is None else [gap, *records]
             return records
 
     def waiting(self) -> int:
@@ -107,27 +119,45 @@ class EventQueue:
             return self._spilled + len(self._waiting)
 
     def _spill(self) -> None:
-        """What is in memory goes behind what is in the file already, so the order stays.
-
-        Where the disk is full the rest stays in memory: nothing is lost, and it is told once.
-        """
+        """What is in memory goes behind what is in the file already, so the order stays."""
+        if self._left_out:  # what follows upon a gap must not be in the file before it
+            self._leave_out_the_oldest()
+            return
         try:
             if self._file is None:
                 self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="mon-", buffering=0))  # noqa: SIM115
             while self._waiting:
-                batch = pickle.dumps(self._waiting[:BATCH], protocol=pickle.HIGHEST_PROTOCOL)
+                count, heft = _batch(self._waiting)
+                batch = pickle.dumps(self._waiting[:count], protocol=pickle.HIGHEST_PROTOCOL)
                 data = len(batch).to_bytes(8, "big") + batch
                 self._file.seek(self._write_at)
                 view = memoryview(data)
                 while view:
                     view = view[self._file.write(view) or 0 :]
                 self._write_at += len(data)
-                self._spilled += len(self._waiting[:BATCH])
-                del self._waiting[:BATCH]
+                self._spilled += count
+                self._weight -= heft
+                del self._waiting[:count]
+            self._spill_again = 0
         except OSError as error:
-            self._spill_at = 2 * len(self._waiting)
-            if self.trouble is None:
-                self.trouble = f"what waits for a slow reader is kept in memory: {error.strerror}"
+            self._spill_again = self._weight + HEAVIEST // 4
+            self._disk_is_full(error)
+
+    def _disk_is_full(self, error: OSError) -> None:
+        """In memory there is room for a while longer."""
+        if self.trouble is None:
+            self.trouble = f"what waits for a slow reader is kept in memory: {error.strerror}"
+        if self._weight > 2 * HEAVIEST:
+            self._leave_out_the_oldest()
+
+    def _leave_out_the_oldest(self) -> None:
+        if self._weight <= 2 * HEAVIEST:
+            return
+        kept = _latest(self._waiting, HEAVIEST)
+        self._left_out += len(self._waiting) - len(kept)
+        self._waiting, self._weight = kept, sum(map(weight, kept))
+        self._spill_again = self._weight + HEAVIEST // 4
+        self.trouble = f"{self._left_out} records are left out: {WHY}"
 
     def _unspill(self) -> list[Any]:
         assert self._file is not None
@@ -152,18 +182,21 @@ class LatestEvents:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Any] = []
+        self._weight = 0
 
     def put(self, records: Sequence[Any]) -> None:
-        """Append records; beyond `MOST_EVENTS` the older half is left out."""
+        """Append records; beyond `MOST_EVENTS` or `HEAVIEST` the older half is left out."""
         with self._lock:
             self._waiting.extend(records)
-            if len(self._waiting) > MOST_EVENTS:
-                self._leave_out(len(self._waiting) - MOST_EVENTS // 2)
+            self._weight += sum(map(weight, records))
+            if len(self._waiting) > MOST_EVENTS or self._weight > HEAVIEST:
+                kept = _latest(self._waiting[-(MOST_EVENTS // 2) :], HEAVIEST // 2)
+                self._leave_out(len(self._waiting) - len(kept))
 
     def take(self) -> list[Any]:
         """Everything that waits."""
         with self._lock:
-            taken, self._waiting = self._waiting, []
+            taken, self._waiting, self._weight = self._waiting, [], 0
             return taken
 
     def waiting(self) -> int:
@@ -177,3 +210,25 @@ class LatestEvents:
             record.count if isinstance(record, Skipped) else 1 for record in older if not isinstance(record, Status)
         )
         self._waiting = [*statuses[-MOST_STATUSES:], Skipped(events), *newer]
+        self._weight = sum(map(weight, self._waiting))
+
+
+def _batch(records: Sequence[Any]) -> tuple[int, int]:
+    """How many of the first records make a batch, at least one, and what they weigh."""
+    heft = 0
+    for count, record in enumerate(records[:BATCH]):
+        more = weight(record)
+        if count and heft + more > HEAVIEST_BATCH:
+            return count, heft
+        heft += more
+    return len(records[:BATCH]), heft
+
+
+def _latest(records: Sequence[Any], heaviest: int) -> list[Any]:
+    """As many of the last records as weigh no more than that."""
+    heft = 0
+    for count, record in enumerate(reversed(records)):
+        heft += weight(record)
+        if heft > heaviest:
+            return list(records[len(records) - count :])
+    return list(records)

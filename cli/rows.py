@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from venues.records import Record
 
 MOST_EVENTS = 1_000
+MOST_ROWS = 10_000  # of a set; of more the oldest are left out, and that is said
 ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
 MARKED_MS = 1_000  # how long a row is marked as just changed
 GONE_MS = 3_000  # how long a row that is gone is still shown
 GUTTER = 2  # cells before each row for the signs of both, since colour and bold are not for everybody
 CHANGED, REMOVED = "*", "×"
+LEFT_OUT = f"there are more than {MOST_ROWS} rows: older ones are left out"
 
 _SELDOM_NEWS = {"received", "time", "updated", "change"}  # fields that say when and how, not what
 
@@ -103,6 +105,7 @@ class SetView:
         self._gone: dict[tuple[Any, ...], int] = {}  # rows that are gone, and until when they are shown
         self._marked: dict[tuple[Any, ...], tuple[int, Any]] = {}  # until when, and what the row was before
         self._was_full = False
+        self._left_out = False  # rows of which there was no room for; a sum without them would be none
         self._sorted_by: str | None = None
         self._reversed = False
         self._scroll = Scroll()
@@ -125,10 +128,13 @@ class SetView:
         self._recent[key] = None
         if _is_news(record, before):
             self._marked[key] = (self._look.epoch_ms() + MARKED_MS, before)
+        if len(self._rows) > MOST_ROWS:
+            self._leave_out(next(iter(self._rows)))
 
     def full(self, count: int) -> None:
         """The last `count` rows are a full state: it replaces everything."""
         state = set(list(self._recent)[-count:]) if count else set()
+        self._left_out = count > len(state)
         for key, row in list(self._rows.items()):
             if key not in state and key not in self._gone:
                 if self._was_full:
@@ -143,7 +149,7 @@ class SetView:
         """What is known from before may be wrong by now."""
         for known in (self._rows, self._recent, self._gone, self._marked):
             known.clear()
-        self._was_full = self._has_lost = False
+        self._was_full = self._has_lost = self._left_out = False
 
     def until(self) -> int | None:
         """When a mark or a struck row goes, or an age becomes another."""
@@ -171,13 +177,13 @@ class SetView:
             words = self._none_left if self._has_lost and not self._was_full else self._empty
             return [Text(self._look.text(words), style=self._look.style("dim"))]
         sums = self._sums(width, height)
-        room = max(1, height - 1 - len(sums))
+        room = max(1, height - 1 - len(sums) - self._left_out)
         rows = self._without_old(self._in_order(), room)
         top, count = self._scroll.window(len(rows), room)
-        more = self._look.text(self._scroll.words(len(rows), count))
-        lines = self._laid_out(rows[top : top + count], width)
-        hidden = [fit_line(Text(more, style=self._look.style("dim")), width, self._look)] if more else []
-        return [*lines, *hidden, *sums]
+        said = [self._scroll.words(len(rows), count), LEFT_OUT if self._left_out else ""]
+        dim = self._look.style("dim")
+        hidden = [fit_line(Text(self._look.text(words), dim), width, self._look) for words in said if words]
+        return [*self._laid_out(rows[top : top + count], width), *hidden, *sums]
 
     def _take_out(self, key: tuple[Any, ...], record: Any) -> None:
         self._rows[key] = record
@@ -185,6 +191,12 @@ class SetView:
         self._gone[key] = self._look.epoch_ms() + GONE_MS
         while len(self._gone) > MOST_GONE:
             self._forget(next(iter(self._gone)))
+
+    def _leave_out(self, key: tuple[Any, ...]) -> None:
+        self._left_out = True
+        del self._rows[key]
+        for known in (self._recent, self._gone, self._marked):
+            known.pop(key, None)
 
     def _forget(self, key: tuple[Any, ...]) -> None:
         del self._gone[key], self._rows[key]
@@ -220,8 +232,10 @@ class SetView:
 
     def _sums(self, width: int, height: int) -> list[Text]:
         """Left out where they would leave no room for rows."""
+        if self._totals is None or self._left_out:
+            return []
         open_rows = [row for key, row in self._rows.items() if key not in self._gone]
-        if self._totals is None or not open_rows:
+        if not open_rows:
             return []
         sums = _sum_lines(self._totals(open_rows), width, self._look)
         return sums if height - len(sums) >= 3 else []

@@ -6,9 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from cli.gaps import WHY
 from cli.pipe import PATIENCE
 from cli.queues import is_last_word
 from cli.turns import TROUBLE, Turns, Whole, with_wholes
+from cli.weights import HEAVIEST, OF_A_ROW, weight
 from venues.records import Book, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class StateQueue:
 
     `good_until`: the monotonic time until which a row may be handed over, None for any time; one that comes too late
     is left out, and `on_late` gets it, in the thread of the reader.
+
+    `on_overflow`: what is said when so many rows wait that all of them are left out, which is never with fewer than
+    tens of thousands of keys, or with texts of megabytes. `trouble` says it too.
     """
 
     def __init__(
@@ -47,22 +52,29 @@ class StateQueue:
         reader: Reader | None = None,
         good_until: Callable[[Record], float | None] | None = None,
         on_late: Callable[[Record], None] = lambda record: None,
+        on_overflow: Callable[[int], Sequence[Status]] = lambda count: (),
     ) -> None:
         self._clock = clock
         self._reader = reader
         self._good_until = good_until
         self._on_late = on_late
+        self._on_overflow = on_overflow
         self._lock = threading.Lock()
         self._all: list[Record | Whole] = []  # while the reader keeps up
         self._put_at: list[float] = []  # when each of those was put
         self._levels = 0  # of the books among them, and one for each other record
         self._turns = Turns()  # while it is behind; then nothing is in the other
+        self.trouble: str | None = None
+        self._heft = 0  # of what was put since it was last looked how much waits
 
     def put(self, records: Sequence[Record]) -> None:
         """Append records."""
         with self._lock:
             if self._turns:
                 self._turns.add(records)
+                self._heft += sum(map(weight, records))
+                if self._heft > HEAVIEST:
+                    self._make_room()
                 return
             now = self._clock()
             for record in records:
@@ -70,7 +82,7 @@ class StateQueue:
                     self._drop_rows()
                 self._all.append(record)
                 self._put_at.append(now)
-                self._levels += len(record.bids) + len(record.asks) if isinstance(record, Book) else 1
+                self._levels += _levels(record)
             if self._all and self._is_behind():
                 self._take_turns()
 
@@ -105,6 +117,15 @@ class StateQueue:
     def _take_turns(self) -> None:
         self._turns.add(self._all)
         self._clear()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """What waits is one row a key; against ever new keys there is no other bound."""
+        self._heft = 0
+        if self._turns.heft() > HEAVIEST:
+            left_out = self._turns.clear()
+            self.trouble = f"{left_out} rows are left out: {WHY}"
+            self._turns.add(self._on_overflow(left_out))
 
     def _first(self, most: int) -> list[Record]:
         """A full state of which only the beginning is taken stays one."""
@@ -122,7 +143,7 @@ class StateQueue:
             self._clear()
             return records
         del self._all[:done], self._put_at[:done]
-        self._levels -= sum(len(one.bids) + len(one.asks) if isinstance(one, Book) else 1 for one in records)
+        self._levels -= sum(map(_levels, records))
         return records
 
     def _drop_rows(self) -> None:
@@ -132,7 +153,7 @@ class StateQueue:
             if not isinstance(item, Whole) and (isinstance(item, Status) or is_last_word(item))
         ]
         self._all, self._put_at = [item for item, _ in kept], [at for _, at in kept]
-        self._levels = len(kept)
+        self._levels = sum(map(_levels, self._all))
 
     def _clear(self) -> None:
         self._all, self._put_at, self._levels = [], [], 0
@@ -146,6 +167,15 @@ class StateQueue:
             return True
         self._on_late(record)
         return False
+
+
+def _levels(item: Record | Whole) -> int:
+    """The levels of a book, and of another record as many as weigh what it does beyond one."""
+    if isinstance(item, Book):
+        return len(item.bids) + len(item.asks)
+    if isinstance(item, Whole):
+        return sum(map(_levels, item.rows.values()))
+    return max(1, weight(item) // OF_A_ROW)
 
 
 def _lines(items: Sequence[Record | Whole]) -> list[Record]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 
 from cli.queues import MOST_STATUSES, is_last_word, key_of
+from cli.weights import weight
 from venues.records import Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
@@ -144,6 +145,20 @@ class Turns:
             if isinstance(taken[-1], SnapshotEnd):
                 self._forget(token)
         return taken
+
+    def heft(self) -> int:
+        """About how many bytes all that waits has in memory."""
+        return sum(
+            sum(map(weight, item.rows.values())) if isinstance(item, Whole) else weight(item)
+            for item in self._order.values()
+        )
+
+    def clear(self) -> int:
+        """Leave out everything but the statuses; how many rows that were."""
+        left_out = len(self) - len(self._statuses)
+        for token in [token for token in self._order if token[0] != "status"]:
+            self._forget(token)
+        return left_out
 
     def _add_row(self, record: Record) -> None:
         held = [self._whole(token).put(record) for token in self._wholes]

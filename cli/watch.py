@@ -17,6 +17,7 @@ from cli.asked import asked_for, for_table
 from cli.ending import Ending
 from cli.errors import OK, NoDataError
 from cli.freshness import Every, MaxAge
+from cli.gaps import Gap
 from cli.keys import take_terminal
 from cli.options import StreamRequest, check_for_lines, check_together, existing_file, view_options
 from cli.output import (
@@ -37,6 +38,7 @@ from cli.queues import EventQueue, LatestEvents, Queue
 from cli.source import Embedded, Source
 from cli.states import StateQueue
 from cli.statuses import Seldom, StatusGate, in_words
+from cli.weights import Shortener
 from venues import history
 from venues.connection import SystemClock
 from venues.errors import MonError
@@ -94,6 +96,7 @@ class Watcher:
         self._redactor = redactor
         self._stream = STREAMS[subscriptions[0].stream]
         self._as_table = _as_table(request)
+        self._shorten = Shortener(redactor) if self._as_table else None
         self._clock = SystemClock()
         self._source = Source(
             venue,
@@ -161,7 +164,7 @@ class Watcher:
             header = header_for(self._venue.name, settings, self._subscriptions)
             self._recorder = Recorder(request.record, header, self._redactor, existing_file(request))
         self._pipe = self._make_pipe()
-        self._queue = self._make_queue()
+        self._queue = self._make_queue(settings)
         self._output = Output(
             self._queue, self._make_sink(settings), limit, self._ending.on_output_end, pipe=self._pipe
         )
@@ -176,13 +179,27 @@ class Watcher:
             return None
         return paced(STDOUT, beside=STDERR)
 
-    def _make_queue(self) -> Queue:
+    def _make_queue(self, settings: Settings) -> Queue:
+        gap = self._gap(self._subscriptions[0], settings)
         if self._as_table:
             own: Callable[[], Queue] | None = getattr(_view_module(self._request, self._stream.name), "queue", None)
-            return own() if own else LatestEvents() if self._stream.kind == "event" else StateQueue()
+            if own is not None:
+                return own()
+            return LatestEvents() if self._stream.kind == "event" else StateQueue(on_overflow=gap.in_rows)
+        inline = self._request.status == "inline" and not self._request.raw
         if self._stream.kind == "event" or self._request.raw or self._recording:
-            return EventQueue()
-        return StateQueue(reader=self._pipe)
+            return EventQueue(gap.in_events) if inline else EventQueue()
+        return StateQueue(reader=self._pipe, on_overflow=gap.in_rows) if inline else StateQueue(reader=self._pipe)
+
+    def _gap(self, subscription: Subscription, settings: Settings) -> Gap:
+        return Gap(
+            subscription.stream,
+            venue=self._venue.name,
+            env=settings.label,
+            symbol=symbol_of(subscription),
+            partial=self._venue.streams[subscription.stream].partial,
+            epoch_ms=lambda: self._clock.now().epoch_ms,
+        )
 
     def _make_sink(self, settings: Settings) -> Sink:
         request = self._request
@@ -323,10 +340,10 @@ class Watcher:
             items = self._through_stages(items)
         if self._table is not None:
             self._rate.see(items)
-        batch, data = self._batch, self._data_types
+        batch, data, shorten = self._batch, self._data_types, self._shorten
         for item in items:
             if item.__class__ in data:
-                batch.append(item)
+                batch.append(item if shorten is None else shorten(item))
                 self._data_seen = True
             elif isinstance(item, Status):
                 if item.reason is not None:
@@ -369,7 +386,7 @@ class Watcher:
             trouble = getattr(self._queue, "trouble", None)
             if trouble is not None and trouble != self._said_trouble:
                 self._said_trouble = trouble
-                self._say(trouble)
+                self._seldom.say("trouble", trouble)
 
     def _through_stages(self, items: list[Delivered]) -> list[Delivered]:
         if self._request.raw:

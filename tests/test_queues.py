@@ -6,14 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from msgspec import structs
 
-from cli import orders, queues
+from cli import queues
 from cli.freshness import Every, MaxAge
 from cli.output import Limit, RawFrame, Skipped
 from cli.queues import EventQueue, LatestEvents, StateQueue
 from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
-from tests.drawn import look_of
 from venues.records import Book, Candle, Level, Order, Quote, SnapshotEnd, State, Status, Trade
 from venues.venue import Confirmed, Now
 
@@ -368,12 +366,3 @@ def test_a_full_disk_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         got += records
     assert got == sent
     assert queue.trouble == "what waits for a slow reader is kept in memory: No space left on device"
-
-
-def test_orders_of_two_symbols_may_have_one_id() -> None:
-    one, other = structs.replace(order("7", 1), symbol="A"), structs.replace(order("7", 2), symbol="B")
-    assert after_a_while([one, other]) == [one, other]
-    table = orders.view(look_of())
-    for record in (one, other):
-        table.add(record)
-    assert sum("new" in line.plain for line in table.lines(100, 10)) == 2
