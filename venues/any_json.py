@@ -17,6 +17,7 @@ from venues.errors import BadMessage
 MOST_DIGITS = 400
 MOST_EXPONENT = 330  # a double goes from 5e-324 to 1.8e308
 DEEPEST = 128
+MOST_VALUES = 500_000  # in one message: a message of 16 MiB can have so many that they fill our memory
 
 
 def exact_number(text: str) -> Decimal:
@@ -38,11 +39,22 @@ def any_json(raw: bytes | msgspec.Raw) -> Any:
 
     Raises:
         DECODE_ERRORS: it is no JSON, or has a number that is none.
-        BadMessage: nested deeper than 128.
+        BadMessage: nested deeper than 128, or of too many values.
     """
+    check_values(bytes(raw))
     data = _ANY.decode(raw)
     check_depth(data, bytes(raw))
     return data
+
+
+def check_values(frame: bytes) -> None:
+    """Refuse what has too many values, before they are made.
+
+    Raises:
+        BadMessage: more than `MOST_VALUES`.
+    """
+    if len(frame) > MOST_VALUES and sum(map(frame.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise BadMessage(f"expected JSON of at most {MOST_VALUES} values, got more")
 
 
 def check_depth(data: Any, frame: bytes) -> None:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw
 
 from venues import records
 from venues.b2trader_fields import VENUE, Common
+from venues.rows import refuse_too_many
 from venues.unasked import LeftOut
 from venues.venue import Confirmed
 
@@ -66,6 +67,7 @@ class RowsFeed(Generic[Row]):
         full = not self.whole if flag is None else flag
         if not full and not self.whole:
             return _NOTHING
+        refuse_too_many(rows, path)
         taken: list[Record] = []
         updates: list[tuple[Any, int | None, bool]] = []
         for index, row in enumerate(rows):
@@ -121,6 +123,8 @@ class MarketsFeed(Generic[Row]):
         rows, path, full = self._rows_of(item)
         if not full and not self.whole:
             return _NOTHING
+        if not self._wanted:
+            refuse_too_many(rows, path)
         held = {} if full else dict(self._held)
         taken: list[tuple[str, Record]] = []
         unasked: str | None = None

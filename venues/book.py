@@ -9,13 +9,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
-from venues.errors import CrossedBook, SequenceGap
+from venues.errors import CrossedBook, SequenceGap, TooManyLevels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from venues.records import Level
+
+MOST_LEVELS = 100_000  # a side; the deepest public books have some ten thousand
 
 
 class BookDelta(NamedTuple):
@@ -47,12 +49,13 @@ class OrderBook:
 
         Raises:
             CrossedBook: the best bid is at or above the best ask; another snapshot is needed.
+            TooManyLevels: the same is true.
         """
         self._bids.replace(bids)
         self._asks.replace(asks)
         self.sequence = sequence
         self.whole = True
-        self._refuse_crossed()
+        self._refuse_what_cannot_be()
 
     def apply(self, delta: BookDelta) -> bool:
         """Merge changed levels; False when the delta changed nothing because of where it belongs.
@@ -63,6 +66,7 @@ class OrderBook:
         Raises:
             SequenceGap: a delta skips over one that never came; the book needs a new snapshot.
             CrossedBook: the best bid is at or above the best ask afterwards; the book needs a new snapshot.
+            TooManyLevels: the same is true.
         """
         if not self.whole:
             return False
@@ -77,7 +81,7 @@ class OrderBook:
             self.sequence = delta.sequence
         self._bids.merge(delta.bids)
         self._asks.merge(delta.asks)
-        self._refuse_crossed()
+        self._refuse_what_cannot_be()
         return True
 
     def distrust(self) -> None:
@@ -100,11 +104,26 @@ class OrderBook:
         """The lowest ask, None when there is none."""
         return self._asks.levels[0] if self._asks.levels else None
 
-    def _refuse_crossed(self) -> None:
+    def _refuse_what_cannot_be(self) -> None:
         bids, asks = self._bids.prices, self._asks.prices
+        if len(bids) > MOST_LEVELS or len(asks) > MOST_LEVELS:
+            self.distrust()
+            self._bids.replace(())
+            self._asks.replace(())
+            refuse_too_many(MOST_LEVELS + 1)
         if bids and asks and bids[-1] >= asks[0]:
             self.whole = False
             raise CrossedBook(f"crossed book: best bid {bids[-1]} is not below best ask {asks[0]}")
+
+
+def refuse_too_many(levels: int) -> None:
+    """To be asked before so many levels of a side are made.
+
+    Raises:
+        TooManyLevels: a book of so many would fill our memory.
+    """
+    if levels > MOST_LEVELS:
+        raise TooManyLevels(f"more than {MOST_LEVELS} levels on a side of the book")
 
 
 class _BookSide:

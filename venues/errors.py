@@ -11,7 +11,8 @@ MonError
 ├── NotAskedFor           market data of a symbol that nobody asked for
 └── BookError
     ├── SequenceGap       a delta skips over one that never came
-    └── CrossedBook       best bid at or above best ask
+    ├── CrossedBook       best bid at or above best ask
+    └── TooManyLevels     more than any market has
 """
 
 from __future__ import annotations
@@ -67,3 +68,7 @@ class SequenceGap(BookError):
 
 class CrossedBook(BookError):
     """The best bid is at or above the best ask."""
+
+
+class TooManyLevels(BookError):
+    """A side of the book has more levels than any market has."""

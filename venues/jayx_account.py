@@ -10,7 +10,7 @@ from venues.errors import BadMessage
 from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
 from venues.jayx_market import SIDES
 from venues.numbers import add, shown, subtract, text_number
-from venues.rows import NS, Remembered, RowTimes
+from venues.rows import NS, Remembered, RowTimes, refuse_too_many
 from venues.times import utc_clock
 from venues.venue import Confirmed, Notice, StreamState
 from venues.wire import jayx as wire
@@ -75,6 +75,8 @@ class OrdersFeed:
         message = wire.ORDERS.decode(payload)
         if message.modify is None and message.cancel is None:
             raise BadMessage("expected a list at `modify` or `cancel`, got neither")
+        refuse_too_many(message.modify or (), "modify")
+        refuse_too_many(message.cancel or (), "cancel")
         # Whose each is comes first: of others as much is known then as if none of ours were bad.
         changed = [
             (f"modify[{i}]", row) for i, row in enumerate(message.modify or ()) if self._is_ours(row, f"modify[{i}]")
@@ -252,6 +254,7 @@ class AssetsFeed:
 
     def _rows(self, payload: Raw | bytes) -> list[AssetRow]:
         rows = wire.assets_of(payload, self._category)
+        refuse_too_many(rows, self._category)
         seen: set[str] = set()
         for index, row in enumerate(rows):
             path = f"{self._category}[{index}]"

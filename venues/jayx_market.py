@@ -9,10 +9,11 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from venues import records
-from venues.book import OrderBook
+from venues.book import OrderBook, refuse_too_many
 from venues.errors import BadMessage, BookError
 from venues.jayx_fields import VENUE, Common, not_too_far_ahead
 from venues.numbers import shown
+from venues.rows import refuse_too_many as refuse_too_many_rows
 from venues.unasked import LeftOut
 from venues.venue import Confirmed, StreamState
 from venues.wire import jayx as wire
@@ -147,6 +148,7 @@ class TradesFeed:
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """What was traded since the last message."""
         rows = wire.TRADES.decode(payload).trades
+        refuse_too_many_rows(rows, "trades")
         for index, row in enumerate(rows):
             if row.side not in SIDES:
                 raise BadMessage(f"expected BUY or SELL at `trades[{index}].side`, got {shown(row.side)}")
@@ -210,8 +212,8 @@ class BookFeed:
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """A book; of one that is crossed nothing is shown."""
         sides = wire.BOOK.decode(payload).book
-        bids, asks = _levels(sides.bids, "bids", self._common), _levels(sides.asks, "asks", self._common)
         try:
+            bids, asks = _levels(sides.bids, "bids", self._common), _levels(sides.asks, "asks", self._common)
             self._book.snapshot(bids, asks)
         except BookError as crossed:
             return self.doubt(str(crossed), now)
@@ -272,6 +274,7 @@ class BookFeed:
 
 
 def _levels(rows: list[LevelRow], side: str, common: Common) -> list[Level]:
+    refuse_too_many(len(rows))
     price, size, level = common.scale.price, common.scale.size, records.Level
     if len({row.ticks for row in rows}) < len(rows):
         raise BadMessage(f"expected each price once in `orderBook.{side}`, got one twice")

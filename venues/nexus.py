@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
 
 from venues import records
-from venues.book import OrderBook
+from venues.book import OrderBook, refuse_too_many
 from venues.candles import Bar, CandleBuilder, interval_ms
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
-from venues.errors import BadMessage, CrossedBook, NotAskedFor, UsageError
+from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.nexus_account import SIDES, fill_of, order_of, positions_of
 from venues.numbers import not_negative, positive
 from venues.rows import NS, Remembered, RowTimes
@@ -207,10 +207,10 @@ class NexusSession:
         if event.symbol != self._line.symbol:
             raise NotAskedFor(event.symbol)
         self._line.seen(event.timestamp)
-        bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
         try:
+            bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
             self._book.snapshot(bids, asks)
-        except CrossedBook as problem:
+        except BookError as problem:
             return self._distrust_book(str(problem))
         items: list[Item] = []
         if "book" in self._streams:
@@ -425,6 +425,7 @@ class NexusSession:
 
 
 def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
+    refuse_too_many(len(rows))
     try:
         return [records.Level(positive(row.price, "price"), not_negative(row.quantity, "quantity")) for row in rows]
     except BadMessage:

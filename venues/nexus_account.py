@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from venues import records
 from venues.errors import BadMessage
 from venues.numbers import number, optional_not_negative, positive, subtract
+from venues.rows import refuse_too_many
 
 if TYPE_CHECKING:
     from venues.venue import Now
@@ -83,6 +84,7 @@ def fill_of(event: TransactionEvent, label: str | None, now: Now) -> records.Fil
 
 def positions_of(event: PositionsEvent, label: str | None, now: Now) -> list[records.Position]:
     """The positions that the event names; one without a holding is gone. Raises BadMessage."""
+    refuse_too_many(event.data.positions, "data.positions")
     rows = []
     for symbol, holding in event.data.positions.items():
         size = number(holding.holding, f"data.positions.{symbol}.holding")

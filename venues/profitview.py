@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
 from venues import records
-from venues.any_json import check_depth
+from venues.any_json import check_depth, check_values
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
@@ -71,6 +71,7 @@ class ProfitViewSession:
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One message of a bot."""
         try:
+            check_values(frame)
             message = _decode(frame)
             check_depth(message.data, frame)
         except DECODE_ERRORS as error:

@@ -9,17 +9,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from venues.errors import BadMessage
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from venues.venue import Now
 
-MOST_ROWS = 100_000  # of each kind, those that are there and those that are gone: beyond it the oldest are forgotten
+MOST_ROWS = 50_000  # of each kind, those that are there and those that are gone: beyond it the oldest are forgotten
 FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
 NS = 1_000_000  # nanoseconds in a millisecond
+MOST_AT_ONCE = 50_000  # rows in one message: a message of 16 MiB can have so many that they fill our memory
 
 Update = tuple[Any, int | None, bool]
 """An update of a row: its key, its own time in nanoseconds since the epoch (None: it has none), whether it is gone."""
+
+
+def refuse_too_many(rows: Collection[Any], path: str) -> None:
+    """To be asked before records are made of so many rows.
+
+    Raises:
+        BadMessage: more than any account or market has; names `path`.
+    """
+    if len(rows) > MOST_AT_ONCE:
+        raise BadMessage(f"expected at most {MOST_AT_ONCE} rows at `{path}`, got {len(rows)}")
 
 
 class Remembered:
