@@ -31,6 +31,7 @@ LONGEST_DATA = 4_000  # bytes of any JSON in a table, which shows 400 characters
 ENOUGH = 64 * 2**20  # bytes; nobody asks how much more it is
 
 _LIGHT = frozenset({Trade, Quote, Pong, Margin, SnapshotEnd})  # without a text of a venue's
+_NEVER_LONG = _LIGHT | {Book}
 _NO_TEXT = {"Decimal", "int", "float", "bool", "list[Level]", "Side", "PositionSide", "OrderStatus", "Change"}
 
 
@@ -92,7 +93,7 @@ class Shortener:
 
     def __call__(self, record: Record) -> Record:
         """The record itself where nothing is long."""
-        if record.__class__ in _LIGHT:
+        if record.__class__ in _NEVER_LONG:
             return record
         cut: dict[str, Any] = {}
         for name in texts_of(record.__class__):
