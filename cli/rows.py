@@ -17,6 +17,7 @@ from cli.grid import SHORT_TEXT, Column, fit_line, lay_out
 from cli.queues import key_of
 from cli.steady import Held
 from venues.numbers import add
+from venues.rows import forget_oldest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -128,8 +129,8 @@ class SetView:
         self._recent[key] = None
         if _is_news(record, before):
             self._marked[key] = (self._look.epoch_ms() + MARKED_MS, before)
-        if len(self._rows) > MOST_ROWS:
-            self._leave_out(next(iter(self._rows)))
+        for oldest in forget_oldest(self._rows, MOST_ROWS):
+            self._leave_out(oldest)
 
     def full(self, count: int) -> None:
         """The last `count` rows are a full state: it replaces everything."""
@@ -193,8 +194,8 @@ class SetView:
             self._forget(next(iter(self._gone)))
 
     def _leave_out(self, key: tuple[Any, ...]) -> None:
+        """Of a row that was forgotten nothing else is kept either."""
         self._left_out = True
-        del self._rows[key]
         for known in (self._recent, self._gone, self._marked):
             known.pop(key, None)
 

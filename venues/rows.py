@@ -7,6 +7,7 @@ connections, and is bounded whatever a venue sends. Pure.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venues.errors import BadMessage
@@ -35,8 +36,21 @@ def refuse_too_many(rows: Collection[Any], path: str) -> None:
         raise BadMessage(f"expected at most {MOST_AT_ONCE} rows at `{path}`, got {len(rows)}")
 
 
+def forget_oldest(kept: dict[Any, Any], most: int) -> list[Any]:
+    """Keep the `most` that were put last; the keys of those that go.
+
+    They go a tenth at a time: a dict whose first entries were deleted walks past all of them to find its first one.
+    """
+    if len(kept) < most + max(1, most // 10):
+        return []
+    oldest = list(islice(kept, len(kept) - most))
+    for key in oldest:
+        del kept[key]
+    return oldest
+
+
 class Remembered:
-    """The latest `most` of many things, each as its hash, so that the length of a venue's ids costs nothing."""
+    """At least the latest `most` of many things, as hashes, so that the length of a venue's ids costs nothing."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -51,8 +65,7 @@ class Remembered:
         is_new = number not in self._hashes
         self._hashes.pop(number, None)
         self._hashes[number] = None
-        if len(self._hashes) > self._most:
-            del self._hashes[next(iter(self._hashes))]
+        forget_oldest(self._hashes, self._most)
         return is_new
 
     def discard(self, thing: Any) -> None:
@@ -126,5 +139,4 @@ def _believed(known: _Known, reference: float) -> _Known | None:
 def _keep(kept: dict[int, _Known], number: int, known: _Known) -> None:
     kept.pop(number, None)
     kept[number] = known
-    if len(kept) > MOST_ROWS:
-        del kept[next(iter(kept))]
+    forget_oldest(kept, MOST_ROWS)
