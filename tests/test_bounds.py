@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -23,11 +24,12 @@ from cli.weights import HEAVIEST, LONGEST_TEXT, Shortener, size_of, weight
 from tests.command import MON, environment
 from tests.drawn import look_of
 from tests.servers import in_thread, websocket_server
+from tests.test_connection import BOOK, Watched
 from venues import any_json, book
 from venues.errors import BadMessage, TooManyLevels
 from venues.records import Book, Fill, Level, Message, Order, Position, Signal, SnapshotEnd, Status, Trade
 from venues.redaction import Redactor
-from venues.rows import MOST_AT_ONCE, refuse_too_many
+from venues.rows import MOST_AT_ONCE, Remembered, refuse_too_many
 
 ONE = Decimal(1)
 MEGABYTE = "x" * 2**20
@@ -267,6 +269,38 @@ def test_rows_of_one_message_are_bounded() -> None:
     refuse_too_many(range(MOST_AT_ONCE), "item")
     with pytest.raises(BadMessage, match=f"at most {MOST_AT_ONCE} rows at `item`"):
         refuse_too_many(range(MOST_AT_ONCE + 1), "item")
+
+
+# --- punctual ------------------------------------------------------------------------------------------------------
+
+
+def test_leaving_a_flood_is_in_order() -> None:
+    """The venue's close comes behind what it has sent before, which nobody wants any more."""
+
+    frame = (BOOK % 100).replace("{", f'{{"junk":"{os.urandom(5_000).hex()}",', 1)  # not to be compressed
+
+    async def flood(websocket: ServerConnection) -> None:
+        while True:
+            for _ in range(100):
+                await websocket.send(frame)
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        async with websocket_server(flood) as port:
+            watched = Watched(port)
+            async with watched.running():
+                await watched.until(lambda: len(watched.events) > 10)
+            assert watched.connection.left_in_order
+
+    asyncio.run(scenario())
+
+
+def test_the_oldest_are_forgotten_without_walking_past_those_before_them() -> None:
+    remembered = Remembered(20_000)
+    for number in range(300_000):  # minutes, if each of them walked past 20,000
+        remembered.add(number)
+    assert all(number in remembered for number in range(280_000, 300_000))
+    assert len(remembered._hashes) <= 22_000
 
 
 # --- the whole of it -----------------------------------------------------------------------------------------------

@@ -440,8 +440,10 @@ class Connection:
                 self._all_written = True
 
     async def _hang_up(self, websocket: ClientConnection) -> None:
+        drain = asyncio.create_task(_drain(websocket))
         with contextlib.suppress(ConnectionClosed, OSError):
             await websocket.close()
+        drain.cancel()
         told = websocket.protocol.close_rcvd
         by_venue = told is not None and told.code == CloseCode.NORMAL_CLOSURE and self._outgoing.empty()
         self.left_in_order = told is not None and (self._all_written or by_venue)
@@ -506,6 +508,13 @@ class Connection:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+
+async def _drain(websocket: ClientConnection) -> None:
+    """Take what still comes, since the venue's close is behind it."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await websocket.recv(decode=False)
 
 
 async def _body_of(response: ClientResponse) -> bytes:
