@@ -55,7 +55,8 @@ def sim(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], close[:5s], expel[:5s]; several."
+            help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], skip[:1s], close[:5s], expel[:5s]; "
+            "several."
         ),
     ] = None,
     show_env: Annotated[

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from venues import records
-from venues.b2trader_book import BookFeed, VersionLesson
+from venues.b2trader_book import BookFeed
 from venues.b2trader_fields import (
     VENUE,
     Common,
@@ -34,6 +34,7 @@ from venues.wire import b2trader as wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from venues.b2trader_versions import Lesson
     from venues.records import Record
     from venues.venue import Confirmed, Now, Subscription
 
@@ -399,7 +400,7 @@ class ChartFeed:
 # --- which feed for which stream -----------------------------------------------------------------------------------
 
 
-def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson) -> Feed:
+def feed_for(subscription: Subscription, common: Common, lesson: Lesson) -> Feed:
     """A feed with nothing known."""
 
     def positions(item: Raw) -> tuple[list[wire.PositionRow], str, bool | None]:

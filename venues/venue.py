@@ -37,11 +37,15 @@ class Now(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream."""
+    """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream.
+
+    `versions`: as `Status` has it.
+    """
 
     stream: str
     state: Literal["syncing", "live", "stale"]
     reason: str = ""
+    versions: Literal["growing"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
