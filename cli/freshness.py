@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.queues import is_last_word, is_of, key_of
 from venues.records import Record, SnapshotEnd, Status
@@ -25,6 +25,7 @@ class MaxAge:
         self._stream = stream
         self._venue, self._env, self._symbol = venue, env, symbol
         self._live = False
+        self._versions: Literal["growing"] | None = None
         self._old_since: float | None = None
         self._fresh_until: float | None = None
         self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
@@ -61,7 +62,7 @@ class MaxAge:
         return [*self._fresh(age, now), *([] if held is None else [held]), confirmed]
 
     def _on_status(self, status: Status, now: Now) -> list[Delivered]:
-        self._live = status.state == "live"
+        self._live, self._versions = status.state == "live", status.versions
         if self._live and self._fresh_until is None:
             self._fresh_until = now.mono + self._limit_ms / 1000
         if not self._live:
@@ -88,7 +89,7 @@ class MaxAge:
             return []
         down_ms = round((now.mono - self._old_since) * 1000)
         self._old_since = None
-        return [self._status(now, state="live", down_ms=down_ms)]
+        return [self._status(now, state="live", down_ms=down_ms, versions=self._versions)]
 
     def _stale(self, reason: str, now: Now) -> Status:
         self._old_since = now.mono

@@ -245,7 +245,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """Of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(ended=ended)]
+        parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -263,6 +263,7 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             state,
+            *self._versions_parts(),
             Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
@@ -278,6 +279,13 @@ class Pane:
             now, start = (len(reconnecting_words(status, at)) for at in (self._look.epoch_ms(), status.received))
             part.least = part.text.cell_len + start - now
         return part
+
+    def _versions_parts(self) -> list[Part]:
+        """That a lost change of the book would go unnoticed: not left out before what is only good to know."""
+        if self._status is None or self._status.versions is None:
+            return []
+        style = self._look.style("warn")
+        return [Part(9, Text("versions may skip", style), Text("skips", style))]
 
     def _state(self) -> tuple[Text, Text]:
         """In full, and as one word."""
