@@ -197,7 +197,7 @@ class Watcher:
 
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
         title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
-        options = view_options(self._request, stream.name)
+        options = view_options(self._request, stream.name, offer)
         view = _view_module(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, self._rate, self._redactor)
 

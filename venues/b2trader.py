@@ -519,7 +519,7 @@ class B2Trader:
     required: Collection[str] = ("account_id",)
     example = "spot.btc_usdt"
     streams: Mapping[str, Offer] = {
-        "book": Offer("Book"),
+        "book": Offer("Book", complete=True),
         "quotes": Offer("Tob", symbols="many"),
         "ticker": Offer("TradingData", symbols="many"),
         "watchlist": Offer("Summary", symbols="many"),

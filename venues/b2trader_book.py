@@ -91,10 +91,11 @@ class BookFeed:
     def merge(self, item: Raw, now: Now) -> wire.BookItem | None:
         """The message, once it is part of the book; None when it changes nothing because of where it belongs."""
         message = wire.BOOK.decode(item)
+        if message.instrument != self._symbol:
+            expect(message.instrument, self._symbol)
         if not message.snapshot and not self.whole:
-            self._expect_symbol(message)
             return None
-        delta = self._delta(message)
+        delta = _delta(message)
         try:
             if message.snapshot:
                 self._book.snapshot(*delta)
@@ -122,7 +123,8 @@ class BookFeed:
     def merge_old(self, invocation: str, item: Raw) -> None:
         """An item of an old invocation, unseen."""
         message = wire.BOOK.decode(item)
-        self.trials.merge(invocation, self._delta(message), whole=message.snapshot)
+        expect(message.instrument, self._symbol)
+        self.trials.merge(invocation, _delta(message), whole=message.snapshot)
         self._book.contiguous = not self.trials.growing
 
     def weigh(self, now: Now) -> None:
@@ -151,14 +153,10 @@ class BookFeed:
                 f"the latest of version {delta.sequence}"
             )
 
-    def _delta(self, message: wire.BookItem) -> BookDelta:
-        self._expect_symbol(message)
-        version = _version(message.version)
-        return BookDelta(_levels(message.bids, "bids"), _levels(message.asks, "asks"), version)
 
-    def _expect_symbol(self, message: wire.BookItem) -> None:
-        if message.instrument != self._symbol:
-            expect(message.instrument, self._symbol)
+def _delta(message: wire.BookItem) -> BookDelta:
+    version = _version(message.version)
+    return BookDelta(_levels(message.bids, "bids"), _levels(message.asks, "asks"), version)
 
 
 def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:

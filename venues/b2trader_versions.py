@@ -249,7 +249,6 @@ class Trials:
                 trial.doubtful.merge(delta)
         except CrossedBook:
             self.crossed()
-            self.end(invocation)
             return
         if trial.snapshot is not None:
             self._judge(invocation, trial, trial.snapshot)
@@ -258,7 +257,7 @@ class Trials:
         """The new snapshot is here, for the doubtful books that waited for it."""
         self._answer_due = None
         for invocation, trial in list(self._trials.items()):
-            if trial.snapshot is None:
+            if trial.snapshot is None and invocation in self._trials:
                 self._judge(invocation, trial, book)
                 trial.snapshot, trial.until = book.copy(), now.mono + REACHED_WITHIN
 
@@ -295,6 +294,7 @@ class Trials:
 
     def _forbid(self, why: str) -> None:
         self.lesson.forbid(why)
+        self.end_all()
         if self.growing and not self.lesson.growing:
             self.growing, self._news = False, "forbidden"
 

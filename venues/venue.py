@@ -219,7 +219,8 @@ class Offer:
     `partial`: there is no snapshot, only changes since connecting. `public`: no secret is needed. `options`: what the
     venue is asked with beside the symbol (`interval`, or an option of its own), so that a recording made with one
     value cannot be played with another. `unasked`: it comes on every connection of the symbol, whatever was subscribed,
-    so a recording of one such stream holds all of them.
+    so a recording of one such stream holds all of them. `complete`: by the venue's document its books have every level
+    there is; elsewhere some may lie beyond the last one that came.
     """
 
     source: str
@@ -228,6 +229,7 @@ class Offer:
     public: bool = False
     options: Collection[str] = ()
     unasked: bool = False
+    complete: bool = False
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
