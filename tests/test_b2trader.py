@@ -17,7 +17,7 @@ from venues.driver import Driver
 from venues.errors import MonError, SetupError, UsageError, VenueRefused, VenueUnreachable
 from venues.recording import Recording
 from venues.records import Balance, Book, Candle, Order, Position, Quote, Record, SnapshotEnd, Status, Ticker
-from venues.venue import BadFrame, Dial, Line, Lost, Notice, Now, Refused, Session, Settings, StreamState, Subscription
+from venues.venue import BadFrame, Dial, Line, Lost, Now, Refused, Session, Settings, StreamState, Subscription
 
 FIXTURES = Path(__file__).parent / "fixtures" / "b2trader"
 ACCOUNT = "67d0456f8c7b1108e4cf5d46"
