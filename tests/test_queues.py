@@ -231,6 +231,22 @@ def test_silence_beyond_the_limit_is_stale_until_there_is_data() -> None:
     assert again[0].down_ms == 1500  # type: ignore[union-attr]
 
 
+def test_that_versions_may_skip_is_said_also_by_our_own_status() -> None:
+    stage = max_age()
+    growing = status("live", versions="growing")
+    stage.passes(growing, at(0))
+    stage.tick(at(9))
+    live, _ = stage.passes(book(2), at(10))
+    assert isinstance(live, Status)
+    assert (live.state, live.versions) == ("live", "growing")
+    stage.passes(status("stale"), at(11))
+    stage.passes(status("live"), at(12))
+    stage.tick(at(20))
+    live, _ = stage.passes(book(3), at(21))
+    assert isinstance(live, Status)
+    assert live.versions is None
+
+
 def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
     stage = max_age()
     assert states(stage.passes(book(1, time=8000), at(10))) == ["stale"]

@@ -164,6 +164,15 @@ def header(
 LIVE_BOOK = [status("book", "live"), BOOK]
 
 
+def test_the_header_says_that_versions_may_skip_as_long_as_the_book_is_live_with_it() -> None:
+    growing = [status("book", "live", versions="growing", reason="learnt"), BOOK]
+    assert header(growing, Clock()).startswith("nexus  SIM  LIVE  versions may skip  SPOT_BTC_USDT  book")
+    for width in range(30, 120):
+        assert "skip" in header(growing, Clock(), width)
+    later = [*growing, status("book", "stale", reason="crossed"), status("book", "live"), BOOK]
+    assert "skip" not in header(later, Clock())
+
+
 def test_the_header_says_where_from_how_it_stands_and_how_old() -> None:
     clock = Clock()
     assert header(LIVE_BOOK, clock) == ("nexus  SIM  LIVE  SPOT_BTC_USDT  book  age 0 s  0.0 msg/s  latency 10 ms  UTC")

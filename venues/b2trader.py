@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from venues.b2trader_book import BookFeed
 from venues.b2trader_fields import VENUE, Common
 from venues.b2trader_streams import Feed, feed_for
-from venues.b2trader_values import flag, growing, text
+from venues.b2trader_values import read_values
 from venues.b2trader_versions import LEARNT, Lesson
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
@@ -400,14 +400,14 @@ class B2TraderLine:
     """One hub. Knows whether the token has ever been good, and how the book's versions count here."""
 
     def __init__(self, path: str, subscriptions: Sequence[Subscription], settings: Settings) -> None:
-        values = settings.values
+        values = read_values(settings.values)
         self.path = path
         self.subscriptions = subscriptions
-        self.account_id = text(values, "account_id")
-        self.negotiates = flag(values, "negotiate")
+        self.account_id = values.account_id
+        self.negotiates = values.negotiates
         self.hub_url = settings.url.rstrip("/") + path
-        self.common = Common(settings.label, text(values, "root_asset") or "RAT")
-        self.lesson = Lesson(growing=growing(values), table=settings.table)
+        self.common = Common(settings.label, values.root_asset)
+        self.lesson = Lesson(growing=values.growing, table=settings.table)
         self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
         self._token_was_good = False
         self._gave_data: set[str] = set()
@@ -546,6 +546,7 @@ class B2Trader:
             UsageError: the venue has no candles of such a length.
             SetupError: a value of the settings cannot be used.
         """
+        read_values(settings.values)  # also where there is nothing to subscribe to
         groups: list[tuple[str, list[Subscription]]] = []
         for subscription in subscriptions:
             if subscription.stream == "candles" and subscription.interval not in SCALES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import re
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from venues.simulator import ManualClock, Simulator, parse_fault
+from venues.simulator import FaultError, ManualClock, Simulator, parse_fault
 from venues.simulator.account import PAID_IN
 from venues.simulator.b2trader import B2Trader
 from venues.simulator.b2trader_account import AccountData
@@ -445,6 +446,38 @@ def test_a_gap_is_a_version_that_never_comes_and_never_the_last_one() -> None:
         assert book.sides == naive_book(lines)
 
     run(test())
+
+
+def test_a_skip_leaves_versions_out_and_loses_nothing() -> None:
+    path = tape_path("skl-usd")
+    lines = lines_of(path)
+
+    async def test() -> None:
+        faults = [parse_fault("skip:20ms")]
+        async with Simulator(tape=path, speed=40, faults=faults) as simulator, Hub(simulator, MARKET) as hub:
+            stream = await hub.stream("Book", MARKETS[0])
+            changes = 2 + sum(line["kind"] == "delta" for line in lines)
+            await hub.until(lambda: len(hub.items[stream]) >= changes)
+        versions = versions_of(hub.items[stream])
+        steps = [later - earlier for earlier, later in itertools.pairwise(versions)]
+        assert min(steps) == 1
+        assert 1 < max(steps) <= 10
+        assert sum(step > 1 for step in steps) > 5
+        book = Book()
+        for item in hub.items[stream]:
+            if not item["snapshot"]:
+                book.version = int(item["version"]) - 1
+            book.apply(item)
+        assert book.sides == naive_book(lines)
+
+    run(test())
+
+
+def test_a_skip_without_a_length_is_one_a_second_and_the_other_faults_know_it() -> None:
+    assert parse_fault("skip") == ("skip", 1.0, 0)
+    assert parse_fault("skip:200ms").seconds == 0.2
+    with pytest.raises(FaultError, match=r"skip\[:1s\]"):
+        parse_fault("hole")
 
 
 @pytest.mark.parametrize("number", ["0", "0.10", "1E+3", "1E-8", "-0.00", "123456789012345678901234567890.1200"])
