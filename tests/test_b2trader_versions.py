@@ -368,6 +368,16 @@ def test_who_sees_it_flap_is_told_what_can_be_set() -> None:
     assert 'versions = "growing" under [venues.b2trader]' in reasons[2]
 
 
+def test_three_skips_in_a_day_are_no_flapping() -> None:
+    watched = Watched()
+    for number in range(4):
+        watched.now += 300
+        (stale,) = watched.skip(12 + 10 * number)
+        watched.take(watched.current, whole(20 + 10 * number))
+        sent(watched.session)
+        assert "growing" not in stale.reason
+
+
 def test_who_sees_it_flap_where_deltas_are_lost_is_told_so() -> None:
     watched = Watched()
     watched.line.lesson.forbid("deltas were lost")
@@ -504,6 +514,21 @@ def test_what_a_doubtful_book_remembers_is_bounded(monkeypatch: pytest.MonkeyPat
     for version, verdict in ((198, "proof"), (197, "proof"), (120, "nothing")):
         snapshot.snapshot(*delta([(1, version)], [(1, 1)], version))
         assert doubtful.compared(snapshot) == verdict
+
+
+def test_what_a_doubtful_book_was_before_a_whole_state_is_forgotten() -> None:
+    real = OrderBook()
+    real.snapshot(*delta([(1, 1)], [(1, 1)], 1))
+    doubtful = DoubtfulBook(real, delta([], [], 100))
+    doubtful.merge(delta([(2, 1)], [], 101))
+    doubtful.replace(delta([(1, 5)], [(1, 1)], 110))
+    doubtful.merge(delta([(1, 6)], [], 140))
+    snapshot = OrderBook()
+    for version, bids, verdict in ((140, 6, "proof"), (110, 5, "nothing"), (101, 5, "nothing"), (100, 5, "nothing")):
+        snapshot.snapshot(*delta([(1, bids)], [(1, 1)], version))
+        assert doubtful.compared(snapshot) == verdict
+    snapshot.snapshot(*delta([(1, 6)], [(1, 1)], 110))
+    assert doubtful.compared(snapshot) == "disproof"
 
 
 def test_a_doubtful_book_that_is_crossed_says_so() -> None:

@@ -106,7 +106,7 @@ class BookFeed:
         except SequenceGap as gap:
             self._doubtful, self._book = self.trials.doubt(self._book, delta), OrderBook()
             self.whole = False
-            raise SequenceGap(f"{gap}{self.trials.lesson.skipped()}") from None
+            raise SequenceGap(f"{gap}{self.trials.lesson.skipped(now)}") from None
         except CrossedBook:
             self.trials.crossed()
             raise

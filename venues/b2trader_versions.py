@@ -29,7 +29,8 @@ SKIPPED_AT_LEAST = 20
 ANSWERED_WITHIN = 10.0  # seconds for a new invocation to be answered while the old one goes on
 REACHED_WITHIN = 2.0  # seconds after the new snapshot in which the doubtful book may get to its version
 MOST_REMEMBERED = 20_000  # changed levels of a doubtful book that can be taken back
-TOLD_FROM = 3  # skips on a line after which a person is told what can be set
+TOLD_AFTER = 3  # skips on a line after which a person is told what can be set …
+TOLD_WITHIN = 300.0  # … where so few seconds lie between them that it is the host's way, and no accident
 
 Verdict = Literal["proof", "disproof", "nothing"]
 
@@ -46,16 +47,16 @@ class Lesson:
         self.forbidden = ""  # why; empty while skips may still be proven to lose nothing
         self.one_at_a_time = False
         self._table = table
-        self._skips = 0
+        self._skips: deque[float] = deque(maxlen=TOLD_AFTER)
 
     def forbid(self, why: str) -> None:
         """Skips are never allowed on this line, unless the user said so."""
         self.forbidden = self.forbidden or why
 
-    def skipped(self) -> str:
-        """A version was skipped; what a person should know about it by now, empty at first."""
-        self._skips += 1
-        if self._skips < TOLD_FROM:
+    def skipped(self, now: Now) -> str:
+        """A version was skipped; what a person should know about it where that happens again and again, else empty."""
+        self._skips.append(now.mono)
+        if len(self._skips) < TOLD_AFTER or now.mono - self._skips[0] > TOLD_WITHIN:
             return ""
         setting = f'versions = "growing" under [{self._table or "venues.b2trader"}]'
         if self.forbidden:
