@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from venues.simulator import FaultError, ManualClock, Simulator, parse_fault
+from venues.simulator import ManualClock, Simulator, parse_fault
 from venues.simulator.account import PAID_IN
 from venues.simulator.b2trader import B2Trader
 from venues.simulator.b2trader_account import AccountData
@@ -471,13 +471,6 @@ def test_a_skip_leaves_versions_out_and_loses_nothing() -> None:
         assert book.sides == naive_book(lines)
 
     run(test())
-
-
-def test_a_skip_without_a_length_is_one_a_second_and_the_other_faults_know_it() -> None:
-    assert parse_fault("skip") == ("skip", 1.0, 0)
-    assert parse_fault("skip:200ms").seconds == 0.2
-    with pytest.raises(FaultError, match=r"skip\[:1s\]"):
-        parse_fault("hole")
 
 
 @pytest.mark.parametrize("number", ["0", "0.10", "1E+3", "1E-8", "-0.00", "123456789012345678901234567890.1200"])
