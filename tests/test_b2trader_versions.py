@@ -345,6 +345,32 @@ def test_a_hub_that_answers_a_second_invocation_only_after_the_first() -> None:
     assert told(watched.take(1, whole(85))) == ["live", "Book"]
 
 
+@pytest.mark.parametrize("with_a_word", [False, True])
+def test_a_hub_that_hangs_up_on_a_second_invocation_is_given_none_after_the_second_time(with_a_word: bool) -> None:
+    line = line_for("book")
+    asked = []
+    for _ in range(3):
+        watched = Watched(line)
+        watched.now += 40
+        assert told(watched.take(0, book(80, {}, {}))) == ["stale"]
+        asked.append(calls(watched.session))
+        if with_a_word:
+            watched.session.receive(frame({"type": 7, "allowReconnect": True}), at(watched.now))
+        watched.session.closed(1011, "", at(watched.now))
+        assert watched.session.deadline() is None or watched.session.deadline() > at(watched.now + 10).mono  # type: ignore[operator]
+    assert asked == [[(4, 1)], [(4, 1)], [(5, 0), (4, 1)]]
+
+
+def test_a_connection_that_is_lost_otherwise_says_nothing_of_second_invocations() -> None:
+    line = line_for("book")
+    for _ in range(3):
+        watched = Watched(line)
+        watched.skip(80)
+        watched.take(1, whole(82))
+        watched.session.closed(1006, "", at(watched.now))
+    assert not line.lesson.one_at_a_time  # type: ignore[attr-defined]
+
+
 def test_a_second_invocation_that_the_hub_refuses_for_the_token_is_a_matter_of_the_token() -> None:
     watched = Watched()
     watched.skip(80)

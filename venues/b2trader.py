@@ -375,6 +375,8 @@ class B2TraderSession:
 
     def _stop(self) -> None:
         self._pings.stop()
+        if self._trials is not None and not self._leaving:
+            self._trials.lost()
         for stream in self._streams.values():
             stream.due = None
 

@@ -46,12 +46,18 @@ class Lesson:
         self.growing = growing
         self.forbidden = ""  # why; empty while skips may still be proven to lose nothing
         self.one_at_a_time = False
+        self._lost = 0
         self._table = table
         self._skips: deque[float] = deque(maxlen=TOLD_AFTER)
 
     def forbid(self, why: str) -> None:
         """Skips are never allowed on this line, unless the user said so."""
         self.forbidden = self.forbidden or why
+
+    def lost_unanswered(self) -> None:
+        """The connection was lost before an invocation beside the old one was answered: once is chance."""
+        self._lost += 1
+        self.one_at_a_time = self.one_at_a_time or self._lost > 1
 
     def skipped(self, now: Now) -> str:
         """A version was skipped; what a person should know about it where that happens again and again, else empty."""
@@ -211,6 +217,13 @@ class Trials:
         self.lesson.one_at_a_time = True
         self.end_all()
         return True
+
+    def lost(self) -> None:
+        """The connection is lost."""
+        if self._answer_due is not None and self._awaiting():
+            self.lesson.lost_unanswered()
+        self._trials.clear()
+        self._answer_due = None
 
     def end(self, invocation: str) -> None:
         """Nothing more can be learnt from this invocation."""
