@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Literal
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Confirmed, Item, Lost, Notice, Now, Out, Receipt, Refused, StreamState, symbol_of
+from venues.venue import (
+    BadFrame,
+    ClockOffset,
+    Confirmed,
+    Item,
+    Lost,
+    Notice,
+    Now,
+    Out,
+    Receipt,
+    Refused,
+    StreamState,
+    symbol_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +39,7 @@ LONGEST_RETRY_AFTER = 86_400.0
 
 _ANOTHER_RUN = "the recording goes on with a later run of mon"
 
-Delivered = Record | Confirmed | BadFrame | Notice | Receipt
+Delivered = Record | Confirmed | ClockOffset | BadFrame | Notice | Receipt
 
 
 @dataclass(slots=True)

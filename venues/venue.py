@@ -71,6 +71,15 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """How far a stream's venue is ahead of our clock, in milliseconds, from here on; 0 where it is not. Ages are
+    computed with it taken out: our time + `ms` − the venue's time."""
+
+    stream: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The venue refuses us; trying again would not help.
 
@@ -103,7 +112,7 @@ class Receipt:
     refused: str | None = None
 
 
-Item = Record | StreamState | Confirmed | BadFrame | Notice | Receipt | Refused | Lost
+Item = Record | StreamState | Confirmed | ClockOffset | BadFrame | Notice | Receipt | Refused | Lost
 
 
 class NotOpened(MonError):
