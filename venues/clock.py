@@ -163,6 +163,25 @@ class VenueClock:
         self.items.append(Notice(f"{words}; nothing is moved by it{so_far}"))
 
 
+class NewestState:
+    """The venue's time of the whole state that is shown; outlives reconnects. One that is older is not shown."""
+
+    def __init__(self, clock: VenueClock) -> None:
+        self._clock = clock
+        self._went_back = 0
+        self._newest: int | None = None
+
+    def older_by(self, stamp: int) -> int:
+        """How much older a state is than the one that is shown, in milliseconds; 0 for one that may be shown."""
+        if self._went_back != self._clock.went_back:
+            self._went_back, self._newest = self._clock.went_back, None
+        return 0 if self._newest is None else max(0, self._newest - stamp)
+
+    def shows(self, stamp: int) -> None:
+        """A state of a believed time is shown."""
+        self._newest = stamp
+
+
 class _Run:
     """Messages in a row that keep one distance."""
 

@@ -15,11 +15,12 @@ from urllib.parse import quote as url_quote
 from venues import records
 from venues.book import OrderBook
 from venues.candles import Bar, CandleBuilder, interval_ms
+from venues.clock import NewestState, VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
 from venues.numbers import not_negative, number, optional_not_negative, positive, subtract
-from venues.times import utc_clock
+from venues.times import span, utc_clock
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
 
-MOST_AHEAD = 86_400_000  # milliseconds that a venue's clock may be ahead of ours: more is no clock but a lie
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
 
@@ -178,10 +178,10 @@ class NexusSession:
 
     def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
         handlers: dict[type[Struct], Callable[[Any, Now], list[Item]]] = {SuccessorPing: self._answer_ping}
+        # Whatever comes tells how the venue's clock stands to ours.
+        handlers |= dict.fromkeys((BookEvent, TradeEvent, OrderUpdateEvent, TransactionEvent), self._on_time)
         if {"book", "quotes"} & self._streams.keys():
             handlers[BookEvent] = self._on_book
-        elif "candles" in self._streams:
-            handlers[BookEvent] = self._on_time
         if {"trades", "candles"} & self._streams.keys():
             handlers[TradeEvent] = self._on_trade
         by_stream: dict[str, tuple[type[Struct], Callable[[Any, Now], list[Item]]]] = {
@@ -197,13 +197,20 @@ class NexusSession:
 
     def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
         self._expect_symbol(event.symbol)
-        self._line.seen(event.timestamp)
         bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
+        newest, believed = self._line.newest_book, self._line.clock.see(event.timestamp, now)
+        items = self._line.clock.take()
+        if believed:
+            self._line.seen(event.timestamp)
+        if older_by := newest.older_by(event.timestamp):
+            words = f"the venue sends a book {span(older_by)} older than the one before"
+            return [*items, *self._distrust_book(words, "a newer one")]
         try:
             self._book.snapshot(bids, asks)
         except CrossedBook as problem:
-            return self._distrust_book(str(problem))
-        items: list[Item] = []
+            return [*items, *self._distrust_book(str(problem))]
+        if believed:
+            newest.shows(event.timestamp)
         if "book" in self._streams:
             items += self._show_book(event, now)
         if "quotes" in self._streams:
@@ -247,12 +254,12 @@ class NexusSession:
         )
         return [*live, quote]
 
-    def _distrust_book(self, reason: str) -> list[Item]:
+    def _distrust_book(self, reason: str, awaited: str = "the next book") -> list[Item]:
         """Nothing is shown as a book until the next one, which replaces everything."""
         self._book.distrust()
         self._shown = self._top = None
         return [
-            StreamState(name, "stale", f"{reason}; waiting for the next book")
+            StreamState(name, "stale", f"{reason}; waiting for {awaited}")
             for name in ("book", "quotes")
             if name in self._streams
         ]
@@ -265,11 +272,8 @@ class NexusSession:
         symbol = event.symbol
         if symbol != line.symbol:
             self._expect_symbol(symbol)
-        if event.timestamp > now.epoch_ms + MOST_AHEAD:
-            raise BadMessage(
-                f"expected a `timestamp` of about now, got one {(event.timestamp - now.epoch_ms) // 1000} s ahead"
-            )
-        items: list[Item] = []
+        believed = line.clock.see(event.timestamp, now)
+        items: list[Item] = line.clock.take() if line.clock.items else []
         if self._wants_trades:
             self._stale.discard("trades")
             items.append(
@@ -286,12 +290,21 @@ class NexusSession:
             )
         if self._wants_candles:
             items += self._recovered("candles", "")
-            items += self._candles(self._line.trade(event.timestamp, price, size, now), event.timestamp, now)
+            if believed:
+                items += self._candles(line.trade(event.timestamp, price, size, now), event.timestamp, now)
         return items
 
-    def _on_time(self, event: BookEvent, now: Now) -> list[Item]:
-        self._line.seen(event.timestamp)
-        return _NOTHING
+    def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
+        """An event of a stream that is not asked for."""
+        if self._line.clock.see(event.timestamp, now) and event.__class__ is BookEvent:
+            self._line.seen(event.timestamp)
+        return self._line.clock.take()
+
+    def _told_by(self, timestamp: int | None, now: Now) -> list[Item]:
+        """What is to be told of the clocks, after the time of an event."""
+        if timestamp is not None:
+            self._line.clock.see(timestamp, now)
+        return self._line.clock.take()
 
     def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
         return [
@@ -341,7 +354,8 @@ class NexusSession:
             venue_status=data.status,
             change="remove" if status in _GONE else "update",
         )
-        return [*self._recovered("orders", self._partial_since("orders", now)), order]
+        told = self._told_by(event.timestamp, now)
+        return [*told, *self._recovered("orders", self._partial_since("orders", now)), order]
 
     def _on_transaction(self, event: TransactionEvent, now: Now) -> list[Item]:
         data = event.data
@@ -358,7 +372,7 @@ class NexusSession:
             side=_SIDES[data.side],
         )
         self._stale.discard("fills")
-        return [fill]
+        return [*self._told_by(event.timestamp, now), fill]
 
     def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
         rows: list[Item] = []
@@ -375,7 +389,8 @@ class NexusSession:
                 change="update" if size else "remove",
             )
             rows.append(position)
-        return [*self._recovered("positions", self._partial_since("positions", now)), *rows]
+        told = self._told_by(event.timestamp, now)
+        return [*told, *self._recovered("positions", self._partial_since("positions", now)), *rows]
 
     def _partial_since(self, stream: str, now: Now) -> str:
         if not NEXUS.streams[stream].partial:
@@ -412,7 +427,7 @@ class NexusSession:
             received=now.epoch_ms,
             round_trip_ms=round(round_trip * 1000, 3),
         )
-        return [*self._recovered("ping", ""), pong]
+        return [*self._told_by(event.timestamp, now), *self._recovered("ping", ""), pong]
 
     def _answer_ping(self, event: SuccessorPing, now: Now) -> list[Item]:
         self._out.append('{"event":"pong"}')
@@ -478,13 +493,15 @@ def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
 
 
 class NexusLine:
-    """One socket of Nexus, with the candles built from its trades."""
+    """One socket of Nexus: how its clock stands to ours, the newest book, the candles built from its trades."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         self.subscriptions = subscriptions
         self.settings = settings
         self.symbol = subscriptions[0].symbols[0]
         self.label = settings.label
+        self.clock = VenueClock([subscription.stream for subscription in subscriptions])
+        self.newest_book = NewestState(self.clock)
         self.candle_due: float | None = None
         intervals = [s.interval for s in subscriptions if s.stream == "candles"]
         self._builder = CandleBuilder(interval_ms(intervals[0])) if intervals else None
