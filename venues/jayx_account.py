@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from venues import records
 from venues.decoding import excerpt
 from venues.errors import BadMessage
-from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
+from venues.jayx_fields import VENUE, Common, figure
 from venues.jayx_market import SIDES
 from venues.numbers import add, shown, subtract, text_number
 from venues.times import utc_clock
@@ -67,6 +67,8 @@ class OrdersFeed:
         gone = [(index, row) for index, row in enumerate(message.cancel or ()) if self._is_ours(row)]
         orders: list[Item] = [self._changed(row, f"modify[{index}]", now) for index, row in changed]
         orders += [self._gone(row, f"cancel[{index}]", now) for index, row in gone]
+        if times := [row.modified for _, row in changed if row.modified is not None]:
+            self._common.clock.see(max(times), now)
         recovered = [self._live(now)] if self.awaited else []
         self.awaited, self.heard = False, True
         return [*recovered, *self._about_others(), *orders]
@@ -119,8 +121,6 @@ class OrdersFeed:
             raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
         if row.side is not None and row.side not in SIDES:
             raise BadMessage(f"expected BUY or SELL at `{path}.side`, got {shown(row.side)}")
-        for name, moment in (("created", row.created), ("modified", row.modified)):
-            not_too_far_ahead(moment or 0, f"{path}.{name}", now)
         scale = self._common.scale
         remaining = None if row.residual is None else scale.size(row.residual)
         filled = None if row.executed is None else scale.size(row.executed)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from venues.candles import interval_ms
+from venues.clock import VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt
 from venues.errors import BadMessage, SetupError, UsageError
 from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text, shown
@@ -17,15 +18,12 @@ from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text, s
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from venues.venue import Now
-
 VENUE = "jayx"
 
 SYMBOL = re.compile(r"[A-Z0-9]{2,40}")
 SPOT = "spot"
 FRAMINGS = ("socketio", "bare")
 SCALE_KEYS = ("tick_size", "lot_size")
-MOST_AHEAD = 86_400_000  # milliseconds that a venue's clock may be ahead of ours: more is no clock but a lie
 
 _LONGEST_SCALE = 22  # characters: with an integer of 18 digits the product stays a number of at most 40
 _SCALES = KnownTexts(lambda value: value > 0)
@@ -75,11 +73,12 @@ class Values(Struct, frozen=True):
 
 
 class Common(Struct, frozen=True):
-    """What all records of a feed carry, and how its figures are read."""
+    """What all records of a feed carry, how its figures are read, and how the line's clock stands to ours."""
 
     env: str | None
     symbol: str
     scale: Scale
+    clock: VenueClock
 
     def expect(self, symbol: str | None, path: str) -> None:
         """A message must be of the symbol that was asked for; raises BadMessage."""
@@ -123,13 +122,6 @@ def written_interval(seconds: int) -> str:
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
-
-
-def not_too_far_ahead(epoch_ms: int, path: str, now: Now) -> None:
-    """Raises BadMessage when a time of the venue's cannot be one, e.g. because it is not in the documented unit."""
-    if epoch_ms > now.epoch_ms + MOST_AHEAD:
-        ahead = (epoch_ms - now.epoch_ms) // 1000
-        raise BadMessage(f"expected a time of about now at `{path}`, got one {ahead} s ahead")
 
 
 def figure(value: Any, path: str) -> Decimal | None:
