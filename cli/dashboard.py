@@ -60,13 +60,18 @@ class Dashboard(Table):
         self._focus = self._order[0]
         self._zoomed = False
         self._figures = SteadyFigures()
+        self._steps_of: dict[str, int] = {}
         self._forget_bodies()
 
     # --- from the event loop
 
-    def confirm_stream(self, stream: str, epoch_ms: int) -> None:
+    def confirm(self, stream: str) -> None:
         """What a pane shows came again, unchanged."""
-        self._panes[stream].confirm(epoch_ms)
+        self._panes[stream].confirm()
+
+    def set_offset(self, stream: str, ms: int) -> None:
+        """What the venue's clock is ahead of ours, for a pane."""
+        self._panes[stream].set_offset(ms)
 
     # --- in the output thread
 
@@ -180,6 +185,8 @@ class Dashboard(Table):
         pane = self._panes[stream]
         until = None if pane.is_frozen else pane.view.until()
         due = until is not None and until <= self._look.epoch_ms()
+        if self._steps_of.get(stream, 0) != pane.steps:
+            self._steps_of[stream], due = pane.steps, True
         if stream in self._bodies and stream not in self._changed and not due:
             return False
         self._changed.discard(stream)

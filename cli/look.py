@@ -87,10 +87,16 @@ _ASCII_TABLE = str.maketrans(_ASCII)
 _SAME_WIDTH_TABLE = str.maketrans({character: text[0] for character, text in _ASCII.items()})
 
 
+def _none() -> int:
+    return 0
+
+
 @dataclass(frozen=True)
 class Look:
     """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's.
 
+    `mono_ms`: the monotonic clock beside it, in milliseconds; without one the wall clock is taken for steady.
+    `offset_ms`: what the venue's clock is ahead of ours. `ago_ms`: how long ago a moment of our clock was.
     `any_symbol`: rows may be of any symbol, since none was asked for.
     """
 
@@ -99,7 +105,22 @@ class Look:
     color: bool = True
     tz: tzinfo | None = None
     epoch_ms: Callable[[], int] = cells.now_ms
+    mono_ms: Callable[[], int] | None = None
+    offset_ms: Callable[[], int] = _none
+    ago_ms: Callable[[int], int] | None = None
     any_symbol: bool = False
+
+    def mono(self) -> int:
+        """The monotonic clock, in milliseconds."""
+        return self.epoch_ms() if self.mono_ms is None else self.mono_ms()
+
+    def ago(self, epoch_ms: int) -> int:
+        """How long ago a moment of our clock was, in milliseconds."""
+        return self.epoch_ms() - epoch_ms if self.ago_ms is None else self.ago_ms(epoch_ms)
+
+    def venue_ago(self, epoch_ms: int) -> int:
+        """How long ago a moment of the venue's clock was, in milliseconds."""
+        return self.epoch_ms() + self.offset_ms() - epoch_ms
 
     def style(self, role: str) -> str:
         """The rich style of a role; "" for plain text.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from cli.output import Skipped
 from venues.records import Balance, Book, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 from venues.streams import STREAMS
-from venues.venue import Confirmed
+from venues.venue import ClockOffset, Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ def key_of(record: Record) -> tuple[Any, ...]:
 
 def is_of(item: Any, stream: str) -> bool:
     """Whether what was delivered belongs to a stream, or is said about it."""
-    if isinstance(item, Status | SnapshotEnd | Confirmed):
+    if isinstance(item, Status | SnapshotEnd | Confirmed | ClockOffset):
         return item.stream == stream
     return isinstance(item, STREAMS[stream].record)
 

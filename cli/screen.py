@@ -54,6 +54,7 @@ class Table:
         self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
         self._helping = False
         self._dirty = True
+        self._steps = 0
         self._body: list[Text] = []
         self._body_size = (0, 0)
         self._next_draw = 0.0
@@ -75,9 +76,13 @@ class Table:
         """The size, or what is on the screen, may be another."""
         self._wake()
 
-    def confirm(self, epoch_ms: int) -> None:
-        """What is shown came again, unchanged."""
-        self._pane.confirm(epoch_ms)
+    def confirm(self, stream: str) -> None:
+        """What is shown of a stream came again, unchanged."""
+        self._pane.confirm()
+
+    def set_offset(self, stream: str, ms: int) -> None:
+        """What the venue's clock is ahead of ours from here on."""
+        self._pane.set_offset(ms)
 
     def restore(self) -> None:
         """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
@@ -133,6 +138,8 @@ class Table:
             ways = map(look.text, (f"{needs}, this is {width}×{height}", needs, "too small"))
             return [Text(next((words for words in ways if len(words) <= width), "#" * width))]
         until = None if self._pane.is_frozen else self._pane.view.until()
+        if self._steps != self._pane.steps:
+            self._steps, self._dirty = self._pane.steps, True
         if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
             self._dirty = False
             self._body_size = (width, height)

@@ -45,6 +45,7 @@ class VenueClock:
         self.items: list[Item] = []
         self._streams = streams
         self._reference = _UNKNOWN  # the distance that messages keep
+        self._stepped = 0  # the part of the offset that steps of our own clock have made
         self._base = math.nan  # our wall clock − our monotonic clock, in milliseconds
         self._run = _Run()
         self._said = 0  # the offset that was said in words
@@ -116,7 +117,7 @@ class VenueClock:
         lasted = now.mono - run.since
         if self._reference != _UNKNOWN and run.anchor < self._reference:
             # A feed that falls behind little by little is no clock that goes back.
-            back = run.fell or (self.offset_ms >= 0 and _taken_out(run.top) == 0)
+            back = run.fell or (self.offset_ms >= 0 and self._taken_out(run.top) == 0)
             return back and run.count >= MESSAGES and lasted >= GONE_BACK
         return run.count >= MESSAGES or (run.count > 1 and lasted >= LASTING)
 
@@ -125,6 +126,8 @@ class VenueClock:
         if self._reference != _UNKNOWN and run.fell and run.anchor < self._reference:
             self.went_back += 1
         self._reference = run.top
+        if abs(run.top) <= AGREE:
+            self._stepped = 0  # both clocks are right again
         self.settled += 1
         run.count = 0
         self._set_offset(now.mono)
@@ -137,10 +140,16 @@ class VenueClock:
         self._run.move(-moved)
         if self._reference != _UNKNOWN:
             self._reference -= moved
+            self._stepped -= moved
             self._set_offset(None)
 
+    def _taken_out(self, distance: int) -> int:
+        """The part of a distance that is the clocks'. A message cannot come before it was sent, but can take long."""
+        is_on_its_way = -LONGEST_LATENCY <= distance - self._stepped < AGREE
+        return self._stepped if is_on_its_way else distance
+
     def _set_offset(self, mono: float | None) -> None:
-        offset = _taken_out(self._reference)
+        offset = self._taken_out(self._reference)
         if offset == self.offset_ms:
             return
         self.offset_ms = offset
@@ -212,11 +221,6 @@ class _Run:
         self.anchor += by
         self.top += by
         self.last += by
-
-
-def _taken_out(distance: int) -> int:
-    """The part of a distance that is the clocks': a message cannot come before it was sent, but it can take long."""
-    return 0 if -LONGEST_LATENCY <= distance < AGREE else distance
 
 
 def _offset_words(offset: int) -> str:

@@ -1,0 +1,92 @@
+"""Ages on the screen: on the monotonic clock, and by the venue's clock with its offset taken out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec import structs
+
+from tests.drawn import NOW, look_of
+from tests.samples import BOOK, closed, order, status
+from tests.test_screen import LIVE_BOOK, table_of
+
+if TYPE_CHECKING:
+    from cli.look import Look
+
+ORDER = order("254559", time=None)
+
+
+class Clocks:
+    """Both our clocks, the wall clock set by hand."""
+
+    def __init__(self) -> None:
+        self.now, self.mono = NOW, 5_000_000
+
+    def goes_on(self, ms: int) -> None:
+        self.now += ms
+        self.mono += ms
+
+    def look(self, **options: Any) -> Look:
+        return look_of(lambda: self.now, mono_ms=lambda: self.mono, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("step", [-2 * 86_400_000, -3_600_000, -3_000, 3_600_000, 2 * 86_400_000])
+def test_a_step_of_our_wall_clock_changes_no_age(step: int) -> None:
+    clocks = Clocks()
+    table = table_of("book", LIVE_BOOK, clocks.look())
+
+    def top() -> str:
+        return table.frame(120, 24)[0].plain
+
+    assert "age 0 s" in top()
+    clocks.goes_on(40_000)
+    assert "age 40 s" in top()
+    clocks.now += step
+    assert "age 40 s" in top()
+    clocks.goes_on(2_000)
+    assert "age 42 s" in top()
+    table.write([structs.replace(BOOK, received=clocks.now - 1_000)])
+    assert "age 1 s" in top()
+    table.confirm("book")
+    assert "age 0 s" in top()
+    table.write([status("book", "stale", received=clocks.now)])
+    clocks.goes_on(7_000)
+    clocks.now -= step
+    assert "STALE 7 s" in top()
+    table.write([status("book", "reconnecting", attempt=2, retry_in_ms=9_000, received=clocks.now)])
+    clocks.now += step
+    clocks.goes_on(2_000)
+    assert "RECONNECTING in 7 s" in top()
+
+
+@pytest.mark.parametrize("step", [-3_600_000, -4_000, 3_600_000])
+def test_a_step_of_our_wall_clock_makes_no_row_older_and_keeps_no_mark(step: int) -> None:
+    clocks = Clocks()
+    table = table_of("orders", [status("orders", "live")], clocks.look())
+    table.write([structs.replace(ORDER, received=clocks.now, change="update")])
+    clocks.goes_on(30_000)
+    table.frame(120, 24)
+    clocks.now += step
+    for seconds in (30, 31, 32):
+        row = next(line.plain for line in table.frame(120, 24)[2:] if ORDER.order_id in line.plain)
+        assert f"{seconds} s" in row
+        clocks.goes_on(1_000)
+    table.write([structs.replace(ORDER, received=clocks.now, change="remove")])
+    assert any(ORDER.order_id in line.plain for line in table.frame(120, 24)[2:])
+    clocks.now -= step
+    clocks.goes_on(3_000)
+    assert not any(ORDER.order_id in line.plain for line in table.frame(120, 24)[2:])
+
+
+@pytest.mark.parametrize("offset", [7_200_000, -7_200_000])
+def test_ages_by_the_venues_time_are_told_with_the_offset_taken_out(offset: int) -> None:
+    clocks = Clocks()
+    table = table_of("closed", [status("closed", "live")], clocks.look())
+    table.write([structs.replace(closed("1"), closed=clocks.now + offset - 30_000)])
+    table.set_offset("closed", offset)
+    assert any("30 s ago" in line.plain for line in table.frame(120, 24))
+    clocks.now -= 500_000  # our own clock is set, which the offset knows before the next message
+    table.press("up")
+    table.idle()
+    assert any("30 s ago" in line.plain for line in table.frame(121, 24))
