@@ -60,7 +60,7 @@ class Dashboard(Table):
         self._focus = self._order[0]
         self._zoomed = False
         self._figures = SteadyFigures()
-        self._steps_of: dict[str, int] = {}
+        self._time_frames: dict[str, tuple[Any, ...]] = {}
         self._forget_bodies()
 
     # --- from the event loop
@@ -91,7 +91,8 @@ class Dashboard(Table):
             return [self._top_line(width, 0), Text(), *help_lines, *space, self._footer(width)]
         placed = arrange(self._order, width, height - AROUND, self._focus, zoomed=self._zoomed)
         hidden = len(self._order) - len(placed)
-        return [self._top_line(width, hidden), *self._pane_lines(placed, height - AROUND), self._footer(width)]
+        drawn = self._pane_lines(placed, height - AROUND)  # first: the top line says which zone their times are in
+        return [self._top_line(width, hidden), *drawn, self._footer(width)]
 
     def last(self, width: int, height: int) -> list[Text]:
         """What stays on the normal screen: every pane, with its state."""
@@ -103,12 +104,14 @@ class Dashboard(Table):
             height += 1
             placed = arrange(self._order, width, height, self._focus)
         self._forget_bodies()
-        return [self._top_line(width, 0, ended=True), *self._pane_lines(placed, height, ended=True)]
+        drawn = self._pane_lines(placed, height, ended=True)
+        return [self._top_line(width, 0, ended=True), *drawn]
 
     # --- the top line
 
     def _top_line(self, width: int, hidden: int, *, ended: bool = False) -> Text:
         look = self._look
+        look.offsets.seen = set().union(*(self._panes[stream].offsets for stream in self._placed))
         env, short_env = environment_words(self._env, look)
         state, word = self._overall(ended=ended)
         parts = [
@@ -185,8 +188,8 @@ class Dashboard(Table):
         pane = self._panes[stream]
         until = None if pane.is_frozen else pane.view.until()
         due = until is not None and until <= self._look.epoch_ms()
-        if self._steps_of.get(stream, 0) != pane.steps:
-            self._steps_of[stream], due = pane.steps, True
+        if (time_frame := pane.time_frame) != self._time_frames.get(stream):
+            self._time_frames[stream], due = time_frame, True
         if stream in self._bodies and stream not in self._changed and not due:
             return False
         self._changed.discard(stream)

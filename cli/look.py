@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -87,6 +87,19 @@ _ASCII_TABLE = str.maketrans(_ASCII)
 _SAME_WIDTH_TABLE = str.maketrans({character: text[0] for character, text in _ASCII.items()})
 
 
+class Offsets:
+    """The offsets from UTC of the times that are drawn. Where there are several each time says its own."""
+
+    def __init__(self) -> None:
+        self.seen: set[timedelta] = set()
+        self.each = False  # each time says its own
+
+    def settled(self) -> bool:
+        """After drawing: whether it was drawn as it has to be; else `each` is right now, and it is drawn once more."""
+        before, self.each = self.each, len(self.seen) > 1
+        return self.each == before
+
+
 def _none() -> int:
     return 0
 
@@ -109,6 +122,7 @@ class Look:
     offset_ms: Callable[[], int] = _none
     ago_ms: Callable[[int], int] | None = None
     any_symbol: bool = False
+    offsets: Offsets = field(default_factory=Offsets, compare=False)
 
     def mono(self) -> int:
         """The monotonic clock, in milliseconds."""
@@ -171,20 +185,56 @@ class Look:
             return self.cut(text, width)
         return text[: room // 2] + dots + text[room // 2 - room :]
 
+    def moment(self, epoch_ms: int | None) -> datetime | None:
+        """A time in the wanted zone; None for an absent one, and for one that no calendar has."""
+        if epoch_ms is None:
+            return None
+        try:
+            return datetime.fromtimestamp(epoch_ms // 1000, UTC).astimezone(self.tz)
+        except (ValueError, OverflowError, OSError):
+            return None
+
     def clock(self, epoch_ms: int | None, *, millis: bool = True) -> str:
-        """A time of day in the wanted zone; a dash for an absent one."""
-        return cells.clock(epoch_ms, millis=millis, tz=self.tz)
+        """A time of day in the wanted zone, with its offset where that is not the one of now; a dash for an absent
+        one."""
+        moment = self.moment(epoch_ms)
+        if moment is None or epoch_ms is None:
+            return cells.ABSENT
+        return f"{moment:%H:%M:%S}{f'.{epoch_ms % 1000:03}' if millis else ''}{self.offset_words(moment)}"
+
+    def time(self, epoch_ms: int | None, *, millis: bool = True) -> str:
+        """As `clock`, with the date where that is not today's."""
+        moment, today = self.moment(epoch_ms), self.moment(self.epoch_ms())
+        is_today = moment is None or today is None or moment.date() == today.date()
+        words = self.clock(epoch_ms, millis=millis)
+        return words if is_today else f"{moment:%Y-%m-%d} {words}"
+
+    def offset_words(self, moment: datetime) -> str:
+        """What has to stand behind a time: its offset such as +02:00, nothing where all times have that of now."""
+        offset = moment.utcoffset() or timedelta()
+        self.offsets.seen.add(offset)
+        return _signed(offset) if self.offsets.each or offset != self.offset() else ""
+
+    def offset(self) -> timedelta:
+        """The offset from UTC of now."""
+        now = self.moment(self.epoch_ms())
+        return timedelta() if now is None else now.utcoffset() or timedelta()
 
     def zone(self) -> str:
-        """The offset that times are shown with now, such as UTC+02:00."""
-        try:
-            offset = datetime.fromtimestamp(self.epoch_ms() // 1000, UTC).astimezone(self.tz).utcoffset()
-        except (ValueError, OverflowError, OSError):
-            offset = None
-        if not offset:
-            return "UTC"
-        hours, minutes = divmod(round(abs(offset) / timedelta(minutes=1)), 60)
-        return f"UTC{'-' if offset < timedelta() else '+'}{hours:02}:{minutes:02}"
+        """The offset that times are shown with, such as UTC+02:00; several where the times that are drawn have."""
+        offset = self.offset()
+        offsets = sorted(self.offsets.seen | {offset}, reverse=True)
+        if len(offsets) == 1:
+            return f"UTC{_signed(offset)}" if offset else "UTC"
+        return f"UTC{'/'.join(map(_signed, offsets[:MOST_OFFSETS]))}{'/…' if len(offsets) > MOST_OFFSETS else ''}"
+
+
+MOST_OFFSETS = 2  # that are named
+
+
+def _signed(offset: timedelta) -> str:
+    hours, minutes = divmod(round(abs(offset) / timedelta(minutes=1)), 60)
+    return f"{'-' if offset < timedelta() else '+'}{hours:02}:{minutes:02}"
 
 
 class View(Protocol):

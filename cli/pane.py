@@ -14,7 +14,7 @@ from rich.text import Text
 from cli import cells
 from cli.ages import Ages
 from cli.grid import fit_line
-from cli.look import Measuring
+from cli.look import Measuring, Offsets
 from cli.output import Skipped
 from cli.queues import LatestEvents, Queue, StateQueue
 from cli.steady import Held
@@ -25,6 +25,7 @@ from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import timedelta
 
     from cli.look import Look, View
     from venues.redaction import Redactor
@@ -125,7 +126,7 @@ class Pane:
     def __init__(self, view: Callable[[Look], View], title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
         """`view` makes the view with a look whose clock stands still while the pane is frozen."""
         self._title = title
-        self._look = look
+        look = self._look = replace(look, offsets=Offsets())
         self._rate = rate
         self._clean = Clean(redactor)
         self._latency = Latency()
@@ -175,12 +176,17 @@ class Pane:
                 last = record
         if last is not None:
             self._latest, self._latest_mono = last.received, self._ages.when(last.received)
-            if not isinstance(last, SnapshotEnd):
+            if not isinstance(last, SnapshotEnd) and not self._is_from_before(last):
                 self._latency.see(last, self._latest_mono)
         if self._aside is not None:
             self._aside.put(records)
         else:
             self._fold(records)
+
+    def _is_from_before(self, record: Record) -> bool:
+        """An event that came with the word that the stream is live: it may have happened long before we came."""
+        status = self._status
+        return self._title.stream.kind == "event" and status is not None and status.received == record.received
 
     def _note(self, status: Status) -> None:
         self._status, self._status_mono = status, self._ages.when(status.received)
@@ -218,10 +224,17 @@ class Pane:
             self.view.start_over()
 
     @property
-    def steps(self) -> int:
-        """How often our wall clock was set: each time what is drawn may be another."""
+    def time_frame(self) -> tuple[Any, ...]:
+        """With another one what is drawn is another, without any record: our wall clock was set, or it is another day,
+        or another time of the year."""
         self._ages.mono()
-        return self._ages.steps
+        now = self._look.moment(self._look.epoch_ms())
+        return self._ages.steps, now and now.date(), now and now.utcoffset()
+
+    @property
+    def offsets(self) -> set[timedelta]:
+        """Those from UTC of the times that are drawn."""
+        return self._look.offsets.seen
 
     # --- freezing
 
@@ -263,11 +276,20 @@ class Pane:
 
     def body(self, width: int, height: int) -> list[Text]:
         """The view, fitted; dimmed unless it is live."""
-        body = [fit_line(line, width, self._look) for line in self.view.lines(width, max(height, 1))[: max(height, 0)]]
+        body = [fit_line(line, width, self._look) for line in self._lines(width, max(height, 1))[: max(height, 0)]]
         if self._status is None or self._status.state != "live":
             for line in body:
                 line.stylize(self._look.style("old"))
         return body
+
+    def _lines(self, width: int, height: int) -> list[Text]:
+        """The view's lines; where times on both sides of a change of daylight saving are among them all say theirs."""
+        offsets = self._look.offsets
+        offsets.seen = {self._look.offset()}
+        drawn = self.view.lines(width, height)
+        if not offsets.settled():
+            drawn = self.view.lines(width, height)
+        return drawn
 
     @property
     def state(self) -> str:

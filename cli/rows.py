@@ -457,8 +457,8 @@ def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = Fa
 
 
 def time_column(look: Look, title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
-    """Times of day."""
-    column = Column(title, [look.clock(time, millis=millis) for time in times], keep=keep)
+    """Times of day, with the date where that is not today's."""
+    column = Column(title, [look.time(time, millis=millis) for time in times], keep=keep)
     return _sortable(column, times, descending=True)
 
 

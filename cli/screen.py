@@ -54,7 +54,7 @@ class Table:
         self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
         self._helping = False
         self._dirty = True
-        self._steps = 0
+        self._time_frame: tuple[Any, ...] = ()
         self._body: list[Text] = []
         self._body_size = (0, 0)
         self._next_draw = 0.0
@@ -128,7 +128,8 @@ class Table:
 
     def last(self, width: int, height: int) -> list[Text]:
         """What stays on the normal screen: a header and `height` lines of the table."""
-        return [self._pane.header(width, ended=True), Text(), *self._pane.body(width, height)]
+        body = self._pane.body(width, height)  # first: the header says which zone its times are in
+        return [self._pane.header(width, ended=True), Text(), *body]
 
     def frame(self, width: int, height: int) -> list[Text]:
         """The whole screen: `height` lines at most, none wider than `width`."""
@@ -138,8 +139,8 @@ class Table:
             ways = map(look.text, (f"{needs}, this is {width}×{height}", needs, "too small"))
             return [Text(next((words for words in ways if len(words) <= width), "#" * width))]
         until = None if self._pane.is_frozen else self._pane.view.until()
-        if self._steps != self._pane.steps:
-            self._steps, self._dirty = self._pane.steps, True
+        if (time_frame := self._pane.time_frame) != self._time_frame:
+            self._time_frame, self._dirty = time_frame, True
         if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
             self._dirty = False
             self._body_size = (width, height)

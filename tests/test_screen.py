@@ -334,11 +334,19 @@ def test_a_time_that_no_message_can_have_tells_nothing_of_latency(took: int) -> 
 def test_the_latency_of_another_connection_is_forgotten() -> None:
     states: tuple[State, ...] = ("stale", "reconnecting")
     for state in states:
-        table = table_of("trades", [status("trades", "live"), timed(40)], look_of())
+        early = status("trades", "live", received=NOW - 20_000)
+        table = table_of("trades", [early, timed(40)], look_of())
         assert "latency 40 ms" in table.frame(120, 24)[0].plain
-        table = table_of("trades", [status("trades", "live"), timed(40)], look_of())
+        table = table_of("trades", [early, timed(40)], look_of())
         table.write([status("trades", state), status("trades", "live")])
         assert "latency" not in table.frame(120, 24)[0].plain
+
+
+def test_events_listed_when_the_stream_began_tell_no_latency() -> None:
+    table = table_of("trades", [status("trades", "live"), timed(30_000), timed(20_000)], look_of())
+    assert "latency" not in table.frame(120, 24)[0].plain
+    table = table_of("trades", [status("trades", "live"), timed(30_000), timed(40, received=NOW)], look_of())
+    assert "latency 40 ms" in table.frame(120, 24)[0].plain
 
 
 def test_partial_since_the_last_interruption() -> None:
