@@ -115,6 +115,13 @@ def test_messages_that_are_right_in_between_prove_that_the_others_are_not() -> N
     assert True not in believed(VenueClock(), [HOUR, 2 * HOUR] * 50)
 
 
+def test_an_old_time_that_is_told_again_and_again_proves_no_clock() -> None:
+    clock = VenueClock(["candles"])
+    for index in range(200):
+        assert clock.see(START - 100_000, at(index / 10))
+    assert (clock.offset_ms, clock.take()) == (0, [])
+
+
 @pytest.mark.parametrize("distance", [0, -30 * SECOND, -59 * SECOND])
 def test_a_delay_is_not_taken_for_the_clocks(distance: int) -> None:
     clock = VenueClock(["trades"])

@@ -87,10 +87,11 @@ class VenueClock:
             self._doubt(f"a message says {stamp} for its time, which cannot be", now)
             return False
         run = self._run
-        if run.agrees(distance):
-            run.add(distance)
-        else:
+        if not run.agrees(distance):
             self._start_run(distance, now)
+        elif stamp != run.stamp or distance > 0:  # an old time that is only told again proves no clock
+            run.add(distance)
+        run.stamp = stamp
         if self._is_proved(now):
             self._settle(now)
             return True
@@ -194,10 +195,10 @@ class NewestState:
 class _Run:
     """Messages in a row that keep one distance."""
 
-    __slots__ = ("anchor", "count", "fell", "last", "since", "top")
+    __slots__ = ("anchor", "count", "fell", "last", "since", "stamp", "top")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.stamp = 0  # that of the last message
         self.start(0, 0.0, fell=False)
         self.count = 0
 

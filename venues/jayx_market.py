@@ -103,13 +103,13 @@ class TradeHistory:
         next to it, now and in later lists: by its time it would stand somewhere else in each of them."""
         # The document's sample has the newest first; sorted on receipt all the same.
         rows = sorted(listed, key=lambda row: -row.created)
-        usual = rows[len(rows) // 2].created if rows else 0
+        usual = next((row.created for row in rows if row.created <= latest), 0)
         strange = {row for row in rows if row.created > latest or row.created * UNITS < usual or row in self._strange}
         self._strange = strange
         plain = [index for index, row in enumerate(listed) if row not in strange]
         if plain and listed[plain[0]].created != listed[plain[-1]].created:
             self._newest_last = listed[plain[0]].created < listed[plain[-1]].created
-        if not strange or not plain:
+        if not strange:
             return rows
         beside: dict[int, list[TradeRow]] = {-1: []}  # the place of a plain one → the strange ones listed after it
         place, sent = -1, range(len(listed))

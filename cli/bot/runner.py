@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.bot import emit
+from cli.bot.jobs import monotonic
 from cli.bot.market import quote_data, time_of, trade_data
 from cli.bot.plan import MarketName
 from cli.bot.script import CANDLE
@@ -164,7 +165,7 @@ class Runner(threading.Thread):
         stale = any(market in self.down for market in concerned) if concerned else bool(self.down)
         marks: dict[str, Any] = {"stale": True} if stale else {}
         if self._came is not None and not self._replayed:
-            behind = round((time.monotonic() - self._came) * 1000)
+            behind = round((monotonic() - self._came) * 1000)
             if behind > BEHIND_MS:
                 marks["behind_ms"] = behind
         return marks or None
