@@ -46,7 +46,7 @@ class VenueClock:
         self._streams = streams
         self._reference = _UNKNOWN  # the distance that messages keep
         self._stepped = 0  # the part of the offset that steps of our own clock have made
-        self._base = math.nan  # our wall clock − our monotonic clock, in milliseconds
+        self._last: Now | None = None  # when a message came last
         self._run = _Run()
         self._said = 0  # the offset that was said in words
         self._said_at = -math.inf
@@ -56,16 +56,10 @@ class VenueClock:
     def see(self, stamp: int, now: Now) -> bool:
         """The own time of one message, in milliseconds. False: nothing may move by it, since it is far ahead of our
         clock and of the venue's other times, and not proved yet."""
-        ours = now.epoch_ms
-        base = ours - now.mono * 1000
-        if not -STEP < base - self._base < STEP:
-            self._step(base - self._base)
-        self._base = base
-        distance = stamp - ours
-        if -AGREE <= distance - self._reference <= AGREE:
-            self._run.count = 0
+        if -AGREE <= stamp - now.epoch_ms - self._reference <= AGREE and not self._run.count:
+            self._last = now  # a step of our clock would have shown
             return True
-        return self._weigh(stamp, distance, now)
+        return self._weigh(stamp, now)
 
     def venue_now(self, now: Now) -> int:
         """The venue's clock, in milliseconds since the epoch."""
@@ -73,16 +67,24 @@ class VenueClock:
 
     def believes(self, stamp: int, at: Now) -> bool:
         """Whether a stamp that came earlier, at `at`, agrees with what is proved by now."""
-        if self._reference == _UNKNOWN:
+        if self._reference == _UNKNOWN or self._last is None:
             return False
-        return abs(stamp - (at.mono * 1000 + self._base) - self._reference) <= AGREE
+        return abs(stamp - at.mono * 1000 - _between(self._last) - self._reference) <= AGREE
 
     def take(self) -> list[Item]:
         """What is to be told: the offset when it changes, and words about it; forgotten once taken."""
         items, self.items = self.items, []
         return items
 
-    def _weigh(self, stamp: int, distance: int, now: Now) -> bool:
+    def _weigh(self, stamp: int, now: Now) -> bool:
+        stepped = 0.0 if self._last is None else _between(now) - _between(self._last)
+        self._last = now
+        if abs(stepped) >= STEP:
+            self._step(round(stepped))
+        distance = stamp - now.epoch_ms
+        if abs(distance - self._reference) <= AGREE:
+            self._run.count = 0
+            return True
         if not 0 <= stamp <= LATEST:
             self._doubt(f"a message says {stamp} for its time, which cannot be", now)
             return False
@@ -127,21 +129,16 @@ class VenueClock:
         if self._reference != _UNKNOWN and run.fell and run.anchor < self._reference:
             self.went_back += 1
         self._reference = run.top
-        if abs(run.top) <= AGREE:
-            self._stepped = 0  # both clocks are right again
         self.settled += 1
         run.count = 0
         self._set_offset(now.mono)
 
-    def _step(self, by: float) -> None:
+    def _step(self, by: int) -> None:
         """Our wall clock was set: the distance changes with it, and the venue's clock does not."""
-        if math.isnan(by):
-            return
-        moved = round(by)
-        self._run.move(-moved)
+        self._run.move(-by)
         if self._reference != _UNKNOWN:
-            self._reference -= moved
-            self._stepped -= moved
+            self._reference -= by
+            self._stepped -= by
             self._set_offset(None)
 
     def _taken_out(self, distance: int) -> int:
@@ -150,6 +147,8 @@ class VenueClock:
         return self._stepped if is_on_its_way else distance
 
     def _set_offset(self, mono: float | None) -> None:
+        if abs(self._reference) <= AGREE:
+            self._stepped = 0  # both clocks are right again
         offset = self._taken_out(self._reference)
         if offset == self.offset_ms:
             return
@@ -222,6 +221,11 @@ class _Run:
         self.anchor += by
         self.top += by
         self.last += by
+
+
+def _between(now: Now) -> float:
+    """Our wall clock − our monotonic clock, in milliseconds."""
+    return now.epoch_ms - now.mono * 1000
 
 
 def _offset_words(offset: int) -> str:
