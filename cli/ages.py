@@ -47,13 +47,13 @@ class Ages:
 
 
 class Offset:
-    """How far a venue's clock is ahead of ours; a step of ours moves it at once."""
+    """How far a venue's clock is ahead of ours, as it was `told`; a step of ours moves it at once."""
 
     def __init__(self, look: Look, ms: int) -> None:
-        self._look, self._ms = look, ms
+        self._look, self.told = look, ms
         self._base = look.epoch_ms() - look.mono()
 
     def ms(self) -> int:
         """In milliseconds, now."""
         stepped = self._look.epoch_ms() - self._look.mono() - self._base
-        return self._ms if abs(stepped) < STEP else self._ms - stepped
+        return self.told if abs(stepped) < STEP else self.told - stepped

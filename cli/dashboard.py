@@ -124,7 +124,8 @@ class Dashboard(Table):
         if hidden:
             words = f"{hidden} more {'pane' if hidden == 1 else 'panes'}: Tab"
             parts.append(Part(9, Text(words, look.style("warn")), Text(f"+{hidden}: Tab", look.style("warn"))))
-        parts += figure_parts("", "", look) if ended else self._figures.parts(self._rate, self._latency, look)
+        skew = next(filter(None, (pane.skew_words() for pane in self._panes.values())), "")
+        parts += figure_parts("", skew, look) if ended else self._figures.parts(self._rate, self._latency, look)
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:

@@ -168,6 +168,8 @@ class Pane:
 
     def write(self, records: Sequence[Any]) -> None:
         """Fold records into the view, or keep them aside while it is frozen; the state is taken note of at once."""
+        if self._latest is None and self._status is None:
+            self._begin()
         last: Record | None = None
         for record in records:
             if isinstance(record, Status):
@@ -182,6 +184,11 @@ class Pane:
             self._aside.put(records)
         else:
             self._fold(records)
+
+    def _begin(self) -> None:
+        """The clocks are those of what comes: a recording has its own, from its first event on."""
+        self._ages = Ages(self._look)
+        self._offset = self._ages.offset(self._offset.told)
 
     def _is_from_before(self, record: Record) -> bool:
         """An event that came with the word that the stream is live: it may have happened long before we came."""
@@ -301,6 +308,10 @@ class Pane:
         """Latency, or how far the clocks differ; None while nothing is known."""
         return self._latency.words(self._ages.mono(), self._offset.ms())
 
+    def skew_words(self) -> str:
+        """How far the clocks differ, which has to be known to read what stays, too; empty where they do not."""
+        return self.latency_words() or "" if self._offset.ms() else ""
+
     @property
     def closed_because(self) -> str | None:
         """Why the stream has ended for good; None while it has not."""
@@ -332,7 +343,7 @@ class Pane:
             Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
-        parts += figure_parts("", "", look) if ended else self._measured()
+        parts += figure_parts("", self.skew_words(), look) if ended else self._measured()
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _state_part(self, *, ended: bool) -> Part:

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from tests.drawn import NOW, look_of
-from tests.samples import BOOK, closed, order, status
+from tests.samples import BOOK, TRADES, closed, order, status
 from tests.test_screen import LIVE_BOOK, table_of
 
 if TYPE_CHECKING:
@@ -90,3 +90,27 @@ def test_ages_by_the_venues_time_are_told_with_the_offset_taken_out(offset: int)
     table.press("up")
     table.idle()
     assert any("30 s ago" in line.plain for line in table.frame(121, 24))
+
+
+def test_a_recording_has_clocks_of_its_own_which_are_no_step_of_ours() -> None:
+    clocks = Clocks()
+    table = table_of("trades", [], clocks.look())
+    assert "age" not in table.frame(120, 24)[0].plain
+    clocks.now, clocks.mono = NOW - 3 * 365 * 86_400_000, 1_200
+    table.write([status("trades", "live", received=clocks.now)])
+    clocks.goes_on(60_000)
+    table.write([structs.replace(TRADES[0], time=clocks.now - 40, received=clocks.now)])
+    clocks.goes_on(2_000)
+    header, _, volume = (line.plain for line in table.frame(120, 24)[:3])
+    assert ["skew" in header, "age 2 s" in header, "latency 40 ms" in header] == [False, True, True]
+    assert "buy 0.3 in 1" in volume
+
+
+@pytest.mark.parametrize("offset", [172_800_000, -172_800_000])
+def test_the_skew_is_in_the_header_also_of_what_stays(offset: int) -> None:
+    clocks = Clocks()
+    table = table_of("trades", [status("trades", "live")], clocks.look())
+    table.set_offset("trades", offset)
+    words = f"clock skew {'−' if offset > 0 else '+'}2 days"
+    assert words in table.frame(120, 24)[0].plain
+    assert words in table.last(120, 24)[0].plain
