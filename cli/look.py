@@ -93,6 +93,8 @@ class Offsets:
     def __init__(self) -> None:
         self.seen: set[timedelta] = set()
         self.each = False  # each time says its own
+        self.second: int | None = None  # what is kept of it, since every time is compared with it
+        self.now: datetime | None = None
 
     def settled(self) -> bool:
         """After drawing: whether it was drawn as it has to be; else `each` is right now, and it is drawn once more."""
@@ -198,27 +200,36 @@ class Look:
         """A time of day in the wanted zone, with its offset where that is not the one of now; a dash for an absent
         one."""
         moment = self.moment(epoch_ms)
-        if moment is None or epoch_ms is None:
-            return cells.ABSENT
-        return f"{moment:%H:%M:%S}{f'.{epoch_ms % 1000:03}' if millis else ''}{self.offset_words(moment)}"
+        return cells.ABSENT if moment is None or epoch_ms is None else self._clock(moment, epoch_ms, millis=millis)
 
     def time(self, epoch_ms: int | None, *, millis: bool = True) -> str:
         """As `clock`, with the date where that is not today's."""
-        moment, today = self.moment(epoch_ms), self.moment(self.epoch_ms())
-        is_today = moment is None or today is None or moment.date() == today.date()
-        words = self.clock(epoch_ms, millis=millis)
-        return words if is_today else f"{moment:%Y-%m-%d} {words}"
+        moment, now = self.moment(epoch_ms), self.now()
+        if moment is None or epoch_ms is None:
+            return cells.ABSENT
+        words = self._clock(moment, epoch_ms, millis=millis)
+        return words if now is None or moment.date() == now.date() else f"{moment:%Y-%m-%d} {words}"
+
+    def _clock(self, moment: datetime, epoch_ms: int, *, millis: bool) -> str:
+        return f"{moment:%H:%M:%S}{f'.{epoch_ms % 1000:03}' if millis else ''}{self.offset_words(moment)}"
 
     def offset_words(self, moment: datetime) -> str:
         """What has to stand behind a time: its offset such as +02:00, nothing where all times have that of now."""
-        offset = moment.utcoffset() or timedelta()
+        offset = moment.utcoffset() or _NO_OFFSET
         self.offsets.seen.add(offset)
         return _signed(offset) if self.offsets.each or offset != self.offset() else ""
 
+    def now(self) -> datetime | None:
+        """Our clock in the wanted zone, to the second; None where no calendar has it."""
+        second = self.epoch_ms() // 1000
+        if self.offsets.second != second:
+            self.offsets.second, self.offsets.now = second, self.moment(second * 1000)
+        return self.offsets.now
+
     def offset(self) -> timedelta:
         """The offset from UTC of now."""
-        now = self.moment(self.epoch_ms())
-        return timedelta() if now is None else now.utcoffset() or timedelta()
+        now = self.now()
+        return _NO_OFFSET if now is None else now.utcoffset() or _NO_OFFSET
 
     def zone(self) -> str:
         """The offset that times are shown with, such as UTC+02:00; several where the times that are drawn have."""
@@ -230,6 +241,7 @@ class Look:
 
 
 MOST_OFFSETS = 2  # that are named
+_NO_OFFSET = timedelta()
 
 
 def _signed(offset: timedelta) -> str:

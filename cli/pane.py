@@ -235,7 +235,7 @@ class Pane:
         """With another one what is drawn is another, without any record: our wall clock was set, or it is another day,
         or another time of the year."""
         self._ages.mono()
-        now = self._look.moment(self._look.epoch_ms())
+        now = self._look.now()
         return self._ages.steps, now and now.date(), now and now.utcoffset()
 
     @property
