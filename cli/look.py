@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from cli import cells
+from venues.clock import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,9 +135,10 @@ class Look:
         """How long ago a moment of our clock was, in milliseconds."""
         return self.epoch_ms() - epoch_ms if self.ago_ms is None else self.ago_ms(epoch_ms)
 
-    def venue_ago(self, epoch_ms: int) -> int:
-        """How long ago a moment of the venue's clock was, in milliseconds."""
-        return self.epoch_ms() + self.offset_ms() - epoch_ms
+    def venue_ago(self, epoch_ms: int) -> int | None:
+        """How long ago a moment of the venue's clock was, in milliseconds; None for one that is still to come."""
+        ago = self.epoch_ms() + self.offset_ms() - epoch_ms
+        return ago if ago > -FAR else None
 
     def style(self, role: str) -> str:
         """The rich style of a role; "" for plain text.

@@ -414,7 +414,8 @@ def age_column(look: Look, title: str, rows: Sequence[Any], *, keep: int = 1) ->
 
 def _since_change(row: Any, look: Look) -> int:
     changed = changed_at(row)
-    return look.ago(changed) if changed == row.received else look.venue_ago(changed)
+    by_venue = None if changed == row.received else look.venue_ago(changed)
+    return look.ago(row.received) if by_venue is None else by_venue
 
 
 def changed_at(row: Any) -> int:

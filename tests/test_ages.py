@@ -114,3 +114,15 @@ def test_the_skew_is_in_the_header_also_of_what_stays(offset: int) -> None:
     words = f"clock skew {'−' if offset > 0 else '+'}2 days"
     assert words in table.frame(120, 24)[0].plain
     assert words in table.last(120, 24)[0].plain
+
+
+def test_a_time_still_to_come_tells_no_age() -> None:
+    clocks = Clocks()
+    row = structs.replace(ORDER, change="snapshot", updated=clocks.now + 3_600_000, received=clocks.now)
+    table = table_of("orders", [status("orders", "live"), row], clocks.look())
+    clocks.goes_on(40_000)
+    assert any(line.plain.rstrip().endswith("40 s") for line in table.frame(120, 24)[2:])
+    table = table_of("closed", [structs.replace(closed("1"), closed=clocks.now + 3_600_000)], clocks.look())
+    shown = [line.plain.rstrip() for line in table.frame(120, 24)[2:]]
+    assert not any("ago" in line for line in shown)
+    assert any(line.endswith("—") for line in shown)

@@ -129,6 +129,22 @@ def test_a_time_that_is_not_todays_has_its_date() -> None:
     assert any("2026-11-20 23:29:02.500" in line for line in frame("feed", [quote], NOW, UTC))
 
 
+def test_a_first_list_of_old_trades_at_jayx(tmp_path: Path) -> None:
+    file = FOLDER / "jayx" / "trades--old-list.frames.jsonl"
+    shown = mon("trades", "jayx", "--replay", str(file), "--speed", "max", "--tz", "utc", "-o", "table",
+                env=environment(tmp_path))  # fmt: skip
+    header, _, volume, *lines = shown.stdout.splitlines()
+    assert "skew" not in header
+    assert volume == "volume 60 s   ▲ buy 0 in 0   ▼ sell 2 in 2   5 trades seen"
+    assert [line.strip().split(" ▼")[0].split(" ▲")[0].strip() for line in lines[3:]] == [
+        "16:34:02.100",
+        "16:34:00.100",
+        "2024-05-16 16:33:57.200",
+        "2024-05-16 16:33:56.200",
+        "2024-05-16 16:33:55.200",
+    ]
+
+
 @pytest.mark.parametrize("stream", [name for name in LIVE if name != "bot"])
 @pytest.mark.parametrize("time", [-(10**18), -1, 0, 1_795_303_742, 253_402_300_799_999, 253_402_300_800_000, 10**30])
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
