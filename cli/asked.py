@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 
-LEVELS_OF_A_TABLE = 1_000  # a side, at least: groups of prices need more levels than are shown
+EVERY_LEVEL = 1_000_000_000  # a side: a group of prices is summed up from all that is held
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
@@ -82,7 +82,7 @@ def for_table(subscription: Subscription) -> Subscription:
     """What a table subscribes to: its view shows as much of a book as fits, and sums up what lies in a group."""
     if subscription.stream != "book":
         return subscription
-    return replace(subscription, depth=max(subscription.depth, LEVELS_OF_A_TABLE))
+    return replace(subscription, depth=EVERY_LEVEL)
 
 
 def _recorded_subscription(

@@ -52,11 +52,17 @@ class BookView:
         ("l", "layout"),
     )
 
-    def __init__(self, look: Look, *, depth: int | None = None, step: Decimal | None = None) -> None:
-        """`depth` levels a side at most, otherwise as many as fit; `step`: prices are grouped by it."""
+    def __init__(
+        self, look: Look, *, depth: int | None = None, step: Decimal | None = None, complete: bool = False
+    ) -> None:
+        """`depth` levels a side at most, otherwise as many as fit; `step`: prices are grouped by it.
+
+        `complete`: the books have all levels that there are.
+        """
         self._look = look
         self._depth = depth
         self._step = step
+        self._complete = complete
         self._book: Book | None = None
         self._tick: int | None = None
         self._layout: str | None = None  # chosen by key; otherwise by width
@@ -206,7 +212,9 @@ class BookView:
         return room if self._depth is None else min(self._depth, room)
 
     def _side(self, levels: Sequence[Level], most: int, *, bids: bool) -> list[Row]:
-        return rows_of(levels, most) if self._step is None else grouped(levels, self._step, most, bids=bids)
+        if self._step is None:
+            return rows_of(levels, most)
+        return grouped(levels, self._step, most, bids=bids, complete=self._complete)
 
     def _draw_ladder(self, book: Book, width: int, scale: Decimal, now: int, titled: bool) -> list[Text]:
         asks, bids = self._shown("ask"), self._shown("bid")
@@ -409,6 +417,6 @@ def _notional_unit(book: Book) -> str:
     return f" {'×'.join(cells.unit(unit).strip() for unit in units)}" if units else ""
 
 
-def view(look: Look, *, depth: int | None = None, step: Decimal | None = None) -> BookView:
-    """A new view; `depth` and `step` as the options `--depth` and `--group`."""
-    return BookView(look, depth=depth, step=step)
+def view(look: Look, *, depth: int | None = None, step: Decimal | None = None, complete: bool = False) -> BookView:
+    """A new view; `depth` and `step` as the options `--depth` and `--group`, `complete` as the venue's offer says."""
+    return BookView(look, depth=depth, step=step, complete=complete)

@@ -76,7 +76,8 @@ class CandlesView:
         if not candles:
             return [Text("no candle yet", style=self._look.style("dim"))]
         now = self._look.epoch_ms()
-        self._until = None if candles[-1].closed or candles[-1].end <= now else now + 1000 - now % 1000
+        at_venue = now + self._look.offset_ms()
+        self._until = None if candles[-1].closed or candles[-1].end <= at_venue else now + 1000 - at_venue % 1000
         head = self._head(candles[-1], width)
         if height > TALLEST or self._table_only or width < CHART_FROM[0] or height < CHART_FROM[1]:
             return self._table(candles, width, height)
@@ -128,7 +129,7 @@ class CandlesView:
     def _state(self, candle: Candle, now: int) -> str:
         """What is left of it is not known where the venue's clock is so far from ours that it has not begun."""
         words = _state(candle)
-        left = candle.end - now
+        left = candle.end - now - self._look.offset_ms()
         is_known = 0 < left <= candle.end - candle.start
         return f"{words}, {_left(left)} left" if is_known and not candle.closed else words
 

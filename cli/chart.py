@@ -7,7 +7,6 @@ and not by colour alone, and a frame costs a millisecond or two.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -258,14 +257,16 @@ def _times(places: Sequence[Candle | None], pitch: int, look: Look) -> Text:
 
 
 def start_words(candle: Candle, look: Look, *, seconds: bool = True) -> str:
-    """When a candle starts, as much of it as tells candles of its length apart; `seconds` also where they are 00."""
-    try:
-        moment = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=candle.start)).astimezone(look.tz)
-    except (ValueError, OverflowError, OSError):
+    """When a candle starts, as much of it as tells candles of its length apart; `seconds` also where they are 00, and
+    then the date where it is not today's."""
+    moment = look.moment(candle.start)
+    if moment is None:
         return look.text(cells.ABSENT)
     length = candle.end - candle.start
     if length >= DAY:
         return moment.strftime("%Y-%m-%d")
     if length >= HOUR:
-        return moment.strftime("%d %H:%M")
-    return moment.strftime("%H:%M:%S" if seconds or length < MINUTE else "%H:%M")
+        return f"{moment:%d %H:%M}{look.offset_words(moment)}"
+    if seconds:
+        return look.time(candle.start, millis=False)
+    return f"{moment:{'%H:%M:%S' if length < MINUTE else '%H:%M'}}{look.offset_words(moment)}"

@@ -35,8 +35,8 @@ def view(look: Look) -> SetView:
 
 def columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
     """Symbol, side, size, prices, what it came to, and how long ago."""
-    now = look.epoch_ms()
-    ages = [cells.ABSENT if row.closed is None else f"{cells.age(now - row.closed)} ago" for row in rows]
+    since = [None if row.closed is None else look.venue_ago(row.closed) for row in rows]
+    ages = [cells.ABSENT if ago is None else f"{cells.age(ago)} ago" for ago in since]
     units = {row.size_unit for row in rows}
     unit = units.pop() if len(units) == 1 else None
     return [

@@ -66,6 +66,7 @@ TEMPLATE = """\
 # token_command = ["broker-login", "--print-token"]
 # root_asset = "USD"          # what the figures in the platform's root asset are in
 # negotiate = true            # only for a hub that wants it
+# versions = "growing"        # only where a book's versions skip and nothing is lost by it
 
 [venues.nbt]
 # url = "https://nbt-hub.example"             # the public hub has closed: this is your own

@@ -22,7 +22,7 @@ from venues.recording import Recording
 from venues.records import SnapshotEnd, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import Confirmed, Notice, Settings, Subscription
+from venues.venue import Notice, Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,9 +168,6 @@ class DashWatcher(Watcher):
                 together.setdefault((item.state, item.reason), []).append(item.stream)
         self._together = together
         super()._deliver(items)
-
-    def _on_confirmed(self, confirmed: Confirmed) -> None:
-        self._shown.confirm_stream(confirmed.stream, self._clock.now().epoch_ms)
 
     def _on_status(self, status: Status) -> bool:
         """What happens to a socket happens to all of its streams at once, and is said once."""

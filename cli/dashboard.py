@@ -60,13 +60,18 @@ class Dashboard(Table):
         self._focus = self._order[0]
         self._zoomed = False
         self._figures = SteadyFigures()
+        self._time_frames: dict[str, tuple[Any, ...]] = {}
         self._forget_bodies()
 
     # --- from the event loop
 
-    def confirm_stream(self, stream: str, epoch_ms: int) -> None:
+    def confirm(self, stream: str) -> None:
         """What a pane shows came again, unchanged."""
-        self._panes[stream].confirm(epoch_ms)
+        self._panes[stream].confirm()
+
+    def set_offset(self, stream: str, ms: int) -> None:
+        """What the venue's clock is ahead of ours, for a pane."""
+        self._panes[stream].set_offset(ms)
 
     # --- in the output thread
 
@@ -86,7 +91,8 @@ class Dashboard(Table):
             return [self._top_line(width, 0), Text(), *help_lines, *space, self._footer(width)]
         placed = arrange(self._order, width, height - AROUND, self._focus, zoomed=self._zoomed)
         hidden = len(self._order) - len(placed)
-        return [self._top_line(width, hidden), *self._pane_lines(placed, height - AROUND), self._footer(width)]
+        drawn = self._pane_lines(placed, height - AROUND)  # first: the top line says which zone their times are in
+        return [self._top_line(width, hidden), *drawn, self._footer(width)]
 
     def last(self, width: int, height: int) -> list[Text]:
         """What stays on the normal screen: every pane, with its state."""
@@ -98,12 +104,14 @@ class Dashboard(Table):
             height += 1
             placed = arrange(self._order, width, height, self._focus)
         self._forget_bodies()
-        return [self._top_line(width, 0, ended=True), *self._pane_lines(placed, height, ended=True)]
+        drawn = self._pane_lines(placed, height, ended=True)
+        return [self._top_line(width, 0, ended=True), *drawn]
 
     # --- the top line
 
     def _top_line(self, width: int, hidden: int, *, ended: bool = False) -> Text:
         look = self._look
+        look.offsets.seen = set().union(*(self._panes[stream].offsets for stream in self._placed))
         env, short_env = environment_words(self._env, look)
         state, word = self._overall(ended=ended)
         parts = [
@@ -116,7 +124,8 @@ class Dashboard(Table):
         if hidden:
             words = f"{hidden} more {'pane' if hidden == 1 else 'panes'}: Tab"
             parts.append(Part(9, Text(words, look.style("warn")), Text(f"+{hidden}: Tab", look.style("warn"))))
-        parts += figure_parts("", "", look) if ended else self._figures.parts(self._rate, self._latency, look)
+        skew = next(filter(None, (pane.skew_words() for pane in self._panes.values())), "")
+        parts += figure_parts("", skew, look) if ended else self._figures.parts(self._rate, self._latency, look)
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _overall(self, *, ended: bool = False) -> tuple[Text, Text]:
@@ -180,6 +189,8 @@ class Dashboard(Table):
         pane = self._panes[stream]
         until = None if pane.is_frozen else pane.view.until()
         due = until is not None and until <= self._look.epoch_ms()
+        if (time_frame := pane.time_frame) != self._time_frames.get(stream):
+            self._time_frames[stream], due = time_frame, True
         if stream in self._bodies and stream not in self._changed and not due:
             return False
         self._changed.discard(stream)

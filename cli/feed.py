@@ -167,9 +167,9 @@ def topic_column(topics: Sequence[str], width: int, look: Look) -> Column:
 def data_column(messages: Sequence[Message], others: list[Column], width: int, look: Look) -> Column:
     """The data of messages beside other columns, cut where the screen ends, but never within a number."""
     texts = [
-        line_of(message.data, look.clock)
+        line_of(message.data, look.time)
         if not getattr(message, "others", False)
-        else f"{cells.harmless(message.topic, 40)}: {line_of(message.data, look.clock)}"
+        else f"{cells.harmless(message.topic, 40)}: {line_of(message.data, look.time)}"
         for message in messages
     ]
     return words_column("data", texts, others, width)

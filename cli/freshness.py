@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.queues import is_last_word, is_of, key_of
 from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
-from venues.venue import Confirmed
+from venues.venue import ClockOffset, Confirmed
 
 if TYPE_CHECKING:
     from venues.driver import Delivered
@@ -24,7 +24,9 @@ class MaxAge:
         self._limit_ms = limit_ms
         self._stream = stream
         self._venue, self._env, self._symbol = venue, env, symbol
+        self._offset_ms = 0  # what the venue's clock is ahead of ours
         self._live = False
+        self._versions: Literal["growing"] | None = None
         self._old_since: float | None = None
         self._fresh_until: float | None = None
         self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
@@ -49,19 +51,22 @@ class MaxAge:
             return self._on_status(item, now)
         if isinstance(item, Confirmed):
             return self._on_confirmed(item, now)
+        if isinstance(item, ClockOffset):
+            self._offset_ms = item.ms
+            return [item]
         if not isinstance(item, Record) or isinstance(item, SnapshotEnd):
             return [item]
         return self._on_data(item, now)
 
     def _on_confirmed(self, confirmed: Confirmed, now: Now) -> list[Delivered]:
-        age = 0 if confirmed.time is None else now.epoch_ms - confirmed.time
+        age = self._age(confirmed.time, now)
         if age > self._limit_ms:
             return []
         held, self._held = self._held, None
         return [*self._fresh(age, now), *([] if held is None else [held]), confirmed]
 
     def _on_status(self, status: Status, now: Now) -> list[Delivered]:
-        self._live = status.state == "live"
+        self._live, self._versions = status.state == "live", status.versions
         if self._live and self._fresh_until is None:
             self._fresh_until = now.mono + self._limit_ms / 1000
         if not self._live:
@@ -70,7 +75,7 @@ class MaxAge:
         return [status]
 
     def _on_data(self, record: Record, now: Now) -> list[Delivered]:
-        age = 0 if record.time is None else now.epoch_ms - record.time
+        age = self._age(record.time, now)
         if age > self._limit_ms:
             stale: list[Delivered] = []
             if self._live and self._old_since is None:
@@ -82,13 +87,17 @@ class MaxAge:
         self._held = None
         return [*self._fresh(age, now), record]
 
+    def _age(self, time: int | None, now: Now) -> int:
+        """By the venue's clock; 0 where it does not say, or says a time that is still to come."""
+        return 0 if time is None else max(0, now.epoch_ms + self._offset_ms - time)
+
     def _fresh(self, age: int, now: Now) -> list[Delivered]:
-        self._fresh_until = now.mono + (self._limit_ms - max(age, 0)) / 1000
+        self._fresh_until = now.mono + (self._limit_ms - age) / 1000
         if self._old_since is None:
             return []
         down_ms = round((now.mono - self._old_since) * 1000)
         self._old_since = None
-        return [self._status(now, state="live", down_ms=down_ms)]
+        return [self._status(now, state="live", down_ms=down_ms, versions=self._versions)]
 
     def _stale(self, reason: str, now: Now) -> Status:
         self._old_since = now.mono

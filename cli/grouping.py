@@ -57,8 +57,11 @@ def rows_of(levels: Sequence[Level], most: int) -> list[Row]:
     return rows
 
 
-def grouped(levels: Sequence[Level], step: Decimal, most: int, *, bids: bool) -> list[Row]:
-    """The best groups of a side whose levels come best first, at most `most`; bids count down, asks up."""
+def grouped(levels: Sequence[Level], step: Decimal, most: int, *, bids: bool, complete: bool = False) -> list[Row]:
+    """The best groups of a side whose levels come best first, at most `most`; bids count down, asks up.
+
+    `complete`: there are no levels beyond the last one.
+    """
     rows: list[Row] = []
     total = notional = ZERO
     at, count = 0, len(levels)
@@ -74,8 +77,8 @@ def grouped(levels: Sequence[Level], step: Decimal, most: int, *, bids: bool) ->
             orders += level.orders or 0
             at += 1
         total = SUMS.add(total, size)
-        # What lies beyond the last level that came is not known, unless that level ends the group.
-        whole = at < count or levels[-1].price == price
+        # What lies beyond the last level that came may not be known, unless that level ends the group.
+        whole = complete or at < count or levels[-1].price == price
         rows.append(Row(price, size, total, notional, orders if counted else None, whole))
     return rows
 

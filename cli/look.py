@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from cli import cells
+from venues.clock import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,10 +88,31 @@ _ASCII_TABLE = str.maketrans(_ASCII)
 _SAME_WIDTH_TABLE = str.maketrans({character: text[0] for character, text in _ASCII.items()})
 
 
+class Offsets:
+    """The offsets from UTC of the times that are drawn. Where there are several each time says its own."""
+
+    def __init__(self) -> None:
+        self.seen: set[timedelta] = set()
+        self.each = False  # each time says its own
+        self.second: int | None = None  # what is kept of it, since every time is compared with it
+        self.now: datetime | None = None
+
+    def settled(self) -> bool:
+        """After drawing: whether it was drawn as it has to be; else `each` is right now, and it is drawn once more."""
+        before, self.each = self.each, len(self.seen) > 1
+        return self.each == before
+
+
+def _none() -> int:
+    return 0
+
+
 @dataclass(frozen=True)
 class Look:
     """How things look. `tz` None is the local zone; `epoch_ms` is our clock, in a replay the recording's.
 
+    `mono_ms`: the monotonic clock beside it, in milliseconds; without one the wall clock is taken for steady.
+    `offset_ms`: what the venue's clock is ahead of ours. `ago_ms`: how long ago a moment of our clock was.
     `any_symbol`: rows may be of any symbol, since none was asked for.
     """
 
@@ -99,7 +121,24 @@ class Look:
     color: bool = True
     tz: tzinfo | None = None
     epoch_ms: Callable[[], int] = cells.now_ms
+    mono_ms: Callable[[], int] | None = None
+    offset_ms: Callable[[], int] = _none
+    ago_ms: Callable[[int], int] | None = None
     any_symbol: bool = False
+    offsets: Offsets = field(default_factory=Offsets, compare=False)
+
+    def mono(self) -> int:
+        """The monotonic clock, in milliseconds."""
+        return self.epoch_ms() if self.mono_ms is None else self.mono_ms()
+
+    def ago(self, epoch_ms: int) -> int:
+        """How long ago a moment of our clock was, in milliseconds."""
+        return self.epoch_ms() - epoch_ms if self.ago_ms is None else self.ago_ms(epoch_ms)
+
+    def venue_ago(self, epoch_ms: int) -> int | None:
+        """How long ago a moment of the venue's clock was, in milliseconds; None for one that is still to come."""
+        ago = self.epoch_ms() + self.offset_ms() - epoch_ms
+        return ago if ago > -FAR else None
 
     def style(self, role: str) -> str:
         """The rich style of a role; "" for plain text.
@@ -150,20 +189,66 @@ class Look:
             return self.cut(text, width)
         return text[: room // 2] + dots + text[room // 2 - room :]
 
+    def moment(self, epoch_ms: int | None) -> datetime | None:
+        """A time in the wanted zone; None for an absent one, and for one that no calendar has."""
+        if epoch_ms is None:
+            return None
+        try:
+            return datetime.fromtimestamp(epoch_ms // 1000, UTC).astimezone(self.tz)
+        except (ValueError, OverflowError, OSError):
+            return None
+
     def clock(self, epoch_ms: int | None, *, millis: bool = True) -> str:
-        """A time of day in the wanted zone; a dash for an absent one."""
-        return cells.clock(epoch_ms, millis=millis, tz=self.tz)
+        """A time of day in the wanted zone, with its offset where that is not the one of now; a dash for an absent
+        one."""
+        moment = self.moment(epoch_ms)
+        return cells.ABSENT if moment is None or epoch_ms is None else self._clock(moment, epoch_ms, millis=millis)
+
+    def time(self, epoch_ms: int | None, *, millis: bool = True) -> str:
+        """As `clock`, with the date where that is not today's."""
+        moment, now = self.moment(epoch_ms), self.now()
+        if moment is None or epoch_ms is None:
+            return cells.ABSENT
+        words = self._clock(moment, epoch_ms, millis=millis)
+        return words if now is None or moment.date() == now.date() else f"{moment:%Y-%m-%d} {words}"
+
+    def _clock(self, moment: datetime, epoch_ms: int, *, millis: bool) -> str:
+        return f"{moment:%H:%M:%S}{f'.{epoch_ms % 1000:03}' if millis else ''}{self.offset_words(moment)}"
+
+    def offset_words(self, moment: datetime) -> str:
+        """What has to stand behind a time: its offset such as +02:00, nothing where all times have that of now."""
+        offset = moment.utcoffset() or _NO_OFFSET
+        self.offsets.seen.add(offset)
+        return _signed(offset) if self.offsets.each or offset != self.offset() else ""
+
+    def now(self) -> datetime | None:
+        """Our clock in the wanted zone, to the second; None where no calendar has it."""
+        second = self.epoch_ms() // 1000
+        if self.offsets.second != second:
+            self.offsets.second, self.offsets.now = second, self.moment(second * 1000)
+        return self.offsets.now
+
+    def offset(self) -> timedelta:
+        """The offset from UTC of now."""
+        now = self.now()
+        return _NO_OFFSET if now is None else now.utcoffset() or _NO_OFFSET
 
     def zone(self) -> str:
-        """The offset that times are shown with now, such as UTC+02:00."""
-        try:
-            offset = datetime.fromtimestamp(self.epoch_ms() // 1000, UTC).astimezone(self.tz).utcoffset()
-        except (ValueError, OverflowError, OSError):
-            offset = None
-        if not offset:
-            return "UTC"
-        hours, minutes = divmod(round(abs(offset) / timedelta(minutes=1)), 60)
-        return f"UTC{'-' if offset < timedelta() else '+'}{hours:02}:{minutes:02}"
+        """The offset that times are shown with, such as UTC+02:00; several where the times that are drawn have."""
+        offset = self.offset()
+        offsets = sorted(self.offsets.seen | {offset}, reverse=True)
+        if len(offsets) == 1:
+            return f"UTC{_signed(offset)}" if offset else "UTC"
+        return f"UTC{'/'.join(map(_signed, offsets[:MOST_OFFSETS]))}{'/…' if len(offsets) > MOST_OFFSETS else ''}"
+
+
+MOST_OFFSETS = 2  # that are named
+_NO_OFFSET = timedelta()
+
+
+def _signed(offset: timedelta) -> str:
+    hours, minutes = divmod(round(abs(offset) / timedelta(minutes=1)), 60)
+    return f"{'-' if offset < timedelta() else '+'}{hours:02}:{minutes:02}"
 
 
 class View(Protocol):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from venues.recording_file import Existing
+    from venues.venue import Offer
 
 Format = Literal["auto", "table", "jsonl", "csv"]
 LONGEST_DURATION_MS = 366 * 86_400_000
@@ -240,9 +241,11 @@ def applies(option: str, stream: str) -> bool:
             return option != "stream"
 
 
-def view_options(request: StreamRequest, stream: str) -> dict[str, Any]:
-    """What a request says to a stream's view, besides how it looks."""
-    return {"depth": request.depth, "step": request.group} if stream == "book" else {}
+def view_options(request: StreamRequest, stream: str, offer: Offer) -> dict[str, Any]:
+    """What a request and the venue's offer say to a stream's view, besides how it looks."""
+    if stream != "book":
+        return {}
+    return {"depth": request.depth, "step": request.group, "complete": offer.complete}
 
 
 def check_for_lines(request: object) -> None:

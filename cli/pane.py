@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from cli import cells
+from cli.ages import Ages
 from cli.gaps import Gap
 from cli.grid import fit_line
-from cli.look import Measuring
+from cli.look import Measuring, Offsets
 from cli.output import Skipped
 from cli.queues import LatestEvents, Queue
 from cli.states import StateQueue
 from cli.steady import Held
 from cli.weights import texts_of
+from venues.clock import FAR, LONGEST_LATENCY
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status
+from venues.times import span
 from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import timedelta
 
     from cli.look import Look, View
     from venues.redaction import Redactor
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 
 RATE_OVER = 5.0  # seconds over which messages a second are counted
 LATENCY_OVER_MS = 5_000
-LONGEST_LATENCY_MS = 60_000  # beyond that it is the clocks that differ
 MOST_CLEAN = 10_000  # texts that are known to have no secret in them
 LONGEST_ENV = 24  # cells of an address set by hand
 
@@ -79,34 +82,42 @@ class Latency:
     """Received − the venue's time, of what has just happened: the median of the last seconds."""
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[int, int]] = deque(maxlen=100)  # when it was received, ms it took
+        self._samples: deque[tuple[int, int]] = deque(maxlen=100)  # when it was received (monotonic), ms it took
 
-    def see(self, record: Record) -> None:
-        """Only a change tells: what a first state tells of may have happened long ago."""
+    def see(self, record: Record, mono_ms: int) -> None:
+        """Only a change tells: what a first state tells of may have happened long ago. So may what was late by more
+        than a message can be; and a time that is still to come is no time."""
         if record.time is None or getattr(record, "change", "update") == "snapshot":
             return
         took = record.received - record.time
-        # Klines and the like have whole seconds: that says something of the clocks, nothing of milliseconds.
-        if record.time % 1000 == 0 and -1000 < took <= LONGEST_LATENCY_MS:
+        if not -FAR < took <= LONGEST_LATENCY:
+            return
+        if record.time % 1000 == 0 and took > -1000:  # klines and the like have whole seconds
             return
         if not isinstance(record, ClosedPosition):
-            self._samples.append((record.received, took))
+            self._samples.append((mono_ms, took))
 
     def forget(self) -> None:
         """What was measured is of another connection."""
         self._samples.clear()
 
-    def words(self, now_ms: int) -> str | None:
-        """None while nothing is known. A difference that no network makes is told as one of the clocks."""
-        while self._samples and now_ms - self._samples[0][0] > LATENCY_OVER_MS:
+    def words(self, mono_ms: int, offset_ms: int) -> str | None:
+        """None while nothing is known. Where the clocks differ nobody knows how much of it is the network's."""
+        if offset_ms:
+            return _skew(offset_ms)
+        while self._samples and mono_ms - self._samples[0][0] > LATENCY_OVER_MS:
             self._samples.popleft()
         if not self._samples:
             return None
         took = round(median(took for _, took in self._samples))
-        if 0 <= took <= LONGEST_LATENCY_MS:
-            return f"latency {took} ms" if took < 10_000 else f"latency {took / 1000:.0f} s"
-        sign = "−" if took < 0 else "+"
-        return f"clock skew {sign}{_exact(abs(took))}"
+        if took < 0:
+            return _skew(-took)
+        return f"latency {took} ms" if took < 10_000 else f"latency {took / 1000:.0f} s"
+
+
+def _skew(ahead_ms: int) -> str:
+    """Our clock less the venue's, as an hour hand would show it."""
+    return f"clock skew {'−' if ahead_ms > 0 else '+'}{span(abs(ahead_ms))}"
 
 
 class Pane:
@@ -115,7 +126,7 @@ class Pane:
     def __init__(self, view: Callable[[Look], View], title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
         """`view` makes the view with a look whose clock stands still while the pane is frozen."""
         self._title = title
-        self._look = look
+        look = self._look = replace(look, offsets=Offsets())
         self._rate = rate
         self._clean = Clean(redactor)
         self._latency = Latency()
@@ -123,38 +134,69 @@ class Pane:
         self._interrupted = False  # as the view knows it
         self._down = False  # as the header knows it
         self._since: int | None = None
-        self._latest: int | None = None
+        self._ages = Ages(look)
+        self._offset = self._ages.offset(0)
+        self._latest: int | None = None  # when data came last, as our wall clock told it, …
+        self._latest_mono = 0  # … and by the monotonic clock
+        self._status_mono = 0
         self._frozen_at: int | None = None
-        self._frozen_age: int | None = None  # when what is frozen was received
+        self._frozen_mono = 0
+        self._frozen_latest: int | None = None  # when what is frozen came, by the monotonic clock
+        self._frozen_offset = 0
         self._aside: Queue | None = None
         self._figures = SteadyFigures()
-        self.view = view(replace(look, epoch_ms=self._time_of_view, any_symbol=not title.symbols))
+        self.view = view(
+            replace(
+                look,
+                epoch_ms=self._time_of_view,
+                offset_ms=self._offset_of_view,
+                ago_ms=self._ago_of_view,
+                any_symbol=not title.symbols,
+            )
+        )
 
     # --- what comes in
 
-    def confirm(self, epoch_ms: int) -> None:
+    def confirm(self) -> None:
         """What is shown came again, unchanged. May be called from another thread."""
         if self._latest is not None:
-            self._latest = max(self._latest, epoch_ms)
+            self._latest, self._latest_mono = self._look.epoch_ms(), self._look.mono()
+
+    def set_offset(self, ms: int) -> None:
+        """What the venue's clock is ahead of ours from here on. May be called from another thread."""
+        self._offset = self._ages.offset(ms)
 
     def write(self, records: Sequence[Any]) -> None:
         """Fold records into the view, or keep them aside while it is frozen; the state is taken note of at once."""
+        if self._latest is None and self._status is None:
+            self._begin()
         last: Record | None = None
         for record in records:
             if isinstance(record, Status):
                 self._note(record)
             elif not isinstance(record, Skipped):
-                self._latest = record.received
                 last = record
-        if last is not None and not isinstance(last, SnapshotEnd):
-            self._latency.see(last)
+        if last is not None:
+            self._latest, self._latest_mono = last.received, self._ages.when(last.received)
+            if not isinstance(last, SnapshotEnd) and not self._is_from_before(last):
+                self._latency.see(last, self._latest_mono)
         if self._aside is not None:
             self._aside.put(records)
         else:
             self._fold(records)
 
+    def _begin(self) -> None:
+        """The clocks are those of what comes: a recording has its own, from its first event on."""
+        self._ages = Ages(self._look)
+        self._offset = self._ages.offset(self._offset.told)
+
+    def _is_from_before(self, record: Record) -> bool:
+        """An event that came with the word that the stream is live: it may have happened long before we came."""
+        status = self._status
+        return self._title.stream.kind == "event" and status is not None and status.received == record.received
+
     def _note(self, status: Status) -> None:
-        self._status = status
+        self._status, self._status_mono = status, self._ages.when(status.received)
         if status.state in ("stale", "reconnecting"):
             self._down = True
             self._latency.forget()
@@ -188,6 +230,19 @@ class Pane:
             self._interrupted = False
             self.view.start_over()
 
+    @property
+    def time_frame(self) -> tuple[Any, ...]:
+        """With another one what is drawn is another, without any record: our wall clock was set, or it is another day,
+        or another time of the year."""
+        self._ages.mono()
+        now = self._look.now()
+        return self._ages.steps, now and now.date(), now and now.utcoffset()
+
+    @property
+    def offsets(self) -> set[timedelta]:
+        """Those from UTC of the times that are drawn."""
+        return self._look.offsets.seen
+
     # --- freezing
 
     @property
@@ -197,7 +252,8 @@ class Pane:
 
     def freeze(self) -> None:
         """What is shown stays; what comes is kept aside, of a state the latest."""
-        self._frozen_at, self._frozen_age = self._look.epoch_ms(), self._latest
+        self._frozen_latest, self._frozen_mono = self._shown_latest(), self._ages.mono()
+        self._frozen_at, self._frozen_offset = self._look.epoch_ms(), self._offset.ms()
         own: Callable[[], Queue] | None = getattr(self.view, "aside", None)
         title = self._title
         gap = Gap(
@@ -226,15 +282,31 @@ class Pane:
         """When it was frozen: a sort or another size must not make marks and struck rows go, nor ages grow."""
         return self._look.epoch_ms() if self._frozen_at is None else self._frozen_at
 
+    def _offset_of_view(self) -> int:
+        return self._offset.ms() if self._frozen_at is None else self._frozen_offset
+
+    def _ago_of_view(self, epoch_ms: int) -> int:
+        now = self._ages.mono() if self._frozen_at is None else self._frozen_mono
+        return now - self._ages.when(epoch_ms)
+
     # --- what is shown
 
     def body(self, width: int, height: int) -> list[Text]:
         """The view, fitted; dimmed unless it is live."""
-        body = [fit_line(line, width, self._look) for line in self.view.lines(width, max(height, 1))[: max(height, 0)]]
+        body = [fit_line(line, width, self._look) for line in self._lines(width, max(height, 1))[: max(height, 0)]]
         if self._status is None or self._status.state != "live":
             for line in body:
                 line.stylize(self._look.style("old"))
         return body
+
+    def _lines(self, width: int, height: int) -> list[Text]:
+        """The view's lines; where times on both sides of a change of daylight saving are among them all say theirs."""
+        offsets = self._look.offsets
+        offsets.seen = {self._look.offset()}
+        drawn = self.view.lines(width, height)
+        if not offsets.settled():
+            drawn = self.view.lines(width, height)
+        return drawn
 
     @property
     def state(self) -> str:
@@ -244,7 +316,11 @@ class Pane:
 
     def latency_words(self) -> str | None:
         """Latency, or how far the clocks differ; None while nothing is known."""
-        return self._latency.words(self._look.epoch_ms())
+        return self._latency.words(self._ages.mono(), self._offset.ms())
+
+    def skew_words(self) -> str:
+        """How far the clocks differ, which has to be known to read what stays, too; empty where they do not."""
+        return self.latency_words() or "" if self._offset.ms() else ""
 
     @property
     def closed_because(self) -> str | None:
@@ -255,7 +331,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """Of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(ended=ended)]
+        parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -273,10 +349,11 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             state,
+            *self._versions_parts(),
             Part(7, *_symbols_words(title.symbols, look)),
             Part(4, Text(title.stream.name)),
         ]
-        parts += figure_parts("", "", look) if ended else self._measured()
+        parts += figure_parts("", self.skew_words(), look) if ended else self._measured()
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _state_part(self, *, ended: bool) -> Part:
@@ -285,24 +362,33 @@ class Pane:
             return Part(ALWAYS, *self._ended_state())
         part, status = Part(ALWAYS, *self._state()), self._status
         if status is not None and status.state == "reconnecting":
-            now, start = (len(reconnecting_words(status, at)) for at in (self._look.epoch_ms(), status.received))
+            now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
             part.least = part.text.cell_len + start - now
         return part
 
+    def _versions_parts(self) -> list[Part]:
+        """That a lost change of the book would go unnoticed: not left out before what is only good to know."""
+        if self._status is None or self._status.versions is None:
+            return []
+        style = self._look.style("warn")
+        return [Part(9, Text("versions may skip", style), Text("skips", style))]
+
+    def _since_status(self) -> int:
+        return self._ages.mono() - self._status_mono
+
     def _state(self) -> tuple[Text, Text]:
         """In full, and as one word."""
-        look, now = self._look, self._look.epoch_ms()
-        status = self._status
+        look, status = self._look, self._status
         state: str = "connecting" if status is None else status.state
         words = word = state.upper()
         if state == "live" and self._title.partial:
             state, word = "partial", "PARTIAL"
             words = f"PARTIAL since {look.clock(self._since, millis=False)[:5]}"
         elif status is not None and state == "stale":
-            latest = status.received if self._shown_latest() is None else self._shown_latest()
-            words = f"STALE {cells.age(now - (latest or 0))}"
+            latest = self._shown_latest()
+            words = f"STALE {cells.age(self._ages.mono() - (self._status_mono if latest is None else latest))}"
         elif status is not None and state == "reconnecting":
-            words = reconnecting_words(status, now)
+            words = reconnecting_words(status, self._since_status())
         made = Text(words, look.style(state)), Text(word, look.style(state))
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
@@ -323,7 +409,10 @@ class Pane:
         return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
 
     def _shown_latest(self) -> int | None:
-        return self._latest if self._frozen_at is None else self._frozen_age
+        """When what is shown came, by the monotonic clock; None while nothing has."""
+        if self._frozen_at is not None:
+            return self._frozen_latest
+        return None if self._latest is None else self._latest_mono
 
     def _measured(self) -> list[Part]:
         """Age, messages a second, latency, zone; the figures change once a second, so that they can be read."""
@@ -337,7 +426,7 @@ class Pane:
         if latest is None or (status is not None and status.state == "stale"):
             return None
         is_live = status is not None and status.state == "live" and self._frozen_at is None
-        words = f"age {cells.age(self._look.epoch_ms() - latest)}"
+        words = f"age {cells.age(self._ages.mono() - latest)}"
         return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
 
 
@@ -436,22 +525,11 @@ def fitted(parts: list[Part], width: int) -> Text:
     return line
 
 
-def reconnecting_words(status: Status, now: int) -> str:
-    """The next try, counted down."""
-    left = status.received + (status.retry_in_ms or 0) - now
+def reconnecting_words(status: Status, gone: int) -> str:
+    """The next try, counted down; `gone`: milliseconds since it was told."""
+    left = (status.retry_in_ms or 0) - gone
     tried = "" if status.attempt is None else f" (try {status.attempt})"
     return f"RECONNECTING in {cells.age(left + 999)}{tried}" if left > 0 else f"RECONNECTING{tried}"
-
-
-def _exact(milliseconds: int) -> str:
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    if milliseconds < 120_000:
-        return f"{milliseconds / 1000:.1f} s"
-    hours, minutes = divmod(round(milliseconds / 60_000), 60)
-    if hours < 2:
-        return f"{hours * 60 + minutes} min"
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 class Clean:

@@ -15,7 +15,7 @@ from cli.output import Skipped
 from cli.weights import HEAVIEST, weight
 from venues.records import Balance, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 from venues.streams import STREAMS
-from venues.venue import Confirmed
+from venues.venue import ClockOffset, Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def key_of(record: Record) -> tuple[Any, ...]:
 
 def is_of(item: Any, stream: str) -> bool:
     """Whether what was delivered belongs to a stream, or is said about it."""
-    if isinstance(item, Status | SnapshotEnd | Confirmed):
+    if isinstance(item, Status | SnapshotEnd | Confirmed | ClockOffset):
         return item.stream == stream
     return isinstance(item, STREAMS[stream].record)
 

@@ -7,13 +7,16 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from venues.clock import FAR
 from venues.numbers import add
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from venues.records import Trade
 
 SECONDS = 60
-CLOCKS = 64  # trades whose delay tells how the venue's clock stands to ours
+DELAYS = 64  # trades whose delay tells how long a message is on its way
 MOST_SECONDS = 4 * SECONDS  # kept before the oldest are looked for
 USUAL_OF = 200  # trades
 USUAL_FROM = 20  # trades before there is a usual size
@@ -76,21 +79,27 @@ class Volume(NamedTuple):
 class Minute:
     """The last sixty seconds by the venue's clock, or by ours where the venue sends no time.
 
-    How the venue's clock stands to ours is the least delay of the latest trades: older ones may come late, none comes
-    before it was made. Volumes count only from where every trade was seen.
+    What the venue's clock is ahead of ours is what the line has proved; a time still to come counts as ours. The least
+    delay of the latest trades is that of the line: older ones may come late, none comes before it was made. Volumes
+    count only from where every trade was seen, and a clock that is found to be another one is such a place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, offset_ms: Callable[[], int] = int) -> None:
+        self._offset_ms = offset_ms
+        self._offset = 0
         self._seconds: dict[int, Second] = {}
-        self._delays: deque[int] = deque(maxlen=CLOCKS)
+        self._delays: deque[int] = deque(maxlen=DELAYS)
         self._since: int | None = None
         self._stopped: int | None = None
         self._latest: int | None = None
 
     def trade(self, trade: Trade) -> None:
         """One trade, in order of arrival."""
-        moment = trade.received if trade.time is None else trade.time
-        self._delays.append(trade.received - moment)
+        self._look_at_the_clock(trade.received)
+        came = trade.received + self._offset
+        moment = came if trade.time is None or trade.time >= came + FAR else trade.time
+        if came - moment < FAR:
+            self._delays.append(came - moment)
         self._latest = trade.received
         if self._since is None:
             self._since = moment
@@ -128,6 +137,7 @@ class Minute:
 
     def volume(self, now: int) -> Volume | None:
         """Of the last minute, or of what is known of it; None before the first trade."""
+        self._look_at_the_clock(now)
         if self._since is None:
             return None
         first = self._moment(now) // 1000 - SECONDS + 1
@@ -170,7 +180,16 @@ class Minute:
     def _moment(self, now: int) -> int:
         if self._stopped is not None:
             return self._stopped
-        return now - min(self._delays, default=0)
+        return now + self._offset - min(self._delays, default=0)
+
+    def _look_at_the_clock(self, now: int) -> None:
+        offset = self._offset_ms()
+        moved, self._offset = abs(offset - self._offset), offset
+        if moved < FAR:
+            return
+        self._delays.clear()
+        if self._stopped is None and self._since is not None:
+            self.resumed(now)
 
     def _forget_before(self, first: int) -> None:
         before = [at for at in self._seconds if at < first]

@@ -204,9 +204,10 @@ class SetView:
 
     def _expire(self) -> None:
         now = self._look.epoch_ms()
-        for key in [key for key, until in self._gone.items() if until <= now]:
+        # Not longer than from now on: the wall clock may have been set back.
+        for key in [key for key, until in self._gone.items() if not now < until <= now + GONE_MS]:
             self._forget(key)
-        self._marked = {key: mark for key, mark in self._marked.items() if mark[0] > now}
+        self._marked = {key: mark for key, mark in self._marked.items() if now < mark[0] <= now + MARKED_MS}
 
     def _in_order(self) -> list[tuple[tuple[Any, ...], Any]]:
         rows = list(self._rows.items())
@@ -304,7 +305,8 @@ class EventView:
     def until(self) -> int | None:
         """When the mark of the oldest marked event goes."""
         now = self._look.epoch_ms()
-        return min(takewhile(lambda until: until > now, map(_marked_until, self._events)), default=None)
+        until = min(takewhile(lambda until: until > now, map(_marked_until, self._events)), default=None)
+        return None if until is None else min(until, now + MARKED_MS)
 
     def lines(self, width: int, height: int) -> list[Text]:
         """As many as fit."""
@@ -317,7 +319,7 @@ class EventView:
         head, *rows = lay_out(self._columns(events), width, self._look)
         now = self._look.epoch_ms()
         for event, row in zip(events, rows, strict=True):
-            if _marked_until(event) > now:
+            if now < _marked_until(event) <= now + MARKED_MS:
                 row.stylize(self._look.style("mark"))
         hidden = [fit_line(Text(more, style=self._look.style("dim")), width, self._look)] if more else []
         return [head, *self._with_gaps(shown, iter(rows), width), *hidden]
@@ -421,9 +423,14 @@ def gain_column(look: Look, title: str, numbers: Sequence[Any], *, keep: int = 1
 
 def age_column(look: Look, title: str, rows: Sequence[Any], *, keep: int = 1) -> Column:
     """How long ago each row changed: by the venue's own word in a first state, by our clock afterwards."""
-    now = look.epoch_ms()
-    shown = [cells.age(now - changed_at(row)) for row in rows]
+    shown = [cells.age(_since_change(row, look)) for row in rows]
     return Column(title, shown, keep=keep, name="age", key=changed_at, descending=True, ages=True)
+
+
+def _since_change(row: Any, look: Look) -> int:
+    changed = changed_at(row)
+    by_venue = None if changed == row.received else look.venue_ago(changed)
+    return look.ago(row.received) if by_venue is None else by_venue
 
 
 def changed_at(row: Any) -> int:
@@ -466,8 +473,8 @@ def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = Fa
 
 
 def time_column(look: Look, title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
-    """Times of day."""
-    column = Column(title, [look.clock(time, millis=millis) for time in times], keep=keep)
+    """Times of day, with the date where that is not today's."""
+    column = Column(title, [look.time(time, millis=millis) for time in times], keep=keep)
     return _sortable(column, times, descending=True)
 
 

@@ -54,6 +54,7 @@ class Table:
         self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
         self._helping = False
         self._dirty = True
+        self._time_frame: tuple[Any, ...] = ()
         self._body: list[Text] = []
         self._body_size = (0, 0)
         self._next_draw = 0.0
@@ -75,9 +76,13 @@ class Table:
         """The size, or what is on the screen, may be another."""
         self._wake()
 
-    def confirm(self, epoch_ms: int) -> None:
-        """What is shown came again, unchanged."""
-        self._pane.confirm(epoch_ms)
+    def confirm(self, stream: str) -> None:
+        """What is shown of a stream came again, unchanged."""
+        self._pane.confirm()
+
+    def set_offset(self, stream: str, ms: int) -> None:
+        """What the venue's clock is ahead of ours from here on."""
+        self._pane.set_offset(ms)
 
     def restore(self) -> None:
         """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
@@ -127,7 +132,8 @@ class Table:
 
     def last(self, width: int, height: int) -> list[Text]:
         """What stays on the normal screen: a header and `height` lines of the table."""
-        return [self._pane.header(width, ended=True), Text(), *self._pane.body(width, height)]
+        body = self._pane.body(width, height)  # first: the header says which zone its times are in
+        return [self._pane.header(width, ended=True), Text(), *body]
 
     def frame(self, width: int, height: int) -> list[Text]:
         """The whole screen: `height` lines at most, none wider than `width`."""
@@ -137,6 +143,8 @@ class Table:
             ways = map(look.text, (f"{needs}, this is {width}×{height}", needs, "too small"))
             return [Text(next((words for words in ways if len(words) <= width), "#" * width))]
         until = None if self._pane.is_frozen else self._pane.view.until()
+        if (time_frame := self._pane.time_frame) != self._time_frame:
+            self._time_frame, self._dirty = time_frame, True
         if self._dirty or (until is not None and until <= look.epoch_ms()) or self._body_size != (width, height):
             self._dirty = False
             self._body_size = (width, height)

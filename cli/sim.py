@@ -32,7 +32,8 @@ EXAMPLES = """\b
 Examples:
   mon sim --port 9000
   eval "$(mon sim --show-env --port 9000)"
-  mon sim --tape skl-usd.jsonl.gz --speed max --fault drop:5s
+  mon sim --tape skl-usd.jsonl.gz --speed max --fault drop:5s --port 9001
+  eval "$(mon sim --show-env --tape skl-usd.jsonl.gz --port 9001)"
   mon sim --trades 30d --seed 7 --out month.jsonl.gz
 """
 
@@ -55,11 +56,16 @@ def sim(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], close[:5s], expel[:5s]; several."
+            help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], skip[:1s], close[:5s], "
+            "expel[:5s]; several."
         ),
     ] = None,
     show_env: Annotated[
-        bool, typer.Option("--show-env", help="Only show the variables that lead to a simulator on --port.")
+        bool,
+        typer.Option(
+            "--show-env",
+            help="Only show the variables that lead to a simulator on --port; with the --tape that it plays, if any.",
+        ),
     ] = False,
     trades: Annotated[
         int | None,
@@ -87,7 +93,7 @@ def sim(
     ] = False,
 ) -> None:
     """Run the simulator of all venues until stopped, or write synthetic trades."""
-    from venues.simulator import Simulator, TapeError, environment
+    from venues.simulator import environment
 
     of_server = {"port": port, "tape": tape, "speed": speed, "fault": fault, "show-env": show_env}
     of_trades = {
@@ -112,22 +118,33 @@ def sim(
     if show_env:
         if not port:
             raise UsageError("expected --show-env with --port N, the port of a running simulator")
-        print_out(_exports(environment(port)))
+        print_out(_exports(environment(port, None if tape is None else _made(tape=tape).world)))
         return
     faults = _faults(fault or [])
+    simulator = _made(
+        seed=seed,
+        rate=rate or 20.0,
+        tape=tape,
+        speed=speed or 1.0,
+        faults=faults,
+        port=port,
+        hush=0.0 if faults else HUSH,
+    )
+    raise typer.Exit(asyncio.run(_serve(simulator)))
+
+
+def _made(**given: Any) -> Simulator:
+    """A simulator that does not run yet.
+
+    Raises:
+        SetupError: the tape cannot be read.
+    """
+    from venues.simulator import Simulator, TapeError
+
     try:
-        simulator = Simulator(
-            seed=seed,
-            rate=rate or 20.0,
-            tape=tape,
-            speed=speed or 1.0,
-            faults=faults,
-            port=port,
-            hush=0.0 if faults else HUSH,
-        )
+        return Simulator(**given)
     except TapeError as error:
         raise SetupError(str(error)) from None
-    raise typer.Exit(asyncio.run(_serve(simulator)))
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 SIZE_OF_A_PIPE = (80, 24)
 
 
-def look_for(palette: str | None, tz: str | None, *, to_terminal: bool, epoch_ms: Callable[[], int]) -> Look:
+def look_for(
+    palette: str | None,
+    tz: str | None,
+    *,
+    to_terminal: bool,
+    epoch_ms: Callable[[], int],
+    mono_ms: Callable[[], int] | None = None,
+) -> Look:
     """How things look here: what the options say comes before what the config file says under [screen].
 
     Raises:
@@ -31,6 +38,7 @@ def look_for(palette: str | None, tz: str | None, *, to_terminal: bool, epoch_ms
         color=has_color(config.environment(), to_terminal=to_terminal),
         tz=_zone(tz, wishes.get("tz")),
         epoch_ms=epoch_ms,
+        mono_ms=mono_ms,
     )
 
 

@@ -42,7 +42,7 @@ class TradesView:
         self._look = look
         self._rows: deque[Seen | str] = deque(maxlen=MOST_TRADES)  # a text says why trades may be missing here
         self._count = 0
-        self._minute = Minute()
+        self._minute = Minute(look.offset_ms)
         self._usual = Usual()
         self._price, self._size = SteadyColumn(), SteadyColumn()
         self._parts: dict[str, SteadyText] = {}
@@ -134,7 +134,7 @@ class TradesView:
         """What time the figures are of; it is marked while that is not a whole minute."""
         if volume.since is None:
             return f"{SECONDS} s", self._look.style("title")
-        return f"since {self._look.clock(volume.since, millis=False)}", self._look.style("warn")
+        return f"since {self._look.time(volume.since, millis=False)}", self._look.style("warn")
 
     def _volume_line(self, volume: Volume, width: int, now: int) -> Text:
         """Both sides or none of them: as many words as fit."""

@@ -46,7 +46,17 @@ from venues.recording import Recorder, Recording, header_for
 from venues.records import Record, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Confirmed, Notice, Now, Settings, Subscription, has_full_states, symbol_of
+from venues.venue import (
+    BadFrame,
+    ClockOffset,
+    Confirmed,
+    Notice,
+    Now,
+    Settings,
+    Subscription,
+    has_full_states,
+    symbol_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -228,7 +238,7 @@ class Watcher:
 
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
         title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
-        options = view_options(self._request, stream.name)
+        options = view_options(self._request, stream.name, offer)
         view = _view_module(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, self._rate, self._redactor)
 
@@ -239,17 +249,19 @@ class Watcher:
             self._request.palette,
             self._request.tz,
             to_terminal=is_terminal(STDOUT),
-            epoch_ms=self._epoch_ms,
+            epoch_ms=lambda: self._now().epoch_ms,
+            mono_ms=lambda: round(self._now().mono * 1000),
         )
 
-    def _epoch_ms(self) -> int:
-        """Our clock; in a replay the recording's, which goes on between two events."""
+    def _now(self) -> Now:
+        """Our clocks; in a replay the recording's, which go on between two events."""
         now, played = self._clock.now(), self._played
         if played is None:
-            return now.epoch_ms
+            return now
         recorded, at = played
         speed = self._request.speed or 1.0
-        return recorded.epoch_ms + round((now.mono - at) * 1000 * (speed if speed < math.inf else 1.0))
+        gone = (now.mono - at) * (speed if speed < math.inf else 1.0)
+        return Now(recorded.mono + gone, recorded.epoch_ms + round(gone * 1000))
 
     def _set_timers(self) -> None:
         request = self._request
@@ -354,6 +366,8 @@ class Watcher:
                 batch.append(item)
             elif isinstance(item, Confirmed):
                 self._on_confirmed(item)
+            elif isinstance(item, ClockOffset):
+                self._on_offset(item)
             elif isinstance(item, BadFrame | Notice):
                 self._on_words(item)
         if not self._flush_due:
@@ -450,7 +464,12 @@ class Watcher:
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         """Nothing to print: what was printed is still so."""
         if self._table is not None:
-            self._table.confirm(self._clock.now().epoch_ms)
+            self._table.confirm(confirmed.stream)
+
+    def _on_offset(self, offset: ClockOffset) -> None:
+        """What is printed has the venue's times as they are; a table tells ages by them."""
+        if self._table is not None:
+            self._table.set_offset(offset.stream, offset.ms)
 
     def _on_words(self, item: BadFrame | Notice) -> None:
         if isinstance(item, Notice):

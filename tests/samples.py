@@ -31,7 +31,7 @@ BOOK = records.Book(
     )
 )
 TRADES = [
-    records.Trade(**common(time=NOW - 60_000 * n, price=Decimal(f"6500{n}.5"), size=Decimal("0.1") * n, side=side))
+    records.Trade(**common(time=NOW - 15_000 * n, price=Decimal(f"6500{n}.5"), size=Decimal("0.1") * n, side=side))
     for n, side in ((3, "buy"), (2, "sell"), (1, "buy"))
 ]
 CANDLE = records.Candle(

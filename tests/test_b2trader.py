@@ -17,7 +17,7 @@ from venues.driver import Driver
 from venues.errors import MonError, SetupError, UsageError, VenueRefused, VenueUnreachable
 from venues.recording import Recording
 from venues.records import Balance, Book, Candle, Order, Position, Quote, Record, SnapshotEnd, Status, Ticker
-from venues.venue import BadFrame, Dial, Line, Lost, Notice, Now, Refused, Session, Settings, StreamState, Subscription
+from venues.venue import BadFrame, Dial, Line, Lost, Now, Refused, Session, Settings, StreamState, Subscription
 
 FIXTURES = Path(__file__).parent / "fixtures" / "b2trader"
 ACCOUNT = "67d0456f8c7b1108e4cf5d46"
@@ -455,10 +455,11 @@ def test_a_gap_makes_the_book_stale_until_a_new_invocation_brings_all_of_it() ->
     session = live_book()
     items = session.receive(frame(item(0, book(3, {"1.1": "1"}, {})), item(0, book(4, {"1.1": "2"}, {}))), at(2))
     assert items == [StreamState("book", "stale", "expected sequence 2, got 3; subscribing again")]
-    assert [(m["type"], m["invocationId"]) for m in sent(session)] == [(5, "0"), (4, "1")]
+    assert [(m["type"], m["invocationId"]) for m in sent(session)] == [(4, "1")]
     assert session.receive(frame(item(0, whole(9)), item(1, book(5, {"1.1": "2"}, {}))), at(2.1)) == []
     items = session.receive(frame(item(1, whole(5)), item(1, book(6, {"1.1": "4"}, {}))), at(2.2))
     assert told(items) == ["live", "Book", "Book"]
+    assert [(m["type"], m["invocationId"]) for m in sent(session)] == [(5, "0")]
 
 
 def test_a_crossed_book_is_stale() -> None:
@@ -481,79 +482,6 @@ def test_the_book_of_another_market_is_left_out() -> None:
     assert told(session.receive(frame(item(0, other)), at(2))) == ["Notice"]
     assert session.receive(frame(item(0, other)), at(3)) == []
     assert told(session.receive(frame(item(0, book(2, {"1.1": "1"}, {}))), at(4))) == ["Book"]
-
-
-def skip(session: Session, invocation: int, seconds: float) -> list[Any]:
-    """One full state and one skipped version; what the skip says."""
-    session.receive(frame(item(invocation, whole(10))), at(seconds))
-    items = session.receive(frame(item(invocation, book(12, {"1.1": "1"}, {}))), at(seconds))
-    session.tick(at(seconds + 9))
-    sent(session)
-    return items
-
-
-def resynced(session: Session, invocation: int, seconds: float, content: dict[str, object] | None = None) -> list[Any]:
-    return session.receive(frame(item(invocation, content or whole(10))), at(seconds))
-
-
-def test_that_versions_skip_here_is_learnt_once_and_kept_across_reconnects() -> None:
-    line = line_for("book")
-    session = ready(line)
-    for invocation in range(3):
-        assert told(skip(session, invocation, 10 * invocation)) == ["stale"]
-    items = resynced(session, 3, 30)
-    assert told(items) == ["live", "Notice", "Book"]
-    assert isinstance(items[1], Notice)
-    assert "only has to grow" in items[1].text
-    assert told(session.receive(frame(item(3, book(19, {"1.1": "1"}, {}))), at(31))) == ["Book"]
-    again = ready(line)
-    assert told(resynced(again, 0, 45)) == ["live", "Book"]
-    (shown,) = again.receive(frame(item(0, book(29, {"1.1": "1"}, {}))), at(45))
-    assert isinstance(shown, Book)
-    assert again.receive(frame(item(0, book(29, {"1.1": "7"}, {}))), at(46)) == []
-
-
-def three_skips(session: Session, before_the_last: list[dict[str, object]]) -> list[Any]:
-    """What is said once the full state after the third skip is here."""
-    for invocation in range(2):
-        skip(session, invocation, 10 * invocation)
-    resynced(session, 2, 20)
-    for content in before_the_last:
-        session.receive(frame(item(2, content)), at(20))
-    session.receive(frame(item(2, book(1000, {"1.1": "1"}, {}))), at(20))
-    session.tick(at(29))
-    return told(resynced(session, 3, 30))
-
-
-def test_three_skips_within_200_deltas_and_no_more() -> None:
-    deltas = [book(version, {"1.1": str(version)}, {}) for version in range(11, 11 + 198)]
-    assert three_skips(ready(line_for("book")), deltas[:-1]) == ["live", "Notice", "Book"]
-    assert three_skips(ready(line_for("book")), deltas) == ["live", "Book"]
-
-
-def test_a_crossed_book_between_skips_is_no_proof() -> None:
-    session = ready(line_for("book"))
-    for invocation in range(2):
-        skip(session, invocation, 10 * invocation)
-    session.receive(frame(item(2, whole(1)), item(2, book(2, {"1.3": "1"}, {}))), at(20))
-    session.tick(at(29))
-    skip(session, 3, 30)
-    assert told(resynced(session, 4, 40)) == ["live", "Book"]
-
-
-def test_a_skip_that_lost_something_is_no_proof() -> None:
-    """The full state of the very version that came after the skip would be the book that was held, with that delta."""
-    for bid, proves in (("5", True), ("4", False)):
-        session = ready(line_for("book"))
-        resynced(session, 0, 0)
-        said: list[str] = []
-        for invocation, version in ((1, 12), (2, 14), (3, 16)):
-            changes = {"1.1": "1"} if invocation == 1 else {}
-            session.receive(frame(item(invocation - 1, book(version, changes, {}))), at(10 * invocation))
-            session.tick(at(10 * invocation + 8))
-            state = book(version, {"1.0": bid, "1.1": "1"}, {"1.2": "5"}, snapshot=True)
-            said += told(resynced(session, invocation, 10 * invocation + 9, state))
-        assert ("Notice" in said) is proves, said
 
 
 def test_subscribing_again_is_paced() -> None:

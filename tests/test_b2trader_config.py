@@ -19,7 +19,7 @@ URL = "wss://trade.broker.example"
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("URL", "TOKEN", "ACCOUNT_ID", "ROOT_ASSET", "NEGOTIATE"):
+    for name in ("URL", "TOKEN", "ACCOUNT_ID", "ROOT_ASSET", "NEGOTIATE", "VERSIONS"):
         monkeypatch.delenv(f"MON_B2TRADER_{name}", raising=False)
 
 
@@ -98,3 +98,22 @@ def test_the_simulator_has_its_own_account_and_keeps_the_users_other_values(
     access = known.simulated(B2TRADER, "ws://127.0.0.1:1/b2trader", {"token": "t", "account_id": "a"}, None)
     assert access.settings.values == {"account_id": "a", "root_asset": "USD"}
     assert asyncio.run(access.fetch()) == {"token": "t"}
+
+
+def test_that_versions_grow_is_shown_by_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'[venues.b2trader]\nurl = "{URL}"\naccount_id = "a"\ntoken = "t"\nversions = "growing"\n'
+    known = configured(tmp_path, monkeypatch, text)
+    lines, sound = config_check.check(known)
+    assert f"  versions: growing (versions under [venues.b2trader] in {known.path})" in lines
+    assert sound
+    assert 'versions = "growing"' in config.shown(known)
+    settings = known.access(B2TRADER, None, None).settings
+    assert settings.values["versions"] == "growing"
+    assert settings.table == "venues.b2trader"
+
+
+@pytest.mark.parametrize("value", ['"grow"', '"GROWING"', "true", "1"])
+def test_versions_of_another_kind_are_refused(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, sound = config_check.check(configured(tmp_path, monkeypatch, f"[venues.b2trader]\nversions = {value}\n"))
+    assert not sound
+    assert any("versions" in line and "expected" in line for line in lines)

@@ -7,13 +7,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli import bars, cells
-from cli.asked import LEVELS_OF_A_TABLE, for_table
+from cli.asked import EVERY_LEVEL, for_table
 from cli.book import MARKED_MS, BookView, changed_prices, view
 from cli.errors import USAGE
 from cli.grouping import Row, coarser, finer, grouped, multiple_above, multiple_below, rows_of, tick_of
@@ -23,8 +24,9 @@ from cli.main import run
 from cli.options import StreamRequest, price_step, view_options
 from cli.steady import HELD_MS, SteadyColumn
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, levels, look_of, screens, texts
+from venues import venue_named
 from venues.records import Book, Level
-from venues.venue import Subscription
+from venues.venue import Now, Offer, Settings, Subscription
 
 BIDS = levels(("64998.52", "0.0498"), ("64998.25", "0.0051"), ("64997.4", "12.0138"), ("64997", "0.000000000000000001"))
 ASKS = levels(("65000.14", "0.0089"), ("65000.59", "0.0165"), ("65001", "100"), ("65002.75", "0.5"))
@@ -165,6 +167,43 @@ def test_a_group_that_may_go_on_beyond_what_is_known_is_a_lower_bound() -> None:
     assert [(row.price, row.size, row.whole) for row in whole] == [(10, 3, True)]
     best = grouped(levels(("10.5", "1"), ("10", "2"), ("9.5", "4")), Decimal(1), 1, bids=True)
     assert [row.whole for row in best] == [True]
+
+
+@pytest.mark.parametrize(("venue", "complete"), [("b2trader", True), ("nexus", False), ("jayx", False)])
+def test_the_last_group_of_a_book_with_every_level_is_known_in_full(venue: str, complete: bool) -> None:
+    offer = venue_named(venue).streams["book"]
+    options = view_options(StreamRequest(venue=venue, group=Decimal(1)), "book", offer)
+    shown = view(look_of(), **options)
+    shown.add(book(levels(("10.5", "1"), ("9.5", "4")), levels(("11.5", "1"))))
+    words = "".join(line.plain for line in shown.lines(80, 24))
+    assert ("≥" not in words) is complete
+
+
+def test_a_group_is_the_sum_of_all_levels_that_are_held() -> None:
+    """Three thousand levels a side, of which a table of lines would have the best twenty."""
+    bids = {Decimal(5_000 - n): Decimal(n % 7 + 1) for n in range(3_000)}
+    asks = {Decimal(5_001 + n): Decimal(n % 5 + 1) for n in range(3_000)}
+    subscription = for_table(Subscription("book", ("cfd.eur_chf",), depth=20))
+    settings = Settings(url="wss://broker.example", values={"account_id": "a"})
+    (line,) = venue_named("b2trader").lines([subscription], settings)
+    session = line.session({"token": "t"})
+    session.opened(Now(0.0, 0))
+    session.receive(b"{}\x1e", Now(0.0, 0))
+    rows = {
+        name: [{"price": str(price), "amount": str(size)} for price, size in side.items()]
+        for name, side in (("bids", bids), ("asks", asks))
+    }
+    item = {"instrument": "cfd.eur_chf", "version": "1", "snapshot": True, **rows}
+    frame = msgspec.json.encode({"type": 2, "invocationId": "0", "item": item}) + b"\x1e"
+    record = session.receive(frame, Now(0.1, 100))[-1]
+    assert isinstance(record, Book)
+    shown = view(look_of(), step=Decimal(1_000), complete=True)
+    shown.add(record)
+    words = [line.plain for line in shown.lines(120, 24)]
+    for group in (5_000, 4_000, 3_000):
+        size = sum(size for price, size in bids.items() if group <= price < group + 1_000)
+        assert any(f"{size}" in line.split() and f"{group}" in line.split() for line in words), (group, size, words)
+    assert not any("≥" in line for line in words)
 
 
 def test_orders_of_a_group_are_known_when_those_of_all_its_levels_are() -> None:
@@ -355,15 +394,15 @@ def test_imbalance_is_of_what_is_shown_in_full() -> None:
 
 
 def test_a_table_asks_for_more_levels_than_it_shows() -> None:
-    assert for_table(Subscription("book", ("A",), depth=5)).depth == LEVELS_OF_A_TABLE
-    assert for_table(Subscription("book", ("A",), depth=5_000)).depth == 5_000
+    assert for_table(Subscription("book", ("A",), depth=5)).depth == EVERY_LEVEL
     assert for_table(Subscription("candles", ("A",), depth=5)).depth == 5
 
 
 def test_depth_and_step_reach_the_view() -> None:
     request = StreamRequest(venue="nexus", depth=3, group=Decimal("0.5"))
-    assert view_options(request, "book") == {"depth": 3, "step": Decimal("0.5")}
-    assert view_options(request, "trades") == {}
+    assert view_options(request, "book", Offer("BOOK")) == {"depth": 3, "step": Decimal("0.5"), "complete": False}
+    assert view_options(request, "book", Offer("Book", complete=True))["complete"]
+    assert view_options(request, "trades", Offer("TRADE")) == {}
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1e99", "x", "", "NaN", "1,5", "0x1"])

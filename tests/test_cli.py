@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -621,6 +622,21 @@ def test_venues(clean: dict[str, str]) -> None:
 def test_show_env_leads_to_a_simulator(clean: dict[str, str]) -> None:
     done = mon("sim", "--show-env", "--port", "4321", env=clean)
     assert "export MON_NEXUS_URL=ws://127.0.0.1:4321/nexus" in done.stdout.splitlines()
+
+
+def test_show_env_of_a_tape_has_its_prices_and_sizes(clean: dict[str, str], tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text(
+        '{"kind":"tape","market":"X"}\n{"t":1,"kind":"snapshot","bids":[["0.7901","450.5"]],"asks":[["0.8","1"]]}\n'
+    )
+    done = mon("sim", "--show-env", "--port", "4321", "--tape", str(tape), env=clean)
+    (line,) = [line for line in done.stdout.splitlines() if "MON_JAYX_SYMBOLS" in line]
+    sizes = json.loads(shlex.split(line)[1].partition("=")[2])
+    assert sizes["BTCUSDT"] == {"tick_size": "0.0001", "lot_size": "0.1"}
+    assert sizes["ETHUSDT"] == {"tick_size": "0.01", "lot_size": "0.001"}, "the other markets are as always"
+    missing = mon("sim", "--show-env", "--port", "4321", "--tape", str(tmp_path / "none"), env=clean)
+    assert (missing.returncode, missing.stdout) == (3, "")
+    assert "none" in missing.stderr
 
 
 def test_a_port_that_is_taken(sim: dict[str, str], clean: dict[str, str]) -> None:

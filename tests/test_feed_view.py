@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from cli import feed, payload, queues, signals, tail
+from cli.look import Look
 from cli.options import StreamRequest, check_together
 from cli.pane import Pane, Rate, Title
 from cli.screen import Table
 from tests import recorded as fixtures
 from tests.command import environment, mon, records
-from tests.drawn import look_of
+from tests.drawn import Clock, look_of
 from venues.errors import UsageError
 from venues.records import AnyRecord, Message, Signal, Status
 from venues.redaction import Redactor
@@ -296,22 +297,25 @@ def rows(name: str) -> list[Any]:
     return [DECODER.decode(line) for line in lines if line.startswith('{"type":"signal"')]
 
 
-def signals_of(records_of: list[Any], width: int = 100) -> list[str]:
-    view = signals.view(LOOK)
+def signals_of(records_of: list[Any], width: int = 100, look: Look = LOOK) -> list[str]:
+    view = signals.view(look)
     for one in records_of:
         view.add(one)
     return text_of(view, width)
 
 
 def test_signals_newest_first_in_words() -> None:
-    assert signals_of(rows("signals--document-socketio-2")) == [
+    received = rows("signals--document-socketio-2")
+    shown = signals_of(received, look=look_of(Clock(received[-1].received)))
+    assert shown == [
         "        time  signal       side     pair       price  strategy  user  score  size",
         "06:32:10.800  exit long    ▲ long   BTCUSDT  9264.13  trend     ann       —     —",
         "06:32:10.700  enter short  ▼ short  BTCUSDT  9264.13  trend     ann       —     —",
         "06:32:10.600  exit short   ▼ short  BTCUSDT  9264.13  trend     ann       —     —",
         "06:32:10.500  enter long   ▲ long   BTCUSDT  9264.13  trend     ann       —     —",
     ]
-    assert [line.split("  ")[1] for line in signals_of(rows("signals--traded"))[1:]] == [
+    traded = rows("signals--traded")
+    assert [line.split("  ")[1] for line in signals_of(traded, look=look_of(Clock(traded[-1].received)))[1:]] == [
         "stop",
         "close",
         "traded: enter short",

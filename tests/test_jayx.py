@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues import jayx_account, records
+from venues.clock import LATEST
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError
 from venues.jayx import JAYX, SILENT_AFTER
@@ -19,6 +20,7 @@ from venues.jayx_market import TradeHistory
 from venues.records import Record
 from venues.venue import (
     BadFrame,
+    ClockOffset,
     Command,
     Confirmed,
     Lost,
@@ -253,7 +255,7 @@ def test_each_trade_comes_once_and_a_gap_is_said(window: int, steps: list[int]) 
     for step in steps:
         count += step
         latest = range(count, max(0, count - window), -1)
-        new, follows = history.new_ones(rows(*latest))
+        new, follows = history.new_ones(rows(*latest), LATEST)
         if listed and latest:
             assert follows is (step < window)
         given_out += [row.created for row in new]
@@ -270,42 +272,126 @@ def test_trades_that_look_alike_are_as_many_as_there_are(times: list[int], steps
     history, count, given_out = TradeHistory(), 0, list[int]()
     for step in steps:
         count = min(count + step, len(market))
-        new, _ = history.new_ones(rows(*reversed(market[:count])))
+        new, _ = history.new_ones(rows(*reversed(market[:count])), LATEST)
         given_out += [row.created for row in new]
     assert given_out == market[:count]
 
 
 def test_a_list_in_the_other_order_is_sorted() -> None:
     history = TradeHistory()
-    assert [row.created for row in history.new_ones(rows(1, 2, 3))[0]] == [1, 2, 3]
-    assert [row.created for row in history.new_ones(rows(2, 3, 4))[0]] == [4]
+    assert [row.created for row in history.new_ones(rows(1, 2, 3), LATEST)[0]] == [1, 2, 3]
+    assert [row.created for row in history.new_ones(rows(2, 3, 4), LATEST)[0]] == [4]
+
+
+@given(
+    st.integers(4, 8),
+    st.lists(st.integers(0, 3), max_size=12),
+    st.dictionaries(st.integers(2, 13).map(lambda place: place * 3), st.sampled_from([5_000_000, 10_000_000, 12])),
+    st.booleans(),
+)
+def test_a_time_that_cannot_be_does_not_disturb_the_lists(
+    window: int, steps: list[int], wrong: dict[int, int], newest_last: bool
+) -> None:
+    history, count, given_out = TradeHistory(), 3, list[int]()
+    market = [TradeRow(number, 1, "BUY", wrong.get(number, 1_000_000 + number)) for number in range(50)]
+    for step in [0, *steps]:
+        count += step
+        listed = market[max(0, count - window) : count]
+        new, follows = history.new_ones(listed if newest_last else listed[::-1], 2_000_000)
+        assert follows is not False
+        given_out += [row.ticks for row in new]
+    assert given_out == list(range(max(0, 3 - window), count))
+
+
+def test_a_wrong_time_stays_where_it_was_when_the_time_comes_that_it_says() -> None:
+    history = TradeHistory()
+    history.new_ones(rows(3, 2, 1), 10)
+    assert history.new_ones(rows(4, 20, 3, 2), 10) == (rows(20, 4), True)
+    assert history.new_ones(rows(5, 4, 20, 3), 30) == (rows(5), True)
+
+
+def orderbook(seconds: int, *trades: tuple[int, int]) -> bytes:
+    """A book with its latest trades, each of a price and of so many milliseconds from when it is received."""
+    now = NOW.epoch_ms + seconds * 1000
+    listed = [{"lots": 1, "ticks": ticks, "side": "BUY", "created": now + distance} for ticks, distance in trades]
+    return packet("orderbook", {**BOOK, "trades": listed})
+
+
+def later(seconds: int) -> Now:
+    return Now(NOW.mono + seconds, NOW.epoch_ms + seconds * 1000)
+
+
+def test_a_trade_stamped_an_hour_ahead_is_given_as_it_is_and_said_and_no_trade_is_said_to_be_missing() -> None:
+    session = connected(line_of("trades"))
+    session.receive(orderbook(0, (2, -1000), (1, -2000)), NOW)
+    notice, ahead = session.receive(orderbook(1, (3, 3_600_000), (2, -2000), (1, -3000)), later(1))
+    assert isinstance(notice, Notice)
+    assert "60 min ahead of our clock" in notice.text
+    assert (ahead.price, ahead.time) == (3, NOW.epoch_ms + 3_601_000)
+    for second in range(2, 9):
+        distance = (1 - second) * 1000
+        newer = [(2 + number, -(second - number) * 1000) for number in range(second, 1, -1)]
+        listed = [*newer, (3, distance + 3_600_000), (2, distance - 2000)]
+        (trade,) = session.receive(orderbook(second, *listed), later(second))
+        assert (trade.price, trade.time) == (2 + second, later(second).epoch_ms)
+
+
+@pytest.mark.parametrize("days", [2, -2])
+def test_a_clock_that_is_days_off_loses_no_trade(days: int) -> None:
+    session = connected(line_of("trades"))
+    skew, out = days * 86_400_000, list[Any]()
+    for second in range(10):
+        listed = [(1 + number, skew - (second - number) * 1000) for number in range(second, -1, -1)]
+        out += session.receive(orderbook(second, *listed), later(second))
+    assert [item.price for item in out if isinstance(item, records.Trade)] == list(range(1, 11))
+    assert [item.ms for item in out if isinstance(item, ClockOffset)] == [skew]
+
+
+def test_old_trades_of_the_first_list_tell_nothing_of_the_clock() -> None:
+    session = connected(line_of("trades"))
+    out = session.receive(orderbook(0, *[(number, -3 * 86_400_000) for number in range(1, 30)]), NOW)
+    assert not [item for item in out if isinstance(item, ClockOffset | Notice)]
+    assert len(out) == 30
+
+
+def test_orders_and_candles_tell_of_the_clock_too() -> None:
+    row = {"id": 1, "state": "NEW", "side": "BUY", "resd": 1, "exec": 0, "symbol": "BTCUSDT"}
+    session = connected(line_of("orders"))
+    out = [
+        item
+        for second in range(5)
+        for item in session.receive(
+            packet("openorders", {"modify": [{**row, "modified": later(second).epoch_ms - 7_200_000}]}), later(second)
+        )
+    ]
+    assert [item.ms for item in out if isinstance(item, ClockOffset)] == [-7_200_000]
 
 
 def test_a_short_list_makes_no_trade_forgotten() -> None:
     history = TradeHistory()
     for listed in (rows(3, 2, 1), rows(3)):
-        history.new_ones(listed)
-    assert history.new_ones(rows(5, 2)) == (rows(5), False)
+        history.new_ones(listed, LATEST)
+    assert history.new_ones(rows(5, 2), LATEST) == (rows(5), False)
 
 
 def test_what_is_older_than_the_first_list_stays_away() -> None:
     history = TradeHistory()
-    history.new_ones(rows(5, 4))
-    assert history.new_ones(rows(6, 5, 4, 3, 2)) == (rows(6), True)
+    history.new_ones(rows(5, 4), LATEST)
+    assert history.new_ones(rows(6, 5, 4, 3, 2), LATEST) == (rows(6), True)
 
 
 def test_of_two_ways_to_lay_lists_upon_each_other_the_longer_one_counts() -> None:
     a, b, c, z = (TradeRow(ticks=ticks, lots=1, side="BUY", created=5) for ticks in (1, 2, 3, 4))
     history = TradeHistory()
-    history.new_ones([a, b])
-    assert history.new_ones([c, a, b, z, a]) == ([c], True)
+    history.new_ones([a, b], LATEST)
+    assert history.new_ones([c, a, b, z, a], LATEST) == ([c], True)
 
 
 def test_a_trade_that_comes_late_is_given_alone_and_said_to_be_out_of_order() -> None:
     history = TradeHistory()
-    history.new_ones(rows(5, 3, 1))
-    assert history.new_ones(rows(5, 4, 3, 3, 1)) == (rows(3, 4), False)
-    assert history.new_ones(rows(6, 5, 4, 3, 3, 1)) == (rows(6), True)
+    history.new_ones(rows(5, 3, 1), LATEST)
+    assert history.new_ones(rows(5, 4, 3, 3, 1), LATEST) == (rows(3, 4), False)
+    assert history.new_ones(rows(6, 5, 4, 3, 3, 1), LATEST) == (rows(6), True)
     line = line_of("trades")
     session = connected(line)
     late = {**BOOK["trades"][0], "created": 1_716_136_436_700}  # type: ignore[index]
@@ -321,10 +407,10 @@ def test_a_trade_that_comes_late_is_given_alone_and_said_to_be_out_of_order() ->
 
 def test_after_an_empty_list_nothing_is_claimed() -> None:
     history = TradeHistory()
-    assert history.new_ones([]) == ([], None)
-    assert history.new_ones(rows(1)) == (rows(1), None)
-    assert history.new_ones([]) == ([], None)
-    assert history.new_ones(rows(2)) == (rows(2), None)
+    assert history.new_ones([], LATEST) == ([], None)
+    assert history.new_ones(rows(1), LATEST) == (rows(1), None)
+    assert history.new_ones([], LATEST) == ([], None)
+    assert history.new_ones(rows(2), LATEST) == (rows(2), None)
 
 
 def test_a_list_without_trades_proves_nothing_after_a_reconnect() -> None:

@@ -13,7 +13,7 @@ from cli.output import Limit, RawFrame, Skipped
 from cli.queues import EventQueue, LatestEvents, StateQueue
 from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
 from venues.records import Book, Candle, Level, Order, Quote, SnapshotEnd, State, Status, Trade
-from venues.venue import Confirmed, Now
+from venues.venue import ClockOffset, Confirmed, Now
 
 ONE = Decimal(1)
 
@@ -231,6 +231,22 @@ def test_silence_beyond_the_limit_is_stale_until_there_is_data() -> None:
     assert again[0].down_ms == 1500  # type: ignore[union-attr]
 
 
+def test_that_versions_may_skip_is_said_also_by_our_own_status() -> None:
+    stage = max_age()
+    growing = status("live", versions="growing")
+    stage.passes(growing, at(0))
+    stage.tick(at(9))
+    live, _ = stage.passes(book(2), at(10))
+    assert isinstance(live, Status)
+    assert (live.state, live.versions) == ("live", "growing")
+    stage.passes(status("stale"), at(11))
+    stage.passes(status("live"), at(12))
+    stage.tick(at(20))
+    live, _ = stage.passes(book(3), at(21))
+    assert isinstance(live, Status)
+    assert live.versions is None
+
+
 def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
     stage = max_age()
     assert states(stage.passes(book(1, time=8000), at(10))) == ["stale"]
@@ -238,6 +254,20 @@ def test_data_that_is_old_by_the_venues_clock_is_not_shown_as_a_state() -> None:
     assert states(stage.passes(book(3, time=9500), at(10))) == ["live", 3]
     events = max_age("trades")
     assert states(events.passes(trade(1, time=8000), at(10))) == ["stale", 1], "each event counts"
+
+
+@pytest.mark.parametrize("ms", [172_800_000, 7_200_000, -7_200_000, -172_800_000])
+def test_an_age_by_the_venues_clock_is_told_with_the_offset_taken_out(ms: int) -> None:
+    stage = max_age()
+    offset, other = ClockOffset("book", ms), ClockOffset("trades", 5)
+    assert [stage.passes(item, at(0)) for item in (offset, other)] == [[offset], [other]]
+    assert states(stage.passes(book(1, time=9_500 + ms), at(10))) == [1]
+    assert stage.deadline() == 10.5
+    assert stage.passes(Confirmed("book", 10_000 + ms), at(10.4)) == [Confirmed("book", 10_000 + ms)]
+    assert stage.deadline() == 11.0
+    assert states(stage.passes(book(2, time=9_000 + ms), at(10.5))) == ["stale"]
+    assert states(stage.passes(book(3, time=10_500 + 3_600_000 + ms), at(10.6))) == ["live", 3], "no age comes from it"
+    assert stage.deadline() == 11.6
 
 
 def test_an_age_is_that_of_one_stream_of_several() -> None:

@@ -134,15 +134,43 @@ def test_volume_is_exact_whatever_the_order(trades: list[tuple[int, Decimal]]) -
 def test_the_venues_clock_is_not_ours() -> None:
     """An hour ahead of us, and some trades took long."""
     ahead = 3_600_000
-    minute = minute_of(
-        *(
-            trade(time=NOW + ahead - ago, received=NOW - ago + late)
-            for ago, late in ((60_200, 0), (30_000, 900), (5, 5))
-        )
-    )
+    minute = Minute(lambda: ahead)
+    for ago, late in ((60_200, 0), (30_000, 900), (5, 5)):
+        minute.trade(trade(time=NOW + ahead - ago, received=NOW - ago + late))
     volume = minute.volume(NOW)
     assert volume is not None
     assert (volume.buys, volume.since) == (2, None)
+
+
+def test_old_trades_of_a_first_list_tell_nothing_of_the_clock_and_count_by_their_times() -> None:
+    """JayX lists the latest trades when we come, of which all may be days old."""
+    listed = [trade(time=NOW - 3 * 86_400_000 - ago, received=NOW) for ago in range(90_000, 0, -1_000)]
+    volume = minute_of(*listed).volume(NOW)
+    assert volume is not None
+    assert (volume.buys, volume.since) == (0, None)
+    volume = minute_of(*listed, trade(time=NOW - 30_000, received=NOW), trade(time=NOW - 20, received=NOW)).volume(NOW)
+    assert volume is not None
+    assert (volume.buys, volume.since) == (2, None)
+
+
+def test_a_trade_stamped_an_hour_ahead_counts_when_it_came() -> None:
+    first = trade(time=NOW - 70_000, received=NOW - 70_000)
+    minute = minute_of(first, trade(time=NOW + 3_600_000, received=NOW - 50_000), trade(time=NOW, received=NOW))
+    assert minute.volume(NOW).buys == 2  # type: ignore[union-attr]
+    assert minute.volume(NOW + 20_000).buys == 1  # type: ignore[union-attr]
+    assert minute.volume(NOW + 3_600_000).buys == 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("ahead", [7_200_000, -7_200_000])
+def test_a_clock_that_is_found_to_be_another_is_where_the_volume_begins(ahead: int) -> None:
+    offset = [0]
+    minute = Minute(lambda: offset[0])
+    minute.trade(trade(time=NOW + ahead, received=NOW))
+    offset[0] = ahead
+    minute.trade(trade(time=NOW + ahead + 1_000, received=NOW + 1_000))
+    volume = minute.volume(NOW + 3_000)
+    assert volume is not None
+    assert (volume.buys, volume.since) == (1, NOW + ahead + 1_000)
 
 
 def test_what_is_not_a_whole_minute_says_since_when() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.lines import ENGINE, HANDSHAKE, LET_IN, START, Played, invoked, packet
+from tests.lines import ENGINE, HANDSHAKE, LET_IN, START, Played, at, invoked, packet
 from venues.records import Record, SnapshotEnd, Status
-from venues.venue import Notice
+from venues.venue import BadFrame, Notice
 
 OURS, OTHER = "cfd.eur_chf", "cfd.eur_usd"
 
@@ -112,3 +112,18 @@ def test_a_message_of_another_symbol_changes_nothing(which: str) -> None:
     assert notice == Notice(said(venue, stream, other))
     assert line.receive(message(other, 3)) == []
     assert data(line.receive(message(ours, 4))) == [ours]
+
+
+def test_another_market_on_an_invocation_that_is_being_replaced_changes_nothing() -> None:
+    line = Played("b2trader", "book", (OURS,), [HANDSHAKE])
+    line.receive(b2trader_book(OURS, 1), 1)
+    side = [{"price": "9", "amount": "1"}]
+    skipping = {"instrument": OURS, "version": "9", "snapshot": False, "bids": side, "asks": []}
+    states = [item.state for item in line.receive(invoked(skipping), 5_000) if isinstance(item, Status)]
+    assert states == ["stale"]
+    assert line.receive(invoked({**skipping, "instrument": OTHER, "version": "10"}), 5_001) == []
+    many = [{"price": str(number), "amount": "1"} for number in range(1, 100_002)]
+    (bad,) = line.driver.receive(invoked({**skipping, "bids": many, "version": "10"}), at(5_002))
+    assert isinstance(bad, BadFrame)
+    assert "more than 100000 levels" in bad.reason
+    assert data(line.receive(invoked({**skipping, "snapshot": True}, 1), 5_003)) == [OURS]

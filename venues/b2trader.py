@@ -10,15 +10,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from venues.b2trader_book import VersionLesson
+from venues.b2trader_book import BookFeed
 from venues.b2trader_fields import VENUE, Common
 from venues.b2trader_streams import Feed, feed_for
+from venues.b2trader_values import read_values
+from venues.b2trader_versions import LEARNT, Lesson
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
-from venues.errors import BadMessage, BookError, NotAskedFor, SetupError, UsageError
+from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.rows import RowTimes
 from venues.unasked import LeftOut
-from venues.venue import BadFrame, Item, Lost, Notice, Offer, Refused, StreamState
+from venues.venue import BadFrame, Item, Lost, Offer, Refused, StreamState
 from venues.wire import signalr
 from venues.wire.negotiation import negotiated, straight
 from venues.wire.pings import SocketPings
@@ -94,6 +96,10 @@ class _Stream:
     def name(self) -> str:
         return self.subscription.stream
 
+    @property
+    def book(self) -> BookFeed | None:
+        return self.feed if isinstance(self.feed, BookFeed) else None
+
 
 # --- one connection ------------------------------------------------------------------------------------------------
 
@@ -110,6 +116,9 @@ class B2TraderSession:
             for s in line.subscriptions
             if s.stream != "ping" and s.stream not in line.refused_streams
         }
+        self._trials = next((stream.book.trials for stream in self._streams.values() if stream.book is not None), None)
+        if self._trials is not None:
+            self._trials.cancel = self._hub.cancel
         self._by_invocation: dict[str, _Stream] = {}
         self._measuring = any(s.stream == "ping" for s in line.subscriptions)
         self._pings = SocketPings(VENUE, line.common.env)
@@ -142,6 +151,8 @@ class B2TraderSession:
     def deadline(self) -> float | None:
         """The hub's own, the next ping of the `ping` stream, or the moment to ask for a stream again."""
         moments = [self._hub.deadline(), self._pings.due, *(stream.due for stream in self._streams.values())]
+        if self._trials is not None:
+            moments.append(self._trials.deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
@@ -150,6 +161,8 @@ class B2TraderSession:
         for stream in self._streams.values():
             if stream.due is not None and now.mono >= stream.due:
                 self._ask_for(stream, now)
+        if self._trials is not None:
+            self._trials.tick(now)
         return items
 
     def send(self, command: Command) -> None:
@@ -221,7 +234,7 @@ class B2TraderSession:
     def _on_item(self, item: signalr.StreamItem, now: Now) -> list[Item]:
         stream = self._by_invocation.get(item.invocation_id)
         if stream is None:
-            return _NOTHING  # of an invocation that was given up earlier in this very frame
+            return self._on_old_item(item, now)
         feed = stream.feed
         try:
             taken = cast("list[Item]", feed.take(item.item, now))
@@ -232,27 +245,60 @@ class B2TraderSession:
         except BadMessage as problem:
             return self._bad_item(stream, str(problem), now)
         except DECODE_ERRORS as error:
-            problem_there = (
-                explain(error).replace(" at `", " at `item").replace("`item", "`item.").replace("item.[", "item[")
-            )
-            return self._bad_item(stream, problem_there, now)
+            return self._bad_item(stream, _in_item(error), now)
         if stream.live or not feed.whole:
             return taken
         stream.live = True
         self._line.proven(stream.name)
-        return [StreamState(stream.name, "live"), *self._lesson_learnt(), *taken]
+        if stream.book is not None:
+            stream.book.weigh(now)
+        return [self._live(stream), *taken]
+
+    def _live(self, stream: _Stream) -> StreamState:
+        """That a stream is live, with what is known of the versions of a book."""
+        if stream.book is None:
+            return StreamState(stream.name, "live")
+        trials = stream.book.trials
+        learnt = trials.take_news() == "growing"
+        return StreamState(stream.name, "live", LEARNT if learnt else "", "growing" if trials.growing else None)
+
+    def _on_old_item(self, item: signalr.StreamItem, now: Now) -> list[Item]:
+        """Nothing of a book's old invocation is shown: it only tells what skipped versions mean."""
+        stream = next((one for one in self._streams.values() if one.book is not None), None)
+        if stream is None or stream.book is None or item.invocation_id not in stream.book.trials:
+            return _NOTHING  # of an invocation that was given up earlier in this very frame
+        trials, items = stream.book.trials, list[Item]()
+        try:
+            stream.book.merge_old(item.invocation_id, item.item)
+        except NotAskedFor:
+            return _NOTHING
+        except (BadMessage, BookError, *DECODE_ERRORS) as error:
+            problem = str(error) if isinstance(error, BadMessage | BookError) else _in_item(error)
+            items.append(BadFrame(f"{problem} (b2trader {stream.target}, of an invocation that is being replaced)"))
+            trials.end(item.invocation_id)
+        if not stream.live or (news := trials.take_news()) is None:
+            return items
+        if news == "forbidden":  # what was skipped meanwhile may have been lost
+            return [*items, *self._resync(stream, trials.lesson.forbidden, now)]
+        return [*items, StreamState(stream.name, "live", LEARNT, "growing")]
 
     def _on_end(self, end: signalr.StreamEnd, now: Now) -> list[Item]:
         stream = self._by_invocation.pop(end.invocation_id, None)
         if stream is None:
+            if self._trials is not None:
+                self._trials.end(end.invocation_id)
             return _NOTHING
         had_data, stream.invocation = stream.live, None
         error = end.error
         if error is None:
+            if stream.book is not None and not had_data:
+                stream.book.trials.refused()
             return self._resync(stream, f"the venue ended {stream.target}", now)
         said = excerpt(error, 300)
         if _is_about_the_token(error):
             return [self._line.stream_unauthorized(stream.name, said)]
+        if stream.book is not None and not had_data and stream.book.trials.refused():
+            return self._resync(stream, said, now)
         gave_no_reason = _NO_REASON_GIVEN.fullmatch(error) is not None
         if error.startswith("Unknown hub method"):
             reason = f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}"
@@ -268,9 +314,13 @@ class B2TraderSession:
         items: list[Item] = [BadFrame(f"{problem.reason} (b2trader)")]
         if problem.invocation_id is None:
             concerned = [stream for stream in self._streams.values() if stream.invocation is not None]
+            if self._trials is not None:
+                self._trials.end_all()
         else:
             stream = self._by_invocation.get(problem.invocation_id)
             concerned = [] if stream is None else [stream]
+            if self._trials is not None:
+                self._trials.end(problem.invocation_id)
         for stream in concerned:
             items += self._resync(stream, f"bad message: {problem.reason}", now)
         return items
@@ -294,11 +344,6 @@ class B2TraderSession:
             return Lost(f"the hub closed the connection and allows a new one{said}")
         return Lost(f"the hub closed the connection for good{said}", retry=False)
 
-    def _lesson_learnt(self) -> list[Item]:
-        lesson = self._line.lesson
-        words, lesson.to_say = lesson.to_say, ""
-        return [Notice(words)] if words else []
-
     # --- asking, and asking again
 
     def _ask_for(self, stream: _Stream, now: Now) -> None:
@@ -307,14 +352,22 @@ class B2TraderSession:
         stream.asked_at = now.mono
         stream.invocation = self._hub.stream(stream.target, stream.arguments)
         self._by_invocation[stream.invocation] = stream
+        if stream.book is not None:
+            stream.book.trials.asked(now)
 
     def _resync(self, stream: _Stream, reason: str, now: Now) -> list[Item]:
-        """What is shown may be wrong: a new invocation brings a new full state, of the old one nothing counts."""
+        """What is shown may be wrong: a new invocation brings a new full state, of the old one nothing counts.
+
+        After a skipped version the old one goes on until then, to see what the skip means.
+        """
         if stream.invocation is not None:
             self._by_invocation.pop(stream.invocation, None)
-            self._hub.cancel(stream.invocation)
+            if stream.book is None or not stream.book.keeps(stream.invocation):
+                self._hub.cancel(stream.invocation)
             stream.invocation = None
         stream.live = False
+        if stream.book is not None and stream.book.trials.take_usefulness():
+            stream.pause = max(SHORTEST_PAUSE, stream.pause / 2)  # a proof is worth another try after the same time
         due = stream.asked_at + stream.pause
         stable = now.mono - stream.asked_at >= STABLE_AFTER
         stream.pause = SHORTEST_PAUSE if stable else min(stream.pause * 2, LONGEST_PAUSE)
@@ -329,8 +382,15 @@ class B2TraderSession:
 
     def _stop(self) -> None:
         self._pings.stop()
+        if self._trials is not None and not self._leaving:
+            self._trials.lost()
         for stream in self._streams.values():
             stream.due = None
+
+
+def _in_item(error: Exception) -> str:
+    """What could not be decoded, with the path from the message's `item` on."""
+    return explain(error).replace(" at `", " at `item").replace("`item", "`item.").replace("item.[", "item[")
 
 
 def _ends_the_connection(item: Item) -> bool:
@@ -349,14 +409,14 @@ class B2TraderLine:
     """One hub. Knows whether the token has ever been good, and how the book's versions count here."""
 
     def __init__(self, path: str, subscriptions: Sequence[Subscription], settings: Settings) -> None:
-        values = settings.values
+        values = read_values(settings.values)
         self.path = path
         self.subscriptions = subscriptions
-        self.account_id = _text(values, "account_id")
-        self.negotiates = _flag(values, "negotiate")
+        self.account_id = values.account_id
+        self.negotiates = values.negotiates
         self.hub_url = settings.url.rstrip("/") + path
-        self.common = Common(settings.label, _text(values, "root_asset") or "RAT")
-        self.lesson = VersionLesson()
+        self.common = Common(settings.label, values.root_asset)
+        self.lesson = Lesson(growing=values.growing, table=settings.table)
         self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
         self._times = {subscription.stream: RowTimes() for subscription in subscriptions}
         self._token_was_good = False
@@ -454,24 +514,6 @@ def _expired(streams: str, said: str) -> str:
     return f"b2trader does not accept the token for {streams} any more ({said}); connecting with a new one"
 
 
-def _text(values: Mapping[str, Any], name: str) -> str:
-    """A value that is text; empty when it is not set."""
-    value = values.get(name, "")
-    if not isinstance(value, str) or not value.isprintable() or value != value.strip():
-        raise SetupError(f"expected plain text as {name} of b2trader, got {excerpt(repr(value), 60)}")
-    return value
-
-
-def _flag(values: Mapping[str, Any], name: str) -> bool:
-    value = values.get(name, False)
-    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or value.lower() not in known:
-        raise SetupError(f"expected true or false as {name} of b2trader, got {excerpt(repr(value), 60)}")
-    return known[value.lower()]
-
-
 class B2Trader:
     """The registry's entry."""
 
@@ -482,11 +524,12 @@ class B2Trader:
         "account_id": "the id of the trading account",
         "root_asset": "the platform's root asset, which RAT figures are in, e.g. USD",
         "negotiate": "true: negotiate over HTTP before the WebSocket is opened",
+        "versions": "growing: a book's versions may skip and nothing is lost by it, so a lost delta goes unnoticed",
     }
     required: Collection[str] = ("account_id",)
     example = "spot.btc_usdt"
     streams: Mapping[str, Offer] = {
-        "book": Offer("Book"),
+        "book": Offer("Book", complete=True),
         "quotes": Offer("Tob", symbols="many"),
         "ticker": Offer("TradingData", symbols="many"),
         "watchlist": Offer("Summary", symbols="many"),
@@ -513,6 +556,7 @@ class B2Trader:
             UsageError: the venue has no candles of such a length.
             SetupError: a value of the settings cannot be used.
         """
+        read_values(settings.values)  # also where there is nothing to subscribe to
         groups: list[tuple[str, list[Subscription]]] = []
         for subscription in subscriptions:
             if subscription.stream == "candles" and subscription.interval not in SCALES:

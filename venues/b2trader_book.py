@@ -1,13 +1,13 @@
-"""B2TRADER's book: a snapshot, then deltas with absolute amounts, and what its versions teach."""
+"""B2TRADER's book: a snapshot, then deltas with absolute amounts."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venues import records
 from venues.b2trader_fields import VENUE, Common, expect, extra, figure
-from venues.book import BookDelta, OrderBook
+from venues.b2trader_versions import Trials
+from venues.book import BookDelta, OrderBook, refuse_too_many
 from venues.errors import BadMessage, CrossedBook, SequenceGap
 from venues.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative_text, positive_text
 from venues.venue import Confirmed
@@ -15,84 +15,57 @@ from venues.wire import b2trader as wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from decimal import Decimal
 
     from msgspec import Raw
 
+    from venues.b2trader_versions import DoubtfulBook, Lesson
     from venues.records import Level, Record
     from venues.venue import Now, Subscription
 
-SKIPS_THAT_PROVE = 3  # resyncs after which skipped versions are this host's way of counting …
-WITHIN_DELTAS = 200  # … when they happened within so many deltas and the book was never crossed
+FALLEN_AFTER = 5  # messages in a row that are not above the version held …
+FALLEN_WITHIN = 2.0  # … or so many seconds of them, after which it is not chance any more
+TRAILING = 2.0  # seconds after a snapshot in which deltas that it holds already are normal
 
-_EVERY_LEVEL = 1_000_000_000
 _LEVEL = records.Level
 _NOTHING: list[Any] = []
-_Amounts: TypeAlias = "tuple[Decimal, Decimal]"
 
 
-class VersionLesson:
-    """What this host has taught about a book's version; outlives reconnects.
+class _Fall(NamedTuple):
+    """Messages in a row that are not above the version held: since when, and how many."""
 
-    The document shows a version and does not say that it counts by one. That is assumed until skips prove normal:
-    three resyncs within 200 deltas while the book was never crossed, and while no new full state told that what was
-    skipped was lost.
-    """
-
-    def __init__(self) -> None:
-        self.skips_are_normal = False
-        self.to_say = ""  # said once, by whoever clears it
-        self.deltas = 0  # looked at so far
-        self._resyncs: deque[int] = deque(maxlen=SKIPS_THAT_PROVE)
-
-    def resynced(self, skipped_at: int) -> None:
-        """The full state after a skip is here; `skipped_at` is what `deltas` was then."""
-        if self.skips_are_normal:
-            return
-        self._resyncs.append(skipped_at)
-        if len(self._resyncs) == SKIPS_THAT_PROVE and skipped_at - self._resyncs[0] < WITHIN_DELTAS:
-            self.skips_are_normal = True
-            self.to_say = (
-                f"book versions skip at this host ({SKIPS_THAT_PROVE} times within {WITHIN_DELTAS} deltas, and the "
-                "book was never crossed): from now on a version only has to grow, so a lost delta would go unnoticed"
-            )
-
-    def contradicted(self) -> None:
-        """The book was crossed, or something was lost: skips before that prove nothing."""
-        self._resyncs.clear()
+    held: int | None = None
+    since: float = 0.0
+    messages: int = 0
 
 
-class _Skip(NamedTuple):
-    """A version that was skipped: when, and the book that there would be if nothing was lost (None: a crossed one)."""
-
-    at: int
-    version: int
-    book: tuple[list[_Amounts], list[_Amounts]] | None
+_NO_FALL = _Fall()
 
 
 class BookFeed:
     """Book: a snapshot, then deltas with absolute amounts; printed when the shown levels have changed."""
 
-    def __init__(self, subscription: Subscription, common: Common, lesson: VersionLesson) -> None:
+    def __init__(self, subscription: Subscription, common: Common, lesson: Lesson) -> None:
         self.whole = False
+        self.trials = Trials(lesson)
         self._symbol = subscription.symbols[0]
         self._depth = subscription.depth
         self._common = common
-        self._lesson = lesson
-        self._book = OrderBook(contiguous=not lesson.skips_are_normal)
+        self._book = OrderBook(contiguous=not self.trials.growing)
         self._shown: tuple[list[Level], list[Level]] | None = None
-        self._skip: _Skip | None = None
+        self._doubtful: DoubtfulBook | None = None  # after a skip
+        self._whole_at = 0.0
+        self._fall = _NO_FALL
 
     def begin(self) -> None:
-        """Nothing is known; the lesson stays."""
+        """Nothing is known; what the versions have taught stays."""
         self.whole = False
         self._book.distrust()
-        self._book.contiguous = not self._lesson.skips_are_normal
+        self._book.contiguous = not self.trials.growing
         self._shown = None
 
     def take(self, item: Raw, now: Now) -> list[Record | Confirmed]:
         """The book, when what is shown of it has changed."""
-        message = self.merge(item)
+        message = self.merge(item, now)
         if message is None:
             return _NOTHING
         shown = (self._book.bids(self._depth), self._book.asks(self._depth))
@@ -115,56 +88,76 @@ class BookFeed:
             )
         ]
 
-    def merge(self, item: Raw) -> wire.BookItem | None:
+    def merge(self, item: Raw, now: Now) -> wire.BookItem | None:
         """The message, once it is part of the book; None when it changes nothing because of where it belongs."""
         message = wire.BOOK.decode(item)
         if message.instrument != self._symbol:
             expect(message.instrument, self._symbol)
         if not message.snapshot and not self.whole:
             return None
-        version = _version(message.version)
-        bids, asks = _levels(message.bids, "bids"), _levels(message.asks, "asks")
-        delta = BookDelta(bids, asks, version)
+        delta = _delta(message)
         try:
             if message.snapshot:
-                self._book.snapshot(bids, asks, version)
-                self.whole = True
-                self._learn(version)
+                self._book.snapshot(*delta)
+                self.whole, self._whole_at = True, now.mono
                 return message
-            self._lesson.deltas += 1
-            return message if self._book.apply(delta) else None
-        except SequenceGap:
-            self._skip = self._skipped(delta, version)
-            raise
+            if self._book.apply(delta):
+                return message
+        except SequenceGap as gap:
+            self._doubtful, self._book = self.trials.doubt(self._book, delta), OrderBook()
+            self.whole = False
+            raise SequenceGap(f"{gap}{self.trials.lesson.skipped(now)}") from None
         except CrossedBook:
-            self._lesson.contradicted()
+            self.trials.crossed()
             raise
+        self._take_note_of_fall(delta, now)
+        return None
 
-    def _skipped(self, delta: BookDelta, version: int) -> _Skip:
-        self._book.contiguous, self._book.whole = False, True
-        try:
-            self._book.apply(delta)
-        except CrossedBook:
-            self._lesson.contradicted()
-            return _Skip(self._lesson.deltas, version, None)
-        finally:
-            self._book.distrust()
-        return _Skip(self._lesson.deltas, version, self._amounts())
+    def keeps(self, invocation: str) -> bool:
+        """Whether an invocation whose book is in doubt is to go on beside the new one: then it becomes an old one."""
+        doubtful, self._doubtful = self._doubtful, None
+        if doubtful is not None:
+            self.trials.begin(invocation, doubtful)
+        return doubtful is not None
 
-    def _learn(self, version: int) -> None:
-        """What a full state says about the skip before it."""
-        skip, self._skip = self._skip, None
-        if skip is None or skip.book is None:
+    def merge_old(self, invocation: str, item: Raw) -> None:
+        """An item of an old invocation, unseen."""
+        message = wire.BOOK.decode(item)
+        expect(message.instrument, self._symbol)
+        self.trials.merge(invocation, _delta(message), whole=message.snapshot)
+        self._book.contiguous = not self.trials.growing
+
+    def weigh(self, now: Now) -> None:
+        """A new whole state has just been taken: see what it says of the doubtful books."""
+        self.trials.whole(self._book, now)
+        self._book.contiguous = not self.trials.growing
+
+    def _take_note_of_fall(self, delta: BookDelta, now: Now) -> None:
+        """Deltas from before a snapshot trail it; later they say that the venue counts anew.
+
+        Raises:
+            SequenceGap: there were too many in a row.
+        """
+        if now.mono - self._whole_at < TRAILING:
             return
-        if skip.version == version and skip.book != self._amounts():
-            self._lesson.contradicted()
+        held, fall = self._book.sequence, self._fall
+        if delta.sequence == held and self._book.holds(delta):  # the same once more
+            self._fall = _NO_FALL
             return
-        self._lesson.resynced(skip.at)
-        self._book.contiguous = not self._lesson.skips_are_normal
+        since, count = (fall.since, fall.messages + 1) if fall.held == held else (now.mono, 1)
+        self._fall = _Fall(held, since, count)
+        if count >= FALLEN_AFTER or now.mono - since >= FALLEN_WITHIN:
+            self._fall = _NO_FALL
+            raise SequenceGap(
+                f"expected a version above {held}, got {count} messages in a row that are not, "
+                f"the latest of version {delta.sequence}"
+            )
 
-    def _amounts(self) -> tuple[list[_Amounts], list[_Amounts]]:
-        bids, asks = self._book.bids(_EVERY_LEVEL), self._book.asks(_EVERY_LEVEL)
-        return [(level.price, level.size) for level in bids], [(level.price, level.size) for level in asks]
+
+def _delta(message: wire.BookItem) -> BookDelta:
+    version = _version(message.version)
+    refuse_too_many(max(len(message.bids), len(message.asks)))
+    return BookDelta(_levels(message.bids, "bids"), _levels(message.asks, "asks"), version)
 
 
 def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from venues import records
-from venues.b2trader_book import BookFeed, VersionLesson
+from venues.b2trader_book import BookFeed
 from venues.b2trader_fields import (
     VENUE,
     Common,
@@ -36,6 +36,7 @@ from venues.wire import b2trader as wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from venues.b2trader_versions import Lesson
     from venues.records import Record
     from venues.rows import RowTimes
     from venues.venue import Item, Now, Subscription
@@ -338,7 +339,7 @@ class ChartFeed:
 # --- which feed for which stream -----------------------------------------------------------------------------------
 
 
-def feed_for(subscription: Subscription, common: Common, lesson: VersionLesson, times: RowTimes) -> Feed:
+def feed_for(subscription: Subscription, common: Common, lesson: Lesson, times: RowTimes) -> Feed:
     """A feed with nothing known but what outlives connections: how versions count, and the `times` of its rows."""
 
     def positions(item: Raw) -> tuple[list[wire.PositionRow], str, bool | None]:

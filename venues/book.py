@@ -7,17 +7,20 @@ dear to hash (no dict) and cheap to compare; a view is a slice that is kept unti
 from __future__ import annotations
 
 from bisect import bisect_left
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from venues.errors import CrossedBook, SequenceGap, TooManyLevels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from decimal import Decimal
 
     from venues.records import Level
 
 MOST_LEVELS = 100_000  # a side; the deepest public books have some ten thousand
+_ZERO = Decimal(0)
 
 
 class BookDelta(NamedTuple):
@@ -87,6 +90,31 @@ class OrderBook:
     def distrust(self) -> None:
         """Change nothing more until a new snapshot."""
         self.whole = False
+
+    def copy(self) -> OrderBook:
+        """The same book, which goes its own way from here on."""
+        book = OrderBook(contiguous=self.contiguous)
+        book.sequence, book.whole = self.sequence, self.whole
+        book._bids, book._asks = self._bids.copy(), self._asks.copy()
+        return book
+
+    def undoing(self, delta: BookDelta) -> BookDelta:
+        """What takes a delta back that is about to be applied: the levels as they are now."""
+        return BookDelta(self._bids.held(delta.bids), self._asks.held(delta.asks), self.sequence)
+
+    def undo(self, delta: BookDelta) -> None:
+        """Take a delta back, as `undoing` has it; the latest first."""
+        self._bids.merge(delta.bids)
+        self._asks.merge(delta.asks)
+        self.sequence = delta.sequence
+
+    def holds(self, delta: BookDelta) -> bool:
+        """Whether all of a delta's levels are in the book already."""
+        return self._bids.holds(delta.bids) and self._asks.holds(delta.asks)
+
+    def has_same_sizes(self, other: OrderBook) -> bool:
+        """Whether all levels of both sides have the same prices and sizes."""
+        return self._bids.has_same_sizes(other._bids) and self._asks.has_same_sizes(other._asks)
 
     def bids(self, depth: int) -> list[Level]:
         """The best `depth` bids, best first; the same list while none of them changed. Not to be modified."""
@@ -169,6 +197,29 @@ class _BookSide:
             if held and not stays:
                 del prices[at]
                 del levels[at]
+
+    def copy(self) -> _BookSide:
+        side = _BookSide(descending=self._descending)
+        side.prices, side.levels = self.prices.copy(), self.levels.copy()
+        return side
+
+    def held(self, changes: Sequence[Level]) -> list[Level]:
+        """The levels at these prices, with a size of 0 where there is none."""
+        prices, held = self.prices, []
+        for level in changes:
+            at = bisect_left(prices, level.price)
+            there = at < len(prices) and prices[at] == level.price
+            held.append(self.levels[at] if there else replace(level, size=_ZERO))
+        return held
+
+    def holds(self, changes: Sequence[Level]) -> bool:
+        wanted = {level.price: level.size for level in changes}
+        return all(level.size == wanted[level.price] for level in self.held(changes))
+
+    def has_same_sizes(self, other: _BookSide) -> bool:
+        return self.prices == other.prices and all(
+            mine.size == its.size for mine, its in zip(self.levels, other.levels, strict=True)
+        )
 
     def view(self, depth: int) -> list[Level]:
         if self._view is None or self._depth != depth:

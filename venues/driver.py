@@ -7,12 +7,25 @@ the same records. Statuses come out in order with the data.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
-from venues.venue import BadFrame, Confirmed, Item, Lost, Notice, Now, Out, Receipt, Refused, StreamState, symbol_of
+from venues.venue import (
+    BadFrame,
+    ClockOffset,
+    Confirmed,
+    Item,
+    Lost,
+    Notice,
+    Now,
+    Out,
+    Receipt,
+    Refused,
+    StreamState,
+    symbol_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +39,7 @@ LONGEST_RETRY_AFTER = 86_400.0
 
 _ANOTHER_RUN = "the recording goes on with a later run of mon"
 
-Delivered = Record | Confirmed | BadFrame | Notice | Receipt
+Delivered = Record | Confirmed | ClockOffset | BadFrame | Notice | Receipt
 
 
 @dataclass(slots=True)
@@ -190,7 +203,7 @@ class Driver:
         delivered: list[Delivered] = []
         for item in items:
             if isinstance(item, StreamState):
-                delivered += self._changed(item.stream, item.state, item.reason, now)
+                delivered += self._changed(item.stream, item.state, item.reason, now, versions=item.versions)
             elif isinstance(item, Refused):
                 delivered += self._refuse(item, now)
                 if self.ended is not None:
@@ -252,6 +265,7 @@ class Driver:
         *,
         attempt: int | None = None,
         retry_in_ms: int | None = None,
+        versions: Literal["growing"] | None = None,
     ) -> list[Delivered]:
         """The status to deliver, none when nothing changed."""
         standing = self._standings[stream]
@@ -279,6 +293,7 @@ class Driver:
                 attempt=attempt,
                 retry_in_ms=retry_in_ms,
                 down_ms=down_ms,
+                versions=versions,
             )
         ]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from venues.clock import VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
@@ -257,7 +258,7 @@ class JayXSession:
             if self._line.is_welcome():
                 self._said = ""
         asked.settle(now)
-        return items
+        return [*self._line.clock.take(), *items]
 
     def _on_error(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """No error is documented, so it is only told, until what follows shows what it was."""
@@ -346,7 +347,7 @@ class JayXSession:
 
 
 class JayXLine:
-    """One socket: each event once, with one set of parameters. Knows the trades that were given."""
+    """One socket: each event once, with one set of parameters. Knows the trades that were given, and the clocks."""
 
     def __init__(self, subscriptions: Sequence[Subscription], values: Values, settings: Settings) -> None:
         self.subscriptions = subscriptions
@@ -360,6 +361,7 @@ class JayXLine:
         self._streams = {subscription.stream: subscription for subscription in subscriptions}
         self._trades = TradeHistory()
         self._orders = OrderMemory()
+        self.clock = VenueClock([*self._streams])
         self._told_how_to_scale = False
         self._table = settings.table or f"venues.{VENUE}"
         self.measures = "ping" in self._streams
@@ -439,7 +441,7 @@ class JayXLine:
 
     def _feeds(self, event: str, of: list[Subscription]) -> list[Feed]:
         symbol = of[0].symbols[0] if of[0].symbols else ""
-        common = Common(self.label, symbol, self.values.scale(symbol))
+        common = Common(self.label, symbol, self.values.scale(symbol), self.clock)
         if event == "kline":
             seconds = seconds_of(of[0].interval)
             return [KlineFeed(common, seconds * 1000, written_interval(seconds))]

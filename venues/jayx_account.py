@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from venues import records
 from venues.decoding import excerpt
 from venues.errors import BadMessage
-from venues.jayx_fields import VENUE, Common, figure, not_too_far_ahead
+from venues.jayx_fields import VENUE, Common, figure
 from venues.jayx_market import SIDES
 from venues.numbers import add, shown, subtract, text_number
 from venues.rows import NS, Remembered, RowTimes, refuse_too_many
@@ -86,6 +86,8 @@ class OrdersFeed:
         ]
         orders = [self._changed(row, path, now) for path, row in changed]
         orders += [self._gone(row, path, now) for path, row in gone]
+        if times := [row.modified for _, row in changed if row.modified is not None]:
+            self._common.clock.see(max(times), now)
         news: list[Item] = [order for order in orders if self._is_news(order, now)]
         if orders and not news:
             news = [Confirmed("orders", orders[0].time)]
@@ -104,7 +106,8 @@ class OrdersFeed:
     def _is_news(self, order: records.Order, now: Now) -> bool:
         stamp = None if order.time is None else order.time * NS
         key = (order.symbol, order.order_id)
-        if not self._memory.times.is_news((key, stamp, order.change == "remove"), now, now.epoch_ms):
+        venue_now = self._common.clock.venue_now(now)
+        if not self._memory.times.is_news((key, stamp, order.change == "remove"), now, venue_now):
             return False
         if order.status == "filled":
             self._memory.filled.add(key)
@@ -157,8 +160,6 @@ class OrdersFeed:
             raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
         if row.side is not None and row.side not in SIDES:
             raise BadMessage(f"expected BUY or SELL at `{path}.side`, got {shown(row.side)}")
-        for name, moment in (("created", row.created), ("modified", row.modified)):
-            not_too_far_ahead(moment or 0, f"{path}.{name}", now)
         scale = self._common.scale
         remaining = None if row.residual is None else scale.size(row.residual)
         filled = None if row.executed is None else scale.size(row.executed)

@@ -10,14 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from venues.candles import interval_ms
+from venues.clock import VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt
-from venues.errors import BadMessage, SetupError, UsageError
+from venues.errors import SetupError, UsageError
 from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from venues.venue import Now
 
 VENUE = "jayx"
 
@@ -25,7 +24,6 @@ SYMBOL = re.compile(r"[A-Z0-9]{2,40}")
 SPOT = "spot"
 FRAMINGS = ("socketio", "bare")
 SCALE_KEYS = ("tick_size", "lot_size")
-MOST_AHEAD = 86_400_000  # milliseconds that a venue's clock may be ahead of ours: more is no clock but a lie
 
 _LONGEST_SCALE = 22  # characters: with an integer of 18 digits the product stays a number of at most 40
 _SCALES = KnownTexts(lambda value: value > 0)
@@ -75,11 +73,12 @@ class Values(Struct, frozen=True):
 
 
 class Common(Struct, frozen=True):
-    """What all records of a feed carry, and how its figures are read."""
+    """What all records of a feed carry, how its figures are read, and how the line's clock stands to ours."""
 
     env: str | None
     symbol: str
     scale: Scale
+    clock: VenueClock
 
     def is_other(self, symbol: str | None) -> bool:
         """Whether a message is of a symbol that was not asked for; without a symbol it is of the one that was."""
@@ -122,13 +121,6 @@ def written_interval(seconds: int) -> str:
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
-
-
-def not_too_far_ahead(epoch_ms: int, path: str, now: Now) -> None:
-    """Raises BadMessage when a time of the venue's cannot be one, e.g. because it is not in the documented unit."""
-    if epoch_ms > now.epoch_ms + MOST_AHEAD:
-        ahead = (epoch_ms - now.epoch_ms) // 1000
-        raise BadMessage(f"expected a time of about now at `{path}`, got one {ahead} s ahead")
 
 
 def figure(value: Any, path: str) -> Decimal | None:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from venues import records
 from venues.book import OrderBook, refuse_too_many
+from venues.clock import FAR
 from venues.errors import BadMessage, BookError
-from venues.jayx_fields import VENUE, Common, not_too_far_ahead
+from venues.jayx_fields import VENUE, Common
 from venues.numbers import shown
 from venues.rows import refuse_too_many as refuse_too_many_rows
 from venues.unasked import LeftOut
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from venues.wire.jayx import Kline, LevelRow, TradeRow
 
 MOST_KNOWN_TRADES = 1_000
+UNITS = 100  # times: a time that is so much smaller than the others is in another unit
 
 SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 
@@ -76,14 +78,16 @@ class TradeHistory:
     def __init__(self) -> None:
         self.known: list[TradeRow] = []
         self._was_empty = False
+        self._newest_last = False  # the order in which they are listed
+        self._strange: set[TradeRow] = set()  # those listed last whose time did not say where they belong
 
-    def new_ones(self, listed: Sequence[TradeRow]) -> tuple[list[TradeRow], bool | None]:
+    def new_ones(self, listed: Sequence[TradeRow], latest: int) -> tuple[list[TradeRow], bool | None]:
         """The trades that are new, oldest first, and whether they follow upon those known before.
 
-        False: some may have been missed. None: there is nothing to tell by.
+        False: some may have been missed. None: there is nothing to tell by. `latest`: what is stamped later than that
+        has a wrong time.
         """
-        # The document's sample has the newest first; sorted on receipt all the same, equal times as they came.
-        rows = sorted(listed, key=lambda row: -row.created)
+        rows = self._newest_first(listed, latest)
         comparable = bool(rows) and bool(self.known) and not self._was_empty
         self._was_empty = not rows
         count = self._count_of_new(rows)
@@ -95,6 +99,29 @@ class TradeHistory:
             new, before = _without(rows, self.known), _without(self.known, rows)
             self.known = [*rows, *before][:MOST_KNOWN_TRADES]
         return new[::-1], True if count is not None else False if comparable else None
+
+    def _newest_first(self, listed: Sequence[TradeRow], latest: int) -> list[TradeRow]:
+        """By time, equal times as they came. A trade whose time cannot be right stays beside the one that was listed
+        next to it, now and in later lists: by its time it would stand somewhere else in each of them."""
+        # The document's sample has the newest first; sorted on receipt all the same.
+        rows = sorted(listed, key=lambda row: -row.created)
+        usual = next((row.created for row in rows if row.created <= latest), 0)
+        strange = {row for row in rows if row.created > latest or row.created * UNITS < usual or row in self._strange}
+        self._strange = strange
+        plain = [index for index, row in enumerate(listed) if row not in strange]
+        if plain and listed[plain[0]].created != listed[plain[-1]].created:
+            self._newest_last = listed[plain[0]].created < listed[plain[-1]].created
+        if not strange:
+            return rows
+        beside: dict[int, list[TradeRow]] = {-1: []}  # the place of a plain one → the strange ones listed after it
+        place, sent = -1, range(len(listed))
+        for index in reversed(sent) if self._newest_last else sent:
+            if listed[index] in strange:
+                beside.setdefault(place, []).append(listed[index])
+            else:
+                place = index
+        plain.sort(key=lambda index: -listed[index].created)
+        return [*beside[-1], *(row for index in plain for row in (listed[index], *beside.get(index, ())))]
 
     def _count_of_new(self, rows: list[TradeRow]) -> int | None:
         """None when the list cannot be laid upon what is known.
@@ -152,8 +179,10 @@ class TradesFeed:
         for index, row in enumerate(rows):
             if row.side not in SIDES:
                 raise BadMessage(f"expected BUY or SELL at `trades[{index}].side`, got {shown(row.side)}")
-            not_too_far_ahead(row.created, f"trades[{index}].created", now)
-        new, follows = self._history.new_ones(rows)
+        clock, is_first = self._common.clock, not self._history.known
+        new, follows = self._history.new_ones(rows, clock.venue_now(now) + FAR)
+        if new and not is_first:  # the first list tells of what happened before we came
+            clock.see(max(row.created for row in new), now)
         items: list[Item] = []
         if follows is False:
             why = (
@@ -318,7 +347,9 @@ class KlineFeed:
         others = [kline.symbol for kline, _ in klines if self._common.is_other(kline.symbol)]
         said = self._left_out.say("candles", others[0] or "") if others else _NOTHING
         for kline, path in found:
-            self._check(kline, path, now)
+            self._check(kline, path)
+        if times := [kline.modified for kline, _ in found if kline.modified is not None]:
+            self._common.clock.see(max(times) * 1000, now)
         items: list[Item] = []
         for kline, path in sorted(found, key=lambda pair: pair[0].created):
             items += self._taken(kline, now, is_new=path == "add")
@@ -371,9 +402,7 @@ class KlineFeed:
             extra=None if kline.id is None else {"id": str(kline.id)},
         )
 
-    def _check(self, kline: Kline, path: str, now: Now) -> None:
-        for name, seconds in (("created", kline.created), ("m", kline.modified)):
-            not_too_far_ahead((seconds or 0) * 1000, f"{path}.{name}", now)
+    def _check(self, kline: Kline, path: str) -> None:
         if not kline.low <= min(kline.open, kline.close) <= max(kline.open, kline.close) <= kline.high:
             raise BadMessage(
                 f"expected o and c between l and h at `{path}`, "

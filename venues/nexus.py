@@ -15,13 +15,14 @@ from urllib.parse import quote as url_quote
 from venues import records
 from venues.book import OrderBook, refuse_too_many
 from venues.candles import Bar, CandleBuilder, interval_ms
+from venues.clock import NewestState, VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.nexus_account import SIDES, fill_of, order_of, positions_of
 from venues.numbers import not_negative, positive
 from venues.rows import NS, Remembered, RowTimes
-from venues.times import utc_clock
+from venues.times import span, utc_clock
 from venues.unasked import LeftOut
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
     from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
 
-MOST_AHEAD = 86_400_000  # milliseconds that a venue's clock may be ahead of ours: more is no clock but a lie
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
 MOST_FILLS = 100_000  # that are remembered, the latest
@@ -186,10 +186,10 @@ class NexusSession:
 
     def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
         handlers: dict[type[Struct], Callable[[Any, Now], list[Item]]] = {SuccessorPing: self._answer_ping}
+        # Whatever comes tells how the venue's clock stands to ours.
+        handlers |= dict.fromkeys((BookEvent, TradeEvent, OrderUpdateEvent, TransactionEvent), self._on_time)
         if {"book", "quotes"} & self._streams.keys():
             handlers[BookEvent] = self._on_book
-        elif "candles" in self._streams:
-            handlers[BookEvent] = self._on_time
         if {"trades", "candles"} & self._streams.keys():
             handlers[TradeEvent] = self._on_trade
         by_stream: dict[str, tuple[type[Struct], Callable[[Any, Now], list[Item]]]] = {
@@ -206,13 +206,23 @@ class NexusSession:
     def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
         if event.symbol != self._line.symbol:
             raise NotAskedFor(event.symbol)
-        self._line.seen(event.timestamp)
         try:
             bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
-            self._book.snapshot(bids, asks)
         except BookError as problem:
             return self._distrust_book(str(problem))
-        items: list[Item] = []
+        newest, believed = self._line.newest_book, self._line.clock.see(event.timestamp, now)
+        items = self._line.clock.take()
+        if believed:
+            self._line.seen(event.timestamp)
+        if older_by := newest.older_by(event.timestamp):
+            words = f"the venue sends a book {span(older_by)} older than the one before"
+            return [*items, *self._distrust_book(words, "a newer one")]
+        try:
+            self._book.snapshot(bids, asks)
+        except BookError as problem:
+            return [*items, *self._distrust_book(str(problem))]
+        if believed:
+            newest.shows(event.timestamp)
         if "book" in self._streams:
             items += self._show_book(event, now)
         if "quotes" in self._streams:
@@ -256,12 +266,12 @@ class NexusSession:
         )
         return [*live, quote]
 
-    def _distrust_book(self, reason: str) -> list[Item]:
+    def _distrust_book(self, reason: str, awaited: str = "the next book") -> list[Item]:
         """Nothing is shown as a book until the next one, which replaces everything."""
         self._book.distrust()
         self._shown = self._top = None
         return [
-            StreamState(name, "stale", f"{reason}; waiting for the next book")
+            StreamState(name, "stale", f"{reason}; waiting for {awaited}")
             for name in ("book", "quotes")
             if name in self._streams
         ]
@@ -274,11 +284,8 @@ class NexusSession:
         if symbol != line.symbol:
             raise NotAskedFor(symbol)
         price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
-        if event.timestamp > now.epoch_ms + MOST_AHEAD:
-            raise BadMessage(
-                f"expected a `timestamp` of about now, got one {(event.timestamp - now.epoch_ms) // 1000} s ahead"
-            )
-        items: list[Item] = []
+        believed = line.clock.see(event.timestamp, now)
+        items: list[Item] = line.clock.take() if line.clock.items else []
         if self._wants_trades:
             self._stale.discard("trades")
             items.append(
@@ -295,13 +302,22 @@ class NexusSession:
             )
         if self._wants_candles:
             items += self._recovered("candles", "")
-            items += self._candles(self._line.trade(event.timestamp, price, size, now), event.timestamp, now)
+            if believed:
+                items += self._candles(line.trade(event.timestamp, price, size, now), event.timestamp, now)
         return items
 
-    def _on_time(self, event: BookEvent, now: Now) -> list[Item]:
-        if event.symbol == self._line.symbol:
+    def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
+        """An event of a stream that is not asked for."""
+        believed = self._line.clock.see(event.timestamp, now)
+        if believed and isinstance(event, BookEvent) and event.symbol == self._line.symbol:
             self._line.seen(event.timestamp)
-        return _NOTHING
+        return self._line.clock.take()
+
+    def _told_by(self, timestamp: int | None, now: Now) -> list[Item]:
+        """What is to be told of the clocks, after the time of an event."""
+        if timestamp is not None:
+            self._line.clock.see(timestamp, now)
+        return self._line.clock.take()
 
     def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
         return [
@@ -321,25 +337,27 @@ class NexusSession:
 
     def _on_order(self, event: OrderUpdateEvent, now: Now) -> list[Item]:
         order = order_of(event, self._line.label, now)
-        return self._rows("orders", {(order.symbol, order.order_id): order}, now)
+        return self._rows("orders", {(order.symbol, order.order_id): order}, event.timestamp, now)
 
     def _on_transaction(self, event: TransactionEvent, now: Now) -> list[Item]:
         fill = fill_of(event, self._line.label, now)
         self._stale.discard("fills")
+        told = self._told_by(event.timestamp, now)
         # One trade between two orders of ours is a fill of each.
         is_new = self._line.fills.add((fill.symbol, fill.fill_id, fill.order_id, fill.side))
-        return [fill if is_new else Confirmed("fills", fill.time)]
+        return [*told, fill if is_new else Confirmed("fills", fill.time)]
 
     def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
-        return self._rows("positions", {row.symbol: row for row in positions_of(event, self._line.label, now)}, now)
+        rows = {row.symbol: row for row in positions_of(event, self._line.label, now)}
+        return self._rows("positions", rows, event.timestamp, now)
 
-    def _rows(self, stream: str, rows: Mapping[Any, records.Order | records.Position], now: Now) -> list[Item]:
+    def _rows(
+        self, stream: str, rows: Mapping[Any, records.Order | records.Position], time: int | None, now: Now
+    ) -> list[Item]:
         """The rows that are news; one that came late only shows that the stream is alive."""
+        told = [*self._told_by(time, now), *self._recovered(stream, self._partial_since(stream, now))]
         news = [row for key, row in rows.items() if self._line.is_news(stream, key, row, now)]
-        recovered = self._recovered(stream, self._partial_since(stream, now))
-        if rows and not news:
-            return [*recovered, Confirmed(stream, next(iter(rows.values())).time)]
-        return [*recovered, *news]
+        return [*told, *news] if news or not rows else [*told, Confirmed(stream, time)]
 
     def _partial_since(self, stream: str, now: Now) -> str:
         if not NEXUS.streams[stream].partial:
@@ -376,7 +394,7 @@ class NexusSession:
             received=now.epoch_ms,
             round_trip_ms=round(round_trip * 1000, 3),
         )
-        return [*self._recovered("ping", ""), pong]
+        return [*self._told_by(event.timestamp, now), *self._recovered("ping", ""), pong]
 
     def _answer_ping(self, event: SuccessorPing, now: Now) -> list[Item]:
         self._out.append('{"event":"pong"}')
@@ -439,13 +457,15 @@ def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
 
 
 class NexusLine:
-    """One socket of Nexus, with the candles built from its trades."""
+    """One socket of Nexus: how its clock stands to ours, the newest book, the candles built from its trades."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         self.subscriptions = subscriptions
         self.settings = settings
         self.symbol = subscriptions[0].symbols[0]
         self.label = settings.label
+        self.clock = VenueClock([subscription.stream for subscription in subscriptions])
+        self.newest_book = NewestState(self.clock)
         self.met_before = False
         self.fills = Remembered(MOST_FILLS)  # those that were given
         self._times = {"orders": RowTimes(), "positions": RowTimes()}
@@ -471,7 +491,7 @@ class NexusLine:
     def is_news(self, stream: str, key: Any, row: records.Order | records.Position, now: Now) -> bool:
         """Whether a row is not older than what is known of it."""
         stamp = None if row.time is None else row.time * NS
-        return self._times[stream].is_news((key, stamp, row.change == "remove"), now, now.epoch_ms)
+        return self._times[stream].is_news((key, stamp, row.change == "remove"), now, self.clock.venue_now(now))
 
     def seen(self, timestamp: int) -> None:
         """The venue's time of an event: from the first one on, every trade is seen."""

@@ -272,6 +272,7 @@ class Status(Record, frozen=True, kw_only=True, tag="status"):
     """A change of a stream's state.
 
     `attempt` is the coming try to connect, `retry_in_ms` when it is made, `down_ms` how long the stream was not live.
+    `versions`: of a book that is live although its versions may skip (`growing`), so that a lost change goes unnoticed.
     """
 
     stream: str
@@ -280,6 +281,7 @@ class Status(Record, frozen=True, kw_only=True, tag="status"):
     attempt: int | None = None
     retry_in_ms: int | None = None
     down_ms: int | None = None
+    versions: Literal["growing"] | None = None
 
 
 AnyRecord = (

@@ -49,3 +49,26 @@ def utc_clock(epoch_ms: int) -> str:
     """The time of day in UTC, e.g. 15:13:00."""
     seconds = epoch_ms // 1000 % 86_400
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def utc_time(epoch_ms: int) -> str:
+    """Date and time of day in UTC, e.g. 2026-07-25 15:13:00 UTC; the number where no calendar has it."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=epoch_ms)
+    except OverflowError:
+        return str(epoch_ms)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(milliseconds: int) -> str:
+    """A length of time, exact enough to set a clock by: "12 ms", "3.2 s", "75 min", "5 h 30 min", "2 days"."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:.1f} s"
+    hours, minutes = divmod(round(milliseconds / 60_000), 60)
+    if hours < 2:
+        return f"{hours * 60 + minutes} min"
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -37,11 +37,15 @@ class Now(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream."""
+    """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream.
+
+    `versions`: as `Status` has it.
+    """
 
     stream: str
     state: Literal["syncing", "live", "stale"]
     reason: str = ""
+    versions: Literal["growing"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,15 @@ class Confirmed:
 
     stream: str
     time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """How far a stream's venue is ahead of our clock, in milliseconds, from here on; 0 where it is not. Ages are
+    computed with it taken out: our time + `ms` − the venue's time."""
+
+    stream: str
+    ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ class Receipt:
     refused: str | None = None
 
 
-Item = Record | StreamState | Confirmed | BadFrame | Notice | Receipt | Refused | Lost
+Item = Record | StreamState | Confirmed | ClockOffset | BadFrame | Notice | Receipt | Refused | Lost
 
 
 class NotOpened(MonError):
@@ -215,7 +228,8 @@ class Offer:
     `partial`: there is no snapshot, only changes since connecting. `public`: no secret is needed. `options`: what the
     venue is asked with beside the symbol (`interval`, or an option of its own), so that a recording made with one
     value cannot be played with another. `unasked`: it comes on every connection of the symbol, whatever was subscribed,
-    so a recording of one such stream holds all of them.
+    so a recording of one such stream holds all of them. `complete`: by the venue's document its books have every level
+    there is; elsewhere some may lie beyond the last one that came.
     """
 
     source: str
@@ -224,6 +238,7 @@ class Offer:
     public: bool = False
     options: Collection[str] = ()
     unasked: bool = False
+    complete: bool = False
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.freshness import MaxAge
 from venues.records import Candle, Quote, Status, Trade
-from venues.venue import Confirmed
+from venues.venue import ClockOffset, Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Ages:
 
     def passes(self, line: int, item: Delivered, now: Now) -> list[Delivered]:
         """The item, unless it is a state too old to be shown, with statuses of the limit around it."""
-        if isinstance(item, Status | Confirmed):
+        if isinstance(item, Status | Confirmed | ClockOffset):
             stages = [stage for (at, stream, _), stage in self._stages.items() if (at, stream) == (line, item.stream)]
             others = [other for stage in stages for other in stage.passes(item, now) if other is not item]
             return [*others, item]

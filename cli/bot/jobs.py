@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.queues import EventQueue
+from venues.connection import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 IN_MEMORY = 100_000  # what waits beyond them goes to a file without a name
+
+
+def monotonic() -> float:
+    """The monotonic clock by which it is kept when something came, in seconds."""
+    return SystemClock().now().mono
 
 
 class Job(NamedTuple):
@@ -32,7 +37,7 @@ class Jobs:
     """
 
     def __init__(
-        self, *, keep_all: bool, on_room: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+        self, *, keep_all: bool, on_room: Callable[[], None] | None = None, clock: Callable[[], float] = monotonic
     ) -> None:
         """`keep_all`: quotes are not replaced either. `on_room` is called once after each `want_room`."""
         self._on_room = on_room

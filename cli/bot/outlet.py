@@ -142,6 +142,7 @@ class Outlet:
             self._request.tz,
             to_terminal=on_terminal,
             epoch_ms=lambda: self._clock.now().epoch_ms,
+            mono_ms=lambda: round(self._clock.now().mono * 1000),
         )
         stream = Stream(self._request.file.name, "event", Signal, "")
         title = Title("bot", label, markets, stream, partial=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.bot import emit
+from cli.bot.jobs import monotonic
 from cli.bot.market import quote_data, time_of, trade_data
 from cli.bot.plan import MarketName
 from cli.bot.script import CANDLE
@@ -86,7 +87,7 @@ class Runner(threading.Thread):
         self._now_ms: int | None = None  # in a replay
         self._market: MarketName | None = None
         self._time: int | None = None  # the venue's, of what a callback was called with
-        self._came: int | None = None  # ours, when that came
+        self._came: float | None = None  # when that came, by the monotonic clock
 
     def run(self) -> None:
         """Until the jobs are closed and done."""
@@ -164,7 +165,7 @@ class Runner(threading.Thread):
         stale = any(market in self.down for market in concerned) if concerned else bool(self.down)
         marks: dict[str, Any] = {"stale": True} if stale else {}
         if self._came is not None and not self._replayed:
-            behind = self.epoch_ns() // 1_000_000 - self._came
+            behind = round((monotonic() - self._came) * 1000)
             if behind > BEHIND_MS:
                 marks["behind_ms"] = behind
         return marks or None
@@ -181,7 +182,7 @@ class Runner(threading.Thread):
     def _do(self, job: Job) -> None:
         if self._replayed:
             self._now_ms = job.at
-        self._came = job.at
+        self._came = job.mono
         match job.what:
             case "trade":
                 self._on_trade(job.record)

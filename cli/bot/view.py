@@ -67,7 +67,7 @@ def _value(record: Any, look: Look) -> str:
         return "  ".join(
             f"{name} {_number(value)}" for name in _FIGURES if (value := getattr(record, name)) is not None
         )
-    return "" if record.data is None else line_of(record.data, look.clock)
+    return "" if record.data is None else line_of(record.data, look.time)
 
 
 def _number(value: Decimal | list[Decimal]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.bot.jobs import Job, Jobs
+from cli.bot.jobs import Job, Jobs, monotonic
 from cli.bot.market import Candles
 from cli.bot.plan import MarketName
 from cli.bot.runner import Runner, Told, called
@@ -66,10 +66,18 @@ def test_what_is_emitted_says_what_it_rests_on(runner: Runner, put: list[Any]) -
     stale = {"stale": True}
     assert told == [(None, "long", None), ("sim", "short", stale), ("sim", None, stale), ("sim", None, stale)]
     put.clear()
-    runner._do(Job("quote", QUOTE, now_ms() - 5_000, 0.0))
-    assert put[0].extra["behind_ms"] >= 5_000
+    runner._do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
+    assert 5_000 <= put[0].extra["behind_ms"] < 3_600_000
     assert put[0].env is None
     assert "stale" not in put[0].extra
+
+
+def test_a_step_of_the_wall_clock_makes_nothing_old(runner: Runner, put: list[Any]) -> None:
+    for stepped in (3_600_000, -3_600_000):
+        runner._do(Job("quote", QUOTE, now_ms() + stepped, monotonic()))
+        assert put.pop().extra is None
+        runner._do(Job("quote", QUOTE, now_ms() + stepped, monotonic() - 5))
+        assert put.pop().extra["behind_ms"] < 3_600_000
 
 
 def test_the_script_hears_what_the_venue_says_of_trades_in_between(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import re
@@ -442,6 +443,31 @@ def test_a_gap_is_a_version_that_never_comes_and_never_the_last_one() -> None:
             again = await hub.stream("Book", MARKETS[0])
         book = Book()
         book.apply(hub.items[again][0])
+        assert book.sides == naive_book(lines)
+
+    run(test())
+
+
+def test_a_skip_leaves_versions_out_and_loses_nothing() -> None:
+    path = tape_path("skl-usd")
+    lines = lines_of(path)
+
+    async def test() -> None:
+        faults = [parse_fault("skip:20ms")]
+        async with Simulator(tape=path, speed=40, faults=faults) as simulator, Hub(simulator, MARKET) as hub:
+            stream = await hub.stream("Book", MARKETS[0])
+            changes = 2 + sum(line["kind"] == "delta" for line in lines)
+            await hub.until(lambda: len(hub.items[stream]) >= changes)
+        versions = versions_of(hub.items[stream])
+        steps = [later - earlier for earlier, later in itertools.pairwise(versions)]
+        assert min(steps) == 1
+        assert 1 < max(steps) <= 10
+        assert sum(step > 1 for step in steps) > 5
+        book = Book()
+        for item in hub.items[stream]:
+            if not item["snapshot"]:
+                book.version = int(item["version"]) - 1
+            book.apply(item)
         assert book.sides == naive_book(lines)
 
     run(test())

@@ -97,6 +97,8 @@ def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start(
         ("flap", Fault("flap")),
         ("gap", Fault("gap", 5.0)),
         ("gap:20ms", Fault("gap", 0.02)),
+        ("skip", Fault("skip", 1.0)),
+        ("skip:200ms", Fault("skip", 0.2)),
         ("close", Fault("close", 5.0)),
         ("expel:2s", Fault("expel", 2.0)),
     ],
@@ -110,8 +112,8 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
     [
         (
             "",
-            r"expected a fault, one of drop\[:5s\], stall\[:5s\], gap\[:5s\], garbage\[:1s\], refuse\[:CODE\], flap, "
-            r"close\[:5s\], expel\[:5s\]; got ''",
+            r"expected a fault, one of drop\[:5s\], stall\[:5s\], gap\[:5s\], skip\[:1s\], garbage\[:1s\], "
+            r"refuse\[:CODE\], flap, close\[:5s\], expel\[:5s\]; got ''",
         ),
         ("dorp", "expected a fault, one of .*; got 'dorp'"),
         ("Drop", "got 'Drop'"),

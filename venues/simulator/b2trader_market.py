@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Rows: TypeAlias = Sequence[tuple[Decimal, Decimal]]
 
 _TWICE: Final = 0.1  # the share of rows that come twice
+_LARGEST_HOLE: Final = 9  # versions that the fault `skip` leaves out at once
 _EXACT: Final = Context(prec=1_000)
 _CHANGE: Final = Decimal("0.0001")
 _PERCENT: Final = Decimal("0.01")
@@ -35,7 +36,10 @@ _encode: Final = msgspec.json.encode
 
 
 class Quoted:
-    """One market, seen by its streams; `version` counts the changes of its book, by one each."""
+    """One market, seen by its streams; `version` counts the changes of its book, by one each.
+
+    With the fault `skip` it leaves versions out now and then, and no change.
+    """
 
     def __init__(self, world: World, market_id: str, name: str) -> None:
         self.market_id: Final = market_id
@@ -50,6 +54,8 @@ class Quoted:
         self._world = world
         self._market = world.markets[name]
         self._quote = self._best()
+        self._holes = Random(f"{world.seed} holes {market_id}")
+        self._whole_until = world.stage.now + 1000 * world.skip
         world.stage.listen(self._hear)
 
     def book(self) -> bytes:
@@ -120,7 +126,7 @@ class Quoted:
             self._traded()
 
     def _book_changed(self, change: BookChange) -> None:
-        self.version += 1
+        self.version += 1 + self._hole()
         if self.books:
             if change.whole:
                 self.books.tell(self.book())
@@ -131,6 +137,14 @@ class Quoted:
             self._quote = quote
             if self.quotes:
                 self.quotes.tell(_encode(several("markets", [self.quote()], snapshot=False)))
+
+    def _hole(self) -> int:
+        """How many versions are left out before the one of now."""
+        now, skip = self._world.stage.now, self._world.skip
+        if not skip or now < self._whole_until:
+            return 0
+        self._whole_until = now + 1000 * skip
+        return self._holes.randint(1, _LARGEST_HOLE)
 
     def _traded(self) -> None:
         if self.tickers:

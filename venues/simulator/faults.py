@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple
 
-FaultKind = Literal["drop", "stall", "gap", "garbage", "refuse", "flap", "close", "expel"]
+FaultKind = Literal["drop", "stall", "gap", "skip", "garbage", "refuse", "flap", "close", "expel"]
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)", re.ASCII)
@@ -13,11 +13,12 @@ _TIMED: Final[dict[str, tuple[FaultKind, float]]] = {
     "drop": ("drop", 5.0),
     "stall": ("stall", 5.0),
     "gap": ("gap", 5.0),
+    "skip": ("skip", 1.0),
     "garbage": ("garbage", 1.0),
     "close": ("close", 5.0),
     "expel": ("expel", 5.0),
 }
-_KNOWN: Final = "drop[:5s], stall[:5s], gap[:5s], garbage[:1s], refuse[:CODE], flap, close[:5s], expel[:5s]"
+_KNOWN: Final = "drop[:5s], stall[:5s], gap[:5s], skip[:1s], garbage[:1s], refuse[:CODE], flap, close[:5s], expel[:5s]"
 
 
 class FaultError(ValueError):
@@ -31,6 +32,7 @@ class Fault(NamedTuple):
     `stall`: `seconds` after it opened a connection stays open, but nothing is sent, read or answered any more.
     `gap`: every `seconds` the next change of a book is lost, where the venue numbers them; Nexus and JayX send whole
     books, and nothing of it is ever missing, and an NBT hub has none.
+    `skip`: every `seconds` the versions of a numbered book leave some out, and nothing is lost.
     `garbage`: every `seconds` a bad frame comes between the good ones.
     `refuse`: every handshake is answered with the HTTP status `code`.
     `flap`: every WebSocket is accepted and closed at once.

@@ -62,6 +62,7 @@ class Simulator:
             tape=None if tape is None else read_tape(tape),
             speed=speed,
             hush=hush,
+            skip=next((fault.seconds for fault in faults if fault.kind == "skip"), 0.0),
         )
         self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
         self._faults = tuple(faults)

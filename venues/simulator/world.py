@@ -45,7 +45,8 @@ class World:
     """All markets by name, the account, and the stage on which their events are told.
 
     With a tape, `BTC_USDT` plays it instead of the random flow, and the account stays away from it. `hush` is how many
-    seconds a hub keeps the signals that it makes up itself from who has just come.
+    seconds a hub keeps the signals that it makes up itself from who has just come. Every `skip` seconds numbered books
+    leave versions out; 0: they never do.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class World:
         tape: Tape | None = None,
         speed: float = 1.0,
         hush: float = 0.0,
+        skip: float = 0.0,
     ) -> None:
         self.clock: Final = clock
         self.seed: Final = seed
         self.rate: Final = rate
         self.hush: Final = hush
+        self.skip: Final = skip
         self.stage: Final = Stage(clock.epoch_ms())
         self.markets: Final[dict[str, MarketBook]] = {}
         self._player: Player | None = None

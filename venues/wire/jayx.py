@@ -21,6 +21,10 @@ MOST = 10**18 - 1  # of an integer: beyond any price, size or time, and with any
 Above0: TypeAlias = Annotated[int, Meta(ge=1, le=MOST)]
 AtLeast0: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
 
+# What is still a date (year 9999), so that microseconds are not taken for milliseconds, nor those for seconds.
+Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=253_402_300_799)]
+
 
 class LevelRow(Struct, gc=False):
     """`{"ticks":6684363,"lots":1004817,"count":1}`; `count` is the number of orders at the price. 0 lots: no level."""
@@ -49,7 +53,7 @@ class TradeRow(Struct, frozen=True, gc=False):
     ticks: Above0
     lots: Above0
     side: str
-    created: AtLeast0
+    created: Milliseconds
 
 
 class TradesMessage(Struct):
@@ -65,13 +69,13 @@ class Kline(Struct):
     "v":241690,"m":1716131619,"symbol":"BTCUSDT"}`
     """
 
-    created: AtLeast0
+    created: Seconds
     open: Above0 = msgspec.field(name="o")
     high: Above0 = msgspec.field(name="h")
     low: Above0 = msgspec.field(name="l")
     close: Above0 = msgspec.field(name="c")
     volume: AtLeast0 = msgspec.field(name="v")
-    modified: AtLeast0 | None = msgspec.field(name="m", default=None)
+    modified: Seconds | None = msgspec.field(name="m", default=None)
     symbol: str | None = None
     id: str | int | None = msgspec.field(name="_id", default=None)
 
@@ -108,8 +112,8 @@ class OrderRow(Struct):
     cost: AtLeast0 | None = None
     last_lots: AtLeast0 | None = msgspec.field(name="lastLots", default=None)
     last_ticks: AtLeast0 | None = msgspec.field(name="lastTicks", default=None)
-    created: AtLeast0 | None = None
-    modified: AtLeast0 | None = None
+    created: Milliseconds | None = None
+    modified: Milliseconds | None = None
     symbol: str | None = None
     price: JsonNumber = None
     quantity: JsonNumber = None
@@ -127,8 +131,8 @@ class GoneRow(Struct):
     cost: AtLeast0 | None = None
     last_lots: AtLeast0 | None = msgspec.field(name="lastLots", default=None)
     last_ticks: AtLeast0 | None = msgspec.field(name="lastTicks", default=None)
-    created: AtLeast0 | None = None
-    modified: AtLeast0 | None = None
+    created: Milliseconds | None = None
+    modified: Milliseconds | None = None
     symbol: str | None = None
     price: JsonNumber = None
     quantity: JsonNumber = None
