@@ -186,10 +186,11 @@ class Held(Generic[What]):
         """One more; `time` in milliseconds, as the venue says."""
         self._held.append((time, now, what))
 
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
     def believed(self, clock: VenueClock) -> list[tuple[int, What]]:
         """Those whose times are believed by now, with these; they are held no more."""
-        if not self._held:
-            return []
         held = list(self._held)
         good = [clock.believes(time, at) for time, at, _ in held]
         self._held.clear()
@@ -210,6 +211,8 @@ class TradedCandles:
         self._held: Held[tuple[Decimal, Decimal]] = Held()
         self._since: Now | None = None  # when the last interruption ended …
         self._first: int | None = None  # … and the venue's time of the first message after it
+        self._offset = 0  # of the clock, when that was looked at last
+        self._closing: int | None = None  # the venue's time that is due
 
     def interrupted(self, now: Now) -> None:
         """Trades may have been missed up to now; from the next message on they are seen."""
@@ -218,33 +221,40 @@ class TradedCandles:
 
     def trade(self, time: int, price: Decimal, size: Decimal, now: Now, *, believed: bool) -> list[Bar]:
         """The candles that a trade changes or that are over, in order; `believed`: by the clock, of its time."""
+        venue_now = self._clock.venue_now(now)
         if not believed:
             self._held.hold(time, now, (price, size))
-            bars = self._builder.unplaced(self._clock.venue_now(now))
+            bars = self._builder.unplaced(venue_now)
+        elif self._held:
+            bars = [*self._placed(venue_now), *self._builder.trade(time, price, size, venue_now)]
         else:
-            bars = self._placed(now)
-            bars += self._builder.trade(time, price, size, self._clock.venue_now(now))
+            bars = self._builder.trade(time, price, size, venue_now)
+        if believed and (self._first is None or self._clock.offset_ms != self._offset):
             self._watch(time)
-        self._set_due(now)
+        if self._builder.closing_time() != self._closing:
+            self._set_due(venue_now, now)
         return bars
 
     def heard(self, time: int, now: Now) -> list[Bar]:
         """Another message of the venue's, with a time that is believed: the candles that are over by it."""
-        bars = self._placed(now)
-        bars += self._builder.heard(time, self._clock.venue_now(now))
-        self._watch(time)
-        self._set_due(now)
+        venue_now = self._clock.venue_now(now)
+        bars = [*self._placed(venue_now), *self._builder.heard(time, venue_now)]
+        if self._first is None or self._clock.offset_ms != self._offset:
+            self._watch(time)
+        self._set_due(venue_now, now)
         return bars
 
     def tick(self, now: Now) -> list[Bar]:
         """The candles that are over by the venue's clock."""
-        bars = self._builder.close_by_clock(self._clock.venue_now(now))
-        self._set_due(now)
+        venue_now = self._clock.venue_now(now)
+        bars = self._builder.close_by_clock(venue_now)
+        self._set_due(venue_now, now)
         return bars
 
-    def _placed(self, now: Now) -> list[Bar]:
+    def _placed(self, venue_now: int) -> list[Bar]:
         """What the trades change whose times are believed now."""
-        venue_now = self._clock.venue_now(now)
+        if not self._held:
+            return []
         return [
             bar
             for time, (price, size) in self._held.believed(self._clock)
@@ -257,10 +267,11 @@ class TradedCandles:
             self._first = time + 1
         since = self._first if self._since is None else max(self._first, self._clock.venue_now(self._since))
         self._builder.watching(since)
+        self._offset, self._closing = self._clock.offset_ms, None  # what is due is due at another time of ours
 
-    def _set_due(self, now: Now) -> None:
-        closing = self._builder.closing_time()
-        self.due = None if closing is None else now.mono + max(0, closing - self._clock.venue_now(now)) / 1000
+    def _set_due(self, venue_now: int, now: Now) -> None:
+        self._closing = closing = self._builder.closing_time()
+        self.due = None if closing is None else now.mono + max(0, closing - venue_now) / 1000
 
 
 class _Building:

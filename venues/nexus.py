@@ -326,7 +326,15 @@ class NexusSession:
                 time=time,
                 received=now.epoch_ms,
                 interval=self._streams["candles"].interval,
-                **bar._asdict(),
+                start=bar.start,
+                end=bar.end,
+                open=bar.open,
+                high=bar.high,
+                low=bar.low,
+                close=bar.close,
+                volume=bar.volume,
+                closed=bar.closed,
+                complete=bar.complete,
             )
             for bar in bars
         ]
