@@ -112,7 +112,10 @@ class Candles:
         """One trade; whether it counted: history may have it already, or its time is not believed yet."""
         time, now = time_of(trade), Now(trade.received / 1000, trade.received)
         believed = self._clock.see(time, now)
-        self._clock.take()  # the venue's session says it
+        if self._clock.items:
+            self._clock.take()  # the venue's session says it
+        if believed and not self._held:
+            return self._count(trade, time)
         if not believed:
             self._held.hold(time, now, trade)
             venue_now = self._clock.venue_now(now)
