@@ -77,16 +77,18 @@ def test_a_later_stamp_alone_closes_nothing() -> None:
     assert told(traded(builder, 59_950, 4, at=MINUTE)) == [(0, True)]
 
 
-def test_the_clock_alone_waits_for_late_trades_as_long_as_they_took_lately() -> None:
+@pytest.mark.parametrize(("late", "waits"), [(0, 0), (500, 0), (2_000, 2_000), (40_000, 40_000)])
+def test_the_clock_alone_waits_for_late_trades_as_long_as_they_take(late: int, waits: int) -> None:
     builder = CandleBuilder(MINUTE)
-    traded(builder, 1_000, 1, at=1_500)
-    due = MINUTE + 500 + LATE_TRADES
+    for time in (1_000, 2_000, 3_000):
+        traded(builder, time, 1, at=time + late)
+    due = MINUTE + LATE_TRADES + waits
     assert builder.closing_time() == due
     assert builder.close_by_clock(due - 1) == []
     assert told(builder.close_by_clock(due)) == [(0, True)]
     assert builder.closing_time() is None
     (corrected,) = traded(builder, 59_999, 5, 2, at=due + 1)
-    assert (corrected.closed, corrected.high, corrected.volume) == (True, 5, 3)
+    assert (corrected.closed, corrected.high, corrected.volume) == (True, 5, 5)
 
 
 def test_any_message_of_the_venues_tells_its_time() -> None:
@@ -194,7 +196,7 @@ def test_as_from_a_list(trades: list[tuple[int, int, int, int]], interval: str) 
 
 
 def at(seconds: float) -> Now:
-    return Now(1_000.0 + seconds, round(MINUTE * 1_000 + seconds * 1000))
+    return Now(1_000.0 + seconds, 1_700_000_040_000 + round(seconds * 1000))
 
 
 def stamp(seconds: float) -> int:
@@ -241,6 +243,38 @@ def test_a_first_message_that_is_late_does_not_mean_that_all_after_it_was_seen()
     *_, bar = market.trade(32, 32)
     assert (bar.start, bar.complete) == (stamp(0), False)
     assert market.trade(61, 61)[-1].complete
+
+
+@pytest.mark.parametrize("days", [-400, -2, -0.01, 0.01, 2, 400])
+def test_by_a_clock_that_is_off_a_candle_is_closed_when_it_is_over_there(days: float) -> None:
+    market, off = Market(), round(days * 1440) * 60
+    closed = []
+    for tenth in range(-100, 1_300):
+        bars = market.trade(off + tenth / 10, tenth / 10)
+        closed += [(bar.start - stamp(off), tenth / 10) for bar in bars if bar.closed]
+    assert closed == [(-MINUTE, 0), (0, 60), (MINUTE, 120)]
+    assert market.candles.due == 1_000.0 + 180 + LATE_TRADES / 1000
+
+
+def test_messages_that_take_long_close_a_candle_when_it_is_over_by_them() -> None:
+    market = Market()
+    closed = [
+        (bar.start, second) for second in range(1, 100) for bar in market.trade(second - 12, second) if bar.closed
+    ]
+    assert closed == [(stamp(-60), 12), (stamp(0), 72)]
+
+
+def test_a_late_trade_alone_is_closed_by_the_clock() -> None:
+    """Nothing later has come; the interval is over all the same."""
+    market = Market()
+    market.trade(1, 1)
+    assert told(market.trade(59, 90)) == [(stamp(0), True)]
+
+
+def test_a_message_that_came_faster_than_others_shows_the_venues_time_too() -> None:
+    market = Market()
+    market.trade(1, 1.5)
+    assert told(market.trade(60, 60.01)) == [(stamp(0), True), (stamp(60), False)]
 
 
 def test_the_clock_closes_when_it_is_due() -> None:

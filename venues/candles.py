@@ -21,8 +21,9 @@ WEEK = 7 * DAY
 MONDAY = 4 * DAY  # the epoch began on a Thursday; weeks begin on Monday
 
 _UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": DAY, "w": WEEK}
-LATE_TRADES = 1_000  # milliseconds for which trades of a candle are awaited after its end, where nothing later came …
-LONGEST_LAG = 60_000  # … and as many more as messages took to come, so many at most
+LATE_TRADES = 1_000  # milliseconds for which trades of a candle are awaited after its end, where nothing later came
+LATE_IN_A_ROW = 3  # messages that were all later than that: the feed is behind, and is waited for as long …
+LONGEST_LAG = 60_000  # … but no longer than so many milliseconds
 MOST_HELD = 1_000  # trades whose times are not believed yet
 MOST_KEPT = 500  # candles of a builder that a late trade can still correct, the newest
 
@@ -72,14 +73,16 @@ class CandleBuilder:
 
     A candle is closed when its interval is over by the venue's clock, and only then: once a message has shown that the
     venue has gone on, or after `LATE_TRADES` without one. It is complete when trades were seen without a break from its
-    start on and each of them could be placed.
+    start on and each of them could be placed. `venue_now` is the venue's clock, in milliseconds, as a message shows it
+    that comes now.
     """
 
     def __init__(self, length: int) -> None:
         self._length = length
         self._seen_since: int | None = None  # the venue's time since when every trade was seen
         self._heard = 0  # the venue's latest time that a message has shown …
-        self._lag = 0  # … and how far that was behind the venue's clock when it came
+        self._late_in_a_row = 0  # … those of them that came late, and …
+        self._lag = 0  # … for how long a feed that is behind is waited for
         self._kept: dict[int, _Building] = {}
         self._open: dict[int, _Building] = {}
         self._first_end: int | None = None  # of the open ones
@@ -97,7 +100,7 @@ class CandleBuilder:
         self._seen_since = since
 
     def trade(self, time: int, price: Decimal, size: Decimal, venue_now: int) -> list[Bar]:
-        """The candles that a trade changes or that are over, in order; `venue_now` is the venue's clock."""
+        """The candles that a trade changes or that are over, in order."""
         if time > self._heard:
             self._hear(time, venue_now)
         candle = self._latest
@@ -119,19 +122,23 @@ class CandleBuilder:
         return self.close_by_clock(venue_now)
 
     def unplaced(self, venue_now: int) -> list[Bar]:
-        """A trade that belongs nobody knows where: the candles that are open now are not complete, and are over."""
-        self._doubted[start_of(venue_now, self._length)] = None
+        """A trade that belongs nobody knows where: the candle that is open now is not complete, or will not be.
+
+        The candles that are over, and that one if it was complete so far, in order.
+        """
+        start = start_of(venue_now, self._length)
+        self._doubted[start] = None
         if len(self._doubted) > MOST_KEPT:
             del self._doubted[next(iter(self._doubted))]
-        doubted = [candle for candle in self._open.values() if candle.complete and candle.start <= venue_now]
-        for candle in doubted:
+        bars = {bar.start: bar for bar in self.close_by_clock(venue_now)}
+        candle = self._open.get(start)
+        if candle is not None and candle.complete:
             candle.complete = False
-        bars = {candle.start: candle.bar() for candle in doubted}
-        bars |= {bar.start: bar for bar in self.close_by_clock(venue_now)}
+            bars[start] = candle.bar()
         return [bars[start] for start in sorted(bars)]
 
     def closing_time(self) -> int | None:
-        """The venue's clock, in milliseconds, at which `close_by_clock` is due."""
+        """The time of the venue's at which `close_by_clock` is due."""
         end = self._first_end
         return end if end is None or end <= self._heard else end + LATE_TRADES + self._lag
 
@@ -148,7 +155,9 @@ class CandleBuilder:
         return [candle.bar() for candle in over]
 
     def _hear(self, time: int, venue_now: int) -> None:
-        self._heard, self._lag = time, min(max(0, venue_now - time), LONGEST_LAG)
+        self._heard, late = time, venue_now - time
+        self._late_in_a_row = self._late_in_a_row + 1 if late > LATE_TRADES else 0
+        self._lag = min(late, LONGEST_LAG) if self._late_in_a_row >= LATE_IN_A_ROW else 0
 
     def _place(self, time: int, price: Decimal, size: Decimal) -> _Building | None:
         """The candle of a trade, with the trade in it; None where that is older than all that are kept."""
@@ -211,7 +220,8 @@ class TradedCandles:
         self._held: Held[tuple[Decimal, Decimal]] = Held()
         self._since: Now | None = None  # when the last interruption ended …
         self._first: int | None = None  # … and the venue's time of the first message after it
-        self._offset = 0  # of the clock, when that was looked at last
+        self._settled = 0  # times that the clock was proved, when that was looked at last
+        self._newest: tuple[int, float] | None = None  # the latest time of a message so far, and when it came
         self._closing: int | None = None  # the venue's time that is due
 
     def interrupted(self, now: Now) -> None:
@@ -221,7 +231,7 @@ class TradedCandles:
 
     def trade(self, time: int, price: Decimal, size: Decimal, now: Now, *, believed: bool) -> list[Bar]:
         """The candles that a trade changes or that are over, in order; `believed`: by the clock, of its time."""
-        venue_now = self._clock.venue_now(now)
+        venue_now = self._now(now, time if believed else None)
         if not believed:
             self._held.hold(time, now, (price, size))
             bars = self._builder.unplaced(venue_now)
@@ -229,7 +239,7 @@ class TradedCandles:
             bars = [*self._placed(venue_now), *self._builder.trade(time, price, size, venue_now)]
         else:
             bars = self._builder.trade(time, price, size, venue_now)
-        if believed and (self._first is None or self._clock.offset_ms != self._offset):
+        if believed and (self._first is None or self._clock.settled != self._settled):
             self._watch(time)
         if self._builder.closing_time() != self._closing:
             self._set_due(venue_now, now)
@@ -237,19 +247,32 @@ class TradedCandles:
 
     def heard(self, time: int, now: Now) -> list[Bar]:
         """Another message of the venue's, with a time that is believed: the candles that are over by it."""
-        venue_now = self._clock.venue_now(now)
+        venue_now = self._now(now, time)
         bars = [*self._placed(venue_now), *self._builder.heard(time, venue_now)]
-        if self._first is None or self._clock.offset_ms != self._offset:
+        if self._first is None or self._clock.settled != self._settled:
             self._watch(time)
         self._set_due(venue_now, now)
         return bars
 
     def tick(self, now: Now) -> list[Bar]:
         """The candles that are over by the venue's clock."""
-        venue_now = self._clock.venue_now(now)
+        venue_now = self._now(now, None)
         bars = self._builder.close_by_clock(venue_now)
         self._set_due(venue_now, now)
         return bars
+
+    def _now(self, now: Now, time: int | None) -> int:
+        """The venue's clock as messages show it, `time` being that of the one that is here. While that is not known,
+        ours counts, but no more than what they show."""
+        shown = self._clock.shown_by(now)
+        if shown is not None:
+            return shown if time is None or time <= shown else min(time, max(shown, self._clock.venue_now(now)))
+        if time is not None and (self._newest is None or time > self._newest[0]):
+            self._newest = time, now.mono
+        if self._newest is None:
+            return self._clock.venue_now(now)
+        newest, at = self._newest
+        return min(self._clock.venue_now(now), newest + round((now.mono - at) * 1000))
 
     def _placed(self, venue_now: int) -> list[Bar]:
         """What the trades change whose times are believed now."""
@@ -267,7 +290,7 @@ class TradedCandles:
             self._first = time + 1
         since = self._first if self._since is None else max(self._first, self._clock.venue_now(self._since))
         self._builder.watching(since)
-        self._offset, self._closing = self._clock.offset_ms, None  # what is due is due at another time of ours
+        self._settled, self._closing = self._clock.settled, None  # what is due is due at another time of ours
 
     def _set_due(self, venue_now: int, now: Now) -> None:
         self._closing = closing = self._builder.closing_time()

@@ -65,6 +65,11 @@ class VenueClock:
         """The venue's clock, in milliseconds since the epoch."""
         return now.epoch_ms + self.offset_ms
 
+    def shown_by(self, now: Now) -> int | None:
+        """The time that a message shows that comes now without delay: the venue's clock less the way of a message.
+        None while that is not known."""
+        return None if self._reference == _UNKNOWN else now.epoch_ms + self._reference
+
     def believes(self, stamp: int, at: Now) -> bool:
         """Whether a stamp that came earlier, at `at`, agrees with what is proved by now."""
         if self._reference == _UNKNOWN or self._last is None:
