@@ -264,6 +264,15 @@ def test_messages_that_take_long_close_a_candle_when_it_is_over_by_them() -> Non
     assert closed == [(stamp(-60), 12), (stamp(0), 72)]
 
 
+@pytest.mark.parametrize("step", [-3_600_000, 3_600_000])
+def test_a_step_of_our_clock_closes_nothing_early_or_late(step: int) -> None:
+    market = Market()
+    market.trade(1, 1)
+    early, due = at(60.5), at(61)
+    assert market.candles.tick(Now(early.mono, early.epoch_ms + step)) == []
+    assert told(market.candles.tick(Now(due.mono, due.epoch_ms + step))) == [(stamp(0), True)]
+
+
 def test_a_late_trade_alone_is_closed_by_the_clock() -> None:
     """Nothing later has come; the interval is over all the same."""
     market = Market()
