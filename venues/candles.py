@@ -78,6 +78,7 @@ class CandleBuilder:
     """
 
     def __init__(self, length: int) -> None:
+        self.too_late = 0  # trades that were older than all that is kept
         self._length = length
         self._seen_since: int | None = None  # the venue's time since when every trade was seen
         self._heard = 0  # the venue's latest time that a message has shown …
@@ -166,6 +167,7 @@ class CandleBuilder:
         if candle is not None:
             candle.extend(time, price, size)
         elif len(self._kept) >= MOST_KEPT and start < min(self._kept):
+            self.too_late += 1
             return None
         else:
             seen = self._seen_since is not None and self._seen_since <= start and start not in self._doubted
@@ -223,6 +225,7 @@ class TradedCandles:
         self._settled = 0  # times that the clock was proved, when that was looked at last
         self._newest: tuple[int, float] | None = None  # the latest time of a message so far, and when it came
         self._closing: int | None = None  # the venue's time that is due
+        self._told = False
 
     def interrupted(self, now: Now) -> None:
         """Trades may have been missed up to now; from the next message on they are seen."""
@@ -253,6 +256,13 @@ class TradedCandles:
             self._watch(time)
         self._set_due(venue_now, now)
         return bars
+
+    def to_say(self) -> str:
+        """Once, that a trade was left out; else empty."""
+        if self._told or not self._builder.too_late:
+            return ""
+        self._told = True
+        return f"a trade came too late for its candle: it is not among the last {MOST_KEPT}, which alone are corrected"
 
     def tick(self, now: Now) -> list[Bar]:
         """The candles that are over by the venue's clock."""

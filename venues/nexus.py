@@ -21,7 +21,7 @@ from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
 from venues.numbers import not_negative, number, optional_not_negative, positive, subtract
 from venues.times import span, utc_clock
-from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
     OUTLINE,
@@ -289,6 +289,8 @@ class NexusSession:
             bars = line.candles.trade(event.timestamp, price, size, now, believed=believed)
             items += self._recovered("candles", "")
             items += self._candles(bars, event.timestamp if believed else None, now)
+            if not bars and (said := line.candles.to_say()):
+                items.append(Notice(said))
         return items
 
     def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
