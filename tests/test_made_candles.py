@@ -133,6 +133,26 @@ def at(seconds: float) -> Now:
     return Now(jayx.NOW.mono + seconds, jayx.NOW.epoch_ms // MINUTE * MINUTE + round(seconds * 1000))
 
 
+def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
+    session = jayx.connected(jayx.line_of("candles"))
+
+    def told(seconds: float, minute: int, close: int, modified: int, path: str = "modify") -> list[tuple[Any, bool]]:
+        message = {path: kline(minute, close, modified=modified)}
+        items = session.receive(jayx.packet("kline", message), at(seconds))
+        return [(item.close, item.closed) for item in items if isinstance(item, Candle)]
+
+    assert told(5, 0, 9, 5) == [(9, False)]
+    assert told(6, 0, 10, 6) == [(10, False)]
+    assert told(6.1, 0, 9, 5) == []
+    assert told(6.2, 0, 11, 6) == [(11, False)], "of equal times the order of arrival decides"
+    assert told(60, 1, 12, 0, "add") == [(11, True), (12, False)]
+    assert told(61, 0, 8, 5) == []
+    assert told(62, 0, 8, 61) == [(8, True)]
+    assert told(63, 1, 10, 7_200) == [(10, False)], "its time is not believed"
+    assert told(64, 1, 11, 4) == [(11, False)], "and holds nothing off"
+    assert [told(65, 1, 9, 3) for _ in range(5)] == [[], [], [], [], [(9, False)]], "the venue's clock went back"
+
+
 def test_jayx() -> None:
     session = jayx.connected(jayx.line_of("candles"))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from venues.venue import Item, Now
 
 MOST_EARLY = 16  # candles that came before their time and are kept in mind
+MOST_TIMES = 500  # candles whose latest time is kept in mind
 
 
 class MadeCandles:
@@ -22,7 +23,7 @@ class MadeCandles:
 
     A later candle closes the current one, once its own time has come by the venue's clock: one that is ahead of its
     time closes nothing, and by `FAR` or more it is not shown before. One that is older than the current corrects its
-    own and is closed.
+    own and is closed. What is older by its own time than the same candle before changes nothing.
 
     Candles say where the venue's clock is too: not before the start of the current one. So when ours is behind, the
     first candle counts, and later what five messages in a row, or all of two seconds, insist on.
@@ -35,6 +36,8 @@ class MadeCandles:
         self._least, self._most = 0, 0  # how far the venue's clock is ahead of what we take for it
         self._run = (0, 0, 0.0)  # messages in a row that insist on another candle: its start, how many, since when
         self._said: int | None = None
+        self._times: dict[int, int] = {}  # by start: the latest time that a candle came with
+        self._outdated = 0  # messages in a row that were older than that
 
     def forget(self) -> None:
         """What happened to the current candle is not known: it is never said to be closed."""
@@ -47,6 +50,8 @@ class MadeCandles:
 
         `is_new`: it closes those before it; else they are never said to be closed, since something was missed.
         """
+        if self._is_outdated(candle, venue_now):
+            return []
         current, start = self._current, candle.start
         if current is None or start == current.start:
             self._run = (0, 0, 0.0)
@@ -64,6 +69,22 @@ class MadeCandles:
         self._current = candle
         self._early.pop(start, None)
         return [*self._over(candle, venue_now), candle]
+
+    def _is_outdated(self, candle: Candle, venue_now: int) -> bool:
+        """Whether a later state of the same candle was here. Where that goes on, the venue's clock has gone back."""
+        time, start = candle.time, candle.start
+        if time is None:
+            return False
+        if time < self._times.get(start, time):
+            self._outdated += 1
+            if self._outdated < MESSAGES:
+                return True
+        self._outdated = 0
+        if time - venue_now < FAR:
+            self._times[start] = time
+            if len(self._times) > MOST_TIMES:
+                del self._times[min(self._times)]
+        return False
 
     def _older(self, candle: Candle) -> Candle:
         if candle.start in self._open:
