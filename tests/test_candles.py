@@ -152,6 +152,15 @@ def test_what_cannot_be_placed_is_missing_also_in_a_candle_that_has_not_begun() 
     assert traded(builder, MINUTE, 1, at=2 * MINUTE + 6_001)[0].complete
 
 
+def test_a_candle_that_a_false_clock_closed_is_open_again() -> None:
+    builder = CandleBuilder(MINUTE)
+    traded(builder, 1_000, 1)
+    assert told(traded(builder, 2_000, 1, at=3_600_000)) == [(0, True)]
+    assert told(traded(builder, 3_000, 1, at=3_000)) == [(0, False)]
+    assert told(traded(builder, MINUTE, 1)) == [(0, True), (MINUTE, False)]
+    assert told(traded(builder, 59_999, 1, at=59_999)) == [(0, True)], "not by the clock's trembling"
+
+
 def test_memory_is_bounded() -> None:
     builder = CandleBuilder(1000)
     for number in range(3_000):

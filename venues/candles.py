@@ -6,6 +6,7 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from venues.clock import FAR
 from venues.errors import UsageError
 from venues.numbers import add
 
@@ -109,6 +110,8 @@ class CandleBuilder:
             candle.extend(time, price, size)
         else:
             candle = self._place(time, price, size)
+        if candle is not None and candle.closed and venue_now < candle.end - FAR:
+            self._open_it(candle)  # the clock that closed it was none
         if self._first_end is None or venue_now < self._first_end:
             return [] if candle is None else [candle.bar()]
         bars = {bar.start: bar for bar in self.close_by_clock(venue_now)}
@@ -176,10 +179,15 @@ class CandleBuilder:
         self._latest = candle
         return candle
 
-    def _keep(self, candle: _Building) -> None:
-        self._kept[candle.start] = self._open[candle.start] = candle
+    def _open_it(self, candle: _Building) -> None:
+        candle.closed = False
+        self._open[candle.start] = candle
         if self._first_end is None or candle.end < self._first_end:
             self._first_end = candle.end
+
+    def _keep(self, candle: _Building) -> None:
+        self._kept[candle.start] = candle
+        self._open_it(candle)
         if len(self._kept) > MOST_KEPT:
             oldest = min(self._kept)
             del self._kept[oldest]
