@@ -210,7 +210,7 @@ def changed(value: Any, path: tuple[Any, ...], name: str = "") -> Any:
     except InvalidOperation:
         return value + "x"
     step = Decimal("0.00001")
-    return str(number - step if name == "remainingAmount" else number + step)
+    return str(number - step if name in ("remainingAmount", "available") else number + step)
 
 
 def lines_of(stream: str, content: object) -> bytes:

@@ -208,6 +208,24 @@ def test_a_candle_replaces_the_one_with_its_start() -> None:
     assert sum("closed" in line for line in texts(shown, 80, 24)) == 1
 
 
+@pytest.mark.parametrize("width", [60, 140])
+@given(st.permutations([*course(12), *course(12)[3:6]]))
+@settings(deadline=None, max_examples=20)
+def test_late_ones_stand_where_their_time_says(width: int, candles: list[Candle]) -> None:
+    """Corrections of older candles, and those of intervals that were empty so far: as if they had come in order."""
+    assert texts(drawn(*candles)(look_of()), width, 24) == texts(drawn(*course(12))(look_of()), width, 24)
+
+
+def test_a_correction_of_an_older_candle_is_drawn_there_and_nowhere_else() -> None:
+    shown = drawn(*LIVE)(look_of())
+    texts(shown, 80, 24)
+    shown.add(candle(4, "65000", "64000", complete=False))
+    lines = texts(shown, 80, 24)
+    assert lines == texts(drawn(*LIVE[:-5], candle(4, "65000", "64000", complete=False), *LIVE[-4:])(look_of()), 80, 24)
+    assert sum("64000" in line and "closed, incomplete" in line for line in lines) == 1
+    assert "64000" not in lines[0], "the last price is the newest candle's"
+
+
 def test_after_an_interruption_the_open_one_is_gone() -> None:
     shown = drawn(candle(1, "1", "2"), candle(0, "2", "3"))(look_of())
     shown.start_over()

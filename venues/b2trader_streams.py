@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-from msgspec import Raw
-
 from venues import records
 from venues.b2trader_book import BookFeed
 from venues.b2trader_fields import (
@@ -28,13 +25,17 @@ from venues.b2trader_fields import (
     stamp,
 )
 from venues.b2trader_rows import MarketsFeed, RowsFeed
+from venues.consistency import check_available, check_candle, check_range
 from venues.errors import BadMessage
+from venues.made_candles import MadeCandles
 from venues.numbers import not_negative_text, positive_text, subtract, text_number
 from venues.times import iso_ms
 from venues.wire import b2trader as wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from msgspec import Raw
 
     from venues.b2trader_versions import Lesson
     from venues.records import Record
@@ -201,19 +202,23 @@ def _closed(row: wire.ClosedRow, path: str, now: Now, common: Common, change: re
 
 
 def _balance(row: wire.BalanceRow, path: str, now: Now, common: Common, change: records.Change) -> records.Balance:
+    total, available = text_number(row.total, f"{path}.total"), text_number(row.available, f"{path}.available")
+    check_available(available, total, f"{path}.available")
     return records.Balance(
         venue=VENUE,
         env=common.env,
         received=now.epoch_ms,
         asset=row.asset_id,
-        total=text_number(row.total, f"{path}.total"),
-        available=text_number(row.available, f"{path}.available"),
+        total=total,
+        available=available,
         locked=text_number(row.locked, f"{path}.locked"),
         change=change,
     )
 
 
 def _trading(row: wire.TradingRow, path: str, now: Now, common: Common, change: records.Change) -> records.Ticker:
+    high, low = figure(row.high_price_24hr, f"{path}.highPrice24hr"), figure(row.low_price_24hr, f"{path}.lowPrice24hr")
+    check_range(low, high, f"{path}.highPrice24hr")
     return records.Ticker(
         venue=VENUE,
         env=common.env,
@@ -221,8 +226,8 @@ def _trading(row: wire.TradingRow, path: str, now: Now, common: Common, change: 
         received=now.epoch_ms,
         name=said(row.display_name),
         last=figure(row.price, f"{path}.price"),
-        high=figure(row.high_price_24hr, f"{path}.highPrice24hr"),
-        low=figure(row.low_price_24hr, f"{path}.lowPrice24hr"),
+        high=high,
+        low=low,
         change=figure(row.price_change_abs_24hr, f"{path}.priceChangeAbs24hr"),
         change_pct=percent_or_none(row.price_change_24hr, f"{path}.priceChange24hr"),
         mark_price=figure(row.mark_price, f"{path}.markPrice"),
@@ -236,14 +241,16 @@ def _trading(row: wire.TradingRow, path: str, now: Now, common: Common, change: 
 
 
 def _summary(row: wire.SummaryRow, path: str, now: Now, common: Common, change: records.Change) -> records.Ticker:
+    high, low = figure(row.high_24hr, f"{path}.high24hr"), figure(row.low_24hr, f"{path}.low24hr")
+    check_range(low, high, f"{path}.high24hr")
     return records.Ticker(
         venue=VENUE,
         env=common.env,
         symbol=row.market_id,
         received=now.epoch_ms,
         last=figure(row.last, f"{path}.last"),
-        high=figure(row.high_24hr, f"{path}.high24hr"),
-        low=figure(row.low_24hr, f"{path}.low24hr"),
+        high=high,
+        low=low,
         change_pct=figure(row.percent_change, f"{path}.percentChange"),  # percent already
     )
 
@@ -290,28 +297,34 @@ class MarginFeed:
 
 
 class ChartFeed:
-    """Chart: every item is the whole candle; one with a later start ends the candle before it."""
+    """Chart: every item is the whole candle; one with a later start, whose time has come, ends the one before it."""
 
     def __init__(self, subscription: Subscription, common: Common) -> None:
         self.whole = False
         self._symbol = subscription.symbols[0]
         self._interval = subscription.interval
         self._common = common
-        self._current: records.Candle | None = None
+        self._candles = MadeCandles()
 
     def begin(self) -> None:
         """How the candle before an interruption ended is not known: it is not said to be closed."""
         self.whole = False
-        self._current = None
+        self._candles.forget()
 
-    def take(self, item: Raw, now: Now) -> list[Record]:
+    def take(self, item: Raw, now: Now) -> list[Item]:
         """The candle, after the one that it ends."""
         chart = wire.CHART.decode(item)
         expect(chart.instrument, self._symbol)
         start, end = iso_ms(chart.start, "item.start"), iso_ms(chart.end, "item.end")
         if end <= start:
             raise BadMessage(f'expected a time after `item.start` at `item.end`, got "{chart.end[:60]}"')
-        current = self._current
+        prices = (
+            positive_text(chart.open, "item.open"),
+            positive_text(chart.high, "item.high"),
+            positive_text(chart.low, "item.low"),
+            positive_text(chart.close, "item.close"),
+        )
+        check_candle(prices, "item")
         candle = records.Candle(
             venue=VENUE,
             env=self._common.env,
@@ -320,20 +333,15 @@ class ChartFeed:
             interval=self._interval,
             start=start,
             end=end,
-            open=positive_text(chart.open, "item.open"),
-            high=positive_text(chart.high, "item.high"),
-            low=positive_text(chart.low, "item.low"),
-            close=positive_text(chart.close, "item.close"),
-            closed=current is not None and start < current.start,  # a correction of one that is over
+            open=prices[0],
+            high=prices[1],
+            low=prices[2],
+            close=prices[3],
+            closed=False,
             complete=True,
         )
         self.whole = True
-        if candle.closed:
-            return [candle]
-        self._current = candle
-        if current is None or start == current.start:
-            return [candle]
-        return [msgspec.structs.replace(current, closed=True, received=now.epoch_ms), candle]
+        return self._candles.take(candle, now.epoch_ms, now)
 
 
 # --- which feed for which stream -----------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ class VenueClock:
         """The venue's clock, in milliseconds since the epoch."""
         return now.epoch_ms + self.offset_ms
 
+    def shown_by(self, now: Now) -> int | None:
+        """The time that a message shows that comes now without delay: the venue's clock less the way of a message.
+        None while that is not known. A step of our clock since the last message changes nothing of it."""
+        if self._reference == _UNKNOWN or self._last is None:
+            return None
+        return round(now.mono * 1000 + _between(self._last)) + self._reference
+
     def believes(self, stamp: int, at: Now) -> bool:
         """Whether a stamp that came earlier, at `at`, agrees with what is proved by now."""
         if self._reference == _UNKNOWN or self._last is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues import records
+from venues.consistency import check_available
 from venues.decoding import excerpt
 from venues.errors import BadMessage
 from venues.jayx_fields import VENUE, Common, figure
@@ -265,8 +266,7 @@ class AssetsFeed:
             balance, available = (
                 text_number(getattr(row, name), f"{path}.{name}") for name in ("balance", "available")
             )
-            if available > balance >= 0:
-                raise BadMessage(f"expected at most the balance at `{path}.available`, got {available} of {balance}")
+            check_available(available, balance, f"{path}.available", "balance")
         return rows
 
     def _whole(self, stream: str, rows: dict[str, AssetRow], now: Now) -> list[Item]:

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from venues import records
 from venues.book import OrderBook, refuse_too_many
 from venues.clock import FAR
+from venues.consistency import check_candle
 from venues.errors import BadMessage, BookError
 from venues.jayx_fields import VENUE, Common
+from venues.made_candles import MadeCandles
 from venues.numbers import shown
 from venues.rows import refuse_too_many as refuse_too_many_rows
 from venues.unasked import LeftOut
@@ -316,8 +318,8 @@ def _levels(rows: list[LevelRow], side: str, common: Common) -> list[Level]:
 class KlineFeed:
     """kline: `candles`. The venue sends all of a candle each time, so every one is complete.
 
-    `add` closes the candle before it, but only one that was followed to its end on this connection and without a
-    frame that could not be read: any other may have changed after the last that was seen of it.
+    `add` closes the candle before it once its own time has come, but only one that was followed to its end on this
+    connection and without a frame that could not be read: another may have changed after the last that was seen of it.
     """
 
     restates = True
@@ -329,7 +331,7 @@ class KlineFeed:
         self._length_ms = length_ms
         self._interval = interval
         self._left_out = LeftOut(VENUE)
-        self._current: Kline | None = None
+        self._candles = MadeCandles()
         self._shown: records.Candle | None = None
 
     def begin(self, now: Now) -> list[Item]:
@@ -361,31 +363,28 @@ class KlineFeed:
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """The candle that was current is not known any more."""
-        self._current = self._shown = None
+        self._candles.forget()
+        self._shown = None
         self.awaited = True
         return [StreamState("candles", "stale", f"{reason}; waiting for the next candle")]
 
     def _taken(self, kline: Kline, now: Now, *, is_new: bool) -> list[Item]:
-        current = self._current
-        if current is not None and kline.created < current.created:
-            return [self._candle(kline, now, closed=True)]  # a late correction
-        closed: list[Item] = []
-        if is_new and current is not None and kline.created > current.created:
-            closed = [self._candle(current, now, closed=True, time=_milliseconds(kline.modified))]
-        self._current = kline
-        candle = self._candle(kline, now, closed=False)
+        candle = self._candle(kline, now)
+        items = self._candles.take(candle, self._common.clock.venue_now(now), now, is_new=is_new)
+        if candle not in items:
+            return items  # closed, or not shown yet
         if self._shown is not None and self._shown == replace(candle, received=self._shown.received):
-            return [Confirmed("candles", candle.time)]
+            items[-1] = Confirmed("candles", candle.time)
         self._shown = candle
-        return [*closed, candle]
+        return items
 
-    def _candle(self, kline: Kline, now: Now, *, closed: bool, time: int | None = None) -> records.Candle:
+    def _candle(self, kline: Kline, now: Now) -> records.Candle:
         scale, start = self._common.scale, kline.created * 1000
         return records.Candle(
             venue=VENUE,
             env=self._common.env,
             symbol=self._common.symbol,
-            time=time or _milliseconds(kline.modified),
+            time=_milliseconds(kline.modified),
             received=now.epoch_ms,
             interval=self._interval,
             start=start,
@@ -395,7 +394,7 @@ class KlineFeed:
             low=scale.price(kline.low),
             close=scale.price(kline.close),
             volume=scale.size(kline.volume),
-            closed=closed,
+            closed=False,
             complete=True,
             price_unit=scale.price_unit,
             size_unit=scale.size_unit,
@@ -403,11 +402,7 @@ class KlineFeed:
         )
 
     def _check(self, kline: Kline, path: str) -> None:
-        if not kline.low <= min(kline.open, kline.close) <= max(kline.open, kline.close) <= kline.high:
-            raise BadMessage(
-                f"expected o and c between l and h at `{path}`, "
-                f"got o {kline.open} h {kline.high} l {kline.low} c {kline.close}"
-            )
+        check_candle((kline.open, kline.high, kline.low, kline.close), path, ("o", "h", "l", "c"))
 
 
 def _milliseconds(seconds: int | None) -> int | None:

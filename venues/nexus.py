@@ -14,7 +14,7 @@ from urllib.parse import quote as url_quote
 
 from venues import records
 from venues.book import OrderBook, refuse_too_many
-from venues.candles import Bar, CandleBuilder, interval_ms
+from venues.candles import Bar, TradedCandles, interval_ms
 from venues.clock import NewestState, VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
@@ -24,7 +24,7 @@ from venues.numbers import not_negative, positive
 from venues.rows import NS, Remembered, RowTimes
 from venues.times import span, utc_clock
 from venues.unasked import LeftOut
-from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
     OUTLINE,
@@ -40,7 +40,6 @@ from venues.wire.nexus import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-    from decimal import Decimal
 
     from msgspec import Struct
 
@@ -92,7 +91,6 @@ class NexusSession:
         self._left_out = LeftOut("nexus")
         self._out: list[Out] = []
         self._wants_trades = "trades" in self._streams
-        self._wants_candles = "candles" in self._streams
         self._handlers = self._make_handlers()
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
@@ -106,6 +104,7 @@ class NexusSession:
 
     def opened(self, now: Now) -> list[Item]:
         """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
+        self._line.interrupted(now)
         if "ping" in self._streams:
             self._send_ping(now)
         missed = _AFTER_A_GAP if self._line.met_before else {}
@@ -134,7 +133,7 @@ class NexusSession:
             streams = _STREAMS_OF_EVENT[str(event.__struct_config__.tag)]
             return self._left_out.say(" and ".join(n for n in streams if n in self._streams), other.symbol)
         except BadMessage as problem:
-            return self._bad(str(event.__struct_config__.tag), str(problem))
+            return self._bad(str(event.__struct_config__.tag), str(problem), now)
 
     def pong(self, now: Now) -> list[Item]:
         """WebSocket pings are not used for measuring here."""
@@ -142,7 +141,7 @@ class NexusSession:
 
     def deadline(self) -> float | None:
         """The next ping of the `ping` stream, or the moment a candle closes."""
-        ping, candle = self._next_ping, self._line.candle_due
+        ping, candle = self._next_ping, self._line.candles.due if self._line.candles else None
         if ping is None or candle is None:
             return candle if ping is None else ping
         return min(ping, candle)
@@ -152,9 +151,7 @@ class NexusSession:
         items: list[Item] = []
         if self._next_ping is not None and now.mono >= self._next_ping:
             items += self._ping_again(now)
-        if self._line.candle_due is not None and now.mono >= self._line.candle_due:
-            items += self._candles(self._line.close_candle(now), None, now)
-        return items
+        return items + self._over(now)
 
     def send(self, command: Command) -> None:
         """Nexus takes no commands on this socket.
@@ -174,7 +171,7 @@ class NexusSession:
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """What was seen of the current candle ends here."""
-        self._line.interrupted()
+        self._line.interrupted(now)
         return []
 
     def take(self) -> list[Out]:
@@ -213,7 +210,7 @@ class NexusSession:
         newest, believed = self._line.newest_book, self._line.clock.see(event.timestamp, now)
         items = self._line.clock.take()
         if believed:
-            self._line.seen(event.timestamp)
+            items += self._heard(event.timestamp, now)
         if older_by := newest.older_by(event.timestamp):
             words = f"the venue sends a book {span(older_by)} older than the one before"
             return [*items, *self._distrust_book(words, "a newer one")]
@@ -300,24 +297,39 @@ class NexusSession:
                     side=SIDES[data.side],
                 )
             )
-        if self._wants_candles:
+        if line.candles is not None:
+            bars = line.candles.trade(event.timestamp, price, size, now, believed=believed)
             items += self._recovered("candles", "")
-            if believed:
-                items += self._candles(line.trade(event.timestamp, price, size, now), event.timestamp, now)
+            items += self._candles(bars, event.timestamp if believed else None, now)
+            if not bars and (said := line.candles.to_say()):
+                items.append(Notice(said))
         return items
 
     def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
         """An event of a stream that is not asked for."""
         believed = self._line.clock.see(event.timestamp, now)
+        items = self._line.clock.take()
         if believed and isinstance(event, BookEvent) and event.symbol == self._line.symbol:
-            self._line.seen(event.timestamp)
-        return self._line.clock.take()
+            items += self._heard(event.timestamp, now)
+        return items
 
     def _told_by(self, timestamp: int | None, now: Now) -> list[Item]:
         """What is to be told of the clocks, after the time of an event."""
         if timestamp is not None:
             self._line.clock.see(timestamp, now)
         return self._line.clock.take()
+
+    def _heard(self, time: int, now: Now) -> list[Item]:
+        """The candles that are over by the time of another event than a trade."""
+        candles = self._line.candles
+        return _NOTHING if candles is None else self._candles(candles.heard(time, now), time, now)
+
+    def _over(self, now: Now) -> list[Item]:
+        """The candles that are over by the clock alone."""
+        candles = self._line.candles
+        if candles is None or candles.due is None or now.mono < candles.due:
+            return _NOTHING
+        return self._candles(candles.tick(now), None, now)
 
     def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
         return [
@@ -328,7 +340,15 @@ class NexusSession:
                 time=time,
                 received=now.epoch_ms,
                 interval=self._streams["candles"].interval,
-                **bar._asdict(),
+                start=bar.start,
+                end=bar.end,
+                open=bar.open,
+                high=bar.high,
+                low=bar.low,
+                close=bar.close,
+                volume=bar.volume,
+                closed=bar.closed,
+                complete=bar.complete,
             )
             for bar in bars
         ]
@@ -407,16 +427,16 @@ class NexusSession:
         try:
             outline = OUTLINE.decode(frame)
         except DECODE_ERRORS:
-            return self._bad(None, explain(error))
+            return self._bad(None, explain(error), now)
         if outline.success is False:
             return [Refused(f"the venue says: {excerpt(str(outline.errorMsg or 'no reason given'), 300)}")]
         if outline.event is None:
-            return _NOTHING if outline.success else self._bad(None, explain(error))
+            return _NOTHING if outline.success else self._bad(None, explain(error), now)
         if outline.event not in _STREAMS_OF_EVENT:
             return _NOTHING
-        return self._bad(outline.event, explain(error))
+        return self._bad(outline.event, explain(error), now)
 
-    def _bad(self, event: str | None, problem: str) -> list[Item]:
+    def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
         """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
         reason = f"{problem} (nexus {event or 'frame'})"
         items: list[Item] = [BadFrame(reason)]
@@ -431,7 +451,7 @@ class NexusSession:
                 items.append(StreamState(name, "stale", f"bad frame: {problem}; a change may be missing"))
                 self._stale.add(name)
         if "candles" in concerned:
-            self._line.interrupted()
+            self._line.interrupted(now)
         return items
 
     def _recovered(self, stream: str, reason: str) -> list[Item]:
@@ -469,14 +489,11 @@ class NexusLine:
         self.met_before = False
         self.fills = Remembered(MOST_FILLS)  # those that were given
         self._times = {"orders": RowTimes(), "positions": RowTimes()}
-        self.candle_due: float | None = None
         intervals = [s.interval for s in subscriptions if s.stream == "candles"]
-        self._builder = CandleBuilder(interval_ms(intervals[0])) if intervals else None
-        self._watching = False
+        self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) if intervals else None
 
     def session(self, secrets: Mapping[str, str]) -> Session:
         """A session for a new connection."""
-        self._watching = False
         return NexusSession(self, secrets)
 
     def refused(self, status: int, body: str) -> Refused | Lost:
@@ -493,37 +510,10 @@ class NexusLine:
         stamp = None if row.time is None else row.time * NS
         return self._times[stream].is_news((key, stamp, row.change == "remove"), now, self.clock.venue_now(now))
 
-    def seen(self, timestamp: int) -> None:
-        """The venue's time of an event: from the first one on, every trade is seen."""
-        if not self._watching and self._builder is not None:
-            self._watching = True
-            self._builder.watching(timestamp + 1)
-
-    def trade(self, timestamp: int, price: Decimal, size: Decimal, now: Now) -> list[Bar]:
-        """The candles that a trade changes."""
-        assert self._builder is not None
-        bars = self._builder.trade(timestamp, price, size, now.epoch_ms)
-        self.seen(timestamp)
-        self._set_due(now)
-        return bars
-
-    def close_candle(self, now: Now) -> list[Bar]:
-        """The candle that the clock closes."""
-        assert self._builder is not None
-        bars = self._builder.close_by_clock(now.epoch_ms)
-        self._set_due(now)
-        return bars
-
-    def interrupted(self) -> None:
-        """Trades may have been missed."""
-        self._watching = False
-        if self._builder is not None:
-            self._builder.interrupted()
-
-    def _set_due(self, now: Now) -> None:
-        assert self._builder is not None
-        closing = self._builder.closing_time()
-        self.candle_due = None if closing is None else now.mono + max(0, closing - now.epoch_ms) / 1000
+    def interrupted(self, now: Now) -> None:
+        """Trades may have been missed up to now."""
+        if self.candles is not None:
+            self.candles.interrupted(now)
 
 
 class Nexus:

@@ -98,7 +98,8 @@ class Ticker(Record, frozen=True, kw_only=True, tag="ticker"):
 class Candle(Record, frozen=True, kw_only=True, tag="candle"):
     """One candle; `start` inclusive, `end` exclusive.
 
-    `closed`: nothing is expected to change it any more. `complete`: everything that belongs to it was seen.
+    `closed`: it is over by the venue's clock, and nothing is expected to change it any more. `complete`: everything
+    that belongs to it was seen, and could be placed.
     """
 
     interval: str

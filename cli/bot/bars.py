@@ -143,12 +143,14 @@ class Series:
         self._complete = False
         self._first = self._last = 0
         self._settled = True
+        self._volumes: dict[int, Decimal | None] = {}  # by start, exactly, of the candles before the last
         self._unseen = (_EVER, _EVER)
 
     def unseen(self, since: float, until: float) -> None:
         """Between these times (milliseconds, the venue's) trades may have been missed."""
         begin, end = self._unseen
-        self._unseen = (since, until) if self._start is None or end <= self._start else (min(begin, since), until)
+        is_over = self._start is None or end <= self._start
+        self._unseen = (since, until) if is_over else (min(begin, since), max(end, until))
         if self._start is not None and self._not_all_seen(self._start):
             self._complete, self._settled = False, False
 
@@ -185,7 +187,7 @@ class Series:
         place = self._place(start)
         if place is not None:
             self._rows[_PRICES, place] = prices
-            self._rows[VOLUME, place] = NAN if volume is None else float(volume)
+            self._put_volume(start, place, volume)
             self._rows[[COMPLETE, FIRST, LAST], place] = (float(complete), start, last)
             self._carry(place)
 
@@ -253,19 +255,26 @@ class Series:
         place = self._place(start)
         if place is None:
             return
-        rows, volume = self._rows, NAN if size is None else float(size)
+        rows = self._rows
         if np.isnan(rows[FIRST, place]):  # nothing was known to have been traded in it
             rows[_PRICES, place] = price
-            rows[[VOLUME, FIRST, LAST], place] = (volume, time, time)
+            rows[[FIRST, LAST], place] = (time, time)
+            self._put_volume(start, place, size)
         else:
             rows[HIGH, place] = max(rows[HIGH, place], price)
             rows[LOW, place] = min(rows[LOW, place], price)
-            rows[VOLUME, place] += volume
+            before = self._volumes.get(start)
+            self._put_volume(start, place, None if before is None or size is None else add(before, size))
             if time >= rows[LAST, place]:
                 rows[[CLOSE, LAST], place] = (price, time)
             elif time < rows[FIRST, place]:
                 rows[[OPEN, FIRST], place] = (price, time)
         self._carry(place)
+
+    def _put_volume(self, start: int, place: int, volume: Decimal | None) -> None:
+        """The volume of a candle before the last one."""
+        self._volumes[start] = volume
+        self._rows[VOLUME, place] = NAN if volume is None else float(volume)
 
     def _carry(self, place: int) -> None:
         """The empty candles after a place have its close."""
@@ -285,6 +294,10 @@ class Series:
             self._start = start
             return
         self._settle()
+        self._volumes[self._start] = self._volume
+        if len(self._volumes) > 2 * self._size:
+            kept = self._start - self._size * self.length
+            self._volumes = {at: volume for at, volume in self._volumes.items() if at > kept}
         steps = (start - self._start) // self.length
         empty = min(steps - 1, self._size)
         room = empty + 1

@@ -18,6 +18,7 @@ from cli.bot.levels import LEVELS, made_of
 from cli.bot.plan import MarketName
 from venues import VENUES, records, venue_named
 from venues.candles import interval_ms
+from venues.consistency import CANDLE, check_candle
 from venues.decoding import DECODE_ERRORS, explain
 from venues.errors import BadMessage, DamagedRecording, MonError, RecordingError, SetupError, UsageError
 from venues.numbers import JsonNumber, not_negative, positive, positive_text, text_number
@@ -358,9 +359,8 @@ def _candle(read: _Candle) -> records.Candle:
     length = interval_ms(read.interval)
     if read.end - read.start != length:
         raise BadMessage(f"expected `end` {length} after `start` for {read.interval}, got {read.end - read.start}")
-    prices: dict[str, Any] = {name: _above_0(getattr(read, name), name) for name in ("open", "high", "low", "close")}
-    if not prices["low"] <= min(prices.values()) <= max(prices.values()) <= prices["high"]:
-        raise BadMessage("expected `low` and `high` around `open` and `close`")
+    prices: dict[str, Any] = {name: _above_0(getattr(read, name), name) for name in CANDLE}
+    check_candle((prices["open"], prices["high"], prices["low"], prices["close"]), "")
     return records.Candle(
         venue=read.venue,
         symbol=read.symbol,

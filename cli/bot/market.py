@@ -6,7 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.levels import LEVELS, ladder
-from venues.candles import interval_ms, start_of
+from venues.candles import Held, interval_ms, start_of
+from venues.clock import LONGEST_LATENCY, VenueClock
+from venues.venue import Now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +67,8 @@ def _volume(candle: Candle) -> Decimal | None:
 class Candles:
     """The candles of one market in all levels that a bot wants.
 
+    A trade whose time is not believed yet is counted once it is (`venues.clock`), and what was open when it came is not
+    complete.
     `finer` maps a level to the interval that its candles are put together from, where whole candles come in instead
     of trades. History comes first; `history_done` ends it, and what it has is not counted again.
     """
@@ -79,6 +83,8 @@ class Candles:
         self._parts: dict[str, Series] = {}  # of what others are put together from
         self._ladders = {interval: self._ladder(interval, self._made_of(interval)) for interval in self._finer.values()}
         self._traded = [*self._series.values(), *self._parts.values()]  # without those that only a history needs
+        self._clock = VenueClock()
+        self._held: Held[Trade] = Held()
         self._covered = -1  # the venue's time up to which history has every trade
         self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
         self._latest = -1
@@ -103,8 +109,23 @@ class Candles:
     # --- what comes in
 
     def trade(self, trade: Trade) -> bool:
-        """One trade; whether it counted: history may have it already."""
-        time = time_of(trade)
+        """One trade; whether it counted: history may have it already, or its time is not believed yet."""
+        time, now = time_of(trade), Now(trade.received / 1000, trade.received)
+        believed = self._clock.see(time, now)
+        if self._clock.items:
+            self._clock.take()  # the venue's session says it
+        if believed and not self._held:
+            return self._count(trade, time)
+        if not believed:
+            self._held.hold(time, now, trade)
+            venue_now = self._clock.venue_now(now)
+            for series in self._traded:
+                series.unseen(venue_now, venue_now + 1)
+            return False
+        counted = [self._count(held, of) for of, held in self._held.believed(self._clock)]
+        return self._count(trade, time) or any(counted)
+
+    def _count(self, trade: Trade, time: int) -> bool:
         if not self._watched and self._live_at is not None:
             self._watch(time, trade.received)
         if time <= self._covered and self._has(trade, time):
@@ -146,7 +167,11 @@ class Candles:
     def _watch(self, time: int, received: int) -> None:
         """The first trade after a connection tells how the venue's clock goes; from then on every trade is seen."""
         assert self._live_at is not None
-        since = min(time, self._live_at + max(0, time - received))
+        offset = self._clock.offset_ms
+        behind = received + offset - time
+        since = self._live_at + offset  # also where the first trade came late: what came with it is all that was seen
+        if not 0 <= behind <= LONGEST_LATENCY:
+            since = min(time, since + max(0, -behind))
         begin = self._latest if self._down_since is None else max(self._latest, self._down_since - UNNOTICED)
         for series in (*self._series.values(), *self._parts.values()):
             series.unseen(begin if begin >= 0 else float("-inf"), since)

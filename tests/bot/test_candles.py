@@ -9,12 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import talib
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cli.bot.bars import Bars, Series
 from cli.bot.levels import LEVELS, ladder, made_of
 from cli.bot.market import Candles
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, walk
+from venues.candles import TradedCandles
+from venues.clock import VenueClock
 from venues.records import Candle, Trade
+from venues.venue import Now
 
 MONDAY = 1_566_172_800_000  # 2019-08-19 00:00 UTC
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -119,6 +125,90 @@ def test_a_late_trade_in_an_empty_interval_is_carried_on_and_one_before_all_is_t
     before = series.bars()
     series.trade(-400 * MINUTE, 1.0, Decimal(1))
     np.testing.assert_array_equal(series.bars().closes, before.closes)
+
+
+Arrivals = st.lists(
+    st.tuples(
+        st.integers(BEGIN, BEGIN + 3 * 3_600_000),
+        st.integers(0, 600_000),
+        st.decimals("0.0001", "99", places=4),
+        st.decimals("0.001", "9", places=3),
+    ),
+    min_size=1,
+    max_size=80,
+)  # time, how late it comes, price, size
+
+
+@settings(max_examples=150, deadline=None)
+@given(Arrivals, st.sampled_from(["1m", "3m", "5m", "15m", "1h", "1d"]))
+def test_a_bots_candles_are_those_of_mon_candles(trades: list[tuple[int, int, Decimal, Decimal]], level: str) -> None:
+    """The same trades, shuffled within 10 minutes: both are what a plain model says."""
+    length = LEVELS[level]
+    arrivals = [
+        (at, time, price, size) for at, time, price, size in sorted((t + late, t, p, s) for t, late, p, s in trades)
+    ]
+    bot, clock = Candles([level]), VenueClock()
+    built, shown = TradedCandles(length, clock), {}
+    for at, time, price, size in arrivals:
+        now = Now(at / 1000, at)
+        bars = built.trade(time, price, size, now, believed=clock.see(time, now))
+        shown |= {bar.start: bar for bar in bars}
+        assert bot.trade(replace(trade(Tick(time, str(price), str(size))), received=at))
+    model = {}
+    for start in {time - time % length for _, time, _, _ in arrivals}:
+        own = sorted((t, n, p, s) for n, (_, t, p, s) in enumerate(arrivals) if start <= t < start + length)
+        prices = [float(p) for _, _, p, _ in own]
+        volume = float(sum((s for *_, s in own), Decimal(0)))
+        model[start] = (prices[0], max(prices), min(prices), prices[-1], volume)
+    assert {
+        start: tuple(map(float, (bar.open, bar.high, bar.low, bar.close, bar.volume))) for start, bar in shown.items()
+    } == model
+    rows = {row["time"]: tuple(row[name] for name in FIELDS) for row in bot.bars(level) if row["volume"] > 0}
+    assert rows == model
+
+
+def test_a_stamp_that_is_not_believed_moves_no_candle_of_a_bot() -> None:
+    candles = Candles(["1m"])
+
+    def came(time: int, price: str, received: int) -> bool:
+        return candles.trade(replace(trade(Tick(BEGIN + time, price, "1")), received=BEGIN + received))
+
+    candles.live(BEGIN)
+    assert came(1_000, "10", 1_000)
+    assert not came(3_600_000, "99", 2_000)
+    assert came(3_000, "11", 3_000)
+    bars = candles.bars("1m")
+    assert (bars.times[-1], bars.highs[-1], bars.volumes[-1], bars.complete[-1]) == (BEGIN, 11, 2, False)
+    assert came(61_000, "12", 61_000)
+    assert candles.bars("1m").complete[-2:].tolist() == [False, True]
+
+
+def test_a_bots_trades_of_a_clock_that_is_proved_belong_where_their_times_say() -> None:
+    candles, hour = Candles(["1m"]), 3_600_000
+    for number in range(10):
+        received = BEGIN + 100 * number
+        time = received if number < 5 else received + hour
+        counted = candles.trade(replace(trade(Tick(time, "10", "1")), received=received))
+        assert counted == (number not in (5, 6, 7, 8))
+    bars = candles.bars("1m")
+    assert bars.times[-1] == BEGIN + hour
+    assert bars.volumes[[-61, -1]].tolist() == [5, 5]
+
+
+def test_late_trades_are_added_exactly() -> None:
+    series = Series(MINUTE)
+    for time, size in ((0, "0.1"), (MINUTE, "1"), (1, "0.2"), (2, "0.3"), (2 * MINUTE, "1"), (3, "0.1")):
+        series.trade(time, 5.0, Decimal(size))
+    assert series.bars().volumes[-3:].tolist() == [0.7, 1, 1]
+
+
+def test_a_first_trade_that_is_late_does_not_mean_that_all_after_it_was_seen() -> None:
+    candles = Candles(["1m"])
+    candles.live(BEGIN + 30_000)
+    candles.trade(replace(trade(Tick(BEGIN - 5_000, "10", "1")), received=BEGIN + 31_000))
+    candles.trade(trade(Tick(BEGIN + 40_000, "10", "1")))
+    candles.trade(trade(Tick(BEGIN + MINUTE, "10", "1")))
+    assert candles.bars("1m").complete[-3:].tolist() == [False, False, True]
 
 
 def test_within_a_candle_time_decides_what_is_open_and_close() -> None:

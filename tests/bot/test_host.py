@@ -356,6 +356,8 @@ def test_history_fills_the_bars_before_the_start(runs: Runs, tmp_path: Path) -> 
         ("[1]", "line 2: expected a trade"),
         ('{"type":"candle","venue":"nexus","symbol":"X","received":1,"interval":"1m","start":0,"end":1,"open":1,"high":1,'
          '"low":1,"close":1,"closed":true,"complete":true}', "line 2: .*60000 after `start`"),
+        ('{"type":"candle","venue":"nexus","symbol":"X","received":1,"interval":"1m","start":0,"end":60000,"open":1,'
+         '"high":2,"low":1,"close":3,"closed":true,"complete":true}', "line 2: .*open and close between low and high"),
     ],
 )  # fmt: skip
 def test_a_bad_line_of_history(runs: Runs, tmp_path: Path, line: str, words: str) -> None:

@@ -1,0 +1,115 @@
+"""An item that contradicts itself is a bad frame like any other, at every venue that has such items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import test_b2trader as b2
+from tests import test_jayx as jayx
+from venues.driver import Driver
+from venues.records import RECORD_TYPES, Balance, Candle, Position, Ticker
+from venues.venue import BadFrame, Now
+
+
+def b2trader(stream: str, *contents: Any) -> list[Any]:
+    """What comes of items of a stream, the last of them alone."""
+    session = b2.ready(b2.line_for(stream))
+    items: list[Any] = []
+    for number, content in enumerate(contents):
+        items = session.receive(b2.frame(b2.item(0, content)), b2.at(number))
+    return items
+
+
+def of(items: list[Any], *kinds: type) -> list[Any]:
+    return [item for item in items if isinstance(item, kinds)]
+
+
+CONTRADICTIONS = [
+    {"close": "2270.30"},
+    {"close": "2240.87"},
+    {"open": "2270.30"},
+    {"open": "2240.87"},
+    {"high": "2240.87", "low": "2240.88", "open": "2240.88", "close": "2240.88"},
+    {"high": "2200", "low": "2300"},
+]
+
+
+@pytest.mark.parametrize("fields", CONTRADICTIONS)
+def test_a_candle_of_b2trader(fields: dict[str, str]) -> None:
+    whole = {**b2.sample("candles"), "instrument": b2.MARKET}
+    assert len(of(b2trader("candles", whole), Candle)) == 1
+    for items in (b2trader("candles", {**whole, **fields}), b2trader("candles", whole, {**whole, **fields})):
+        assert b2.told(items) == ["BadFrame", "stale"]
+        assert "expected open and close between low and high at `item`, got open" in items[0].reason
+
+
+def test_a_candle_of_b2trader_at_its_own_edges() -> None:
+    flat = {**b2.sample("candles"), "instrument": b2.MARKET, **dict.fromkeys(("open", "high", "low", "close"), "2.50")}
+    assert len(of(b2trader("candles", flat), Candle)) == 1
+
+
+@pytest.mark.parametrize("fields", [{"c": 13}, {"c": 7}, {"o": 13}, {"o": 7}, {"h": 8, "l": 12}, {"h": 9}, {"l": 11}])
+@pytest.mark.parametrize("path", ["add", "modify"])
+def test_a_candle_of_jayx(path: str, fields: dict[str, int]) -> None:
+    kline = {"created": 60, "o": 9, "h": 12, "l": 8, "c": 11, "v": 1, **fields}
+    items = jayx.connected(jayx.line_of("candles")).receive(jayx.packet("kline", {path: kline}), jayx.NOW)
+    assert not of(items, Candle)
+    assert f"expected o and c between l and h at `{path}`" in of(items, BadFrame)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("total", "available", "good"),
+    [
+        ("5", "5", True),
+        ("5", "5.00", True),
+        ("5", "0", True),
+        ("-5", "0", True),  # what is owed
+        ("-5", "-7", True),
+        ("5", "5.00000001", False),
+        ("0", "0.00000001", False),
+        ("-5", "1", False),
+    ],
+)
+def test_more_available_than_there_is(total: str, available: str, good: bool) -> None:
+    whole = [{**b2.sample("balance")[0], "total": total, "available": available}]
+    items = b2trader("balance", whole)
+    assert (len(of(items, Balance)), len(of(items, BadFrame))) == ((1, 0) if good else (0, 1))
+    items = b2trader("balance", [], whole)
+    assert (len(of(items, Balance)), len(of(items, BadFrame))) == ((1, 0) if good else (0, 1))
+    assets = jayx.packet("positions", {"spot": [{"asset": "BTC", "balance": total, "available": available}]})
+    items = jayx.connected(jayx.line_of("balance", "positions")).receive(assets, jayx.NOW)
+    rows = 2 if good and total != "0" else 0
+    assert len(of(items, Balance, Position)) == rows
+    assert len(of(items, BadFrame)) == (0 if good else 1)
+
+
+@pytest.mark.parametrize(
+    ("stream", "rows", "high", "low"),
+    [("ticker", "markets", "highPrice24hr", "lowPrice24hr"), ("watchlist", "items", "high24hr", "low24hr")],
+)
+def test_a_high_of_24_hours_below_the_low(stream: str, rows: str, high: str, low: str) -> None:
+    row = {**b2.sample(stream)[rows][0], "marketId": b2.MARKET}
+    good = {rows: [{**row, high: "1.5", low: "1.5"}], "snapshot": True}
+    bad = {rows: [{**row, high: "1.4", low: "1.5"}], "snapshot": True}
+    assert len(of(b2trader(stream, good), Ticker)) == 1
+    assert b2.told(b2trader(stream, bad)) == ["BadFrame", "stale"]
+    part = {rows: [{"marketId": b2.MARKET, high: "1.4"}], "snapshot": False}
+    assert b2.told(b2trader(stream, good, part)) == ["BadFrame", "stale"], "also where only one of them changed"
+
+
+def test_it_is_said_and_the_next_good_one_heals() -> None:
+    line = b2.line_for("candles")
+    driver = Driver(line, line.subscriptions, venue="b2trader")
+    driver.begin({"token": "t"}, 0.0)
+    driver.opened(b2.at(0))
+    driver.receive(b"{}\x1e", b2.at(0))
+    whole = {**b2.sample("candles"), "instrument": b2.MARKET}
+    states = []
+    for invocation, seconds, content in ((0, 1, whole), (0, 2, {**whole, "close": "1"}), (1, 9, whole)):
+        now = Now(b2.at(seconds).mono, b2.at(seconds).epoch_ms)
+        items = driver.receive(b2.frame(b2.item(invocation, content)), now)
+        states += [item.state for item in items if item.__class__ in RECORD_TYPES and hasattr(item, "state")]
+        driver.tick(now)
+    assert states == ["live", "stale", "live"]

@@ -1,0 +1,169 @@
+"""Candles that a venue made: a candle ahead of its time closes nothing, an older one corrects its own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests import test_jayx as jayx
+from venues.made_candles import MadeCandles
+from venues.records import Candle
+from venues.venue import Confirmed, Notice, Now
+
+MINUTE = 60_000
+BEGIN = 1_700_000_040_000  # a full minute
+
+
+def now(seconds: float) -> Now:
+    return Now(1_000.0 + seconds, BEGIN + round(seconds * 1000))
+
+
+def candle(minute: int, close: str = "1") -> Candle:
+    start, price = BEGIN + minute * MINUTE, Decimal(close)
+    return Candle(venue="v", received=0, interval="1m", start=start, end=start + MINUTE, open=price, high=price,
+                  low=price, close=price, closed=False, complete=True)  # fmt: skip
+
+
+class Sent:
+    """Candles as they are sent, by a venue whose clock is `ahead` of ours by so many seconds."""
+
+    def __init__(self, ahead: float = 0) -> None:
+        self.candles = MadeCandles()
+        self._ahead = ahead
+
+    def __call__(self, seconds: float, minute: int, close: str = "1", *, is_new: bool = True) -> list[Any]:
+        """What comes of a candle at a time of the venue's: `(minute, close, closed)`, or "said"."""
+        ours = now(seconds - self._ahead)
+        return [
+            "said" if isinstance(item, Notice) else ((item.start - BEGIN) // MINUTE, str(item.close), item.closed)  # type: ignore[union-attr]
+            for item in self.candles.take(candle(minute, close), ours.epoch_ms, ours, is_new=is_new)
+        ]
+
+
+def test_the_next_candle_closes_the_one_before() -> None:
+    sent = Sent()
+    assert sent(1, 0) == [(0, "1", False)]
+    assert sent(59, 0, "2") == [(0, "2", False)]
+    assert sent(60, 1, "3") == [(0, "2", True), (1, "3", False)]
+
+
+def test_one_that_is_far_ahead_of_its_time_closes_nothing_and_is_not_shown() -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert sent(2, 60, "9") == ["said"]
+    assert sent(3, 60, "9") == [], "once"
+    assert sent(4, 0, "2") == [(0, "2", False)]
+    assert sent(60, 1, "3") == [(0, "2", True), (1, "3", False)]
+    assert sent(3_600.5, 60, "4") == [(1, "3", True), (60, "4", False)]
+
+
+def test_one_that_is_a_little_early_is_shown_and_closes_when_its_time_has_come() -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert sent(57, 1, "3") == [(1, "3", False)]
+    assert sent(58, 0, "2") == [(0, "2", False)]
+    assert sent(59.9, 1, "4") == [(1, "4", False)]
+    assert sent(60, 1, "5") == [(0, "2", True), (1, "5", False)]
+
+
+def test_what_was_new_before_its_time_closes_though_it_is_not_said_again_to_be_new() -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert sent(50, 1, "3") == ["said"]
+    assert sent(61, 1, "4", is_new=False) == [(0, "1", True), (1, "4", False)]
+
+
+def test_an_older_one_corrects_its_own() -> None:
+    sent = Sent()
+    sent(1, 0)
+    sent(61, 1)
+    assert sent(62, 0, "7") == [(0, "7", True)]
+    assert sent(63, -5, "8") == [(-5, "8", True)]
+    assert sent(64, 1, "9") == [(1, "9", False)]
+
+
+@pytest.mark.parametrize("ahead", [-86_400.0, -3_600.0, -30.0, -3.0, 0.0, 3.0, 30.0, 3_600.0, 86_400.0 * 600])
+def test_a_clock_that_is_off_closes_every_candle_in_the_end(ahead: float) -> None:
+    sent = Sent(ahead)
+    told = [(second // 60, one) for second in range(600) for one in sent(second, second // 60, str(second + 1))]
+    closed = [one for _, one in told if one != "said" and one[2]]
+    assert closed == [(minute, str(60 * minute + 60), True) for minute in range(9)]
+    assert all(at - minute == 1 for at, (minute, _, _) in ((at, one) for at, one in told if one in closed))
+
+
+def test_what_five_messages_in_a_row_insist_on_counts() -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert [sent(2 + n / 10, 60) for n in range(4)] == [["said"], [], [], []]
+    assert sent(2.4, 60, "9") == [(0, "1", True), (60, "9", False)]
+
+
+def test_messages_of_the_current_one_between_them_are_no_row() -> None:
+    sent = Sent()
+    sent(1, 0)
+    for n in range(20):
+        assert sent(2 + n / 10, 60) in (["said"], [])
+        assert sent(2 + n / 10, 0) == [(0, "1", False)]
+
+
+def test_our_own_clock_counts_when_the_first_one_was_the_mistake() -> None:
+    sent = Sent()
+    assert sent(1, 60) == [(60, "1", False)]
+    assert sent(2, 0, "2") == [(0, "2", False)]
+    assert sent(60, 1, "3") == [(0, "2", True), (1, "3", False)]
+
+
+def test_after_an_interruption_nothing_is_closed_that_was_not_followed() -> None:
+    sent = Sent()
+    sent(1, 0)
+    sent.candles.forget()
+    assert sent(61, 1) == [(1, "1", False)]
+    assert sent(121, 2, is_new=False) == [(2, "1", False)]
+
+
+def kline(minute: int, close: int = 9, *, modified: int = 0) -> dict[str, int]:
+    created = (jayx.NOW.epoch_ms // MINUTE + minute) * 60
+    return {"created": created, "o": 9, "h": 12, "l": 8, "c": close, "v": 1, "m": created + modified}
+
+
+def at(seconds: float) -> Now:
+    """So many seconds after the start of the current minute."""
+    return Now(jayx.NOW.mono + seconds, jayx.NOW.epoch_ms // MINUTE * MINUTE + round(seconds * 1000))
+
+
+def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
+    session = jayx.connected(jayx.line_of("candles"))
+
+    def told(seconds: float, minute: int, close: int, modified: int, path: str = "modify") -> list[tuple[Any, bool]]:
+        message = {path: kline(minute, close, modified=modified)}
+        items = session.receive(jayx.packet("kline", message), at(seconds))
+        return [(item.close, item.closed) for item in items if isinstance(item, Candle)]
+
+    assert told(5, 0, 9, 5) == [(9, False)]
+    assert told(6, 0, 10, 6) == [(10, False)]
+    assert told(6.1, 0, 9, 5) == []
+    assert told(6.2, 0, 11, 6) == [(11, False)], "of equal times the order of arrival decides"
+    assert told(60, 1, 12, 0, "add") == [(11, True), (12, False)]
+    assert told(61, 0, 8, 5) == []
+    assert told(62, 0, 8, 61) == [(8, True)]
+    assert told(63, 1, 10, 7_200) == [(10, False)], "its time is not believed"
+    assert told(64, 1, 11, 4) == [(11, False)], "and holds nothing off"
+    assert [told(65, 1, 9, 3) for _ in range(5)] == [[], [], [], [], [(9, False)]], "the venue's clock went back"
+
+
+def test_jayx() -> None:
+    session = jayx.connected(jayx.line_of("candles"))
+
+    def told(seconds: float, **message: dict[str, int]) -> list[Any]:
+        items = session.receive(jayx.packet("kline", message), at(seconds))
+        return [(item.close, item.closed) for item in items if isinstance(item, Candle | Confirmed)]
+
+    minute = kline(0, 9, modified=5)
+    assert told(5, modify=minute) == [(9, False)]
+    assert told(6, add=kline(60, 12)) == [], "an hour ahead"
+    assert told(7, modify=kline(0, 10, modified=7)) == [(10, False)]
+    assert told(8, modify=kline(-1, 8, modified=59)) == [(8, True)]
+    assert told(60, add=kline(1, 11)) == [(10, True), (11, False)]
+    assert told(62, modify=kline(0, 12, modified=59)) == [(12, True)]
