@@ -105,6 +105,18 @@ def test_one_time_far_ahead_blocks_nothing(orders: Orders) -> None:
     assert changes(line.receive(orders.told(7, 350), 500)) == []
 
 
+def test_where_our_clock_is_days_behind_rows_are_in_order_all_the_same() -> None:
+    days = 2 * 86_400_000
+    for orders in (VENUES["nexus"], VENUES["jayx"]):
+        line = orders.open()
+        for number in range(8):  # the first of them are not believed yet
+            assert changes(line.receive(orders.told(number, days + number * 100), number * 100)) == [
+                (str(number), "update")
+            ]
+            assert changes(line.receive(orders.told(number, days + number * 100 + 50, gone=True), number * 100 + 50))
+            assert changes(line.receive(orders.told(number, days + number * 100 + 10), number * 100 + 60)) == []
+
+
 def test_the_case_of_a_late_order() -> None:
     recording = Recording(CASE)
     (subscription,) = (Subscription(s.stream, s.symbols) for s in recording.header.subscriptions)
