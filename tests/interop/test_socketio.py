@@ -624,7 +624,7 @@ async def test_jayx_is_asked_once_a_connection_and_each_trade_comes_once(hub: Hu
 @everywhere
 async def test_the_key_of_jayx_goes_to_the_server_and_nowhere_else(hub: Hub) -> None:
     variables = {"MON_JAYX_URL": f"ws://127.0.0.1:{hub.port}/", "MON_JAYX_API_KEY": KEY}
-    kept = hub.home / "orders.jsonl"
+    kept = hub.home / f"orders-{hub.port}.jsonl"
     options = ("--raw", "--record", str(kept), "--duration", "30s", "-v")
     async with mon("orders", "jayx", "BTCUSDT", *options, environment=variables, home=hub.home) as watching:
         await hub.until(lambda: bool(hub.of("event")))
