@@ -133,6 +133,26 @@ def test_what_a_frame_brings(frame: str, happenings: list[Happening]) -> None:
     assert link.receive(b'42["still"]', NOW) == ([] if over else [Event("still", [])])
 
 
+OTHER_DIGITS = "expected a Socket.IO packet with numbers in ASCII digits, got others"
+
+
+@pytest.mark.parametrize("digit", ["٣", "²", "３", "𝟛", "১"])
+def test_numbers_in_packet_ids_are_ascii_digits_only(digit: str) -> None:
+    for content in (f'42{digit}["a"]', f'421{digit}["a"]', f'42{digit}1["a"]', f"43{digit}[]", f'42/,{digit}["a"]',
+                    f'42/other,{digit}["a"]', f'42{digit}-["a"]'):  # fmt: skip
+        link = new_link()
+        link.emit("asked", ack=True)
+        assert link.receive(content.encode(), NOW) == [BadPacket(OTHER_DIGITS)], content
+    for content in (f'45{digit}-["a"]', f'451{digit}-["a"]', f'461-{digit}["a"]'):
+        assert new_link().receive(content.encode(), NOW) == [Broken(OTHER_DIGITS)], content
+
+
+def test_other_digits_are_welcome_wherever_else() -> None:
+    link = new_link()
+    assert link.receive('421["²٣"]'.encode(), NOW) == [Event("²٣", [], 1)]
+    assert link.receive('42/²,1["a"]'.encode(), NOW) == []
+
+
 @pytest.mark.parametrize("kind", ["5", "6"])
 @pytest.mark.parametrize("namespace", ["", "/other,"])
 @pytest.mark.parametrize("older", [True, False])
