@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
+from multidict import CIMultiDict
 
+from venues import history
 from venues.b2trader import B2TRADER
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -17,11 +19,8 @@ from venues.records import SnapshotEnd
 from venues.redaction import Redactor
 from venues.venue import Settings, Subscription
 
-if TYPE_CHECKING:
-    from venues import history
-
 TOKEN = "the-trader-token"
-SECRETS = (TOKEN, "other-token", "the-connection-token")
+SECRETS = (TOKEN, "other-token", "the-connection-token", "node-3-of-the-cluster")
 PATH = "/frontoffice/ws/v4/account"
 
 
@@ -33,16 +32,21 @@ class SmallHub:
         self.seen: list[str] = []
         self.expire: str | None = None
         self.negotiation: dict[str, Any] | list[dict[str, Any]] = {}
+        self.sets: list[list[str]] = []  # by negotiation: its `Set-Cookie` lines
+        self.cookies: list[str | None] = []  # by request: those that came with it
 
     async def negotiate(self, request: web.Request) -> web.Response:
         self.seen.append(f"{request.headers.get('Authorization')} {request.path_qs}")
         if request.query.get("access_token") not in self.good:
             return web.Response(status=401)
         answer = self.negotiation.pop(0) if isinstance(self.negotiation, list) else self.negotiation
-        return web.json_response(answer)
+        self.cookies.append(request.headers.get("Cookie"))
+        headers = CIMultiDict([("Set-Cookie", line) for line in (self.sets.pop(0) if self.sets else [])])
+        return web.json_response(answer, headers=headers)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(request.path_qs)
+        self.cookies.append(request.headers.get("Cookie"))
         if request.query.get("access_token") not in self.good:
             return web.Response(status=401)
         socket = web.WebSocketResponse()
@@ -70,7 +74,9 @@ class SmallHub:
             await socket.send_str(json.dumps({"type": 3, "invocationId": message["invocationId"]}) + "\x1e")
 
 
-async def watched(hub: SmallHub, tokens: list[str], *, enough: int = 1, **values: object) -> list[Any]:
+async def watched(
+    hub: SmallHub, tokens: list[str], *, enough: int = 1, events: list[history.Event] | None = None, **values: object
+) -> list[Any]:
     """What is delivered until `enough` full states are here; what happened is in `hub.seen` and the recording."""
     app = web.Application()
     app.router.add_post("/{path:.*}/negotiate", hub.negotiate)
@@ -89,7 +95,7 @@ async def watched(hub: SmallHub, tokens: list[str], *, enough: int = 1, **values
     subscriptions = [Subscription("orders")]
     (line,) = B2TRADER.lines(subscriptions, settings)
     delivered: list[Any] = []
-    events: list[history.Event] = []
+    events = [] if events is None else events
 
     async def fetch() -> dict[str, str]:
         return {"token": tokens.pop(0) if len(tokens) > 1 else tokens[0]}
@@ -174,3 +180,34 @@ def test_an_expired_token_is_fetched_anew_once() -> None:
     with pytest.raises(VenueRefused, match="HTTP 401"):
         asyncio.run(watched(hub, [TOKEN], enough=2))
     assert len(hub.seen) == 2
+
+
+def test_cookies_of_the_negotiation_go_with_the_websocket_and_are_kept_nowhere() -> None:
+    hub = SmallHub()
+    hub.negotiation = {"connectionToken": SECRETS[2], "negotiateVersion": 1}
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/; HttpOnly", "short=k; Path=/", "elsewhere=1; Path=/elsewhere"]]
+    asyncio.run(watched(hub, [TOKEN], negotiate=True))
+    assert hub.cookies == [None, "lb=node-3-of-the-cluster; short=k"]
+
+
+def test_a_cookie_stays_with_its_host_where_the_negotiation_leads_to_another() -> None:
+    hub = SmallHub()
+    hub.good = {TOKEN, "other-token"}
+    hub.negotiation = [
+        {"url": "http://localhost:PORT/elsewhere", "accessToken": "other-token"},
+        {"connectionId": "i"},
+    ]
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/"], ["lb=its-own; Path=/"]]
+    asyncio.run(watched(hub, [TOKEN], negotiate=True))
+    assert hub.cookies == [None, None, "lb=its-own"]
+
+
+def test_cookies_are_recorded_without_their_values() -> None:
+    hub = SmallHub()
+    hub.negotiation = {"connectionId": "i", "echo": "node-3-of-the-cluster"}
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/", "short=k; Path=/; HttpOnly"]]
+    events: list[history.Event] = []
+    asyncio.run(watched(hub, [TOKEN], negotiate=True, events=events))
+    (requested,) = [event for event in events if isinstance(event, history.Requested)]
+    assert requested.cookies == ("lb=[cookie]; Path=/", "short=[cookie]; Path=/; HttpOnly")
+    assert requested.body == '{"connectionId": "i", "echo": "[cookie]"}'
