@@ -298,7 +298,7 @@ class Connection:
             reason = f"the TLS certificate of {place} is not trusted: {error.verify_message}"
             raise self._no_connection(reason, retry=False) from None
         except ssl.SSLError as error:
-            raise self._no_connection(f"no TLS with {place}: {error.reason}") from None
+            raise self._no_connection(f"no TLS with {place}: {error.reason or 'the handshake failed'}") from None
         except socket.gaierror:
             raise self._no_connection(f"the host of {place} is not known") from None
         except OSError as error:

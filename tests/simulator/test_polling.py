@@ -115,6 +115,7 @@ def test_a_client_that_vanishes_is_known_no_more_however_much_waits_for_it(monke
         ({"EIO": "3"}, "The client is using an unsupported version of the Socket.IO or Engine.IO protocols"),
         ({"sid": "nobody"}, "Invalid session nobody"),
         ({"transport": "flash"}, "Invalid transport"),
+        ({"transport": ""}, "Invalid transport"),
     ],
 )
 def test_who_cannot_be_served_is_told_why(query: dict[str, str], said: str) -> None:

@@ -82,7 +82,7 @@ class SocketIoServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a handshake, a poll, or whatever else comes."""
         asked = request.query.get("transport")
-        if asked is None:
+        if asked not in ("polling", "websocket"):
             return bad_request("Invalid transport")
         if request.method not in ("GET", "POST", "OPTIONS"):
             return bad_request("expected GET or POST")
