@@ -83,6 +83,20 @@ def test_packets_are_posted_and_polled_for() -> None:
     run(test)
 
 
+def test_one_poll_gets_the_answers_to_all_that_was_posted_before() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        assert await poller.ask("POST", b"40") == (200, "ok")
+        assert "user_payload" in (await poller.ask())[1]
+        for _ in range(30):
+            packets = [f'42{number}["buy_signal",{{}}]' for number in range(5)]
+            assert await poller.ask("POST", "\x1e".join(packets).encode()) == (200, "ok")
+            answers = [packet for packet in (await poller.ask())[1].split("\x1e") if packet.startswith("43")]
+            assert [answer[:3] for answer in answers] == ["430", "431", "432", "433", "434"]
+
+    run(test)
+
+
 def test_a_client_that_leaves_is_known_no_more() -> None:
     async def test(poller: Poller) -> None:
         opened = await poller.begin()

@@ -33,6 +33,7 @@ _SEPARATOR: Final = b"\x1e"
 _OPEN: Final = b"0"
 _CLOSE: Final = b"1"
 _NOOP: Final = b"6"
+_TURNS: Final = 5  # of the loop, until what is being said at the same time is there
 _PROBE, _PROBED, _UPGRADE = "2probe", "3probe", "5"
 _OVER: Final = WSMessage(WSMsgType.CLOSED, None, None)
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
@@ -42,11 +43,13 @@ _CARRIED: Final = (*_DATA, WSMsgType.PING, WSMsgType.PONG)
 class PolledSocket:
     """What one client polls for and posts, then sends on the WebSocket that it goes on with.
 
-    `sid` is its id once the open packet has been put into it.
+    `sid` is its id once the open packet has been put into it. `is_busy` says whether what was posted is still being
+    worked on; whoever sets it says by `wake` when it is not any more.
     """
 
     def __init__(self) -> None:
         self.sid = ""
+        self.is_busy: Callable[[], bool] = lambda: False
         self._out: list[bytes] = []  # packets for the next poll
         self._received: deque[WSMessage] = deque()
         self._unread = 0  # messages that were received, until the one after them is asked for
@@ -69,7 +72,7 @@ class PolledSocket:
         if not self.sid and data.startswith(_OPEN):
             data = self._with_upgrade(data)
         self._out.append(data if kind is WSMsgType.TEXT else b"b" + base64.b64encode(data))
-        self._change()
+        self.wake()
         await self._until(lambda: sum(map(len, self._out)) <= MOST_UNTAKEN)
         if self._over:
             raise ConnectionResetError
@@ -77,7 +80,7 @@ class PolledSocket:
     async def receive(self) -> WSMessage:
         """The client's next message."""
         self._unread = len(self._received)
-        self._change()
+        self.wake()
         await self._until(lambda: bool(self._received))
         return self._received.popleft() if self._received else _OVER
 
@@ -86,7 +89,7 @@ class PolledSocket:
         if self._websocket is None and not self._left:
             for last in ((), (_CLOSE,)):  # by itself: the reference client forgets what comes in the same poll
                 self._out += last
-                self._change()
+                self.wake()
                 await self._until(lambda: not self._out)
         elif self._websocket is not None and not self._over:
             await self._websocket.close(code=code, message=message)
@@ -96,7 +99,7 @@ class PolledSocket:
     def end(self) -> None:
         """Whoever waits for anything waits no longer."""
         self._over = True
-        self._change()
+        self.wake()
         if self._websocket is None and self._transport is not None:
             self._transport.abort()  # of a WebSocket that has not come to anything
 
@@ -132,6 +135,8 @@ class PolledSocket:
         self._poll = request
         try:
             await self._until(lambda: bool(self._out) or self._upgrading)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
         finally:
             self._poll = None
         if self._over:
@@ -140,7 +145,7 @@ class PolledSocket:
             packets = [_NOOP]
         else:
             packets, self._out = self._out, []
-            self._change()
+            self.wake()
         return web.Response(body=_SEPARATOR.join(packets), content_type="text/plain", charset="UTF-8")
 
     async def _posted(self, request: web.Request) -> web.Response:
@@ -154,7 +159,7 @@ class PolledSocket:
             return bad_request("expected packets in UTF-8 with 0x1E between them, those with b in base64")
         self._left = self._left or _CLOSE in packets
         self._take(*messages, *([_OVER] if self._left else ()))
-        await self._until(lambda: not self._unread)
+        await self._until(lambda: not self._unread and not self.is_busy())
         if self._left:
             self.end()
         return web.Response(text="ok")
@@ -176,7 +181,7 @@ class PolledSocket:
             return
         await websocket.send_str(_PROBED)
         self._upgrading = True
-        self._change()
+        self.wake()
         try:
             probed = await websocket.receive()
         finally:
@@ -190,7 +195,7 @@ class PolledSocket:
             while self._out:
                 await websocket.send_frame(*_frame(self._out.pop(0)))
             self._websocket = websocket
-            self._change()
+            self.wake()
             while (message := await websocket.receive()).type in _CARRIED:
                 self._take(message)
         finally:
@@ -206,9 +211,10 @@ class PolledSocket:
     def _take(self, *messages: WSMessage) -> None:
         self._received += messages
         self._unread = len(self._received)
-        self._change()
+        self.wake()
 
-    def _change(self) -> None:
+    def wake(self) -> None:
+        """Something has changed that somebody may wait for."""
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -220,6 +220,7 @@ class _Socket:
         self._greeted = False
         self._polled: PolledSocket | None = None
         self._packets = Packets()
+        self._is_handling = False  # the library has a frame and has not asked for the next one
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Serve the connection until it ends, and Engine.IO's part of it too."""
@@ -227,6 +228,8 @@ class _Socket:
         try:
             request: web.Request = environ["aiohttp.request"]
             self._polled = request.get(_POLLED)
+            if self._polled is not None:
+                self._polled.is_busy = lambda: self._is_handling or not self._frames.empty()
             return await self._serve(request, self._connect, self._polled)
         finally:
             # The request is cancelled when the client is gone; what has begun must be ended all the same.
@@ -247,8 +250,12 @@ class _Socket:
 
         The library waits no longer for a client that does not answer its pings.
         """
+        self._is_handling = False
+        if self._polled is not None:
+            self._polled.wake()
         try:
             frame = await self._frames.get()
+            self._is_handling = frame is not None
             if frame is not None:
                 self._packets.check(frame)
         except (ValueError, asyncio.CancelledError):
