@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-VERSION = "0.1.0"
-
 FOREIGN = """\
 mon: another distribution's `{name}` package is in the way of mon's own.
      Install mon by itself: uv tool install mon, or pipx install mon
@@ -40,6 +38,8 @@ def _foreign_package() -> str | None:
 
 
 def _print_version() -> None:
+    from cli.version import VERSION
+
     try:
         print(f"mon {VERSION}", flush=True)
     except BrokenPipeError:

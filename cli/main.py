@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cli import config
-from cli.__main__ import VERSION
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
+from cli.version import VERSION
 from venues import venue_named, venues_with
 from venues.errors import MonError
 from venues.streams import STREAMS

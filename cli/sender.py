@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import cells
 from cli.errors import REFUSED, UNREACHABLE, exit_code
+from cli.version import USER_AGENT
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import MonError
@@ -85,6 +86,7 @@ class Sender:
             random=random.random,
             redactor=redactor,
             proxy=access.proxy,
+            user_agent=USER_AGENT,
         )
         self._is_for_one = retries is not None
         self._venue = venue.name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cli import config
 from cli.access import Access
 from cli.queues import is_of
+from cli.version import USER_AGENT
 from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
@@ -251,6 +252,7 @@ class Source:
                 tap=tap,
                 line=number,
                 proxy=access.proxy,
+                user_agent=USER_AGENT,
             )
             for number, driver in enumerate(drivers, start=self._first_line)
         ]

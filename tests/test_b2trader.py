@@ -561,6 +561,39 @@ def test_an_error_after_data_is_a_resync_however_often() -> None:
         assert told(session.receive(frame(completion(invocation, said)), at(100 * invocation))) == ["stale"]
 
 
+def test_a_result_of_null_beside_an_error_is_none_and_the_error_s_words_are_told() -> None:
+    session = ready(line_for("book"))
+    (refused,) = session.receive(frame({**completion(0, "no such market"), "result": None}), at(1))
+    assert refused == Refused(f"b2trader refuses book of {MARKET}: no such market", "book")
+
+
+def test_the_framework_s_sentence_around_a_hub_s_own_words_is_dropped() -> None:
+    said = "An unexpected error occurred invoking 'Book' on the server. HubException: Market 'x' not found"
+    (refused,) = ends("book", said)
+    assert refused.reason == f"b2trader refuses book of {MARKET}: Market 'x' not found"
+    (stale,) = live_book().receive(frame(completion(0, said)), at(2))
+    assert stale.reason == "Market 'x' not found; subscribing again"
+    closing = {"type": 7, "error": "Connection closed with an error. HubException: night", "allowReconnect": True}
+    (lost,) = live_book().receive(frame(closing), at(2))
+    assert lost == Lost("the hub closed the connection and allows a new one: night")
+
+
+@pytest.mark.parametrize("message", [b"\x1e", b'{"type":1,"invocationId":"7","target":"x","arguments":[]}\x1e'])
+def test_a_flood_of_messages_of_no_stream_is_a_bad_frame_and_then_a_lost_line(message: bytes) -> None:
+    line = line_for("book")
+    driver = Driver(line, line.subscriptions, venue="b2trader")
+    driver.begin(SECRETS, 0.5)
+    driver.opened(at(0))
+    driver.receive(frame({}, item(0, whole(1))), at(0.1))
+    driver.take()
+    items = driver.receive(message * 300_000, at(1))
+    assert isinstance(items[0], BadFrame)
+    states = [one.state for one in items if isinstance(one, Status)]
+    assert states == ["stale", "reconnecting"]
+    assert driver.retry_at is not None
+    assert driver.take() == []
+
+
 def test_a_stream_that_the_venue_ends_is_asked_for_again() -> None:
     session = live_book()
     assert told(session.receive(frame(completion(0)), at(2))) == ["stale"]

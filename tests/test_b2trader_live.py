@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import WSMsgType, web
+from multidict import CIMultiDict
 
+from tests.command import environment, mon
+from tests.servers import in_thread
+from venues import history
 from venues.b2trader import B2TRADER
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -18,10 +24,11 @@ from venues.redaction import Redactor
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
-    from venues import history
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 TOKEN = "the-trader-token"
-SECRETS = (TOKEN, "other-token", "the-connection-token")
+SECRETS = (TOKEN, "other-token", "the-connection-token", "node-3-of-the-cluster")
 PATH = "/frontoffice/ws/v4/account"
 
 
@@ -33,16 +40,38 @@ class SmallHub:
         self.seen: list[str] = []
         self.expire: str | None = None
         self.negotiation: dict[str, Any] | list[dict[str, Any]] = {}
+        self.sets: list[list[str]] = []  # by negotiation: its `Set-Cookie` lines
+        self.cookies: list[str | None] = []  # by request: those that came with it
+        self.agents: list[str | None] = []  # by request: who asked
+
+    @contextlib.asynccontextmanager
+    async def served(self) -> AsyncIterator[int]:
+        """Gives its port."""
+        app = web.Application()
+        app.router.add_post("/{path:.*}/negotiate", self.negotiate)
+        app.router.add_get("/{path:.*}", self.connect)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
 
     async def negotiate(self, request: web.Request) -> web.Response:
+        self.agents.append(request.headers.get("User-Agent"))
         self.seen.append(f"{request.headers.get('Authorization')} {request.path_qs}")
         if request.query.get("access_token") not in self.good:
             return web.Response(status=401)
         answer = self.negotiation.pop(0) if isinstance(self.negotiation, list) else self.negotiation
-        return web.json_response(answer)
+        self.cookies.append(request.headers.get("Cookie"))
+        headers = CIMultiDict([("Set-Cookie", line) for line in (self.sets.pop(0) if self.sets else [])])
+        return web.json_response(answer, headers=headers)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
+        self.agents.append(request.headers.get("User-Agent"))
         self.seen.append(request.path_qs)
+        self.cookies.append(request.headers.get("Cookie"))
         if request.query.get("access_token") not in self.good:
             return web.Response(status=401)
         socket = web.WebSocketResponse()
@@ -70,16 +99,17 @@ class SmallHub:
             await socket.send_str(json.dumps({"type": 3, "invocationId": message["invocationId"]}) + "\x1e")
 
 
-async def watched(hub: SmallHub, tokens: list[str], *, enough: int = 1, **values: object) -> list[Any]:
+async def watched(
+    hub: SmallHub, tokens: list[str], *, enough: int = 1, events: list[history.Event] | None = None, **values: object
+) -> list[Any]:
     """What is delivered until `enough` full states are here; what happened is in `hub.seen` and the recording."""
-    app = web.Application()
-    app.router.add_post("/{path:.*}/negotiate", hub.negotiate)
-    app.router.add_get("/{path:.*}", hub.connect)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
+    async with hub.served() as port:
+        return await watched_at(port, hub, tokens, enough=enough, events=events, **values)
+
+
+async def watched_at(
+    port: int, hub: SmallHub, tokens: list[str], *, enough: int, events: list[history.Event] | None, **values: object
+) -> list[Any]:
     hub.seen.clear()
     if isinstance(hub.negotiation, list):
         for answer in hub.negotiation:
@@ -89,7 +119,7 @@ async def watched(hub: SmallHub, tokens: list[str], *, enough: int = 1, **values
     subscriptions = [Subscription("orders")]
     (line,) = B2TRADER.lines(subscriptions, settings)
     delivered: list[Any] = []
-    events: list[history.Event] = []
+    events = [] if events is None else events
 
     async def fetch() -> dict[str, str]:
         return {"token": tokens.pop(0) if len(tokens) > 1 else tokens[0]}
@@ -112,7 +142,6 @@ async def watched(hub: SmallHub, tokens: list[str], *, enough: int = 1, **values
         async with asyncio.timeout(20):
             await connection.run()
     finally:
-        await runner.cleanup()
         told = repr(delivered) + repr(events)
         assert not [secret for secret in SECRETS if secret in told]
     return delivered
@@ -174,3 +203,56 @@ def test_an_expired_token_is_fetched_anew_once() -> None:
     with pytest.raises(VenueRefused, match="HTTP 401"):
         asyncio.run(watched(hub, [TOKEN], enough=2))
     assert len(hub.seen) == 2
+
+
+def test_cookies_of_the_negotiation_go_with_the_websocket_and_are_kept_nowhere() -> None:
+    hub = SmallHub()
+    hub.negotiation = {"connectionToken": SECRETS[2], "negotiateVersion": 1}
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/; HttpOnly", "short=k; Path=/", "elsewhere=1; Path=/elsewhere"]]
+    asyncio.run(watched(hub, [TOKEN], negotiate=True))
+    assert hub.cookies == [None, "lb=node-3-of-the-cluster; short=k"]
+
+
+def test_a_cookie_stays_with_its_host_where_the_negotiation_leads_to_another() -> None:
+    hub = SmallHub()
+    hub.good = {TOKEN, "other-token"}
+    hub.negotiation = [
+        {"url": "http://localhost:PORT/elsewhere", "accessToken": "other-token"},
+        {"connectionId": "i"},
+    ]
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/"], ["lb=its-own; Path=/"]]
+    asyncio.run(watched(hub, [TOKEN], negotiate=True))
+    assert hub.cookies == [None, None, "lb=its-own"]
+
+
+def test_cookies_are_recorded_without_their_values() -> None:
+    hub = SmallHub()
+    hub.negotiation = {"connectionId": "i", "echo": "node-3-of-the-cluster"}
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/", "short=k; Path=/; HttpOnly"]]
+    events: list[history.Event] = []
+    asyncio.run(watched(hub, [TOKEN], negotiate=True, events=events))
+    (requested,) = [event for event in events if isinstance(event, history.Requested)]
+    assert requested.cookies == ("lb=[cookie]; Path=/", "short=[cookie]; Path=/; HttpOnly")
+    assert requested.body == '{"connectionId": "i", "echo": "[cookie]"}'
+
+
+@pytest.mark.parametrize("output", ["--raw", "-v"])
+def test_mon_says_who_it_is_and_tells_no_cookie(output: str, tmp_path: Path) -> None:
+    hub = SmallHub()
+    hub.negotiation = {"connectionId": "i", "echo": "node-3-of-the-cluster"}
+    hub.sets = [["lb=node-3-of-the-cluster; Path=/"]]
+    recording = tmp_path / "orders.jsonl"
+    with in_thread(hub.served) as port:
+        env = environment(
+            tmp_path,
+            MON_B2TRADER_URL=f"ws://127.0.0.1:{port}",
+            MON_B2TRADER_TOKEN=TOKEN,
+            MON_B2TRADER_ACCOUNT_ID="a",
+            MON_B2TRADER_NEGOTIATE="true",
+        )
+        ended = mon("orders", "b2trader", "--once", output, "--record", str(recording), env=env)
+    assert ended.returncode == 0, ended.stderr
+    assert hub.cookies == [None, "lb=node-3-of-the-cluster"]
+    assert hub.agents == [f"mon/{version('mon')}"] * 2
+    assert "lb=[cookie]; Path=/" in recording.read_text()
+    assert "node-3" not in ended.stdout + ended.stderr + recording.read_text()

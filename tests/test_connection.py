@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from tests.servers import http_answer, raw_server, websocket_server
+from tests.servers import RawHandler, http_answer, raw_server, websocket_server
 from venues import connection, history, venue_named
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -571,3 +574,128 @@ def test_a_session_that_gives_a_silent_line_up_is_connected_again(moment: str) -
         assert str(ended) == "the server says nothing; gave up after 2 tries in a row"
 
     asyncio.run(scenario())
+
+
+# --- in words, without the names of Python classes ------------------------------------------------------------------
+
+
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def says(answer: bytes) -> RawHandler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    return handle
+
+
+async def greets_in_plain_text(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.write(b"220 mail.example ready\r\n")
+    await writer.drain()
+
+
+UNANSWERED: dict[str, tuple[RawHandler, str, str]] = {
+    "hangs up": (hang_up, "http", "closed the connection without an answer"),
+    "resets": (reset, "http", "Connection reset by peer"),
+    "no HTTP": (says(b"220 mail.example ready\r\n\r\n"), "http", "gave no whole answer in HTTP"),
+    "half a body": (
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+        "http",
+        "gave no whole answer in HTTP",
+    ),
+    "no TLS": (greets_in_plain_text, "https", "cannot reach 127.0.0.1:PORT: no TLS"),
+}
+CLASS_NAME = re.compile(r"\w(?:Error|Exception|Refused)\b|aiohttp|websockets\.")
+
+
+class Asking(PingSession):
+    """Asks for one HTTP request before it dials."""
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        yield HttpRequest("POST", f"{self.url}/negotiate", f"{self.url}/negotiate")
+        raise AssertionError("there is no answer")
+
+
+@pytest.mark.parametrize(("handler", "scheme", "words"), UNANSWERED.values(), ids=UNANSWERED)
+def test_why_there_is_no_answer_is_said_in_words(handler: RawHandler, scheme: str, words: str) -> None:
+    async def scenario() -> None:
+        async with raw_server(handler) as port:
+            line = OneSession(Asking(f"{scheme}://127.0.0.1:{port}"))
+            ended = str(await Watched(port, stream="ping", line=line, retries=0).ending())
+            assert words.replace("PORT", str(port)) in ended
+            assert f"127.0.0.1:{port}" in ended
+            assert not CLASS_NAME.search(ended)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("handler", "scheme"), [each[:2] for each in UNANSWERED.values()], ids=UNANSWERED)
+def test_why_there_is_no_websocket_is_said_in_words(handler: RawHandler, scheme: str) -> None:
+    scheme = scheme.replace("http", "ws")
+
+    async def scenario() -> None:
+        async with raw_server(handler) as port:
+            ended = await Watched(port, url=f"{scheme}://127.0.0.1:{port}", retries=0).ending()
+            assert f"127.0.0.1:{port}" in str(ended)
+            assert not CLASS_NAME.search(str(ended))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_a_host_that_is_not_known(scheme: str) -> None:
+    async def scenario() -> None:
+        url = f"{scheme}://nowhere.invalid"
+        line = OneSession(Asking(url)) if scheme == "https" else None
+        ended = await Watched(0, stream="ping" if line else "book", url=url, line=line, retries=0).ending()
+        assert "the host of nowhere.invalid is not known" in str(ended)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("ftp://proxy.example", "the proxy cannot be used: scheme ftp isn't supported"),
+        ("http://user:pass-word@127.0.0.1:1", "connection refused"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(proxy: str, words: str) -> None:
+    async def scenario() -> None:
+        ended = str(await Watched(0, url="wss://venue.example", proxy=proxy, retries=0).ending())
+        assert words in ended
+        assert "pass-word" not in ended
+        assert not CLASS_NAME.search(ended)
+
+    asyncio.run(scenario())
+
+
+def test_every_request_says_who_asks() -> None:
+    heads: list[str] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        body = b"token-1"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+
+    async def scenario() -> None:
+        async with raw_server(handle) as port:
+            line = OneSession(PingSession(f"ws://127.0.0.1:{port}"))
+            await Watched(port, stream="ping", line=line, retries=0, user_agent="mon/1.2.3").ending()
+
+    asyncio.run(scenario())
+    assert [head.split(" ")[0] for head in heads] == ["POST", "GET"]
+    for head in heads:
+        assert [line for line in head.split("\r\n") if line.lower().startswith("user-agent")] == [
+            "User-Agent: mon/1.2.3"
+        ]

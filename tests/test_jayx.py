@@ -771,3 +771,23 @@ def test_recursion_is_a_bad_frame(name: str) -> None:
     session = connected(line_of(*STREAMS))
     items = session.receive(f'42["{name}",{deep}'.encode(), NOW)
     assert isinstance(items[0], BadFrame)
+
+
+@pytest.mark.parametrize("name", ["nobody_knows", "error"])
+def test_a_flood_of_events_that_mean_nothing_is_a_bad_frame_and_then_a_lost_line(name: str) -> None:
+    session = connected(line_of("book"))
+    session.take()
+    items: list[Any] = []
+    for number in range(5000):
+        items += session.receive(packet(name, {"x": 1}), Now(NOW.mono + number / 10_000, NOW.epoch_ms))
+    assert len(items) < 2000, items[:3]
+    bad = [item.reason for item in items if isinstance(item, BadFrame)]
+    assert len(bad) == 1
+    assert "a flood of messages that belong to no stream of ours" in bad[0]
+    assert items[-1] == Lost("the server sent a flood of messages that belong to no stream of ours")
+
+
+def test_events_that_nobody_asked_for_here_but_jayx_has_are_no_flood() -> None:
+    session = connected(line_of("book"))
+    frame = packet("kline", {"add": None, "modify": None})
+    assert not any(session.receive(frame, NOW) for _ in range(5000))

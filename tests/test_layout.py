@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 IMPURE = {"asyncio", "websockets", "os", "time", "random", "socket", "threading", "subprocess", "aiohttp"}
-WITH_IO = {"venues/connection.py", "venues/recording.py", "venues/recording_file.py"}
+WITH_IO = {"venues/connection.py", "venues/http_request.py", "venues/recording.py", "venues/recording_file.py"}
 FORBIDDEN_IN_VENUES = {"cli", "typer", "rich", "platformdirs"}
 KNOWN_IN_VENUES = {"venues", "msgspec", "websockets", "aiohttp", "signalrcore", "socketio", "engineio"}
 KNOWN_IN_CLI = {"cli", "venues", "msgspec", "typer", "rich", "platformdirs"}

@@ -557,3 +557,30 @@ def test_the_driver_says_it_in_its_status() -> None:
     (status,) = items
     assert isinstance(status, Status)
     assert (status.state, status.reason, status.down_ms) == ("live", "signals may have been missed", 4000)
+
+
+@pytest.mark.parametrize("event", ['42["nobody_knows",{}]', '427["nobody_knows"]', '42["error","no"]'])
+def test_a_flood_of_events_that_mean_nothing_is_a_bad_frame_and_then_a_lost_line(event: str) -> None:
+    session = session_of(line_of())
+    session.opened(at(0))
+    for frame in GENERATIONS["4"]:
+        session.receive(frame.encode(), at(0))
+    session.take()
+    items: list[Any] = []
+    for number in range(5000):
+        items += session.receive(event.encode(), at(1 + number / 10_000))
+    assert len(items) < 2000, items[:3]
+    bad = [item.reason for item in items if isinstance(item, BadFrame)]
+    assert len(bad) == 1
+    assert "a flood of messages that belong to no stream of ours" in bad[0]
+    assert items[-1] == Lost("the server sent a flood of messages that belong to no stream of ours")
+    assert session.take() == []
+
+
+def test_many_signals_are_no_flood() -> None:
+    session = session_of(line_of("feed"))
+    session.opened(at(0))
+    for frame in GENERATIONS["4"]:
+        session.receive(frame.encode(), at(0))
+    signal = f'42["buy_signal",{json.dumps(REAL)}]'.encode()
+    assert not any(session.receive(signal, at(1)) for _ in range(5000))

@@ -141,3 +141,25 @@ def test_no_text_makes_it_slow(secret: str) -> None:
         redactor.text(part * 20_000)
         redactor.data(part.encode() * 20_000)
     assert time.process_time() - begun < 5
+
+
+def test_secrets_in_the_addresses_of_an_answer() -> None:
+    redactor = Redactor()
+    body = (
+        '{"url":"https://e.example/c?hub=h&access_token=to%2Fken-1&Api_Key=key-is-this&empty_token=#f",'
+        '"list":["x?password=a-pass-word-1&n=1"],"token":"another-token","plain":"what? no=1"}'
+    )
+    assert redactor.answer(body) == (
+        '{"url":"https://e.example/c?hub=h&access_token=[token]&Api_Key=[api_key]&empty_token=#f",'
+        '"list":["x?password=[password]&n=1"],"token":"[token]","plain":"what? no=1"}'
+    )
+    told = "to/ken-1 to%2fken-1 key-is-this a-pass-word-1 another-token"
+    assert redactor.text(told) == "[token] [token] [api_key] [password] [token]"
+
+
+def test_a_secret_that_begins_like_its_name_hangs_nothing() -> None:
+    redactor = Redactor()
+    redactor.learn({"client_key": "client_key-of-mine"})
+    assert redactor.text("a client_key-of-mine, client_key-of, [client_key]") == (
+        "a [client_key], [client_key], [client_key]"
+    )

@@ -66,13 +66,6 @@ LONGEST_PAUSE = 30.0
 STABLE_AFTER = 3.0  # … until one has lasted for so long
 FAILURES_AT_FIRST = 3  # an invocation that fails so often without ever having given data is refused
 
-# What the hub says when it does not say why; everything else that it says is an answer to what we asked for.
-_NO_REASON_GIVEN = re.compile(
-    r"(Failed to invoke '.*' due to an error on the server|An unexpected error occurred invoking '.*' on the server"
-    r"|An error occurred on the server while streaming results)\.?",
-    re.DOTALL,
-)
-
 _NOTHING: list[Item] = []
 
 
@@ -294,12 +287,12 @@ class B2TraderSession:
             if stream.book is not None and not had_data:
                 stream.book.trials.refused()
             return self._resync(stream, f"the venue ended {stream.target}", now)
-        said = excerpt(error, 300)
+        said = excerpt(signalr.own_words(error), 300) or "an error without words"
         if _is_about_the_token(error):
             return [self._line.stream_unauthorized(stream.name, said)]
         if stream.book is not None and not had_data and stream.book.trials.refused():
             return self._resync(stream, said, now)
-        gave_no_reason = _NO_REASON_GIVEN.fullmatch(error) is not None
+        gave_no_reason = not signalr.says_why(error)  # what does say why is an answer to what we asked for
         if error.startswith("Unknown hub method"):
             reason = f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}"
             return [self._line.stream_refused(stream.name, reason)]
@@ -333,13 +326,14 @@ class B2TraderSession:
         if not failed.by_server:
             return Lost(f"{failed.reason}; is {self._line.path} at this address a SignalR hub?")
         if _is_about_the_token(failed.reason):
-            return self._line.credential_refused(failed.reason)
+            return self._line.credential_refused(excerpt(failed.reason, 300))
         return Lost(f"the hub refused the handshake: {excerpt(failed.reason, 300)}", retry=False)
 
     def _hub_closed(self, closed: signalr.HubClosed) -> Refused | Lost:
-        said = f": {excerpt(closed.error, 300)}" if closed.error else ""
+        words = excerpt(signalr.own_words(closed.error or ""), 300)
+        said = f": {words}" if words else ""
         if closed.error and _is_about_the_token(closed.error):
-            return self._line.credential_refused(closed.error)
+            return self._line.credential_refused(words)
         if closed.allow_reconnect:
             return Lost(f"the hub closed the connection and allows a new one{said}")
         return Lost(f"the hub closed the connection for good{said}", retry=False)

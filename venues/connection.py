@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
+import itertools
 import logging
 import re
 import socket
@@ -29,16 +29,15 @@ from websockets.exceptions import (
 )
 from websockets.frames import CloseCode
 
-from venues import history
+from venues import cookies, history
 from venues.addresses import is_loopback
 from venues.decoding import excerpt
 from venues.errors import MonError, SetupError
+from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
 from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-
-    from aiohttp import ClientResponse
 
     from venues.driver import Delivered, Driver
     from venues.redaction import Redactor
@@ -53,7 +52,6 @@ CLOSE_TIMEOUT = 1.0
 ALIVE_EVERY = 1.0  # seconds between two looks at the clock
 LONGEST_ABSENCE = 5.0  # seconds without such a look after which what waits to be read is old
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
-MAX_HTTP_BODY = 2**20
 
 # The library refuses HTTP/1.0, which many a simple server speaks; what it answers means the same all the same.
 _OLD_ANSWER = re.compile(r"expected HTTP/1\.1: HTTP/1\.0 ([2-5][0-9]{2})\b")
@@ -118,6 +116,7 @@ class Connection:
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
+    `user_agent` goes with every HTTP request.
 
     `left_in_order` is true once a connection has ended with everything written and both close frames there, after
     `leave`, or with the venue's saying that this is normal (code 1000).
@@ -135,6 +134,7 @@ class Connection:
         tap: Callable[[history.Event], None] | None = None,
         line: int = 0,
         proxy: str | None = None,
+        user_agent: str = "mon",
     ) -> None:
         self._driver = driver
         self._fetch_secrets = fetch_secrets
@@ -145,6 +145,7 @@ class Connection:
         self._tap = tap
         self._line = line
         self._proxy = proxy
+        self._user_agent = user_agent
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
         self._useless = asyncio.Event()  # set once the connection is of no more use, whoever noticed
@@ -232,12 +233,7 @@ class Connection:
             request = next(opening)
             while True:
                 response = await self._request(request)
-                body = self._redactor.answer(response.body.decode(errors="replace"))
-                self._note(
-                    history.Requested(
-                        **self._stamp(), method=request.method, url=request.shown, status=response.status, body=body
-                    )
-                )
+                self._note(self._requested(request, response))
                 request = opening.send(response)
         except StopIteration as stop:
             dial: Dial = stop.value
@@ -248,38 +244,34 @@ class Connection:
             raise self._no_connection(str(error)) from None
 
     async def _request(self, request: HttpRequest) -> HttpResponse:
-        import aiohttp
-
         self._redactor.learn_url(request.url, request.shown)
         _refuse_plain(request.url, request.shown)
         proxy = None if is_loopback(request.url) else self._proxy
         try:
-            async with (
-                aiohttp.ClientSession(trust_env=False) as http,
-                http.request(
-                    request.method, request.url, headers=request.headers, allow_redirects=False, proxy=proxy
-                ) as response,
-            ):
-                retry_after = _retry_after(response.headers.get("Retry-After"), self._clock.now())
-                return HttpResponse(response.status, await _body_of(response), retry_after)
-        except aiohttp.ClientConnectorCertificateError:
-            reason = f"the TLS certificate of {_place(request.shown)} is not trusted"
-            raise self._no_connection(reason, retry=False) from None
-        except aiohttp.ClientHttpProxyError as error:
-            raise self._no_connection(f"the proxy refused (HTTP {error.status})", retry=error.status >= 500) from None
-        except (aiohttp.ClientError, OSError) as error:
-            refused = isinstance(getattr(error, "os_error", error), ConnectionRefusedError)
-            words = "connection refused" if refused else f"connection failed ({type(error).__name__})"
-            raise self._no_connection(f"cannot reach {_place(request.shown)}: {words}") from None
+            return await ask(request, user_agent=self._user_agent, proxy=proxy, now=self._clock.now())
+        except NoAnswer as problem:
+            raise self._no_connection(str(problem), retry=problem.retry) from None
+
+    def _requested(self, request: HttpRequest, response: HttpResponse) -> history.Requested:
+        for value in itertools.chain.from_iterable(map(cookies.secrets_in, response.cookies)):
+            self._redactor.learn({"cookie": value})
+        return history.Requested(
+            **self._stamp(),
+            method=request.method,
+            url=request.shown,
+            status=response.status,
+            body=self._redactor.answer(response.body.decode(errors="replace")),
+            cookies=tuple(map(cookies.without_value, response.cookies)),
+        )
 
     async def _dial(self, dial: Dial) -> ClientConnection:
         _refuse_plain(dial.url, dial.shown)
-        place = _place(dial.shown)
+        place = place_of(dial.shown)
         try:
             return await _Connect(
                 dial.url,
                 additional_headers=dict(dial.headers),
-                user_agent_header="mon",
+                user_agent_header=self._user_agent,
                 proxy=None if is_loopback(dial.url) else self._proxy,
                 open_timeout=None,
                 ping_interval=PING_EVERY,
@@ -294,7 +286,7 @@ class Connection:
             status = error.response.status_code
             raise self._no_connection(f"the proxy refused (HTTP {status})", retry=status >= 500) from None
         except (InvalidProxy, ProxyError, ImportError) as error:
-            reason = f"the proxy cannot be used: {type(error).__name__}"
+            reason = f"the proxy cannot be used: {_words_of_proxy(error)}"
             raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
         except InvalidHandshake as error:
             if answer := _OLD_ANSWER.search(_words_of(error)):
@@ -306,14 +298,11 @@ class Connection:
             reason = f"the TLS certificate of {place} is not trusted: {error.verify_message}"
             raise self._no_connection(reason, retry=False) from None
         except ssl.SSLError as error:
-            raise self._no_connection(f"no TLS with {place}: {error.reason}") from None
+            raise self._no_connection(f"no TLS with {place}: {error.reason or 'the handshake failed'}") from None
         except socket.gaierror:
             raise self._no_connection(f"the host of {place} is not known") from None
         except OSError as error:
-            words = error.strerror or "connection failed"
-            if error.errno is not None and "Connect call failed" in words:
-                words = "connection refused" if isinstance(error, ConnectionRefusedError) else "connection failed"
-            raise self._no_connection(f"cannot reach {place}: {words}") from None
+            raise self._no_connection(f"cannot reach {place}: {words_of_system(error)}") from None
 
     def _answered(self, error: InvalidStatus) -> history.Answered:
         response = error.response
@@ -322,7 +311,7 @@ class Connection:
             **self._stamp(),
             status=response.status_code,
             body=excerpt(self._redactor.text(body), 200),
-            retry_after=_retry_after(response.headers.get("Retry-After"), self._clock.now()),
+            retry_after=retry_after(response.headers.get("Retry-After"), self._clock.now()),
         )
 
     def _no_connection(self, reason: str, *, retry: bool = True) -> _NoConnectionError:
@@ -517,27 +506,19 @@ async def _drain(websocket: ClientConnection) -> None:
             await websocket.recv(decode=False)
 
 
-async def _body_of(response: ClientResponse) -> bytes:
-    """The body, cut at `MAX_HTTP_BODY`; one read alone gives no more than what has come so far."""
-    body = b""
-    while len(body) < MAX_HTTP_BODY and (part := await response.content.read(MAX_HTTP_BODY - len(body))):
-        body += part
-    return body
-
-
 def _refuse_plain(url: str, shown: str) -> None:
     if urlsplit(url).scheme not in ("wss", "https") and not is_loopback(url):
         raise SetupError(f"expected a wss:// or https:// address (others only on this machine), got {shown}")
 
 
-def _place(shown: str) -> str:
-    parts = urlsplit(shown)
-    return parts.netloc.rpartition("@")[2] or shown
-
-
 def _words_of(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return excerpt(str(cause) or type(cause).__name__, 120)
+    return excerpt(str(error.__cause__ or "") or str(error) or "the handshake failed", 120)
+
+
+def _words_of_proxy(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "for a SOCKS proxy the package python-socks is needed"
+    return excerpt((error.msg if isinstance(error, InvalidProxy) else str(error)) or "it failed", 120)
 
 
 def _how_it_closed(closed: ConnectionClosed) -> _Ending:
@@ -553,15 +534,3 @@ def _how_it_closed(closed: ConnectionClosed) -> _Ending:
     if closed.sent.code == 1000 or closed.sent.code >= 3000:  # a session's own wish
         return {"code": closed.sent.code, "reason": closed.sent.reason}
     return {"reason": excerpt(f"{closed.sent.reason or 'protocol error'} (code {closed.sent.code})", 200)}
-
-
-def _retry_after(value: str | None, now: Now) -> float | None:
-    """Seconds from a `Retry-After` header, which has seconds or a date."""
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value.strip()[:9])
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now.epoch_ms / 1000)
-    except (ValueError, OverflowError):
-        return None

@@ -31,12 +31,13 @@ class Dialled(_Event, frozen=True, kw_only=True, tag="dial"):
 
 
 class Requested(_Event, frozen=True, kw_only=True, tag="http"):
-    """An HTTP request before dialling, answered."""
+    """An HTTP request before dialling, answered; `cookies` are its `Set-Cookie` lines without their values."""
 
     method: str
     url: str
     status: int
     body: str
+    cookies: tuple[str, ...] = ()
 
 
 class Opened(_Event, frozen=True, kw_only=True, tag="open"):

@@ -217,7 +217,12 @@ class JayXSession:
         if event.arguments:
             return self._on_event(event.name, event.arguments[0], now)
         asked = self._asked.get(event.name)
-        return _NOTHING if asked is None else self._bad(asked, asked.feeds, "expected a message, got none", now)
+        if asked is None:
+            return self._meant_nothing(now)
+        return self._bad(asked, asked.feeds, "expected a message, got none", now)
+
+    def _meant_nothing(self, now: Now) -> list[Item]:
+        return _NOTHING if self._link is None else self._items(self._link.meant_nothing(), now)
 
     def _on_bare(self, frame: bytes, now: Now) -> list[Item]:
         if frame in self._own:
@@ -239,7 +244,8 @@ class JayXSession:
     def _on_event(self, name: str, payload: Raw | bytes, now: Now) -> list[Item]:
         asked = self._asked.get(name)
         if asked is None:
-            return self._on_error(payload, now) if name in _ERRORS else _NOTHING
+            told = self._on_error(payload, now) if name in _ERRORS else _NOTHING
+            return told if name in _EVENTS.values() else [*told, *self._meant_nothing(now)]
         items: list[Item] = []
         for feed in asked.feeds:
             problem = ""

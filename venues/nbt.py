@@ -210,12 +210,12 @@ class NbtSession:
             if event.name in _MESSAGES:
                 return self._on_message(event, now)
             if event.name == "error":
-                return self._on_error(event)
+                return [*self._on_error(event), *self._items(self._link.meant_nothing(), now)]
         except DECODE_ERRORS as error:
             return self._bad_event(event.name, explain(error))
         except BadMessage as problem:
             return self._bad_event(event.name, str(problem))
-        return _NOTHING
+        return self._items(self._link.meant_nothing(), now)
 
     def _on_signal(self, event: socketio.Event, now: Now) -> list[Item]:
         self._line.given = True

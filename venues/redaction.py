@@ -103,11 +103,12 @@ class Redactor:
             data = msgspec.json.decode(body)
         except (msgspec.MsgspecError, RecursionError):
             return self.text(body)
-        found: dict[str, str] = {}
+        found: list[tuple[str, str]] = []
         hidden = _without_secrets(data, found)
         if not found:
             return self.text(body)
-        self.learn(found)
+        for name, value in found:
+            self.learn({name: value})
         return self.text(msgspec.json.encode(hidden).decode())
 
     def value(self, value: T) -> T:
@@ -157,11 +158,7 @@ class Redactor:
         for hidden in self._hidden:
             # Of a URL the beginning is no secret, and digits may be those of another number.
             if hidden.shown.startswith("[") and not _DIGITS.match(hidden.value):
-                while (at := text.find(hidden.value[:SHORTEST_BY_VALUE])) >= 0:
-                    end = at + SHORTEST_BY_VALUE
-                    while text[end : end + 1] == hidden.value[end - at : end - at + 1] != "":
-                        end += 1
-                    text = text[:at] + hidden.shown + text[end:]
+                text = _without_beginning(text, hidden)
         return text
 
     def _without_cut(self, text: str) -> str:
@@ -185,6 +182,21 @@ def _anchor(value: str, shown: str) -> str:
     own: str = max(_PLAIN.findall(value[begin:end]), key=len, default="")
     whole: str = max(_PLAIN.findall(value), key=len, default="")
     return own if len(own) >= SHORTEST_CUT else whole
+
+
+def _without_beginning(text: str, hidden: _Hidden) -> str:
+    beginning, start = hidden.value[:SHORTEST_BY_VALUE], 0
+    in_shown = hidden.shown.find(beginning)  # what stands in a secret's place may read like its beginning
+    while (at := text.find(beginning, start)) >= 0:
+        end = at + SHORTEST_BY_VALUE
+        if in_shown >= 0 and text.startswith(hidden.shown, max(0, at - in_shown)):
+            start = end
+            continue
+        while text[end : end + 1] == hidden.value[end - at : end - at + 1] != "":
+            end += 1
+        text = text[:at] + hidden.shown + text[end:]
+        start = at + len(hidden.shown)
+    return text
 
 
 def _start_of_cut(text: str, hidden: _Hidden) -> int | None:
@@ -233,15 +245,41 @@ def _first_difference(one: str, other: str) -> int:
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _without_secrets(data: Any, found: dict[str, str]) -> Any:
+def without_secret_parameters(url: str, found: list[tuple[str, str]] | None = None) -> str:
+    """A URL with `[token]` in the place of its `access_token`, and so with all whose name says a secret.
+
+    `found` takes the names that stand there and the values.
+    """
+    base, mark, rest = url.partition("?")
+    query, hash_, fragment = rest.partition("#")
+    parameters = query.split("&")
+    for at, parameter in enumerate(parameters):
+        name, equals, value = parameter.partition("=")
+        known = unquote_plus(name)
+        if equals and value and _says_a_secret(known):
+            placeholder = known.lower().removeprefix("access_")
+            if found is not None:
+                found.append((placeholder, unquote(value)))
+            parameters[at] = f"{name}=[{placeholder}]"
+    return f"{base}{mark}{'&'.join(parameters)}{hash_}{fragment}"
+
+
+def _says_a_secret(name: str) -> bool:
+    lower = name.lower()
+    return any(word in lower for word in _SECRET_WORDS)
+
+
+def _without_secrets(data: Any, found: list[tuple[str, str]]) -> Any:
     if isinstance(data, list):
         return [_without_secrets(item, found) for item in data]
+    if isinstance(data, str) and "?" in data:
+        return without_secret_parameters(data, found)
     if not isinstance(data, dict):
         return data
     hidden = {}
     for name, value in data.items():
-        if isinstance(value, str) and value and any(word in name.lower() for word in _SECRET_WORDS):
-            found[name] = value
+        if isinstance(value, str) and value and _says_a_secret(name):
+            found.append((name, value))
             hidden[name] = f"[{name}]"
         else:
             hidden[name] = _without_secrets(value, found)

@@ -162,11 +162,17 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The answer to an `HttpRequest`; the body is cut at 1 MiB, `retry_after` in seconds where the answer has one."""
+    """The answer to an `HttpRequest`; the body is cut at 1 MiB, `retry_after` in seconds where the answer has one.
+
+    `cookies` are its `Set-Cookie` lines as they came, `date_ms` is when it was answered, by the server's clock. A
+    recording has neither: where they lead is in it.
+    """
 
     status: int
     body: bytes
     retry_after: float | None = None
+    cookies: tuple[str, ...] = ()
+    date_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ def test_another_generation_and_another_transport_are_refused_in_the_servers_wor
             for query, said in (
                 ("EIO=3&transport=websocket", b"unsupported version of the Socket.IO"),
                 ("EIO=4&transport=flashsocket", b"Invalid transport"),
+                ("EIO=4", b"Invalid transport"),
             ):
                 with pytest.raises(InvalidStatus) as caught:
                     async with connect(f"{simulator.url('jayx')}/socket.io/?{query}", proxy=None):
@@ -56,6 +58,42 @@ def test_the_server_pings_and_a_client_that_does_not_answer_is_left() -> None:
                 await ended(dead)
             await client.emit("orderbook", market())
             await client.until(lambda s: len(s) == 1)
+
+    run(test())
+
+
+@pytest.mark.parametrize("frame", ["2", "2probe", "9", "x", "٤0", "42{}", '42٣["kline",{}]', "4abc", b"\x00"])
+def test_a_client_that_breaks_the_protocol_is_thrown_out(frame: str | bytes) -> None:
+    async def test() -> None:
+        async with Simulator(rate=0) as simulator, talk(simulator, "jayx") as bad, talk(simulator, "jayx") as good:
+            await bad.socket.send(frame)
+            with pytest.raises(ConnectionClosed):
+                await ended(bad)
+            assert "41" not in bad.others
+            await good.emit("orderbook", market())
+            await good.until(lambda s: len(s) == 1)
+
+    run(test())
+
+
+@pytest.mark.parametrize("asked", ["40/random,", "40/random", '40/random,{"token":"x"}'])
+def test_an_unknown_namespace_is_refused_with_an_object(asked: str) -> None:
+    async def test() -> None:
+        async with Simulator(rate=0) as simulator, talk(simulator, "jayx") as client:
+            await client.socket.send(asked)
+            assert await client.heard("44") == '44/random,{"message":"Invalid namespace"}'
+            await client.emit("orderbook", market())
+            await client.until(lambda s: len(s) == 1)
+
+    run(test())
+
+
+def test_the_open_packet_tells_the_interval_to_the_millisecond() -> None:
+    async def test() -> None:
+        async with Simulator(heartbeat=Heartbeat(1.3, 0.7)) as simulator, talk(simulator, "jayx") as client:
+            opened = json.loads((await client.heard("0{"))[1:])
+            assert (opened["pingInterval"], opened["pingTimeout"]) == (1300, 700)
+            assert (opened["upgrades"], opened["maxPayload"]) == ([], 1_000_000)
 
     run(test())
 

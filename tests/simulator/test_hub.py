@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import ClientSession
@@ -348,6 +349,44 @@ def test_an_id_that_was_negotiated_is_good_for_one_connection(version: str) -> N
                 with pytest.raises(InvalidStatus) as caught:
                     await dial(simulator, MARKET, query + other)
                 assert caught.value.response.status_code == 404
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("asked", "version"),
+    [
+        ("", 0),
+        ("&negotiateVersion=0", 0),
+        ("&negotiateVersion=1", 1),
+        ("&negotiateVersion=2", 1),
+        ("&negotiateVersion=2147483647", 1),
+        ("&NEGOTIATEVERSION=01", 1),
+        ("&negotiateVersion=%20%2B1%20", 1),
+    ],
+)
+def test_the_lower_version_of_negotiation_is_answered(asked: str, version: int) -> None:
+    async def test() -> None:
+        async with Simulator() as simulator:
+            answer = await negotiated(simulator, asked)
+            assert answer["negotiateVersion"] == version
+            assert ("connectionToken" in answer) is bool(version)
+
+    run(test())
+
+
+@pytest.mark.parametrize("asked", ["", "x", "1.0", "1,1", "2147483648", "%D9%A3", "9" * 5000, "--1"])
+def test_a_version_that_is_none_is_refused(asked: str) -> None:
+    async def test() -> None:
+        async with Simulator() as simulator:
+            answer = await negotiated(simulator, f"&negotiateVersion={asked}")
+            assert answer == {
+                "error": f"The client requested an invalid protocol version '{unquote(asked)[:80]}'",
+            }
+            answer = await negotiated(simulator, "&negotiateVersion=-1")
+            assert answer == {
+                "error": "The client requested version '-1', but the server does not support this version."
+            }
 
     run(test())
 

@@ -26,6 +26,7 @@ class Poller:
 
     def __init__(self, http: aiohttp.ClientSession, simulator: Simulator) -> None:
         self._http = http
+        self._simulator = simulator
         self._url = simulator.url("nbt").replace("ws:", "http:") + "/socket.io/"
         self._query = {"EIO": "4", "type": "client", "key": simulator.credentials("nbt")["key"]}
 
@@ -33,6 +34,16 @@ class Poller:
         asked = {"transport": "polling", **self._query, **query}
         async with self._http.request(method, self._url, params=asked, data=data and io.BytesIO(data)) as response:
             return response.status, await response.text()
+
+    async def waiting(self) -> asyncio.Task[tuple[int, str]]:
+        """A poll that has arrived and waits for its answer."""
+        poll = asyncio.create_task(self.ask())
+        assert self._simulator._server is not None
+        services: Any = self._simulator._server._services
+        sockets = [socket for each in services if each._service for socket in each._service._polled.values()]
+        while not any(socket._poll for socket in sockets):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return poll
 
     async def begin(self) -> dict[str, Any]:
         status, text = await self.ask()
@@ -72,6 +83,20 @@ def test_packets_are_posted_and_polled_for() -> None:
     run(test)
 
 
+def test_one_poll_gets_the_answers_to_all_that_was_posted_before() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        assert await poller.ask("POST", b"40") == (200, "ok")
+        assert "user_payload" in (await poller.ask())[1]
+        for _ in range(30):
+            packets = [f'42{number}["buy_signal",{{}}]' for number in range(5)]
+            assert await poller.ask("POST", "\x1e".join(packets).encode()) == (200, "ok")
+            answers = [packet for packet in (await poller.ask())[1].split("\x1e") if packet.startswith("43")]
+            assert [answer[:3] for answer in answers] == ["430", "431", "432", "433", "434"]
+
+    run(test)
+
+
 def test_a_client_that_leaves_is_known_no_more() -> None:
     async def test(poller: Poller) -> None:
         opened = await poller.begin()
@@ -91,7 +116,7 @@ def test_a_client_that_vanishes_is_known_no_more_however_much_waits_for_it(monke
     async def test(poller: Poller) -> None:
         opened = await poller.begin()
         assert await poller.ask("POST", b"40") == (200, "ok")  # and never polls again
-        while (answer := await poller.ask("POST", b"4/other,"))[0] == 200:
+        while (answer := await poller.ask("POST", b"41/other,"))[0] == 200 or "is over" in answer[1]:
             pass
         assert answer == (400, f'"Invalid session {opened["sid"]}"')
 
@@ -104,6 +129,7 @@ def test_a_client_that_vanishes_is_known_no_more_however_much_waits_for_it(monke
         ({"EIO": "3"}, "The client is using an unsupported version of the Socket.IO or Engine.IO protocols"),
         ({"sid": "nobody"}, "Invalid session nobody"),
         ({"transport": "flash"}, "Invalid transport"),
+        ({"transport": ""}, "Invalid transport"),
     ],
 )
 def test_who_cannot_be_served_is_told_why(query: dict[str, str], said: str) -> None:
@@ -113,27 +139,112 @@ def test_who_cannot_be_served_is_told_why(query: dict[str, str], said: str) -> N
     run(test)
 
 
-@pytest.mark.parametrize(
-    ("posted", "status"), [(b"b!!", 400), (b"\xff", 400), (b"4" * 1024 * 1024 + b"4", 413), (b"4/other,", 200)]
-)
-def test_what_is_posted_is_packets_within_the_limit(posted: bytes, status: int) -> None:
+async def is_over(poller: Poller) -> bool:
+    """Whether everything that is asked for with its id is answered with 400."""
+    answers = [await poller.ask(), await poller.ask("POST", b"40"), await poller.ask(transport="websocket")]
+    return [status for status, _ in answers] == [400] * 3
+
+
+@pytest.mark.parametrize("posted", [b"4" * 1024 * 1024 + b"4", b"41/other,", b"3", b"6"])
+def test_what_is_posted_within_the_limit_leaves_the_connection_on(posted: bytes) -> None:
     async def test(poller: Poller) -> None:
         await poller.begin()
-        assert (await poller.ask("POST", posted))[0] == status
+        assert (await poller.ask("POST", posted))[0] == (413 if len(posted) > 1024 * 1024 else 200)
         assert await poller.ask("POST", b"40") == (200, "ok")
         assert (await poller.ask())[1].startswith("40")
 
     run(test)
 
 
-def test_there_is_one_poll_at_a_time() -> None:
+@pytest.mark.parametrize("posted", [b"", b"abc", b"7", b"9", b"b!!", b"\xff", b"3\x1e", b"40\x1ex", "٤0".encode()])
+def test_a_body_that_is_no_packets_is_400_and_ends_the_connection(posted: bytes) -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        waiting = await poller.waiting()
+        assert (await poller.ask("POST", posted))[0] == 400
+        assert await waiting == (200, "1")
+        assert await is_over(poller)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "posted", [b"2", b"2probe", b"4abc", b"4/other,", b"42{}", b'42\xd9\xa3["x"]', b"451-[1]\x1e41"]
+)
+def test_a_packet_that_no_client_sends_ends_the_connection(posted: bytes) -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        assert (await poller.ask("POST", posted))[0] == 200
+        while not await is_over(poller):
+            pass
+
+    run(test)
+
+
+def test_a_second_poll_beside_the_first_ends_the_connection() -> None:
     async def test(poller: Poller) -> None:
         await poller.begin()
         polls = {asyncio.create_task(poller.ask()) for _ in range(2)}
-        (refused,), (waiting,) = await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED)
-        assert refused.result() == (400, '"expected one poll at a time"')
-        assert await poller.ask("POST", b"40") == (200, "ok")
-        assert (await waiting)[1].startswith("40")
+        answers = {(await poll)[0]: (await poll)[1] for poll in polls}
+        assert answers == {200: "1", 400: '"expected one poll at a time"'}
+        assert await is_over(poller)
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_without_a_transport_nothing_is_served(method: str) -> None:
+    async def test(poller: Poller) -> None:
+        del poller._query["type"]
+        async with poller._http.request(method, poller._url, params={"EIO": "4"}) as response:
+            assert (response.status, await response.text()) == (400, '"Invalid transport"')
+        for other in ("PUT", "DELETE"):
+            assert (await poller.ask(other))[0] == 400
+
+    run(test)
+
+
+def test_a_client_that_has_left_is_told_nothing_more() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        waiting = await poller.waiting()
+        assert await poller.ask("POST", b"1") == (200, "ok")
+        assert await waiting == (200, "6")
+        assert await is_over(poller)
+
+    run(test)
+
+
+def test_a_client_that_answers_no_ping_is_known_no_more() -> None:
+    async def test(poller: Poller) -> None:
+        opened = await poller.begin()
+        assert (opened["pingInterval"], opened["pingTimeout"]) == (100, 100)
+        assert await poller.ask() == (200, "2")
+        while (answer := await poller.ask())[0] == 200:
+            assert answer[1] in ("1", "2")
+        assert await is_over(poller)
+
+    run(test, Heartbeat(0.1, 0.1))
+
+
+def test_a_websocket_with_the_id_of_a_client_that_has_gone_on_is_closed() -> None:
+    async def test(poller: Poller) -> None:
+        await poller.begin()
+        query = {**poller._query, "transport": "websocket"}
+        async with poller._http.ws_connect(poller._url, params=query) as websocket:
+            async with poller._http.ws_connect(poller._url, params=query) as early:
+                assert (await early.receive()).type is WSMsgType.CLOSE
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            await websocket.send_str("5")
+            await websocket.send_str("40")
+            assert (await websocket.receive_str()).startswith('40{"sid":')
+            async with poller._http.ws_connect(poller._url, params=query) as late:
+                assert (await late.receive()).type is WSMsgType.CLOSE
+            await websocket.send_str('420["buy_signal",{}]')
+            async with asyncio.timeout(PATIENCE):
+                while not (await websocket.receive_str()).startswith("430["):
+                    pass
 
     run(test)
 
@@ -161,7 +272,7 @@ def test_a_websocket_that_is_never_gone_on_with_does_not_outlive_the_client() ->
         async with poller._http.ws_connect(poller._url, params=query) as websocket:
             waiting = asyncio.create_task(poller.ask())
             assert await poller.ask("POST", b"1") == (200, "ok")
-            assert await waiting == (200, "1")
+            assert await waiting == (200, "6")
             assert (await websocket.receive()).type is WSMsgType.CLOSED
 
     run(test)

@@ -16,8 +16,10 @@ SHOWN = "https://broker.example/marketdata/v5/info/negotiate?negotiateVersion=1&
 TRANSPORTS = [{"transport": "ServerSentEvents", "transferFormats": ["Text"]}, {"transport": "WebSockets"}]
 
 
-def answer(status: int = 200, retry_after: float | None = None, **content: Any) -> HttpResponse:
-    return HttpResponse(status, msgspec.json.encode(content), retry_after)
+def answer(
+    status: int = 200, retry_after: float | None = None, cookies: tuple[str, ...] = (), **content: Any
+) -> HttpResponse:
+    return HttpResponse(status, msgspec.json.encode(content), retry_after, cookies, 1_795_875_646_000)
 
 
 def play(*answers: HttpResponse, hub: str = HUB) -> tuple[list[HttpRequest], Dial | Refused | Lost]:
@@ -128,3 +130,79 @@ def test_a_status_is_judged_and_retry_after_obeyed() -> None:
     lost = play(answer(503, 7.0))[1]
     assert isinstance(lost, Lost)
     assert (lost.retry, lost.after) == (True, 7.0)
+
+
+def test_cookies_go_with_the_websocket() -> None:
+    _, dial = play(answer(connectionId="c", cookies=("lb=node-3; Path=/; HttpOnly", "other=1; Path=/other", "x=y")))
+    assert isinstance(dial, Dial)
+    assert dial.headers == {"Authorization": "Bearer to ken", "Cookie": "x=y; lb=node-3"}
+    assert "node-3" not in dial.url + dial.shown
+
+
+def test_cookies_stay_with_the_host_that_set_them() -> None:
+    requests, dial = play(
+        answer(url="https://elsewhere.example/hub", accessToken="other", cookies=("lb=1; Path=/",)),
+        answer(url="https://broker.example/back", cookies=("lb=2; Path=/", "gone=1; Path=/")),
+        answer(url="https://elsewhere.example:8443/hub", cookies=("lb=3; Path=/", "deep=1; Path=/back/negotiate")),
+        answer(connectionId="c", cookies=("gone=; Path=/; Max-Age=0",)),
+    )
+    assert [request.headers.get("Cookie") for request in requests] == [None, None, "lb=1", "lb=2; gone=1"]
+    assert isinstance(dial, Dial)
+    assert dial.headers == {"Cookie": "lb=2"}
+    _, dial = play(
+        answer(url="https://elsewhere.example/hub", accessToken="other", cookies=("lb=1; Path=/",)),
+        answer(connectionId="c"),
+    )
+    assert isinstance(dial, Dial)
+    assert dial.headers == {"Authorization": "Bearer other"}
+
+
+def test_a_replay_needs_no_cookies() -> None:
+    _, dial = play(HttpResponse(200, b'{"connectionId":"c"}'))
+    assert isinstance(dial, Dial)
+
+
+@pytest.mark.parametrize("name", ["negotiateVersion", "NegotiateVersion", "negotiate%56ersion"])
+@pytest.mark.parametrize("value", ["1", "0", ""])
+def test_a_redirect_that_has_a_version_gets_no_second_one(name: str, value: str) -> None:
+    (_, second), dial = play(
+        answer(url=f"https://elsewhere.example/c/?hub=h&{name}={value}", accessToken="other"), answer(connectionId="c")
+    )
+    assert second.url == f"https://elsewhere.example/c/negotiate?hub=h&{name}={value}&access_token=other"
+    assert isinstance(dial, Dial)
+    assert dial.url == f"wss://elsewhere.example/c/?hub=h&{name}={value}&id=c&access_token=other"
+
+
+def test_a_redirect_that_has_a_token_gets_no_second_one() -> None:
+    for host in ("elsewhere", "broker"):
+        (_, second), dial = play(
+            answer(url=f"https://{host}.example/c?access_token=in%2Fside&hub=h"), answer(connectionId="c")
+        )
+        assert second.url == f"https://{host}.example/c/negotiate?access_token=in%2Fside&hub=h&negotiateVersion=1"
+        assert second.shown == f"https://{host}.example/c/negotiate?access_token=[token]&hub=h&negotiateVersion=1"
+        assert second.headers == {"Authorization": "Bearer in/side"}
+        assert dial == Dial(
+            f"wss://{host}.example/c?access_token=in%2Fside&hub=h&id=c",
+            f"wss://{host}.example/c?access_token=[token]&hub=h&id=[connectionToken]",
+            headers={"Authorization": "Bearer in/side"},
+        )
+
+
+def test_a_redirect_with_two_tokens_keeps_the_one_in_its_address() -> None:
+    (_, second), dial = play(
+        answer(url="https://elsewhere.example/c?Access_Token=one", accessToken="two"), answer(connectionId="c")
+    )
+    assert second.url == "https://elsewhere.example/c/negotiate?Access_Token=one&negotiateVersion=1"
+    assert second.headers == {"Authorization": "Bearer two"}
+    assert isinstance(dial, Dial)
+    assert dial.url == "wss://elsewhere.example/c?Access_Token=one&id=c"
+    assert "one" not in dial.shown + second.shown
+
+
+@pytest.mark.parametrize(
+    "url", ["https://broker.example@elsewhere.example/c", "https://elsewhere.example\\@broker.example/c"]
+)
+def test_an_address_whose_host_is_in_doubt_is_not_followed(url: str) -> None:
+    _, lost = play(answer(url=url))
+    assert isinstance(lost, Lost)
+    assert not lost.retry

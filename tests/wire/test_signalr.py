@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from venues import flood
 from venues.venue import Now
 from venues.wire import signalr
 from venues.wire.signalr import (
@@ -72,6 +73,10 @@ def test_an_item_stays_as_it_came() -> None:
         (b'{"type":3,"invocationId":"0","error":"no"}', [StreamEnd("0", "no")]),
         (
             b'{"type":3,"invocationId":"0","result":null,"error":"no"}',
+            [StreamEnd("0", "no")],  # servers that write every field: a result of null is none
+        ),
+        (
+            b'{"type":3,"invocationId":"0","result":0,"error":"no"}',
             [ProtocolError("expected a completion with a result or an error, got both", "0"), StreamEnd("0", "no")],
         ),
         (b'{"type":3,"invocationId":"7","error":"no"}', []),  # a stream we never asked for
@@ -189,6 +194,115 @@ def test_a_message_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.Monke
     hub = new_hub()
     assert hub.receive(b'{"type":6}', NOW) == []
     assert hub.receive(b" ", NOW) == [Broken("expected messages of at most 10 bytes, got a longer one")]
+
+
+FLOODS = {
+    "separators": b"\x1e",
+    "pings": b'{"type":6}\x1e',
+    "types nobody knows": b'{"type":12}\x1e',
+    "calls": b'{"type":1,"target":"Send","arguments":[]}\x1e',
+    "calls that want a result": b'{"type":1,"invocationId":"9","target":"Send","arguments":[]}\x1e',
+    "items of nobody's stream": b'{"type":2,"invocationId":"7","item":1}\x1e',
+    "ends of nobody's stream": b'{"type":3,"invocationId":"7"}\x1e',
+    "bad items of a stream": b'{"type":2,"invocationId":"0"}\x1e',
+    "halves of JSON": b'{"type":2\x1e',
+    "deep": b"[" * 2000 + b"\x1e",
+    "large": b'{"type":6,"x":"' + b"a" * 100_000 + b'"}\x1e',
+}
+
+
+@pytest.mark.parametrize("message", FLOODS.values(), ids=FLOODS)
+def test_a_flood_of_messages_of_no_stream_breaks_the_hub_before_it_costs_anything(message: bytes) -> None:
+    hub, looked_at = new_hub(), 0
+    frame = message * max(signalr.MAX_MESSAGE // len(message), 2 * flood.MOST_AT_ONCE)
+    original = signalr._DECODER.decode
+
+    class Counting:
+        def decode(self, data: bytes) -> object:
+            nonlocal looked_at
+            looked_at += 1
+            return original(data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signalr, "_DECODER", Counting())
+        *before, bad, broken = hub.receive(frame, NOW)
+    assert 0 < looked_at <= flood.MOST_AT_ONCE + 1
+    assert bad == ProtocolError("a flood of messages that belong to no stream of ours (SignalR)")
+    assert broken == Broken("the server sent a flood of messages that belong to no stream of ours")
+    assert not [happening for happening in before if isinstance(happening, Broken)]
+    assert hub.take() == [], "nobody reads the answers"
+    assert hub.receive(b'{"type":2,"invocationId":"0","item":1}\x1e', NOW) == []
+
+
+@pytest.mark.parametrize("frame", [b"", *FLOODS.values()], ids=["nothing", *FLOODS])
+def test_a_flood_may_come_in_many_frames(frame: bytes) -> None:
+    hub = new_hub()
+    came: list[Happening] = []
+    for number in range(2 * flood.MOST_AT_ONCE):
+        came += hub.receive(frame, Now(100.0 + number / 10_000, 0))
+    assert isinstance(came[-1], Broken)
+
+
+def test_a_large_frame_of_good_messages_is_no_flood() -> None:
+    hub = new_hub()
+    good = b'{"type":2,"invocationId":"0","item":1}\x1e'
+    many = signalr.MAX_MESSAGE // len(good)
+    assert hub.receive(good * many, NOW) == [StreamItem("0", raw(b"1"))] * many
+    hub.cancel("0")  # what the server had sent by then is still on its way
+    assert hub.receive(good * many, NOW) == []
+    assert hub.receive(b'{"type":2,"invocationId":"1","item":1}\x1e', NOW) == [StreamItem("1", raw(b"1"))]
+
+
+def test_a_frame_with_very_many_messages_may_end_in_the_middle_of_one() -> None:
+    hub = new_hub()
+    good = b'{"type":2,"invocationId":"0","item":1}\x1e'
+    assert len(hub.receive(good[:10], NOW)) == 0
+    assert hub.receive(good[10:] + good * 4999 + good[:20], NOW) == [StreamItem("0", raw(b"1"))] * 5000
+    assert hub.receive(good[20:], NOW) == [StreamItem("0", raw(b"1"))]
+
+
+def test_a_server_may_say_things_that_mean_nothing_to_us_for_ever() -> None:
+    hub = new_hub()
+    for second in range(600):
+        for frame in (b'{"type":6}\x1e' * 50, b'{"type":1,"target":"Send","arguments":[]}\x1e' * 40):
+            assert not any(isinstance(one, Broken) for one in hub.receive(frame, Now(100.0 + second, 0)))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("An unexpected error occurred invoking 'X' on the server. HubException: Market 'x' not found",
+         "Market 'x' not found"),
+        ("An error occurred on the server while streaming results. HubException: closed: till 9", "closed: till 9"),
+        ("Failed to invoke 'Chart' due to an error on the server. HubException: expected 'a.'\nor b",
+         "expected 'a.'\nor b"),
+        ("Connection closed with an error. HubException: bye", "bye"),
+        ("Failed to invoke 'A' on the server. HubException: x", "Failed to invoke 'A' on the server. HubException: x"),
+        ("Failed to invoke 'X' due to an error on the server. InvalidDataException: no",
+         "Failed to invoke 'X' due to an error on the server. InvalidDataException: no"),
+        ("HubException: no", "HubException: no"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_hub_exceptions_own_words(error: str, words: str) -> None:
+    assert signalr.own_words(error) == words
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "",
+        " ",
+        "An unexpected error occurred invoking 'X' on the server.",
+        "An unexpected error occurred invoking 'X' on the server",
+        "An error occurred on the server while streaming results.",
+        "An error occurred on the server while streaming results. HubException: ",
+        "Failed to invoke 'it's' due to an error on the server.",
+    ],
+)
+def test_an_error_that_says_nothing(error: str) -> None:
+    assert not signalr.says_why(error)
+    assert signalr.says_why(f"{error} InvalidDataException: no such thing")
 
 
 def test_any_frame_counts_as_life() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from venues import flood
 from venues.venue import Lost, Now, Refused
 from venues.wire import packets
 from venues.wire.packets import Packet
@@ -130,6 +131,26 @@ def test_what_a_frame_brings(frame: str, happenings: list[Happening]) -> None:
     assert link.take() == []
     over = bool(happenings) and isinstance(happenings[0], Broken | Disconnected)
     assert link.receive(b'42["still"]', NOW) == ([] if over else [Event("still", [])])
+
+
+OTHER_DIGITS = "expected a Socket.IO packet with numbers in ASCII digits, got others"
+
+
+@pytest.mark.parametrize("digit", ["٣", "²", "３", "𝟛", "১"])
+def test_numbers_in_packet_ids_are_ascii_digits_only(digit: str) -> None:
+    for content in (f'42{digit}["a"]', f'421{digit}["a"]', f'42{digit}1["a"]', f"43{digit}[]", f'42/,{digit}["a"]',
+                    f'42/other,{digit}["a"]', f'42{digit}-["a"]'):  # fmt: skip
+        link = new_link()
+        link.emit("asked", ack=True)
+        assert link.receive(content.encode(), NOW) == [BadPacket(OTHER_DIGITS)], content
+    for content in (f'45{digit}-["a"]', f'451{digit}-["a"]', f'461-{digit}["a"]'):
+        assert new_link().receive(content.encode(), NOW) == [Broken(OTHER_DIGITS)], content
+
+
+def test_other_digits_are_welcome_wherever_else() -> None:
+    link = new_link()
+    assert link.receive('421["²٣"]'.encode(), NOW) == [Event("²٣", [], 1)]
+    assert link.receive('42/²,1["a"]'.encode(), NOW) == []
 
 
 @pytest.mark.parametrize("kind", ["5", "6"])
@@ -384,6 +405,45 @@ def test_pings_that_nobody_took_the_answers_of_get_one() -> None:
     assert link.take() == ["3"]
     link.receive(b"2", NOW)
     assert link.take() == ["3"]
+
+
+FLOODS = ["2", "3", "6", "5", "9", "", "4", "40", "4/other,", '42/other,["x"]', "42{}", "42[]", "4312[]", "43[]", "47",
+          '451-["x",{"_placeholder":true,"num":0}]', "9" * 100_000]  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", FLOODS, ids=lambda frame: frame[:20] or "nothing")
+def test_a_flood_of_packets_that_mean_nothing_breaks_the_link(frame: str) -> None:
+    link = new_link()
+    came: list[Happening] = []
+    for number in range(2 * flood.MOST_AT_ONCE):
+        came += link.receive(frame.encode(), Now(100.0 + number / 10_000, 0))
+    assert came[-2:] == [
+        BadPacket("a flood of messages that belong to no stream of ours (Socket.IO)"),
+        Broken("the server sent a flood of messages that belong to no stream of ours"),
+    ]
+    assert link.take() == [], "nobody reads the answers"
+
+
+def test_events_are_no_flood_until_somebody_says_that_they_mean_nothing() -> None:
+    link = new_link()
+    for _ in range(100_000):
+        (event,) = link.receive(b'42["name"]', NOW)
+        assert isinstance(event, Event)
+    told: list[Happening] = []
+    counted = 0
+    while not told:
+        link.receive(b'42["name"]', NOW)
+        told = link.meant_nothing()
+        counted += 1
+    assert flood.MOST_AT_ONCE / 2 < counted <= flood.MOST_AT_ONCE + 1
+    assert isinstance(told[-1], Broken)
+    assert link.meant_nothing() == []
+
+
+def test_a_server_may_ping_for_ever() -> None:
+    link = new_link()
+    for beat in range(5000):
+        assert link.receive(b"2", Now(100.0 + beat / 50, 0)) == []
 
 
 def test_a_known_newer_server_is_asked_without_waiting() -> None:

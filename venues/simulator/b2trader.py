@@ -7,6 +7,7 @@ about figures is said in the two modules of its streams.
 
 from __future__ import annotations
 
+import re
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _TRADING: Final = "/frontoffice/ws/v4/account"
 _ACCOUNT: Final = "/frontoffice/ws/v3/account"
 _MARKET: Final = "/marketdata/v5/info"
+_NEWEST: Final = 1  # of the versions of negotiation
+_INT32: Final = 2**31 - 1
 _MOST_IDS: Final = 10_000  # negotiated and not used yet; the oldest are forgotten
 
 _encode: Final = msgspec.json.encode
@@ -110,7 +113,10 @@ class B2Trader:
     def _negotiate(self, handshake: Handshake) -> Answer:
         if not self._knows(handshake):
             return Answer(401, "unauthorized\n")
-        version = 1 if handshake.query.get("negotiateVersion", "0") == "1" else 0
+        try:
+            version = _negotiate_version(handshake.query)
+        except ValueError as refused:
+            return Answer(200, _encode({"error": str(refused)}).decode(), "application/json")
         answer: dict[str, Any] = {"negotiateVersion": version, "connectionId": secrets.token_urlsafe(16)}
         if version:
             answer["connectionToken"] = secrets.token_urlsafe(16)
@@ -173,6 +179,20 @@ class B2Trader:
             said = f"unknown market {word[:80]!a}; there are {', '.join(self.symbols)}"
             raise server_error(target, "HubException", said)
         return word
+
+
+def _negotiate_version(query: Mapping[str, str]) -> int:
+    """The version that is answered: the lower one of the client's and ours; in the reference's words what is none.
+
+    Raises:
+        ValueError: not a version.
+    """
+    asked = next((value for name, value in query.items() if name.lower() == "negotiateversion"), "0")
+    if not re.fullmatch(r"\s*[+-]?[0-9]{1,100}\s*", asked) or abs(int(asked)) > _INT32:
+        raise ValueError(f"The client requested an invalid protocol version '{asked[:80]}'")
+    if int(asked) < 0:
+        raise ValueError(f"The client requested version '{int(asked)}', but the server does not support this version.")
+    return min(int(asked), _NEWEST)
 
 
 def _word(target: str, argument: object) -> str:

@@ -36,8 +36,11 @@ class Answer(NamedTuple):
 class Link(Protocol):
     """A client's connection as an endpoint sees it. Nothing here waits."""
 
-    def send(self, data: bytes) -> None:
-        """Queue a text frame. Frames are sent in order, and none is dropped for a client that keeps up."""
+    def send(self, data: bytes, *, binary: bool = False) -> None:
+        """Queue a frame, of text unless it is `binary`.
+
+        Frames are sent in order, and none is dropped for a client that keeps up.
+        """
         ...
 
     def show(self, key: str, produce: Callable[[], bytes]) -> None:

@@ -91,9 +91,9 @@ class SocketLink:
         self._stalled = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    def send(self, data: bytes) -> None:
-        """Queue a text frame."""
-        self._queue(data, WSMsgType.TEXT)
+    def send(self, data: bytes, *, binary: bool = False) -> None:
+        """Queue a frame."""
+        self._queue(data, WSMsgType.BINARY if binary else WSMsgType.TEXT)
 
     def show(self, key: str, produce: Callable[[], bytes]) -> None:
         """Have a state sent in its newest form when it is its turn."""

@@ -5,6 +5,9 @@
     POST …&transport=polling&sid=a       ← the same, → ok
     GET  …&transport=websocket&sid=a     a WebSocket: ← 2probe → 3probe ← 5; until then each poll is answered with 6
 
+A second poll beside the first one and a body that is no packets end the connection, as the reference servers do: what
+is waited for gets a last 1 (close), or 6 where it is the client that has closed, and everything after that is 400.
+
 To everybody else a client that polls is one more socket, also once it has gone on with a WebSocket: order, slow readers
 and faults are as on every other connection.
 """
@@ -20,6 +23,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from venues.simulator.link import new_websocket
+from venues.simulator.packets import check_engine_packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +33,7 @@ _SEPARATOR: Final = b"\x1e"
 _OPEN: Final = b"0"
 _CLOSE: Final = b"1"
 _NOOP: Final = b"6"
+_TURNS: Final = 5  # of the loop, until what is being said at the same time is there
 _PROBE, _PROBED, _UPGRADE = "2probe", "3probe", "5"
 _OVER: Final = WSMessage(WSMsgType.CLOSED, None, None)
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
@@ -38,17 +43,21 @@ _CARRIED: Final = (*_DATA, WSMsgType.PING, WSMsgType.PONG)
 class PolledSocket:
     """What one client polls for and posts, then sends on the WebSocket that it goes on with.
 
-    `sid` is its id once the open packet has been put into it.
+    `sid` is its id once the open packet has been put into it. `is_busy` says whether what was posted is still being
+    worked on; whoever sets it says by `wake` when it is not any more.
     """
 
     def __init__(self) -> None:
         self.sid = ""
+        self.is_busy: Callable[[], bool] = lambda: False
         self._out: list[bytes] = []  # packets for the next poll
         self._received: deque[WSMessage] = deque()
         self._unread = 0  # messages that were received, until the one after them is asked for
         self._changed = asyncio.Event()
         self._poll: web.Request | None = None
+        self._candidate: web.WebSocketResponse | None = None  # that the client may go on with
         self._upgrading = False
+        self._left = False  # the client has closed it
         self._websocket: web.WebSocketResponse | None = None
         self._transport: asyncio.Transport | None = None
         self._over = False
@@ -63,7 +72,7 @@ class PolledSocket:
         if not self.sid and data.startswith(_OPEN):
             data = self._with_upgrade(data)
         self._out.append(data if kind is WSMsgType.TEXT else b"b" + base64.b64encode(data))
-        self._change()
+        self.wake()
         await self._until(lambda: sum(map(len, self._out)) <= MOST_UNTAKEN)
         if self._over:
             raise ConnectionResetError
@@ -71,18 +80,18 @@ class PolledSocket:
     async def receive(self) -> WSMessage:
         """The client's next message."""
         self._unread = len(self._received)
-        self._change()
+        self.wake()
         await self._until(lambda: bool(self._received))
         return self._received.popleft() if self._received else _OVER
 
     async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
         """End it in order, with everything taken."""
-        if self._websocket is None:
+        if self._websocket is None and not self._left:
             for last in ((), (_CLOSE,)):  # by itself: the reference client forgets what comes in the same poll
                 self._out += last
-                self._change()
+                self.wake()
                 await self._until(lambda: not self._out)
-        elif not self._over:
+        elif self._websocket is not None and not self._over:
             await self._websocket.close(code=code, message=message)
         self.end()
         return True
@@ -90,7 +99,7 @@ class PolledSocket:
     def end(self) -> None:
         """Whoever waits for anything waits no longer."""
         self._over = True
-        self._change()
+        self.wake()
         if self._websocket is None and self._transport is not None:
             self._transport.abort()  # of a WebSocket that has not come to anything
 
@@ -106,57 +115,79 @@ class PolledSocket:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with its id."""
-        if self._websocket is not None:
-            return _bad("this client has gone on with a WebSocket")
-        if request.query.get("transport") == "websocket":
+        if request.query.get("transport") == "websocket" and new_websocket().can_prepare(request):
             return await self._upgrade(request)
+        if self._websocket is not None:
+            return bad_request("this client has gone on with a WebSocket")
+        if request.query.get("transport") != "polling":
+            return bad_request("Invalid transport")
         if request.method == "GET":
             return await self.poll(request)
-        return await self._posted(request) if request.method == "POST" else _bad("expected GET or POST")
+        return await self._posted(request) if request.method == "POST" else bad_request("expected GET or POST")
 
     async def poll(self, request: web.Request) -> web.Response:
         """All packets that are there, once there is one."""
+        if self._over:
+            return bad_request("this connection is over")
         if self._poll is not None:
-            return _bad("expected one poll at a time")
+            self.end()
+            return bad_request("expected one poll at a time")
         self._poll = request
         try:
             await self._until(lambda: bool(self._out) or self._upgrading)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
         finally:
             self._poll = None
-        packets = [_NOOP] if self._upgrading else self._out
-        if not packets:
-            return _bad("this connection is over")
-        if not self._upgrading:
-            self._out = []
-            self._change()
+        if self._over:
+            packets = [_NOOP if self._left else _CLOSE]
+        elif self._upgrading:
+            packets = [_NOOP]
+        else:
+            packets, self._out = self._out, []
+            self.wake()
         return web.Response(body=_SEPARATOR.join(packets), content_type="text/plain", charset="UTF-8")
 
     async def _posted(self, request: web.Request) -> web.Response:
+        if self._over:
+            return bad_request("this connection is over")
         try:
             packets = (await request.read()).split(_SEPARATOR)
             messages = [_message(packet) for packet in packets]
         except ValueError:
-            return _bad("expected packets in UTF-8 with 0x1E between them, those with b in base64")
-        self._take(*messages, *([_OVER] if _CLOSE in packets else ()))
-        await self._until(lambda: not self._unread)
+            self.end()
+            return bad_request("expected packets in UTF-8 with 0x1E between them, those with b in base64")
+        self._left = self._left or _CLOSE in packets
+        self._take(*messages, *([_OVER] if self._left else ()))
+        await self._until(lambda: not self._unread and not self.is_busy())
+        if self._left:
+            self.end()
         return web.Response(text="ok")
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
-        self._transport = request.transport
         websocket = new_websocket()
         await websocket.prepare(request)
-        if (await websocket.receive()).data == _PROBE:
-            await websocket.send_str(_PROBED)
-            self._upgrading = True
-            self._change()
+        if self._candidate is None and self._websocket is None:
+            self._candidate, self._transport = websocket, request.transport
             try:
-                probed = await websocket.receive()
+                await self._probe(websocket, request)
             finally:
-                self._upgrading = False
-            if probed.data == _UPGRADE and self._websocket is None and not self._over:
-                await self._go_on_with(websocket, request.transport)
+                self._candidate = None
         await websocket.close()
         return websocket
+
+    async def _probe(self, websocket: web.WebSocketResponse, request: web.Request) -> None:
+        if (await websocket.receive()).data != _PROBE:
+            return
+        await websocket.send_str(_PROBED)
+        self._upgrading = True
+        self.wake()
+        try:
+            probed = await websocket.receive()
+        finally:
+            self._upgrading = False
+        if probed.data == _UPGRADE and not self._over:
+            await self._go_on_with(websocket, request.transport)
 
     async def _go_on_with(self, websocket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self._transport = transport
@@ -164,7 +195,7 @@ class PolledSocket:
             while self._out:
                 await websocket.send_frame(*_frame(self._out.pop(0)))
             self._websocket = websocket
-            self._change()
+            self.wake()
             while (message := await websocket.receive()).type in _CARRIED:
                 self._take(message)
         finally:
@@ -180,9 +211,10 @@ class PolledSocket:
     def _take(self, *messages: WSMessage) -> None:
         self._received += messages
         self._unread = len(self._received)
-        self._change()
+        self.wake()
 
-    def _change(self) -> None:
+    def wake(self) -> None:
+        """Something has changed that somebody may wait for."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -192,9 +224,11 @@ class PolledSocket:
 
 
 def _message(packet: bytes) -> WSMessage:
-    if packet.startswith(b"b"):
-        return WSMessage(WSMsgType.BINARY, base64.b64decode(packet[1:], validate=True), None)
-    return WSMessage(WSMsgType.TEXT, packet.decode(), None)
+    text = packet.decode()
+    check_engine_packet(text)
+    if text.startswith("b"):
+        return WSMessage(WSMsgType.BINARY, base64.b64decode(text[1:]), None)
+    return WSMessage(WSMsgType.TEXT, text, None)
 
 
 def _frame(packet: bytes) -> tuple[bytes, WSMsgType]:
@@ -204,5 +238,6 @@ def _frame(packet: bytes) -> tuple[bytes, WSMsgType]:
     return packet, WSMsgType.TEXT
 
 
-def _bad(said: str) -> web.Response:
+def bad_request(said: str) -> web.Response:
+    """400, and why."""
     return web.json_response(said, status=400)

@@ -16,12 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import engineio.packet
+import msgspec
 import socketio
 import socketio.packet
 from aiohttp import web
 
 from venues.simulator.endpoint import Handshake
-from venues.simulator.polling import PolledSocket
+from venues.simulator.packets import Packets
+from venues.simulator.polling import PolledSocket, bad_request
 from venues.simulator.session import Refused, Voice
 
 if TYPE_CHECKING:
@@ -79,10 +81,14 @@ class SocketIoServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a handshake, a poll, or whatever else comes."""
+        asked = request.query.get("transport")
+        if asked not in ("polling", "websocket"):
+            return bad_request("Invalid transport")
+        if request.method not in ("GET", "POST", "OPTIONS"):
+            return bad_request("expected GET or POST")
         polled = self._polled.get(request.query.get("sid", ""))
         if polled is not None:
             return await polled.answer(request)
-        asked = request.query.get("transport", "polling")
         if asked == "polling" and request.method == "GET" and "sid" not in request.query:
             return await self._open_polled(request)
         return await self._served(request)
@@ -185,8 +191,18 @@ class _Engine(engineio.AsyncServer):
 
 
 class _Server(socketio.AsyncServer):
+    """Refuses a namespace that is not there as the reference does; the library says it in another shape."""
+
     def _engineio_server_class(self) -> type[_Engine]:
         return _Engine
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        if (namespace or "/") in self.handlers:
+            await super()._handle_connect(eio_sid, namespace, data)  # type: ignore[no-untyped-call]
+            return
+        refusal = {"message": "Invalid namespace"}
+        packet = _SocketPacket(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
+        await self._send_packet(eio_sid, packet)  # type: ignore[no-untyped-call]
 
 
 class _Socket:
@@ -202,29 +218,50 @@ class _Socket:
         self._voice: Voice
         self._session: Session | None = None
         self._greeted = False
+        self._polled: PolledSocket | None = None
+        self._packets = Packets()
+        self._is_handling = False  # the library has a frame and has not asked for the next one
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Serve the connection until it ends, and Engine.IO's part of it too."""
         environ[_SOCKET] = self
         try:
             request: web.Request = environ["aiohttp.request"]
-            return await self._serve(request, self._connect, request.get(_POLLED))
+            self._polled = request.get(_POLLED)
+            if self._polled is not None:
+                self._polled.is_busy = lambda: self._is_handling or not self._frames.empty()
+            return await self._serve(request, self._connect, self._polled)
         finally:
             # The request is cancelled when the client is gone; what has begun must be ended all the same.
             await asyncio.shield(self._engine.start_ending(self._end()))
 
     async def send(self, frame: str | bytes) -> None:
         """Queue one of the library's own frames; what the session says comes after the answer to the connect."""
-        self._link.send(frame.encode() if isinstance(frame, str) else frame)
+        if isinstance(frame, str):
+            self._link.send((self._with_exact_interval(frame) if frame.startswith("0") else frame).encode())
+        else:
+            self._link.send(frame, binary=True)
         if self._session is not None and not self._greeted and str(frame).startswith(_CONNECTED):
             self._greeted = True
             self.safely(self._session.opened)
 
     async def wait(self) -> str | bytes | None:
-        """The client's next frame, None at the end; one that Engine.IO cannot read ends the connection."""
-        frame = await self._frames.get()
-        if frame is not None:
-            _EnginePacket(encoded_packet=frame)
+        """The client's next frame, None at the end; one that the reference does not take ends the connection.
+
+        The library waits no longer for a client that does not answer its pings.
+        """
+        self._is_handling = False
+        if self._polled is not None:
+            self._polled.wake()
+        try:
+            frame = await self._frames.get()
+            self._is_handling = frame is not None
+            if frame is not None:
+                self._packets.check(frame)
+        except (ValueError, asyncio.CancelledError):
+            if self._polled is not None:
+                self._polled.end()
+            raise
         return frame
 
     async def close(self) -> None:
@@ -308,6 +345,11 @@ class _Socket:
     def _connect(self, link: Link) -> _Socket:
         self._link = link
         return self
+
+    def _with_exact_interval(self, opening: str) -> str:
+        """The library rounds the interval of its pings down to seconds where it tells it."""
+        told = msgspec.json.decode(opening[1:])
+        return "0" + msgspec.json.encode({**told, "pingInterval": round(self._engine.ping_interval * 1000)}).decode()
 
     async def _handled(self) -> None:
         await self._handler(self)

@@ -6,19 +6,22 @@ From ASP.NET Core's TransportProtocols.md: `POST <hub>/negotiate?negotiateVersio
      "availableTransports": [{"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}]}
 
 and the WebSocket is opened with `?id=<connectionToken>` (version 0 has a connectionId only). `{"url": …,
-"accessToken": …}` sends us elsewhere with another token, `{"error": …}` means stop.
+"accessToken": …}` sends us elsewhere with another token, `{"error": …}` means stop. Cookies that an answer sets go with
+what follows to the same host: by them a load balancer finds the server that was negotiated with.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from venues.addresses import is_loopback
+from venues.cookies import Cookies
 from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.redaction import without_secret_parameters
 from venues.venue import Dial, HttpRequest, HttpResponse, Lost, NotOpened, Refused
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 def straight(hub: str, token: str) -> Dial:
     """The WebSocket without negotiation; `hub` is its address, the token goes into the query."""
-    return Dial(_with(hub, access_token=token), _with(hub, access_token="[token]", shown=True))
+    return Dial(_with(hub, "access_token", quote(token, safe="")), _with(hub, "access_token", "[token]"))
 
 
 def negotiated(
@@ -61,34 +64,38 @@ def negotiated(
         NotOpened: refused, or the answer leads nowhere.
     """
     bearer: str | None = token
+    cookies = Cookies()
     for _ in range(1 + MOST_REDIRECTS):
-        answer = _read((yield _request(hub, bearer)), refused)
+        request = _request(hub, bearer, cookies)
+        response = yield request
+        cookies.take(request.url, response.cookies, response.date_ms)
+        answer = _read(response, refused)
         if answer.error is not None:
             raise NotOpened(Refused(f"the hub refuses to negotiate: {excerpt(answer.error, 300)}"))
         if answer.url is None:
-            return _dial(hub, bearer, answer)
+            return _dial(hub, bearer, answer, cookies)
         there = _checked(answer.url)
         if answer.access_token is not None:
             bearer = answer.access_token
+        elif named := _query(there).get("access_token"):
+            bearer = named
         elif urlsplit(there).hostname != urlsplit(hub).hostname:
             bearer = None  # our own token is for the host that the user named
         hub = there
     raise NotOpened(Lost(f"the hub redirects more than {MOST_REDIRECTS} times in its negotiation", retry=False))
 
 
-def _request(hub: str, bearer: str | None) -> HttpRequest:
+def _request(hub: str, bearer: str | None, cookies: Cookies) -> HttpRequest:
     parts = urlsplit(hub)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     url = parts._replace(scheme=scheme, path=parts.path.rstrip("/") + "/negotiate").geturl()
-    url = _with(url, negotiateVersion="1")
-    if bearer is None:
-        return HttpRequest("POST", url, url)
-    return HttpRequest(
-        "POST",
-        _with(url, access_token=bearer),
-        _with(url, access_token="[token]", shown=True),
-        headers={"Authorization": f"Bearer {bearer}"},
-    )
+    url = _with_once(_with_once(url, "negotiateVersion", "1"), "access_token", bearer)
+    headers = {**_authorization(bearer), **cookies.headers(url)}
+    return HttpRequest("POST", url, without_secret_parameters(url), headers=headers)
+
+
+def _authorization(bearer: str | None) -> dict[str, str]:
+    return {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
 
 
 def _read(response: HttpResponse, refused: Callable[[int, str], Refused | Lost]) -> _Answer:
@@ -103,7 +110,7 @@ def _read(response: HttpResponse, refused: Callable[[int, str], Refused | Lost])
         raise NotOpened(_wrong(f"{explain(error)} (the answer to the negotiation)")) from None
 
 
-def _dial(hub: str, bearer: str | None, answer: _Answer) -> Dial:
+def _dial(hub: str, bearer: str | None, answer: _Answer, cookies: Cookies) -> Dial:
     transports = answer.available_transports
     if transports is not None and "WebSockets" not in [offered.transport for offered in transports]:
         offered = ", ".join(excerpt(one.transport, 40) for one in transports) or "nothing"
@@ -114,15 +121,10 @@ def _dial(hub: str, bearer: str | None, answer: _Answer) -> Dial:
         raise NotOpened(_wrong(f"expected a value at `{name}`, got none (the answer to the negotiation)"))
     parts = urlsplit(hub)
     url = parts._replace(scheme={"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)).geturl()
-    shown = _with(url, id="[connectionToken]", shown=True)
-    url = _with(url, id=connection)
-    if bearer is None:
-        return Dial(url, shown)
-    return Dial(
-        _with(url, access_token=bearer),
-        _with(shown, access_token="[token]", shown=True),
-        headers={"Authorization": f"Bearer {bearer}"},
-    )
+    headers = {**_authorization(bearer), **cookies.headers(url)}
+    shown = _with_once(_with(url, "id", "[connectionToken]"), "access_token", bearer)
+    url = _with_once(_with(url, "id", quote(connection, safe="")), "access_token", bearer)
+    return Dial(url, without_secret_parameters(shown), headers=headers)
 
 
 def _checked(url: str) -> str:
@@ -130,6 +132,7 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname) and _valid_port(parts)
+        good = good and "@" not in parts.netloc and "\\" not in url  # programs do not agree about the host there
     except ValueError:
         good = False
     if not good or not url.isprintable() or " " in url:
@@ -149,8 +152,17 @@ def _wrong(reason: str) -> Lost:
     return Lost(reason, retry=False)
 
 
-def _with(url: str, *, shown: bool = False, **query: str) -> str:
-    """The URL with more in its query; `shown` leaves the brackets of placeholders as they are."""
-    more = "&".join(f"{name}={value if shown else quote(value, safe='')}" for name, value in query.items())
+def _query(url: str) -> dict[str, str]:
+    """What a URL asks with; names in lower case, as ASP.NET Core does not tell cases apart."""
+    return {name.lower(): value for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+
+
+def _with(url: str, name: str, value: str) -> str:
+    """The URL with more in its query, as it is."""
     base = url.rstrip("?&")
-    return f"{base}{'&' if '?' in base else '?'}{more}"
+    return f"{base}{'&' if '?' in base else '?'}{name}={value}"
+
+
+def _with_once(url: str, name: str, value: str | None) -> str:
+    """The URL with more in its query, unless that is there already."""
+    return url if value is None or name.lower() in _query(url) else _with(url, name, quote(value, safe=""))

@@ -8,6 +8,7 @@ later gets the whole of it.
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
@@ -18,7 +19,9 @@ OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = range(7)
 # Socket.IO packet types; https://github.com/socketio/socket.io-protocol
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 
-_DIGITS = frozenset("0123456789")  # what str.isdigit and int take for digits is far more
+# What str.isdigit and int take for digits, and so the packet classes, is far more than these.
+_DIGITS = frozenset("0123456789")
+_BEFORE_PAYLOAD = re.compile(r"[0-9](?:[0-9]+-)?(?:/[^,]*,?)?[0-9]*")
 
 
 def _packet_classes() -> tuple[Any, Any]:
@@ -102,6 +105,8 @@ def read_packet(content: str) -> Packet:
     """
     if content[:1] not in _DIGITS:
         raise ValueError("expected a Socket.IO packet that begins with its type, got a message without one")
+    if content[1:2] != "[" and not content.isascii() and _goes_on_in_other_digits(content):
+        raise ValueError("expected a Socket.IO packet with numbers in ASCII digits, got others")
     try:
         packet = _SocketPacket(encoded_packet=content)
     except ValueError:
@@ -109,6 +114,12 @@ def read_packet(content: str) -> Packet:
     if packet.attachment_count and packet.packet_type not in (BINARY_EVENT, BINARY_ACK):
         raise ValueError(f"expected no attachments of a Socket.IO packet of type {packet.packet_type}, got some")
     return Packet(packet.packet_type, packet.data or "", packet.id, packet.namespace or "/", packet.attachment_count)
+
+
+def _goes_on_in_other_digits(content: str) -> bool:
+    """Whether what follows the packet's numbers would be taken for one more digit of them."""
+    header = _BEFORE_PAYLOAD.match(content)
+    return header is not None and content[header.end() : header.end() + 1].isdigit()
 
 
 def write_packet(packet: Packet) -> str:

@@ -17,7 +17,9 @@ the venue to decode. Deadlines are those of the reference client.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -28,9 +30,12 @@ from signalrcore.messages.ping_message import PingMessage
 from signalrcore.messages.stream_invocation_message import StreamInvocationMessage
 from signalrcore.protocol.json_hub_protocol import JsonHubProtocol
 
+from venues import flood
 from venues.decoding import DECODE_ERRORS, explain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from venues.venue import Now
 
 PING_AFTER = 15.0  # seconds in which we sent nothing
@@ -40,6 +45,15 @@ CANCEL_TIMEOUT = 2.0  # how long `leave` waits for the completions of what it ca
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes
 
 _SEPARATOR = b"\x1e"
+_AT_ONCE = 1000  # messages that a frame is cut into at once
+
+# The framework puts a sentence of its own before what a hub's method throws; it ends so where nothing more is told.
+_FRAMEWORK_SENTENCE = (
+    r"(?:Failed to invoke '.*?' due to an error on the server|An unexpected error occurred invoking '.*?' on the server"
+    r"|An error occurred on the server while streaming results|Connection closed with an error)\.?"
+)
+_NOTHING_SAID = re.compile(rf"\s*(?:{_FRAMEWORK_SENTENCE}(?:\s*HubException:?)?)?\s*", re.DOTALL)
+_HUB_EXCEPTION = re.compile(rf"\s*{_FRAMEWORK_SENTENCE}\s*HubException:\s*(?P<words>.*\S)\s*", re.DOTALL)
 
 # --- what happens on a hub -----------------------------------------------------------------------------------------
 
@@ -113,7 +127,10 @@ class HubClosed:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The connection is of no more use: the server was silent for too long or sent too much. The hub is over."""
+    """The connection is of no more use: the server was silent for too long or sent too much. The hub is over.
+
+    After a flood of messages that belong to no stream of ours a `ProtocolError` comes first.
+    """
 
     reason: str
 
@@ -167,6 +184,21 @@ _OWNER = msgspec.json.Decoder(_Owner)
 _PROTOCOL = JsonHubProtocol(version=1)
 
 
+def own_words(error: str) -> str:
+    """What a hub says is wrong, without the framework's sentence around a `HubException`.
+
+    `An unexpected error occurred invoking 'X' on the server. HubException: Market 'x' not found` is
+    `Market 'x' not found`. Any other error stays as it is.
+    """
+    thrown = _HUB_EXCEPTION.fullmatch(error)
+    return error if thrown is None else thrown["words"]
+
+
+def says_why(error: str) -> bool:
+    """Whether an error has more than the framework's own sentence, which only says that something went wrong."""
+    return _NOTHING_SAID.fullmatch(error) is None
+
+
 class Hub:
     """One connection to a hub. The calls, in order: `opened`, then any of the others; `take` after every call.
 
@@ -178,6 +210,7 @@ class Hub:
         self._over = False
         self._out: list[str] = []
         self._rest = bytearray()
+        self._idle = flood.FloodGauge()
         self._next_id = 0
         self._live: dict[str, None] = {}  # in the order of subscription
         self._cancelled: set[str] = set()
@@ -200,7 +233,7 @@ class Hub:
         if self._over:
             return []
         self._now = self._heard = now.mono
-        happenings: list[Happening] = []
+        happenings: list[Happening] = [] if frame else self._charge(frame)
         for message in self._whole_messages(frame):
             happenings += self._read(message) if self._ready else self._read_handshake(message)
             if self._over:
@@ -280,13 +313,23 @@ class Hub:
             self._out.append(_PROTOCOL.encode(message))  # type: ignore[no-untyped-call]
             self._spoke = self._now
 
-    def _whole_messages(self, frame: bytes) -> list[bytes]:
-        *whole, rest = frame.split(_SEPARATOR)
+    def _whole_messages(self, frame: bytes) -> Iterable[bytes]:
+        *whole, rest = frame.split(_SEPARATOR, _AT_ONCE)
         if whole and self._rest:
             whole[0] = bytes(self._rest) + whole[0]
             self._rest.clear()
+        if len(whole) == _AT_ONCE:
+            return chain(whole, self._one_by_one(rest))
         self._rest += rest
         return whole
+
+    def _one_by_one(self, rest: bytes) -> Iterator[bytes]:
+        """A frame may hold millions of messages; of a flood most are never looked at."""
+        start = 0
+        while (end := rest.find(_SEPARATOR, start)) >= 0:
+            yield rest[start:end]
+            start = end + 1
+        self._rest += rest[start:]
 
     def _read_handshake(self, message: bytes) -> list[Happening]:
         try:
@@ -305,29 +348,41 @@ class Hub:
         try:
             decoded = _DECODER.decode(message)
         except DECODE_ERRORS as error:
-            return _not_understood(message, error)
+            return self._charge(message) or _not_understood(message, error)
         match decoded:
             case StreamItem():
-                return [decoded] if decoded.invocation_id in self._live else []
+                if decoded.invocation_id in self._live:
+                    return [decoded]
+                return [] if decoded.invocation_id in self._cancelled else self._charge(message)
             case _Completion():
-                return self._completed(decoded)
+                return self._completed(decoded, message)
             case Invocation():
+                if flooded := self._charge(message):
+                    return flooded
                 self._decline(decoded)
                 return [decoded]
             case _Close():
                 self._over = True
                 return [HubClosed(decoded.error, decoded.allow_reconnect is True)]
             case _Ping():
-                return []
+                return self._charge(message)
 
-    def _completed(self, completion: _Completion) -> list[Happening]:
-        invocation_id, error = completion.invocation_id, completion.error
-        self._cancelled.discard(invocation_id)
-        if invocation_id not in self._live:
+    def _charge(self, message: bytes) -> list[Happening]:
+        """Counts a message that belongs to no stream of ours; says so and ends the hub when there are too many."""
+        if not self._idle.overflows(len(message), self._now):
             return []
+        return [ProtocolError(f"{flood.WORDS} (SignalR)"), self._broken(f"the server sent {flood.WORDS}")]
+
+    def _completed(self, completion: _Completion, message: bytes) -> list[Happening]:
+        invocation_id, error = completion.invocation_id, completion.error
+        if invocation_id in self._cancelled:
+            self._cancelled.remove(invocation_id)
+            return []
+        if invocation_id not in self._live:
+            return self._charge(message)
         del self._live[invocation_id]
         end = StreamEnd(invocation_id, error)
-        if error is not None and len(completion.result):
+        if error is not None and bytes(completion.result) not in (b"", b"null"):
             both = "expected a completion with a result or an error, got both"
             return [ProtocolError(both, invocation_id), end]
         return [end]
@@ -346,6 +401,7 @@ class Hub:
 
     def _broken(self, reason: str) -> Broken:
         self._over = True
+        self._out.clear()  # nobody reads the answers to a flood
         return Broken(reason)
 
 

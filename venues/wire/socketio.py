@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from venues import driver
+from venues import driver, flood
 from venues.decoding import DECODE_ERRORS, excerpt, explain
-from venues.venue import Lost
+from venues.venue import Lost, Now
 from venues.wire import packets
 from venues.wire.packets import Packet
 
 if TYPE_CHECKING:
-    from venues.venue import Now, Refused
+    from venues.venue import Refused
 
 QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
 
@@ -184,6 +184,9 @@ class Link:
         self._timeout = 0.0
         self._beat = 0.0  # newer: the server's last ping, or the open packet; older: the same of ours
         self._unanswered = False
+        self._idle = flood.FloodGauge()
+        self._last = b""  # the last frame, and when it came
+        self._last_at = Now(0.0, 0)
 
     def opened(self, now: Now) -> None:
         """The WebSocket is open; the server speaks first."""
@@ -193,11 +196,12 @@ class Link:
         self._connect_by = now.mono + CONNECT_TIMEOUT
 
     def receive(self, frame: bytes, now: Now) -> list[Happening]:
-        """What one WebSocket message, text or binary, brings: one happening or none."""
+        """What one WebSocket message, text or binary, brings: one happening or none, after a flood two."""
         if self._over:
             return []
+        self._last, self._last_at = frame, now
         if self._attachments and self._is_attachment(frame):
-            return self._swallow(frame, now)
+            return self.meant_nothing() or self._swallow(frame, now)
         try:
             kind, content = packets.read_frame(frame)
             if self._interval is None and self._noop_sent and frame == _NOOP.encode():
@@ -209,7 +213,19 @@ class Link:
             happening = self._not_understood(explain(error))
         except ValueError as error:
             happening = self._not_understood(str(error))
-        return [] if happening is None else [happening]
+        if happening is None:
+            return self.meant_nothing()
+        return (isinstance(happening, BadPacket) and self.meant_nothing()) or [happening]
+
+    def meant_nothing(self) -> list[Happening]:
+        """The last frame belongs to nothing that we asked for, e.g. an event of a name nobody knows.
+
+        A flood of such frames breaks the link; what that brings is the answer.
+        """
+        if self._over or not self._idle.overflows(len(self._last), self._last_at.mono):
+            return []
+        self._out.clear()  # nobody reads the answers to a flood
+        return [BadPacket(f"{flood.WORDS} (Socket.IO)"), self._broken(f"the server sent {flood.WORDS}")]
 
     def emit(self, name: str, *arguments: Any, ack: bool = False) -> int | None:
         """Send an event, only after `Connected`; with `ack` the server's `Acknowledged` will carry the id given back.
