@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from msgspec import structs
 
 from cli.asked import either, recorded_at
 from cli.dash import PANES, venues_with_panes
+from cli.interrupts import run_loop
 from cli.options import StreamRequest, check_together
 from cli.output import STDOUT, Words, is_terminal
 from cli.queues import LatestEvents, Queue
@@ -19,7 +19,7 @@ from cli.watch import Watcher
 from venues import venue_named
 from venues.errors import UsageError
 from venues.recording import Recording
-from venues.records import SnapshotEnd, Status
+from venues.records import Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
 from venues.venue import Notice, Settings, Subscription
@@ -43,7 +43,7 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscriptions = panes_asked_for(request, recording)
     check_terminal(request, subscriptions)
-    return asyncio.run(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
+    return run_loop(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
 
 
 def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
@@ -137,8 +137,6 @@ class DashWatcher(Watcher):
     def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
         from cli.dashboard import Dashboard
 
-        # An empty set of rows is an answer too: it counts where it is asked whether anything came.
-        self._data_types = {*self._data_types, SnapshotEnd}
         panes = {one.stream: self._pane(one, settings, look) for one in self._subscriptions}
         symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
         self._table = self._shown = Dashboard(

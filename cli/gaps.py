@@ -49,3 +49,8 @@ class Gap:
             state="live" if live else "stale",
             reason=reason,
         )
+
+
+def no_words(count: int) -> Sequence[Status]:
+    """Where statuses have no place in the stream."""
+    return ()

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from cli.gaps import WHY
+from cli.gaps import WHY, no_words
 from cli.pipe import PATIENCE
 from cli.queues import is_last_word
 from cli.turns import TROUBLE, Turns, Whole, with_wholes
@@ -52,7 +52,7 @@ class StateQueue:
         reader: Reader | None = None,
         good_until: Callable[[Record], float | None] | None = None,
         on_late: Callable[[Record], None] = lambda record: None,
-        on_overflow: Callable[[int], Sequence[Status]] = lambda count: (),
+        on_overflow: Callable[[int], Sequence[Status]] = no_words,
     ) -> None:
         self._clock = clock
         self._reader = reader
@@ -104,7 +104,7 @@ class StateQueue:
     def waiting(self) -> int:
         """How many records wait."""
         with self._lock:
-            return len(self._turns) + sum(len(item) if isinstance(item, Whole) else 1 for item in self._all)
+            return len(self._turns) + len(_lines(self._all))
 
     def _is_behind(self) -> bool:
         if self._levels > MOST_LEVELS:
@@ -182,7 +182,7 @@ def _lines(items: Sequence[Record | Whole]) -> list[Record]:
     records: list[Record] = []
     for item in items:
         if isinstance(item, Whole):
-            records += [item.take() for _ in range(len(item))]
+            records += item.lines()
         else:
             records.append(item)
     return records

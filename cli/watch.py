@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import math
+import sys
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from msgspec import structs
 
 from cli import cells
 from cli.asked import asked_for, for_table
-from cli.ending import Ending
+from cli.ending import Ending, Reading, ended_within
 from cli.errors import OK, NoDataError
 from cli.freshness import Every, MaxAge
-from cli.gaps import Gap
+from cli.gaps import Gap, no_words
+from cli.interrupts import run_loop
 from cli.keys import take_terminal
 from cli.options import StreamRequest, check_for_lines, check_together, existing_file, view_options
 from cli.output import (
@@ -43,7 +45,7 @@ from venues import history
 from venues.connection import SystemClock
 from venues.errors import MonError
 from venues.recording import Recorder, Recording, header_for
-from venues.records import Record, Status
+from venues.records import Record, SnapshotEnd, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
 from venues.venue import (
@@ -67,7 +69,10 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 ONCE_TIMEOUT_MS = 30_000
-LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
+LEAVE_WITHIN = 0.7  # seconds to take leave of the venue in order
+LAST_WORDS_WITHIN = 0.2  # seconds for what waits for a reader, after Ctrl-C or TERM
+STATES_WITHIN = 1.0  # seconds for states that wait for a reader at the end
+HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
 LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down
 
 
@@ -83,7 +88,7 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
     watcher = Watcher(request, venue, [subscription], recording, words, redactor)
-    return asyncio.run(watcher.run())
+    return run_loop(watcher.run())
 
 
 class Watcher:
@@ -121,7 +126,8 @@ class Watcher:
         )
         self._gate = StatusGate()
         self._raw = request.raw
-        self._data_types = {STREAMS[subscription.stream].record for subscription in subscriptions}
+        # That a full state is here is data too: it may be empty.
+        self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
         self._replayed: Now | None = None  # the recorded time of what a replay plays
@@ -135,6 +141,7 @@ class Watcher:
         self._ending = Ending()
         self._recorder: Recorder | None = None
         self._table: Any = None
+        self._reading: Reading | None = None  # once the end was asked for
 
     async def run(self) -> int:
         """Until it ends; the exit code."""
@@ -174,6 +181,8 @@ class Watcher:
             header = header_for(self._venue.name, settings, self._subscriptions)
             self._recorder = Recorder(request.record, header, self._redactor, existing_file(request))
         self._pipe = self._make_pipe()
+        if self._pipe is not None:
+            sys.setswitchinterval(HAND_OVER_EVERY)
         self._queue = self._make_queue(settings)
         self._output = Output(
             self._queue, self._make_sink(settings), limit, self._ending.on_output_end, pipe=self._pipe
@@ -199,7 +208,12 @@ class Watcher:
         inline = self._request.status == "inline" and not self._request.raw
         if self._stream.kind == "event" or self._request.raw or self._recording:
             return EventQueue(gap.in_events) if inline else EventQueue()
-        return StateQueue(reader=self._pipe, on_overflow=gap.in_rows) if inline else StateQueue(reader=self._pipe)
+        return StateQueue(
+            reader=self._pipe,
+            good_until=self._good_until(),
+            on_late=self._on_late,
+            on_overflow=gap.in_rows if inline else no_words,
+        )
 
     def _gap(self, subscription: Subscription, settings: Settings) -> Gap:
         return Gap(
@@ -210,6 +224,20 @@ class Watcher:
             partial=self._venue.streams[subscription.stream].partial,
             epoch_ms=lambda: self._clock.now().epoch_ms,
         )
+
+    def _good_until(self) -> Callable[[Record], float | None] | None:
+        return next((stage.good_until for stage in self._stages if isinstance(stage, MaxAge)), None)
+
+    def _on_late(self, record: Record) -> None:
+        """In the output thread: --max-age has passed while the record waited."""
+        with contextlib.suppress(RuntimeError):  # the loop is gone
+            self._loop.call_soon_threadsafe(self._tell_late)
+
+    def _tell_late(self) -> None:
+        now = self._clock.now()
+        for index, stage in enumerate(self._stages):
+            if isinstance(stage, MaxAge) and (items := stage.came_late(now)):
+                self._deliver_from(index + 1, items, now)
 
     def _make_sink(self, settings: Settings) -> Sink:
         request = self._request
@@ -296,18 +324,27 @@ class Watcher:
         stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
             await asyncio.wait((source, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if self._ending.stopping.is_set():
+                # States that wait are not current for much longer.
+                self._reading = Reading(self._output, math.inf if self._pipe is None else STATES_WITHIN)
             if self._recording is None:
                 self._source.leave()
             else:
                 source.cancel()
-            results = await asyncio.gather(source, return_exceptions=True)
-            self._take_result(results[0])
+            await ended_within(source, self._leave_within())
+            if not source.cancelled():
+                self._take_result(source.exception())
         finally:
             source.cancel()
             stopping.cancel()
             await self._finish_output()
             if self._recorder is not None:
                 self._recorder.close()
+
+    def _leave_within(self) -> float | None:
+        """The venue is taken leave of in order, if it does not take too long."""
+        hurry = self._ending.hurry_left()
+        return LEAVE_WITHIN if hurry is None else max(0.0, hurry - LAST_WORDS_WITHIN)
 
     async def _run_source(self) -> None:
         await self._source.run(
@@ -320,29 +357,45 @@ class Watcher:
             if isinstance(stage, Every):
                 self._deliver_after_stages(stage.rest())
 
-    def _take_result(self, result: Any) -> None:
-        if self._ending.stopping.is_set() or isinstance(result, asyncio.CancelledError):
+    def _take_result(self, problem: BaseException | None) -> None:
+        if self._ending.stopping.is_set():
             return
-        if isinstance(result, BaseException):
-            self._ending.problem = result
+        if problem is not None:
+            self._ending.problem = problem
         elif self._request.once:
             self._ending.problem = NoDataError("the recording ended before there was a complete state")
 
     async def _finish_output(self) -> None:
-        """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""
+        """What waits for its reader is written while that goes on reading; after a signal there is little patience."""
         self._flush()
         self._seldom.last_words()
         self._output.finish()
-        patience = LAST_WORDS_WITHIN if self._ending.hurried else None
         interrupted = self._ending.next_signal()
         ended = asyncio.create_task(self._ending.output_ended.wait())
-        await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        while not ended.done() and not interrupted.done():
+            patience = self._patience()
+            if patience is not None and patience <= 0:
+                break
+            await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if interrupted.done() and self._table is not None:
             await asyncio.wait((ended,), timeout=LAST_TABLE_WITHIN)
         if interrupted.done() and not ended.done():
             self._ending.code, self._ending.problem = interrupted.result(), None
+        elif not ended.done() and self._reading is not None and not self._ending.hurried:
+            left = await self._reading.left()
+            if left is not None:
+                self._words.say(left)
         interrupted.cancel()
         ended.cancel()
+        if self._reading is not None:
+            self._reading.stop()
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for the reader; None: as long as it takes, since nobody has asked for the end."""
+        hurry = self._ending.hurry_left()
+        if hurry is not None or self._reading is None:
+            return hurry
+        return self._reading.seconds_left()
 
     # --- what comes in
 
@@ -407,7 +460,7 @@ class Watcher:
             return [item for item in items if not isinstance(item, Record) or isinstance(item, Status)]
         now = self._replayed or self._clock.now()
         for stage in self._stages:
-            items = [passed for item in items for passed in stage.passes(item, now)]
+            items = _passed(stage, items, now)
         self._arm_stages(now)
         return items
 
@@ -425,12 +478,16 @@ class Watcher:
     def _tick_stages(self, at: Now | None = None) -> None:
         now = at or self._clock.now()
         for index, stage in enumerate(self._stages):
-            items = stage.tick(now)
-            for later in self._stages[index + 1 :]:
-                items = [passed for item in items for passed in later.passes(item, now)]
-            if items:
-                self._deliver_after_stages(items)
+            if items := stage.tick(now):
+                self._deliver_from(index + 1, items, now)
         self._arm_stages(now)
+
+    def _deliver_from(self, index: int, items: list[Delivered], now: Now) -> None:
+        """What a stage says of itself goes through those after it."""
+        for later in self._stages[index:]:
+            items = _passed(later, items, now)
+        if items:
+            self._deliver_after_stages(items)
 
     def _deliver_after_stages(self, items: list[Delivered]) -> None:
         stages, self._stages = self._stages, []
@@ -485,6 +542,12 @@ class Watcher:
             self._table.notice(text)
         else:
             self._words.say(text)
+
+
+def _passed(stage: MaxAge | Every, items: list[Delivered], now: Now) -> list[Delivered]:
+    if isinstance(stage, Every):
+        return stage.passes(items, now)
+    return [passed for item in items for passed in stage.passes(item, now)]
 
 
 def _as_table(request: StreamRequest) -> bool:

@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from cli import feed, positions, queues, rows, signals, weights
 from cli.feed import LatestOfTopics
+from cli.freshness import Every, MaxAge
 from cli.gaps import WHY, Gap
 from cli.output import Skipped
 from cli.queues import EventQueue, LatestEvents
@@ -30,6 +31,7 @@ from venues.errors import BadMessage, TooManyLevels
 from venues.records import Book, Fill, Level, Message, Order, Position, Signal, SnapshotEnd, Status, Trade
 from venues.redaction import Redactor
 from venues.rows import MOST_AT_ONCE, Remembered, refuse_too_many
+from venues.venue import Now
 
 ONE = Decimal(1)
 MEGABYTE = "x" * 2**20
@@ -269,6 +271,39 @@ def test_rows_of_one_message_are_bounded() -> None:
     refuse_too_many(range(MOST_AT_ONCE), "item")
     with pytest.raises(BadMessage, match=f"at most {MOST_AT_ONCE} rows at `item`"):
         refuse_too_many(range(MOST_AT_ONCE + 1), "item")
+
+
+def test_every_forgets_keys_that_may_pass_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.freshness.MOST_KEYS", 100)
+    every = Every(1_000)
+    for number in range(5_000):
+        assert every.passes([position(number)], Now(number / 10, 0)) == [position(number)]
+        assert len(every._next) <= 101
+
+
+def test_every_lets_ever_new_keys_pass_early_rather_than_keep_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.freshness.MOST_KEYS", 100)
+    every, given = Every(3_600_000), 0
+    for number in range(5_000):
+        given += len(every.passes([position(number), position(number, status="later")], Now(number / 10, 0)))
+        assert len(every._next) <= 101
+    assert given + len(every.rest()) == 10_000
+
+
+def test_every_weighs_what_waits() -> None:
+    every = Every(3_600_000)
+    for number in range(100):
+        every.passes([position(number), position(number, status=MEGABYTE + str(number))], Now(1, 0))
+        assert sum(map(weight, every._waiting.values())) <= HEAVIEST + 2**21
+
+
+def test_rows_that_max_age_remembers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.freshness.MOST_REMEMBERED", 100)
+    stage = MaxAge(3_600_000, "positions", venue="v", env=None, symbol=None)
+    for number in range(1_000):
+        assert len(stage.passes(position(number), Now(1, 0))) == 1
+        assert len(stage._good) <= 110
+    assert stage.good_until(position(999)) is not None
 
 
 # --- punctual ------------------------------------------------------------------------------------------------------
