@@ -19,8 +19,9 @@ from venues.clock import NewestState, VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
-from venues.numbers import not_negative, number, optional_not_negative, positive, subtract
-from venues.times import span, utc_clock
+from venues.numbers import not_negative, number, optional_not_negative, plain_text, positive, subtract
+from venues.spellings import documented
+from venues.times import refuse_seconds, span, utc_clock
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
@@ -67,7 +68,7 @@ _ORDER_STATUS: dict[str, records.OrderStatus] = {
 }
 _GONE = ("filled", "cancelled", "rejected", "expired")
 
-_decode = EVENTS.decode
+_decode = EVENTS.quick
 
 _NOTHING: list[Item] = []
 _NOTHING_OUT: list[Out] = []
@@ -117,12 +118,17 @@ class NexusSession:
         """One event."""
         try:
             event = _decode(frame)
-        except DECODE_ERRORS as error:
-            return self._not_understood(frame, error, now)
+        except DECODE_ERRORS as usual:
+            try:
+                event = EVENTS.again(frame, usual)
+            except DECODE_ERRORS as error:
+                return self._not_understood(frame, error, now)
         handler = self._handlers.get(event.__class__)
         if handler is None:
             return _NOTHING
         try:
+            if event.timestamp is not None:
+                refuse_seconds(event.timestamp, "timestamp")
             return handler(event, now)
         except BadMessage as problem:
             return self._bad(str(event.__struct_config__.tag), str(problem), now)
@@ -345,9 +351,7 @@ class NexusSession:
 
     def _on_order(self, event: OrderUpdateEvent, now: Now) -> list[Item]:
         data = event.data
-        status = _ORDER_STATUS.get(data.status)
-        if status is None:
-            raise BadMessage(f'expected one of {", ".join(_ORDER_STATUS)} at `data.status`, got "{data.status}"')
+        status = _ORDER_STATUS[documented(data.status, _ORDER_STATUS, "data.status")]
         if data.order_id == "":
             raise BadMessage("expected an id at `data.order_id`, got an empty text")
         size = optional_not_negative(data.order_quantity, "data.order_quantity")
@@ -355,7 +359,8 @@ class NexusSession:
         last_price = optional_not_negative(data.executed_price, "data.executed_price")
         last_size = optional_not_negative(data.executed_quantity, "data.executed_quantity")
         if size is not None and filled is not None and filled > size:
-            raise BadMessage(f"expected at most `data.order_quantity` as filled, got {filled} of {size}")
+            executed = f"{plain_text(filled)} of {plain_text(size)}"
+            raise BadMessage(f"expected at most `data.order_quantity` as filled, got {executed}")
         order = records.Order(
             venue="nexus",
             env=self._line.label,
@@ -398,7 +403,7 @@ class NexusSession:
     def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
         rows: list[Item] = []
         for symbol, holding in event.data.positions.items():
-            size = number(holding.holding, f"data.positions.{symbol}.holding")
+            size = number(holding.holding, f"data.positions.{excerpt(symbol, 60)}.holding")
             position = records.Position(
                 venue="nexus",
                 env=self._line.label,
@@ -473,8 +478,8 @@ class NexusSession:
     def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
         """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
         reason = f"{problem} (nexus {event or 'frame'})"
-        items: list[Item] = [BadFrame(reason)]
         concerned = [n for n in self._streams if event is None or n in _STREAMS_OF_EVENT[event]]
+        items: list[Item] = [BadFrame(reason, None if event is None else tuple(concerned))]
         if {"book", "quotes"} & set(concerned):
             items += self._distrust_book(f"bad frame: {problem}")
         for name in concerned:

@@ -7,8 +7,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cli import output
 from cli.look import Look
 from cli.output import CsvLines, JsonLines
@@ -24,6 +22,7 @@ from venues.redaction import Redactor
 from venues.streams import STREAMS
 from venues.venue import Now, Settings, Subscription
 from venues.wire.nexus import EVENTS
+from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,11 +84,11 @@ def _paths(name: str, stream: str, frames: list[bytes], depth: int = 20) -> None
     """Frame to struct, frame to record, record to line."""
     progress(name)
     records = records_of(stream, frames, depth)
-    encoder = msgspec.json.Encoder(decimal_format="number")
+    encoder = Writer()
 
     def decode() -> None:
         for frame in frames:
-            EVENTS.decode(frame)
+            EVENTS.quick(frame)
 
     def receive(driver: Driver) -> list[list[Delivered]]:
         return [driver.receive(frame, NOW) for frame in frames]
