@@ -172,6 +172,7 @@ IN_DOUBT = [
     (NEXUS_TRADE, ("0.9350", '""'), "data.price"),
     (NEXUS_TRADE, ("120", '"1_200"'), "data.quantity"),
     (NEXUS_TRADE, ("SELL", "HOLD"), "data.side"),
+    (NEXUS_TRADE._replace(message=NEXUS_TRADE.message.replace("TRADE", "Trade")), ("SELL", "HOLD"), "data.side"),
     (NEXUS_TRADE, ("1747841759500", "1747841759"), "timestamp"),
     (NEXUS_TRADE, ("1747841759500", '"1747841759"'), "timestamp"),
     (NEXUS_TRADE, ("1747841759500", "1747841759.5"), "timestamp"),

@@ -33,20 +33,14 @@ class Misread:
     def bad(self, frame: BadFrame) -> list[Notice]:
         """One more; what is to be said, once for each stream."""
         self.pending = True
-        notices: list[Notice] = []
-        for stream in self._in_a_row:
-            if frame.streams is not None and stream not in frame.streams:
-                continue
-            fault = _PLACE.sub("[]", frame.reason.partition(", got ")[0])
-            self._alike[stream] = self._alike[stream] + 1 if fault == self._fault[stream] else 1
-            self._fault[stream] = fault
-            self._in_a_row[stream] += 1
-            every = self._alike[stream] >= EVERY_MESSAGE or self._in_a_row[stream] >= OF_ANY_FAULT
-            if every and stream not in self._told:
-                self._told.add(stream)
-                words = "the venue's format seems to have changed"
-                notices.append(Notice(f"{words}: no message of {stream} can be read: {frame.reason}"))
-        return notices
+        fault = _PLACE.sub("[]", frame.reason.partition(", got ")[0])
+        concerned = [stream for stream in self._in_a_row if frame.streams is None or stream in frame.streams]
+        found = [stream for stream in concerned if self._is_every(stream, fault) and stream not in self._told]
+        if not found:
+            return []
+        self._told.update(found)
+        words = "the venue's format seems to have changed"
+        return [Notice(f"{words}: no message of {', '.join(found)} can be read: {frame.reason}")]
 
     def good(self, items: Sequence[Item]) -> None:
         """What came of a frame: a stream of which there is something can be read."""
@@ -54,6 +48,12 @@ class Misread:
             if count and any(_is_of(item, stream) for item in items):
                 self._in_a_row[stream] = self._alike[stream] = 0
         self.pending = any(self._in_a_row.values())
+
+    def _is_every(self, stream: str, fault: str) -> bool:
+        self._alike[stream] = self._alike[stream] + 1 if fault == self._fault[stream] else 1
+        self._fault[stream] = fault
+        self._in_a_row[stream] += 1
+        return self._alike[stream] >= EVERY_MESSAGE or self._in_a_row[stream] >= OF_ANY_FAULT
 
 
 def _is_of(item: Item, stream: str) -> bool:

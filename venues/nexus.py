@@ -20,7 +20,7 @@ from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
 from venues.numbers import not_negative, number, optional_not_negative, plain_text, positive, subtract
-from venues.spellings import documented
+from venues.spellings import documented, in_any_case
 from venues.times import refuse_seconds, span, utc_clock
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
@@ -471,9 +471,8 @@ class NexusSession:
             return [Refused(f"the venue says: {excerpt(str(outline.errorMsg or 'no reason given'), 300)}")]
         if outline.event is None:
             return _NOTHING if outline.success else self._bad(None, explain(error), now)
-        if outline.event not in _STREAMS_OF_EVENT:
-            return _NOTHING
-        return self._bad(outline.event, explain(error), now)
+        event = in_any_case(outline.event, _STREAMS_OF_EVENT)
+        return _NOTHING if event is None else self._bad(event, explain(error), now)
 
     def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
         """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""

@@ -24,15 +24,21 @@ Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=LATEST_MS, extra={"is": "
 Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=LATEST_S, extra={"is": "time", "unit_ms": 1000})]
 
 
+def in_any_case(text: str, words: Collection[str]) -> str | None:
+    """The one of the documented words that a text is, in any case; None also where two differ in their case only."""
+    if text in words:
+        return text
+    alike = [word for word in words if word.casefold() == text.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
 def documented(text: str, words: Collection[str], path: str) -> str:
     """The one of the documented words that a text is, in any case.
 
     Raises:
         BadMessage: it is none of them; names `path`.
     """
-    if text in words:
-        return text
-    found = _in_any_case(text, words)
+    found = in_any_case(text, words)
     if found is None:
         expected = " or ".join(words) if len(words) == 2 else f"one of {', '.join(words)}"
         raise BadMessage(f"expected {expected} at `{path}`, got {shown(text)}")
@@ -65,7 +71,7 @@ def _usual(value: Any, kind: inspect.Type) -> Any:
         case inspect.Metadata():
             return _usual_annotated(value, kind)
         case inspect.LiteralType() if isinstance(value, str):
-            found = _in_any_case(value, [word for word in kind.values if isinstance(word, str)])
+            found = in_any_case(value, [word for word in kind.values if isinstance(word, str)])
             return value if found is None else found
         case inspect.IntType() if not isinstance(value, int):
             count = whole(value)
@@ -125,7 +131,7 @@ def _struct_of(value: dict[str, Any], structs: list[inspect.StructType]) -> insp
     said = [value.get(struct.tag_field) for struct in structs[:1] if struct.tag_field is not None]
     if not said or not isinstance(said[0], str):
         return None
-    tag = said[0] if said[0] in by_tag else _in_any_case(said[0], list(by_tag))
+    tag = in_any_case(said[0], by_tag)
     return None if tag is None else by_tag[tag]
 
 
@@ -153,9 +159,3 @@ def _time(value: Any, unit_ms: int) -> Any:
         return iso_ms(value, "") // unit_ms if isinstance(value, str) else value
     except BadMessage:
         return value
-
-
-def _in_any_case(text: str, words: Collection[str]) -> str | None:
-    """None also where two words differ in their case only."""
-    alike = [word for word in words if word.casefold() == text.casefold()]
-    return alike[0] if len(alike) == 1 else None
