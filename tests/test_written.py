@@ -158,6 +158,12 @@ def test_several_records_in_one_go(trades: list[Trade]) -> None:
     assert not re.search(rb"[0-9][eE]", one_by_one)
 
 
+def test_nothing_to_write_after_a_book_of_small_prices() -> None:
+    writer, small = Writer(), Level(Decimal("1e-7"), Decimal(1))
+    assert b"0.0000001" in writer.encode_lines([Book(venue="v", received=1, bids=[small], asks=[])])
+    assert writer.encode_lines([]) == b""
+
+
 def test_what_cannot_be_written() -> None:
     with pytest.raises(TypeError, match="object is unsupported"):
         Writer().encode([object()])

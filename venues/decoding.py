@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from venues.spellings import respelled
 from venues.times import LATEST_MS, LATEST_S
 
 # Everything that decoding an arbitrary frame can raise: deep nesting and bad UTF-8 are not MsgspecErrors, and
@@ -77,8 +78,6 @@ class Reader(Generic[T]):
             return self._respelled(data, problem)
 
     def _respelled(self, frame: bytes, problem: msgspec.ValidationError) -> T:
-        from venues.spellings import respelled  # only for who needs it
-
         shape = self.decoder.type
         try:
             usual = respelled(_ANY.decode(without_halves(frame)), shape)

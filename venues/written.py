@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _EXPONENT = re.compile(rb"[0-9]E[+-][0-9]")  # as `str` writes one; in a text it costs a second look and no more
-_MOST_LEVELS = 4_096
+_MOST_LEVELS = 16_384
 
 _replace = msgspec.structs.replace
 
@@ -74,7 +74,7 @@ class Writer:
 
     def encode_lines(self, values: Sequence[Any]) -> bytes:
         """Each value, and a line's end after each."""
-        if not self._small_books or values[0].__class__ is not Book:
+        if not (self._small_books and values and values[0].__class__ is Book):
             data = self._encoder.encode_lines(values)
             if not _has_exponent(data):
                 return data

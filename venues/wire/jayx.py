@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from venues.decoding import DECODE_ERRORS, Reader, explain
 from venues.errors import BadMessage
 from venues.numbers import JsonNumber
-from venues.spellings import Milliseconds, Seconds
+from venues.spellings import Milliseconds, Seconds, in_any_case
 
 MOST = 10**18 - 1  # of an integer: beyond any price, size or time, and with any increment still a number of 40 digits
 
@@ -180,12 +180,13 @@ def event_told_by_keys(keys: dict[str, Raw], category: str) -> str | None:
         return "openorders"
     if "modify" in keys:
         return "openorders" if bytes(keys["modify"])[:1] == b"[" else "kline"
-    return "positions" if category in keys else None
+    return None if in_any_case(category, keys) is None else "positions"
 
 
 def assets_of(payload: bytes | Raw, category: str) -> list[AssetRow]:
     """positions: `{"spot":[{…}]}`; raises BadMessage, or what decoding raises."""
-    found = OUTLINE.decode(payload).get(category)
+    outline = OUTLINE.decode(payload)
+    found = outline.get(in_any_case(category, outline) or category)
     if found is None:
         raise BadMessage(f"expected a value at `{category}`, got none")
     try:
