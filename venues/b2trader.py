@@ -260,7 +260,8 @@ class B2TraderSession:
             stream.book.merge_old(item.invocation_id, item.item)
         except (BadMessage, *DECODE_ERRORS) as error:
             problem = str(error) if isinstance(error, BadMessage) else _in_item(error)
-            items.append(BadFrame(f"{problem} (b2trader {stream.target}, of an invocation that is being replaced)"))
+            which = f"b2trader {stream.target}, of an invocation that is being replaced"
+            items.append(BadFrame(f"{problem} ({which})", (stream.name,)))
             trials.end(item.invocation_id)
         if not stream.live or (news := trials.take_news()) is None:
             return items
