@@ -18,7 +18,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from cli import cells
 from venues.errors import MonError
@@ -174,7 +173,15 @@ class CsvLines:
             return [[self._cell(getattr(record, name, None)) for name in self._columns]]
         own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
         return [
-            [*own, side, place, *(self._cell(value) for value in astuple(level))]
+            [
+                *own,
+                side,
+                place,
+                plain_text(level.price),
+                plain_text(level.size),
+                level.orders,
+                None if level.total is None else plain_text(level.total),
+            ]
             for side, levels in (("bid", record.bids), ("ask", record.asks))
             for place, level in enumerate(levels, start=1)
         ]

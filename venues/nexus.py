@@ -21,7 +21,7 @@ from venues.driver import verdict
 from venues.errors import BadMessage, CrossedBook, UsageError
 from venues.numbers import not_negative, number, optional_not_negative, plain_text, positive, subtract
 from venues.spellings import documented, in_any_case
-from venues.times import refuse_seconds, span, utc_clock
+from venues.times import SECONDS_TO, refuse_seconds, span, utc_clock
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
     EVENTS,
@@ -127,8 +127,9 @@ class NexusSession:
         if handler is None:
             return _NOTHING
         try:
-            if event.timestamp is not None:
-                refuse_seconds(event.timestamp, "timestamp")
+            stamp = event.timestamp
+            if stamp is not None and stamp < SECONDS_TO:
+                refuse_seconds(stamp, "timestamp")
             return handler(event, now)
         except BadMessage as problem:
             return self._bad(str(event.__struct_config__.tag), str(problem), now)

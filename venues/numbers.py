@@ -151,6 +151,8 @@ def whole_number(value: object, path: str) -> int:
     Raises:
         BadMessage: not such a number, or more than 40 digits; names `path`.
     """
+    if type(value) is str and value.isdigit() and value.isascii() and len(value) <= MAX_DIGITS:  # the common case
+        return int(value)
     count = whole(value)
     if count is None or count < 0:
         raise BadMessage(f"expected a whole number at `{path}`, got {shown(value)}")

@@ -17,7 +17,7 @@ from tests.benchmarks.figures import WrongResultError, best_of, for_information,
 from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
 from venues.nexus import NEXUS
-from venues.records import Status
+from venues.records import Record, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS
 from venues.venue import Now, Settings, Subscription
@@ -71,10 +71,10 @@ def live_driver(stream: str, depth: int) -> Driver:
 
 
 def records_of(stream: str, frames: Sequence[bytes], depth: int = 20) -> list[Any]:
-    """The records that the frames make, statuses left out."""
+    """The records that the frames make; statuses and what is said of the venue's clock left out."""
     driver = live_driver(stream, depth)
     delivered = [item for frame in frames for item in driver.receive(frame, NOW)]
-    records = [item for item in delivered if not isinstance(item, Status)]
+    records = [item for item in delivered if isinstance(item, Record) and not isinstance(item, Status)]
     if len(records) != len(frames):
         raise WrongResultError(f"{len(frames)} frames of {stream} made {len(records)} records")
     return records
