@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import tzinfo
     from decimal import Decimal
 
 ABSENT = "—"
 LONGEST_TEXT = 300
 SHORT = 12
+MOST_MARKS = 3  # on one character
+
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]+")
+
+
+def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
+    return frozenset(chr(code) for first, last in ranges for code in range(first, last + 1))
+
+
+# Unicode's Default_Ignorable_Code_Point, as far as the category does not tell it: letters and marks that are not drawn.
+# The two variation selectors that emojis are written with (U+FE0E, U+FE0F) count as marks.
+_INVISIBLE = _characters(
+    (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x3164, 0x3164), (0xFE00, 0xFE0D),
+    (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
+)  # fmt: skip
+# Vowels and finals of Hangul, which are drawn on the consonant before them.
+_JAMO_ON_OTHERS = _characters((0x1161, 0x11FF), (0xD7B0, 0xD7FF))
 
 
 def unit(name: str | None) -> str:
@@ -87,9 +105,22 @@ def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text from outside that cannot do anything to a terminal: whatever controls is shown as an escape."""
     if len(text) > longest:
         text = text[: longest - 1] + "…"
-    if text.isprintable():
+    return escaped(text, _escape)
+
+
+def harmless_json(text: str) -> str:
+    """One line of JSON as `harmless`, of any length; it stands for the same values."""
+    return escaped(text, _json_escape)
+
+
+def escaped(text: str, escape: Callable[[str], str]) -> str:
+    """The text, with an escape for each character that controls or cannot be seen, and for marks that pile up.
+
+    Of marks that are put on a character before them three stay on each; more would cover the lines around it.
+    """
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(character if _harmless(character) else _escape(character) for character in text)
+    return _NOT_ASCII.sub(lambda run: _escaped_run(run, escape), text)
 
 
 def short(text: str, width: int = SHORT) -> str:
@@ -102,10 +133,36 @@ def short(text: str, width: int = SHORT) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
 
 
-def _harmless(character: str) -> bool:
+def _escaped_run(run: re.Match[str], escape: Callable[[str], str]) -> str:
+    room = MOST_MARKS if run.start() else 0  # for marks: at the beginning there is nothing that they could be put on
+    out = []
+    for character in run[0]:
+        shown = _can_be_seen(character)
+        if shown and not _is_mark(character):
+            room = MOST_MARKS
+        elif shown and room:
+            room -= 1
+        else:
+            shown, room = False, 0
+        out.append(character if shown else escape(character))
+    return "".join(out)
+
+
+def _can_be_seen(character: str) -> bool:
+    if character in _INVISIBLE:
+        return False
     return character.isprintable() and unicodedata.category(character) not in ("Cf", "Co")
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or character in _JAMO_ON_OTHERS
 
 
 def _escape(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", errors="surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

@@ -15,7 +15,7 @@ import typer
 from cli.look import Palette  # noqa: TC001  typer reads it
 from venues import VENUES, venue_named, venues_with
 from venues.errors import BadMessage, UsageError
-from venues.numbers import positive_text
+from venues.numbers import positive
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def price_step(text: str) -> Decimal:
         typer.BadParameter: anything else.
     """
     try:
-        return positive_text(text.strip(), "--group")
+        return positive(text.strip(), "--group")
     except BadMessage:
         raise typer.BadParameter(f'expected a step above 0 such as 0.5, 1 or 10, got "{text}"') from None
 

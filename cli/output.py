@@ -10,7 +10,6 @@ import csv
 import errno
 import io
 import os
-import re
 import select
 import signal
 import sys
@@ -19,13 +18,14 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 from msgspec import Struct
 
 from cli import cells
 from cli.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
+from venues.numbers import plain_text
 from venues.records import Book, Level, Record, SnapshotEnd, Status
+from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -144,15 +144,15 @@ class JsonLines(_Lines):
 
     def __init__(self, *, numbers_as_strings: bool, to_terminal: bool, redactor: Redactor) -> None:
         super().__init__()
-        self._encoder = msgspec.json.Encoder(decimal_format="string" if numbers_as_strings else "number")
+        self._writer = Writer(numbers_as_strings=numbers_as_strings)
         self._to_terminal = to_terminal
         self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
         """Write records as lines."""
-        data = self._encoder.encode_lines(records)
+        data = self._writer.encode_lines(records)
         if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
-            data = self._encoder.encode_lines([self._redactor.value(record) for record in records])
+            data = self._writer.encode_lines([self._redactor.value(record) for record in records])
         if self._to_terminal:
             data = _harmless_json(data)
         self._write(data)
@@ -170,6 +170,7 @@ class CsvLines(_Lines):
     def __init__(self, record: type[Record], *, to_terminal: bool, redactor: Redactor) -> None:
         super().__init__()
         self._columns = _csv_columns(record)
+        self._writer = Writer()
         self._to_terminal = to_terminal
         self._head_written = False
         self._redactor = redactor
@@ -200,19 +201,30 @@ class CsvLines(_Lines):
             return [[self._cell(getattr(record, name, None)) for name in self._columns]]
         own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
         return [
-            [*own, side, place, level.price, level.size, level.orders, level.total]
+            [
+                *own,
+                side,
+                place,
+                plain_text(level.price),
+                plain_text(level.size),
+                level.orders,
+                None if level.total is None else plain_text(level.total),
+            ]
             for side, levels in (("bid", record.bids), ("ask", record.asks))
             for place, level in enumerate(levels, start=1)
         ]
 
     def _cell(self, value: Any) -> Any:
         """What csv writes as it should: nothing for None, exact digits for a Decimal."""
-        if value is None or value.__class__ is Decimal or value.__class__ is int:
+        if isinstance(value, Decimal):
+            return plain_text(value)
+        if value is None or value.__class__ is int:
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, dict | list):
-            return msgspec.json.Encoder(decimal_format="number").encode(value).decode()
+            data = self._writer.encode(value)
+            return (_harmless_json(data) if self._to_terminal else data).decode()
         text = str(value)
         return cells.harmless(text, len(text)) if self._to_terminal else text
 
@@ -430,12 +442,8 @@ def abandon_stdout() -> None:
         sys.stdout.flush()
 
 
-# JSON escapes what is below 0x20 only. DEL, the C1 controls (U+009B is a CSI), and the marks that turn text around
-# would reach the terminal raw.
-_CONTROLS = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
 def _harmless_json(data: bytes) -> bytes:
+    """JSON escapes what is below 0x20 only; the rest of what can do something to a terminal is escaped here."""
     if data.isascii() and b"\x7f" not in data:
         return data
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode()).encode()
+    return "\n".join(map(cells.harmless_json, data.decode().split("\n"))).encode()

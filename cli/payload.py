@@ -123,7 +123,11 @@ def _at(data: dict[str, Any], clock: Clock) -> str:
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count and all(type(v) in (int, Decimal) for v in values)
+    return isinstance(values, list) and len(values) == count and all(map(_is_number, values))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 # --- all else ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import select
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 import typer
 from msgspec import UNSET, Struct, UnsetType
 
@@ -18,6 +17,7 @@ from cli.options import DurationParser, complete_environment
 from cli.output import STDERR, STDIN, STDOUT, JsonLines, Words, is_terminal, write_all
 from venues import venue_named
 from venues.errors import UsageError
+from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -264,7 +264,7 @@ class Desk:
         from venues.nbt_send import KINDS
 
         assert self._access is not None
-        sent = msgspec.json.Encoder(decimal_format="number").encode({"key": "[key]", **command.fields}).decode()
+        sent = Writer().encode({"key": "[key]", **command.fields}).decode()
         where = f"{self._access.settings.url} (type={KINDS[kind].connects_as})"
         say = self.words.error if asking else self.words.say
         say(self.redactor.text(f"{command.name} to {where}:\n{sent}"))

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from venues import history, venue_named
 from venues.driver import Driver
 from venues.recording import Recording
 from venues.records import Record
 from venues.venue import Close, SocketPing, Subscription
+from venues.written import Writer
 
 FOLDER = Path(__file__).parent / "fixtures"
-ENCODER = msgspec.json.Encoder(decimal_format="number")
+ENCODER = Writer()
 
 
 def cases() -> list[Path]:

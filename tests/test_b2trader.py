@@ -384,7 +384,7 @@ def test_a_bad_item_in_the_middle_of_positions() -> None:
     [
         {**POSITION, "side": "Hold"},
         {**POSITION, "positionLotAmount": "-1"},
-        {**POSITION, "positionLotAmount": 1},
+        {**POSITION, "positionLotAmount": True},
         {**POSITION, "leverage": "1x"},
         {**POSITION, "createdAt": "yesterday"},
         {**POSITION, "openPrice": " 1"},

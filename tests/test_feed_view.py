@@ -415,7 +415,7 @@ def test_a_replay_as_a_table_as_a_tail_and_as_lines(tmp_path: Path) -> None:
     assert [line.split()[1] for line in lines[2:]] == ["topic", "message", "message", "user_payload", "message"]
     data = mon(*play, env=env).stdout
     assert [record["topic"] for record in records(data)] == ["message", "user_payload", "message", "message"]
-    assert '{"n":1.10,"deep":[[1E+5]]}' in data
+    assert '{"n":1.10,"deep":[[1e5]]}' in data
 
 
 @pytest.mark.parametrize("options", [{"output": "jsonl"}, {"output": "csv"}, {"raw": True}])

@@ -6,7 +6,6 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +31,7 @@ from venues.venue import (
     Subscription,
     Veiled,
 )
+from venues.written import Writer
 
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
 OPEN_4 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
@@ -59,7 +59,7 @@ EVENTS = [
     "error",
     "nobody_knows",
 ]
-ENCODER = msgspec.json.Encoder(decimal_format="number")
+ENCODER = Writer()
 
 
 def at(seconds: float) -> Now:

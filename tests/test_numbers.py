@@ -24,7 +24,7 @@ def test_good_numbers_are_exact(text: str) -> None:
     [
         Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("-Infinity"), Decimal("9" * 41), Decimal("1e41"),
         Decimal("1e-41"), Decimal("0e-999999"), Decimal("0e999999"), Decimal("1e400"), Decimal("1e999999999999999999"),
-        10**41, "1", " 1", "1_000", "abc", True, None, 1.5, [], {},
+        10**41, " 1", "0,9356", "+1", "", "1_000", "abc", True, None, 1.5, [], {},
     ],
 )  # fmt: skip
 def test_all_else_is_refused_with_its_path(value: object) -> None:

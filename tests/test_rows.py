@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues import rows
-from venues.rows import NS, Remembered, RowTimes
+from venues.rows import Remembered, RowTimes
+from venues.times import PER_MS
 from venues.venue import Now
 
 START = 1_700_000_000_000
@@ -23,7 +24,7 @@ def at(ms: int) -> Now:
 def seen(
     times: RowTimes, key: object, ms: float | None, *, gone: bool = False, now: int = 1_000, ahead: int = 0
 ) -> bool:
-    stamp = None if ms is None else int((START + ms) * NS)
+    stamp = None if ms is None else int((START + ms) * PER_MS)
     return times.is_news((key, stamp, gone), at(now), START + now + ahead)
 
 
@@ -54,9 +55,9 @@ def test_where_times_are_equal_or_absent_arrival_decides() -> None:
 
 def test_all_digits_count() -> None:
     times = RowTimes()
-    assert times.is_news((7, START * NS + 200, True), at(0), START)
-    assert not times.is_news((7, START * NS + 100, False), at(0), START)
-    assert times.is_news((7, START * NS + 300, False), at(0), START)
+    assert times.is_news((7, START * PER_MS + 200, True), at(0), START)
+    assert not times.is_news((7, START * PER_MS + 100, False), at(0), START)
+    assert times.is_news((7, START * PER_MS + 300, False), at(0), START)
 
 
 def test_a_whole_state_replaces_everything_but_what_was_gone_later() -> None:
@@ -64,17 +65,17 @@ def test_a_whole_state_replaces_everything_but_what_was_gone_later() -> None:
     seen(times, "open", 500)
     seen(times, "gone", 500, gone=True)
     seen(times, "missing", 500)
-    state = [(key, (START + 400) * NS, False) for key in ("open", "gone")]
+    state = [(key, (START + 400) * PER_MS, False) for key in ("open", "gone")]
     assert times.replace(state, at(1_000), START + 1_000) == [True, False]
     assert not seen(times, "missing", 400)  # it was in the state before, and is not in this one
     assert not seen(times, "open", 300)
     assert seen(times, "open", 450)  # the state has it as of 400
-    assert times.replace([("gone", (START + 600) * NS, False)], at(1_000), START + 1_000) == [True]
+    assert times.replace([("gone", (START + 600) * PER_MS, False)], at(1_000), START + 1_000) == [True]
 
 
 def test_of_a_row_that_a_whole_state_has_twice_the_newer_one_counts() -> None:
     times = RowTimes()
-    state = [(7, (START + ms) * NS, gone) for ms, gone in ((200, True), (100, False))]
+    state = [(7, (START + ms) * PER_MS, gone) for ms, gone in ((200, True), (100, False))]
     assert times.replace(state, at(1_000), START + 1_000) == [True, False]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.errors import BadMessage
-from venues.numbers import not_negative_text, percent, positive_text, text_number
+from venues.numbers import not_negative, percent, positive, text_number
 from venues.times import iso_ms
 
 
@@ -34,9 +34,9 @@ def test_numbers_beyond_measure(text: str) -> None:
 
 
 def test_signs() -> None:
-    assert positive_text("0.1", "x") == Decimal("0.1")
-    assert not_negative_text("0", "x") == 0
-    for check, text in ((positive_text, "0"), (positive_text, "-1"), (not_negative_text, "-0.1")):
+    assert positive("0.1", "x") == Decimal("0.1")
+    assert not_negative("0", "x") == 0
+    for check, text in ((positive, "0"), (positive, "-1"), (not_negative, "-0.1")):
         with pytest.raises(BadMessage, match="expected a number"):
             check(text, "x")
 

@@ -267,7 +267,8 @@ class B2TraderSession:
             return _NOTHING
         except (BadMessage, BookError, *DECODE_ERRORS) as error:
             problem = str(error) if isinstance(error, BadMessage | BookError) else _in_item(error)
-            items.append(BadFrame(f"{problem} (b2trader {stream.target}, of an invocation that is being replaced)"))
+            which = f"b2trader {stream.target}, of an invocation that is being replaced"
+            items.append(BadFrame(f"{problem} ({which})", (stream.name,)))
             trials.end(item.invocation_id)
         if not stream.live or (news := trials.take_news()) is None:
             return items
@@ -304,7 +305,6 @@ class B2TraderSession:
         return [self._line.stream_refused(stream.name, reason)]
 
     def _on_protocol_error(self, problem: signalr.ProtocolError, now: Now) -> list[Item]:
-        items: list[Item] = [BadFrame(f"{problem.reason} (b2trader)")]
         if problem.invocation_id is None:
             concerned = [stream for stream in self._streams.values() if stream.invocation is not None]
             if self._trials is not None:
@@ -314,12 +314,13 @@ class B2TraderSession:
             concerned = [] if stream is None else [stream]
             if self._trials is not None:
                 self._trials.end(problem.invocation_id)
+        items: list[Item] = [BadFrame(f"{problem.reason} (b2trader)", tuple(stream.name for stream in concerned))]
         for stream in concerned:
             items += self._resync(stream, f"bad message: {problem.reason}", now)
         return items
 
     def _bad_item(self, stream: _Stream, problem: str, now: Now) -> list[Item]:
-        bad = BadFrame(f"{problem} (b2trader {stream.target})")
+        bad = BadFrame(f"{problem} (b2trader {stream.target})", (stream.name,))
         return [bad, *self._resync(stream, f"bad item: {problem}", now)]
 
     def _handshake_failed(self, failed: signalr.HandshakeFailed) -> Refused | Lost:
@@ -443,7 +444,7 @@ class B2TraderLine:
 
     def credential_refused(self, said: str) -> Refused | Lost:
         """Final for a token that was never good; one that was may have expired, so one new token is tried."""
-        streams = ", ".join(subscription.stream for subscription in self.subscriptions)
+        streams, said = ", ".join(subscription.stream for subscription in self.subscriptions), excerpt(said, 300)
         if self._token_was_good:
             self._token_was_good = False
             return Lost(_expired(streams, said))

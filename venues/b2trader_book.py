@@ -8,8 +8,8 @@ from venues import records
 from venues.b2trader_fields import VENUE, Common, expect, extra, figure
 from venues.b2trader_versions import Trials
 from venues.book import BookDelta, OrderBook, refuse_too_many
-from venues.errors import BadMessage, CrossedBook, SequenceGap
-from venues.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative_text, positive_text
+from venues.errors import CrossedBook, SequenceGap
+from venues.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative, positive, whole_number
 from venues.venue import Confirmed
 from venues.wire import b2trader as wire
 
@@ -155,7 +155,7 @@ class BookFeed:
 
 
 def _delta(message: wire.BookItem) -> BookDelta:
-    version = _version(message.version)
+    version = whole_number(message.version, "item.version")
     refuse_too_many(max(len(message.bids), len(message.asks)))
     return BookDelta(_levels(message.bids, "bids"), _levels(message.asks, "asks"), version)
 
@@ -167,19 +167,13 @@ def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:
                 POSITIVE[row.price],
                 NOT_NEGATIVE[row.amount],
                 None,
-                None if row.total is None else NUMBERS[row.total],
+                None if row.total is None or row.total == "" else NUMBERS[row.total],
             )
             for row in rows
         ]
-    except ValueError:
+    except (ValueError, TypeError):  # a list, or an object, is no key
         for index, row in enumerate(rows):  # once more, for the path
-            positive_text(row.price, f"item.{side}[{index}].price")
-            not_negative_text(row.amount, f"item.{side}[{index}].amount")
+            positive(row.price, f"item.{side}[{index}].price")
+            not_negative(row.amount, f"item.{side}[{index}].amount")
             figure(row.total, f"item.{side}[{index}].total")
         raise
-
-
-def _version(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 40):
-        raise BadMessage(f'expected a whole number in a text at `item.version`, got "{text[:60]}"')
-    return int(text)

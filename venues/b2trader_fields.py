@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from venues.errors import NotAskedFor
-from venues.numbers import not_negative, not_negative_text, number, percent, text_number
-from venues.rows import NS
-from venues.times import iso_ns
+from venues.numbers import is_absent, optional, percent, text_number, whole
+from venues.times import PER_MS, fine_time
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -38,39 +37,32 @@ def said(text: wire.Partial) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def figure(text: wire.Partial, path: str) -> Decimal | None:
-    """A decimal, None where it is absent or null; raises BadMessage."""
-    return text_number(text, path) if isinstance(text, str) else None
+def figure(value: Any, path: str) -> Decimal | None:
+    """A decimal, None where it was not sent; raises BadMessage."""
+    if type(value) is str:  # the usual spelling first
+        return text_number(value, path) if value else None
+    return optional(value, path)
 
 
-def not_negative_or_none(text: wire.Text, path: str) -> Decimal | None:
-    """A decimal of at least 0, None where it is null; raises BadMessage."""
-    return None if text is None else not_negative_text(text, path)
+def percent_or_none(value: Any, path: str) -> Decimal | None:
+    """A fraction in percent, None where it was not sent; raises BadMessage."""
+    fraction = figure(value, path)
+    return None if fraction is None else percent(fraction)
 
 
-def percent_or_none(text: wire.Partial, path: str) -> Decimal | None:
-    """A fraction in percent, None where it is absent or null; raises BadMessage."""
-    return percent(text_number(text, path)) if isinstance(text, str) else None
-
-
-def leverage(value: Any, path: str) -> Decimal | None:
-    """A number or a text of at least 0, None where it is null; raises BadMessage."""
-    if isinstance(value, str):  # documented as an integer, in a feed whose numbers are texts
-        return not_negative_text(value, path)
-    return None if value is None else not_negative(number(value, path), path)
-
-
-def moment(text: wire.Text, path: str) -> int | None:
+def moment(value: Any, path: str) -> int | None:
     """Milliseconds since the epoch, None for a time that was never set; raises BadMessage."""
-    nanoseconds = stamp(text, path)
-    return None if nanoseconds is None else nanoseconds // NS
+    fine = stamp(value, path)
+    return None if fine is None else fine // PER_MS
 
 
-def stamp(text: wire.Text, path: str) -> int | None:
-    """The same in nanoseconds, to compare times by: the venue sends seven digits."""
-    if text is None or text.startswith("0001-01-01T00:00:00"):  # how .NET writes a time that was never set
+def stamp(value: Any, path: str) -> int | None:
+    """The same in picoseconds, to compare times by: the venue sends seven digits of a second; raises BadMessage."""
+    if is_absent(value) or whole(value) == 0:
         return None
-    return iso_ns(text, path)
+    if isinstance(value, str) and value.startswith("0001-01-01T00:00:00"):  # as .NET writes a time that was never set
+        return None
+    return fine_time(value, path)
 
 
 def extra(**fields: Any) -> records.Extra | None:

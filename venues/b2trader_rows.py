@@ -46,7 +46,7 @@ class RowsFeed(Generic[Row]):
     ) -> None:
         """`rows_of`: the rows of an item, the path that leads to them, and the flag, None where there is none.
 
-        `time_of`: a row's own time in nanoseconds, by its path.
+        `time_of`: a row's own time in picoseconds, by its path.
         """
         self.whole = False
         self._stream = stream

@@ -11,25 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from venues import records
 from venues.b2trader_book import BookFeed
-from venues.b2trader_fields import (
-    VENUE,
-    Common,
-    expect,
-    extra,
-    figure,
-    leverage,
-    moment,
-    not_negative_or_none,
-    percent_or_none,
-    said,
-    stamp,
-)
+from venues.b2trader_fields import VENUE, Common, expect, extra, figure, moment, percent_or_none, said, stamp
 from venues.b2trader_rows import MarketsFeed, RowsFeed
 from venues.consistency import check_available, check_candle, check_range
 from venues.errors import BadMessage
 from venues.made_candles import MadeCandles
-from venues.numbers import not_negative_text, positive_text, subtract, text_number
-from venues.times import iso_ms
+from venues.numbers import not_negative, number, optional_not_negative, plain_text, positive, shown, subtract
+from venues.spellings import documented
+from venues.times import time_ms
 from venues.wire import b2trader as wire
 
 if TYPE_CHECKING:
@@ -83,18 +72,18 @@ class Feed(Protocol):
 
 
 def _order(row: wire.OrderRow, path: str, now: Now, common: Common, change: records.Change) -> records.Order:
-    status = _ORDER_STATUS.get(row.status)
-    if status is None:
-        raise BadMessage(f'expected one of {", ".join(_ORDER_STATUS)} at `{path}.status`, got "{row.status[:60]}"')
-    size = not_negative_text(row.requested_amount, f"{path}.requestedAmount")
-    remaining = not_negative_or_none(row.remaining_amount, f"{path}.remainingAmount")
+    word = documented(row.status, _ORDER_STATUS, f"{path}.status")
+    status = _ORDER_STATUS[word]
+    size = not_negative(row.requested_amount, f"{path}.requestedAmount")
+    remaining = optional_not_negative(row.remaining_amount, f"{path}.remainingAmount")
     filled = None
     # What a cancelled order says of its remaining amount is not documented: nothing is concluded from it.
-    if remaining is not None and (row.status in _OPEN_ORDERS or status == "filled"):
+    if remaining is not None and (word in _OPEN_ORDERS or status == "filled"):
         if remaining > size:
-            raise BadMessage(f"expected at most the requested {size} at `{path}.remainingAmount`, got {remaining}")
+            most = f"expected at most the requested {plain_text(size)} at `{path}.remainingAmount`"
+            raise BadMessage(f"{most}, got {plain_text(remaining)}")
         filled = subtract(size, remaining)
-        if filled and row.status in _OPEN_ORDERS:
+        if filled and word in _OPEN_ORDERS:
             status = "partially_filled"
     return records.Order(
         venue=VENUE,
@@ -104,20 +93,20 @@ def _order(row: wire.OrderRow, path: str, now: Now, common: Common, change: reco
         order_id=row.order_id,
         side=_SIDES[row.side],
         order_type=row.order_type,
-        price=not_negative_or_none(row.requested_price, f"{path}.requestedPrice") or None,  # a market order has none
+        price=optional_not_negative(row.requested_price, f"{path}.requestedPrice") or None,  # a market order has none
         size=size,
         filled=filled,
         remaining=remaining,
-        average_price=not_negative_or_none(row.execution_price, f"{path}.executionPrice") or None,  # "0": none yet
+        average_price=optional_not_negative(row.execution_price, f"{path}.executionPrice") or None,  # "0": none yet
         status=status,
         venue_status=row.status,
         time_in_force=row.time_in_force,
-        leverage=leverage(row.leverage, f"{path}.leverage"),
+        leverage=optional_not_negative(row.leverage, f"{path}.leverage"),
         take_profit=figure(row.take_profit, f"{path}.takeProfit"),
         stop_loss=figure(row.stop_loss, f"{path}.stopLoss"),
         created=moment(row.created_at, f"{path}.createdAt"),
         updated=moment(row.updated_at, f"{path}.updatedAt"),
-        change="remove" if row.status in _GONE_ORDERS else change,
+        change="remove" if word in _GONE_ORDERS else change,
         extra=extra(
             market_type=row.market_type,
             market_display_name=row.market_display_name,
@@ -133,7 +122,7 @@ def _order(row: wire.OrderRow, path: str, now: Now, common: Common, change: reco
 
 
 def _position(row: wire.PositionRow, path: str, now: Now, common: Common, change: records.Change) -> records.Position:
-    size = not_negative_text(row.position_lot_amount, f"{path}.positionLotAmount")
+    size = not_negative(row.position_lot_amount, f"{path}.positionLotAmount")
     return records.Position(
         venue=VENUE,
         env=common.env,
@@ -145,7 +134,7 @@ def _position(row: wire.PositionRow, path: str, now: Now, common: Common, change
         entry_price=figure(row.open_price, f"{path}.openPrice"),
         market_price=figure(row.current_market_price, f"{path}.currentMarketPrice"),
         notional=figure(row.position_price_in_rat, f"{path}.positionPriceInRAT"),
-        leverage=leverage(row.leverage, f"{path}.leverage"),
+        leverage=optional_not_negative(row.leverage, f"{path}.leverage"),
         used_margin=figure(row.used_margin_in_rat, f"{path}.usedMarginInRAT"),
         unrealized_pnl=figure(row.unrealized_pnl_total_in_rat, f"{path}.unrealizedPnlTotalInRAT"),
         unrealized_pnl_pct=percent_or_none(row.unrealized_pnl_total_percent, f"{path}.unrealizedPnlTotalPercent"),
@@ -156,7 +145,7 @@ def _position(row: wire.PositionRow, path: str, now: Now, common: Common, change
         status=row.status,
         created=moment(row.created_at, f"{path}.createdAt"),
         updated=moment(row.updated_at, f"{path}.updatedAt"),
-        change=change if row.status == "Open" and size else "remove",
+        change=change if row.status.casefold() == "open" and size else "remove",
         size_unit=LOTS,
         currency=common.currency,
         extra=extra(
@@ -179,7 +168,7 @@ def _closed(row: wire.ClosedRow, path: str, now: Now, common: Common, change: re
         order_id=row.order_id,
         order_type=row.order_type,
         side=_CLOSED_BY[row.side],
-        size=not_negative_text(row.position_close_lot_amount, f"{path}.positionCloseLotAmount"),
+        size=not_negative(row.position_close_lot_amount, f"{path}.positionCloseLotAmount"),
         open_price=figure(row.open_price, f"{path}.openPrice"),
         close_price=figure(row.close_price, f"{path}.closePrice"),
         notional=figure(row.position_price_in_rat, f"{path}.positionPriceInRAT"),
@@ -202,7 +191,7 @@ def _closed(row: wire.ClosedRow, path: str, now: Now, common: Common, change: re
 
 
 def _balance(row: wire.BalanceRow, path: str, now: Now, common: Common, change: records.Change) -> records.Balance:
-    total, available = text_number(row.total, f"{path}.total"), text_number(row.available, f"{path}.available")
+    total, available = number(row.total, f"{path}.total"), number(row.available, f"{path}.available")
     check_available(available, total, f"{path}.available")
     return records.Balance(
         venue=VENUE,
@@ -211,7 +200,7 @@ def _balance(row: wire.BalanceRow, path: str, now: Now, common: Common, change: 
         asset=row.asset_id,
         total=total,
         available=available,
-        locked=text_number(row.locked, f"{path}.locked"),
+        locked=number(row.locked, f"{path}.locked"),
         change=change,
     )
 
@@ -284,12 +273,12 @@ class MarginFeed:
             venue=VENUE,
             env=self._common.env,
             received=now.epoch_ms,
-            balance=text_number(margin.margin_balance_in_rat, "item.marginBalanceInRAT"),
-            equity=text_number(margin.equity_in_rat, "item.equityInRAT"),
-            used=text_number(margin.used_margin_in_rat, "item.usedMarginInRAT"),
-            free=text_number(margin.free_margin_in_rat, "item.freeMarginInRAT"),
+            balance=number(margin.margin_balance_in_rat, "item.marginBalanceInRAT"),
+            equity=number(margin.equity_in_rat, "item.equityInRAT"),
+            used=number(margin.used_margin_in_rat, "item.usedMarginInRAT"),
+            free=number(margin.free_margin_in_rat, "item.freeMarginInRAT"),
             level_pct=percent_or_none(margin.margin_level, "item.marginLevel"),
-            unrealized_pnl=text_number(margin.unrealized_pnl_in_rat, "item.unrealizedPnlInRAT"),
+            unrealized_pnl=number(margin.unrealized_pnl_in_rat, "item.unrealizedPnlInRAT"),
             currency=self._common.currency,
         )
         self.whole = True
@@ -315,14 +304,14 @@ class ChartFeed:
         """The candle, after the one that it ends."""
         chart = wire.CHART.decode(item)
         expect(chart.instrument, self._symbol)
-        start, end = iso_ms(chart.start, "item.start"), iso_ms(chart.end, "item.end")
+        start, end = time_ms(chart.start, "item.start"), time_ms(chart.end, "item.end")
         if end <= start:
-            raise BadMessage(f'expected a time after `item.start` at `item.end`, got "{chart.end[:60]}"')
+            raise BadMessage(f"expected a time after `item.start` at `item.end`, got {shown(chart.end)}")
         prices = (
-            positive_text(chart.open, "item.open"),
-            positive_text(chart.high, "item.high"),
-            positive_text(chart.low, "item.low"),
-            positive_text(chart.close, "item.close"),
+            positive(chart.open, "item.open"),
+            positive(chart.high, "item.high"),
+            positive(chart.low, "item.low"),
+            positive(chart.close, "item.close"),
         )
         check_candle(prices, "item")
         candle = records.Candle(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from venues.errors import CrossedBook, SequenceGap, TooManyLevels
+from venues.numbers import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -141,7 +142,8 @@ class OrderBook:
             refuse_too_many(MOST_LEVELS + 1)
         if bids and asks and bids[-1] >= asks[0]:
             self.whole = False
-            raise CrossedBook(f"crossed book: best bid {bids[-1]} is not below best ask {asks[0]}")
+            best = f"best bid {plain_text(bids[-1])} is not below best ask {plain_text(asks[0])}"
+            raise CrossedBook(f"crossed book: {best}")
 
 
 def refuse_too_many(levels: int) -> None:

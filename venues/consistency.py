@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues.errors import BadMessage
+from venues.numbers import shown
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -25,7 +26,7 @@ def check_candle(
     opened, high, low, close = prices
     if low <= opened <= high and low <= close <= high:
         return
-    got = " ".join(f"{name} {price}" for name, price in zip(names, prices, strict=True))
+    got = " ".join(f"{name} {shown(price)}" for name, price in zip(names, prices, strict=True))
     where = f" at `{path}`" if path else ""
     raise BadMessage(f"expected {names[0]} and {names[3]} between {names[2]} and {names[1]}{where}, got {got}")
 
@@ -37,7 +38,7 @@ def check_range(low: Decimal | None, high: Decimal | None, path: str) -> None:
         BadMessage: high is below low.
     """
     if low is not None and high is not None and high < low:
-        raise BadMessage(f"expected at least the low at `{path}`, got {high} with a low of {low}")
+        raise BadMessage(f"expected at least the low at `{path}`, got {shown(high)} with a low of {shown(low)}")
 
 
 def check_available(available: Decimal, total: Decimal, path: str, name: str = "total") -> None:
@@ -47,4 +48,4 @@ def check_available(available: Decimal, total: Decimal, path: str, name: str = "
         BadMessage: more is available than there is.
     """
     if available > total and available > 0:
-        raise BadMessage(f"expected at most the {name} at `{path}`, got {available} of {total}")
+        raise BadMessage(f"expected at most the {name} at `{path}`, got {shown(available)} of {shown(total)}")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from venues.decoding import excerpt
 from venues.errors import MonError, VenueRefused, VenueUnreachable
+from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
 from venues.venue import (
@@ -36,6 +38,7 @@ SHORTEST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten
 LONGEST_RETRY_AFTER = 86_400.0
+LONGEST_REASON = 1_000  # characters of what is said, in which a venue quotes of itself at most 300
 
 _ANOTHER_RUN = "the recording goes on with a later run of mon"
 
@@ -106,6 +109,7 @@ class Driver:
         self.refused: dict[str, MonError] = {}
         self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
         self._symbols = {subscription.stream: symbol_of(subscription) for subscription in subscriptions}
+        self._misread = Misread(self._standings)
         self._failures = 0
         self._draw = 0.0
         self._opened_at: float | None = None
@@ -128,6 +132,8 @@ class Driver:
         session = self.session
         assert session is not None, "begin() comes first"
         items = session.receive(frame, now)
+        if self._misread.pending:
+            self._misread.good(items)
         for item in items:
             if item.__class__ not in RECORD_TYPES:
                 return self._sort_out(items, now)
@@ -211,19 +217,25 @@ class Driver:
             elif isinstance(item, Lost):
                 delivered += self._lost(item, now)
                 break
+            elif isinstance(item, BadFrame):
+                bad = BadFrame(excerpt(item.reason, LONGEST_REASON), item.streams)
+                delivered += [BadFrame(bad.reason), *self._misread.bad(bad)]
+            elif isinstance(item, Notice):
+                delivered.append(Notice(excerpt(item.text, LONGEST_REASON)))
             else:
                 delivered.append(item)
         return delivered
 
     def _lost(self, lost: Lost, now: Now) -> list[Delivered]:
+        reason = excerpt(lost.reason, LONGEST_REASON)
         if self._opened_at is not None and now.mono - self._opened_at >= STABLE_AFTER:
             self._failures = 0
         self._failures += 1
         if not lost.retry:
-            return self._end(VenueUnreachable(lost.reason), now)
+            return self._end(VenueUnreachable(reason), now)
         if self._retries is not None and self._failures > self._retries:
             tries = "1 try" if self._failures == 1 else f"{self._failures} tries in a row"
-            return self._end(VenueUnreachable(f"{lost.reason}; gave up after {tries}"), now)
+            return self._end(VenueUnreachable(f"{reason}; gave up after {tries}"), now)
         delay = max(delay_before(self._failures, self._draw), lost.after or 0.0)
         self.retry_at = now.mono + delay
         delivered: list[Delivered] = []
@@ -234,7 +246,7 @@ class Driver:
             delivered += self._changed(
                 stream,
                 "reconnecting",
-                lost.reason,
+                reason,
                 now,
                 attempt=self._failures,
                 retry_in_ms=round(delay * 1000),
@@ -242,7 +254,7 @@ class Driver:
         return delivered
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        error = VenueRefused(refused.reason)
+        error = VenueRefused(excerpt(refused.reason, LONGEST_REASON))
         if refused.stream is None or not self._apart:
             return self._end(error, now)
         self.refused.setdefault(refused.stream, error)
@@ -289,7 +301,7 @@ class Driver:
                 received=now.epoch_ms,
                 stream=stream,
                 state=state,
-                reason=reason or None,
+                reason=excerpt(reason, LONGEST_REASON) or None,
                 attempt=attempt,
                 retry_in_ms=retry_in_ms,
                 down_ms=down_ms,

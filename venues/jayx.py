@@ -216,7 +216,7 @@ class JayXSession:
             self._link.acknowledge(event.ack)
         if event.arguments:
             return self._on_event(event.name, event.arguments[0], now)
-        asked = self._asked.get(event.name)
+        asked = self._asked.get(event.name.lower())
         if asked is None:
             return self._meant_nothing(now)
         return self._bad(asked, asked.feeds, "expected a message, got none", now)
@@ -242,6 +242,7 @@ class JayXSession:
         return _NOTHING if name is None else self._on_event(name, frame, now)
 
     def _on_event(self, name: str, payload: Raw | bytes, now: Now) -> list[Item]:
+        name = name if name in self._asked else name.lower()
         asked = self._asked.get(name)
         if asked is None:
             told = self._on_error(payload, now) if name in _ERRORS else _NOTHING
@@ -334,7 +335,8 @@ class JayXSession:
     # --- what went wrong
 
     def _bad(self, asked: _Asked, feeds: Sequence[Feed], problem: str, now: Now) -> list[Item]:
-        items: list[Item] = [BadFrame(f"{problem} (jayx {asked.event})")]
+        streams = tuple(stream for feed in feeds for stream in feed.streams)
+        items: list[Item] = [BadFrame(f"{problem} (jayx {asked.event})", streams)]
         for feed in feeds:
             items += feed.doubt(f"bad frame: {problem}", now)
         return items

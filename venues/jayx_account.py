@@ -8,11 +8,12 @@ from venues import records
 from venues.consistency import check_available
 from venues.decoding import excerpt
 from venues.errors import BadMessage
-from venues.jayx_fields import VENUE, Common, figure
+from venues.jayx_fields import VENUE, Common
 from venues.jayx_market import SIDES
-from venues.numbers import add, shown, subtract, text_number
-from venues.rows import NS, Remembered, RowTimes, refuse_too_many
-from venues.times import utc_clock
+from venues.numbers import add, number, optional_not_negative, shown, subtract
+from venues.rows import Remembered, RowTimes, refuse_too_many
+from venues.spellings import documented
+from venues.times import PER_MS, refuse_seconds, utc_clock
 from venues.venue import Confirmed, Notice, StreamState
 from venues.wire import jayx as wire
 
@@ -62,6 +63,7 @@ class OrdersFeed:
     def __init__(self, common: Common, memory: OrderMemory) -> None:
         self.awaited = False
         self.heard = False
+        self.streams: tuple[str, ...] = ("orders",)
         self._common = common
         self._memory = memory
         self._other: str | None = None  # a symbol that is not ours, to be told
@@ -105,7 +107,7 @@ class OrdersFeed:
         return StreamState("orders", "live", f"partial: changes since {utc_clock(now.epoch_ms)} UTC")
 
     def _is_news(self, order: records.Order, now: Now) -> bool:
-        stamp = None if order.time is None else order.time * NS
+        stamp = None if order.time is None else order.time * PER_MS
         key = (order.symbol, order.order_id)
         venue_now = self._common.clock.venue_now(now)
         if not self._memory.times.is_news((key, stamp, order.change == "remove"), now, venue_now):
@@ -116,21 +118,21 @@ class OrdersFeed:
 
     def _is_ours(self, row: OrderRow | GoneRow | int | str, path: str) -> bool:
         memory = self._memory
-        number = str(row if isinstance(row, int | str) else row.id)
+        order_id = str(row if isinstance(row, int | str) else row.id)
         symbol = None if isinstance(row, int | str) else row.symbol
         if symbol is None:
-            if number not in memory.others:
+            if order_id not in memory.others:
                 return True
-            if number in memory.ours:
+            if order_id in memory.ours:
                 raise BadMessage(
-                    f"expected a symbol at `{path}`, since orders of two symbols have the id {shown(number)}"
+                    f"expected a symbol at `{path}`, since orders of two symbols have the id {shown(order_id)}"
                 )
             return False
         if symbol == self._common.symbol:
-            memory.ours.add(number)
-            memory.others.discard(number)
+            memory.ours.add(order_id)
+            memory.others.discard(order_id)
             return True
-        memory.others.add(number)
+        memory.others.add(order_id)
         self._other = self._other or symbol
         return False
 
@@ -143,15 +145,13 @@ class OrdersFeed:
         return [Notice(f"jayx tells of orders of other symbols too, such as {shortened}; they are not shown")]
 
     def _changed(self, row: OrderRow, path: str, now: Now) -> records.Order:
-        if row.state not in STATES:
-            raise BadMessage(f"expected one of {', '.join(STATES)} at `{path}.state`, got {shown(row.state)}")
-        status = _status_of(row, path)
+        status = _status_of(row, documented(row.state, STATES, f"{path}.state"), path)
         return self._order(row, path, now, status, gone=status in ("filled", "cancelled"))
 
     def _gone(self, row: GoneRow | int | str, path: str, now: Now) -> records.Order:
         if isinstance(row, int | str):
             row = wire.GoneRow(id=row)
-        filled = row.state == "TRADE" and row.residual == 0 and bool(row.executed)
+        filled = (row.state or "").upper() == "TRADE" and row.residual == 0 and bool(row.executed)
         if row.state is None:
             filled = (row.symbol or self._common.symbol, str(row.id)) in self._memory.filled
         return self._order(row, path, now, "filled" if filled else "cancelled", gone=True)
@@ -159,8 +159,9 @@ class OrdersFeed:
     def _order(self, row: OrderRow | GoneRow, path: str, now: Now, status: OrderStatus, *, gone: bool) -> records.Order:
         if row.id == "":
             raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
-        if row.side is not None and row.side not in SIDES:
-            raise BadMessage(f"expected BUY or SELL at `{path}.side`, got {shown(row.side)}")
+        side = None if row.side is None else SIDES[documented(row.side, SIDES, f"{path}.side")]
+        for name, moment in (("created", row.created), ("modified", row.modified)):
+            refuse_seconds(moment or 0, f"{path}.{name}")
         scale = self._common.scale
         remaining = None if row.residual is None else scale.size(row.residual)
         filled = None if row.executed is None else scale.size(row.executed)
@@ -174,9 +175,9 @@ class OrdersFeed:
             time=row.modified,
             received=now.epoch_ms,
             order_id=str(row.id),
-            side=None if row.side is None else SIDES[row.side],
+            side=side,
             order_type=row.type,
-            price=figure(row.price, f"{path}.price") or None,  # a market order has none
+            price=optional_not_negative(row.price, f"{path}.price") or None,  # a market order has none
             size=add(remaining, filled) if has_size and remaining is not None and filled is not None else None,
             filled=filled,
             remaining=remaining,
@@ -192,16 +193,16 @@ class OrdersFeed:
         )
 
 
-def _status_of(row: OrderRow, path: str) -> OrderStatus:
+def _status_of(row: OrderRow, state: str, path: str) -> OrderStatus:
     """NEW and REVISE are open; TRADE is partially filled while lots remain, then filled."""
-    if row.state in CANCELLED:
+    if state in CANCELLED:
         return "cancelled"
-    if row.state == "NONE":
+    if state == "NONE":
         return "pending"
-    if row.state == "TRADE" and not row.executed:
+    if state == "TRADE" and not row.executed:
         raise BadMessage(f"expected executed lots at `{path}.exec` of an order in state TRADE, got 0")
     if not row.residual and not row.executed:
-        raise BadMessage(f"expected lots at `{path}.resd` of an order in state {row.state}, got 0")
+        raise BadMessage(f"expected lots at `{path}.resd` of an order in state {state}, got 0")
     if not row.residual:
         return "filled"
     return "partially_filled" if row.executed else "new"
@@ -211,7 +212,7 @@ def _extra(row: OrderRow | GoneRow, path: str, *, with_ticks: bool) -> records.E
     """`cost` in lots × ticks; `quantity`, which the document does not explain."""
     named = {
         "cost": row.cost,
-        "quantity": figure(row.quantity, f"{path}.quantity"),
+        "quantity": optional_not_negative(row.quantity, f"{path}.quantity"),
         "last_ticks": row.last_ticks if with_ticks else None,
     }
     return {name: value for name, value in named.items() if value is not None} or None
@@ -229,20 +230,20 @@ class AssetsFeed:
     def __init__(self, common: Common, streams: list[str], category: str) -> None:
         self.awaited = True
         self.heard = False
+        self.streams: tuple[str, ...] = tuple(streams)
         self._common = common
-        self._streams = streams
         self._category = category
         self._held: dict[str, dict[str, AssetRow]] = {}  # by stream: the rows that were given
 
     def begin(self, now: Now) -> list[Item]:
         """Everything waits for the first state."""
-        return [StreamState(name, "syncing") for name in self._streams]
+        return [StreamState(name, "syncing") for name in self.streams]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """The first state whole, with its `snapshot_end`; of later ones what is new, changed or gone."""
         rows = {row.asset: row for row in self._rows(payload)}
         items: list[Item] = []
-        for stream in self._streams:
+        for stream in self.streams:
             wanted = rows if stream == "balance" else {name: row for name, row in rows.items() if _amount(row)}
             items += self._whole(stream, wanted, now) if self.awaited else self._changes(stream, wanted, rows, now)
             self._held[stream] = wanted
@@ -252,7 +253,7 @@ class AssetsFeed:
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """What is shown may be old."""
         self.awaited = True
-        return [StreamState(name, "stale", f"{reason}; waiting for the next state") for name in self._streams]
+        return [StreamState(name, "stale", f"{reason}; waiting for the next state") for name in self.streams]
 
     def _rows(self, payload: Raw | bytes) -> list[AssetRow]:
         rows = wire.assets_of(payload, self._category)
@@ -263,9 +264,7 @@ class AssetsFeed:
             if not row.asset or row.asset in seen:
                 raise BadMessage(f"expected each asset once at `{path}.asset`, got {shown(row.asset)}")
             seen.add(row.asset)
-            balance, available = (
-                text_number(getattr(row, name), f"{path}.{name}") for name in ("balance", "available")
-            )
+            balance, available = (number(getattr(row, name), f"{path}.{name}") for name in ("balance", "available"))
             check_available(available, balance, f"{path}.available", "balance")
         return rows
 
@@ -287,7 +286,7 @@ class AssetsFeed:
         return [*changed, *gone] or [Confirmed(stream)]
 
     def _record(self, stream: str, row: AssetRow, now: Now, change: Change) -> Record:
-        total, available = _amount(row), text_number(row.available, "available")
+        total, available = _amount(row), number(row.available, "available")
         if stream == "balance":
             return records.Balance(
                 venue=VENUE,
@@ -313,4 +312,4 @@ class AssetsFeed:
 
 
 def _amount(row: AssetRow) -> Decimal:
-    return text_number(row.balance, "balance")
+    return number(row.balance, "balance")

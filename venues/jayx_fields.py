@@ -13,7 +13,7 @@ from venues.candles import interval_ms
 from venues.clock import VenueClock
 from venues.decoding import DECODE_ERRORS, excerpt
 from venues.errors import SetupError, UsageError
-from venues.numbers import EXACT, KnownTexts, not_negative, not_negative_text
+from venues.numbers import EXACT, KnownTexts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,13 +121,6 @@ def written_interval(seconds: int) -> str:
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
-
-
-def figure(value: Any, path: str) -> Decimal | None:
-    """A decimal of at least 0, in a text or as a number; None where it is absent; raises BadMessage."""
-    if value is None:
-        return None
-    return not_negative_text(value, path) if isinstance(value, str) else not_negative(value, path)
 
 
 def _scales_of(symbols: Any) -> dict[str, Scale]:

@@ -15,8 +15,9 @@ from venues.consistency import check_candle
 from venues.errors import BadMessage, BookError
 from venues.jayx_fields import VENUE, Common
 from venues.made_candles import MadeCandles
-from venues.numbers import shown
 from venues.rows import refuse_too_many as refuse_too_many_rows
+from venues.spellings import documented
+from venues.times import refuse_seconds
 from venues.unasked import LeftOut
 from venues.venue import Confirmed, StreamState
 from venues.wire import jayx as wire
@@ -39,7 +40,7 @@ _NOTHING: list[Item] = []
 
 
 class Feed(Protocol):
-    """What one event of the venue means for some streams, on one connection.
+    """What one event of the venue means for some `streams`, on one connection.
 
     `awaited`: what is shown, if anything, is not right before the next whole state is here. `heard`: a good message
     was here. `restates`: asked for again, the venue sends a whole state.
@@ -48,6 +49,7 @@ class Feed(Protocol):
     awaited: bool
     heard: bool
     restates: bool
+    streams: tuple[str, ...]
 
     def begin(self, now: Now) -> list[Item]:
         """It has been asked for."""
@@ -166,6 +168,7 @@ class TradesFeed:
     def __init__(self, common: Common, history: TradeHistory) -> None:
         self.awaited = True
         self.heard = False
+        self.streams: tuple[str, ...] = ("trades",)
         self._common = common
         self._history = history
         self._resumed = bool(history.known)
@@ -180,7 +183,8 @@ class TradesFeed:
         refuse_too_many_rows(rows, "trades")
         for index, row in enumerate(rows):
             if row.side not in SIDES:
-                raise BadMessage(f"expected BUY or SELL at `trades[{index}].side`, got {shown(row.side)}")
+                rows[index] = row = replace(row, side=documented(row.side, SIDES, f"trades[{index}].side"))
+            refuse_seconds(row.created, f"trades[{index}].created")
         clock, is_first = self._common.clock, not self._history.known
         new, follows = self._history.new_ones(rows, clock.venue_now(now) + FAR)
         if new and not is_first:  # the first list tells of what happened before we came
@@ -230,6 +234,7 @@ class BookFeed:
         """`depths`: those of the two streams that are wanted, with the levels a side that each shows."""
         self.awaited = True
         self.heard = False
+        self.streams: tuple[str, ...] = tuple(depths)
         self._common = common
         self._depths = depths
         self._book = OrderBook()
@@ -327,6 +332,7 @@ class KlineFeed:
     def __init__(self, common: Common, length_ms: int, interval: str) -> None:
         self.awaited = True
         self.heard = False
+        self.streams: tuple[str, ...] = ("candles",)
         self._common = common
         self._length_ms = length_ms
         self._interval = interval

@@ -17,6 +17,7 @@ from venues import records
 from venues.any_json import any_json
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.errors import BadMessage, SetupError, UsageError
+from venues.numbers import is_absent, optional_positive
 from venues.venue import (
     BadFrame,
     Dial,
@@ -31,7 +32,7 @@ from venues.venue import (
     Veiled,
 )
 from venues.wire import socketio
-from venues.wire.nbt import SIGNAL, extra_of, payload, positive_figure, score_of
+from venues.wire.nbt import SIGNAL, extra_of, payload, score_of
 from venues.wire.pings import SocketPings
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ _SIGNALS = {
     "stop_traded_signal": "stop",
 }
 _MESSAGES = ("message", "user_payload")
+_EVENTS = frozenset({*_SIGNALS, *_MESSAGES, "error"})
 # (what it is about, `new`) → (action, side); a traded signal that does not say `new` may be either
 _MEANING: dict[tuple[str, bool | None], tuple[Any, records.PositionSide | None]] = {
     ("buy", True): ("enter", "long"),
@@ -204,20 +206,21 @@ class NbtSession:
     def _on_event(self, event: socketio.Event, now: Now) -> list[Item]:
         if event.ack is not None:
             self._link.acknowledge(event.ack)
+        name = event.name if event.name in _EVENTS else event.name.lower()
         try:
-            if event.name in _SIGNALS:
-                return self._on_signal(event, now)
-            if event.name in _MESSAGES:
-                return self._on_message(event, now)
-            if event.name == "error":
+            if name in _SIGNALS:
+                return self._on_signal(name, event, now)
+            if name in _MESSAGES:
+                return self._on_message(name, event, now)
+            if name == "error":
                 return [*self._on_error(event), *self._items(self._link.meant_nothing(), now)]
         except DECODE_ERRORS as error:
-            return self._bad_event(event.name, explain(error))
+            return self._bad_event(name, explain(error))
         except BadMessage as problem:
-            return self._bad_event(event.name, str(problem))
+            return self._bad_event(name, str(problem))
         return self._items(self._link.meant_nothing(), now)
 
-    def _on_signal(self, event: socketio.Event, now: Now) -> list[Item]:
+    def _on_signal(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
         self._line.given = True
         if "signals" not in self._names:
             return _NOTHING
@@ -226,20 +229,20 @@ class NbtSession:
         data = SIGNAL.decode(event.arguments[0])
         if not data.pair:
             raise BadMessage("expected a pair at `pair`, got an empty text")
-        about = _SIGNALS[event.name]
+        about = _SIGNALS[name]
         action, side = _MEANING.get((about, data.new), (about if about in ("close", "stop") else None, None))
-        price_path = "price" if data.price is not None else "close_price"
+        price_path = "close_price" if is_absent(data.price) else "price"
         score = score_of(data)
         signal = records.Signal(
             venue=VENUE,
             env=self._line.label,
             symbol=data.pair,
             received=now.epoch_ms,
-            name=event.name,
+            name=name,
             action=action,
             side=side,
-            price=positive_figure(getattr(data, price_path), price_path),
-            size=positive_figure(data.qty, "qty"),
+            price=optional_positive(getattr(data, price_path), price_path),
+            size=optional_positive(data.qty, "qty"),
             strategy_id=_id(data.stratid),
             strategy=data.stratname,
             user_id=_id(data.userid),
@@ -251,7 +254,7 @@ class NbtSession:
         self._doubtful.discard("signals")
         return [signal]
 
-    def _on_message(self, event: socketio.Event, now: Now) -> list[Item]:
+    def _on_message(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
         self._line.given = True
         if "feed" not in self._names:
             return _NOTHING
@@ -260,7 +263,7 @@ class NbtSession:
             venue=VENUE,
             env=self._line.label,
             received=now.epoch_ms,
-            topic=event.name,
+            topic=name,
             data=values[0] if len(values) == 1 else values or None,
         )
         self._doubtful.discard("feed")
@@ -315,7 +318,7 @@ class NbtSession:
 
     def _bad(self, problem: str, *concerned: str) -> list[Item]:
         """Reported, and said once of each stream that it may concern, until a good event comes."""
-        items: list[Item] = [BadFrame(problem if "(nbt" in problem else f"{problem} (nbt)")]
+        items: list[Item] = [BadFrame(problem if "(nbt" in problem else f"{problem} (nbt)", concerned)]
         for name in concerned:
             if name in self._names and name not in self._doubtful and self._connected_at is not None:
                 self._doubtful.add(name)

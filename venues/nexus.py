@@ -21,8 +21,9 @@ from venues.driver import verdict
 from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.nexus_account import SIDES, fill_of, order_of, positions_of
 from venues.numbers import not_negative, positive
-from venues.rows import NS, Remembered, RowTimes
-from venues.times import span, utc_clock
+from venues.rows import Remembered, RowTimes
+from venues.spellings import in_any_case
+from venues.times import PER_MS, SECONDS_TO, refuse_seconds, span, utc_clock
 from venues.unasked import LeftOut
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
 from venues.wire.nexus import (
@@ -65,7 +66,7 @@ _AFTER_A_GAP = {
     "fills": "fills may have been missed; none is given twice",
 }
 
-_decode = EVENTS.decode
+_decode = EVENTS.quick
 
 _NOTHING: list[Item] = []
 _NOTHING_OUT: list[Out] = []
@@ -122,12 +123,18 @@ class NexusSession:
         """One event."""
         try:
             event = _decode(frame)
-        except DECODE_ERRORS as error:
-            return self._not_understood(frame, error, now)
+        except DECODE_ERRORS as usual:
+            try:
+                event = EVENTS.again(frame, usual)
+            except DECODE_ERRORS as error:
+                return self._not_understood(frame, error, now)
         handler = self._handlers.get(event.__class__)
         if handler is None:
             return _NOTHING
         try:
+            stamp = event.timestamp
+            if stamp is not None and stamp < SECONDS_TO:
+                refuse_seconds(stamp, "timestamp")
             return handler(event, now)
         except NotAskedFor as other:
             streams = _STREAMS_OF_EVENT[str(event.__struct_config__.tag)]
@@ -432,15 +439,14 @@ class NexusSession:
             return [Refused(f"the venue says: {excerpt(str(outline.errorMsg or 'no reason given'), 300)}")]
         if outline.event is None:
             return _NOTHING if outline.success else self._bad(None, explain(error), now)
-        if outline.event not in _STREAMS_OF_EVENT:
-            return _NOTHING
-        return self._bad(outline.event, explain(error), now)
+        event = in_any_case(outline.event, _STREAMS_OF_EVENT)
+        return _NOTHING if event is None else self._bad(event, explain(error), now)
 
     def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
         """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
         reason = f"{problem} (nexus {event or 'frame'})"
-        items: list[Item] = [BadFrame(reason)]
         concerned = [n for n in self._streams if event is None or n in _STREAMS_OF_EVENT[event]]
+        items: list[Item] = [BadFrame(reason, None if event is None else tuple(concerned))]
         if {"book", "quotes"} & set(concerned):
             items += self._distrust_book(f"bad frame: {problem}")
         for name in concerned:
@@ -507,7 +513,7 @@ class NexusLine:
 
     def is_news(self, stream: str, key: Any, row: records.Order | records.Position, now: Now) -> bool:
         """Whether a row is not older than what is known of it."""
-        stamp = None if row.time is None else row.time * NS
+        stamp = None if row.time is None else row.time * PER_MS
         return self._times[stream].is_news((key, stamp, row.change == "remove"), now, self.clock.venue_now(now))
 
     def interrupted(self, now: Now) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues import records
+from venues.decoding import excerpt
 from venues.errors import BadMessage
-from venues.numbers import number, optional_not_negative, positive, subtract
+from venues.numbers import number, optional_not_negative, plain_text, positive, subtract
 from venues.rows import refuse_too_many
+from venues.spellings import documented
 
 if TYPE_CHECKING:
     from venues.venue import Now
@@ -33,9 +35,7 @@ def order_of(event: OrderUpdateEvent, label: str | None, now: Now) -> records.Or
         BadMessage: its figures, its status or its id cannot be.
     """
     data = event.data
-    status = _ORDER_STATUS.get(data.status)
-    if status is None:
-        raise BadMessage(f'expected one of {", ".join(_ORDER_STATUS)} at `data.status`, got "{data.status}"')
+    status = _ORDER_STATUS[documented(data.status, _ORDER_STATUS, "data.status")]
     if data.order_id == "":
         raise BadMessage("expected an id at `data.order_id`, got an empty text")
     size = optional_not_negative(data.order_quantity, "data.order_quantity")
@@ -43,7 +43,8 @@ def order_of(event: OrderUpdateEvent, label: str | None, now: Now) -> records.Or
     last_price = optional_not_negative(data.executed_price, "data.executed_price")
     last_size = optional_not_negative(data.executed_quantity, "data.executed_quantity")
     if size is not None and filled is not None and filled > size:
-        raise BadMessage(f"expected at most `data.order_quantity` as filled, got {filled} of {size}")
+        executed = f"{plain_text(filled)} of {plain_text(size)}"
+        raise BadMessage(f"expected at most `data.order_quantity` as filled, got {executed}")
     return records.Order(
         venue="nexus",
         env=label,
@@ -87,7 +88,7 @@ def positions_of(event: PositionsEvent, label: str | None, now: Now) -> list[rec
     refuse_too_many(event.data.positions, "data.positions")
     rows = []
     for symbol, holding in event.data.positions.items():
-        size = number(holding.holding, f"data.positions.{symbol}.holding")
+        size = number(holding.holding, f"data.positions.{excerpt(symbol, 60)}.holding")
         rows.append(
             records.Position(
                 venue="nexus",

@@ -11,6 +11,8 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec import UNSET
+
 from venues.errors import BadMessage
 
 if TYPE_CHECKING:
@@ -18,20 +20,25 @@ if TYPE_CHECKING:
 
 MAX_DIGITS = 40
 MAX_EXPONENT = 40
+LONGEST_SHOWN = 60  # characters of what came, in an error message
 _MOST_KNOWN = 32_768
+_MOST_BITS = 134  # a number of 40 digits has 133
 _LONGEST_TEXT = 2 + MAX_EXPONENT + MAX_DIGITS + 6  # sign, point, zeros, digits, exponent
 
 # Sums of good decimals are exact in 100 digits; the default context would round at 28.
 EXACT = decimal.Context(prec=100, Emax=999, Emin=-999)
 
-# How a wire struct annotates a JSON number. msgspec's own `Decimal` fields also take strings (" 1", "1_000", "NaN"),
-# so these arrive as they are (decoders have `float_hook=Decimal`) and go through `number`, which knows the path.
+# How a wire struct annotates a number, which servers write as one or as a text. msgspec's own `Decimal` fields would
+# also take " 1", "1_000" and "NaN", so these arrive as they are (decoders have `float_hook=Decimal`: int, Decimal or
+# str) and go through `number`, which knows the path.
 JsonNumber: TypeAlias = Any
 
 _EXPECTED_SIZE = f"expected a number of at most {MAX_DIGITS} digits and an exponent of at most ±{MAX_EXPONENT}"
 
 # What a text may look like; `Decimal` alone would also take " 1", "1_000", "NaN" and digits of other scripts.
 _WRITTEN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+
+_WHOLE = re.compile(r"([0-9]{1,40})(?:\.0{1,9})?")
 
 # Traps everything that is not an exact, ordinary number of up to 20 digits near 1: what passes needs no second look.
 _QUICK = decimal.Context(
@@ -55,14 +62,18 @@ _INFINITY = Decimal("Infinity")
 
 
 def number(value: object, path: str) -> Decimal:
-    """The good decimal that a JSON number stands for.
+    """The good decimal that a JSON number, or a text that is written like one, stands for; digit for digit.
 
     Raises:
         BadMessage: not a number, not finite, or beyond 40 digits or an exponent of ±40; names `path`.
     """
     if type(value) is Decimal:
         decimal_value = value
+    elif type(value) is str:
+        return text_number(value, path)
     elif type(value) is int:
+        if value.bit_length() > _MOST_BITS:  # not to be made a decimal, which takes long
+            raise BadMessage(f"{_EXPECTED_SIZE} at `{path}`, got {shown(value)}")
         decimal_value = Decimal(value)
     else:
         raise BadMessage(f"expected a number at `{path}`, got {shown(value)}")
@@ -114,9 +125,49 @@ def not_negative(value: object, path: str) -> Decimal:
     return decimal_value
 
 
+def is_absent(value: object) -> bool:
+    """Whether an optional figure was not sent: its field is not there, null, or an empty text."""
+    return value is None or value is UNSET or value == ""
+
+
 def optional(value: object, path: str) -> Decimal | None:
-    """`number`, or None for a null or absent field."""
-    return None if value is None else number(value, path)
+    """`number`, or None for a figure that was not sent."""
+    return None if is_absent(value) else number(value, path)
+
+
+def optional_not_negative(value: object, path: str) -> Decimal | None:
+    """`not_negative`, or None for a figure that was not sent."""
+    return None if is_absent(value) else not_negative(value, path)
+
+
+def optional_positive(value: object, path: str) -> Decimal | None:
+    """`positive`, or None for a figure that was not sent."""
+    return None if is_absent(value) else positive(value, path)
+
+
+def whole_number(value: object, path: str) -> int:
+    """A count of at least 0: a JSON number or a text, 12 or 12.0.
+
+    Raises:
+        BadMessage: not such a number, or more than 40 digits; names `path`.
+    """
+    if type(value) is str and value.isdigit() and value.isascii() and len(value) <= MAX_DIGITS:  # the common case
+        return int(value)
+    count = whole(value)
+    if count is None or count < 0:
+        raise BadMessage(f"expected a whole number at `{path}`, got {shown(value)}")
+    return count
+
+
+def whole(value: object) -> int | None:
+    """The whole number that a JSON number or a text is, also written as 12.0 or 1.2E3; None for all else."""
+    if isinstance(value, str):
+        match = _WHOLE.fullmatch(value)
+        return None if match is None else int(match[1])
+    if isinstance(value, Decimal):
+        small = value.is_finite() and value.adjusted() < MAX_DIGITS
+        return int(value) if small and value == value.to_integral_value() else None
+    return value if type(value) is int and value.bit_length() <= _MOST_BITS else None
 
 
 def text_number(text: str, path: str) -> Decimal:
@@ -134,44 +185,23 @@ def text_number(text: str, path: str) -> Decimal:
     raise BadMessage(f"{_EXPECTED_SIZE} at `{path}`, got {shown(text)}")
 
 
-def positive_text(text: str, path: str) -> Decimal:
-    """`text_number` above 0.
-
-    Raises:
-        BadMessage: as `text_number`, and for 0 and below.
-    """
-    decimal_value = text_number(text, path)
-    if decimal_value <= 0:
-        raise BadMessage(f"expected a number above 0 at `{path}`, got {shown(text)}")
-    return decimal_value
-
-
-def not_negative_text(text: str, path: str) -> Decimal:
-    """`text_number` of at least 0.
-
-    Raises:
-        BadMessage: as `text_number`, and below 0.
-    """
-    decimal_value = text_number(text, path)
-    if decimal_value < 0:
-        raise BadMessage(f"expected a number of at least 0 at `{path}`, got {shown(text)}")
-    return decimal_value
-
-
-class KnownTexts(dict[str, Decimal]):
+class KnownTexts(dict[Any, Decimal]):
     """Texts that were read before, as the numbers they are: in a book the same prices and sizes come again and again.
 
     `known[text]` reads a text that is new; it raises ValueError for one that is no good, and keeps only good ones, so
-    nothing kept is long. Whoever needs the path of a bad one asks the functions above again.
+    nothing kept is long. A JSON number is read too, and not kept: 1.0 and 1.00 are equal, and have different digits.
+    Whoever needs the path of a bad one asks the functions above again.
     """
 
     def __init__(self, good: Callable[[Decimal], bool]) -> None:
         self._good = good
 
-    def __missing__(self, text: str) -> Decimal:
-        value = _read(text)
+    def __missing__(self, text: object) -> Decimal:
+        value = _read(text) if type(text) is str else _checked(text)
         if not self._good(value):
             raise ValueError
+        if type(text) is not str:
+            return value
         if len(self) >= _MOST_KNOWN:
             self.clear()
         self[text] = value
@@ -189,6 +219,13 @@ def _read(text: str) -> Decimal:
     return value
 
 
+def _checked(value: object) -> Decimal:
+    try:
+        return number(value, "")
+    except BadMessage:
+        raise ValueError from None
+
+
 NUMBERS = KnownTexts(lambda value: True)
 POSITIVE = KnownTexts(lambda value: value > 0)
 NOT_NEGATIVE = KnownTexts(lambda value: value >= 0)
@@ -198,11 +235,6 @@ def percent(fraction: Decimal) -> Decimal:
     """A fraction in percent, with the same digits: 0.0018 is 0.18, 5 is 500."""
     moved = EXACT.scaleb(fraction, 2)
     return moved if moved.as_tuple().exponent <= 0 else EXACT.quantize(moved, Decimal(1))  # type: ignore[operator]
-
-
-def optional_not_negative(value: object, path: str) -> Decimal | None:
-    """`not_negative`, or None for a null or absent field."""
-    return None if value is None else not_negative(value, path)
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:
@@ -215,19 +247,27 @@ def subtract(left: Decimal, right: Decimal) -> Decimal:
     return EXACT.subtract(left, right)
 
 
+def plain_text(value: Decimal) -> str:
+    """A good decimal with all its digits and without an exponent: 0.00000012, never 1.2E-7."""
+    text = str(value)
+    return text if "E" not in text else format(value, "f")
+
+
 def shown(value: object) -> str:
-    """What came, short enough for an error message; never expands an exponent."""
+    """What came, short enough for an error message; never expands an exponent beyond what a good decimal has."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        text = f'"{value}"'
+        text = f'"{value[:LONGEST_SHOWN]}"'
     elif isinstance(value, int) and abs(value) >= 10**60:
         return f"an integer of {value.bit_length()} bits"
+    elif isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT:
+        text = plain_text(value)
     else:
         text = str(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
 def _look_closely(value: Decimal, path: str) -> None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
 from venues import records
-from venues.any_json import check_depth, check_values
 from venues.decoding import DECODE_ERRORS, excerpt, explain
 from venues.driver import verdict
 from venues.errors import BadMessage, UsageError
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
 from venues.wire.pings import SocketPings
-from venues.wire.profitview import FEED
+from venues.wire.profitview import read_message
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
@@ -30,8 +29,6 @@ AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not
 # Codes with which servers turn a client away that they let in first: policy violation, the registered "unauthorized"
 # and "forbidden", and those in common use for the same.
 _TURNED_AWAY = (1008, 3000, 3003, 4001, 4003, 4401, 4403)
-
-_decode = FEED.decode
 
 _NOTHING: list[Item] = []
 
@@ -71,9 +68,7 @@ class ProfitViewSession:
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One message of a bot."""
         try:
-            check_values(frame)
-            message = _decode(frame)
-            check_depth(message.data, frame)
+            message = read_message(frame)
         except DECODE_ERRORS as error:
             return self._bad(explain(error))
         except BadMessage as problem:
@@ -139,7 +134,7 @@ class ProfitViewSession:
         """Whatever the topic was, it may have been one that was asked for."""
         if not self._feeding:
             return _NOTHING
-        items: list[Item] = [BadFrame(f"{problem} (profitview feed)")]
+        items: list[Item] = [BadFrame(f"{problem} (profitview feed)", ("feed",))]
         if not self._bad_was_said:
             self._bad_was_said = True
             items.append(StreamState("feed", "live", "a bad frame came: a message may be missing"))

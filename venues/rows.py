@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venues.errors import BadMessage
+from venues.times import PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 50_000  # of each kind, those that are there and those that are gone: beyond it the oldest are forgotten
 FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
-NS = 1_000_000  # nanoseconds in a millisecond
 MOST_AT_ONCE = 50_000  # rows in one message: a message of 16 MiB can have so many that they fill our memory
 
 Update = tuple[Any, int | None, bool]
-"""An update of a row: its key, its own time in nanoseconds since the epoch (None: it has none), whether it is gone."""
+"""An update of a row: its key, its own time in picoseconds since the epoch (None: it has none), whether it is gone."""
 
 
 def refuse_too_many(rows: Collection[Any], path: str) -> None:
@@ -103,7 +103,7 @@ class RowTimes:
         known = self._there.get(number) or self._gone.get(number)
         if stamp is not None:
             reference = max(now.epoch_ms, venue_now) - now.mono * 1000
-            lead = stamp / NS - now.mono * 1000
+            lead = stamp / PER_MS - now.mono * 1000
             if known is not None and _is_older(stamp, lead, known, reference):
                 return False
             is_doubtful = lead - reference >= FAR_AHEAD_MS

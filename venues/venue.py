@@ -48,11 +48,15 @@ class StreamState:
     versions: Literal["growing"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BadFrame:
-    """A frame, or a part of one, that could not be understood; what came before it in the frame counts."""
+class BadFrame(Struct, frozen=True, omit_defaults=True):
+    """A frame, or a part of one, that could not be understood; what came before it in the frame counts.
+
+    `streams`: those that it was a message of; None: it may have been of any. For the driver, which gives on the
+    reason alone.
+    """
 
     reason: str
+    streams: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

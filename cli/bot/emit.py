@@ -11,10 +11,9 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from venues.errors import BadMessage
-from venues.numbers import number, shown, text_number
+from venues.numbers import number, plain_text, shown, text_number
+from venues.written import Writer, WrittenDecimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +22,7 @@ KINDS = ("size", "mid", "bid", "ask", "quote")
 LONGEST_MESSAGE = 16 * 2**20  # bytes: what a reader of the feed takes at most
 DEEPEST = 100
 _ONE = Decimal(1)
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_WRITER = Writer()
 
 
 def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dict[str, Any]:
@@ -117,7 +116,7 @@ def message(topic: object, data: object) -> tuple[Any, bytes]:
         raise ValueError("expected a text as topic, got an empty one")
     plain = _plain(data, "data", 0)
     try:
-        frame = _ENCODER.encode({"type": text_of(topic), "data": plain})
+        frame = _WRITER.encode({"type": text_of(topic), "data": plain})
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise ValueError(f"expected data that JSON can carry: {error}") from None
     if len(frame) > LONGEST_MESSAGE:
@@ -157,7 +156,7 @@ def _decimal(value: Decimal, where: str) -> Decimal | None:
     if not value.is_finite():
         return None
     try:
-        return number(value, where)
+        return WrittenDecimal(plain_text(number(Decimal(value), where)))
     except BadMessage as error:
         raise ValueError(str(error)) from None
 

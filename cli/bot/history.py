@@ -21,7 +21,7 @@ from venues.candles import interval_ms
 from venues.consistency import CANDLE, check_candle
 from venues.decoding import DECODE_ERRORS, explain
 from venues.errors import BadMessage, DamagedRecording, MonError, RecordingError, SetupError, UsageError
-from venues.numbers import JsonNumber, not_negative, positive, positive_text, text_number
+from venues.numbers import JsonNumber, not_negative, positive
 from venues.recording import Recording, play
 from venues.venue import Now, Subscription
 
@@ -49,8 +49,8 @@ class _Common(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 class _Trade(_Common, frozen=True, kw_only=True, tag="trade"):
     symbol: str
-    price: JsonNumber | str
-    size: JsonNumber | str
+    price: JsonNumber
+    size: JsonNumber
     side: Literal["buy", "sell"]
 
 
@@ -59,11 +59,11 @@ class _Candle(_Common, frozen=True, kw_only=True, tag="candle"):
     interval: str
     start: _Time
     end: _Time
-    open: JsonNumber | str
-    high: JsonNumber | str
-    low: JsonNumber | str
-    close: JsonNumber | str
-    volume: JsonNumber | str | None = None
+    open: JsonNumber
+    high: JsonNumber
+    low: JsonNumber
+    close: JsonNumber
+    volume: JsonNumber | None = None
     closed: bool
     complete: bool
 
@@ -347,8 +347,8 @@ def _trade(read: _Trade) -> records.Trade:
         symbol=read.symbol,
         time=read.time,
         received=read.received,
-        price=_above_0(read.price, "price"),
-        size=_size(read.size, "size"),
+        price=positive(read.price, "price"),
+        size=not_negative(read.size, "size"),
         side=read.side,
         price_unit=read.price_unit,
         size_unit=read.size_unit,
@@ -359,7 +359,7 @@ def _candle(read: _Candle) -> records.Candle:
     length = interval_ms(read.interval)
     if read.end - read.start != length:
         raise BadMessage(f"expected `end` {length} after `start` for {read.interval}, got {read.end - read.start}")
-    prices: dict[str, Any] = {name: _above_0(getattr(read, name), name) for name in CANDLE}
+    prices: dict[str, Any] = {name: positive(getattr(read, name), name) for name in CANDLE}
     check_candle((prices["open"], prices["high"], prices["low"], prices["close"]), "")
     return records.Candle(
         venue=read.venue,
@@ -369,20 +369,10 @@ def _candle(read: _Candle) -> records.Candle:
         interval=read.interval,
         start=read.start,
         end=read.end,
-        volume=None if read.volume is None else _size(read.volume, "volume"),
+        volume=None if read.volume is None else not_negative(read.volume, "volume"),
         closed=read.closed,
         complete=read.complete,
         price_unit=read.price_unit,
         size_unit=read.size_unit,
         **prices,
     )
-
-
-def _above_0(value: JsonNumber | str, path: str) -> Decimal:
-    return positive_text(value, path) if isinstance(value, str) else positive(value, path)
-
-
-def _size(value: JsonNumber | str, path: str) -> Decimal:
-    if not isinstance(value, str):
-        return not_negative(value, path)
-    return not_negative(text_number(value, path), path)

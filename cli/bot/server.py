@@ -23,6 +23,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from cli.bot.emit import message
 from venues.errors import SetupError
+from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -35,7 +36,7 @@ BODY_WITHIN = 10.0  # seconds
 PING_EVERY = 10.0  # a reader that does not answer within half of it is gone
 CLOSE_WITHIN = 1.0
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_WRITER = Writer()
 
 TOKEN = "TOKEN"  # what people are shown in its place, once they know it
 
@@ -235,7 +236,7 @@ def _answer_of(label: str, returned: object) -> bytes:
     except (TypeError, ValueError) as error:
         error.add_note(f"in what {label} returned")
         raise
-    return _ENCODER.encode({"data": plain})
+    return _WRITER.encode({"data": plain})
 
 
 # --- what is posted ------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def merged(received: Sequence[bytes]) -> None:
     for frame in received:
         (item,) = receive(frame, NOW)
         assert isinstance(item, StreamItem)
-        assert feed.merge(item.item) is not None
+        assert feed.merge(item.item, NOW) is not None
 
 
 def ours(received: Sequence[bytes]) -> tuple[list[Any], list[Any]]:

@@ -7,8 +7,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cli import output
 from cli.look import Look
 from cli.output import CsvLines, JsonLines
@@ -19,11 +17,12 @@ from tests.benchmarks.figures import WrongResultError, best_of, for_information,
 from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
 from venues.nexus import NEXUS
-from venues.records import Status
+from venues.records import Record, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS
 from venues.venue import Now, Settings, Subscription
 from venues.wire.nexus import EVENTS
+from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,10 +71,10 @@ def live_driver(stream: str, depth: int) -> Driver:
 
 
 def records_of(stream: str, frames: Sequence[bytes], depth: int = 20) -> list[Any]:
-    """The records that the frames make, statuses left out."""
+    """The records that the frames make; statuses and what is said of the venue's clock left out."""
     driver = live_driver(stream, depth)
     delivered = [item for frame in frames for item in driver.receive(frame, NOW)]
-    records = [item for item in delivered if not isinstance(item, Status)]
+    records = [item for item in delivered if isinstance(item, Record) and not isinstance(item, Status)]
     if len(records) != len(frames):
         raise WrongResultError(f"{len(frames)} frames of {stream} made {len(records)} records")
     return records
@@ -85,11 +84,11 @@ def _paths(name: str, stream: str, frames: list[bytes], depth: int = 20) -> None
     """Frame to struct, frame to record, record to line."""
     progress(name)
     records = records_of(stream, frames, depth)
-    encoder = msgspec.json.Encoder(decimal_format="number")
+    encoder = Writer()
 
     def decode() -> None:
         for frame in frames:
-            EVENTS.decode(frame)
+            EVENTS.quick(frame)
 
     def receive(driver: Driver) -> list[list[Delivered]]:
         return [driver.receive(frame, NOW) for frame in frames]

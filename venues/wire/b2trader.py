@@ -1,22 +1,23 @@
 """The items of B2TRADER's ten streams as they come, from its document "WebSocket API".
 
-Figures are decimal strings and times ISO 8601 text; they stay text until `venues.numbers` and `venues.times` have
-checked them. What a stream cannot do without has no default; all else may be absent or null. A row of the market
-streams may be partial, so an absent field (`UNSET`) is told from a null there.
+Figures are decimal strings and times ISO 8601 text; they stay as they come until `venues.numbers` and `venues.times`,
+which take other spellings too, have checked them. What a stream cannot do without has no default; all else may be
+absent or null. A row of the market streams may be partial, so an absent field (`UNSET`) is told from a null there.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from venues.decoding import Reader
 from venues.numbers import JsonNumber
+from venues.spellings import Id
 
 Text: TypeAlias = str | None
 Partial: TypeAlias = str | UnsetType | None
+Moment: TypeAlias = Any
 Side: TypeAlias = Literal["Buy", "Sell"]
 
 # --- /frontoffice/ws/v4/account ------------------------------------------------------------------------------------
@@ -27,27 +28,27 @@ class OrderRow(Struct, rename="camel", gc=False):
     "remainingAmount": "10000", "requestedPrice": "0.9", "executionPrice": "0", …}` of OpenOrders, a bare array.
     """
 
-    order_id: str
+    order_id: Id
     market_id: str
     status: str
     side: Side
-    requested_amount: str
-    remaining_amount: Text = None
-    requested_price: Text = None
-    execution_price: Text = None
+    requested_amount: JsonNumber
+    remaining_amount: JsonNumber = None
+    requested_price: JsonNumber = None
+    execution_price: JsonNumber = None
     order_type: Text = None
     time_in_force: Text = None
     source: Text = None
     reason: Text = None
-    created_at: Text = None
-    updated_at: Text = None
-    cancellation_date: Text = None
+    created_at: Moment = None
+    updated_at: Moment = None
+    cancellation_date: Moment = None
     commission_asset_id: Text = None
-    commission_amount: Text = None
+    commission_amount: JsonNumber = None
     leverage: JsonNumber = None
-    fill_factor: Text = None
-    take_profit: Text = None
-    stop_loss: Text = None
+    fill_factor: JsonNumber = None
+    take_profit: JsonNumber = None
+    stop_loss: JsonNumber = None
     market_type: Text = None
     market_display_name: Text = None
     market_full_name: Text = None
@@ -60,25 +61,25 @@ class PositionRow(Struct, rename="camel", gc=False):
     `…InRAT` is in the platform's root asset, `…Percent` a fraction.
     """
 
-    position_id: str
+    position_id: Id
     market_id: str
     side: Side
     status: str
-    position_lot_amount: str
+    position_lot_amount: JsonNumber
     leverage: JsonNumber = None
-    position_price_in_rat: Text = field(default=None, name="positionPriceInRAT")
-    rate_to_rat: Text = field(default=None, name="rateToRAT")
-    used_margin_in_rat: Text = field(default=None, name="usedMarginInRAT")
-    open_price: Text = None
-    current_market_price: Text = None
-    unrealized_pnl_day_in_rat: Text = field(default=None, name="unrealizedPnlDayInRAT")
-    unrealized_pnl_day_percent: Text = None
-    unrealized_pnl_total_in_rat: Text = field(default=None, name="unrealizedPnlTotalInRAT")
-    unrealized_pnl_total_percent: Text = None
-    take_profit: Text = None
-    stop_loss: Text = None
-    created_at: Text = None
-    updated_at: Text = None
+    position_price_in_rat: JsonNumber = field(default=None, name="positionPriceInRAT")
+    rate_to_rat: JsonNumber = field(default=None, name="rateToRAT")
+    used_margin_in_rat: JsonNumber = field(default=None, name="usedMarginInRAT")
+    open_price: JsonNumber = None
+    current_market_price: JsonNumber = None
+    unrealized_pnl_day_in_rat: JsonNumber = field(default=None, name="unrealizedPnlDayInRAT")
+    unrealized_pnl_day_percent: JsonNumber = None
+    unrealized_pnl_total_in_rat: JsonNumber = field(default=None, name="unrealizedPnlTotalInRAT")
+    unrealized_pnl_total_percent: JsonNumber = None
+    take_profit: JsonNumber = None
+    stop_loss: JsonNumber = None
+    created_at: Moment = None
+    updated_at: Moment = None
     position_modifier: Text = None
     market_type: Text = None
     market_display_name: Text = None
@@ -99,21 +100,21 @@ class ClosedRow(Struct, rename="camel", gc=False):
     `side` is that of the closing order.
     """
 
-    order_id: str
-    position_id: str
+    order_id: Id
+    position_id: Id
     market_id: str
     side: Side
-    position_close_lot_amount: str
-    realized_pnl_in_rat: Text = field(default=None, name="realizedPnlInRAT")
-    open_price: Text = None
-    close_price: Text = None
-    position_price_in_rat: Text = field(default=None, name="positionPriceInRAT")
-    rate_to_rat: Text = field(default=None, name="rateToRAT")
+    position_close_lot_amount: JsonNumber
+    realized_pnl_in_rat: JsonNumber = field(default=None, name="realizedPnlInRAT")
+    open_price: JsonNumber = None
+    close_price: JsonNumber = None
+    position_price_in_rat: JsonNumber = field(default=None, name="positionPriceInRAT")
+    rate_to_rat: JsonNumber = field(default=None, name="rateToRAT")
     order_type: Text = None
     time_in_force: Text = None
     reason: Text = None
-    opened_at: Text = None
-    closed_at: Text = None
+    opened_at: Moment = None
+    closed_at: Moment = None
     market_type: Text = None
     market_display_name: Text = None
     market_full_name: Text = None
@@ -126,9 +127,9 @@ class BalanceRow(Struct, rename="camel", gc=False):
     """`{"assetId": "eur", "available": "497838.8", "total": "497838.8", "locked": "0"}` of FullBalance (bare array)."""
 
     asset_id: str
-    available: str
-    total: str
-    locked: str
+    available: JsonNumber
+    total: JsonNumber
+    locked: JsonNumber
 
 
 class MarginItem(Struct, rename="camel", gc=False):
@@ -137,12 +138,12 @@ class MarginItem(Struct, rename="camel", gc=False):
     Without a position there is no level.
     """
 
-    margin_balance_in_rat: str = field(name="marginBalanceInRAT")
-    unrealized_pnl_in_rat: str = field(name="unrealizedPnlInRAT")
-    equity_in_rat: str = field(name="equityInRAT")
-    used_margin_in_rat: str = field(name="usedMarginInRAT")
-    free_margin_in_rat: str = field(name="freeMarginInRAT")
-    margin_level: Text = None
+    margin_balance_in_rat: JsonNumber = field(name="marginBalanceInRAT")
+    unrealized_pnl_in_rat: JsonNumber = field(name="unrealizedPnlInRAT")
+    equity_in_rat: JsonNumber = field(name="equityInRAT")
+    used_margin_in_rat: JsonNumber = field(name="usedMarginInRAT")
+    free_margin_in_rat: JsonNumber = field(name="freeMarginInRAT")
+    margin_level: JsonNumber = None
 
 
 # --- /marketdata/v5/info -------------------------------------------------------------------------------------------
@@ -151,21 +152,21 @@ class MarginItem(Struct, rename="camel", gc=False):
 class BookRow(Struct, gc=False):
     """`{"price": "0.93677", "amount": "5000000", "total": "4683850"}`; an amount of "0" removes the level."""
 
-    price: str
-    amount: str
-    total: Text = None
+    price: JsonNumber
+    amount: JsonNumber
+    total: JsonNumber = None
 
 
 class BookItem(Struct, rename="camel", gc=False):
     """`{"instrument": "cfd.eur_chf", "asks": […], "bids": […], "version": "12498", "snapshot": false, …}` of Book."""
 
     instrument: str
-    version: str
+    version: JsonNumber
     snapshot: bool
     bids: list[BookRow]
     asks: list[BookRow]
-    ask_total_amount: Text = None
-    bid_total_amount: Text = None
+    ask_total_amount: JsonNumber = None
+    bid_total_amount: JsonNumber = None
 
 
 class TradingRow(Struct, rename="camel", gc=False):
@@ -178,14 +179,14 @@ class TradingRow(Struct, rename="camel", gc=False):
     type: Partial = UNSET
     display_name: Partial = UNSET
     full_name: Partial = UNSET
-    price: Partial = UNSET
-    price_in_rat: Partial = field(default=UNSET, name="priceInRAT")
-    price_change_24hr: Partial = field(default=UNSET, name="priceChange24hr")
-    price_change_abs_24hr: Partial = field(default=UNSET, name="priceChangeAbs24hr")
-    high_price_24hr: Partial = field(default=UNSET, name="highPrice24hr")
-    low_price_24hr: Partial = field(default=UNSET, name="lowPrice24hr")
-    mark_price: Partial = UNSET
-    funding_rate: Partial = UNSET
+    price: JsonNumber = UNSET
+    price_in_rat: JsonNumber = field(default=UNSET, name="priceInRAT")
+    price_change_24hr: JsonNumber = field(default=UNSET, name="priceChange24hr")
+    price_change_abs_24hr: JsonNumber = field(default=UNSET, name="priceChangeAbs24hr")
+    high_price_24hr: JsonNumber = field(default=UNSET, name="highPrice24hr")
+    low_price_24hr: JsonNumber = field(default=UNSET, name="lowPrice24hr")
+    mark_price: JsonNumber = UNSET
+    funding_rate: JsonNumber = UNSET
 
 
 class TradingData(Struct, gc=False):
@@ -199,8 +200,8 @@ class TobRow(Struct, rename="camel", gc=False):
     """`{"marketId": "spot.eth_usdt", "ask": "2483.82", "bid": "2483.81"}`"""
 
     market_id: str
-    ask: Partial = UNSET
-    bid: Partial = UNSET
+    ask: JsonNumber = UNSET
+    bid: JsonNumber = UNSET
 
 
 class Tob(Struct, gc=False):
@@ -214,22 +215,22 @@ class ChartItem(Struct, gc=False):
     """`{"instrument": "cfd.eth_eur", "low": "2240.88", …, "start": "2025-05-21T15:30:00Z", "end": "…"}` of Chart."""
 
     instrument: str
-    open: str
-    high: str
-    low: str
-    close: str
-    start: str
-    end: str
+    open: JsonNumber
+    high: JsonNumber
+    low: JsonNumber
+    close: JsonNumber
+    start: Moment
+    end: Moment
 
 
 class SummaryRow(Struct, rename="camel", gc=False):
     """`{"marketId": "cfd.eur_chf", "last": "0.93597", …, "percentChange": "-0.02"}`, in percent."""
 
     market_id: str
-    last: Partial = UNSET
-    high_24hr: Partial = field(default=UNSET, name="high24hr")
-    low_24hr: Partial = field(default=UNSET, name="low24hr")
-    percent_change: Partial = UNSET
+    last: JsonNumber = UNSET
+    high_24hr: JsonNumber = field(default=UNSET, name="high24hr")
+    low_24hr: JsonNumber = field(default=UNSET, name="low24hr")
+    percent_change: JsonNumber = UNSET
 
 
 class Summary(Struct, gc=False):
@@ -239,13 +240,13 @@ class Summary(Struct, gc=False):
     snapshot: bool
 
 
-ORDERS = msgspec.json.Decoder(list[OrderRow], float_hook=Decimal)
-POSITIONS = msgspec.json.Decoder(Positions, float_hook=Decimal)
-CLOSED = msgspec.json.Decoder(list[ClosedRow])
-BALANCE = msgspec.json.Decoder(list[BalanceRow])
-MARGIN = msgspec.json.Decoder(MarginItem)
-BOOK = msgspec.json.Decoder(BookItem)
-TRADING_DATA = msgspec.json.Decoder(TradingData)
-TOB = msgspec.json.Decoder(Tob)
-CHART = msgspec.json.Decoder(ChartItem)
-SUMMARY = msgspec.json.Decoder(Summary)
+ORDERS: Reader[list[OrderRow]] = Reader(list[OrderRow])
+POSITIONS: Reader[Positions] = Reader(Positions)
+CLOSED: Reader[list[ClosedRow]] = Reader(list[ClosedRow])
+BALANCE: Reader[list[BalanceRow]] = Reader(list[BalanceRow])
+MARGIN: Reader[MarginItem] = Reader(MarginItem)
+BOOK: Reader[BookItem] = Reader(BookItem)
+TRADING_DATA: Reader[TradingData] = Reader(TradingData)
+TOB: Reader[Tob] = Reader(Tob)
+CHART: Reader[ChartItem] = Reader(ChartItem)
+SUMMARY: Reader[Summary] = Reader(Summary)

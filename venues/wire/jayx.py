@@ -6,24 +6,20 @@ payload alone. `ticks` and `lots` are integers: price ÷ price increment, size �
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from venues.decoding import DECODE_ERRORS, explain
+from venues.decoding import DECODE_ERRORS, Reader, explain
 from venues.errors import BadMessage
 from venues.numbers import JsonNumber
+from venues.spellings import Milliseconds, Seconds, in_any_case
 
 MOST = 10**18 - 1  # of an integer: beyond any price, size or time, and with any increment still a number of 40 digits
 
 Above0: TypeAlias = Annotated[int, Meta(ge=1, le=MOST)]
 AtLeast0: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
-
-# What is still a date (year 9999), so that microseconds are not taken for milliseconds, nor those for seconds.
-Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=253_402_300_799)]
 
 
 class LevelRow(Struct, gc=False):
@@ -91,8 +87,8 @@ class AssetRow(Struct):
     """`{"asset":"USDT","balance":"9932.44065","available":"9932.44065"}`"""
 
     asset: str
-    balance: str
-    available: str
+    balance: JsonNumber
+    available: JsonNumber
 
 
 class OrderRow(Struct):
@@ -160,18 +156,14 @@ class ErrorMessage(Struct):
     reason: Any = None
 
 
-def _decoder(shape: Any) -> Any:
-    return msgspec.json.Decoder(shape, float_hook=Decimal)
-
-
-BOOK: msgspec.json.Decoder[BookMessage] = _decoder(BookMessage)
-TRADES: msgspec.json.Decoder[TradesMessage] = _decoder(TradesMessage)
-KLINE: msgspec.json.Decoder[KlineMessage] = _decoder(KlineMessage)
-ORDERS: msgspec.json.Decoder[OrdersMessage] = _decoder(OrdersMessage)
-_ASSETS: msgspec.json.Decoder[list[AssetRow]] = _decoder(list[AssetRow])
-OUTLINE: msgspec.json.Decoder[dict[str, Raw]] = _decoder(dict[str, Raw])
-BARE: msgspec.json.Decoder[BareFrame] = _decoder(BareFrame)
-ERROR: msgspec.json.Decoder[str | ErrorMessage] = _decoder(str | ErrorMessage)
+BOOK: Reader[BookMessage] = Reader(BookMessage)
+TRADES: Reader[TradesMessage] = Reader(TradesMessage)
+KLINE: Reader[KlineMessage] = Reader(KlineMessage)
+ORDERS: Reader[OrdersMessage] = Reader(OrdersMessage)
+_ASSETS: Reader[list[AssetRow]] = Reader(list[AssetRow])
+OUTLINE: Reader[dict[str, Raw]] = Reader(dict[str, Raw])
+BARE: Reader[BareFrame] = Reader(BareFrame)
+ERROR: Reader[str | ErrorMessage] = Reader(str | ErrorMessage)
 
 
 def event_told_by_keys(keys: dict[str, Raw], category: str) -> str | None:
@@ -188,12 +180,13 @@ def event_told_by_keys(keys: dict[str, Raw], category: str) -> str | None:
         return "openorders"
     if "modify" in keys:
         return "openorders" if bytes(keys["modify"])[:1] == b"[" else "kline"
-    return "positions" if category in keys else None
+    return None if in_any_case(category, keys) is None else "positions"
 
 
 def assets_of(payload: bytes | Raw, category: str) -> list[AssetRow]:
     """positions: `{"spot":[{…}]}`; raises BadMessage, or what decoding raises."""
-    found = OUTLINE.decode(payload).get(category)
+    outline = OUTLINE.decode(payload)
+    found = outline.get(in_any_case(category, outline) or category)
     if found is None:
         raise BadMessage(f"expected a value at `{category}`, got none")
     try:

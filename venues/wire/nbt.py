@@ -6,20 +6,19 @@ the close and stop signals, `message` and `user_payload`) was seen in public cli
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Raw, Struct
 
 from venues.any_json import any_json
+from venues.decoding import Reader
 from venues.errors import BadMessage
-from venues.numbers import JsonNumber, number, shown, text_number
+from venues.numbers import JsonNumber, optional
+from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+    from decimal import Decimal
 
 
 class SignalData(Struct):
@@ -48,30 +47,7 @@ class SignalData(Struct):
     stop_loss: JsonNumber = None
 
 
-SIGNAL = msgspec.json.Decoder(SignalData, float_hook=Decimal)
-
-
-def figure(value: object, path: str) -> Decimal | None:
-    """A good decimal, sent as a number or as a text; None for null or an absent field.
-
-    Raises:
-        BadMessage: anything else; names `path`.
-    """
-    if value is None:
-        return None
-    return text_number(value, path) if isinstance(value, str) else number(value, path)
-
-
-def positive_figure(value: object, path: str) -> Decimal | None:
-    """As `figure`, above 0.
-
-    Raises:
-        BadMessage: as `figure`, and for 0 and below.
-    """
-    decimal_value = figure(value, path)
-    if decimal_value is not None and decimal_value <= 0:
-        raise BadMessage(f"expected a number above 0 at `{path}`, got {shown(value)}")
-    return decimal_value
+SIGNAL: Reader[SignalData] = Reader(SignalData)
 
 
 def score_of(data: SignalData) -> Decimal | str | None:
@@ -81,10 +57,10 @@ def score_of(data: SignalData) -> Decimal | str | None:
         BadMessage: neither a number nor a text.
     """
     score = data.score
-    if score in ("NA", ""):
+    if isinstance(score, str) and score.upper() == "NA":
         return None
     try:
-        return figure(score, "score")
+        return optional(score, "score")
     except BadMessage:
         if isinstance(score, str):
             return score
@@ -99,9 +75,9 @@ def extra_of(data: SignalData, score: Decimal | str | None) -> dict[str, Any] | 
         DECODE_ERRORS: the message has a number that is none.
     """
     found = {
-        "message": any_json(data.message) if len(data.message) else None,
-        "stop_profit": figure(data.stop_profit, "stop_profit"),
-        "stop_loss": figure(data.stop_loss, "stop_loss"),
+        "message": any_json(data.message, exactly=False) if len(data.message) else None,
+        "stop_profit": optional(data.stop_profit, "stop_profit"),
+        "stop_loss": optional(data.stop_loss, "stop_loss"),
         "score": score if isinstance(score, str) else None,
     }
     return {name: value for name, value in found.items() if value is not None} or None
@@ -109,4 +85,4 @@ def extra_of(data: SignalData, score: Decimal | str | None) -> dict[str, Any] | 
 
 def payload(key: str, fields: Mapping[str, Any]) -> str:
     """The JSON of a signal to be sent; the key first, numbers with the digits given."""
-    return _ENCODER.encode({"key": key, **fields}).decode()
+    return Writer().encode({"key": key, **fields}).decode()

@@ -15,12 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
-import msgspec
 from msgspec import Struct
 
 from venues.addresses import is_loopback
 from venues.cookies import Cookies
-from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.decoding import DECODE_ERRORS, Reader, excerpt, explain
 from venues.redaction import without_secret_parameters
 from venues.venue import Dial, HttpRequest, HttpResponse, Lost, NotOpened, Refused
 
@@ -45,7 +44,7 @@ class _Answer(Struct, rename="camel"):
     error: str | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER: Reader[_Answer] = Reader(_Answer, respells=False)
 
 
 def straight(hub: str, token: str) -> Dial:
@@ -113,7 +112,7 @@ def _read(response: HttpResponse, refused: Callable[[int, str], Refused | Lost])
 def _dial(hub: str, bearer: str | None, answer: _Answer, cookies: Cookies) -> Dial:
     transports = answer.available_transports
     if transports is not None and "WebSockets" not in [offered.transport for offered in transports]:
-        offered = ", ".join(excerpt(one.transport, 40) for one in transports) or "nothing"
+        offered = excerpt(", ".join(excerpt(one.transport, 40) for one in transports) or "nothing", 200)
         raise NotOpened(_wrong(f"expected a hub that offers WebSockets, this one offers {offered}"))
     connection = answer.connection_token if answer.negotiate_version > 0 else answer.connection_id
     if not connection:

@@ -5,16 +5,13 @@ Numbers stay `JsonNumber` until `venues.numbers` has checked them.
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from venues.decoding import Reader
 from venues.numbers import JsonNumber
-
-# Milliseconds since the epoch that are still a date (year 9999).
-Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+from venues.spellings import Milliseconds
 
 
 class BookRow(Struct, gc=False):
@@ -35,7 +32,7 @@ class BookEvent(Struct, tag_field="event", tag="BOOK", gc=False):
     """`{"event": "BOOK", "symbol": "SPOT_BTC_USDT", "timestamp": 1564710591905, "data": {"asks": […], "bids": […]}}`"""
 
     symbol: str
-    timestamp: Time
+    timestamp: Milliseconds
     data: BookData
 
 
@@ -51,7 +48,7 @@ class TradeEvent(Struct, tag_field="event", tag="TRADE", gc=False):
     """`{"event": "TRADE", "symbol": "SPOT_BTC_USDT", "timestamp": 1566455535271, "data": {…}}`"""
 
     symbol: str
-    timestamp: Time
+    timestamp: Milliseconds
     data: TradeData
 
 
@@ -77,7 +74,7 @@ class OrderData(Struct, gc=False):
 class OrderUpdateEvent(Struct, tag_field="event", tag="ORDER_UPDATE", gc=False):
     """`{"event": "ORDER_UPDATE", "timestamp": 1564710591905, "data": {…}}`"""
 
-    timestamp: Time
+    timestamp: Milliseconds
     data: OrderData
 
 
@@ -95,7 +92,7 @@ class TransactionData(Struct, gc=False):
 class TransactionEvent(Struct, tag_field="event", tag="TRANSACTION", gc=False):
     """`{"event": "TRANSACTION", "timestamp": 1564710591905, "data": {…}}`"""
 
-    timestamp: Time
+    timestamp: Milliseconds
     data: TransactionData
 
 
@@ -115,17 +112,19 @@ class PositionsEvent(Struct, tag_field="event", tag="POSITIONS", gc=False):
     """`{"event": "POSITIONS", "data": {"positions": {…}}}`; not in the document."""
 
     data: PositionsData
-    timestamp: Time | None = None
+    timestamp: Milliseconds | None = None
 
 
 class PingEvent(Struct, tag_field="event", tag="PING", gc=False):
     """`{"event": "PING", "timestamp": 1564710591905}`, the answer to ours."""
 
-    timestamp: Time | None = None
+    timestamp: Milliseconds | None = None
 
 
 class SuccessorPing(Struct, tag_field="event", tag="ping", gc=False):
     """`{"event": "ping"}` of the venue's successor; wants `{"event": "pong"}`."""
+
+    timestamp: Milliseconds | None = None
 
 
 Event = BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent | PositionsEvent | PingEvent | SuccessorPing
@@ -142,5 +141,5 @@ class Outline(Struct, gc=False):
     errorMsg: Any = None  # noqa: N815  the wire's name
 
 
-EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, float_hook=Decimal)
-OUTLINE = msgspec.json.Decoder(Outline)
+EVENTS: Reader[Event] = Reader(Event)
+OUTLINE: Reader[Outline] = Reader(Outline)

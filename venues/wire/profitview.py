@@ -7,18 +7,38 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from venues.any_json import exact_number
+from venues.any_json import check_depth, check_values, exact_number, with_signs
+from venues.decoding import read_again
 
 
 class FeedMessage(Struct, gc=False):
     """`{"type": "merton_theo", "data": {"sym": "XBTUSD", "theo": 30012.5}}`; the document's "Create Websocket Feeds".
 
-    `data` is any JSON, null where a bot published a topic alone; its numbers are `int`, or `Decimal` with the digits
-    that came.
+    `data` is any JSON, null where a bot published a topic alone; its numbers are `int`, or `Decimal` that are written
+    as they came.
     """
 
     type: str
     data: Any = None
 
 
-FEED: msgspec.json.Decoder[FeedMessage] = msgspec.json.Decoder(FeedMessage, float_hook=exact_number)
+_FEED: msgspec.json.Decoder[FeedMessage] = msgspec.json.Decoder(FeedMessage, float_hook=exact_number)
+
+
+def read_message(frame: bytes) -> FeedMessage:
+    """One frame of the feed.
+
+    Raises:
+        DECODE_ERRORS: it is none.
+        BadMessage: its data is nested deeper than 128, or has too many values.
+    """
+    check_values(frame)
+    try:
+        message = _FEED.decode(frame)
+    except msgspec.DecodeError as error:
+        message, frame = read_again(_FEED, frame, error)
+    check_depth(message.data, frame)
+    signed = with_signs(None, frame)
+    if signed is not None:
+        message.data = signed.get("data")
+    return message

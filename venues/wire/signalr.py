@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
 from msgspec import Raw, Struct
 from signalrcore.messages.cancel_invocation_message import CancelInvocationMessage
 from signalrcore.messages.completion_message import CompletionMessage
@@ -31,7 +30,7 @@ from signalrcore.messages.stream_invocation_message import StreamInvocationMessa
 from signalrcore.protocol.json_hub_protocol import JsonHubProtocol
 
 from venues import flood
-from venues.decoding import DECODE_ERRORS, explain
+from venues.decoding import DECODE_ERRORS, Reader, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,10 +174,11 @@ _Message: TypeAlias = Invocation | StreamItem | _Completion | _Ping | _Close
 # Of the other types, 4 and 5 are for servers, and 8 and 9 belong to stateful reconnects, which we never ask for.
 _KNOWN_TYPES = frozenset({1, 2, 3, 6, 7})
 
-_DECODER: msgspec.json.Decoder[_Message] = msgspec.json.Decoder(_Message)
-_HANDSHAKE_ANSWER = msgspec.json.Decoder(_HandshakeAnswer)
-_KIND = msgspec.json.Decoder(_Kind)
-_OWNER = msgspec.json.Decoder(_Owner)
+_READER: Reader[_Message] = Reader(_Message, respells=False)
+_DECODER = _READER.decoder
+_HANDSHAKE_ANSWER: Reader[_HandshakeAnswer] = Reader(_HandshakeAnswer, respells=False)
+_KIND: Reader[_Kind] = Reader(_Kind, respells=False)
+_OWNER: Reader[_Owner] = Reader(_Owner, respells=False)
 
 # signalrcore's own factory would say version 0, the version of the negotiation.
 _PROTOCOL = JsonHubProtocol(version=1)
@@ -347,8 +347,11 @@ class Hub:
     def _read(self, message: bytes) -> list[Happening]:
         try:
             decoded = _DECODER.decode(message)
-        except DECODE_ERRORS as error:
-            return self._charge(message) or _not_understood(message, error)
+        except DECODE_ERRORS as usual:
+            try:
+                decoded = _READER.again(message, usual)
+            except DECODE_ERRORS as error:
+                return self._charge(message) or _not_understood(message, error)
         match decoded:
             case StreamItem():
                 if decoded.invocation_id in self._live:

@@ -29,7 +29,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from venues import driver, flood
-from venues.decoding import DECODE_ERRORS, excerpt, explain
+from venues.decoding import DECODE_ERRORS, Reader, excerpt, explain
 from venues.venue import Lost, Now
 from venues.wire import packets
 from venues.wire.packets import Packet
@@ -134,12 +134,12 @@ class _Refusal(Struct):
 
 
 _NOOP = packets.write_frame(packets.NOOP)  # a server ignores it, also before its open packet
-_OPEN = msgspec.json.Decoder(_Open)
-_WELCOME = msgspec.json.Decoder(_Welcome)
-_REFUSAL: msgspec.json.Decoder[str | _Refusal] = msgspec.json.Decoder(str | _Refusal)
-_RAW = msgspec.json.Decoder(Raw)
-_ARRAY = msgspec.json.Decoder(list[Raw])
-_NAME = msgspec.json.Decoder(str)
+_OPEN: Reader[_Open] = Reader(_Open, respells=False)
+_WELCOME: Reader[_Welcome] = Reader(_Welcome, respells=False)
+_REFUSAL: Reader[str | _Refusal] = Reader(str | _Refusal, respells=False)
+_RAW: Reader[Raw] = Reader(Raw, respells=False)
+_ARRAY: Reader[list[Raw]] = Reader(list[Raw], respells=False)
+_NAME: Reader[str] = Reader(str, respells=False)
 
 
 def verdict(status: int, body: str) -> Refused | Lost:
