@@ -12,7 +12,8 @@ from cli.asked import either, recorded_at
 from cli.dash import PANES, venues_with_panes
 from cli.options import StreamRequest, check_together
 from cli.output import STDOUT, Words, is_terminal
-from cli.queues import LatestEvents, Queue, StateQueue
+from cli.queues import LatestEvents, Queue
+from cli.states import StateQueue
 from cli.statuses import in_words
 from cli.watch import Watcher
 from venues import venue_named
@@ -207,3 +208,7 @@ class QueuePerStream:
     def take(self) -> Sequence[tuple[str, Sequence[Any]]]:
         """What waits, a pair for each stream that has something."""
         return [(stream, records) for stream, queue in self._queues.items() if (records := queue.take())]
+
+    def waiting(self) -> int:
+        """How many records wait."""
+        return sum(queue.waiting() for queue in self._queues.values())

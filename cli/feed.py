@@ -60,6 +60,10 @@ class LatestOfTopics:
             waiting, self._waiting = self._waiting, []
             return waiting
 
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def _numbered(self, message: Message) -> Numbered:
         if isinstance(message, Numbered):  # it has been in a queue before this one
             return message

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from cli import cells
+from cli.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
 from venues.numbers import plain_text
 from venues.records import Book, Level, Record, SnapshotEnd, Status
@@ -28,13 +29,13 @@ from venues.written import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cli.pipe import Pipe
     from cli.queues import Queue
     from venues.redaction import Redactor
 
 STDIN = 0
 STDOUT = 1
 STDERR = 2
-LOOK_EVERY = 0.1  # seconds between two looks of the output thread when nothing wakes it
 
 
 class OutputError(MonError):
@@ -108,15 +109,40 @@ class Sink(Protocol):
         """Called between writes, at least every tenth of a second."""
         ...
 
+    def left(self) -> int:
+        """How many lines of what is being written are not written yet. May be called from any thread."""
+        ...
+
     def close(self) -> None:
         """Everything was written."""
         ...
 
 
-class JsonLines:
+class _Lines:
+    """Lines on their way to stdout. `size`: bytes of those that were written last."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._data = b""
+        self._done = 0
+
+    def left(self) -> int:
+        """How many of them are not written to their end. May be called from any thread."""
+        return self._data.count(b"\n", self._done)
+
+    def _write(self, data: bytes) -> None:
+        self._data, self._done, self.size = data, 0, len(data)
+        write_all(STDOUT, data, self._on_written)
+
+    def _on_written(self, size: int) -> None:
+        self._done += size
+
+
+class JsonLines(_Lines):
     """One JSON object a line; several that are ready together are written together."""
 
     def __init__(self, *, numbers_as_strings: bool, to_terminal: bool, redactor: Redactor) -> None:
+        super().__init__()
         self._writer = Writer(numbers_as_strings=numbers_as_strings)
         self._to_terminal = to_terminal
         self._redactor = redactor
@@ -128,7 +154,7 @@ class JsonLines:
             data = self._writer.encode_lines([self._redactor.value(record) for record in records])
         if self._to_terminal:
             data = _harmless_json(data)
-        write_all(STDOUT, data)
+        self._write(data)
 
     def idle(self) -> None:
         """Nothing to do."""
@@ -137,10 +163,11 @@ class JsonLines:
         """Nothing to do."""
 
 
-class CsvLines:
+class CsvLines(_Lines):
     """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
 
     def __init__(self, record: type[Record], *, to_terminal: bool, redactor: Redactor) -> None:
+        super().__init__()
         self._columns = _csv_columns(record)
         self._writer = Writer()
         self._to_terminal = to_terminal
@@ -158,7 +185,7 @@ class CsvLines:
             if is_data(record):
                 rows.writerows(self._rows(self._redactor.value(record)))
         if text.tell():
-            write_all(STDOUT, text.getvalue().encode())
+            self._write(text.getvalue().encode())
 
     def idle(self) -> None:
         """Nothing to do."""
@@ -220,18 +247,32 @@ class Output(threading.Thread):
     """The output thread: takes what waits in a queue, writes it, notices a reader that is gone.
 
     `on_end` is called once, in this thread: with `limit_reached`, or with what went wrong, or None after `finish`.
+    With a `pipe` the queue is a `StateQueue`, and nothing is written while something is unread.
     """
 
-    def __init__(self, queue: Queue, sink: Sink, limit: Limit, on_end: Callable[[BaseException | None], None]) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        sink: Sink,
+        limit: Limit,
+        on_end: Callable[[BaseException | None], None],
+        *,
+        pipe: Pipe | None = None,
+    ) -> None:
         super().__init__(name="output", daemon=True)  # a write that hangs must not hold up the end of the process
         self._queue = queue
         self._sink = sink
         self._limit = limit
         self._on_end = on_end
+        self._pipe = pipe
         self._finishing = False
         self._idle = False
+        self._handed = 0
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_writer, False)
+        self._watched = select.poll()
+        self._watched.register(self._wake_reader, select.POLLIN)
+        self._watches_stdout = not is_terminal(STDOUT)  # which tells by a signal that it is gone; macOS cannot poll it
 
     def put(self, records: Sequence[Any]) -> None:
         """Hand records over; never waits. For the event loop."""
@@ -245,6 +286,14 @@ class Output(threading.Thread):
         self._finishing = True
         self.wake()
 
+    def progress(self) -> tuple[int, int | None]:
+        """Something that changes whenever the reader takes something, as far as the system tells."""
+        return self._handed, unread(STDOUT)
+
+    def left(self) -> int:
+        """How many lines still wait to be written."""
+        return self._queue.waiting() + self._sink.left()
+
     def run(self) -> None:
         """Until finished, the limit is reached, or the reader is gone."""
         problem: BaseException | None = None
@@ -253,33 +302,43 @@ class Output(threading.Thread):
             self._sink.close()
         except BaseException as error:
             problem = error
+        if self._pipe is not None:
+            self._pipe.close()
         self._on_end(problem)
 
     def _write_until_done(self) -> None:
         while not self._limit.reached:
             finishing = self._finishing  # looked at before the queue: what was put before `finish` is written
-            self._idle = True
-            records = self._queue.take()
-            if records:
+            ready = self._pipe is None or self._pipe.is_empty()
+            self._idle = ready  # while something is unread, what is put is not waited for
+            if records := self._queue.take() if ready else ():
                 self._idle = False
-                wanted = self._limit.cut(records)
-                self._sink.write(wanted)
-            elif finishing:
+                self._hand_over(self._limit.cut(records))
+            elif finishing and (ready or not self._queue.waiting()):
                 return
             else:
                 self._wait()
             self._sink.idle()
 
+    def _hand_over(self, records: Sequence[Any]) -> None:
+        if self._pipe is not None:
+            self._pipe.hand_over(len(records), more_wait=self._queue.waiting() > 0)
+        self._sink.write(records)
+        self._handed += 1
+        if self._pipe is not None:
+            self._pipe.handed_over(getattr(self._sink, "size", 0))
+
     def _wait(self) -> None:
-        watched = select.poll()
-        watched.register(self._wake_reader, select.POLLIN)
-        if not is_terminal(STDOUT):  # which tells by a signal that it is gone, and which macOS cannot poll
-            watched.register(STDOUT, 0)  # errors and hang-ups are always told
-        for descriptor, happened in watched.poll(LOOK_EVERY * 1000):
+        events, seconds = (0, LOOK_EVERY) if self._pipe is None else self._pipe.watched()
+        if self._watches_stdout:
+            self._watched.register(STDOUT, events)  # errors and hang-ups are always told
+        for descriptor, happened in self._watched.poll(seconds * 1000):
             if descriptor == self._wake_reader:
                 os.read(self._wake_reader, 4096)
             elif happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise ReaderGone
+            elif self._pipe is not None and not self._pipe.is_empty():
+                self._pipe.woke_early()
 
     def wake(self) -> None:
         """Look at once whether there is something to do; never waits. For the event loop."""
@@ -287,8 +346,10 @@ class Output(threading.Thread):
             os.write(self._wake_writer, b"w")
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes, on_written: Callable[[int], None] | None = None) -> None:
     """Write all of the data, also to a descriptor that somebody set not to block.
+
+    `on_written` hears of each part that was written, with its size.
 
     Raises:
         ReaderGone: nobody will read it.
@@ -296,7 +357,10 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         try:
-            view = view[os.write(descriptor, view) :]
+            written = os.write(descriptor, view)
+            view = view[written:]
+            if on_written is not None:
+                on_written(written)
         except BlockingIOError:
             select.select([], [descriptor], [])
         except OSError as error:

@@ -16,7 +16,8 @@ from cli.ages import Ages
 from cli.grid import fit_line
 from cli.look import Measuring, Offsets
 from cli.output import Skipped
-from cli.queues import LatestEvents, Queue, StateQueue
+from cli.queues import LatestEvents, Queue
+from cli.states import StateQueue
 from cli.steady import Held
 from venues.clock import FAR, LONGEST_LATENCY
 from venues.records import ClosedPosition, Record, SnapshotEnd, Status

@@ -1,6 +1,6 @@
-"""What waits for a reader: of a state the latest of each key, of events every one.
+"""What waits for a reader of events: every one, or for a table the latest. What waits of a state is in `states.py`.
 
-Both queues are filled by the event loop and emptied by the output thread; neither waits for the other.
+A queue is filled by the event loop and emptied by the output thread; neither waits for the other.
 """
 
 from __future__ import annotations
@@ -8,19 +8,16 @@ from __future__ import annotations
 import pickle
 import tempfile
 import threading
-import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from cli.output import Skipped
-from venues.records import Balance, Book, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
+from venues.records import Balance, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.venue import ClockOffset, Confirmed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-PATIENCE = 0.25  # seconds that a state waits before the reader is behind
-MOST_LEVELS = 10_000  # whole books of thousands of levels are megabytes as lines
 MOST_STATUSES = 1_000
 MOST_EVENTS = 20_000  # in memory; more go to a file that has no name
 BATCH = 5_000
@@ -35,6 +32,10 @@ class Queue(Protocol):
 
     def take(self) -> Sequence[Any]:
         """The next records, none when there are none; takes them out."""
+        ...
+
+    def waiting(self) -> int:
+        """How many wait."""
         ...
 
 
@@ -69,65 +70,6 @@ def is_last_word(record: Record) -> bool:
     return getattr(record, "change", None) == "remove"
 
 
-class StateQueue:
-    """Keeps the latest record of each key for a reader that is behind; one that keeps up gets every record.
-
-    A reader is behind when something has waited for `PATIENCE`, or when as much as `MOST_LEVELS` waits. A status cuts
-    the sequence: a state is never moved from one side of it to the other, and what was current before an interruption
-    is dropped when the interruption is here, since it is not current any more. Last words (removals, closed candles)
-    are never left out.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._waiting: list[Record] = []
-        self._since = 0.0  # when the oldest of those that wait was put
-        self._settled = 0  # how many waited after they were last looked through
-        self._levels = 0  # of the books that wait, and one for each other record
-
-    def put(self, records: Sequence[Record]) -> None:
-        """Append records."""
-        with self._lock:
-            if not self._waiting:
-                self._since, self._settled, self._levels = self._clock(), 0, 0
-            for record in records:
-                if isinstance(record, Status) and record.state in ("stale", "reconnecting", "closed"):
-                    self._waiting = [w for w in self._waiting if isinstance(w, Status) or is_last_word(w)]
-                self._waiting.append(record)
-                self._levels += len(record.bids) + len(record.asks) if isinstance(record, Book) else 1
-            if len(self._waiting) > 2 * self._settled + 1 and self._is_behind():
-                self._keep_the_latest()
-
-    def take(self) -> list[Record]:
-        """Everything that waits."""
-        with self._lock:
-            if self._waiting and self._is_behind():
-                self._keep_the_latest()
-            records, self._waiting = self._waiting, []
-            return records
-
-    def _is_behind(self) -> bool:
-        return self._levels > MOST_LEVELS or self._clock() - self._since > PATIENCE
-
-    def _keep_the_latest(self) -> None:
-        """Of each key between two cuts the latest, of statuses the latest `MOST_STATUSES`."""
-        kept: list[Record] = []
-        seen: set[tuple[Any, ...]] = set()
-        statuses = 0
-        for record in reversed(self._waiting):
-            if isinstance(record, Status | SnapshotEnd):
-                seen.clear()
-                statuses += 1
-                if statuses <= MOST_STATUSES:
-                    kept.append(record)
-            elif is_last_word(record) or key_of(record) not in seen:
-                kept.append(record)
-                seen.add(key_of(record))
-        kept.reverse()
-        self._waiting, self._settled = kept, len(kept)
-
-
 class EventQueue:
     """Keeps every record. What a slow reader leaves behind goes to a temporary file beyond `MOST_EVENTS`.
 
@@ -140,6 +82,7 @@ class EventQueue:
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._write_at = 0
+        self._spilled = 0  # records in the file
         self._spill_at = 0
         self.trouble: str | None = None
 
@@ -158,6 +101,11 @@ class EventQueue:
             records, self._waiting = self._waiting, []
             return records
 
+    def waiting(self) -> int:
+        """How many wait, in memory and in the file."""
+        with self._lock:
+            return self._spilled + len(self._waiting)
+
     def _spill(self) -> None:
         """What is in memory goes behind what is in the file already, so the order stays.
 
@@ -174,6 +122,7 @@ class EventQueue:
                 while view:
                     view = view[self._file.write(view) or 0 :]
                 self._write_at += len(data)
+                self._spilled += len(self._waiting[:BATCH])
                 del self._waiting[:BATCH]
         except OSError as error:
             self._spill_at = 2 * len(self._waiting)
@@ -186,6 +135,7 @@ class EventQueue:
         length = int.from_bytes(self._file.read(8), "big")
         records: list[Any] = pickle.loads(self._file.read(length))
         self._read_at += 8 + length
+        self._spilled -= len(records)
         if self._read_at == self._write_at:
             self._file.close()
             self._file = None
@@ -215,6 +165,10 @@ class LatestEvents:
         with self._lock:
             taken, self._waiting = self._waiting, []
             return taken
+
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
 
     def _leave_out(self, count: int) -> None:
         older, newer = self._waiting[:count], self._waiting[count:]

@@ -115,6 +115,10 @@ class Table:
             self._painter.paint(self.frame(*size), size)
         self._next_draw = time.monotonic() + DRAW_EVERY
 
+    def left(self) -> int:
+        """A table has everything at once."""
+        return 0
+
     def close(self) -> None:
         """Back to the normal screen, where the last table stays; it does not look live there."""
         self.restore()

@@ -57,17 +57,20 @@ class _Answers:
     """What waits for the reader of stdout. `room` is set while there is some."""
 
     def __init__(self) -> None:
-        self.waiting: list[Answer] = []
+        self.unwritten: list[Answer] = []
         self._lock = threading.Lock()
 
     def put(self, records: Sequence[Any]) -> None:
         with self._lock:
-            self.waiting += records
+            self.unwritten += records
 
     def take(self) -> list[Answer]:
         with self._lock:
-            taken, self.waiting = self.waiting, []
+            taken, self.unwritten = self.unwritten, []
             return taken
+
+    def waiting(self) -> int:
+        return len(self.unwritten)
 
 
 class _Lines:
@@ -151,7 +154,7 @@ class _Lines:
     async def _write(self, underway: asyncio.Queue[asyncio.Task[Answer] | None], output: Output) -> None:
         while (task := await underway.get()) is not None:
             output.put([await task])
-            while len(self._answers.waiting) > MOST_UNWRITTEN and not self._over.is_set():
+            while self._answers.waiting() > MOST_UNWRITTEN and not self._over.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._over.wait(), 0.05)
 

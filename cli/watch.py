@@ -32,8 +32,10 @@ from cli.output import (
     draws_table,
     is_terminal,
 )
-from cli.queues import EventQueue, LatestEvents, Queue, StateQueue
+from cli.pipe import Pipe, paced
+from cli.queues import EventQueue, LatestEvents, Queue
 from cli.source import Embedded, Source
+from cli.states import StateQueue
 from cli.statuses import Seldom, StatusGate, in_words
 from venues import history
 from venues.connection import SystemClock
@@ -168,17 +170,29 @@ class Watcher:
         if request.record is not None:  # first: where it cannot be, nothing has begun
             header = header_for(self._venue.name, settings, self._subscriptions)
             self._recorder = Recorder(request.record, header, self._redactor, existing_file(request))
+        self._pipe = self._make_pipe()
         self._queue = self._make_queue()
-        self._output = Output(self._queue, self._make_sink(settings), limit, self._ending.on_output_end)
+        self._output = Output(
+            self._queue, self._make_sink(settings), limit, self._ending.on_output_end, pipe=self._pipe
+        )
         self._output.start()
         if self._recorder is not None and self._recorder.notice is not None:
             self._say(self._recorder.notice)
+
+    def _make_pipe(self) -> Pipe | None:
+        """States that go on coming are handed over as fast as they are read. Of --once there is one, for all time."""
+        request = self._request
+        if self._as_table or self._stream.kind == "event" or request.raw or request.once or self._recording is not None:
+            return None
+        return paced(STDOUT, beside=STDERR)
 
     def _make_queue(self) -> Queue:
         if self._as_table:
             own: Callable[[], Queue] | None = getattr(_view_module(self._request, self._stream.name), "queue", None)
             return own() if own else LatestEvents() if self._stream.kind == "event" else StateQueue()
-        return EventQueue() if self._stream.kind == "event" or self._request.raw or self._recording else StateQueue()
+        if self._stream.kind == "event" or self._request.raw or self._recording:
+            return EventQueue()
+        return StateQueue(reader=self._pipe)
 
     def _make_sink(self, settings: Settings) -> Sink:
         request = self._request

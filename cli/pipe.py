@@ -1,0 +1,172 @@
+"""A pipe on stdout and how fast its reader is, so that little lies in it that nobody has read.
+
+What lies in the kernel's pipe (64 KiB, 280 quotes) gets old there, and nothing can be taken out again. So states are
+handed over a line at a time, each when the one before it was read; more at once only to a reader that has shown that it
+reads them within `PATIENCE`.
+
+Only Linux says at the writing end how much is unread. There the pipe is also made as small as it can be, one page,
+since such a pipe can be written to exactly when it is empty: the kernel wakes us, and nobody has to look again and
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # neither is there on this system
+    fcntl = termios = None  # type: ignore[assignment]
+
+PATIENCE = 0.25  # seconds that something is unread before its reader is slow
+PROOFS = 2  # single lines that are read in time before more are handed over at once
+GROWTH = 4  # times as many lines after each time that all were read in time
+REMEMBERED = 1.0  # seconds for which the number of lines is kept that the reader has read at once
+MOST_BYTES = 64 * 1024  # at once: what a pipe holds that nobody has made smaller
+LOOK_EVERY = 0.1  # seconds between two looks when nothing wakes us
+SHORTEST_LOOK = 0.001  # seconds between two looks where the kernel does not wake us
+LONGEST_LOOK = 0.02
+
+
+def unread(descriptor: int) -> int | None:
+    """Bytes that were written to a pipe or a socket and that nobody has read; None where the system does not say."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISFIFO(mode):
+            asked = termios.FIONREAD
+        elif stat.S_ISSOCK(mode):
+            asked = termios.TIOCOUTQ
+        else:
+            return None
+        return int.from_bytes(fcntl.ioctl(descriptor, asked, b"\0\0\0\0"), sys.byteorder)
+    except OSError:
+        return None
+
+
+def paced(descriptor: int, beside: int) -> Pipe | None:
+    """The pipe at a descriptor; None for what is none, and where the system does not say how much is unread.
+
+    `beside`: another descriptor, whose own words must not wait for a reader of ours: if it is the same pipe, that keeps
+    its size.
+    """
+    try:
+        here, there = os.fstat(descriptor), os.fstat(beside)
+    except OSError:
+        return None
+    if not stat.S_ISFIFO(here.st_mode) or unread(descriptor) is None:
+        return None
+    return Pipe(descriptor, shared=(here.st_dev, here.st_ino) == (there.st_dev, there.st_ino))
+
+
+class Pipe:
+    """The writing end. All calls are of the thread that writes, but `is_slow`.
+
+    `room`: how many lines may be handed over at once.
+    """
+
+    def __init__(self, descriptor: int, *, shared: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self.room = 1
+        self._descriptor = descriptor
+        self._clock = clock
+        self._size_before: int | None = None
+        self._wakes = not shared and self._shrink()
+        self._look = SHORTEST_LOOK
+        self._since: float | None = None  # when what is unread was handed over
+        self._seen = 0.0  # when it was last seen to be unread
+        self._slow = False
+        self._lines = 0
+        self._line_size = 0.0
+        self._more_wait = False
+        self._proofs = 0
+        self._most = 1  # lines that were read in time at once, in this period
+        self._period = clock()
+
+    def is_slow(self) -> bool:
+        """Whether what was handed over last lay, or lies, unread for longer than `PATIENCE`."""
+        since = self._since
+        return self._slow or (since is not None and self._clock() - since > PATIENCE and self._unread() > 0)
+
+    def hand_over(self, lines: int, *, more_wait: bool) -> None:
+        """So many lines are about to be written; whether more were there than there was room for."""
+        self._since = self._seen = self._clock()
+        self._lines, self._more_wait = lines, more_wait
+
+    def handed_over(self, size: int) -> None:
+        """They were written: so many bytes."""
+        self._line_size = size / max(1, self._lines)
+
+    def is_empty(self) -> bool:
+        """Whether everything was read."""
+        if self._since is None:
+            return True
+        if self._unread():
+            self._seen = self._clock()
+            return False
+        self._was_read(self._seen - self._since)
+        return True
+
+    def watched(self) -> tuple[int, float]:
+        """What to poll for to hear that everything was read, and the seconds after which to look all the same."""
+        if self._since is None:
+            return 0, LOOK_EVERY
+        if self._wakes:
+            return select.POLLOUT, LOOK_EVERY
+        look, self._look = self._look, min(2 * self._look, LONGEST_LOOK)
+        return 0, look
+
+    def woke_early(self) -> None:
+        """It can be written to, and is not empty: somebody else writes to it too, so we must look ourselves."""
+        self._wakes = False
+
+    def close(self) -> None:
+        """The pipe as it was, for whoever writes to it after us."""
+        if self._size_before is not None:
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, self._size_before)
+
+    def _unread(self) -> int:
+        return unread(self._descriptor) or 0
+
+    def _shrink(self) -> bool:
+        """Whether the pipe can now be written to exactly when it is empty."""
+        try:
+            page = os.sysconf("SC_PAGESIZE")
+            before = fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)
+            if before > page:
+                fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, page)
+                self._size_before = before
+            return bool(fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ) == page)
+        except OSError:  # more lies in it already than a page holds
+            return False
+
+    def _was_read(self, seconds: float) -> None:
+        """`seconds`: for so long it was seen to be unread; that we looked late is not the reader's fault."""
+        now, self._since, self._look = self._clock(), None, SHORTEST_LOOK
+        self._slow = seconds > PATIENCE
+        if self._slow:
+            self.room, self._proofs, self._most, self._period = 1, 0, 1, now
+            return
+        self._most = max(self._most, self._lines)
+        if now - self._period > REMEMBERED:
+            self.room = min(self.room, self._most)
+            self._most, self._period = 1, now
+            self._proofs = self._proofs if self.room > 1 else 0
+        if self._more_wait:
+            self._proofs += 1
+            if self._proofs >= PROOFS:
+                self.room = max(self.room, min(GROWTH * self._lines, self._most_lines()))
+
+    def _most_lines(self) -> int:
+        return max(1, int(MOST_BYTES / self._line_size)) if self._line_size else 1
