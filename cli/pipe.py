@@ -5,13 +5,12 @@ handed over a line at a time, each when the one before it was read; more at once
 reads them within `PATIENCE`.
 
 Only Linux says at the writing end how much is unread. There the pipe is also made as small as it can be, one page,
-since such a pipe can be written to exactly when it is empty: the kernel wakes us, and nobody has to look again and
-again.
+while lines are handed over one by one: such a pipe can be written to exactly when it is empty, so the kernel wakes us,
+and nobody has to look again and again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import stat
@@ -32,9 +31,11 @@ PATIENCE = 0.25  # seconds that something is unread before its reader is slow
 PROOFS = 2  # single lines that are read in time before more are handed over at once
 GROWTH = 4  # times as many lines after each time that all were read in time
 REMEMBERED = 1.0  # seconds for which the number of lines is kept that the reader has read at once
-MOST_BYTES = 64 * 1024  # at once: what a pipe holds that nobody has made smaller
+MOST_BYTES = 64 * 1024  # at once; what does not fit into the pipe lies there longer than the reader is at fault for
+MOST_OF_FLOOD = 256 * 1024  # bytes at once to a reader that takes them within `AT_ONCE`
+AT_ONCE = 0.02  # seconds
 LOOK_EVERY = 0.1  # seconds between two looks when nothing wakes us
-SHORTEST_LOOK = 0.001  # seconds between two looks where the kernel does not wake us
+SHORTEST_LOOK = 0.0005  # seconds between two looks where the kernel does not wake us
 LONGEST_LOOK = 0.02
 
 
@@ -80,8 +81,8 @@ class Pipe:
         self.room = 1
         self._descriptor = descriptor
         self._clock = clock
-        self._size_before: int | None = None
-        self._wakes = not shared and self._shrink()
+        self._size_before = None if shared else self._size()
+        self._is_small = False
         self._look = SHORTEST_LOOK
         self._since: float | None = None  # when what is unread was handed over
         self._seen = 0.0  # when it was last seen to be unread
@@ -92,6 +93,7 @@ class Pipe:
         self._proofs = 0
         self._most = 1  # lines that were read in time at once, in this period
         self._period = clock()
+        self._fit()
 
     def is_slow(self) -> bool:
         """Whether what was handed over last lay, or lies, unread for longer than `PATIENCE`."""
@@ -121,34 +123,43 @@ class Pipe:
         """What to poll for to hear that everything was read, and the seconds after which to look all the same."""
         if self._since is None:
             return 0, LOOK_EVERY
-        if self._wakes:
+        if self._is_small:
             return select.POLLOUT, LOOK_EVERY
         look, self._look = self._look, min(2 * self._look, LONGEST_LOOK)
         return 0, look
 
     def woke_early(self) -> None:
         """It can be written to, and is not empty: somebody else writes to it too, so we must look ourselves."""
-        self._wakes = False
+        self.close()
+        self._size_before = None
 
     def close(self) -> None:
         """The pipe as it was, for whoever writes to it after us."""
-        if self._size_before is not None:
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, self._size_before)
+        if self._is_small and self._size_before is not None:
+            self._is_small = not self._resize(self._size_before)
 
     def _unread(self) -> int:
         return unread(self._descriptor) or 0
 
-    def _shrink(self) -> bool:
-        """Whether the pipe can now be written to exactly when it is empty."""
+    def _size(self) -> int | None:
         try:
-            page = os.sysconf("SC_PAGESIZE")
-            before = fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)
-            if before > page:
-                fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, page)
-                self._size_before = before
-            return bool(fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ) == page)
-        except OSError:  # more lies in it already than a page holds
+            return fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)
+        except OSError:
+            return None
+
+    def _fit(self) -> None:
+        """Small for single lines; as it was for more, since a reader takes no more at once than the pipe holds."""
+        if self._size_before is None or self._is_small == (self.room == 1):
+            return
+        if self.room > 1:
+            self.close()
+        else:
+            self._is_small = self._resize(os.sysconf("SC_PAGESIZE"))
+
+    def _resize(self, size: int) -> bool:
+        try:
+            return bool(fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, size) == size)
+        except OSError:  # more lies in it already
             return False
 
     def _was_read(self, seconds: float) -> None:
@@ -157,6 +168,7 @@ class Pipe:
         self._slow = seconds > PATIENCE
         if self._slow:
             self.room, self._proofs, self._most, self._period = 1, 0, 1, now
+            self._fit()
             return
         self._most = max(self._most, self._lines)
         if now - self._period > REMEMBERED:
@@ -166,7 +178,9 @@ class Pipe:
         if self._more_wait:
             self._proofs += 1
             if self._proofs >= PROOFS:
-                self.room = max(self.room, min(GROWTH * self._lines, self._most_lines()))
+                most = self._most_lines(MOST_OF_FLOOD if seconds < AT_ONCE else MOST_BYTES)
+                self.room = min(max(self.room, GROWTH * self._lines), most)
+        self._fit()
 
-    def _most_lines(self) -> int:
-        return max(1, int(MOST_BYTES / self._line_size)) if self._line_size else 1
+    def _most_lines(self, size: int) -> int:
+        return max(1, int(size / self._line_size)) if self._line_size else 1

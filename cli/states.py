@@ -92,7 +92,7 @@ class StateQueue:
     def waiting(self) -> int:
         """How many records wait."""
         with self._lock:
-            return len(self._turns) + sum(len(item) if isinstance(item, Whole) else 1 for item in self._all)
+            return len(self._turns) + len(_lines(self._all))
 
     def _is_behind(self) -> bool:
         if self._levels > MOST_LEVELS:
@@ -152,7 +152,7 @@ def _lines(items: Sequence[Record | Whole]) -> list[Record]:
     records: list[Record] = []
     for item in items:
         if isinstance(item, Whole):
-            records += [item.take() for _ in range(len(item))]
+            records += item.lines()
         else:
             records.append(item)
     return records

@@ -68,9 +68,9 @@ class Whole:
         self.begun = True
         return self.rows.pop(next(iter(self.rows))) if self.rows else self.end
 
-    def __len__(self) -> int:
-        """How many lines of it wait."""
-        return len(self.rows) + 1
+    def lines(self) -> list[Record]:
+        """All that waits of it."""
+        return [*self.rows.values(), self.end]
 
 
 def with_wholes(records: Sequence[Any]) -> list[Any]:
@@ -112,7 +112,7 @@ class Turns:
 
     def __len__(self) -> int:
         """How many lines wait."""
-        return len(self._order) + sum(len(self._whole(token)) - 1 for token in self._wholes)
+        return len(self._order) + sum(len(self._whole(token).rows) for token in self._wholes)
 
     def __bool__(self) -> bool:
         return bool(self._order)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import math
+import sys
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 
 ONCE_TIMEOUT_MS = 30_000
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
+HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
 LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down
 
 
@@ -171,6 +173,8 @@ class Watcher:
             header = header_for(self._venue.name, settings, self._subscriptions)
             self._recorder = Recorder(request.record, header, self._redactor, existing_file(request))
         self._pipe = self._make_pipe()
+        if self._pipe is not None:
+            sys.setswitchinterval(HAND_OVER_EVERY)
         self._queue = self._make_queue()
         self._output = Output(
             self._queue, self._make_sink(settings), limit, self._ending.on_output_end, pipe=self._pipe
@@ -192,7 +196,21 @@ class Watcher:
             return own() if own else LatestEvents() if self._stream.kind == "event" else StateQueue()
         if self._stream.kind == "event" or self._request.raw or self._recording:
             return EventQueue()
-        return StateQueue(reader=self._pipe)
+        return StateQueue(reader=self._pipe, good_until=self._good_until(), on_late=self._on_late)
+
+    def _good_until(self) -> Callable[[Record], float | None] | None:
+        return next((stage.good_until for stage in self._stages if isinstance(stage, MaxAge)), None)
+
+    def _on_late(self, record: Record) -> None:
+        """In the output thread: --max-age has passed while the record waited."""
+        with contextlib.suppress(RuntimeError):  # the loop is gone
+            self._loop.call_soon_threadsafe(self._tell_late)
+
+    def _tell_late(self) -> None:
+        now = self._clock.now()
+        for index, stage in enumerate(self._stages):
+            if isinstance(stage, MaxAge) and (items := stage.came_late(now)):
+                self._deliver_from(index + 1, items, now)
 
     def _make_sink(self, settings: Settings) -> Sink:
         request = self._request
@@ -390,7 +408,7 @@ class Watcher:
             return [item for item in items if not isinstance(item, Record) or isinstance(item, Status)]
         now = self._replayed or self._clock.now()
         for stage in self._stages:
-            items = [passed for item in items for passed in stage.passes(item, now)]
+            items = _passed(stage, items, now)
         self._arm_stages(now)
         return items
 
@@ -408,12 +426,16 @@ class Watcher:
     def _tick_stages(self, at: Now | None = None) -> None:
         now = at or self._clock.now()
         for index, stage in enumerate(self._stages):
-            items = stage.tick(now)
-            for later in self._stages[index + 1 :]:
-                items = [passed for item in items for passed in later.passes(item, now)]
-            if items:
-                self._deliver_after_stages(items)
+            if items := stage.tick(now):
+                self._deliver_from(index + 1, items, now)
         self._arm_stages(now)
+
+    def _deliver_from(self, index: int, items: list[Delivered], now: Now) -> None:
+        """What a stage says of itself goes through those after it."""
+        for later in self._stages[index:]:
+            items = _passed(later, items, now)
+        if items:
+            self._deliver_after_stages(items)
 
     def _deliver_after_stages(self, items: list[Delivered]) -> None:
         stages, self._stages = self._stages, []
@@ -468,6 +490,12 @@ class Watcher:
             self._table.notice(text)
         else:
             self._words.say(text)
+
+
+def _passed(stage: MaxAge | Every, items: list[Delivered], now: Now) -> list[Delivered]:
+    if isinstance(stage, Every):
+        return stage.passes(items, now)
+    return [passed for item in items for passed in stage.passes(item, now)]
 
 
 def _as_table(request: StreamRequest) -> bool:
