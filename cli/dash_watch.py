@@ -19,7 +19,7 @@ from cli.watch import Watcher
 from venues import venue_named
 from venues.errors import UsageError
 from venues.recording import Recording
-from venues.records import SnapshotEnd, Status
+from venues.records import Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
 from venues.venue import Notice, Settings, Subscription
@@ -135,8 +135,6 @@ class DashWatcher(Watcher):
     def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
         from cli.dashboard import Dashboard
 
-        # An empty set of rows is an answer too: it counts where it is asked whether anything came.
-        self._data_types = {*self._data_types, SnapshotEnd}
         panes = {one.stream: self._pane(one, settings, look) for one in self._subscriptions}
         symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
         self._table = self._shown = Dashboard(

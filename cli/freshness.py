@@ -75,7 +75,9 @@ class MaxAge:
         if isinstance(item, ClockOffset):
             self._offset_ms = item.ms
             return [item]
-        if not isinstance(item, Record) or isinstance(item, SnapshotEnd):
+        if isinstance(item, SnapshotEnd):
+            return [item] if item.count else [*self._fresh(0, now), item]  # an empty state has no row that says its age
+        if not isinstance(item, Record):
             return [item]
         return self._on_data(item, now)
 

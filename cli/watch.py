@@ -42,7 +42,7 @@ from venues import history
 from venues.connection import SystemClock
 from venues.errors import MonError
 from venues.recording import Recorder, Recording, header_for
-from venues.records import Record, Status
+from venues.records import Record, SnapshotEnd, Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
 from venues.venue import (
@@ -120,7 +120,8 @@ class Watcher:
         )
         self._gate = StatusGate()
         self._raw = request.raw
-        self._data_types = {STREAMS[subscription.stream].record for subscription in subscriptions}
+        # That a full state is here is data too: it may be empty.
+        self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
         self._stages: list[MaxAge | Every] = []
         self._stage_timer: asyncio.TimerHandle | None = None
         self._replayed: Now | None = None  # the recorded time of what a replay plays

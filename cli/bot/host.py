@@ -32,7 +32,7 @@ from cli.source import Embedded
 from cli.statuses import in_words
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
-from venues.records import Candle, Quote, Record, Signal, Status, Trade
+from venues.records import Candle, Quote, Record, Signal, SnapshotEnd, Status, Trade
 from venues.venue import BadFrame, Notice, Now
 
 if TYPE_CHECKING:
@@ -370,6 +370,8 @@ class Host:
             self._on_data(item, now)
         elif isinstance(item, Status):
             self._on_status(line, item, now, by_age=by_age)
+        elif isinstance(item, SnapshotEnd):
+            self._data_seen = True  # a full state is here, which may be empty
         elif isinstance(item, Notice):
             self._voice.say(item.text)
         elif isinstance(item, BadFrame):
