@@ -16,7 +16,7 @@ def main() -> None:
         _print_version()
         return
     try:
-        from cli.interrupts import heed
+        from cli.interrupts import all_is_done, heed
 
         heed()
         foreign = _foreign_package()
@@ -26,7 +26,12 @@ def main() -> None:
         from cli.main import run
     except KeyboardInterrupt:  # while it loads there is nothing to put in order
         sys.exit(130)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+        all_is_done()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 def _foreign_package() -> str | None:

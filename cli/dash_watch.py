@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from msgspec import structs
 
 from cli.asked import either, recorded_at
 from cli.dash import PANES, venues_with_panes
+from cli.interrupts import run_loop
 from cli.options import StreamRequest, check_together
 from cli.output import STDOUT, Words, is_terminal
 from cli.queues import LatestEvents, Queue
@@ -42,7 +42,7 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscriptions = panes_asked_for(request, recording)
     check_terminal(request, subscriptions)
-    return asyncio.run(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
+    return run_loop(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
 
 
 def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:

@@ -1,25 +1,43 @@
-"""Signals: Ctrl-C before an event loop takes it, and what an event loop hears."""
+"""Signals: Ctrl-C before an event loop takes it, what an event loop hears, and an end that nothing can hold up."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from types import FrameType
 
-_came = False
+T = TypeVar("T")
+
+END_WITHIN = 0.85  # seconds from Ctrl-C or TERM to the end, whatever hangs
+JOIN_WITHIN = 0.1  # seconds for what runs off the loop, such as a token command that is being ended
+
+_came = False  # Ctrl-C, while no event loop took it
+_ends_hard = False  # the end that nothing can hold up is on its way
+_owns_process = False  # else we are inside a test, say, and must not end what is not ours
+_at_hard_end: list[Callable[[], object]] = []
 
 
 def heed() -> None:
     """From now on Ctrl-C raises KeyboardInterrupt, as ever, and is remembered: what is raised within an import can be
     lost there. Who ignores it (nohup) goes on so."""
+    global _owns_process
+    _owns_process = True
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _note)
+
+
+def all_is_done() -> None:
+    """Nothing is left that Ctrl-C could interrupt but Python's own end, which would tell of it in a traceback."""
+    if signal.getsignal(signal.SIGINT) is _note:
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
 
 
 def has_come() -> bool:
@@ -28,8 +46,8 @@ def has_come() -> bool:
 
 
 @contextlib.contextmanager
-def heard(calls: Mapping[int, Callable[[], object]]) -> Iterator[None]:
-    """The running event loop makes these calls when these signals come.
+def heard(calls: Mapping[int, Callable[[], object]], *, ends: bool = False) -> Iterator[None]:
+    """The running event loop makes these calls when these signals come; with `ends` they end the process.
 
     The loop's own `add_signal_handler` loses signals: it hears of them through the pipe that is also full of what other
     threads ask of it. And a Python handler alone is late: nothing wakes a loop without work when the signal comes to
@@ -49,22 +67,80 @@ def heard(calls: Mapping[int, Callable[[], object]]) -> Iterator[None]:
         before = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
         stack.callback(signal.set_wakeup_fd, before, warn_on_full_buffer=False)
         for number, call in calls.items():
-            stack.callback(signal.signal, number, signal.signal(number, _through(loop, call)))
+            stack.callback(signal.signal, number, signal.signal(number, _through(loop, call, ends=ends)))
         yield
 
 
 def asked_to_end(end: Callable[[int], object]) -> contextlib.AbstractContextManager[None]:
-    """Ctrl-C and TERM call `end` with the exit code, in the running event loop."""
+    """Ctrl-C and TERM call `end` with the exit code, in the running event loop.
+
+    Should the loop, or what comes after it, hang for longer than `END_WITHIN`, the process ends all the same.
+    """
     from cli.errors import INTERRUPTED, TERMINATED  # here: before `heed` nothing is loaded that can be done without
 
-    return heard({signal.SIGINT: partial(end, INTERRUPTED), signal.SIGTERM: partial(end, TERMINATED)})
+    return heard({signal.SIGINT: partial(end, INTERRUPTED), signal.SIGTERM: partial(end, TERMINATED)}, ends=True)
 
 
-def _through(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> Callable[[int, FrameType | None], object]:
-    return lambda number, frame: loop.call_soon_threadsafe(call)
+@contextlib.contextmanager
+def at_hard_end(call: Callable[[], object]) -> Iterator[None]:
+    """What must be done also when the process has to be ended hard; called from another thread."""
+    _at_hard_end.append(call)
+    try:
+        yield
+    finally:
+        _at_hard_end.remove(call)
+
+
+def run_loop(main: Coroutine[object, object, T]) -> T:
+    """As `asyncio.run`, but nothing that still runs off the loop, such as a lookup of a name, holds up the end."""
+    import asyncio
+
+    from cli.threads import Unawaited
+
+    unawaited = Unawaited()
+
+    async def run() -> T:
+        asyncio.get_running_loop().set_default_executor(unawaited)
+        return await main
+
+    try:
+        return asyncio.run(run())
+    finally:
+        unawaited.join(JOIN_WITHIN)
+
+
+def _through(
+    loop: asyncio.AbstractEventLoop, call: Callable[[], object], *, ends: bool
+) -> Callable[[int, FrameType | None], object]:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if ends and _owns_process:
+            _end_hard_soon(128 + number)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+            loop.call_soon_threadsafe(call)
+
+    return on_signal
+
+
+def _end_hard_soon(code: int) -> None:
+    global _ends_hard
+    if _ends_hard:
+        return
+    _ends_hard = True
+
+    def end() -> None:
+        for call in reversed(_at_hard_end):
+            with contextlib.suppress(Exception):
+                call()
+        os._exit(code)
+
+    timer = threading.Timer(END_WITHIN, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _note(number: int, frame: FrameType | None) -> None:
     global _came
+    if _came or _ends_hard:  # what is being ended already must not be interrupted, which would be told in a traceback
+        os._exit(128 + number)
     _came = True
     raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.errors import HUNG_UP, QUIT
 from cli.foreground import owned
-from cli.interrupts import heard
+from cli.interrupts import at_hard_end, heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,14 +150,14 @@ def take_terminal(
 
         loop.call_soon_threadsafe(do)
 
-    calls: dict[int, Callable[[], object]] = {
-        signal.SIGTSTP: stop,
-        signal.SIGWINCH: table.redraw,
-        signal.SIGQUIT: partial(end, QUIT),
-    }
+    endings: dict[int, Callable[[], object]] = {signal.SIGQUIT: partial(end, QUIT)}
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
-        calls[signal.SIGHUP] = partial(end, HUNG_UP)
-    stack.enter_context(heard(calls))  # first: until all is as before a second signal must not end us
+        endings[signal.SIGHUP] = partial(end, HUNG_UP)
+    # First: until all is as before a second signal must not end us.
+    stack.enter_context(heard(endings, ends=True))
+    stack.enter_context(heard({signal.SIGTSTP: stop, signal.SIGWINCH: table.redraw}))
+    stack.enter_context(at_hard_end(keyboard.give_back))
+    stack.enter_context(at_hard_end(table.restore))
     stack.enter_context(owned(give_back))
     stack.callback(table.restore)
     stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
@@ -189,10 +189,15 @@ class Keyboard:
         """The terminal as it was."""
         if not self._taken or self._before is None:
             return
+        self.give_back()
         self._taken = False
         asyncio.get_running_loop().remove_reader(0)
-        with contextlib.suppress(OSError, termios.error):
-            termios.tcsetattr(0, termios.TCSANOW, self._before)
+
+    def give_back(self) -> None:
+        """The terminal as it was, whatever becomes of the event loop."""
+        if self._taken and self._before is not None:
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcsetattr(0, termios.TCSANOW, self._before)
 
     def close(self) -> None:
         """The terminal as it was, for good."""

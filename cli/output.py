@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import select
+import signal
 import sys
 import threading
 from collections import deque
@@ -289,6 +290,12 @@ class Output(threading.Thread):
     def progress(self) -> tuple[int, int | None]:
         """Something that changes whenever the reader takes something, as far as the system tells."""
         return self._handed, unread(STDOUT)
+
+    def interrupt(self) -> None:
+        """What is being written is counted, so that `left` is exact: a write that blocks tells only then how far it
+        is. Somebody must hear SIGURG."""
+        if self.is_alive() and self.ident is not None:
+            signal.pthread_kill(self.ident, signal.SIGURG)
 
     def left(self) -> int:
         """How many lines still wait to be written."""

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from cli import cells
 from cli.errors import INTERRUPTED, UNREACHABLE
-from cli.interrupts import asked_to_end, has_come
+from cli.interrupts import asked_to_end, has_come, run_loop
 from cli.options import DurationParser, complete_environment
 from cli.output import STDERR, STDIN, STDOUT, JsonLines, Words, is_terminal, write_all
 from venues import venue_named
@@ -144,13 +144,13 @@ def send(
         _check_stdin(kind, fields, yes=yes)
         from cli.send_lines import send_lines
 
-        raise typer.Exit(asyncio.run(desk.run(lambda: send_lines(desk))))
+        raise typer.Exit(run_loop(desk.run(lambda: send_lines(desk))))
     if kind is None:
         raise UsageError(f"expected what to signal: mon send {venue} buy, sell, traded-buy or traded-sell (or --stdin)")
     command = signal_command(kind, fields)
     if not yes and not (is_terminal(STDIN) and is_terminal(STDERR)):
         raise UsageError("expected --yes, since there is no terminal to ask on; nothing was sent")
-    raise typer.Exit(asyncio.run(desk.run(lambda: desk.send_one(kind, command, yes=yes))))
+    raise typer.Exit(run_loop(desk.run(lambda: desk.send_one(kind, command, yes=yes))))
 
 
 def _check_stdin(kind: str | None, fields: Fields, *, yes: bool) -> None:

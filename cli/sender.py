@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cli import cells
+from cli.ending import ended_within
 from cli.errors import REFUSED, UNREACHABLE, exit_code
 from cli.version import USER_AGENT
 from venues.connection import Connection, SystemClock
@@ -57,6 +58,9 @@ class _Underway:
     receipt: Receipt | None = None
     lost: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+LEAVE_WITHIN = 0.3  # seconds to take leave of a venue, for who does not want to wait
 
 
 class Sender:
@@ -141,7 +145,7 @@ class Sender:
         if self._task is None:
             return True
         self._connection.leave()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await ended_within(self._task, LEAVE_WITHIN if self._interrupted else None)
         return self._connection.left_in_order
 
     # --- waiting

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import INTERRUPTED
-from cli.interrupts import asked_to_end, has_come
+from cli.interrupts import asked_to_end, has_come, run_loop
 from cli.options import DurationParser, SpeedParser, existing_for
 from cli.output import print_out
 from venues import VENUES, venue_named
@@ -130,7 +130,7 @@ def sim(
         port=port,
         hush=0.0 if faults else HUSH,
     )
-    raise typer.Exit(asyncio.run(_serve(simulator)))
+    raise typer.Exit(run_loop(_serve(simulator)))
 
 
 def _made(**given: Any) -> Simulator:

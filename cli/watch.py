@@ -15,9 +15,10 @@ from msgspec import structs
 
 from cli import cells
 from cli.asked import asked_for, for_table
-from cli.ending import Ending
+from cli.ending import Ending, Reading, ended_within
 from cli.errors import OK, NoDataError
 from cli.freshness import Every, MaxAge
+from cli.interrupts import run_loop
 from cli.keys import take_terminal
 from cli.options import StreamRequest, check_for_lines, check_together, existing_file, view_options
 from cli.output import (
@@ -66,7 +67,9 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 ONCE_TIMEOUT_MS = 30_000
-LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
+LEAVE_WITHIN = 0.7  # seconds to take leave of the venue in order
+LAST_WORDS_WITHIN = 0.3  # seconds for what waits for a reader, after Ctrl-C or TERM
+STATES_WITHIN = 1.0  # seconds for states that wait for a reader at the end
 HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
 LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down
 
@@ -83,7 +86,7 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
     watcher = Watcher(request, venue, [subscription], recording, words, redactor)
-    return asyncio.run(watcher.run())
+    return run_loop(watcher.run())
 
 
 class Watcher:
@@ -135,6 +138,7 @@ class Watcher:
         self._ending = Ending()
         self._recorder: Recorder | None = None
         self._table: Any = None
+        self._reading: Reading | None = None  # once the end was asked for
 
     async def run(self) -> int:
         """Until it ends; the exit code."""
@@ -298,18 +302,27 @@ class Watcher:
         stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
             await asyncio.wait((source, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if self._ending.stopping.is_set():
+                # States that wait are not current for much longer.
+                self._reading = Reading(self._output, math.inf if self._pipe is None else STATES_WITHIN)
             if self._recording is None:
                 self._source.leave()
             else:
                 source.cancel()
-            results = await asyncio.gather(source, return_exceptions=True)
-            self._take_result(results[0])
+            await ended_within(source, self._leave_within())
+            if not source.cancelled():
+                self._take_result(source.exception())
         finally:
             source.cancel()
             stopping.cancel()
             await self._finish_output()
             if self._recorder is not None:
                 self._recorder.close()
+
+    def _leave_within(self) -> float | None:
+        """The venue is taken leave of in order, if it does not take too long."""
+        hurry = self._ending.hurry_left()
+        return LEAVE_WITHIN if hurry is None else max(0.0, hurry - LAST_WORDS_WITHIN)
 
     async def _run_source(self) -> None:
         await self._source.run(
@@ -322,29 +335,45 @@ class Watcher:
             if isinstance(stage, Every):
                 self._deliver_after_stages(stage.rest())
 
-    def _take_result(self, result: Any) -> None:
-        if self._ending.stopping.is_set() or isinstance(result, asyncio.CancelledError):
+    def _take_result(self, problem: BaseException | None) -> None:
+        if self._ending.stopping.is_set():
             return
-        if isinstance(result, BaseException):
-            self._ending.problem = result
+        if problem is not None:
+            self._ending.problem = problem
         elif self._request.once:
             self._ending.problem = NoDataError("the recording ended before there was a complete state")
 
     async def _finish_output(self) -> None:
-        """What waits for its reader is written; after Ctrl-C or TERM there is only so much patience."""
+        """What waits for its reader is written while that goes on reading; after a signal there is little patience."""
         self._flush()
         self._seldom.last_words()
         self._output.finish()
-        patience = LAST_WORDS_WITHIN if self._ending.hurried else None
         interrupted = self._ending.next_signal()
         ended = asyncio.create_task(self._ending.output_ended.wait())
-        await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        while not ended.done() and not interrupted.done():
+            patience = self._patience()
+            if patience is not None and patience <= 0:
+                break
+            await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if interrupted.done() and self._table is not None:
             await asyncio.wait((ended,), timeout=LAST_TABLE_WITHIN)
         if interrupted.done() and not ended.done():
             self._ending.code, self._ending.problem = interrupted.result(), None
+        elif not ended.done() and self._reading is not None and not self._ending.hurried:
+            left = await self._reading.left()
+            if left is not None:
+                self._words.say(left)
         interrupted.cancel()
         ended.cancel()
+        if self._reading is not None:
+            self._reading.stop()
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for the reader; None: as long as it takes, since nobody has asked for the end."""
+        hurry = self._ending.hurry_left()
+        if hurry is not None or self._reading is None:
+            return hurry
+        return self._reading.seconds_left()
 
     # --- what comes in
 

@@ -26,8 +26,9 @@ from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.speech import LogLines, Voice, redirected, unheard
 from cli.bot.standing import Standings
-from cli.ending import Ending
+from cli.ending import Ending, ended_within
 from cli.errors import OK, NoDataError
+from cli.interrupts import run_loop
 from cli.source import Embedded
 from cli.statuses import in_words
 from venues.connection import SystemClock
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from cli.bot.follower import Follower
     from cli.bot.script import Bot
+    from cli.ending import Reading
     from cli.output import Words
     from venues.driver import Delivered
     from venues.redaction import Redactor
@@ -48,7 +50,8 @@ MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits 
 ONCE_TIMEOUT_MS = 30_000
 PATIENCE = 2.0  # seconds for a callback that runs when we end
 FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
-LAST_WORDS_WITHIN = 0.5  # seconds after Ctrl-C or TERM
+LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
+LAST_WORDS_WITHIN = 0.2  # seconds for each that has last words, after Ctrl-C or TERM
 
 
 class Host:
@@ -91,6 +94,7 @@ class Host:
         self._runner_ended = asyncio.Event()
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
+        self._reading: Reading | None = None  # once the end was asked for
 
     async def run(self) -> int:
         """Until it ends; the exit code.
@@ -271,9 +275,12 @@ class Host:
             self._inlet.leave()
             if self._recording is not None or not self._inlet:
                 streams.cancel()
-            (result,) = await asyncio.gather(streams, return_exceptions=True)
-            if ended_by_itself and isinstance(result, BaseException):
-                self._ending.problem = result
+            if not ended_by_itself:
+                self._reading = self._outlet.reading()
+            hurry = self._ending.hurry_left()
+            await ended_within(streams, LEAVE_WITHIN if hurry is None else hurry / 2)
+            if ended_by_itself and not streams.cancelled() and (problem := streams.exception()) is not None:
+                self._ending.problem = problem
         finally:
             streams.cancel()
             stopping.cancel()
@@ -296,24 +303,24 @@ class Host:
         """What came before the end is still done, unless somebody does not want to wait."""
         hurried = self._ending.hurried
         asked_to_stop = self._ending.stopping.is_set()
+        reading = self._reading or (self._outlet.reading() if asked_to_stop else None)
         self._jobs.close(now=asked_to_stop)
         next_signal = self._ending.next_signal()
-        patience = LAST_WORDS_WITHIN if hurried else PATIENCE if asked_to_stop else None
+        patience = self._hurry() if hurried else PATIENCE if asked_to_stop else None
         await self._wait_for(self._runner_ended, next_signal, patience)
         if not self._runner_ended.is_set() and self._runner.running is not None:
             self._voice.say(f"{self._runner.running.name} has not returned: it is left behind")
         if self._request.once and not self._has_emitted and not self._ending.stopping.is_set():
             self._ending.problem = self._ending.problem or NoDataError("it ended before the bot emitted anything")
         if self._server is not None:
-            await self._server.close()
+            await ended_within(asyncio.create_task(self._server.close()), self._hurry())
         await asyncio.sleep(0)  # what the script's thread has said so far
         if self._follower is not None:
-            await self._follower.close(LAST_WORDS_WITHIN if hurried else FOLLOW_WITHIN, hurried=hurried)
+            await self._follower.close(self._hurry() or (0.0 if hurried else FOLLOW_WITHIN), hurried=hurried)
             await asyncio.sleep(0)  # what it has said
         self._voice.last_words()
         if self._outlet.finish():
-            hurried = self._ending.hurried
-            await self._wait_for(self._ending.output_ended, next_signal, LAST_WORDS_WITHIN if hurried else None)
+            await self._until_written(reading, next_signal)
         next_signal.cancel()
         self._join_what_ended()
         self._inlet.close()
@@ -328,6 +335,26 @@ class Host:
             self._runner.join()
         if self._ending.output_ended.is_set():
             self._outlet.join()
+
+    def _hurry(self) -> float | None:
+        """Seconds to wait for one of those that have last words; None when nobody is in a hurry."""
+        left = self._ending.hurry_left()
+        return None if left is None else min(left, LAST_WORDS_WITHIN)
+
+    async def _until_written(self, reading: Reading | None, next_signal: asyncio.Future[int]) -> None:
+        """What was emitted is written while its reader goes on reading."""
+        ended = self._ending.output_ended
+        while not ended.is_set() and not next_signal.done():
+            patience = self._hurry() if self._ending.hurried or reading is None else reading.seconds_left()
+            if patience is not None and patience <= 0:
+                break
+            await self._wait_for(ended, next_signal, patience)
+            if self._ending.hurried:
+                break
+        if reading is not None:
+            if not ended.is_set() and not self._ending.hurried and (left := await reading.left()):
+                self._words.say(left)
+            reading.stop()
 
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
         ended = asyncio.create_task(event.wait())
@@ -498,7 +525,7 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
     except ImportError:
         raise SetupError("mon bot needs numpy: install mon with its extra, mon[bots]") from None
     try:
-        return asyncio.run(Host(request, words, redactor, follower=_follower(request, redactor)).run())
+        return run_loop(Host(request, words, redactor, follower=_follower(request, redactor)).run())
     finally:
         unheard()  # the script may want to print while Python ends
 

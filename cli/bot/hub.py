@@ -195,8 +195,8 @@ class HubRelay:
         work, self._work = self._work, None
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        await self._sender.close()
         self._say_what_is_left()
+        await self._sender.close()
 
     def _say_what_is_left(self) -> None:
         for step in {step.market: step for step in reversed(self._relay.outstanding())}.values():

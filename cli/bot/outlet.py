@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cli.ending import Reading
 from cli.errors import OK
 from cli.keys import take_terminal
 from cli.output import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
@@ -88,6 +89,10 @@ class Outlet:
             return False
         self._output.finish()
         return True
+
+    def reading(self) -> Reading | None:
+        """Whether the reader of the lines goes on reading, from now on; None when nothing was begun."""
+        return None if self._output is None else Reading(self._output)
 
     def join(self) -> None:
         """Wait for the thread that writes, which has said that it ends."""
