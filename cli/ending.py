@@ -15,7 +15,7 @@ from cli.output import ReaderGone
 if TYPE_CHECKING:
     from cli.output import Output
 
-HURRY = 0.7  # seconds from Ctrl-C or TERM until nothing more is waited for
+HURRY = 0.5  # seconds from Ctrl-C or TERM until nothing more is waited for
 TAKES_NOTHING = 1.0  # seconds without a read after which the reader of what is left is not waited for
 LOOK_EVERY = 0.05
 COUNTED_WITHIN = 0.02

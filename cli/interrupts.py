@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-END_WITHIN = 0.85  # seconds from Ctrl-C or TERM to the end, whatever hangs
+END_WITHIN = 0.7  # seconds from Ctrl-C or TERM to the end, whatever hangs
 JOIN_WITHIN = 0.1  # seconds for what runs off the loop, such as a token command that is being ended
 
 _came = False  # Ctrl-C, while no event loop took it

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 ONCE_TIMEOUT_MS = 30_000
 LEAVE_WITHIN = 0.7  # seconds to take leave of the venue in order
-LAST_WORDS_WITHIN = 0.3  # seconds for what waits for a reader, after Ctrl-C or TERM
+LAST_WORDS_WITHIN = 0.2  # seconds for what waits for a reader, after Ctrl-C or TERM
 STATES_WITHIN = 1.0  # seconds for states that wait for a reader at the end
 HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
 LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down

@@ -51,7 +51,7 @@ ONCE_TIMEOUT_MS = 30_000
 PATIENCE = 2.0  # seconds for a callback that runs when we end
 FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
 LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
-LAST_WORDS_WITHIN = 0.2  # seconds for each that has last words, after Ctrl-C or TERM
+LAST_WORDS_WITHIN = 0.15  # seconds for each that has last words, after Ctrl-C or TERM
 
 
 class Host:
