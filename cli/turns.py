@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 TROUBLE: Final = ("stale", "reconnecting", "closed")
-_Token = tuple[Any, ...]
+_Key = tuple[Any, ...]
+_Token = tuple[str, int]  # what it is, and the how manieth
 
 
 class Whole:
@@ -50,7 +51,7 @@ class Whole:
         self.rows[key] = record
         return True
 
-    def drop(self, key: _Token) -> None:
+    def drop(self, key: _Key) -> None:
         """The row is no part of the state any more, if it was."""
         if self.rows.pop(key, None) is not None:
             self._gone += 1
@@ -100,19 +101,23 @@ class Turns:
       of the same row before them is left out.
     - A full state is handed over whole before the next one begins. While it is being handed over, the latest of the
       full states that come waits; those between are left out.
+    - Nothing moves from one side of a status to the other: a row that changes after one waits behind it.
     - A status that says that the stream is not live drops the rows that wait, and what was said before of
       interruptions that are over.
     """
 
     def __init__(self) -> None:
         self._order: OrderedDict[_Token, Record | Whole] = OrderedDict()
+        self._rows: dict[_Key, _Token] = {}  # of those that wait alone
         self._wholes: list[_Token] = []  # the one that is being handed over, and the one after it
+        self._earlier: list[_Token] = []  # full states before the last status
         self._statuses: list[_Token] = []
+        self._since = 0  # the number of the first that came after the last status
         self._numbers = count()
 
     def __len__(self) -> int:
         """How many lines wait."""
-        return len(self._order) + sum(len(self._whole(token).rows) for token in self._wholes)
+        return len(self._order) + sum(len(self._whole(token).rows) for token in (*self._earlier, *self._wholes))
 
     def __bool__(self) -> bool:
         return bool(self._order)
@@ -127,7 +132,8 @@ class Turns:
             elif isinstance(record, SnapshotEnd):
                 self._append("end", record)
             elif is_last_word(record):
-                self._add_last_word(record)
+                self._drop(key_of(record))
+                self._append("last word", record)
             else:
                 self._add_row(record)
 
@@ -146,20 +152,31 @@ class Turns:
         return taken
 
     def _add_row(self, record: Record) -> None:
-        held = [self._whole(token).put(record) for token in self._wholes]
-        if not any(held):
-            self._order["row", *key_of(record)] = record  # in the place of the one before, if that waits
-
-    def _add_last_word(self, record: Record) -> None:
         key = key_of(record)
-        for token in self._wholes:
+        for token in self._earlier:
             self._whole(token).drop(key)
-        self._order.pop(("row", *key), None)
-        self._append("last", record)
+        held = [self._whole(token).put(record) for token in self._wholes]
+        if any(held):
+            return
+        waiting = self._rows.get(key)
+        if waiting is not None and waiting[1] >= self._since:
+            self._order[waiting] = record
+            return
+        self._drop(key)
+        self._rows[key] = self._append("row", record)
+
+    def _drop(self, key: _Key) -> None:
+        """What waits of a row is not so any more."""
+        for token in (*self._earlier, *self._wholes):
+            self._whole(token).drop(key)
+        if (waiting := self._rows.get(key)) is not None:
+            self._forget(waiting)
 
     def _add_whole(self, newer: Whole) -> None:
-        for token in [token for token in self._order if token[0] in ("row", "end")]:
-            del self._order[token]  # what is not in the newer state is gone
+        """What else waits of rows is in the newer state, or gone."""
+        self._forget_all("row", "end")
+        for token in self._earlier:
+            self._whole(token).renew(newer)
         if not self._wholes:
             self._wholes.append(self._append("whole", newer))
             return
@@ -168,20 +185,20 @@ class Turns:
             self._order[self._wholes[0]] = newer
             return
         current.renew(newer)
-        if len(self._wholes) > 1:
-            del self._order[self._wholes.pop()]
+        for token in self._wholes[1:]:
+            self._forget(token)
         self._wholes.append(self._append("whole", newer))
 
     def _add_status(self, status: Status) -> None:
         if status.state in TROUBLE:
-            for token in [token for token in self._order if token[0] in ("row", "whole", "end")]:
-                self._forget(token)
+            self._forget_all("row", "whole", "end")
             if self._statuses and getattr(self._order[self._statuses[-1]], "state", None) == "live":
-                for token in list(self._statuses):
-                    self._forget(token)
+                self._forget_all("status")
         self._statuses.append(self._append("status", status))
         if len(self._statuses) > MOST_STATUSES:
             self._forget(self._statuses[0])
+        self._earlier += self._wholes
+        self._wholes, self._since = [], next(self._numbers)
 
     def _append(self, kind: str, item: Record | Whole) -> _Token:
         token = (kind, next(self._numbers))
@@ -193,9 +210,15 @@ class Turns:
         assert isinstance(whole, Whole)
         return whole
 
+    def _forget_all(self, *kinds: str) -> None:
+        for token in [token for token in self._order if token[0] in kinds]:
+            self._forget(token)
+
     def _forget(self, token: _Token) -> None:
-        del self._order[token]
-        if token[0] == "whole":
-            self._wholes.remove(token)
+        item = self._order.pop(token)
+        if isinstance(item, Whole):
+            (self._wholes if token in self._wholes else self._earlier).remove(token)
         elif token[0] == "status":
             self._statuses.remove(token)
+        elif token[0] == "row":
+            del self._rows[key_of(item)]

@@ -106,9 +106,11 @@ def test_a_last_word_is_never_left_out() -> None:
     assert came == [order("a", 2, "remove"), order("a", 3), candle(0, 4, closed=True), candle(0, 5)]
 
 
-def test_a_row_that_waits_before_a_status_gets_its_newest_value_there() -> None:
+def test_a_state_never_moves_across_a_status() -> None:
     came = after_a_while([status("syncing"), book(1), status("live"), book(2)])
-    assert came == [status("syncing"), book(2), status("live")]
+    assert came == [status("syncing"), status("live"), book(2)], "the one before is left out, since it was replaced"
+    steps = [status("syncing"), order("a", 1), status("live"), order("b", 2)]
+    assert after_a_while(steps) == steps
 
 
 @pytest.mark.parametrize("state", ["stale", "reconnecting", "closed"])

@@ -158,6 +158,16 @@ def test_interruptions_that_are_over_before_they_could_be_read_do_not_pile_up() 
     assert told(one_by_one(queue)) == ["stale", "live", "a99"]
 
 
+def test_what_changes_after_a_status_waits_behind_it() -> None:
+    queue = StateQueue(Clock(), reader=Reader())
+    queue.put(full(1, "a", "b", "c"))
+    assert told(queue.take()) == ["a1"]
+    queue.put([status("live"), row("b", 2), row("d", 3), row("b", 4)])
+    assert told(one_by_one(queue)) == ["c1", "end 2", "live", "b4", "d3"]
+    queue.put([*full(5, "a", "b"), status("live"), *full(6, "b")])
+    assert told(one_by_one(queue)) == ["b6", "end 1", "live", "b6", "end 1"]
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_at_any_rate_each_row_is_the_newest_when_its_turn_comes(seed: int) -> None:
     """Any order of changes, removals, full states and turns, against what was put."""
@@ -181,6 +191,8 @@ def test_at_any_rate_each_row_is_the_newest_when_its_turn_comes(seed: int) -> No
                 del newest[name]
                 removed.append(gone)
                 queue.put([gone])
+            elif kind < 0.25:
+                queue.put([status("live")])
             else:
                 newest[name] = row(name, number)
                 queue.put([newest[name]])
@@ -189,6 +201,8 @@ def test_at_any_rate_each_row_is_the_newest_when_its_turn_comes(seed: int) -> No
         reader.room = draw.choice((1, 1, 2))
         records = queue.take()
         for record in records:
+            if isinstance(record, Status):
+                continue
             if isinstance(record, SnapshotEnd):
                 state = list(since_end)[len(since_end) - record.count :]
                 assert len(state) == record.count
