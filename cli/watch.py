@@ -201,7 +201,10 @@ class Watcher:
             return own() if own else LatestEvents() if self._stream.kind == "event" else StateQueue()
         if self._stream.kind == "event" or self._request.raw or self._recording:
             return EventQueue()
-        return StateQueue(reader=self._pipe, good_until=self._good_until(), on_late=self._on_late)
+        return StateQueue(self._mono, reader=self._pipe, good_until=self._good_until(), on_late=self._on_late)
+
+    def _mono(self) -> float:
+        return self._clock.now().mono
 
     def _good_until(self) -> Callable[[Record], float | None] | None:
         return next((stage.good_until for stage in self._stages if isinstance(stage, MaxAge)), None)
