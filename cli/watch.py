@@ -209,6 +209,7 @@ class Watcher:
         if self._stream.kind == "event" or self._request.raw or self._recording:
             return EventQueue(gap.in_events) if inline else EventQueue()
         return StateQueue(
+            self._mono,
             reader=self._pipe,
             good_until=self._good_until(),
             on_late=self._on_late,
@@ -224,6 +225,9 @@ class Watcher:
             partial=self._venue.streams[subscription.stream].partial,
             epoch_ms=lambda: self._clock.now().epoch_ms,
         )
+
+    def _mono(self) -> float:
+        return self._clock.now().mono
 
     def _good_until(self) -> Callable[[Record], float | None] | None:
         return next((stage.good_until for stage in self._stages if isinstance(stage, MaxAge)), None)
