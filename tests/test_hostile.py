@@ -162,7 +162,7 @@ def test_any_text_is_harmless(text: str) -> None:
 class Caught:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.data = io.BytesIO()
-        monkeypatch.setattr("cli.output.write_all", lambda descriptor, data: self.data.write(data))
+        monkeypatch.setattr("cli.output.write_all", lambda descriptor, data, *_: self.data.write(data))
 
     def text(self) -> str:
         return self.data.getvalue().decode()

@@ -187,7 +187,7 @@ def test_minus_zero_in_a_text_is_none() -> None:
 
 def csv_of(record: Record, monkeypatch: pytest.MonkeyPatch, *, to_terminal: bool = False) -> str:
     written = io.BytesIO()
-    monkeypatch.setattr("cli.output.write_all", lambda descriptor, data: written.write(data))
+    monkeypatch.setattr("cli.output.write_all", lambda descriptor, data, *_: written.write(data))
     CsvLines(type(record), to_terminal=to_terminal, redactor=Redactor()).write([record])
     return written.getvalue().decode()
 
