@@ -300,7 +300,7 @@ class Driver:
         standing.endings += 1
         if self._retries is None or standing.endings <= self._retries:
             return self._changed(item.stream, item.state, item.reason, now)
-        return self._end(VenueUnreachable(f"{excerpt(item.ended, LONGEST_REASON)}; gave up after {_tries(standing.endings)}"), now)
+        return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(standing.endings)}"), now)
 
     def _without_fault(self, call: Callable[[Now], list[Item]], now: Now) -> list[Delivered]:
         """What a timer calls: a fault of ours there costs the connection, and never the deadlines."""
