@@ -13,10 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from tests.recorded import FOLDER, cases
+from tests.recorded import ENCODER, FOLDER, cases
 from venues import history, venue_named
 from venues.driver import Driver
 from venues.errors import MonError
@@ -56,7 +55,7 @@ class Player:
         self.spoiling = chance.choice([0.1, 0.3, 0.7])
         self.mono = self.events[0].mono
         self.ahead = self.events[0].at - self.events[0].mono * 1000
-        self.encode = msgspec.json.Encoder(decimal_format="number").encode
+        self.encode = ENCODER.encode
 
     def now(self) -> Now:
         return Now(self.mono, int(self.mono * 1000 + self.ahead))
