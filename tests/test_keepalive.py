@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from venues.keepalive import LATE, Keepalive
+from venues.keepalive import LATE, Keepalive, Steps
 
 
 def keepalive() -> Keepalive:
@@ -122,3 +122,8 @@ def test_a_look_that_comes_late_waits_for_what_may_be_there_unread() -> None:
     assert not watched.problem(11.0)
     assert watched.due() == 11.0 + LATE
     assert watched.problem(11.0 + LATE)
+
+
+def test_a_step_of_the_clock_is_told_by_one_line_of_several() -> None:
+    steps = Steps()
+    assert [steps.is_news(at) for at in (10.0, 10.4, 11.0, 20.0, 20.9)] == [True, False, False, True, False]

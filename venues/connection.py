@@ -36,7 +36,7 @@ from venues.decoding import excerpt
 from venues.driver import fault_in_words
 from venues.errors import MonError, SetupError
 from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
-from venues.keepalive import AGAIN_AFTER, Keepalive, step_between
+from venues.keepalive import AGAIN_AFTER, Keepalive, Steps, step_between
 from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class Connection:
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
-    `user_agent` goes with every HTTP request.
+    `user_agent` goes with every HTTP request. `steps` is shared by lines of which one is to tell a
+    step of the clock.
 
     `left_in_order` is true once a connection has ended with everything written and both close frames there, after
     `leave`, or with the venue's saying that this is normal (code 1000).
@@ -143,6 +144,7 @@ class Connection:
         line: int = 0,
         proxy: str | None = None,
         user_agent: str = "mon",
+        steps: Steps | None = None,
     ) -> None:
         self._driver = driver
         self._fetch_secrets = fetch_secrets
@@ -154,6 +156,7 @@ class Connection:
         self._line = line
         self._proxy = proxy
         self._user_agent = user_agent
+        self._steps = steps or Steps()
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
         self._useless = asyncio.Event()  # set once the connection is of no more use, whoever noticed
@@ -435,7 +438,7 @@ class Connection:
         elif abs(step_between(before, now)) >= SMALLEST_STEP:
             now = self._alive = self._clock.now()  # the two clocks are not read in one moment
             step = step_between(before, now)
-            if abs(step) >= SMALLEST_STEP:
+            if abs(step) >= SMALLEST_STEP and self._steps.is_news(now.mono):
                 self._feed(history.Stepped(**self._stamp(), by_ms=round(step * 1000)))
         return self._driver.retry_at is not None
 

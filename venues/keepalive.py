@@ -14,12 +14,25 @@ if TYPE_CHECKING:
     from venues.venue import Now
 
 AGAIN_AFTER = 0.5  # seconds after an unanswered ping until the next, while messages come
+SEEN_WITHIN = 2.0  # seconds in which all lines look at the clock
 LATE = 0.25  # seconds after which a look came so late that an answer may wait to be read
 
 
 def step_between(before: Now, now: Now) -> float:
     """Seconds by which the clock of this machine was set between two moments, below 0 if back."""
     return (now.epoch_ms - before.epoch_ms) / 1000 - (now.mono - before.mono)
+
+
+class Steps:
+    """Several lines see the same step of the clock, each within two seconds; one of them tells it."""
+
+    def __init__(self) -> None:
+        self._seen_at: float | None = None
+
+    def is_news(self, at: float) -> bool:
+        """Whether nobody has seen it yet."""
+        before, self._seen_at = self._seen_at, at
+        return before is None or at - before > SEEN_WITHIN
 
 
 class Keepalive:
