@@ -15,6 +15,7 @@ from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable
+from venues.keepalive import Steps
 from venues.recording import play
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ class Source:
         deliver: Callable[[list[Delivered]], None],
         tap: Callable[[history.Event], None] | None,
     ) -> None:
+        steps = Steps()
         self._connections = [
             Connection(
                 driver,
@@ -253,6 +255,7 @@ class Source:
                 line=number,
                 proxy=access.proxy,
                 user_agent=USER_AGENT,
+                steps=steps,
             )
             for number, driver in enumerate(drivers, start=self._first_line)
         ]

@@ -893,3 +893,48 @@ def test_samples_with_arbitrary_values_give_only_items_of_ours(stream: str, data
 def test_refusals_are_errors_of_ours() -> None:
     with pytest.raises(MonError):
         line_for("orders").session(SECRETS).send(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("error", [None, "An error occurred on the server while streaming results."])
+def test_a_hub_that_ends_its_stream_again_and_again_is_given_up(retries: int, error: str | None) -> None:
+    driver = Driver(line_for("book"), [subscription("book")], venue="b2trader", retries=retries)
+    connect(driver, at(0))
+    now = 1.0
+    for number in range(retries + 1):
+        assert driver.ended is None
+        driver.receive(frame(item(number, whole(1)), completion(number, error)), at(now))
+        now += 20
+        if driver.ended is None:
+            driver.tick(at(now))
+    assert isinstance(driver.ended, VenueUnreachable)
+    assert f"gave up after {retries + 1} tr" in str(driver.ended)
+    assert "subscribing again" not in str(driver.ended)
+
+
+def test_a_hub_that_closes_for_good_is_final_also_after_it_was_live() -> None:
+    driver = driven(line_for("orders"), "orders")
+    connect(driver, at(0))
+    driver.receive(frame(item(0, [])), at(1))
+    driver.closed(None, "", at(2))
+    driver.begin(SECRETS, 0.5)
+    driver.opened(at(4))
+    driver.receive(frame({}, {"type": 7, "error": "maintenance"}), at(4))
+    assert isinstance(driver.ended, VenueUnreachable)
+
+
+@pytest.mark.parametrize("error", ["Handshake was canceled.", "Unauthorized"])
+def test_a_refused_handshake_of_a_hub_that_was_live_is_tried_again(error: str) -> None:
+    driver = driven(line_for("orders"), "orders")
+    connect(driver, at(0))
+    driver.receive(frame(item(0, [])), at(1))
+    driver.closed(None, "", at(2))
+    for now in (4, 40, 400):
+        driver.begin(SECRETS, 0.5)
+        driver.opened(at(now))
+        driver.receive(frame({"error": error}), at(now))
+        assert driver.ended is None
+    driver.begin(SECRETS, 0.5)
+    driver.opened(at(700))
+    driver.receive(frame({"error": error}), at(700))
+    assert driver.ended is not None

@@ -52,7 +52,7 @@ class Watched:
         self, port: int, *, stream: str = "book", retries: int | None = None, url: str | None = None, **options: Any
     ) -> None:
         subscription = Subscription(stream, ("SPOT_BTC_USDT",))
-        settings = Settings(url=url or f"ws://127.0.0.1:{port}", label="test")
+        self.settings = settings = Settings(url=url or f"ws://127.0.0.1:{port}", label="test")
         line = options.pop("line", None) or venue_named("nexus").lines([subscription], settings)[0]
         self.driver = Driver(line, [subscription], venue="nexus", label="test", retries=retries)
         self.items: list[Any] = []
@@ -327,13 +327,13 @@ def test_a_credential_that_cannot_be_had() -> None:
 
 
 class Sleeper(SystemClock):
-    """A clock of a machine that can have been asleep: its monotonic part does not know."""
+    """A clock of a machine that can have been asleep."""
 
-    asleep_ms = 0
+    asleep = 0
 
     def now(self) -> Now:
         now = super().now()
-        return Now(now.mono, now.epoch_ms + self.asleep_ms)
+        return Now(now.mono + self.asleep, now.epoch_ms + self.asleep * 1000)
 
 
 @pytest.mark.parametrize("asleep", [False, True], ids=["stopped", "asleep"])
@@ -350,7 +350,7 @@ def test_what_came_while_nobody_was_there_is_never_shown(asleep: bool, monkeypat
             await shown.wait()
             await websocket.send(BOOK % 111)  # in the kernel by now, and read by nobody
             if asleep:
-                clock.asleep_ms = 60_000
+                clock.asleep = 60
             else:
                 time.sleep(1.0)  # noqa: ASYNC251  the whole process stands still
         await websocket.wait_closed()

@@ -791,3 +791,62 @@ def test_events_that_nobody_asked_for_here_but_jayx_has_are_no_flood() -> None:
     session = connected(line_of("book"))
     frame = packet("kline", {"add": None, "modify": None})
     assert not any(session.receive(frame, NOW) for _ in range(5000))
+
+
+# --- events before we are let in -----------------------------------------------------------------------------------
+
+CROSSED = {**BOOK, "orderBook": {"asks": BOOK["orderBook"]["bids"], "bids": BOOK["orderBook"]["asks"]}}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "early", [packet("orderbook", CROSSED), b'42["orderbook",{"a":1}]', b'42["orderbook"]', b"42["]
+)
+@pytest.mark.parametrize("good_before", [True, False])
+def test_a_bad_event_before_we_are_let_in_asks_for_nothing_yet(early: bytes, good_before: bool) -> None:
+    session = line_of("book", "trades").session(SECRETS)
+    session.opened(NOW)
+    session.receive(OPEN_4.encode(), NOW)
+    if good_before:
+        session.receive(packet("orderbook", BOOK), NOW)
+    session.receive(early, NOW)
+    for seconds in (1, 2, 5):
+        assert session.tick(Now(NOW.mono + seconds, NOW.epoch_ms)) == []
+        assert sent(session) == []
+    later = Now(NOW.mono + 6, NOW.epoch_ms)
+    session.receive(b'40{"sid":"b"}', later)
+    assert len(sent(session)) == 1, "now it is asked for"
+    if good_before:
+        asked_again = session.deadline()
+        assert asked_again is not None
+        assert asked_again <= later.mono + 1, "and again, should the state that is needed not come"
+        session.tick(Now(later.mono + 1, NOW.epoch_ms))
+        assert len(sent(session)) == 1
+
+
+def test_a_session_that_is_over_asks_for_nothing() -> None:
+    session = connected(line_of("book"))
+    session.receive(packet("orderbook", CROSSED), NOW)
+    sent(session)
+    (lost,) = [item for item in session.receive(b"41", NOW) if isinstance(item, Lost)]
+    assert "put us out" in lost.reason
+    assert session.tick(Now(NOW.mono + 60, NOW.epoch_ms)) == []
+    assert sent(session) == []
+
+
+def test_a_refusal_of_who_let_us_in_before_is_tried_again() -> None:
+    line = line_of("book")
+    driver = Driver(line, line.subscriptions, venue="jayx")
+    driver.begin(SECRETS, 0.0)
+    driver.opened(NOW)
+    for frame in (OPEN_4.encode(), b'40{"sid":"b"}', packet("orderbook", BOOK)):
+        driver.receive(frame, NOW)
+    driver.closed(None, "", NOW)
+    driver.begin(SECRETS, 0.0)
+    later = Now(NOW.mono + 12, NOW.epoch_ms)
+    driver.opened(later)
+    driver.receive(OPEN_4.encode(), later)
+    (status,) = driver.receive(b'44{"message":"not now"}', later)
+    assert isinstance(status, records.Status)
+    assert status.state == "reconnecting"
+    assert status.reason == "jayx refused the connection: not now, it was there 12 s ago"
+    assert driver.ended is None

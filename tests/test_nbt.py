@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from venues.any_json import DEEPEST
 from venues.driver import Driver
-from venues.errors import SetupError, UsageError
+from venues.errors import SetupError, UsageError, VenueRefused
 from venues.nbt import NBT, NbtLine, NbtSession
 from venues.nbt_send import KINDS, signal_command
 from venues.records import Message, Pong, Record, Signal, Status
@@ -584,3 +584,25 @@ def test_many_signals_are_no_flood() -> None:
         session.receive(frame.encode(), at(0))
     signal = f'42["buy_signal",{json.dumps(REAL)}]'.encode()
     assert not any(session.receive(signal, at(1)) for _ in range(5000))
+
+
+@pytest.mark.parametrize("refusal", ['44{"message":"bad key"}', '44"bad key"', '42["error","no such key"]'])
+def test_a_hub_that_was_live_and_refuses_now_is_tried_again(refusal: str) -> None:
+    line = line_of("signals")
+    driver = Driver(line, line.subscriptions, venue="nbt")
+    driver.begin({"key": "k"}, 0.0)
+    driver.opened(at(0))
+    for frame in (OPEN_4, '40{"sid":"b"}'):
+        driver.receive(frame.encode(), at(1))
+    driver.closed(None, "", at(2))
+    for now in (4, 40, 400, 700):
+        assert driver.ended is None
+        driver.begin({"key": "k"}, 0.0)
+        driver.opened(at(now))
+        driver.receive(OPEN_4.encode(), at(now))
+        (status,) = driver.receive(refusal.encode(), at(now))
+        assert isinstance(status, Status)
+        if now == 4:
+            assert status.state == "reconnecting"
+            assert (status.reason or "").endswith("; check key, it was there 2 s ago")
+    assert isinstance(driver.ended, VenueRefused), "after ten minutes"

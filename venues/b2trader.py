@@ -8,6 +8,7 @@ Document: "WebSocket API" of the B2TRADER platform. What it leaves out was found
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from venues.b2trader_book import BookFeed
@@ -202,7 +203,7 @@ class B2TraderSession:
                 case signalr.ProtocolError():
                     items += self._on_protocol_error(happening, now)
                 case signalr.HandshakeFailed():
-                    items.append(self._handshake_failed(happening))
+                    items.append(replace(self._handshake_failed(happening), at_door=True))
                 case signalr.HubClosed():
                     items.append(self._hub_closed(happening))
                 case signalr.Broken():
@@ -285,9 +286,8 @@ class B2TraderSession:
         had_data, stream.invocation = stream.live, None
         error = end.error
         if error is None:
-            if stream.book is not None and not had_data:
-                stream.book.trials.refused()
-            return self._resync(stream, f"the venue ended {stream.target}", now)
+            beside_another = stream.book is not None and not had_data and stream.book.trials.refused()
+            return self._resync(stream, f"the venue ended {stream.target}", now, ended=not beside_another)
         said = excerpt(signalr.own_words(error), 300) or "an error without words"
         if _is_about_the_token(error):
             return [self._line.stream_unauthorized(stream.name, said)]
@@ -298,9 +298,9 @@ class B2TraderSession:
             reason = f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}"
             return [self._line.stream_refused(stream.name, reason)]
         if gave_no_reason and not self._line.failed_for_good(stream.name):
-            return self._resync(stream, said, now)
+            return self._resync(stream, said, now, ended=True)
         if not gave_no_reason and had_data:
-            return self._resync(stream, said, now)
+            return self._resync(stream, said, now, ended=True)
         reason = f"b2trader refuses {stream.name} of {self._line.of_what(stream.subscription)}: {said}"
         return [self._line.stream_refused(stream.name, reason)]
 
@@ -350,7 +350,7 @@ class B2TraderSession:
         if stream.book is not None:
             stream.book.trials.asked(now)
 
-    def _resync(self, stream: _Stream, reason: str, now: Now) -> list[Item]:
+    def _resync(self, stream: _Stream, reason: str, now: Now, *, ended: bool = False) -> list[Item]:
         """What is shown may be wrong: a new invocation brings a new full state, of the old one nothing counts.
 
         After a skipped version the old one goes on until then, to see what the skip means.
@@ -366,7 +366,7 @@ class B2TraderSession:
         due = stream.asked_at + stream.pause
         stable = now.mono - stream.asked_at >= STABLE_AFTER
         stream.pause = SHORTEST_PAUSE if stable else min(stream.pause * 2, LONGEST_PAUSE)
-        state = StreamState(stream.name, "stale", f"{reason}; subscribing again")
+        state = StreamState(stream.name, "stale", f"{reason}; subscribing again", ended=reason if ended else "")
         if self._leaving:
             return [state]
         if due <= now.mono:
@@ -447,7 +447,7 @@ class B2TraderLine:
         streams, said = ", ".join(subscription.stream for subscription in self.subscriptions), excerpt(said, 300)
         if self._token_was_good:
             self._token_was_good = False
-            return Lost(_expired(streams, said))
+            return Lost(_expired(streams, said), expired=True)
         return Refused(f"b2trader refused the token for {streams} ({said}); {_CHECK_TOKEN}")
 
     def stream_unauthorized(self, stream: str, said: str) -> Refused | Lost:
@@ -458,7 +458,7 @@ class B2TraderLine:
         if stream in self._gave_data:
             self._gave_data.remove(stream)
             self._token_was_good = False
-            return Lost(_expired(stream, said))
+            return Lost(_expired(stream, said), expired=True)
         return self.stream_refused(stream, f"b2trader refused the token for {stream} ({said}); {_CHECK_TOKEN}")
 
     def stream_refused(self, stream: str, reason: str) -> Refused:

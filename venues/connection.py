@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import re
 import socket
 import ssl
+import sys
 import time
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
@@ -31,9 +31,12 @@ from websockets.frames import CloseCode
 
 from venues import cookies, history
 from venues.addresses import is_loopback
+from venues.answers import MAX_MESSAGE, closing_of, refuse_plain, status_of_old_answer, words_of
 from venues.decoding import excerpt
+from venues.driver import fault_in_words
 from venues.errors import MonError, SetupError
 from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
+from venues.keepalive import AGAIN_AFTER, Keepalive, Steps, step_between
 from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
 
 if TYPE_CHECKING:
@@ -46,15 +49,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPEN_TIMEOUT = 10.0
-PING_EVERY = 5.0
+PING_EVERY = 4.0  # with the time for its answer less than the 10 s after which a silent line is told
 PING_ANSWER_WITHIN = 5.0
+MESSAGE_WITHIN = 60.0  # seconds in which one message is whole
 CLOSE_TIMEOUT = 1.0
 ALIVE_EVERY = 1.0  # seconds between two looks at the clock
 LONGEST_ABSENCE = 5.0  # seconds without such a look after which what waits to be read is old
-MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
-
-# The library refuses HTTP/1.0, which many a simple server speaks; what it answers means the same all the same.
-_OLD_ANSWER = re.compile(r"expected HTTP/1\.1: HTTP/1\.0 ([2-5][0-9]{2})\b")
+SMALLEST_STEP = 1.0  # seconds by which the clock of this machine is set before it is told
 
 # The library logs URLs (and so keys) at level DEBUG.
 _SILENT = logging.Logger("mon.websocket")
@@ -74,26 +75,33 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks. The monotonic one goes on while the machine sleeps, where there is such a one."""
+
+    def __init__(self) -> None:
+        # Linux has one of its own for this; on macOS it is the one that Python's `monotonic` is not.
+        self._clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC if sys.platform == "darwin" else None)
 
     def now(self) -> Now:
         """Both clocks."""
-        return Now(time.monotonic(), time.time_ns() // 1_000_000)
+        mono = time.monotonic() if self._clock is None else time.clock_gettime(self._clock)
+        return Now(mono, time.time_ns() // 1_000_000)
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the monotonic clock."""
         await asyncio.sleep(seconds)
 
 
-class _Stamp(TypedDict):
-    at: int
-    mono: float
-    line: int
+class _Socket(ClientConnection):
+    """Tells of the bytes that come, of which the library tells only once a message is whole."""
 
+    on_bytes: Callable[[bool], None] | None = None  # told whether they end within a message
 
-class _Ending(TypedDict, total=False):
-    code: int | None
-    reason: str
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.on_bytes is not None:
+            protocol = self.protocol
+            open_fragments = getattr(protocol, "current_size", getattr(protocol, "cur_size", None))  # its name in 15.0
+            self.on_bytes(len(protocol.reader.buffer) > 0 or open_fragments is not None)
 
 
 class _Connect(connect):
@@ -116,7 +124,8 @@ class Connection:
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
-    `user_agent` goes with every HTTP request.
+    `user_agent` goes with every HTTP request. `steps` is shared by lines of which one is to tell a
+    step of the clock.
 
     `left_in_order` is true once a connection has ended with everything written and both close frames there, after
     `leave`, or with the venue's saying that this is normal (code 1000).
@@ -135,6 +144,7 @@ class Connection:
         line: int = 0,
         proxy: str | None = None,
         user_agent: str = "mon",
+        steps: Steps | None = None,
     ) -> None:
         self._driver = driver
         self._fetch_secrets = fetch_secrets
@@ -146,6 +156,7 @@ class Connection:
         self._line = line
         self._proxy = proxy
         self._user_agent = user_agent
+        self._steps = steps or Steps()
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
         self._useless = asyncio.Event()  # set once the connection is of no more use, whoever noticed
@@ -154,6 +165,8 @@ class Connection:
         self._timer_due: float | None = None
         self._read_at: Now | None = None  # when the frames at hand were read
         self._alive = self._clock.now()
+        self._keepalive: Keepalive | None = None  # of the connection there is
+        self._fault: Exception | None = None  # one that not even a new connection helps against
         self._all_written = False
         self.left_in_order = False
 
@@ -213,10 +226,11 @@ class Connection:
             await self._talk(websocket)
         finally:
             await self._hang_up(websocket)
+            self._keepalive = None
 
     # --- opening
 
-    async def _open(self, session: Session) -> ClientConnection:
+    async def _open(self, session: Session) -> _Socket:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
                 dial = await self._dial_of(session)
@@ -228,24 +242,25 @@ class Connection:
         return websocket
 
     async def _dial_of(self, session: Session) -> Dial:
-        opening = session.opening()
+        opening, status = session.opening(), None
         try:
             request = next(opening)
             while True:
                 response = await self._request(request)
+                status = response.status
                 self._note(self._requested(request, response))
                 request = opening.send(response)
         except StopIteration as stop:
             dial: Dial = stop.value
             return dial
         except NotOpened as error:
-            raise self._not_opened(error.problem) from None
+            raise self._not_opened(error.problem, status) from None
         except MonError as error:
             raise self._no_connection(str(error)) from None
 
     async def _request(self, request: HttpRequest) -> HttpResponse:
         self._redactor.learn_url(request.url, request.shown)
-        _refuse_plain(request.url, request.shown)
+        refuse_plain(request.url, request.shown)
         proxy = None if is_loopback(request.url) else self._proxy
         try:
             return await ask(request, user_agent=self._user_agent, proxy=proxy, now=self._clock.now())
@@ -264,22 +279,23 @@ class Connection:
             cookies=tuple(map(cookies.without_value, response.cookies)),
         )
 
-    async def _dial(self, dial: Dial) -> ClientConnection:
-        _refuse_plain(dial.url, dial.shown)
+    async def _dial(self, dial: Dial) -> _Socket:
+        refuse_plain(dial.url, dial.shown)
         place = place_of(dial.shown)
         try:
-            return await _Connect(
+            websocket = await _Connect(
                 dial.url,
+                create_connection=_Socket,
                 additional_headers=dict(dial.headers),
                 user_agent_header=self._user_agent,
                 proxy=None if is_loopback(dial.url) else self._proxy,
                 open_timeout=None,
-                ping_interval=PING_EVERY,
-                ping_timeout=PING_ANSWER_WITHIN,
+                ping_interval=None,
                 close_timeout=CLOSE_TIMEOUT,
                 max_size=MAX_MESSAGE,
                 logger=_SILENT,
             )
+            return cast("_Socket", websocket)
         except InvalidStatus as error:
             raise _NoConnectionError(self._answered(error)) from None
         except InvalidProxyStatus as error:
@@ -289,10 +305,9 @@ class Connection:
             reason = f"the proxy cannot be used: {_words_of_proxy(error)}"
             raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
         except InvalidHandshake as error:
-            if answer := _OLD_ANSWER.search(_words_of(error)):
-                status = int(answer[1])
-                raise _NoConnectionError(history.Answered(**self._stamp(), status=status, body="")) from None
-            reason = f"{place} answered, but does not speak WebSocket ({_words_of(error)})"
+            if old := status_of_old_answer(words_of(error)):
+                raise _NoConnectionError(history.Answered(**self._stamp(), status=old, body="")) from None
+            reason = f"{place} answered, but does not speak WebSocket ({words_of(error)})"
             raise self._no_connection(reason) from None
         except ssl.SSLCertVerificationError as error:
             reason = f"the TLS certificate of {place} is not trusted: {error.verify_message}"
@@ -317,24 +332,23 @@ class Connection:
     def _no_connection(self, reason: str, *, retry: bool = True) -> _NoConnectionError:
         return _NoConnectionError(history.Failed(**self._stamp(), reason=self._redactor.text(reason), retry=retry))
 
-    def _not_opened(self, problem: Refused | Lost) -> _NoConnectionError:
-        reason = self._redactor.text(problem.reason)
+    def _not_opened(self, problem: Refused | Lost, status: int | None) -> _NoConnectionError:
+        failed = history.Failed(**self._stamp(), reason=self._redactor.text(problem.reason), status=status)
         if isinstance(problem, Refused):
-            return _NoConnectionError(history.Failed(**self._stamp(), reason=reason, retry=False, refused=True))
-        failed = history.Failed(**self._stamp(), reason=reason, retry=problem.retry, after=problem.after)
-        return _NoConnectionError(failed)
+            return _NoConnectionError(replace(failed, retry=False, refused=True))
+        return _NoConnectionError(replace(failed, retry=problem.retry, after=problem.after))
 
     # --- talking
 
-    async def _talk(self, websocket: ClientConnection) -> None:
+    async def _talk(self, websocket: _Socket) -> None:
         """Reads until the connection is of no more use, or until we have left in order."""
-        self._alive = self._clock.now()
-        reader = asyncio.create_task(self._read(websocket))
+        keepalive = self._begin_keepalive(websocket)
+        reader = asyncio.create_task(self._read(websocket, keepalive))
         sender = asyncio.create_task(self._send(websocket))
         leaving = asyncio.create_task(self._leaving.wait())
-        presence = asyncio.create_task(self._stay_present())
+        watch = asyncio.create_task(self._watch(websocket, keepalive))
         useless = asyncio.create_task(self._useless.wait())
-        tasks = (reader, sender, leaving, presence, useless)
+        tasks = (reader, sender, leaving, watch, useless)
         self._after_feeding()
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -345,11 +359,20 @@ class Connection:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
+        for result in (*results, self._fault):
             if isinstance(result, Exception):
                 raise result
 
-    async def _read(self, websocket: ClientConnection) -> None:
+    def _begin_keepalive(self, websocket: _Socket) -> Keepalive:
+        now, clock = self._clock.now(), self._clock.now
+        keepalive = self._keepalive = Keepalive(
+            now.mono, every=PING_EVERY, within=PING_ANSWER_WITHIN, message_within=MESSAGE_WITHIN
+        )
+        websocket.on_bytes = lambda more: keepalive.bytes_came(clock().mono, more_awaited=more)
+        self._alive = now
+        return keepalive
+
+    async def _read(self, websocket: ClientConnection, keepalive: Keepalive) -> None:
         receive, driver, clock = websocket.recv, self._driver, self._clock.now
         deliver, tap = self._deliver, self._tap
         call_soon = asyncio.get_running_loop().call_soon
@@ -360,7 +383,8 @@ class Connection:
                 if now is None:
                     # Frames that are taken without a turn of the loop came in one read of the socket: one time for all.
                     now = self._read_at = clock()
-                    call_soon(self._after_reading)
+                    keepalive.message_came(now.mono)
+                    call_soon(self._guarded, self._after_reading)
                     if self._was_absent(now):
                         return
                 if tap is not None:
@@ -370,23 +394,52 @@ class Connection:
                     deliver(delivered)
             self._after_feeding()  # what the last frame wants sent
         except ConnectionClosed as closed:
-            if not self._leaving.is_set():
-                self._feed(history.Closed(**self._stamp(), **_how_it_closed(closed)))
+            if not self._leaving.is_set() and driver.retry_at is None:
+                ending = closing_of(closed.rcvd, closed.sent, received_first=closed.rcvd_then_sent)
+                self._feed(history.Closed(**self._stamp(), **ending, heard=keepalive.heard))
 
-    async def _stay_present(self) -> None:
-        """Returns when this process was stopped, or the machine asleep, and what waits in the socket is old."""
-        while True:
-            await asyncio.sleep(ALIVE_EVERY)
-            if self._was_absent(self._clock.now()):
-                return
+    async def _watch(self, websocket: ClientConnection, keepalive: Keepalive) -> None:
+        """Pings. Returns when the line is dead, or this process was stopped and what waits in the socket is old."""
+        pings: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                wait = min(keepalive.due() - self._clock.now().mono, ALIVE_EVERY, AGAIN_AFTER)
+                await asyncio.sleep(max(0.0, wait))
+                now = self._clock.now()
+                if self._was_absent(now):
+                    return
+                if problem := keepalive.problem(now.mono):
+                    # A closing handshake with who does not answer would only delay what has to be told.
+                    self._feed(history.Closed(**self._stamp(), reason=problem, heard=keepalive.heard))
+                    websocket.transport.abort()
+                    return
+                if keepalive.ping_due(now.mono):
+                    keepalive.pinged(now.mono)
+                    ping = asyncio.create_task(self._ping(websocket, keepalive, now.mono))
+                    pings.add(ping)
+                    ping.add_done_callback(pings.discard)
+        finally:
+            for ping in pings:
+                ping.cancel()
+
+    async def _ping(self, websocket: ClientConnection, keepalive: Keepalive, at: float) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            answer = asyncio.ensure_future(await websocket.ping())  # which waits where nothing can be written
+            await answer
+            keepalive.answered(at)
 
     def _was_absent(self, now: Now) -> bool:
-        """Says so once and ends the connection; a machine that sleeps stops the monotonic clock, not the other."""
+        """Says so once and ends the connection; the monotonic clock goes on while the machine sleeps."""
         before, self._alive = self._alive, now
-        absence = max(now.mono - before.mono, (now.epoch_ms - before.epoch_ms) / 1000)
+        absence = now.mono - before.mono
         if absence > LONGEST_ABSENCE and self._driver.retry_at is None:
             reason = f"mon was stopped for {absence:.0f} s, and what came meanwhile is old"
-            self._feed(history.Closed(**self._stamp(), reason=reason))
+            self._feed(history.Closed(**self._stamp(), reason=reason, heard=before.mono))
+        elif abs(step_between(before, now)) >= SMALLEST_STEP:
+            now = self._alive = self._clock.now()  # the two clocks are not read in one moment
+            step = step_between(before, now)
+            if abs(step) >= SMALLEST_STEP and self._steps.is_news(now.mono):
+                self._feed(history.Stepped(**self._stamp(), by_ms=round(step * 1000)))
         return self._driver.retry_at is not None
 
     def _after_reading(self) -> None:
@@ -413,7 +466,7 @@ class Connection:
 
     def _on_pong(self, answer: asyncio.Future[float]) -> None:
         if not answer.cancelled() and answer.exception() is None and self._driver.retry_at is None:
-            self._feed(history.Ponged(**self._stamp()))
+            self._guarded(lambda: self._feed(history.Ponged(**self._stamp())))
 
     async def _leave_in_order(self, reader: asyncio.Task[None]) -> None:
         self._feed(history.Left(**self._stamp()))
@@ -430,9 +483,15 @@ class Connection:
 
     async def _hang_up(self, websocket: ClientConnection) -> None:
         drain = asyncio.create_task(_drain(websocket))
-        with contextlib.suppress(ConnectionClosed, OSError):
-            await websocket.close()
-        drain.cancel()
+        try:
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT):  # what cannot be written would be waited for for ever
+                await websocket.close()
+        except TimeoutError:
+            websocket.transport.abort()
+        except (ConnectionClosed, OSError):
+            pass
+        finally:
+            drain.cancel()
         told = websocket.protocol.close_rcvd
         by_venue = told is not None and told.code == CloseCode.NORMAL_CLOSURE and self._outgoing.empty()
         self.left_in_order = told is not None and (self._all_written or by_venue)
@@ -440,11 +499,14 @@ class Connection:
     # --- feeding the driver
 
     def _feed(self, event: history.Event) -> None:
+        self._apply(event)
+        self._after_feeding()
+
+    def _apply(self, event: history.Event) -> None:
         self._note(event)
         delivered = history.apply(event, self._driver)
         if delivered:
             self._deliver(delivered)
-        self._after_feeding()
 
     def _note(self, event: history.Event) -> None:
         if self._tap is not None:
@@ -466,7 +528,7 @@ class Connection:
         if due is not None:
             wait = max(0.0, due - self._clock.now().mono)
             self._timer_due = due
-            self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._guarded, self._tick)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -477,11 +539,29 @@ class Connection:
         self._timer = self._timer_due = None
         due = self._driver.deadline()
         if due is not None and self._clock.now().mono >= due:
-            self._feed(history.Ticked(**self._stamp()))
+            signs = self._keepalive
+            heard, arriving = (None, None) if signs is None else (signs.heard, signs.arriving)
+            self._feed(history.Ticked(**self._stamp(), heard=heard, arriving=arriving))
         else:
             self._after_feeding()
 
-    def _stamp(self) -> _Stamp:
+    def _guarded(self, callback: Callable[[], None]) -> None:
+        """Whatever the loop calls: a fault of ours costs the connection, and never the deadlines after it."""
+        try:
+            callback()
+        except Exception as error:
+            self._read_at = None
+            try:
+                if self._driver.retry_at is None:
+                    heard = None if self._keepalive is None else self._keepalive.heard
+                    self._apply(history.Failed(**self._stamp(), reason=fault_in_words(error), heard=heard))
+            except Exception as again:
+                self._fault = again
+            self._disarm()
+            self._useless.set()
+            self._progress.set()
+
+    def _stamp(self) -> history.Stamp:
         now = self._clock.now()
         return {"at": now.epoch_ms, "mono": now.mono, "line": self._line}
 
@@ -506,31 +586,7 @@ async def _drain(websocket: ClientConnection) -> None:
             await websocket.recv(decode=False)
 
 
-def _refuse_plain(url: str, shown: str) -> None:
-    if urlsplit(url).scheme not in ("wss", "https") and not is_loopback(url):
-        raise SetupError(f"expected a wss:// or https:// address (others only on this machine), got {shown}")
-
-
-def _words_of(error: Exception) -> str:
-    return excerpt(str(error.__cause__ or "") or str(error) or "the handshake failed", 120)
-
-
 def _words_of_proxy(error: Exception) -> str:
     if isinstance(error, ImportError):
         return "for a SOCKS proxy the package python-socks is needed"
     return excerpt((error.msg if isinstance(error, InvalidProxy) else str(error)) or "it failed", 120)
-
-
-def _how_it_closed(closed: ConnectionClosed) -> _Ending:
-    """Whose close it was, and in words what ours were for."""
-    if closed.rcvd is not None and (closed.rcvd_then_sent or closed.sent is None):
-        return {"code": closed.rcvd.code, "reason": excerpt(closed.rcvd.reason, 200)}
-    if closed.sent is None:
-        return {"reason": "no close frame came"}
-    if closed.sent.code == 1009:
-        return {"reason": f"a message of more than {MAX_MESSAGE // 2**20} MiB came"}
-    if "keepalive" in closed.sent.reason:
-        return {"reason": f"no answer to a ping within {PING_ANSWER_WITHIN:.0f} s"}
-    if closed.sent.code == 1000 or closed.sent.code >= 3000:  # a session's own wish
-        return {"code": closed.sent.code, "reason": closed.sent.reason}
-    return {"reason": excerpt(f"{closed.sent.reason or 'protocol error'} (code {closed.sent.code})", 200)}

@@ -30,15 +30,17 @@ from venues.venue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from venues.venue import Command, Line, Session, Subscription
 
 SHORTEST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten
+STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten; the same for ends of a stream
+RETURNS_WITHIN = 600.0  # seconds for which what was live is tried again, whatever it answers but HTTP 401
 LONGEST_RETRY_AFTER = 86_400.0
 LONGEST_REASON = 1_000  # characters of what is said, in which a venue quotes of itself at most 300
+_UNAUTHORIZED = 401
 
 _ANOTHER_RUN = "the recording goes on with a later run of mon"
 
@@ -47,12 +49,18 @@ Delivered = Record | Confirmed | ClockOffset | BadFrame | Notice | Receipt
 
 @dataclass(slots=True)
 class _StreamStanding:
-    """How one stream stands; `down_since` is the monotonic time at which it stopped being live."""
+    """How one stream stands.
+
+    `live_since` and `down_since` are monotonic times; the latter is that of the last sign of life before it stopped
+    being live. `endings`: how often in a row the venue ended it, until it has been live for `STABLE_AFTER`.
+    """
 
     state: State = "connecting"
+    live_since: float | None = None
     down_since: float | None = None
     was_live: bool = False
     missed: bool = False
+    endings: int = 0
 
 
 def delay_before(attempt: int, draw: float) -> float:
@@ -69,8 +77,8 @@ def verdict(status: int, body: str) -> Refused | Lost:
 
     `body` is an excerpt of the answer, possibly empty.
     """
-    said = f"HTTP {status}" + (f": {body}" if body else "")
-    if status in (408, 425, 429) or status >= 500:
+    said = _answer_in_words(status, body)
+    if _is_passing(status):
         return Lost(f"the venue does not take connections now ({said})")
     if 300 <= status < 400:
         return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
@@ -113,6 +121,10 @@ class Driver:
         self._failures = 0
         self._draw = 0.0
         self._opened_at: float | None = None
+        self._is_there = False  # on this connection, a stream has been live
+        self._there_at: float | None = None  # the last sign of life of a connection on which one was
+        self._refused_since: float | None = None  # the first of the refusals in a row by who was there before
+        self._unauthorized = 0  # answers 401 since a stream was live
 
     def begin(self, secrets: Mapping[str, str], draw: float) -> Session:
         """A new connection is about to be made; `draw`, in [0, 1), decides how long to wait should it fail."""
@@ -120,6 +132,7 @@ class Driver:
         self.retry_at = None
         self._draw = draw
         self._opened_at = None
+        self._is_there = False
         return self.session
 
     def opened(self, now: Now) -> list[Delivered]:
@@ -141,11 +154,16 @@ class Driver:
 
     def pong(self, now: Now) -> list[Delivered]:
         """The answer to a WebSocket ping that the session asked for."""
-        return self._sort_out(self._current().pong(now), now)
+        return self._without_fault(self._current().pong, now)
 
     def tick(self, now: Now) -> list[Delivered]:
         """The session's deadline has passed."""
-        return self._sort_out(self._current().tick(now), now)
+        return self._without_fault(self._current().tick, now)
+
+    def stepped(self, by_ms: int) -> list[Delivered]:
+        """The clock of this machine was set; no deadline and no age is measured by it."""
+        how = f"{'forward' if by_ms > 0 else 'back'} by {_duration(abs(by_ms) / 1000)}"
+        return [Notice(f"the clock of this machine was set {how}; nothing was lost by that")]
 
     def deadline(self) -> float | None:
         """The monotonic time at which `tick` is due."""
@@ -171,15 +189,30 @@ class Driver:
     def answered(self, status: int, body: str, retry_after: float | None, now: Now) -> list[Delivered]:
         """An HTTP status came instead of an open WebSocket; `retry_after` in seconds where the answer has one."""
         problem = self._line.refused(status, body)
-        if isinstance(problem, Lost) and problem.retry and retry_after is not None:
-            problem = Lost(problem.reason, after=min(max(retry_after, 0.0), LONGEST_RETRY_AFTER))
+        after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+        if isinstance(problem, Lost) and problem.retry:
+            problem = Lost(problem.reason, after=after)
+        if self._there_at is not None and not _is_passing(status):
+            return self._may_return(problem, _answer_in_words(status, body), now, status=status, after=after)
         return self._sort_out([problem], now)
 
     def failed(
-        self, reason: str, now: Now, *, retry: bool = True, refused: bool = False, after: float | None = None
+        self,
+        reason: str,
+        now: Now,
+        *,
+        retry: bool = True,
+        refused: bool = False,
+        after: float | None = None,
+        status: int | None = None,
     ) -> list[Delivered]:
-        """No connection came about."""
-        return self._sort_out([Refused(reason) if refused else Lost(reason, retry=retry, after=after)], now)
+        """No connection came about; `status` is the HTTP status that this comes from, if any."""
+        problem: Refused | Lost = (
+            Refused(reason, at_door=True) if refused else Lost(reason, retry=retry, after=after, at_door=True)
+        )
+        if self._there_at is not None and status == _UNAUTHORIZED:
+            return self._may_return(problem, reason, now, status=status, after=after)
+        return self._sort_out([problem], now)
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Delivered]:
         """The connection is gone; unless the session knows better, another one is tried."""
@@ -194,9 +227,11 @@ class Driver:
             self.session.closed(None, _ANOTHER_RUN, now)
         self.session = self.ended = self.retry_at = None
         self.refused.clear()
-        self._failures = 0
+        self._failures = self._unauthorized = 0
+        self._is_there, self._there_at, self._refused_since = False, None, None
         delivered: list[Delivered] = []
         for stream, standing in self._standings.items():
+            standing.endings = 0
             standing.missed = standing.missed or standing.was_live
             delivered += self._changed(stream, "reconnecting", _ANOTHER_RUN, now)
         return delivered
@@ -209,14 +244,15 @@ class Driver:
         delivered: list[Delivered] = []
         for item in items:
             if isinstance(item, StreamState):
-                delivered += self._changed(item.stream, item.state, item.reason, now, versions=item.versions)
+                delivered += self._on_state(item, now)
+            elif isinstance(item, Refused | Lost) and self._may_pass(item):
+                delivered += self._may_return(item, item.reason, now)
             elif isinstance(item, Refused):
                 delivered += self._refuse(item, now)
-                if self.ended is not None:
-                    break
             elif isinstance(item, Lost):
+                self._refused_since = None
+                self._unauthorized += item.expired
                 delivered += self._lost(item, now)
-                break
             elif isinstance(item, BadFrame):
                 bad = BadFrame(excerpt(item.reason, LONGEST_REASON), item.streams)
                 delivered += [BadFrame(bad.reason), *self._misread.bad(bad)]
@@ -224,18 +260,67 @@ class Driver:
                 delivered.append(Notice(excerpt(item.text, LONGEST_REASON)))
             else:
                 delivered.append(item)
+            if self.retry_at is not None:
+                break  # nobody hears what follows
         return delivered
+
+    def _may_pass(self, problem: Refused | Lost) -> bool:
+        """Whether it is somebody who was there before that does not let us in now."""
+        is_final = isinstance(problem, Refused) or not problem.retry
+        return is_final and problem.at_door and self._there_at is not None
+
+    def _may_return(
+        self,
+        problem: Refused | Lost,
+        said: str,
+        now: Now,
+        *,
+        status: int | None = None,
+        after: float | None = None,
+    ) -> list[Delivered]:
+        """What was live is tried again for a while, whatever it answers; a refused credential, fetched anew, once."""
+        assert self._there_at is not None, "asked by who knows"
+        there = f"{excerpt(said, LONGEST_REASON // 2)}, it was there {_duration(now.mono - self._there_at)} ago"
+        if status == _UNAUTHORIZED:
+            self._unauthorized += 1
+            if self._unauthorized > 1:
+                return self._refuse(Refused(problem.reason), now)
+            return self._lost(Lost(f"{there}; one more try, with the credential fetched anew", after=after), now)
+        if self._refused_since is None:
+            self._refused_since = now.mono
+        if now.mono - self._refused_since < RETURNS_WITHIN or (isinstance(problem, Lost) and problem.retry):
+            return self._lost(Lost(there, after=after), now)
+        return self._refuse(problem, now) if isinstance(problem, Refused) else self._lost(problem, now)
+
+    def _on_state(self, item: StreamState, now: Now) -> list[Delivered]:
+        if not item.ended:
+            return self._changed(item.stream, item.state, item.reason, now, versions=item.versions)
+        standing = self._standings[item.stream]
+        _forget_endings(standing, now)
+        standing.endings += 1
+        if self._retries is None or standing.endings <= self._retries:
+            return self._changed(item.stream, item.state, item.reason, now)
+        return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(standing.endings)}"), now)
+
+    def _without_fault(self, call: Callable[[Now], list[Item]], now: Now) -> list[Delivered]:
+        """What a timer calls: a fault of ours there costs the connection, and never the deadlines."""
+        try:
+            return self._sort_out(call(now), now)
+        except Exception as error:
+            return self._sort_out([Lost(fault_in_words(error))], now)
 
     def _lost(self, lost: Lost, now: Now) -> list[Delivered]:
         reason = excerpt(lost.reason, LONGEST_REASON)
+        if self._is_there:
+            self._there_at = _last_sign_of_life(now)
+            self._is_there = False
         if self._opened_at is not None and now.mono - self._opened_at >= STABLE_AFTER:
             self._failures = 0
         self._failures += 1
         if not lost.retry:
             return self._end(VenueUnreachable(reason), now)
         if self._retries is not None and self._failures > self._retries:
-            tries = "1 try" if self._failures == 1 else f"{self._failures} tries in a row"
-            return self._end(VenueUnreachable(f"{reason}; gave up after {tries}"), now)
+            return self._end(VenueUnreachable(f"{reason}; gave up after {_tries(self._failures)}"), now)
         delay = max(delay_before(self._failures, self._draw), lost.after or 0.0)
         self.retry_at = now.mono + delay
         delivered: list[Delivered] = []
@@ -285,13 +370,20 @@ class Driver:
             return []  # a flood of bad frames is one interruption
         down_ms = None
         if state == "live":
+            self._is_there = True
+            self._refused_since, self._unauthorized = None, 0
+            if standing.live_since is None:
+                standing.live_since = now.mono
             if standing.down_since is not None:
                 down_ms = round((now.mono - standing.down_since) * 1000)
             if standing.missed and STREAMS[stream].kind == "event":
                 reason = reason or "what happened in between was missed"
             standing.was_live, standing.down_since, standing.missed = True, None, False
         elif standing.down_since is None and state in ("stale", "reconnecting"):
-            standing.down_since = now.mono
+            standing.down_since = _last_sign_of_life(now)
+        if state != "live":
+            _forget_endings(standing, now)
+            standing.live_since = None
         standing.state = state
         return [
             Status(
@@ -308,6 +400,45 @@ class Driver:
                 versions=versions,
             )
         ]
+
+
+def fault_in_words(error: Exception) -> str:
+    """What to say of an exception that should never have been raised: what, and where."""
+    traceback, where = error.__traceback__, ""
+    while traceback is not None:
+        where = f"{traceback.tb_frame.f_globals.get('__name__', '?')}, line {traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    words = excerpt(f"{type(error).__name__}: {error}", 300).rstrip(": ")
+    return f"a fault of mon itself ({words}; {where}); please report it"
+
+
+def _last_sign_of_life(now: Now) -> float:
+    """The message that makes this moment is one; else the one before it."""
+    return now.mono if now.heard is None else min(now.heard, now.mono)
+
+
+def _forget_endings(standing: _StreamStanding, now: Now) -> None:
+    if standing.live_since is not None and now.mono - standing.live_since >= STABLE_AFTER:
+        standing.endings = 0
+
+
+def _is_passing(status: int) -> bool:
+    """Whether who answers with this HTTP status says that it is a matter of time."""
+    return status in (408, 425, 429) or status >= 500
+
+
+def _answer_in_words(status: int, body: str) -> str:
+    return f"HTTP {status}" + (f": {body}" if body else "")
+
+
+def _tries(count: int) -> str:
+    return "1 try" if count == 1 else f"{count} tries in a row"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _closing_words(code: int | None, reason: str) -> str:

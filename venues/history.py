@@ -7,14 +7,22 @@ records. Times are two: `mono` (seconds, for deadlines) and `at` (milliseconds s
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from venues.venue import Now
 
 if TYPE_CHECKING:
     from venues.driver import Delivered, Driver
+
+
+class Stamp(TypedDict):
+    """When an event happened, and on which line."""
+
+    at: int
+    mono: float
+    line: int
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
@@ -67,7 +75,10 @@ class Ponged(_Event, frozen=True, kw_only=True, tag="pong"):
 
 
 class Ticked(_Event, frozen=True, kw_only=True, tag="tick"):
-    """A session's deadline passed."""
+    """A session's deadline passed; `heard` and `arriving` as in `Now`."""
+
+    heard: float | None = None
+    arriving: float | None = None
 
 
 class Answered(_Event, frozen=True, kw_only=True, tag="answer"):
@@ -79,19 +90,32 @@ class Answered(_Event, frozen=True, kw_only=True, tag="answer"):
 
 
 class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
-    """No connection came about. `refused`: by the venue, for good; `after`: no other one before so many seconds."""
+    """No connection came about, or the one there was is given up.
+
+    `refused`: by the venue, for good; `after`: no other one before so many seconds; `status`: the HTTP status that it
+    comes from; `heard` as in `Now`.
+    """
 
     reason: str
     retry: bool = True
     refused: bool = False
     after: float | None = None
+    status: int | None = None
+    heard: float | None = None
 
 
 class Closed(_Event, frozen=True, kw_only=True, tag="close"):
-    """The connection is gone; `code` is absent where there was no close frame."""
+    """The connection is gone; `code` is absent where there was no close frame; `heard` as in `Now`."""
 
     code: int | None = None
     reason: str = ""
+    heard: float | None = None
+
+
+class Stepped(_Event, frozen=True, kw_only=True, tag="step"):
+    """The clock of this machine was set, forward or (below 0) back, by so many milliseconds."""
+
+    by_ms: int
 
 
 class Left(_Event, frozen=True, kw_only=True, tag="leave"):
@@ -102,7 +126,13 @@ class Resumed(_Event, frozen=True, kw_only=True, tag="resume"):
     """Another run of `mon` goes on with the same recording: all lines begin anew. Made by whoever reads one."""
 
 
-Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left | Resumed
+Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left | Stepped | Resumed
+
+
+def shifted(event: Event, seconds: float) -> Event:
+    """The same event on a monotonic clock that is so many seconds ahead."""
+    names = [name for name in ("mono", "heard", "arriving") if getattr(event, name, None) is not None]
+    return structs.replace(event, **{name: getattr(event, name) + seconds for name in names})
 
 
 def frame_event(direction: Literal["in", "out"], data: bytes, now: Now, line: int) -> Frame:
@@ -126,13 +156,22 @@ def apply(event: Event, driver: Driver) -> list[Delivered]:
         case Ponged():
             return driver.pong(now)
         case Ticked():
-            return driver.tick(now)
+            return driver.tick(Now(event.mono, event.at, event.heard, event.arriving))
         case Answered():
             return driver.answered(event.status, event.body, event.retry_after, now)
         case Failed():
-            return driver.failed(event.reason, now, retry=event.retry, refused=event.refused, after=event.after)
+            return driver.failed(
+                event.reason,
+                Now(event.mono, event.at, event.heard),
+                retry=event.retry,
+                refused=event.refused,
+                after=event.after,
+                status=event.status,
+            )
         case Closed():
-            return driver.closed(event.code, event.reason, now)
+            return driver.closed(event.code, event.reason, Now(event.mono, event.at, event.heard))
+        case Stepped():
+            return driver.stepped(event.by_ms)
         case Left():
             driver.leave(now)
         case Resumed():

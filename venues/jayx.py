@@ -138,7 +138,7 @@ class JayXSession:
         """Whatever is due."""
         items = [] if self._link is None else self._items(self._link.tick(now), now)
         items += self._pings.tick(now)
-        for asked in self._asked.values():
+        for asked in () if self._over else self._asked.values():
             if asked.due is not None and now.mono >= asked.due:
                 asked.pause = min(asked.pause * 2, LONGEST_PAUSE)
                 self._ask(asked, now)
@@ -197,7 +197,7 @@ class JayXSession:
                     items += self._unreadable(happening.reason, now)
                 case socketio.ConnectRefused():
                     said = excerpt(happening.message, 300) or "no reason given"
-                    items.append(Refused(f"jayx refused the connection: {said}"))
+                    items.append(Refused(f"jayx refused the connection: {said}", at_door=True))
                 case socketio.Disconnected():
                     items.append(self._on_disconnected())
                 case socketio.Broken():
@@ -264,8 +264,15 @@ class JayXSession:
             self._line.fed.add(name)
             if self._line.is_welcome():
                 self._said = ""
-        asked.settle(now)
+        self._settle(asked, now)
         return [*self._line.clock.take(), *items]
+
+    def _settle(self, asked: _Asked, now: Now) -> None:
+        """Events may come before we are let in; then nothing can be asked for, and everything will be."""
+        if self._ready:
+            asked.settle(now)
+        else:
+            asked.silent_at = None
 
     def _on_error(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """No error is documented, so it is only told, until what follows shows what it was."""
@@ -306,6 +313,8 @@ class JayXSession:
             asked.silent_at = now.mono + SILENT_AFTER if any(feed.restates for feed in asked.feeds) else None
             for feed in asked.feeds:
                 items += [] if feed.heard else feed.begin(now)  # events may come before we are let in
+            if any(feed.heard and feed.awaited and feed.restates for feed in asked.feeds):
+                asked.due = now.mono + asked.pause
         if self._line.measures:
             items += self._pings.begin(now)
         return [*items, *self._line.how_to_scale()]
@@ -344,10 +353,10 @@ class JayXSession:
     def _unreadable(self, problem: str, now: Now) -> list[Item]:
         """It may have been of any event."""
         items: list[Item] = [BadFrame(f"{problem} (jayx)")]
-        for asked in self._asked.values() if self._ready else ():
+        for asked in self._asked.values():
             for feed in asked.feeds:
-                items += feed.doubt(f"bad frame: {problem}", now)
-            asked.settle(now)
+                items += feed.doubt(f"bad frame: {problem}", now) if self._ready or feed.heard else _NOTHING
+            self._settle(asked, now)
         return items
 
 

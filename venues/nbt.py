@@ -304,7 +304,8 @@ class NbtSession:
         return Lost(f"the hub put us out{said}")
 
     def _refused(self, said: str) -> Refused:
-        return Refused(f"the hub refused the connection: {excerpt(said, 300) or 'no reason given'}; check key")
+        words = f"the hub refused the connection: {excerpt(said, 300) or 'no reason given'}; check key"
+        return Refused(words, at_door=self._connected_at is None)
 
     def _over(self) -> None:
         self._pings.stop()

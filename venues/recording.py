@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from venues.recording_file import Existing
     from venues.redaction import Redactor
 
-VERSION = 1
+VERSION = 2  # 1: without the last sign of life, parts of messages and steps of the clock
+_KNOWN_VERSIONS = range(1, VERSION + 1)
 SIMULATED = "sim"  # the label of the simulator inside mon, whose port is another one each time
 _ENCODER = msgspec.json.Encoder()
 
@@ -268,9 +269,9 @@ class Recording:
             raise RecordingError(
                 f"expected a recording (a first line made by --record), got something else in {path}"
             ) from error
-        if self.header.version != VERSION:
+        if self.header.version not in _KNOWN_VERSIONS:
             raise RecordingError(
-                f"expected a recording of version {VERSION}, got version {self.header.version} in {path}"
+                f"expected a recording of version 1 to {VERSION}, got version {self.header.version} in {path}"
             )
 
     def events(self) -> Iterator[history.Event]:
@@ -288,7 +289,7 @@ class Recording:
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise damaged(self._path, number) from error
             if isinstance(event, Header):
-                if event.version != VERSION or difference(self.header, event):
+                if event.version not in _KNOWN_VERSIONS or difference(self.header, event):
                     raise damaged(self._path, number)
                 resumes = last is not None
                 continue
@@ -297,7 +298,7 @@ class Recording:
                 resumes = False
                 yield history.Resumed(at=event.at, mono=event.mono + shift)
             if shift:
-                event = structs.replace(event, mono=event.mono + shift)
+                event = history.shifted(event, shift)
             last = event
             yield event
 

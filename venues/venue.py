@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 
 
 class Now(Struct, frozen=True, gc=False):
-    """Two clocks: `mono` in seconds for deadlines, `epoch_ms` (UTC) for records."""
+    """Two clocks: `mono` in seconds for deadlines and ages, `epoch_ms` (UTC) for records.
+
+    `mono` goes on while the machine sleeps, and no step of the other clock moves it. Where it is no message that makes
+    this moment (a deadline, an end), `heard` is when the line's last sign of life came, and `arriving` when the latest
+    bytes came of a message that is not whole yet; both on the clock of `mono`, None where there is none.
+    """
 
     mono: float
     epoch_ms: int
+    heard: float | None = None
+    arriving: float | None = None
 
 
 # --- what a session gives back -------------------------------------------------------------------------------------
@@ -39,13 +46,15 @@ class Now(Struct, frozen=True, gc=False):
 class StreamState:
     """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream.
 
-    `versions`: as `Status` has it.
+    `ended`: in words, that the venue itself ended the stream, which the session asks for anew. `versions`: as `Status`
+    has it.
     """
 
     stream: str
     state: Literal["syncing", "live", "stale"]
     reason: str = ""
     versions: Literal["growing"] | None = None
+    ended: str = field(default="", compare=False)
 
 
 class BadFrame(Struct, frozen=True, omit_defaults=True):
@@ -87,20 +96,27 @@ class ClockOffset:
 class Refused:
     """The venue refuses us; trying again would not help.
 
-    `stream`: that one alone, of which the session tells no more while it serves the others on.
+    `stream`: that one alone, of which the session tells no more while it serves the others on. `at_door`: before the
+    protocol let us in, which may pass where it did let us in once.
     """
 
     reason: str
     stream: str | None = None
+    at_door: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The connection is of no more use. `retry`: another may be; `after`: not before so many seconds."""
+    """The connection is of no more use. `retry`: another may be; `after`: not before so many seconds.
+
+    `expired`: with the credential fetched anew, of which there is one more try. `at_door`: as in `Refused`.
+    """
 
     reason: str
     retry: bool = True
     after: float | None = None
+    expired: bool = field(default=False, compare=False)
+    at_door: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -362,3 +362,18 @@ def test_items_only_of_streams_that_are_on(messages: list[bytes], cut_streams: s
     for happening in hub.receive(b"\x1e".join([*messages, b""]), NOW):
         if isinstance(happening, StreamItem | StreamEnd):
             assert happening.invocation_id not in cut_streams
+
+
+def test_a_message_that_is_still_arriving_puts_the_servers_deadline_off() -> None:
+    hub = new_hub()
+    assert hub.tick(Now(130.0, 0, arriving=129.5)) == []
+    assert hub.deadline() is not None
+    assert hub.tick(Now(159.4, 0)) == []
+    assert hub.tick(Now(159.5, 0)) == [Broken("nothing came from the server for 30 s")]
+
+
+def test_the_answer_to_the_handshake_may_be_behind_one_too() -> None:
+    hub = new_hub(ready=False)
+    assert hub.tick(Now(115.0, 0, arriving=114.0)) == []
+    assert hub.deadline() == 129.0
+    assert hub.tick(Now(129.0, 0)) == [Broken("no answer to the handshake within 15 s")]

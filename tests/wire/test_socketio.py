@@ -666,3 +666,40 @@ def test_every_server_lets_us_in_once_whatever_was_known_before(
         known = link.learnt
     assert happening == Connected(generation)  # type: ignore[arg-type]
     assert times == 1, "another admission would bring every event twice"
+
+
+# --- a message that is still arriving ------------------------------------------------------------------------------
+
+
+def test_the_servers_ping_may_be_behind_a_message_that_is_still_arriving() -> None:
+    link = new_link()  # pingInterval 25 s, pingTimeout 20 s
+    assert link.tick(Now(145.0, 0, arriving=144.5)) == []
+    assert link.deadline() == 164.5
+    link.receive(b'42["name",1]', Now(150.0, 0))
+    assert link.deadline() == 164.5, "it has to come after the message, and has its time for that"
+    assert link.tick(Now(164.5, 0, arriving=164.0)) == [
+        Broken("no ping from the server within its pingInterval and pingTimeout")
+    ]
+
+
+def test_once_whole_messages_came_the_servers_ping_is_due() -> None:
+    link = new_link()
+    link.receive(b'42["name",1]', Now(126.0, 0))
+    assert isinstance(link.tick(Now(145.0, 0, arriving=144.9))[0], Broken)
+
+
+def test_the_answer_to_our_ping_may_be_behind_one_too() -> None:
+    link = older_link()  # pingInterval 25 s, pingTimeout 5 s
+    link.tick(Now(125.0, 0))
+    assert link.tick(Now(130.0, 0, arriving=129.9)) == []
+    assert link.deadline() == 134.9
+    assert link.tick(Now(134.9, 0)) == [Broken("no answer to our ping within the server's pingTimeout")]
+
+
+@pytest.mark.parametrize(("opened", "due"), [(False, 110.0), (True, 120.0)])
+def test_the_door_is_kept_open_while_something_is_arriving(opened: bool, due: float) -> None:
+    link = new_link(connected=False, known=4)
+    if opened:
+        link.receive(OPEN_4, NOW)
+    assert link.tick(Now(due, 0, arriving=due - 1)) == []
+    assert isinstance(link.tick(Now(2 * due, 0))[0], Broken)

@@ -278,7 +278,7 @@ class Hub:
         if self._over:
             return None
         if not self._ready:
-            return self._opened + HANDSHAKE_TIMEOUT
+            return max(self._opened, self._heard) + HANDSHAKE_TIMEOUT
         moments = [self._spoke + PING_AFTER, self._heard + SERVER_TIMEOUT]
         if self._leave_by is not None:
             moments.append(self._leave_by)
@@ -289,8 +289,10 @@ class Hub:
         if self._over:
             return []
         self._now = now.mono
+        if now.arriving is not None:  # a part of a message is a sign of life too
+            self._heard = max(self._heard, now.arriving)
         if not self._ready:
-            if now.mono >= self._opened + HANDSHAKE_TIMEOUT:
+            if now.mono >= max(self._opened, self._heard) + HANDSHAKE_TIMEOUT:
                 return [self._broken(f"no answer to the handshake within {HANDSHAKE_TIMEOUT:g} s")]
             return []
         if now.mono >= self._heard + SERVER_TIMEOUT:

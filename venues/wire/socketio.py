@@ -187,6 +187,7 @@ class Link:
         self._idle = flood.FloodGauge()
         self._last = b""  # the last frame, and when it came
         self._last_at = Now(0.0, 0)
+        self._part_at = 0.0  # the latest part of a message behind which what is awaited has to wait
 
     def opened(self, now: Now) -> None:
         """The WebSocket is open; the server speaks first."""
@@ -261,6 +262,8 @@ class Link:
         """The time has come to ask for the namespace, to ping, or to give the server up."""
         if self._over:
             return []
+        if now.arriving is not None:
+            self._put_off(now.arriving)
         if self._noop_at is not None and now.mono >= self._noop_at:
             self._noop_at = None
             self._noop_sent = True
@@ -362,9 +365,25 @@ class Link:
     def _heartbeat_due(self) -> float | None:
         if self._interval is None or self._generation is None:
             return None
-        if self._generation == 4:
-            return self._beat + self._interval + self._timeout
-        return self._beat + (self._timeout if self._unanswered else self._interval)
+        if self._generation == 3 and not self._unanswered:
+            return self._beat + self._interval
+        return max(self._awaited_since(), self._part_at) + self._timeout
+
+    def _awaited_since(self) -> float:
+        """When the server's next ping (newer) or its answer to ours (older) was to be sent."""
+        return self._beat + (self._interval or 0.0 if self._generation == 4 else 0.0)
+
+    def _put_off(self, arriving: float) -> None:
+        """Part of a message is a sign of life, and what is awaited comes behind it: it may take as long once more.
+
+        Once whole messages have come since, it is late.
+        """
+        if self._open_by is not None:
+            self._open_by = max(self._open_by, arriving + OPEN_WITHIN)
+        if self._connect_by is not None:
+            self._connect_by = max(self._connect_by, arriving + CONNECT_TIMEOUT)
+        if self._last_at.mono <= self._awaited_since():
+            self._part_at = arriving
 
     # --- Socket.IO -------------------------------------------------------------------------------------------------
 
