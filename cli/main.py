@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli import config
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
+from cli.settings import config
 from cli.version import VERSION
 from venues import venue_named, venues_with
 from venues.errors import MonError
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 # name → what the help says of it, where it is: `module:function`, or `module:app` of a group.
 COMMANDS = {
-    "send": ("Send a trading signal to a hub.", "cli.send:send"),
+    "send": ("Send a trading signal to a hub.", "cli.commands.send:send"),
     "bot": ("Run a signal bot on the live streams of any venue.", "cli.bot.command:app"),
-    "dash": ("Book, trades and account of a venue on one screen.", "cli.dash:dash"),
-    "replay": ("Play a recording.", "cli.replay:replay"),
-    "sim": ("Run the simulator of all venues until stopped.", "cli.sim:sim"),
-    "venues": ("The venues and the streams that each has.", "cli.venues:venues"),
-    "schema": ("The JSON Schema of every line that a stream can print.", "cli.schema:schema"),
-    "config": ("Make, show or check the configuration.", "cli.config_commands:app"),
-    "completion": ("The completion script of a shell.", "cli.completion:completion"),
+    "dash": ("Book, trades and account of a venue on one screen.", "cli.commands.dash:dash"),
+    "replay": ("Play a recording.", "cli.commands.replay:replay"),
+    "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
+    "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
+    "schema": ("The JSON Schema of every line that a stream can print.", "cli.commands.schema:schema"),
+    "config": ("Make, show or check the configuration.", "cli.commands.config:app"),
+    "completion": ("The completion script of a shell.", "cli.commands.completion:completion"),
 }
 
 HELP = """Live markets and accounts in the terminal: a table for people, JSON lines for scripts."""
@@ -88,7 +88,7 @@ class _Commands(TyperGroup):
 def _loaded(name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     if name in STREAMS:
-        from cli.options import stream_function
+        from cli.run.options import stream_function
 
         app.command(name, cls=_StreamCommand, no_args_is_help=True)(stream_function(name, watch_request))
     else:
@@ -103,8 +103,8 @@ def _loaded(name: str) -> Any:
 
 def watch_request(request: Any) -> None:
     """Watch one stream, then end with its exit code."""
-    from cli.output import Words
-    from cli.watch import watch
+    from cli.output.lines import Words
+    from cli.run.watch import watch
     from venues.redaction import Redactor
 
     redactor = Redactor()
@@ -122,7 +122,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         asked = config.completion_request()
         if asked is not None:
-            from cli.completion import answer
+            from cli.commands.completion import answer
 
             return answer(*asked, _app)
         return _ending(lambda: _app()(list(arguments), prog_name="mon", standalone_mode=False), arguments)
@@ -132,7 +132,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     """How a call ends, told on stderr where it is not as asked."""
-    from cli.output import ReaderGone, Words, abandon_stdout
+    from cli.output.lines import ReaderGone, Words, abandon_stdout
 
     words = Words()
     try:
@@ -178,7 +178,7 @@ def _with_what_came(error: Any) -> str:
     problems: list[Any] = getattr(error.__cause__, "errors", list)()
     if not problems or not problems[0]["msg"].startswith("Input should be "):
         return message
-    from venues.decoding import excerpt
+    from venues.toolkit.decoding import excerpt
 
     expected = problems[0]["msg"].removeprefix("Input should be ").partition(",")[0]
     kind = "" if expected.startswith("a ") else "a number "
@@ -211,7 +211,7 @@ def _wants_traceback(arguments: Sequence[str]) -> bool:
 def _app() -> Any:
     app = typer.Typer(
         cls=_Commands,
-        add_completion=False,  # `mon completion` has better scripts, and cli.completion quicker answers
+        add_completion=False,  # `mon completion` has better scripts, and cli.commands.completion quicker answers
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,
@@ -225,7 +225,7 @@ def _top(
     version: bool = typer.Option(False, "--version", help="Show the version and end.", is_eager=True),
 ) -> None:
     if version:
-        from cli.output import print_out
+        from cli.output.lines import print_out
 
         print_out(f"mon {VERSION}")
         raise typer.Exit(OK)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from cli.look import Look, View
+from cli.screen.look import Look, View
 from venues.records import Level
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from cli.dash import PANES
-from cli.dash_watch import QueuePerStream
-from cli.dashboard import Dashboard
-from cli.look import Look
-from cli.pane import Pane, Rate, Title
-from cli.screen import Table
+from cli.commands.dash import PANES
+from cli.commands.dash_watch import QueuePerStream
+from cli.screen.dashboard import Dashboard
+from cli.screen.look import Look
+from cli.screen.pane import Pane, Rate, Title
+from cli.screen.table import Table
 from tests.drawn import GOLDEN, Clock
 from venues import venue_named
 from venues.driver import Delivered, Driver
@@ -134,7 +134,7 @@ def table_of(header: Header, env: str, look: Look, rate: Rate) -> Table:
     panes = {}
     for stream in sorted(recorded, key=lambda stream: (*PANES, stream).index(stream)):
         title = Title(header.venue, env, recorded[stream].symbols, STREAMS[stream], partial=offers[stream].partial)
-        panes[stream] = Pane(import_module(f"cli.{stream}").view, title, look, rate, Redactor())
+        panes[stream] = Pane(import_module(f"cli.views.{stream}").view, title, look, rate, Redactor())
     if len(panes) == 1:
         return Table(next(iter(panes.values())), look, on_terminal=False)
     symbol = next((one.symbols[0] for one in header.subscriptions if one.symbols), None)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from venues import history, venue_named
+from venues import events, venue_named
 from venues.driver import Driver
 from venues.recording import Recording
 from venues.records import Record
+from venues.toolkit.written import Writer
 from venues.venue import Close, SocketPing, Subscription
-from venues.written import Writer
 
 FOLDER = Path(__file__).parent / "fixtures"
 ENCODER = Writer()
@@ -41,10 +41,10 @@ def outcome(case: Path) -> str:
     lines: list[bytes] = []
     secrets = {name: f"[{name}]" for name in venue.secrets}
     for event in recording.events():
-        if isinstance(event, history.Dialled):
+        if isinstance(event, events.Dialled):
             driver.begin(secrets, event.draw)
             continue
-        items = history.apply(event, driver)
+        items = events.apply(event, driver)
         lines += [ENCODER.encode(item if isinstance(item, Record) else {type(item).__name__: item}) for item in items]
         for out in driver.take():
             lines.append(ENCODER.encode({"sent": type(out).__name__ if isinstance(out, SocketPing | Close) else out}))

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
-from cli.feed import Numbered
+from cli.views.feed import Numbered
 from tests.drawn import HOSTILE, NOW, levels
 from venues import records
 from venues.records import SnapshotEnd, State, Status

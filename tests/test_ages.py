@@ -12,7 +12,7 @@ from tests.samples import BOOK, TRADES, closed, order, status
 from tests.test_screen import LIVE_BOOK, table_of
 
 if TYPE_CHECKING:
-    from cli.look import Look
+    from cli.screen.look import Look
 
 ORDER = order("254559", time=None)
 

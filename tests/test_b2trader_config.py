@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli import config, config_check
-from venues.b2trader import B2TRADER
+from cli.commands import config_check
+from cli.settings import config
+from venues.b2trader.session import B2TRADER
 from venues.errors import SetupError
 
 if TYPE_CHECKING:

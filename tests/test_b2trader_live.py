@@ -14,8 +14,8 @@ from multidict import CIMultiDict
 
 from tests.command import environment, mon
 from tests.servers import in_thread
-from venues import history
-from venues.b2trader import B2TRADER
+from venues import events
+from venues.b2trader.session import B2TRADER
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable
@@ -100,7 +100,7 @@ class SmallHub:
 
 
 async def watched(
-    hub: SmallHub, tokens: list[str], *, enough: int = 1, events: list[history.Event] | None = None, **values: object
+    hub: SmallHub, tokens: list[str], *, enough: int = 1, events: list[events.Event] | None = None, **values: object
 ) -> list[Any]:
     """What is delivered until `enough` full states are here; what happened is in `hub.seen` and the recording."""
     async with hub.served() as port:
@@ -108,7 +108,7 @@ async def watched(
 
 
 async def watched_at(
-    port: int, hub: SmallHub, tokens: list[str], *, enough: int, events: list[history.Event] | None, **values: object
+    port: int, hub: SmallHub, tokens: list[str], *, enough: int, events: list[events.Event] | None, **values: object
 ) -> list[Any]:
     hub.seen.clear()
     if isinstance(hub.negotiation, list):
@@ -229,9 +229,9 @@ def test_cookies_are_recorded_without_their_values() -> None:
     hub = SmallHub()
     hub.negotiation = {"connectionId": "i", "echo": "node-3-of-the-cluster"}
     hub.sets = [["lb=node-3-of-the-cluster; Path=/", "short=k; Path=/; HttpOnly"]]
-    events: list[history.Event] = []
+    events: list[events.Event] = []
     asyncio.run(watched(hub, [TOKEN], negotiate=True, events=events))
-    (requested,) = [event for event in events if isinstance(event, history.Requested)]
+    (requested,) = [event for event in events if isinstance(event, events.Requested)]
     assert requested.cookies == ("lb=[cookie]; Path=/", "short=[cookie]; Path=/; HttpOnly")
     assert requested.body == '{"connectionId": "i", "echo": "[cookie]"}'
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tests.tapehub import TapeHub, versions_of
 from tests.tapes import TAPES, tape_lines
 from tests.test_b2trader import at, book, completion, frame, item, line_for, ready, sent, told
-from venues import b2trader_versions
-from venues.b2trader_versions import DoubtfulBook
-from venues.book import BookDelta, OrderBook
+from venues.b2trader import versions as b2trader_versions
+from venues.b2trader.versions import DoubtfulBook
 from venues.errors import CrossedBook
 from venues.records import Book, Level
+from venues.toolkit.book import BookDelta, OrderBook
 from venues.venue import BadFrame, Session, StreamState
 
 BIDS, ASKS = {"1.0": "5", "0.9": "7"}, {"1.2": "5"}

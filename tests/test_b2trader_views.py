@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli import balance, closed, margin, orders, positions, quotes, ticker
-from cli.look import Look
-from cli.rows import GONE_MS
+from cli.screen.look import Look
+from cli.views import balance, closed, margin, orders, positions, quotes, ticker
+from cli.views.rows import GONE_MS
 from tests import recorded as fixtures
 from tests.drawn import Clock
 from venues.records import AnyRecord, Balance, Margin, Position, Quote

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tapes import TAPES, tape_lines
-from venues.book import BookDelta, OrderBook
 from venues.errors import CrossedBook, SequenceGap
 from venues.records import Level
+from venues.toolkit.book import BookDelta, OrderBook
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,16 +13,17 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli import bars, cells
-from cli.asked import EVERY_LEVEL, for_table
-from cli.book import MARKED_MS, BookView, changed_prices, view
 from cli.errors import USAGE
-from cli.grouping import Row, coarser, finer, grouped, multiple_above, multiple_below, rows_of, tick_of
-from cli.ladder import LEAVING
-from cli.look import Look
 from cli.main import run
-from cli.options import StreamRequest, price_step, view_options
-from cli.steady import HELD_MS, SteadyColumn
+from cli.output import cells
+from cli.run.asked import EVERY_LEVEL, for_table
+from cli.run.options import StreamRequest, price_step, view_options
+from cli.screen import drawing as bars
+from cli.screen.look import Look
+from cli.screen.steady import HELD_MS, SteadyColumn
+from cli.views.book import MARKED_MS, BookView, changed_prices, view
+from cli.views.grouping import Row, coarser, finer, grouped, multiple_above, multiple_below, rows_of, tick_of
+from cli.views.ladder import LEAVING
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, levels, look_of, screens, texts
 from venues import venue_named
 from venues.records import Book, Level

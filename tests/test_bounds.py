@@ -15,23 +15,24 @@ import pytest
 from msgspec import structs
 from websockets.asyncio.server import ServerConnection
 
-from cli import feed, positions, queues, rows, signals, weights
-from cli.feed import LatestOfTopics
-from cli.freshness import Every, MaxAge
-from cli.gaps import WHY, Gap
-from cli.output import Skipped
-from cli.queues import EventQueue, LatestEvents
-from cli.states import StateQueue
-from cli.weights import HEAVIEST, LONGEST_TEXT, Shortener, size_of, weight
+from cli.output import queues, weights
+from cli.output.gaps import WHY, Gap
+from cli.output.lines import Skipped
+from cli.output.queues import EventQueue, LatestEvents
+from cli.output.states import StateQueue
+from cli.output.weights import HEAVIEST, LONGEST_TEXT, Shortener, size_of, weight
+from cli.run.freshness import Every, MaxAge
+from cli.views import feed, positions, rows, signals
+from cli.views.feed import LatestOfTopics
 from tests.command import MON, environment
 from tests.drawn import look_of
 from tests.servers import in_thread, websocket_server
 from tests.test_connection import BOOK, Watched
-from venues import any_json, book
 from venues.errors import BadMessage, TooManyLevels
 from venues.records import Book, Fill, Level, Message, Order, Position, Signal, SnapshotEnd, Status, Trade
 from venues.redaction import Redactor
-from venues.rows import MOST_AT_ONCE, Remembered, refuse_too_many
+from venues.toolkit import any_json, book
+from venues.toolkit.rows import MOST_AT_ONCE, Remembered, refuse_too_many
 from venues.venue import Now
 
 ONE = Decimal(1)
@@ -211,9 +212,9 @@ def test_topics_that_wait_are_weighed() -> None:
 
 @pytest.mark.parametrize("partial", [False, True])
 def test_rows_with_ever_new_keys_do_not_pile_up(monkeypatch: pytest.MonkeyPatch, partial: bool) -> None:
-    monkeypatch.setattr("cli.states.HEAVIEST", 100_000)
+    monkeypatch.setattr("cli.output.states.HEAVIEST", 100_000)
     queue = StateQueue(lambda: 0.0, on_overflow=gap(partial=partial).in_rows)
-    monkeypatch.setattr("cli.states.MOST_LEVELS", 10)
+    monkeypatch.setattr("cli.output.states.MOST_LEVELS", 10)
     for number in range(5_000):
         queue.put([position(number)])
         assert queue.waiting() < 250
@@ -281,7 +282,7 @@ def test_rows_of_one_message_are_bounded() -> None:
 
 
 def test_every_forgets_keys_that_may_pass_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.freshness.MOST_KEYS", 100)
+    monkeypatch.setattr("cli.run.freshness.MOST_KEYS", 100)
     every = Every(1_000)
     for number in range(5_000):
         assert every.passes([position(number)], Now(number / 10, 0)) == [position(number)]
@@ -289,7 +290,7 @@ def test_every_forgets_keys_that_may_pass_again(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_lets_ever_new_keys_pass_early_rather_than_keep_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.freshness.MOST_KEYS", 100)
+    monkeypatch.setattr("cli.run.freshness.MOST_KEYS", 100)
     every, given = Every(3_600_000), 0
     for number in range(5_000):
         given += len(every.passes([position(number), position(number, status="later")], Now(number / 10, 0)))
@@ -305,7 +306,7 @@ def test_every_weighs_what_waits() -> None:
 
 
 def test_rows_that_max_age_remembers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.freshness.MOST_REMEMBERED", 100)
+    monkeypatch.setattr("cli.run.freshness.MOST_REMEMBERED", 100)
     stage = MaxAge(3_600_000, "positions", venue="v", env=None, symbol=None)
     for number in range(1_000):
         assert len(stage.passes(position(number), Now(1, 0))) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from cli.bot.market import Candles
 from tests import recorded
-from venues import history, venue_named
+from venues import events, venue_named
 from venues.driver import Driver
 from venues.recording import Recording
 from venues.records import Trade
@@ -39,12 +39,12 @@ def bars_of(case: str, level: str) -> Candles:
     (line,) = venue_named("nexus").lines(subscriptions, recording.header.settings())
     driver, candles = Driver(line, subscriptions, venue="nexus"), Candles([level])
     for event in recording.events():
-        if isinstance(event, history.Dialled):
+        if isinstance(event, events.Dialled):
             driver.begin({"client_key": "k"}, event.draw)
             continue
-        if isinstance(event, history.Opened):
+        if isinstance(event, events.Opened):
             candles.live(event.at)
-        for item in history.apply(event, driver):
+        for item in events.apply(event, driver):
             if isinstance(item, Trade):
                 candles.trade(item)
     return candles

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.candles import LATE_TRADES, LONGEST_LAG, Bar, CandleBuilder, TradedCandles, interval_ms, start_of
-from venues.clock import VenueClock
 from venues.errors import UsageError
+from venues.toolkit.candles import LATE_TRADES, LONGEST_LAG, Bar, CandleBuilder, TradedCandles, interval_ms, start_of
+from venues.toolkit.clock import VenueClock
 from venues.venue import Now
 
 MINUTE = 60_000

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.candles import CandlesView, view
-from cli.chart import Chart, PriceScale, price_scale, slots, tick_size
-from cli.look import Look
+from cli.screen.look import Look
+from cli.views.candles import CandlesView, view
+from cli.views.chart import Chart, PriceScale, price_scale, slots, tick_size
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, look_of, screens, texts
 from venues.records import Candle
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.clock import LATEST, VenueClock
+from venues.toolkit.clock import LATEST, VenueClock
 from venues.venue import ClockOffset, Item, Notice, Now
 
 if TYPE_CHECKING:

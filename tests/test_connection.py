@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from tests.servers import RawHandler, http_answer, raw_server, websocket_server
-from venues import connection, history, venue_named
+from venues import connection, events, venue_named
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import MonError, SetupError, VenueRefused, VenueUnreachable
@@ -56,7 +56,7 @@ class Watched:
         line = options.pop("line", None) or venue_named("nexus").lines([subscription], settings)[0]
         self.driver = Driver(line, [subscription], venue="nexus", label="test", retries=retries)
         self.items: list[Any] = []
-        self.events: list[history.Event] = []
+        self.events: list[events.Event] = []
         self.fetched = 0
         self.changed = asyncio.Event()
         self.connection = Connection(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.cookies import LONGEST, MOST, Cookies, secrets_in, without_value
+from venues.protocols.cookies import LONGEST, MOST, Cookies, secrets_in, without_value
 
 URL = "https://broker.example/marketdata/v5/info/negotiate?negotiateVersion=1"
 HUB = "wss://broker.example/marketdata/v5/info?id=1"

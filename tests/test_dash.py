@@ -11,11 +11,11 @@ import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from cli.dash_watch import QueuePerStream
-from cli.dashboard import Dashboard
-from cli.look import Look
-from cli.output import Skipped
-from cli.pane import Pane, Rate, Title
+from cli.commands.dash_watch import QueuePerStream
+from cli.output.lines import Skipped
+from cli.screen.dashboard import Dashboard
+from cli.screen.look import Look
+from cli.screen.pane import Pane, Rate, Title
 from tests.drawn import WAYS, Clock, golden, look_of
 from tests.samples import BOOK, EXTREMES, HOSTILES, LIVE, TRADES, common, full, order, status
 from venues.records import SnapshotEnd, Status

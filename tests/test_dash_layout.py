@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.dash import PANES
-from cli.layout import HEIGHTS, RULE, Rect, arrange
+from cli.commands.dash import PANES
+from cli.screen.layout import HEIGHTS, RULE, Rect, arrange
 
 NEXUS = ("book", "trades", "orders", "positions")
 B2TRADER = ("book", "orders", "positions", "balance", "margin")

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from cli.asked import asked_for
-from cli.dash import PANES, run_recorded, venues_with_panes
-from cli.dash_watch import DashWatcher, check_terminal, panes_asked_for
+from cli.commands.dash import PANES, run_recorded, venues_with_panes
+from cli.commands.dash_watch import DashWatcher, check_terminal, panes_asked_for
+from cli.commands.replay import replay
 from cli.errors import USAGE
-from cli.options import StreamRequest
-from cli.output import Words
-from cli.replay import replay
-from cli.source import Embedded, Source
+from cli.output.lines import Words
+from cli.run.asked import asked_for
+from cli.run.options import StreamRequest
+from cli.run.source import Embedded, Source
 from tests.command import environment, mon
 from tests.drawn import NOW
 from tests.samples import LIVE, common, status
@@ -258,7 +258,7 @@ def test_one_stream_of_a_socket_of_which_another_was_refused(tmp_path: Path) -> 
 
 
 def test_the_panes_of_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.dash_watch.is_terminal", lambda _: False)
+    monkeypatch.setattr("cli.commands.dash_watch.is_terminal", lambda _: False)
     file = recording(tmp_path / "r.jsonl", second_ends=False)
     _, subscriptions = panes_asked_for(request("nexus", replay=file), Recording(file))
     assert [(one.stream, one.symbols) for one in subscriptions] == [("trades", HERE), ("orders", ("SPOT_ETH_USDT",))]
@@ -306,7 +306,7 @@ ELSEWHERE = {"kind": "recording", "version": 1, "venue": "jayx", "url": "wss://v
     "more", [{}, {"subscriptions": TRADES, "beside": [ELSEWHERE]}, {"subscriptions": [*QUOTES, {"stream": "fills"}]}]
 )
 def test_what_fits_on_no_dashboard_is_not_offered_as_one(tmp_path: Path, more: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("cli.output.is_terminal", lambda _: True)
+    monkeypatch.setattr("cli.output.lines.is_terminal", lambda _: True)
     file = two_markets(tmp_path / "r.jsonl", **more)
     with pytest.raises(UsageError, match=r"take one of them, e\.g\. mon \w+ nexus[A-Z_ ]* --replay \S+$"):
         replay(file=file, output="auto", raw=False)

@@ -109,7 +109,7 @@ def test_a_bot_goes_on_with_an_empty_state(env: dict[str, str], tmp_path: Path) 
 
 
 def test_an_empty_state_is_fresh() -> None:
-    from cli.freshness import MaxAge
+    from cli.run.freshness import MaxAge
 
     stage = MaxAge(1000, "positions", venue="v", env=None, symbol=None)
     stage.passes(status("live", "positions"), at(0))

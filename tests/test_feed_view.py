@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cli import feed, payload, queues, signals, tail
-from cli.look import Look
-from cli.options import StreamRequest, check_together
-from cli.pane import Pane, Rate, Title
-from cli.screen import Table
+from cli.output import payload, queues
+from cli.run.options import StreamRequest, check_together
+from cli.screen.look import Look
+from cli.screen.pane import Pane, Rate, Title
+from cli.screen.table import Table
+from cli.views import feed, signals, tail
 from tests import recorded as fixtures
 from tests.command import environment, mon, records
 from tests.drawn import Clock, look_of

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.recorded import ENCODER, FOLDER, cases
-from venues import history, venue_named
+from venues import events, venue_named
 from venues.driver import Driver
 from venues.errors import MonError
 from venues.recording import Recording
@@ -91,7 +91,7 @@ class Player:
                 return
             self.feed(event)
 
-    def feed(self, event: history.Event) -> None:
+    def feed(self, event: events.Event) -> None:
         driver, chance = self.driver, self.chance
         self.mono += chance.choice([0.0, 0.0, 0.001, 0.1, 1.0])
         due = driver.deadline()
@@ -99,25 +99,25 @@ class Player:
             self.mono = max(self.mono, due)
             arriving = self.mono - chance.random() if chance.random() < 0.3 else None
             self.take(driver.tick(Now(self.mono, self.now().epoch_ms, heard=self.mono - 1, arriving=arriving)))
-        elif isinstance(event, history.Ponged) or chance.random() < 0.05:
+        elif isinstance(event, events.Ponged) or chance.random() < 0.05:
             self.take(driver.pong(self.now()))
-        elif isinstance(event, history.Frame):
+        elif isinstance(event, events.Frame):
             self.take(driver.receive(self.spoilt(event.data()), self.now()))
         elif chance.random() < 0.02:
             with contextlib.suppress(MonError):
                 driver.send(Command("buy_signal", {"pair": "BTCUSDT"}))
             driver.take()
-        elif isinstance(event, history.Closed) or chance.random() < 0.02:
+        elif isinstance(event, events.Closed) or chance.random() < 0.02:
             code = chance.choice([None, 1000, 1006, 1008, 4000])
             self.take(driver.closed(code, chance.choice(["", "unauthorized"]), self.now()))
 
-    def mutated(self) -> Iterator[history.Event]:
+    def mutated(self) -> Iterator[events.Event]:
         chance = self.chance
         events = [
             event
             for event in self.events
-            if isinstance(event, history.Ponged | history.Ticked | history.Closed)
-            or (isinstance(event, history.Frame) and event.direction == "in")
+            if isinstance(event, events.Ponged | events.Ticked | events.Closed)
+            or (isinstance(event, events.Frame) and event.direction == "in")
         ]
         for _ in range(chance.randrange(12)):
             if not events:

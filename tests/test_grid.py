@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 from rich.cells import cell_len
 
-from cli import cells
-from cli.grid import Column, lay_out
-from cli.look import Look
-from cli.rows import id_column, text_column
+from cli.output import cells
+from cli.screen.grid import Column, lay_out
+from cli.screen.look import Look
+from cli.views.rows import id_column, text_column
 
 LONG = "123456789012345678.123456789012345678"
 USDT = "USDT" + " " * 17 + "1500.25" + " " * 16

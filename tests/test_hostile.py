@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import cells
-from cli.output import CsvLines, JsonLines, RawFrame, Words
+from cli.output import cells
+from cli.output.lines import CsvLines, JsonLines, RawFrame, Words
 from tests.spoken import NOW, Spoken
 from venues.records import Message, Order, Record, Status
 from venues.redaction import Redactor
@@ -162,7 +162,7 @@ def test_any_text_is_harmless(text: str) -> None:
 class Caught:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.data = io.BytesIO()
-        monkeypatch.setattr("cli.output.write_all", lambda descriptor, data, *_: self.data.write(data))
+        monkeypatch.setattr("cli.output.lines.write_all", lambda descriptor, data, *_: self.data.write(data))
 
     def text(self) -> str:
         return self.data.getvalue().decode()
@@ -203,7 +203,7 @@ def test_csv_on_a_terminal(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_words_on_stderr(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
-    monkeypatch.setattr("cli.output._writable", lambda descriptor: True)
-    monkeypatch.setattr("cli.output.os.write", lambda descriptor, data: written.write(data))
+    monkeypatch.setattr("cli.output.lines._writable", lambda descriptor: True)
+    monkeypatch.setattr("cli.output.lines.os.write", lambda descriptor, data: written.write(data))
     Words().error(f"the venue says: {text}")
     assert is_harmless(written.getvalue().decode())

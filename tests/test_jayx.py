@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues import jayx_account, records
-from venues.clock import LATEST
+from venues import records
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError
-from venues.jayx import JAYX, SILENT_AFTER
-from venues.jayx_fields import Scale, seconds_of, values_of, written_interval
-from venues.jayx_market import TradeHistory
+from venues.jayx import account as jayx_account
+from venues.jayx.fields import Scale, seconds_of, values_of, written_interval
+from venues.jayx.market import TradeHistory
+from venues.jayx.messages import TradeRow
+from venues.jayx.session import JAYX, SILENT_AFTER
 from venues.records import Record
+from venues.toolkit.clock import LATEST
 from venues.venue import (
     BadFrame,
     ClockOffset,
@@ -33,7 +35,6 @@ from venues.venue import (
     Subscription,
     Veiled,
 )
-from venues.wire.jayx import TradeRow
 
 STREAMS = list(JAYX.streams)
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'

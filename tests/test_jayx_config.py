@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import config, config_check
-from cli.asked import asked_for
-from cli.options import StreamRequest
+from cli.commands import config_check
+from cli.run.asked import asked_for
+from cli.run.options import StreamRequest
+from cli.settings import config
 from venues.errors import SetupError, UsageError
-from venues.jayx import JAYX
+from venues.jayx.session import JAYX
 from venues.recording import Recording
 from venues.venue import Notice, Now, Subscription
 

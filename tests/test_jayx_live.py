@@ -10,7 +10,7 @@ import pytest
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable
-from venues.jayx import JAYX
+from venues.jayx.session import JAYX
 from venues.records import Candle, Order, Record
 from venues.redaction import Redactor
 from venues.simulator import Simulator
@@ -19,7 +19,7 @@ from venues.venue import Settings, Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from venues import history
+    from venues import events
 
 FRAMINGS = ("socketio", "bare")
 ALL = [Subscription(name, () if offer.symbols == "none" else ("BTCUSDT",)) for name, offer in JAYX.streams.items()]
@@ -27,11 +27,11 @@ ALL = [Subscription(name, () if offer.symbols == "none" else ("BTCUSDT",)) for n
 
 async def watched(
     settings: Settings, subscriptions: list[Subscription], key: str, enough: Callable[[list[Any]], bool]
-) -> tuple[list[Any], list[history.Event]]:
+) -> tuple[list[Any], list[events.Event]]:
     """What is delivered until it is enough, and everything that happened."""
     (line,) = JAYX.lines(subscriptions, settings)
     delivered: list[Any] = []
-    events: list[history.Event] = []
+    events: list[events.Event] = []
 
     async def fetch() -> dict[str, str]:
         return {"api_key": key}
@@ -55,7 +55,7 @@ async def watched(
     return delivered, events
 
 
-async def simulated(framing: str, key: str | None = None) -> tuple[list[Any], list[history.Event], str]:
+async def simulated(framing: str, key: str | None = None) -> tuple[list[Any], list[events.Event], str]:
     async with Simulator(rate=200.0) as simulator:
         right = simulator.credentials("jayx")["api_key"]
         values = {**simulator.values("jayx"), "framing": framing}

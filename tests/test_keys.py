@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import keys
-from cli.keys import LONGEST_SEQUENCE, Keyboard, KeyParser, take_terminal
+from cli.screen import keys
+from cli.screen.keys import LONGEST_SEQUENCE, Keyboard, KeyParser, take_terminal
 
 KNOWN = {"up", "down", "left", "right", "home", "end", "pgup", "pgdn", "space", "esc", "redraw"} | {
     "tab",

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lines import ENGINE, HANDSHAKE, LET_IN, START, Played, at, invoked, packet
 from tests.tapes import FOLDER as MARKET_FOLDER
-from venues import history, venue_named
+from venues import events, venue_named
 from venues.driver import Driver
 from venues.recording import Recording
 from venues.records import Fill, Order, Position, Record, SnapshotEnd, Status
@@ -125,10 +125,10 @@ def test_the_case_of_a_late_order() -> None:
     driver = Driver(line, [subscription], venue="nexus")
     given: list[Any] = []
     for event in recording.events():
-        if isinstance(event, history.Dialled):
+        if isinstance(event, events.Dialled):
             driver.begin({"client_key": "k"}, event.draw)
         else:
-            given += history.apply(event, driver)
+            given += events.apply(event, driver)
     assert [(item.status, item.change) for item in given if isinstance(item, Order)] == [
         ("new", "update"),
         ("filled", "remove"),

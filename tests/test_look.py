@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.style import Style
 
-from cli import terminal
-from cli.look import PALETTES, STYLES, Look
-from cli.options import StreamRequest, check_for_lines
-from cli.terminal import color_depth, has_color, has_unicode, look_for, size
+from cli.run.options import StreamRequest, check_for_lines
+from cli.screen import terminal
+from cli.screen.look import PALETTES, STYLES, Look
+from cli.screen.terminal import color_depth, has_color, has_unicode, look_for, size
 from venues.errors import SetupError, UsageError
 
 NOW = 1_795_303_742_500

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests import test_jayx as jayx
-from venues.made_candles import MadeCandles
 from venues.records import Candle
+from venues.toolkit.made_candles import MadeCandles
 from venues.venue import Confirmed, Notice, Now
 
 MINUTE = 60_000

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.any_json import DEEPEST
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError, VenueRefused
-from venues.nbt import NBT, NbtLine, NbtSession
-from venues.nbt_send import KINDS, signal_command
+from venues.nbt.sending import KINDS, signal_command
+from venues.nbt.session import NBT, NbtLine, NbtSession
 from venues.records import Message, Pong, Record, Signal, Status
+from venues.toolkit.any_json import DEEPEST
+from venues.toolkit.written import Writer
 from venues.venue import (
     BadFrame,
     Command,
@@ -31,7 +32,6 @@ from venues.venue import (
     Subscription,
     Veiled,
 )
-from venues.written import Writer
 
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
 OPEN_4 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.errors import BadMessage
-from venues.numbers import add, not_negative, number, optional, positive, shown, subtract
+from venues.toolkit.numbers import add, not_negative, number, optional, positive, shown, subtract
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from cli.painter import BEGIN, END, Ink, Painter
+from cli.screen.painter import BEGIN, END, Ink, Painter
 
 
 class Screen:
@@ -110,7 +110,7 @@ def fill(descriptor: int) -> None:
 
 
 def test_a_terminal_that_takes_nothing_more_is_not_waited_for(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.painter.LEAVE_WITHIN", 0.01)
+    monkeypatch.setattr("cli.screen.painter.LEAVE_WITHIN", 0.01)
     screen.paint("one")
     os.set_blocking(screen.writer, False)
     fill(screen.writer)

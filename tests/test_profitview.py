@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.asked import asked_for
-from cli.options import StreamRequest
+from cli.run.asked import asked_for
+from cli.run.options import StreamRequest
 from tests.command import environment, mon, records, simulator
 from venues import venue_named
-from venues.any_json import DEEPEST, check_depth, exact_number
 from venues.driver import Driver
 from venues.errors import BadMessage, UsageError, VenueRefused, VenueUnreachable
 from venues.recording import Recording
 from venues.records import Message, Record
 from venues.redaction import Redactor
+from venues.toolkit.any_json import DEEPEST, check_depth, exact_number
+from venues.toolkit.written import Writer
 from venues.venue import (
     BadFrame,
     Command,
@@ -33,7 +34,6 @@ from venues.venue import (
     Subscription,
     symbol_of,
 )
-from venues.written import Writer
 
 PROFITVIEW = venue_named("profitview")
 FIXTURES = Path(__file__).parent / "fixtures" / "profitview"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from cli import queues
-from cli.freshness import Every, MaxAge
-from cli.output import Limit, RawFrame, Skipped
-from cli.queues import EventQueue, LatestEvents
-from cli.states import StateQueue
-from cli.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
+from cli.output import queues
+from cli.output.lines import Limit, RawFrame, Skipped
+from cli.output.queues import EventQueue, LatestEvents
+from cli.output.states import StateQueue
+from cli.output.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
+from cli.run.freshness import Every, MaxAge
 from venues.records import Book, Candle, Level, Order, Quote, SnapshotEnd, State, Status, Trade
 from venues.venue import ClockOffset, Confirmed, Now
 

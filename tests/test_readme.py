@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from cli.commands.sim import HUSH
 from cli.errors import EXIT_CODES
-from cli.options import StreamRequest
-from cli.sim import HUSH
+from cli.run.options import StreamRequest
 from tests.command import mon, simulator
 from tests.pictures import PICTURES
 from venues import VENUES, venue_named

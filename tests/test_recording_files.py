@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from tests.command import MON, SYMBOL, environment, mon, records, simulator, started
-from venues import history
+from venues import events
 from venues.errors import DamagedRecording, RecordingError
 from venues.recording import Header, RecordedSubscription, Recorder, Recording
 from venues.recording_file import LONGEST_LINE
@@ -45,8 +45,8 @@ def header(**changes: Any) -> Header:
 def run(path: Path, existing: Any = "refuse", at: int = 1_000, **changes: Any) -> Recorder:
     """A recording of two events."""
     recorder = Recorder(path, header(**changes), Redactor(), existing)
-    recorder.write(history.Dialled(at=at, mono=5.0, draw=0.5))
-    recorder.write(history.Opened(at=at + 500, mono=5.5))
+    recorder.write(events.Dialled(at=at, mono=5.0, draw=0.5))
+    recorder.write(events.Opened(at=at + 500, mono=5.5))
     recorder.close()
     return recorder
 
@@ -169,17 +169,17 @@ def test_a_run_that_ended_for_good_ends_no_later_one(clean: dict[str, str], tmp_
     """Refused at first, then the key was mended: the recording plays to its end."""
     file = tmp_path / "run.jsonl"
     refused = Recorder(file, header(), Redactor())
-    refused.write(history.Dialled(at=1_000, mono=1.0, draw=0.5))
-    refused.write(history.Answered(at=1_001, mono=1.001, status=403))
+    refused.write(events.Dialled(at=1_000, mono=1.0, draw=0.5))
+    refused.write(events.Answered(at=1_001, mono=1.001, status=403))
     refused.close()
     done = mon("replay", str(file), "--speed", "max", env=clean)
     assert done.returncode == 4
     data = {"price": 1, "quantity": 2, "side": "BUY"}
     trade = json.dumps({"event": "TRADE", "symbol": SYMBOL, "timestamp": 5_000, "data": data})
     recorder = Recorder(file, header(), Redactor(), "append")
-    recorder.write(history.Dialled(at=4_000, mono=1.0, draw=0.5))
-    recorder.write(history.Opened(at=4_100, mono=1.1))
-    recorder.write(history.Frame(at=5_000, mono=2.0, direction="in", text=trade))
+    recorder.write(events.Dialled(at=4_000, mono=1.0, draw=0.5))
+    recorder.write(events.Opened(at=4_100, mono=1.1))
+    recorder.write(events.Frame(at=5_000, mono=2.0, direction="in", text=trade))
     recorder.close()
     done = mon("replay", str(file), "--speed", "max", env=clean)
     assert done.returncode == 0
@@ -299,11 +299,11 @@ def test_the_longest_message_is_kept_and_played(tmp_path: Path) -> None:
     file = tmp_path / "long.jsonl"
     text = "\x01" * (LONGEST_LINE // 6 + 1)
     recorder = Recorder(file, header(), Redactor())
-    recorder.write(history.Dialled(at=1, mono=1.0, draw=0.5))
-    recorder.write(history.Frame(at=2, mono=2.0, direction="in", text=text))
+    recorder.write(events.Dialled(at=1, mono=1.0, draw=0.5))
+    recorder.write(events.Frame(at=2, mono=2.0, direction="in", text=text))
     recorder.close()
     frame = list(Recording(file).events())[1]
-    assert isinstance(frame, history.Frame)
+    assert isinstance(frame, events.Frame)
     assert frame.data() == text.encode()
 
 
@@ -311,7 +311,7 @@ def test_a_spill_file_is_the_owner_s_only(tmp_path: Path) -> None:
     """It has no name, and its mode is 600 all the same."""
     script = (
         "import os, stat\n"
-        "from cli.queues import EventQueue\n"
+        "from cli.output.queues import EventQueue\n"
         "os.umask(0)\n"
         "queue = EventQueue()\n"
         "queue.put(range(30_000))\n"

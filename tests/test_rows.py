@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues import rows
-from venues.rows import Remembered, RowTimes
-from venues.times import PER_MS
+from venues.toolkit import rows
+from venues.toolkit.rows import Remembered, RowTimes
+from venues.toolkit.times import PER_MS
 from venues.venue import Now
 
 START = 1_700_000_000_000

@@ -18,13 +18,14 @@ import pytest
 from msgspec import structs
 from rich.cells import cell_len
 
-from cli import cells, margin, orders, positions
-from cli.grid import Column, lay_out
-from cli.look import Look
-from cli.painter import Ink
-from cli.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Rate, Title
-from cli.rows import GONE_MS, MARKED_MS
-from cli.screen import Table
+from cli.output import cells
+from cli.screen.grid import Column, lay_out
+from cli.screen.look import Look
+from cli.screen.painter import Ink
+from cli.screen.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Rate, Title
+from cli.screen.table import Table
+from cli.views import margin, orders, positions
+from cli.views.rows import GONE_MS, MARKED_MS
 from tests.drawn import HOSTILE, NOW, WAYS, Clock, golden, look_of
 from tests.samples import (
     BOOK,
@@ -47,10 +48,10 @@ from tests.samples import (
     status,
 )
 from venues import records
-from venues.numbers import add
 from venues.records import State
 from venues.redaction import Redactor
 from venues.streams import STREAMS
+from venues.toolkit.numbers import add
 from venues.venue import Confirmed
 
 MODULES = {"bot": "cli.bot.view"}
@@ -59,7 +60,7 @@ MODULES = {"bot": "cli.bot.view"}
 def table_of(stream: str, items: list[Any], look: Look, **title: Any) -> Table:
     named = {"venue": "nexus", "env": "sim", "symbols": ["SPOT_BTC_USDT"], "partial": stream in PARTIAL, **title}
     of = STREAMS[STREAM_OF.get(stream, stream)]
-    made = import_module(MODULES.get(stream, f"cli.{stream}")).view
+    made = import_module(MODULES.get(stream, f"cli.views.{stream}")).view
     pane = Pane(made, Title(stream=of, **named), look, rate(), Redactor())
     table = Table(pane, look, on_terminal=False)
     table.write(items)
@@ -764,7 +765,7 @@ def test_scrolling() -> None:
 
 
 def test_scrolled_events_stay_where_they_are_when_new_ones_come() -> None:
-    view = import_module("cli.fills").view(look_of())
+    view = import_module("cli.views.fills").view(look_of())
     for number in range(30):
         view.add(fill(f"f{number}", **numbers(price="1", size="1")))
     view.lines(100, 10)
@@ -775,7 +776,7 @@ def test_scrolled_events_stay_where_they_are_when_new_ones_come() -> None:
 
 
 def test_an_interruption_is_a_line_between_events() -> None:
-    view = import_module("cli.fills").view(look_of())
+    view = import_module("cli.views.fills").view(look_of())
     view.add(fill("1", **numbers(price="1", size="1")))
     view.start_over()
     view.start_over()

@@ -22,21 +22,23 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
 
-from cli import main, send, send_lines, sender
-from cli.access import Access
+from cli import main
+from cli.commands import send, send_lines
+from cli.run import sender
+from cli.settings.access import Access
 from tests.command import MON, environment, records
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
-from venues import history
+from venues import events
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
-from venues.nbt import NBT
-from venues.nbt_send import signal_command
+from venues.nbt.sending import signal_command
+from venues.nbt.session import NBT
+from venues.protocols import socketio
 from venues.records import Status
 from venues.redaction import Redactor
 from venues.simulator import Simulator
 from venues.venue import Command, Receipt, Settings, Subscription
-from venues.wire import socketio
 
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
 BUY = ("buy", "--pair", "BTCUSDT", "--strategy", "S", "--price", "100.50")
@@ -324,7 +326,7 @@ def test_what_is_not_configured_is_said_with_the_way_to_set_it(
 
 
 def test_the_key_is_in_no_recording_and_no_raw_line(hub: SmallHub) -> None:
-    events: list[history.Event] = []
+    events: list[events.Event] = []
     came: list[Any] = []
 
     async def scenario() -> None:
@@ -630,6 +632,6 @@ def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
         served.append(simulator)
         return 0
 
-    monkeypatch.setattr("cli.sim._serve", serve)
+    monkeypatch.setattr("cli.commands.sim._serve", serve)
     assert main.run(["sim", *faults]) == 0
     assert [simulator.world.hush for simulator in served] == [hush]

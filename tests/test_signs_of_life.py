@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tests.servers import slow_link, websocket_server
 from tests.test_connection import BOOK, OneSession, PingSession, Sleeper, Watched
-from venues import connection, history, venue_named
+from venues import connection, events, venue_named
 from venues.connection import SystemClock
 from venues.driver import Driver
 from venues.errors import RecordingError, VenueUnreachable
@@ -134,8 +134,8 @@ def test_a_half_open_line_is_told_before_its_close_is_waited_for(fast: pytest.Mo
     assert "no answer to a ping" in watched.reasons()
     assert watched.states() == ["syncing", "live", "reconnecting", "syncing", "live"]
     (down,) = [item.down_ms for item in watched.items if isinstance(item, Status) and item.down_ms is not None]
-    lost = next(event for event in watched.events if isinstance(event, history.Closed))
-    again = [event for event in watched.events if isinstance(event, history.Frame)][-1]
+    lost = next(event for event in watched.events if isinstance(event, events.Closed))
+    again = [event for event in watched.events if isinstance(event, events.Frame)][-1]
     assert lost.heard is not None
     assert lost.mono - lost.heard >= FAST["PING_ANSWER_WITHIN"], "found out much later"
     assert down == round((again.mono - lost.heard) * 1000)
@@ -153,11 +153,11 @@ def replayed(watched: Watched) -> list[Any]:
     driver = Driver(line, [subscription], venue="nexus", label="test")
     items: list[Any] = []
     for event in watched.events:
-        read: history.Event = msgspec.json.decode(msgspec.json.encode(event), type=history.Event)
-        if isinstance(read, history.Dialled):
+        read: events.Event = msgspec.json.decode(msgspec.json.encode(event), type=events.Event)
+        if isinstance(read, events.Dialled):
             driver.begin({"client_key": "[client_key]"}, read.draw)
         else:
-            items += history.apply(read, driver)
+            items += events.apply(read, driver)
         driver.take()
     return items
 
@@ -234,7 +234,7 @@ def test_a_deadline_of_a_session_knows_what_is_still_arriving() -> None:
         assert all(now.mono - 0.3 < (now.arriving or 0) <= now.mono for now in arriving)
         assert seen[-1].arriving is None
         assert all(now.heard is not None for now in seen)
-        ticks = [event for event in watched.events if isinstance(event, history.Ticked)]
+        ticks = [event for event in watched.events if isinstance(event, events.Ticked)]
         assert [event.arriving for event in ticks] == [now.arriving for now in seen]
 
     asyncio.run(scenario())
@@ -487,7 +487,7 @@ def test_recordings_of_every_version_until_now_are_played(tmp_path: Path) -> Non
     head = '{"kind":"recording","version":%d,"venue":"nexus","url":"wss://v.example","subscriptions":[]}\n'
     for version in range(1, VERSION + 1):
         (tmp_path / "a.jsonl").write_text(head % version + '{"kind":"tick","at":1,"mono":1.0}\n')
-        assert list(Recording(tmp_path / "a.jsonl").events()) == [history.Ticked(at=1, mono=1.0)]
+        assert list(Recording(tmp_path / "a.jsonl").events()) == [events.Ticked(at=1, mono=1.0)]
     assert VERSION >= 2, "since the last sign of life is in it"
     (tmp_path / "a.jsonl").write_text(head % (VERSION + 1))
     with pytest.raises(RecordingError, match=f"version 1 to {VERSION}, got version {VERSION + 1}"):
@@ -504,5 +504,5 @@ def test_a_recording_that_was_gone_on_with_keeps_its_signs_of_life(tmp_path: Pat
         + '{"kind":"tick","at":4000,"mono":8.0,"heard":7.5,"arriving":7.25}\n'
     )
     *_, closed, ticked = Recording(path).events()
-    assert closed == history.Closed(at=3000, mono=502.0, heard=501.0)
-    assert ticked == history.Ticked(at=4000, mono=503.0, heard=502.5, arriving=502.25)
+    assert closed == events.Closed(at=3000, mono=502.0, heard=501.0)
+    assert ticked == events.Ticked(at=4000, mono=503.0, heard=502.5, arriving=502.25)

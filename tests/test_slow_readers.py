@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from cli.pipe import unread
+from cli.output.pipe import unread
 from tests.command import SYMBOL, environment, started
 from tests.servers import in_thread, websocket_server
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.spoken import NOW, Spoken
-from venues.decoding import without_halves
 from venues.driver import Delivered
 from venues.errors import BadMessage
 from venues.records import Record, Status
-from venues.spellings import documented
-from venues.times import time_ms
+from venues.toolkit.decoding import without_halves
+from venues.toolkit.spellings import documented
+from venues.toolkit.times import time_ms
+from venues.toolkit.written import Writer
 from venues.venue import BadFrame, Notice
-from venues.written import Writer
 
 
 class Usual(NamedTuple):

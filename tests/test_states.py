@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from cli import pipe as pipes
-from cli.freshness import Every, MaxAge
-from cli.pipe import Pipe, paced, unread
-from cli.states import LONGEST_WAIT, StateQueue
-from cli.turns import Turns
+from cli.output import pipe as pipes
+from cli.output.pipe import Pipe, paced, unread
+from cli.output.states import LONGEST_WAIT, StateQueue
+from cli.output.turns import Turns
+from cli.run.freshness import Every, MaxAge
 from tests.test_queues import Clock, at, book, states, status
 from venues.records import Position, Record, SnapshotEnd, Status
 

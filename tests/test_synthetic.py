@@ -16,10 +16,10 @@ import pytest
 
 from cli.main import run
 from tests.command import environment, mon, records
-from venues import history
+from venues import events
+from venues.nexus.synthetic import MOST_TRADES, START, Trades, write
 from venues.recording import Recording
 from venues.recording_file import RecordingFile
-from venues.simulator.synthetic import MOST_TRADES, START, Trades, write
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -32,7 +32,7 @@ def write_to(path: Path, trades: Trades) -> None:
     file.close()
 
 
-def events_of(path: Path) -> list[history.Event]:
+def events_of(path: Path) -> list[events.Event]:
     return list(Recording(path).events())
 
 
@@ -74,10 +74,10 @@ def test_it_is_a_recording(tmp_path: Path) -> None:
     assert header.source is not None
     assert "seed 7" in header.source
     events = events_of(path)
-    assert [type(event) for event in events[:2]] == [history.Dialled, history.Opened]
-    assert isinstance(events[-1], history.Left)
+    assert [type(event) for event in events[:2]] == [events.Dialled, events.Opened]
+    assert isinstance(events[-1], events.Left)
     assert events[-1].at >= START + HOUR // 60
-    assert sum(isinstance(event, history.Frame) for event in events) == trades.made.trades
+    assert sum(isinstance(event, events.Frame) for event in events) == trades.made.trades
     for before, after in itertools.pairwise(events):
         assert before.at <= after.at
         assert before.mono <= after.mono

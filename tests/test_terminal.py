@@ -209,14 +209,14 @@ def test_a_screen_that_is_too_small(show: Callable[..., Terminal]) -> None:
 
 
 IMPATIENT = """
-import os, signal, sys, time, cli.screen
+import os, signal, sys, time, cli.screen.table
 from cli.main import run
-last = cli.screen.Table.last
+last = cli.screen.table.Table.last
 def press_again(*arguments):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.05)
     return last(*arguments)
-cli.screen.Table.last = press_again
+cli.screen.table.Table.last = press_again
 sys.argv[0] = "mon"
 sys.exit(run(sys.argv[1:]))
 """

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.errors import BadMessage
-from venues.numbers import not_negative, percent, positive, text_number
-from venues.times import iso_ms
+from venues.toolkit.numbers import not_negative, percent, positive, text_number
+from venues.toolkit.times import iso_ms
 
 
 @pytest.mark.parametrize("text", ["0", "-0.5", "1e3", "1E-40", "9" * 40, "0.0000000000000000000000000000000000000001"])

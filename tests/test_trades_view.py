@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli import bars, cells, queues
-from cli.look import Look, Measuring
-from cli.pane import Pane, Rate, Title
-from cli.recent import LARGE, MOST_SECONDS, SECONDS, USUAL_FROM, USUAL_OF, Minute, Usual
-from cli.trades import TradesView, view
+from cli.output import cells, queues
+from cli.screen import drawing as bars
+from cli.screen.look import Look, Measuring
+from cli.screen.pane import Pane, Rate, Title
+from cli.views.recent import LARGE, MOST_SECONDS, SECONDS, USUAL_FROM, USUAL_OF, Minute, Usual
+from cli.views.trades import TradesView, view
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, look_of, screens, texts
-from venues.numbers import add
 from venues.records import Side, State, Status, Trade
 from venues.redaction import Redactor
 from venues.streams import STREAMS
+from venues.toolkit.numbers import add
 
 
 def trade(price: str = "65000.5", size: str = "0.1", side: Side = "buy", ago: int = 0, **fields: Any) -> Trade:

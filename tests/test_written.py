@@ -15,20 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.output import CsvLines
-from cli.payload import line_of
+from cli.output.lines import CsvLines
+from cli.output.payload import line_of
 from tests.command import environment, mon
 from tests.spoken import Spoken
-from venues.any_json import any_json
-from venues.book import OrderBook
 from venues.errors import CrossedBook
-from venues.nbt_send import signal_command
-from venues.numbers import MAX_EXPONENT, plain_text, shown
+from venues.nbt.messages import payload
+from venues.nbt.sending import signal_command
 from venues.records import Book, Fill, Level, Message, Order, Quote, Record, Signal, Trade
 from venues.redaction import Redactor
+from venues.toolkit.any_json import any_json
+from venues.toolkit.book import OrderBook
+from venues.toolkit.numbers import MAX_EXPONENT, plain_text, shown
+from venues.toolkit.written import Writer, WrittenDecimal
 from venues.venue import BadFrame
-from venues.wire.nbt import payload
-from venues.written import Writer, WrittenDecimal
 
 if TYPE_CHECKING:
     pass
@@ -187,7 +187,7 @@ def test_minus_zero_in_a_text_is_none() -> None:
 
 def csv_of(record: Record, monkeypatch: pytest.MonkeyPatch, *, to_terminal: bool = False) -> str:
     written = io.BytesIO()
-    monkeypatch.setattr("cli.output.write_all", lambda descriptor, data, *_: written.write(data))
+    monkeypatch.setattr("cli.output.lines.write_all", lambda descriptor, data, *_: written.write(data))
     CsvLines(type(record), to_terminal=to_terminal, redactor=Redactor()).write([record])
     return written.getvalue().decode()
 

@@ -25,14 +25,14 @@ class Entry(NamedTuple):
 
 
 VENUES = {
-    "nexus": Entry("venues.nexus:NEXUS", "book trades quotes candles orders fills positions ping"),
+    "nexus": Entry("venues.nexus.session:NEXUS", "book trades quotes candles orders fills positions ping"),
     "b2trader": Entry(
-        "venues.b2trader:B2TRADER",
+        "venues.b2trader.session:B2TRADER",
         "book quotes ticker watchlist candles orders positions closed balance margin ping",
     ),
-    "jayx": Entry("venues.jayx:JAYX", "book trades quotes candles orders positions balance ping"),
-    "nbt": Entry("venues.nbt:NBT", "signals feed ping"),
-    "profitview": Entry("venues.profitview:PROFITVIEW", "feed ping"),
+    "jayx": Entry("venues.jayx.session:JAYX", "book trades quotes candles orders positions balance ping"),
+    "nbt": Entry("venues.nbt.session:NBT", "signals feed ping"),
+    "profitview": Entry("venues.profitview.session:PROFITVIEW", "feed ping"),
 }
 
 

@@ -7,8 +7,8 @@ from typing import Protocol, TypedDict
 from urllib.parse import urlsplit
 
 from venues.addresses import is_loopback
-from venues.decoding import excerpt
 from venues.errors import SetupError
+from venues.toolkit.decoding import excerpt
 
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
 

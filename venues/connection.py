@@ -29,14 +29,15 @@ from websockets.exceptions import (
 )
 from websockets.frames import CloseCode
 
-from venues import cookies, history
+from venues import events
 from venues.addresses import is_loopback
 from venues.answers import MAX_MESSAGE, closing_of, refuse_plain, status_of_old_answer, words_of
-from venues.decoding import excerpt
 from venues.driver import fault_in_words
 from venues.errors import MonError, SetupError
 from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
 from venues.keepalive import AGAIN_AFTER, Keepalive, Steps, step_between
+from venues.protocols import cookies
+from venues.toolkit.decoding import excerpt
 from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class _Connect(connect):
 class _NoConnectionError(Exception):
     """Carries the event that says why no connection came about."""
 
-    def __init__(self, event: history.Answered | history.Failed) -> None:
+    def __init__(self, event: events.Answered | events.Failed) -> None:
         super().__init__(event)
         self.event = event
 
@@ -140,7 +141,7 @@ class Connection:
         clock: Clock,
         random: Callable[[], float],
         redactor: Redactor,
-        tap: Callable[[history.Event], None] | None = None,
+        tap: Callable[[events.Event], None] | None = None,
         line: int = 0,
         proxy: str | None = None,
         user_agent: str = "mon",
@@ -205,7 +206,7 @@ class Connection:
         except SetupError as error:
             if first:
                 raise
-            self._feed(history.Failed(**self._stamp(), reason=str(error)))
+            self._feed(events.Failed(**self._stamp(), reason=str(error)))
             return
         if secrets is None:
             return
@@ -214,7 +215,7 @@ class Connection:
         self._useless.clear()
         draw = self._random()
         session = self._driver.begin(secrets, draw)
-        self._note(history.Dialled(**self._stamp(), draw=draw))
+        self._note(events.Dialled(**self._stamp(), draw=draw))
         try:
             websocket = await self._unless_leaving(self._open(session))
         except _NoConnectionError as error:
@@ -238,7 +239,7 @@ class Connection:
                 websocket = await self._dial(dial)
         except TimeoutError:
             raise self._no_connection(f"no answer within {OPEN_TIMEOUT:.0f} s") from None
-        self._feed(history.Opened(**self._stamp(), url=dial.shown))
+        self._feed(events.Opened(**self._stamp(), url=dial.shown))
         return websocket
 
     async def _dial_of(self, session: Session) -> Dial:
@@ -267,10 +268,10 @@ class Connection:
         except NoAnswer as problem:
             raise self._no_connection(str(problem), retry=problem.retry) from None
 
-    def _requested(self, request: HttpRequest, response: HttpResponse) -> history.Requested:
+    def _requested(self, request: HttpRequest, response: HttpResponse) -> events.Requested:
         for value in itertools.chain.from_iterable(map(cookies.secrets_in, response.cookies)):
             self._redactor.learn({"cookie": value})
-        return history.Requested(
+        return events.Requested(
             **self._stamp(),
             method=request.method,
             url=request.shown,
@@ -306,7 +307,7 @@ class Connection:
             raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
         except InvalidHandshake as error:
             if old := status_of_old_answer(words_of(error)):
-                raise _NoConnectionError(history.Answered(**self._stamp(), status=old, body="")) from None
+                raise _NoConnectionError(events.Answered(**self._stamp(), status=old, body="")) from None
             reason = f"{place} answered, but does not speak WebSocket ({words_of(error)})"
             raise self._no_connection(reason) from None
         except ssl.SSLCertVerificationError as error:
@@ -319,10 +320,10 @@ class Connection:
         except OSError as error:
             raise self._no_connection(f"cannot reach {place}: {words_of_system(error)}") from None
 
-    def _answered(self, error: InvalidStatus) -> history.Answered:
+    def _answered(self, error: InvalidStatus) -> events.Answered:
         response = error.response
         body = bytes(response.body or b"").decode(errors="replace").strip()
-        return history.Answered(
+        return events.Answered(
             **self._stamp(),
             status=response.status_code,
             body=excerpt(self._redactor.text(body), 200),
@@ -330,10 +331,10 @@ class Connection:
         )
 
     def _no_connection(self, reason: str, *, retry: bool = True) -> _NoConnectionError:
-        return _NoConnectionError(history.Failed(**self._stamp(), reason=self._redactor.text(reason), retry=retry))
+        return _NoConnectionError(events.Failed(**self._stamp(), reason=self._redactor.text(reason), retry=retry))
 
     def _not_opened(self, problem: Refused | Lost, status: int | None) -> _NoConnectionError:
-        failed = history.Failed(**self._stamp(), reason=self._redactor.text(problem.reason), status=status)
+        failed = events.Failed(**self._stamp(), reason=self._redactor.text(problem.reason), status=status)
         if isinstance(problem, Refused):
             return _NoConnectionError(replace(failed, retry=False, refused=True))
         return _NoConnectionError(replace(failed, retry=problem.retry, after=problem.after))
@@ -388,7 +389,7 @@ class Connection:
                     if self._was_absent(now):
                         return
                 if tap is not None:
-                    tap(history.frame_event("in", frame, now, self._line))
+                    tap(events.frame_event("in", frame, now, self._line))
                 delivered = driver.receive(frame, now)
                 if delivered:
                     deliver(delivered)
@@ -396,7 +397,7 @@ class Connection:
         except ConnectionClosed as closed:
             if not self._leaving.is_set() and driver.retry_at is None:
                 ending = closing_of(closed.rcvd, closed.sent, received_first=closed.rcvd_then_sent)
-                self._feed(history.Closed(**self._stamp(), **ending, heard=keepalive.heard))
+                self._feed(events.Closed(**self._stamp(), **ending, heard=keepalive.heard))
 
     async def _watch(self, websocket: ClientConnection, keepalive: Keepalive) -> None:
         """Pings. Returns when the line is dead, or this process was stopped and what waits in the socket is old."""
@@ -410,7 +411,7 @@ class Connection:
                     return
                 if problem := keepalive.problem(now.mono):
                     # A closing handshake with who does not answer would only delay what has to be told.
-                    self._feed(history.Closed(**self._stamp(), reason=problem, heard=keepalive.heard))
+                    self._feed(events.Closed(**self._stamp(), reason=problem, heard=keepalive.heard))
                     websocket.transport.abort()
                     return
                 if keepalive.ping_due(now.mono):
@@ -434,12 +435,12 @@ class Connection:
         absence = now.mono - before.mono
         if absence > LONGEST_ABSENCE and self._driver.retry_at is None:
             reason = f"mon was stopped for {absence:.0f} s, and what came meanwhile is old"
-            self._feed(history.Closed(**self._stamp(), reason=reason, heard=before.mono))
+            self._feed(events.Closed(**self._stamp(), reason=reason, heard=before.mono))
         elif abs(step_between(before, now)) >= SMALLEST_STEP:
             now = self._alive = self._clock.now()  # the two clocks are not read in one moment
             step = step_between(before, now)
             if abs(step) >= SMALLEST_STEP and self._steps.is_news(now.mono):
-                self._feed(history.Stepped(**self._stamp(), by_ms=round(step * 1000)))
+                self._feed(events.Stepped(**self._stamp(), by_ms=round(step * 1000)))
         return self._driver.retry_at is not None
 
     def _after_reading(self) -> None:
@@ -460,16 +461,16 @@ class Connection:
                     text, shown = (out.text, out.shown) if isinstance(out, Veiled) else (out, out)
                     if self._tap is not None:
                         data = shown if isinstance(shown, bytes) else shown.encode()
-                        self._tap(history.frame_event("out", data, self._clock.now(), self._line))
+                        self._tap(events.frame_event("out", data, self._clock.now(), self._line))
                     await websocket.send(text)
                 self._outgoing.task_done()
 
     def _on_pong(self, answer: asyncio.Future[float]) -> None:
         if not answer.cancelled() and answer.exception() is None and self._driver.retry_at is None:
-            self._guarded(lambda: self._feed(history.Ponged(**self._stamp())))
+            self._guarded(lambda: self._feed(events.Ponged(**self._stamp())))
 
     async def _leave_in_order(self, reader: asyncio.Task[None]) -> None:
-        self._feed(history.Left(**self._stamp()))
+        self._feed(events.Left(**self._stamp()))
         while not self._driver.done() and not reader.done() and not self._useless.is_set():
             self._progress.clear()
             progress = asyncio.create_task(self._progress.wait())
@@ -498,17 +499,17 @@ class Connection:
 
     # --- feeding the driver
 
-    def _feed(self, event: history.Event) -> None:
+    def _feed(self, event: events.Event) -> None:
         self._apply(event)
         self._after_feeding()
 
-    def _apply(self, event: history.Event) -> None:
+    def _apply(self, event: events.Event) -> None:
         self._note(event)
-        delivered = history.apply(event, self._driver)
+        delivered = events.apply(event, self._driver)
         if delivered:
             self._deliver(delivered)
 
-    def _note(self, event: history.Event) -> None:
+    def _note(self, event: events.Event) -> None:
         if self._tap is not None:
             self._tap(event)
 
@@ -541,7 +542,7 @@ class Connection:
         if due is not None and self._clock.now().mono >= due:
             signs = self._keepalive
             heard, arriving = (None, None) if signs is None else (signs.heard, signs.arriving)
-            self._feed(history.Ticked(**self._stamp(), heard=heard, arriving=arriving))
+            self._feed(events.Ticked(**self._stamp(), heard=heard, arriving=arriving))
         else:
             self._after_feeding()
 
@@ -554,14 +555,14 @@ class Connection:
             try:
                 if self._driver.retry_at is None:
                     heard = None if self._keepalive is None else self._keepalive.heard
-                    self._apply(history.Failed(**self._stamp(), reason=fault_in_words(error), heard=heard))
+                    self._apply(events.Failed(**self._stamp(), reason=fault_in_words(error), heard=heard))
             except Exception as again:
                 self._fault = again
             self._disarm()
             self._useless.set()
             self._progress.set()
 
-    def _stamp(self) -> history.Stamp:
+    def _stamp(self) -> events.Stamp:
         now = self._clock.now()
         return {"at": now.epoch_ms, "mono": now.mono, "line": self._line}
 

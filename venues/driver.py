@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from venues.decoding import excerpt
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
+from venues.toolkit.decoding import excerpt
 from venues.venue import (
     BadFrame,
     ClockOffset,

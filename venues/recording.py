@@ -1,6 +1,6 @@
 """Recordings: everything that happened on the lines of one run, as JSON lines; gzip when the name ends in `.gz`.
 
-The first line is the `Header`, each further line one event of `venues.history`. Where a run was appended to another its
+The first line is the `Header`, each further line one event of `venues.events`. Where a run was appended to another its
 own header comes before its events. Secrets are taken out before a line is written. Every batch of lines is flushed, so
 that a crash keeps what came.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from venues import history
+from venues import events
 from venues.errors import DamagedRecording, MonError, RecordingError
 from venues.recording_file import LONGEST_LINE, RecordingFile, damaged, read_lines
 from venues.venue import Dial, HttpRequest, HttpResponse, Now, Settings, Subscription
@@ -80,7 +80,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
 
 _HEADER = msgspec.json.Decoder(Header)
-_LINE: msgspec.json.Decoder[Header | history.Event] = msgspec.json.Decoder(Header | history.Event)
+_LINE: msgspec.json.Decoder[Header | events.Event] = msgspec.json.Decoder(Header | events.Event)
 
 
 def header_in(line: bytes) -> Header:
@@ -141,13 +141,13 @@ class Recorder:
                 self._file.close()
             raise
 
-    def write(self, event: history.Event) -> None:
+    def write(self, event: events.Event) -> None:
         """One event, after those written before."""
-        if isinstance(event, history.Frame) and event.base64 is not None:
+        if isinstance(event, events.Frame) and event.base64 is not None:
             hidden = self._redactor.data(event.data())
-            event = history.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
+            event = events.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
         line = _ENCODER.encode(self._redactor.value(event))
-        if len(line) >= LONGEST_LINE and isinstance(event, history.Frame) and event.text is not None:
+        if len(line) >= LONGEST_LINE and isinstance(event, events.Frame) and event.text is not None:
             # A text of nothing but control characters is six times as long in JSON.
             data = self._redactor.text(event.text).encode()
             line = _ENCODER.encode(structs.replace(event, text=None, base64=base64.b64encode(data).decode()))
@@ -274,7 +274,7 @@ class Recording:
                 f"expected a recording of version 1 to {VERSION}, got version {self.header.version} in {path}"
             )
 
-    def events(self) -> Iterator[history.Event]:
+    def events(self) -> Iterator[events.Event]:
         """The events in order; where another run was appended, a `Resumed` comes before its own.
 
         The monotonic clock goes on over all of them: between two runs by as much as the other clock did.
@@ -296,9 +296,9 @@ class Recording:
             if resumes and last is not None:
                 shift = last.mono + max(0.0, (event.at - last.at) / 1000) - event.mono
                 resumes = False
-                yield history.Resumed(at=event.at, mono=event.mono + shift)
+                yield events.Resumed(at=event.at, mono=event.mono + shift)
             if shift:
-                event = history.shifted(event, shift)
+                event = events.shifted(event, shift)
             last = event
             yield event
 
@@ -310,7 +310,7 @@ async def play(
     speed: float,
     sleep: Callable[[float], Awaitable[None]],
     deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
-    tap: Callable[[history.Event], None] | None = None,
+    tap: Callable[[events.Event], None] | None = None,
     secrets: Mapping[str, str],
     apart: bool = False,
     ends_with: Collection[int] | None = None,
@@ -346,7 +346,7 @@ class _Player:
         speed: float,
         sleep: Callable[[float], Awaitable[None]],
         deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
-        tap: Callable[[history.Event], None] | None,
+        tap: Callable[[events.Event], None] | None,
         secrets: Mapping[str, str],
         apart: bool,
         ends_with: Collection[int] | None,
@@ -361,34 +361,34 @@ class _Player:
         self._before: float | None = None
         self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
 
-    async def play(self, event: history.Event) -> None:
-        if isinstance(event, history.Resumed):
+    async def play(self, event: events.Event) -> None:
+        if isinstance(event, events.Resumed):
             await self._resume(event)
         elif self.over is None:
             await self._wait_for(event)
             await self._take(event)
 
-    async def _resume(self, event: history.Resumed) -> None:
+    async def _resume(self, event: events.Resumed) -> None:
         """Nobody waits for the time in which nothing ran, and what had ended begins anew."""
         self._before, self.over, self._ended = event.mono, None, []
         for line, driver in enumerate(self._drivers):
-            await self._deliver(history.apply(event, driver), Now(event.mono, event.at), line)
+            await self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)
 
-    async def _wait_for(self, event: history.Event) -> None:
+    async def _wait_for(self, event: events.Event) -> None:
         if self._before is not None and event.mono > self._before:
             await self._sleep((event.mono - self._before) / self._speed)
         self._before = event.mono if self._before is None else max(self._before, event.mono)
 
-    async def _take(self, event: history.Event) -> None:
+    async def _take(self, event: events.Event) -> None:
         driver = self._drivers[event.line] if event.line < len(self._drivers) else None
-        if driver is None or (driver.session is None and not isinstance(event, history.Dialled | history.Failed)):
+        if driver is None or (driver.session is None and not isinstance(event, events.Dialled | events.Failed)):
             raise DamagedRecording("the recording has an event of a connection that was never begun")
         if self._tap is not None:
             self._tap(event)
-        if isinstance(event, history.Dialled):
+        if isinstance(event, events.Dialled):
             self._openings[event.line] = driver.begin(self._secrets, event.draw).opening()
             _step(self._openings[event.line], None)
-        elif isinstance(event, history.Requested):
+        elif isinstance(event, events.Requested):
             _step(self._openings[event.line], HttpResponse(event.status, event.body.encode()))
         else:
             await self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
@@ -399,9 +399,9 @@ class _Player:
             self.over = self._ended[0].ended
 
 
-def _applied(event: history.Event, driver: Driver) -> list[Delivered]:
+def _applied(event: events.Event, driver: Driver) -> list[Delivered]:
     try:
-        return history.apply(event, driver)
+        return events.apply(event, driver)
     except (ValueError, OverflowError) as error:  # text that is no base64, times beyond any
         raise DamagedRecording(f"the recording has an event that cannot be: {error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.freshness import MaxAge
+from cli.run.freshness import MaxAge
 from venues.records import Candle, Quote, Status, Trade
 from venues.venue import ClockOffset, Confirmed
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from venues.candles import start_of
-from venues.numbers import add
+from venues.toolkit.candles import start_of
+from venues.toolkit.numbers import add
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import check_for_lines, check_run, take_options
+from cli.run.options import check_for_lines, check_run, take_options
 from venues.errors import UsageError
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def run(**given: Any) -> None:
     from cli.bot.plan import market_named
     from cli.bot.request import BotRequest
     from cli.main import REDACTORS
-    from cli.output import Words
+    from cli.output.lines import Words
     from venues.redaction import Redactor
 
     markets = [market_named(text) for text in given.pop("market") or ()]

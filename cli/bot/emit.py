@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from venues.errors import BadMessage
-from venues.numbers import number, plain_text, shown, text_number
-from venues.written import Writer, WrittenDecimal
+from venues.toolkit.numbers import number, plain_text, shown, text_number
+from venues.toolkit.written import Writer, WrittenDecimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.bot.speech import Voice
-    from cli.source import Embedded
+    from cli.run.source import Embedded
     from venues.records import Quote, Signal, Trade
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cli import cells
 from cli.bot.levels import LEVELS, made_of
 from cli.bot.plan import MarketName
+from cli.output import cells
 from venues import VENUES, records, venue_named
-from venues.candles import interval_ms
-from venues.consistency import CANDLE, check_candle
-from venues.decoding import DECODE_ERRORS, explain
 from venues.errors import BadMessage, DamagedRecording, MonError, RecordingError, SetupError, UsageError
-from venues.numbers import JsonNumber, not_negative, positive
 from venues.recording import Recording, play
+from venues.toolkit.candles import interval_ms
+from venues.toolkit.consistency import CANDLE, check_candle
+from venues.toolkit.decoding import DECODE_ERRORS, explain
+from venues.toolkit.numbers import JsonNumber, not_negative, positive
 from venues.venue import Now, Subscription
 
 if TYPE_CHECKING:

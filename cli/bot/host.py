@@ -10,7 +10,6 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from cli import cells
 from cli.bot import history
 from cli.bot.faults import script_traceback
 from cli.bot.inlet import Inlet
@@ -26,11 +25,12 @@ from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.speech import LogLines, Voice, redirected, unheard
 from cli.bot.standing import Standings
-from cli.ending import Ending, ended_within
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
-from cli.source import Embedded
-from cli.statuses import in_words
+from cli.output import cells
+from cli.output.statuses import in_words
+from cli.run.ending import Ending, ended_within
+from cli.run.source import Embedded
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
 from venues.records import Candle, Quote, Record, Signal, SnapshotEnd, Status, Trade
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from cli.bot.follower import Follower
     from cli.bot.script import Bot
-    from cli.ending import Reading
-    from cli.output import Words
+    from cli.output.lines import Words
+    from cli.run.ending import Reading
     from venues.driver import Delivered
     from venues.redaction import Redactor
 

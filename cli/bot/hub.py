@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from cli import config
 from cli.bot.relay import Market, Relay, position_of
-from cli.sender import Sender
-from cli.source import access_to
+from cli.run.sender import Sender
+from cli.run.source import access_to
+from cli.settings import config
 from venues import venue_named
-from venues.nbt_send import KINDS
+from venues.nbt.sending import KINDS
 from venues.venue import Subscription
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from cli.bot.relay import Position, Step
     from cli.bot.speech import Voice
-    from cli.sender import Outcome
-    from cli.source import Embedded
+    from cli.run.sender import Outcome
+    from cli.run.source import Embedded
     from venues.records import Quote, Signal, Trade
     from venues.redaction import Redactor
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from cli.bot.ages import Ages
 from cli.bot.plan import played_for
-from cli.options import existing_file
-from cli.source import Source
+from cli.run.options import existing_file
+from cli.run.source import Source
 from venues import venue_named
 from venues.errors import MonError
 from venues.recording import Recorder, header_for, with_beside
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cli.bot.plan import Plan
     from cli.bot.request import BotRequest
     from cli.bot.standing import Standings
-    from cli.source import Embedded
+    from cli.run.source import Embedded
     from venues.connection import Clock
     from venues.driver import Delivered
-    from venues.history import Event
+    from venues.events import Event
     from venues.recording import Header, Recording
     from venues.redaction import Redactor
 

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cli.queues import EventQueue
+from cli.output.queues import EventQueue
 from venues.connection import SystemClock
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from cli import cells
+from cli.output import cells
 
 if TYPE_CHECKING:
     from cli.bot.jobs import Jobs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from venues.candles import interval_ms
+from venues.toolkit.candles import interval_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.levels import LEVELS, ladder
-from venues.candles import Held, interval_ms, start_of
-from venues.clock import LONGEST_LATENCY, VenueClock
+from venues.toolkit.candles import Held, interval_ms, start_of
+from venues.toolkit.clock import LONGEST_LATENCY, VenueClock
 from venues.venue import Now
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def _volume(candle: Candle) -> Decimal | None:
 class Candles:
     """The candles of one market in all levels that a bot wants.
 
-    A trade whose time is not believed yet is counted once it is (`venues.clock`), and what was open when it came is not
-    complete.
+    A trade whose time is not believed yet is counted once it is (`venues.toolkit.clock`), and what was open when it
+    came is not complete.
     `finer` maps a level to the interval that its candles are put together from, where whole candles come in instead
     of trades. History comes first; `history_done` ends it, and what it has is not counted again.
     """

@@ -6,11 +6,11 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cli.ending import Reading
 from cli.errors import OK
-from cli.keys import take_terminal
-from cli.output import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
-from cli.queues import EventQueue, LatestEvents, Queue
+from cli.output.lines import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
+from cli.output.queues import EventQueue, LatestEvents, Queue
+from cli.run.ending import Reading
+from cli.screen.keys import take_terminal
 from venues.records import Record, Signal, State, Status
 from venues.streams import Stream
 
@@ -137,9 +137,9 @@ class Outlet:
 
     def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
         from cli.bot.view import view
-        from cli.pane import Pane, Rate, Title
-        from cli.screen import Table
-        from cli.terminal import look_for
+        from cli.screen.pane import Pane, Rate, Title
+        from cli.screen.table import Table
+        from cli.screen.terminal import look_for
 
         self._rate = Rate()
         look = look_for(

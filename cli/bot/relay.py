@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from venues.errors import UsageError
-from venues.nbt_send import signal_command
+from venues.nbt.sending import signal_command
 
 if TYPE_CHECKING:
     from decimal import Decimal

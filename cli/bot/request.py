@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from cli.bot.plan import MarketName
-from cli.output import draws_table
+from cli.output.lines import draws_table
 from venues import venue_named
 from venues.errors import UsageError
 from venues.recording import Recording
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.options import Format
-    from venues import history as events
+    from cli.run.options import Format
+    from venues import events
 
 
 @dataclass

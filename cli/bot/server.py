@@ -23,7 +23,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from cli.bot.emit import message
 from venues.errors import SetupError
-from venues.written import Writer
+from venues.toolkit.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -6,17 +6,17 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from cli import config
 from cli.bot.server import BotServer
+from cli.settings import config
 from venues.addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cli.access import Source
     from cli.bot.script import Bot
     from cli.bot.speech import Voice
-    from cli.output import Words
+    from cli.output.lines import Words
+    from cli.settings.access import Source
     from venues.redaction import Redactor
 
 
@@ -54,7 +54,7 @@ async def serve(
 
 
 async def _configured(source: Source, redactor: Redactor) -> str:
-    from cli.credentials import obtain
+    from cli.settings.credentials import obtain
 
     token = await asyncio.to_thread(obtain, "token", source)
     redactor.learn({"token": token})

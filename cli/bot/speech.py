@@ -11,14 +11,14 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.faults import place_of, script_traceback
-from cli.output import STDERR, is_terminal
-from cli.statuses import SAID_EVERY, Seldom
+from cli.output.lines import STDERR, is_terminal
+from cli.output.statuses import SAID_EVERY, Seldom
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-    from cli.output import Words
+    from cli.output.lines import Words
     from venues.redaction import Redactor
 
 MOST_WAITING = 100  # words that wait to be said before the script waits; asyncio hears of a few hundred at a time

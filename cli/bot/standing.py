@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli.bot.runner import Told
-from cli.statuses import StatusGate
+from cli.output.statuses import StatusGate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

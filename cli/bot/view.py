@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cli import cells
-from cli.feed import words_column
-from cli.payload import line_of
-from cli.rows import EventView, side_column, text_column, time_column, values
+from cli.output import cells
+from cli.output.payload import line_of
+from cli.views.feed import words_column
+from cli.views.rows import EventView, side_column, text_column, time_column, values
 from venues.records import Message, Signal
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from cli.grid import Column
-    from cli.look import Look
+    from cli.screen.grid import Column
+    from cli.screen.look import Look
 
 _FIGURES = ("size", "mid", "bid", "ask", "quote")
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sortedcontainers import SortedDict  # type: ignore[import-untyped]
 
 from tests.benchmarks.figures import WrongResultError, absent, at_least, best_of, print_head, progress
-from venues.book import BookDelta, OrderBook
 from venues.records import Level
+from venues.toolkit.book import BookDelta, OrderBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from cli.bot.host import Host
 from cli.bot.levels import LEVELS
 from cli.bot.plan import MarketName
 from cli.bot.request import BotRequest
-from cli.output import Words
+from cli.output.lines import Words
 from tests.benchmarks.figures import WrongResultError, at_least, at_most, for_information, print_head, progress
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, record_trades
 from venues.redaction import Redactor

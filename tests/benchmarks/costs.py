@@ -7,22 +7,22 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cli import output
-from cli.look import Look
-from cli.output import CsvLines, JsonLines
-from cli.painter import Ink
-from cli.pane import Pane, Rate, Title
-from cli.screen import Table
+from cli.output import lines as output
+from cli.output.lines import CsvLines, JsonLines
+from cli.screen.look import Look
+from cli.screen.painter import Ink
+from cli.screen.pane import Pane, Rate, Title
+from cli.screen.table import Table
 from tests.benchmarks.figures import WrongResultError, best_of, for_information, print_head, progress
 from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
-from venues.nexus import NEXUS
+from venues.nexus.messages import EVENTS
+from venues.nexus.session import NEXUS
 from venues.records import Record, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS
+from venues.toolkit.written import Writer
 from venues.venue import Now, Settings, Subscription
-from venues.wire.nexus import EVENTS
-from venues.written import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,7 @@ from cli.bot import host
 from cli.bot.plan import market_named
 from cli.bot.request import BotRequest
 from cli.errors import INTERRUPTED, exit_code
-from cli.output import Words
+from cli.output.lines import Words
 from venues.errors import MonError
 from venues.redaction import Redactor
 

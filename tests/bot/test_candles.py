@@ -17,9 +17,9 @@ from cli.bot.bars import Bars, Series
 from cli.bot.levels import LEVELS, ladder, made_of
 from cli.bot.market import Candles
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, walk
-from venues.candles import TradedCandles
-from venues.clock import VenueClock
 from venues.records import Candle, Trade
+from venues.toolkit.candles import TradedCandles
+from venues.toolkit.clock import VenueClock
 from venues.venue import Now
 
 MONDAY = 1_566_172_800_000  # 2019-08-19 00:00 UTC

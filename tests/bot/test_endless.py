@@ -16,9 +16,9 @@ import pytest
 
 from cli.bot import speech
 from cli.bot.runner import Runner
-from cli.ending import Ending
 from cli.errors import INTERRUPTED, TERMINATED
-from cli.output import Output, Words
+from cli.output.lines import Output, Words
+from cli.run.ending import Ending
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import record_trades, walk
 from tests.command import environment, mon

@@ -19,7 +19,7 @@ import pytest
 from cli.bot import host, lag
 from cli.bot.request import BotRequest
 from cli.bot.speech import LogLines
-from cli.output import Words
+from cli.output.lines import Words
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import (
     BEGIN,

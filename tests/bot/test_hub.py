@@ -19,8 +19,8 @@ from cli.bot.host import Host
 from cli.bot.hub import HubRelay
 from cli.bot.plan import market_named
 from cli.bot.request import BotRequest
-from cli.output import Words
-from cli.source import Embedded
+from cli.output.lines import Words
+from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import websocket_server
 from venues.errors import VenueRefused

@@ -17,9 +17,9 @@ from cli.bot.plan import MarketName, plans
 from cli.bot.script import Bot
 from cli.bot.standing import Standings
 from cli.errors import NoDataError
-from cli.options import StreamRequest
-from cli.output import Words
-from cli.watch import watch
+from cli.output.lines import Words
+from cli.run.options import StreamRequest
+from cli.run.watch import watch
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, book, came, frame, opened, write
 from tests.servers import in_thread, websocket_server

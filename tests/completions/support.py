@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import pyte
 
-from cli.completion import FILES
+from cli.commands.completion import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

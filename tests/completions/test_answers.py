@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import main
-from cli.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
-from cli.config import config_path
-from cli.dash import venues_with_panes
-from cli.options import StreamRequest, applies
+from cli.commands.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
+from cli.commands.dash import venues_with_panes
+from cli.run.options import StreamRequest, applies
+from cli.settings.config import config_path
 from tests.completions.support import MON, ROOT, ask, environment
 from venues import VENUES, venue_named
 from venues.streams import STREAMS
@@ -203,5 +203,5 @@ def test_nothing_heavy_is_imported(words: str) -> None:
     ended = ask("fish", words, PYTHONPROFILEIMPORTTIME="1")
     assert ended.stdout
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
-    assert "cli.completion" in imported
+    assert "cli.commands.completion" in imported
     assert imported & HEAVY == set()

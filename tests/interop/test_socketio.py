@@ -18,10 +18,12 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from tests.servers import http_answer, raw_server, websocket_server
-from venues import history
+from venues import events
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import MonError, VenueRefused, VenueUnreachable
+from venues.protocols import socketio
+from venues.protocols.socketio import Link
 from venues.records import Message, Status
 from venues.redaction import Redactor
 from venues.venue import (
@@ -38,8 +40,6 @@ from venues.venue import (
     StreamState,
     Subscription,
 )
-from venues.wire import socketio
-from venues.wire.socketio import Link
 
 from .node import PATIENCE, mon
 
@@ -204,7 +204,7 @@ class Client:
     def __init__(self, port: int, key: str = "good") -> None:
         self.line = LinkLine(f"ws://127.0.0.1:{port}/socket.io/", key)
         self.items: list[Any] = []
-        self.events: list[history.Event] = []
+        self.events: list[events.Event] = []
         self._changed = asyncio.Event()
         self.driver = Driver(self.line, [Subscription("feed")], venue="test")
         self.connection = Connection(
@@ -237,7 +237,7 @@ class Client:
         return [item.reason for item in self.items if isinstance(item, BadFrame)]
 
     def frames(self, direction: str) -> list[str]:
-        frames = [event for event in self.events if isinstance(event, history.Frame) and event.direction == direction]
+        frames = [event for event in self.events if isinstance(event, events.Frame) and event.direction == direction]
         return [frame.data().decode("utf-8", "replace") for frame in frames]
 
     def send(self, name: str, *arguments: Any, wants: bool = False) -> None:

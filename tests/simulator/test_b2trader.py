@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from venues.b2trader.simulator.account import AccountData
+from venues.b2trader.simulator.endpoint import B2Trader
+from venues.b2trader.simulator.market import MarketData
+from venues.b2trader.simulator.text import instant, ulid
 from venues.simulator import ManualClock, Simulator, parse_fault
 from venues.simulator.account import PAID_IN
-from venues.simulator.b2trader import B2Trader
-from venues.simulator.b2trader_account import AccountData
-from venues.simulator.b2trader_market import MarketData
-from venues.simulator.b2trader_text import instant, ulid
 from venues.simulator.events import BookChange, Event, Holding, OrderUpdate, Trade
 from venues.simulator.figures import text
 from venues.simulator.world import World

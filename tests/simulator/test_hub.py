@@ -12,8 +12,8 @@ from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from venues.b2trader.simulator.garbage import bad_items
 from venues.simulator import ManualClock, Simulator, hub, parse_fault
-from venues.simulator.b2trader_garbage import bad_items
 from venues.simulator.hub import HubPeer, Method
 
 from .hub import ACCOUNT, MARKET, TRADING, Hub, account_id, dial, hub_url

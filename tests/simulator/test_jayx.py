@@ -428,7 +428,7 @@ def test_a_fault_of_our_own_is_not_swallowed_by_the_library(
 
     async def test() -> None:
         async with Simulator() as simulator, talk(simulator, "jayx") as client:
-            monkeypatch.setattr("venues.simulator.jayx._Session._ask_kline", broken)
+            monkeypatch.setattr("venues.jayx.simulator.endpoint._Session._ask_kline", broken)
             async with talk(simulator, "jayx") as other:
                 await other.emit("kline", market())
                 with pytest.raises(ConnectionClosed):

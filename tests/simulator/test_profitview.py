@@ -15,10 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.simulator.support import PATIENCE, exact, until
 from venues import venue_named
+from venues.profitview.simulator import ProfitView, _basis_points, _Bot
 from venues.records import Message
 from venues.simulator import ManualClock, Simulator, parse_fault
 from venues.simulator.events import Event, Trade
-from venues.simulator.profitview import ProfitView, _basis_points, _Bot
 from venues.simulator.world import World
 from venues.venue import BadFrame, Now, Settings, StreamState, Subscription
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from venues.driver import verdict
+from venues.protocols.negotiation import negotiated
 from venues.venue import Dial, HttpRequest, HttpResponse, Lost, NotOpened, Refused
-from venues.wire.negotiation import negotiated
 
 HUB = "wss://broker.example/marketdata/v5/info"
 SHOWN = "https://broker.example/marketdata/v5/info/negotiate?negotiateVersion=1&access_token=[token]"

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues import flood
-from venues.venue import Now
-from venues.wire import signalr
-from venues.wire.signalr import (
+from venues.protocols import flood, signalr
+from venues.protocols.signalr import (
     Broken,
     HandshakeFailed,
     Happening,
@@ -22,6 +20,7 @@ from venues.wire.signalr import (
     StreamEnd,
     StreamItem,
 )
+from venues.venue import Now
 
 NOW = Now(100.0, 0)
 

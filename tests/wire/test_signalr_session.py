@@ -1,4 +1,4 @@
-"""A small session on `venues.wire.signalr.Hub`, driven without a socket: the contract holds for SignalR.
+"""A small session on `venues.protocols.signalr.Hub`, driven without a socket: the contract holds for SignalR.
 
 The session watches one stream whose items count up (`{"version":7,"snapshot":true}`); a gap makes it subscribe anew on
 the same connection, as B2TRADER's book will.
@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from venues.protocols import signalr
+from venues.protocols.signalr import (
+    Broken,
+    HandshakeFailed,
+    Hub,
+    HubClosed,
+    Invocation,
+    ProtocolError,
+    Ready,
+    StreamEnd,
+)
 from venues.records import Message
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Session, StreamState
-from venues.wire import signalr
-from venues.wire.signalr import Broken, HandshakeFailed, Hub, HubClosed, Invocation, ProtocolError, Ready, StreamEnd
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from venues import flood
-from venues.venue import Lost, Now, Refused
-from venues.wire import packets
-from venues.wire.packets import Packet
-from venues.wire.socketio import (
+from venues.protocols import flood, packets
+from venues.protocols.packets import Packet
+from venues.protocols.socketio import (
     Acknowledged,
     BadPacket,
     Broken,
@@ -28,6 +26,7 @@ from venues.wire.socketio import (
     Link,
     verdict,
 )
+from venues.venue import Lost, Now, Refused
 
 NOW = Now(100.0, 0)
 OPEN_2 = b'0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
@@ -532,7 +531,7 @@ def test_importing_loads_the_packets_and_leaves_python_socketio_whole(first: str
     script = f"""
 import sys
 {first}
-import venues.wire.socketio as ours
+import venues.protocols.socketio as ours
 assert ours.packets.read_packet('2["a"]').payload == '["a"]'
 assert {bool(first)} or "aiohttp" not in sys.modules, "aiohttp came along"
 import socketio, engineio

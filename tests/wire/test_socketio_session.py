@@ -1,6 +1,6 @@
-"""A small session on `venues.wire.socketio.Link`, driven without a socket: the contract holds for Socket.IO.
+"""A small session on `venues.protocols.socketio.Link`, driven without a socket: the contract holds for Socket.IO.
 
-It reads events as JayX's and NBT's sessions will. What the servers say are the samples of `venues.wire.socketio`:
+It reads events as JayX's and NBT's sessions will. What the servers say are the samples of `venues.protocols.socketio`:
 OPEN_2 is Socket.IO 2's; OPEN_3 has no `maxPayload` either but is of the newer generation, as 3.1.2's.
 """
 
@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from venues.protocols import socketio
+from venues.protocols.socketio import (
+    Acknowledged,
+    BadPacket,
+    Broken,
+    Connected,
+    ConnectRefused,
+    Disconnected,
+    Event,
+    Link,
+)
 from venues.records import Message
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Refused, Session, StreamState
-from venues.wire import socketio
-from venues.wire.socketio import Acknowledged, BadPacket, Broken, Connected, ConnectRefused, Disconnected, Event, Link
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from venues.simulator.b2trader import B2Trader
-from venues.simulator.jayx import JayX
-from venues.simulator.nbt import Nbt
-from venues.simulator.nexus import Nexus
-from venues.simulator.profitview import ProfitView
+from venues.b2trader.simulator.endpoint import B2Trader
+from venues.jayx.simulator.endpoint import JayX
+from venues.nbt.simulator.endpoint import Nbt
+from venues.nexus.simulator import Nexus
+from venues.profitview.simulator import ProfitView
 
 if TYPE_CHECKING:
     from venues.simulator.endpoint import Endpoint

@@ -1,0 +1,107 @@
+"""What is configured, and what is missing: `mon config check`."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from cli.settings.config import SIM, check_usable, variable
+from cli.settings.config_shape import PRODUCTION
+from cli.settings.credentials import obtain, words_of
+from venues import VENUES, venue_named
+from venues.errors import SetupError
+
+if TYPE_CHECKING:
+    from cli.settings.access import Source
+    from cli.settings.config import Config
+    from venues.venue import Venue
+
+
+def check(config: Config) -> tuple[list[str], bool]:
+    """For each venue and environment, and for bots: what is set, from where, what is missing.
+
+    True when nothing set is broken.
+    """
+    state = "" if config.path.exists() else " (not there; mon config init makes it)"
+    lines = [config.missing_words() if config.missing else f"config file: {config.path}{state}"]
+    sound = not config.missing
+    for profile in (None, *config.data.get("profiles", {})):
+        tables = config.data if profile is None else config.data["profiles"][profile]
+        for name in VENUES:
+            if profile is not None and name not in tables.get("venues", {}):
+                continue
+            venue = venue_named(name)
+            for environment in venue.environments:
+                lines.append(f"{name} {environment}" + (f" --profile {profile}" if profile is not None else ""))
+                for found, fine in _check_environment(config, venue, environment, profile):
+                    lines.append(f"  {found}")
+                    sound = sound and fine
+            if profile is None:
+                lines += [f"{name} {SIM}", "  nothing is needed"]
+        prefix = "" if profile is None else f"profiles.{profile}."
+        for name in tables.get("venues", {}):
+            if name not in VENUES:
+                lines.append(f"[{prefix}venues.{name}] is for a venue that this mon does not have")
+    token = config.bot_token()
+    if token is not None:
+        found, fine = _check_secret("token", token)
+        lines += ["bot", f"  {found}"]
+        sound = sound and fine
+    return lines, sound
+
+
+def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    own = None if environment == PRODUCTION else environment
+    if not venue.environments[environment] and config.address_by_hand(venue, environment, profile) is None:
+        found.append((f"url: missing ({variable(venue.name, own, 'url')} or the config file)", True))
+        return [*found, *_check_values(config, venue, environment, profile, own)]
+    try:
+        url, label = config.address(venue, environment, profile)
+        by_hand = config.address_by_hand(venue, environment, profile)
+        origin = by_hand.origin if by_hand and label and label.startswith("custom") else "built in"
+        found.append((f"address: {url} ({origin})", True))
+        if config.proxy(url) is not None and (source := config.proxy_source(url)):
+            found.append((f"proxy: from {source.origin}", True))
+    except SetupError as error:
+        found.append((f"address: {error}", False))
+    return [*found, *_check_values(config, venue, environment, profile, own)]
+
+
+def _check_values(
+    config: Config, venue: Venue, environment: str, profile: str | None, own: str | None
+) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    for name in venue.values:
+        source = config.find(venue, environment, profile, name)
+        if source is not None:
+            try:
+                check_usable(venue, name, source)
+                value = ", ".join(source.value) if isinstance(source.value, dict) else source.value
+                found.append((f"{name}: {value} ({source.origin})", True))
+            except SetupError as error:
+                found.append((f"{name}: {error}", False))
+        elif name in venue.required:
+            found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
+    for name in venue.secrets:
+        source = config.find(venue, environment, profile, name)
+        if source is None:
+            needed = [stream for stream, offer in venue.streams.items() if not offer.public]
+            needed_for = "" if len(needed) == len(venue.streams) else f"; only {', '.join(needed)} need it"
+            found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file{needed_for})", True))
+            continue
+        found.append(_check_secret(name, source))
+    return found
+
+
+def _check_secret(name: str, source: Source) -> tuple[str, bool]:
+    try:
+        if source.kind == "command":
+            program = words_of(source)[0]
+            if shutil.which(program) is None:
+                raise SetupError(f"cannot run {program} ({source.origin}): no such program")
+            return f"{name}: from {source.origin} (not run)", True
+        obtain(name, source)
+        return f"{name}: set, from {source.origin}", True
+    except SetupError as error:
+        return f"{name}: {error}", False

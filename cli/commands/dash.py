@@ -1,0 +1,134 @@
+"""`mon dash`: book, trades, orders, positions, balance and margin of a venue on one screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from cli.run.options import StreamRequest, take_options
+from venues import VENUES, venue_named, venues_with
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The streams that a dashboard has a pane for, in the order of its panes.
+PANES = ("book", "trades", "orders", "positions", "balance", "margin")
+
+OPTIONS = (
+    "depth",
+    "group",
+    "env",
+    "duration",
+    "max_age",
+    "retries",
+    "record",
+    "overwrite",
+    "append",
+    "replay",
+    "speed",
+    "palette",
+    "tz",
+    "profile",
+    "quiet",
+    "verbose",
+)
+
+EXAMPLES = """\b
+Examples:
+  mon dash nexus SPOT_BTC_USDT --env sim
+  mon dash b2trader spot.btc_usdt
+  mon dash b2trader
+  mon dash nexus SPOT_BTC_USDT --record desk.jsonl.gz
+  mon replay desk.jsonl.gz --speed 10
+
+\b
+Keys:
+  Tab, Shift-Tab, 1-5  the next pane, the one before, the one with that number
+  z or Enter           the pane alone on the screen, and back
+  space                freeze all panes, go on
+  ?                    the other keys, q quits
+"""
+
+
+def venues_with_panes() -> list[str]:
+    """The venues that have any of the streams."""
+    return [name for name in VENUES if any(name in venues_with(stream) for stream in PANES)]
+
+
+def complete_venue(incomplete: str) -> list[str]:
+    """The venues that have any of the streams."""
+    return [name for name in venues_with_panes() if name.startswith(incomplete)]
+
+
+def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The markets that every simulator of the venue has, where any of the streams takes a symbol."""
+    name = ctx.params.get("venue")
+    if name not in venues_with_panes():
+        return []
+    from venues.simulator import markets
+
+    offers = venue_named(name).streams
+    if all(offers[stream].symbols == "none" for stream in PANES if stream in offers):
+        return []
+    return [symbol for symbol in markets(name) if symbol.startswith(incomplete)]
+
+
+def dash(**given: Any) -> None:
+    """Book, trades, orders, positions, balance and margin of a venue on one screen, as far as the venue has them.
+
+    Without a symbol only what needs none is shown. What the venue refuses is CLOSED with the reason while the others
+    go on; when nothing is left the exit code is that of the first to end.
+    """
+    symbol = given.pop("symbols")
+    run_dash(StreamRequest(symbols=None if symbol is None else [symbol], **given))
+
+
+def run_dash(request: StreamRequest) -> NoReturn:
+    """Show the dashboard, then end with its exit code."""
+    from cli.commands.dash_watch import watch_dash
+    from cli.main import REDACTORS
+    from cli.output.lines import Words
+    from venues.redaction import Redactor
+
+    redactor = Redactor()
+    REDACTORS.append(redactor)
+    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor))
+
+
+def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:
+    """Play the recording of a dashboard with the options that were `given`.
+
+    Raises:
+        UsageError: one of them does not apply.
+    """
+    from venues.errors import UsageError
+
+    defaults = StreamRequest(venue=venue)
+    for name, value in given.items():
+        if name not in OPTIONS and name != "output" and value != getattr(defaults, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} does not apply to a dashboard, which {file} is a recording of"
+            )
+    run_dash(StreamRequest(venue=venue, replay=file, **given))
+
+
+_venue = Annotated[
+    str,
+    typer.Argument(
+        metavar="VENUE",
+        help=f"One of: {', '.join(venues_with_panes())}.",
+        autocompletion=complete_venue,
+        show_default=False,
+    ),
+]
+_symbol = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SYMBOL",
+        help="The venue's own spelling; without it only the panes that need none.",
+        autocompletion=complete_symbol,
+        show_default=False,
+    ),
+]
+take_options(dash, OPTIONS, {"venue": _venue, "symbols": _symbol})

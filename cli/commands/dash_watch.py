@@ -1,0 +1,217 @@
+"""The loop of `mon dash`: several streams of one venue to the panes of one screen, on as few sockets as it allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+from cli.commands.dash import PANES, venues_with_panes
+from cli.interrupts import run_loop
+from cli.output.lines import STDOUT, Words, is_terminal
+from cli.output.queues import LatestEvents, Queue
+from cli.output.states import StateQueue
+from cli.output.statuses import in_words
+from cli.run.asked import either, recorded_at
+from cli.run.options import StreamRequest, check_together
+from cli.run.watch import Watcher
+from venues import venue_named
+from venues.errors import UsageError
+from venues.recording import Recording
+from venues.records import Status
+from venues.redaction import Redactor  # noqa: TC001
+from venues.streams import STREAMS
+from venues.venue import Notice, Settings, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cli.output.gaps import Gap
+    from cli.screen.look import Look
+    from venues.driver import Delivered
+    from venues.venue import Offer, Venue
+
+
+def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
+    """Show a venue on one screen; the exit code.
+
+    Raises:
+        MonError: whatever ended it that was not asked for.
+    """
+    check_together(request)
+    recording = None if request.replay is None else Recording(request.replay)
+    venue, subscriptions = panes_asked_for(request, recording)
+    check_terminal(request, subscriptions)
+    return run_loop(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
+
+
+def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
+    """A dashboard is for people.
+
+    Raises:
+        UsageError: there is no terminal to draw it on; the text says what scripts use.
+    """
+    from cli.screen.terminal import is_dumb
+    from cli.settings import config
+
+    if not is_terminal(STDOUT):
+        raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request, subscriptions)}")
+    if is_dumb(config.environment()):
+        raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request, subscriptions)}")
+
+
+def _for_scripts(request: StreamRequest, subscriptions: Sequence[Subscription]) -> str:
+    replay = () if request.replay is None else ("--replay", str(request.replay))
+    commands = [" ".join(["mon", one.stream, request.venue, *one.symbols, *replay]) for one in subscriptions[:2]]
+    return f"for lines take the streams one by one, e.g. {' or '.join(commands)} (see mon venues)"
+
+
+def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, list[Subscription]]:
+    """The venue and a subscription a pane, checked.
+
+    Raises:
+        UsageError: the venue has no stream that a dashboard shows, or the symbol does not fit.
+    """
+    venue = venue_named(request.venue)
+    offers = {stream: venue.streams[stream] for stream in PANES if stream in venue.streams}
+    if not offers:
+        raise UsageError(
+            f"{venue.name} has none of the streams of a dashboard ({', '.join(PANES)}); "
+            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with_panes())}"
+        )
+    subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
+    venue.lines(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
+    return venue, subscriptions
+
+
+def _asked(request: StreamRequest, venue: Venue, offers: Mapping[str, Offer]) -> list[Subscription]:
+    symbols = request.names()
+    for symbol in symbols:
+        venue.check_symbol(symbol)
+    taking = {stream: offer for stream, offer in offers.items() if offer.symbols != "none"}
+    if symbols and not taking:
+        raise UsageError(f"the dashboard of {venue.name} takes no symbol, got {' '.join(symbols)}")
+    shown = [stream for stream in offers if symbols or stream not in taking]
+    if not shown:
+        raise UsageError(f"the dashboard of {venue.name} needs a symbol, e.g. mon dash {venue.name} {venue.example}")
+    return [_deep(Subscription(stream, symbols if stream in taking else ()), request) for stream in shown]
+
+
+def _deep(subscription: Subscription, request: StreamRequest) -> Subscription:
+    return replace(subscription, depth=request.depth) if request.depth is not None else subscription
+
+
+def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> list[Subscription]:
+    header = recorded_at(request, recording, venue)
+    recorded = [one for one in header.asked_for() if one.stream in PANES and one.stream in venue.streams]
+    if not recorded:
+        streams = ", ".join(dict.fromkeys(one.stream for one in header.subscriptions))
+        raise UsageError(
+            f"{request.replay} is a recording of {streams or 'nothing'}, none of which is a pane of a dashboard; "
+            f"play one with: mon STREAM {venue.name} [SYMBOL] --replay {request.replay}"
+        )
+    symbols = list(dict.fromkeys(one.symbols for one in recorded if one.symbols))
+    if request.names() and request.names() not in symbols:
+        raise UsageError(f"{request.replay} is a recording of {either(symbols) or 'no symbol'}")
+    shown = {one.stream: one for one in recorded if not request.names() or one.symbols in (request.names(), ())}
+    if not request.names() and len(shown) < len(recorded):
+        raise UsageError(
+            f"{request.replay} is a recording of {either(symbols)}: name the one to be shown, e.g. "
+            f"mon dash {venue.name} {' '.join(symbols[0])} --replay {request.replay}"
+        )
+    return [_deep(shown[stream], request) for stream in PANES if stream in shown]
+
+
+class DashWatcher(Watcher):
+    """Several streams of one venue from their connections to the panes of one screen."""
+
+    _shown: Any = None  # the dashboard, once it is there
+    _told: Status | None = None  # the status that was said last
+    _together: Mapping[Any, Sequence[str]] = {}  # the streams to which the same happens in what is delivered now
+
+    def _make_queue(self, settings: Settings) -> Queue:
+        gaps = {one.stream: self._gap(one, settings) for one in self._subscriptions}
+        return QueuePerStream(list(gaps), gaps)
+
+    def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
+        from cli.screen.dashboard import Dashboard
+
+        panes = {one.stream: self._pane(one, settings, look) for one in self._subscriptions}
+        symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
+        self._table = self._shown = Dashboard(
+            panes,
+            venue=self._venue.name,
+            env=settings.label,
+            symbol=symbol,
+            look=look,
+            rate=self._rate,
+            on_terminal=on_terminal,
+            wake=lambda: self._output.wake(),
+        )
+        return self._table
+
+    def _open_output(self, settings: Settings) -> None:
+        super()._open_output(settings)
+        shown = [subscription.stream for subscription in self._subscriptions]
+        left_out = [stream for stream in PANES if stream in self._venue.streams and stream not in shown]
+        if left_out and self._recording is None:
+            example = f"mon dash {self._venue.name} {self._venue.example}"
+            self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
+
+    def _deliver(self, items: list[Delivered]) -> None:
+        together: dict[Any, list[str]] = {}
+        for item in items:
+            if isinstance(item, Status):
+                together.setdefault((item.state, item.reason), []).append(item.stream)
+        self._together = together
+        super()._deliver(items)
+
+    def _on_status(self, status: Status) -> bool:
+        """What happens to a socket happens to all of its streams at once, and is said once."""
+        if status.state == "live" and status.down_ms is None:
+            return True  # that it is partial is in the pane's heading
+        if status.state in ("reconnecting", "closed"):
+            streams = self._together.get((status.state, status.reason), [status.stream])
+            all_streams = len(streams) == len(self._subscriptions)
+            said = structs.replace(status, stream=self._venue.name if all_streams else ", ".join(streams), symbol=None)
+            if said == self._told:
+                return True
+            self._told = status = said
+        words = in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
+        if words is not None:
+            self._seldom.say("status", words)
+        return True
+
+
+class QueuePerStream:
+    """One queue a stream, of states the latest and of events the latest with a count of the others.
+
+    What is taken are pairs of a stream's name and its records.
+    """
+
+    def __init__(self, streams: Sequence[str], gaps: Mapping[str, Gap] | None = None) -> None:
+        """`gaps`: what is said where rows of a stream are left out."""
+        self._queues: dict[str, Queue] = {}
+        for stream in streams:
+            gap = (gaps or {}).get(stream)
+            states = StateQueue() if gap is None else StateQueue(on_overflow=gap.in_rows)
+            self._queues[stream] = LatestEvents() if STREAMS[stream].kind == "event" else states
+        self._stream_of: dict[type, str] = {STREAMS[stream].record: stream for stream in streams}
+
+    def put(self, records: Sequence[Any]) -> None:
+        """Each record to the queue of its stream."""
+        parts: dict[str, list[Any]] = {}
+        for record in records:
+            stream = self._stream_of.get(record.__class__) or record.stream
+            parts.setdefault(stream, []).append(record)
+        for stream, part in parts.items():
+            self._queues[stream].put(part)
+
+    def take(self) -> Sequence[tuple[str, Sequence[Any]]]:
+        """What waits, a pair for each stream that has something."""
+        return [(stream, records) for stream, queue in self._queues.items() if (records := queue.take())]
+
+    def waiting(self) -> int:
+        """How many records wait."""
+        return sum(queue.waiting() for queue in self._queues.values())

@@ -1,0 +1,77 @@
+"""`mon replay`: a recording, played with the stream and the settings that it was made with."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from cli.run.options import StreamRequest, applies, take_options
+from venues.errors import RecordingError, UsageError
+
+EXAMPLES = """\b
+Examples:
+  mon book nexus SPOT_BTC_USDT --env sim --duration 10s --record book.jsonl.gz
+  mon replay book.jsonl.gz --speed max -o jsonl
+"""
+
+if TYPE_CHECKING:
+    from venues.recording import Header, RecordedSubscription
+
+# What a recording says itself, and what concerns a connection.
+_NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "overwrite", "append", "retries", "profile"}
+
+
+def replay(**given: Any) -> None:
+    """Play a recording."""
+    from cli.main import watch_request
+    from venues.recording import Recording
+
+    file: Path = given.pop("file")
+    header = Recording(file).header
+    if not header.subscriptions:
+        raise RecordingError(f"the recording {file} names no stream")
+    if len(header.subscriptions) > 1 or header.beside:
+        _replay_several(file, header, given)
+    stream = header.subscriptions[0].stream
+    for name, value in given.items():
+        if value not in (None, False) and not applies(name, stream):
+            raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
+    request = StreamRequest(venue=header.venue, replay=file, **given)
+    request.stream = stream
+    watch_request(request)
+
+
+def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
+    """On a terminal a dashboard; lines are of one stream."""
+    from cli.commands.dash import PANES, run_recorded
+    from cli.output.lines import STDOUT, is_terminal
+
+    each = [(venue.venue, one) for venue in header.venues() for one in venue.subscriptions]
+    ambiguous = len({(venue, one.stream) for venue, one in each}) < len(each)
+    together = not header.beside and not ambiguous and any(one.stream in PANES for one in header.subscriptions)
+    if not together or given["output"] not in ("auto", "table") or given["raw"] or not is_terminal(STDOUT):
+        names = [_named(one, venue if header.beside else "", ambiguous) for venue, one in each]
+        example = _named(header.subscriptions[0], header.venue, ambiguous)
+        raise UsageError(
+            f"{file} is a recording of {', '.join(names)}; take one of them, e.g. mon {example} --replay {file}"
+            + (", or play all of them on a terminal" if together else "")
+        )
+    run_recorded(file, header.venue, given)
+
+
+def _named(subscription: RecordedSubscription, venue: str, with_symbols: bool) -> str:
+    return " ".join(filter(None, (subscription.stream, venue, *(subscription.symbols if with_symbols else ()))))
+
+
+take_options(
+    replay,
+    [name for name in inspect.signature(StreamRequest).parameters if name not in _NOT_ASKED],
+    {
+        "file": Annotated[
+            Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)
+        ]
+    },
+)

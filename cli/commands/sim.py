@@ -1,0 +1,256 @@
+"""`mon sim`: the simulator of all venues, by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from pathlib import Path  # noqa: TC003  typer reads it
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.errors import INTERRUPTED
+from cli.interrupts import asked_to_end, has_come, run_loop
+from cli.output.lines import print_out
+from cli.run.options import DurationParser, SpeedParser, existing_for
+from venues import VENUES, venue_named
+from venues.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from venues.recording_file import Existing
+    from venues.simulator import Simulator
+
+RECORDED = "nexus"  # the venue whose frames --trades writes
+SYMBOL = "SPOT_BTC_USDT"
+HUSH = 6.0  # seconds in which whoever waits for a signal gets one of a sender, not one that the hub makes up
+LATEST_START = 221_845_392_000_000  # the end of the year 8999: a year later is still a date
+
+EXAMPLES = """\b
+Examples:
+  mon sim --port 9000
+  eval "$(mon sim --show-env --port 9000)"
+  mon sim --tape skl-usd.jsonl.gz --speed max --fault drop:5s --port 9001
+  eval "$(mon sim --show-env --tape skl-usd.jsonl.gz --port 9001)"
+  mon sim --trades 30d --seed 7 --out month.jsonl.gz
+"""
+
+
+def sim(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any port that is free.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1_000_000,
+            help="Events of the order flow a second, 20 unless said otherwise; with --trades, trades a second, 0.1.",
+        ),
+    ] = None,
+    tape: Annotated[Path | None, typer.Option(help="Play a tape of a real market instead of the random flow.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="Of the tape; 1 otherwise.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], skip[:1s], close[:5s], "
+            "expel[:5s]; several."
+        ),
+    ] = None,
+    show_env: Annotated[
+        bool,
+        typer.Option(
+            "--show-env",
+            help="Only show the variables that lead to a simulator on --port; with the --tape that it plays, if any.",
+        ),
+    ] = False,
+    trades: Annotated[
+        int | None,
+        typer.Option(
+            parser=DurationParser(),
+            metavar="DURATION",
+            help="Only write a recording of synthetic trades of so long, such as 30d, to --out.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the trades are written (FILE.gz: compressed); plays with --replay.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="--out to a file that exists: write over it.")] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="--out to a file that exists: go on behind what is in it.")
+    ] = False,
+    symbol: Annotated[
+        str | None, typer.Option(help=f"Of --trades: a symbol of {RECORDED}; {SYMBOL} unless said otherwise.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of --trades: when they begin, UTC; 2024-01-01 otherwise.")
+    ] = None,
+    quotes: Annotated[
+        bool, typer.Option("--quotes", help="Of --trades: a book of one level a side before each trade.")
+    ] = False,
+) -> None:
+    """Run the simulator of all venues until stopped, or write synthetic trades."""
+    from venues.simulator import environment
+
+    of_server = {"port": port, "tape": tape, "speed": speed, "fault": fault, "show-env": show_env}
+    of_trades = {
+        "out": out,
+        "overwrite": overwrite,
+        "append": append,
+        "symbol": symbol,
+        "start": start,
+        "quotes": quotes,
+    }
+    if trades is None:
+        _refuse(of_trades, "applies to --trades only")
+    else:
+        _refuse(of_server, "does not apply to --trades, which only writes a file")
+        if out is None:
+            raise UsageError("expected --trades with --out FILE, where they are written")
+        existing = existing_for("--out", out, overwrite=overwrite, append=append)
+        _write_trades(out, existing, trades, seed=seed, rate=rate, symbol=symbol or SYMBOL, start=start, quotes=quotes)
+        return
+    if speed is not None and tape is None:
+        raise UsageError("--speed applies to --tape only")
+    if show_env:
+        if not port:
+            raise UsageError("expected --show-env with --port N, the port of a running simulator")
+        print_out(_exports(environment(port, None if tape is None else _made(tape=tape).world)))
+        return
+    faults = _faults(fault or [])
+    simulator = _made(
+        seed=seed,
+        rate=rate or 20.0,
+        tape=tape,
+        speed=speed or 1.0,
+        faults=faults,
+        port=port,
+        hush=0.0 if faults else HUSH,
+    )
+    raise typer.Exit(run_loop(_serve(simulator)))
+
+
+def _made(**given: Any) -> Simulator:
+    """A simulator that does not run yet.
+
+    Raises:
+        SetupError: the tape cannot be read.
+    """
+    from venues.simulator import Simulator, TapeError
+
+    try:
+        return Simulator(**given)
+    except TapeError as error:
+        raise SetupError(str(error)) from None
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"--{option} {why}")
+
+
+def _write_trades(
+    out: Path,
+    existing: Existing,
+    length_ms: int,
+    *,
+    seed: int,
+    rate: float | None,
+    symbol: str,
+    start: str | None,
+    quotes: bool,
+) -> None:
+    from cli.output.lines import Words
+    from venues.nexus import synthetic
+    from venues.recording import header_in, open_recording
+
+    venue_named(RECORDED).check_symbol(symbol)
+    rate = rate or synthetic.RATE
+    if length_ms / 1000 * rate > synthetic.MOST_TRADES:
+        raise UsageError(
+            f"expected at most {synthetic.MOST_TRADES:,} trades, got {length_ms / 1000 * rate:,.0f}; "
+            "make --trades shorter or --rate lower"
+        )
+    start_ms = synthetic.START if start is None else _start_ms(start)
+    lines = synthetic.Trades(symbol, length_ms, seed=seed, rate=rate, start_ms=start_ms, quotes=quotes)
+    file = open_recording(out, header_in(lines.header()), existing)
+    try:
+        with contextlib.closing(file):
+            synthetic.write(file, lines)
+    except OSError as error:
+        raise SetupError(f"cannot write the recording {out}: {error.strerror or error}") from error
+    played = f"mon candles {RECORDED} {symbol} --replay {shlex.quote(str(out))} --speed max"
+    Words().say(f"{lines.made.trades:,} trades of {symbol} are in {out}; e.g. {played}")
+
+
+def _start_ms(text: str) -> int:
+    """Milliseconds since the epoch from a date or a time, UTC unless it says otherwise."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        milliseconds = round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        milliseconds = -1
+    if not 0 <= milliseconds <= LATEST_START:
+        raise UsageError(
+            f'expected a date or a time such as 2024-01-01 or 2024-01-01T12:00 from 1970 to 9000, got "{text}"'
+        )
+    return milliseconds
+
+
+async def _serve(simulator: Simulator) -> int:
+    stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def stop(code: int) -> None:
+        if not stopped.done():
+            stopped.set_result(code)
+
+    with asked_to_end(stop):
+        return INTERRUPTED if has_come() else await _serve_until(stopped, simulator)
+
+
+async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> int:
+    from venues.simulator import environment, markets
+
+    try:
+        await simulator.start()
+    except OSError as error:
+        raise SetupError(f"cannot serve on port {simulator.port}: {error.strerror or error}") from error
+    try:
+        lines = [
+            f"# the simulator is on port {simulator.port}; stop it with Ctrl-C",
+            _exports(environment(simulator.port, simulator.world)),
+        ]
+        lines += [_example(name, markets(name)) for name in VENUES]
+        print_out("\n".join(lines))
+        return await stopped
+    finally:
+        await simulator.close()
+
+
+def _example(name: str, symbols: list[str]) -> str:
+    """What the venue has, and a command to begin with: its first stream."""
+    command = f"mon {VENUES[name].streams.split()[0]} {name}"
+    if not symbols:
+        return f"# {name}: e.g. {command}"
+    return f"# {name}: {' '.join(symbols)}, e.g. {command} {venue_named(name).example}"
+
+
+def _faults(texts: list[str]) -> list[Any]:
+    from venues.simulator import parse_fault
+
+    try:
+        return [parse_fault(text) for text in texts]
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _exports(variables: dict[str, str]) -> str:
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -1,0 +1,449 @@
+"""stdout: lines for scripts, in a thread of its own, so that a slow reader never holds up the socket.
+
+What is said to people goes to stderr, through `say`; stdout carries data and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import io
+import os
+import select
+import signal
+import sys
+import threading
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from cli.output import cells
+from cli.output.pipe import LOOK_EVERY, unread
+from venues.errors import MonError
+from venues.records import Book, Level, Record, SnapshotEnd, Status
+from venues.toolkit.numbers import plain_text
+from venues.toolkit.written import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cli.output.pipe import Pipe
+    from cli.output.queues import Queue
+    from venues.redaction import Redactor
+
+STDIN = 0
+STDOUT = 1
+STDERR = 2
+
+
+class OutputError(MonError):
+    """stdout takes nothing more, e.g. because a disk is full."""
+
+
+class ReaderGone(Exception):
+    """The reader closed the pipe."""
+
+
+class RawFrame(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One frame as it came or went, without secrets; `frame_base64` where it is no UTF-8 text."""
+
+    received: int
+    direction: str
+    frame: str | None = None
+    frame_base64: str | None = None
+
+
+class Skipped(Struct, frozen=True):
+    """So many events that nobody had time to look at are left out here."""
+
+    count: int
+
+
+def is_data(record: Any) -> bool:
+    """Whether a line counts for --count: data, not what is said about it."""
+    if isinstance(record, RawFrame):
+        return record.direction == "in"
+    return not isinstance(record, Status | SnapshotEnd | Skipped)
+
+
+class Limit:
+    """When enough has been written: after `count` data records, or, with `once`, after the first full state.
+
+    `ends_with_snapshot`: that state is a set of rows that a `snapshot_end` completes.
+    """
+
+    def __init__(self, *, count: int | None, once: bool, ends_with_snapshot: bool) -> None:
+        self.reached = False
+        self._data = 0
+        self._count = 1 if once and not ends_with_snapshot else count
+        self._until_end = once and ends_with_snapshot
+
+    def cut(self, records: Sequence[Any]) -> Sequence[Any]:
+        """As many of the records as may be written."""
+        if self._count is None and not self._until_end:
+            return records
+        for index, record in enumerate(records):
+            if is_data(record):
+                self._data += 1
+                self.reached = self._count is not None and self._data >= self._count
+            elif self._until_end and isinstance(record, SnapshotEnd):
+                self.reached = True
+            elif isinstance(record, Skipped):
+                self._data += record.count
+                self.reached = self._count is not None and self._data >= self._count
+            if self.reached:
+                return records[: index + 1]
+        return records
+
+
+class Sink(Protocol):
+    """Where records go: lines or a table. Called by the output thread only."""
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Write records, none of which may be left out. Raises ReaderGone."""
+        ...
+
+    def idle(self) -> None:
+        """Called between writes, at least every tenth of a second."""
+        ...
+
+    def left(self) -> int:
+        """How many lines of what is being written are not written yet. May be called from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Everything was written."""
+        ...
+
+
+class _Lines:
+    """Lines on their way to stdout. `size`: bytes of those that were written last."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._data = b""
+        self._done = 0
+
+    def left(self) -> int:
+        """How many of them are not written to their end. May be called from any thread."""
+        return self._data.count(b"\n", self._done)
+
+    def _write(self, data: bytes) -> None:
+        self._data, self._done, self.size = data, 0, len(data)
+        write_all(STDOUT, data, self._on_written)
+
+    def _on_written(self, size: int) -> None:
+        self._done += size
+
+
+class JsonLines(_Lines):
+    """One JSON object a line; several that are ready together are written together."""
+
+    def __init__(self, *, numbers_as_strings: bool, to_terminal: bool, redactor: Redactor) -> None:
+        super().__init__()
+        self._writer = Writer(numbers_as_strings=numbers_as_strings)
+        self._to_terminal = to_terminal
+        self._redactor = redactor
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Write records as lines."""
+        data = self._writer.encode_lines(records)
+        if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
+            data = self._writer.encode_lines([self._redactor.value(record) for record in records])
+        if self._to_terminal:
+            data = _harmless_json(data)
+        self._write(data)
+
+    def idle(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class CsvLines(_Lines):
+    """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
+
+    def __init__(self, record: type[Record], *, to_terminal: bool, redactor: Redactor) -> None:
+        super().__init__()
+        self._columns = _csv_columns(record)
+        self._writer = Writer()
+        self._to_terminal = to_terminal
+        self._head_written = False
+        self._redactor = redactor
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Write records as rows."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        if not self._head_written:
+            rows.writerow(self._columns)
+            self._head_written = True
+        for record in records:
+            if is_data(record):
+                rows.writerows(self._rows(self._redactor.value(record)))
+        if text.tell():
+            self._write(text.getvalue().encode())
+
+    def idle(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """A header also when nothing came."""
+        if not self._head_written:
+            self.write([])
+
+    def _rows(self, record: Record) -> list[list[Any]]:
+        if not isinstance(record, Book):
+            return [[self._cell(getattr(record, name, None)) for name in self._columns]]
+        own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
+        return [
+            [
+                *own,
+                side,
+                place,
+                plain_text(level.price),
+                plain_text(level.size),
+                level.orders,
+                None if level.total is None else plain_text(level.total),
+            ]
+            for side, levels in (("bid", record.bids), ("ask", record.asks))
+            for place, level in enumerate(levels, start=1)
+        ]
+
+    def _cell(self, value: Any) -> Any:
+        """What csv writes as it should: nothing for None, exact digits for a Decimal."""
+        if isinstance(value, Decimal):
+            return plain_text(value)
+        if value is None or value.__class__ is int:
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, dict | list):
+            data = self._writer.encode(value)
+            return (_harmless_json(data) if self._to_terminal else data).decode()
+        text = str(value)
+        return cells.harmless(text, len(text)) if self._to_terminal else text
+
+
+_LEVEL_COLUMNS = ["side", "level", *Level.__struct_fields__]
+
+
+def _csv_columns(record: type[Record]) -> list[str]:
+    if record is Book:
+        own = [name for name in record.__struct_fields__ if name not in ("bids", "asks")]
+        return _common_first([*own, *_LEVEL_COLUMNS])
+    return _common_first(record.__struct_fields__)
+
+
+def _common_first(names: Iterable[str]) -> list[str]:
+    common = Record.__struct_fields__
+    return [*common, *(name for name in names if name not in common)]
+
+
+class Output(threading.Thread):
+    """The output thread: takes what waits in a queue, writes it, notices a reader that is gone.
+
+    `on_end` is called once, in this thread: with `limit_reached`, or with what went wrong, or None after `finish`.
+    With a `pipe` the queue is a `StateQueue`, and nothing is written while something is unread.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        sink: Sink,
+        limit: Limit,
+        on_end: Callable[[BaseException | None], None],
+        *,
+        pipe: Pipe | None = None,
+    ) -> None:
+        super().__init__(name="output", daemon=True)  # a write that hangs must not hold up the end of the process
+        self._queue = queue
+        self._sink = sink
+        self._limit = limit
+        self._on_end = on_end
+        self._pipe = pipe
+        self._finishing = False
+        self._idle = False
+        self._handed = 0
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+        self._watched = select.poll()
+        self._watched.register(self._wake_reader, select.POLLIN)
+        self._watches_stdout = not is_terminal(STDOUT)  # which tells by a signal that it is gone; macOS cannot poll it
+
+    def put(self, records: Sequence[Any]) -> None:
+        """Hand records over; never waits. For the event loop."""
+        self._queue.put(records)
+        if self._idle:
+            self._idle = False
+            self.wake()
+
+    def finish(self) -> None:
+        """Write what waits, then end."""
+        self._finishing = True
+        self.wake()
+
+    def progress(self) -> tuple[int, int | None]:
+        """Something that changes whenever the reader takes something, as far as the system tells."""
+        return self._handed, unread(STDOUT)
+
+    def interrupt(self) -> None:
+        """What is being written is counted, so that `left` is exact: a write that blocks tells only then how far it
+        is. Somebody must hear SIGURG."""
+        if self.is_alive() and self.ident is not None:
+            signal.pthread_kill(self.ident, signal.SIGURG)
+
+    def left(self) -> int:
+        """How many lines still wait to be written."""
+        return self._queue.waiting() + self._sink.left()
+
+    def run(self) -> None:
+        """Until finished, the limit is reached, or the reader is gone."""
+        problem: BaseException | None = None
+        try:
+            self._write_until_done()
+            self._sink.close()
+        except BaseException as error:
+            problem = error
+        if self._pipe is not None:
+            self._pipe.close()
+        self._on_end(problem)
+
+    def _write_until_done(self) -> None:
+        while not self._limit.reached:
+            finishing = self._finishing  # looked at before the queue: what was put before `finish` is written
+            ready = self._pipe is None or self._pipe.is_empty()
+            self._idle = ready  # while something is unread, what is put is not waited for
+            if records := self._queue.take() if ready else ():
+                self._idle = False
+                self._hand_over(self._limit.cut(records))
+            elif finishing and (ready or not self._queue.waiting()):
+                return
+            else:
+                self._wait()
+            self._sink.idle()
+
+    def _hand_over(self, records: Sequence[Any]) -> None:
+        if self._pipe is not None:
+            self._pipe.hand_over(len(records), more_wait=self._queue.waiting() > 0)
+        self._sink.write(records)
+        self._handed += 1
+        if self._pipe is not None:
+            self._pipe.handed_over(getattr(self._sink, "size", 0))
+
+    def _wait(self) -> None:
+        events, seconds = (0, LOOK_EVERY) if self._pipe is None else self._pipe.watched()
+        if self._watches_stdout:
+            self._watched.register(STDOUT, events)  # errors and hang-ups are always told
+        for descriptor, happened in self._watched.poll(seconds * 1000):
+            if descriptor == self._wake_reader:
+                os.read(self._wake_reader, 4096)
+            elif happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+                raise ReaderGone
+            elif self._pipe is not None and not self._pipe.is_empty():
+                self._pipe.woke_early()
+
+    def wake(self) -> None:
+        """Look at once whether there is something to do; never waits. For the event loop."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_writer, b"w")
+
+
+def write_all(descriptor: int, data: bytes, on_written: Callable[[int], None] | None = None) -> None:
+    """Write all of the data, also to a descriptor that somebody set not to block.
+
+    `on_written` hears of each part that was written, with its size.
+
+    Raises:
+        ReaderGone: nobody will read it.
+    """
+    view = memoryview(data)
+    while view:
+        try:
+            written = os.write(descriptor, view)
+            view = view[written:]
+            if on_written is not None:
+                on_written(written)
+        except BlockingIOError:
+            select.select([], [descriptor], [])
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO):  # EIO: the terminal is gone
+                raise ReaderGone from None
+            raise OutputError(f"cannot write to stdout: {error.strerror}") from error
+
+
+def print_out(text: str) -> None:
+    """Text that a command prints once.
+
+    Raises:
+        ReaderGone: the reader closed the pipe.
+    """
+    write_all(STDOUT, text.encode(errors="replace") + b"\n")
+
+
+class Words:
+    """What is said to a person, on stderr; a stderr that nobody reads holds nothing up."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._waiting: deque[bytes] = deque(maxlen=100)
+
+    def say(self, text: str) -> None:
+        """A notice, left out when the user wants quiet."""
+        if not self._quiet:
+            self._write(text)
+
+    def error(self, text: str) -> None:
+        """An error, never left out."""
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        lines = [cells.harmless(line, 2_000) for line in text.splitlines()] or [""]
+        self._waiting.append(("mon: " + "\n     ".join(lines) + "\n").encode(errors="replace"))
+        with contextlib.suppress(OSError):
+            while self._waiting and _writable(STDERR):
+                os.write(STDERR, self._waiting[0])
+                self._waiting.popleft()
+
+
+def _writable(descriptor: int) -> bool:
+    return bool(select.select([], [descriptor], [], 0)[1])
+
+
+def is_terminal(descriptor: int) -> bool:
+    """Whether a person sits at the descriptor."""
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def draws_table(output: str) -> bool:
+    """Whether the option of that name means a table: where it says nothing, on a terminal whose cursor can be moved."""
+    if output == "auto" and is_terminal(STDOUT):
+        from cli.screen.terminal import is_dumb
+        from cli.settings import config
+
+        return not is_dumb(config.environment())
+    return output == "table"
+
+
+def abandon_stdout() -> None:
+    """After a closed pipe: whatever Python still holds for stdout goes nowhere, silently."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, STDOUT)
+        os.close(nowhere)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+
+
+def _harmless_json(data: bytes) -> bytes:
+    """JSON escapes what is below 0x20 only; the rest of what can do something to a terminal is escaped here."""
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return "\n".join(map(cells.harmless_json, data.decode().split("\n"))).encode()

@@ -1,0 +1,238 @@
+"""What waits of a state: each row once, with its newest value, in the order in which the rows changed first. Pure.
+
+The order is one of turns: a row that changes while it waits keeps its place, so none is left behind by others that
+change more often, and none is handed over with a value that a newer one has replaced.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import structs
+
+from cli.output.queues import MOST_STATUSES, is_last_word, key_of
+from cli.output.weights import weight
+from venues.records import Record, SnapshotEnd, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+TROUBLE: Final = ("stale", "reconnecting", "closed")
+_Key = tuple[Any, ...]
+_Token = tuple[str, int]  # what it is, and the how manieth
+
+
+class Whole:
+    """A full state of rows that waits, with the `snapshot_end` after them.
+
+    What changes meanwhile changes in it, and a row that goes leaves it: when it is complete at its reader, it is the
+    state of that moment.
+    """
+
+    def __init__(self, rows: Iterable[Record], end: SnapshotEnd) -> None:
+        self.rows = {key_of(row): row for row in rows}
+        self._end = end
+        self._gone = 0
+        self.begun = False
+
+    @property
+    def end(self) -> SnapshotEnd:
+        """The end, with the number of rows that it ends."""
+        return structs.replace(self._end, count=self._end.count - self._gone) if self._gone else self._end
+
+    def put(self, record: Record) -> bool:
+        """A newer value of a row; whether the row waits here."""
+        key = key_of(record)
+        if key not in self.rows:
+            return False
+        if getattr(record, "change", None) == "update":
+            record = structs.replace(record, change="snapshot")  # it is part of a full state now
+        self.rows[key] = record
+        return True
+
+    def drop(self, key: _Key) -> None:
+        """The row is no part of the state any more, if it was."""
+        if self.rows.pop(key, None) is not None:
+            self._gone += 1
+
+    def renew(self, newer: Whole) -> None:
+        """A newer full state is here: what waits gets its newest value, and what is gone waits no more."""
+        for key in list(self.rows):
+            if key in newer.rows:
+                self.rows[key] = newer.rows[key]
+            else:
+                self.drop(key)
+
+    def take(self) -> Record:
+        """The next row, and after the last one the end."""
+        self.begun = True
+        return self.rows.pop(next(iter(self.rows))) if self.rows else self.end
+
+    def lines(self) -> list[Record]:
+        """All that waits of it."""
+        return [*self.rows.values(), self.end]
+
+
+def with_wholes(records: Sequence[Any]) -> list[Any]:
+    """The records, with each full state as one: the rows right before a `snapshot_end` that counts them.
+
+    Those that are one already stay so.
+    """
+    joined: list[Any] = []
+    for record in records:
+        if isinstance(record, SnapshotEnd):
+            rows = joined[len(joined) - record.count :]
+            if len(rows) == record.count and all(map(_is_row, rows)):
+                del joined[len(joined) - record.count :]
+                record = Whole(rows, record)
+        joined.append(record)
+    return joined
+
+
+def _is_row(record: Any) -> bool:
+    return isinstance(record, Record) and not isinstance(record, Status | SnapshotEnd) and not is_last_word(record)
+
+
+class Turns:
+    """The records of one state stream that wait for a reader that is behind.
+
+    - A row waits once, with its newest value; removals and closed candles (last words) are all kept, after what waits
+      of the same row before them is left out.
+    - A full state is handed over whole before the next one begins. While it is being handed over, the latest of the
+      full states that come waits; those between are left out.
+    - Nothing moves from one side of a status to the other: a row that changes after one waits behind it.
+    - A status that says that the stream is not live drops the rows that wait, and what was said before of
+      interruptions that are over.
+    """
+
+    def __init__(self) -> None:
+        self._order: OrderedDict[_Token, Record | Whole] = OrderedDict()
+        self._rows: dict[_Key, _Token] = {}  # of those that wait alone
+        self._wholes: list[_Token] = []  # the one that is being handed over, and the one after it
+        self._earlier: list[_Token] = []  # full states before the last status
+        self._statuses: list[_Token] = []
+        self._since = 0  # the number of the first that came after the last status
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        """How many lines wait."""
+        return len(self._order) + sum(len(self._whole(token).rows) for token in (*self._earlier, *self._wholes))
+
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
+    def add(self, records: Sequence[Record | Whole]) -> None:
+        """Records that came together, after those before."""
+        for record in with_wholes(records):
+            if isinstance(record, Whole):
+                self._add_whole(record)
+            elif isinstance(record, Status):
+                self._add_status(record)
+            elif isinstance(record, SnapshotEnd):
+                self._append("end", record)
+            elif is_last_word(record):
+                self._drop(key_of(record))
+                self._append("last word", record)
+            else:
+                self._add_row(record)
+
+    def take(self, most: int | None = None) -> list[Record]:
+        """The next records, as many as may be taken."""
+        taken: list[Record] = []
+        while self._order and (most is None or len(taken) < most):
+            token, item = next(iter(self._order.items()))
+            if not isinstance(item, Whole):
+                self._forget(token)
+                taken.append(item)
+                continue
+            taken.append(item.take())
+            if isinstance(taken[-1], SnapshotEnd):
+                self._forget(token)
+        return taken
+
+    def heft(self) -> int:
+        """About how many bytes all that waits has in memory."""
+        return sum(
+            sum(map(weight, item.rows.values())) if isinstance(item, Whole) else weight(item)
+            for item in self._order.values()
+        )
+
+    def clear(self) -> int:
+        """Leave out everything but the statuses; how many rows that were."""
+        left_out = len(self) - len(self._statuses)
+        self._forget_all("row", "last word", "whole", "end")
+        return left_out
+
+    def _add_row(self, record: Record) -> None:
+        key = key_of(record)
+        for token in self._earlier:
+            self._whole(token).drop(key)
+        held = [self._whole(token).put(record) for token in self._wholes]
+        if any(held):
+            return
+        waiting = self._rows.get(key)
+        if waiting is not None and waiting[1] >= self._since:
+            self._order[waiting] = record
+            return
+        self._drop(key)
+        self._rows[key] = self._append("row", record)
+
+    def _drop(self, key: _Key) -> None:
+        """What waits of a row is not so any more."""
+        for token in (*self._earlier, *self._wholes):
+            self._whole(token).drop(key)
+        if (waiting := self._rows.get(key)) is not None:
+            self._forget(waiting)
+
+    def _add_whole(self, newer: Whole) -> None:
+        """What else waits of rows is in the newer state, or gone."""
+        self._forget_all("row", "end")
+        for token in self._earlier:
+            self._whole(token).renew(newer)
+        if not self._wholes:
+            self._wholes.append(self._append("whole", newer))
+            return
+        current = self._whole(self._wholes[0])
+        if not current.begun:
+            self._order[self._wholes[0]] = newer
+            return
+        current.renew(newer)
+        for token in self._wholes[1:]:
+            self._forget(token)
+        self._wholes.append(self._append("whole", newer))
+
+    def _add_status(self, status: Status) -> None:
+        if status.state in TROUBLE:
+            self._forget_all("row", "whole", "end")
+            if self._statuses and getattr(self._order[self._statuses[-1]], "state", None) == "live":
+                self._forget_all("status")
+        self._statuses.append(self._append("status", status))
+        if len(self._statuses) > MOST_STATUSES:
+            self._forget(self._statuses[0])
+        self._earlier += self._wholes
+        self._wholes, self._since = [], next(self._numbers)
+
+    def _append(self, kind: str, item: Record | Whole) -> _Token:
+        token = (kind, next(self._numbers))
+        self._order[token] = item
+        return token
+
+    def _whole(self, token: _Token) -> Whole:
+        whole = self._order[token]
+        assert isinstance(whole, Whole)
+        return whole
+
+    def _forget_all(self, *kinds: str) -> None:
+        for token in [token for token in self._order if token[0] in kinds]:
+            self._forget(token)
+
+    def _forget(self, token: _Token) -> None:
+        item = self._order.pop(token)
+        if isinstance(item, Whole):
+            (self._wholes if token in self._wholes else self._earlier).remove(token)
+        elif token[0] == "status":
+            self._statuses.remove(token)
+        elif token[0] == "row":
+            del self._rows[key_of(item)]

@@ -1,0 +1,139 @@
+"""What a request asks for, checked against the venue and, for a replay, against the recording."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from venues import venue_named
+from venues.errors import UsageError
+from venues.venue import Settings, Subscription
+
+VENUE_OPTIONS = ("precise",)  # of `StreamRequest`; an offer says which of them a stream of a venue has
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.run.options import StreamRequest
+    from venues.recording import Header, Recording
+    from venues.venue import Venue
+
+
+EVERY_LEVEL = 1_000_000_000  # a side: a group of prices is summed up from all that is held
+
+
+def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
+    """The venue and the subscription, checked.
+
+    Raises:
+        UsageError: the venue has no such stream, or the symbols do not fit.
+    """
+    venue = venue_named(request.venue)
+    offer = venue.streams.get(request.stream)
+    if offer is None:
+        raise UsageError(f"{venue.name} has no stream {request.stream}; it has: {', '.join(venue.streams)}")
+    symbols = request.names()
+    if recording is not None:
+        symbols = _recorded_symbols(request, recording, venue, narrowing=offer.symbols == "any")
+    if offer.symbols == "none" and symbols:
+        raise UsageError(f"{request.stream} of {venue.name} takes no symbol, got {' '.join(symbols)}")
+    if offer.symbols in ("one", "many") and not symbols:
+        raise UsageError(
+            f"{request.stream} of {venue.name} needs a symbol, e.g. mon {request.stream} {venue.name} {venue.example}"
+        )
+    if offer.symbols == "one" and len(symbols) > 1:
+        raise UsageError(f"{request.stream} of {venue.name} takes one symbol, got {' '.join(symbols)}")
+    for symbol in symbols:
+        venue.check_symbol(symbol)
+    recorded = _recorded_subscription(recording, venue, request.stream, symbols)
+    _check_options(request, venue, None if recording is None else recorded)
+    subscription = Subscription(
+        request.stream,
+        symbols,
+        depth=request.depth or recorded.depth,
+        interval=recorded.interval if request.interval is None else request.interval,
+        options={**recorded.options, **_given(request)},
+    )
+    venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
+    return venue, subscription
+
+
+def _given(request: StreamRequest) -> dict[str, str]:
+    """The options that only some venues have, as far as they were given."""
+    return {name: value for name in VENUE_OPTIONS if (value := getattr(request, name)) is not None}
+
+
+def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription | None) -> None:
+    """An option must mean something at the venue; what a venue was asked with stays what a recording was made with."""
+    has = venue.streams[request.stream].options
+    for name in _given(request):
+        if name not in has:
+            raise UsageError(f"--{name} does not apply to {request.stream} of {venue.name}")
+    if recorded is None:
+        return
+    for name in has:
+        made_with = recorded.options.get(name) if name in VENUE_OPTIONS else getattr(recorded, name)
+        if getattr(request, name) not in (None, made_with):
+            with_what = f"--{name} {made_with}" if made_with else f"no --{name}"
+            raise UsageError(f"{request.replay} was recorded with {with_what}")
+
+
+def for_table(subscription: Subscription) -> Subscription:
+    """What a table subscribes to: its view shows as much of a book as fits, and sums up what lies in a group."""
+    if subscription.stream != "book":
+        return subscription
+    return replace(subscription, depth=EVERY_LEVEL)
+
+
+def _recorded_subscription(
+    recording: Recording | None, venue: Venue, stream: str, symbols: tuple[str, ...]
+) -> Subscription:
+    """What a recording was made with, or the defaults."""
+    header = None if recording is None else recording.header.of(venue.name)
+    made_with = [one for one in header.asked_for() if one.stream == stream] if header is not None else []
+    found = next((one for one in made_with if one.symbols == symbols), made_with[0] if made_with else None)
+    return Subscription(stream) if found is None else replace(found, symbols=())
+
+
+def _recorded_symbols(
+    request: StreamRequest, recording: Recording, venue: Venue, *, narrowing: bool
+) -> tuple[str, ...]:
+    """What the recording was made with; where names are only a filter, another one may be asked for (`narrowing`)."""
+    header = recorded_at(request, recording, venue)
+    has = streams_of(venue, header)
+    if request.stream not in has:
+        raise UsageError(f"{request.replay} is a recording of {', '.join(has) or 'nothing'}, not of {request.stream}")
+    subscriptions = [one for one in header.subscriptions if one.stream == request.stream] or header.subscriptions
+    recorded = list(dict.fromkeys(one.symbols for one in subscriptions)) or [()]
+    if request.names() in recorded or (narrowing and request.names()):
+        return request.names()
+    if request.names():
+        raise UsageError(f"{request.replay} is a recording of {either(recorded)}")
+    if len(recorded) > 1:
+        raise UsageError(f"{request.replay} is a recording of {either(recorded)}: name the one to be played")
+    return recorded[0]
+
+
+def recorded_at(request: StreamRequest, recording: Recording, venue: Venue) -> Header:
+    """What a recording has of a venue.
+
+    Raises:
+        UsageError: nothing.
+    """
+    header = recording.header.of(venue.name)
+    if header is None:
+        places = " and ".join(one.venue for one in recording.header.venues())
+        raise UsageError(f"{request.replay} is a recording of {places}, not of {venue.name}")
+    return header
+
+
+def streams_of(venue: Venue, header: Header) -> list[str]:
+    """The streams that a recording has: those that it was made of, and those that came along unasked."""
+    asked = list(dict.fromkeys(one.stream for one in header.subscriptions))
+    along = [name for name, offer in venue.streams.items() if offer.unasked]
+    return list(dict.fromkeys([*asked, *along])) if not set(asked).isdisjoint(along) else asked
+
+
+def either(recorded: Sequence[tuple[str, ...]]) -> str:
+    """The symbols of several subscriptions, in words."""
+    return " and of ".join(" ".join(symbols) or "no symbol" for symbols in recorded)

@@ -1,0 +1,153 @@
+"""How a run ends: by a signal, by a key, by a problem, or because nothing more can be written. The first one counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import signal
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import HUNG_UP, INTERRUPTED, OK, PIPE_CLOSED, QUIT, TERMINATED
+from cli.interrupts import asked_to_end, has_come, heard
+from cli.output.lines import ReaderGone
+
+if TYPE_CHECKING:
+    from cli.output.lines import Output
+
+HURRY = 0.5  # seconds from Ctrl-C or TERM until nothing more is waited for
+TAKES_NOTHING = 1.0  # seconds without a read after which the reader of what is left is not waited for
+LOOK_EVERY = 0.05
+COUNTED_WITHIN = 0.02
+
+
+class Ending:
+    """Whether a run is to end (`stopping`), with which exit code, and the problem that is raised instead."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.output_ended = asyncio.Event()
+        self.code = OK
+        self.problem: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._at = 0.0  # when it was to end
+        self._next_signal: asyncio.Future[int] | None = None
+
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody has had enough (Ctrl-C, TERM, Ctrl-\\), or nobody is there any more."""
+        return self.code in (INTERRUPTED, TERMINATED, HUNG_UP, QUIT)
+
+    def stop(self, code: int) -> None:
+        """End with this exit code."""
+        if not self.stopping.is_set():
+            self.code = code
+            self._stop()
+
+    def end(self, problem: BaseException) -> None:
+        """End with this problem."""
+        if not self.stopping.is_set():
+            self.problem = problem
+            self._stop()
+
+    def hurry_left(self) -> float | None:
+        """Seconds that may still be waited for anything; None when nobody is in a hurry."""
+        return max(0.0, self._at + HURRY - asyncio.get_running_loop().time()) if self.hurried else None
+
+    def result(self) -> int:
+        """The exit code.
+
+        Raises:
+            BaseException: the problem that ended the run.
+        """
+        if self.problem is not None:
+            raise self.problem
+        return self.code
+
+    def take_signals(self, stack: contextlib.ExitStack) -> None:
+        """Ctrl-C and TERM end the run, until the stack does."""
+        self._loop = asyncio.get_running_loop()
+        stack.enter_context(asked_to_end(self._take))
+        stack.enter_context(heard({signal.SIGURG: lambda: None}))  # see `Output.interrupt`
+        if has_come():
+            self.stop(INTERRUPTED)
+
+    def next_signal(self) -> asyncio.Future[int]:
+        """The exit code of a signal that comes while we wait for a reader or a script."""
+        self._next_signal = asyncio.get_running_loop().create_future()
+        return self._next_signal
+
+    def on_output_end(self, problem: BaseException | None) -> None:
+        """The output thread has ended; called in it."""
+
+        def ended() -> None:
+            self.output_ended.set()
+            if isinstance(problem, ReaderGone):
+                self.stop(PIPE_CLOSED)
+            elif problem is not None:
+                self.end(problem)
+            else:
+                self.stop(OK)
+
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is gone: we were too slow to be waited for
+            self._loop.call_soon_threadsafe(ended)
+
+    def _stop(self) -> None:
+        self._at = asyncio.get_running_loop().time()
+        self.stopping.set()
+
+    def _take(self, code: int) -> None:
+        if self._next_signal is None:
+            self.stop(code)
+        elif not self._next_signal.done():
+            self._next_signal.set_result(code)
+
+
+class Reading:
+    """Whether whoever reads what an output writes goes on reading. Begins to look when it is made.
+
+    `longest`: seconds after which also one that goes on reading is not waited for.
+    """
+
+    def __init__(self, output: Output, longest: float = math.inf) -> None:
+        self._output = output
+        self._longest = longest
+        self._loop = asyncio.get_running_loop()
+        self._seen = output.progress()
+        self._begun = self._at = self._loop.time()
+        self._task = asyncio.create_task(self._look())
+
+    def seconds_left(self) -> float:
+        """How long it is still waited for."""
+        return min(self._at + TAKES_NOTHING, self._begun + self._longest) - self._loop.time()
+
+    async def left(self) -> str | None:
+        """In words what it was not waited for; None when that is nothing."""
+        self._output.interrupt()
+        await asyncio.sleep(COUNTED_WITHIN)
+        left = self._output.left()
+        if not left:
+            return None
+        lines = "1 line was" if left == 1 else f"{left:,} lines were"
+        why = "read too slowly" if self._at + TAKES_NOTHING > self._loop.time() else "the reader took nothing more"
+        return f"{lines} not written: {why}"
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._task.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            seen = self._output.progress()
+            if seen != self._seen:
+                self._seen, self._at = seen, self._loop.time()
+
+
+async def ended_within(task: asyncio.Task[Any], seconds: float | None) -> None:
+    """Wait for a task to end by itself; then end it, whatever it waits for, also on its way out."""
+    await asyncio.wait((task,), timeout=seconds)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=LOOK_EVERY)

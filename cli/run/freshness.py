@@ -1,0 +1,255 @@
+"""The user's own limits: data older than `--max-age` is stale; `--every` thins a state out. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from cli.output.queues import is_last_word, is_of, key_of
+from cli.output.turns import Whole, with_wholes
+from cli.output.weights import HEAVIEST, weight
+from venues.records import Record, SnapshotEnd, Status
+from venues.streams import STREAMS
+from venues.toolkit.rows import forget_oldest
+from venues.venue import ClockOffset, Confirmed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from venues.driver import Delivered
+    from venues.venue import Now
+
+MOST_REMEMBERED = 25_000  # rows that have passed: more than ever wait for a reader
+MOST_KEYS = 20_000  # of rows that passed and may not pass again yet
+
+
+MOST_REMEMBERED = 20_000  # rows
+
+
+class MaxAge:
+    """Makes a live stream stale when its data is older than the limit, by our clock or by the venue's.
+
+    While it is stale no state passes, since it would be old; events pass, since each counts. What has passed and then
+    waits for its reader is judged again when it is handed over: see `good_until` and `came_late`.
+    """
+
+    def __init__(self, limit_ms: int, stream: str, *, venue: str, env: str | None, symbol: str | None) -> None:
+        self._limit_ms = limit_ms
+        self._stream = stream
+        self._venue, self._env, self._symbol = venue, env, symbol
+        self._offset_ms = 0  # what the venue's clock is ahead of ours
+        self._live = False
+        self._versions: Literal["growing"] | None = None
+        self._old_since: float | None = None
+        self._fresh_until: float | None = None
+        self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
+        self._good: dict[tuple[Any, ...], float] = {}  # until when each row that has passed may be handed over
+        self._all_good = 0.0  # until when all of them may, since they were confirmed
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        return self._fresh_until if self._live and self._old_since is None else None
+
+    def tick(self, now: Now) -> list[Delivered]:
+        """The deadline has passed."""
+        due = self.deadline()
+        if due is None or now.mono < due:
+            return []
+        return [self._stale(f"no data for {self._limit_ms / 1000:g} s (--max-age)", now)]
+
+    def good_until(self, record: Record) -> float | None:
+        """The monotonic time until which a row that has passed may be handed over; None for what has not. Any thread
+        may ask."""
+        until = self._good.get(key_of(record))
+        return None if until is None else max(until, self._all_good)
+
+    def came_late(self, now: Now) -> list[Delivered]:
+        """A row that had passed was too old when its turn came, and was left out."""
+        if not self._live or self._old_since is not None:
+            return []
+        return [self._stale(f"what waits for the reader of the lines is older than {self._limit_ms / 1000:g} s", now)]
+
+    def passes(self, item: Delivered, now: Now) -> list[Delivered]:
+        """The item, with statuses of ours around it; nothing when it is too old to be shown. Others than the stream's
+        pass."""
+        if not is_of(item, self._stream):
+            return [item]
+        if isinstance(item, Status):
+            return self._on_status(item, now)
+        if isinstance(item, Confirmed):
+            return self._on_confirmed(item, now)
+        if isinstance(item, ClockOffset):
+            self._offset_ms = item.ms
+            return [item]
+        if isinstance(item, SnapshotEnd):
+            return [item] if item.count else [*self._fresh(0, now), item]  # an empty state has no row that says its age
+        if not isinstance(item, Record):
+            return [item]
+        return self._on_data(item, now)
+
+    def _on_confirmed(self, confirmed: Confirmed, now: Now) -> list[Delivered]:
+        age = self._age(confirmed.time, now)
+        if age > self._limit_ms:
+            return []
+        held, self._held = self._held, None
+        self._all_good = now.mono + (self._limit_ms - max(age, 0)) / 1000
+        return [*self._fresh(age, now), *([] if held is None else [held]), confirmed]
+
+    def _on_status(self, status: Status, now: Now) -> list[Delivered]:
+        self._live, self._versions = status.state == "live", status.versions
+        if self._live and self._fresh_until is None:
+            self._fresh_until = now.mono + self._limit_ms / 1000
+        if not self._live:
+            self._fresh_until = None
+            self._good.clear()
+        self._old_since = self._held = None
+        return [status]
+
+    def _on_data(self, record: Record, now: Now) -> list[Delivered]:
+        age = self._age(record.time, now)
+        if age > self._limit_ms:
+            stale: list[Delivered] = []
+            if self._live and self._old_since is None:
+                stale = [self._stale(f"data is {age / 1000:.1f} s old by the venue's clock (--max-age)", now)]
+            if STREAMS[self._stream].kind == "event" or is_last_word(record):
+                return [*stale, record]
+            self._held = record
+            return stale
+        self._held = None
+        fresh = self._fresh(age, now)
+        self._remember(record)
+        return [*fresh, record]
+
+    def _remember(self, record: Record) -> None:
+        assert self._fresh_until is not None
+        key = key_of(record)
+        self._good.pop(key, None)
+        self._good[key] = self._fresh_until
+        forget_oldest(self._good, MOST_REMEMBERED)
+
+    def _age(self, time: int | None, now: Now) -> int:
+        """By the venue's clock; 0 where it does not say, or says a time that is still to come."""
+        return 0 if time is None else max(0, now.epoch_ms + self._offset_ms - time)
+
+    def _fresh(self, age: int, now: Now) -> list[Delivered]:
+        self._fresh_until = now.mono + (self._limit_ms - age) / 1000
+        if self._old_since is None:
+            return []
+        down_ms = round((now.mono - self._old_since) * 1000)
+        self._old_since = None
+        return [self._status(now, state="live", down_ms=down_ms, versions=self._versions)]
+
+    def _stale(self, reason: str, now: Now) -> Status:
+        self._old_since = now.mono
+        return self._status(now, state="stale", reason=reason)
+
+    def _status(self, now: Now, **fields: Any) -> Status:
+        return Status(
+            venue=self._venue,
+            env=self._env,
+            symbol=self._symbol,
+            received=now.epoch_ms,
+            stream=self._stream,
+            **fields,
+        )
+
+
+class Every:
+    """At most one record a key and interval, the latest; removals and closed candles pass at once.
+
+    A full state passes as one, with its `snapshot_end`, when each of its rows may pass; what changes before that
+    changes in it. What waits when the stream stops being live is dropped: it is not current any more.
+    """
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval = interval_ms / 1000
+        self._next: dict[tuple[Any, ...], float] = {}
+        self._waiting: dict[tuple[Any, ...], Record] = {}
+        self._heft = 0  # of those, and of what they have replaced lately
+        self._whole: Whole | None = None  # came before what else waits
+        self._next_whole = 0.0
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        dues = [self._next[key] for key in self._waiting]
+        if self._whole is not None:
+            dues.append(self._whole_due(self._whole))
+        return min(dues, default=None)
+
+    def tick(self, now: Now) -> list[Delivered]:
+        """What has waited long enough."""
+        passed = self._whole_if_due(now)
+        due = [key for key in self._waiting if self._next[key] <= now.mono]
+        for key in due:
+            self._next[key] = now.mono + self._interval
+        return [*passed, *(self._waiting.pop(key) for key in due)]
+
+    def rest(self) -> list[Delivered]:
+        """What still waits when there is nothing more to come."""
+        whole, self._whole = self._whole, None
+        waiting, self._waiting = list(self._waiting.values()), {}
+        return [*([] if whole is None else whole.lines()), *waiting]
+
+    def passes(self, items: Sequence[Delivered], now: Now) -> list[Delivered]:
+        """Those of the items that may pass now, and what has to come before them."""
+        passed: list[Delivered] = []
+        for item in with_wholes(items):
+            if isinstance(item, Whole):
+                self._waiting.clear()  # what is not in it is gone
+                self._whole = item
+                passed += self._whole_if_due(now)
+            elif isinstance(item, SnapshotEnd):  # some of its rows were left out before
+                passed += [*self.rest(), item]
+            elif isinstance(item, Record) and not isinstance(item, Status):
+                passed += self._row_passes(item, now)
+            else:
+                if isinstance(item, Status) and item.state != "live":
+                    self._forget()
+                passed.append(item)
+        return passed
+
+    def _row_passes(self, record: Record, now: Now) -> list[Delivered]:
+        key = key_of(record)
+        if is_last_word(record):
+            if self._whole is not None:
+                self._whole.drop(key)
+            self._waiting.pop(key, None)
+            self._next.pop(key, None)
+            return [record]
+        if self._whole is not None and self._whole.put(record):
+            return []
+        if now.mono >= self._next.get(key, 0.0):
+            self._waiting.pop(key, None)
+            self._next[key] = now.mono + self._interval
+            return [*self._make_room(now), record]
+        self._waiting[key] = record
+        self._heft += weight(record)
+        return self._make_room(now)
+
+    def _make_room(self, now: Now) -> list[Delivered]:
+        """What passes early, all that waits, because of ever new keys or texts of megabytes."""
+        if len(self._next) <= MOST_KEYS and self._heft <= HEAVIEST:
+            return []
+        self._next = {key: due for key, due in self._next.items() if due > now.mono or key in self._waiting}
+        self._heft = sum(map(weight, self._waiting.values()))
+        if len(self._next) <= MOST_KEYS // 2 and self._heft <= HEAVIEST // 2:
+            return []
+        early, self._heft = self.rest(), 0
+        self._next.clear()
+        return early
+
+    def _whole_due(self, whole: Whole) -> float:
+        return max(self._next_whole, *(self._next.get(key, 0.0) for key in whole.rows), 0.0)
+
+    def _whole_if_due(self, now: Now) -> list[Delivered]:
+        whole = self._whole
+        if whole is None or now.mono < self._whole_due(whole):
+            return []
+        self._whole = None
+        self._next_whole = now.mono + self._interval
+        self._next.update(dict.fromkeys(whole.rows, self._next_whole))
+        return list(whole.lines())
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._next.clear()
+        self._whole, self._next_whole = None, 0.0

@@ -1,0 +1,396 @@
+"""The options that stream commands share, and the request that they make."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path  # noqa: TC003  typer reads it
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_type_hints
+
+import typer
+
+from cli.screen.look import Palette  # noqa: TC001  typer reads it
+from venues import VENUES, venue_named, venues_with
+from venues.errors import BadMessage, UsageError
+from venues.streams import STREAMS
+from venues.toolkit.numbers import positive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from venues.recording_file import Existing
+    from venues.venue import Offer
+
+Format = Literal["auto", "table", "jsonl", "csv"]
+LONGEST_DURATION_MS = 366 * 86_400_000
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds from "500ms", "30s", "5m", "2h", "1d"; a bare number is seconds.
+
+    Raises:
+        typer.BadParameter: anything else, and what is not above 0.
+    """
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)?", text.strip())
+    length = round(float(match[1]) * _UNITS[match[2] or "s"]) if match else 0
+    if not 0 < length <= LONGEST_DURATION_MS:
+        raise typer.BadParameter(f'expected a duration such as 500ms, 30s or 5m, got "{text}"')
+    return length
+
+
+def speed_factor(text: str) -> float:
+    """A factor above 0, or infinity for "max".
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    if text == "max":
+        return math.inf
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise typer.BadParameter(f'expected a factor such as 0.5 or 10, or max, got "{text}"')
+    return factor
+
+
+def price_step(text: str) -> Decimal:
+    """A decimal above 0.
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    try:
+        return positive(text.strip(), "--group")
+    except BadMessage:
+        raise typer.BadParameter(f'expected a step above 0 such as 0.5, 1 or 10, got "{text}"') from None
+
+
+class DurationParser:
+    """A duration as typer parses it; shown as such in the help."""
+
+    __name__ = "duration"
+
+    def __call__(self, value: str | int) -> int:
+        return value if isinstance(value, int) else duration_ms(value)
+
+
+class SpeedParser:
+    """A speed as typer parses it; shown as such in the help."""
+
+    __name__ = "speed"
+
+    def __call__(self, value: str | float) -> float:
+        return value if isinstance(value, float) else speed_factor(value)
+
+
+class StepParser:
+    """A step of prices as typer parses it; shown as such in the help."""
+
+    __name__ = "step"
+
+    def __call__(self, value: str | Decimal) -> Decimal:
+        return value if isinstance(value, Decimal) else price_step(value)
+
+
+def _duration(*names: str, help: str) -> Any:  # noqa: A002
+    return typer.Option(*names, parser=DurationParser(), metavar="DURATION", help=help)
+
+
+def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The environments of the venue that was typed, `sim` included."""
+    name = ctx.params.get("venue")
+    known = [*venue_named(name).environments] if name in VENUES else ["production", "staging"]
+    return [environment for environment in (*known, "sim") if environment.startswith(incomplete)]
+
+
+def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The markets that every simulator of the venue has; a venue's own list is not asked for."""
+    from venues.simulator import markets
+
+    name, typed = ctx.params.get("venue"), ctx.params.get("symbols") or ()
+    offer = venue_named(name).streams.get(ctx.info_name or "") if name in VENUES else None
+    if name is None or offer is None or offer.symbols == "none" or (offer.symbols == "one" and typed):
+        return []
+    return [symbol for symbol in markets(name) if symbol.startswith(incomplete) and symbol not in typed]
+
+
+def _complete_venue(stream: str) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in venues_with(stream) if name.startswith(incomplete)]
+
+    return complete
+
+
+@dataclass
+class StreamRequest:
+    """Everything a user said about one stream; the defaults are those of the options."""
+
+    venue: Annotated[str, typer.Argument(help="The venue.", show_default=False)]
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SYMBOL",
+            help="The venue's own spelling; some streams take several, those of the account mostly none.",
+            autocompletion=complete_symbol,
+            show_default=False,
+        ),
+    ] = None
+    depth: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 in lines, as many as fit in a table.")
+    ] = None
+    group: Annotated[
+        Decimal | None,
+        typer.Option(
+            parser=StepParser(),
+            metavar="STEP",
+            help="Prices of a table in groups, such as 0.5 or 10.",
+            show_default=False,
+        ),
+    ] = None
+    interval: Annotated[
+        str | None, typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise.")
+    ] = None
+    precise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEP", help="How prices are grouped, at a venue that does so (jayx); 1 there by default."
+        ),
+    ] = None
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
+    ] = "auto"
+    env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The venue's environment (production, staging, …); sim: the simulator inside mon.",
+            autocompletion=complete_environment,
+        ),
+    ] = None
+    tail: Annotated[bool, typer.Option("--tail", help="A table of one line a message, newest first.")] = False
+    once: Annotated[bool, typer.Option("--once", help="End after the first complete state, or the first event.")] = (
+        False
+    )
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many data records.")] = None
+    duration: Annotated[int | None, _duration("--duration", help="End after this time.")] = None
+    timeout: Annotated[
+        int | None, _duration("--timeout", help="End with exit code 6 if no data came by then (--once: 30s).")
+    ] = None
+    every: Annotated[int | None, _duration("--every", help="At most one line a key and interval, the latest.")] = None
+    max_age: Annotated[int | None, _duration("--max-age", help="Data older than this is stale.")] = None
+    retries: Annotated[int | None, typer.Option(min=0, help="Give up after so many further tries in a row.")] = None
+    raw: Annotated[bool, typer.Option("--raw", help="The frames as they come and go, without secrets.")] = False
+    record: Annotated[
+        Path | None, typer.Option(help="Keep all that happens on the connection (FILE.gz: compressed).")
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="--record into a file that exists: write over it.")] = (
+        False
+    )
+    append: Annotated[
+        bool, typer.Option("--append", help="--record into a file that exists: go on behind what is in it.")
+    ] = False
+    replay: Annotated[Path | None, typer.Option(help="Play a recording instead of connecting.")] = None
+    speed: Annotated[
+        float | None,
+        typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="Of a replay; 1 unless said otherwise."),
+    ] = None
+    numbers: Annotated[
+        Literal["number", "string"], typer.Option(help="How JSON lines carry prices, sizes and money.")
+    ] = "number"
+    status: Annotated[
+        Literal["inline", "stderr"], typer.Option(help="Where interruptions are told: inline and on stderr, or stderr.")
+    ] = "inline"
+    palette: Annotated[
+        Palette | None, typer.Option(help="Colours of a table; red-up: red for what rises.", show_default=False)
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="Time zone of a table: local, utc, such as Europe/Zurich or +05:30; local unless said."
+        ),
+    ] = None
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file.")] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False
+    stream: str = field(default="", init=False)
+
+    def names(self) -> tuple[str, ...]:
+        """The symbols."""
+        return tuple(self.symbols or ())
+
+
+def applies(option: str, stream: str) -> bool:
+    """Whether a stream's command has the option."""
+    match option:
+        case "depth" | "group" | "precise":
+            return stream == "book"
+        case "interval":
+            return stream == "candles"
+        case "every":
+            return STREAMS[stream].kind == "state"
+        case "tail":
+            return stream == "feed"
+        case _:
+            return option != "stream"
+
+
+def view_options(request: StreamRequest, stream: str, offer: Offer) -> dict[str, Any]:
+    """What a request and the venue's offer say to a stream's view, besides how it looks."""
+    if stream != "book":
+        return {}
+    return {"depth": request.depth, "step": request.group, "complete": offer.complete}
+
+
+def check_for_lines(request: object) -> None:
+    """What only a table can do, where lines are written.
+
+    Raises:
+        UsageError: names the option, so that none is silently ignored.
+    """
+    for option, lines in (
+        ("group", "carry every level as it is"),
+        ("palette", "have no colours"),
+        ("tz", "carry times as milliseconds since the epoch, UTC"),
+    ):
+        if getattr(request, option, None) is not None:
+            raise UsageError(f"--{option} applies to a table; lines {lines} (-o table draws one)")
+
+
+def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callable[..., None]:
+    """A function with the signature that typer reads: the options of `StreamRequest` that apply to the stream."""
+
+    def command(**given: Any) -> None:
+        request = StreamRequest(**given)
+        request.stream = stream
+        run(request)
+
+    venue = Annotated[
+        str,
+        typer.Argument(
+            metavar="VENUE",
+            help=f"One of: {', '.join(venues_with(stream)) or 'none yet'}.",
+            autocompletion=_complete_venue(stream),
+            show_default=False,
+        ),
+    ]
+    names = [name for name in inspect.signature(StreamRequest).parameters if applies(name, stream)]
+    take_options(command, names, {"venue": venue})
+    command.__doc__ = f"{STREAMS[stream].title.capitalize()}, live."
+    return command
+
+
+def take_options(
+    command: Callable[..., None],
+    names: Sequence[str],
+    arguments: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> None:
+    """Gives a command the signature that typer reads: its own arguments, then these options of `StreamRequest`.
+
+    `defaults` of its own; what has none here and is none of `StreamRequest` must be given.
+    """
+    known = inspect.signature(StreamRequest).parameters
+    hints = {**get_type_hints(StreamRequest, include_extras=True), **arguments}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    defaults = {**{name: known[name].default for name in arguments if name in known}, **(defaults or {})}
+    nothing = inspect.Parameter.empty
+    own = [
+        inspect.Parameter(name, kind, annotation=hints[name], default=defaults.get(name, nothing)) for name in arguments
+    ]
+    others = [known[name].replace(annotation=hints[name]) for name in names if name not in arguments]
+    command.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}
+
+
+class Recorded(Protocol):
+    """What can be said of a recording that is made."""
+
+    record: Path | None
+    overwrite: bool
+    append: bool
+
+
+def existing_file(request: Recorded) -> Existing:
+    """What becomes of a file that has the recording's name.
+
+    Raises:
+        UsageError: two answers, or an answer to what is not asked.
+    """
+    return existing_for("--record", request.record, overwrite=request.overwrite, append=request.append)
+
+
+def existing_for(option: str, file: Path | None, *, overwrite: bool, append: bool) -> Existing:
+    """What becomes of a file that exists; `option` names it.
+
+    Raises:
+        UsageError: two answers, or an answer to what is not asked.
+    """
+    if overwrite and append:
+        raise UsageError("expected --overwrite or --append, got both")
+    given: Existing = "overwrite" if overwrite else "append" if append else "refuse"
+    if given != "refuse" and file is None:
+        raise UsageError(f"--{given} applies to {option} FILE only")
+    return given
+
+
+class Run(Protocol):
+    """What every command that has a connection, or a recording in its place, can be asked for."""
+
+    env: str | None
+    record: Path | None
+    overwrite: bool
+    append: bool
+    retries: int | None
+    profile: str | None
+    replay: Path | None
+    speed: float | None
+    once: bool
+    count: int | None
+    output: Format
+    numbers: Literal["number", "string"]
+
+
+def check_run(request: Run) -> None:
+    """Options that exclude each other, or that mean nothing without another.
+
+    Raises:
+        UsageError: names both, so that none is silently ignored.
+    """
+    without_connection = ("env", "record", "retries", "profile")
+    for option in without_connection:
+        if request.replay is not None and getattr(request, option) is not None:
+            raise UsageError(f"--{option} does not apply to --replay, which makes no connection")
+    existing_file(request)
+    if request.speed is not None and request.replay is None:
+        raise UsageError("--speed applies to --replay only")
+    if request.once and request.count is not None:
+        raise UsageError("expected --once or --count, got both")
+    if request.numbers == "string" and request.output in ("table", "csv"):
+        raise UsageError("--numbers string applies to the records of JSON lines only")
+
+
+def check_together(request: StreamRequest) -> None:
+    """As `check_run`, with the options that only streams have.
+
+    Raises:
+        UsageError: names both, so that none is silently ignored.
+    """
+    check_run(request)
+    if request.raw:
+        for option in ("every", "max_age"):
+            if getattr(request, option) is not None:
+                raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
+        if request.output in ("table", "csv"):
+            raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
+    if request.tail and (request.raw or request.output in ("jsonl", "csv")):
+        what = "--raw" if request.raw else request.output
+        raise UsageError(f"--tail applies to a table, not to {what}, which has every message anyway")
+    if request.numbers == "string" and request.raw:
+        raise UsageError("--numbers string applies to the records of JSON lines only")

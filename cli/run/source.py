@@ -1,0 +1,326 @@
+"""Where records come from: the lines to one venue, its simulator inside this process, or a recording."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cli.output.queues import is_of
+from cli.settings import config
+from cli.settings.access import Access
+from cli.version import USER_AGENT
+from venues import venue_named
+from venues.connection import Connection
+from venues.driver import Driver
+from venues.errors import VenueRefused, VenueUnreachable
+from venues.keepalive import Steps
+from venues.recording import play
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from venues import events
+    from venues.connection import Clock
+    from venues.driver import Delivered
+    from venues.recording import Header, Recording
+    from venues.redaction import Redactor
+    from venues.simulator import Simulator
+    from venues.venue import Now, Settings, Subscription, Venue
+
+
+class Embedded:
+    """The simulator inside this process: started when the first source needs it, one for all of them."""
+
+    def __init__(self) -> None:
+        self._simulator: Simulator | None = None
+
+    async def simulator(self) -> Simulator:
+        """The one simulator, running."""
+        if self._simulator is None:
+            from venues.simulator import Simulator
+
+            self._simulator = Simulator()
+            await self._simulator.start()
+        return self._simulator
+
+    async def close(self) -> None:
+        """Ends it, if it was ever started."""
+        if self._simulator is not None:
+            await self._simulator.close()
+
+
+async def access_to(
+    venue: Venue,
+    env: str | None,
+    profile: str | None,
+    embedded: Embedded,
+    say: Callable[[str], None],
+    *,
+    streams: Collection[str] = (),
+    by_hand: bool = True,
+) -> Access:
+    """Where a venue is and what is configured for it; starts the simulator where it is the venue.
+
+    `streams`: what it is for; where all of them are public, no secret is needed. `by_hand`: an address that the user
+    has set comes before the simulator.
+
+    Raises:
+        SetupError: something is missing or cannot be used.
+    """
+    access = await _access_to(venue, env, profile, embedded, say, streams, by_hand)
+    return replace(access, say=say)
+
+
+async def _access_to(
+    venue: Venue,
+    env: str | None,
+    profile: str | None,
+    embedded: Embedded,
+    say: Callable[[str], None],
+    streams: Collection[str],
+    by_hand: bool,
+) -> Access:
+    configured = config.load()
+    if env != config.SIM:
+        return configured.access(venue, env, profile, streams)
+    set_by_hand = configured.address_by_hand(venue, None, profile) if by_hand else None
+    if set_by_hand is not None:
+        say(f"the address set as {set_by_hand.origin} comes before --env sim")
+        return configured.access(venue, None, profile, streams)
+    simulator = await embedded.simulator()
+    given = simulator.credentials(venue.name) | simulator.values(venue.name)
+    return configured.simulated(venue, simulator.url(venue.name), given, profile)
+
+
+class Source:
+    """All that some subscriptions at one venue bring. `open` first, then `run`, which `leave` ends."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        subscriptions: Sequence[Subscription],
+        *,
+        env: str | None,
+        profile: str | None,
+        retries: int | None,
+        clock: Clock,
+        redactor: Redactor,
+        recording: Recording | None = None,
+        apart: bool = False,
+        first_line: int = 0,
+        beside: Mapping[str, Sequence[Subscription]] | None = None,
+    ) -> None:
+        """A `recording` is played instead of connecting; `retries` as the option of that name.
+
+        `apart`: a line that has ended for good, because the venue refused it say, leaves the others on, and so does a
+        stream that is refused alone. `first_line`: the number of the first line for a tap. `beside`: what is wanted of
+        a recording's other venues, by name.
+        """
+        self._venue = venue
+        self._subscriptions = subscriptions
+        self._env = env
+        self._profile = profile
+        self._retries = retries
+        self._clock = clock
+        self._redactor = redactor
+        self._recording = recording
+        self._apart = apart
+        self._first_line = first_line
+        self._beside = beside or {}
+        self._access: Access | None = None
+        self._connections: list[Connection] = []
+
+    async def open(self, embedded: Embedded, say: Callable[[str], None]) -> Settings:
+        """Find out where the venue is and what is configured for it; starts the simulator where it is the venue.
+
+        Raises:
+            SetupError: something is missing or cannot be used.
+        """
+        self._access = await self._find(embedded, say)
+        return self._access.settings
+
+    async def run(
+        self,
+        deliver: Callable[[list[Delivered]], None],
+        *,
+        deliver_replayed: Callable[[list[Delivered], Now, int], Awaitable[None]],
+        speed: float = 1.0,
+        tap: Callable[[events.Event], None] | None = None,
+    ) -> None:
+        """Deliver what comes until `leave`, until the recording ends, or until a line (with `apart`: every line) has
+        ended for good.
+
+        Raises:
+            MonError: what ended it; with `apart` what ended the first of the lines.
+        """
+        assert self._access is not None, "open() comes first"
+        if self._recording is None:
+            drivers = self._drivers(self._venue, self._subscriptions, self._access.settings, apart=self._apart)
+            await self._connect(drivers, self._access, deliver, tap)
+            return
+        drivers, heard = self._recorded_drivers(self._recording.header)
+        secrets = {name for venue, _ in self.played() for name in self._venue_named(venue).secrets}
+        wanted = [line for line, streams in enumerate(heard) if any(streams.values())]
+
+        async def deliver_wanted(items: list[Delivered], now: Now, line: int) -> None:
+            await deliver_replayed([item for item in items if _is_heard(item, heard[line])], now, line)
+            _raise_if_all_refused(drivers, heard)
+
+        def tap_wanted(event: events.Event) -> None:
+            if tap is not None and event.line in wanted:
+                tap(event)
+
+        await play(
+            self._recording,
+            drivers,
+            speed=speed,
+            sleep=self._clock.sleep,
+            deliver=deliver_wanted,
+            tap=tap_wanted,
+            secrets={name: f"[{name}]" for name in secrets},
+            apart=self._apart,
+            ends_with=wanted,
+        )
+
+    def played(self) -> list[tuple[str, list[Subscription]]]:
+        """What is played of a recording: its venues, each with its subscriptions, in the order of their lines."""
+        venues = [] if self._recording is None else self._recording.header.venues()
+        return [(one.venue, _with_wanted(one.asked_for(), self._wanted(one.venue))) for one in venues]
+
+    def _wanted(self, venue: str) -> Sequence[Subscription]:
+        return self._subscriptions if venue == self._venue.name else self._beside.get(venue, ())
+
+    def _venue_named(self, name: str) -> Venue:
+        return self._venue if name == self._venue.name else venue_named(name)
+
+    def _drivers(
+        self, venue: Venue, subscriptions: Sequence[Subscription], settings: Settings, *, apart: bool
+    ) -> list[Driver]:
+        label, retries = settings.label, self._retries
+        return [
+            Driver(line, line.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart)
+            for line in venue.lines(subscriptions, settings)
+        ]
+
+    def _recorded_drivers(self, header: Header) -> tuple[list[Driver], list[dict[str, bool]]]:
+        """A recording is played on the lines that it was made on, also when not all of its streams are wanted.
+
+        Beside the drivers, for each of them its streams and whether they are wanted.
+        """
+        drivers: list[Driver] = []
+        heard: list[dict[str, bool]] = []
+        for one, (name, subscriptions) in zip(header.venues(), self.played(), strict=True):
+            venue, settings, wanted = self._venue_named(name), one.settings(), self._wanted(name)
+            # A stream that nobody wants now must not end the others when it is refused.
+            apart = self._apart or any(each not in wanted for each in subscriptions)
+            drivers += self._drivers(venue, subscriptions, settings, apart=apart)
+            for line in venue.lines(subscriptions, settings):
+                streams = {each.stream for each in line.subscriptions}
+                asked = {each.stream for each in line.subscriptions if each in wanted}
+                heard.append({stream: stream in asked for stream in streams})
+        return drivers, heard
+
+    def leave(self) -> None:
+        """Take leave of the venue; a recording is ended by cancelling `run`."""
+        for connection in self._connections:
+            connection.leave()
+
+    async def _find(self, embedded: Embedded, say: Callable[[str], None]) -> Access:
+        if self._recording is not None:
+            recorded = self._recording.header.of(self._venue.name)
+            assert recorded is not None, "asked for what the recording is of"
+            return Access(recorded.settings(), {}, None)
+        streams = [subscription.stream for subscription in self._subscriptions]
+        return await access_to(self._venue, self._env, self._profile, embedded, say, streams=streams)
+
+    async def _connect(
+        self,
+        drivers: Sequence[Driver],
+        access: Access,
+        deliver: Callable[[list[Delivered]], None],
+        tap: Callable[[events.Event], None] | None,
+    ) -> None:
+        steps = Steps()
+        self._connections = [
+            Connection(
+                driver,
+                fetch_secrets=access.fetch,
+                deliver=deliver,
+                clock=self._clock,
+                random=random.random,
+                redactor=self._redactor,
+                tap=tap,
+                line=number,
+                proxy=access.proxy,
+                user_agent=USER_AGENT,
+                steps=steps,
+            )
+            for number, driver in enumerate(drivers, start=self._first_line)
+        ]
+        tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
+        try:
+            await (_all_ended(tasks) if self._apart else asyncio.gather(*tasks))
+        finally:
+            self.leave()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _raise_if_all_refused(drivers: Sequence[Driver], heard: Sequence[Mapping[str, bool]]) -> None:
+    if any(driver.refused for driver in drivers):
+        asked = [
+            (driver, stream)
+            for driver, streams in zip(drivers, heard, strict=True)
+            for stream in streams
+            if streams[stream]
+        ]
+        refused = [driver.refused[stream] for driver, stream in asked if stream in driver.refused]
+        if len(refused) == len(asked):
+            raise refused[0]
+
+
+def _with_wanted(recorded: Sequence[Subscription], wanted: Sequence[Subscription]) -> list[Subscription]:
+    """What was recorded, as it is wanted now: with another depth or other topics, say; then what came along unasked."""
+    left = list(wanted)
+    merged = []
+    for one in recorded:
+        several = sum(other.stream == one.stream for other in recorded) > 1
+        fitting = (
+            other
+            for other in left
+            if other.stream == one.stream
+            and (not several or (other.symbols, other.interval) == (one.symbols, one.interval))
+        )
+        found = next(fitting, one)
+        merged.append(found)
+        if found in left:
+            left.remove(found)
+    return [*merged, *left]
+
+
+def _is_heard(item: Delivered, streams: Mapping[str, bool]) -> bool:
+    """Whether what a line gives is wanted; what is of no stream belongs to all that the line has."""
+    if any(is_of(item, stream) for stream, wanted in streams.items() if wanted):
+        return True
+    return any(streams.values()) and not any(is_of(item, stream) for stream in streams)
+
+
+async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Until every line has ended, or what is no matter of one line has gone wrong.
+
+    Raises:
+        MonError: what ended the first of them.
+    """
+    problems: list[BaseException] = []
+    waiting = set(tasks)
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            problem = task.exception()
+            if problem is not None:
+                problems.append(problem)
+            if problem is not None and not isinstance(problem, VenueRefused | VenueUnreachable):
+                raise problem
+    if len(problems) == len(tasks):  # else we have left
+        raise problems[0]

@@ -1,0 +1,1 @@
+"""The terminal: keys, painter, panes, layout, grid. Knows no stream."""

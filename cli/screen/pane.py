@@ -1,0 +1,556 @@
+"""One stream on the screen: its view, and a header that says where it is from, how it stands and how old it is."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from cli.output import cells
+from cli.output.gaps import Gap
+from cli.output.lines import Skipped
+from cli.output.queues import LatestEvents, Queue
+from cli.output.states import StateQueue
+from cli.output.weights import texts_of
+from cli.screen.ages import Ages
+from cli.screen.grid import fit_line
+from cli.screen.look import Measuring, Offsets
+from cli.screen.steady import Held
+from venues.records import ClosedPosition, Record, SnapshotEnd, Status
+from venues.toolkit.clock import FAR, LONGEST_LATENCY
+from venues.toolkit.times import span
+from venues.venue import Confirmed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+    from cli.screen.look import Look, View
+    from venues.redaction import Redactor
+    from venues.streams import Stream
+
+RATE_OVER = 5.0  # seconds over which messages a second are counted
+LATENCY_OVER_MS = 5_000
+MOST_CLEAN = 10_000  # texts that are known to have no secret in them
+LONGEST_ENV = 24  # cells of an address set by hand
+
+# Parts of a header that are never left out, and when words are made short.
+ALWAYS = 10
+SHORTEN = 5
+
+
+@dataclass(frozen=True)
+class Title:
+    """What the header says that does not change."""
+
+    venue: str
+    env: str | None
+    symbols: Sequence[str]
+    stream: Stream
+    partial: bool
+
+
+class Rate:
+    """Messages a second over the last seconds; counted by the event loop, read by the output thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = 0
+        self._clock = clock
+        self._marks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def see(self, delivered: Sequence[Any]) -> None:
+        """What came of one message: however many records it made; what is only said about a stream is no message."""
+        if any(isinstance(item, Confirmed | Record) and not isinstance(item, Status) for item in delivered):
+            self.total += 1
+
+    def per_second(self) -> float:
+        """The rate, also while fewer seconds have passed."""
+        now = self._clock()
+        if now - self._marks[-1][0] >= 0.5:
+            self._marks.append((now, self.total))
+        while len(self._marks) > 2 and now - self._marks[1][0] >= RATE_OVER:
+            del self._marks[0]
+        since, count = self._marks[0]
+        return (self.total - count) / max(now - since, 0.5)
+
+
+class Latency:
+    """Received − the venue's time, of what has just happened: the median of the last seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque(maxlen=100)  # when it was received (monotonic), ms it took
+
+    def see(self, record: Record, mono_ms: int) -> None:
+        """Only a change tells: what a first state tells of may have happened long ago. So may what was late by more
+        than a message can be; and a time that is still to come is no time."""
+        if record.time is None or getattr(record, "change", "update") == "snapshot":
+            return
+        took = record.received - record.time
+        if not -FAR < took <= LONGEST_LATENCY:
+            return
+        if record.time % 1000 == 0 and took > -1000:  # klines and the like have whole seconds
+            return
+        if not isinstance(record, ClosedPosition):
+            self._samples.append((mono_ms, took))
+
+    def forget(self) -> None:
+        """What was measured is of another connection."""
+        self._samples.clear()
+
+    def words(self, mono_ms: int, offset_ms: int) -> str | None:
+        """None while nothing is known. Where the clocks differ nobody knows how much of it is the network's."""
+        if offset_ms:
+            return _skew(offset_ms)
+        while self._samples and mono_ms - self._samples[0][0] > LATENCY_OVER_MS:
+            self._samples.popleft()
+        if not self._samples:
+            return None
+        took = round(median(took for _, took in self._samples))
+        if took < 0:
+            return _skew(-took)
+        return f"latency {took} ms" if took < 10_000 else f"latency {took / 1000:.0f} s"
+
+
+def _skew(ahead_ms: int) -> str:
+    """Our clock less the venue's, as an hour hand would show it."""
+    return f"clock skew {'−' if ahead_ms > 0 else '+'}{span(abs(ahead_ms))}"
+
+
+class Pane:
+    """A view and all that is known about its stream. `write` and everything that draws are for one thread."""
+
+    def __init__(self, view: Callable[[Look], View], title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
+        """`view` makes the view with a look whose clock stands still while the pane is frozen."""
+        self._title = title
+        look = self._look = replace(look, offsets=Offsets())
+        self._rate = rate
+        self._clean = Clean(redactor)
+        self._latency = Latency()
+        self._status: Status | None = None
+        self._interrupted = False  # as the view knows it
+        self._down = False  # as the header knows it
+        self._since: int | None = None
+        self._ages = Ages(look)
+        self._offset = self._ages.offset(0)
+        self._latest: int | None = None  # when data came last, as our wall clock told it, …
+        self._latest_mono = 0  # … and by the monotonic clock
+        self._status_mono = 0
+        self._frozen_at: int | None = None
+        self._frozen_mono = 0
+        self._frozen_latest: int | None = None  # when what is frozen came, by the monotonic clock
+        self._frozen_offset = 0
+        self._aside: Queue | None = None
+        self._figures = SteadyFigures()
+        self.view = view(
+            replace(
+                look,
+                epoch_ms=self._time_of_view,
+                offset_ms=self._offset_of_view,
+                ago_ms=self._ago_of_view,
+                any_symbol=not title.symbols,
+            )
+        )
+
+    # --- what comes in
+
+    def confirm(self) -> None:
+        """What is shown came again, unchanged. May be called from another thread."""
+        if self._latest is not None:
+            self._latest, self._latest_mono = self._look.epoch_ms(), self._look.mono()
+
+    def set_offset(self, ms: int) -> None:
+        """What the venue's clock is ahead of ours from here on. May be called from another thread."""
+        self._offset = self._ages.offset(ms)
+
+    def write(self, records: Sequence[Any]) -> None:
+        """Fold records into the view, or keep them aside while it is frozen; the state is taken note of at once."""
+        if self._latest is None and self._status is None:
+            self._begin()
+        last: Record | None = None
+        for record in records:
+            if isinstance(record, Status):
+                self._note(record)
+            elif not isinstance(record, Skipped):
+                last = record
+        if last is not None:
+            self._latest, self._latest_mono = last.received, self._ages.when(last.received)
+            if not isinstance(last, SnapshotEnd) and not self._is_from_before(last):
+                self._latency.see(last, self._latest_mono)
+        if self._aside is not None:
+            self._aside.put(records)
+        else:
+            self._fold(records)
+
+    def _begin(self) -> None:
+        """The clocks are those of what comes: a recording has its own, from its first event on."""
+        self._ages = Ages(self._look)
+        self._offset = self._ages.offset(self._offset.told)
+
+    def _is_from_before(self, record: Record) -> bool:
+        """An event that came with the word that the stream is live: it may have happened long before we came."""
+        status = self._status
+        return self._title.stream.kind == "event" and status is not None and status.received == record.received
+
+    def _note(self, status: Status) -> None:
+        self._status, self._status_mono = status, self._ages.when(status.received)
+        if status.state in ("stale", "reconnecting"):
+            self._down = True
+            self._latency.forget()
+        elif status.state == "live" and (self._since is None or self._down):
+            self._since, self._down = status.received, False
+
+    def _fold(self, records: Sequence[Any]) -> None:
+        for record in records:
+            if isinstance(record, Status):
+                self._interrupt(record)
+            elif isinstance(record, SnapshotEnd):
+                self.view.full(record.count)
+            elif isinstance(record, Skipped):
+                self._skip(record.count)
+            else:
+                self.view.add(self._clean(record))
+
+    def _skip(self, count: int) -> None:
+        """What nobody had time to look at may be missed in sums too."""
+        if isinstance(self.view, Measuring):
+            self.view.missed(count)
+        else:
+            self.view.start_over()
+
+    def _interrupt(self, status: Status) -> None:
+        if status.state in ("stale", "reconnecting", "closed"):
+            self._interrupted = True
+            if isinstance(self.view, Measuring):
+                self.view.stopped()
+        elif status.state == "live" and self._interrupted:
+            self._interrupted = False
+            self.view.start_over()
+
+    @property
+    def time_frame(self) -> tuple[Any, ...]:
+        """With another one what is drawn is another, without any record: our wall clock was set, or it is another day,
+        or another time of the year."""
+        self._ages.mono()
+        now = self._look.now()
+        return self._ages.steps, now and now.date(), now and now.utcoffset()
+
+    @property
+    def offsets(self) -> set[timedelta]:
+        """Those from UTC of the times that are drawn."""
+        return self._look.offsets.seen
+
+    # --- freezing
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the view stands still."""
+        return self._aside is not None
+
+    def freeze(self) -> None:
+        """What is shown stays; what comes is kept aside, of a state the latest."""
+        self._frozen_latest, self._frozen_mono = self._shown_latest(), self._ages.mono()
+        self._frozen_at, self._frozen_offset = self._look.epoch_ms(), self._offset.ms()
+        own: Callable[[], Queue] | None = getattr(self.view, "aside", None)
+        title = self._title
+        gap = Gap(
+            title.stream.name,
+            venue=title.venue,
+            env=title.env,
+            symbol=None,
+            partial=title.partial,
+            epoch_ms=self._look.epoch_ms,
+        )
+        states = StateQueue(on_overflow=gap.in_rows)
+        self._aside = own() if own else LatestEvents() if title.stream.kind == "event" else states
+        if isinstance(self.view, Measuring):
+            self.view.stopped()
+
+    def thaw(self) -> None:
+        """Show the newest."""
+        aside, self._aside = self._aside, None
+        self._frozen_at = None  # first, since what the view is told next happens now
+        if aside is not None:
+            if isinstance(self.view, Measuring) and not self._interrupted:
+                self.view.go_on()
+            self._fold(aside.take())
+
+    def _time_of_view(self) -> int:
+        """When it was frozen: a sort or another size must not make marks and struck rows go, nor ages grow."""
+        return self._look.epoch_ms() if self._frozen_at is None else self._frozen_at
+
+    def _offset_of_view(self) -> int:
+        return self._offset.ms() if self._frozen_at is None else self._frozen_offset
+
+    def _ago_of_view(self, epoch_ms: int) -> int:
+        now = self._ages.mono() if self._frozen_at is None else self._frozen_mono
+        return now - self._ages.when(epoch_ms)
+
+    # --- what is shown
+
+    def body(self, width: int, height: int) -> list[Text]:
+        """The view, fitted; dimmed unless it is live."""
+        body = [fit_line(line, width, self._look) for line in self._lines(width, max(height, 1))[: max(height, 0)]]
+        if self._status is None or self._status.state != "live":
+            for line in body:
+                line.stylize(self._look.style("old"))
+        return body
+
+    def _lines(self, width: int, height: int) -> list[Text]:
+        """The view's lines; where times on both sides of a change of daylight saving are among them all say theirs."""
+        offsets = self._look.offsets
+        offsets.seen = {self._look.offset()}
+        drawn = self.view.lines(width, height)
+        if not offsets.settled():
+            drawn = self.view.lines(width, height)
+        return drawn
+
+    @property
+    def state(self) -> str:
+        """The stream's state; `partial` for a live one that never had a full state."""
+        state = "connecting" if self._status is None else self._status.state
+        return "partial" if state == "live" and self._title.partial else state
+
+    def latency_words(self) -> str | None:
+        """Latency, or how far the clocks differ; None while nothing is known."""
+        return self._latency.words(self._ages.mono(), self._offset.ms())
+
+    def skew_words(self) -> str:
+        """How far the clocks differ, which has to be known to read what stays, too; empty where they do not."""
+        return self.latency_words() or "" if self._offset.ms() else ""
+
+    @property
+    def closed_because(self) -> str | None:
+        """Why the stream has ended for good; None while it has not."""
+        status = self._status
+        return None if status is None or status.state != "closed" else status.reason or "closed"
+
+    def heading(self, width: int, *, ended: bool = False) -> Text:
+        """Of one pane among several: stream, state and age, as much as fits; the state always."""
+        title = Text(self._title.stream.name, self._look.style("title"))
+        parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
+        if not ended and (age := self._age_part()) is not None:
+            parts.append(age)
+        return fit_line(fitted(parts, width), width, self._look)
+
+    def header(self, width: int, *, ended: bool = False) -> Text:
+        """Parts from left to right; where they do not fit, the least important ones are left out, each as a whole.
+
+        The state and the environment are there on the narrowest screen. Half an age would be another age.
+        """
+        title, look = self._title, self._look
+        state = self._state_part(ended=ended)
+        state.gap = 1
+        env, short_env = environment_words(title.env, look)
+        parts = [
+            Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
+            Part(ALWAYS, env, short_env, gap=1),
+            state,
+            *self._versions_parts(),
+            Part(7, *_symbols_words(title.symbols, look)),
+            Part(4, Text(title.stream.name)),
+        ]
+        parts += figure_parts("", self.skew_words(), look) if ended else self._measured()
+        return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
+
+    def _state_part(self, *, ended: bool) -> Part:
+        """A countdown has the room of its start until the next one."""
+        if ended:
+            return Part(ALWAYS, *self._ended_state())
+        part, status = Part(ALWAYS, *self._state()), self._status
+        if status is not None and status.state == "reconnecting":
+            now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
+            part.least = part.text.cell_len + start - now
+        return part
+
+    def _versions_parts(self) -> list[Part]:
+        """That a lost change of the book would go unnoticed: not left out before what is only good to know."""
+        if self._status is None or self._status.versions is None:
+            return []
+        style = self._look.style("warn")
+        return [Part(9, Text("versions may skip", style), Text("skips", style))]
+
+    def _since_status(self) -> int:
+        return self._ages.mono() - self._status_mono
+
+    def _state(self) -> tuple[Text, Text]:
+        """In full, and as one word."""
+        look, status = self._look, self._status
+        state: str = "connecting" if status is None else status.state
+        words = word = state.upper()
+        if state == "live" and self._title.partial:
+            state, word = "partial", "PARTIAL"
+            words = f"PARTIAL since {look.clock(self._since, millis=False)[:5]}"
+        elif status is not None and state == "stale":
+            latest = self._shown_latest()
+            words = f"STALE {cells.age(self._ages.mono() - (self._status_mono if latest is None else latest))}"
+        elif status is not None and state == "reconnecting":
+            words = reconnecting_words(status, self._since_status())
+        made = Text(words, look.style(state)), Text(word, look.style(state))
+        return made if self._frozen_at is None else self._frozen_state(state, *made)
+
+    def _frozen_state(self, state: str, full: Text, short: Text) -> tuple[Text, Text]:
+        """A frozen table never says LIVE; what is not live besides is said too."""
+        style = self._look.style("frozen")
+        words = Text(f"FROZEN since {self._look.clock(self._frozen_at, millis=False)}", style)
+        if state == "live":
+            return words, Text("FROZEN", style)
+        return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
+
+    def _ended_state(self) -> tuple[Text, Text]:
+        """What stays on the normal screen does not look live there."""
+        look, state = self._look, self.state
+        at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
+        if state == "live":
+            return Text(at, look.style("title")), Text(at, look.style("title"))
+        return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
+
+    def _shown_latest(self) -> int | None:
+        """When what is shown came, by the monotonic clock; None while nothing has."""
+        if self._frozen_at is not None:
+            return self._frozen_latest
+        return None if self._latest is None else self._latest_mono
+
+    def _measured(self) -> list[Part]:
+        """Age, messages a second, latency, zone; the figures change once a second, so that they can be read."""
+        parts = self._figures.parts(self._rate, self.latency_words, self._look)
+        age = self._age_part()
+        return parts if age is None else [age, *parts]
+
+    def _age_part(self) -> Part | None:
+        """None where the state says it, and where nothing has come."""
+        latest, status = self._shown_latest(), self._status
+        if latest is None or (status is not None and status.state == "stale"):
+            return None
+        is_live = status is not None and status.state == "live" and self._frozen_at is None
+        words = f"age {cells.age(self._ages.mono() - latest)}"
+        return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
+
+
+def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
+    """All of them, or how many: one of several would look like the only one."""
+    words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
+    return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
+
+
+def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
+    """In full and short; nothing in production."""
+    if env is None:
+        return Text(), Text()
+    word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
+    style = look.style("sim")
+    return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
+
+
+def figure_parts(rate: str, latency: str, look: Look, room: tuple[int, ...] = (0, 0)) -> list[Part]:
+    """Messages a second, latency and zone. What is needed to read times right stays longer: the zone, and clocks that
+    differ. `room` is what the first two are given at least."""
+    skewed = latency.startswith("clock")
+    return [
+        Part(2, Text(rate), least=room[0]),
+        Part(6 if skewed else 1, Text(look.text(latency), look.style("warn" if skewed else "")), least=room[1]),
+        Part(3, Text(look.zone(), look.style("dim"))),
+    ]
+
+
+class SteadyFigures:
+    """Messages a second and latency in a header. They change once a second, so that they can be read, and keep for a
+    while the room that they needed, so that nothing comes and goes with a digit more or less."""
+
+    def __init__(self) -> None:
+        self._told_at = -1
+        self._told = ("", "")
+        self._held = Held()
+
+    def parts(self, rate: Rate, latency: Callable[[], str | None], look: Look) -> list[Part]:
+        """Of this second."""
+        now = look.epoch_ms()
+        if self._told_at != now // 1000:
+            per_second = rate.per_second()
+            words = f"{per_second:.1f} msg/s" if per_second < 100 else f"{per_second:.0f} msg/s"
+            self._told_at, self._told = now // 1000, (words, latency() or "")
+        return figure_parts(*self._told, look, self._held.most((len(self._told[0]), len(self._told[1])), now))
+
+
+@dataclass(eq=False)
+class Part:
+    """A part of the header. `keep`: those with the lowest value are left out first, those with `ALWAYS` never.
+
+    `short` takes the place of `text` when there is little room, before parts above `SHORTEN` are left out; `least` is
+    the room it is given when it is decided what fits, so that a longer figure does not drive another part away.
+    """
+
+    keep: int
+    text: Text
+    short: Text | None = None
+    gap: int = 2
+    least: int = 0
+
+    def width(self) -> int:
+        """With the gap before it."""
+        return self.gap + max(self.least, self.text.cell_len)
+
+
+def fitted(parts: list[Part], width: int) -> Text:
+    """As many of the parts as fit, in a line."""
+    steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
+    steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
+    steps.sort(key=lambda step: step[:2])
+    left_out: list[Part] = []
+
+    def shown() -> list[Part]:
+        return [part for part in parts if part not in left_out]
+
+    def fits() -> bool:
+        return sum(part.width() for part in shown()) - shown()[0].gap <= width
+
+    for _, shorten, part in steps:
+        if fits():
+            break
+        if shorten:
+            part.text, part.short, part.least = part.short or part.text, None, 0
+        else:
+            left_out.append(part)
+    for part in left_out[::-1]:  # something longer may have gone after it
+        left_out.remove(part)
+        if not fits():
+            left_out.append(part)
+    line = Text(no_wrap=True)
+    for index, part in enumerate(shown()):
+        line.append(" " * part.gap if index else "")
+        line.append_text(part.text)
+    return line
+
+
+def reconnecting_words(status: Status, gone: int) -> str:
+    """The next try, counted down; `gone`: milliseconds since it was told."""
+    left = (status.retry_in_ms or 0) - gone
+    tried = "" if status.attempt is None else f" (try {status.attempt})"
+    return f"RECONNECTING in {cells.age(left + 999)}{tried}" if left > 0 else f"RECONNECTING{tried}"
+
+
+class Clean:
+    """Takes secrets out of records; quick, since numbers have none and the same texts come again and again."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._known = -1
+        self._clean: set[str] = set()
+
+    def __call__(self, record: Record) -> Record:
+        """The record without secrets in a venue's texts."""
+        if self._redactor.known != self._known or len(self._clean) > MOST_CLEAN:
+            self._known = self._redactor.known
+            self._clean.clear()
+        for name in texts_of(type(record)):
+            value = getattr(record, name)
+            if value is None or (value.__class__ is str and value in self._clean):
+                continue
+            if self._redactor.value(value) != value:
+                return self._redactor.value(record)
+            if value.__class__ is str:
+                self._clean.add(value)
+        return record

@@ -1,0 +1,1 @@
+"""The only reader of the environment, the config file and secrets."""

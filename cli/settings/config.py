@@ -1,0 +1,567 @@
+"""The only reader of the environment, the config file and secrets.
+
+A value of a venue is looked for in this order: environment variable, profile, config file. An environment other than
+production has values of its own (`MON_NEXUS_STAGING_CLIENT_KEY`, `[venues.nexus.staging]`); production's credentials
+are never sent to it. A secret may be given as `name`, `name_file` or `name_command`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from cli.settings.access import Access, Source
+from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
+from venues import VENUES, venue_named
+from venues.addresses import is_loopback
+from venues.errors import SetupError, UsageError
+from venues.redaction import Redactor
+from venues.venue import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from urllib.parse import SplitResult
+
+    from venues.venue import Venue
+
+SIM = "sim"
+LONGEST_CONFIG = 2**20  # bytes
+
+TEMPLATE = """\
+# mon's configuration. Only you may read this file (chmod 600).
+# Each secret can be given as it is (name), as a file (name_file) or as a command
+# whose first line of output it is (name_command, run without a shell).
+
+# Comes before HTTPS_PROXY; "" for none. NO_PROXY holds for both.
+# proxy = "http://proxy.example:3128"
+
+[screen]
+# palette = "colour-blind"    # or red-up, mono
+# tz = "utc"                  # or Europe/Zurich; local unless said otherwise
+
+[venues.nexus]
+# client_key_command = ["pass", "show", "nexus"]
+
+[venues.nexus.staging]        # an environment has its own credentials
+# client_key_file = "~/.secrets/nexus-staging"
+
+[venues.jayx]                 # --env staging is known; the address of production is yours to set
+# url = "wss://stream.jayx.example:8443"
+# api_key_command = ["pass", "show", "jayx"]  # for orders, positions and balance only
+# category = "spot"
+# framing = "bare"            # for a server that speaks without Socket.IO
+
+# [venues.jayx.symbols.BTCUSDT]               # what one tick and one lot are; without them raw integers are shown
+# tick_size = "0.01"
+# lot_size = "0.000001"
+
+[venues.b2trader]
+# url = "wss://trade.broker.example"          # your broker's own host
+# account_id = "67d0456f8c7b1108e4cf5d46"
+# token_command = ["broker-login", "--print-token"]
+# root_asset = "USD"          # what the figures in the platform's root asset are in
+# negotiate = true            # only for a hub that wants it
+# versions = "growing"        # only where a book's versions skip and nothing is lost by it
+
+[venues.nbt]
+# url = "https://nbt-hub.example"             # the public hub has closed: this is your own
+# key_command = ["pass", "show", "nbt"]
+# version = "1.0"             # only for a hub that wants it (v=)
+
+[venues.profitview]
+# api_key_command = ["pass", "show", "profitview"]
+
+[bot]                          # the token of a bot's own feed and webhooks; a random one without it
+# token_command = ["pass", "show", "bot"]
+
+# Another account, chosen with --profile second:
+# [profiles.second.venues.nexus]
+# client_key_command = ["pass", "show", "nexus-second"]
+"""
+
+
+class Config:
+    """The config file as it was read; `data` is empty where there is none.
+
+    `missing`: there is none although `MON_CONFIG` names it.
+    """
+
+    def __init__(self, path: Path, data: Mapping[str, Any], *, missing: bool = False) -> None:
+        self.path = path
+        self.data = data
+        self.missing = missing
+
+    def screen(self) -> Mapping[str, str]:
+        """What tables are to look like: `palette` and `tz`, where they are set."""
+        return dict(self.data.get("screen", {}))
+
+    def access(
+        self, venue: Venue, environment: str | None, profile: str | None, streams: Collection[str] = ()
+    ) -> Access:
+        """How to reach a venue's environment; without its secrets where all of `streams` are public.
+
+        Raises:
+            UsageError: the venue has no such environment.
+            SetupError: an address or a credential is missing or cannot be used.
+        """
+        if self.missing:
+            raise SetupError(self.missing_words())
+        self._check_profile(profile)
+        url, label = self.address(venue, environment, profile)
+        values = self.values(venue, environment, profile)
+        for name in venue.required:
+            if not values.get(name):
+                raise self._missing(venue, environment, profile, name)
+        public = bool(streams) and all(venue.streams[name].public for name in streams)
+        needed = () if public else venue.secrets
+        secrets = {name: self._required(venue, environment, profile, name) for name in needed}
+        settings = Settings(url=url, label=label, values=values, table=_table(venue, environment))
+        return Access(settings, secrets, self.proxy(url))
+
+    def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
+        """What is set of the venue's values, which are no secrets.
+
+        Raises:
+            SetupError: one cannot be used.
+        """
+        found = {name: source for name in venue.values if (source := self.find(venue, environment, profile, name))}
+        for name, source in found.items():
+            check_usable(venue, name, source)
+        return {name: source.value for name, source in found.items()}
+
+    def simulated(self, venue: Venue, url: str, given: Mapping[str, Any], profile: str | None) -> Access:
+        """How to reach the embedded simulator: with its own credentials and values, and the user's other values."""
+        self._check_profile(profile)
+        values = self.values(venue, None, profile)
+        values |= {name: value for name, value in given.items() if name in venue.values}
+        sources = {
+            name: Source("value", value, "the simulator") for name, value in given.items() if name in venue.secrets
+        }
+        return Access(Settings(url=url, label=SIM, values=values), sources, None)
+
+    def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> Source | None:
+        """The address that the user has set, if any."""
+        return self.find(venue, environment, profile, "url") or set_by_variable(venue.name, None, "url")
+
+    def address(self, venue: Venue, environment: str | None, profile: str | None) -> tuple[str, str | None]:
+        """The venue's address and the label that its records carry.
+
+        Raises:
+            UsageError: the venue has no such environment.
+            SetupError: there is no address, or none that may be used.
+        """
+        if environment is not None and environment not in venue.environments:
+            known = ", ".join([*venue.environments, SIM])
+            raise UsageError(f'expected one of the environments of {venue.name} ({known}), got "{environment}"')
+        by_hand = self.address_by_hand(venue, environment, profile)
+        if by_hand is not None:
+            url = _checked_url(by_hand)
+            return url, f"custom:{urlsplit(url).netloc}"
+        name = environment or PRODUCTION
+        url = venue.environments.get(name, "")
+        if not url:
+            known = "".join(f", or use --env {other}" for other, its in venue.environments.items() if its)
+            raise SetupError(
+                f"{venue.name} has no address of its own: set {variable(venue.name, None, 'url')}, "
+                f"or url under [venues.{venue.name}] in {self.path}{known}"
+            )
+        return url, None if name == PRODUCTION else name
+
+    def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source | None:
+        """Where a value comes from; None when it is set nowhere."""
+        own = _own(venue, environment)
+        from_environment = set_by_variable(venue.name, own, name)
+        if from_environment is not None:
+            return from_environment
+        tables = []
+        if profile is not None:
+            tables.append((f"profiles.{profile}.venues.{venue.name}", self._profile(profile).get("venues", {})))
+        tables.append((f"venues.{venue.name}", self.data.get("venues", {})))
+        for title, of_venues in tables:
+            table = of_venues.get(venue.name, {})
+            if own is not None:
+                table, title = table.get(own, {}), f"{title}.{own}"
+            source = self._from_table(table, title, name)
+            if source is not None:
+                return source
+        return None
+
+    def bot_token(self) -> Source | None:
+        """Where the token of a bot's own feed and webhooks comes from; None when it is set nowhere."""
+        return set_by_variable("bot", None, "token") or self._from_table(self.data.get("bot", {}), "bot", "token")
+
+    def proxy(self, url: str) -> str | None:
+        """The proxy for an address, from the config file or the environment; none for this machine itself.
+
+        Raises:
+            SetupError: what is set is no proxy.
+        """
+        source = None if is_loopback(url) else self.proxy_source(url)
+        return None if source is None else _checked_proxy(source)
+
+    def proxy_source(self, url: str) -> Source | None:
+        """Where the proxy for an address outside is said; None where there is none."""
+        parts = urlsplit(url)
+        import urllib.request
+
+        if urllib.request.proxy_bypass(f"{parts.hostname}:{parts.port or 443}"):
+            return None
+        if "proxy" in self.data:
+            by_hand = str(self.data["proxy"]).strip()
+            return Source("value", by_hand, f"proxy in {self.path}") if by_hand else None
+        proxies = urllib.request.getproxies()
+        for kind in ("https", "all"):
+            if proxies.get(kind):
+                return Source("value", proxies[kind], f"{kind.upper()}_PROXY")
+        return None
+
+    def missing_words(self) -> str:
+        """That `MON_CONFIG` names a file that is not there, and what to do."""
+        return (
+            f"expected a config file at {self.path}, which MON_CONFIG names, and there is none; "
+            f"make it with mon config init, or unset MON_CONFIG"
+        )
+
+    def _required(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source:
+        source = self.find(venue, environment, profile, name)
+        if source is None:
+            raise self._missing(venue, environment, profile, name)
+        return source
+
+    def _missing(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> SetupError:
+        own = _own(venue, environment)
+        table = _table(venue, environment)
+        keys = f"{name}, {name}_file or {name}_command" if name in venue.secrets else name
+        by_hand = self.address_by_hand(venue, environment, profile)
+        without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
+        meaning = {**venue.secrets, **venue.values}[name]
+        return SetupError(
+            f"{venue.name} needs its {name} ({meaning}): set {variable(venue.name, own, name)}, "
+            f"or {keys} under [{table}] in {self.path}; {without} needs none"
+        )
+
+    def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> Source | None:
+        for suffix, kind in KINDS.items():
+            if name + suffix in table:
+                return Source(kind, table[name + suffix], f"{name}{suffix} under [{title}] in {self.path}")
+        return None
+
+    def _check_profile(self, profile: str | None) -> None:
+        if profile is not None:
+            self._profile(profile)
+
+    def _profile(self, name: str) -> Mapping[str, Any]:
+        profiles = self.data.get("profiles", {})
+        if name not in profiles:
+            known = ", ".join(profiles) or "none"
+            raise SetupError(f'expected a profile of {self.path} (there: {known}), got "{name}"')
+        profile: Mapping[str, Any] = profiles[name]
+        return profile
+
+
+def check_usable(venue: Venue, name: str, source: Source) -> None:
+    """Have the venue look at one value.
+
+    Raises:
+        SetupError: it cannot be used; says where it was set.
+    """
+    try:
+        venue.lines((), Settings(url="", values={name: source.value}))
+    except SetupError as error:
+        raise SetupError(f"{error} ({source.origin})") from None
+
+
+def config_path() -> Path:
+    """Where the config file is: `MON_CONFIG`, or the user's folder for configuration.
+
+    Raises:
+        SetupError: the home folder that it is in is not known.
+    """
+    by_hand = os.environ.get("MON_CONFIG")
+    if by_hand:
+        return expanded(by_hand, "MON_CONFIG")
+    from platformdirs import user_config_path
+
+    return user_config_path("mon") / "config.toml"
+
+
+def load() -> Config:
+    """The configuration; an empty one when there is no file.
+
+    Raises:
+        SetupError: the file is not readable, not TOML, can be read by others, or has something unknown in it.
+    """
+    path = config_path()
+    try:
+        with path.open("rb") as file:
+            _refuse_if_open_to_others(path, os.fstat(file.fileno()).st_mode)
+            raw = file.read(LONGEST_CONFIG + 1)
+    except FileNotFoundError:
+        return Config(path, {}, missing=bool(os.environ.get("MON_CONFIG")))
+    except OSError as error:
+        raise SetupError(f"cannot read the config file {path}: {error.strerror}") from error
+    data = _parsed(path, raw)
+    check_shape(path, data)
+    return Config(path, data)
+
+
+def _refuse_if_open_to_others(path: Path, mode: int) -> None:
+    # What is neither a file nor a pipe (/dev/null) is not ours to close.
+    private = stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+    if os.name == "posix" and private and mode & 0o077:
+        raise SetupError(
+            f"expected a config file that only you can read, got one open to others (mode {mode & 0o777:03o}); "
+            f"run: chmod 600 {_quoted(path)}"
+        )
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
+    if len(raw) > LONGEST_CONFIG:
+        raise SetupError(f"expected a config file of at most {LONGEST_CONFIG // 2**20} MiB, got more in {path}")
+    import tomllib
+
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SetupError(f"expected UTF-8 text in the config file {path}, got other bytes at {error.start}") from None
+    except RecursionError:
+        raise SetupError(f"the config file {path} is nested too deeply") from None
+    except ValueError as error:  # also of numbers with too many digits
+        raise SetupError(f"the config file {path} is not TOML: {error}") from None
+
+
+def write_template() -> Path:
+    """A config file with everything commented out, readable by its owner only; its path.
+
+    Raises:
+        SetupError: there is one already, or it cannot be written.
+    """
+    path = config_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise SetupError(f"there is a config file already: {path}") from None
+    except OSError as error:
+        raise SetupError(f"cannot write the config file {path}: {error.strerror}") from error
+    return path
+
+
+def shown(config: Config) -> str:
+    """The config file and the variables that are set, as TOML-like lines without a secret.
+
+    Only what is known to be no secret is shown: addresses without user and password, files, the programs of commands,
+    and the venues' plain values. A secret that stands in one of those by mistake is hidden there too.
+    """
+    state = " (not there)" if config.missing else "" if config.data else " (absent or empty)"
+    redactor = Redactor()
+    lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
+    known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
+    known[variable("bot", None, "token")] = "token"
+    venues = [venue_named(name) for name in VENUES]
+    plain = {"url"} | {name for venue in venues for name in venue.values}
+    plain -= {name for venue in venues for name in venue.secrets}
+    for named in sorted(known):
+        value = os.environ.get(named)
+        if value and known[named] in plain:
+            lines.append(f"# {named} is set: {_hide_user(value)}")
+        elif value:
+            redactor.learn({"hidden": value})
+            lines.append(f"# {named} is set (hidden)")
+    return "\n".join(redactor.text(line) for line in lines)
+
+
+def environment() -> Mapping[str, str]:
+    """The variables, for whoever wants to know what the terminal can do."""
+    return os.environ
+
+
+def without_secrets() -> dict[str, str]:
+    """The variables for a program that gives one secret and is to see no other: none of ours but `MON_CONFIG`."""
+    return {name: value for name, value in os.environ.items() if name == "MON_CONFIG" or not name.startswith("MON_")}
+
+
+def completion_request() -> tuple[str, Mapping[str, str]] | None:
+    """What a shell's completion script asks, and the variables it asks with; None for an ordinary run."""
+    asked = os.environ.get("_MON_COMPLETE")
+    return None if asked is None else (asked, os.environ)
+
+
+def variable(venue: str, environment: str | None, name: str) -> str:
+    """The environment variable of a venue's value; `environment` None for production."""
+    return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()
+
+
+def _variables(venue: Venue) -> dict[str, str]:
+    """Every variable that is looked at, and the name of what it sets."""
+    names = ["url", *venue.secrets, *venue.values]
+    own = [None, *(e for e in venue.environments if e != PRODUCTION)]
+    return {variable(venue.name, environment, name): name for environment in own for name in names}
+
+
+def set_by_variable(venue: str, environment: str | None, name: str) -> Source | None:
+    """What a variable sets; an empty one sets nothing."""
+    named = variable(venue, environment, name)
+    value = os.environ.get(named)
+    return Source("value", value, named) if value else None
+
+
+def expanded(path: str, origin: str) -> Path:
+    """The path with `~` as the user's home.
+
+    Raises:
+        SetupError: there is no home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise SetupError(f"there is no home folder for {path} ({origin})") from None
+
+
+def _checked_url(source: Source) -> str:
+    """A WebSocket address; `http` is taken for `ws`. What came is not said: it may be a secret in the wrong place.
+
+    Raises:
+        SetupError: it is anything else.
+    """
+    text = str(source.value).strip()
+    url = re.sub(r"^(http|ws)(s?)://", lambda scheme: f"ws{scheme[2].lower()}://", text, flags=re.IGNORECASE)
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("ws", "wss") or "%" in parts.netloc or "\\" in url or " " in url:
+        raise SetupError(f"expected an address such as wss://host.example as {source.origin}, got something else")
+    if "@" in parts.netloc:
+        raise SetupError(f"expected an address without user and password as {source.origin}, got one with")
+    if parts.query or parts.fragment or url.endswith(("?", "#")):
+        raise SetupError(f"expected an address without anything after ? or # as {source.origin}, got one with")
+    if parts.scheme == "ws" and not is_loopback(url):
+        raise SetupError(
+            f"expected a wss:// address as {source.origin} (ws:// is for this machine only), got a ws:// one"
+        )
+    return url
+
+
+def _own(venue: Venue, environment: str | None) -> str | None:
+    """The environment where it has values of its own; None for production, and for the simulator."""
+    return environment if environment in venue.environments and environment != PRODUCTION else None
+
+
+def _table(venue: Venue, environment: str | None) -> str:
+    own = _own(venue, environment)
+    return f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
+
+
+def _checked_proxy(source: Source) -> str:
+    """A proxy's address; without a scheme it is an HTTP proxy. What came is not said: it may have a password in it.
+
+    Raises:
+        SetupError: it is no address of a proxy.
+    """
+    text = str(source.value).strip()
+    proxy = text if "://" in text else f"http://{text}"
+    parts = _parts(proxy)
+    if parts is None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise SetupError(f"expected a proxy such as http://proxy.example:3128 as {source.origin}, got something else")
+    import importlib.util
+
+    if parts.scheme.startswith("socks") and importlib.util.find_spec("python_socks") is None:
+        raise SetupError(
+            f"expected an http:// or https:// proxy as {source.origin}, got a {parts.scheme}:// one, "
+            f"which needs the package python-socks beside mon"
+        )
+    if parts.scheme not in ("http", "https", "socks4", "socks4a", "socks5", "socks5h"):
+        raise SetupError(f"expected an http:// or https:// proxy as {source.origin}, got another kind")
+    if parts.username is not None and parts.password is None:
+        raise SetupError(f"expected a user with a password in the proxy's address as {source.origin}, got none")
+    return proxy
+
+
+def _parts(url: str) -> SplitResult | None:
+    """A URL's parts; None when it is no URL that a connection could be made to."""
+    if not url.isprintable():
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host.encode("idna")  # the socket will do that
+        unquote(parts.netloc, errors="strict")
+        if "]" in parts.netloc and not re.search(r"(^|@)\[[^]]*\](:[0-9]*)?$", parts.netloc):
+            return None  # Python 3.11 takes [::1].evil.example for ::1
+        return parts if host and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _hide_user(url: str) -> str:
+    """Without user and password, wherever they are in what may be no URL at all, and without query and fragment."""
+    url = re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\1[hidden]@", url, flags=re.DOTALL)
+    return re.sub(r"([?#]).+", r"\1[hidden]", url, count=1, flags=re.DOTALL)
+
+
+def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor) -> list[str]:
+    plain = _is_plain(path)
+    lines = [
+        f"{_toml_key(key)} = {_toml(value) if plain else _shown_value(key, value, redactor)}"
+        for key, value in table.items()
+        if not isinstance(value, dict)
+    ]
+    if path and (lines or not table):
+        lines = ["", f"[{'.'.join(map(_toml_key, path))}]", *lines]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            lines += _shown_table(value, (*path, key), redactor)
+    return lines
+
+
+def _is_plain(path: tuple[str, ...]) -> bool:
+    """Whether a table is in a value that is no secret, as [venues.jayx.symbols.BTCUSDT] is."""
+    of_venues = path[2:] if path[:1] == ("profiles",) else path
+    if of_venues[:1] != ("venues",) or len(of_venues) < 3 or of_venues[1] not in VENUES:
+        return False
+    venue, inner = venue_named(of_venues[1]), of_venues[2:]
+    inner = inner[1:] if inner[0] in venue.environments else inner
+    return bool(inner) and inner[0] in venue.values and inner[0] not in venue.secrets
+
+
+def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
+    venues = [venue_named(name) for name in VENUES]
+    plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
+    plain |= set(SCREEN)
+    if key in ("url", "proxy"):
+        return _toml(_hide_user(str(value)))
+    if key in plain or key.endswith("_file"):
+        return _toml(value)
+    if key.endswith("_command") and is_words(value):
+        return _toml([value[0], *("[hidden]" for _ in value[1:])])  # echo THE-SECRET is a command too
+    if isinstance(value, str):
+        redactor.learn({"hidden": value})
+    return '"[hidden]"'
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    return str(value)

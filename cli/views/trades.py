@@ -1,0 +1,188 @@
+"""`mon trades`: trades, newest first, with the volume of the last minute and how the price went."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from cli.output import cells
+from cli.screen import drawing as bars
+from cli.screen.grid import Column, fit_line, lay_out
+from cli.screen.steady import SteadyColumn, SteadyText, whole_parts
+from cli.views.recent import SECONDS, Minute, Usual
+from cli.views.rows import side_column, time_column, with_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.screen.look import Look
+    from cli.views.recent import Volume
+    from venues.records import Trade
+
+MOST_TRADES = 1_000
+HEAD_FROM = 7  # lines from which there is room for more than trades
+INTERRUPTED = "── interrupted: trades may have been missed ──"
+
+
+class Seen(NamedTuple):
+    """A trade and how many times the usual size it was, 0 where that is not large."""
+
+    trade: Trade
+    times: int
+
+
+class TradesView:
+    """Trades, newest first; an interruption is a line between them."""
+
+    keys: Sequence[tuple[str, str]] = ()
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._rows: deque[Seen | str] = deque(maxlen=MOST_TRADES)  # a text says why trades may be missing here
+        self._count = 0
+        self._minute = Minute(look.offset_ms)
+        self._usual = Usual()
+        self._price, self._size = SteadyColumn(), SteadyColumn()
+        self._parts: dict[str, SteadyText] = {}
+        self._until: int | None = None
+
+    def add(self, record: Trade) -> None:
+        """One trade."""
+        self._minute.trade(record)
+        self._rows.appendleft(Seen(record, self._usual.times(record.size)))
+        self._count += 1
+
+    def full(self, count: int) -> None:
+        """Trades have no state."""
+
+    def stopped(self) -> None:
+        """Trades are not seen any more; what is shown of the last minute stays as it is."""
+        self._minute.stop(self._look.epoch_ms())
+
+    def go_on(self) -> None:
+        """Trades are seen again, and none was missed."""
+        self._minute.go_on()
+
+    def start_over(self) -> None:
+        """Trades may have been missed here."""
+        self._minute.resumed(self._look.epoch_ms())
+        self._say(INTERRUPTED)
+
+    def missed(self, count: int) -> None:
+        """Trades that came and could not be drawn in time."""
+        self._minute.missed()
+        self._count += count
+        self._say(f"── {count} trades are not shown: this terminal was too slow for them ──")
+
+    def press(self, key: str) -> bool:
+        """No keys."""
+        return False
+
+    def until(self) -> int | None:
+        """When the last minute has moved on by a second."""
+        return self._until
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """Volume, price and as many trades as fit."""
+        if not any(isinstance(row, Seen) for row in self._rows):
+            return [Text("no trade yet", style=self._look.style("dim"))]
+        self._until = self._minute.changes_at(self._look.epoch_ms())
+        head = self._head(width) if height >= HEAD_FROM else []
+        shown = [row for row, _ in zip(self._rows, range(max(1, height - len(head) - 1)), strict=False)]
+        trades = [row for row in shown if isinstance(row, Seen)]
+        if not trades:
+            return [*head, *(self._gap(row, width) for row in shown if isinstance(row, str))]
+        title, *rows = lay_out(self._columns(trades), width, self._look)
+        drawn = iter(rows)
+        return [*head, title, *(self._gap(row, width) if isinstance(row, str) else next(drawn) for row in shown)]
+
+    def _say(self, words: str) -> None:
+        if self._rows and not isinstance(self._rows[0], str):
+            self._rows.appendleft(words)
+
+    def _gap(self, words: str, width: int) -> Text:
+        return fit_line(Text(self._look.text(words), style=self._look.style("warn")), width, self._look)
+
+    def _columns(self, rows: Sequence[Seen]) -> list[Column]:
+        """Time, side, price, size, and how large that is."""
+        look, now = self._look, self._look.epoch_ms()
+        trades = [row.trade for row in rows]
+        sides = [look.style(trade.side) for trade in trades]
+        price, size = with_unit("price", trades, "price_unit"), with_unit("size", trades, "size_unit")
+        prices = self._price.aligned([cells.number(trade.price) for trade in trades], now, title=price)
+        sizes = self._size.aligned([cells.number(trade.size) for trade in trades], now, title=size)
+        large = [look.style("large") if row.times else "" for row in rows]
+        times = [f"{row.times}×" if row.times else "" for row in rows]
+        return [
+            time_column(look, "time", [_moment(trade) for trade in trades], keep=3),
+            side_column(look, [trade.side for trade in trades]),
+            Column(price, prices, keep=9, styles=sides),
+            Column(size, sizes, keep=8, styles=large),
+            Column("× median", times, keep=2, styles=large),
+        ]
+
+    def _head(self, width: int) -> list[Text]:
+        now = self._look.epoch_ms()
+        volume = self._minute.volume(now)
+        if volume is None:
+            return []
+        return [self._volume_line(volume, width, now), self._price_line(volume, width, now), Text()]
+
+    def _over(self, volume: Volume) -> tuple[str, str]:
+        """What time the figures are of; it is marked while that is not a whole minute."""
+        if volume.since is None:
+            return f"{SECONDS} s", self._look.style("title")
+        return f"since {self._look.time(volume.since, millis=False)}", self._look.style("warn")
+
+    def _volume_line(self, volume: Volume, width: int, now: int) -> Text:
+        """Both sides or none of them: as many words as fit."""
+        look = self._look
+        over, style = self._over(volume)
+        bought, sold = cells.number(volume.buy), cells.number(volume.sell)
+        buy, sell, dim = look.style("buy"), look.style("sell"), look.style("dim")
+        in_full = [("over", f"volume {over}", style), ("buy", f"▲ buy {bought} in {volume.buys}", buy),
+                   ("sell", f"▼ sell {sold} in {volume.sells}", sell)]  # fmt: skip
+        ways = [
+            [*in_full, ("seen", f"{self._count} {'trade' if self._count == 1 else 'trades'} seen", dim)],
+            in_full,
+            [("over", over, style), ("bought", f"▲ buy {bought}", buy), ("sold", f"▼ sell {sold}", sell)],
+            [("over", over, style), ("", f"▲ {bought}", buy), ("", f"▼ {sold}", sell)],
+        ]
+        for way in ways:
+            steady = [
+                (self._steady(name, look.text(words), now) if name else words, style) for name, words, style in way
+            ]
+            for parts in (steady, [(look.text(words), style) for _, words, style in way]):
+                if sum(cell_len(words) for words, _ in parts) + 3 * (len(parts) - 1) <= width:
+                    return whole_parts(parts, width, 3)
+        return Text(f"{look.cut(over, width - 2)} #", style=style)
+
+    def _price_line(self, volume: Volume, width: int, now: int) -> Text:
+        """Lowest and highest price around the course of the last minute; the figures come first where room is short."""
+        look = self._look
+        if volume.low is None or volume.high is None:
+            return Text()
+        title, style = self._over(volume)
+        title = f"price  {title}"
+        low, high = f"low {cells.number(volume.low)}", f"high {cells.number(volume.high)}"
+        steady = self._steady("low", low, now)
+        room = min(SECONDS, width - len(title) - len(steady) - len(high) - 9)
+        if room < 8:
+            return whole_parts([(low, ""), (high, "")], width, 3)
+        spark = bars.sparkline(self._minute.prices(now)[-room:], blocks=look.unicode)
+        return whole_parts([(title, style), (steady, ""), (spark, look.style("key")), (high, "")], width, 3)
+
+    def _steady(self, name: str, words: str, now: int) -> str:
+        return self._parts.setdefault(name, SteadyText()).padded(words, now)
+
+
+def _moment(trade: Trade) -> int:
+    return trade.received if trade.time is None else trade.time
+
+
+def view(look: Look) -> TradesView:
+    """A new view."""
+    return TradesView(look)

@@ -1,0 +1,1 @@
+"""B2TRADER: SignalR hubs."""

@@ -1,0 +1,179 @@
+"""B2TRADER's book: a snapshot, then deltas with absolute amounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from venues import records
+from venues.b2trader import messages as wire
+from venues.b2trader.fields import VENUE, Common, expect, extra, figure
+from venues.b2trader.versions import Trials
+from venues.errors import CrossedBook, SequenceGap
+from venues.toolkit.book import BookDelta, OrderBook, refuse_too_many
+from venues.toolkit.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative, positive, whole_number
+from venues.venue import Confirmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from msgspec import Raw
+
+    from venues.b2trader.versions import DoubtfulBook, Lesson
+    from venues.records import Level, Record
+    from venues.venue import Now, Subscription
+
+FALLEN_AFTER = 5  # messages in a row that are not above the version held …
+FALLEN_WITHIN = 2.0  # … or so many seconds of them, after which it is not chance any more
+TRAILING = 2.0  # seconds after a snapshot in which deltas that it holds already are normal
+
+_LEVEL = records.Level
+_NOTHING: list[Any] = []
+
+
+class _Fall(NamedTuple):
+    """Messages in a row that are not above the version held: since when, and how many."""
+
+    held: int | None = None
+    since: float = 0.0
+    messages: int = 0
+
+
+_NO_FALL = _Fall()
+
+
+class BookFeed:
+    """Book: a snapshot, then deltas with absolute amounts; printed when the shown levels have changed."""
+
+    def __init__(self, subscription: Subscription, common: Common, lesson: Lesson) -> None:
+        self.whole = False
+        self.trials = Trials(lesson)
+        self._symbol = subscription.symbols[0]
+        self._depth = subscription.depth
+        self._common = common
+        self._book = OrderBook(contiguous=not self.trials.growing)
+        self._shown: tuple[list[Level], list[Level]] | None = None
+        self._doubtful: DoubtfulBook | None = None  # after a skip
+        self._whole_at = 0.0
+        self._fall = _NO_FALL
+
+    def begin(self) -> None:
+        """Nothing is known; what the versions have taught stays."""
+        self.whole = False
+        self._book.distrust()
+        self._book.contiguous = not self.trials.growing
+        self._shown = None
+
+    def take(self, item: Raw, now: Now) -> list[Record | Confirmed]:
+        """The book, when what is shown of it has changed."""
+        message = self.merge(item, now)
+        if message is None:
+            return _NOTHING
+        shown = (self._book.bids(self._depth), self._book.asks(self._depth))
+        if shown == self._shown:
+            return [Confirmed("book")]
+        self._shown = shown
+        return [
+            records.Book(
+                venue=VENUE,
+                env=self._common.env,
+                symbol=self._symbol,
+                received=now.epoch_ms,
+                bids=shown[0],
+                asks=shown[1],
+                sequence=self._book.sequence,
+                extra=extra(
+                    ask_total_amount=figure(message.ask_total_amount, "item.askTotalAmount"),
+                    bid_total_amount=figure(message.bid_total_amount, "item.bidTotalAmount"),
+                ),
+            )
+        ]
+
+    def merge(self, item: Raw, now: Now) -> wire.BookItem | None:
+        """The message, once it is part of the book; None when it changes nothing because of where it belongs."""
+        message = wire.BOOK.decode(item)
+        if message.instrument != self._symbol:
+            expect(message.instrument, self._symbol)
+        if not message.snapshot and not self.whole:
+            return None
+        delta = _delta(message)
+        try:
+            if message.snapshot:
+                self._book.snapshot(*delta)
+                self.whole, self._whole_at = True, now.mono
+                return message
+            if self._book.apply(delta):
+                return message
+        except SequenceGap as gap:
+            self._doubtful, self._book = self.trials.doubt(self._book, delta), OrderBook()
+            self.whole = False
+            raise SequenceGap(f"{gap}{self.trials.lesson.skipped(now)}") from None
+        except CrossedBook:
+            self.trials.crossed()
+            raise
+        self._take_note_of_fall(delta, now)
+        return None
+
+    def keeps(self, invocation: str) -> bool:
+        """Whether an invocation whose book is in doubt is to go on beside the new one: then it becomes an old one."""
+        doubtful, self._doubtful = self._doubtful, None
+        if doubtful is not None:
+            self.trials.begin(invocation, doubtful)
+        return doubtful is not None
+
+    def merge_old(self, invocation: str, item: Raw) -> None:
+        """An item of an old invocation, unseen."""
+        message = wire.BOOK.decode(item)
+        expect(message.instrument, self._symbol)
+        self.trials.merge(invocation, _delta(message), whole=message.snapshot)
+        self._book.contiguous = not self.trials.growing
+
+    def weigh(self, now: Now) -> None:
+        """A new whole state has just been taken: see what it says of the doubtful books."""
+        self.trials.whole(self._book, now)
+        self._book.contiguous = not self.trials.growing
+
+    def _take_note_of_fall(self, delta: BookDelta, now: Now) -> None:
+        """Deltas from before a snapshot trail it; later they say that the venue counts anew.
+
+        Raises:
+            SequenceGap: there were too many in a row.
+        """
+        if now.mono - self._whole_at < TRAILING:
+            return
+        held, fall = self._book.sequence, self._fall
+        if delta.sequence == held and self._book.holds(delta):  # the same once more
+            self._fall = _NO_FALL
+            return
+        since, count = (fall.since, fall.messages + 1) if fall.held == held else (now.mono, 1)
+        self._fall = _Fall(held, since, count)
+        if count >= FALLEN_AFTER or now.mono - since >= FALLEN_WITHIN:
+            self._fall = _NO_FALL
+            raise SequenceGap(
+                f"expected a version above {held}, got {count} messages in a row that are not, "
+                f"the latest of version {delta.sequence}"
+            )
+
+
+def _delta(message: wire.BookItem) -> BookDelta:
+    version = whole_number(message.version, "item.version")
+    refuse_too_many(max(len(message.bids), len(message.asks)))
+    return BookDelta(_levels(message.bids, "bids"), _levels(message.asks, "asks"), version)
+
+
+def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:
+    try:
+        return [
+            _LEVEL(
+                POSITIVE[row.price],
+                NOT_NEGATIVE[row.amount],
+                None,
+                None if row.total is None or row.total == "" else NUMBERS[row.total],
+            )
+            for row in rows
+        ]
+    except (ValueError, TypeError):  # a list, or an object, is no key
+        for index, row in enumerate(rows):  # once more, for the path
+            positive(row.price, f"item.{side}[{index}].price")
+            not_negative(row.amount, f"item.{side}[{index}].amount")
+            figure(row.total, f"item.{side}[{index}].total")
+        raise

@@ -1,0 +1,1 @@
+"""JayX: Socket.IO events."""

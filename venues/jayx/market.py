@@ -1,0 +1,415 @@
+"""JayX's market streams: the book with its latest trades, and candles. Pure state, one object an event."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from venues import records
+from venues.errors import BadMessage, BookError
+from venues.jayx import messages as wire
+from venues.jayx.fields import VENUE, Common
+from venues.toolkit.book import OrderBook, refuse_too_many
+from venues.toolkit.clock import FAR
+from venues.toolkit.consistency import check_candle
+from venues.toolkit.made_candles import MadeCandles
+from venues.toolkit.rows import refuse_too_many as refuse_too_many_rows
+from venues.toolkit.spellings import documented
+from venues.toolkit.times import refuse_seconds
+from venues.toolkit.unasked import LeftOut
+from venues.venue import Confirmed, StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from msgspec import Raw
+
+    from venues.jayx.messages import Kline, LevelRow, TradeRow
+    from venues.records import Level, Side
+    from venues.venue import Item, Now
+
+MOST_KNOWN_TRADES = 1_000
+UNITS = 100  # times: a time that is so much smaller than the others is in another unit
+
+SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
+
+_NOTHING: list[Item] = []
+
+
+class Feed(Protocol):
+    """What one event of the venue means for some `streams`, on one connection.
+
+    `awaited`: what is shown, if anything, is not right before the next whole state is here. `heard`: a good message
+    was here. `restates`: asked for again, the venue sends a whole state.
+    """
+
+    awaited: bool
+    heard: bool
+    restates: bool
+    streams: tuple[str, ...]
+
+    def begin(self, now: Now) -> list[Item]:
+        """It has been asked for."""
+        ...
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """What a message changes.
+
+        Raises:
+            BadMessage, or one of `DECODE_ERRORS`: nothing of it counts.
+        """
+        ...
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """A message could not be read: what that means for the streams."""
+        ...
+
+
+# --- trades --------------------------------------------------------------------------------------------------------
+
+
+class TradeHistory:
+    """The trades that are known, newest first; outlives connections.
+
+    Each message lists the latest trades again. Where the end of the list is the beginning of what is known, what
+    stands before it is new. Two trades can look alike, so lists are compared and not sets; of several ways to lay one
+    upon the other the longest overlap counts.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[TradeRow] = []
+        self._was_empty = False
+        self._newest_last = False  # the order in which they are listed
+        self._strange: set[TradeRow] = set()  # those listed last whose time did not say where they belong
+
+    def new_ones(self, listed: Sequence[TradeRow], latest: int) -> tuple[list[TradeRow], bool | None]:
+        """The trades that are new, oldest first, and whether they follow upon those known before.
+
+        False: some may have been missed. None: there is nothing to tell by. `latest`: what is stamped later than that
+        has a wrong time.
+        """
+        rows = self._newest_first(listed, latest)
+        comparable = bool(rows) and bool(self.known) and not self._was_empty
+        self._was_empty = not rows
+        count = self._count_of_new(rows)
+        if count is not None:
+            new, before = rows[:count], self.known
+            self.known = [*new, *before][:MOST_KNOWN_TRADES]
+        else:
+            # One that came late, or that was missed and is listed now: the others are not given again.
+            new, before = _without(rows, self.known), _without(self.known, rows)
+            self.known = [*rows, *before][:MOST_KNOWN_TRADES]
+        return new[::-1], True if count is not None else False if comparable else None
+
+    def _newest_first(self, listed: Sequence[TradeRow], latest: int) -> list[TradeRow]:
+        """By time, equal times as they came. A trade whose time cannot be right stays beside the one that was listed
+        next to it, now and in later lists: by its time it would stand somewhere else in each of them."""
+        # The document's sample has the newest first; sorted on receipt all the same.
+        rows = sorted(listed, key=lambda row: -row.created)
+        usual = next((row.created for row in rows if row.created <= latest), 0)
+        strange = {row for row in rows if row.created > latest or row.created * UNITS < usual or row in self._strange}
+        self._strange = strange
+        plain = [index for index, row in enumerate(listed) if row not in strange]
+        if plain and listed[plain[0]].created != listed[plain[-1]].created:
+            self._newest_last = listed[plain[0]].created < listed[plain[-1]].created
+        if not strange:
+            return rows
+        beside: dict[int, list[TradeRow]] = {-1: []}  # the place of a plain one → the strange ones listed after it
+        place, sent = -1, range(len(listed))
+        for index in reversed(sent) if self._newest_last else sent:
+            if listed[index] in strange:
+                beside.setdefault(place, []).append(listed[index])
+            else:
+                place = index
+        plain.sort(key=lambda index: -listed[index].created)
+        return [*beside[-1], *(row for index in plain for row in (listed[index], *beside.get(index, ())))]
+
+    def _count_of_new(self, rows: list[TradeRow]) -> int | None:
+        """None when the list cannot be laid upon what is known.
+
+        A list may reach further back than what is known: its end is older than the first that was ever seen. A list
+        that has grown is likelier, where both could be.
+        """
+        known = self.known
+        if known and rows[-len(known) :] == known:
+            return len(rows) - len(known)
+        for count in range(len(rows) if known else 0):  # the overlap never grows with the count
+            overlap = min(len(rows) - count, len(known))
+            if rows[count : count + overlap] == known[:overlap]:
+                return count
+        return None
+
+
+def _without(rows: Sequence[TradeRow], others: Sequence[TradeRow]) -> list[TradeRow]:
+    """The rows for which there is none alike among the others, each of which stands for one."""
+    left = Counter(others)
+    kept = []
+    for row in rows:
+        if left[row]:
+            left[row] -= 1
+        else:
+            kept.append(row)
+    return kept
+
+
+class TradesFeed:
+    """orderbook: `trades`, each once, in order of time.
+
+    The trades of the very first message are given too, oldest first: they happened before we came, and each says by
+    its own time when. After a reconnect the overlap with those known before gives exactly what was missed; where
+    there is none, that is said. A message that could not be read loses nothing: the next one lists its trades again.
+    """
+
+    restates = True
+
+    def __init__(self, common: Common, history: TradeHistory) -> None:
+        self.awaited = True
+        self.heard = False
+        self.streams: tuple[str, ...] = ("trades",)
+        self._common = common
+        self._history = history
+        self._resumed = bool(history.known)
+
+    def begin(self, now: Now) -> list[Item]:
+        """The first message shows what was missed."""
+        return [StreamState("trades", "syncing")]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """What was traded since the last message."""
+        rows = wire.TRADES.decode(payload).trades
+        refuse_too_many_rows(rows, "trades")
+        for index, row in enumerate(rows):
+            if row.side not in SIDES:
+                rows[index] = row = replace(row, side=documented(row.side, SIDES, f"trades[{index}].side"))
+            refuse_seconds(row.created, f"trades[{index}].created")
+        clock, is_first = self._common.clock, not self._history.known
+        new, follows = self._history.new_ones(rows, clock.venue_now(now) + FAR)
+        if new and not is_first:  # the first list tells of what happened before we came
+            clock.see(max(row.created for row in new), now)
+        items: list[Item] = []
+        if follows is False:
+            why = (
+                "none of those listed was known"
+                if len(new) == len(rows)
+                else "those listed do not follow on each other"
+            )
+            items = [StreamState("trades", "live", f"trades may have been missed: {why}")]
+        elif self.awaited:
+            items = [StreamState("trades", "live", "no trade was missed" if self._resumed and follows else "")]
+        self.awaited, self.heard = False, True
+        return [*items, *(self._trade(row, now) for row in new)]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Nothing is lost yet."""
+        return _NOTHING
+
+    def _trade(self, row: TradeRow, now: Now) -> records.Trade:
+        scale = self._common.scale
+        return records.Trade(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            time=row.created,
+            received=now.epoch_ms,
+            price=scale.price(row.ticks),
+            size=scale.size(row.lots),
+            side=SIDES[row.side],
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+
+
+# --- the book ------------------------------------------------------------------------------------------------------
+
+
+class BookFeed:
+    """orderbook: `book` and `quotes`. Each message is the whole book, so the next good one heals everything."""
+
+    restates = True
+
+    def __init__(self, common: Common, depths: dict[str, int]) -> None:
+        """`depths`: those of the two streams that are wanted, with the levels a side that each shows."""
+        self.awaited = True
+        self.heard = False
+        self.streams: tuple[str, ...] = tuple(depths)
+        self._common = common
+        self._depths = depths
+        self._book = OrderBook()
+        self._shown: tuple[list[Level], list[Level]] | None = None
+        self._top: tuple[Level | None, Level | None] | None = None
+
+    def begin(self, now: Now) -> list[Item]:
+        """Everything waits for the first book."""
+        return [StreamState(name, "syncing") for name in self._depths]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """A book; of one that is crossed nothing is shown."""
+        sides = wire.BOOK.decode(payload).book
+        try:
+            bids, asks = _levels(sides.bids, "bids", self._common), _levels(sides.asks, "asks", self._common)
+            self._book.snapshot(bids, asks)
+        except BookError as crossed:
+            return self.doubt(str(crossed), now)
+        self.awaited, self.heard = False, True
+        items: list[Item] = []
+        if "book" in self._depths:
+            items += self._show_book(self._depths["book"], now)
+        if "quotes" in self._depths:
+            items += self._show_quote(now)
+        return items
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Nothing is shown as a book until the next one."""
+        self._book.distrust()
+        self._shown = self._top = None
+        self.awaited = True
+        return [StreamState(name, "stale", f"{reason}; waiting for the next book") for name in self._depths]
+
+    def _show_book(self, depth: int, now: Now) -> list[Item]:
+        bids, asks = self._book.bids(depth), self._book.asks(depth)
+        if (bids, asks) == self._shown:
+            return [Confirmed("book")]
+        live = [] if self._shown is not None else [StreamState("book", "live")]
+        self._shown = bids, asks
+        scale = self._common.scale
+        book = records.Book(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            received=now.epoch_ms,
+            bids=bids,
+            asks=asks,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+        return [*live, book]
+
+    def _show_quote(self, now: Now) -> list[Item]:
+        bid, ask = self._book.best_bid(), self._book.best_ask()
+        if (bid, ask) == self._top:
+            return [Confirmed("quotes")]
+        live = [] if self._top is not None else [StreamState("quotes", "live")]
+        self._top = bid, ask
+        scale = self._common.scale
+        quote = records.Quote(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            received=now.epoch_ms,
+            bid_price=bid.price if bid else None,
+            bid_size=bid.size if bid else None,
+            ask_price=ask.price if ask else None,
+            ask_size=ask.size if ask else None,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+        return [*live, quote]
+
+
+def _levels(rows: list[LevelRow], side: str, common: Common) -> list[Level]:
+    refuse_too_many(len(rows))
+    price, size, level = common.scale.price, common.scale.size, records.Level
+    if len({row.ticks for row in rows}) < len(rows):
+        raise BadMessage(f"expected each price once in `orderBook.{side}`, got one twice")
+    return [level(price(row.ticks), size(row.lots), row.count) for row in rows]
+
+
+# --- candles -------------------------------------------------------------------------------------------------------
+
+
+class KlineFeed:
+    """kline: `candles`. The venue sends all of a candle each time, so every one is complete.
+
+    `add` closes the candle before it once its own time has come, but only one that was followed to its end on this
+    connection and without a frame that could not be read: another may have changed after the last that was seen of it.
+    """
+
+    restates = True
+
+    def __init__(self, common: Common, length_ms: int, interval: str) -> None:
+        self.awaited = True
+        self.heard = False
+        self.streams: tuple[str, ...] = ("candles",)
+        self._common = common
+        self._length_ms = length_ms
+        self._interval = interval
+        self._left_out = LeftOut(VENUE)
+        self._candles = MadeCandles()
+        self._shown: records.Candle | None = None
+
+    def begin(self, now: Now) -> list[Item]:
+        """The first message brings the current candle."""
+        return [StreamState("candles", "syncing")]
+
+    def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """A new candle, or what has become of the current one."""
+        message = wire.KLINE.decode(payload)
+        if message.add is UNSET and message.modify is UNSET:
+            raise BadMessage("expected a candle at `add` or `modify`, got neither")
+        named = ((message.modify, "modify"), (message.add, "add"))
+        klines = [(kline, path) for kline, path in named if isinstance(kline, wire.Kline)]
+        found = [(kline, path) for kline, path in klines if not self._common.is_other(kline.symbol)]
+        others = [kline.symbol for kline, _ in klines if self._common.is_other(kline.symbol)]
+        said = self._left_out.say("candles", others[0] or "") if others else _NOTHING
+        for kline, path in found:
+            self._check(kline, path)
+        if times := [kline.modified for kline, _ in found if kline.modified is not None]:
+            self._common.clock.see(max(times) * 1000, now)
+        items: list[Item] = []
+        for kline, path in sorted(found, key=lambda pair: pair[0].created):
+            items += self._taken(kline, now, is_new=path == "add")
+        if not items:
+            return said
+        live = [StreamState("candles", "live")] if self.awaited else []
+        self.awaited, self.heard = False, True
+        return [*said, *live, *items]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """The candle that was current is not known any more."""
+        self._candles.forget()
+        self._shown = None
+        self.awaited = True
+        return [StreamState("candles", "stale", f"{reason}; waiting for the next candle")]
+
+    def _taken(self, kline: Kline, now: Now, *, is_new: bool) -> list[Item]:
+        candle = self._candle(kline, now)
+        items = self._candles.take(candle, self._common.clock.venue_now(now), now, is_new=is_new)
+        if candle not in items:
+            return items  # closed, or not shown yet
+        if self._shown is not None and self._shown == replace(candle, received=self._shown.received):
+            items[-1] = Confirmed("candles", candle.time)
+        self._shown = candle
+        return items
+
+    def _candle(self, kline: Kline, now: Now) -> records.Candle:
+        scale, start = self._common.scale, kline.created * 1000
+        return records.Candle(
+            venue=VENUE,
+            env=self._common.env,
+            symbol=self._common.symbol,
+            time=_milliseconds(kline.modified),
+            received=now.epoch_ms,
+            interval=self._interval,
+            start=start,
+            end=start + self._length_ms,
+            open=scale.price(kline.open),
+            high=scale.price(kline.high),
+            low=scale.price(kline.low),
+            close=scale.price(kline.close),
+            volume=scale.size(kline.volume),
+            closed=False,
+            complete=True,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+            extra=None if kline.id is None else {"id": str(kline.id)},
+        )
+
+    def _check(self, kline: Kline, path: str) -> None:
+        check_candle((kline.open, kline.high, kline.low, kline.close), path, ("o", "h", "l", "c"))
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000

@@ -1,0 +1,551 @@
+"""JayX: a subscription is an event that is sent, and answered by events of the same name.
+
+Document: "Websocket Stream". It does not state the transport: its words are those of Socket.IO, its address that of a
+plain WebSocket, so both framings are supported. What else it leaves out (units, that each book is whole, how trades
+come again) was worked out from its samples and from the engine whose words it uses. No refusal is documented.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from venues.driver import verdict
+from venues.errors import BadMessage, UsageError
+from venues.jayx import messages as wire
+from venues.jayx.account import AssetsFeed, OrderMemory, OrdersFeed
+from venues.jayx.fields import SCALE_KEYS, SYMBOL, VENUE, Common, Values, seconds_of, values_of, written_interval
+from venues.jayx.market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
+from venues.protocols import socketio
+from venues.protocols.pings import SocketPings
+from venues.toolkit.clock import VenueClock
+from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.venue import BadFrame, Dial, Item, Lost, Notice, Offer, Out, Refused, Veiled
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Mapping, Sequence
+
+    from msgspec import Raw
+
+    from venues.venue import Command, HttpRequest, HttpResponse, Line, Now, Session, Settings, Subscription
+
+_EVENTS = {
+    "book": "orderbook",
+    "quotes": "orderbook",
+    "trades": "orderbook",
+    "candles": "kline",
+    "orders": "openorders",
+    "positions": "positions",
+    "balance": "positions",
+    "ping": "",
+}
+_NEEDS_KEY = ("openorders", "positions")
+_ERRORS = ("error", "exception")
+
+IF_BARE = 'and set framing = "bare" if it speaks without Socket.IO'
+NOTHING_THERE = (404, 405, 410, 426)  # HTTP
+NO_GROUPING = "1"  # `precise` of the document's sample
+SILENT_AFTER = 10.0  # seconds in which nothing has come of what was asked for
+SHORTEST_PAUSE = 1.0  # seconds before a state is asked for again, doubled from one time to the next …
+LONGEST_PAUSE = 30.0
+STABLE_AFTER = 30.0  # … until none was needed for so long
+EXPELLED_AT_FIRST = 3  # who is put out so often without ever having had data is refused
+
+_NOTHING: list[Item] = []
+
+
+class _Asked:
+    """One event that is asked for on a connection, and the feeds that it feeds."""
+
+    __slots__ = ("asked_at", "due", "event", "feeds", "message", "pause", "silent_at")
+
+    def __init__(self, event: str, message: Mapping[str, str], feeds: list[Feed]) -> None:
+        self.event = event
+        self.message = message
+        self.feeds = feeds
+        self.asked_at = 0.0
+        self.pause = SHORTEST_PAUSE
+        self.due: float | None = None  # when it is asked for again
+        self.silent_at: float | None = None
+
+    def moments(self) -> tuple[float | None, float | None]:
+        return self.due, self.silent_at
+
+    def settle(self, now: Now) -> None:
+        """After a message: whether a whole state is still needed."""
+        self.silent_at = None
+        if not any(feed.awaited and feed.restates for feed in self.feeds):
+            self.due = None
+            if now.mono - self.asked_at >= STABLE_AFTER:
+                self.pause = SHORTEST_PAUSE
+        elif self.due is None:
+            self.due = max(now.mono, self.asked_at) + self.pause
+
+
+# --- one connection ------------------------------------------------------------------------------------------------
+
+
+class JayXSession:
+    """One connection, in either framing."""
+
+    def __init__(self, line: JayXLine, secrets: Mapping[str, str]) -> None:
+        self._line = line
+        self._key = secrets.get("api_key", "")
+        self._link = None if line.values.bare else socketio.Link(line.learnt)
+        self._asked = {asked.event: asked for asked in line.asked()}
+        self._pings = SocketPings(VENUE, line.label)
+        self._said = ""  # by an `error`, since the last good message
+        self._ready = False
+        self._over = False
+        self._own: set[bytes] = set()  # bare frames of ours
+        self._out: list[Out] = []
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """Dials straight away."""
+        return Dial(url=self._line.url, shown=self._line.url)
+        yield  # a generator without requests
+
+    def opened(self, now: Now) -> list[Item]:
+        """A Socket.IO server speaks first; in bare framing we do."""
+        if self._link is None:
+            return self._begin(now)
+        self._link.opened(now)
+        return _NOTHING
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One packet, or one bare frame."""
+        if self._link is None:
+            return self._on_bare(frame, now)
+        return self._items(self._link.receive(frame, now), now)
+
+    def pong(self, now: Now) -> list[Item]:
+        """The round trip of the oldest ping."""
+        return self._pings.pong(now)
+
+    def deadline(self) -> float | None:
+        """The link's own, the next ping, or the moment to ask for a state again."""
+        if self._over:
+            return None
+        moments = [None if self._link is None else self._link.deadline(), self._pings.due]
+        for asked in self._asked.values():
+            moments += asked.moments()
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def tick(self, now: Now) -> list[Item]:
+        """Whatever is due."""
+        items = [] if self._link is None else self._items(self._link.tick(now), now)
+        items += self._pings.tick(now)
+        for asked in () if self._over else self._asked.values():
+            if asked.due is not None and now.mono >= asked.due:
+                asked.pause = min(asked.pause * 2, LONGEST_PAUSE)
+                self._ask(asked, now)
+                asked.due = now.mono + asked.pause
+            if asked.silent_at is not None and now.mono >= asked.silent_at:
+                asked.silent_at = None
+                items.append(self._on_silence(asked))
+        if items and isinstance(items[-1], Refused | Lost):
+            self._stop()
+        return items
+
+    def send(self, command: Command) -> None:
+        """Data flows one way only.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("jayx takes no commands")
+
+    def leave(self, now: Now) -> None:
+        """Leaves the namespace; nothing is awaited."""
+        self._stop()
+        if self._link is not None:
+            self._link.leave()
+
+    def done(self) -> bool:
+        """At once."""
+        return True
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """A close after an error, before there ever was data, is a refusal in the words of that error."""
+        self._stop()
+        if not self._said:
+            return _NOTHING
+        if not self._line.is_welcome():
+            return [self._refused(self._said)]
+        return [Lost(f"jayx closed the connection, having said: {self._said}")]
+
+    def take(self) -> list[Out]:
+        """Packets or frames, and our pings."""
+        sent = [] if self._link is None else self._link.take()
+        out, self._out = [*self._out, *map(self._veiled, sent), *self._pings.take()], []
+        return out
+
+    # --- what happens on the link
+
+    def _items(self, happenings: list[socketio.Happening], now: Now) -> list[Item]:
+        items: list[Item] = []
+        for happening in happenings:
+            match happening:
+                case socketio.Event():
+                    items += self._on_packet(happening, now)
+                case socketio.Connected():
+                    items += self._begin(now)
+                case socketio.BadPacket():
+                    items += self._unreadable(happening.reason, now)
+                case socketio.ConnectRefused():
+                    said = excerpt(happening.message, 300) or "no reason given"
+                    items.append(Refused(f"jayx refused the connection: {said}", at_door=True))
+                case socketio.Disconnected():
+                    items.append(self._on_disconnected())
+                case socketio.Broken():
+                    hint = "" if happening.retry else f"; check url, {IF_BARE}"
+                    items.append(Lost(f"{happening.reason}{hint}", retry=happening.retry))
+                case socketio.Acknowledged():
+                    pass
+        if self._link is not None:
+            self._line.learnt = self._link.learnt
+        if items and isinstance(items[-1], Refused | Lost):
+            self._stop()
+        return items
+
+    def _on_packet(self, event: socketio.Event, now: Now) -> list[Item]:
+        if event.ack is not None and self._link is not None:
+            self._link.acknowledge(event.ack)
+        if event.arguments:
+            return self._on_event(event.name, event.arguments[0], now)
+        asked = self._asked.get(event.name.lower())
+        if asked is None:
+            return self._meant_nothing(now)
+        return self._bad(asked, asked.feeds, "expected a message, got none", now)
+
+    def _meant_nothing(self, now: Now) -> list[Item]:
+        return _NOTHING if self._link is None else self._items(self._link.meant_nothing(), now)
+
+    def _on_bare(self, frame: bytes, now: Now) -> list[Item]:
+        if frame in self._own:
+            self._stop()
+            return [Lost("this is not JayX: it sends back what it is sent; check url", retry=False)]
+        try:
+            bare = wire.BARE.decode(frame)
+            if bare.event is not None:
+                payload = bare.data if isinstance(bare.data, msgspec.Raw) else b"null"
+                return self._on_event(bare.event, payload, now)
+            keys = wire.OUTLINE.decode(frame)
+        except DECODE_ERRORS as error:
+            return self._unreadable(explain(error), now)
+        name = wire.event_told_by_keys(keys, self._line.values.category)
+        if name is None and "error" in keys:
+            name = "error"
+        return _NOTHING if name is None else self._on_event(name, frame, now)
+
+    def _on_event(self, name: str, payload: Raw | bytes, now: Now) -> list[Item]:
+        name = name if name in self._asked else name.lower()
+        asked = self._asked.get(name)
+        if asked is None:
+            told = self._on_error(payload, now) if name in _ERRORS else _NOTHING
+            return told if name in _EVENTS.values() else [*told, *self._meant_nothing(now)]
+        items: list[Item] = []
+        for feed in asked.feeds:
+            problem = ""
+            try:
+                items += feed.take(payload, now)
+            except BadMessage as bad:
+                problem = str(bad)
+            except DECODE_ERRORS as error:
+                problem = explain(error)
+            if problem and not feed.heard and wire.is_error(payload):
+                return [*items, *self._on_error(payload, now)]
+            if problem:
+                items += self._bad(asked, [feed], problem, now)
+                continue
+            self._line.fed.add(name)
+            if self._line.is_welcome():
+                self._said = ""
+        self._settle(asked, now)
+        return [*self._line.clock.take(), *items]
+
+    def _settle(self, asked: _Asked, now: Now) -> None:
+        """Events may come before we are let in; then nothing can be asked for, and everything will be."""
+        if self._ready:
+            asked.settle(now)
+        else:
+            asked.silent_at = None
+
+    def _on_error(self, payload: Raw | bytes, now: Now) -> list[Item]:
+        """No error is documented, so it is only told, until what follows shows what it was."""
+        self._said = excerpt(wire.words_of(payload), 300)
+        for asked in self._asked.values():
+            if asked.silent_at is None and not self._line.fed:
+                asked.silent_at = now.mono + SILENT_AFTER
+        return [Notice(f"jayx says: {self._said}")]
+
+    def _on_silence(self, asked: _Asked) -> Item:
+        """After an error, and without any data ever, it is a refusal."""
+        if self._said and not self._line.fed:
+            return self._refused(self._said)
+        return Notice(self._line.silence(asked.event))
+
+    def _on_disconnected(self) -> Refused | Lost:
+        line = self._line
+        if line.is_welcome():
+            return Lost(f"jayx put us out{f': {self._said}' if self._said else ''}")
+        line.expelled += 1
+        if self._said:
+            return self._refused(self._said)
+        if line.expelled >= EXPELLED_AT_FIRST:
+            return self._refused("it put us out again and again, without a word")
+        return Lost("jayx put us out without a word")
+
+    def _refused(self, said: str) -> Refused:
+        return Refused(f"jayx refused {self._line.what}: {excerpt(said, 300) or 'no reason given'}; {self._line.check}")
+
+    # --- asking
+
+    def _begin(self, now: Now) -> list[Item]:
+        """Everything is asked for, once a connection."""
+        items: list[Item] = []
+        self._ready = True
+        for asked in self._asked.values():
+            self._ask(asked, now)
+            asked.silent_at = now.mono + SILENT_AFTER if any(feed.restates for feed in asked.feeds) else None
+            for feed in asked.feeds:
+                items += [] if feed.heard else feed.begin(now)  # events may come before we are let in
+            if any(feed.heard and feed.awaited and feed.restates for feed in asked.feeds):
+                asked.due = now.mono + asked.pause
+        if self._line.measures:
+            items += self._pings.begin(now)
+        return [*items, *self._line.how_to_scale()]
+
+    def _ask(self, asked: _Asked, now: Now) -> None:
+        asked.asked_at = now.mono
+        message = dict(asked.message)
+        if asked.event in _NEEDS_KEY:
+            message = {"apiKey": self._key, **message}
+        if self._link is not None:
+            self._link.emit(asked.event, message)
+        else:
+            frame = msgspec.json.encode({"event": asked.event, "data": message}).decode()
+            self._own.add(frame.encode())
+            self._out.append(self._veiled(frame))
+
+    def _veiled(self, frame: str) -> Out:
+        with_key = f'"apiKey":{msgspec.json.encode(self._key).decode()}'
+        if with_key not in frame:
+            return frame
+        return Veiled(frame, frame.replace(with_key, '"apiKey":"[api_key]"'))
+
+    def _stop(self) -> None:
+        self._over = True
+        self._pings.stop()
+
+    # --- what went wrong
+
+    def _bad(self, asked: _Asked, feeds: Sequence[Feed], problem: str, now: Now) -> list[Item]:
+        streams = tuple(stream for feed in feeds for stream in feed.streams)
+        items: list[Item] = [BadFrame(f"{problem} (jayx {asked.event})", streams)]
+        for feed in feeds:
+            items += feed.doubt(f"bad frame: {problem}", now)
+        return items
+
+    def _unreadable(self, problem: str, now: Now) -> list[Item]:
+        """It may have been of any event."""
+        items: list[Item] = [BadFrame(f"{problem} (jayx)")]
+        for asked in self._asked.values():
+            for feed in asked.feeds:
+                items += feed.doubt(f"bad frame: {problem}", now) if self._ready or feed.heard else _NOTHING
+            self._settle(asked, now)
+        return items
+
+
+# --- what outlives a connection ------------------------------------------------------------------------------------
+
+
+class JayXLine:
+    """One socket: each event once, with one set of parameters. Knows the trades that were given, and the clocks."""
+
+    def __init__(self, subscriptions: Sequence[Subscription], values: Values, settings: Settings) -> None:
+        self.subscriptions = subscriptions
+        self.values = values
+        self.label = settings.label
+        self.learnt: socketio.Lesson | None = None
+        self.fed: set[str] = set()  # the events that have ever brought data
+        self.expelled = 0
+        base = settings.url.rstrip("/").removesuffix("/socket.io")
+        self.url = settings.url if values.bare else f"{base}/socket.io/?{socketio.QUERY}"
+        self._streams = {subscription.stream: subscription for subscription in subscriptions}
+        self._trades = TradeHistory()
+        self._orders = OrderMemory()
+        self.clock = VenueClock([*self._streams])
+        self._told_how_to_scale = False
+        self._table = settings.table or f"venues.{VENUE}"
+        self.measures = "ping" in self._streams
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        return JayXSession(self, secrets)
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """404 and ordinary answers come from who is no Socket.IO server, or has nothing at this address."""
+        if self.values.bare and status in NOTHING_THERE:
+            said = f"HTTP {status}" + (f": {body}" if body else "")
+            return Lost(f"there is nothing to connect to at this address ({said}); check url", retry=False)
+        if self.values.bare:
+            return verdict(status, body)
+        problem = socketio.verdict(status, body)
+        if isinstance(problem, Lost) and not problem.retry:
+            return Lost(f"{problem.reason}, {IF_BARE}", retry=False)
+        return problem
+
+    def is_welcome(self) -> bool:
+        """Whether there was ever data that shows that we are let in: what needs no key says nothing of the key."""
+        with_key = {event for name in self._streams if (event := _EVENTS[name]) in _NEEDS_KEY}
+        return bool(self.fed & with_key if with_key else self.fed)
+
+    def asked(self) -> list[_Asked]:
+        """What a new connection asks for, with feeds that know nothing yet."""
+        by_event: dict[str, list[Subscription]] = {}
+        for subscription in self.subscriptions:
+            by_event.setdefault(_EVENTS[subscription.stream], []).append(subscription)
+        return [
+            _Asked(event, self._message(event, of), self._feeds(event, of)) for event, of in by_event.items() if event
+        ]
+
+    def how_to_scale(self) -> list[Item]:
+        """Once: what to configure for prices and sizes instead of raw integers."""
+        if self._told_how_to_scale:
+            return []
+        for name in sorted({s.symbols[0] for s in self.subscriptions if s.symbols}):
+            scale = self.values.scale(name)
+            missing = [key for key, size in zip(SCALE_KEYS, (scale.tick, scale.lot), strict=True) if size is None]
+            if missing:
+                self._told_how_to_scale = True
+                # The words that matter first: 54 are what the footer of a table has room for at 80 columns.
+                where = f"[{self._table}.symbols.{name}]"
+                raw = " and ".join("prices" if key == "tick_size" else "sizes" for key in missing)
+                return [Notice(f"set {', '.join(missing)}: {where}; until then {raw} are raw integers")]
+        return []
+
+    def silence(self, event: str) -> str:
+        """What may be the matter when nothing comes of an event."""
+        return f"jayx has sent nothing of {event} for {SILENT_AFTER:.0f} s; {self.check}"
+
+    @property
+    def what(self) -> str:
+        """What is asked for, in words."""
+        return " ".join(dict.fromkeys([*self._streams, *(name for s in self.subscriptions for name in s.symbols)]))
+
+    @property
+    def check(self) -> str:
+        """What is to be looked at when it does not come."""
+        names = ["api_key"] if any(_EVENTS[name] in _NEEDS_KEY for name in self._streams) else []
+        if any(subscription.symbols for subscription in self.subscriptions):
+            names.append("the symbol")
+        return f"check {', '.join([*names, 'category'])} ({self.values.category})"
+
+    def _message(self, event: str, of: list[Subscription]) -> dict[str, str]:
+        message = {"category": self.values.category}
+        if event == "positions":
+            return message
+        message["symbol"] = of[0].symbols[0]
+        if event == "kline":
+            message["interval"] = str(seconds_of(of[0].interval))
+        elif event == "orderbook":
+            message["precise"] = next((p for s in of if (p := _precise(s)) is not None), NO_GROUPING)
+        return message
+
+    def _feeds(self, event: str, of: list[Subscription]) -> list[Feed]:
+        symbol = of[0].symbols[0] if of[0].symbols else ""
+        common = Common(self.label, symbol, self.values.scale(symbol), self.clock)
+        if event == "kline":
+            seconds = seconds_of(of[0].interval)
+            return [KlineFeed(common, seconds * 1000, written_interval(seconds))]
+        if event == "openorders":
+            return [OrdersFeed(common, self._orders)]
+        if event == "positions":
+            return [AssetsFeed(common, [s.stream for s in of], self.values.category)]
+        depths = {s.stream: s.depth for s in of if s.stream != "trades"}
+        feeds: list[Feed] = [BookFeed(common, depths)] if depths else []
+        return [*feeds, TradesFeed(common, self._trades)] if len(depths) < len(of) else feeds
+
+
+def _precise(subscription: Subscription) -> str | None:
+    """How prices are to be grouped; None where it does not matter, because trades are not."""
+    return None if subscription.stream == "trades" else subscription.options.get("precise", NO_GROUPING)
+
+
+def _share_a_line(one: Subscription, other: Subscription) -> bool:
+    """Whether two subscriptions can be told apart, and asked for, on one socket: messages do not say what they are."""
+    if one.stream == other.stream:
+        return False
+    if _EVENTS[one.stream] != _EVENTS[other.stream]:
+        return True
+    if _EVENTS[one.stream] == "orderbook" and None not in (_precise(one), _precise(other)):
+        return one.symbols == other.symbols and _precise(one) == _precise(other)
+    return one.symbols == other.symbols
+
+
+class JayX:
+    """The registry's entry."""
+
+    name = VENUE
+    environments: Mapping[str, str] = {
+        "production": "",  # not documented
+        "staging": "wss://stream.jayxstaging.com:8443",
+    }
+    secrets: Mapping[str, str] = {"api_key": "the API key, for the streams of the account"}
+    values: Mapping[str, str] = {
+        "category": "what the venue is asked for, spot unless said otherwise",
+        "framing": "socketio (unless said otherwise) or bare: frames without Socket.IO, at the address itself",
+        "symbols": "tick_size and lot_size by symbol, which prices and sizes are made with",
+    }
+    required: Collection[str] = ()
+    example = "BTCUSDT"
+    streams: Mapping[str, Offer] = {
+        "book": Offer("orderbook", public=True, options=("precise",)),
+        "trades": Offer("orderbook", public=True),
+        "quotes": Offer("from the book", public=True),
+        "candles": Offer("kline", public=True, options=("interval",)),
+        "orders": Offer("openorders", partial=True),
+        "positions": Offer("positions", symbols="none"),
+        "balance": Offer("positions", symbols="none"),
+        "ping": Offer("WebSocket ping", symbols="none", public=True),
+    }
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: not of the form <BASE><QUOTE>.
+        """
+        if not SYMBOL.fullmatch(symbol):
+            raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket for everything; only what could not be told apart on one gets another.
+
+        Raises:
+            UsageError: an interval or a grouping of the wrong form.
+            SetupError: a value of the settings cannot be used.
+        """
+        values = values_of(settings.values)
+        groups: list[list[Subscription]] = []
+        for subscription in subscriptions:
+            _check(subscription)
+            for group in groups:
+                if all(_share_a_line(subscription, other) for other in group):
+                    group.append(subscription)
+                    break
+            else:
+                groups.append([subscription])
+        return [JayXLine(group, values, settings) for group in groups]
+
+
+def _check(subscription: Subscription) -> None:
+    seconds_of(subscription.interval)
+    precise = subscription.options.get("precise", NO_GROUPING)
+    if not re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,20})?", precise) or not Decimal(precise):
+        raise UsageError(f'expected a number above 0, such as 1 or 100, as --precise, got "{precise}"')
+
+
+JAYX = JayX()

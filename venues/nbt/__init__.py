@@ -1,0 +1,1 @@
+"""The NBT hub: Socket.IO events of signals."""

@@ -1,0 +1,443 @@
+"""NBT hub: trading signals over Socket.IO; one connection brings all of them, nothing is subscribed.
+
+Document: "Web Socket API specifications" of the NBT hub. The public hub has closed down, so its address is the user's
+to set. The hub's own software speaks Socket.IO 2; another may speak the newer generation. The key is in the query of
+the URL, so the URL itself is a secret, and in every signal that is sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as url_quote
+
+import msgspec
+
+from venues import records
+from venues.errors import BadMessage, SetupError, UsageError
+from venues.nbt.messages import SIGNAL, extra_of, payload, score_of
+from venues.protocols import socketio
+from venues.protocols.pings import SocketPings
+from venues.toolkit.any_json import any_json
+from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.toolkit.numbers import is_absent, optional_positive
+from venues.venue import (
+    BadFrame,
+    Dial,
+    Item,
+    Lost,
+    Notice,
+    Offer,
+    Receipt,
+    Refused,
+    SocketPing,
+    StreamState,
+    Veiled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Mapping, Sequence
+
+    from venues.venue import (
+        Command,
+        HttpRequest,
+        HttpResponse,
+        Line,
+        Now,
+        Out,
+        Session,
+        Settings,
+        Subscription,
+    )
+
+VENUE = "nbt"
+STABLE_AFTER = 30.0  # seconds of connection after which being put out says nothing about the key
+EXPELLED_AT_FIRST = 3  # who is put out so often in a row, without ever having been sent anything, is refused
+
+# event → what it is about
+_SIGNALS = {
+    "buy_signal": "buy",
+    "sell_signal": "sell",
+    "traded_buy_signal": "buy",
+    "traded_sell_signal": "sell",
+    "close_traded_signal": "close",
+    "stop_traded_signal": "stop",
+}
+_MESSAGES = ("message", "user_payload")
+_EVENTS = frozenset({*_SIGNALS, *_MESSAGES, "error"})
+# (what it is about, `new`) → (action, side); a traded signal that does not say `new` may be either
+_MEANING: dict[tuple[str, bool | None], tuple[Any, records.PositionSide | None]] = {
+    ("buy", True): ("enter", "long"),
+    ("buy", False): ("exit", "short"),
+    ("sell", True): ("enter", "short"),
+    ("sell", False): ("exit", "long"),
+}
+_MISSED = {"signals": "signals may have been missed", "feed": "messages may have been missed", "ping": ""}
+_DOUBTED = {"signals": "a signal may be missing", "feed": "a message may be missing"}
+
+_NOTHING: list[Item] = []
+
+
+# --- one connection ------------------------------------------------------------------------------------------------
+
+
+class NbtSession:
+    """One connection to a hub."""
+
+    def __init__(self, line: NbtLine, secrets: Mapping[str, str]) -> None:
+        self._line = line
+        self._key = secrets["key"]
+        self._link = socketio.Link(line.learnt)
+        self._names = [subscription.stream for subscription in line.subscriptions]
+        self._connected_at: float | None = None
+        self._doubtful: set[str] = set()
+        self._said = ""  # by an `error` event
+        self._pings = SocketPings(VENUE, line.label)
+        self._pinged: deque[Command | None] = deque()  # what each ping is for: a command, or the `ping` stream
+        self._unanswered: dict[int, Command] = {}
+        self._out: list[Out] = []
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """Dials straight away."""
+        url = self._line.url
+        return Dial(url=f"{url}{url_quote(self._key, safe='')}", shown=f"{url}[key]")
+        yield  # a generator without requests
+
+    def opened(self, now: Now) -> list[Item]:
+        """The hub speaks first."""
+        self._link.opened(now)
+        return [StreamState(name, "syncing") for name in self._names]
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One packet."""
+        return self._items(self._link.receive(frame, now), now)
+
+    def pong(self, now: Now) -> list[Item]:
+        """The round trip of the oldest ping, or the proof that a command has arrived."""
+        command = self._pinged.popleft() if self._pinged else None
+        return self._pings.pong(now) if command is None else [Receipt(command)]
+
+    def deadline(self) -> float | None:
+        """The link's own, or the next ping of the `ping` stream."""
+        moments = (self._link.deadline(), self._pings.due)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def tick(self, now: Now) -> list[Item]:
+        """Whatever is due."""
+        items = self._items(self._link.tick(now), now)
+        items += self._pings.tick(now)
+        self._take_pings()
+        return items
+
+    def send(self, command: Command) -> None:
+        """A signal: the command's name is the event, its fields are the payload without the key.
+
+        A `Receipt` comes when it has reached the hub's socket, and another one if the hub acknowledges it.
+
+        Raises:
+            UsageError: the hub has not let us in yet, or not any more.
+        """
+        if self._connected_at is None:
+            raise UsageError("expected a hub that has let us in, got none yet; nothing was sent")
+        self._out += self._link.take()
+        sent = payload(self._key, command.fields)
+        ack = self._link.emit(command.name, msgspec.Raw(sent.encode()), ack=True)
+        assert ack is not None, "one was asked for"
+        self._unanswered[ack] = command
+        hidden = payload("[key]", command.fields)
+        self._out += [Veiled(frame, frame.replace(sent, hidden)) for frame in self._link.take()]
+        self._out.append(SocketPing())
+        self._pinged.append(command)
+
+    def leave(self, now: Now) -> None:
+        """Leaves the namespace; nothing is awaited."""
+        self._pings.stop()
+        self._link.leave()
+
+    def done(self) -> bool:
+        """At once."""
+        return True
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """The generation that was learnt is kept for the next connection."""
+        self._over()
+        return []
+
+    def take(self) -> list[Out]:
+        """Packets and our pings."""
+        out, self._out = [*self._out, *self._link.take()], []
+        return out
+
+    # --- what happens on the link
+
+    def _items(self, happenings: list[socketio.Happening], now: Now) -> list[Item]:
+        items: list[Item] = []
+        for happening in happenings:
+            match happening:
+                case socketio.Event():
+                    items += self._on_event(happening, now)
+                case socketio.Connected():
+                    items += self._on_connected(now)
+                case socketio.Acknowledged():
+                    items += self._on_acknowledged(happening)
+                case socketio.BadPacket():
+                    items += self._bad(happening.reason, *_DOUBTED)
+                case socketio.ConnectRefused():
+                    items.append(self._refused(happening.message))
+                case socketio.Disconnected():
+                    items.append(self._on_disconnected(now))
+                case socketio.Broken():
+                    hint = "" if happening.retry else "; check url"
+                    items.append(Lost(f"{happening.reason}{hint}", retry=happening.retry))
+        self._line.learnt = self._link.learnt
+        if any(isinstance(item, Refused | Lost) for item in items):
+            self._over()
+        return items
+
+    def _on_connected(self, now: Now) -> list[Item]:
+        self._connected_at = now.mono
+        missed = self._line.met_before
+        self._line.met_before = True
+        if "ping" in self._names:
+            self._pings.begin(now)
+            self._take_pings()
+        return [StreamState(name, "live", _MISSED[name] if missed else "") for name in self._names]
+
+    def _on_event(self, event: socketio.Event, now: Now) -> list[Item]:
+        if event.ack is not None:
+            self._link.acknowledge(event.ack)
+        name = event.name if event.name in _EVENTS else event.name.lower()
+        try:
+            if name in _SIGNALS:
+                return self._on_signal(name, event, now)
+            if name in _MESSAGES:
+                return self._on_message(name, event, now)
+            if name == "error":
+                return [*self._on_error(event), *self._items(self._link.meant_nothing(), now)]
+        except DECODE_ERRORS as error:
+            return self._bad_event(name, explain(error))
+        except BadMessage as problem:
+            return self._bad_event(name, str(problem))
+        return self._items(self._link.meant_nothing(), now)
+
+    def _on_signal(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
+        self._line.given = True
+        if "signals" not in self._names:
+            return _NOTHING
+        if not event.arguments:
+            raise BadMessage("expected a signal, got nothing")
+        data = SIGNAL.decode(event.arguments[0])
+        if not data.pair:
+            raise BadMessage("expected a pair at `pair`, got an empty text")
+        about = _SIGNALS[name]
+        action, side = _MEANING.get((about, data.new), (about if about in ("close", "stop") else None, None))
+        price_path = "close_price" if is_absent(data.price) else "price"
+        score = score_of(data)
+        signal = records.Signal(
+            venue=VENUE,
+            env=self._line.label,
+            symbol=data.pair,
+            received=now.epoch_ms,
+            name=name,
+            action=action,
+            side=side,
+            price=optional_positive(getattr(data, price_path), price_path),
+            size=optional_positive(data.qty, "qty"),
+            strategy_id=_id(data.stratid),
+            strategy=data.stratname,
+            user_id=_id(data.userid),
+            user=data.nickname,
+            score=None if isinstance(score, str) else score,
+            trading_type=data.trading_type,
+            extra=extra_of(data, score),
+        )
+        self._doubtful.discard("signals")
+        return [signal]
+
+    def _on_message(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
+        self._line.given = True
+        if "feed" not in self._names:
+            return _NOTHING
+        values = [any_json(argument) for argument in event.arguments]
+        message = records.Message(
+            venue=VENUE,
+            env=self._line.label,
+            received=now.epoch_ms,
+            topic=name,
+            data=values[0] if len(values) == 1 else values or None,
+        )
+        self._doubtful.discard("feed")
+        return [message]
+
+    def _on_error(self, event: socketio.Event) -> list[Item]:
+        """Before the hub has let us in it is a refusal; afterwards it may be about what was sent."""
+        self._said = excerpt(_words(event.arguments), 300)
+        if self._connected_at is None:
+            return [self._refused(self._said)]
+        if len(self._unanswered) != 1:  # it does not say which one it is about
+            return [Notice(f"the hub says: {self._said}")]
+        _, command = self._unanswered.popitem()
+        return [Receipt(command, refused=self._said)]
+
+    def _on_acknowledged(self, answer: socketio.Acknowledged) -> list[Item]:
+        command = self._unanswered.pop(answer.ack, None)
+        if command is None:
+            return _NOTHING
+        try:
+            answered = tuple(any_json(argument) for argument in answer.arguments)
+        except (*DECODE_ERRORS, BadMessage) as error:
+            problem = str(error) if isinstance(error, BadMessage) else explain(error)
+            return [*self._bad(f"{problem} (in an acknowledgement)"), Receipt(command, acknowledged=True)]
+        refused = _complaint(answered[0]) if answered else None
+        return [Receipt(command, acknowledged=True, answered=answered, refused=refused)]
+
+    def _on_disconnected(self, now: Now) -> Refused | Lost:
+        """A hub that lets everybody in puts out whom it does not like."""
+        if self._connected_at is None:
+            return self._refused(self._said or "it put us out before it let us in")
+        self._line.expelled += 1
+        if now.mono - self._connected_at >= STABLE_AFTER:
+            self._line.expelled = 0
+        said = f": {self._said}" if self._said else ""
+        if not self._line.given and (self._said or self._line.expelled >= EXPELLED_AT_FIRST):
+            return self._refused(f"it put us out again and again{said}" if not self._said else self._said)
+        return Lost(f"the hub put us out{said}")
+
+    def _refused(self, said: str) -> Refused:
+        words = f"the hub refused the connection: {excerpt(said, 300) or 'no reason given'}; check key"
+        return Refused(words, at_door=self._connected_at is None)
+
+    def _over(self) -> None:
+        self._pings.stop()
+        self._connected_at = None
+
+    # --- what went wrong
+
+    def _bad_event(self, name: str, problem: str) -> list[Item]:
+        stream = "signals" if name in _SIGNALS else "feed"
+        return self._bad(f"{problem} (nbt {name})", *([stream] if name != "error" else []))
+
+    def _bad(self, problem: str, *concerned: str) -> list[Item]:
+        """Reported, and said once of each stream that it may concern, until a good event comes."""
+        items: list[Item] = [BadFrame(problem if "(nbt" in problem else f"{problem} (nbt)", concerned)]
+        for name in concerned:
+            if name in self._names and name not in self._doubtful and self._connected_at is not None:
+                self._doubtful.add(name)
+                items.append(StreamState(name, "live", f"a bad frame came: {_DOUBTED[name]}"))
+        return items
+
+    # --- pings
+
+    def _take_pings(self) -> None:
+        pings = self._pings.take()
+        self._out += pings
+        self._pinged += [None] * len(pings)
+
+
+def _id(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _complaint(answer: Any) -> str | None:
+    """What is wrong by an acknowledgement such as `{"status":"error","message":"…"}`; None when nothing is."""
+    if not isinstance(answer, dict) or not (answer.get("status") == "error" or answer.get("error")):
+        return None
+    words = answer.get("message") or answer.get("error")
+    return excerpt(words, 300) if isinstance(words, str) else "no reason given"
+
+
+def _words(arguments: Sequence[msgspec.Raw]) -> str:
+    """What an `error` event says: a text, the `message` of an object, or the JSON as it is."""
+    if not arguments:
+        return "an error without words"
+    data = any_json(arguments[0])
+    if isinstance(data, dict) and isinstance(data.get("message"), str):
+        data = data["message"]
+    return data if isinstance(data, str) else bytes(arguments[0]).decode()
+
+
+# --- what outlives a connection ------------------------------------------------------------------------------------
+
+
+class NbtLine:
+    """One connection to a hub, and what was learnt of it.
+
+    `met_before`: it has let us in once. `given`: it has sent something. `expelled`: how often in a row it put us out.
+    """
+
+    def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+        self.subscriptions = subscriptions
+        self.label = settings.label
+        base = settings.url.rstrip("/").removesuffix("/socket.io")
+        version = _version(settings.values)
+        self.url = f"{base}/socket.io/?{socketio.QUERY}{version}&type={_kind_of(subscriptions)}&key="
+        self.learnt: socketio.Lesson | None = None
+        self.met_before = False
+        self.given = False
+        self.expelled = 0
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        return NbtSession(self, secrets)
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """400, 401 and 403 are about the key; 404 says that there is no Socket.IO server."""
+        if status in (400, 401, 403):
+            said = f"HTTP {status}" + (f": {body}" if body else "")
+            return Refused(f"the hub refused the connection ({said}); check key")
+        return socketio.verdict(status, body)
+
+
+def _kind_of(subscriptions: Sequence[Subscription]) -> str:
+    return subscriptions[0].options.get("type", "client")
+
+
+def _version(values: Mapping[str, Any]) -> str:
+    version = values.get("version", "")
+    if not isinstance(version, str) or not version.isprintable():
+        raise SetupError(f"expected plain text as version of nbt, got {excerpt(repr(version), 60)}")
+    return f"&v={url_quote(version, safe='')}" if version else ""
+
+
+class Nbt:
+    """The registry's entry. A subscription's option `type` is what we are to the hub: `client` receives signals,
+    `server` sends them.
+    """
+
+    name = VENUE
+    environments: Mapping[str, str] = {"production": ""}  # the public hub has closed down
+    secrets: Mapping[str, str] = {"key": "the key of your account at the hub; part of the URL and of what is sent"}
+    values: Mapping[str, str] = {"version": "the version (v=) that your hub wants its clients to have, if any"}
+    required: Collection[str] = ()
+    example = ""
+    streams: Mapping[str, Offer] = {
+        "signals": Offer("all signal events", symbols="none"),
+        "feed": Offer("message, user_payload", symbols="none"),
+        "ping": Offer("WebSocket ping", symbols="none"),
+    }
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: always; a hub's streams take no symbol.
+        """
+        raise UsageError(f'expected no symbol, got "{symbol}"')
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
+
+        Raises:
+            SetupError: a value of the settings cannot be used.
+        """
+        groups: list[list[Subscription]] = []
+        for subscription in subscriptions:
+            kind = _kind_of([subscription])
+            for group in groups:
+                if _kind_of(group) == kind and all(other.stream != subscription.stream for other in group):
+                    group.append(subscription)
+                    break
+            else:
+                groups.append([subscription])
+        return [NbtLine(group, settings) for group in groups]
+
+
+NBT = Nbt()

@@ -1,0 +1,255 @@
+"""The simulated NBT hub: strategies send signals to it, traders receive them.
+
+A client says who it is in the query of its connection, `v=…&type=client|server&key=…`. What the document leaves open
+is answered like this.
+
+- An unknown key, or another type, is refused at the connect with the reason.
+- Every `type=client` gets all signals, those that the hub makes up itself and those of senders; nobody gets its own. A
+  `type=server` gets nothing. Who sends what is not looked at: the hub tells by the event what it is. Who has just come
+  gets no made-up signals for as long as the world says, so that the first one is that of a sender who is about to try.
+- Traded signals are the account's own affair: they go to its other `type=client` connections, so that a second trader
+  or a monitor sees what was traded. `close_traded_signal` and `stop_traded_signal` come from the hub alone: the
+  account is to close a traded position at the price of now, or to follow it no more.
+- `new` is whether a signal opens: a buy closes where the same user, strategy and pair are short, a sell where they are
+  long; traded signals are counted apart from the strategy's own. A signal that repeats the last one opens once more.
+- A strategy without a `stratid` gets one at its first signal. A price that is not given is the hub's: the best ask for
+  a buy, the best bid for a sell, if the pair is one of the simulator's markets.
+- `message`, `stop_profit` and `stop_loss` are passed on as they were sent. What the sender's key is in is not.
+- An event that asks for an acknowledgement gets `{"status":"ok"}`, or `{"status":"error","message":…}`. What is wrong
+  with an event is told in an event `error` as well.
+- Right after its connect a `type=client` gets its `user_payload`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from venues.nbt.simulator.strategies import Doings, price_text, user_payload
+from venues.simulator.figures import text
+from venues.simulator.garbage import BAD_NUMBERS
+from venues.simulator.session import BadEvent, Refused, SocketIo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Serve, Service
+    from venues.simulator.session import Session, Voice
+    from venues.simulator.world import World
+
+PAIRS: Final = {"BTCUSDT": "BTC_USDT", "ETHUSDT": "ETH_USDT", "SOLUSDT": "SOL_USDT"}
+USER_ID: Final = "3301"
+NICKNAME: Final = "simulated trader"
+_TYPES: Final = ("client", "server")
+_SIGNALS: Final = {"buy_signal": "buy", "sell_signal": "sell"}
+_TRADED: Final = {"traded_buy_signal": "buy", "traded_sell_signal": "sell"}
+_PASSED_ON: Final = ("message", "stop_profit", "stop_loss")
+_LONGEST: Final = 200  # characters of a name, a text or a number
+_MOST_STRATEGIES: Final = 10_000
+_MOST_HELD: Final = 10_000  # positions; the oldest are forgotten
+_FIRST_STRATEGY: Final = 5_001
+
+
+class Nbt:
+    """The endpoint `/nbt`. It has no markets of its own: a pair is a word of whoever sends the signal."""
+
+    name: ClassVar[str] = "nbt"
+    scheme: ClassVar[str] = "ws"
+    symbols: ClassVar[Mapping[str, str]] = {}
+    credentials: ClassVar[Mapping[str, str]] = {"key": "simulated-nbt-key"}
+
+    def __init__(self, world: World) -> None:
+        self._hub = _Hub(world, self.credentials["key"])
+        world.add(Doings(world, PAIRS, world.rate, self._hub.tell_own))
+
+    def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
+        """There are none."""
+        return {}
+
+    def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
+        """There are none."""
+        return {}
+
+    def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
+        """Socket.IO."""
+        return {"/socket.io/": SocketIo(serve, self._enter, heartbeat)}
+
+    @classmethod
+    def values(cls, world: World | None) -> dict[str, Any]:
+        """There are none."""
+        return {}
+
+    def _enter(self, voice: Voice, handshake: Handshake) -> Session:
+        if handshake.query.get("key") != self.credentials["key"]:
+            raise Refused("unknown key: connect with your BvA key in the query")
+        kind = handshake.query.get("type")
+        if kind not in _TYPES:
+            raise Refused(f"expected type=client or type=server in the query, got {str(kind)[:40]!a}")
+        return _Session(self._hub, voice, receives=kind == "client")
+
+
+class _Wrong(Exception):
+    """A signal that the hub does not take; the text is what its sender is told."""
+
+
+class _Hub:
+    """Who is connected, and what is known of the signals so far."""
+
+    def __init__(self, world: World, key: str) -> None:
+        self._world = world
+        self._key = key
+        self._sessions: list[_Session] = []
+        self._held: dict[tuple[bool, str, str], str] = {}  # by traded or not, strategy and pair: the side
+        self._strategies: dict[str, str] = {}  # ids by name
+
+    def join(self, session: _Session) -> None:
+        """Tell this one too."""
+        session.joined_at = self._world.stage.now
+        self._sessions.append(session)
+
+    def leave(self, session: _Session) -> None:
+        """Tell this one no more."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+
+    def tell(self, event: str, data: Any, sender: _Session) -> None:
+        """Tell everybody who receives, but not who has sent it."""
+        for session in self._sessions:
+            if session is not sender:
+                session.voice.say(event, data)
+
+    def tell_own(self, event: str, data: Any) -> None:
+        """Tell what the hub makes up; signals only to those who have been here for a while."""
+        latest = self._world.stage.now - self._world.hush * 1000
+        for session in self._sessions:
+            if session.joined_at <= latest or not event.endswith("_signal"):
+                session.voice.say(event, data)
+
+    def take(self, event: str, data: Any, sender: _Session) -> None:
+        """Turn what was sent into what the others receive."""
+        traded = event in _TRADED
+        side = (_TRADED if traded else _SIGNALS).get(event)
+        if side is None:
+            raise _Wrong(f"unknown event {event[:40]!a}; there are {', '.join((*_SIGNALS, *_TRADED))}")
+        if not isinstance(data, dict):
+            raise _Wrong(f"expected an object with {event}")
+        if data.get("key") != self._key:
+            raise _Wrong(f"expected your key in {event}")
+        strategy, pair = _word(data, "stratname"), _word(data, "pair")
+        told: dict[str, Any] = {
+            "userid": USER_ID,
+            "nickname": NICKNAME,
+            "stratid": self._strategy_id(strategy, data.get("stratid")),
+            "stratname": strategy,
+            "pair": pair,
+        }
+        told |= self._traded(data) if traded else self._signal(data, side, pair)
+        _check_json(told, event)
+        told["new"] = self._opens(traded, strategy, pair, side)
+        self.tell(event, {name: value for name, value in told.items() if self._key not in str(value)}, sender)
+
+    def _signal(self, data: dict[str, Any], side: str, pair: str) -> dict[str, Any]:
+        price = _figure(data, f"{side}_price")
+        if price is None and pair in PAIRS:
+            best = self._world.markets[PAIRS[pair]].best("sell" if side == "buy" else "buy")
+            price = None if best is None else price_text(best)
+        found: dict[str, Any] = {"price": price, "score": "NA"}
+        for name in _PASSED_ON:
+            if name != "message":
+                _figure(data, name)
+            found[name] = data.get(name)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _traded(self, data: dict[str, Any]) -> dict[str, Any]:
+        _figure(data, "qty")
+        found = {"trading_type": data.get("trading_type"), "qty": data.get("qty")}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _opens(self, traded: bool, strategy: str, pair: str, side: str) -> bool:
+        held = self._held.pop((traded, strategy, pair), None)
+        if held is not None and held != side:
+            return False
+        self._held[traded, strategy, pair] = side
+        if len(self._held) > _MOST_HELD:
+            del self._held[next(iter(self._held))]
+        return True
+
+    def _strategy_id(self, strategy: str, given: object) -> str:
+        if isinstance(given, str | int) and not isinstance(given, bool) and given != "":
+            return str(given)[:_LONGEST]
+        if strategy not in self._strategies and len(self._strategies) >= _MOST_STRATEGIES:
+            raise _Wrong(f"expected at most {_MOST_STRATEGIES} strategies")
+        return self._strategies.setdefault(strategy, str(_FIRST_STRATEGY + len(self._strategies)))
+
+
+class _Session:
+    """One client; `receives` is whether it is told of the others' signals."""
+
+    def __init__(self, hub: _Hub, voice: Voice, *, receives: bool) -> None:
+        self.voice = voice
+        self.joined_at = 0  # milliseconds since the epoch, of the world's time
+        self._hub = hub
+        self._receives = receives
+
+    def opened(self) -> None:
+        """Begin to tell."""
+        if self._receives:
+            self.voice.say("user_payload", user_payload())
+            self._hub.join(self)
+
+    def receive(self, event: str, data: Any) -> dict[str, Any]:
+        """Take a signal; the answer is for an acknowledgement."""
+        try:
+            self._hub.take(event, data, self)
+        except _Wrong as wrong:
+            self.voice.say("error", {"message": str(wrong)})
+            return {"status": "error", "message": str(wrong)}
+        return {"status": "ok"}
+
+    def closed(self) -> None:
+        """Tell no more."""
+        self._hub.leave(self)
+
+    def garbage(self) -> Iterator[BadEvent]:
+        """Signals without a pair, of wrong types and with figures that are none, and an event nobody knows."""
+        yield BadEvent("buy_signal", b'{"stratid":"1","new":true}')
+        yield BadEvent("buy_signal", b'["BTCUSDT"]')
+        yield BadEvent("buy_signal", b'{"pair":"BTCUSDT"')
+        yield BadEvent("sell_signal", b'{"pair":7,"new":"yes","stratid":{}}')
+        yield BadEvent("close_traded_signal", b'{"pair":"BTCUSDT","qty":[]}')
+        yield BadEvent("stop_traded_signal", b"null")
+        for number in (*BAD_NUMBERS, '"NaN"', '" 1"', "true"):
+            yield BadEvent("sell_signal", f'{{"pair":"BTCUSDT","new":true,"price":{number}}}'.encode())
+        yield BadEvent("weather", b'{"rain":true}')
+
+
+def _word(data: dict[str, Any], name: str) -> str:
+    given = data.get(name)
+    if not isinstance(given, str) or not 0 < len(given) <= _LONGEST:
+        raise _Wrong(f"expected a text of 1 to {_LONGEST} characters as {name}")
+    return given
+
+
+def _check_json(told: dict[str, Any], event: str) -> None:
+    """What python-socketio reads may be none: bytes of a binary attachment, or NaN."""
+    try:
+        json.dumps(told, allow_nan=False)
+    except (TypeError, ValueError):
+        raise _Wrong(f"expected JSON with {event}, got binary data or NaN") from None
+
+
+def _figure(data: dict[str, Any], name: str) -> str | None:
+    """A number, or one in a text, as a text; None where it is not given."""
+    given = data.get(name)
+    if given is None:
+        return None
+    try:
+        if isinstance(given, str) and len(given) <= _LONGEST and Decimal(given).is_finite():
+            return given
+        if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
+            return text(Decimal(repr(given)))
+    except ArithmeticError:
+        pass
+    raise _Wrong(f"expected a number as {name}, got {str(given)[:40]!a}")

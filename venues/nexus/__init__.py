@@ -1,0 +1,1 @@
+"""Nexus: one plain WebSocket for one symbol."""

@@ -1,0 +1,567 @@
+"""Nexus: one plain WebSocket for one symbol, market and account events on it, nothing to subscribe.
+
+Documents: the venue's WebSocket API page; what it leaves out (POSITIONS, the successor's `ping` and errors, that
+ORDER_UPDATE, TRANSACTION and POSITIONS come without a snapshot) was seen in public clients. The client key is part of
+the URL's path, so the URL itself is a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as url_quote
+
+from venues import records
+from venues.driver import verdict
+from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
+from venues.nexus.account import SIDES, fill_of, order_of, positions_of
+from venues.nexus.messages import (
+    EVENTS,
+    OUTLINE,
+    BookEvent,
+    BookRow,
+    OrderUpdateEvent,
+    PingEvent,
+    PositionsEvent,
+    SuccessorPing,
+    TradeEvent,
+    TransactionEvent,
+)
+from venues.toolkit.book import OrderBook, refuse_too_many
+from venues.toolkit.candles import Bar, TradedCandles, interval_ms
+from venues.toolkit.clock import NewestState, VenueClock
+from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.toolkit.numbers import not_negative, positive
+from venues.toolkit.rows import Remembered, RowTimes
+from venues.toolkit.spellings import in_any_case
+from venues.toolkit.times import PER_MS, SECONDS_TO, refuse_seconds, span, utc_clock
+from venues.toolkit.unasked import LeftOut
+from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+
+    from msgspec import Struct
+
+    from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
+
+PING_EVERY = 1.0  # seconds, for the `ping` stream
+PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
+MOST_FILLS = 100_000  # that are remembered, the latest
+
+_STREAMS_OF_EVENT = {
+    "BOOK": ("book", "quotes"),
+    "TRADE": ("trades", "candles"),
+    "ORDER_UPDATE": ("orders",),
+    "TRANSACTION": ("fills",),
+    "POSITIONS": ("positions",),
+    "PING": (),
+    "ping": (),
+}
+
+# What is said when a stream of events is live again.
+_AFTER_A_GAP = {
+    "trades": "trades may repeat or be missing, since they have no ids",
+    "fills": "fills may have been missed; none is given twice",
+}
+
+_decode = EVENTS.quick
+
+_NOTHING: list[Item] = []
+_NOTHING_OUT: list[Out] = []
+
+
+# --- one connection ------------------------------------------------------------------------------------------------
+
+
+class NexusSession:
+    """One connection to Nexus."""
+
+    def __init__(self, line: NexusLine, secrets: Mapping[str, str]) -> None:
+        self._line = line
+        self._key = secrets["client_key"]
+        self._streams = {subscription.stream: subscription for subscription in line.subscriptions}
+        self._book = OrderBook()
+        self._shown: tuple[list[records.Level], list[records.Level]] | None = None
+        self._top: tuple[records.Level | None, records.Level | None] | None = None
+        self._pings: deque[float] = deque()  # when those were sent that have no answer yet
+        self._next_ping: float | None = None
+        self._late = False
+        self._stale: set[str] = set()
+        self._left_out = LeftOut("nexus")
+        self._out: list[Out] = []
+        self._wants_trades = "trades" in self._streams
+        self._handlers = self._make_handlers()
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """Dials straight away."""
+        base, symbol = self._line.settings.url.rstrip("/"), url_quote(self._line.symbol, safe="")
+        return Dial(
+            url=f"{base}/ws/{url_quote(self._key, safe='')}/{symbol}",
+            shown=f"{base}/ws/[client_key]/{symbol}",
+        )
+        yield  # a generator without requests
+
+    def opened(self, now: Now) -> list[Item]:
+        """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
+        self._line.interrupted(now)
+        if "ping" in self._streams:
+            self._send_ping(now)
+        missed = _AFTER_A_GAP if self._line.met_before else {}
+        self._line.met_before = True
+        return [
+            StreamState(
+                name,
+                "syncing" if name in ("book", "quotes") else "live",
+                self._partial_since(name, now) or missed.get(name, ""),
+            )
+            for name in self._streams
+        ]
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One event."""
+        try:
+            event = _decode(frame)
+        except DECODE_ERRORS as usual:
+            try:
+                event = EVENTS.again(frame, usual)
+            except DECODE_ERRORS as error:
+                return self._not_understood(frame, error, now)
+        handler = self._handlers.get(event.__class__)
+        if handler is None:
+            return _NOTHING
+        try:
+            stamp = event.timestamp
+            if stamp is not None and stamp < SECONDS_TO:
+                refuse_seconds(stamp, "timestamp")
+            return handler(event, now)
+        except NotAskedFor as other:
+            streams = _STREAMS_OF_EVENT[str(event.__struct_config__.tag)]
+            return self._left_out.say(" and ".join(n for n in streams if n in self._streams), other.symbol)
+        except BadMessage as problem:
+            return self._bad(str(event.__struct_config__.tag), str(problem), now)
+
+    def pong(self, now: Now) -> list[Item]:
+        """WebSocket pings are not used for measuring here."""
+        return _NOTHING
+
+    def deadline(self) -> float | None:
+        """The next ping of the `ping` stream, or the moment a candle closes."""
+        ping, candle = self._next_ping, self._line.candles.due if self._line.candles else None
+        if ping is None or candle is None:
+            return candle if ping is None else ping
+        return min(ping, candle)
+
+    def tick(self, now: Now) -> list[Item]:
+        """Sends the next ping, closes candles."""
+        items: list[Item] = []
+        if self._next_ping is not None and now.mono >= self._next_ping:
+            items += self._ping_again(now)
+        return items + self._over(now)
+
+    def send(self, command: Command) -> None:
+        """Nexus takes no commands on this socket.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("nexus takes no commands")
+
+    def leave(self, now: Now) -> None:
+        """Nothing was subscribed, so nothing is to be cancelled."""
+        self._next_ping = None
+
+    def done(self) -> bool:
+        """At once."""
+        return True
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """What was seen of the current candle ends here."""
+        self._line.interrupted(now)
+        return []
+
+    def take(self) -> list[Out]:
+        """Pings and pongs."""
+        if not self._out:
+            return _NOTHING_OUT
+        out, self._out = self._out, []
+        return out
+
+    def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
+        handlers: dict[type[Struct], Callable[[Any, Now], list[Item]]] = {SuccessorPing: self._answer_ping}
+        # Whatever comes tells how the venue's clock stands to ours.
+        handlers |= dict.fromkeys((BookEvent, TradeEvent, OrderUpdateEvent, TransactionEvent), self._on_time)
+        if {"book", "quotes"} & self._streams.keys():
+            handlers[BookEvent] = self._on_book
+        if {"trades", "candles"} & self._streams.keys():
+            handlers[TradeEvent] = self._on_trade
+        by_stream: dict[str, tuple[type[Struct], Callable[[Any, Now], list[Item]]]] = {
+            "orders": (OrderUpdateEvent, self._on_order),
+            "fills": (TransactionEvent, self._on_transaction),
+            "positions": (PositionsEvent, self._on_positions),
+            "ping": (PingEvent, self._on_pong),
+        }
+        handlers |= dict(by_stream[name] for name in self._streams if name in by_stream)
+        return handlers
+
+    # --- the book
+
+    def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
+        if event.symbol != self._line.symbol:
+            raise NotAskedFor(event.symbol)
+        try:
+            bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
+        except BookError as problem:
+            return self._distrust_book(str(problem))
+        newest, believed = self._line.newest_book, self._line.clock.see(event.timestamp, now)
+        items = self._line.clock.take()
+        if believed:
+            items += self._heard(event.timestamp, now)
+        if older_by := newest.older_by(event.timestamp):
+            words = f"the venue sends a book {span(older_by)} older than the one before"
+            return [*items, *self._distrust_book(words, "a newer one")]
+        try:
+            self._book.snapshot(bids, asks)
+        except BookError as problem:
+            return [*items, *self._distrust_book(str(problem))]
+        if believed:
+            newest.shows(event.timestamp)
+        if "book" in self._streams:
+            items += self._show_book(event, now)
+        if "quotes" in self._streams:
+            items += self._show_quote(event, now)
+        return items
+
+    def _show_book(self, event: BookEvent, now: Now) -> list[Item]:
+        depth = self._streams["book"].depth
+        shown = (self._book.bids(depth), self._book.asks(depth))
+        if shown == self._shown:
+            return [Confirmed("book", event.timestamp)]
+        live = [] if self._shown is not None else [StreamState("book", "live")]
+        self._shown = shown
+        book = records.Book(
+            venue="nexus",
+            env=self._line.label,
+            symbol=event.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            bids=shown[0],
+            asks=shown[1],
+        )
+        return [*live, book]
+
+    def _show_quote(self, event: BookEvent, now: Now) -> list[Item]:
+        bid, ask = self._book.best_bid(), self._book.best_ask()
+        if (bid, ask) == self._top:
+            return [Confirmed("quotes", event.timestamp)]
+        live = [] if self._top is not None else [StreamState("quotes", "live")]
+        self._top = (bid, ask)
+        quote = records.Quote(
+            venue="nexus",
+            env=self._line.label,
+            symbol=event.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            bid_price=bid.price if bid else None,
+            bid_size=bid.size if bid else None,
+            ask_price=ask.price if ask else None,
+            ask_size=ask.size if ask else None,
+        )
+        return [*live, quote]
+
+    def _distrust_book(self, reason: str, awaited: str = "the next book") -> list[Item]:
+        """Nothing is shown as a book until the next one, which replaces everything."""
+        self._book.distrust()
+        self._shown = self._top = None
+        return [
+            StreamState(name, "stale", f"{reason}; waiting for {awaited}")
+            for name in ("book", "quotes")
+            if name in self._streams
+        ]
+
+    # --- trades and candles
+
+    def _on_trade(self, event: TradeEvent, now: Now) -> list[Item]:
+        data, line = event.data, self._line
+        symbol = event.symbol
+        if symbol != line.symbol:
+            raise NotAskedFor(symbol)
+        price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
+        believed = line.clock.see(event.timestamp, now)
+        items: list[Item] = line.clock.take() if line.clock.items else []
+        if self._wants_trades:
+            self._stale.discard("trades")
+            items.append(
+                records.Trade(
+                    venue="nexus",
+                    env=line.label,
+                    symbol=symbol,
+                    time=event.timestamp,
+                    received=now.epoch_ms,
+                    price=price,
+                    size=size,
+                    side=SIDES[data.side],
+                )
+            )
+        if line.candles is not None:
+            bars = line.candles.trade(event.timestamp, price, size, now, believed=believed)
+            items += self._recovered("candles", "")
+            items += self._candles(bars, event.timestamp if believed else None, now)
+            if not bars and (said := line.candles.to_say()):
+                items.append(Notice(said))
+        return items
+
+    def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
+        """An event of a stream that is not asked for."""
+        believed = self._line.clock.see(event.timestamp, now)
+        items = self._line.clock.take()
+        if believed and isinstance(event, BookEvent) and event.symbol == self._line.symbol:
+            items += self._heard(event.timestamp, now)
+        return items
+
+    def _told_by(self, timestamp: int | None, now: Now) -> list[Item]:
+        """What is to be told of the clocks, after the time of an event."""
+        if timestamp is not None:
+            self._line.clock.see(timestamp, now)
+        return self._line.clock.take()
+
+    def _heard(self, time: int, now: Now) -> list[Item]:
+        """The candles that are over by the time of another event than a trade."""
+        candles = self._line.candles
+        return _NOTHING if candles is None else self._candles(candles.heard(time, now), time, now)
+
+    def _over(self, now: Now) -> list[Item]:
+        """The candles that are over by the clock alone."""
+        candles = self._line.candles
+        if candles is None or candles.due is None or now.mono < candles.due:
+            return _NOTHING
+        return self._candles(candles.tick(now), None, now)
+
+    def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
+        return [
+            records.Candle(
+                venue="nexus",
+                env=self._line.label,
+                symbol=self._line.symbol,
+                time=time,
+                received=now.epoch_ms,
+                interval=self._streams["candles"].interval,
+                start=bar.start,
+                end=bar.end,
+                open=bar.open,
+                high=bar.high,
+                low=bar.low,
+                close=bar.close,
+                volume=bar.volume,
+                closed=bar.closed,
+                complete=bar.complete,
+            )
+            for bar in bars
+        ]
+
+    # --- the account
+
+    def _on_order(self, event: OrderUpdateEvent, now: Now) -> list[Item]:
+        order = order_of(event, self._line.label, now)
+        return self._rows("orders", {(order.symbol, order.order_id): order}, event.timestamp, now)
+
+    def _on_transaction(self, event: TransactionEvent, now: Now) -> list[Item]:
+        fill = fill_of(event, self._line.label, now)
+        self._stale.discard("fills")
+        told = self._told_by(event.timestamp, now)
+        # One trade between two orders of ours is a fill of each.
+        is_new = self._line.fills.add((fill.symbol, fill.fill_id, fill.order_id, fill.side))
+        return [*told, fill if is_new else Confirmed("fills", fill.time)]
+
+    def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
+        rows = {row.symbol: row for row in positions_of(event, self._line.label, now)}
+        return self._rows("positions", rows, event.timestamp, now)
+
+    def _rows(
+        self, stream: str, rows: Mapping[Any, records.Order | records.Position], time: int | None, now: Now
+    ) -> list[Item]:
+        """The rows that are news; one that came late only shows that the stream is alive."""
+        told = [*self._told_by(time, now), *self._recovered(stream, self._partial_since(stream, now))]
+        news = [row for key, row in rows.items() if self._line.is_news(stream, key, row, now)]
+        return [*told, *news] if news or not rows else [*told, Confirmed(stream, time)]
+
+    def _partial_since(self, stream: str, now: Now) -> str:
+        if not NEXUS.streams[stream].partial:
+            return ""
+        return f"partial: changes since {utc_clock(now.epoch_ms)} UTC"
+
+    # --- pings
+
+    def _send_ping(self, now: Now) -> None:
+        self._out.append('{"event":"PING"}')
+        self._pings.append(now.mono)
+        self._next_ping = now.mono + PING_EVERY
+
+    def _ping_again(self, now: Now) -> list[Item]:
+        if not self._pings or now.mono - self._pings[0] < PING_LATE:
+            self._send_ping(now)
+            return _NOTHING
+        # Answers come in order: one more ping would only make the queue longer.
+        self._next_ping = now.mono + PING_EVERY
+        if "ping" in self._stale:
+            return _NOTHING
+        self._stale.add("ping")
+        return [StreamState("ping", "stale", f"no answer to PING for {PING_LATE:.0f} s")]
+
+    def _on_pong(self, event: PingEvent, now: Now) -> list[Item]:
+        if not self._pings:
+            return _NOTHING
+        round_trip = now.mono - self._pings.popleft()
+        pong = records.Pong(
+            venue="nexus",
+            env=self._line.label,
+            symbol=self._line.symbol,
+            time=event.timestamp,
+            received=now.epoch_ms,
+            round_trip_ms=round(round_trip * 1000, 3),
+        )
+        return [*self._told_by(event.timestamp, now), *self._recovered("ping", ""), pong]
+
+    def _answer_ping(self, event: SuccessorPing, now: Now) -> list[Item]:
+        self._out.append('{"event":"pong"}')
+        return _NOTHING
+
+    # --- what went wrong
+
+    def _not_understood(self, frame: bytes, error: Exception, now: Now) -> list[Item]:
+        """Unknown events are ignored; an error message is one; all else is a bad frame."""
+        try:
+            outline = OUTLINE.decode(frame)
+        except DECODE_ERRORS:
+            return self._bad(None, explain(error), now)
+        if outline.success is False:
+            return [Refused(f"the venue says: {excerpt(str(outline.errorMsg or 'no reason given'), 300)}")]
+        if outline.event is None:
+            return _NOTHING if outline.success else self._bad(None, explain(error), now)
+        event = in_any_case(outline.event, _STREAMS_OF_EVENT)
+        return _NOTHING if event is None else self._bad(event, explain(error), now)
+
+    def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
+        """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
+        reason = f"{problem} (nexus {event or 'frame'})"
+        concerned = [n for n in self._streams if event is None or n in _STREAMS_OF_EVENT[event]]
+        items: list[Item] = [BadFrame(reason, None if event is None else tuple(concerned))]
+        if {"book", "quotes"} & set(concerned):
+            items += self._distrust_book(f"bad frame: {problem}")
+        for name in concerned:
+            if name in ("trades", "fills") and name not in self._stale:
+                items.append(StreamState(name, "live", "a bad frame came: an event may be missing"))
+                self._stale.add(name)  # said once until a good one comes
+            elif name in ("orders", "positions", "candles"):
+                items.append(StreamState(name, "stale", f"bad frame: {problem}; a change may be missing"))
+                self._stale.add(name)
+        if "candles" in concerned:
+            self._line.interrupted(now)
+        return items
+
+    def _recovered(self, stream: str, reason: str) -> list[Item]:
+        """A stream without snapshots starts over with the first good event after a bad one."""
+        if stream not in self._stale:
+            return _NOTHING
+        self._stale.discard(stream)
+        return [StreamState(stream, "live", reason)]
+
+
+def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
+    refuse_too_many(len(rows))
+    try:
+        return [records.Level(positive(row.price, "price"), not_negative(row.quantity, "quantity")) for row in rows]
+    except BadMessage:
+        for index, row in enumerate(rows):  # once more, for the path
+            positive(row.price, f"data.{side}[{index}].price")
+            not_negative(row.quantity, f"data.{side}[{index}].quantity")
+        raise
+
+
+# --- what outlives a connection ------------------------------------------------------------------------------------
+
+
+class NexusLine:
+    """One socket of Nexus: how its clock stands to ours, the newest book, the candles built from its trades."""
+
+    def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+        self.subscriptions = subscriptions
+        self.settings = settings
+        self.symbol = subscriptions[0].symbols[0]
+        self.label = settings.label
+        self.clock = VenueClock([subscription.stream for subscription in subscriptions])
+        self.newest_book = NewestState(self.clock)
+        self.met_before = False
+        self.fills = Remembered(MOST_FILLS)  # those that were given
+        self._times = {"orders": RowTimes(), "positions": RowTimes()}
+        intervals = [s.interval for s in subscriptions if s.stream == "candles"]
+        self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) if intervals else None
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        return NexusSession(self, secrets)
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """401 and 403 are the client key's, 404 the symbol's."""
+        said = f"HTTP {status}" + (f": {body}" if body else "")
+        if status in (401, 403):
+            return Refused(f"nexus refused the client key ({said}); check client_key")
+        if status == 404:
+            return Refused(f"nexus does not know the symbol {self.symbol} ({said})")
+        return verdict(status, body)
+
+    def is_news(self, stream: str, key: Any, row: records.Order | records.Position, now: Now) -> bool:
+        """Whether a row is not older than what is known of it."""
+        stamp = None if row.time is None else row.time * PER_MS
+        return self._times[stream].is_news((key, stamp, row.change == "remove"), now, self.clock.venue_now(now))
+
+    def interrupted(self, now: Now) -> None:
+        """Trades may have been missed up to now."""
+        if self.candles is not None:
+            self.candles.interrupted(now)
+
+
+class Nexus:
+    """The registry's entry."""
+
+    name = "nexus"
+    environments: Mapping[str, str] = {
+        "production": "wss://nexus.kronostoken.com",
+        "staging": "wss://staging.nexus.kronostoken.com",
+    }
+    secrets: Mapping[str, str] = {"client_key": "the key that Nexus generated for you; part of the URL"}
+    values: Mapping[str, str] = {}
+    required: Collection[str] = ()
+    example = "SPOT_BTC_USDT"
+    streams: Mapping[str, Offer] = {
+        "book": Offer("BOOK", unasked=True),
+        "trades": Offer("TRADE", unasked=True),
+        "quotes": Offer("from the book", unasked=True),
+        "candles": Offer("from trades", unasked=True),
+        "orders": Offer("ORDER_UPDATE", partial=True, unasked=True),
+        "fills": Offer("TRANSACTION", unasked=True),
+        "positions": Offer("POSITIONS", partial=True, unasked=True),
+        "ping": Offer("JSON PING"),
+    }
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: not of the form <TYPE>_<BASE>_<QUOTE>.
+        """
+        if not re.fullmatch(r"[A-Z]+_[A-Z0-9]+_[A-Z0-9]+", symbol):
+            raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"')
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket a symbol; all streams of a symbol share it.
+
+        Raises:
+            UsageError: an interval that candles cannot be built for.
+        """
+        by_symbol: dict[str, list[Subscription]] = {}
+        for subscription in subscriptions:
+            by_symbol.setdefault(subscription.symbols[0], []).append(subscription)
+        return [NexusLine(of_symbol, settings) for of_symbol in by_symbol.values()]
+
+
+NEXUS = Nexus()

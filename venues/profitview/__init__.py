@@ -1,0 +1,1 @@
+"""ProfitView: one private feed."""

@@ -1,0 +1,215 @@
+"""ProfitView: the private feed of an account, on which its bots publish whatever they like, each under a topic.
+
+Document: "Signal Bots", "Create Websocket Feeds". Nothing is subscribed: all topics of all bots come on one socket.
+No heartbeat, error or close code is documented; the line is watched by WebSocket pings. The API key is in the query
+of the URL, so the URL itself is a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote as url_quote
+
+from venues import records
+from venues.driver import verdict
+from venues.errors import BadMessage, UsageError
+from venues.profitview.messages import read_message
+from venues.protocols.pings import SocketPings
+from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Mapping, Sequence
+
+    from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
+
+LONGEST_TOPIC = 200
+AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not wanted
+
+# Codes with which servers turn a client away that they let in first: policy violation, the registered "unauthorized"
+# and "forbidden", and those in common use for the same.
+_TURNED_AWAY = (1008, 3000, 3003, 4001, 4003, 4401, 4403)
+
+_NOTHING: list[Item] = []
+
+
+# --- one connection ------------------------------------------------------------------------------------------------
+
+
+class ProfitViewSession:
+    """One connection to a feed."""
+
+    def __init__(self, line: ProfitViewLine, secrets: Mapping[str, str]) -> None:
+        self._line = line
+        self._key = secrets["api_key"]
+        self._feeding = "feed" in line.by_stream
+        self._topics = frozenset(line.by_stream["feed"].symbols) if self._feeding else frozenset()
+        self._bad_was_said = False
+        self._opened_at = 0.0
+        self._pings = SocketPings("profitview", line.settings.label)
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        """Dials straight away."""
+        base = self._line.settings.url.rstrip("/")
+        return Dial(
+            url=f"{base}/stream?token={url_quote(self._key, safe='')}",
+            shown=f"{base}/stream?token=[api_key]",
+        )
+        yield  # a generator without requests
+
+    def opened(self, now: Now) -> list[Item]:
+        """Everything is live at once: there is no state that would have to come first."""
+        self._opened_at = now.mono
+        missed, self._line.met_before = self._line.met_before, True
+        state = StreamState("feed", "live", "messages may have been missed" if missed else "")
+        items: list[Item] = [state] if self._feeding else []
+        return [*items, *self._pings.begin(now)] if "ping" in self._line.by_stream else items
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        """One message of a bot."""
+        try:
+            message = read_message(frame)
+        except DECODE_ERRORS as error:
+            return self._bad(explain(error))
+        except BadMessage as problem:
+            return self._bad(str(problem))
+        self._line.welcome = True
+        self._bad_was_said = False
+        if not self._feeding or (self._topics and message.type not in self._topics):
+            return _NOTHING
+        return [
+            records.Message(
+                venue="profitview",
+                env=self._line.settings.label,
+                received=now.epoch_ms,
+                topic=message.type,
+                data=message.data,
+            )
+        ]
+
+    def pong(self, now: Now) -> list[Item]:
+        """The round trip of the oldest ping."""
+        return self._pings.pong(now)
+
+    def deadline(self) -> float | None:
+        """The next ping of the `ping` stream."""
+        return self._pings.due
+
+    def tick(self, now: Now) -> list[Item]:
+        """Sends it."""
+        return self._pings.tick(now)
+
+    def send(self, command: Command) -> None:
+        """A feed is only read.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("profitview takes no commands")
+
+    def leave(self, now: Now) -> None:
+        """Nothing was subscribed, so nothing is to be cancelled."""
+        self._pings.stop()
+
+    def done(self) -> bool:
+        """At once."""
+        return True
+
+    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
+        """A key that has never brought anything, and is turned away at once, is refused; else the line was lost."""
+        self._pings.stop()
+        if now.mono - self._opened_at >= AT_ONCE:
+            self._line.welcome = True
+        if code in _TURNED_AWAY and not self._line.welcome:
+            said = f"code {code}: {excerpt(reason, 200)}" if reason else f"code {code}"
+            return [Refused(f"profitview closed the connection at once ({said}), as if it refused the API key; "
+                            "check api_key")]  # fmt: skip
+        return _NOTHING
+
+    def take(self) -> list[Out]:
+        """Pings."""
+        return self._pings.take()
+
+    def _bad(self, problem: str) -> list[Item]:
+        """Whatever the topic was, it may have been one that was asked for."""
+        if not self._feeding:
+            return _NOTHING
+        items: list[Item] = [BadFrame(f"{problem} (profitview feed)", ("feed",))]
+        if not self._bad_was_said:
+            self._bad_was_said = True
+            items.append(StreamState("feed", "live", "a bad frame came: a message may be missing"))
+        return items
+
+
+# --- what outlives a connection ------------------------------------------------------------------------------------
+
+
+class ProfitViewLine:
+    """One socket.
+
+    `welcome`: the key has brought a message, or a connection that lasted, so it is good. `met_before`: this is not the
+    first connection.
+    """
+
+    def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+        self.subscriptions = subscriptions
+        self.settings = settings
+        self.by_stream = {subscription.stream: subscription for subscription in subscriptions}
+        self.welcome = False
+        self.met_before = False
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        """A session for a new connection."""
+        return ProfitViewSession(self, secrets)
+
+    def refused(self, status: int, body: str) -> Refused | Lost:
+        """401 and 403 are the key's; 404 says that there is no feed at the address."""
+        said = f"HTTP {status}" + (f": {body}" if body else "")
+        if status in (401, 403):
+            return Refused(f"profitview refused the API key ({said}); check api_key")
+        if status == 404:
+            return Lost(f"there is no feed at /stream of this address ({said}); check url, which comes before it",
+                        retry=False)  # fmt: skip
+        return verdict(status, body)
+
+
+class ProfitView:
+    """The registry's entry."""
+
+    name = "profitview"
+    environments: Mapping[str, str] = {"production": "wss://profitview.net"}
+    secrets: Mapping[str, str] = {"api_key": "the API key of your ProfitView account; part of the URL"}
+    values: Mapping[str, str] = {}
+    required: Collection[str] = ()
+    example = "merton_theo"
+    streams: Mapping[str, Offer] = {
+        "feed": Offer("every topic", symbols="any"),
+        "ping": Offer("WebSocket ping", symbols="none"),
+    }
+
+    def check_symbol(self, symbol: str) -> None:
+        """A topic is any text that a bot may give.
+
+        Raises:
+            UsageError: empty, too long, or with characters that cannot be seen.
+        """
+        if not 0 < len(symbol) <= LONGEST_TOPIC or not symbol.isprintable():
+            raise UsageError(
+                f"expected a topic such as merton_theo, of 1 to {LONGEST_TOPIC} characters that can be seen, "
+                f"got {excerpt(ascii(symbol), 60)}"
+            )
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket for all; a stream that is asked for twice gets another."""
+        groups: list[list[Subscription]] = []
+        for subscription in subscriptions:
+            for group in groups:
+                if all(other.stream != subscription.stream for other in group):
+                    group.append(subscription)
+                    break
+            else:
+                groups.append([subscription])
+        return [ProfitViewLine(group, settings) for group in groups]
+
+
+PROFITVIEW = ProfitView()

@@ -1,0 +1,1 @@
+"""What a venue is made with: book, candles, clock, numbers, times, decoding."""

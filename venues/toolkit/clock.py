@@ -1,0 +1,242 @@
+"""The clock discipline of all venues: how a venue's clock stands to ours, and which of its times are believed.
+
+One time stamp proves nothing: it may be an hour ahead by a mistake of the venue's. What many messages in a row agree
+on is the venue's clock, however far it is from ours. Distances are the venue's time minus ours, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from venues.toolkit.times import span, utc_time
+from venues.venue import ClockOffset, Item, Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from venues.venue import Now
+
+AGREE = 1_000  # milliseconds within which two distances are the same
+FAR = 5_000  # milliseconds ahead from which one stamp alone is not believed
+MESSAGES = 5  # in a row that prove a distance
+LASTING = 2.0  # seconds in which all messages agree prove it too, however few they are
+GONE_BACK = 10.0  # seconds for which a clock must have gone back: a replay comes faster, and gives itself away
+LONGEST_LATENCY = 60_000  # milliseconds that a message may take; what is farther behind is another clock
+STEP = 1_000  # milliseconds between our two clocks that are a step of one of them
+LATEST = 253_402_300_799_999  # milliseconds: the end of the year 9999
+SELDOM = 60.0  # seconds between two words about the same
+
+_UNKNOWN = -(1 << 62)
+
+
+class VenueClock:
+    """How the venue's clock stands to ours, by the recent messages of one line; it outlives reconnects.
+
+    `offset_ms` is what the venue's clock is ahead of ours: 0 while unknown, and for what the way of a message explains.
+    `settled` counts the times that a distance was proved, `went_back` those of them that were lower by `FAR`.
+    """
+
+    def __init__(self, streams: Sequence[str] = ()) -> None:
+        """`streams` are those that are told of the offset."""
+        self.offset_ms = 0
+        self.settled = 0
+        self.went_back = 0
+        self.items: list[Item] = []
+        self._streams = streams
+        self._reference = _UNKNOWN  # the distance that messages keep
+        self._stepped = 0  # the part of the offset that steps of our own clock have made
+        self._last: Now | None = None  # when a message came last
+        self._run = _Run()
+        self._said = 0  # the offset that was said in words
+        self._said_at = -math.inf
+        self._doubts = 0
+        self._doubted_at = -math.inf
+
+    def see(self, stamp: int, now: Now) -> bool:
+        """The own time of one message, in milliseconds. False: nothing may move by it, since it is far ahead of our
+        clock and of the venue's other times, and not proved yet."""
+        if -AGREE <= stamp - now.epoch_ms - self._reference <= AGREE and not self._run.count:
+            self._last = now  # a step of our clock would have shown
+            return True
+        return self._weigh(stamp, now)
+
+    def venue_now(self, now: Now) -> int:
+        """The venue's clock, in milliseconds since the epoch."""
+        return now.epoch_ms + self.offset_ms
+
+    def shown_by(self, now: Now) -> int | None:
+        """The time that a message shows that comes now without delay: the venue's clock less the way of a message.
+        None while that is not known. A step of our clock since the last message changes nothing of it."""
+        if self._reference == _UNKNOWN or self._last is None:
+            return None
+        return round(now.mono * 1000 + _between(self._last)) + self._reference
+
+    def believes(self, stamp: int, at: Now) -> bool:
+        """Whether a stamp that came earlier, at `at`, agrees with what is proved by now."""
+        if self._reference == _UNKNOWN or self._last is None:
+            return False
+        return abs(stamp - at.mono * 1000 - _between(self._last) - self._reference) <= AGREE
+
+    def take(self) -> list[Item]:
+        """What is to be told: the offset when it changes, and words about it; forgotten once taken."""
+        items, self.items = self.items, []
+        return items
+
+    def _weigh(self, stamp: int, now: Now) -> bool:
+        stepped = 0.0 if self._last is None else _between(now) - _between(self._last)
+        self._last = now
+        if abs(stepped) >= STEP:
+            self._step(round(stepped))
+        distance = stamp - now.epoch_ms
+        if abs(distance - self._reference) <= AGREE:
+            self._run.count = 0
+            return True
+        if not 0 <= stamp <= LATEST:
+            self._doubt(f"a message says {stamp} for its time, which cannot be", now)
+            return False
+        run = self._run
+        if not run.agrees(distance):
+            self._start_run(distance, now)
+        elif stamp != run.stamp or distance > 0:  # an old time that is only told again proves no clock
+            run.add(distance)
+        run.stamp = stamp
+        if self._is_proved(now):
+            self._settle(now)
+            return True
+        reference = 0 if self._reference == _UNKNOWN else self._reference
+        if distance < FAR or distance - reference < FAR:
+            return True
+        self._doubt(f"a message says {utc_time(stamp)} for its time, {span(distance)} ahead of our clock", now)
+        return False
+
+    def _start_run(self, distance: int, now: Now) -> None:
+        run, before = self._run, self._reference
+        if run.count:
+            before = run.last
+            if self._reference == _UNKNOWN and run.anchor < FAR and distance <= before - FAR:
+                self._reference = run.top  # what came first was right, and this is the exception
+        elif self._reference == _UNKNOWN and abs(distance) <= AGREE:
+            self._reference = distance  # both clocks agree from the start
+            return
+        fell = before != _UNKNOWN and distance <= before - FAR
+        run.start(distance, now.mono, fell=fell)
+
+    def _is_proved(self, now: Now) -> bool:
+        run = self._run
+        lasted = now.mono - run.since
+        if self._reference != _UNKNOWN and run.anchor < self._reference:
+            # A feed that falls behind little by little is no clock that goes back.
+            back = run.fell or (self.offset_ms >= 0 and self._taken_out(run.top) == 0)
+            return back and run.count >= MESSAGES and lasted >= GONE_BACK
+        return run.count >= MESSAGES or (run.count > 1 and lasted >= LASTING)
+
+    def _settle(self, now: Now) -> None:
+        run = self._run
+        if self._reference != _UNKNOWN and run.fell and run.anchor < self._reference:
+            self.went_back += 1
+        self._reference = run.top
+        self.settled += 1
+        run.count = 0
+        self._set_offset(now.mono)
+
+    def _step(self, by: int) -> None:
+        """Our wall clock was set: the distance changes with it, and the venue's clock does not."""
+        self._run.move(-by)
+        if self._reference != _UNKNOWN:
+            self._reference -= by
+            self._stepped -= by
+            self._set_offset(None)
+
+    def _taken_out(self, distance: int) -> int:
+        """The part of a distance that is the clocks'. A message cannot come before it was sent, but can take long."""
+        is_on_its_way = -LONGEST_LATENCY <= distance - self._stepped < AGREE
+        return self._stepped if is_on_its_way else distance
+
+    def _set_offset(self, mono: float | None) -> None:
+        if abs(self._reference) <= AGREE:
+            self._stepped = 0  # both clocks are right again
+        offset = self._taken_out(self._reference)
+        if offset == self.offset_ms:
+            return
+        self.offset_ms = offset
+        self.items += [ClockOffset(stream, offset) for stream in self._streams]
+        if abs(offset - self._said) < FAR:
+            return
+        if mono is not None:
+            if mono - self._said_at < SELDOM:
+                return
+            self._said_at = mono
+        self._said = offset
+        self.items.append(Notice(_offset_words(offset)))
+
+    def _doubt(self, words: str, now: Now) -> None:
+        self._doubts += 1
+        if now.mono - self._doubted_at < SELDOM:
+            return
+        self._doubted_at = now.mono
+        so_far = f" ({self._doubts} such times so far)" if self._doubts > 1 else ""
+        self.items.append(Notice(f"{words}; nothing is moved by it{so_far}"))
+
+
+class NewestState:
+    """The venue's time of the whole state that is shown; outlives reconnects. One that is older is not shown."""
+
+    def __init__(self, clock: VenueClock) -> None:
+        self._clock = clock
+        self._went_back = 0
+        self._newest: int | None = None
+
+    def older_by(self, stamp: int) -> int:
+        """How much older a state is than the one that is shown, in milliseconds; 0 for one that may be shown."""
+        if self._went_back != self._clock.went_back:
+            self._went_back, self._newest = self._clock.went_back, None
+        return 0 if self._newest is None else max(0, self._newest - stamp)
+
+    def shows(self, stamp: int) -> None:
+        """A state of a believed time is shown."""
+        self._newest = stamp
+
+
+class _Run:
+    """Messages in a row that keep one distance."""
+
+    __slots__ = ("anchor", "count", "fell", "last", "since", "stamp", "top")
+
+    def __init__(self) -> None:
+        self.stamp = 0  # that of the last message
+        self.start(0, 0.0, fell=False)
+        self.count = 0
+
+    def start(self, distance: int, mono: float, *, fell: bool) -> None:
+        """`fell`: the message before it was not nearly as far behind."""
+        self.anchor = self.top = self.last = distance
+        self.since, self.fell, self.count = mono, fell, 1
+
+    def agrees(self, distance: int) -> bool:
+        """Whether it goes on with this one."""
+        return self.count > 0 and abs(distance - self.anchor) <= AGREE
+
+    def add(self, distance: int) -> None:
+        """One more; the least delay is nearest to the clock."""
+        self.count += 1
+        self.last = distance
+        self.top = max(self.top, distance)
+
+    def move(self, by: int) -> None:
+        """All distances are others now."""
+        self.anchor += by
+        self.top += by
+        self.last += by
+
+
+def _between(now: Now) -> float:
+    """Our wall clock − our monotonic clock, in milliseconds."""
+    return now.epoch_ms - now.mono * 1000
+
+
+def _offset_words(offset: int) -> str:
+    if not offset:
+        return "the venue's clock agrees with ours again"
+    way = "ahead of" if offset > 0 else "behind"
+    return f"the venue's clock is {span(abs(offset))} {way} ours; ages are told with that taken out"

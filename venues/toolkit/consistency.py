@@ -1,0 +1,51 @@
+"""What an item says of itself must agree: one that contradicts itself is a bad frame like any other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from venues.errors import BadMessage
+from venues.toolkit.numbers import shown
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+CANDLE = ("open", "high", "low", "close")
+
+
+def check_candle(
+    prices: tuple[Decimal | int, Decimal | int, Decimal | int, Decimal | int],
+    path: str,
+    names: tuple[str, str, str, str] = CANDLE,
+) -> None:
+    """Open, high, low and close of one candle; `names` are the venue's own for them; `path` may be empty.
+
+    Raises:
+        BadMessage: open or close is outside low … high, or high is below low; names `path`.
+    """
+    opened, high, low, close = prices
+    if low <= opened <= high and low <= close <= high:
+        return
+    got = " ".join(f"{name} {shown(price)}" for name, price in zip(names, prices, strict=True))
+    where = f" at `{path}`" if path else ""
+    raise BadMessage(f"expected {names[0]} and {names[3]} between {names[2]} and {names[1]}{where}, got {got}")
+
+
+def check_range(low: Decimal | None, high: Decimal | None, path: str) -> None:
+    """The lowest and the highest price of a time, where both are known; `path` is that of the high.
+
+    Raises:
+        BadMessage: high is below low.
+    """
+    if low is not None and high is not None and high < low:
+        raise BadMessage(f"expected at least the low at `{path}`, got {shown(high)} with a low of {shown(low)}")
+
+
+def check_available(available: Decimal, total: Decimal, path: str, name: str = "total") -> None:
+    """A part of a whole; of what is owed nothing is available. `name` is the venue's for the whole.
+
+    Raises:
+        BadMessage: more is available than there is.
+    """
+    if available > total and available > 0:
+        raise BadMessage(f"expected at most the {name} at `{path}`, got {shown(available)} of {shown(total)}")

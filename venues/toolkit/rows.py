@@ -1,0 +1,142 @@
+"""Rows with a time of their own: which update of a row is news, and which one came late.
+
+An update that is older, by the venue's own time, than what is held of its row changes nothing. A row that is gone stays
+gone when an older update of it arrives. Where times are equal or absent, arrival decides. All of it outlives
+connections, and is bounded whatever a venue sends. Pure.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from venues.errors import BadMessage
+from venues.toolkit.times import PER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from venues.venue import Now
+
+MOST_ROWS = 50_000  # of each kind, those that are there and those that are gone: beyond it the oldest are forgotten
+FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
+MOST_AT_ONCE = 50_000  # rows in one message: a message of 16 MiB can have so many that they fill our memory
+
+Update = tuple[Any, int | None, bool]
+"""An update of a row: its key, its own time in picoseconds since the epoch (None: it has none), whether it is gone."""
+
+
+def refuse_too_many(rows: Collection[Any], path: str) -> None:
+    """To be asked before records are made of so many rows.
+
+    Raises:
+        BadMessage: more than any account or market has; names `path`.
+    """
+    if len(rows) > MOST_AT_ONCE:
+        raise BadMessage(f"expected at most {MOST_AT_ONCE} rows at `{path}`, got {len(rows)}")
+
+
+def forget_oldest(kept: dict[Any, Any], most: int) -> list[Any]:
+    """Keep the `most` that were put last; the keys of those that go.
+
+    They go a tenth at a time: a dict whose first entries were deleted walks past all of them to find its first one.
+    """
+    if len(kept) < most + max(1, most // 10):
+        return []
+    oldest = list(islice(kept, len(kept) - most))
+    for key in oldest:
+        del kept[key]
+    return oldest
+
+
+class Remembered:
+    """At least the latest `most` of many things, as hashes, so that the length of a venue's ids costs nothing."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._hashes: dict[int, None] = {}
+
+    def __contains__(self, thing: Any) -> bool:
+        return hash(thing) in self._hashes
+
+    def add(self, thing: Any) -> bool:
+        """Remember a thing; whether it is new."""
+        number = hash(thing)
+        is_new = number not in self._hashes
+        self._hashes.pop(number, None)
+        self._hashes[number] = None
+        forget_oldest(self._hashes, self._most)
+        return is_new
+
+    def discard(self, thing: Any) -> None:
+        """Forget a thing."""
+        self._hashes.pop(hash(thing), None)
+
+
+class _Known(NamedTuple):
+    """The time of what is known of a row, and how many ms it was ahead of our monotonic clock when it came.
+
+    `believed`: what was known before, where this time is not believed.
+    """
+
+    stamp: int
+    lead: float
+    believed: _Known | None = None
+
+
+class RowTimes:
+    """The times of the rows of one stream, and of those that are gone.
+
+    A time far ahead of both our clock and the venue's is not believed: its row counts, as one without a time does, but
+    later times that are right are not held against it. Among themselves such times are compared, since it may be our
+    clock that is wrong. How far a time is ahead is looked at anew each time, so what the clocks teach later counts.
+    """
+
+    def __init__(self) -> None:
+        self._there: dict[int, _Known] = {}
+        self._gone: dict[int, _Known] = {}
+
+    def is_news(self, update: Update, now: Now, venue_now: int) -> bool:
+        """Whether an update changes its row; `venue_now` is the venue's clock in ms, as far as it is known."""
+        key, stamp, gone = update
+        number = hash(key)
+        known = self._there.get(number) or self._gone.get(number)
+        if stamp is not None:
+            reference = max(now.epoch_ms, venue_now) - now.mono * 1000
+            lead = stamp / PER_MS - now.mono * 1000
+            if known is not None and _is_older(stamp, lead, known, reference):
+                return False
+            is_doubtful = lead - reference >= FAR_AHEAD_MS
+            known = _Known(stamp, lead, _believed(known, reference) if is_doubtful and known is not None else None)
+        if known is not None:
+            kept, other = (self._gone, self._there) if gone else (self._there, self._gone)
+            other.pop(number, None)
+            _keep(kept, number, known)
+        return True
+
+    def replace(self, updates: Iterable[Update], now: Now, venue_now: int) -> list[bool]:
+        """A whole state, of each row whether it counts: it replaces everything, but what was gone later stays gone."""
+        before, self._there = self._there, {}
+        news = [self.is_news(update, now, venue_now) for update in updates]
+        for number, known in before.items():  # what is not in it any more is gone
+            if number not in self._there and number not in self._gone:
+                _keep(self._gone, number, known)
+        return news
+
+
+def _is_older(stamp: int, lead: float, known: _Known, reference: float) -> bool:
+    if known.lead - reference < FAR_AHEAD_MS:
+        return stamp < known.stamp
+    if lead - reference >= FAR_AHEAD_MS and stamp < known.stamp:
+        return True
+    return known.believed is not None and stamp < known.believed.stamp
+
+
+def _believed(known: _Known, reference: float) -> _Known | None:
+    return known._replace(believed=None) if known.lead - reference < FAR_AHEAD_MS else known.believed
+
+
+def _keep(kept: dict[int, _Known], number: int, known: _Known) -> None:
+    kept.pop(number, None)
+    kept[number] = known
+    forget_oldest(kept, MOST_ROWS)
