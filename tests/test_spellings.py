@@ -96,6 +96,8 @@ JAYX_BALANCE = Usual(
 NBT = Usual("nbt", "signals", "buy_signal", '{"pair":"GXSUSDT","price":"0.92450000","new":true,"score":"NA","qty":null,'
             '"stratid":"681","stop_loss":5.0}')  # fmt: skip
 
+NBT_WITH_MESSAGE = NBT._replace(message=NBT.message.replace('"681"', '681,"message":{"n":1.10,"deep":[1e5,"\\ud83d"]}'))
+
 SAME = [
     (NEXUS_TRADE, [("0.9350", '"0.9350"'), ("120", '"120"')]),
     (NEXUS_TRADE, [("0.9350", "9.350e-1")]),
@@ -138,6 +140,7 @@ SAME = [
     (JAYX_ORDER, [("1747841759500", '"1747841759500"'), ('"modified":null', '"modified":0')]),
     (JAYX_BALANCE, [('"9932.440"', "9932.440"), ("spot", "Spot")]),
     (NBT, [('"0.92450000"', "0.92450000"), ("NA", "na"), ("null", '""'), ('"681"', "681"), ("5.0", '"5.0"')]),
+    (NBT_WITH_MESSAGE, [("681", "681.0")]),
 ]  # fmt: skip
 
 
@@ -186,6 +189,7 @@ IN_DOUBT = [
     (B2_ORDER, ('"2025-05-21T15:30:00.5000000Z"', "1747841400"), "item[0].createdAt"),
     (B2_ORDER, ('"2025-05-21T15:30:00.5000000Z"', '"1747841400"'), "item[0].createdAt"),
     (B2_POSITION, ('"0.01"', '"0,01"'), "item.item[0].positionLotAmount"),
+    (B2_POSITION, ('"Open"', '""'), "item.item[0].status"),
     (B2_BOOK, ('"0.93670"', '"0,93670"'), "item.bids[0].price"),
     (B2_BOOK, ('"0.93670"', "[1]"), "item.bids[0].price"),
     (B2_BOOK, ('"12498"', '"v12498"'), "item.version"),

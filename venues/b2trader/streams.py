@@ -123,6 +123,8 @@ def _order(row: wire.OrderRow, path: str, now: Now, common: Common, change: reco
 
 def _position(row: wire.PositionRow, path: str, now: Now, common: Common, change: records.Change) -> records.Position:
     size = not_negative(row.position_lot_amount, f"{path}.positionLotAmount")
+    if not row.status:  # any word but Open says that it is gone; none says nothing
+        raise BadMessage(f"expected a status at `{path}.status`, got none")
     return records.Position(
         venue=VENUE,
         env=common.env,

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from venues.toolkit.spellings import respelled
+from venues.toolkit.spellings import left_as_sent, respelled
 from venues.toolkit.times import LATEST_MS, LATEST_S
 
 # Everything that decoding an arbitrary frame can raise: deep nesting and bad UTF-8 are not MsgspecErrors, and
@@ -78,9 +78,13 @@ class Reader(Generic[T]):
             return self._respelled(data, problem)
 
     def _respelled(self, frame: bytes, problem: msgspec.ValidationError) -> T:
-        shape = self.decoder.type
+        shape: Any = self.decoder.type
+        mended = without_halves(frame)
         try:
-            usual = respelled(_ANY.decode(without_halves(frame)), shape)
+            usual = respelled(_ANY.decode(mended), shape)
+            if usual is not None and (untouched := left_as_sent(shape)):
+                parts = _PARTS.decode(mended)
+                usual.update({name: parts[name] for name in untouched & parts.keys()})
         except DECODE_ERRORS:  # in a part that is none of the shape's
             usual = None
         if usual is None:
@@ -90,6 +94,7 @@ class Reader(Generic[T]):
 
 
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_again(decoder: msgspec.json.Decoder[T], frame: bytes, error: Exception) -> tuple[T, bytes]:

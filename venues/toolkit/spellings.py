@@ -53,6 +53,18 @@ def respelled(value: Any, shape: Any) -> Any | None:
 
 
 @cache
+def left_as_sent(shape: Any) -> frozenset[str]:
+    """The names of a struct's fields that stay the bytes they came as."""
+    kind = _kind_of(shape)
+    fields = kind.fields if isinstance(kind, inspect.StructType) else ()
+    return frozenset(field.encode_name for field in fields if _is_raw(field.type))
+
+
+def _is_raw(kind: inspect.Type) -> bool:
+    return any(isinstance(each, inspect.RawType) for each in getattr(kind, "types", (kind,)))
+
+
+@cache
 def _kind_of(shape: Any) -> inspect.Type:
     return inspect.type_info(shape)
 
