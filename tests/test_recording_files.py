@@ -165,6 +165,26 @@ def test_time_goes_on_between_two_runs(tmp_path: Path) -> None:
     assert [event.mono for event in events] == [5.0, 5.5, 65.5, 65.5, 66.0, 66.0, 66.0, 66.5]
 
 
+def test_the_time_between_two_runs_was_missed(clean: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    for at, existing in ((1_000_000, "refuse"), (1_090_000, "append")):
+        recorder = Recorder(file, header(), Redactor(), existing)
+        trade = {
+            "event": "TRADE",
+            "symbol": SYMBOL,
+            "timestamp": at,
+            "data": {"price": 1, "quantity": 2, "side": "BUY"},
+        }
+        recorder.write(events.Dialled(at=at, mono=1.0, draw=0.5))
+        recorder.write(events.Opened(at=at + 100, mono=1.1))
+        recorder.write(events.Frame(at=at + 500, mono=1.5, direction="in", text=json.dumps(trade)))
+        recorder.close()
+    done = mon("replay", str(file), "--speed", "max", env=clean)
+    assert [line["down_ms"] for line in records(done.stdout) if "down_ms" in line] == [89_600]
+    assert "mon: trades: the recording goes on with a later run of mon\n" in done.stderr
+    assert "None" not in done.stderr
+
+
 def test_a_run_that_ended_for_good_ends_no_later_one(clean: dict[str, str], tmp_path: Path) -> None:
     """Refused at first, then the key was mended: the recording plays to its end."""
     file = tmp_path / "run.jsonl"

@@ -123,7 +123,12 @@ class Left(_Event, frozen=True, kw_only=True, tag="leave"):
 
 
 class Resumed(_Event, frozen=True, kw_only=True, tag="resume"):
-    """Another run of `mon` goes on with the same recording: all lines begin anew. Made by whoever reads one."""
+    """Another run of `mon` goes on with the same recording: all lines begin anew. Made by whoever reads one.
+
+    `heard`: when the run before it ended.
+    """
+
+    heard: float | None = None
 
 
 Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left | Stepped | Resumed
@@ -175,5 +180,5 @@ def apply(event: Event, driver: Driver) -> list[Delivered]:
         case Left():
             driver.leave(now)
         case Resumed():
-            return driver.resumed(now)
+            return driver.resumed(Now(event.mono, event.at, event.heard))
     return []

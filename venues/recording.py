@@ -296,7 +296,7 @@ class Recording:
             if resumes and last is not None:
                 shift = last.mono + max(0.0, (event.at - last.at) / 1000) - event.mono
                 resumes = False
-                yield events.Resumed(at=event.at, mono=event.mono + shift)
+                yield events.Resumed(at=event.at, mono=event.mono + shift, heard=last.mono)
             if shift:
                 event = events.shifted(event, shift)
             last = event

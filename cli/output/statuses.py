@@ -43,6 +43,8 @@ def in_words(status: Status) -> str | None:
     """What happened and what is done about it; None when it is nothing to talk about."""
     reason = status.reason or ""
     match status.state:
+        case "reconnecting" if status.attempt is None:  # in a recording: nobody tries
+            return f"{status.stream}: {reason}"
         case "reconnecting":
             again = cells.duration(status.retry_in_ms or 0)
             return f"{status.stream}: {reason}; trying again in {again} (try {status.attempt})"
