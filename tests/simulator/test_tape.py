@@ -147,6 +147,13 @@ def test_a_bad_tape_is_refused_with_the_line_and_what_was_expected(tmp_path: Pat
         Simulator(tape=path)
 
 
+def test_a_line_without_an_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zero"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(TapeError, match="zero:1: expected a line of at most 16777216 bytes, got more"):
+        read_tape(path)
+
+
 def test_a_tape_that_cannot_be_opened_or_unpacked_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TapeError, match=r"none\.gz:1: expected a readable tape"):
         read_tape(tmp_path / "none.gz")

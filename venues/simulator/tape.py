@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LONGEST_LINE: Final = 16 * 2**20  # bytes
 _GZIP: Final = b"\x1f\x8b"
 _DECIMAL: Final = re.compile(r"\d{1,100}(?:\.\d{1,100})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _DECIMAL_WANTED: Final = 'a decimal string like "0.7901"'
@@ -150,7 +151,9 @@ def _texts(path: Path) -> Iterator[tuple[int, bytes]]:
             zipped = file.read(2) == _GZIP
             file.seek(0)
             source: IO[bytes] = gzip.GzipFile(fileobj=file) if zipped else file  # type: ignore[assignment]
-            for number, text in enumerate(source, 1):
+            for number, text in enumerate(iter(lambda: source.readline(_LONGEST_LINE), b""), 1):
+                if len(text) == _LONGEST_LINE:
+                    raise TapeError(f"{path}:{number}: expected a line of at most {_LONGEST_LINE} bytes, got more")
                 if text.strip():
                     yield number, text
     except (OSError, EOFError, zlib.error) as error:
