@@ -393,6 +393,36 @@ def test_leaving_at_any_moment_is_quick(moment: str) -> None:
     asyncio.run(scenario())
 
 
+def test_timers_and_whoever_wants_to_end_get_their_turn_in_a_flood() -> None:
+    turns, in_one_turn = 0, []
+
+    async def handler(websocket: ServerConnection) -> None:
+        websocket.transport.write(b"\x81\x02[]" * 20_000)
+        await websocket.wait_closed()
+
+    async def scenario() -> None:
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            asyncio.get_running_loop().call_soon(turn)
+
+        def deliver(items: list[Any]) -> None:
+            if not in_one_turn or in_one_turn[-1][0] != turns:
+                in_one_turn.append((turns, 0))
+            in_one_turn[-1] = (turns, in_one_turn[-1][1] + len(items))
+            watched.changed.set()
+
+        async with websocket_server(handler) as port:
+            watched = Watched(port)
+            watched.connection._deliver = deliver
+            turn()
+            async with watched.running():
+                await watched.until(lambda: sum(count for _, count in in_one_turn) >= 20_000)
+
+    asyncio.run(scenario())
+    assert max(count for _, count in in_one_turn) <= 300
+
+
 def test_a_slow_consumer_never_sees_old_frames_as_live() -> None:
     """Delivery takes no time: the queue behind it is another's; here only that nothing is lost or late."""
     count = 2000

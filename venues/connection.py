@@ -55,6 +55,7 @@ PING_ANSWER_WITHIN = 5.0
 MESSAGE_WITHIN = 60.0  # seconds in which one message is whole
 CLOSE_TIMEOUT = 1.0
 ALIVE_EVERY = 1.0  # seconds between two looks at the clock
+MOST_IN_A_TURN = 256  # frames that are taken before timers and whoever wants to end get their turn
 LONGEST_ABSENCE = 5.0  # seconds without such a look after which what waits to be read is old
 SMALLEST_STEP = 1.0  # seconds by which the clock of this machine is set before it is told
 
@@ -377,9 +378,14 @@ class Connection:
         receive, driver, clock = websocket.recv, self._driver, self._clock.now
         deliver, tap = self._deliver, self._tap
         call_soon = asyncio.get_running_loop().call_soon
+        left = MOST_IN_A_TURN
         try:
             while driver.retry_at is None:
                 frame = await receive(decode=False)
+                left -= 1
+                if not left:
+                    left = MOST_IN_A_TURN
+                    await asyncio.sleep(0)
                 now = self._read_at
                 if now is None:
                     # Frames that are taken without a turn of the loop came in one read of the socket: one time for all.
