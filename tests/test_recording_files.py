@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gzip
 import json
 import os
@@ -10,6 +12,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +137,59 @@ def test_a_pipe_with_a_reader_takes_a_recording(sim: dict[str, str], tmp_path: P
     variables = {**sim, "MON": str(MON), "SYMBOL": SYMBOL, "OUT": str(tmp_path / "out.jsonl")}
     subprocess.run(["bash", "-c", script], env=variables, check=True, timeout=60)
     assert Recording(tmp_path / "out.jsonl").header.venue == "nexus"
+
+
+def test_a_pipe_whose_reader_takes_nothing_holds_up_nothing(sim: dict[str, str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        begun = time.monotonic()
+        done = mon("book", "nexus", SYMBOL, "--duration", "4s", "--record", str(pipe), env=sim)
+        assert time.monotonic() - begun < 8
+    finally:
+        os.close(reader)
+    assert done.returncode == 3
+    assert "its reader has not taken the end" in done.stderr
+    came = [line["received"] for line in records(done.stdout) if line["type"] == "book"]
+    assert came[-1] - came[0] > 2_000
+    assert not [line for line in records(done.stdout) if line["type"] == "status"]
+
+
+@pytest.mark.parametrize("name", ["pipe.jsonl", "pipe.jsonl.gz"])
+def test_what_a_slow_reader_of_a_pipe_takes_late_is_whole(name: str, tmp_path: Path) -> None:
+    pipe, copy = tmp_path / name, tmp_path / f"copy-{name}"
+    os.mkfifo(pipe)
+    script = f"sleep 1; cat > {copy}"
+    with pipe_reader(pipe, script):
+        recorder = Recorder(pipe, header(), Redactor())
+        for number in range(3_000):
+            recorder.write(events.Frame(at=number, mono=number, direction="in", text=os.urandom(100).hex()))
+            recorder.flush()
+        time.sleep(1.5)
+        recorder.close()
+    assert [event.at for event in Recording(copy).events()] == list(range(3_000))
+
+
+def test_synthetic_trades_wait_for_the_reader_of_a_pipe(clean: dict[str, str], tmp_path: Path) -> None:
+    pipe, copy = tmp_path / "pipe", tmp_path / "copy.jsonl"
+    os.mkfifo(pipe)
+    with pipe_reader(pipe, f"sleep 1; cat > {copy}"):
+        done = mon("sim", "--trades", "1d", "--rate", "0.1", "--out", str(pipe), env=clean)
+    assert done.returncode == 0
+    assert len(list(Recording(copy).events())) > 5_000
+
+
+@contextlib.contextmanager
+def pipe_reader(pipe: Path, script: str) -> Iterator[None]:
+    process = subprocess.Popen(["sh", "-c", f"exec < {pipe}; {script}"])
+    anchor = os.open(pipe, os.O_RDWR)  # until the other end is there
+    try:
+        yield
+    finally:
+        os.close(anchor)
+        process.wait(10)
 
 
 # --- runs that go on

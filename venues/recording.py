@@ -186,13 +186,13 @@ class Recorder:
         return RecordingError(f"cannot write the recording {self._path}: {error.strerror}")
 
 
-def open_recording(path: Path, header: Header, existing: Existing) -> RecordingFile:
+def open_recording(path: Path, header: Header, existing: Existing, *, waits: bool = False) -> RecordingFile:
     """The file that a recording with this header is written to, which begins with the header again where it goes on.
 
     Raises:
         RecordingError: it cannot be written, must not be, or is a recording of something else.
     """
-    file = RecordingFile(path, existing)
+    file = RecordingFile(path, existing, waits=waits)
     if not file.appends:
         return file
     try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import select
 import stat
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from venues.errors import DamagedRecording, RecordingError
 
@@ -28,6 +29,45 @@ Existing = Literal["refuse", "overwrite", "append"]
 
 LONGEST_LINE = 40 * 2**20  # bytes: a message of 16 MiB with every other character escaped, and some more
 GZIP = b"\x1f\x8b"
+MOST_WAITING = 32 * 2**20  # bytes that the reader of a pipe has not taken yet
+TAKES_NOTHING = 0.25  # seconds after which the end of a recording is not waited for
+
+
+class _Pipe:
+    """A pipe as a file: what its reader does not take at once waits here, and never holds up who writes."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._waiting = bytearray()
+
+    def write(self, data: bytes | memoryview) -> int:
+        self._waiting += data
+        self._hand_over()
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting.clear()
+            raise OSError(errno.EAGAIN, "its reader takes nothing any more")
+        return len(data)
+
+    def flush(self) -> None:
+        self._hand_over()
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def close(self) -> None:
+        """Raises OSError where the reader takes the rest no more."""
+        try:
+            while self._waiting and select.select([], [self._raw], [], TAKES_NOTHING)[1]:
+                self._hand_over()
+            if self._waiting:
+                self._waiting.clear()
+                raise OSError(errno.EAGAIN, "its reader has not taken the end")
+        finally:
+            self._raw.close()
+
+    def _hand_over(self) -> None:
+        while self._waiting and (taken := self._raw.write(self._waiting)):  # None: it takes nothing now
+            del self._waiting[:taken]
 
 
 class RecordingFile:
@@ -37,8 +77,10 @@ class RecordingFile:
     crash had left, are gone.
     """
 
-    def __init__(self, path: Path, existing: Existing = "refuse") -> None:
+    def __init__(self, path: Path, existing: Existing = "refuse", *, waits: bool = False) -> None:
         """Opens the file; what is in one that goes on stays as it is until `go_on`.
+
+        `waits`: for the reader of a pipe, however slow it is.
 
         Raises:
             RecordingError: it exists and is not to be touched, another process writes it, it is no file, or it cannot
@@ -47,9 +89,15 @@ class RecordingFile:
         self.path = path
         self.cut = 0
         try:
-            self._raw: BinaryIO = os.fdopen(_opened(path, existing), "r+b" if existing == "append" else "wb", 0)
+            raw: BinaryIO = os.fdopen(_opened(path, existing), "r+b" if existing == "append" else "wb", 0)
         except OSError as error:
             raise _cannot_write(path, error) from error
+        self._raw = raw
+        if stat.S_ISFIFO(os.fstat(raw.fileno()).st_mode):
+            if waits:
+                os.set_blocking(raw.fileno(), True)
+            else:
+                self._raw = cast("BinaryIO", _Pipe(raw))
         try:
             self.appends = existing == "append" and _is_regular(self._raw) and os.fstat(self._raw.fileno()).st_size > 0
             self._zips = _begins_like_gzip(self._raw) if self.appends else path.name.endswith(".gz")
@@ -157,13 +205,11 @@ def _opened(path: Path, existing: Existing) -> int:
 def _opened_again(path: Path, kind: int, existing: Existing) -> int:
     if stat.S_ISFIFO(kind):
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno != errno.ENXIO:
                 raise
             raise RecordingError(f"expected a reader at the pipe {path}, got none; start it first") from error
-        os.set_blocking(descriptor, True)
-        return descriptor
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "a device or a socket"
         raise RecordingError(f"expected the name of a file for the recording, got {what}: {path}")

@@ -177,7 +177,7 @@ def _write_trades(
         )
     start_ms = synthetic.START if start is None else _start_ms(start)
     lines = synthetic.Trades(symbol, length_ms, seed=seed, rate=rate, start_ms=start_ms, quotes=quotes)
-    file = open_recording(out, header_in(lines.header()), existing)
+    file = open_recording(out, header_in(lines.header()), existing, waits=True)
     try:
         with contextlib.closing(file):
             synthetic.write(file, lines)

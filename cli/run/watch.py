@@ -342,8 +342,17 @@ class Watcher:
             source.cancel()
             stopping.cancel()
             await self._finish_output()
-            if self._recorder is not None:
-                self._recorder.close()
+            self._close_recorder()
+
+    def _close_recorder(self) -> None:
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.close()
+        except MonError as error:
+            if not self._ending.hurried:
+                raise
+            self._say(str(error))  # Ctrl-C keeps its exit code
 
     def _leave_within(self) -> float | None:
         """The venue is taken leave of in order, if it does not take too long."""
