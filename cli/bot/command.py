@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.errors import redactor_of_run
 from cli.run.options import check_for_lines, check_run, take_options
 from venues.errors import UsageError
 
@@ -39,9 +40,7 @@ def run(**given: Any) -> None:
     from cli.bot.host import run_bot
     from cli.bot.plan import market_named
     from cli.bot.request import BotRequest
-    from cli.main import REDACTORS
     from cli.output.lines import Words
-    from venues.redaction import Redactor
 
     markets = [market_named(text) for text in given.pop("market") or ()]
     if len(set(markets)) < len(markets):
@@ -58,9 +57,7 @@ def run(**given: Any) -> None:
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor))
+    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:

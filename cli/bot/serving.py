@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cli.bot.script import Bot
     from cli.bot.speech import Voice
     from cli.output.lines import Words
-    from cli.settings.access import Source
+    from cli.settings.environment import Source
     from venues.redaction import Redactor
 
 

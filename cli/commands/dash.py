@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from cli.errors import redactor_of_run
 from cli.run.options import StreamRequest, take_options
 from venues import VENUES, venue_named, venues_with
 
@@ -87,13 +88,9 @@ def dash(**given: Any) -> None:
 def run_dash(request: StreamRequest) -> NoReturn:
     """Show the dashboard, then end with its exit code."""
     from cli.commands.dash_watch import watch_dash
-    from cli.main import REDACTORS
     from cli.output.lines import Words
-    from venues.redaction import Redactor
 
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor))
+    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:

@@ -9,8 +9,8 @@ from msgspec import structs
 
 from cli.commands.dash import PANES, venues_with_panes
 from cli.interrupts import run_loop
-from cli.output.lines import STDOUT, Words, is_terminal
-from cli.output.queues import LatestEvents, Queue
+from cli.output.lines import STDOUT, Queue, Words, is_terminal
+from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import in_words
 from cli.run.asked import either, recorded_at
@@ -52,12 +52,11 @@ def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]
     Raises:
         UsageError: there is no terminal to draw it on; the text says what scripts use.
     """
-    from cli.screen.terminal import is_dumb
-    from cli.settings import config
+    from cli.settings.environment import is_dumb, variables
 
     if not is_terminal(STDOUT):
         raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request, subscriptions)}")
-    if is_dumb(config.environment()):
+    if is_dumb(variables()):
         raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request, subscriptions)}")
 
 

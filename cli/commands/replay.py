@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from cli.errors import redactor_of_run
 from cli.run.options import StreamRequest, applies, take_options
 from venues.errors import RecordingError, UsageError
 
@@ -26,7 +27,6 @@ _NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "overwrit
 
 def replay(**given: Any) -> None:
     """Play a recording."""
-    from cli.main import watch_request
     from venues.recording import Recording
 
     file: Path = given.pop("file")
@@ -41,7 +41,10 @@ def replay(**given: Any) -> None:
             raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
     request = StreamRequest(venue=header.venue, replay=file, **given)
     request.stream = stream
-    watch_request(request)
+    from cli.output.lines import Words
+    from cli.run.watch import watch
+
+    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:

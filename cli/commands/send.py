@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from msgspec import UNSET, Struct, UnsetType
 
-from cli.errors import INTERRUPTED, UNREACHABLE
+from cli.errors import INTERRUPTED, UNREACHABLE, redactor_of_run
 from cli.interrupts import asked_to_end, has_come, run_loop
 from cli.output import cells
 from cli.output.lines import STDERR, STDIN, STDOUT, JsonLines, Words, is_terminal, write_all
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cli.run.sender import Outcome, Sender
     from cli.run.source import Embedded
-    from cli.settings.access import Access
+    from cli.settings.config import Access
     from venues.redaction import Redactor
     from venues.venue import Command
 
@@ -120,9 +120,7 @@ def send(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False,
 ) -> None:
     """Send a trading signal to a hub."""
-    from cli.main import REDACTORS
     from venues.nbt.sending import signal_command
-    from venues.redaction import Redactor
 
     fields: Fields = {
         "pair": pair,
@@ -137,9 +135,7 @@ def send(
     }
     if venue not in VENUES_WITH_COMMANDS:
         raise UsageError(f'expected a venue that takes signals ({", ".join(VENUES_WITH_COMMANDS)}), got "{venue}"')
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    desk = Desk(venue, env, profile, timeout / 1000, Words(quiet=quiet), redactor)
+    desk = Desk(venue, env, profile, timeout / 1000, Words(quiet=quiet), redactor_of_run())
     if stdin:
         _check_stdin(kind, fields, yes=yes)
         from cli.commands.send_lines import send_lines

@@ -24,6 +24,7 @@ from cli.output.lines import (
     JsonLines,
     Limit,
     Output,
+    Queue,
     RawFrame,
     Sink,
     Words,
@@ -31,7 +32,7 @@ from cli.output.lines import (
     is_terminal,
 )
 from cli.output.pipe import Pipe, paced
-from cli.output.queues import EventQueue, LatestEvents, Queue
+from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import Seldom, StatusGate, in_words
 from cli.output.weights import Shortener

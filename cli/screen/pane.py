@@ -13,7 +13,7 @@ from rich.text import Text
 from cli.output import cells
 from cli.output.gaps import Gap
 from cli.output.lines import Skipped
-from cli.output.queues import LatestEvents, Queue
+from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.weights import texts_of
 from cli.screen.ages import Ages
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
+    from cli.output.lines import Queue
     from cli.screen.look import Look, View
     from venues.redaction import Redactor
     from venues.streams import Stream
