@@ -36,9 +36,9 @@ VENUES = {
 }
 
 
-def venues_with(stream: str) -> list[str]:
-    """The names of the venues that have a stream."""
-    return [name for name, entry in VENUES.items() if stream in entry.streams.split()]
+def venues_with(*streams: str) -> list[str]:
+    """The names of the venues that have one of the streams, or several."""
+    return [name for name, entry in VENUES.items() if not set(streams).isdisjoint(entry.streams.split())]
 
 
 def venue_named(name: str) -> Venue:

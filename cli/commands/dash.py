@@ -8,13 +8,11 @@ import typer
 
 from cli.errors import redactor_of_run
 from cli.run.options import StreamRequest, take_options
-from venues import VENUES, venue_named, venues_with
+from cli.views.panes import PANES
+from venues import venue_named, venues_with
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# The streams that a dashboard has a pane for, in the order of its panes.
-PANES = ("book", "trades", "orders", "positions", "balance", "margin")
 
 OPTIONS = (
     "depth",
@@ -52,20 +50,15 @@ Keys:
 """
 
 
-def venues_with_panes() -> list[str]:
-    """The venues that have any of the streams."""
-    return [name for name in VENUES if any(name in venues_with(stream) for stream in PANES)]
-
-
 def complete_venue(incomplete: str) -> list[str]:
     """The venues that have any of the streams."""
-    return [name for name in venues_with_panes() if name.startswith(incomplete)]
+    return [name for name in venues_with(*PANES) if name.startswith(incomplete)]
 
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     """The markets that every simulator of the venue has, where any of the streams takes a symbol."""
     name = ctx.params.get("venue")
-    if name not in venues_with_panes():
+    if name not in venues_with(*PANES):
         return []
     from venues.simulator import markets
 
@@ -114,7 +107,7 @@ _venue = Annotated[
     str,
     typer.Argument(
         metavar="VENUE",
-        help=f"One of: {', '.join(venues_with_panes())}.",
+        help=f"One of: {', '.join(venues_with(*PANES))}.",
         autocompletion=complete_venue,
         show_default=False,
     ),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from cli.commands.dash import PANES, venues_with_panes
 from cli.interrupts import run_loop
 from cli.output.lines import STDOUT, Queue, Words, is_terminal
 from cli.output.queues import LatestEvents
@@ -16,7 +15,8 @@ from cli.output.statuses import in_words
 from cli.run.asked import either, recorded_at
 from cli.run.options import StreamRequest, check_together
 from cli.run.watch import Watcher
-from venues import venue_named
+from cli.views.panes import PANES
+from venues import venue_named, venues_with
 from venues.errors import UsageError
 from venues.recording import Recording
 from venues.records import Status
@@ -77,7 +77,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
     if not offers:
         raise UsageError(
             f"{venue.name} has none of the streams of a dashboard ({', '.join(PANES)}); "
-            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with_panes())}"
+            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with(*PANES))}"
         )
     subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
     venue.lines(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
@@ -140,6 +140,7 @@ class DashWatcher(Watcher):
         symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
         self._table = self._shown = Dashboard(
             panes,
+            PANES,
             venue=self._venue.name,
             env=settings.label,
             symbol=symbol,

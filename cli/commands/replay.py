@@ -49,8 +49,9 @@ def replay(**given: Any) -> None:
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
     """On a terminal a dashboard; lines are of one stream."""
-    from cli.commands.dash import PANES, run_recorded
+    from cli.commands.dash import run_recorded
     from cli.output.lines import STDOUT, is_terminal
+    from cli.views.panes import PANES
 
     each = [(venue.venue, one) for venue in header.venues() for one in venue.subscriptions]
     ambiguous = len({(venue, one.stream) for venue, one in each}) < len(each)

@@ -243,9 +243,10 @@ def applies(option: str, stream: str) -> bool:
 
 def view_options(request: StreamRequest, stream: str, offer: Offer) -> dict[str, Any]:
     """What a request and the venue's offer say to a stream's view, besides how it looks."""
-    if stream != "book":
-        return {}
-    return {"depth": request.depth, "step": request.group, "complete": offer.complete}
+    from cli.views import VIEWS
+
+    known = {"depth": request.depth, "step": request.group, "complete": offer.complete}
+    return {name: known[name] for name in VIEWS[stream].options}
 
 
 def check_for_lines(request: object) -> None:

@@ -8,7 +8,6 @@ import gc
 import math
 import sys
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
 
     from cli.screen.look import Look
     from cli.screen.pane import Pane
+    from cli.views import Loaded
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -202,7 +202,7 @@ class Watcher:
     def _make_queue(self, settings: Settings) -> Queue:
         gap = self._gap(self._subscriptions[0], settings)
         if self._as_table:
-            own: Callable[[], Queue] | None = getattr(_view_module(self._request, self._stream.name), "queue", None)
+            own = _view_module(self._request, self._stream.name).queue
             if own is not None:
                 return own()
             return LatestEvents() if self._stream.kind == "event" else StateQueue(on_overflow=gap.in_rows)
@@ -559,9 +559,10 @@ def _as_table(request: StreamRequest) -> bool:
     return not request.raw and draws_table(request.output)
 
 
-def _view_module(request: StreamRequest, stream: str) -> Any:
-    """Has `view`, and `queue` where the view needs one of its own."""
-    return import_module("cli.views.tail" if request.tail else f"cli.views.{stream}")
+def _view_module(request: StreamRequest, stream: str) -> Loaded:
+    from cli.views import loaded
+
+    return loaded("tail" if request.tail else stream)
 
 
 def _raw(event: events.Frame, redactor: Redactor) -> RawFrame:

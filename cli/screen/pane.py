@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.text import Text
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from cli.output.lines import Queue
     from cli.screen.look import Look, View
     from venues.redaction import Redactor
-    from venues.streams import Stream
 
 RATE_OVER = 5.0  # seconds over which messages a second are counted
 LATENCY_OVER_MS = 5_000
@@ -44,6 +43,16 @@ ALWAYS = 10
 SHORTEN = 5
 
 
+class Streamed(Protocol):
+    """What a pane knows of its stream: what it is called, and whether it is a state or a sequence of events."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Title:
     """What the header says that does not change."""
@@ -51,7 +60,7 @@ class Title:
     venue: str
     env: str | None
     symbols: Sequence[str]
-    stream: Stream
+    stream: Streamed
     partial: bool
 
 

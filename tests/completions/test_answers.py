@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from cli import main
 from cli.commands.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
-from cli.commands.dash import venues_with_panes
 from cli.run.options import StreamRequest, applies
 from cli.settings.config import config_path
+from cli.views.panes import PANES
 from tests.completions.support import MON, ROOT, ask, environment
-from venues import VENUES, venue_named
+from venues import VENUES, venue_named, venues_with
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_options_that_apply_to_the_stream(stream: str) -> None:
         ("book nexus --record ", None),
         ("book nexus --record=to", None),
         ("book nexus --replay ", None),
-        ("dash ", list(venues_with_panes())),
+        ("dash ", venues_with(*PANES)),
         ("dash nexus ", SYMBOLS),
         ("dash nexus SPOT_BTC_USDT ", []),
         ("dash nexus --env ", ["production", "staging", "sim"]),
