@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import redactor_of_run
-from cli.run.options import check_for_lines, check_run, take_options
+from cli.run.options import check_for_lines, check_run, options_of_runs, take_options
 from venues.errors import UsageError
 
 app = typer.Typer(
@@ -96,29 +96,6 @@ def listening_at(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
-# Of those that all streams have.
-OPTIONS = (
-    "env",
-    "profile",
-    "retries",
-    "record",
-    "overwrite",
-    "append",
-    "replay",
-    "speed",
-    "output",
-    "once",
-    "count",
-    "duration",
-    "timeout",
-    "max_age",
-    "numbers",
-    "status",
-    "palette",
-    "tz",
-    "quiet",
-    "verbose",
-)
 _OWN: dict[str, tuple[Any, Any]] = {
     "market": (
         list[str] | None,
@@ -156,8 +133,8 @@ _file = Annotated[
 ]
 take_options(
     run,
-    OPTIONS,
     {"file": _file, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
+    options_of_runs(),
     {name: False if kind is bool else None for name, (kind, _) in _OWN.items()},
 )
 app.command(epilog=EXAMPLES, no_args_is_help=True)(run)

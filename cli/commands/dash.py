@@ -7,31 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cli.errors import redactor_of_run
-from cli.run.options import StreamRequest, take_options
+from cli.run.options import StreamRequest, options_of_dash, take_options
 from cli.views.panes import PANES
 from venues import venue_named, venues_with
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-OPTIONS = (
-    "depth",
-    "group",
-    "env",
-    "duration",
-    "max_age",
-    "retries",
-    "record",
-    "overwrite",
-    "append",
-    "replay",
-    "speed",
-    "palette",
-    "tz",
-    "profile",
-    "quiet",
-    "verbose",
-)
 
 EXAMPLES = """\b
 Examples:
@@ -96,7 +77,7 @@ def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:
 
     defaults = StreamRequest(venue=venue)
     for name, value in given.items():
-        if name not in OPTIONS and name != "output" and value != getattr(defaults, name):
+        if name not in options_of_dash() and name != "output" and value != getattr(defaults, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} does not apply to a dashboard, which {file} is a recording of"
             )
@@ -121,4 +102,4 @@ _symbol = Annotated[
         show_default=False,
     ),
 ]
-take_options(dash, OPTIONS, {"venue": _venue, "symbols": _symbol})
+take_options(dash, {"venue": _venue, "symbols": _symbol}, options_of_dash(), {"symbols": None})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from cli.errors import redactor_of_run
-from cli.run.options import StreamRequest, applies, take_options
+from cli.run.options import StreamRequest, applies, options_of_replay, take_options
 from venues.errors import RecordingError, UsageError
 
 EXAMPLES = """\b
@@ -20,9 +19,6 @@ Examples:
 
 if TYPE_CHECKING:
     from venues.recording import Header, RecordedSubscription
-
-# What a recording says itself, and what concerns a connection.
-_NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "overwrite", "append", "retries", "profile"}
 
 
 def replay(**given: Any) -> None:
@@ -70,12 +66,5 @@ def _named(subscription: RecordedSubscription, venue: str, with_symbols: bool) -
     return " ".join(filter(None, (subscription.stream, venue, *(subscription.symbols if with_symbols else ()))))
 
 
-take_options(
-    replay,
-    [name for name in inspect.signature(StreamRequest).parameters if name not in _NOT_ASKED],
-    {
-        "file": Annotated[
-            Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)
-        ]
-    },
-)
+_file = Annotated[Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)]
+take_options(replay, {"file": _file}, options_of_replay())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cli import main
 from cli.commands.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
-from cli.run.options import StreamRequest, applies
+from cli.run.options import applies, declared
 from cli.settings.config import config_path
 from cli.views.panes import PANES
 from tests.completions.support import MON, ROOT, ask, environment
@@ -46,8 +46,7 @@ def test_venues_that_have_the_stream(stream: str) -> None:
 
 @pytest.mark.parametrize("stream", OFFERED)
 def test_options_that_apply_to_the_stream(stream: str) -> None:
-    names = [name for name in StreamRequest.__dataclass_fields__ if name not in ("venue", "symbols")]
-    expected = [f"--{name.replace('_', '-')}" for name in names if applies(name, stream)]
+    expected = [f"--{name.replace('_', '-')}" for name in declared() if applies(name, stream)]
     assert after(f"{stream} --") == [*expected, "--help"]
 
 
