@@ -269,7 +269,7 @@ class StreamRequest(RunRequest):
     stream: str = field(default="", init=False)
 
     def names(self) -> tuple[str, ...]:
-        """The symbols."""
+        """The symbols that were given, in their order; none where there are none."""
         return tuple(self.symbols or ())
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def orders(look: Look) -> SetView:
-    """Orders of the account."""
+    """A table of the account's orders, the newest first."""
     return SetView(
         lambda orders: order_columns(orders, look),
         "no order has changed yet",

@@ -33,7 +33,7 @@ SUMMARY_FROM = 6  # lines from which there is room for more than rows
 
 
 def quotes(look: Look) -> SetView:
-    """The top of the book."""
+    """A table with the top of each symbol's book."""
     return SetView(
         lambda quotes: quote_columns(quotes, look),
         "no quote yet",
@@ -62,7 +62,7 @@ def quote_columns(quotes: Sequence[Quote], look: Look) -> list[Column]:
 
 
 def ticker(look: Look) -> SetView:
-    """Statistics of the last 24 hours."""
+    """A table of statistics of the last 24 hours, for the watchlist too."""
     return SetView(
         lambda tickers: ticker_columns(tickers, look),
         "no figures yet",
@@ -103,7 +103,7 @@ class PingView(EventView):
         self._lately: deque[float] = deque(maxlen=LATELY)
 
     def add(self, record: Pong) -> None:
-        """One round trip."""
+        """Adds one round trip, to the rows and to the summary."""
         super().add(record)
         self._lately.append(record.round_trip_ms)
 
@@ -149,7 +149,7 @@ def ping(look: Look) -> PingView:
 
 
 def ping_columns(pongs: Sequence[Pong], look: Look) -> list[Column]:
-    """Time and round trip."""
+    """When an answer came, and how long it took to come."""
     return [
         time_column(look, "time", values(pongs, "received"), keep=2),
         Column("round trip", [f"{pong.round_trip_ms:.1f} ms" for pong in pongs], keep=9),
