@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cli.bot.levels import LEVELS, made_of
+from cli.bot.market_data import LEVELS, made_of
 from cli.bot.plan import MarketName
 from cli.output import cells
 from venues import VENUES, records, venue_named
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from cli.bot.market import Candles
+    from cli.bot.market_data import Candles
     from venues.driver import Delivered, Driver
     from venues.recording import Header
 

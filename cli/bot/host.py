@@ -16,7 +16,7 @@ from cli.bot.inlet import Inlet
 from cli.bot.jobs import Job, Jobs
 from cli.bot.lag import Lag
 from cli.bot.link import module_for
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
 from cli.bot.outlet import Outlet
 from cli.bot.pace import Pace
 from cli.bot.plan import MarketName, Plan, plans

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from cli.bot.levels import LEVELS, made_of
+from cli.bot.market_data import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
 from cli.run.asked import streams_of
 from venues import VENUES, venue_named

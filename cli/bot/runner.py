@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.bot import emit
 from cli.bot.jobs import monotonic
-from cli.bot.market import quote_data, time_of, trade_data
+from cli.bot.market_data import quote_data, time_of, trade_data
 from cli.bot.plan import MarketName
 from cli.bot.script import CANDLE
 from venues.records import Message, Record, Signal, Status
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cli.bot.jobs import Job, Jobs
-    from cli.bot.market import Candles
+    from cli.bot.market_data import Candles
     from cli.bot.script import Bot
     from cli.bot.speech import Voice
 

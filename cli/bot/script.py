@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.faults import place_of, script_traceback
-from cli.bot.levels import LEVELS
+from cli.bot.market_data import LEVELS
 from venues.errors import SetupError
 
 if TYPE_CHECKING:

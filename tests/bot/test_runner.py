@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.bot.jobs import Job, Jobs, monotonic
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
 from cli.bot.plan import MarketName
 from cli.bot.runner import Runner, Told, called
 from cli.bot.script import Bot

@@ -1,26 +1,60 @@
-"""One market as a bot sees it: the documented shapes of quotes and trades, and its candles."""
+"""What a script gets of a market: quotes and trades in the documented shapes, and candles of each level."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.levels import LEVELS, ladder
 from venues.toolkit.candles import Held, interval_ms, start_of
 from venues.toolkit.clock import LONGEST_LATENCY, VenueClock
 from venues.venue import Now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from cli.bot.bars import Bars, Series
     from venues.records import Candle, Quote, Trade
 
+# Shortest first.
+NAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "3h", "4h", "6h", "12h", "1d", "1w")
+LEVELS = {name: interval_ms(name) for name in NAMES}
 NAN = float("nan")
 UNNOTICED = 10_000  # milliseconds that a dead line can go unnoticed: a ping every 5 s, 5 s for its answer
 MOST_KEPT = 4_000  # candles of an interval that others are put together from, also where some come late
 _SIDES = {"buy": "Buy", "sell": "Sell"}
+
+
+# --- levels --------------------------------------------------------------------------------------------------------
+
+
+def made_of(length: int, candidates: Iterable[str]) -> str | None:
+    """The longest interval among the candidates that candles of `length` can be put together from; itself first."""
+    fitting = [name for name in candidates if length % interval_ms(name) == 0]
+    return max(fitting, key=interval_ms, default=None)
+
+
+def ladder(interval: str, levels: Iterable[str]) -> dict[str, str]:
+    """What each of the levels is put together from, shortest first: candles of `interval`, or of a level in between.
+
+    So only a few candles make one: a week is seven days, and not 10,080 minutes. The levels in between are in it too.
+    """
+    finest = interval_ms(interval)
+    between = [name for name in NAMES if LEVELS[name] > finest and LEVELS[name] % finest == 0]
+    made: dict[str, str] = {}
+    wanted = list(levels)
+    while wanted:
+        level = wanted.pop()
+        if level != interval and level not in made:
+            shorter = [name for name in between if LEVELS[name] < LEVELS[level]]
+            source = made_of(LEVELS[level], [interval, *shorter])
+            assert source is not None, f"{level} cannot be put together from {interval}"
+            made[level] = source
+            wanted.append(source)
+    return {level: made[level] for level in NAMES if level in made}
+
+
+# --- one market ----------------------------------------------------------------------------------------------------
 
 
 def quote_data(quote: Quote) -> dict[str, Any]:
