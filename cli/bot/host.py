@@ -15,7 +15,6 @@ from cli.bot.faults import script_traceback
 from cli.bot.inlet import Inlet
 from cli.bot.jobs import Job, Jobs
 from cli.bot.lag import Lag
-from cli.bot.link import module_for
 from cli.bot.market_data import Candles
 from cli.bot.outlet import Outlet
 from cli.bot.pace import Pace
@@ -23,6 +22,7 @@ from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
+from cli.bot.script_api import module_for
 from cli.bot.speech import LogLines, Voice, redirected, unheard
 from cli.bot.standing import Standings
 from cli.errors import OK, NoDataError

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cli.bot import emit
 from cli.bot.jobs import monotonic
 from cli.bot.market_data import quote_data, time_of, trade_data
 from cli.bot.plan import MarketName
 from cli.bot.script import CANDLE
+from cli.bot.script_api import message, signal_figures, text_of
 from venues.records import Message, Record, Signal, Status
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ class Runner(threading.Thread):
         Raises:
             ValueError: it is none.
         """
-        checked = emit.signal_figures(src, sym, figures)
+        checked = signal_figures(src, sym, figures)
         size = checked.get("size")
-        market = MarketName(emit.text_of(src), emit.text_of(sym))
+        market = MarketName(text_of(src), text_of(sym))
         self._put(
             Signal(
                 venue=market.venue,
@@ -139,14 +139,14 @@ class Runner(threading.Thread):
         Raises:
             TypeError, ValueError: it is none.
         """
-        plain, frame = emit.message(topic, data)
+        plain, frame = message(topic, data)
         self._put(
             Message(
                 venue=BOT,
                 env=self._label(None if self._market is None else self._market.venue),
                 time=self._time,
                 received=self.epoch_ns() // 1_000_000,
-                topic=emit.text_of(topic),
+                topic=text_of(topic),
                 data=plain,
                 extra=self._marks([self._market]),
             )

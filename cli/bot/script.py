@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.bot.faults import place_of, script_traceback
 from cli.bot.market_data import LEVELS
+from cli.bot.script_api import MODULE
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAIN = "Signals"
-MODULE = "profitview"  # the name that scripts import from
 SCRIPT = "mon_bot_script"  # the name of the script's own module
 LARGEST = 16 * 2**20
 CANDLE = "candle_update_"

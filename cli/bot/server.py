@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from cli.bot.emit import message
+from cli.bot.script_api import message
 from venues.errors import SetupError
 from venues.toolkit.written import Writer
 
