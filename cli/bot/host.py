@@ -11,7 +11,6 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from cli.bot import history
-from cli.bot.faults import script_traceback
 from cli.bot.inlet import Inlet
 from cli.bot.jobs import Job, Jobs
 from cli.bot.lag import Lag
@@ -23,7 +22,7 @@ from cli.bot.request import BotRequest, PeekedRecording, markets_of
 from cli.bot.runner import Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
-from cli.bot.speech import LogLines, Voice, redirected, unheard
+from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard
 from cli.bot.standing import Standings
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop

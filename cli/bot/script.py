@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.faults import place_of, script_traceback
 from cli.bot.market_data import LEVELS
 from cli.bot.script_api import MODULE
+from cli.bot.speech import place_of, script_traceback
 from venues.errors import SetupError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the host and the script say: on stderr, or, while a table is up, in its footer."""
+"""What the host and the script say, exceptions included: on stderr, or, while a table is up, in its footer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import io
 import logging
 import sys
 import threading
+import traceback
 from collections import Counter, deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.faults import place_of, script_traceback
 from cli.output.lines import STDERR, is_terminal
 from cli.output.statuses import SAID_EVERY, Seldom
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from cli.output.lines import Words
     from venues.redaction import Redactor
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MOST_WAITING = 100  # words that wait to be said before the script waits; asyncio hears of a few hundred at a time
 ROOM_WITHIN = 1.0  # seconds that it waits
 MOST_KEPT = 50  # texts that are said again when the table is gone
+HOST = str(Path(__file__).parent / "_")[:-1]  # the frames of whose files are left out of tracebacks
+MOST_LINES = 60  # of a traceback
 
 
 class Voice:
@@ -239,3 +243,43 @@ def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
 def unheard() -> None:
     """What is printed from now on goes nowhere."""
     sys.stdout = ScriptOutput(lambda line: None)
+
+
+# --- exceptions of the script --------------------------------------------------------------------------------------
+
+
+def script_traceback(error: BaseException) -> str:
+    """A traceback as Python writes it, without the host's frames."""
+    told = traceback.TracebackException.from_exception(error, compact=True)
+    _cut(told, set())
+    lines = "".join(told.format()).rstrip("\n").splitlines()
+    if len(lines) > MOST_LINES:
+        half = MOST_LINES // 2
+        lines = [*lines[:half], f"  … {len(lines) - 2 * half} lines …", *lines[-half:]]
+    return "\n".join(lines)
+
+
+def place_of(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the script's innermost frame; None when the script has none."""
+    found = None
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        if not is_host(step.tb_frame.f_code.co_filename):
+            found = step.tb_frame.f_code.co_filename, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def is_host(filename: str) -> bool:
+    """Whether a frame is the host's."""
+    return filename.startswith(HOST)
+
+
+def _cut(told: traceback.TracebackException, seen: set[int]) -> None:
+    if id(told) in seen:
+        return
+    seen.add(id(told))
+    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not is_host(frame.filename)])
+    for other in (told.__cause__, told.__context__, *(told.exceptions or () if hasattr(told, "exceptions") else ())):
+        if other is not None:
+            _cut(other, seen)
