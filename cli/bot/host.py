@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from cli.bot import history
 from cli.bot.inlet import Inlet
-from cli.bot.jobs import Job, Jobs
-from cli.bot.lag import Lag
 from cli.bot.market_data import Candles
 from cli.bot.outlet import Outlet
-from cli.bot.pace import Pace
 from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
-from cli.bot.runner import Runner, called
+from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
 from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard

@@ -1,31 +1,44 @@
-"""The thread that runs a bot's script: its callbacks one after the other, in order of arrival."""
+"""The thread that runs a bot's script: what waits for it, its callbacks in order of arrival, how far it is behind."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cli.bot.jobs import monotonic
 from cli.bot.market_data import quote_data, time_of, trade_data
 from cli.bot.plan import MarketName
 from cli.bot.script import CANDLE
 from cli.bot.script_api import message, signal_figures, text_of
+from cli.output import cells
+from cli.output.queues import EventQueue
+from venues.connection import SystemClock
 from venues.records import Message, Record, Signal, Status
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping, Sequence
 
-    from cli.bot.jobs import Job, Jobs
     from cli.bot.market_data import Candles
     from cli.bot.script import Bot
     from cli.bot.speech import Voice
+    from venues.connection import Clock
+    from venues.venue import Now
 
-SLOW = 0.1  # seconds
+SLOW = 0.1  # seconds that a callback may take before it is told
 BEHIND_MS = 1_000  # what is emitted from older data says how old it is
 BOT = "bot"  # the venue of its messages
+IN_MEMORY = 100_000  # jobs that wait in memory; those beyond go to a file without a name
+LOOK_EVERY = 1.0  # seconds between two looks at how far the script is behind
+BEHIND = 5.0  # seconds that the oldest event has waited, or …
+BEHIND_EVENTS = 10_000  # … events that wait, before it is told
+TOLD_EVERY = 10.0
+RUNS_LONG = 5.0  # seconds after which a callback that has not returned is told, again after each 30
+RUNS_LONG_TOLD_EVERY = 30.0
+SHORTEST_WAIT = 0.001  # seconds, in a replay: a shorter one would last longer than it should
 
 
 class ScriptStop(Exception):
@@ -277,3 +290,240 @@ def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
     stop.__cause__ = raised
     stop.__traceback__ = raised.__traceback__
     return None, stop
+
+
+# --- what waits for it ---------------------------------------------------------------------------------------------
+
+
+def monotonic() -> float:
+    """The monotonic clock by which it is kept when something came, in seconds."""
+    return SystemClock().now().mono
+
+
+class Job(NamedTuple):
+    """One thing to do: what it is, the record it is about, and when it came (epoch ms, and monotonic seconds)."""
+
+    what: str
+    record: Any
+    at: int
+    mono: float
+
+
+class Jobs:
+    """Filled by the event loop, emptied by the one thread that runs the script; in order of arrival.
+
+    A quote takes the place of one of the same market that still waits, at the end of the queue. Calls (of webhooks)
+    wait with the rest. `trouble` says what went wrong with the file.
+    """
+
+    def __init__(
+        self, *, keep_all: bool, on_room: Callable[[], None] | None = None, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """`keep_all`: quotes are not replaced either. `on_room` is called once after each `want_room`."""
+        self._on_room = on_room
+        self._room_at: int | None = None
+        self._keep_all = keep_all
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: OrderedDict[int, Job | Callable[[], None]] = OrderedDict()
+        self._quotes: dict[Any, int] = {}
+        self._later = EventQueue()
+        self._in_file = 0
+        self._last_quotes: dict[Any, Job] = {}  # those that came after what is in the file
+        self._calls: deque[Callable[[], None]] = deque()
+        self._number = 0
+        self._closed = False
+
+    def put(self, job: Job) -> None:
+        """A job at the end of the queue."""
+        with self._changed:
+            if self._in_file or len(self._waiting) >= IN_MEMORY:
+                self._later.put([job])
+                self._in_file += 1
+            else:
+                self._add(job)
+            self._changed.notify()
+
+    def put_quote(self, key: Any, job: Job) -> None:
+        """A quote of a market, in the place of the one that waits."""
+        if self._keep_all:
+            self.put(job)
+            return
+        with self._changed:
+            self._waiting.pop(self._quotes.pop(key, -1), None)
+            if self._in_file:
+                self._last_quotes[key] = job
+            else:
+                self._quotes[key] = self._add(job)
+            self._changed.notify()
+
+    def drop_quote(self, key: Any) -> None:
+        """The quote of a market that waits is not true any more."""
+        with self._changed:
+            self._waiting.pop(self._quotes.pop(key, -1), None)
+            self._last_quotes.pop(key, None)
+
+    def put_call(self, call: Callable[[], None]) -> None:
+        """Something else to be run in turn."""
+        with self._changed:
+            if self._in_file:
+                self._calls.append(call)
+            else:
+                self._add(call)
+            self._changed.notify()
+
+    def want_room(self, waiting: int) -> None:
+        """Tell when no more than so many wait."""
+        with self._changed:
+            if len(self) > waiting:
+                self._room_at = waiting
+                return
+        if self._on_room is not None:
+            self._on_room()
+
+    def take(self) -> Job | Callable[[], None] | None:
+        """The next one; waits for it. None when there will be none any more."""
+        with self._changed:
+            while not self._waiting and not self._calls and not self._in_file:
+                if self._closed:
+                    return None
+                self._changed.wait()
+            if self._room_at is not None and len(self) <= self._room_at and self._on_room is not None:
+                self._room_at = None
+                self._on_room()
+            if self._calls:
+                return self._calls.popleft()
+            if not self._waiting:
+                self._refill()
+            number, job = self._waiting.popitem(last=False)
+            if isinstance(job, Job) and job.what == "quote":
+                for key, waiting in self._quotes.items():
+                    if waiting == number:
+                        del self._quotes[key]
+                        break
+            return job
+
+    def close(self, *, now: bool = False) -> None:
+        """No more are put; with `now`, what waits is not done either."""
+        with self._changed:
+            self._closed = True
+            if now:
+                self._waiting.clear()
+                self._quotes.clear()
+                self._calls.clear()
+                self._last_quotes.clear()
+                self._in_file, self._later = 0, EventQueue()
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + self._in_file + len(self._calls) + len(self._last_quotes)
+
+    def behind(self) -> float:
+        """How long the oldest record has waited, in seconds."""
+        with self._changed:
+            for job in self._waiting.values():
+                if isinstance(job, Job):
+                    return max(0.0, self._clock() - job.mono)
+            return 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """What went wrong with the file of those that wait."""
+        return self._later.trouble
+
+    def _add(self, job: Job | Callable[[], None]) -> int:
+        self._number += 1
+        self._waiting[self._number] = job
+        return self._number
+
+    def _refill(self) -> None:
+        """What is in the file is next; after its last, the quotes that came since."""
+        batch = self._later.take()
+        for job in batch:
+            self._add(job)
+        self._in_file -= len(batch)
+        if not self._in_file:
+            for key, job in self._last_quotes.items():
+                self._quotes[key] = self._add(job)
+            self._last_quotes.clear()
+
+
+# --- how far it is behind ------------------------------------------------------------------------------------------
+
+
+class Lag:
+    """Looks every second, in the event loop, from `look` on."""
+
+    def __init__(self, name: str, jobs: Jobs, runner: Runner, voice: Voice, pace: Pace | None) -> None:
+        """`name` is the script's; `pace` of a replay, which waits for the script."""
+        self._name = name
+        self._jobs = jobs
+        self._runner = runner
+        self._voice = voice
+        self._pace = pace
+        self._told_behind: float | None = None
+        self._told_running: tuple[float, float] | None = None
+
+    def look(self) -> None:
+        """Now, and then again and again."""
+        asyncio.get_running_loop().call_later(LOOK_EVERY, self.look)
+        now = time.monotonic()
+        self._look_at_callback(now)
+        if self._jobs.trouble is not None:
+            self._voice.seldom("file", self._jobs.trouble)
+        self._look_at_queue(now)
+
+    def _look_at_callback(self, now: float) -> None:
+        running = self._runner.running
+        if running is None or now - running.since <= RUNS_LONG:
+            return
+        told = self._told_running
+        if told is None or told[0] != running.since or now - told[1] > RUNS_LONG_TOLD_EVERY:
+            self._told_running = (running.since, now)
+            of_what = "" if running.market is None else f" for {running.market}"
+            self._voice.say(
+                f"{running.name}{of_what} has been running for {cells.duration((now - running.since) * 1000)}; "
+                f"{len(self._jobs):,} events wait for it"
+            )
+
+    def _look_at_queue(self, now: float) -> None:
+        waiting = len(self._jobs)
+        behind = self._jobs.behind() if self._pace is None else self._pace.behind
+        if behind > BEHIND or waiting > BEHIND_EVENTS:
+            if self._told_behind is None or now - self._told_behind > TOLD_EVERY:
+                self._told_behind = now
+                late = cells.duration(behind * 1000)
+                self._voice.say(f"{self._name} is {late} behind: {waiting:,} events wait for it")
+        elif self._told_behind is not None and behind < 1.0:
+            self._told_behind = None
+            self._voice.say(f"{self._name} has caught up")
+
+
+# --- the pace of a replay ------------------------------------------------------------------------------------------
+
+
+class Pace:
+    """A clock whose waits end when they are due, however late the one before it ended.
+
+    `behind` is how late what was played last was, in seconds. At full speed nothing is waited for.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.behind = 0.0
+        self._clock = clock
+        self._due: float | None = None
+
+    def now(self) -> Now:
+        """Both clocks."""
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so long after the end of the wait before it was due."""
+        if seconds <= 0:
+            return
+        now = time.monotonic()
+        self._due = (now if self._due is None else self._due) + seconds
+        ahead = self._due - now
+        self.behind = max(0.0, -ahead)
+        if ahead >= SHORTEST_WAIT:
+            await asyncio.sleep(ahead)
