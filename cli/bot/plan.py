@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cli.bot.market_data import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
 from cli.run.asked import streams_of
-from venues import VENUES, venue_named
+from venues import venue_named
 from venues.errors import UsageError
 from venues.venue import Settings, Subscription
 
@@ -50,26 +50,6 @@ class Plan:
     def streams(self) -> set[str]:
         """The streams that the bot needs."""
         return {subscription.stream for subscription in self.subscriptions}
-
-
-def market_named(text: str) -> MarketName:
-    """A market from `VENUE:SYMBOL`.
-
-    Raises:
-        UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
-    """
-    venue, colon, symbol = text.partition(":")
-    if not colon or not venue or not symbol:
-        raise UsageError(f'expected --market VENUE:SYMBOL, e.g. nexus:SPOT_BTC_USDT, got "{text}"')
-    if venue not in VENUES:
-        raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
-    streams = venue_named(venue).streams
-    if not any(name in streams for name in MARKET_DATA):
-        raise UsageError(
-            f"expected a venue with {', '.join(MARKET_DATA)} in --market VENUE:SYMBOL; {venue} has {', '.join(streams)}"
-        )
-    venue_named(venue).check_symbol(symbol)
-    return MarketName(venue, symbol)
 
 
 def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = None) -> list[Plan]:

@@ -15,9 +15,9 @@ from websockets.frames import Opcode
 
 from cli import main
 from cli.bot import hub as hubs
+from cli.bot.command import market_named
 from cli.bot.host import Host
 from cli.bot.hub import HubRelay
-from cli.bot.plan import market_named
 from cli.bot.request import BotRequest
 from cli.output.lines import Words
 from cli.run.source import Embedded
