@@ -36,8 +36,8 @@ class MarketName(NamedTuple):
 class Plan:
     """What is asked of one venue.
 
-    `finer`: for each level that is put together from whole candles, their interval; empty where trades do.
-    `candles_from`: the stream that candles come from.
+    `candles_from` is the stream that candles are made from. Where that is `candles`, `finer` has for each level the
+    interval that it is put together from; where it is `trades`, `finer` is empty.
     """
 
     venue: Venue
@@ -48,7 +48,7 @@ class Plan:
     remarks: list[str] = field(default_factory=list)
 
     def streams(self) -> set[str]:
-        """The streams that the bot needs."""
+        """The names of the streams that the bot needs here."""
         return {subscription.stream for subscription in self.subscriptions}
 
 
@@ -68,7 +68,7 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
 
 
 def played_for(plan: Plan, header: Header) -> list[Subscription]:
-    """What is wanted of a recording: of what it was made of, and of what came along with that unasked."""
+    """What is wanted of a recording: subscriptions that it was made with, and streams that came along unasked."""
     recorded = header.of(plan.venue.name)
     asked = [] if recorded is None else recorded.asked_for()
     made_of = [one for one in asked if one.stream in plan.streams() and not set(plan.symbols).isdisjoint(one.symbols)]
@@ -116,7 +116,7 @@ def _subscribe(plan: Plan, stream: str, intervals: Sequence[str] = ("1m",)) -> N
 
 
 def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) -> None:
-    """The intervals to ask for: each level's own, or a finer one that it can be put together from."""
+    """Subscribe to candles: of each level's own interval, or of a finer one that it can be put together from."""
     if recorded is None:
         offered = [name for name in LEVELS if _is_offered(plan.venue, name, plan.symbols[0])]
     else:

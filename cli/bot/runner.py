@@ -58,7 +58,7 @@ class Told(NamedTuple):
 
 @dataclass
 class Running:
-    """The callback that runs now."""
+    """The callback that runs now, and since when (monotonic seconds)."""
 
     name: str
     market: MarketName | None
@@ -66,10 +66,10 @@ class Running:
 
 
 class Runner(threading.Thread):
-    """Does the jobs. The parts that it needs are set before the first job: `bot`, `candles`, `candles_from`.
+    """Does the jobs. `bot`, `candles` and `candles_from` are set before the first job.
 
-    In a replay the time is the recorded one, and `down` changes in turn with the records; live, the event loop
-    changes it at once, since what the script emits then may be wrong already.
+    In a replay the time is the recorded one, and `down` changes in turn with the records. Live, the event loop changes
+    `down` at once, since what the script emits then may be wrong already.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Runner(threading.Thread):
         send: Callable[[bytes], None],
         on_end: Callable[[], None],
     ) -> None:
-        """`put` takes a record, `send` a frame for the readers of the bot's own feed; from this thread."""
+        """`put` takes a record, `send` a frame for the readers of the bot's own feed; both in this thread."""
         super().__init__(name="bot", daemon=True)  # a callback that never returns must not hold up the end
         self.bot: Bot | None = None
         self.candles: Mapping[MarketName, Candles] = {}
@@ -103,7 +103,7 @@ class Runner(threading.Thread):
         self._came: float | None = None  # when that came, by the monotonic clock
 
     def run(self) -> None:
-        """Until the jobs are closed and done."""
+        """Do jobs until they are closed and done."""
         try:
             while (job := self._jobs.take()) is not None:
                 if callable(job):
@@ -114,7 +114,7 @@ class Runner(threading.Thread):
             self._on_end()
 
     def set_time(self, epoch_ms: int) -> None:
-        """The recorded time."""
+        """Set the time that a replayed script sees."""
         self._now_ms = epoch_ms
 
     # --- the script's side
@@ -127,7 +127,7 @@ class Runner(threading.Thread):
         """Emit a signal.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not a signal.
         """
         checked = signal_figures(src, sym, figures)
         size = checked.get("size")
@@ -150,7 +150,7 @@ class Runner(threading.Thread):
         """Emit a message.
 
         Raises:
-            TypeError, ValueError: it is none.
+            TypeError, ValueError: it is not a message.
         """
         plain, frame = message(topic, data)
         self._put(
@@ -167,7 +167,7 @@ class Runner(threading.Thread):
         self._send(frame)
 
     def _label(self, venue: str | None) -> str | None:
-        """The environment of a venue; of what belongs to none of the bot's, whatever its markets are of."""
+        """The environment of a venue. For a venue that the bot does not watch, the environment of its markets."""
         if venue is not None and venue in self.labels:
             return self.labels[venue]
         return next((label for label in self.labels.values() if label is not None), None)
@@ -186,7 +186,7 @@ class Runner(threading.Thread):
     # --- the host's side
 
     def _in_turn(self, call: Callable[[], None]) -> None:
-        """A webhook's handler, or the loading of the script; it reports what it raises itself."""
+        """Run a webhook's handler, or load the script. Both report themselves what they raise."""
         self.running = Running("a webhook" if self.bot is not None else "loading the script", None, time.monotonic())
         self._market = self._time = self._came = None
         call()
@@ -249,7 +249,7 @@ class Runner(threading.Thread):
         self._tell(told)
 
     def _tell(self, told: Told) -> None:
-        """The script hears through its logger what it will not get."""
+        """Tell the script through its logger what it will not get."""
         assert self.logger is not None
         for market in told.down:
             reason = f": {told.status.reason}" if told.status.reason else ""
@@ -277,7 +277,7 @@ class Runner(threading.Thread):
 
 
 def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """What a call returns, or what it raises, as something that a future can carry."""
+    """What a call returns, or what it raises, in a form that a future can carry."""
     try:
         return call(), None
     except Exception as error:
@@ -296,12 +296,12 @@ def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
 
 
 def monotonic() -> float:
-    """The monotonic clock by which it is kept when something came, in seconds."""
+    """The time by which it is kept when something came, in monotonic seconds."""
     return SystemClock().now().mono
 
 
 class Job(NamedTuple):
-    """One thing to do: what it is, the record it is about, and when it came (epoch ms, and monotonic seconds)."""
+    """One thing to do: what it is, the record it is about, and when that came (epoch ms, and monotonic seconds)."""
 
     what: str
     record: Any
@@ -310,10 +310,10 @@ class Job(NamedTuple):
 
 
 class Jobs:
-    """Filled by the event loop, emptied by the one thread that runs the script; in order of arrival.
+    """The queue between the event loop, which fills it, and the thread that runs the script. In order of arrival.
 
-    A quote takes the place of one of the same market that still waits, at the end of the queue. Calls (of webhooks)
-    wait with the rest. `trouble` says what went wrong with the file.
+    Trades wait, all of them. A quote replaces the waiting quote of the same market, and goes to the end of the queue.
+    Calls (of webhooks) wait with the rest. `trouble` says what went wrong with the file.
     """
 
     def __init__(
@@ -335,7 +335,7 @@ class Jobs:
         self._closed = False
 
     def put(self, job: Job) -> None:
-        """A job at the end of the queue."""
+        """Add a job at the end of the queue."""
         with self._changed:
             if self._in_file or len(self._waiting) >= IN_MEMORY:
                 self._later.put([job])
@@ -345,7 +345,7 @@ class Jobs:
             self._changed.notify()
 
     def put_quote(self, key: Any, job: Job) -> None:
-        """A quote of a market, in the place of the one that waits."""
+        """Add a quote in the place of the one of its market that waits."""
         if self._keep_all:
             self.put(job)
             return
@@ -358,13 +358,13 @@ class Jobs:
             self._changed.notify()
 
     def drop_quote(self, key: Any) -> None:
-        """The quote of a market that waits is not true any more."""
+        """Drop the waiting quote of a market: it is no longer true."""
         with self._changed:
             self._waiting.pop(self._quotes.pop(key, -1), None)
             self._last_quotes.pop(key, None)
 
     def put_call(self, call: Callable[[], None]) -> None:
-        """Something else to be run in turn."""
+        """Add something else that is run in turn."""
         with self._changed:
             if self._in_file:
                 self._calls.append(call)
@@ -373,7 +373,7 @@ class Jobs:
             self._changed.notify()
 
     def want_room(self, waiting: int) -> None:
-        """Tell when no more than so many wait."""
+        """Call `on_room` once, when no more than so many jobs wait."""
         with self._changed:
             if len(self) > waiting:
                 self._room_at = waiting
@@ -382,7 +382,7 @@ class Jobs:
             self._on_room()
 
     def take(self) -> Job | Callable[[], None] | None:
-        """The next one; waits for it. None when there will be none any more."""
+        """Wait for the next job. None once the queue is closed and empty."""
         with self._changed:
             while not self._waiting and not self._calls and not self._in_file:
                 if self._closed:
@@ -404,7 +404,7 @@ class Jobs:
             return job
 
     def close(self, *, now: bool = False) -> None:
-        """No more are put; with `now`, what waits is not done either."""
+        """Nothing is added from now on. With `now`, what waits is dropped too."""
         with self._changed:
             self._closed = True
             if now:
@@ -419,7 +419,7 @@ class Jobs:
         return len(self._waiting) + self._in_file + len(self._calls) + len(self._last_quotes)
 
     def behind(self) -> float:
-        """How long the oldest record has waited, in seconds."""
+        """How long the oldest waiting record has waited, in seconds."""
         with self._changed:
             for job in self._waiting.values():
                 if isinstance(job, Job):
@@ -428,7 +428,7 @@ class Jobs:
 
     @property
     def trouble(self) -> str | None:
-        """What went wrong with the file of those that wait."""
+        """What went wrong with the file of waiting jobs; None when nothing did."""
         return self._later.trouble
 
     def _add(self, job: Job | Callable[[], None]) -> int:
@@ -437,7 +437,7 @@ class Jobs:
         return self._number
 
     def _refill(self) -> None:
-        """What is in the file is next; after its last, the quotes that came since."""
+        """Take what is in the file next. After its last job come the quotes that arrived since."""
         batch = self._later.take()
         for job in batch:
             self._add(job)
@@ -452,10 +452,10 @@ class Jobs:
 
 
 class Lag:
-    """Looks every second, in the event loop, from `look` on."""
+    """Looks every second, from `look` on: tells when a script is far behind, and when it has caught up."""
 
     def __init__(self, name: str, jobs: Jobs, runner: Runner, voice: Voice, pace: Pace | None) -> None:
-        """`name` is the script's; `pace` of a replay, which waits for the script."""
+        """`name` is the script's; `pace` is that of a replay, which waits for the script."""
         self._name = name
         self._jobs = jobs
         self._runner = runner
@@ -465,7 +465,7 @@ class Lag:
         self._told_running: tuple[float, float] | None = None
 
     def look(self) -> None:
-        """Now, and then again and again."""
+        """Look now, and again every second."""
         asyncio.get_running_loop().call_later(LOOK_EVERY, self.look)
         now = time.monotonic()
         self._look_at_callback(now)
@@ -503,9 +503,9 @@ class Lag:
 
 
 class Pace:
-    """A clock whose waits end when they are due, however late the one before it ended.
+    """The clock of a replay. Its waits end when they are due by the recording, however late the one before ended.
 
-    `behind` is how late what was played last was, in seconds. At full speed nothing is waited for.
+    `behind` is how late the last event was played, in seconds. At full speed nothing is waited for.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -514,11 +514,11 @@ class Pace:
         self._due: float | None = None
 
     def now(self) -> Now:
-        """Both clocks."""
+        """The present time by both clocks."""
         return self._clock.now()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until so long after the end of the wait before it was due."""
+        """Wait until `seconds` after the moment at which the wait before was due to end."""
         if seconds <= 0:
             return
         now = time.monotonic()

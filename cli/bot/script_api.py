@@ -34,7 +34,7 @@ _WRITER = Writer()
 # --- what a script imports -----------------------------------------------------------------------------------------
 
 
-class Host(Protocol):
+class ScriptHost(Protocol):
     """What `Link` needs of whoever runs the script."""
 
     def epoch_ns(self) -> int:
@@ -42,18 +42,18 @@ class Host(Protocol):
         ...
 
     def signal(self, src: object, sym: object, figures: dict[str, object]) -> None:
-        """Emit a signal. Raises ValueError for one that is none."""
+        """Emit a signal. Raises ValueError for what is not a signal."""
         ...
 
     def publish(self, topic: object, data: object) -> None:
-        """Emit a message. Raises TypeError or ValueError for one that is none."""
+        """Emit a message. Raises TypeError or ValueError for what is not a message."""
         ...
 
 
 class Link:
     """The base of a script's class `Signals`."""
 
-    mon_host: Host
+    mon_host: ScriptHost
 
     @property
     def now(self) -> datetime:
@@ -113,14 +113,14 @@ class Http:
 
     @staticmethod
     def route(method: T) -> T:
-        """Marks a method."""
+        """Mark a method as the handler of the webhook of its name."""
         if not callable(method):
             raise TypeError(f"expected @http.route above a method, got @http.route({method!r})")
         method.mon_route = True  # type: ignore[attr-defined]
         return method
 
 
-def module_for(host: Host, logger: logging.Logger) -> tuple[types.ModuleType, type]:
+def module_for(host: ScriptHost, logger: logging.Logger) -> tuple[types.ModuleType, type]:
     """The module that a script imports from, and its `Link`."""
     module = types.ModuleType(MODULE, "The helpers of mon's bot host.")
     link: Callable[..., Any] = type("Link", (Link,), {"mon_host": host, "__module__": MODULE, "__doc__": Link.__doc__})
@@ -160,7 +160,7 @@ def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dic
 
 
 def _is_unicode(text: str) -> bool:
-    """Halves of characters (surrogates) can be in a Python text, but not be written."""
+    """Whether a text can be written: halves of characters (surrogates) cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -182,7 +182,7 @@ def _items(value: object) -> list[object] | None:
 
 
 def _figure(value: object, name: str) -> Decimal:
-    """A number of Python's or numpy's, or a text that is one: forms and queries bring no other."""
+    """A number of Python or numpy, or a text with a number, since forms and queries bring texts."""
     if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
         value = value.item()  # type: ignore[attr-defined]
     if isinstance(value, str):
@@ -274,7 +274,7 @@ def _decimal(value: Decimal, where: str) -> Decimal | None:
 
 
 def _key(key: object, where: str) -> str:
-    """A key as JSON has it, from what Python's own json takes."""
+    """A key as a text, from whatever Python's own `json` takes as a key."""
     if isinstance(key, str):
         return text_of(key)
     if key is None or isinstance(key, bool):
@@ -287,10 +287,10 @@ def _key(key: object, where: str) -> str:
 
 
 def text_of(value: object) -> str:
-    """A text as itself: of what is more than a text, such as numpy's or a member of an enumeration, its value."""
+    """A plain `str`. Of a subclass, such as numpy's or a member of an enumeration, its value."""
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def shown_path(where: str) -> str:
-    """A path, short enough for a message."""
+    """A path, cut to what fits into a message."""
     return where if len(where) <= 80 else where[:79] + "…"

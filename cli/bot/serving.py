@@ -58,7 +58,7 @@ _SILENT.disabled = True
 
 
 class _Problem(Exception):
-    """An answer that is an error."""
+    """A request that is answered with an error."""
 
     def __init__(self, status: int, error: str, **more: str) -> None:
         super().__init__(error)
@@ -67,7 +67,7 @@ class _Problem(Exception):
 
 
 class BotServer:
-    """Serves one bot; started and closed on its event loop, on which `publish` is called too."""
+    """Serves one bot. It is started and closed on the host's event loop; `publish` is called there too."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class BotServer:
         say: Callable[[str], None],
         fault: Callable[[BaseException], str],
     ) -> None:
-        """`routes` has the script's handlers by method and name; `port` 0 takes any that is free.
+        """`routes` are the script's handlers by method and name; `port` 0 takes any that is free.
 
-        `call` runs something in turn with the bot's callbacks. `fault` reports an exception and gives the id that it
-        has there; `say` is for people.
+        `call` runs something in turn with the bot's callbacks. `fault` reports an exception and returns the id under
+        which it is reported. `say` is for people.
         """
         self.port = port
         self._host = host
@@ -95,10 +95,10 @@ class BotServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen.
+        """Begin to listen.
 
         Raises:
-            SetupError: the address cannot be had.
+            SetupError: it cannot listen at the address.
         """
         app = web.Application(client_max_size=MOST_BODY, logger=_SILENT)
         app.router.add_route("*", "/{path:.*}", self._answer)
@@ -135,12 +135,12 @@ class BotServer:
         return f"http://{self._place()}/trading/signal/{TOKEN}"
 
     def publish(self, frame: bytes) -> None:
-        """Hand a message, a whole JSON text, to every reader; never waits."""
+        """Hand a message (a whole JSON text) to every reader, without waiting."""
         for reader in tuple(self._readers):
             reader.put(frame)
 
     async def close(self) -> None:
-        """Let the readers have what waits for them, take leave of them, and end."""
+        """Send the readers what waits for them, close their connections, and end."""
         ends = [reader.finish(WSCloseCode.GOING_AWAY, "the bot has ended") for reader in self._readers]
         if ends:
             await asyncio.wait(ends, timeout=CLOSE_WITHIN)
@@ -230,12 +230,12 @@ def _response(status: int, body: Mapping[str, str]) -> web.Response:
 
 
 async def _without_server(request: web.Request, response: web.StreamResponse) -> None:
-    """Nobody needs to know what this is made with."""
+    """Leave out the header that says what the server is made with."""
     response.headers.popall("Server", None)
 
 
 def _answer_of(label: str, returned: object) -> bytes:
-    """What a route returned, as the script's other data becomes JSON; in turn with the script, which may change it.
+    """What a route returned, as JSON. Made in turn with the script, which may change the data later.
 
     Raises:
         TypeError, ValueError: something in it has no place in JSON.
@@ -275,7 +275,7 @@ async def _posted(request: web.Request) -> Any:
 
 
 def _form(body: bytes) -> dict[str, str] | None:
-    """A form; None where it must be JSON all the same, which curl -d calls a form unless told otherwise."""
+    """The fields of a form. None for JSON, which `curl -d` sends as a form unless told otherwise."""
     if body.lstrip()[:1] in (b"{", b"[") or b"=" not in body:
         return None
     try:
@@ -324,7 +324,7 @@ class _Reader:
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
     def put(self, frame: bytes) -> None:
-        """One more message; a reader that is too far behind is given up."""
+        """Queue a message. A reader that is too far behind is disconnected."""
         if self._ending.done() or self._last is not None:
             return
         self._waiting.append(frame)
@@ -337,18 +337,18 @@ class _Reader:
             self.end(WSCloseCode.POLICY_VIOLATION, f"too slow: more than {size} of messages were waiting for it")
 
     def end(self, code: int, reason: str) -> None:
-        """End the connection; the first word on it counts."""
+        """End the connection. Only the first call counts."""
         if not self._ending.done():
             self._ending.set_result((code, reason))
 
     def finish(self, code: int, reason: str) -> asyncio.Future[tuple[int, str]]:
-        """End the connection once everything is sent; the future is done then."""
+        """End the connection once everything is sent. The future is done then."""
         self._last = code, reason
         self._wake.set()
         return self._ending
 
     async def run(self) -> str:
-        """Until the connection ends; why it was ended by us, where it was the reader's fault."""
+        """Serve until the connection ends. The result says what the reader did wrong, if anything."""
         read, write = asyncio.create_task(self._read()), asyncio.create_task(self._write())
         try:
             code, reason = await self._ending
@@ -411,12 +411,12 @@ async def serve(
     words: Words,
     redactor: Redactor,
 ) -> tuple[BotServer, str | None]:
-    """A server that runs, and its token where that is of our own making, since only we know it then.
+    """Start the server of a bot. Also returns its token, if we made it up, since only we know it then.
 
     `call` and `report` as of `BotServer`.
 
     Raises:
-        SetupError: the address or the configured token cannot be had.
+        SetupError: it cannot listen at the address, or the configured token cannot be read.
     """
     host, port = listen
     source = config.load().bot_token()
