@@ -29,15 +29,15 @@ from cli.settings.access import Access
 from tests.command import MON, environment, records
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
+from tests.simulated import Simulator
 from venues import events
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
+from venues.nbt import NBT
 from venues.nbt.sending import signal_command
-from venues.nbt.session import NBT
 from venues.protocols import socketio
 from venues.records import Status
 from venues.redaction import Redactor
-from venues.simulator import Simulator
 from venues.venue import Command, Receipt, Settings, Subscription
 
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
