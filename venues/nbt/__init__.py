@@ -10,7 +10,7 @@ from venues.venue import Offer
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from venues.venue import Line, Settings, Subscription
+    from venues.venue import Commands, Line, Settings, Subscription
 
 TEMPLATE = """\
 [venues.nbt]
@@ -38,7 +38,13 @@ class Nbt:
     }
     simulator = "venues.nbt.simulator.endpoint:Nbt"
     template = TEMPLATE
-    commands = None
+
+    @property
+    def commands(self) -> Commands:
+        """The signals of the hub's document."""
+        from venues.nbt.sending import SIGNALS
+
+        return SIGNALS
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:
