@@ -71,7 +71,7 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed
             if given:
                 raise UsageError(f"{option} applies to --relay only")
         return
-    from cli.bot.hub import HUBS
+    from cli.bot.relay import HUBS
 
     if relay not in HUBS:
         raise UsageError(f'expected a hub that takes signals ({", ".join(HUBS)}) as --relay, got "{relay}"')

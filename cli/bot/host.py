@@ -35,7 +35,7 @@ from venues.venue import BadFrame, Notice, Now
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from cli.bot.follower import Follower
+    from cli.bot.relay import Follower
     from cli.bot.script import Bot
     from cli.output.lines import Words
     from cli.run.ending import Reading
@@ -529,7 +529,7 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
 def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:
     if request.relay is None:
         return None
-    from cli.bot.hub import HubRelay
+    from cli.bot.relay import HubRelay
 
     return HubRelay(
         request.relay,
