@@ -35,30 +35,30 @@ if TYPE_CHECKING:
 
 MOST_LINE = 16 * 2**20
 YIELD_EVERY = 500  # lines or events, so that somebody can stop it
-_Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+_EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
-class _Common(Struct, frozen=True, kw_only=True, tag_field="type"):
+class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
     venue: str
-    received: _Time
+    received: _EpochMs
     symbol: str | None = None
-    time: _Time | None = None
+    time: _EpochMs | None = None
     price_unit: str | None = None
     size_unit: str | None = None
 
 
-class _Trade(_Common, frozen=True, kw_only=True, tag="trade"):
+class _TradeLine(_Line, frozen=True, kw_only=True, tag="trade"):
     symbol: str
     price: JsonNumber
     size: JsonNumber
     side: Literal["buy", "sell"]
 
 
-class _Candle(_Common, frozen=True, kw_only=True, tag="candle"):
+class _CandleLine(_Line, frozen=True, kw_only=True, tag="candle"):
     symbol: str
     interval: str
-    start: _Time
-    end: _Time
+    start: _EpochMs
+    end: _EpochMs
     open: JsonNumber
     high: JsonNumber
     low: JsonNumber
@@ -68,22 +68,22 @@ class _Candle(_Common, frozen=True, kw_only=True, tag="candle"):
     complete: bool
 
 
-class _Status(_Common, frozen=True, kw_only=True, tag="status"):
+class _StatusLine(_Line, frozen=True, kw_only=True, tag="status"):
     stream: str
     state: records.State
     reason: str | None = None
 
 
-class _Kind(Struct, frozen=True):
+class _LineKind(Struct, frozen=True):
     type: str
     env: str | None = None
 
 
-_LINE: msgspec.json.Decoder[_Trade | _Candle | _Status] = msgspec.json.Decoder(
-    _Trade | _Candle | _Status, float_hook=Decimal
+_DECODER: msgspec.json.Decoder[_TradeLine | _CandleLine | _StatusLine] = msgspec.json.Decoder(
+    _TradeLine | _CandleLine | _StatusLine, float_hook=Decimal
 )
-_KIND = msgspec.json.Decoder(_Kind)
-_HEADER_KIND = msgspec.json.Decoder(dict[str, Any])
+_KIND_DECODER = msgspec.json.Decoder(_LineKind)
+_HEADER_DECODER = msgspec.json.Decoder(dict[str, Any])
 _OTHER_TYPES = {str(kind.__struct_config__.tag) for kind in records.RECORD_TYPES} - {"trade", "candle", "status"}
 
 
@@ -133,15 +133,15 @@ class _Taken:
     def line(self, path: Path, number: int, line: bytes) -> None:
         """Take a line that `mon trades` or `mon candles` printed."""
         try:
-            kind = _KIND.decode(line)
+            kind = _KIND_DECODER.decode(line)
             if kind.type in _OTHER_TYPES:
                 self._kinds[kind.type] += 1
                 return
-            read = _LINE.decode(line)
-            if isinstance(read, _Status):
+            read = _DECODER.decode(line)
+            if isinstance(read, _StatusLine):
                 self.status(read.venue, read.symbol, read.stream, read.state, read.reason, read.received)
                 return
-            record = _trade(read) if isinstance(read, _Trade) else _candle(read)
+            record = _trade(read) if isinstance(read, _TradeLine) else _candle(read)
         except (*DECODE_ERRORS, BadMessage, UsageError) as error:
             words = explain(error) if isinstance(error, DECODE_ERRORS) else str(error)
             raise SetupError(
@@ -336,12 +336,12 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _is_recording(line: bytes) -> bool:
     try:
-        return _HEADER_KIND.decode(line).get("kind") == "recording"
+        return _HEADER_DECODER.decode(line).get("kind") == "recording"
     except DECODE_ERRORS:
         return False
 
 
-def _trade(read: _Trade) -> records.Trade:
+def _trade(read: _TradeLine) -> records.Trade:
     return records.Trade(
         venue=read.venue,
         symbol=read.symbol,
@@ -355,7 +355,7 @@ def _trade(read: _Trade) -> records.Trade:
     )
 
 
-def _candle(read: _Candle) -> records.Candle:
+def _candle(read: _CandleLine) -> records.Candle:
     length = interval_ms(read.interval)
     if read.end - read.start != length:
         raise BadMessage(f"expected `end` {length} after `start` for {read.interval}, got {read.end - read.start}")

@@ -147,7 +147,7 @@ class LogLines(logging.Handler):
         self._voice.error(f"[{self._name}] {record.levelname}: {text}")
 
 
-class _Lines:
+class _WholeLines:
     """Puts whole lines of what is written, each thread's apart."""
 
     def __init__(self, put: Callable[[str], None]) -> None:
@@ -172,7 +172,7 @@ class ScriptOutput(io.TextIOBase):
     encoding = "utf-8"
 
     def __init__(self, put: Callable[[str], None]) -> None:
-        self._lines = _Lines(put)
+        self._lines = _WholeLines(put)
 
     def write(self, text: str) -> int:
         """Take text that the script prints."""
@@ -201,7 +201,7 @@ def _beside_a_table(put: Callable[[str], None], real: Any) -> Any:
     class Proxy(FileProxy):
         def __init__(self) -> None:
             super().__init__(Console(file=real), real)
-            self._own_lines = _Lines(put)
+            self._own_lines = _WholeLines(put)
 
         def write(self, text: str) -> int:
             self._own_lines.write(text)
