@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cli.bot.levels import LEVELS, made_of
+from cli.bot.market_data import LEVELS, made_of
 from cli.bot.plan import MarketName
 from cli.output import cells
 from venues import VENUES, records, venue_named
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from cli.bot.market import Candles
+    from cli.bot.market_data import Candles
     from venues.driver import Delivered, Driver
     from venues.recording import Header
 
@@ -92,8 +92,8 @@ async def fill(
 ) -> None:
     """Fill the candles of the markets from a file, and say what was of no use.
 
-    `env` is the label of what the bot watches: history of another environment is told, and so is what lies between
-    its end and `now_ms`, when the bot starts.
+    `env` is the label of what the bot watches; `now_ms` is when the bot starts. A history of another environment is
+    reported, and so is the gap between its end and the start.
 
     Raises:
         SetupError: the file cannot be read, or a line of it is neither; the text names the line.
@@ -115,7 +115,7 @@ async def fill(
 
 
 class _Taken:
-    """Sorts what a history has by market, and counts what is of no use."""
+    """Gives each record of a history to its market, and counts what is of no use."""
 
     def __init__(self, markets: Mapping[MarketName, Candles]) -> None:
         self.trades = 0
@@ -131,7 +131,7 @@ class _Taken:
         self._too_long: dict[str, None] = {}
 
     def line(self, path: Path, number: int, line: bytes) -> None:
-        """One line that a stream's command printed."""
+        """Take a line that `mon trades` or `mon candles` printed."""
         try:
             kind = _KIND.decode(line)
             if kind.type in _OTHER_TYPES:
@@ -155,7 +155,7 @@ class _Taken:
             raise SetupError(f"{path}, line {number}: {mixed}") from None
 
     def record(self, record: records.Trade | records.Candle) -> None:
-        """One record."""
+        """Take a trade or a candle; those of other markets are counted only."""
         market = MarketName(record.venue, record.symbol or "")
         candles = self._markets.get(market)
         if candles is None:
@@ -188,7 +188,7 @@ class _Taken:
                     candles.live(at)
 
     async def finish(self) -> None:
-        """The candles of each market: for each level the longest that it can be put together from."""
+        """Put the candles of each market together: for each level from the longest interval that fits."""
         for market, gathered in self._candles.items():
             candles = self._markets[market]
             by_interval = {
@@ -209,7 +209,7 @@ class _Taken:
             self._markets[market].history_done()
 
     def words(self, path: Path, env: str | None, now_ms: int) -> Iterator[str]:
-        """What a person should know about it."""
+        """What a person should know about this history, a sentence each."""
         used = self.trades + self.candles
         others = sum(self._others.values())
         what = " and ".join(
@@ -235,7 +235,7 @@ class _Taken:
             yield f"{path}: it is of {' and '.join(sorted(strange))}, the bot's markets are of {env or 'production'}"
 
     def _gaps(self, path: Path, now_ms: int) -> Iterator[str]:
-        """A bot that trusts candles must know which of them nobody saw."""
+        """What to say of the candles that nobody saw, between the end of the history and the start of the bot."""
         for market in {*self._begun, *self._candles}:
             candles = self._markets[market]
             if market in self._begun and -1 < candles.latest == self._ended_before[market]:
@@ -276,7 +276,7 @@ async def _play(path: Path, taken: _Taken) -> None:
                 taken.status(item.venue, item.symbol, item.stream, item.state, item.reason, item.received)
 
     async def sleep(seconds: float) -> None:
-        """History takes no time."""
+        """Return at once: history is played without its pauses."""
 
     try:
         await play(

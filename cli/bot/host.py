@@ -11,19 +11,15 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from cli.bot import history
-from cli.bot.faults import script_traceback
 from cli.bot.inlet import Inlet
-from cli.bot.jobs import Job, Jobs
-from cli.bot.lag import Lag
-from cli.bot.link import module_for
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
 from cli.bot.outlet import Outlet
-from cli.bot.pace import Pace
 from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
-from cli.bot.runner import Runner, called
+from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, Voice, redirected, unheard
+from cli.bot.script_api import module_for
+from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard
 from cli.bot.standing import Standings
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
@@ -39,7 +35,7 @@ from venues.venue import BadFrame, Notice, Now
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from cli.bot.follower import Follower
+    from cli.bot.relay import Follower
     from cli.bot.script import Bot
     from cli.output.lines import Words
     from cli.run.ending import Reading
@@ -533,7 +529,7 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
 def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:
     if request.relay is None:
         return None
-    from cli.bot.hub import HubRelay
+    from cli.bot.relay import HubRelay
 
     return HubRelay(
         request.relay,

@@ -12,7 +12,7 @@ import pytest
 from cli.bot import history
 from cli.bot.ages import Ages
 from cli.bot.command import OPTIONS
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
 from cli.bot.plan import MarketName, plans
 from cli.bot.script import Bot
 from cli.bot.standing import Standings
