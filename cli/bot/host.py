@@ -10,8 +10,8 @@ import secrets
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot import history
-from cli.bot.inlet import Inlet
 from cli.bot.market_data import Candles
+from cli.bot.markets import Inlet, Standings
 from cli.bot.outlet import Outlet
 from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
@@ -19,7 +19,6 @@ from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
 from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard
-from cli.bot.standing import Standings
 from cli.errors import NoDataError
 from cli.interrupts import run_loop
 from cli.output.statuses import in_words

@@ -12,9 +12,9 @@ import pytest
 from cli.bot import history
 from cli.bot.command import OPTIONS
 from cli.bot.market_data import Candles
+from cli.bot.markets import Standings
 from cli.bot.plan import MarketName, plans
 from cli.bot.script import Bot
-from cli.bot.standing import Standings
 from cli.errors import NoDataError
 from cli.output.lines import Words
 from cli.run.freshness import Limits

@@ -1,10 +1,12 @@
-"""Where a bot's market data come from: one source a socket, or a recording that has all of them."""
+"""The bot's markets: where their data come from, and how they stand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cli.bot.plan import played_for
+from cli.bot.runner import Told
+from cli.output.statuses import StatusGate
 from venues import venue_named
 from venues.recording import header_for, with_beside
 from venues.venue import Settings, Subscription, symbol_of
@@ -12,15 +14,21 @@ from venues.venue import Settings, Subscription, symbol_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cli.bot.plan import Plan
-    from cli.bot.standing import Standings
+    from cli.bot.plan import MarketName, Plan
     from cli.run.loop import Loop
     from cli.run.source import Embedded
     from venues.recording import Header, Recording
+    from venues.records import State, Status
+
+_TROUBLE = ("stale", "reconnecting", "closed")
+_WORST_FIRST: tuple[State, ...] = ("closed", "reconnecting", "stale", "connecting", "syncing", "live")
+
+
+# --- where their data come from ------------------------------------------------------------------------------------
 
 
 class Inlet:
-    """Opens what a bot needs in the loop of its run."""
+    """Opens what a bot needs, in the loop of its run."""
 
     def __init__(self, run: Loop, recording: Recording | None, standings: Standings) -> None:
         self._run = run
@@ -31,7 +39,7 @@ class Inlet:
     async def open(
         self, planned: Sequence[Plan], embedded: Embedded, say: Callable[[str], None]
     ) -> dict[str, str | None]:
-        """Find out where the venues are; the label of each of them.
+        """Open what is planned. The result is the label of each venue's environment.
 
         Raises:
             SetupError: something is missing or cannot be used.
@@ -52,7 +60,7 @@ class Inlet:
     async def _open_recorded(
         self, planned: Sequence[Plan], recording: Recording, embedded: Embedded, say: Callable[[str], None]
     ) -> dict[str, str | None]:
-        """One source for all that a recording has."""
+        """Open one source for all that a recording has."""
         if not planned:
             return {}
         played = {plan.venue.name: played_for(plan, recording.header) for plan in planned}
@@ -76,9 +84,53 @@ class Inlet:
             self._run.limits.expect_markets(line, one.stream, watched, plan.venue.name, label)
 
     def record(self) -> str | None:
-        """Begin to keep all that happens, where that was asked for; what a person should know of how it began.
+        """Begin to record, where that was asked for. The result is what a person should know about that.
 
         Raises:
             RecordingError: the file cannot be written.
         """
         return self._run.record(with_beside(self._headers)) if self._headers else None
+
+
+# --- how they stand ------------------------------------------------------------------------------------------------
+
+
+class Standings:
+    """Follows the statuses of all lines. A market is down while any of its streams is."""
+
+    def __init__(self, markets: Sequence[MarketName]) -> None:
+        self._markets = markets
+        self._states: dict[tuple[int, str, str | None], State] = {}
+        self._gates: dict[tuple[int, str, str | None], StatusGate] = {}
+        self._troubles: dict[MarketName, set[tuple[int, str, str | None]]] = {market: set() for market in markets}
+
+    def expect(self, line: int, stream: str, symbol: str | None) -> None:
+        """Note that a stream is about to be opened."""
+        self._states[line, stream, symbol] = "connecting"
+
+    def changed(self, line: int, status: Status) -> Told:
+        """What a status means for its markets. That of a whole stream overrules those of single markets."""
+        key = (line, status.stream, status.symbol)
+        overruled = {other for other in self._states if status.symbol is None and other[:2] == key[:2]} - {key}
+        for other in overruled:
+            del self._states[other]
+        self._states[key] = status.state
+        inline = self._gates.setdefault(key, StatusGate()).passes(status)
+        about = [m for m in self._markets if m.venue == status.venue and status.symbol in (None, m.symbol)]
+        down: list[MarketName] = []
+        live: list[MarketName] = []
+        for market in about:
+            troubles = self._troubles[market]
+            was_down = bool(troubles)
+            troubles -= overruled
+            if status.state in _TROUBLE:
+                troubles.add(key)
+            elif status.state == "live":
+                troubles.discard(key)
+            if bool(troubles) != was_down:
+                (down if troubles else live).append(market)
+        return Told(status, down, live, about, inline)
+
+    def together(self) -> State:
+        """The worst state of all streams: the one of a table's header."""
+        return next((state for state in _WORST_FIRST if state in self._states.values()), "live")
