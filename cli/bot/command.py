@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.errors import redactor_of_run
 from cli.run.options import check_for_lines, check_run, options_of_runs, take_options
 from venues.errors import UsageError
+
+if TYPE_CHECKING:
+    from cli.bot.plan import MarketName
 
 app = typer.Typer(
     add_completion=False,
@@ -38,7 +41,6 @@ def run(**given: Any) -> None:
     Signals and messages that it emits are the output.
     """
     from cli.bot.host import run_bot
-    from cli.bot.plan import market_named
     from cli.bot.request import BotRequest
     from cli.output.lines import Words
 
@@ -66,7 +68,7 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed
             if given:
                 raise UsageError(f"{option} applies to --relay only")
         return
-    from cli.bot.hub import HUBS
+    from cli.bot.relay import HUBS
 
     if relay not in HUBS:
         raise UsageError(f'expected a hub that takes signals ({", ".join(HUBS)}) as --relay, got "{relay}"')
@@ -76,6 +78,29 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed
         raise UsageError(
             f"expected --yes with --relay {relay}, which sends signals without asking; nothing was started"
         )
+
+
+def market_named(text: str) -> MarketName:
+    """A market from `VENUE:SYMBOL`.
+
+    Raises:
+        UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
+    """
+    from cli.bot.plan import MARKET_DATA, MarketName
+    from venues import VENUES, venue_named
+
+    venue, colon, symbol = text.partition(":")
+    if not colon or not venue or not symbol:
+        raise UsageError(f'expected --market VENUE:SYMBOL, e.g. nexus:SPOT_BTC_USDT, got "{text}"')
+    if venue not in VENUES:
+        raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
+    streams = venue_named(venue).streams
+    if not any(name in streams for name in MARKET_DATA):
+        raise UsageError(
+            f"expected a venue with {', '.join(MARKET_DATA)} in --market VENUE:SYMBOL; {venue} has {', '.join(streams)}"
+        )
+    venue_named(venue).check_symbol(symbol)
+    return MarketName(venue, symbol)
 
 
 def listening_at(text: str) -> tuple[str, int]:

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot import history
-from cli.bot.faults import script_traceback
-from cli.bot.inlet import Inlet
-from cli.bot.jobs import Job, Jobs
-from cli.bot.lag import Lag
-from cli.bot.link import module_for
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
+from cli.bot.markets import Inlet, Standings
 from cli.bot.outlet import Outlet
-from cli.bot.pace import Pace
 from cli.bot.plan import MarketName, Plan, plans
 from cli.bot.request import BotRequest, PeekedRecording, markets_of
-from cli.bot.runner import Runner, called
+from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, Voice, redirected, unheard
-from cli.bot.standing import Standings
-from cli.errors import OK, NoDataError
+from cli.bot.script_api import module_for
+from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard
+from cli.errors import NoDataError
 from cli.interrupts import run_loop
-from cli.output import cells
 from cli.output.statuses import in_words
 from cli.run.ending import Ending, ended_within
+from cli.run.loop import Loop, calm_collector
 from cli.run.source import Embedded
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
@@ -39,7 +33,7 @@ from venues.venue import BadFrame, Notice, Now
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from cli.bot.follower import Follower
+    from cli.bot.relay import Follower
     from cli.bot.script import Bot
     from cli.output.lines import Words
     from cli.run.ending import Reading
@@ -47,15 +41,14 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
 
 MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits for the script
-ONCE_TIMEOUT_MS = 30_000
 PATIENCE = 2.0  # seconds for a callback that runs when we end
 FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
-LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
 LAST_WORDS_WITHIN = 0.15  # seconds for each that has last words, after Ctrl-C or TERM
+ALL_LAST_WORDS_WITHIN = 0.25
 
 
 class Host:
-    """One bot from its file to its end."""
+    """One bot from its file to its end: what the loop delivers becomes calls of the script."""
 
     def __init__(
         self,
@@ -78,9 +71,17 @@ class Host:
         self._outlet = Outlet(request, redactor, self._clock)
         self._jobs = Jobs(keep_all=self._recording is not None, on_room=self._on_room)
         self._standings = Standings(self._markets)
-        self._inlet = Inlet(
-            request, self._recording, self._clock if self._pace is None else self._pace, redactor, self._standings
+        self._ending = Ending()
+        self._run = Loop(
+            request,
+            self,
+            ending=self._ending,
+            clock=self._clock if self._pace is None else self._pace,
+            redactor=redactor,
+            recording=self._recording,
+            last_words_within=ALL_LAST_WORDS_WITHIN,
         )
+        self._inlet = Inlet(self._run, self._recording, self._standings)
         self._embedded = Embedded()
         self.candles: dict[MarketName, Candles] = {}
         self._server: Any = None
@@ -90,7 +91,6 @@ class Host:
         self._data_seen = False
         self._sizes_told: set[str] = set()
         self._pipelined = 0
-        self._ending = Ending()
         self._runner_ended = asyncio.Event()
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
@@ -127,7 +127,7 @@ class Host:
             self._runner.start()
             Lag(self._request.file.name, self._jobs, self._runner, self._voice, self._pace).look()
             try:
-                await self._run(link, stack)
+                await self._host(link, stack)
             finally:
                 self._jobs.close(now=True)
                 await self._embedded.close()
@@ -135,12 +135,11 @@ class Host:
 
     # --- setting up
 
-    async def _run(self, link: type, stack: contextlib.ExitStack) -> None:
+    async def _host(self, link: type, stack: contextlib.ExitStack) -> None:
         bot = await self._unless_stopped(self._call(lambda: load(self._request.file, link)))
         if bot is None:
             return
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        calm_collector()
         for remark in bot.remarks:
             self._voice.say(remark)
         planned = self._plan(bot)
@@ -150,7 +149,8 @@ class Host:
         await self._unless_stopped(self._fill())
         if self._ending.stopping.is_set():
             return
-        self._inlet.record()
+        if (notice := self._inlet.record()) is not None:
+            self._voice.say(notice)
         try:
             if self._follower is not None:
                 await self._follower.open(self._embedded, self._voice, self._ending.end)
@@ -160,7 +160,7 @@ class Host:
             self._outlet.open(label, list(map(str, self._markets)), self._ending.on_output_end, feed, token)
             self._outlet.take_terminal(stack, self._ending.stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
-            self._set_timers()
+            self._run.set_timers()
             await self._watch(bot)
         finally:
             await self._close()
@@ -231,25 +231,13 @@ class Host:
         )
         return token
 
-    def _set_timers(self) -> None:
-        timeout = self._request.timeout or (ONCE_TIMEOUT_MS if self._request.once and self._inlet else None)
-        if timeout is not None:
-            self._loop.call_later(timeout / 1000, self._on_timeout, timeout)
-        if self._request.duration is not None:
-            self._loop.call_later(self._request.duration / 1000, self._on_duration)
-
-    def _on_timeout(self, timeout: int) -> None:
-        if not self._data_seen:
-            self._ending.end(NoDataError(f"no market data came within {cells.duration(timeout)}"))
-
-    def _on_duration(self) -> None:
-        within = cells.duration(self._request.duration or 0)
-        if self._inlet and not self._data_seen:
-            self._ending.end(NoDataError(f"no data came within {within}"))
-        elif self._request.once and not self._has_emitted:
-            self._ending.end(NoDataError(f"the bot emitted nothing within {within}"))
-        else:
-            self._ending.stop(OK)
+    def missing(self, option: Literal["timeout", "duration"]) -> str | None:
+        """Data, and with --once something that the script emits."""
+        if option == "timeout":
+            return None if self._data_seen else "no market data came"
+        if self._run.is_open() and not self._data_seen:
+            return "no data came"
+        return "the bot emitted nothing" if self._request.once and not self._has_emitted else None
 
     def _logger(self, name: str) -> logging.Logger:
         logger = logging.getLogger(f"mon.bot.{name}")
@@ -267,30 +255,18 @@ class Host:
             now = self._clock.now()
             self._jobs.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
         self._begun.set()
-        streams = asyncio.create_task(self._run_inlet())
-        stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
-            await asyncio.wait((streams, stopping), return_when=asyncio.FIRST_COMPLETED)
-            ended_by_itself = not self._ending.stopping.is_set()
-            self._inlet.leave()
-            if self._recording is not None or not self._inlet:
-                streams.cancel()
-            if not ended_by_itself:
-                self._reading = self._outlet.reading()
-            hurry = self._ending.hurry_left()
-            await ended_within(streams, LEAVE_WITHIN if hurry is None else hurry / 2)
-            if ended_by_itself and not streams.cancelled() and (problem := streams.exception()) is not None:
-                self._ending.problem = problem
+            await self._run.watch()
         finally:
-            streams.cancel()
-            stopping.cancel()
+            self._run.stop_limits()
 
-    async def _run_inlet(self) -> None:
-        await self._inlet.run(self._on_item, after_replayed=self._wait_for_room, on_trouble=self._ending.end)
+    def end_asked(self) -> None:
+        """From now on whoever reads what was emitted is watched."""
+        self._reading = self._outlet.reading()
 
-    async def _wait_for_room(self, played: int) -> None:
+    async def played(self, count: int) -> None:
         """A recording waits for the script."""
-        self._pipelined += played
+        self._pipelined += count
         if self._pipelined >= 64:
             self._pipelined = 0
             await asyncio.sleep(0)
@@ -323,7 +299,7 @@ class Host:
             await self._until_written(reading, next_signal)
         next_signal.cancel()
         self._join_what_ended()
-        self._inlet.close()
+        self._run.close()
         if self._voice.faults():
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
@@ -391,12 +367,21 @@ class Host:
 
     # --- what comes in
 
-    def _on_item(self, line: int, item: Delivered, now: Now, *, by_age: bool) -> None:
+    def deliver(self, items: list[Delivered], line: int = 0) -> None:
+        """Each item becomes a job for the script, or words."""
+        now = self._run.at()
+        for item in items:
+            self._on_item(line, item, now)
+
+    def flush(self) -> None:
+        """Nothing is gathered: each item goes on at once."""
+
+    def _on_item(self, line: int, item: Delivered, now: Now) -> None:
         kind = item.__class__
         if kind is Trade or kind is Quote or kind is Candle:
             self._on_data(item, now)
         elif isinstance(item, Status):
-            self._on_status(line, item, now, by_age=by_age)
+            self._on_status(line, item, now, by_age=self._run.limits.says(item))
         elif isinstance(item, SnapshotEnd):
             self._data_seen = True  # a full state is here, which may be empty
         elif isinstance(item, Notice):
@@ -533,7 +518,7 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
 def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:
     if request.relay is None:
         return None
-    from cli.bot.hub import HubRelay
+    from cli.bot.relay import HubRelay
 
     return HubRelay(
         request.relay,

@@ -39,10 +39,10 @@ class BotRequest(RunRequest):
         return draws_table(self.output)
 
     def check_record(self) -> None:
-        """A recording is written, so it must be no file that is read.
+        """Check that the recording to be written is no file that is read.
 
         Raises:
-            UsageError: it is one.
+            UsageError: it is a file that is read.
         """
         for read in (self.file, *self.history):
             if self.record is not None and self.record.exists() and read.exists() and self.record.samefile(read):
@@ -50,7 +50,7 @@ class BotRequest(RunRequest):
 
 
 class PeekedRecording(Recording):
-    """A recording of which the first event is known: its time is the script's when it starts."""
+    """A recording whose first event is read ahead: the script starts at its time."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -58,14 +58,14 @@ class PeekedRecording(Recording):
         self.first = next(self._rest, None)
 
     def events(self) -> Iterator[events.Event]:
-        """The events in order."""
+        """All events in order, with the one that was read ahead."""
         if self.first is not None:
             yield self.first
         yield from self._rest
 
 
 def markets_of(request: BotRequest, recording: Recording | None) -> list[MarketName]:
-    """What the bot watches: as asked for, or all that a recording is of.
+    """The markets that the bot watches: those asked for, or all that a recording has.
 
     Raises:
         UsageError: the recording is of other markets.

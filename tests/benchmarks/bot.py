@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.bot.host import Host
-from cli.bot.levels import LEVELS
+from cli.bot.market_data import LEVELS
 from cli.bot.plan import MarketName
 from cli.bot.request import BotRequest
 from cli.output.lines import Words
