@@ -21,8 +21,8 @@ from cli.bot.script_api import module_for
 from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard
 from cli.errors import NoDataError
 from cli.interrupts import run_loop
-from cli.output.statuses import in_words
-from cli.run.ending import Ending, ended_within
+from cli.output.statuses import BadFrames, in_words
+from cli.run.ending import Ending, ended_within, first_of
 from cli.run.loop import Loop, calm_collector
 from cli.run.source import Embedded
 from venues.connection import SystemClock
@@ -87,7 +87,7 @@ class Host:
         self._server: Any = None
         self._emitted = itertools.count(1)
         self._has_emitted = False
-        self._bad_frames = 0
+        self._bad_frames = BadFrames()
         self._data_seen = False
         self._sizes_told: set[str] = set()
         self._pipelined = 0
@@ -296,7 +296,12 @@ class Host:
             await asyncio.sleep(0)  # what it has said
         self._voice.last_words()
         if self._outlet.finish():
-            await self._until_written(reading, next_signal)
+            after_signal = 0.0 if next_signal.done() else LAST_WORDS_WITHIN
+            left = await self._ending.until_written(
+                reading, next_signal, in_hurry=LAST_WORDS_WITHIN, after_signal=after_signal
+            )
+            if left is not None:
+                self._words.say(left)
         next_signal.cancel()
         self._join_what_ended()
         self._run.close()
@@ -317,30 +322,12 @@ class Host:
         left = self._ending.hurry_left()
         return None if left is None else min(left, LAST_WORDS_WITHIN)
 
-    async def _until_written(self, reading: Reading | None, next_signal: asyncio.Future[int]) -> None:
-        """What was emitted is written while its reader goes on reading."""
-        ended = self._ending.output_ended
-        while not ended.is_set() and not next_signal.done():
-            patience = self._hurry() if self._ending.hurried or reading is None else reading.seconds_left()
-            if patience is not None and patience <= 0:
-                break
-            await self._wait_for(ended, next_signal, patience)
-            if self._ending.hurried:
-                break
-        if reading is not None:
-            if not ended.is_set() and not self._ending.hurried and (left := await reading.left()):
-                self._words.say(left)
-            reading.stop()
-
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
-        ended = asyncio.create_task(event.wait())
-        waited_for = (ended, next_signal) if not next_signal.done() else (ended,)
-        await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if next_signal.done() and not ended.done():
+        await first_of(event, next_signal, patience)
+        if next_signal.done() and not event.is_set():
             self._ending.code, self._ending.problem = next_signal.result(), None
             self._jobs.close(now=True)
-            await asyncio.wait((ended,), timeout=LAST_WORDS_WITHIN)
-        ended.cancel()
+            await first_of(event, None, LAST_WORDS_WITHIN)
 
     # --- ending
 
@@ -387,9 +374,7 @@ class Host:
         elif isinstance(item, Notice):
             self._voice.say(item.text)
         elif isinstance(item, BadFrame):
-            self._bad_frames += 1
-            so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-            self._voice.seldom("bad frame", f"bad frame{so_far}: {item.reason}")
+            self._voice.seldom("bad frame", self._bad_frames.words(item.reason))
 
     def _on_data(self, record: Any, now: Now) -> None:
         market = MarketName(record.venue, record.symbol)
