@@ -107,7 +107,7 @@ def market_named(text: str) -> MarketName:
 
 
 def listening_at(text: str) -> tuple[str, int]:
-    """Host and port from "8080", "0.0.0.0:8080" or "[::1]:8080"; without a host, this machine only.
+    """Host and port from "8080", "0.0.0.0:8080" or "[::1]:8080". Without a host, this machine only.
 
     Raises:
         UsageError: anything else.
