@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.commands.dash import PANES, run_recorded, venues_with_panes
+from cli.commands.dash import run_recorded
 from cli.commands.dash_watch import Panes, check_terminal, panes_asked_for
 from cli.commands.replay import replay
 from cli.errors import USAGE
@@ -21,10 +21,11 @@ from cli.run.asked import asked_for
 from cli.run.options import StreamRequest
 from cli.run.source import Embedded, Source
 from cli.run.watch import Watcher
+from cli.views.panes import PANES
 from tests.command import environment, mon
 from tests.drawn import NOW
 from tests.samples import LIVE, common, status
-from venues import venue_named
+from venues import venue_named, venues_with
 from venues.connection import SystemClock
 from venues.errors import UsageError, VenueRefused
 from venues.recording import Recording
@@ -40,7 +41,7 @@ def request(venue: str, *symbols: str, **fields: Any) -> StreamRequest:
 
 
 def test_the_panes_are_those_that_the_venue_has() -> None:
-    for name in venues_with_panes():
+    for name in venues_with(*PANES):
         venue = venue_named(name)
         _, subscriptions = panes_asked_for(request(name, venue.example.split()[-1], depth=7), None)
         assert [one.stream for one in subscriptions] == [stream for stream in PANES if stream in venue.streams]

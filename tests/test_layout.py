@@ -116,7 +116,7 @@ def test_one_reader_of_the_environment() -> None:
         for path in [*modules("cli"), *modules("venues")]
         if re.search(r"os\.environ|getenv", path.read_text(encoding="utf-8"))
     ]
-    assert readers == ["cli/settings/config.py"]
+    assert readers == ["cli/settings/environment.py"]
 
 
 def test_the_top_level_is_fixed() -> None:

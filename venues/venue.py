@@ -235,7 +235,7 @@ class Settings:
     """Where a venue is and what is configured for it; no secrets.
 
     `label` is what records carry as `env` (None for production). `table`: where in the config file the environment's
-    values are, e.g. `venues.nexus.staging`, for words that say what to set; empty where that is not known.
+    values are, e.g. `venues.<name>.staging`, for words that say what to set; empty where that is not known.
     """
 
     url: str

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.run.options import check_for_lines, check_run, take_options
+from cli.errors import redactor_of_run
+from cli.run.options import check_for_lines, check_run, options_of_runs, take_options
 from venues.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def run(**given: Any) -> None:
     """
     from cli.bot.host import run_bot
     from cli.bot.request import BotRequest
-    from cli.main import REDACTORS
     from cli.output.lines import Words
-    from venues.redaction import Redactor
 
     markets = [market_named(text) for text in given.pop("market") or ()]
     if len(set(markets)) < len(markets):
@@ -60,9 +59,7 @@ def run(**given: Any) -> None:
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor))
+    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:
@@ -124,29 +121,6 @@ def listening_at(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
-# Of those that all streams have.
-OPTIONS = (
-    "env",
-    "profile",
-    "retries",
-    "record",
-    "overwrite",
-    "append",
-    "replay",
-    "speed",
-    "output",
-    "once",
-    "count",
-    "duration",
-    "timeout",
-    "max_age",
-    "numbers",
-    "status",
-    "palette",
-    "tz",
-    "quiet",
-    "verbose",
-)
 _OWN: dict[str, tuple[Any, Any]] = {
     "market": (
         list[str] | None,
@@ -184,8 +158,8 @@ _file = Annotated[
 ]
 take_options(
     run,
-    OPTIONS,
     {"file": _file, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
+    options_of_runs(),
     {name: False if kind is bool else None for name, (kind, _) in _OWN.items()},
 )
 app.command(epilog=EXAMPLES, no_args_is_help=True)(run)

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import OK
-from cli.output.lines import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
-from cli.output.queues import EventQueue, LatestEvents, Queue
+from cli.output.lines import STDOUT, CsvLines, JsonLines, Limit, Output, Queue, Sink, is_terminal
+from cli.output.queues import EventQueue, LatestEvents
 from cli.run.ending import Reading
 from cli.screen.keys import take_terminal
 from venues.records import Record, Signal, State, Status

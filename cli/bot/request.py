@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cli.bot.plan import MarketName
 from cli.output.lines import draws_table
+from cli.run.options import RunRequest
 from venues import venue_named
 from venues.errors import UsageError
 from venues.recording import Recording
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.run.options import Format
     from venues import events
 
 
 @dataclass
-class BotRequest:
-    """Everything a user said about a bot's run; the defaults are those of the options.
+class BotRequest(RunRequest):
+    """Everything a user said about a bot's run, beside what every run can be asked.
 
     `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
     name `strategy`, the script's own if None.
@@ -30,29 +30,9 @@ class BotRequest:
     file: Path
     markets: list[MarketName] = field(default_factory=list)
     history: list[Path] = field(default_factory=list)
-    env: str | None = None
-    profile: str | None = None
-    retries: int | None = None
-    record: Path | None = None
-    overwrite: bool = False
-    append: bool = False
-    replay: Path | None = None
-    speed: float | None = None
     listen: tuple[str, int] | None = None
     relay: str | None = None
     strategy: str | None = None
-    output: Format = "auto"
-    once: bool = False
-    count: int | None = None
-    duration: int | None = None
-    timeout: int | None = None
-    max_age: int | None = None
-    numbers: Literal["number", "string"] = "number"
-    status: str = "inline"
-    palette: str | None = None
-    tz: str | None = None
-    quiet: bool = False
-    verbose: bool = False
 
     def as_table(self) -> bool:
         """Whether what the bot emits is drawn."""

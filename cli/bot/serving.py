@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cli.bot.script import Bot
     from cli.bot.speech import BotVoice
     from cli.output.lines import Words
-    from cli.settings.access import Source
+    from cli.settings.environment import Source
     from venues.redaction import Redactor
 
 MOST_WAITING = 10_000  # messages for one reader …

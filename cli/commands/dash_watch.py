@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from cli.commands.dash import PANES, venues_with_panes
 from cli.interrupts import run_loop
-from cli.output.lines import STDOUT, Words, is_terminal
-from cli.output.queues import LatestEvents, Queue
+from cli.output.lines import STDOUT, Queue, Words, is_terminal
+from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import in_words
 from cli.run.asked import either, recorded_at
 from cli.run.options import StreamRequest, check_together
 from cli.run.watch import Watcher
-from venues import venue_named
+from cli.views.panes import PANES
+from venues import venue_named, venues_with
 from venues.errors import UsageError
 from venues.recording import Recording
 from venues.records import Status
@@ -55,12 +55,11 @@ def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]
     Raises:
         UsageError: there is no terminal to draw it on; the text says what scripts use.
     """
-    from cli.screen.terminal import is_dumb
-    from cli.settings import config
+    from cli.settings.environment import is_dumb, variables
 
     if not is_terminal(STDOUT):
         raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request, subscriptions)}")
-    if is_dumb(config.environment()):
+    if is_dumb(variables()):
         raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request, subscriptions)}")
 
 
@@ -81,7 +80,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
     if not offers:
         raise UsageError(
             f"{venue.name} has none of the streams of a dashboard ({', '.join(PANES)}); "
-            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with_panes())}"
+            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with(*PANES))}"
         )
     subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
     venue.lines(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
@@ -155,6 +154,7 @@ class Panes:
         symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
         return Dashboard(
             panes,
+            PANES,
             venue=self._venue.name,
             env=env,
             symbol=symbol,

@@ -26,9 +26,9 @@ from venues.venue import Now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from cli.run.ending import Ending
+    from cli.run.options import RunRequest
     from cli.run.source import Embedded
     from venues.connection import Clock
     from venues.driver import Delivered
@@ -39,22 +39,6 @@ if TYPE_CHECKING:
 
 ONCE_TIMEOUT_MS = 30_000
 LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
-
-
-class Asked(Protocol):
-    """The options that the loop does something about."""
-
-    env: str | None
-    profile: str | None
-    retries: int | None
-    record: Path | None
-    overwrite: bool
-    append: bool
-    speed: float | None
-    once: bool
-    timeout: int | None
-    duration: int | None
-    max_age: int | None
 
 
 class Consumer(Protocol):
@@ -86,7 +70,7 @@ class Loop:
 
     def __init__(
         self,
-        request: Asked,
+        request: RunRequest,
         consumer: Consumer,
         *,
         ending: Ending,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.output.queues import is_of
 from cli.settings import config
-from cli.settings.access import Access
+from cli.settings.config import Access
 from cli.version import USER_AGENT
 from venues import venue_named
 from venues.connection import Connection

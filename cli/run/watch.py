@@ -7,7 +7,6 @@ import contextlib
 import math
 import sys
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import structs
@@ -22,6 +21,7 @@ from cli.output.lines import (
     JsonLines,
     Limit,
     Output,
+    Queue,
     RawFrame,
     Sink,
     Words,
@@ -29,7 +29,7 @@ from cli.output.lines import (
     is_terminal,
 )
 from cli.output.pipe import Pipe, paced
-from cli.output.queues import EventQueue, LatestEvents, Queue
+from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import Seldom, StatusGate, in_words
 from cli.output.weights import Shortener
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from cli.screen.look import Look
     from cli.screen.pane import Pane, Rate
     from cli.screen.table import Table
+    from cli.views import Loaded
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -124,7 +125,7 @@ class OneTable:
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
         """The view's own, where it needs one."""
-        own: Callable[[], Queue] | None = getattr(_view_module(self._request, self._stream.name), "queue", None)
+        own = _view_module(self._request, self._stream.name).queue
         if own is not None:
             return own()
         if self._stream.kind == "event":
@@ -498,9 +499,10 @@ def _as_table(request: StreamRequest) -> bool:
     return not request.raw and draws_table(request.output)
 
 
-def _view_module(request: StreamRequest, stream: str) -> Any:
-    """Has `view`, and `queue` where the view needs one of its own."""
-    return import_module("cli.views.tail" if request.tail else f"cli.views.{stream}")
+def _view_module(request: StreamRequest, stream: str) -> Loaded:
+    from cli.views import loaded
+
+    return loaded("tail" if request.tail else stream)
 
 
 def _raw(event: events.Frame, redactor: Redactor) -> RawFrame:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cli.bot import history
-from cli.bot.command import OPTIONS
 from cli.bot.market_data import Candles
 from cli.bot.markets import Standings
 from cli.bot.plan import MarketName, plans
@@ -18,7 +17,7 @@ from cli.bot.script import Bot
 from cli.errors import NoDataError
 from cli.output.lines import Words
 from cli.run.freshness import Limits
-from cli.run.options import StreamRequest
+from cli.run.options import StreamRequest, declared, options_of_runs
 from cli.run.watch import watch
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, book, came, frame, opened, write
@@ -224,8 +223,8 @@ def test_one_market_of_a_stream_of_several_is_stale() -> None:
 
 
 def test_every_shared_option_is_one_of_the_streams() -> None:
-    assert {*OPTIONS} <= {*StreamRequest.__dataclass_fields__}
-    assert {"record", "once", "timeout", "max_age"} <= {*OPTIONS}
+    assert {*options_of_runs()} <= declared().keys()
+    assert {"record", "once", "timeout", "max_age"} <= {*options_of_runs()}
 
 
 TWO = (SYMBOL, "SPOT_ETH_USDT")
