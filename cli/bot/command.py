@@ -41,7 +41,7 @@ def run(**given: Any) -> None:
     Signals and messages that it emits are the output.
     """
     from cli.bot.host import run_bot
-    from cli.bot.request import BotRequest
+    from cli.bot.plan import BotRequest
     from cli.output.lines import Words
 
     markets = [market_named(text) for text in given.pop("market") or ()]

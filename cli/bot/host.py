@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot import history
 from cli.bot.market_data import Candles
-from cli.bot.markets import Inlet, Standings
+from cli.bot.markets import Inlet, PeekedRecording, Standings, markets_of
 from cli.bot.outlet import Outlet
-from cli.bot.plan import MarketName, Plan, plans
-from cli.bot.request import BotRequest, PeekedRecording, markets_of
+from cli.bot.plan import BotRequest, MarketName, Plan, plans
 from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Sequence
 
-    from cli.bot.request import BotRequest
+    from cli.bot.plan import BotRequest
     from venues.connection import Clock
     from venues.redaction import Redactor
 
