@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venues import records
 from venues.b2trader import messages as wire
@@ -27,7 +27,6 @@ FALLEN_WITHIN = 2.0  # … or so many seconds of them, after which it is not cha
 TRAILING = 2.0  # seconds after a snapshot in which deltas that it holds already are normal
 
 _LEVEL = records.Level
-_NOTHING: list[Any] = []
 
 
 class _Fall(NamedTuple):
@@ -67,7 +66,7 @@ class BookFeed:
         """The book, when what is shown of it has changed."""
         message = self.merge(item, now)
         if message is None:
-            return _NOTHING
+            return []
         shown = (self._book.bids(self._depth), self._book.asks(self._depth))
         if shown == self._shown:
             return [Confirmed("book")]
