@@ -247,7 +247,7 @@ class JayXSession(BaseSession):
                 items += self._bad(asked, [feed], problem, now)
                 continue
             self._line.fed.add(name)
-            if self._line.is_welcome():
+            if self._said and self._line.is_welcome():
                 self._said = ""
         self._settle(asked, now)
         return [*self._line.clock.take(), *items]
