@@ -548,7 +548,7 @@ def test_init_show_path_check(home: Path) -> None:
 
 
 def test_every_line_of_the_template_loads_without_its_hash() -> None:
-    lines = [line.removeprefix("# ") for line in config.TEMPLATE.splitlines()]
+    lines = [line.removeprefix("# ") for line in config.template().splitlines()]
     loaded = write("\n".join(line for line in lines if " = " in line or line.startswith("[")))
     assert [source.kind for source in loaded.access(NEXUS, "staging", "second").secrets.values()] == ["file"]
 

@@ -1,4 +1,4 @@
-"""`--relay nbt`: the bot's position signals on their way to the hub, one after the other, and what became of each."""
+"""`--relay HUB`: the bot's position signals on their way to the hub, one after the other, and what became of each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from cli.bot.relay import Market, Relay, position_of
 from cli.run.sender import Sender
 from cli.run.source import access_to
 from cli.settings import config
-from venues import venue_named
-from venues.nbt.sending import KINDS
-from venues.venue import Subscription
+from venues import venue_named, venues_taking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from venues.records import Quote, Signal, Trade
     from venues.redaction import Redactor
 
-HUBS = ("nbt",)
+HUBS = venues_taking("buy", "sell")
 SEND_WITHIN = 5.0  # seconds for a signal to be handed to a connection that is there
 AGAIN_AFTER = 0.2  # seconds after one that could not be handed over
 REFUSED_AGAIN_AFTER = 10.0  # seconds in which the same wish that the hub has just refused is not sent again
@@ -46,7 +44,10 @@ class HubRelay:
             UsageError: the strategy has a name that cannot be sent.
         """
         self._hub = hub
-        self._relay = Relay(strategy)
+        commands = venue_named(hub).commands
+        assert commands is not None, "a hub takes commands"
+        self._commands = commands
+        self._relay = Relay(strategy, commands)
         self._env = config.SIM if env == config.SIM else None
         self._profile = profile
         self._retries = retries
@@ -75,7 +76,7 @@ class HubRelay:
             access = await access_to(venue, self._env, self._profile, embedded, voice.say)
         self._sender = Sender(
             venue,
-            Subscription("signals", options={"type": KINDS["buy"].connects_as}),
+            self._commands.kinds["buy"].subscription,
             access,
             redactor=self._redactor,
             say=lambda text: voice.say(f"{self._hub}: {text}"),

@@ -60,7 +60,8 @@ def market_named(text: str) -> MarketName:
     """
     venue, colon, symbol = text.partition(":")
     if not colon or not venue or not symbol:
-        raise UsageError(f'expected --market VENUE:SYMBOL, e.g. nexus:SPOT_BTC_USDT, got "{text}"')
+        first = venue_named(next(iter(VENUES)))
+        raise UsageError(f'expected --market VENUE:SYMBOL, e.g. {first.name}:{first.example}, got "{text}"')
     if venue not in VENUES:
         raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
     streams = venue_named(venue).streams

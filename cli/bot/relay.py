@@ -1,4 +1,4 @@
-"""Position signals as the NBT hub has them: what to send so that the hub's position is the bot's. Pure.
+"""Position signals as a hub has them: what to send so that the hub's position is the bot's. Pure.
 
 A hub knows no sizes, only signals that open and close: a buy while it has nothing enters long, a sell then leaves; a
 sell while it has nothing enters short, a buy then leaves. So a bot's size above 0 is long, below 0 short, 0 nothing;
@@ -14,13 +14,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from venues.errors import UsageError
-from venues.nbt.sending import signal_command
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from venues.records import Quote, Signal, Trade
-    from venues.venue import Command
+    from venues.venue import Command, Commands
 
 Position = Literal["long", "short", "flat"]
 
@@ -33,19 +32,19 @@ class Market(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One signal to be sent, the position that it leaves the hub in, and the one that is wanted in the end."""
+    """One signal to be sent, the positions before and after it at the hub, the one wanted in the end, and its price."""
 
     market: Market
     command: Command
     before: Position
     after: Position
     wanted: Position
+    price: Decimal | None
 
     def __str__(self) -> str:
         """Such as "BTCUSDT: enter long (buy_signal at 9264.13)"."""
         what = f"enter {self.after}" if self.before == "flat" else f"leave {self.before}"
-        price = self.command.fields.get("buy_price", self.command.fields.get("sell_price"))
-        at = "without a price" if price is None else f"at {price:f}"
+        at = "without a price" if self.price is None else f"at {self.price:f}"
         return f"{self.market.sym}: {what} ({self.command.name} {at})"
 
 
@@ -63,13 +62,14 @@ class Relay:
     Ask `steps`, send each, and tell `sent`, `refused` or `doubted` before the next one is sent.
     """
 
-    def __init__(self, strategy: str) -> None:
-        """`strategy` is its name at the hub.
+    def __init__(self, strategy: str, commands: Commands) -> None:
+        """`strategy` is its name at the hub, whose `commands` are `buy` and `sell`.
 
         Raises:
             UsageError: it is no name that can be sent.
         """
-        signal_command("buy", {"strategy": strategy, "pair": "any"})
+        commands.command("buy", {"strategy": strategy, "pair": "any"})
+        self._commands = commands
         self.strategy = strategy
         self._prices: dict[Market, Prices] = {}
         self._wanted: dict[Market, Position] = {}
@@ -117,7 +117,7 @@ class Relay:
         if market in self._doubts:
             return "what the hub has of it is not known, so the next signal could be the wrong one"
         try:
-            signal_command("buy", {"strategy": self.strategy, "pair": market.sym}, from_json=True)
+            self._commands.command("buy", {"strategy": self.strategy, "pair": market.sym}, from_json=True)
         except UsageError as error:
             return str(error)
         return None
@@ -184,8 +184,8 @@ class Relay:
         if price is not None and price <= 0:
             price = None  # a spread may have one, a hub takes none
         fields = {"strategy": self.strategy, "pair": market.sym, "price": price}
-        command = signal_command("buy" if buys else "sell", fields, from_json=True)
-        return Step(market, command, before, after, self._wanted[market])
+        command = self._commands.command("buy" if buys else "sell", fields, from_json=True)
+        return Step(market, command, before, after, self._wanted[market], price)
 
 
 def position_of(size: Decimal) -> Position:

@@ -66,7 +66,7 @@ def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     name = ctx.params.get("venue")
     if name not in venues_with_panes():
         return []
-    from venues.simulator import markets
+    from venues.simulated import markets
 
     offers = venue_named(name).streams
     if all(offers[stream].symbols == "none" for stream in PANES if stream in offers):

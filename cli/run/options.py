@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_type_hi
 import typer
 
 from cli.screen.look import Palette  # noqa: TC001  typer reads it
-from venues import VENUES, venue_named, venues_with
+from venues import VENUES, venue_named, venues_with, venues_with_option
 from venues.errors import BadMessage, UsageError
 from venues.streams import STREAMS
 from venues.toolkit.numbers import positive
@@ -112,7 +112,7 @@ def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     """The markets that every simulator of the venue has; a venue's own list is not asked for."""
-    from venues.simulator import markets
+    from venues.simulated import markets
 
     name, typed = ctx.params.get("venue"), ctx.params.get("symbols") or ()
     offer = venue_named(name).streams.get(ctx.info_name or "") if name in VENUES else None
@@ -160,7 +160,9 @@ class StreamRequest:
     precise: Annotated[
         str | None,
         typer.Option(
-            metavar="STEP", help="How prices are grouped, at a venue that does so (jayx); 1 there by default."
+            metavar="STEP",
+            help=f"How prices are grouped, at a venue that does so ({', '.join(venues_with_option('precise'))}); "
+            "1 there by default.",
         ),
     ] = None
     output: Annotated[

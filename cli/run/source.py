@@ -39,9 +39,10 @@ class Embedded:
     async def simulator(self) -> Simulator:
         """The one simulator, running."""
         if self._simulator is None:
+            from venues.simulated import endpoints
             from venues.simulator import Simulator
 
-            self._simulator = Simulator()
+            self._simulator = Simulator(endpoints())
             await self._simulator.start()
         return self._simulator
 

@@ -1,7 +1,7 @@
 """The only reader of the environment, the config file and secrets.
 
 A value of a venue is looked for in this order: environment variable, profile, config file. An environment other than
-production has values of its own (`MON_NEXUS_STAGING_CLIENT_KEY`, `[venues.nexus.staging]`); production's credentials
+production has values of its own (`MON_<VENUE>_STAGING_<NAME>`, `[venues.<venue>.staging]`); production's credentials
 are never sent to it. A secret may be given as `name`, `name_file` or `name_command`.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from cli.settings.access import Access, Source
 from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
-from venues import VENUES, venue_named
+from venues import FIRST_IN_CONFIG, VENUES, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
 from venues.redaction import Redactor
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SIM = "sim"
 LONGEST_CONFIG = 2**20  # bytes
 
-TEMPLATE = """\
+_BEGINNING = """\
 # mon's configuration. Only you may read this file (chmod 600).
 # Each secret can be given as it is (name), as a file (name_file) or as a command
 # whose first line of output it is (name_command, run without a shell).
@@ -43,45 +43,10 @@ TEMPLATE = """\
 [screen]
 # palette = "colour-blind"    # or red-up, mono
 # tz = "utc"                  # or Europe/Zurich; local unless said otherwise
-
-[venues.nexus]
-# client_key_command = ["pass", "show", "nexus"]
-
-[venues.nexus.staging]        # an environment has its own credentials
-# client_key_file = "~/.secrets/nexus-staging"
-
-[venues.jayx]                 # --env staging is known; the address of production is yours to set
-# url = "wss://stream.jayx.example:8443"
-# api_key_command = ["pass", "show", "jayx"]  # for orders, positions and balance only
-# category = "spot"
-# framing = "bare"            # for a server that speaks without Socket.IO
-
-# [venues.jayx.symbols.BTCUSDT]               # what one tick and one lot are; without them raw integers are shown
-# tick_size = "0.01"
-# lot_size = "0.000001"
-
-[venues.b2trader]
-# url = "wss://trade.broker.example"          # your broker's own host
-# account_id = "67d0456f8c7b1108e4cf5d46"
-# token_command = ["broker-login", "--print-token"]
-# root_asset = "USD"          # what the figures in the platform's root asset are in
-# negotiate = true            # only for a hub that wants it
-# versions = "growing"        # only where a book's versions skip and nothing is lost by it
-
-[venues.nbt]
-# url = "https://nbt-hub.example"             # the public hub has closed: this is your own
-# key_command = ["pass", "show", "nbt"]
-# version = "1.0"             # only for a hub that wants it (v=)
-
-[venues.profitview]
-# api_key_command = ["pass", "show", "profitview"]
-
+"""
+_OF_BOTS = """\
 [bot]                          # the token of a bot's own feed and webhooks; a random one without it
 # token_command = ["pass", "show", "bot"]
-
-# Another account, chosen with --profile second:
-# [profiles.second.venues.nexus]
-# client_key_command = ["pass", "show", "nexus-second"]
 """
 
 
@@ -341,13 +306,29 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
         raise SetupError(f"the config file {path} is not TOML: {error}") from None
 
 
+def template() -> str:
+    """What a new config file says, with everything commented out; each venue brings its own part."""
+    order = sorted(VENUES, key=lambda name: name not in FIRST_IN_CONFIG)  # the registry's order otherwise
+    parts = [part for name in order if (part := venue_named(name).template)]
+    return "\n".join([_BEGINNING, *parts, _OF_BOTS, _of_profiles(venue_named(order[0]))])
+
+
+def _of_profiles(venue: Venue) -> str:
+    secret = next(iter(venue.secrets))
+    return (
+        "# Another account, chosen with --profile second:\n"
+        f"# [profiles.second.venues.{venue.name}]\n"
+        f'# {secret}_command = ["pass", "show", "{venue.name}-second"]\n'
+    )
+
+
 def write_template() -> Path:
     """A config file with everything commented out, readable by its owner only; its path.
 
     Raises:
         SetupError: there is one already, or it cannot be written.
     """
-    path = config_path()
+    path, text = config_path(), template()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -355,7 +336,7 @@ def write_template() -> Path:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+            file.write(text)
     except FileExistsError:
         raise SetupError(f"there is a config file already: {path}") from None
     except OSError as error:
@@ -529,7 +510,7 @@ def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Reda
 
 
 def _is_plain(path: tuple[str, ...]) -> bool:
-    """Whether a table is in a value that is no secret, as [venues.jayx.symbols.BTCUSDT] is."""
+    """Whether a table is in a value that is no secret, as [venues.<venue>.symbols.BTCUSDT] is."""
     of_venues = path[2:] if path[:1] == ("profiles",) else path
     if of_venues[:1] != ("venues",) or len(of_venues) < 3 or of_venues[1] not in VENUES:
         return False

@@ -16,8 +16,8 @@ from cli.screen.table import Table
 from tests.benchmarks.figures import WrongResultError, best_of, for_information, print_head, progress
 from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
+from venues.nexus import NEXUS
 from venues.nexus.messages import EVENTS
-from venues.nexus.session import NEXUS
 from venues.records import Record, Status
 from venues.redaction import Redactor
 from venues.streams import STREAMS

@@ -7,12 +7,12 @@ Document: "WebSocket API" of the B2TRADER platform. What it leaves out was found
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from venues.b2trader.book import BookFeed
 from venues.b2trader.fields import VENUE, Common
+from venues.b2trader.offers import OFFERS
 from venues.b2trader.streams import Feed, feed_for
 from venues.b2trader.values import read_values
 from venues.b2trader.versions import LEARNT, Lesson
@@ -26,10 +26,10 @@ from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
 from venues.toolkit.rows import RowTimes
 from venues.toolkit.unasked import LeftOut
-from venues.venue import BadFrame, Item, Lost, Offer, Refused, StreamState
+from venues.venue import BadFrame, Item, Lost, Refused, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from venues.venue import (
         Dial,
@@ -469,7 +469,7 @@ class B2TraderLine(BaseLine):
     def arguments(self, subscription: Subscription) -> list[Any]:
         """What the invocation of a stream says: the account first, then the market, or a list of markets."""
         symbols = subscription.symbols
-        match B2TRADER.streams[subscription.stream].symbols:
+        match OFFERS[subscription.stream].symbols:
             case "none":
                 return [self.account_id]
             case "many" | "any":
@@ -494,64 +494,24 @@ def _expired(streams: str, said: str) -> str:
     return f"b2trader does not accept the token for {streams} any more ({said}); connecting with a new one"
 
 
-class B2Trader:
-    """The registry's entry."""
+def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    """One socket a hub; a stream that is asked for twice gets another.
 
-    name = VENUE
-    environments: Mapping[str, str] = {"production": ""}  # the host is each broker's own
-    secrets: Mapping[str, str] = {"token": "the trader token (access_token); part of the URL"}
-    values: Mapping[str, str] = {
-        "account_id": "the id of the trading account",
-        "root_asset": "the platform's root asset, which RAT figures are in, e.g. USD",
-        "negotiate": "true: negotiate over HTTP before the WebSocket is opened",
-        "versions": "growing: a book's versions may skip and nothing is lost by it, so a lost delta goes unnoticed",
-    }
-    required: Collection[str] = ("account_id",)
-    example = "spot.btc_usdt"
-    streams: Mapping[str, Offer] = {
-        "book": Offer("Book", complete=True),
-        "quotes": Offer("Tob", symbols="many"),
-        "ticker": Offer("TradingData", symbols="many"),
-        "watchlist": Offer("Summary", symbols="many"),
-        "candles": Offer("Chart"),
-        "orders": Offer("OpenOrders", symbols="none"),
-        "positions": Offer("OpenPositions", symbols="none"),
-        "closed": Offer("ClosePositionsOrders", symbols="none"),
-        "balance": Offer("FullBalance", symbols="none"),
-        "margin": Offer("MarginData", symbols="none"),
-        "ping": Offer("WebSocket ping", symbols="none"),
-    }
-
-    def check_symbol(self, symbol: str) -> None:
-        """Raises:
-        UsageError: not of the form <type>.<base>_<quote>.
-        """
-        if not re.fullmatch(r"[a-z0-9]+\.[a-z0-9.-]+_[a-z0-9.-]+", symbol):
-            raise UsageError(f'expected a market like cfd.eur_chf (<type>.<base>_<quote>), got "{symbol}"')
-
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
-        """One socket a hub; a stream that is asked for twice gets another.
-
-        Raises:
-            UsageError: the venue has no candles of such a length.
-            SetupError: a value of the settings cannot be used.
-        """
-        read_values(settings.values)  # also where there is nothing to subscribe to
-        groups: list[tuple[str, list[Subscription]]] = []
-        for subscription in subscriptions:
-            if subscription.stream == "candles" and subscription.interval not in SCALES:
-                known = ", ".join(SCALES)
-                raise UsageError(
-                    f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"'
-                )
-            path = _HUBS[subscription.stream][0]
-            for of_path, group in groups:
-                if of_path == path and all(other.stream != subscription.stream for other in group):
-                    group.append(subscription)
-                    break
-            else:
-                groups.append((path, [subscription]))
-        return [B2TraderLine(path, group, settings) for path, group in groups]
-
-
-B2TRADER = B2Trader()
+    Raises:
+        UsageError: the venue has no candles of such a length.
+        SetupError: a value of the settings cannot be used.
+    """
+    read_values(settings.values)  # also where there is nothing to subscribe to
+    groups: list[tuple[str, list[Subscription]]] = []
+    for subscription in subscriptions:
+        if subscription.stream == "candles" and subscription.interval not in SCALES:
+            known = ", ".join(SCALES)
+            raise UsageError(f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"')
+        path = _HUBS[subscription.stream][0]
+        for of_path, group in groups:
+            if of_path == path and all(other.stream != subscription.stream for other in group):
+                group.append(subscription)
+                break
+        else:
+            groups.append((path, [subscription]))
+    return [B2TraderLine(path, group, settings) for path, group in groups]

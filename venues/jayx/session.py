@@ -17,7 +17,7 @@ from venues.driver import answer_in_words
 from venues.errors import BadMessage, UsageError
 from venues.jayx import messages as wire
 from venues.jayx.account import AssetsFeed, OrderMemory, OrdersFeed
-from venues.jayx.fields import SCALE_KEYS, SYMBOL, VENUE, Common, Values, seconds_of, values_of, written_interval
+from venues.jayx.fields import SCALE_KEYS, VENUE, Common, Values, seconds_of, values_of, written_interval
 from venues.jayx.market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
@@ -25,10 +25,10 @@ from venues.session import BaseLine, BaseSession
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
-from venues.venue import BadFrame, Dial, Item, Lost, Notice, Offer, Out, Refused, Veiled
+from venues.venue import BadFrame, Dial, Item, Lost, Notice, Out, Refused, Veiled
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from msgspec import Raw
 
@@ -472,58 +472,24 @@ def _share_a_line(one: Subscription, other: Subscription) -> bool:
     return one.symbols == other.symbols
 
 
-class JayX:
-    """The registry's entry."""
+def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    """One socket for everything; only what could not be told apart on one gets another.
 
-    name = VENUE
-    environments: Mapping[str, str] = {
-        "production": "",  # not documented
-        "staging": "wss://stream.jayxstaging.com:8443",
-    }
-    secrets: Mapping[str, str] = {"api_key": "the API key, for the streams of the account"}
-    values: Mapping[str, str] = {
-        "category": "what the venue is asked for, spot unless said otherwise",
-        "framing": "socketio (unless said otherwise) or bare: frames without Socket.IO, at the address itself",
-        "symbols": "tick_size and lot_size by symbol, which prices and sizes are made with",
-    }
-    required: Collection[str] = ()
-    example = "BTCUSDT"
-    streams: Mapping[str, Offer] = {
-        "book": Offer("orderbook", public=True, options=("precise",)),
-        "trades": Offer("orderbook", public=True),
-        "quotes": Offer("from the book", public=True),
-        "candles": Offer("kline", public=True, options=("interval",)),
-        "orders": Offer("openorders", partial=True),
-        "positions": Offer("positions", symbols="none"),
-        "balance": Offer("positions", symbols="none"),
-        "ping": Offer("WebSocket ping", symbols="none", public=True),
-    }
-
-    def check_symbol(self, symbol: str) -> None:
-        """Raises:
-        UsageError: not of the form <BASE><QUOTE>.
-        """
-        if not SYMBOL.fullmatch(symbol):
-            raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
-
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
-        """One socket for everything; only what could not be told apart on one gets another.
-
-        Raises:
-            UsageError: an interval or a grouping of the wrong form.
-            SetupError: a value of the settings cannot be used.
-        """
-        values = values_of(settings.values)
-        groups: list[list[Subscription]] = []
-        for subscription in subscriptions:
-            _check(subscription)
-            for group in groups:
-                if all(_share_a_line(subscription, other) for other in group):
-                    group.append(subscription)
-                    break
-            else:
-                groups.append([subscription])
-        return [JayXLine(group, values, settings) for group in groups]
+    Raises:
+        UsageError: an interval or a grouping of the wrong form.
+        SetupError: a value of the settings cannot be used.
+    """
+    values = values_of(settings.values)
+    groups: list[list[Subscription]] = []
+    for subscription in subscriptions:
+        _check(subscription)
+        for group in groups:
+            if all(_share_a_line(subscription, other) for other in group):
+                group.append(subscription)
+                break
+        else:
+            groups.append([subscription])
+    return [JayXLine(group, values, settings) for group in groups]
 
 
 def _check(subscription: Subscription) -> None:
@@ -531,6 +497,3 @@ def _check(subscription: Subscription) -> None:
     precise = subscription.options.get("precise", NO_GROUPING)
     if not re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,20})?", precise) or not Decimal(precise):
         raise UsageError(f'expected a number above 0, such as 1 or 100, as --precise, got "{precise}"')
-
-
-JAYX = JayX()

@@ -30,7 +30,6 @@ from venues.venue import (
     Item,
     Lost,
     Notice,
-    Offer,
     Receipt,
     Refused,
     SocketPing,
@@ -39,7 +38,7 @@ from venues.venue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import (
         Command,
@@ -392,45 +391,19 @@ def _version(values: Mapping[str, Any]) -> str:
     return f"&v={url_quote(version, safe='')}" if version else ""
 
 
-class Nbt:
-    """The registry's entry. A subscription's option `type` is what we are to the hub: `client` receives signals,
-    `server` sends them.
+def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
+
+    Raises:
+        SetupError: a value of the settings cannot be used.
     """
-
-    name = VENUE
-    environments: Mapping[str, str] = {"production": ""}  # the public hub has closed down
-    secrets: Mapping[str, str] = {"key": "the key of your account at the hub; part of the URL and of what is sent"}
-    values: Mapping[str, str] = {"version": "the version (v=) that your hub wants its clients to have, if any"}
-    required: Collection[str] = ()
-    example = ""
-    streams: Mapping[str, Offer] = {
-        "signals": Offer("all signal events", symbols="none"),
-        "feed": Offer("message, user_payload", symbols="none"),
-        "ping": Offer("WebSocket ping", symbols="none"),
-    }
-
-    def check_symbol(self, symbol: str) -> None:
-        """Raises:
-        UsageError: always; a hub's streams take no symbol.
-        """
-        raise UsageError(f'expected no symbol, got "{symbol}"')
-
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
-        """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
-
-        Raises:
-            SetupError: a value of the settings cannot be used.
-        """
-        groups: list[list[Subscription]] = []
-        for subscription in subscriptions:
-            kind = _kind_of([subscription])
-            for group in groups:
-                if _kind_of(group) == kind and all(other.stream != subscription.stream for other in group):
-                    group.append(subscription)
-                    break
-            else:
-                groups.append([subscription])
-        return [NbtLine(group, settings) for group in groups]
-
-
-NBT = Nbt()
+    groups: list[list[Subscription]] = []
+    for subscription in subscriptions:
+        kind = _kind_of([subscription])
+        for group in groups:
+            if _kind_of(group) == kind and all(other.stream != subscription.stream for other in group):
+                group.append(subscription)
+                break
+        else:
+            groups.append([subscription])
+    return [NbtLine(group, settings) for group in groups]

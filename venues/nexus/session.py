@@ -7,14 +7,13 @@ the URL's path, so the URL itself is a secret.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
 
 from venues import records
 from venues.driver import answer_in_words
-from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
+from venues.errors import BadMessage, BookError, NotAskedFor
 from venues.nexus.account import SIDES, fill_of, order_of, positions_of
 from venues.nexus.messages import (
     EVENTS,
@@ -28,6 +27,7 @@ from venues.nexus.messages import (
     TradeEvent,
     TransactionEvent,
 )
+from venues.nexus.offers import OFFERS
 from venues.session import BaseLine, BaseSession
 from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
@@ -38,10 +38,10 @@ from venues.toolkit.rows import Remembered, RowTimes
 from venues.toolkit.spellings import in_any_case
 from venues.toolkit.times import PER_MS, SECONDS_TO, refuse_seconds, span, utc_clock
 from venues.toolkit.unasked import LeftOut
-from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Offer, Out, Refused, StreamState
+from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Out, Refused, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from msgspec import Struct
 
@@ -368,7 +368,7 @@ class NexusSession(BaseSession):
         return [*told, *news] if news or not rows else [*told, Confirmed(stream, time)]
 
     def _partial_since(self, stream: str, now: Now) -> str:
-        if not NEXUS.streams[stream].partial:
+        if not OFFERS[stream].partial:
             return ""
         return f"partial: changes since {utc_clock(now.epoch_ms)} UTC"
 
@@ -502,46 +502,13 @@ class NexusLine(BaseLine):
             self.candles.interrupted(now)
 
 
-class Nexus:
-    """The registry's entry."""
+def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    """One socket a symbol; all streams of a symbol share it.
 
-    name = "nexus"
-    environments: Mapping[str, str] = {
-        "production": "wss://nexus.kronostoken.com",
-        "staging": "wss://staging.nexus.kronostoken.com",
-    }
-    secrets: Mapping[str, str] = {"client_key": "the key that Nexus generated for you; part of the URL"}
-    values: Mapping[str, str] = {}
-    required: Collection[str] = ()
-    example = "SPOT_BTC_USDT"
-    streams: Mapping[str, Offer] = {
-        "book": Offer("BOOK", unasked=True),
-        "trades": Offer("TRADE", unasked=True),
-        "quotes": Offer("from the book", unasked=True),
-        "candles": Offer("from trades", unasked=True),
-        "orders": Offer("ORDER_UPDATE", partial=True, unasked=True),
-        "fills": Offer("TRANSACTION", unasked=True),
-        "positions": Offer("POSITIONS", partial=True, unasked=True),
-        "ping": Offer("JSON PING"),
-    }
-
-    def check_symbol(self, symbol: str) -> None:
-        """Raises:
-        UsageError: not of the form <TYPE>_<BASE>_<QUOTE>.
-        """
-        if not re.fullmatch(r"[A-Z]+_[A-Z0-9]+_[A-Z0-9]+", symbol):
-            raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"')
-
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
-        """One socket a symbol; all streams of a symbol share it.
-
-        Raises:
-            UsageError: an interval that candles cannot be built for.
-        """
-        by_symbol: dict[str, list[Subscription]] = {}
-        for subscription in subscriptions:
-            by_symbol.setdefault(subscription.symbols[0], []).append(subscription)
-        return [NexusLine(of_symbol, settings) for of_symbol in by_symbol.values()]
-
-
-NEXUS = Nexus()
+    Raises:
+        UsageError: an interval that candles cannot be built for.
+    """
+    by_symbol: dict[str, list[Subscription]] = {}
+    for subscription in subscriptions:
+        by_symbol.setdefault(subscription.symbols[0], []).append(subscription)
+    return [NexusLine(of_symbol, settings) for of_symbol in by_symbol.values()]

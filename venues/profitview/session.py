@@ -12,19 +12,18 @@ from urllib.parse import quote as url_quote
 
 from venues import records
 from venues.driver import answer_in_words
-from venues.errors import BadMessage, UsageError
+from venues.errors import BadMessage
 from venues.profitview.messages import read_message
 from venues.protocols.pings import SocketPings
 from venues.session import BaseLine, BaseSession
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
-from venues.venue import BadFrame, Dial, Item, Lost, Now, Offer, Out, Refused, StreamState
+from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Refused, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import Line, Session, Settings, Subscription
 
-LONGEST_TOPIC = 200
 AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not wanted
 
 # Codes with which servers turn a client away that they let in first: policy violation, the registered "unauthorized"
@@ -161,43 +160,14 @@ class ProfitViewLine(BaseLine):
         return super().refused(status, body)
 
 
-class ProfitView:
-    """The registry's entry."""
-
-    name = "profitview"
-    environments: Mapping[str, str] = {"production": "wss://profitview.net"}
-    secrets: Mapping[str, str] = {"api_key": "the API key of your ProfitView account; part of the URL"}
-    values: Mapping[str, str] = {}
-    required: Collection[str] = ()
-    example = "merton_theo"
-    streams: Mapping[str, Offer] = {
-        "feed": Offer("every topic", symbols="any"),
-        "ping": Offer("WebSocket ping", symbols="none"),
-    }
-
-    def check_symbol(self, symbol: str) -> None:
-        """A topic is any text that a bot may give.
-
-        Raises:
-            UsageError: empty, too long, or with characters that cannot be seen.
-        """
-        if not 0 < len(symbol) <= LONGEST_TOPIC or not symbol.isprintable():
-            raise UsageError(
-                f"expected a topic such as merton_theo, of 1 to {LONGEST_TOPIC} characters that can be seen, "
-                f"got {excerpt(ascii(symbol), 60)}"
-            )
-
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
-        """One socket for all; a stream that is asked for twice gets another."""
-        groups: list[list[Subscription]] = []
-        for subscription in subscriptions:
-            for group in groups:
-                if all(other.stream != subscription.stream for other in group):
-                    group.append(subscription)
-                    break
-            else:
-                groups.append([subscription])
-        return [ProfitViewLine(group, settings) for group in groups]
-
-
-PROFITVIEW = ProfitView()
+def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    """One socket for all; a stream that is asked for twice gets another."""
+    groups: list[list[Subscription]] = []
+    for subscription in subscriptions:
+        for group in groups:
+            if all(other.stream != subscription.stream for other in group):
+                group.append(subscription)
+                break
+        else:
+            groups.append([subscription])
+    return [ProfitViewLine(group, settings) for group in groups]

@@ -1,6 +1,6 @@
 """SignalR's JSON hub protocol without I/O: one `Hub` a connection, which a venue's session is composed of.
 
-The protocol is ASP.NET Core's, version 1, as B2TRADER's document shows it ("Set to 4 to indicate the
+The protocol is ASP.NET Core's, version 1, as a venue's document shows it ("Set to 4 to indicate the
 StreamInvocation"). Every message is a JSON object that ends with the byte 0x1E; a frame may hold several, or a part
 of one, and the first of them is the answer to our handshake:
 
