@@ -13,7 +13,7 @@ from venues.errors import UsageError
 from venues.toolkit.pacing import Pacing
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from venues.venue import (
         Command,
@@ -147,3 +147,18 @@ class BaseLine:
     def refused(self, status: int, body: str) -> Refused | Lost:
         """What an HTTP status means where nothing is known of the venue."""
         return verdict(status, body)
+
+
+def grouped(
+    subscriptions: Sequence[Subscription], share_a_line: Callable[[Subscription, Subscription], bool]
+) -> list[list[Subscription]]:
+    """As few lines as can be: each subscription joins the first group of which it shares a line with every other."""
+    groups: list[list[Subscription]] = []
+    for subscription in subscriptions:
+        for group in groups:
+            if all(share_a_line(subscription, other) for other in group):
+                group.append(subscription)
+                break
+        else:
+            groups.append([subscription])
+    return groups

@@ -21,7 +21,7 @@ from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.protocols import signalr
 from venues.protocols.negotiation import negotiated, straight
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
 from venues.toolkit.rows import RowTimes
@@ -502,16 +502,13 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
         SetupError: a value of the settings cannot be used.
     """
     read_values(settings.values)  # also where there is nothing to subscribe to
-    groups: list[tuple[str, list[Subscription]]] = []
     for subscription in subscriptions:
         if subscription.stream == "candles" and subscription.interval not in SCALES:
             known = ", ".join(SCALES)
             raise UsageError(f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"')
-        path = _HUBS[subscription.stream][0]
-        for of_path, group in groups:
-            if of_path == path and all(other.stream != subscription.stream for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append((path, [subscription]))
-    return [B2TraderLine(path, group, settings) for path, group in groups]
+    groups = grouped(subscriptions, _share_a_line)
+    return [B2TraderLine(_HUBS[group[0].stream][0], group, settings) for group in groups]
+
+
+def _share_a_line(one: Subscription, other: Subscription) -> bool:
+    return one.stream != other.stream and _HUBS[one.stream][0] == _HUBS[other.stream][0]

@@ -21,7 +21,7 @@ from venues.jayx.fields import SCALE_KEYS, VENUE, Common, Values, seconds_of, va
 from venues.jayx.market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
@@ -480,16 +480,9 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
         SetupError: a value of the settings cannot be used.
     """
     values = values_of(settings.values)
-    groups: list[list[Subscription]] = []
     for subscription in subscriptions:
         _check(subscription)
-        for group in groups:
-            if all(_share_a_line(subscription, other) for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append([subscription])
-    return [JayXLine(group, values, settings) for group in groups]
+    return [JayXLine(group, values, settings) for group in grouped(subscriptions, _share_a_line)]
 
 
 def _check(subscription: Subscription) -> None:

@@ -19,7 +19,7 @@ from venues.errors import BadMessage, SetupError, UsageError
 from venues.nbt.messages import SIGNAL, extra_of, payload, score_of
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.any_json import any_json
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.numbers import is_absent, optional_positive
@@ -397,13 +397,8 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
     Raises:
         SetupError: a value of the settings cannot be used.
     """
-    groups: list[list[Subscription]] = []
-    for subscription in subscriptions:
-        kind = _kind_of([subscription])
-        for group in groups:
-            if _kind_of(group) == kind and all(other.stream != subscription.stream for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append([subscription])
-    return [NbtLine(group, settings) for group in groups]
+    return [NbtLine(group, settings) for group in grouped(subscriptions, _share_a_line)]
+
+
+def _share_a_line(one: Subscription, other: Subscription) -> bool:
+    return one.stream != other.stream and _kind_of([one]) == _kind_of([other])

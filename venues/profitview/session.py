@@ -15,7 +15,7 @@ from venues.driver import answer_in_words
 from venues.errors import BadMessage
 from venues.profitview.messages import read_message
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Refused, StreamState
 
@@ -162,12 +162,5 @@ class ProfitViewLine(BaseLine):
 
 def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
     """One socket for all; a stream that is asked for twice gets another."""
-    groups: list[list[Subscription]] = []
-    for subscription in subscriptions:
-        for group in groups:
-            if all(other.stream != subscription.stream for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append([subscription])
+    groups = grouped(subscriptions, lambda one, other: one.stream != other.stream)
     return [ProfitViewLine(group, settings) for group in groups]
