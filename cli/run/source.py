@@ -202,9 +202,9 @@ class Source:
     def _drivers(
         self, venue: Venue, subscriptions: Sequence[Subscription], settings: Settings, *, apart: bool
     ) -> list[Driver]:
-        label, retries = settings.label, self._retries
+        label, retries, hide = settings.label, self._retries, self._redactor.text
         return [
-            Driver(line, line.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart)
+            Driver(line, line.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart, hide=hide)
             for line in venue.lines(subscriptions, settings)
         ]
 
