@@ -151,7 +151,7 @@ def test_a_hostile_name_is_harmless() -> None:
 )
 @pytest.mark.parametrize("width", [24, 40, 80, 120])
 def test_no_line_is_too_wide_and_no_digit_cut(stream: str, width: int) -> None:
-    view = import_module(f"cli.{stream}").view(Look())
+    view = import_module(f"cli.views.{stream}").view(Look())
     records = rows(f"{stream}--document")
     for record in records:
         view.add(record)

@@ -33,7 +33,7 @@ def dashboard(streams: Sequence[str], look: Look | None = None, *, partial: Sequ
     panes = {}
     for stream in streams:
         title = Title("nexus", "sim", ["SPOT_BTC_USDT"], STREAMS[stream], partial=stream in partial)
-        panes[stream] = Pane(import_module(f"cli.{stream}").view, title, look, rate, Redactor())
+        panes[stream] = Pane(import_module(f"cli.views.{stream}").view, title, look, rate, Redactor())
     named = {"venue": "nexus", "env": "sim", "symbol": "SPOT_BTC_USDT", "on_terminal": False, **fields}
     return Dashboard(panes, look=look, rate=rate, **named)
 

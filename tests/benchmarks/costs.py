@@ -141,7 +141,7 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
     records = records_of(stream, frames)
     title = Title("nexus", None, (SYMBOL,), STREAMS[stream], partial=False)
     look = Look(epoch_ms=lambda: NOW.epoch_ms)
-    pane = Pane(import_module(f"cli.{stream}").view, title, look, Rate(), Redactor())
+    pane = Pane(import_module(f"cli.views.{stream}").view, title, look, Rate(), Redactor())
     table = Table(pane, look, on_terminal=False)
     status = Status(venue="nexus", received=NOW.epoch_ms, stream=stream, state="live")
     table.write([status, *records])
