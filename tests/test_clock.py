@@ -219,6 +219,15 @@ def test_what_was_doubtful_can_be_believed_later() -> None:
     assert clock.believes(*seen[2])
 
 
+@pytest.mark.parametrize("skew", [*SKEWS, 3 * SECOND])
+@pytest.mark.parametrize("late", [6 * SECOND, 10 * MINUTE])
+def test_a_second_message_that_is_late_does_not_hide_how_the_clocks_differ(skew: int, late: int) -> None:
+    clock = VenueClock(["trades"])
+    believed(clock, [skew, skew - late, *[skew] * 5])
+    assert clock.offset_ms == skew
+    assert offsets(clock.take()) == [skew]
+
+
 @pytest.mark.parametrize("skew", [-2 * DAY, -HOUR, -2 * MINUTE])
 def test_where_the_venues_clock_is_behind_one_stamp_ahead_of_it_is_not_believed(skew: int) -> None:
     clock = VenueClock()

@@ -120,8 +120,8 @@ class VenueClock:
         run, before = self._run, self._reference
         if run.count:
             before = run.last
-            if self._reference == _UNKNOWN and run.anchor < FAR and distance <= before - FAR:
-                self._reference = run.top  # what came first was right, and this is the exception
+            if self._reference == _UNKNOWN and not self._taken_out(run.top) and distance <= before - FAR:
+                self._reference = run.top  # what came first agrees with our clock, and this is the exception
         elif self._reference == _UNKNOWN and abs(distance) <= AGREE:
             self._reference = distance  # both clocks agree from the start
             return
