@@ -113,11 +113,12 @@ def lines_of(name: str) -> int:
 
 def longest_functions(count: int) -> list[tuple[int, str]]:
     """The longest functions, with their lines."""
-    found: list[tuple[int, str]] = []
-    for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found.append(((node.end_lineno or node.lineno) - node.lineno + 1, f"{name}.{node.name}"))
+    found = [
+        ((node.end_lineno or node.lineno) - node.lineno + 1, f"{name}.{node.name}")
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     return sorted(found, reverse=True)[:count]
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.b2trader.session import B2TRADER, SCALES
+from venues.b2trader import B2TRADER
+from venues.b2trader.session import SCALES
 from venues.driver import Driver
 from venues.errors import MonError, SetupError, UsageError, VenueRefused, VenueUnreachable
 from venues.recording import Recording
@@ -318,7 +319,7 @@ def test_order_states(status: str, remaining: str, expected: str, change: str) -
     session = ready(line_for("orders"))
     session.receive(frame(item(0, [])), at(1))
     row = {**sample("orders")[0], "status": status, "requestedAmount": "10", "remainingAmount": remaining}
-    (order,) = session.receive(frame(item(0, [row])), at(2))
+    *_, order = session.receive(frame(item(0, [row])), at(2))
     assert isinstance(order, Order)
     assert (order.status, order.venue_status, order.change) == (expected, status, change)
 

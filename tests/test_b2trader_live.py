@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from tests.command import environment, mon
 from tests.servers import in_thread
 from venues import events
-from venues.b2trader.session import B2TRADER
+from venues.b2trader import B2TRADER
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable
@@ -100,15 +100,15 @@ class SmallHub:
 
 
 async def watched(
-    hub: SmallHub, tokens: list[str], *, enough: int = 1, events: list[events.Event] | None = None, **values: object
+    hub: SmallHub, tokens: list[str], *, enough: int = 1, kept: list[events.Event] | None = None, **values: object
 ) -> list[Any]:
     """What is delivered until `enough` full states are here; what happened is in `hub.seen` and the recording."""
     async with hub.served() as port:
-        return await watched_at(port, hub, tokens, enough=enough, events=events, **values)
+        return await watched_at(port, hub, tokens, enough=enough, kept=kept, **values)
 
 
 async def watched_at(
-    port: int, hub: SmallHub, tokens: list[str], *, enough: int, events: list[events.Event] | None, **values: object
+    port: int, hub: SmallHub, tokens: list[str], *, enough: int, kept: list[events.Event] | None, **values: object
 ) -> list[Any]:
     hub.seen.clear()
     if isinstance(hub.negotiation, list):
@@ -119,7 +119,7 @@ async def watched_at(
     subscriptions = [Subscription("orders")]
     (line,) = B2TRADER.lines(subscriptions, settings)
     delivered: list[Any] = []
-    events = [] if events is None else events
+    kept = [] if kept is None else kept
 
     async def fetch() -> dict[str, str]:
         return {"token": tokens.pop(0) if len(tokens) > 1 else tokens[0]}
@@ -136,13 +136,13 @@ async def watched_at(
         clock=SystemClock(),
         random=lambda: 0.0,
         redactor=Redactor(),
-        tap=events.append,
+        tap=kept.append,
     )
     try:
         async with asyncio.timeout(20):
             await connection.run()
     finally:
-        told = repr(delivered) + repr(events)
+        told = repr(delivered) + repr(kept)
         assert not [secret for secret in SECRETS if secret in told]
     return delivered
 
@@ -229,9 +229,9 @@ def test_cookies_are_recorded_without_their_values() -> None:
     hub = SmallHub()
     hub.negotiation = {"connectionId": "i", "echo": "node-3-of-the-cluster"}
     hub.sets = [["lb=node-3-of-the-cluster; Path=/", "short=k; Path=/; HttpOnly"]]
-    events: list[events.Event] = []
-    asyncio.run(watched(hub, [TOKEN], negotiate=True, events=events))
-    (requested,) = [event for event in events if isinstance(event, events.Requested)]
+    kept: list[events.Event] = []
+    asyncio.run(watched(hub, [TOKEN], negotiate=True, kept=kept))
+    (requested,) = [event for event in kept if isinstance(event, events.Requested)]
     assert requested.cookies == ("lb=[cookie]; Path=/", "short=[cookie]; Path=/; HttpOnly")
     assert requested.body == '{"connectionId": "i", "echo": "[cookie]"}'
 

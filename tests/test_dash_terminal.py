@@ -89,7 +89,7 @@ def test_stopping_and_going_on(show: Show) -> None:  # noqa: F811
 
 
 def test_a_crash_in_one_view(show: Show) -> None:  # noqa: F811
-    code = CRASH.format(module="trades", name="TradesView.lines")
+    code = CRASH.format(module="views.trades", name="TradesView.lines")
     terminal = show(*DASH, command=(sys.executable, "-c", code))
     assert terminal.ended() == 1
     assert terminal.raw.count(b"a fault of mon itself: RuntimeError") == 1

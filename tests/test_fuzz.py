@@ -113,26 +113,26 @@ class Player:
 
     def mutated(self) -> Iterator[events.Event]:
         chance = self.chance
-        events = [
+        mutated = [
             event
             for event in self.events
             if isinstance(event, events.Ponged | events.Ticked | events.Closed)
             or (isinstance(event, events.Frame) and event.direction == "in")
         ]
         for _ in range(chance.randrange(12)):
-            if not events:
+            if not mutated:
                 break
-            at, other = chance.randrange(len(events)), chance.randrange(len(events))
+            at, other = chance.randrange(len(mutated)), chance.randrange(len(mutated))
             match chance.randrange(4):
                 case 0:
-                    events[at], events[other] = events[other], events[at]
+                    mutated[at], mutated[other] = mutated[other], mutated[at]
                 case 1:
-                    events.insert(at, events[other])
+                    mutated.insert(at, mutated[other])
                 case 2:
-                    del events[at]
+                    del mutated[at]
                 case 3:
-                    events[at:] = [*events[at:], *events[at:]]
-        return iter(events[:400])
+                    mutated[at:] = [*mutated[at:], *mutated[at:]]
+        return iter(mutated[:400])
 
     def spoilt(self, frame: bytes) -> bytes:
         chance = self.chance

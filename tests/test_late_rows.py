@@ -252,7 +252,7 @@ def test_a_fill_is_given_once() -> None:
 
 
 def test_so_many_fills_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("venues.nexus.MOST_FILLS", 2)
+    monkeypatch.setattr("venues.nexus.session.MOST_FILLS", 2)
     line = Played("nexus", "fills", ("SPOT_BTC_USDT",))
     given = [
         sum(isinstance(item, Record) and not isinstance(item, Status) for item in line.receive(fill(number)))

@@ -17,7 +17,7 @@ import pytest
 from cli.main import run
 from tests.command import environment, mon, records
 from venues import events
-from venues.nexus.synthetic import MOST_TRADES, START, Trades, write
+from venues.nexus.simulator.synthetic import MOST_TRADES, START, Trades, write
 from venues.recording import Recording
 from venues.recording_file import RecordingFile
 
@@ -73,12 +73,12 @@ def test_it_is_a_recording(tmp_path: Path) -> None:
     assert (header.venue, header.env, header.subscriptions[0].symbols) == ("nexus", "sim", (SYMBOL,))
     assert header.source is not None
     assert "seed 7" in header.source
-    events = events_of(path)
-    assert [type(event) for event in events[:2]] == [events.Dialled, events.Opened]
-    assert isinstance(events[-1], events.Left)
-    assert events[-1].at >= START + HOUR // 60
-    assert sum(isinstance(event, events.Frame) for event in events) == trades.made.trades
-    for before, after in itertools.pairwise(events):
+    happened = events_of(path)
+    assert [type(event) for event in happened[:2]] == [events.Dialled, events.Opened]
+    assert isinstance(happened[-1], events.Left)
+    assert happened[-1].at >= START + HOUR // 60
+    assert sum(isinstance(event, events.Frame) for event in happened) == trades.made.trades
+    for before, after in itertools.pairwise(happened):
         assert before.at <= after.at
         assert before.mono <= after.mono
         assert after.mono == (after.at - START) / 1000

@@ -240,7 +240,7 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize(("module", "name"), [("book", "BookView.press"), ("painter", "_same")])
+@pytest.mark.parametrize(("module", "name"), [("views.book", "BookView.press"), ("screen.painter", "_same")])
 def test_a_crash_in_what_draws(module: str, name: str, show: Callable[..., Terminal]) -> None:
     code = CRASH.format(module=module, name=name)
     terminal = show(*BOOK, command=(sys.executable, "-c", code))

@@ -360,6 +360,7 @@ class _Player:
         self._ended: list[Driver] = []
         self._before: float | None = None
         self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
+        self._statuses: dict[int, int] = {}  # of the last request of each line, since it was dialled
 
     async def play(self, event: events.Event) -> None:
         if isinstance(event, events.Resumed):
@@ -386,11 +387,15 @@ class _Player:
         if self._tap is not None:
             self._tap(event)
         if isinstance(event, events.Dialled):
+            self._statuses.pop(event.line, None)
             self._openings[event.line] = driver.begin(self._secrets, event.draw).opening()
             _step(self._openings[event.line], None)
         elif isinstance(event, events.Requested):
+            self._statuses[event.line] = event.status
             _step(self._openings[event.line], HttpResponse(event.status, event.body.encode()))
         else:
+            if isinstance(event, events.Failed) and event.status is None:  # version 1 did not say it again
+                event = structs.replace(event, status=self._statuses.get(event.line))
             await self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
         driver.take()
         if driver.ended is not None and driver in self._counted and driver not in self._ended:
