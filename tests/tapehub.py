@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from venues.b2trader.session import B2TRADER
+from venues.b2trader import B2TRADER
 from venues.driver import Driver
 from venues.records import Book, Record, Status
 from venues.venue import Now, Settings, Subscription

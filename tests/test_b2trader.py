@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.b2trader.session import B2TRADER, SCALES
+from venues.b2trader import B2TRADER
+from venues.b2trader.session import SCALES
 from venues.driver import Driver
 from venues.errors import MonError, SetupError, UsageError, VenueRefused, VenueUnreachable
 from venues.recording import Recording

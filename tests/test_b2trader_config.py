@@ -9,7 +9,7 @@ import pytest
 
 from cli.commands import config_check
 from cli.settings import config
-from venues.b2trader.session import B2TRADER
+from venues.b2trader import B2TRADER
 from venues.errors import SetupError
 
 if TYPE_CHECKING:

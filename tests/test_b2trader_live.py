@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from tests.command import environment, mon
 from tests.servers import in_thread
 from venues import events
-from venues.b2trader.session import B2TRADER
+from venues.b2trader import B2TRADER
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable

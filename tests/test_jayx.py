@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from venues import records
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError
+from venues.jayx import JAYX
 from venues.jayx import account as jayx_account
 from venues.jayx.fields import Scale, seconds_of, values_of, written_interval
 from venues.jayx.market import TradeHistory
 from venues.jayx.messages import TradeRow
-from venues.jayx.session import JAYX, SILENT_AFTER
+from venues.jayx.session import SILENT_AFTER
 from venues.records import Record
 from venues.toolkit.clock import LATEST
 from venues.venue import (

@@ -13,7 +13,7 @@ from cli.run.asked import asked_for
 from cli.run.options import StreamRequest
 from cli.settings import config
 from venues.errors import SetupError, UsageError
-from venues.jayx.session import JAYX
+from venues.jayx import JAYX
 from venues.recording import Recording
 from venues.venue import Notice, Now, Subscription
 

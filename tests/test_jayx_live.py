@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.simulated import Simulator
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import VenueRefused, VenueUnreachable
-from venues.jayx.session import JAYX
+from venues.jayx import JAYX
 from venues.records import Candle, Order, Record
 from venues.redaction import Redactor
-from venues.simulator import Simulator
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:

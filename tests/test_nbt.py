@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from venues.driver import Driver
 from venues.errors import SetupError, UsageError, VenueRefused
+from venues.nbt import NBT
 from venues.nbt.sending import KINDS, signal_command
-from venues.nbt.session import NBT, NbtLine, NbtSession
+from venues.nbt.session import NbtLine, NbtSession
 from venues.records import Message, Pong, Record, Signal, Status
 from venues.toolkit.any_json import DEEPEST
 from venues.toolkit.written import Writer

@@ -23,21 +23,20 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
 
 from cli import main
-from cli.commands import send, send_lines
-from cli.run import sender
-from cli.settings.access import Access
+from cli.run import desk, sender
+from cli.settings.config import Access
 from tests.command import MON, environment, records
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
+from tests.simulated import Simulator
 from venues import events
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
+from venues.nbt import NBT
 from venues.nbt.sending import signal_command
-from venues.nbt.session import NBT
 from venues.protocols import socketio
 from venues.records import Status
 from venues.redaction import Redactor
-from venues.simulator import Simulator
 from venues.venue import Command, Receipt, Settings, Subscription
 
 OPEN_2 = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'
@@ -268,7 +267,7 @@ def test_who_is_no_socketio_server_is_told(
 
 def test_nobody_there(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     configure(monkeypatch, tmp_path, 9)
-    monkeypatch.setattr(send, "RETRIES", 0)
+    monkeypatch.setattr(desk, "RETRIES", 0)
     done = run(*BUY, "--yes")
     assert (done.code, done.answer["sent"]) == (5, False)
     assert "connection refused" in done.err
@@ -497,7 +496,7 @@ def test_a_lost_connection_costs_what_was_underway_and_nothing_twice(
         return event[1]["pair"] == "B"
 
     hub.on_event, hub.mute = drop, {Opcode.PONG}
-    monkeypatch.setattr(send_lines, "MOST_UNDERWAY", 1)  # one after the other
+    monkeypatch.setattr(desk, "MOST_UNDERWAY", 1)  # one after the other
     done = run("--stdin", "--yes", stdin=lines_of(*map(buy, "ABCDEF")))
     answers = {answer["pair"]: answer["sent"] for answer in records(done.out)}
     assert answers["A"] is True

@@ -17,7 +17,7 @@ import pytest
 from cli.main import run
 from tests.command import environment, mon, records
 from venues import events
-from venues.nexus.synthetic import MOST_TRADES, START, Trades, write
+from venues.nexus.simulator.synthetic import MOST_TRADES, START, Trades, write
 from venues.recording import Recording
 from venues.recording_file import RecordingFile
 

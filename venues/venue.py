@@ -235,7 +235,7 @@ class Settings:
     """Where a venue is and what is configured for it; no secrets.
 
     `label` is what records carry as `env` (None for production). `table`: where in the config file the environment's
-    values are, e.g. `venues.nexus.staging`, for words that say what to set; empty where that is not known.
+    values are, e.g. `venues.<name>.staging`, for words that say what to set; empty where that is not known.
     """
 
     url: str
@@ -279,8 +279,53 @@ def symbol_of(subscription: Subscription) -> str | None:
     return subscription.symbols[0]
 
 
+@dataclass(frozen=True, slots=True)
+class CommandKind:
+    """One kind of command: the venue's name for it, and its fields, ours with the venue's names for them.
+
+    `subscription` is what the connection is asked for on which it goes out.
+    """
+
+    name: str
+    required: Mapping[str, str]
+    optional: Mapping[str, str]
+    subscription: Subscription
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """All fields, the required ones first."""
+        return {**self.required, **self.optional}
+
+
+class Commands(Protocol):
+    """What a venue takes on a user's behalf, by kind, e.g. `buy`."""
+
+    kinds: Mapping[str, CommandKind]
+
+    def command(self, kind: str, fields: Mapping[str, Any], *, from_json: bool = False) -> Command:
+        """The command of that kind, checked; `fields` under our names, None for those that were not given.
+
+        `from_json`: the values have types, and messages name fields as they are, not as options.
+
+        Raises:
+            UsageError: an unknown kind, or a field that is missing, does not apply, or is no good.
+        """
+        ...
+
+    def shown(self, kind: str, command: Command, url: str) -> str:
+        """What a user confirms: what goes where, and what is sent, without secrets."""
+        ...
+
+
 class Session(Protocol):
-    """One connection's worth of protocol. Only `opening` may raise (`NotOpened`, or another `MonError`: try again)."""
+    """One connection's worth of protocol. Only `opening` may raise (`NotOpened`, or another `MonError`: try again).
+
+    `stirred`: whether since `take` a `receive` may have left something to send or a sooner deadline, so that both are
+    to be asked for. True is always right; a session on the hot path says when it is not.
+    """
+
+    @property
+    def stirred(self) -> bool: ...
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """HTTP requests where the protocol needs them first, then where to dial."""
@@ -345,7 +390,8 @@ class Venue(Protocol):
     """A venue as the registry holds it.
 
     `secrets` are all needed, but not by streams that are public; of the `values`, which are no secrets, those that are
-    `required`.
+    `required`. `simulator` says where its simulated endpoint is, as `module:Class`, empty where it has none; `template`
+    is its part of a new config file.
     """
 
     name: str
@@ -355,6 +401,13 @@ class Venue(Protocol):
     required: Collection[str]
     streams: Mapping[str, Offer]
     example: str
+    simulator: str
+    template: str
+
+    @property
+    def commands(self) -> Commands | None:
+        """What may be sent to it on a user's behalf; None where it takes nothing."""
+        ...
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:

@@ -14,7 +14,7 @@ from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come, run_loop
 from cli.output.lines import print_out
 from cli.run.options import DurationParser, SpeedParser, existing_for
-from venues import VENUES, venue_named
+from venues import VENUES, load, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from venues.recording_file import Existing
     from venues.simulator import Simulator
+    from venues.simulator.world import World
 
-RECORDED = "nexus"  # the venue whose frames --trades writes
-SYMBOL = "SPOT_BTC_USDT"
+RECORDED = next(name for name, entry in VENUES.items() if entry.synthetic)  # the venue whose frames --trades writes
 HUSH = 6.0  # seconds in which whoever waits for a signal gets one of a sender, not one that the hub makes up
 LATEST_START = 221_845_392_000_000  # the end of the year 8999: a year later is still a date
 
@@ -83,7 +83,7 @@ def sim(
         bool, typer.Option("--append", help="--out to a file that exists: go on behind what is in it.")
     ] = False,
     symbol: Annotated[
-        str | None, typer.Option(help=f"Of --trades: a symbol of {RECORDED}; {SYMBOL} unless said otherwise.")
+        str | None, typer.Option(help=f"Of --trades: a symbol of {RECORDED}; SPOT_BTC_USDT unless said otherwise.")
     ] = None,
     start: Annotated[
         str | None, typer.Option(metavar="TIME", help="Of --trades: when they begin, UTC; 2024-01-01 otherwise.")
@@ -93,8 +93,6 @@ def sim(
     ] = False,
 ) -> None:
     """Run the simulator of all venues until stopped, or write synthetic trades."""
-    from venues.simulator import environment
-
     of_server = {"port": port, "tape": tape, "speed": speed, "fault": fault, "show-env": show_env}
     of_trades = {
         "out": out,
@@ -111,14 +109,15 @@ def sim(
         if out is None:
             raise UsageError("expected --trades with --out FILE, where they are written")
         existing = existing_for("--out", out, overwrite=overwrite, append=append)
-        _write_trades(out, existing, trades, seed=seed, rate=rate, symbol=symbol or SYMBOL, start=start, quotes=quotes)
+        symbol = symbol or venue_named(RECORDED).example
+        _write_trades(out, existing, trades, seed=seed, rate=rate, symbol=symbol, start=start, quotes=quotes)
         return
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
     if show_env:
         if not port:
             raise UsageError("expected --show-env with --port N, the port of a running simulator")
-        print_out(_exports(environment(port, None if tape is None else _made(tape=tape).world)))
+        print_out(_exports(port, None if tape is None else _made(tape=tape).world))
         return
     faults = _faults(fault or [])
     simulator = _made(
@@ -139,10 +138,11 @@ def _made(**given: Any) -> Simulator:
     Raises:
         SetupError: the tape cannot be read.
     """
+    from venues.simulated import endpoints
     from venues.simulator import Simulator, TapeError
 
     try:
-        return Simulator(**given)
+        return Simulator(endpoints(), **given)
     except TapeError as error:
         raise SetupError(str(error)) from None
 
@@ -165,9 +165,9 @@ def _write_trades(
     quotes: bool,
 ) -> None:
     from cli.output.lines import Words
-    from venues.nexus import synthetic
     from venues.recording import header_in, open_recording
 
+    synthetic = load(VENUES[RECORDED].synthetic)
     venue_named(RECORDED).check_symbol(symbol)
     rate = rate or synthetic.RATE
     if length_ms / 1000 * rate > synthetic.MOST_TRADES:
@@ -217,7 +217,7 @@ async def _serve(simulator: Simulator) -> int:
 
 
 async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> int:
-    from venues.simulator import environment, markets
+    from venues.simulated import markets
 
     try:
         await simulator.start()
@@ -226,9 +226,9 @@ async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> in
     try:
         lines = [
             f"# the simulator is on port {simulator.port}; stop it with Ctrl-C",
-            _exports(environment(simulator.port, simulator.world)),
+            _exports(simulator.port, simulator.world),
         ]
-        lines += [_example(name, markets(name)) for name in VENUES]
+        lines += [_example(name, markets(name)) for name in VENUES if venue_named(name).simulator]
         print_out("\n".join(lines))
         return await stopped
     finally:
@@ -252,5 +252,10 @@ def _faults(texts: list[str]) -> list[Any]:
         raise UsageError(str(error)) from None
 
 
-def _exports(variables: dict[str, str]) -> str:
+def _exports(port: int, world: World | None) -> str:
+    """Lines for a shell: the variables that lead to a simulator on that port."""
+    from venues.simulated import endpoints
+    from venues.simulator import environment
+
+    variables = environment(endpoints(), port, world)
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -59,7 +59,7 @@ def _without_part_of_number(word: str) -> str:
     return _END_OF_NUMBER.sub("", word) if any(map(str.isdigit, word)) else word
 
 
-# --- the shapes that ProfitView's document has ---------------------------------------------------------------------
+# --- the shapes that bots publish ----------------------------------------------------------------------------------
 
 
 def _quote(data: dict[str, Any], clock: Clock) -> str | None:

@@ -19,8 +19,9 @@ from signalrcore.protocol.json_hub_protocol import JsonHubProtocol
 from sortedcontainers import SortedDict
 
 from tests.benchmarks.figures import at_most, for_information, print_head
+from venues.b2trader import B2TRADER
 from venues.b2trader.book import BookFeed
-from venues.b2trader.session import B2TRADER, B2TraderSession
+from venues.b2trader.session import B2TraderSession
 from venues.protocols.signalr import StreamItem
 from venues.records import Book
 from venues.venue import Now, Settings, Subscription

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cli.bot.bars import Bars, Series
-from cli.bot.levels import LEVELS, ladder, made_of
-from cli.bot.market import Candles
+from cli.bot.market_data import LEVELS, Candles, ladder, made_of
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, walk
 from venues.records import Candle, Trade
 from venues.toolkit.candles import TradedCandles

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from venues.simulator import Simulator, environment, parse_fault
+from tests.simulated import Simulator, environment
+from venues.simulator import parse_fault
 
 from .node import PATIENCE, mon
 

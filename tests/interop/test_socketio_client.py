@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from venues.simulator import Simulator, parse_fault
+from tests.simulated import Simulator
+from venues.simulator import parse_fault
 from venues.simulator.endpoint import Heartbeat
 
 from .node import PATIENCE

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.simulated import Simulator
 from venues.b2trader.simulator.account import AccountData
 from venues.b2trader.simulator.endpoint import B2Trader
 from venues.b2trader.simulator.market import MarketData
 from venues.b2trader.simulator.text import instant, ulid
-from venues.simulator import ManualClock, Simulator, parse_fault
+from venues.simulator import ManualClock, parse_fault
 from venues.simulator.account import PAID_IN
 from venues.simulator.events import BookChange, Event, Holding, OrderUpdate, Trade
 from venues.simulator.figures import text

@@ -10,7 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from venues.simulator import ManualClock, Simulator, link, parse_fault
+from tests.simulated import Simulator
+from venues.simulator import ManualClock, link, parse_fault
 from venues.simulator.endpoint import Heartbeat
 
 from .events import Talk, hub, run, talk

@@ -12,8 +12,9 @@ from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.simulated import Simulator
 from venues.b2trader.simulator.garbage import bad_items
-from venues.simulator import ManualClock, Simulator, hub, parse_fault
+from venues.simulator import ManualClock, hub, parse_fault
 from venues.simulator.hub import HubPeer, Method
 
 from .hub import ACCOUNT, MARKET, TRADING, Hub, account_id, dial, hub_url

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from venues.simulator import ManualClock, Simulator
+from tests.simulated import Simulator
+from venues.simulator import ManualClock
 
 from .events import Talk, run, talk
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from venues.simulator import ManualClock, Simulator
+from tests.simulated import Simulator
+from venues.simulator import ManualClock
 
 from .events import Talk, hub, run, talk
 

@@ -17,7 +17,9 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from venues.simulator import ManualClock, Simulator, link, markets, parse_fault
+from tests.simulated import Simulator
+from venues.simulated import markets
+from venues.simulator import ManualClock, link, parse_fault
 
 from .support import NAMES, PATIENCE, address, book_of, exact, join, lines_of, naive_book, tape_path, until
 

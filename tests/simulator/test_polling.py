@@ -13,7 +13,8 @@ import pytest
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.test_utils import make_mocked_request
 
-from venues.simulator import Simulator, link, polling
+from tests.simulated import Simulator
+from venues.simulator import link, polling
 from venues.simulator.endpoint import Heartbeat
 from venues.simulator.polling import MOST_UNTAKEN, PolledSocket
 

@@ -13,11 +13,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.simulated import Simulator
 from tests.simulator.support import PATIENCE, exact, until
 from venues import venue_named
 from venues.profitview.simulator import ProfitView, _basis_points, _Bot
 from venues.records import Message
-from venues.simulator import ManualClock, Simulator, parse_fault
+from venues.simulator import ManualClock, parse_fault
 from venues.simulator.events import Event, Trade
 from venues.simulator.world import World
 from venues.venue import BadFrame, Now, Settings, StreamState, Subscription

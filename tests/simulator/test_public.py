@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import venues.simulator
-from venues.simulator import Fault, FaultError, Simulator, environment, markets, parse_fault
+from tests.simulated import Simulator, environment
+from venues.simulated import markets
+from venues.simulator import Fault, FaultError, parse_fault
 
 ROOT = Path(venues.simulator.__file__).parents[2]
 SOURCES = sorted(Path(venues.simulator.__file__).parent.glob("*.py"))
@@ -18,7 +20,9 @@ SOURCES = sorted(Path(venues.simulator.__file__).parent.glob("*.py"))
 
 def test_importing_it_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from venues.simulator import environment, markets, parse_fault; environment(1); markets('jayx'); "
+        "import sys; from venues.simulated import endpoints, markets; "
+        "from venues.simulator import environment, parse_fault; "
+        "environment(endpoints(), 1); markets('jayx'); "
         "print(sorted({'aiohttp', 'asyncio', 'websockets', 'socketio', 'engineio'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from venues.simulator import Simulator, TapeError, read_tape
+from tests.simulated import Simulator
+from venues.simulator import TapeError, read_tape
 from venues.simulator.events import BookChange, Event, Stage, Trade
 from venues.simulator.player import TapeMarket
 from venues.simulator.tape import Row, Rows

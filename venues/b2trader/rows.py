@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
-_NOTHING: list[Item] = []
-
 
 class RowsFeed(Generic[Row]):
     """The rows of an account by key: whole at first, then those that are new, changed or gone.
@@ -67,7 +65,7 @@ class RowsFeed(Generic[Row]):
         rows, path, flag = self._rows_of(item)
         full = not self.whole if flag is None else flag
         if not full and not self.whole:
-            return _NOTHING
+            return []
         refuse_too_many(rows, path)
         taken: list[Record] = []
         updates: list[tuple[Any, int | None, bool]] = []
@@ -126,7 +124,7 @@ class MarketsFeed(Generic[Row]):
         """The rows; after a full state its `snapshot_end`."""
         rows, path, full = self._rows_of(item)
         if not full and not self.whole:
-            return _NOTHING
+            return []
         if not self._wanted:
             refuse_too_many(rows, path)
         held = {} if full else dict(self._held)

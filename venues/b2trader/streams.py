@@ -7,7 +7,7 @@ have none: the first item is the whole state, later ones are upserts by id.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from venues import records
 from venues.b2trader import messages as wire
@@ -45,8 +45,6 @@ _GONE_ORDERS: dict[str, records.OrderStatus] = {
     "Expired": "expired",
 }
 _ORDER_STATUS = _OPEN_ORDERS | _GONE_ORDERS
-
-_NOTHING: list[Any] = []
 
 
 class Feed(Protocol):

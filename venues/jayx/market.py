@@ -38,8 +38,6 @@ UNITS = 100  # times: a time that is so much smaller than the others is in anoth
 
 SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 
-_NOTHING: list[Item] = []
-
 
 class Feed(Protocol):
     """What one event of the venue means for some `streams`, on one connection.
@@ -235,7 +233,7 @@ class TradesFeed:
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Nothing is lost yet."""
-        return _NOTHING
+        return []
 
     def _trade(self, row: TradeRow, now: Now) -> records.Trade:
         scale = self._common.scale
@@ -384,7 +382,7 @@ class KlineFeed:
         klines = [(kline, path) for kline, path in named if isinstance(kline, wire.Kline)]
         found = [(kline, path) for kline, path in klines if not self._common.is_other(kline.symbol)]
         others = [kline.symbol for kline, _ in klines if self._common.is_other(kline.symbol)]
-        said = self._left_out.say("candles", others[0] or "") if others else _NOTHING
+        said = self._left_out.say("candles", others[0] or "") if others else []
         for kline, path in found:
             self._check(kline, path)
         if times := [kline.modified for kline, _ in found if kline.modified is not None]:

@@ -1,1 +1,66 @@
-"""The NBT hub: Socket.IO events of signals."""
+"""The NBT hub: Socket.IO events of signals. The entry: what the venue has, without its session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from venues.errors import UsageError
+from venues.venue import Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from venues.venue import Commands, Line, Settings, Subscription
+
+TEMPLATE = """\
+[venues.nbt]
+# url = "https://nbt-hub.example"             # the public hub has closed: this is your own
+# key_command = ["pass", "show", "nbt"]
+# version = "1.0"             # only for a hub that wants it (v=)
+"""
+
+
+class Nbt:
+    """The registry's entry. A subscription's option `type` is what we are to the hub: `client` receives signals,
+    `server` sends them.
+    """
+
+    name = "nbt"
+    environments: Mapping[str, str] = {"production": ""}  # the public hub has closed down
+    secrets: Mapping[str, str] = {"key": "the key of your account at the hub; part of the URL and of what is sent"}
+    values: Mapping[str, str] = {"version": "the version (v=) that your hub wants its clients to have, if any"}
+    required: Collection[str] = ()
+    example = ""
+    streams: Mapping[str, Offer] = {
+        "signals": Offer("all signal events", symbols="none"),
+        "feed": Offer("message, user_payload", symbols="none"),
+        "ping": Offer("WebSocket ping", symbols="none"),
+    }
+    simulator = "venues.nbt.simulator.endpoint:Nbt"
+    template = TEMPLATE
+
+    @property
+    def commands(self) -> Commands:
+        """The signals of the hub's document."""
+        from venues.nbt.sending import SIGNALS
+
+        return SIGNALS
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: always; a hub's streams take no symbol.
+        """
+        raise UsageError(f'expected no symbol, got "{symbol}"')
+
+    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+        """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
+
+        Raises:
+            SetupError: a value of the settings cannot be used.
+        """
+        from venues.nbt.session import lines
+
+        return lines(subscriptions, settings)
+
+
+NBT = Nbt()

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from venues.errors import BadMessage, UsageError
+from venues.nbt.messages import payload
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.numbers import number, shown, text_number
-from venues.venue import Command
+from venues.venue import Command, CommandKind, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST_NAME = 200
 LONGEST_MESSAGE = 10_000
-
-
-class Kind(NamedTuple):
-    """One kind of signal: the hub's event, what its sender connects as, and its fields (ours → the document's)."""
-
-    event: str
-    connects_as: str
-    required: Mapping[str, str]
-    optional: Mapping[str, str]
 
 
 _NAMES = {"strategy": "stratname", "pair": "pair"}
@@ -34,17 +26,37 @@ _TRADED = {
     "pair": "pair",
     "qty": "qty",
 }
+_SERVER = Subscription("signals", options={"type": "server"})  # sends signals
+_CLIENT = Subscription("signals", options={"type": "client"})
 KINDS = {
-    "buy": Kind(
+    "buy": CommandKind(
         "buy_signal",
-        "server",
         _NAMES,
         {"price": "buy_price", "message": "message", "stop_profit": "stop_profit", "stop_loss": "stop_loss"},
+        _SERVER,
     ),
-    "sell": Kind("sell_signal", "server", _NAMES, {"price": "sell_price"}),
-    "traded-buy": Kind("traded_buy_signal", "client", _TRADED, {}),
-    "traded-sell": Kind("traded_sell_signal", "client", _TRADED, {}),
+    "sell": CommandKind("sell_signal", _NAMES, {"price": "sell_price"}, _SERVER),
+    "traded-buy": CommandKind("traded_buy_signal", _TRADED, {}, _CLIENT),
+    "traded-sell": CommandKind("traded_sell_signal", _TRADED, {}, _CLIENT),
 }
+
+
+class Signals:
+    """The hub's commands, as its entry offers them."""
+
+    kinds: Mapping[str, CommandKind] = KINDS
+
+    def command(self, kind: str, fields: Mapping[str, Any], *, from_json: bool = False) -> Command:
+        """As `signal_command`, which raises UsageError."""
+        return signal_command(kind, fields, from_json=from_json)
+
+    def shown(self, kind: str, command: Command, url: str) -> str:
+        """The event, the hub, as what its sender connects, and the payload without the key."""
+        connects_as = KINDS[kind].subscription.options["type"]
+        return f"{command.name} to {url} (type={connects_as}):\n{payload('[key]', command.fields)}"
+
+
+SIGNALS = Signals()
 
 
 def signal_command(kind: str, fields: Mapping[str, Any], *, from_json: bool = False) -> Command:
@@ -58,8 +70,7 @@ def signal_command(kind: str, fields: Mapping[str, Any], *, from_json: bool = Fa
     """
     if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"expected one of {', '.join(KINDS)} as kind of signal, got {shown(kind)}")
-    _, _, required, optional = KINDS[kind]
-    names = {**required, **optional}
+    required, names = KINDS[kind].required, KINDS[kind].fields
     spelled = str if from_json else _as_option
     for field, value in fields.items():
         if value is not None and field not in names:
@@ -68,14 +79,14 @@ def signal_command(kind: str, fields: Mapping[str, Any], *, from_json: bool = Fa
     missing = [spelled(field) for field in required if fields.get(field) is None]
     if missing:
         raise UsageError(f"{kind} needs {', '.join(missing)}")
-    payload = {
+    sent = {
         wire: _checked(field, fields[field], spelled(field))
         for field, wire in names.items()
         if fields.get(field) is not None
     }
     if from_json and isinstance(fields.get("qty"), str):
-        payload["qty"] = fields["qty"]
-    return Command(KINDS[kind].event, payload)
+        sent["qty"] = fields["qty"]
+    return Command(KINDS[kind].name, sent)
 
 
 def _as_option(field: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from venues.simulator.endpoint import Answer
 from venues.simulator.events import Trade
-from venues.simulator.garbage import BAD_NUMBERS
+from venues.simulator.faults import BAD_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

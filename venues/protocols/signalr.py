@@ -1,6 +1,6 @@
 """SignalR's JSON hub protocol without I/O: one `Hub` a connection, which a venue's session is composed of.
 
-The protocol is ASP.NET Core's, version 1, as B2TRADER's document shows it ("Set to 4 to indicate the
+The protocol is ASP.NET Core's, version 1, as a venue's document shows it ("Set to 4 to indicate the
 StreamInvocation"). Every message is a JSON object that ends with the byte 0x1E; a frame may hold several, or a part
 of one, and the first of them is the answer to our handshake:
 
@@ -233,6 +233,8 @@ class Hub:
         if self._over:
             return []
         self._now = self._heard = now.mono
+        if self._ready and not self._rest and len(frame) > 1 and frame.find(_SEPARATOR) == len(frame) - 1:
+            return self._read(frame[:-1])  # one message, and all of it: the usual frame
         happenings: list[Happening] = [] if frame else self._charge(frame)
         for message in self._whole_messages(frame):
             happenings += self._read(message) if self._ready else self._read_handshake(message)

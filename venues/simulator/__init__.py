@@ -1,11 +1,13 @@
-"""The five venues, simulated inside the process: a matching engine, an account, and one server for each venue.
+"""The core of the simulated venues: one market with a matching engine, one account, and the server of all venues.
 
-    async with Simulator(seed=7) as simulator:
-        url = simulator.url("nexus")                        # ws://127.0.0.1:PORT/nexus
-        key = simulator.credentials("nexus")["client_key"]
+    async with Simulator(endpoints, seed=7) as simulator:
+        url = simulator.url("venue")                        # ws://127.0.0.1:PORT/venue
+        key = simulator.credentials("venue")["key"]
 
-Nothing here knows the client: it is an independent reading of the venues' documents, so that agreement of the two
-means something. Importing this package is cheap; what needs aiohttp and asyncio is loaded when it is first used.
+Each venue's own folder has its endpoint; whoever starts the simulator passes them in (`venues.simulated`). Nothing
+here knows the client, nor do the endpoints: they are an independent reading of the venues' documents, so that agreement
+of the two means something. Importing this package is cheap; what needs aiohttp and asyncio is loaded when it is first
+used.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from venues.simulator.clock import Clock, ManualClock, SystemClock
+    from venues.simulator.endpoint import environment
     from venues.simulator.faults import Fault, FaultError, parse_fault
-    from venues.simulator.listing import environment, markets
     from venues.simulator.simulator import Simulator
     from venues.simulator.tape import Tape, TapeError, read_tape
 
@@ -30,7 +32,6 @@ __all__ = [
     "Tape",
     "TapeError",
     "environment",
-    "markets",
     "parse_fault",
     "read_tape",
 ]
@@ -42,8 +43,7 @@ _HOMES = {
     "Fault": "faults",
     "FaultError": "faults",
     "parse_fault": "faults",
-    "environment": "listing",
-    "markets": "listing",
+    "environment": "endpoint",
     "Simulator": "simulator",
     "Tape": "tape",
     "TapeError": "tape",

@@ -1,20 +1,22 @@
 """What one simulated venue is to the server: facts that need no server, paths, and what it says on a connection.
 
-A venue is one file with one class like `Endpoint`, and one line in `listing.py`. It holds no socket:
-a `Link` carries what it says, and what the client says is handed to its `Peer`.
+A venue's simulator is one class like `Endpoint`, which the venue's entry names. It holds no socket: a `Link` carries
+what it says, and what the client says is handed to its `Peer`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from aiohttp import web
+    from aiohttp import WSMessage, WSMsgType, web
 
-    from venues.simulator.polling import PolledSocket
     from venues.simulator.world import World
+
+HOST: Final = "127.0.0.1"
 
 
 class Handshake(NamedTuple):
@@ -93,11 +95,31 @@ class Peer(Protocol):
 Connect: TypeAlias = "Callable[[Link], Peer]"
 
 
+class Socket(Protocol):
+    """What of an aiohttp WebSocket a link needs."""
+
+    async def send_frame(self, message: bytes, opcode: WSMsgType, /) -> None: ...
+
+    async def receive(self) -> WSMessage: ...
+
+    async def close(self, *, code: int = ..., message: bytes = ...) -> bool: ...
+
+
+class Transport(Protocol):
+    """What it lies upon."""
+
+    def abort(self) -> None: ...
+
+
+class Polled(Socket, Transport, Protocol):
+    """A client that polls: its socket, and what that lies upon."""
+
+
 class Serve(Protocol):
     """How a server of another maker has a client served: on the WebSocket of its request, or on what it polls."""
 
     async def __call__(
-        self, request: web.Request, connect: Connect, polled: PolledSocket | None = None
+        self, request: web.Request, connect: Connect, polled: Polled | None = None
     ) -> web.StreamResponse: ...
 
 
@@ -150,3 +172,23 @@ class Endpoint(Protocol):
     def values(cls, world: World | None) -> dict[str, Any]:
         """What a client must be told in its configuration, as it is in this world; None: in one without a tape."""
         ...
+
+
+def address(venue: type[Endpoint], port: int) -> str:
+    """Where a venue is on that port, without a path of its own."""
+    return f"{venue.scheme}://{HOST}:{port}/{venue.name}"
+
+
+def environment(endpoints: Iterable[type[Endpoint]], port: int, world: World | None = None) -> dict[str, str]:
+    """The variables that point `mon` at a simulator on that port: `{"MON_<VENUE>_URL": …}`.
+
+    What else a client must be told is among them, a table as JSON: as it is in that world, or in one without a tape.
+    """
+    variables: dict[str, str] = {}
+    for venue in endpoints:
+        prefix = f"MON_{venue.name.upper()}"
+        variables[f"{prefix}_URL"] = address(venue, port)
+        variables.update((f"{prefix}_{name.upper()}", value) for name, value in venue.credentials.items())
+        told = venue.values(world)
+        variables.update((f"{prefix}_{name.upper()}", json.dumps(value)) for name, value in told.items())
+    return variables

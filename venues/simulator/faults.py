@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from venues.simulator.endpoint import Peer
 
 FaultKind = Literal["drop", "stall", "gap", "skip", "garbage", "refuse", "flap", "close", "expel"]
 
@@ -30,8 +35,8 @@ class Fault(NamedTuple):
 
     `drop`: each connection's TCP is aborted `seconds` after it opened, without a close frame.
     `stall`: `seconds` after it opened a connection stays open, but nothing is sent, read or answered any more.
-    `gap`: every `seconds` the next change of a book is lost, where the venue numbers them; Nexus and JayX send whole
-    books, and nothing of it is ever missing, and an NBT hub has none.
+    `gap`: every `seconds` the next change of a book is lost, where the venue numbers them; of a venue that sends
+    whole books nothing is ever missing.
     `skip`: every `seconds` the versions of a numbered book leave some out, and nothing is lost.
     `garbage`: every `seconds` a bad frame comes between the good ones.
     `refuse`: every handshake is answered with the HTTP status `code`.
@@ -77,3 +82,31 @@ def _status(text: str, parameter: str) -> int:
     if not re.fullmatch(r"[45]\d\d", parameter, re.ASCII):
         raise FaultError(f"expected an HTTP status from 400 to 599 after the colon, got {text!r}")
     return int(parameter)
+
+
+# --- the fault `garbage` ----------------------------------------------------------------------------------------------
+
+# As JSON text where a price should be: text, not a number, not finite as a float, too long to be written out.
+BAD_NUMBERS: Final = ('"abc"', "NaN", "1e400", "1e999999999999999999")
+_HUGE: Final = 20 * 1024 * 1024
+_NESTED: Final = 10_000
+
+
+class BadFrame(NamedTuple):
+    """A frame's content; `text` says what it pretends to be."""
+
+    data: bytes
+    text: bool = True
+
+
+def bad_frames(peer: Peer) -> Iterator[BadFrame]:
+    """Bad frames without end, always in the same order: the venue's own, those of any venue, and a huge one last."""
+    while True:
+        yield BadFrame(b"this is not JSON")
+        for data in peer.garbage():
+            yield BadFrame(data)
+        yield BadFrame(b"[" * _NESTED + b"]" * _NESTED)
+        yield BadFrame(b'{"event":"\xff\xfe\xc0"}')
+        yield BadFrame(b"\x00\x01\x02\xff", text=False)
+        yield BadFrame(b"")
+        yield BadFrame(b'"%b"' % (b"x" * _HUGE))

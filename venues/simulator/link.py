@@ -10,21 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from venues.simulator.garbage import bad_frames
+from venues.simulator.faults import bad_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-    from aiohttp import WSMessage
-
     from venues.simulator.clock import Clock
-    from venues.simulator.endpoint import Peer
-    from venues.simulator.faults import Fault
-    from venues.simulator.garbage import BadFrame
+    from venues.simulator.endpoint import Peer, Socket, Transport
+    from venues.simulator.faults import BadFrame, Fault
 
 MOST_WAITING: Final = 100_000  # events; a reader further behind than that is disconnected
 MOST_RECEIVED: Final = 1024 * 1024  # bytes of a client's message
@@ -38,22 +35,6 @@ class End(NamedTuple):
     code: int | None = None
     reason: str = ""
     words: bytes = b""
-
-
-class Socket(Protocol):
-    """What of an aiohttp WebSocket a link needs."""
-
-    async def send_frame(self, message: bytes, opcode: WSMsgType, /) -> None: ...
-
-    async def receive(self) -> WSMessage: ...
-
-    async def close(self, *, code: int = ..., message: bytes = ...) -> bool: ...
-
-
-class Transport(Protocol):
-    """What it lies upon."""
-
-    def abort(self) -> None: ...
 
 
 def new_websocket() -> web.WebSocketResponse:

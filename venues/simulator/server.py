@@ -13,10 +13,8 @@ from venues.simulator.link import End, SocketLink, new_websocket
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Service
+    from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Polled, Service, Socket, Transport
     from venues.simulator.faults import Fault
-    from venues.simulator.link import Socket, Transport
-    from venues.simulator.polling import PolledSocket
     from venues.simulator.world import World
 
 _INTERVAL: Final = 0.02  # seconds between two states on a connection
@@ -108,9 +106,7 @@ class Server:
 
         return handle
 
-    async def _accept(
-        self, request: web.Request, connect: Connect, polled: PolledSocket | None = None
-    ) -> web.StreamResponse:
+    async def _accept(self, request: web.Request, connect: Connect, polled: Polled | None = None) -> web.StreamResponse:
         """Serve a client that chooses its markets later, and may choose one of those without a pace."""
         interval = 0.0 if self._unpaced else _INTERVAL
         if polled is None:

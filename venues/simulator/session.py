@@ -12,9 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aiohttp import web
-
-    from venues.simulator.endpoint import Handshake, Heartbeat, Link, Serve, Service
+    from venues.simulator.endpoint import Handshake, Link
 
 _POLICY_VIOLATION: Final = 1008
 _encode: Final = msgspec.json.encode
@@ -88,29 +86,6 @@ class Session(Protocol):
 
 
 Enter: TypeAlias = "Callable[[Voice, Handshake], Session]"  # may raise Refused
-
-
-class SocketIo:
-    """A venue's path for Socket.IO. The library for it is loaded with the first request, not with the simulator."""
-
-    def __init__(self, serve: Serve, enter: Enter, heartbeat: Heartbeat) -> None:
-        self._serve = serve
-        self._enter = enter
-        self._heartbeat = heartbeat
-        self._service: Service | None = None
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request."""
-        if self._service is None:
-            from venues.simulator.socketio_server import SocketIoServer
-
-            self._service = SocketIoServer(self._serve, self._enter, self._heartbeat)
-        return await self._service.handle(request)
-
-    async def close(self) -> None:
-        """End the server, if there is one."""
-        if self._service is not None:
-            await self._service.close()
 
 
 class _Event(msgspec.Struct):

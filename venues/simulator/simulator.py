@@ -8,8 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from venues.simulator.clock import Clock, SystemClock
-from venues.simulator.endpoint import Heartbeat
-from venues.simulator.listing import ENDPOINTS, HOST, address, endpoint
+from venues.simulator.endpoint import HOST, Heartbeat, address
 from venues.simulator.tape import read_tape
 from venues.simulator.world import TAPE_MARKET, World
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from venues.simulator.endpoint import Endpoint
     from venues.simulator.faults import Fault
     from venues.simulator.server import Server
 
@@ -24,13 +24,14 @@ _HEARTBEAT: Final = Heartbeat()
 
 
 class Simulator:
-    """The simulated venues on one loopback port, each under its own path prefix (`/nexus`).
+    """The simulated venues on one loopback port, each under its own path prefix (`/<venue>`).
 
-    `seed` decides all that happens, `rate` is the number of public order events a second and market. A `tape` is
-    played on `BTC_USDT` instead of the random flow, `speed` times as fast as it was (math.inf: as fast as possible),
-    from the moment that the first client comes to that market. `port` 0 takes any free one. `heartbeat` is that of
-    the venues on Socket.IO, in real seconds whatever the clock; Engine.IO tells its clients whole seconds of it. For
-    the first `hush` seconds a client of the NBT hub gets the signals of senders only, none of the hub's own.
+    `endpoints` are the classes of those that it serves. `seed` decides all that happens, `rate` is the number of public
+    order events a second and market. A `tape` is played on `BTC_USDT` instead of the random flow, `speed` times as fast
+    as it was (math.inf: as fast as possible), from the moment that the first client comes to that market. `port` 0
+    takes any free one. `heartbeat` is that of the venues on Socket.IO, in real seconds whatever the clock; Engine.IO
+    tells its clients whole seconds of it. For the first `hush` seconds a client of a hub of signals gets those of
+    senders only, none of the hub's own.
 
     Raises:
         TapeError: the tape cannot be read.
@@ -39,6 +40,7 @@ class Simulator:
 
     def __init__(
         self,
+        endpoints: Sequence[type[Endpoint]],
         *,
         seed: int = 1,
         rate: float = 20.0,
@@ -55,6 +57,7 @@ class Simulator:
         if not speed > 0:
             raise ValueError(f"expected a speed above 0, got {speed}")
         self.port = port
+        self._endpoints: Final = {endpoint.name: endpoint for endpoint in endpoints}
         self.world: Final = World(
             clock or SystemClock(),
             seed=seed,
@@ -80,7 +83,7 @@ class Simulator:
 
         if self._server is not None:
             raise RuntimeError("the simulator has been started already")
-        endpoints = [made(self.world) for made in ENDPOINTS]
+        endpoints = [made(self.world) for made in self._endpoints.values()]
         server = Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat)
         self.port = await server.start(HOST, self.port)
         self._server = server
@@ -106,22 +109,22 @@ class Simulator:
         await self.close()
 
     def url(self, venue: str) -> str:
-        """What comes before the venue's own paths: `ws://127.0.0.1:PORT/nexus`. Known once started."""
+        """What comes before the venue's own paths: `ws://127.0.0.1:PORT/<venue>`. Known once started."""
         if not self.port:
             raise RuntimeError("the simulator has no port before it is started")
-        return address(endpoint(venue), self.port)
+        return address(self._endpoints[venue], self.port)
 
     def credentials(self, venue: str) -> dict[str, str]:
         """What the venue accepts, by name: `{"client_key": …}`."""
-        return dict(endpoint(venue).credentials)
+        return dict(self._endpoints[venue].credentials)
 
     def values(self, venue: str) -> dict[str, Any]:
         """What a client must be told in its configuration to read the venue right, by name; empty for most venues.
 
-        JayX: `{"symbols": {"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, …}}`, as this simulator's own
+        Such as `{"symbols": {"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, …}}`, as this simulator's own
         markets have them.
         """
-        return endpoint(venue).values(self.world)
+        return self._endpoints[venue].values(self.world)
 
     def _driven(self, driver: asyncio.Task[None]) -> None:
         # A world that stopped by a fault of ours must not look like a quiet market.

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from venues.jayx.simulator.market import INTERVALS, Quoted
 from venues.simulator.events import BookChange, OrderUpdate, Trade
+from venues.simulator.faults import BAD_NUMBERS
 from venues.simulator.figures import text
-from venues.simulator.garbage import BAD_NUMBERS
 from venues.simulator.market import INSTRUMENTS
-from venues.simulator.session import BadEvent, BarePeer, SocketIo
+from venues.simulator.session import BadEvent, BarePeer
+from venues.simulator.socketio_path import SocketIo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -28,9 +28,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from venues.nbt.simulator.strategies import Doings, price_text, user_payload
+from venues.simulator.faults import BAD_NUMBERS
 from venues.simulator.figures import text
-from venues.simulator.garbage import BAD_NUMBERS
-from venues.simulator.session import BadEvent, Refused, SocketIo
+from venues.simulator.session import BadEvent, Refused
+from venues.simulator.socketio_path import SocketIo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

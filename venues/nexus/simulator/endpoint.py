@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from venues.simulator.endpoint import Answer
 from venues.simulator.events import BookChange, Fill, Holding, OrderUpdate, Trade
-from venues.simulator.garbage import BAD_NUMBERS
+from venues.simulator.faults import BAD_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

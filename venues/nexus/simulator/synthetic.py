@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from venues.nexus.simulator import Nexus
+from venues.nexus.simulator.endpoint import Nexus
 from venues.simulator.market import INSTRUMENTS
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
-"""`mon send --stdin`: signals as JSON lines, each answered by a line of its own, in the order in which they came.
+"""One run of `mon send`: one command that was confirmed, or commands as JSON lines, each answered by a line of its own.
 
-Signals go out as fast as the hub takes them; nobody waits for the answer to one before the next one is sent. What is
-underway, and what waits for a slow reader, is bounded: beyond that nothing more is read from stdin.
+Lines are answered in the order in which they came. Signals go out as fast as the hub takes them; nobody waits for the
+answer to one before the next one is sent. What is underway, and what waits for a slow reader, is bounded: beyond that
+nothing more is read from stdin.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import queue
 import select
+import sys
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -20,21 +22,27 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
-from cli.commands.send import Answer, answer_to
-from cli.errors import OK, REFUSED, UNREACHABLE, USAGE
-from cli.output.lines import STDIN, STDOUT, JsonLines, Limit, Output, is_terminal
-from cli.run.sender import Outcome
+from cli.errors import INTERRUPTED, OK, REFUSED, UNREACHABLE, USAGE
+from cli.interrupts import asked_to_end, has_come
+from cli.output import cells
+from cli.output.lines import STDERR, STDIN, STDOUT, JsonLines, Limit, Output, is_terminal, write_all
+from cli.run.sender import Outcome, Sender
+from cli.run.source import Embedded, access_to
+from venues import venue_named
 from venues.errors import UsageError
-from venues.nbt.sending import signal_command
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from cli.commands.send import Desk
-    from venues.venue import Command
+    from cli.output.lines import Words
+    from cli.settings.config import Access
+    from venues.redaction import Redactor
+    from venues.venue import Command, Commands
 
+RETRIES = 2  # before anything is sent: one more try often helps, and a script does not want to wait for long
 LONGEST_LINE = 64 * 1024  # bytes
 MOST_UNDERWAY = 500
 MOST_UNWRITTEN = 1_000
@@ -42,6 +50,165 @@ LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or 
 
 _LINE = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _WORST_FIRST = (REFUSED, UNREACHABLE, USAGE)
+
+
+class Answer(Struct, kw_only=True):
+    """The line on stdout for one signal. `sent` null: nobody knows. Absent: `line` without --stdin, unknown fields."""
+
+    line: int | UnsetType = UNSET
+    ok: bool
+    kind: str | UnsetType = UNSET
+    pair: str | UnsetType = UNSET
+    strategy: str | UnsetType = UNSET
+    sent: bool | None
+    acknowledged: bool
+    answered: list[Any] | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
+class Desk:
+    """One run of `mon send`: where the hub is, the connections to it, and what is said and written."""
+
+    def __init__(
+        self, venue: str, env: str | None, profile: str | None, timeout: float, words: Words, redactor: Redactor
+    ) -> None:
+        """`timeout` in seconds, for a connection; the venue is one that takes commands."""
+        self.timeout = timeout
+        self.words = words
+        self.redactor = redactor
+        self.stopped: asyncio.Future[int] | None = None
+        self._venue = venue_named(venue)
+        assert self._venue.commands is not None, "a venue that takes commands"
+        self.commands = self._venue.commands
+        self._env = env
+        self._profile = profile
+        self._access: Access | None = None
+        self._senders: dict[str, Sender] = {}
+
+    async def run(self, work: Callable[[], Awaitable[int]]) -> int:
+        """The work, with all in order before and after it; its exit code, or that of the signal that ended it."""
+        self.stopped = asyncio.get_running_loop().create_future()
+        with asked_to_end(self.stop):
+            return INTERRUPTED if has_come() else await self._in_order(work)
+
+    async def _in_order(self, work: Callable[[], Awaitable[int]]) -> int:
+        assert self.stopped is not None
+        embedded = Embedded()
+        try:
+            self._access = await access_to(self._venue, self._env, self._profile, embedded, self.words.say)
+            known = {name: str(source.value) for name, source in self._access.secrets.items() if source.kind == "value"}
+            self.redactor.learn(known)  # it may be part of what is shown before anything is opened
+            code = await work()
+            return self.stopped.result() if self.stopped.done() else code
+        finally:
+            await self.close()
+            await embedded.close()
+
+    def stop(self, code: int) -> None:
+        """End as soon as possible, with this exit code; what is underway is told."""
+        assert self.stopped is not None
+        if not self.stopped.done():
+            self.stopped.set_result(code)
+        for sender in self._senders.values():
+            sender.interrupt()
+
+    def sender(self, kind: str, *, retries: int | None) -> Sender:
+        """The connection that a kind of signal goes out on."""
+        subscription = self.commands.kinds[kind].subscription
+        wanted = repr(subscription)
+        if wanted not in self._senders:
+            assert self._access is not None
+            self._senders[wanted] = Sender(
+                self._venue,
+                subscription,
+                self._access,
+                redactor=self.redactor,
+                say=self.words.say,
+                retries=retries,
+            )
+        sender = self._senders[wanted]
+        if self.stopped is not None and self.stopped.done():
+            sender.interrupt()
+        return sender
+
+    async def close(self) -> bool:
+        """Take leave of the hub; whether every connection ended in order."""
+        senders, self._senders = self._senders, {}
+        results = await asyncio.gather(*(sender.close() for sender in senders.values()))
+        return all(results)
+
+    async def send_one(self, kind: str, command: Command, *, yes: bool) -> int:
+        """Show it, ask, send it, and tell what became of it."""
+        self._show(command, kind, asking=not yes)
+        if not yes and not await self._confirmed():
+            self.words.error("not sent")
+            return INTERRUPTED
+        outcome = await self.sender(kind, retries=RETRIES).send(command, self.timeout)
+        in_order = await self.close()
+        if outcome.error is None and not in_order:
+            outcome = Outcome(
+                True,
+                "it reached the hub, but the connection to it did not end in order",
+                UNREACHABLE,
+                outcome.acknowledged,
+                outcome.answered,
+            )
+        self._say_outcome(outcome)
+        lines = JsonLines(numbers_as_strings=False, to_terminal=is_terminal(STDOUT), redactor=self.redactor)
+        lines.write([self.answer_to(command, kind, outcome)])
+        return outcome.code
+
+    def answer_to(self, command: Command | None, kind: str | None, outcome: Outcome, line: int | None = None) -> Answer:
+        """What is written about one signal; `command` None where there was none that could be sent."""
+        sent = {} if command is None else command.fields
+        names = {} if command is None or kind is None else self.commands.kinds[kind].fields
+        return Answer(
+            line=UNSET if line is None else line,
+            ok=outcome.error is None,
+            kind=UNSET if kind is None else kind,
+            pair=sent.get(names.get("pair", ""), UNSET),
+            strategy=sent.get(names.get("strategy", ""), UNSET),
+            sent=outcome.sent,
+            acknowledged=outcome.acknowledged,
+            answered=list(outcome.answered) if outcome.answered else UNSET,
+            error=UNSET if outcome.error is None else outcome.error,
+        )
+
+    def _show(self, command: Command, kind: str, *, asking: bool) -> None:
+        assert self._access is not None
+        say = self.words.error if asking else self.words.say
+        say(self.redactor.text(self.commands.shown(kind, command, self._access.settings.url)))
+
+    async def _confirmed(self) -> bool:
+        """Whether the answer on the terminal is yes; Ctrl-C, and the end of input, are a no."""
+        write_all(STDERR, b"mon: send it? [y/N] ")
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[None] = loop.create_future()
+
+        def on_answer() -> None:
+            if not answered.done():
+                answered.set_result(None)
+
+        loop.add_reader(STDIN, on_answer)
+        assert self.stopped is not None
+        try:
+            await asyncio.wait((answered, self.stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            loop.remove_reader(STDIN)
+        if self.stopped.done() or not select.select([STDIN], [], [], 0)[0]:
+            return False
+        return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
+
+    def _say_outcome(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.words.error(outcome.error)
+        elif outcome.acknowledged:
+            self.words.say("sent, and acknowledged")
+        else:
+            self.words.say(f"sent; no acknowledgement within {cells.duration(2000)}, which a hub need not give")
+
+
+# --- many, from stdin -------------------------------------------------------------------------------------------------
 
 
 async def send_lines(desk: Desk) -> int:
@@ -138,7 +305,7 @@ class _Lines:
         kind: str | None = None
         command: Command | None = None
         try:
-            kind, command = _read_line(text)
+            kind, command = _read_line(self._desk.commands, text)
         except UsageError as error:
             outcome = Outcome(False, str(error), USAGE)
         else:
@@ -149,7 +316,7 @@ class _Lines:
         if outcome.final and not self._over.is_set():
             self._desk.words.error(f"{outcome.error or ''}; no more lines are read")
             self._over.set()
-        return answer_to(command, kind, outcome, number)
+        return self._desk.answer_to(command, kind, outcome, number)
 
     async def _write(self, underway: asyncio.Queue[asyncio.Task[Answer] | None], output: Output) -> None:
         while (task := await underway.get()) is not None:
@@ -181,7 +348,7 @@ class _Lines:
             loop.call_soon_threadsafe(ended)
 
 
-def _read_line(text: bytes) -> tuple[str, Command]:
+def _read_line(commands: Commands, text: bytes) -> tuple[str, Command]:
     """The kind and the signal that a line asks for.
 
     Raises:
@@ -197,7 +364,7 @@ def _read_line(text: bytes) -> tuple[str, Command]:
     kind = fields.pop("kind", None)
     if kind is None:
         raise UsageError("expected a kind, got none")
-    command = signal_command(kind, fields, from_json=True)
+    command = commands.command(kind, fields, from_json=True)
     json.loads(text, object_pairs_hook=_once_each, parse_int=str)
     return kind, command
 

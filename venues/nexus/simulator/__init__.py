@@ -1,0 +1,1 @@
+"""Nexus, simulated, and recordings of its trades made up."""

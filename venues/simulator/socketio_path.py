@@ -1,0 +1,34 @@
+"""A venue's path for Socket.IO, whose library is loaded with the first request, not with the simulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from venues.simulator.endpoint import Heartbeat, Serve, Service
+    from venues.simulator.session import Enter
+
+
+class SocketIo:
+    """The path; `enter` decides on each client that connects."""
+
+    def __init__(self, serve: Serve, enter: Enter, heartbeat: Heartbeat) -> None:
+        self._serve = serve
+        self._enter = enter
+        self._heartbeat = heartbeat
+        self._service: Service | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        if self._service is None:
+            from venues.simulator.socketio_server import SocketIoServer
+
+            self._service = SocketIoServer(self._serve, self._enter, self._heartbeat)
+        return await self._service.handle(request)
+
+    async def close(self) -> None:
+        """End the server, if there is one."""
+        if self._service is not None:
+            await self._service.close()
