@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.driver import Driver, delay_before, verdict
+from venues.driver import Driver, pacing_of_connections, verdict
 from venues.errors import VenueRefused, VenueUnreachable
 from venues.records import Status, Trade
 from venues.venue import (
@@ -200,10 +200,13 @@ def test_answers_that_are_no_websocket_are_not_tried_again(status: int) -> None:
 
 @given(attempt=st.integers(1, 10_000), draw=st.floats(0, 1, exclude_max=True))
 def test_the_wait_has_its_bounds(attempt: int, draw: float) -> None:
-    wait = delay_before(attempt, draw)
-    assert 0.5 <= wait <= 30
-    assert delay_before(attempt, 0.0) == 0.5
-    assert delay_before(1, draw) <= 1.0
+    pacing = pacing_of_connections()
+    pacing.lengthen()
+    assert pacing.drawn(draw) <= 1.0
+    for _ in range(min(attempt, 20)):
+        pacing.lengthen()
+    assert 0.5 <= pacing.drawn(draw) <= 30
+    assert pacing.drawn(0.0) == 0.5
 
 
 def test_a_stream_that_is_refused_alone_ends_a_line_whose_streams_belong_together() -> None:

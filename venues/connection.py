@@ -446,7 +446,8 @@ class Connection:
     def _after_reading(self) -> None:
         """Once for all frames of a read: nothing that they ask for can happen before this turn of the loop ends."""
         self._read_at = None
-        self._after_feeding()
+        if self._driver.stirred or self._leaving.is_set():
+            self._after_feeding()
 
     async def _send(self, websocket: ClientConnection) -> None:
         """Sends in order; returns when the connection is gone, which the reader reports."""
@@ -517,19 +518,18 @@ class Connection:
         for out in self._driver.take():
             self._outgoing.put_nowait(out)
         due = self._driver.deadline()
-        if due != self._timer_due:
-            self._arm(due)
+        if due is not None and (self._timer_due is None or due < self._timer_due):
+            self._arm(due)  # else the timer comes first, and then looks again
         if self._driver.retry_at is not None:
             self._useless.set()
         if self._leaving.is_set():
             self._progress.set()
 
-    def _arm(self, due: float | None) -> None:
+    def _arm(self, due: float) -> None:
         self._disarm()
-        if due is not None:
-            wait = max(0.0, due - self._clock.now().mono)
-            self._timer_due = due
-            self._timer = asyncio.get_running_loop().call_later(wait, self._guarded, self._tick)
+        wait = max(0.0, due - self._clock.now().mono)
+        self._timer_due = due
+        self._timer = asyncio.get_running_loop().call_later(wait, self._guarded, self._tick)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -6,6 +6,7 @@ the same records. Statuses come out in order with the data.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record, State, Status
 from venues.streams import STREAMS
 from venues.toolkit.decoding import excerpt
+from venues.toolkit.pacing import LONGEST_PAUSE, STABLE_AFTER, Pacing
 from venues.venue import (
     BadFrame,
     ClockOffset,
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from venues.venue import Command, Line, Session, Subscription
 
 SHORTEST_DELAY = 0.5
-LONGEST_DELAY = 30.0
-STABLE_AFTER = 30.0  # seconds of connection after which earlier failures are forgotten; the same for ends of a stream
+MOST_ASKED = 20  # times that a session may answer bad messages of a stream with frames of its own …
+ASKED_WITHIN = 10.0  # … in so many seconds
 RETURNS_WITHIN = 600.0  # seconds for which what was live is tried again, whatever it answers but HTTP 401
 LONGEST_RETRY_AFTER = 86_400.0
 LONGEST_REASON = 1_000  # characters of what is said, in which a venue quotes of itself at most 300
@@ -63,13 +65,9 @@ class _StreamStanding:
     endings: int = 0
 
 
-def delay_before(attempt: int, draw: float) -> float:
-    """Seconds before the `attempt`-th try in a row (from 1): exponential with full jitter, 0.5 s to 30 s.
-
-    `draw` is a random number in [0, 1).
-    """
-    ceiling = min(LONGEST_DELAY, SHORTEST_DELAY * 2.0 ** min(attempt, 10))
-    return SHORTEST_DELAY + draw * (ceiling - SHORTEST_DELAY)
+def pacing_of_connections() -> Pacing:
+    """Between two connections: exponential with full jitter, 0.5 s to 30 s; one of 30 s has lasted."""
+    return Pacing(shortest=SHORTEST_DELAY, longest=LONGEST_PAUSE, stable_after=STABLE_AFTER)
 
 
 def verdict(status: int, body: str) -> Refused | Lost:
@@ -77,7 +75,7 @@ def verdict(status: int, body: str) -> Refused | Lost:
 
     `body` is an excerpt of the answer, possibly empty.
     """
-    said = _answer_in_words(status, body)
+    said = answer_in_words(status, body)
     if _is_passing(status):
         return Lost(f"the venue does not take connections now ({said})")
     if 300 <= status < 400:
@@ -104,8 +102,12 @@ class Driver:
         label: str | None = None,
         retries: int | None = None,
         apart: bool = False,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        """`apart`: a stream that is refused alone leaves the others of the line on, until none is left."""
+        """`apart`: a stream that is refused alone leaves the others of the line on, until none is left.
+
+        `hide` takes the secrets out of the reason of a status, which may quote what the venue says.
+        """
         self.session: Session | None = None
         self.ended: MonError | None = None
         self.retry_at: float | None = None
@@ -114,11 +116,16 @@ class Driver:
         self._label = label
         self._retries = retries
         self._apart = apart
+        self._hide = hide
         self.refused: dict[str, MonError] = {}
         self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
         self._symbols = {subscription.stream: symbol_of(subscription) for subscription in subscriptions}
         self._misread = Misread(self._standings)
         self._failures = 0
+        self._pacing = pacing_of_connections()
+        self._always_stirred = False  # the session does not tell whether it is
+        self._out: list[Out] = []  # what was taken from the session already
+        self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, len(subscriptions)))
         self._draw = 0.0
         self._opened_at: float | None = None
         self._is_there = False  # on this connection, a stream has been live
@@ -129,6 +136,9 @@ class Driver:
     def begin(self, secrets: Mapping[str, str], draw: float) -> Session:
         """A new connection is about to be made; `draw`, in [0, 1), decides how long to wait should it fail."""
         self.session = self._line.session(secrets)
+        self._always_stirred = not hasattr(self.session, "stirred")
+        self._out.clear()
+        self._asked.clear()
         self.retry_at = None
         self._draw = draw
         self._opened_at = None
@@ -138,6 +148,7 @@ class Driver:
     def opened(self, now: Now) -> list[Delivered]:
         """The WebSocket is open."""
         self._opened_at = now.mono
+        self._pacing.tried(now.mono)
         return self._sort_out(self._current().opened(now), now)
 
     def receive(self, frame: bytes, now: Now) -> list[Delivered]:
@@ -169,13 +180,25 @@ class Driver:
         """The monotonic time at which `tick` is due."""
         return None if self.session is None or self.retry_at is not None else self.session.deadline()
 
+    @property
+    def stirred(self) -> bool:
+        """Whether `take` and `deadline` may answer otherwise than when they were asked last."""
+        if self._out or self.retry_at is not None or self._always_stirred:
+            return True
+        return self.session is None or self.session.stirred
+
     def send(self, command: Command) -> None:
         """Send something on a user's behalf."""
         self._current().send(command)
 
     def take(self) -> list[Out]:
         """What is to be sent."""
-        return [] if self.session is None else self.session.take()
+        if self.session is None:
+            return []
+        if not self._out:
+            return self.session.take()
+        out, self._out = [*self._out, *self.session.take()], []
+        return out
 
     def leave(self, now: Now) -> None:
         """We want to go."""
@@ -193,7 +216,7 @@ class Driver:
         if isinstance(problem, Lost) and problem.retry:
             problem = Lost(problem.reason, after=after)
         if self._there_at is not None and not _is_passing(status):
-            return self._may_return(problem, _answer_in_words(status, body), now, status=status, after=after)
+            return self._may_return(problem, answer_in_words(status, body), now, status=status, after=after)
         return self._sort_out([problem], now)
 
     def failed(
@@ -228,6 +251,7 @@ class Driver:
         self.session = self.ended = self.retry_at = None
         self.refused.clear()
         self._failures = self._unauthorized = 0
+        self._pacing.relax()
         self._is_there, self._there_at, self._refused_since = False, None, None
         delivered: list[Delivered] = []
         for stream, standing in self._standings.items():
@@ -242,8 +266,10 @@ class Driver:
 
     def _sort_out(self, items: list[Item], now: Now) -> list[Delivered]:
         delivered: list[Delivered] = []
+        in_doubt = False
         for item in items:
             if isinstance(item, StreamState):
+                in_doubt = in_doubt or item.state == "stale"
                 delivered += self._on_state(item, now)
             elif isinstance(item, Refused | Lost) and self._may_pass(item):
                 delivered += self._may_return(item, item.reason, now)
@@ -254,6 +280,7 @@ class Driver:
                 self._unauthorized += item.expired
                 delivered += self._lost(item, now)
             elif isinstance(item, BadFrame):
+                in_doubt = in_doubt or self._concerns_a_state(item)
                 bad = BadFrame(excerpt(item.reason, LONGEST_REASON), item.streams)
                 delivered += [BadFrame(bad.reason), *self._misread.bad(bad)]
             elif isinstance(item, Notice):
@@ -261,8 +288,32 @@ class Driver:
             else:
                 delivered.append(item)
             if self.retry_at is not None:
-                break  # nobody hears what follows
+                return delivered  # nobody hears what follows
+        if in_doubt and self._asks_too_often(now):
+            times = f"{len(self._asked)} times in {ASKED_WITHIN:.0f} s"
+            delivered += self._lost(Lost(f"what came was bad again and again: asked for anew {times}"), now)
         return delivered
+
+    def _concerns_a_state(self, bad: BadFrame) -> bool:
+        """Whether it makes anybody ask anew: of an event that could not be read nothing more comes."""
+        return any(STREAMS[name].kind == "state" for name in (self._standings if bad.streams is None else bad.streams))
+
+    def _asks_too_often(self, now: Now) -> bool:
+        """Whether the session answers all that is bad by asking anew: then it loses the connection.
+
+        A session paces what it asks for (`venues.session`). For one that does not, there are the pauses between
+        connections.
+        """
+        assert self.session is not None, "begin() comes first"
+        asking = self.session.take()
+        if not asking:
+            return False
+        self._out += asking
+        self._asked.append(now.mono)
+        too_often = len(self._asked) == self._asked.maxlen and now.mono - self._asked[0] < ASKED_WITHIN
+        if too_often:
+            self._out.clear()
+        return too_often
 
     def _may_pass(self, problem: Refused | Lost) -> bool:
         """Whether it is somebody who was there before that does not let us in now."""
@@ -314,14 +365,16 @@ class Driver:
         if self._is_there:
             self._there_at = _last_sign_of_life(now)
             self._is_there = False
-        if self._opened_at is not None and now.mono - self._opened_at >= STABLE_AFTER:
+        if self._opened_at is not None and self._pacing.has_lasted(now.mono):
             self._failures = 0
+            self._pacing.relax()
         self._failures += 1
+        self._pacing.lengthen()
         if not lost.retry:
             return self._end(VenueUnreachable(reason), now)
         if self._retries is not None and self._failures > self._retries:
             return self._end(VenueUnreachable(f"{reason}; gave up after {_tries(self._failures)}"), now)
-        delay = max(delay_before(self._failures, self._draw), lost.after or 0.0)
+        delay = max(self._pacing.drawn(self._draw), lost.after or 0.0)
         self.retry_at = now.mono + delay
         delivered: list[Delivered] = []
         for stream, standing in self._standings.items():
@@ -393,7 +446,7 @@ class Driver:
                 received=now.epoch_ms,
                 stream=stream,
                 state=state,
-                reason=excerpt(reason, LONGEST_REASON) or None,
+                reason=excerpt(self._hide(reason), LONGEST_REASON) or None,
                 attempt=attempt,
                 retry_in_ms=retry_in_ms,
                 down_ms=down_ms,
@@ -427,7 +480,8 @@ def _is_passing(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-def _answer_in_words(status: int, body: str) -> str:
+def answer_in_words(status: int, body: str) -> str:
+    """What was answered, for the words of a refusal; `body` is an excerpt, possibly empty."""
     return f"HTTP {status}" + (f": {body}" if body else "")
 
 

@@ -318,7 +318,14 @@ class Commands(Protocol):
 
 
 class Session(Protocol):
-    """One connection's worth of protocol. Only `opening` may raise (`NotOpened`, or another `MonError`: try again)."""
+    """One connection's worth of protocol. Only `opening` may raise (`NotOpened`, or another `MonError`: try again).
+
+    `stirred`: whether since `take` a `receive` may have left something to send or a sooner deadline, so that both are
+    to be asked for. True is always right; a session on the hot path says when it is not.
+    """
+
+    @property
+    def stirred(self) -> bool: ...
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """HTTP requests where the protocol needs them first, then where to dial."""

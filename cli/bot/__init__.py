@@ -10,10 +10,9 @@ script emits comes through `script_api` back to `host`, which hands it to `outle
     outlet        signals and messages on their way to the reader
     view          the table of signals and messages
     history       candles from before the start
-    markets       where the data of the markets come from, and how the markets stand
+    markets       which markets the bot watches, where their data come from, and how they stand
     runner        the thread that runs the script, and what waits for it
-    request       what the user asked for
-    plan          which streams of which venue the script needs
+    plan          what the user asked for, and which streams of which venue that needs
     script        how a script is loaded, and what its class defines
     script_api    what a script imports, and what it emits, checked
     market_data   quotes, trades and candles as a script gets them

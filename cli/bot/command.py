@@ -41,7 +41,7 @@ def run(**given: Any) -> None:
     Signals and messages that it emits are the output.
     """
     from cli.bot.host import run_bot
-    from cli.bot.request import BotRequest
+    from cli.bot.plan import BotRequest
     from cli.output.lines import Words
 
     markets = [market_named(text) for text in given.pop("market") or ()]
@@ -104,7 +104,7 @@ def market_named(text: str) -> MarketName:
 
 
 def listening_at(text: str) -> tuple[str, int]:
-    """Host and port from "8080", "0.0.0.0:8080" or "[::1]:8080"; without a host, this machine only.
+    """Host and port from "8080", "0.0.0.0:8080" or "[::1]:8080". Without a host, this machine only.
 
     Raises:
         UsageError: anything else.

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot import history
 from cli.bot.market_data import Candles
-from cli.bot.markets import Inlet, Standings
+from cli.bot.markets import Inlet, PeekedRecording, Standings, markets_of
 from cli.bot.outlet import Outlet
-from cli.bot.plan import MarketName, Plan, plans
-from cli.bot.request import BotRequest, PeekedRecording, markets_of
+from cli.bot.plan import BotRequest, MarketName, Plan, plans
 from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
-from cli.bot.speech import LogLines, Voice, redirected, script_traceback, unheard
+from cli.bot.speech import BotVoice, LogLines, redirected, script_traceback, unheard
 from cli.errors import NoDataError
 from cli.interrupts import run_loop
-from cli.output.statuses import in_words
-from cli.run.ending import Ending, ended_within
+from cli.output.statuses import BadFrames, in_words
+from cli.run.ending import Ending, ended_within, first_of
 from cli.run.loop import Loop, calm_collector
 from cli.run.source import Embedded
 from venues.connection import SystemClock
@@ -58,7 +57,7 @@ class Host:
         *,
         follower: Follower | None = None,
     ) -> None:
-        """`follower` hears of signals and prices too, in the event loop, in order."""
+        """`follower` is told of signals and prices too, in order, in the event loop."""
         request.check_record()
         self._request = request
         self._words = words
@@ -87,7 +86,7 @@ class Host:
         self._server: Any = None
         self._emitted = itertools.count(1)
         self._has_emitted = False
-        self._bad_frames = 0
+        self._bad_frames = BadFrames()
         self._data_seen = False
         self._sizes_told: set[str] = set()
         self._pipelined = 0
@@ -97,13 +96,13 @@ class Host:
         self._reading: Reading | None = None  # once the end was asked for
 
     async def run(self) -> int:
-        """Until it ends; the exit code.
+        """Run the bot until it ends. The result is the exit code.
 
         Raises:
             MonError: whatever ended it that was not asked for.
         """
         self._loop = asyncio.get_running_loop()
-        self._voice = Voice(self._words, self._redactor, self._loop)
+        self._voice = BotVoice(self._words, self._redactor, self._loop)
         self._runner = Runner(
             self._jobs,
             self._voice,
@@ -199,7 +198,7 @@ class Host:
         self._runner.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
 
     def _labels(self) -> dict[str, str | None]:
-        """Of markets of which no stream is opened."""
+        """The labels of markets of which no stream is opened."""
         if self._recording is not None or self._request.env is None:
             return {}
         return {market.venue: self._request.env for market in self._markets}
@@ -212,9 +211,9 @@ class Host:
             await history.fill(path, self.candles, self._voice.say, env=label, now_ms=now_ms)
 
     async def _serve(self, bot: Bot) -> str | None:
-        """The bot's own feed and webhooks: where they are asked for, or where the script has routes.
+        """Serve the bot's own feed and webhooks, where they are asked for or where the script has routes.
 
-        A token of our own making is returned, since only we know it.
+        A token that we made up is returned, since only we know it.
         """
         if self._request.listen is None and (not bot.routes or self._recording is not None):
             return None
@@ -232,7 +231,7 @@ class Host:
         return token
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
-        """Data, and with --once something that the script emits."""
+        """What did not come in time: data, or, with --once, anything that the script emits."""
         if option == "timeout":
             return None if self._data_seen else "no market data came"
         if self._run.is_open() and not self._data_seen:
@@ -261,11 +260,11 @@ class Host:
             self._run.stop_limits()
 
     def end_asked(self) -> None:
-        """From now on whoever reads what was emitted is watched."""
+        """Watch from now on whether the reader of what was emitted goes on reading."""
         self._reading = self._outlet.reading()
 
     async def played(self, count: int) -> None:
-        """A recording waits for the script."""
+        """Let a recording wait for the script where that is far behind."""
         self._pipelined += count
         if self._pipelined >= 64:
             self._pipelined = 0
@@ -276,7 +275,7 @@ class Host:
                 await self._room.wait()
 
     async def _close(self) -> None:
-        """What came before the end is still done, unless somebody does not want to wait."""
+        """Do what came before the end, unless the user does not want to wait."""
         hurried = self._ending.hurried
         asked_to_stop = self._ending.stopping.is_set()
         reading = self._reading or (self._outlet.reading() if asked_to_stop else None)
@@ -296,7 +295,12 @@ class Host:
             await asyncio.sleep(0)  # what it has said
         self._voice.last_words()
         if self._outlet.finish():
-            await self._until_written(reading, next_signal)
+            after_signal = 0.0 if next_signal.done() else LAST_WORDS_WITHIN
+            left = await self._ending.until_written(
+                reading, next_signal, in_hurry=LAST_WORDS_WITHIN, after_signal=after_signal
+            )
+            if left is not None:
+                self._words.say(left)
         next_signal.cancel()
         self._join_what_ended()
         self._run.close()
@@ -306,46 +310,28 @@ class Host:
             self._words.say(f"{self._request.file.name}: {many} in its callbacks")
 
     def _join_what_ended(self) -> None:
-        """So that of all threads that go on only the script's are left, which may still print."""
+        """Join our threads that have ended: of those that go on, only the script's are left, which may still print."""
         if self._runner_ended.is_set():
             self._runner.join()
         if self._ending.output_ended.is_set():
             self._outlet.join()
 
     def _hurry(self) -> float | None:
-        """Seconds to wait for one of those that have last words; None when nobody is in a hurry."""
+        """Seconds to wait for each part that has last words. None without a hurry."""
         left = self._ending.hurry_left()
         return None if left is None else min(left, LAST_WORDS_WITHIN)
 
-    async def _until_written(self, reading: Reading | None, next_signal: asyncio.Future[int]) -> None:
-        """What was emitted is written while its reader goes on reading."""
-        ended = self._ending.output_ended
-        while not ended.is_set() and not next_signal.done():
-            patience = self._hurry() if self._ending.hurried or reading is None else reading.seconds_left()
-            if patience is not None and patience <= 0:
-                break
-            await self._wait_for(ended, next_signal, patience)
-            if self._ending.hurried:
-                break
-        if reading is not None:
-            if not ended.is_set() and not self._ending.hurried and (left := await reading.left()):
-                self._words.say(left)
-            reading.stop()
-
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
-        ended = asyncio.create_task(event.wait())
-        waited_for = (ended, next_signal) if not next_signal.done() else (ended,)
-        await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if next_signal.done() and not ended.done():
+        await first_of(event, next_signal, patience)
+        if next_signal.done() and not event.is_set():
             self._ending.code, self._ending.problem = next_signal.result(), None
             self._jobs.close(now=True)
-            await asyncio.wait((ended,), timeout=LAST_WORDS_WITHIN)
-        ended.cancel()
+            await first_of(event, None, LAST_WORDS_WITHIN)
 
     # --- ending
 
     async def _unless_stopped(self, awaitable: Awaitable[Any]) -> Any:
-        """What is awaited, or None when somebody has had enough before it is there."""
+        """Await something. The result is None when the user ends the run before it is there."""
         wanted = asyncio.ensure_future(awaitable)
         stopping = asyncio.create_task(self._ending.stopping.wait())
         await asyncio.wait((wanted, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -356,25 +342,25 @@ class Host:
         return None
 
     def _on_runner_end(self) -> None:
-        """In the script's thread."""
+        """Called in the script's thread: it has ended."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._runner_ended.set)
 
     def _on_room(self) -> None:
-        """In the script's thread: it has done most of what waited."""
+        """Called in the script's thread: it has done most of what waited."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._room.set)
 
     # --- what comes in
 
     def deliver(self, items: list[Delivered], line: int = 0) -> None:
-        """Each item becomes a job for the script, or words."""
+        """Make each item a job for the script, or say it."""
         now = self._run.at()
         for item in items:
             self._on_item(line, item, now)
 
     def flush(self) -> None:
-        """Nothing is gathered: each item goes on at once."""
+        """Do nothing: no item is gathered, each goes on at once."""
 
     def _on_item(self, line: int, item: Delivered, now: Now) -> None:
         kind = item.__class__
@@ -387,9 +373,7 @@ class Host:
         elif isinstance(item, Notice):
             self._voice.say(item.text)
         elif isinstance(item, BadFrame):
-            self._bad_frames += 1
-            so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-            self._voice.seldom("bad frame", f"bad frame{so_far}: {item.reason}")
+            self._voice.seldom("bad frame", self._bad_frames.words(item.reason))
 
     def _on_data(self, record: Any, now: Now) -> None:
         market = MarketName(record.venue, record.symbol)
@@ -447,7 +431,7 @@ class Host:
     # --- what goes out
 
     async def _call(self, call: Callable[[], Any]) -> Any:
-        """Run something in turn with the callbacks; what it returns or raises."""
+        """Run something in turn with the callbacks. Returns or raises what that returns or raises."""
         future: asyncio.Future[Any] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -467,12 +451,12 @@ class Host:
         return await future
 
     async def _call_begun(self, call: Callable[[], Any]) -> Any:
-        """As `_call`, after `on_start`."""
+        """As `_call`, but never before `on_start`."""
         await self._begun.wait()
         return await self._call(call)
 
     def _report(self, error: BaseException) -> str:
-        """An exception in a webhook, told under an id."""
+        """Report an exception in a webhook under an id, which is the result."""
         number = secrets.token_hex(4)
         raised = error.__cause__ if error.__cause__ is not None and type(error).__name__ == "ScriptStop" else error
         name = self._request.file.name
@@ -483,7 +467,7 @@ class Host:
         return number
 
     def _emit(self, record: Record) -> None:
-        """In the script's thread, or one that it has started."""
+        """Take a record that the script emits. Called in its thread, or in one that it has started."""
         self._outlet.put(record)
         self._has_emitted = self._has_emitted or not isinstance(record, Status)
         number = next(self._emitted)
@@ -500,7 +484,7 @@ class Host:
 
 
 def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
-    """Run a bot until it ends; the exit code.
+    """Run a bot until it ends. The result is the exit code.
 
     Raises:
         MonError: whatever ended it that was not asked for.

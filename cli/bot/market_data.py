@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from venues.toolkit.candles import Held, interval_ms, start_of
-from venues.toolkit.clock import LONGEST_LATENCY, VenueClock
+from venues.toolkit.clock import FAR, LONGEST_LATENCY, VenueClock
 from venues.venue import Now
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Candles:
         self._ladders = {interval: self._ladder(interval, self._made_of(interval)) for interval in self._finer.values()}
         self._traded = [*self._series.values(), *self._parts.values()]  # without those that only a history needs
         self._clock = VenueClock()
+        self._seen_at = -1  # our time of the latest trade
         self._held: Held[Trade] = Held()
         self._covered = -1  # the venue's time up to which history has every trade
         self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
@@ -149,7 +150,10 @@ class Candles:
         It does not when history has it already, or when its time is not believed yet.
         """
         time, now = time_of(trade), Now(trade.received / 1000, trade.received)
-        believed = self._clock.see(time, now)
+        if trade.received == self._seen_at:  # of one message: a list of old trades proves no clock
+            believed = time - self._clock.venue_now(now) < FAR
+        else:
+            self._seen_at, believed = trade.received, self._clock.see(time, now)
         if self._clock.items:
             self._clock.take()  # the venue's session says it
         if believed and not self._held:

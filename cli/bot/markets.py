@@ -1,23 +1,26 @@
-"""The bot's markets: where their data come from, and how they stand."""
+"""The bot's markets: which they are, where their data come from, and how they stand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.bot.plan import played_for
+from cli.bot.plan import MarketName, played_for
 from cli.bot.runner import Told
 from cli.output.statuses import StatusGate
 from venues import venue_named
-from venues.recording import header_for, with_beside
+from venues.errors import UsageError
+from venues.recording import Recording, header_for, with_beside
 from venues.venue import Settings, Subscription, symbol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from cli.bot.plan import MarketName, Plan
+    from cli.bot.plan import BotRequest, Plan
     from cli.run.loop import Loop
     from cli.run.source import Embedded
-    from venues.recording import Header, Recording
+    from venues import events
+    from venues.recording import Header
     from venues.records import State, Status
 
 _TROUBLE = ("stale", "reconnecting", "closed")
@@ -25,6 +28,45 @@ _WORST_FIRST: tuple[State, ...] = ("closed", "reconnecting", "stale", "connectin
 
 
 # --- where their data come from ------------------------------------------------------------------------------------
+
+
+class PeekedRecording(Recording):
+    """A recording whose first event is read ahead: the script starts at its time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._rest = super().events()
+        self.first = next(self._rest, None)
+
+    def events(self) -> Iterator[events.Event]:
+        """All events in order, with the one that was read ahead."""
+        if self.first is not None:
+            yield self.first
+        yield from self._rest
+
+
+def markets_of(request: BotRequest, recording: Recording | None) -> list[MarketName]:
+    """The markets that the bot watches: those asked for, or all that a recording has.
+
+    Raises:
+        UsageError: the recording is of other markets.
+    """
+    if recording is None:
+        return request.markets
+    recorded = list(
+        dict.fromkeys(
+            MarketName(venue_named(header.venue).name, symbol)
+            for header in recording.header.venues()
+            for subscription in header.subscriptions
+            for symbol in subscription.symbols
+        )
+    )
+    for market in request.markets:
+        if market not in recorded:
+            raise UsageError(
+                f"{request.replay} is a recording of {', '.join(map(str, recorded)) or 'no market'}, not of {market}"
+            )
+    return request.markets or recorded
 
 
 class Inlet:

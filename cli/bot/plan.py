@@ -1,4 +1,4 @@
-"""What a bot needs of each venue: only the streams that its callbacks ask for. Pure."""
+"""What the user asked a bot's run to be, and which streams of which venue the script needs for that."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.bot.market_data import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
+from cli.output.lines import draws_table
 from cli.run.asked import streams_of
+from cli.run.options import RunRequest
 from venues import venue_named
 from venues.errors import UsageError
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from cli.bot.script import Bot
     from venues.recording import Header
@@ -30,6 +33,36 @@ class MarketName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.venue}:{self.symbol}"
+
+
+@dataclass
+class BotRequest(RunRequest):
+    """Everything a user said about a bot's run, beside what every run can be asked.
+
+    `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
+    name `strategy`, the script's own if None.
+    """
+
+    file: Path
+    markets: list[MarketName] = field(default_factory=list)
+    history: list[Path] = field(default_factory=list)
+    listen: tuple[str, int] | None = None
+    relay: str | None = None
+    strategy: str | None = None
+
+    def as_table(self) -> bool:
+        """Whether what the bot emits is drawn."""
+        return draws_table(self.output)
+
+    def check_record(self) -> None:
+        """Check that the recording to be written is no file that is read.
+
+        Raises:
+            UsageError: it is a file that is read.
+        """
+        for read in (self.file, *self.history):
+            if self.record is not None and self.record.exists() and read.exists() and self.record.samefile(read):
+                raise UsageError(f"--record {self.record} would take the place of a file that is read; take another")
 
 
 @dataclass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from cli.bot.speech import Voice
+    from cli.bot.speech import BotVoice
     from cli.run.sender import Outcome
     from cli.run.source import Embedded
     from venues.records import Quote, Signal, Trade
@@ -243,7 +243,7 @@ class HubRelay:
         self._refused: dict[MarketName, tuple[HubPosition, float]] = {}
         self._under_way: Step | None = None
 
-    async def open(self, embedded: Embedded, voice: Voice, end: Callable[[BaseException], None]) -> None:
+    async def open(self, embedded: Embedded, voice: BotVoice, end: Callable[[BaseException], None]) -> None:
         """Connect in the background; `end` is called with what ends the relay for good.
 
         Raises:
@@ -395,7 +395,7 @@ class HubRelay:
 class Follower(Protocol):
     """Somebody who acts on the bot's signals, e.g. sends them on. All is called in the host's event loop."""
 
-    async def open(self, embedded: Embedded, voice: Voice, end: Callable[[BaseException], None]) -> None:
+    async def open(self, embedded: Embedded, voice: BotVoice, end: Callable[[BaseException], None]) -> None:
         """Called before the first signal. `end` takes an error that must end the bot."""
         ...
 

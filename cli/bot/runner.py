@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cli.bot.market_data import Candles
     from cli.bot.script import Bot
-    from cli.bot.speech import Voice
+    from cli.bot.speech import BotVoice
     from venues.connection import Clock
     from venues.venue import Now
 
@@ -75,7 +75,7 @@ class Runner(threading.Thread):
     def __init__(
         self,
         jobs: Jobs,
-        voice: Voice,
+        voice: BotVoice,
         *,
         replayed: bool,
         put: Callable[[Record], None],
@@ -454,7 +454,7 @@ class Jobs:
 class Lag:
     """Looks every second, from `look` on: tells when a script is far behind, and when it has caught up."""
 
-    def __init__(self, name: str, jobs: Jobs, runner: Runner, voice: Voice, pace: Pace | None) -> None:
+    def __init__(self, name: str, jobs: Jobs, runner: Runner, voice: BotVoice, pace: Pace | None) -> None:
         """`name` is the script's; `pace` is that of a replay, which waits for the script."""
         self._name = name
         self._jobs = jobs

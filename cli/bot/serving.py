@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from cli.bot.script import Bot
-    from cli.bot.speech import Voice
+    from cli.bot.speech import BotVoice
     from cli.output.lines import Words
     from cli.settings.environment import Source
     from venues.redaction import Redactor
@@ -407,7 +407,7 @@ async def serve(
     *,
     call: Callable[[Callable[[], Any]], Awaitable[Any]],
     report: Callable[[BaseException], str],
-    voice: Voice,
+    voice: BotVoice,
     words: Words,
     redactor: Redactor,
 ) -> tuple[BotServer, str | None]:

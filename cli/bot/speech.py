@@ -30,7 +30,7 @@ HOST = str(Path(__file__).parent / "_")[:-1]  # the frames of whose files are le
 MOST_LINES = 60  # of a traceback
 
 
-class Voice:
+class BotVoice:
     """Says things in order. It is made in the thread of the event loop, and may be called from any thread."""
 
     def __init__(self, words: Words, redactor: Redactor, loop: asyncio.AbstractEventLoop) -> None:
@@ -130,7 +130,7 @@ class Voice:
 class LogLines(logging.Handler):
     """The script's `logger`: one line a record, with its level."""
 
-    def __init__(self, voice: Voice, name: str) -> None:
+    def __init__(self, voice: BotVoice, name: str) -> None:
         super().__init__()
         self._voice = voice
         self._name = name

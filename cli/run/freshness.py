@@ -22,9 +22,6 @@ MOST_REMEMBERED = 25_000  # rows that have passed: more than ever wait for a rea
 MOST_KEYS = 20_000  # of rows that passed and may not pass again yet
 
 
-MOST_REMEMBERED = 20_000  # rows
-
-
 class MaxAge:
     """Makes a live stream stale when its data is older than the limit, by our clock or by the venue's.
 

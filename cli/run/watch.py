@@ -31,7 +31,7 @@ from cli.output.lines import (
 from cli.output.pipe import Pipe, paced
 from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
-from cli.output.statuses import Seldom, StatusGate, in_words
+from cli.output.statuses import BadFrames, Seldom, StatusGate, in_words
 from cli.output.weights import Shortener
 from cli.run.asked import asked_for, for_table
 from cli.run.ending import Ending, Reading
@@ -197,7 +197,7 @@ class Watcher:
         # That a full state is here is data too: it may be empty.
         self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
         self._batch: list[Any] = []
-        self._bad_frames = 0
+        self._bad_frames = BadFrames()
         self._seldom = Seldom(self._say)
         self._data_seen = False
         self._said_trouble: str | None = None
@@ -365,12 +365,7 @@ class Watcher:
             asked_for = ending.stopping.is_set()
             await self._finish_output()
             self._run.close()
-        if (
-            self._request.once
-            and not asked_for
-            and not self._limit.reached
-            and (ending.problem, ending.code) == (None, OK)
-        ):
+        if self._request.once and not (asked_for or self._limit.reached or ending.problem or ending.code):
             ending.problem = NoDataError("the recording ended before there was a complete state")
 
     async def _finish_output(self) -> None:
@@ -378,32 +373,12 @@ class Watcher:
         self._run.flush()
         self._seldom.last_words()
         self._output.finish()
-        interrupted = self._ending.next_signal()
-        ended = asyncio.create_task(self._ending.output_ended.wait())
-        while not ended.done() and not interrupted.done():
-            patience = self._patience()
-            if patience is not None and patience <= 0:
-                break
-            await asyncio.wait((ended, interrupted), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if interrupted.done() and self._table is not None:
-            await asyncio.wait((ended,), timeout=LAST_TABLE_WITHIN)
-        if interrupted.done() and not ended.done():
-            self._ending.code, self._ending.problem = interrupted.result(), None
-        elif not ended.done() and self._reading is not None and not self._ending.hurried:
-            left = await self._reading.left()
-            if left is not None:
-                self._words.say(left)
-        interrupted.cancel()
-        ended.cancel()
-        if self._reading is not None:
-            self._reading.stop()
-
-    def _patience(self) -> float | None:
-        """Seconds to wait for the reader; None: as long as it takes, since nobody has asked for the end."""
-        hurry = self._ending.hurry_left()
-        if hurry is not None or self._reading is None:
-            return hurry
-        return self._reading.seconds_left()
+        next_signal = self._ending.next_signal()
+        after_signal = 0.0 if self._table is None else LAST_TABLE_WITHIN
+        left = await self._ending.until_written(self._reading, next_signal, after_signal=after_signal)
+        if left is not None:
+            self._words.say(left)
+        next_signal.cancel()
 
     # --- what comes in
 
@@ -482,10 +457,8 @@ class Watcher:
     def _on_words(self, item: BadFrame | Notice) -> None:
         if isinstance(item, Notice):
             self._say(item.text)
-            return
-        self._bad_frames += 1
-        so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-        self._seldom.say("bad frame", f"bad frame{so_far}: {item.reason}")
+        else:
+            self._seldom.say("bad frame", self._bad_frames.words(item.reason))
 
     def _say(self, text: str) -> None:
         text = self._redactor.text(text)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from cli.bot import host, runner
-from cli.bot.request import BotRequest
+from cli.bot.plan import BotRequest
 from cli.bot.speech import LogLines
 from cli.output.lines import Words
 from tests.bot.conftest import HEAD, Runs

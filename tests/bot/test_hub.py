@@ -16,8 +16,8 @@ from websockets.frames import Opcode
 from cli import main
 from cli.bot.command import market_named
 from cli.bot.host import Host
+from cli.bot.plan import BotRequest
 from cli.bot.relay import HubRelay
-from cli.bot.request import BotRequest
 from cli.output.lines import Words
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from venues import records
 from venues.b2trader import messages as wire
 from venues.b2trader.fields import VENUE, Common, expect, extra, figure
 from venues.b2trader.versions import Trials
 from venues.errors import CrossedBook, SequenceGap
-from venues.toolkit.book import BookDelta, OrderBook, refuse_too_many
+from venues.toolkit.book import MOST_LEVELS, BookDelta, OrderBook, refuse_too_many
+from venues.toolkit.decoding import DECODE_ERRORS
 from venues.toolkit.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative, positive, whole_number
 from venues.venue import Confirmed
 
@@ -27,7 +28,7 @@ FALLEN_WITHIN = 2.0  # … or so many seconds of them, after which it is not cha
 TRAILING = 2.0  # seconds after a snapshot in which deltas that it holds already are normal
 
 _LEVEL = records.Level
-_NOTHING: list[Any] = []
+_decode = wire.BOOK.quick
 
 
 class _Fall(NamedTuple):
@@ -67,8 +68,8 @@ class BookFeed:
         """The book, when what is shown of it has changed."""
         message = self.merge(item, now)
         if message is None:
-            return _NOTHING
-        shown = (self._book.bids(self._depth), self._book.asks(self._depth))
+            return []
+        shown = self._book.views(self._depth)
         if shown == self._shown:
             return [Confirmed("book")]
         self._shown = shown
@@ -81,16 +82,16 @@ class BookFeed:
                 bids=shown[0],
                 asks=shown[1],
                 sequence=self._book.sequence,
-                extra=extra(
-                    ask_total_amount=figure(message.ask_total_amount, "item.askTotalAmount"),
-                    bid_total_amount=figure(message.bid_total_amount, "item.bidTotalAmount"),
-                ),
+                extra=_totals(message),
             )
         ]
 
     def merge(self, item: Raw, now: Now) -> wire.BookItem | None:
         """The message, once it is part of the book; None when it changes nothing because of where it belongs."""
-        message = wire.BOOK.decode(item)
+        try:
+            message = _decode(item)
+        except DECODE_ERRORS as usual:
+            message = wire.BOOK.again(item, usual)
         if message.instrument != self._symbol:
             expect(message.instrument, self._symbol)
         if not message.snapshot and not self.whole:
@@ -155,9 +156,23 @@ class BookFeed:
 
 
 def _delta(message: wire.BookItem) -> BookDelta:
-    version = whole_number(message.version, "item.version")
-    refuse_too_many(max(len(message.bids), len(message.asks)))
-    return BookDelta(_levels(message.bids, "bids"), _levels(message.asks, "asks"), version)
+    version, bids, asks = whole_number(message.version, "item.version"), message.bids, message.asks
+    if len(bids) > MOST_LEVELS or len(asks) > MOST_LEVELS:
+        refuse_too_many(max(len(bids), len(asks)))
+    return BookDelta(_levels(bids, "bids"), _levels(asks, "asks"), version)
+
+
+def _totals(message: wire.BookItem) -> records.Extra | None:
+    """The amounts of both sides, which have no common name."""
+    asks, bids = message.ask_total_amount, message.bid_total_amount
+    if type(asks) is str and type(bids) is str and asks and bids:  # the usual spelling first
+        try:
+            return {"ask_total_amount": NUMBERS[asks], "bid_total_amount": NUMBERS[bids]}
+        except ValueError:
+            pass
+    return extra(
+        ask_total_amount=figure(asks, "item.askTotalAmount"), bid_total_amount=figure(bids, "item.bidTotalAmount")
+    )
 
 
 def _levels(rows: Iterable[wire.BookRow], side: str) -> list[Level]:

@@ -16,12 +16,15 @@ from venues.b2trader.offers import OFFERS
 from venues.b2trader.streams import Feed, feed_for
 from venues.b2trader.values import read_values
 from venues.b2trader.versions import LEARNT, Lesson
-from venues.driver import verdict
+from venues.driver import answer_in_words
 from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.protocols import signalr
 from venues.protocols.negotiation import negotiated, straight
 from venues.protocols.pings import SocketPings
+from venues.session import BaseLine, BaseSession, grouped
+from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.toolkit.pacing import Pacing
 from venues.toolkit.rows import RowTimes
 from venues.toolkit.unasked import LeftOut
 from venues.venue import BadFrame, Item, Lost, Refused, StreamState
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from venues.venue import (
-        Command,
         Dial,
         HttpRequest,
         HttpResponse,
@@ -62,18 +64,14 @@ _HUBS = {
 }
 SCALES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "1w", "1M")
 
-SHORTEST_PAUSE = 1.0  # seconds between two invocations of one stream, doubled from one to the next …
-LONGEST_PAUSE = 30.0
-STABLE_AFTER = 3.0  # … until one has lasted for so long
+STABLE_AFTER = 3.0  # seconds after which an invocation has lasted
 FAILURES_AT_FIRST = 3  # an invocation that fails so often without ever having given data is refused
-
-_NOTHING: list[Item] = []
 
 
 class _Stream:
     """One stream of a session: its feed, and the invocation that feeds it (None: it waits to be asked for again)."""
 
-    __slots__ = ("arguments", "asked_at", "due", "feed", "invocation", "live", "pause", "subscription", "target")
+    __slots__ = ("arguments", "feed", "invocation", "live", "pacing", "subscription", "target")
 
     def __init__(self, subscription: Subscription, target: str, arguments: list[Any], feed: Feed) -> None:
         self.subscription = subscription
@@ -82,9 +80,7 @@ class _Stream:
         self.feed = feed
         self.invocation: str | None = None
         self.live = False
-        self.asked_at = 0.0
-        self.pause = SHORTEST_PAUSE
-        self.due: float | None = None
+        self.pacing = Pacing(stable_after=STABLE_AFTER)
 
     @property
     def name(self) -> str:
@@ -98,10 +94,13 @@ class _Stream:
 # --- one connection ------------------------------------------------------------------------------------------------
 
 
-class B2TraderSession:
+class B2TraderSession(BaseSession):
     """One connection to one hub."""
 
+    venue = VENUE
+
     def __init__(self, line: B2TraderLine, secrets: Mapping[str, str]) -> None:
+        super().__init__()
         self._line = line
         self._token = secrets["token"]
         self._hub = signalr.Hub()
@@ -129,13 +128,14 @@ class B2TraderSession:
     def opened(self, now: Now) -> list[Item]:
         """The handshake first."""
         self._hub.opened(now)
-        return _NOTHING
+        return []
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One frame of the hub."""
         happenings = self._hub.receive(frame, now)
         if len(happenings) == 1 and type(happenings[0]) is signalr.StreamItem:
             return self._on_item(happenings[0], now)
+        self.stirred = True
         return self._items(happenings, now)
 
     def pong(self, now: Now) -> list[Item]:
@@ -144,7 +144,7 @@ class B2TraderSession:
 
     def deadline(self) -> float | None:
         """The hub's own, the next ping of the `ping` stream, or the moment to ask for a stream again."""
-        moments = [self._hub.deadline(), self._pings.due, *(stream.due for stream in self._streams.values())]
+        moments = [self._hub.deadline(), self._pings.due, *(stream.pacing.due for stream in self._streams.values())]
         if self._trials is not None:
             moments.append(self._trials.deadline())
         return min((moment for moment in moments if moment is not None), default=None)
@@ -153,19 +153,11 @@ class B2TraderSession:
         """Whatever is due."""
         items = [*self._items(self._hub.tick(now), now), *self._pings.tick(now)]
         for stream in self._streams.values():
-            if stream.due is not None and now.mono >= stream.due:
+            if stream.pacing.is_due(now.mono):
                 self._ask_for(stream, now)
         if self._trials is not None:
             self._trials.tick(now)
         return items
-
-    def send(self, command: Command) -> None:
-        """Data flows one way only.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError("b2trader takes no commands")
 
     def leave(self, now: Now) -> None:
         """Cancels every stream; the completions are awaited for two seconds at most."""
@@ -186,6 +178,7 @@ class B2TraderSession:
 
     def take(self) -> list[Out]:
         """The hub's messages and our pings."""
+        self.stirred = False
         return [*self._hub.take(), *self._pings.take()]
 
     # --- what happens on the hub
@@ -242,7 +235,7 @@ class B2TraderSession:
             return self._bad_item(stream, _in_item(error), now)
         if stream.live or not feed.whole:
             return taken
-        stream.live = True
+        stream.live = self.stirred = True
         self._line.proven(stream.name)
         if stream.book is not None:
             stream.book.weigh(now)
@@ -258,14 +251,15 @@ class B2TraderSession:
 
     def _on_old_item(self, item: signalr.StreamItem, now: Now) -> list[Item]:
         """Nothing of a book's old invocation is shown: it only tells what skipped versions mean."""
+        self.stirred = True
         stream = next((one for one in self._streams.values() if one.book is not None), None)
         if stream is None or stream.book is None or item.invocation_id not in stream.book.trials:
-            return _NOTHING  # of an invocation that was given up earlier in this very frame
+            return []  # of an invocation that was given up earlier in this very frame
         trials, items = stream.book.trials, list[Item]()
         try:
             stream.book.merge_old(item.invocation_id, item.item)
         except NotAskedFor:
-            return _NOTHING
+            return []
         except (BadMessage, BookError, *DECODE_ERRORS) as error:
             problem = str(error) if isinstance(error, BadMessage | BookError) else _in_item(error)
             which = f"b2trader {stream.target}, of an invocation that is being replaced"
@@ -282,7 +276,7 @@ class B2TraderSession:
         if stream is None:
             if self._trials is not None:
                 self._trials.end(end.invocation_id)
-            return _NOTHING
+            return []
         had_data, stream.invocation = stream.live, None
         error = end.error
         if error is None:
@@ -342,9 +336,8 @@ class B2TraderSession:
     # --- asking, and asking again
 
     def _ask_for(self, stream: _Stream, now: Now) -> None:
-        stream.due = None
+        stream.pacing.tried(now.mono)
         stream.feed.begin()
-        stream.asked_at = now.mono
         stream.invocation = self._hub.stream(stream.target, stream.arguments)
         self._by_invocation[stream.invocation] = stream
         if stream.book is not None:
@@ -360,19 +353,12 @@ class B2TraderSession:
             if stream.book is None or not stream.book.keeps(stream.invocation):
                 self._hub.cancel(stream.invocation)
             stream.invocation = None
-        stream.live = False
+        stream.live, self.stirred = False, True
         if stream.book is not None and stream.book.trials.take_usefulness():
-            stream.pause = max(SHORTEST_PAUSE, stream.pause / 2)  # a proof is worth another try after the same time
-        due = stream.asked_at + stream.pause
-        stable = now.mono - stream.asked_at >= STABLE_AFTER
-        stream.pause = SHORTEST_PAUSE if stable else min(stream.pause * 2, LONGEST_PAUSE)
+            stream.pacing.shorten()  # a proof is worth another try after the same time
         state = StreamState(stream.name, "stale", f"{reason}; subscribing again", ended=reason if ended else "")
-        if self._leaving:
-            return [state]
-        if due <= now.mono:
+        if not self._leaving and stream.pacing.again(now.mono):
             self._ask_for(stream, now)
-        else:
-            stream.due = due
         return [state]
 
     def _stop(self) -> None:
@@ -380,7 +366,7 @@ class B2TraderSession:
         if self._trials is not None and not self._leaving:
             self._trials.lost()
         for stream in self._streams.values():
-            stream.due = None
+            stream.pacing.due = None
 
 
 def _in_item(error: Exception) -> str:
@@ -400,17 +386,18 @@ def _is_about_the_token(text: str) -> bool:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class B2TraderLine:
+class B2TraderLine(BaseLine):
     """One hub. Knows whether the token has ever been good, and how the book's versions count here."""
 
     def __init__(self, path: str, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+        super().__init__(subscriptions, settings)
         values = read_values(settings.values)
         self.path = path
-        self.subscriptions = subscriptions
         self.account_id = values.account_id
         self.negotiates = values.negotiates
         self.hub_url = settings.url.rstrip("/") + path
-        self.common = Common(settings.label, values.root_asset)
+        clock = VenueClock([subscription.stream for subscription in subscriptions])
+        self.common = Common(settings.label, values.root_asset, clock)
         self.lesson = Lesson(growing=values.growing, table=settings.table)
         self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
         self._times = {subscription.stream: RowTimes() for subscription in subscriptions}
@@ -424,7 +411,7 @@ class B2TraderLine:
 
     def refused(self, status: int, body: str) -> Refused | Lost:
         """401 and 403 are the token's; 404 says that there is no hub, or, negotiated, that its id is gone."""
-        said = f"HTTP {status}" + (f": {body}" if body else "")
+        said = answer_in_words(status, body)
         if status in (401, 403):
             return self.credential_refused(said)
         if status == 404 and self.negotiates:
@@ -435,11 +422,11 @@ class B2TraderLine:
             return Lost(f"the hub has this connection already ({said})")
         if status == 400 and not self.negotiates:
             return Refused(f"the hub refused the connection ({said}); if it wants a negotiation, set negotiate = true")
-        return verdict(status, body)
+        return super().refused(status, body)
 
     def refused_negotiation(self, status: int, body: str) -> Refused | Lost:
         """What an HTTP status means as the answer to a negotiation."""
-        said = f"HTTP {status}" + (f": {body}" if body else "")
+        said = answer_in_words(status, body)
         return self._no_hub(said) if status == 404 else self.refused(status, body)
 
     def credential_refused(self, said: str) -> Refused | Lost:
@@ -517,16 +504,13 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
         SetupError: a value of the settings cannot be used.
     """
     read_values(settings.values)  # also where there is nothing to subscribe to
-    groups: list[tuple[str, list[Subscription]]] = []
     for subscription in subscriptions:
         if subscription.stream == "candles" and subscription.interval not in SCALES:
             known = ", ".join(SCALES)
             raise UsageError(f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"')
-        path = _HUBS[subscription.stream][0]
-        for of_path, group in groups:
-            if of_path == path and all(other.stream != subscription.stream for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append((path, [subscription]))
-    return [B2TraderLine(path, group, settings) for path, group in groups]
+    groups = grouped(subscriptions, _share_a_line)
+    return [B2TraderLine(_HUBS[group[0].stream][0], group, settings) for group in groups]
+
+
+def _share_a_line(one: Subscription, other: Subscription) -> bool:
+    return one.stream != other.stream and _HUBS[one.stream][0] == _HUBS[other.stream][0]

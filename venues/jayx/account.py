@@ -31,8 +31,6 @@ STATES = ("NONE", "NEW", "REVISE", "TRADE", *CANCELLED)
 
 MOST_KEPT = 100_000  # orders of a kind that are kept in mind, the latest
 
-_NOTHING: list[Item] = []
-
 
 class OrderMemory:
     """What is known of the orders of one symbol; outlives connections.

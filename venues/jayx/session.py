@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from venues.driver import verdict
+from venues.driver import answer_in_words
 from venues.errors import BadMessage, UsageError
 from venues.jayx import messages as wire
 from venues.jayx.account import AssetsFeed, OrderMemory, OrdersFeed
@@ -21,16 +21,18 @@ from venues.jayx.fields import SCALE_KEYS, VENUE, Common, Values, seconds_of, va
 from venues.jayx.market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.toolkit.pacing import Pacing
 from venues.venue import BadFrame, Dial, Item, Lost, Notice, Out, Refused, Veiled
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from msgspec import Raw
 
-    from venues.venue import Command, HttpRequest, HttpResponse, Line, Now, Session, Settings, Subscription
+    from venues.venue import Line, Now, Session, Settings, Subscription
 
 _EVENTS = {
     "book": "orderbook",
@@ -49,49 +51,40 @@ IF_BARE = 'and set framing = "bare" if it speaks without Socket.IO'
 NOTHING_THERE = (404, 405, 410, 426)  # HTTP
 NO_GROUPING = "1"  # `precise` of the document's sample
 SILENT_AFTER = 10.0  # seconds in which nothing has come of what was asked for
-SHORTEST_PAUSE = 1.0  # seconds before a state is asked for again, doubled from one time to the next …
-LONGEST_PAUSE = 30.0
-STABLE_AFTER = 30.0  # … until none was needed for so long
 EXPELLED_AT_FIRST = 3  # who is put out so often without ever having had data is refused
-
-_NOTHING: list[Item] = []
 
 
 class _Asked:
     """One event that is asked for on a connection, and the feeds that it feeds."""
 
-    __slots__ = ("asked_at", "due", "event", "feeds", "message", "pause", "silent_at")
+    __slots__ = ("event", "feeds", "message", "pacing", "silent_at")
 
     def __init__(self, event: str, message: Mapping[str, str], feeds: list[Feed]) -> None:
         self.event = event
         self.message = message
         self.feeds = feeds
-        self.asked_at = 0.0
-        self.pause = SHORTEST_PAUSE
-        self.due: float | None = None  # when it is asked for again
+        self.pacing = Pacing()
         self.silent_at: float | None = None
-
-    def moments(self) -> tuple[float | None, float | None]:
-        return self.due, self.silent_at
 
     def settle(self, now: Now) -> None:
         """After a message: whether a whole state is still needed."""
         self.silent_at = None
         if not any(feed.awaited and feed.restates for feed in self.feeds):
-            self.due = None
-            if now.mono - self.asked_at >= STABLE_AFTER:
-                self.pause = SHORTEST_PAUSE
-        elif self.due is None:
-            self.due = max(now.mono, self.asked_at) + self.pause
+            self.pacing.settled(now.mono)
+        else:
+            self.pacing.after_pause(now.mono)
 
 
 # --- one connection ------------------------------------------------------------------------------------------------
 
 
-class JayXSession:
+class JayXSession(BaseSession):
     """One connection, in either framing."""
 
+    venue = VENUE
+
     def __init__(self, line: JayXLine, secrets: Mapping[str, str]) -> None:
+        super().__init__()
         self._line = line
         self._key = secrets.get("api_key", "")
         self._link = None if line.values.bare else socketio.Link(line.learnt)
@@ -101,25 +94,26 @@ class JayXSession:
         self._ready = False
         self._over = False
         self._own: set[bytes] = set()  # bare frames of ours
-        self._out: list[Out] = []
 
-    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
-        """Dials straight away."""
+    def dial(self) -> Dial:
+        """The key is not in the URL."""
         return Dial(url=self._line.url, shown=self._line.url)
-        yield  # a generator without requests
 
     def opened(self, now: Now) -> list[Item]:
         """A Socket.IO server speaks first; in bare framing we do."""
         if self._link is None:
             return self._begin(now)
         self._link.opened(now)
-        return _NOTHING
+        return []
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One packet, or one bare frame."""
         if self._link is None:
             return self._on_bare(frame, now)
-        return self._items(self._link.receive(frame, now), now)
+        happenings = self._link.receive(frame, now)
+        if len(happenings) == 1 and type(happenings[0]) is socketio.Event:
+            return self._on_packet(happenings[0], now)
+        return self._items(happenings, now)
 
     def pong(self, now: Now) -> list[Item]:
         """The round trip of the oldest ping."""
@@ -131,7 +125,7 @@ class JayXSession:
             return None
         moments = [None if self._link is None else self._link.deadline(), self._pings.due]
         for asked in self._asked.values():
-            moments += asked.moments()
+            moments += (asked.pacing.due, asked.silent_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
@@ -139,10 +133,10 @@ class JayXSession:
         items = [] if self._link is None else self._items(self._link.tick(now), now)
         items += self._pings.tick(now)
         for asked in () if self._over else self._asked.values():
-            if asked.due is not None and now.mono >= asked.due:
-                asked.pause = min(asked.pause * 2, LONGEST_PAUSE)
-                self._ask(asked, now)
-                asked.due = now.mono + asked.pause
+            if asked.pacing.is_due(now.mono):
+                asked.pacing.lengthen()
+                self._request(asked, now)
+                asked.pacing.after_pause(now.mono)
             if asked.silent_at is not None and now.mono >= asked.silent_at:
                 asked.silent_at = None
                 items.append(self._on_silence(asked))
@@ -150,35 +144,24 @@ class JayXSession:
             self._stop()
         return items
 
-    def send(self, command: Command) -> None:
-        """Data flows one way only.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError("jayx takes no commands")
-
     def leave(self, now: Now) -> None:
         """Leaves the namespace; nothing is awaited."""
         self._stop()
         if self._link is not None:
             self._link.leave()
 
-    def done(self) -> bool:
-        """At once."""
-        return True
-
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """A close after an error, before there ever was data, is a refusal in the words of that error."""
         self._stop()
         if not self._said:
-            return _NOTHING
+            return []
         if not self._line.is_welcome():
             return [self._refused(self._said)]
         return [Lost(f"jayx closed the connection, having said: {self._said}")]
 
     def take(self) -> list[Out]:
         """Packets or frames, and our pings."""
+        self.stirred = False
         sent = [] if self._link is None else self._link.take()
         out, self._out = [*self._out, *map(self._veiled, sent), *self._pings.take()], []
         return out
@@ -186,6 +169,7 @@ class JayXSession:
     # --- what happens on the link
 
     def _items(self, happenings: list[socketio.Happening], now: Now) -> list[Item]:
+        self.stirred = True
         items: list[Item] = []
         for happening in happenings:
             match happening:
@@ -214,6 +198,7 @@ class JayXSession:
     def _on_packet(self, event: socketio.Event, now: Now) -> list[Item]:
         if event.ack is not None and self._link is not None:
             self._link.acknowledge(event.ack)
+            self.stirred = True
         if event.arguments:
             return self._on_event(event.name, event.arguments[0], now)
         asked = self._asked.get(event.name.lower())
@@ -222,7 +207,7 @@ class JayXSession:
         return self._bad(asked, asked.feeds, "expected a message, got none", now)
 
     def _meant_nothing(self, now: Now) -> list[Item]:
-        return _NOTHING if self._link is None else self._items(self._link.meant_nothing(), now)
+        return [] if self._link is None else self._items(self._link.meant_nothing(), now)
 
     def _on_bare(self, frame: bytes, now: Now) -> list[Item]:
         if frame in self._own:
@@ -239,13 +224,13 @@ class JayXSession:
         name = wire.event_told_by_keys(keys, self._line.values.category)
         if name is None and "error" in keys:
             name = "error"
-        return _NOTHING if name is None else self._on_event(name, frame, now)
+        return [] if name is None else self._on_event(name, frame, now)
 
     def _on_event(self, name: str, payload: Raw | bytes, now: Now) -> list[Item]:
         name = name if name in self._asked else name.lower()
         asked = self._asked.get(name)
         if asked is None:
-            told = self._on_error(payload, now) if name in _ERRORS else _NOTHING
+            told = self._on_error(payload, now) if name in _ERRORS else []
             return told if name in _EVENTS.values() else [*told, *self._meant_nothing(now)]
         items: list[Item] = []
         for feed in asked.feeds:
@@ -262,7 +247,7 @@ class JayXSession:
                 items += self._bad(asked, [feed], problem, now)
                 continue
             self._line.fed.add(name)
-            if self._line.is_welcome():
+            if self._said and self._line.is_welcome():
                 self._said = ""
         self._settle(asked, now)
         return [*self._line.clock.take(), *items]
@@ -271,12 +256,14 @@ class JayXSession:
         """Events may come before we are let in; then nothing can be asked for, and everything will be."""
         if self._ready:
             asked.settle(now)
+            self.stirred = self.stirred or asked.pacing.due is not None
         else:
             asked.silent_at = None
 
     def _on_error(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """No error is documented, so it is only told, until what follows shows what it was."""
         self._said = excerpt(wire.words_of(payload), 300)
+        self.stirred = True
         for asked in self._asked.values():
             if asked.silent_at is None and not self._line.fed:
                 asked.silent_at = now.mono + SILENT_AFTER
@@ -309,18 +296,18 @@ class JayXSession:
         items: list[Item] = []
         self._ready = True
         for asked in self._asked.values():
-            self._ask(asked, now)
+            self._request(asked, now)
             asked.silent_at = now.mono + SILENT_AFTER if any(feed.restates for feed in asked.feeds) else None
             for feed in asked.feeds:
                 items += [] if feed.heard else feed.begin(now)  # events may come before we are let in
             if any(feed.heard and feed.awaited and feed.restates for feed in asked.feeds):
-                asked.due = now.mono + asked.pause
+                asked.pacing.after_pause(now.mono)
         if self._line.measures:
             items += self._pings.begin(now)
         return [*items, *self._line.how_to_scale()]
 
-    def _ask(self, asked: _Asked, now: Now) -> None:
-        asked.asked_at = now.mono
+    def _request(self, asked: _Asked, now: Now) -> None:
+        asked.pacing.tried(now.mono)
         message = dict(asked.message)
         if asked.event in _NEEDS_KEY:
             message = {"apiKey": self._key, **message}
@@ -355,7 +342,7 @@ class JayXSession:
         items: list[Item] = [BadFrame(f"{problem} (jayx)")]
         for asked in self._asked.values():
             for feed in asked.feeds:
-                items += feed.doubt(f"bad frame: {problem}", now) if self._ready or feed.heard else _NOTHING
+                items += feed.doubt(f"bad frame: {problem}", now) if self._ready or feed.heard else []
             self._settle(asked, now)
         return items
 
@@ -363,25 +350,23 @@ class JayXSession:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class JayXLine:
+class JayXLine(BaseLine):
     """One socket: each event once, with one set of parameters. Knows the trades that were given, and the clocks."""
 
     def __init__(self, subscriptions: Sequence[Subscription], values: Values, settings: Settings) -> None:
-        self.subscriptions = subscriptions
+        super().__init__(subscriptions, settings)
         self.values = values
-        self.label = settings.label
         self.learnt: socketio.Lesson | None = None
         self.fed: set[str] = set()  # the events that have ever brought data
         self.expelled = 0
         base = settings.url.rstrip("/").removesuffix("/socket.io")
         self.url = settings.url if values.bare else f"{base}/socket.io/?{socketio.QUERY}"
-        self._streams = {subscription.stream: subscription for subscription in subscriptions}
         self._trades = TradeHistory()
         self._orders = OrderMemory()
-        self.clock = VenueClock([*self._streams])
+        self.clock = VenueClock([*self.by_stream])
         self._told_how_to_scale = False
         self._table = settings.table or f"venues.{VENUE}"
-        self.measures = "ping" in self._streams
+        self.measures = "ping" in self.by_stream
 
     def session(self, secrets: Mapping[str, str]) -> Session:
         """A session for a new connection."""
@@ -390,10 +375,10 @@ class JayXLine:
     def refused(self, status: int, body: str) -> Refused | Lost:
         """404 and ordinary answers come from who is no Socket.IO server, or has nothing at this address."""
         if self.values.bare and status in NOTHING_THERE:
-            said = f"HTTP {status}" + (f": {body}" if body else "")
+            said = answer_in_words(status, body)
             return Lost(f"there is nothing to connect to at this address ({said}); check url", retry=False)
         if self.values.bare:
-            return verdict(status, body)
+            return super().refused(status, body)
         problem = socketio.verdict(status, body)
         if isinstance(problem, Lost) and not problem.retry:
             return Lost(f"{problem.reason}, {IF_BARE}", retry=False)
@@ -401,7 +386,7 @@ class JayXLine:
 
     def is_welcome(self) -> bool:
         """Whether there was ever data that shows that we are let in: what needs no key says nothing of the key."""
-        with_key = {event for name in self._streams if (event := _EVENTS[name]) in _NEEDS_KEY}
+        with_key = {event for name in self.by_stream if (event := _EVENTS[name]) in _NEEDS_KEY}
         return bool(self.fed & with_key if with_key else self.fed)
 
     def asked(self) -> list[_Asked]:
@@ -435,12 +420,12 @@ class JayXLine:
     @property
     def what(self) -> str:
         """What is asked for, in words."""
-        return " ".join(dict.fromkeys([*self._streams, *(name for s in self.subscriptions for name in s.symbols)]))
+        return " ".join(dict.fromkeys([*self.by_stream, *(name for s in self.subscriptions for name in s.symbols)]))
 
     @property
     def check(self) -> str:
         """What is to be looked at when it does not come."""
-        names = ["api_key"] if any(_EVENTS[name] in _NEEDS_KEY for name in self._streams) else []
+        names = ["api_key"] if any(_EVENTS[name] in _NEEDS_KEY for name in self.by_stream) else []
         if any(subscription.symbols for subscription in self.subscriptions):
             names.append("the symbol")
         return f"check {', '.join([*names, 'category'])} ({self.values.category})"
@@ -495,16 +480,9 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
         SetupError: a value of the settings cannot be used.
     """
     values = values_of(settings.values)
-    groups: list[list[Subscription]] = []
     for subscription in subscriptions:
         _check(subscription)
-        for group in groups:
-            if all(_share_a_line(subscription, other) for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append([subscription])
-    return [JayXLine(group, values, settings) for group in groups]
+    return [JayXLine(group, values, settings) for group in grouped(subscriptions, _share_a_line)]
 
 
 def _check(subscription: Subscription) -> None:

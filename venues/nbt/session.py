@@ -14,13 +14,16 @@ from urllib.parse import quote as url_quote
 import msgspec
 
 from venues import records
+from venues.driver import answer_in_words
 from venues.errors import BadMessage, SetupError, UsageError
 from venues.nbt.messages import SIGNAL, extra_of, payload, score_of
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.any_json import any_json
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.numbers import is_absent, optional_positive
+from venues.toolkit.pacing import STABLE_AFTER
 from venues.venue import (
     BadFrame,
     Dial,
@@ -35,12 +38,10 @@ from venues.venue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import (
         Command,
-        HttpRequest,
-        HttpResponse,
         Line,
         Now,
         Out,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     )
 
 VENUE = "nbt"
-STABLE_AFTER = 30.0  # seconds of connection after which being put out says nothing about the key
 EXPELLED_AT_FIRST = 3  # who is put out so often in a row, without ever having been sent anything, is refused
 
 # event → what it is about
@@ -74,16 +74,17 @@ _MEANING: dict[tuple[str, bool | None], tuple[Any, records.PositionSide | None]]
 _MISSED = {"signals": "signals may have been missed", "feed": "messages may have been missed", "ping": ""}
 _DOUBTED = {"signals": "a signal may be missing", "feed": "a message may be missing"}
 
-_NOTHING: list[Item] = []
-
 
 # --- one connection ------------------------------------------------------------------------------------------------
 
 
-class NbtSession:
+class NbtSession(BaseSession):
     """One connection to a hub."""
 
+    venue = VENUE
+
     def __init__(self, line: NbtLine, secrets: Mapping[str, str]) -> None:
+        super().__init__()
         self._line = line
         self._key = secrets["key"]
         self._link = socketio.Link(line.learnt)
@@ -94,13 +95,11 @@ class NbtSession:
         self._pings = SocketPings(VENUE, line.label)
         self._pinged: deque[Command | None] = deque()  # what each ping is for: a command, or the `ping` stream
         self._unanswered: dict[int, Command] = {}
-        self._out: list[Out] = []
 
-    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
-        """Dials straight away."""
+    def dial(self) -> Dial:
+        """The key is in the query."""
         url = self._line.url
         return Dial(url=f"{url}{url_quote(self._key, safe='')}", shown=f"{url}[key]")
-        yield  # a generator without requests
 
     def opened(self, now: Now) -> list[Item]:
         """The hub speaks first."""
@@ -152,10 +151,6 @@ class NbtSession:
         """Leaves the namespace; nothing is awaited."""
         self._pings.stop()
         self._link.leave()
-
-    def done(self) -> bool:
-        """At once."""
-        return True
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """The generation that was learnt is kept for the next connection."""
@@ -222,7 +217,7 @@ class NbtSession:
     def _on_signal(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
         self._line.given = True
         if "signals" not in self._names:
-            return _NOTHING
+            return []
         if not event.arguments:
             raise BadMessage("expected a signal, got nothing")
         data = SIGNAL.decode(event.arguments[0])
@@ -256,7 +251,7 @@ class NbtSession:
     def _on_message(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
         self._line.given = True
         if "feed" not in self._names:
-            return _NOTHING
+            return []
         values = [any_json(argument) for argument in event.arguments]
         message = records.Message(
             venue=VENUE,
@@ -281,7 +276,7 @@ class NbtSession:
     def _on_acknowledged(self, answer: socketio.Acknowledged) -> list[Item]:
         command = self._unanswered.pop(answer.ack, None)
         if command is None:
-            return _NOTHING
+            return []
         try:
             answered = tuple(any_json(argument) for argument in answer.arguments)
         except (*DECODE_ERRORS, BadMessage) as error:
@@ -358,15 +353,14 @@ def _words(arguments: Sequence[msgspec.Raw]) -> str:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class NbtLine:
+class NbtLine(BaseLine):
     """One connection to a hub, and what was learnt of it.
 
     `met_before`: it has let us in once. `given`: it has sent something. `expelled`: how often in a row it put us out.
     """
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
-        self.subscriptions = subscriptions
-        self.label = settings.label
+        super().__init__(subscriptions, settings)
         base = settings.url.rstrip("/").removesuffix("/socket.io")
         version = _version(settings.values)
         self.url = f"{base}/socket.io/?{socketio.QUERY}{version}&type={_kind_of(subscriptions)}&key="
@@ -382,8 +376,7 @@ class NbtLine:
     def refused(self, status: int, body: str) -> Refused | Lost:
         """400, 401 and 403 are about the key; 404 says that there is no Socket.IO server."""
         if status in (400, 401, 403):
-            said = f"HTTP {status}" + (f": {body}" if body else "")
-            return Refused(f"the hub refused the connection ({said}); check key")
+            return Refused(f"the hub refused the connection ({answer_in_words(status, body)}); check key")
         return socketio.verdict(status, body)
 
 
@@ -404,13 +397,8 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
     Raises:
         SetupError: a value of the settings cannot be used.
     """
-    groups: list[list[Subscription]] = []
-    for subscription in subscriptions:
-        kind = _kind_of([subscription])
-        for group in groups:
-            if _kind_of(group) == kind and all(other.stream != subscription.stream for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append([subscription])
-    return [NbtLine(group, settings) for group in groups]
+    return [NbtLine(group, settings) for group in grouped(subscriptions, _share_a_line)]
+
+
+def _share_a_line(one: Subscription, other: Subscription) -> bool:
+    return one.stream != other.stream and _kind_of([one]) == _kind_of([other])

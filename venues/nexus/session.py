@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
 
 from venues import records
-from venues.driver import verdict
-from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
+from venues.driver import answer_in_words
+from venues.errors import BadMessage, BookError, NotAskedFor
 from venues.nexus.account import SIDES, fill_of, order_of, positions_of
 from venues.nexus.messages import (
     EVENTS,
@@ -28,6 +28,7 @@ from venues.nexus.messages import (
     TransactionEvent,
 )
 from venues.nexus.offers import OFFERS
+from venues.session import BaseLine, BaseSession
 from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import NewestState, VenueClock
@@ -40,11 +41,11 @@ from venues.toolkit.unasked import LeftOut
 from venues.venue import BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Out, Refused, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from msgspec import Struct
 
-    from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
+    from venues.venue import Line, Session, Settings, Subscription
 
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
@@ -68,20 +69,20 @@ _AFTER_A_GAP = {
 
 _decode = EVENTS.quick
 
-_NOTHING: list[Item] = []
-_NOTHING_OUT: list[Out] = []
-
 
 # --- one connection ------------------------------------------------------------------------------------------------
 
 
-class NexusSession:
+class NexusSession(BaseSession):
     """One connection to Nexus."""
 
+    venue = "nexus"
+
     def __init__(self, line: NexusLine, secrets: Mapping[str, str]) -> None:
+        super().__init__()
         self._line = line
         self._key = secrets["client_key"]
-        self._streams = {subscription.stream: subscription for subscription in line.subscriptions}
+        self._streams = line.by_stream
         self._book = OrderBook()
         self._shown: tuple[list[records.Level], list[records.Level]] | None = None
         self._top: tuple[records.Level | None, records.Level | None] | None = None
@@ -90,18 +91,16 @@ class NexusSession:
         self._late = False
         self._stale: set[str] = set()
         self._left_out = LeftOut("nexus")
-        self._out: list[Out] = []
         self._wants_trades = "trades" in self._streams
         self._handlers = self._make_handlers()
 
-    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
-        """Dials straight away."""
+    def dial(self) -> Dial:
+        """The client key and the symbol are in the path."""
         base, symbol = self._line.settings.url.rstrip("/"), url_quote(self._line.symbol, safe="")
         return Dial(
             url=f"{base}/ws/{url_quote(self._key, safe='')}/{symbol}",
             shown=f"{base}/ws/[client_key]/{symbol}",
         )
-        yield  # a generator without requests
 
     def opened(self, now: Now) -> list[Item]:
         """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
@@ -130,7 +129,7 @@ class NexusSession:
                 return self._not_understood(frame, error, now)
         handler = self._handlers.get(event.__class__)
         if handler is None:
-            return _NOTHING
+            return []
         try:
             stamp = event.timestamp
             if stamp is not None and stamp < SECONDS_TO:
@@ -141,10 +140,6 @@ class NexusSession:
             return self._left_out.say(" and ".join(n for n in streams if n in self._streams), other.symbol)
         except BadMessage as problem:
             return self._bad(str(event.__struct_config__.tag), str(problem), now)
-
-    def pong(self, now: Now) -> list[Item]:
-        """WebSocket pings are not used for measuring here."""
-        return _NOTHING
 
     def deadline(self) -> float | None:
         """The next ping of the `ping` stream, or the moment a candle closes."""
@@ -160,21 +155,9 @@ class NexusSession:
             items += self._ping_again(now)
         return items + self._over(now)
 
-    def send(self, command: Command) -> None:
-        """Nexus takes no commands on this socket.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError("nexus takes no commands")
-
     def leave(self, now: Now) -> None:
         """Nothing was subscribed, so nothing is to be cancelled."""
         self._next_ping = None
-
-    def done(self) -> bool:
-        """At once."""
-        return True
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """What was seen of the current candle ends here."""
@@ -183,10 +166,8 @@ class NexusSession:
 
     def take(self) -> list[Out]:
         """Pings and pongs."""
-        if not self._out:
-            return _NOTHING_OUT
-        out, self._out = self._out, []
-        return out
+        self.stirred = self._line.candles is not None  # whose end may come sooner with every trade
+        return super().take()
 
     def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
         handlers: dict[type[Struct], Callable[[Any, Now], list[Item]]] = {SuccessorPing: self._answer_ping}
@@ -329,13 +310,13 @@ class NexusSession:
     def _heard(self, time: int, now: Now) -> list[Item]:
         """The candles that are over by the time of another event than a trade."""
         candles = self._line.candles
-        return _NOTHING if candles is None else self._candles(candles.heard(time, now), time, now)
+        return [] if candles is None else self._candles(candles.heard(time, now), time, now)
 
     def _over(self, now: Now) -> list[Item]:
         """The candles that are over by the clock alone."""
         candles = self._line.candles
         if candles is None or candles.due is None or now.mono < candles.due:
-            return _NOTHING
+            return []
         return self._candles(candles.tick(now), None, now)
 
     def _candles(self, bars: list[Bar], time: int | None, now: Now) -> list[Item]:
@@ -401,17 +382,17 @@ class NexusSession:
     def _ping_again(self, now: Now) -> list[Item]:
         if not self._pings or now.mono - self._pings[0] < PING_LATE:
             self._send_ping(now)
-            return _NOTHING
+            return []
         # Answers come in order: one more ping would only make the queue longer.
         self._next_ping = now.mono + PING_EVERY
         if "ping" in self._stale:
-            return _NOTHING
+            return []
         self._stale.add("ping")
         return [StreamState("ping", "stale", f"no answer to PING for {PING_LATE:.0f} s")]
 
     def _on_pong(self, event: PingEvent, now: Now) -> list[Item]:
         if not self._pings:
-            return _NOTHING
+            return []
         round_trip = now.mono - self._pings.popleft()
         pong = records.Pong(
             venue="nexus",
@@ -425,7 +406,8 @@ class NexusSession:
 
     def _answer_ping(self, event: SuccessorPing, now: Now) -> list[Item]:
         self._out.append('{"event":"pong"}')
-        return _NOTHING
+        self.stirred = True
+        return []
 
     # --- what went wrong
 
@@ -438,9 +420,9 @@ class NexusSession:
         if outline.success is False:
             return [Refused(f"the venue says: {excerpt(str(outline.errorMsg or 'no reason given'), 300)}")]
         if outline.event is None:
-            return _NOTHING if outline.success else self._bad(None, explain(error), now)
+            return [] if outline.success else self._bad(None, explain(error), now)
         event = in_any_case(outline.event, _STREAMS_OF_EVENT)
-        return _NOTHING if event is None else self._bad(event, explain(error), now)
+        return [] if event is None else self._bad(event, explain(error), now)
 
     def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
         """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
@@ -463,7 +445,7 @@ class NexusSession:
     def _recovered(self, stream: str, reason: str) -> list[Item]:
         """A stream without snapshots starts over with the first good event after a bad one."""
         if stream not in self._stale:
-            return _NOTHING
+            return []
         self._stale.discard(stream)
         return [StreamState(stream, "live", reason)]
 
@@ -482,14 +464,12 @@ def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class NexusLine:
+class NexusLine(BaseLine):
     """One socket of Nexus: how its clock stands to ours, the newest book, the candles built from its trades."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
-        self.subscriptions = subscriptions
-        self.settings = settings
+        super().__init__(subscriptions, settings)
         self.symbol = subscriptions[0].symbols[0]
-        self.label = settings.label
         self.clock = VenueClock([subscription.stream for subscription in subscriptions])
         self.newest_book = NewestState(self.clock)
         self.met_before = False
@@ -504,12 +484,12 @@ class NexusLine:
 
     def refused(self, status: int, body: str) -> Refused | Lost:
         """401 and 403 are the client key's, 404 the symbol's."""
-        said = f"HTTP {status}" + (f": {body}" if body else "")
+        said = answer_in_words(status, body)
         if status in (401, 403):
             return Refused(f"nexus refused the client key ({said}); check client_key")
         if status == 404:
             return Refused(f"nexus does not know the symbol {self.symbol} ({said})")
-        return verdict(status, body)
+        return super().refused(status, body)
 
     def is_news(self, stream: str, key: Any, row: records.Order | records.Position, now: Now) -> bool:
         """Whether a row is not older than what is known of it."""

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
 from venues import records
-from venues.driver import verdict
-from venues.errors import BadMessage, UsageError
+from venues.driver import answer_in_words
+from venues.errors import BadMessage
 from venues.profitview.messages import read_message
 from venues.protocols.pings import SocketPings
+from venues.session import BaseLine, BaseSession, grouped
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Refused, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from venues.venue import Command, HttpRequest, HttpResponse, Line, Session, Settings, Subscription
+    from venues.venue import Line, Session, Settings, Subscription
 
 AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not wanted
 
@@ -29,16 +30,18 @@ AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not
 # and "forbidden", and those in common use for the same.
 _TURNED_AWAY = (1008, 3000, 3003, 4001, 4003, 4401, 4403)
 
-_NOTHING: list[Item] = []
-
 
 # --- one connection ------------------------------------------------------------------------------------------------
 
 
-class ProfitViewSession:
+class ProfitViewSession(BaseSession):
     """One connection to a feed."""
 
+    venue = "profitview"
+    stirred = False  # no message is answered
+
     def __init__(self, line: ProfitViewLine, secrets: Mapping[str, str]) -> None:
+        super().__init__()
         self._line = line
         self._key = secrets["api_key"]
         self._feeding = "feed" in line.by_stream
@@ -47,14 +50,13 @@ class ProfitViewSession:
         self._opened_at = 0.0
         self._pings = SocketPings("profitview", line.settings.label)
 
-    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
-        """Dials straight away."""
+    def dial(self) -> Dial:
+        """The key is in the query."""
         base = self._line.settings.url.rstrip("/")
         return Dial(
             url=f"{base}/stream?token={url_quote(self._key, safe='')}",
             shown=f"{base}/stream?token=[api_key]",
         )
-        yield  # a generator without requests
 
     def opened(self, now: Now) -> list[Item]:
         """Everything is live at once: there is no state that would have to come first."""
@@ -75,7 +77,7 @@ class ProfitViewSession:
         self._line.welcome = True
         self._bad_was_said = False
         if not self._feeding or (self._topics and message.type not in self._topics):
-            return _NOTHING
+            return []
         return [
             records.Message(
                 venue="profitview",
@@ -98,21 +100,9 @@ class ProfitViewSession:
         """Sends it."""
         return self._pings.tick(now)
 
-    def send(self, command: Command) -> None:
-        """A feed is only read.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError("profitview takes no commands")
-
     def leave(self, now: Now) -> None:
         """Nothing was subscribed, so nothing is to be cancelled."""
         self._pings.stop()
-
-    def done(self) -> bool:
-        """At once."""
-        return True
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """A key that has never brought anything, and is turned away at once, is refused; else the line was lost."""
@@ -123,7 +113,7 @@ class ProfitViewSession:
             said = f"code {code}: {excerpt(reason, 200)}" if reason else f"code {code}"
             return [Refused(f"profitview closed the connection at once ({said}), as if it refused the API key; "
                             "check api_key")]  # fmt: skip
-        return _NOTHING
+        return []
 
     def take(self) -> list[Out]:
         """Pings."""
@@ -132,7 +122,7 @@ class ProfitViewSession:
     def _bad(self, problem: str) -> list[Item]:
         """Whatever the topic was, it may have been one that was asked for."""
         if not self._feeding:
-            return _NOTHING
+            return []
         items: list[Item] = [BadFrame(f"{problem} (profitview feed)", ("feed",))]
         if not self._bad_was_said:
             self._bad_was_said = True
@@ -143,7 +133,7 @@ class ProfitViewSession:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class ProfitViewLine:
+class ProfitViewLine(BaseLine):
     """One socket.
 
     `welcome`: the key has brought a message, or a connection that lasted, so it is good. `met_before`: this is not the
@@ -151,9 +141,7 @@ class ProfitViewLine:
     """
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
-        self.subscriptions = subscriptions
-        self.settings = settings
-        self.by_stream = {subscription.stream: subscription for subscription in subscriptions}
+        super().__init__(subscriptions, settings)
         self.welcome = False
         self.met_before = False
 
@@ -163,23 +151,16 @@ class ProfitViewLine:
 
     def refused(self, status: int, body: str) -> Refused | Lost:
         """401 and 403 are the key's; 404 says that there is no feed at the address."""
-        said = f"HTTP {status}" + (f": {body}" if body else "")
+        said = answer_in_words(status, body)
         if status in (401, 403):
             return Refused(f"profitview refused the API key ({said}); check api_key")
         if status == 404:
             return Lost(f"there is no feed at /stream of this address ({said}); check url, which comes before it",
                         retry=False)  # fmt: skip
-        return verdict(status, body)
+        return super().refused(status, body)
 
 
 def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
     """One socket for all; a stream that is asked for twice gets another."""
-    groups: list[list[Subscription]] = []
-    for subscription in subscriptions:
-        for group in groups:
-            if all(other.stream != subscription.stream for other in group):
-                group.append(subscription)
-                break
-        else:
-            groups.append([subscription])
+    groups = grouped(subscriptions, lambda one, other: one.stream != other.stream)
     return [ProfitViewLine(group, settings) for group in groups]

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 EVERY = 1.0  # seconds
 LATE = 5.0  # seconds without an answer after which the figure shown is old
 
-_NOTHING: list[Item] = []
-
 
 class SocketPings:
     """The `ping` stream of one connection. `due` is the monotonic time of the next ping, None while it is not on."""
@@ -40,7 +38,7 @@ class SocketPings:
     def pong(self, now: Now) -> list[Item]:
         """The round trip of the oldest ping."""
         if not self._sent:
-            return _NOTHING
+            return []
         round_trip = now.mono - self._sent.popleft()
         recovered: list[Item] = [StreamState("ping", "live")] if self._is_late else []
         self._is_late = False
@@ -51,14 +49,14 @@ class SocketPings:
     def tick(self, now: Now) -> list[Item]:
         """The next ping, when it is due; stale when the oldest has no answer for too long."""
         if self.due is None or now.mono < self.due:
-            return _NOTHING
+            return []
         if not self._sent or now.mono - self._sent[0] < LATE:
             self._send(now)
-            return _NOTHING
+            return []
         # Answers come in order: one more ping would only make the queue longer.
         self.due = now.mono + EVERY
         if self._is_late:
-            return _NOTHING
+            return []
         self._is_late = True
         return [StreamState("ping", "stale", f"no answer to a WebSocket ping for {LATE:.0f} s")]
 

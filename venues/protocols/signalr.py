@@ -233,6 +233,8 @@ class Hub:
         if self._over:
             return []
         self._now = self._heard = now.mono
+        if self._ready and not self._rest and len(frame) > 1 and frame.find(_SEPARATOR) == len(frame) - 1:
+            return self._read(frame[:-1])  # one message, and all of it: the usual frame
         happenings: list[Happening] = [] if frame else self._charge(frame)
         for message in self._whole_messages(frame):
             happenings += self._read(message) if self._ready else self._read_handshake(message)

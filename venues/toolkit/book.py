@@ -125,6 +125,14 @@ class OrderBook:
         """The best `depth` asks, best first; the same list while none of them changed. Not to be modified."""
         return self._asks.view(depth)
 
+    def views(self, depth: int) -> tuple[list[Level], list[Level]]:
+        """Both sides, as `bids` and `asks` have them."""
+        bids, asks = self._bids, self._asks
+        return (
+            bids.held_view if bids.held_view is not None and bids.held_depth == depth else bids.view(depth),
+            asks.held_view if asks.held_view is not None and asks.held_depth == depth else asks.view(depth),
+        )
+
     def best_bid(self) -> Level | None:
         """The highest bid, None when there is none."""
         return self._bids.levels[-1] if self._bids.levels else None
@@ -157,16 +165,19 @@ def refuse_too_many(levels: int) -> None:
 
 
 class _BookSide:
-    """`prices[i]` is the price of `levels[i]`, ascending; `_view` is the last view, None once it may differ."""
+    """`prices[i]` is the price of `levels[i]`, ascending.
 
-    __slots__ = ("_depth", "_descending", "_view", "levels", "prices")
+    `held_view` is the last view, of `held_depth` levels, None once it may differ.
+    """
+
+    __slots__ = ("_descending", "held_depth", "held_view", "levels", "prices")
 
     def __init__(self, *, descending: bool) -> None:
         self._descending = descending
         self.prices: list[Decimal] = []
         self.levels: list[Level] = []
-        self._view: list[Level] | None = None
-        self._depth = 0
+        self.held_view: list[Level] | None = None
+        self.held_depth = 0
 
     def replace(self, levels: Iterable[Level]) -> None:
         by_price = sorted(levels, key=_price)  # stable: of rows with one price the last stays last
@@ -178,7 +189,7 @@ class _BookSide:
                 kept.append(level)
         self.levels = [level for level in kept if level.size]
         self.prices = [level.price for level in self.levels]
-        self._view = None
+        self.held_view = None
 
     def merge(self, changes: Sequence[Level]) -> None:
         prices, levels = self.prices, self.levels
@@ -194,8 +205,8 @@ class _BookSide:
             elif stays:
                 levels[at] = level
             # How many levels are better: counted with a new level, or with one that is about to go.
-            if self._view is not None and (len(levels) - 1 - at if self._descending else at) < self._depth:
-                self._view = None
+            if self.held_view is not None and (len(levels) - 1 - at if self._descending else at) < self.held_depth:
+                self.held_view = None
             if held and not stays:
                 del prices[at]
                 del levels[at]
@@ -224,10 +235,10 @@ class _BookSide:
         )
 
     def view(self, depth: int) -> list[Level]:
-        if self._view is None or self._depth != depth:
-            self._view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
-            self._depth = depth
-        return self._view
+        if self.held_view is None or self.held_depth != depth:
+            self.held_view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
+            self.held_depth = depth
+        return self.held_view
 
 
 def _price(level: Level) -> Decimal:

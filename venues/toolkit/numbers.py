@@ -137,6 +137,11 @@ def optional(value: object, path: str) -> Decimal | None:
 
 def optional_not_negative(value: object, path: str) -> Decimal | None:
     """`not_negative`, or None for a figure that was not sent."""
+    if type(value) is str and value:  # a text is usually a good one, and known
+        try:
+            return NOT_NEGATIVE[value]
+        except ValueError:
+            pass
     return None if is_absent(value) else not_negative(value, path)
 
 
