@@ -1,8 +1,13 @@
-"""Exit codes, and which error ends with which."""
+"""Exit codes, which error ends with which, and what no error may show."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from venues import errors
+
+if TYPE_CHECKING:
+    from venues.redaction import Redactor
 
 OK = 0
 FAULT = 1
@@ -52,3 +57,21 @@ def exit_code(error: BaseException) -> int:
             return NO_DATA
         case _:
             return FAULT
+
+
+_redactors: list[Redactor] = []  # of this run: an error may be told long after its connection has ended
+
+
+def redactor_of_run() -> Redactor:
+    """A new redactor, which takes what it learns out of the run's last words too."""
+    from venues.redaction import Redactor
+
+    _redactors.append(Redactor())
+    return _redactors[-1]
+
+
+def without_secrets(text: str) -> str:
+    """A text without what this run must hide."""
+    for redactor in _redactors:
+        text = redactor.text(text)
+    return text

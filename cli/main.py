@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code
-from cli.settings import config
+from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code, redactor_of_run, without_secrets
+from cli.settings.environment import completion_request
 from cli.version import VERSION
 from venues import venue_named, venues_with
 from venues.errors import MonError
@@ -105,22 +105,15 @@ def watch_request(request: Any) -> None:
     """Watch one stream, then end with its exit code."""
     from cli.output.lines import Words
     from cli.run.watch import watch
-    from venues.redaction import Redactor
 
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor))
-
-
-# What this run must hide, also from its last words.
-REDACTORS: list[Any] = []
+    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     _open_missing_descriptors()
     try:
-        asked = config.completion_request()
+        asked = completion_request()
         if asked is not None:
             from cli.commands.completion import answer
 
@@ -162,7 +155,7 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: Any, words: Any) -> int:
-    message = _hidden(_with_what_came(error)).replace(": Value error, ", ": ")
+    message = without_secrets(_with_what_came(error)).replace(": Value error, ", ": ")
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(message + "\n")
@@ -195,13 +188,7 @@ def _last_words(error: Exception, *, verbose: bool) -> str:
         text += "\n" + "".join(traceback.format_exception(error))
     elif not known:
         text += "\nrun it again with -v for the traceback, and please report it"
-    return _hidden(text)
-
-
-def _hidden(text: str) -> str:
-    for redactor in REDACTORS:
-        text = redactor.text(text)
-    return text
+    return without_secrets(text)
 
 
 def _wants_traceback(arguments: Sequence[str]) -> bool:

@@ -15,19 +15,19 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from datetime import UTC
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
-from cli.commands.dash import PANES
 from cli.commands.dash_watch import QueuePerStream
 from cli.screen.dashboard import Dashboard
 from cli.screen.look import Look
 from cli.screen.pane import Pane, Rate, Title
 from cli.screen.table import Table
+from cli.views import loaded
+from cli.views.panes import PANES
 from tests.drawn import GOLDEN, Clock
 from venues import venue_named
 from venues.driver import Delivered, Driver
@@ -134,11 +134,11 @@ def table_of(header: Header, env: str, look: Look, rate: Rate) -> Table:
     panes = {}
     for stream in sorted(recorded, key=lambda stream: (*PANES, stream).index(stream)):
         title = Title(header.venue, env, recorded[stream].symbols, STREAMS[stream], partial=offers[stream].partial)
-        panes[stream] = Pane(import_module(f"cli.views.{stream}").view, title, look, rate, Redactor())
+        panes[stream] = Pane(loaded(stream).view, title, look, rate, Redactor())
     if len(panes) == 1:
         return Table(next(iter(panes.values())), look, on_terminal=False)
     symbol = next((one.symbols[0] for one in header.subscriptions if one.symbols), None)
-    return Dashboard(panes, venue=header.venue, env=env, symbol=symbol, look=look, rate=rate, on_terminal=False)
+    return Dashboard(panes, PANES, venue=header.venue, env=env, symbol=symbol, look=look, rate=rate, on_terminal=False)
 
 
 def records_of(recording: Path) -> list[Record]:

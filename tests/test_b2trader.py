@@ -319,7 +319,7 @@ def test_order_states(status: str, remaining: str, expected: str, change: str) -
     session = ready(line_for("orders"))
     session.receive(frame(item(0, [])), at(1))
     row = {**sample("orders")[0], "status": status, "requestedAmount": "10", "remainingAmount": remaining}
-    (order,) = session.receive(frame(item(0, [row])), at(2))
+    *_, order = session.receive(frame(item(0, [row])), at(2))
     assert isinstance(order, Order)
     assert (order.status, order.venue_status, order.change) == (expected, status, change)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
 
 from cli.screen.look import Look
-from cli.views import balance, closed, margin, orders, positions, quotes, ticker
+from cli.views import account_rows, loaded, margin, market_rows
 from cli.views.rows import GONE_MS
 from tests import recorded as fixtures
 from tests.drawn import Clock
@@ -40,7 +39,7 @@ def position(name: str, **more: Any) -> Position:
 
 
 def test_positions_with_their_sums() -> None:
-    lines = drawn(positions.view(Look(epoch_ms=lambda: NOW)), rows("positions--document"))
+    lines = drawn(account_rows.positions(Look(epoch_ms=lambda: NOW)), rows("positions--document"))
     assert lines == [
         "  symbol       side    lots    entry   market  pnl USD  pnl %   margin  leverage     day  age",
         "* cfd.eur_chf  ▲ long  0.1   0.93666  0.93501   -17.02  -0.17   100.06       100  +18.61  9 s",
@@ -48,20 +47,20 @@ def test_positions_with_their_sums() -> None:
         "",
         "2 open   unrealised PnL -46.95 USD   used margin 1100.59 USD",
     ]
-    narrow = drawn(positions.view(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=60)
+    narrow = drawn(account_rows.positions(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=60)
     assert narrow[0] == "  symbol       side    lots  pnl USD  pnl %   margin  age"
     assert narrow[-1] == lines[-1]
 
 
 def test_gains_are_green_and_losses_red() -> None:
-    view = positions.view(Look(epoch_ms=lambda: NOW))
+    view = account_rows.positions(Look(epoch_ms=lambda: NOW))
     view.add(position("a", unrealized_pnl=Decimal(-1), unrealized_pnl_pct=Decimal(2)))
     row = view.lines(120, 24)[1]
     assert {str(span.style) for span in row.spans} >= {"red", "green"}
 
 
 def test_take_profit_and_stop_loss_have_columns_when_there_are_any() -> None:
-    view = positions.view(Look(epoch_ms=lambda: NOW))
+    view = account_rows.positions(Look(epoch_ms=lambda: NOW))
     lines = drawn(view, [position("a", take_profit=Decimal("1.1")), position("b")])
     assert "take profit" in lines[0]
     assert "stop loss" in lines[0]
@@ -69,23 +68,23 @@ def test_take_profit_and_stop_loss_have_columns_when_there_are_any() -> None:
 
 def test_a_sum_with_an_unknown_part_is_unknown_and_currencies_are_not_mixed() -> None:
     known, unknown = position("a", unrealized_pnl=Decimal(1)), position("b", used_margin=Decimal(2))
-    assert positions.totals([known, unknown]) == ["2 open", "unrealised PnL — USD", "used margin — USD"]
+    assert account_rows.position_totals([known, unknown]) == ["2 open", "unrealised PnL — USD", "used margin — USD"]
     two = [position("a", unrealized_pnl=Decimal(1)), position("b", unrealized_pnl=Decimal(2), currency="EUR")]
-    assert "unrealised PnL +1 USD and +2 EUR" in positions.totals(two)
+    assert "unrealised PnL +1 USD and +2 EUR" in account_rows.position_totals(two)
 
 
 def test_a_sum_is_never_cut() -> None:
-    lines = drawn(positions.view(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=26)
+    lines = drawn(account_rows.positions(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=26)
     assert lines[-3:] == ["2 open", "unrealised PnL -46.95 USD", "used margin 1100.59 USD"]
     assert (
-        drawn(positions.view(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=24)[-2]
+        drawn(account_rows.positions(Look(epoch_ms=lambda: NOW)), rows("positions--document"), width=24)[-2]
         == "unrealised PnL #"
     )
 
 
 def test_a_full_state_replaces_the_rows_and_may_be_empty() -> None:
     clock = Clock(NOW)
-    view = positions.view(Look(epoch_ms=clock))
+    view = account_rows.positions(Look(epoch_ms=clock))
     drawn(view, [position("a"), position("b")])
     view.full(2)
     view.add(position("b"))
@@ -99,12 +98,12 @@ def test_a_full_state_replaces_the_rows_and_may_be_empty() -> None:
 
 
 def test_the_age_of_a_first_state_is_the_venues() -> None:
-    lines = drawn(orders.view(Look(epoch_ms=lambda: 1_747_761_751_900 + 3_600_000)), rows("orders--document"))
+    lines = drawn(account_rows.orders(Look(epoch_ms=lambda: 1_747_761_751_900 + 3_600_000)), rows("orders--document"))
     assert lines[1].endswith("60 min")
 
 
 def test_closed_positions_with_their_sum() -> None:
-    lines = drawn(closed.view(Look(epoch_ms=lambda: NOW)), rows("closed--document"), width=100)
+    lines = drawn(account_rows.closed(Look(epoch_ms=lambda: NOW)), rows("closed--document"), width=100)
     assert lines[1].startswith("  cfd.eur_chf  ▲ long  0.01  0.96304  0.93571   -29.25")
     assert lines[-1] == "1 closed   realised PnL -29.25 RAT"
 
@@ -128,21 +127,21 @@ def test_margin_a_figure_a_line() -> None:
 
 def test_lists_keep_the_order_that_was_asked_for() -> None:
     made = [Quote(venue="b2trader", symbol=name, received=NOW, bid_price=Decimal(1)) for name in ("a.b_c", "d.e_f")]
-    lines = drawn(quotes.view(Look(epoch_ms=lambda: NOW)), made)
+    lines = drawn(market_rows.quotes(Look(epoch_ms=lambda: NOW)), made)
     assert [line.split()[0] for line in lines] == ["symbol", "a.b_c", "d.e_f"]
     assert "size" not in lines[0]
 
 
 def test_balances_and_tickers() -> None:
-    lines = drawn(balance.view(Look(epoch_ms=lambda: NOW)), rows("balance--document"))
+    lines = drawn(account_rows.balance(Look(epoch_ms=lambda: NOW)), rows("balance--document"))
     assert lines[1].split()[:4] == ["eur", "497838.8", "497838.8", "0"]
-    lines = drawn(ticker.view(Look(epoch_ms=lambda: NOW)), rows("ticker--document"))
+    lines = drawn(market_rows.ticker(Look(epoch_ms=lambda: NOW)), rows("ticker--document"))
     assert lines[1].split()[:3] == ["cfd.eur_chf", "0.93586", "-0.06"]
 
 
 def test_a_hostile_name_is_harmless() -> None:
     hostile = Balance(venue="b2trader", received=NOW, asset="\x1b[2J[/b]eur", change="snapshot")
-    lines = drawn(balance.view(Look(epoch_ms=lambda: NOW)), [hostile])
+    lines = drawn(account_rows.balance(Look(epoch_ms=lambda: NOW)), [hostile])
     assert lines[1].startswith("  \\x1b[2J[/b]eur")
 
 
@@ -151,7 +150,7 @@ def test_a_hostile_name_is_harmless() -> None:
 )
 @pytest.mark.parametrize("width", [24, 40, 80, 120])
 def test_no_line_is_too_wide_and_no_digit_cut(stream: str, width: int) -> None:
-    view = import_module(f"cli.views.{stream}").view(Look())
+    view = loaded(stream).view(Look())
     records = rows(f"{stream}--document")
     for record in records:
         view.add(record)

@@ -22,7 +22,7 @@ from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
 from cli.output.weights import HEAVIEST, LONGEST_TEXT, Shortener, size_of, weight
 from cli.run.freshness import Every, MaxAge
-from cli.views import feed, positions, rows, signals
+from cli.views import account_rows, feed, rows, signals
 from cli.views.feed import LatestOfTopics
 from tests.command import MON, environment
 from tests.drawn import look_of
@@ -74,7 +74,7 @@ def gap(*, partial: bool = False) -> Gap:
 
 def test_a_table_keeps_so_many_rows_and_says_that_there_are_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MOST_ROWS", 10)
-    view = positions.view(look_of())
+    view = account_rows.positions(look_of())
     for number in range(10):
         view.add(position(number))
     assert "10 open" in "\n".join(line.plain for line in view.lines(100, 30))
@@ -92,7 +92,7 @@ def test_a_table_keeps_so_many_rows_and_says_that_there_are_more(monkeypatch: py
 
 def test_a_full_state_that_is_kept_whole_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MOST_ROWS", 10)
-    view = positions.view(look_of())
+    view = account_rows.positions(look_of())
     for number in range(20):
         view.add(position(number, change="snapshot"))
     view.full(20)

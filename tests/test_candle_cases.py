@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
 from tests import recorded
 from venues import events, venue_named
 from venues.driver import Driver

@@ -245,6 +245,19 @@ def test_trades_of_a_clock_that_is_proved_are_placed_by_their_times() -> None:
     assert market.candles.due == 1_000.0 + 60 + LATE_TRADES / 1000
 
 
+def test_one_of_them_that_came_late_is_placed_too() -> None:
+    market = Market()
+    market.trade(7_200, 0)
+    market.trade(7_080, 1)  # two minutes late: it agrees with no other
+    for tenth in range(20, 24):
+        market.trade(7_200 + tenth / 10, tenth / 10)
+    bars = market.trade(7_202.4, 2.4)
+    assert [(bar.start, bar.volume, bar.closed) for bar in bars if bar.start != stamp(7_200)] == [
+        (stamp(7_080), 1, True)
+    ]
+    assert bars[-1].volume == 6
+
+
 def test_a_first_message_that_is_late_does_not_mean_that_all_after_it_was_seen() -> None:
     market = Market()
     market.candles.interrupted(at(30))

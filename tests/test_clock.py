@@ -213,10 +213,28 @@ def test_what_was_doubtful_can_be_believed_later() -> None:
     ]
     told = [clock.see(stamp, now) for stamp, now in seen]
     assert told == [True, False, False, False, False, False, True]
-    assert [clock.believes(stamp, now) for stamp, now in seen] == [False, False, *[True] * 5]
+    assert [clock.believes(stamp, now) for stamp, now in seen] == [True, False, *[True] * 5]
     assert not VenueClock().believes(START, at(0))
     assert clock.see(START + 1_000 + HOUR, at(1.0, -DAY))
     assert clock.believes(*seen[2])
+
+
+@pytest.mark.parametrize("skew", [*SKEWS, 3 * SECOND])
+@pytest.mark.parametrize("late", [6 * SECOND, 10 * MINUTE])
+def test_a_second_message_that_is_late_does_not_hide_how_the_clocks_differ(skew: int, late: int) -> None:
+    clock = VenueClock(["trades"])
+    believed(clock, [skew, skew - late, *[skew] * 5])
+    assert clock.offset_ms == skew
+    assert offsets(clock.take()) == [skew]
+
+
+@pytest.mark.parametrize("skew", [-2 * DAY, -HOUR, -2 * MINUTE])
+def test_where_the_venues_clock_is_behind_one_stamp_ahead_of_it_is_not_believed(skew: int) -> None:
+    clock = VenueClock()
+    ahead = skew + min(HOUR, -skew)  # not ahead of our clock
+    assert believed(clock, [*[skew] * 5, ahead, skew, skew]) == [*[True] * 5, False, True, True]
+    assert clock.offset_ms == skew
+    assert "ahead of its others; nothing is moved by it" in words(clock.take())[-1]
 
 
 @pytest.mark.parametrize("stamp", [-1, -(10**18), LATEST + 1, 10**18, 10**30])

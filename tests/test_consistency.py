@@ -9,7 +9,7 @@ import pytest
 from tests import test_b2trader as b2
 from tests import test_jayx as jayx
 from venues.driver import Driver
-from venues.records import RECORD_TYPES, Balance, Candle, Position, Ticker
+from venues.records import RECORD_TYPES, Balance, Candle, Position, Quote, Ticker
 from venues.venue import BadFrame, Now
 
 
@@ -113,3 +113,18 @@ def test_it_is_said_and_the_next_good_one_heals() -> None:
         states += [item.state for item in items if item.__class__ in RECORD_TYPES and hasattr(item, "state")]
         driver.tick(now)
     assert states == ["live", "stale", "live"]
+
+
+@pytest.mark.parametrize(("bid", "good"), [("9.9", True), ("10", True), ("10.1", False)])
+def test_a_bid_above_the_ask(bid: str, good: bool) -> None:
+    def tob(snapshot: bool, **prices: str) -> dict[str, Any]:
+        return {"snapshot": snapshot, "markets": [{"marketId": b2.MARKET, **prices}]}
+
+    first = tob(True, bid="9", ask="10")
+    for contents in (
+        [tob(True, bid=bid, ask="10")],
+        [first, tob(False, bid=bid, ask="10")],
+        [first, tob(False, bid=bid)],
+    ):
+        items = b2trader("quotes", *contents)
+        assert (len(of(items, Quote)), len(of(items, BadFrame))) == ((1, 0) if good else (0, 1))

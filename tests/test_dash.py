@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -16,6 +15,8 @@ from cli.output.lines import Skipped
 from cli.screen.dashboard import Dashboard
 from cli.screen.look import Look
 from cli.screen.pane import Pane, Rate, Title
+from cli.views import loaded
+from cli.views.panes import PANES
 from tests.drawn import WAYS, Clock, golden, look_of
 from tests.samples import BOOK, EXTREMES, HOSTILES, LIVE, TRADES, common, full, order, status
 from venues.records import SnapshotEnd, Status
@@ -33,9 +34,9 @@ def dashboard(streams: Sequence[str], look: Look | None = None, *, partial: Sequ
     panes = {}
     for stream in streams:
         title = Title("nexus", "sim", ["SPOT_BTC_USDT"], STREAMS[stream], partial=stream in partial)
-        panes[stream] = Pane(import_module(f"cli.views.{stream}").view, title, look, rate, Redactor())
+        panes[stream] = Pane(loaded(stream).view, title, look, rate, Redactor())
     named = {"venue": "nexus", "env": "sim", "symbol": "SPOT_BTC_USDT", "on_terminal": False, **fields}
-    return Dashboard(panes, look=look, rate=rate, **named)
+    return Dashboard(panes, PANES, look=look, rate=rate, **named)
 
 
 def live(*streams: str) -> list[tuple[str, list[Any]]]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.commands.dash import PANES
-from cli.screen.layout import HEIGHTS, RULE, Rect, arrange
+from cli.screen import layout
+from cli.screen.layout import RULE, Rect
+from cli.views.panes import PANES
 
 NEXUS = ("book", "trades", "orders", "positions")
 B2TRADER = ("book", "orders", "positions", "balance", "margin")
 ACCOUNT = B2TRADER[1:]
+
+
+def arrange(streams: Sequence[str], width: int, height: int, focus: str, *, zoomed: bool = False) -> dict[str, Rect]:
+    return layout.arrange({stream: PANES[stream] for stream in streams}, width, height, focus, zoomed=zoomed)
 
 
 def overlap(one: Rect, other: Rect) -> bool:
@@ -23,7 +29,7 @@ def overlap(one: Rect, other: Rect) -> bool:
 
 
 @given(
-    shown=st.sets(st.sampled_from(PANES), min_size=1),
+    shown=st.sets(st.sampled_from(list(PANES)), min_size=1),
     width=st.integers(24, 400),
     height=st.integers(4, 120),
     focus=st.integers(0, 5),
@@ -61,7 +67,7 @@ def test_where_all_fit_the_focus_changes_nothing(width: int, height: int, stream
 def test_all_panes_are_there_from_80_by_24(streams: tuple[str, ...], width: int, height: int) -> None:
     placed = arrange(streams, width, height, streams[0])
     assert set(placed) == set(streams)
-    assert all(rect.height >= HEIGHTS[stream][0] for stream, rect in placed.items())
+    assert all(rect.height >= PANES[stream].least for stream, rect in placed.items())
 
 
 def test_a_wide_screen_has_the_book_left_in_full_height() -> None:

@@ -12,24 +12,26 @@ from typing import Any
 
 import pytest
 
-from cli.commands.dash import PANES, run_recorded, venues_with_panes
-from cli.commands.dash_watch import DashWatcher, check_terminal, panes_asked_for
+from cli.commands.dash import run_recorded
+from cli.commands.dash_watch import Panes, check_terminal, panes_asked_for
 from cli.commands.replay import replay
 from cli.errors import USAGE
 from cli.output.lines import Words
 from cli.run.asked import asked_for
 from cli.run.options import StreamRequest
 from cli.run.source import Embedded, Source
+from cli.run.watch import Watcher
+from cli.views.panes import PANES
 from tests.command import environment, mon
 from tests.drawn import NOW
 from tests.samples import LIVE, common, status
-from venues import venue_named
+from venues import venue_named, venues_with
 from venues.connection import SystemClock
 from venues.errors import UsageError, VenueRefused
 from venues.recording import Recording
 from venues.records import SnapshotEnd, Status
 from venues.redaction import Redactor
-from venues.venue import Confirmed, Settings, Subscription
+from venues.venue import Confirmed, Settings, Subscription, Venue
 
 # --- what is asked for
 
@@ -39,7 +41,7 @@ def request(venue: str, *symbols: str, **fields: Any) -> StreamRequest:
 
 
 def test_the_panes_are_those_that_the_venue_has() -> None:
-    for name in venues_with_panes():
+    for name in venues_with(*PANES):
         venue = venue_named(name)
         _, subscriptions = panes_asked_for(request(name, venue.example.split()[-1], depth=7), None)
         assert [one.stream for one in subscriptions] == [stream for stream in PANES if stream in venue.streams]
@@ -336,24 +338,26 @@ def test_options_that_do_not_apply_to_a_dashboard(tmp_path: Path) -> None:
 # --- what is said
 
 
+def dashboard(venue: Venue, subscriptions: list[Subscription]) -> Watcher:
+    picture = Panes(venue, subscriptions, replayed=False)
+    return Watcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor(), picture)
+
+
 def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
     """What is confirmed is fresh, an empty state is an answer, and what a symbol would add is said."""
-    venue, subscriptions = panes_asked_for(request("b2trader"), None)
-    watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
+    watcher = dashboard(*panes_asked_for(request("b2trader"), None))
 
     stack = contextlib.ExitStack()
 
     async def go() -> None:
-        watcher._as_table = True
-        watcher._loop = asyncio.get_running_loop()
         watcher._ending.take_signals(stack)
-        watcher._open_output(Settings(url="wss://v.example"))
-        assert not watcher._data_seen
-        watcher._deliver([SnapshotEnd(**common(stream="orders", count=0))])
-        assert watcher._data_seen
-        shown = watcher._table
+        watcher.open_output(Settings(url="wss://v.example"))
+        assert watcher.missing("timeout") == "no data came"
+        watcher.deliver([SnapshotEnd(**common(stream="orders", count=0))])
+        assert watcher.missing("timeout") is None
+        shown: Any = watcher._table
         shown.write([("orders", LIVE["orders"]), ("balance", LIVE["balance"])])
-        watcher._on_confirmed(Confirmed("balance"))
+        watcher.deliver([Confirmed("balance")])
         assert shown._panes["balance"]._latest > NOW
         assert shown._panes["orders"]._latest < NOW
         assert "with a symbol there is more: book" in shown._notices[-1][1]
@@ -367,18 +371,21 @@ def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_what_happens_to_a_socket_is_said_once() -> None:
     venue, subscriptions = panes_asked_for(request("b2trader", "spot.btc_usdt"), None)
-    watcher = DashWatcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor())
+    picture = Panes(venue, subscriptions, replayed=False)
+
+    def deliver(statuses: list[Status]) -> None:
+        said.extend(words for one in statuses if (words := picture.words(one, statuses)) is not None)
+
     said: list[str] = []
-    watcher._seldom.say = lambda kind, text: said.append(text)  # type: ignore[method-assign]
-    watcher._flush_soon = lambda: None  # type: ignore[method-assign]
-    lost = [status(name, "reconnecting", reason="lost", attempt=1, retry_in_ms=900) for name in ("orders", "positions")]
-    watcher._deliver(lost)
-    watcher._deliver([status(name, "closed", reason="no permission") for name in ("balance", "margin")])
-    watcher._deliver([status("orders", "live", reason="partial: changes since 14:02")])
-    watcher._deliver([status("book", "stale", reason="gap")])
-    watcher._deliver([status("positions", "closed", reason="not of this account")])
-    watcher._deliver([status("orders", "closed", reason="no permission"), status("book", "closed", reason="no market")])
-    watcher._deliver([status(one.stream, "reconnecting", reason="gone", attempt=1) for one in subscriptions])
+    deliver(
+        [status(name, "reconnecting", reason="lost", attempt=1, retry_in_ms=900) for name in ("orders", "positions")]
+    )
+    deliver([status(name, "closed", reason="no permission") for name in ("balance", "margin")])
+    deliver([status("orders", "live", reason="partial: changes since 14:02")])
+    deliver([status("book", "stale", reason="gap")])
+    deliver([status("positions", "closed", reason="not of this account")])
+    deliver([status("orders", "closed", reason="no permission"), status("book", "closed", reason="no market")])
+    deliver([status(one.stream, "reconnecting", reason="gone", attempt=1) for one in subscriptions])
     assert said == [
         "orders, positions: lost; trying again in 0.9 s (try 1)",
         "balance, margin: no permission; this is final",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 
 from cli.commands import sim
 from cli.commands.send import send
+from cli.run.source import Embedded, access_to
 from venues import VENUES, load, simulated, venue_named, venues_taking, venues_with_option
+from venues.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
 ALL = pytest.mark.parametrize("name", VENUES)
@@ -47,6 +50,15 @@ def test_the_simulated_endpoint_is_of_its_venue(name: str) -> None:
     assert endpoint.credentials.keys() <= {*venue.secrets, *venue.values}
     for symbol in simulated.markets(name):
         venue.check_symbol(symbol)
+
+
+def test_a_venue_without_a_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(venue_named("jayx")), "simulator", "")
+    assert [endpoint.name for endpoint in simulated.endpoints()] == [name for name in VENUES if name != "jayx"]
+    with pytest.raises(ValueError, match="expected a simulated venue, one of nexus, b2trader, nbt, profitview; got"):
+        simulated.markets("jayx")
+    with pytest.raises(UsageError, match="jayx has no simulator"):
+        asyncio.run(access_to(venue_named("jayx"), "sim", None, Embedded(), print))
 
 
 def test_all_endpoints_are_served() -> None:

@@ -305,6 +305,23 @@ def test_a_time_that_cannot_be_does_not_disturb_the_lists(
     assert given_out == list(range(max(0, 3 - window), count))
 
 
+@pytest.mark.parametrize("newest_last", [False, True])
+@pytest.mark.parametrize("wrong", [-3_600_000, -900, 3_600_000])
+def test_one_time_out_of_place_does_not_disturb_the_lists(wrong: int, newest_last: bool) -> None:
+    """An hour behind it would stand at the end of each list. Two trades each have one time."""
+    history, given_out = TradeHistory(), list[int]()
+    off = {17: wrong}
+    market = [
+        TradeRow(number, 1, "BUY", 1_000_000_000 + number // 2 * 100 + off.get(number, 0)) for number in range(60)
+    ]
+    for count in (10, 11, 14, *range(15, 61)):
+        listed = market[max(0, count - 12) : count]
+        new, follows = history.new_ones(listed if newest_last else listed[::-1], 1_000_020_000)
+        assert follows is not False
+        given_out += [row.ticks for row in new]
+    assert given_out == list(range(60))
+
+
 def test_a_wrong_time_stays_where_it_was_when_the_time_comes_that_it_says() -> None:
     history = TradeHistory()
     history.new_ones(rows(3, 2, 1), 10)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
 
+from cli.views import loaded
 from cli.views.book import spread_words
 from tests import recorded as fixtures
 from tests.drawn import look_of
@@ -39,7 +39,7 @@ def rows(name: str) -> list[Any]:
 )
 @pytest.mark.parametrize("width", [90, 120])
 def test_titles_say_what_the_figures_are(name: str, titles: list[str], width: int) -> None:
-    view = import_module(f"cli.views.{name.partition('--')[0]}").view(look_of())
+    view = loaded(name.partition("--")[0]).view(look_of())
     for record in rows(name):
         view.add(record)
     drawn = "\n".join(line.plain for line in view.lines(width, 30))

@@ -11,9 +11,9 @@ import pytest
 from rich.style import Style
 
 from cli.run.options import StreamRequest, check_for_lines
-from cli.screen import terminal
 from cli.screen.look import PALETTES, STYLES, Look
 from cli.screen.terminal import color_depth, has_color, has_unicode, look_for, size
+from cli.settings.environment import is_dumb
 from venues.errors import SetupError, UsageError
 
 NOW = 1_795_303_742_500
@@ -172,5 +172,5 @@ def test_what_concerns_tables_is_refused_for_lines(option: str) -> None:
 
 
 def test_a_dumb_terminal_gets_lines() -> None:
-    assert terminal.is_dumb({"TERM": "dumb"})
-    assert not terminal.is_dumb({"TERM": "xterm"})
+    assert is_dumb({"TERM": "dumb"})
+    assert not is_dumb({"TERM": "xterm"})

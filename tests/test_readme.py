@@ -8,17 +8,19 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
 
+from cli import main
 from cli.commands.sim import HUSH
 from cli.errors import EXIT_CODES
-from cli.run.options import StreamRequest
+from cli.run.options import declared
 from tests.command import mon, simulator
 from tests.pictures import PICTURES
 from venues import VENUES, venue_named
 from venues.records import AnyRecord
+from venues.streams import STREAMS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -97,19 +99,51 @@ def test_exit_codes() -> None:
     assert told == EXIT_CODES
 
 
-def test_options() -> None:
-    told = {name for row in rows_of("Options") for name in re.findall(r"--([a-z-]+)", row[0])}
-    fields = StreamRequest.__dataclass_fields__
-    assert told == {name.replace("_", "-") for name in fields if name not in ("venue", "symbols", "stream")}
+def options_of(command: Any) -> dict[str, str]:
+    """What a command's own list says: each option with its help."""
+    options = [one for one in command.params if one.param_type_name == "option" and "--help" not in one.opts]
+    return {max(one.opts, key=len): one.help for one in options}
+
+
+def told_in(section: str) -> dict[str, str]:
+    """What the README says: each option with the meaning of its row."""
+    found = [(name, row[1]) for row in rows_of(section) for name in re.findall(r"--[a-z-]+", row[0])]
+    assert len(dict(found)) == len(found), "none is told twice"
+    return dict(found)
+
+
+def test_options_that_mean_the_same_everywhere() -> None:
+    """Each is told once, with its meaning and the stream that it is for; the streams' commands have no other."""
+    told = told_in("Options")
+    assert told.keys() == {f"--{name.replace('_', '-')}" for name in declared()}
+    assert all(len(meaning) > 10 for meaning in told.values())
+    for name, option in declared().items():
+        meaning = told[f"--{name.replace('_', '-')}"]
+        only = re.search(r"\((book|candles|feed|states)\b[^)]*\)$", meaning)
+        assert (only[1] if only else None) == {"state": "states"}.get(option.applies.to or "", option.applies.to), name
+    for command in (*STREAMS, "dash", "replay"):
+        assert options_of(main._loaded(command)).keys() <= told.keys(), command
 
 
 def test_options_of_bots() -> None:
-    from cli.bot.command import app
+    command = main._loaded("bot").commands["run"]
+    told = told_in("Signal bots")
+    assert told.keys() == options_of(command).keys()
+    assert all(meaning for meaning in told.values())
 
-    told = [name for row in rows_of("Signal bots") for name in re.findall(r"--([a-z-]+)", row[0])]
-    command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
-    options = {max(parameter.opts, key=len) for parameter in command.params if parameter.param_type_name == "option"}
-    assert sorted(f"--{name}" for name in told) == sorted(options - {"--help"})
+
+def test_options_of_single_commands() -> None:
+    """Each command that has options of its own, with what its help says of them."""
+    told = {(row[0].strip("`"), row[1].strip("`")): row[2] for row in rows_of("Options of single commands")}
+    single = {"mon": main._app()} | {f"mon {name}": main._loaded(name) for name in main.COMMANDS}
+    single |= {f"mon config {name}": command for name, command in single["mon config"].commands.items()}
+    elsewhere = ("mon dash", "mon replay", "mon bot")
+    assert told == {
+        (name, option): help_text
+        for name, command in single.items()
+        for option, help_text in options_of(command).items()
+        if name not in elsewhere
+    }
 
 
 def test_every_script_is_used() -> None:

@@ -11,20 +11,20 @@ from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import reduce
-from importlib import import_module
 from typing import Any
 
 import pytest
 from msgspec import structs
 from rich.cells import cell_len
 
+from cli.bot import view as bot_view
 from cli.output import cells
 from cli.screen.grid import Column, lay_out
 from cli.screen.look import Look
 from cli.screen.painter import Ink
 from cli.screen.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Rate, Title
 from cli.screen.table import Table
-from cli.views import margin, orders, positions
+from cli.views import account_rows, loaded, margin
 from cli.views.rows import GONE_MS, MARKED_MS
 from tests.drawn import HOSTILE, NOW, WAYS, Clock, golden, look_of
 from tests.samples import (
@@ -54,13 +54,13 @@ from venues.streams import STREAMS
 from venues.toolkit.numbers import add
 from venues.venue import Confirmed
 
-MODULES = {"bot": "cli.bot.view"}
+MAKERS = {"bot": bot_view.view}
 
 
 def table_of(stream: str, items: list[Any], look: Look, **title: Any) -> Table:
     named = {"venue": "nexus", "env": "sim", "symbols": ["SPOT_BTC_USDT"], "partial": stream in PARTIAL, **title}
     of = STREAMS[STREAM_OF.get(stream, stream)]
-    made = import_module(MODULES.get(stream, f"cli.views.{stream}")).view
+    made = MAKERS.get(stream) or loaded(stream).view
     pane = Pane(made, Title(stream=of, **named), look, rate(), Redactor())
     table = Table(pane, look, on_terminal=False)
     table.write(items)
@@ -621,7 +621,7 @@ def marks(view: Any) -> str:
 
 def test_a_row_that_changed_is_marked_for_a_moment() -> None:
     clock = Clock()
-    view = positions.view(look_of(clock))
+    view = account_rows.positions(look_of(clock))
     for name in ("a", "b"):
         view.add(position(name, **numbers(unrealized_pnl="1")))
     view.full(2)
@@ -636,10 +636,10 @@ def test_a_row_that_changed_is_marked_for_a_moment() -> None:
 
 
 def test_only_the_cells_that_changed_are_bold() -> None:
-    view = orders.view(look_of())
+    view = account_rows.orders(look_of())
     view.add(order("1", side="buy", **numbers(price="5", size="7")))
     view.lines(100, 20)
-    clocked = orders.view(look_of(clock := Clock()))
+    clocked = account_rows.orders(look_of(clock := Clock()))
     clocked.add(order("1", side="buy", **numbers(price="5", size="7")))
     clock.now += MARKED_MS
     clocked.add(order("1", side="buy", **numbers(price="6", size="7")))
@@ -650,7 +650,7 @@ def test_only_the_cells_that_changed_are_bold() -> None:
 
 def test_a_row_that_is_gone_is_struck_through_then_leaves() -> None:
     clock = Clock()
-    view = orders.view(look_of(clock))
+    view = account_rows.orders(look_of(clock))
     view.add(order("1", side="buy", **numbers(price="5", size="7")))
     clock.now += MARKED_MS
     view.add(order("1", status="filled", change="remove"))
@@ -671,7 +671,7 @@ def test_a_row_that_is_gone_is_struck_through_then_leaves() -> None:
 
 
 def test_a_key_that_comes_back_is_another_row() -> None:
-    view = orders.view(look_of())
+    view = account_rows.orders(look_of())
     view.add(order("1"))
     view.add(order("1", status="cancelled", change="remove"))
     view.add(order("1"))
@@ -680,7 +680,7 @@ def test_a_key_that_comes_back_is_another_row() -> None:
 
 def test_rows_that_are_gone_do_not_drive_out_those_that_are_there() -> None:
     clock = Clock()
-    view = orders.view(look_of(clock))
+    view = account_rows.orders(look_of(clock))
     for name in ("a", "b", "c", "d", "e", "f", "g"):
         view.add(order(name))
     for name in ("c", "d", "e", "f", "g"):
@@ -696,7 +696,7 @@ def test_rows_that_are_gone_do_not_drive_out_those_that_are_there() -> None:
 
 
 def test_a_second_last_word_does_not_take_away_what_is_known() -> None:
-    view = orders.view(look_of())
+    view = account_rows.orders(look_of())
     view.add(order("1", side="buy"))
     view.add(order("1", status="filled", change="remove"))
     view.add(order("1", status="cancelled", change="remove"))
@@ -705,7 +705,7 @@ def test_a_second_last_word_does_not_take_away_what_is_known() -> None:
 
 
 def test_sums_are_of_what_is_there() -> None:
-    view = positions.view(look_of())
+    view = account_rows.positions(look_of())
     view.add(position("a", **numbers(unrealized_pnl="1")))
     view.add(position("b", **numbers(unrealized_pnl="2")))
     view.add(position("b", change="remove", **numbers(unrealized_pnl="2")))
@@ -717,7 +717,7 @@ def ids(view: Any, height: int = 20) -> list[str]:
 
 
 def test_sorting_by_every_column_in_turn_and_back() -> None:
-    view = orders.view(look_of())
+    view = account_rows.orders(look_of())
     for name, price in (("b", "10"), ("a", "9"), ("c", None)):
         view.add(order(name, price=None if price is None else Decimal(price)))
     assert ids(view) == ["c", "a", "b"], "newest first"
@@ -743,7 +743,7 @@ def test_sorting_by_every_column_in_turn_and_back() -> None:
 
 
 def test_scrolling() -> None:
-    view = orders.view(look_of())
+    view = account_rows.orders(look_of())
     for number in range(30):
         view.add(order(f"{number:02}"))
     lines = view_lines(view, height=12)
@@ -765,7 +765,7 @@ def test_scrolling() -> None:
 
 
 def test_scrolled_events_stay_where_they_are_when_new_ones_come() -> None:
-    view = import_module("cli.views.fills").view(look_of())
+    view = account_rows.fills(look_of())
     for number in range(30):
         view.add(fill(f"f{number}", **numbers(price="1", size="1")))
     view.lines(100, 10)
@@ -776,7 +776,7 @@ def test_scrolled_events_stay_where_they_are_when_new_ones_come() -> None:
 
 
 def test_an_interruption_is_a_line_between_events() -> None:
-    view = import_module("cli.views.fills").view(look_of())
+    view = account_rows.fills(look_of())
     view.add(fill("1", **numbers(price="1", size="1")))
     view.start_over()
     view.start_over()

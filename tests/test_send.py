@@ -24,7 +24,7 @@ from websockets.frames import Opcode
 
 from cli import main
 from cli.run import desk, sender
-from cli.settings.access import Access
+from cli.settings.config import Access
 from tests.command import MON, environment, records
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import http_answer, in_thread, raw_server, websocket_server

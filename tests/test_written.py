@@ -232,7 +232,7 @@ def test_what_is_sent_to_a_hub() -> None:
 
 
 def test_what_a_bot_emits() -> None:
-    from cli.bot.emit import message
+    from cli.bot.script_api import message
 
     data, frame = message("t", {"n": Decimal("1.2E-7"), "zero": Decimal("0E-8")})
     assert frame == b'{"type":"t","data":{"n":0.00000012,"zero":0.00000000}}'

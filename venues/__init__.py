@@ -47,9 +47,9 @@ VENUES = {
 FIRST_IN_CONFIG = ("nexus", "jayx")  # a new config file begins with these; the others follow as above
 
 
-def venues_with(stream: str) -> list[str]:
-    """The names of the venues that have a stream."""
-    return [name for name, entry in VENUES.items() if stream in entry.streams.split()]
+def venues_with(*streams: str) -> list[str]:
+    """The names of the venues that have one of the streams, or several."""
+    return [name for name, entry in VENUES.items() if not set(streams).isdisjoint(entry.streams.split())]
 
 
 def venues_with_option(option: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Candles of one length as a bot sees them: the last 360, as numpy arrays."""
+"""Candles of one length as a script gets them: the last 360, as numpy arrays."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ NAN = float("nan")
 
 
 class Bars:
-    """The last 360 candles, oldest first, as they were when the callback was called: nothing changes them later.
+    """The last 360 candles, oldest first, as they were when the callback was called. Nothing changes them later.
 
-    `opens`, `highs`, `lows`, `closes`, `volumes` are float64 arrays of 360, `times` (int64) the starts in milliseconds
-    since the epoch. What is not known is NaN: candles before the first one, and the volume of an interval that was
-    not seen. `complete` tells for each candle whether all of it was seen. `bars[i]` is one candle as a dict.
+    `opens`, `highs`, `lows`, `closes`, `volumes` are float64 arrays of 360. `times` (int64) are the starts, in
+    milliseconds since the epoch. What is not known is NaN: candles before the first one, and the volume of an interval
+    that was not seen. `complete` tells for each candle whether all of it was seen. `bars[i]` is one candle as a dict.
     """
 
     __slots__ = ("_last", "_length", "_values")
@@ -43,27 +43,27 @@ class Bars:
 
     @property
     def opens(self) -> NDArray[np.float64]:
-        """The first prices."""
+        """The first price of each candle, NaN before the first candle."""
         return self._row(OPEN)
 
     @property
     def highs(self) -> NDArray[np.float64]:
-        """The highest prices."""
+        """The highest price of each candle."""
         return self._row(HIGH)
 
     @property
     def lows(self) -> NDArray[np.float64]:
-        """The lowest prices."""
+        """The lowest price of each candle."""
         return self._row(LOW)
 
     @property
     def closes(self) -> NDArray[np.float64]:
-        """The last prices."""
+        """The last price of each candle."""
         return self._row(CLOSE)
 
     @property
     def volumes(self) -> NDArray[np.float64]:
-        """What was traded."""
+        """The size traded in each candle, NaN where it is not known."""
         return self._row(VOLUME)
 
     @property
@@ -74,7 +74,7 @@ class Bars:
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Whether all of a candle was seen."""
+        """For each candle, whether all of its trades were seen."""
         complete: NDArray[np.bool_] = self._values[COMPLETE] == 1.0
         return complete
 
@@ -113,7 +113,7 @@ class Bars:
 
 
 class Together(NamedTuple):
-    """Some candles as one: open, high, low, close; whether all of it was seen; the time of its last trade."""
+    """Several candles as one: `prices` are open, high, low, close; `until` is the time of the last trade."""
 
     prices: tuple[float, float, float, float]
     volume: Decimal | None
@@ -147,7 +147,7 @@ class Series:
         self._unseen = (_EVER, _EVER)
 
     def unseen(self, since: float, until: float) -> None:
-        """Between these times (milliseconds, the venue's) trades may have been missed."""
+        """Trades may have been missed between these times (the venue's, in milliseconds)."""
         begin, end = self._unseen
         is_over = self._start is None or end <= self._start
         self._unseen = (since, until) if is_over else (min(begin, since), max(end, until))
@@ -155,7 +155,7 @@ class Series:
             self._complete, self._settled = False, False
 
     def trade(self, time: int, price: float, size: Decimal | None) -> None:
-        """One trade."""
+        """Count a trade in the candle that its time (the venue's, in milliseconds) belongs to."""
         start = start_of(time, self.length)
         if self._start is None or start > self._start:
             self._begin(start)
@@ -174,7 +174,7 @@ class Series:
         complete: bool,
         until: int | None = None,
     ) -> None:
-        """A whole candle (open, high, low, close), in the place of what is known of it.
+        """Take a whole candle (open, high, low, close) in the place of what is known of it.
 
         `until` is the time of the last trade in it.
         """
@@ -192,7 +192,7 @@ class Series:
             self._carry(place)
 
     def together(self, start: int, end: int) -> Together | None:
-        """What lies between two times as one candle; None when nothing does, or when not all is kept any more."""
+        """What lies between two times, as one candle. None when nothing does, or when a part is no longer kept."""
         if self._start is None or self._start - start >= self._size * self.length:
             return None
         self._settle()
@@ -208,7 +208,7 @@ class Series:
         return Together(prices, _sum(rows[VOLUME, known]), whole, int(traded[LAST].max()))
 
     def bars(self) -> Bars:
-        """A picture of the candles, and the caller's own."""
+        """A copy of the candles, which belongs to the caller."""
         assert self._start is not None, "there is no candle yet"
         self._settle()
         return Bars(self._rows[_SHOWN, self._end - self._size : self._end].copy(), self._start, self.length)
@@ -227,7 +227,7 @@ class Series:
         *,
         complete: bool,
     ) -> None:
-        """The values of the last candle."""
+        """Replace the values of the last candle."""
         self._open, self._high, self._low, self._close = prices
         self._first, self._last, self._volume, self._complete = first, last, volume, complete
         self._settled = False
@@ -272,12 +272,12 @@ class Series:
         self._carry(place)
 
     def _put_volume(self, start: int, place: int, volume: Decimal | None) -> None:
-        """The volume of a candle before the last one."""
+        """Set the volume of a candle before the last one."""
         self._volumes[start] = volume
         self._rows[VOLUME, place] = NAN if volume is None else float(volume)
 
     def _carry(self, place: int) -> None:
-        """The empty candles after a place have its close."""
+        """Give the close of a candle to the empty candles after it."""
         rows, after = self._rows, place + 1
         while after < self._end and np.isnan(rows[FIRST, after]):
             rows[_PRICES, after] = rows[CLOSE, place]
@@ -289,7 +289,7 @@ class Series:
         return place if place >= self._end - self._size else None
 
     def _begin(self, start: int) -> None:
-        """Room for a candle that begins at `start`, with the empty ones before it."""
+        """Make room for a candle that begins at `start`, and for the empty ones before it."""
         if self._start is None:
             self._start = start
             return

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.run.options import check_for_lines, check_run, take_options
+from cli.errors import redactor_of_run
+from cli.run.options import check_for_lines, check_run, options_of_runs, take_options
 from venues.errors import UsageError
+
+if TYPE_CHECKING:
+    from cli.bot.plan import MarketName
 
 app = typer.Typer(
     add_completion=False,
@@ -37,11 +41,8 @@ def run(**given: Any) -> None:
     Signals and messages that it emits are the output.
     """
     from cli.bot.host import run_bot
-    from cli.bot.plan import market_named
-    from cli.bot.request import BotRequest
-    from cli.main import REDACTORS
+    from cli.bot.plan import BotRequest
     from cli.output.lines import Words
-    from venues.redaction import Redactor
 
     markets = [market_named(text) for text in given.pop("market") or ()]
     if len(set(markets)) < len(markets):
@@ -58,9 +59,7 @@ def run(**given: Any) -> None:
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor))
+    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:
@@ -69,7 +68,7 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed
             if given:
                 raise UsageError(f"{option} applies to --relay only")
         return
-    from cli.bot.hub import HUBS
+    from cli.bot.relay import HUBS
 
     if relay not in HUBS:
         raise UsageError(f'expected a hub that takes signals ({", ".join(HUBS)}) as --relay, got "{relay}"')
@@ -81,8 +80,31 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed
         )
 
 
+def market_named(text: str) -> MarketName:
+    """A market from `VENUE:SYMBOL`.
+
+    Raises:
+        UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
+    """
+    from cli.bot.plan import MARKET_DATA, MarketName
+    from venues import VENUES, venue_named
+
+    venue, colon, symbol = text.partition(":")
+    if not colon or not venue or not symbol:
+        raise UsageError(f'expected --market VENUE:SYMBOL, e.g. nexus:SPOT_BTC_USDT, got "{text}"')
+    if venue not in VENUES:
+        raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
+    streams = venue_named(venue).streams
+    if not any(name in streams for name in MARKET_DATA):
+        raise UsageError(
+            f"expected a venue with {', '.join(MARKET_DATA)} in --market VENUE:SYMBOL; {venue} has {', '.join(streams)}"
+        )
+    venue_named(venue).check_symbol(symbol)
+    return MarketName(venue, symbol)
+
+
 def listening_at(text: str) -> tuple[str, int]:
-    """Host and port from "8080", "0.0.0.0:8080" or "[::1]:8080"; without a host, this machine only.
+    """Host and port from "8080", "0.0.0.0:8080" or "[::1]:8080". Without a host, this machine only.
 
     Raises:
         UsageError: anything else.
@@ -99,29 +121,6 @@ def listening_at(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
-# Of those that all streams have.
-OPTIONS = (
-    "env",
-    "profile",
-    "retries",
-    "record",
-    "overwrite",
-    "append",
-    "replay",
-    "speed",
-    "output",
-    "once",
-    "count",
-    "duration",
-    "timeout",
-    "max_age",
-    "numbers",
-    "status",
-    "palette",
-    "tz",
-    "quiet",
-    "verbose",
-)
 _OWN: dict[str, tuple[Any, Any]] = {
     "market": (
         list[str] | None,
@@ -159,8 +158,8 @@ _file = Annotated[
 ]
 take_options(
     run,
-    OPTIONS,
     {"file": _file, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
+    options_of_runs(),
     {name: False if kind is bool else None for name, (kind, _) in _OWN.items()},
 )
 app.command(epilog=EXAMPLES, no_args_is_help=True)(run)

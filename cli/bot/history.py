@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cli.bot.levels import LEVELS, made_of
+from cli.bot.market_data import LEVELS, made_of
 from cli.bot.plan import MarketName
 from cli.output import cells
 from venues import VENUES, records, venue_named
@@ -29,36 +29,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from cli.bot.market import Candles
+    from cli.bot.market_data import Candles
     from venues.driver import Delivered, Driver
     from venues.recording import Header
 
 MOST_LINE = 16 * 2**20
 YIELD_EVERY = 500  # lines or events, so that somebody can stop it
-_Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+_EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
-class _Common(Struct, frozen=True, kw_only=True, tag_field="type"):
+class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
     venue: str
-    received: _Time
+    received: _EpochMs
     symbol: str | None = None
-    time: _Time | None = None
+    time: _EpochMs | None = None
     price_unit: str | None = None
     size_unit: str | None = None
 
 
-class _Trade(_Common, frozen=True, kw_only=True, tag="trade"):
+class _TradeLine(_Line, frozen=True, kw_only=True, tag="trade"):
     symbol: str
     price: JsonNumber
     size: JsonNumber
     side: Literal["buy", "sell"]
 
 
-class _Candle(_Common, frozen=True, kw_only=True, tag="candle"):
+class _CandleLine(_Line, frozen=True, kw_only=True, tag="candle"):
     symbol: str
     interval: str
-    start: _Time
-    end: _Time
+    start: _EpochMs
+    end: _EpochMs
     open: JsonNumber
     high: JsonNumber
     low: JsonNumber
@@ -68,22 +68,22 @@ class _Candle(_Common, frozen=True, kw_only=True, tag="candle"):
     complete: bool
 
 
-class _Status(_Common, frozen=True, kw_only=True, tag="status"):
+class _StatusLine(_Line, frozen=True, kw_only=True, tag="status"):
     stream: str
     state: records.State
     reason: str | None = None
 
 
-class _Kind(Struct, frozen=True):
+class _LineKind(Struct, frozen=True):
     type: str
     env: str | None = None
 
 
-_LINE: msgspec.json.Decoder[_Trade | _Candle | _Status] = msgspec.json.Decoder(
-    _Trade | _Candle | _Status, float_hook=Decimal
+_DECODER: msgspec.json.Decoder[_TradeLine | _CandleLine | _StatusLine] = msgspec.json.Decoder(
+    _TradeLine | _CandleLine | _StatusLine, float_hook=Decimal
 )
-_KIND = msgspec.json.Decoder(_Kind)
-_HEADER_KIND = msgspec.json.Decoder(dict[str, Any])
+_KIND_DECODER = msgspec.json.Decoder(_LineKind)
+_HEADER_DECODER = msgspec.json.Decoder(dict[str, Any])
 _OTHER_TYPES = {str(kind.__struct_config__.tag) for kind in records.RECORD_TYPES} - {"trade", "candle", "status"}
 
 
@@ -92,8 +92,8 @@ async def fill(
 ) -> None:
     """Fill the candles of the markets from a file, and say what was of no use.
 
-    `env` is the label of what the bot watches: history of another environment is told, and so is what lies between
-    its end and `now_ms`, when the bot starts.
+    `env` is the label of what the bot watches; `now_ms` is when the bot starts. A history of another environment is
+    reported, and so is the gap between its end and the start.
 
     Raises:
         SetupError: the file cannot be read, or a line of it is neither; the text names the line.
@@ -115,7 +115,7 @@ async def fill(
 
 
 class _Taken:
-    """Sorts what a history has by market, and counts what is of no use."""
+    """Gives each record of a history to its market, and counts what is of no use."""
 
     def __init__(self, markets: Mapping[MarketName, Candles]) -> None:
         self.trades = 0
@@ -131,17 +131,17 @@ class _Taken:
         self._too_long: dict[str, None] = {}
 
     def line(self, path: Path, number: int, line: bytes) -> None:
-        """One line that a stream's command printed."""
+        """Take a line that `mon trades` or `mon candles` printed."""
         try:
-            kind = _KIND.decode(line)
+            kind = _KIND_DECODER.decode(line)
             if kind.type in _OTHER_TYPES:
                 self._kinds[kind.type] += 1
                 return
-            read = _LINE.decode(line)
-            if isinstance(read, _Status):
+            read = _DECODER.decode(line)
+            if isinstance(read, _StatusLine):
                 self.status(read.venue, read.symbol, read.stream, read.state, read.reason, read.received)
                 return
-            record = _trade(read) if isinstance(read, _Trade) else _candle(read)
+            record = _trade(read) if isinstance(read, _TradeLine) else _candle(read)
         except (*DECODE_ERRORS, BadMessage, UsageError) as error:
             words = explain(error) if isinstance(error, DECODE_ERRORS) else str(error)
             raise SetupError(
@@ -155,7 +155,7 @@ class _Taken:
             raise SetupError(f"{path}, line {number}: {mixed}") from None
 
     def record(self, record: records.Trade | records.Candle) -> None:
-        """One record."""
+        """Take a trade or a candle; those of other markets are counted only."""
         market = MarketName(record.venue, record.symbol or "")
         candles = self._markets.get(market)
         if candles is None:
@@ -188,7 +188,7 @@ class _Taken:
                     candles.live(at)
 
     async def finish(self) -> None:
-        """The candles of each market: for each level the longest that it can be put together from."""
+        """Put the candles of each market together: for each level from the longest interval that fits."""
         for market, gathered in self._candles.items():
             candles = self._markets[market]
             by_interval = {
@@ -209,7 +209,7 @@ class _Taken:
             self._markets[market].history_done()
 
     def words(self, path: Path, env: str | None, now_ms: int) -> Iterator[str]:
-        """What a person should know about it."""
+        """What a person should know about this history, a sentence each."""
         used = self.trades + self.candles
         others = sum(self._others.values())
         what = " and ".join(
@@ -235,7 +235,7 @@ class _Taken:
             yield f"{path}: it is of {' and '.join(sorted(strange))}, the bot's markets are of {env or 'production'}"
 
     def _gaps(self, path: Path, now_ms: int) -> Iterator[str]:
-        """A bot that trusts candles must know which of them nobody saw."""
+        """What to say of the candles that nobody saw, between the end of the history and the start of the bot."""
         for market in {*self._begun, *self._candles}:
             candles = self._markets[market]
             if market in self._begun and -1 < candles.latest == self._ended_before[market]:
@@ -276,7 +276,7 @@ async def _play(path: Path, taken: _Taken) -> None:
                 taken.status(item.venue, item.symbol, item.stream, item.state, item.reason, item.received)
 
     async def sleep(seconds: float) -> None:
-        """History takes no time."""
+        """Return at once: history is played without its pauses."""
 
     try:
         await play(
@@ -336,12 +336,12 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _is_recording(line: bytes) -> bool:
     try:
-        return _HEADER_KIND.decode(line).get("kind") == "recording"
+        return _HEADER_DECODER.decode(line).get("kind") == "recording"
     except DECODE_ERRORS:
         return False
 
 
-def _trade(read: _Trade) -> records.Trade:
+def _trade(read: _TradeLine) -> records.Trade:
     return records.Trade(
         venue=read.venue,
         symbol=read.symbol,
@@ -355,7 +355,7 @@ def _trade(read: _Trade) -> records.Trade:
     )
 
 
-def _candle(read: _Candle) -> records.Candle:
+def _candle(read: _CandleLine) -> records.Candle:
     length = interval_ms(read.interval)
     if read.end - read.start != length:
         raise BadMessage(f"expected `end` {length} after `start` for {read.interval}, got {read.end - read.start}")

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot import history
-from cli.bot.faults import script_traceback
-from cli.bot.inlet import Inlet
-from cli.bot.jobs import Job, Jobs
-from cli.bot.lag import Lag
-from cli.bot.link import module_for
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
+from cli.bot.markets import Inlet, PeekedRecording, Standings, markets_of
 from cli.bot.outlet import Outlet
-from cli.bot.pace import Pace
-from cli.bot.plan import MarketName, Plan, plans
-from cli.bot.request import BotRequest, PeekedRecording, markets_of
-from cli.bot.runner import Runner, called
+from cli.bot.plan import BotRequest, MarketName, Plan, plans
+from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
-from cli.bot.speech import LogLines, Voice, redirected, unheard
-from cli.bot.standing import Standings
-from cli.errors import OK, NoDataError
+from cli.bot.script_api import module_for
+from cli.bot.speech import BotVoice, LogLines, redirected, script_traceback, unheard
+from cli.errors import NoDataError
 from cli.interrupts import run_loop
-from cli.output import cells
-from cli.output.statuses import in_words
-from cli.run.ending import Ending, ended_within
+from cli.output.statuses import BadFrames, in_words
+from cli.run.ending import Ending, ended_within, first_of
+from cli.run.loop import Loop, calm_collector
 from cli.run.source import Embedded
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
@@ -39,7 +32,7 @@ from venues.venue import BadFrame, Notice, Now
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from cli.bot.follower import Follower
+    from cli.bot.relay import Follower
     from cli.bot.script import Bot
     from cli.output.lines import Words
     from cli.run.ending import Reading
@@ -47,15 +40,14 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
 
 MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits for the script
-ONCE_TIMEOUT_MS = 30_000
 PATIENCE = 2.0  # seconds for a callback that runs when we end
 FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
-LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
 LAST_WORDS_WITHIN = 0.15  # seconds for each that has last words, after Ctrl-C or TERM
+ALL_LAST_WORDS_WITHIN = 0.25
 
 
 class Host:
-    """One bot from its file to its end."""
+    """One bot from its file to its end: what the loop delivers becomes calls of the script."""
 
     def __init__(
         self,
@@ -65,7 +57,7 @@ class Host:
         *,
         follower: Follower | None = None,
     ) -> None:
-        """`follower` hears of signals and prices too, in the event loop, in order."""
+        """`follower` is told of signals and prices too, in order, in the event loop."""
         request.check_record()
         self._request = request
         self._words = words
@@ -78,32 +70,39 @@ class Host:
         self._outlet = Outlet(request, redactor, self._clock)
         self._jobs = Jobs(keep_all=self._recording is not None, on_room=self._on_room)
         self._standings = Standings(self._markets)
-        self._inlet = Inlet(
-            request, self._recording, self._clock if self._pace is None else self._pace, redactor, self._standings
+        self._ending = Ending()
+        self._run = Loop(
+            request,
+            self,
+            ending=self._ending,
+            clock=self._clock if self._pace is None else self._pace,
+            redactor=redactor,
+            recording=self._recording,
+            last_words_within=ALL_LAST_WORDS_WITHIN,
         )
+        self._inlet = Inlet(self._run, self._recording, self._standings)
         self._embedded = Embedded()
         self.candles: dict[MarketName, Candles] = {}
         self._server: Any = None
         self._emitted = itertools.count(1)
         self._has_emitted = False
-        self._bad_frames = 0
+        self._bad_frames = BadFrames()
         self._data_seen = False
         self._sizes_told: set[str] = set()
         self._pipelined = 0
-        self._ending = Ending()
         self._runner_ended = asyncio.Event()
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
         self._reading: Reading | None = None  # once the end was asked for
 
     async def run(self) -> int:
-        """Until it ends; the exit code.
+        """Run the bot until it ends. The result is the exit code.
 
         Raises:
             MonError: whatever ended it that was not asked for.
         """
         self._loop = asyncio.get_running_loop()
-        self._voice = Voice(self._words, self._redactor, self._loop)
+        self._voice = BotVoice(self._words, self._redactor, self._loop)
         self._runner = Runner(
             self._jobs,
             self._voice,
@@ -127,7 +126,7 @@ class Host:
             self._runner.start()
             Lag(self._request.file.name, self._jobs, self._runner, self._voice, self._pace).look()
             try:
-                await self._run(link, stack)
+                await self._host(link, stack)
             finally:
                 self._jobs.close(now=True)
                 await self._embedded.close()
@@ -135,12 +134,11 @@ class Host:
 
     # --- setting up
 
-    async def _run(self, link: type, stack: contextlib.ExitStack) -> None:
+    async def _host(self, link: type, stack: contextlib.ExitStack) -> None:
         bot = await self._unless_stopped(self._call(lambda: load(self._request.file, link)))
         if bot is None:
             return
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        calm_collector()
         for remark in bot.remarks:
             self._voice.say(remark)
         planned = self._plan(bot)
@@ -150,7 +148,8 @@ class Host:
         await self._unless_stopped(self._fill())
         if self._ending.stopping.is_set():
             return
-        self._inlet.record()
+        if (notice := self._inlet.record()) is not None:
+            self._voice.say(notice)
         try:
             if self._follower is not None:
                 await self._follower.open(self._embedded, self._voice, self._ending.end)
@@ -160,7 +159,7 @@ class Host:
             self._outlet.open(label, list(map(str, self._markets)), self._ending.on_output_end, feed, token)
             self._outlet.take_terminal(stack, self._ending.stop, self._voice.to_footer)
             self._outlet.show(self._standings.together())
-            self._set_timers()
+            self._run.set_timers()
             await self._watch(bot)
         finally:
             await self._close()
@@ -199,7 +198,7 @@ class Host:
         self._runner.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
 
     def _labels(self) -> dict[str, str | None]:
-        """Of markets of which no stream is opened."""
+        """The labels of markets of which no stream is opened."""
         if self._recording is not None or self._request.env is None:
             return {}
         return {market.venue: self._request.env for market in self._markets}
@@ -212,9 +211,9 @@ class Host:
             await history.fill(path, self.candles, self._voice.say, env=label, now_ms=now_ms)
 
     async def _serve(self, bot: Bot) -> str | None:
-        """The bot's own feed and webhooks: where they are asked for, or where the script has routes.
+        """Serve the bot's own feed and webhooks, where they are asked for or where the script has routes.
 
-        A token of our own making is returned, since only we know it.
+        A token that we made up is returned, since only we know it.
         """
         if self._request.listen is None and (not bot.routes or self._recording is not None):
             return None
@@ -231,25 +230,13 @@ class Host:
         )
         return token
 
-    def _set_timers(self) -> None:
-        timeout = self._request.timeout or (ONCE_TIMEOUT_MS if self._request.once and self._inlet else None)
-        if timeout is not None:
-            self._loop.call_later(timeout / 1000, self._on_timeout, timeout)
-        if self._request.duration is not None:
-            self._loop.call_later(self._request.duration / 1000, self._on_duration)
-
-    def _on_timeout(self, timeout: int) -> None:
-        if not self._data_seen:
-            self._ending.end(NoDataError(f"no market data came within {cells.duration(timeout)}"))
-
-    def _on_duration(self) -> None:
-        within = cells.duration(self._request.duration or 0)
-        if self._inlet and not self._data_seen:
-            self._ending.end(NoDataError(f"no data came within {within}"))
-        elif self._request.once and not self._has_emitted:
-            self._ending.end(NoDataError(f"the bot emitted nothing within {within}"))
-        else:
-            self._ending.stop(OK)
+    def missing(self, option: Literal["timeout", "duration"]) -> str | None:
+        """What did not come in time: data, or, with --once, anything that the script emits."""
+        if option == "timeout":
+            return None if self._data_seen else "no market data came"
+        if self._run.is_open() and not self._data_seen:
+            return "no data came"
+        return "the bot emitted nothing" if self._request.once and not self._has_emitted else None
 
     def _logger(self, name: str) -> logging.Logger:
         logger = logging.getLogger(f"mon.bot.{name}")
@@ -267,30 +254,18 @@ class Host:
             now = self._clock.now()
             self._jobs.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
         self._begun.set()
-        streams = asyncio.create_task(self._run_inlet())
-        stopping = asyncio.create_task(self._ending.stopping.wait())
         try:
-            await asyncio.wait((streams, stopping), return_when=asyncio.FIRST_COMPLETED)
-            ended_by_itself = not self._ending.stopping.is_set()
-            self._inlet.leave()
-            if self._recording is not None or not self._inlet:
-                streams.cancel()
-            if not ended_by_itself:
-                self._reading = self._outlet.reading()
-            hurry = self._ending.hurry_left()
-            await ended_within(streams, LEAVE_WITHIN if hurry is None else hurry / 2)
-            if ended_by_itself and not streams.cancelled() and (problem := streams.exception()) is not None:
-                self._ending.problem = problem
+            await self._run.watch()
         finally:
-            streams.cancel()
-            stopping.cancel()
+            self._run.stop_limits()
 
-    async def _run_inlet(self) -> None:
-        await self._inlet.run(self._on_item, after_replayed=self._wait_for_room, on_trouble=self._ending.end)
+    def end_asked(self) -> None:
+        """Watch from now on whether the reader of what was emitted goes on reading."""
+        self._reading = self._outlet.reading()
 
-    async def _wait_for_room(self, played: int) -> None:
-        """A recording waits for the script."""
-        self._pipelined += played
+    async def played(self, count: int) -> None:
+        """Let a recording wait for the script where that is far behind."""
+        self._pipelined += count
         if self._pipelined >= 64:
             self._pipelined = 0
             await asyncio.sleep(0)
@@ -300,7 +275,7 @@ class Host:
                 await self._room.wait()
 
     async def _close(self) -> None:
-        """What came before the end is still done, unless somebody does not want to wait."""
+        """Do what came before the end, unless the user does not want to wait."""
         hurried = self._ending.hurried
         asked_to_stop = self._ending.stopping.is_set()
         reading = self._reading or (self._outlet.reading() if asked_to_stop else None)
@@ -320,56 +295,43 @@ class Host:
             await asyncio.sleep(0)  # what it has said
         self._voice.last_words()
         if self._outlet.finish():
-            await self._until_written(reading, next_signal)
+            after_signal = 0.0 if next_signal.done() else LAST_WORDS_WITHIN
+            left = await self._ending.until_written(
+                reading, next_signal, in_hurry=LAST_WORDS_WITHIN, after_signal=after_signal
+            )
+            if left is not None:
+                self._words.say(left)
         next_signal.cancel()
         self._join_what_ended()
-        self._inlet.close()
+        self._run.close()
         if self._voice.faults():
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.file.name}: {many} in its callbacks")
 
     def _join_what_ended(self) -> None:
-        """So that of all threads that go on only the script's are left, which may still print."""
+        """Join our threads that have ended: of those that go on, only the script's are left, which may still print."""
         if self._runner_ended.is_set():
             self._runner.join()
         if self._ending.output_ended.is_set():
             self._outlet.join()
 
     def _hurry(self) -> float | None:
-        """Seconds to wait for one of those that have last words; None when nobody is in a hurry."""
+        """Seconds to wait for each part that has last words. None without a hurry."""
         left = self._ending.hurry_left()
         return None if left is None else min(left, LAST_WORDS_WITHIN)
 
-    async def _until_written(self, reading: Reading | None, next_signal: asyncio.Future[int]) -> None:
-        """What was emitted is written while its reader goes on reading."""
-        ended = self._ending.output_ended
-        while not ended.is_set() and not next_signal.done():
-            patience = self._hurry() if self._ending.hurried or reading is None else reading.seconds_left()
-            if patience is not None and patience <= 0:
-                break
-            await self._wait_for(ended, next_signal, patience)
-            if self._ending.hurried:
-                break
-        if reading is not None:
-            if not ended.is_set() and not self._ending.hurried and (left := await reading.left()):
-                self._words.say(left)
-            reading.stop()
-
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
-        ended = asyncio.create_task(event.wait())
-        waited_for = (ended, next_signal) if not next_signal.done() else (ended,)
-        await asyncio.wait(waited_for, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if next_signal.done() and not ended.done():
+        await first_of(event, next_signal, patience)
+        if next_signal.done() and not event.is_set():
             self._ending.code, self._ending.problem = next_signal.result(), None
             self._jobs.close(now=True)
-            await asyncio.wait((ended,), timeout=LAST_WORDS_WITHIN)
-        ended.cancel()
+            await first_of(event, None, LAST_WORDS_WITHIN)
 
     # --- ending
 
     async def _unless_stopped(self, awaitable: Awaitable[Any]) -> Any:
-        """What is awaited, or None when somebody has had enough before it is there."""
+        """Await something. The result is None when the user ends the run before it is there."""
         wanted = asyncio.ensure_future(awaitable)
         stopping = asyncio.create_task(self._ending.stopping.wait())
         await asyncio.wait((wanted, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -380,31 +342,38 @@ class Host:
         return None
 
     def _on_runner_end(self) -> None:
-        """In the script's thread."""
+        """Called in the script's thread: it has ended."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._runner_ended.set)
 
     def _on_room(self) -> None:
-        """In the script's thread: it has done most of what waited."""
+        """Called in the script's thread: it has done most of what waited."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._room.set)
 
     # --- what comes in
 
-    def _on_item(self, line: int, item: Delivered, now: Now, *, by_age: bool) -> None:
+    def deliver(self, items: list[Delivered], line: int = 0) -> None:
+        """Make each item a job for the script, or say it."""
+        now = self._run.at()
+        for item in items:
+            self._on_item(line, item, now)
+
+    def flush(self) -> None:
+        """Do nothing: no item is gathered, each goes on at once."""
+
+    def _on_item(self, line: int, item: Delivered, now: Now) -> None:
         kind = item.__class__
         if kind is Trade or kind is Quote or kind is Candle:
             self._on_data(item, now)
         elif isinstance(item, Status):
-            self._on_status(line, item, now, by_age=by_age)
+            self._on_status(line, item, now, by_age=self._run.limits.says(item))
         elif isinstance(item, SnapshotEnd):
             self._data_seen = True  # a full state is here, which may be empty
         elif isinstance(item, Notice):
             self._voice.say(item.text)
         elif isinstance(item, BadFrame):
-            self._bad_frames += 1
-            so_far = "" if self._bad_frames == 1 else f" ({self._bad_frames} so far)"
-            self._voice.seldom("bad frame", f"bad frame{so_far}: {item.reason}")
+            self._voice.seldom("bad frame", self._bad_frames.words(item.reason))
 
     def _on_data(self, record: Any, now: Now) -> None:
         market = MarketName(record.venue, record.symbol)
@@ -462,7 +431,7 @@ class Host:
     # --- what goes out
 
     async def _call(self, call: Callable[[], Any]) -> Any:
-        """Run something in turn with the callbacks; what it returns or raises."""
+        """Run something in turn with the callbacks. Returns or raises what that returns or raises."""
         future: asyncio.Future[Any] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -482,12 +451,12 @@ class Host:
         return await future
 
     async def _call_begun(self, call: Callable[[], Any]) -> Any:
-        """As `_call`, after `on_start`."""
+        """As `_call`, but never before `on_start`."""
         await self._begun.wait()
         return await self._call(call)
 
     def _report(self, error: BaseException) -> str:
-        """An exception in a webhook, told under an id."""
+        """Report an exception in a webhook under an id, which is the result."""
         number = secrets.token_hex(4)
         raised = error.__cause__ if error.__cause__ is not None and type(error).__name__ == "ScriptStop" else error
         name = self._request.file.name
@@ -498,7 +467,7 @@ class Host:
         return number
 
     def _emit(self, record: Record) -> None:
-        """In the script's thread, or one that it has started."""
+        """Take a record that the script emits. Called in its thread, or in one that it has started."""
         self._outlet.put(record)
         self._has_emitted = self._has_emitted or not isinstance(record, Status)
         number = next(self._emitted)
@@ -515,7 +484,7 @@ class Host:
 
 
 def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
-    """Run a bot until it ends; the exit code.
+    """Run a bot until it ends. The result is the exit code.
 
     Raises:
         MonError: whatever ended it that was not asked for.
@@ -533,7 +502,7 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
 def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:
     if request.relay is None:
         return None
-    from cli.bot.hub import HubRelay
+    from cli.bot.relay import HubRelay
 
     return HubRelay(
         request.relay,

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import OK
-from cli.output.lines import STDOUT, CsvLines, JsonLines, Limit, Output, Sink, is_terminal
-from cli.output.queues import EventQueue, LatestEvents, Queue
+from cli.output.lines import STDOUT, CsvLines, JsonLines, Limit, Output, Queue, Sink, is_terminal
+from cli.output.queues import EventQueue, LatestEvents
 from cli.run.ending import Reading
 from cli.screen.keys import take_terminal
 from venues.records import Record, Signal, State, Status
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Sequence
 
-    from cli.bot.request import BotRequest
+    from cli.bot.plan import BotRequest
     from venues.connection import Clock
     from venues.redaction import Redactor
 
@@ -55,9 +55,9 @@ class Outlet:
         feed: str | None = None,
         token: str | None = None,
     ) -> None:
-        """Begin; `on_end` as of `Output`.
+        """Begin to write. `on_end` is that of `Output`.
 
-        For a table's footer: `feed` is where the bot's own feed is, `token` its token where nobody else can know it.
+        A table's footer shows `feed`, where the bot's own feed is, and at a key `token`, where only we know that.
         """
         self._token = token
         queue: Queue = LatestEvents() if self.as_table else EventQueue()
@@ -66,7 +66,7 @@ class Outlet:
         self._output.start()
 
     def put(self, record: Record) -> None:
-        """One record.
+        """Write a record.
 
         Raises:
             RuntimeError: nothing can be emitted yet.
@@ -78,31 +78,31 @@ class Outlet:
         self._output.put([record])
 
     def show(self, state: State) -> None:
-        """The state in a table's header, one for all markets."""
+        """Show a state in the header of the table: one for all markets."""
         if self._table is not None:
             now = self._clock.now().epoch_ms
             self.put(Status(venue="bot", received=now, stream=self._request.file.name, state=state))
 
     def finish(self) -> bool:
-        """Write what waits, then end; False when nothing was begun."""
+        """Write what waits, then end. False when nothing was begun."""
         if self._output is None:
             return False
         self._output.finish()
         return True
 
     def reading(self) -> Reading | None:
-        """Whether the reader of the lines goes on reading, from now on; None when nothing was begun."""
+        """Whether the reader of the lines goes on reading from now on. None when nothing was begun."""
         return None if self._output is None else Reading(self._output)
 
     def join(self) -> None:
-        """Wait for the thread that writes, which has said that it ends."""
+        """Wait for the writing thread, which has said that it ends."""
         if self._output is not None:
             self._output.join()
 
     def take_terminal(
         self, stack: contextlib.ExitStack, stop: Callable[[int], None], footer: Callable[[Any], None]
     ) -> None:
-        """For a table: its keys; `footer` is given where words go while the table is up, and None afterwards."""
+        """Answer a table's keys. `footer` gets the place for words while the table is up, and None afterwards."""
         if self._table is None:
             return
 
@@ -119,7 +119,7 @@ class Outlet:
         take_terminal(stack, self._table, on_key, stop)
 
     def _show_token(self, token: str) -> None:
-        """What was printed is behind the table; long enough to be copied, however much is said meanwhile."""
+        """Show the token long enough to be copied, whatever else is said: where it was printed, the table is now."""
         self._later = ""
         self._table.notice(f"token: {token}")
         asyncio.get_running_loop().call_later(TOKEN_FOR, self._go_on)

@@ -1,19 +1,22 @@
-"""What a bot needs of each venue: only the streams that its callbacks ask for. Pure."""
+"""What the user asked a bot's run to be, and which streams of which venue the script needs for that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from cli.bot.levels import LEVELS, made_of
+from cli.bot.market_data import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
+from cli.output.lines import draws_table
 from cli.run.asked import streams_of
-from venues import VENUES, venue_named
+from cli.run.options import RunRequest
+from venues import venue_named
 from venues.errors import UsageError
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from cli.bot.script import Bot
     from venues.recording import Header
@@ -33,11 +36,41 @@ class MarketName(NamedTuple):
 
 
 @dataclass
+class BotRequest(RunRequest):
+    """Everything a user said about a bot's run, beside what every run can be asked.
+
+    `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
+    name `strategy`, the script's own if None.
+    """
+
+    file: Path
+    markets: list[MarketName] = field(default_factory=list)
+    history: list[Path] = field(default_factory=list)
+    listen: tuple[str, int] | None = None
+    relay: str | None = None
+    strategy: str | None = None
+
+    def as_table(self) -> bool:
+        """Whether what the bot emits is drawn."""
+        return draws_table(self.output)
+
+    def check_record(self) -> None:
+        """Check that the recording to be written is no file that is read.
+
+        Raises:
+            UsageError: it is a file that is read.
+        """
+        for read in (self.file, *self.history):
+            if self.record is not None and self.record.exists() and read.exists() and self.record.samefile(read):
+                raise UsageError(f"--record {self.record} would take the place of a file that is read; take another")
+
+
+@dataclass
 class Plan:
     """What is asked of one venue.
 
-    `finer`: for each level that is put together from whole candles, their interval; empty where trades do.
-    `candles_from`: the stream that candles come from.
+    `candles_from` is the stream that candles are made from. Where that is `candles`, `finer` has for each level the
+    interval that it is put together from; where it is `trades`, `finer` is empty.
     """
 
     venue: Venue
@@ -48,29 +81,8 @@ class Plan:
     remarks: list[str] = field(default_factory=list)
 
     def streams(self) -> set[str]:
-        """The streams that the bot needs."""
+        """The names of the streams that the bot needs here."""
         return {subscription.stream for subscription in self.subscriptions}
-
-
-def market_named(text: str) -> MarketName:
-    """A market from `VENUE:SYMBOL`.
-
-    Raises:
-        UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
-    """
-    venue, colon, symbol = text.partition(":")
-    if not colon or not venue or not symbol:
-        first = venue_named(next(iter(VENUES)))
-        raise UsageError(f'expected --market VENUE:SYMBOL, e.g. {first.name}:{first.example}, got "{text}"')
-    if venue not in VENUES:
-        raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
-    streams = venue_named(venue).streams
-    if not any(name in streams for name in MARKET_DATA):
-        raise UsageError(
-            f"expected a venue with {', '.join(MARKET_DATA)} in --market VENUE:SYMBOL; {venue} has {', '.join(streams)}"
-        )
-    venue_named(venue).check_symbol(symbol)
-    return MarketName(venue, symbol)
 
 
 def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = None) -> list[Plan]:
@@ -89,7 +101,7 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
 
 
 def played_for(plan: Plan, header: Header) -> list[Subscription]:
-    """What is wanted of a recording: of what it was made of, and of what came along with that unasked."""
+    """What is wanted of a recording: subscriptions that it was made with, and streams that came along unasked."""
     recorded = header.of(plan.venue.name)
     asked = [] if recorded is None else recorded.asked_for()
     made_of = [one for one in asked if one.stream in plan.streams() and not set(plan.symbols).isdisjoint(one.symbols)]
@@ -137,7 +149,7 @@ def _subscribe(plan: Plan, stream: str, intervals: Sequence[str] = ("1m",)) -> N
 
 
 def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) -> None:
-    """The intervals to ask for: each level's own, or a finer one that it can be put together from."""
+    """Subscribe to candles: of each level's own interval, or of a finer one that it can be put together from."""
     if recorded is None:
         offered = [name for name in LEVELS if _is_offered(plan.venue, name, plan.symbols[0])]
     else:

@@ -1,4 +1,4 @@
-"""A bot's script: loaded from a file, and what it defines."""
+"""A bot's script: how it is loaded from its file, and what its class defines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.faults import place_of, script_traceback
-from cli.bot.levels import LEVELS
+from cli.bot.market_data import LEVELS
+from cli.bot.script_api import MODULE
+from cli.bot.speech import place_of, script_traceback
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAIN = "Signals"
-MODULE = "profitview"  # the name that scripts import from
 SCRIPT = "mon_bot_script"  # the name of the script's own module
 LARGEST = 16 * 2**20
 CANDLE = "candle_update_"
-# What is called, with what.
+# What is called in a script, and with which arguments.
 CALLBACKS = {
     "on_start": (),
     "quote_update": ("src", "sym", "data"),
@@ -41,7 +41,7 @@ class ScriptError(SetupError):
 
 @dataclass
 class Bot:
-    """A script's bot: what it can be called for, and what it says about that.
+    """A loaded script: what can be called in it.
 
     `callbacks` by name; `routes` by method and name; `remarks` are for the person who runs it.
     """
@@ -58,7 +58,7 @@ class Bot:
 
 @contextmanager
 def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
-    """While a script runs: `profitview` is `module`, and the script's folder is looked in for what it imports."""
+    """While a script runs, its helpers are imported from `module`, and its own modules from its folder."""
     folder = str(path.resolve().parent)
     kept = {name: loaded for name, loaded in sys.modules.items() if _is_ours(name)}
     before = set(sys.modules)
@@ -144,7 +144,7 @@ def _compiled(path: Path, source: bytes) -> tuple[ast.Module, types.CodeType]:
 
 
 def _run(path: Path, call: Callable[[], Any], line: int | None = None) -> Any:
-    """A part of the script that runs before it is a bot; whatever it raises ends here."""
+    """Run a part of the script before it is a bot. Whatever it raises becomes a `ScriptError`."""
     try:
         return call()
     except BaseException as error:
@@ -228,7 +228,7 @@ def _look_at(path: Path, main: type, base: type) -> tuple[list[str], list[str], 
 
 
 def _own_members(main: type, base: type) -> dict[str, Any]:
-    """What the class and those beside Link that it is made from define; of two, the one that counts."""
+    """What the class and its bases but Link define; of two of a name, the one that Python would call."""
     members: dict[str, Any] = {}
     for cls in reversed([cls for cls in main.__mro__ if cls not in base.__mro__]):
         members.update((name, getattr(main, name, None)) for name in vars(cls))

@@ -1,4 +1,4 @@
-"""What the host and the script say: on stderr, or, while a table is up, in its footer."""
+"""What the host and the script say, exceptions included: on stderr, or, while a table is up, in its footer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import io
 import logging
 import sys
 import threading
+import traceback
 from collections import Counter, deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.faults import place_of, script_traceback
 from cli.output.lines import STDERR, is_terminal
 from cli.output.statuses import SAID_EVERY, Seldom
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from cli.output.lines import Words
     from venues.redaction import Redactor
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
 MOST_WAITING = 100  # words that wait to be said before the script waits; asyncio hears of a few hundred at a time
 ROOM_WITHIN = 1.0  # seconds that it waits
 MOST_KEPT = 50  # texts that are said again when the table is gone
+HOST = str(Path(__file__).parent / "_")[:-1]  # the frames of whose files are left out of tracebacks
+MOST_LINES = 60  # of a traceback
 
 
-class Voice:
-    """Says things in order; made in the event loop's thread, and called from any."""
+class BotVoice:
+    """Says things in order. It is made in the thread of the event loop, and may be called from any thread."""
 
     def __init__(self, words: Words, redactor: Redactor, loop: asyncio.AbstractEventLoop) -> None:
         self._words = words
@@ -43,19 +47,19 @@ class Voice:
         self._fault_words: dict[tuple[Any, ...], str] = {}
 
     def say(self, text: str) -> None:
-        """A notice, left out when the user wants quiet."""
+        """Say a notice. It is left out with --quiet."""
         self._soon(self._say, text)
 
     def error(self, text: str, short: str | None = None) -> None:
-        """An error, never left out; `short` is one line of it for a footer."""
+        """Say an error. It is never left out; `short` is one line of it, for a footer."""
         self._soon(self._error, text, short or text)
 
     def seldom(self, kind: str, text: str) -> None:
-        """A notice of a kind that may come in floods: then only the latest every second."""
+        """Say a notice of a kind that may come in floods: of each kind, only the latest in a second."""
         self._soon(self._seldom.say, kind, text)
 
     def fault(self, error: BaseException, where: str, name: str) -> None:
-        """An exception of the script: in full the first time, then how often it has come, at most once a second."""
+        """Say an exception of the script: in full the first time, then its count, at most once a second."""
         place = place_of(error)
         key = (where, type(error), place)
         self._faults[key] += 1
@@ -69,18 +73,18 @@ class Voice:
             self._soon(self._loop.call_later, SAID_EVERY, self._say_count, key)
 
     def faults(self) -> int:
-        """How many exceptions there were."""
+        """How many exceptions the script has raised so far."""
         return self._faults.total()
 
     def to_footer(self, notice: Callable[[str], None] | None) -> None:
-        """While a table is up its footer has the latest words; without one, stderr has what was worth keeping."""
+        """Say things in a table's footer from now on. With None, on stderr again, and first what was kept."""
         self._notice = notice
         if notice is None:
             while self._kept:
                 self._words.error(self._kept.popleft())
 
     def last_words(self) -> None:
-        """What was held back."""
+        """Say what was held back until now."""
         self._seldom.last_words()
         for key, told in self._fault_told.items():
             if self._faults[key] > 1 and told != self._faults[key]:
@@ -126,13 +130,13 @@ class Voice:
 class LogLines(logging.Handler):
     """The script's `logger`: one line a record, with its level."""
 
-    def __init__(self, voice: Voice, name: str) -> None:
+    def __init__(self, voice: BotVoice, name: str) -> None:
         super().__init__()
         self._voice = voice
         self._name = name
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One record; one that cannot be formatted is the script's fault."""
+        """Say a record. One that cannot be formatted is an exception of the script."""
         try:
             text = record.getMessage()
         except Exception as error:
@@ -143,8 +147,8 @@ class LogLines(logging.Handler):
         self._voice.error(f"[{self._name}] {record.levelname}: {text}")
 
 
-class _Lines:
-    """Whole lines of what is written, thread by thread."""
+class _WholeLines:
+    """Puts whole lines of what is written, each thread's apart."""
 
     def __init__(self, put: Callable[[str], None]) -> None:
         self._put = put
@@ -168,26 +172,26 @@ class ScriptOutput(io.TextIOBase):
     encoding = "utf-8"
 
     def __init__(self, put: Callable[[str], None]) -> None:
-        self._lines = _Lines(put)
+        self._lines = _WholeLines(put)
 
     def write(self, text: str) -> int:
-        """Text of the script."""
+        """Take text that the script prints."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self._lines.write(text)
         return len(text)
 
     def writable(self) -> bool:
-        """It is."""
+        """Whether it can be written to: always."""
         return True
 
     def rest(self) -> None:
-        """What was begun without the end of its line."""
+        """Put out what has not ended its line."""
         self._lines.rest()
 
 
 def _beside_a_table(put: Callable[[str], None], real: Any) -> Any:
-    """As `ScriptOutput`, for a process whose table is drawn by rich.
+    """A `ScriptOutput` for a process whose table is drawn by rich.
 
     rich writes to whatever `sys.stdout` is, and puts a proxy of its own there while it draws, unless it finds one.
     """
@@ -197,14 +201,14 @@ def _beside_a_table(put: Callable[[str], None], real: Any) -> Any:
     class Proxy(FileProxy):
         def __init__(self) -> None:
             super().__init__(Console(file=real), real)
-            self._own_lines = _Lines(put)
+            self._own_lines = _WholeLines(put)
 
         def write(self, text: str) -> int:
             self._own_lines.write(text)
             return len(text)
 
         def flush(self) -> None:
-            """Lines go out as they end."""
+            """Do nothing: lines go out as they end."""
 
         def isatty(self) -> bool:
             return False
@@ -217,9 +221,9 @@ def _beside_a_table(put: Callable[[str], None], real: Any) -> Any:
 
 @contextlib.contextmanager
 def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
-    """Until it ends, what the script prints goes to `put` line by line, and it has nothing to read.
+    """While it lasts, what the script prints goes to `put` line by line, and its stdin is empty.
 
-    Afterwards what its threads still print goes nowhere: stdout is for data, up to the end of the process.
+    Afterwards, what threads of the script still print is dropped: stdout is for data, to the end of the process.
     """
     known = set(threading.enumerate())
     before = (sys.stdin, sys.stdout, sys.stderr)
@@ -237,5 +241,45 @@ def redirected(put: Callable[[str], None], *, table: bool) -> Iterator[None]:
 
 
 def unheard() -> None:
-    """What is printed from now on goes nowhere."""
+    """Drop whatever is printed from now on."""
     sys.stdout = ScriptOutput(lambda line: None)
+
+
+# --- exceptions of the script --------------------------------------------------------------------------------------
+
+
+def script_traceback(error: BaseException) -> str:
+    """The traceback of an exception as Python writes it, without the frames of the host."""
+    told = traceback.TracebackException.from_exception(error, compact=True)
+    _cut(told, set())
+    lines = "".join(told.format()).rstrip("\n").splitlines()
+    if len(lines) > MOST_LINES:
+        half = MOST_LINES // 2
+        lines = [*lines[:half], f"  … {len(lines) - 2 * half} lines …", *lines[-half:]]
+    return "\n".join(lines)
+
+
+def place_of(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the script's innermost frame; None when the script has none."""
+    found = None
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        if not is_host(step.tb_frame.f_code.co_filename):
+            found = step.tb_frame.f_code.co_filename, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def is_host(filename: str) -> bool:
+    """Whether a file with this name is one of the host."""
+    return filename.startswith(HOST)
+
+
+def _cut(told: traceback.TracebackException, seen: set[int]) -> None:
+    if id(told) in seen:
+        return
+    seen.add(id(told))
+    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not is_host(frame.filename)])
+    for other in (told.__cause__, told.__context__, *(told.exceptions or () if hasattr(told, "exceptions") else ())):
+        if other is not None:
+            _cut(other, seen)

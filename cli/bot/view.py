@@ -23,7 +23,7 @@ _FIGURES = ("size", "mid", "bid", "ask", "quote")
 
 
 class BotView(EventView):
-    """Knows the width, so that what is said is cut between two words."""
+    """The table of what a bot emits. It knows the width, so that a text is cut between two words."""
 
     def __init__(self, look: Look, keys: Sequence[tuple[str, str]]) -> None:
         super().__init__(self._laid_out, "no signal and no message yet", look)
@@ -31,7 +31,7 @@ class BotView(EventView):
         self._width = 80
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many as fit."""
+        """The rows that fit into the size, newest first."""
         self._width = width
         return super().lines(width, height)
 
@@ -40,12 +40,12 @@ class BotView(EventView):
 
 
 def view(look: Look, keys: Sequence[tuple[str, str]] = ()) -> BotView:
-    """A new view; `keys` are those that the host answers."""
+    """The view of a bot's output. `keys` are those that the host answers, named in the footer."""
     return BotView(look, keys)
 
 
 def columns(records: Sequence[Any], look: Look, width: int) -> list[Column]:
-    """Time, market or topic, side, whether it can be trusted, and what was said."""
+    """The columns: time, market or topic, side, whether it can be trusted, and the value."""
     marks = [_marks(record.extra) for record in records]
     shown = [
         time_column(look, "time", values(records, "received"), keep=9),

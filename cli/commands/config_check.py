@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from cli.settings.config import SIM, check_usable, variable
+from cli.settings.config import SIM, check_usable
 from cli.settings.config_shape import PRODUCTION
 from cli.settings.credentials import obtain, words_of
+from cli.settings.environment import variable
 from venues import VENUES, venue_named
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
-    from cli.settings.access import Source
     from cli.settings.config import Config
+    from cli.settings.environment import Source
     from venues.venue import Venue
 
 

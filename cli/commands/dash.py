@@ -6,33 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cli.run.options import StreamRequest, take_options
-from venues import VENUES, venue_named, venues_with
+from cli.errors import redactor_of_run
+from cli.run.options import StreamRequest, options_of_dash, take_options
+from cli.views.panes import PANES
+from venues import venue_named, venues_with
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# The streams that a dashboard has a pane for, in the order of its panes.
-PANES = ("book", "trades", "orders", "positions", "balance", "margin")
-
-OPTIONS = (
-    "depth",
-    "group",
-    "env",
-    "duration",
-    "max_age",
-    "retries",
-    "record",
-    "overwrite",
-    "append",
-    "replay",
-    "speed",
-    "palette",
-    "tz",
-    "profile",
-    "quiet",
-    "verbose",
-)
 
 EXAMPLES = """\b
 Examples:
@@ -51,20 +31,15 @@ Keys:
 """
 
 
-def venues_with_panes() -> list[str]:
-    """The venues that have any of the streams."""
-    return [name for name in VENUES if any(name in venues_with(stream) for stream in PANES)]
-
-
 def complete_venue(incomplete: str) -> list[str]:
     """The venues that have any of the streams."""
-    return [name for name in venues_with_panes() if name.startswith(incomplete)]
+    return [name for name in venues_with(*PANES) if name.startswith(incomplete)]
 
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     """The markets that every simulator of the venue has, where any of the streams takes a symbol."""
     name = ctx.params.get("venue")
-    if name not in venues_with_panes():
+    if name not in venues_with(*PANES):
         return []
     from venues.simulated import markets
 
@@ -87,13 +62,9 @@ def dash(**given: Any) -> None:
 def run_dash(request: StreamRequest) -> NoReturn:
     """Show the dashboard, then end with its exit code."""
     from cli.commands.dash_watch import watch_dash
-    from cli.main import REDACTORS
     from cli.output.lines import Words
-    from venues.redaction import Redactor
 
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor))
+    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:
@@ -106,7 +77,7 @@ def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:
 
     defaults = StreamRequest(venue=venue)
     for name, value in given.items():
-        if name not in OPTIONS and name != "output" and value != getattr(defaults, name):
+        if name not in options_of_dash() and name != "output" and value != getattr(defaults, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} does not apply to a dashboard, which {file} is a recording of"
             )
@@ -117,7 +88,7 @@ _venue = Annotated[
     str,
     typer.Argument(
         metavar="VENUE",
-        help=f"One of: {', '.join(venues_with_panes())}.",
+        help=f"One of: {', '.join(venues_with(*PANES))}.",
         autocompletion=complete_venue,
         show_default=False,
     ),
@@ -131,4 +102,4 @@ _symbol = Annotated[
         show_default=False,
     ),
 ]
-take_options(dash, OPTIONS, {"venue": _venue, "symbols": _symbol})
+take_options(dash, {"venue": _venue, "symbols": _symbol}, options_of_dash(), {"symbols": None})

@@ -1,4 +1,4 @@
-"""The loop of `mon dash`: several streams of one venue to the panes of one screen, on as few sockets as it allows."""
+"""`mon dash`: several streams of one venue to the panes of one screen, on as few sockets as it allows."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from cli.commands.dash import PANES, venues_with_panes
 from cli.interrupts import run_loop
-from cli.output.lines import STDOUT, Words, is_terminal
-from cli.output.queues import LatestEvents, Queue
+from cli.output.lines import STDOUT, Queue, Words, is_terminal
+from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import in_words
 from cli.run.asked import either, recorded_at
 from cli.run.options import StreamRequest, check_together
 from cli.run.watch import Watcher
-from venues import venue_named
+from cli.views.panes import PANES
+from venues import venue_named, venues_with
 from venues.errors import UsageError
 from venues.recording import Recording
 from venues.records import Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import Notice, Settings, Subscription
+from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cli.output.gaps import Gap
     from cli.screen.look import Look
+    from cli.screen.pane import Pane, Rate
+    from cli.screen.table import Table
     from venues.driver import Delivered
     from venues.venue import Offer, Venue
 
@@ -43,7 +45,8 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscriptions = panes_asked_for(request, recording)
     check_terminal(request, subscriptions)
-    return run_loop(DashWatcher(request, venue, subscriptions, recording, words, redactor).run())
+    picture = Panes(venue, subscriptions, replayed=recording is not None)
+    return run_loop(Watcher(request, venue, subscriptions, recording, words, redactor, picture).run())
 
 
 def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
@@ -52,12 +55,11 @@ def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]
     Raises:
         UsageError: there is no terminal to draw it on; the text says what scripts use.
     """
-    from cli.screen.terminal import is_dumb
-    from cli.settings import config
+    from cli.settings.environment import is_dumb, variables
 
     if not is_terminal(STDOUT):
         raise UsageError(f"mon dash draws on a terminal, and stdout is none; {_for_scripts(request, subscriptions)}")
-    if is_dumb(config.environment()):
+    if is_dumb(variables()):
         raise UsageError(f"mon dash needs a terminal whose cursor can be moved; {_for_scripts(request, subscriptions)}")
 
 
@@ -78,7 +80,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
     if not offers:
         raise UsageError(
             f"{venue.name} has none of the streams of a dashboard ({', '.join(PANES)}); "
-            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with_panes())}"
+            f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with(*PANES))}"
         )
     subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
     venue.lines(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
@@ -123,65 +125,71 @@ def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> lis
     return [_deep(shown[stream], request) for stream in PANES if stream in shown]
 
 
-class DashWatcher(Watcher):
-    """Several streams of one venue from their connections to the panes of one screen."""
+class Panes:
+    """The picture of several streams of one venue: a pane each."""
 
-    _shown: Any = None  # the dashboard, once it is there
-    _told: Status | None = None  # the status that was said last
-    _together: Mapping[Any, Sequence[str]] = {}  # the streams to which the same happens in what is delivered now
+    def __init__(self, venue: Venue, subscriptions: Sequence[Subscription], *, replayed: bool) -> None:
+        self._venue = venue
+        self._subscriptions = subscriptions
+        self._replayed = replayed
+        self._told: Status | None = None  # what was said last
 
-    def _make_queue(self, settings: Settings) -> Queue:
-        gaps = {one.stream: self._gap(one, settings) for one in self._subscriptions}
+    def queue(self, gaps: Mapping[str, Gap]) -> Queue:
+        """A queue a stream."""
         return QueuePerStream(list(gaps), gaps)
 
-    def _make_table(self, settings: Settings, look: Look, *, on_terminal: bool) -> Any:
+    def table(
+        self,
+        panes: Mapping[str, Pane],
+        env: str | None,
+        look: Look,
+        rate: Rate,
+        wake: Callable[[], None],
+        *,
+        on_terminal: bool,
+    ) -> Table:
+        """All panes, under one line that says where they are from."""
         from cli.screen.dashboard import Dashboard
 
-        panes = {one.stream: self._pane(one, settings, look) for one in self._subscriptions}
         symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
-        self._table = self._shown = Dashboard(
+        return Dashboard(
             panes,
+            PANES,
             venue=self._venue.name,
-            env=settings.label,
+            env=env,
             symbol=symbol,
             look=look,
-            rate=self._rate,
+            rate=rate,
             on_terminal=on_terminal,
-            wake=lambda: self._output.wake(),
+            wake=wake,
         )
-        return self._table
 
-    def _open_output(self, settings: Settings) -> None:
-        super()._open_output(settings)
+    def remark(self) -> str | None:
+        """Which panes there would be with a symbol."""
         shown = [subscription.stream for subscription in self._subscriptions]
         left_out = [stream for stream in PANES if stream in self._venue.streams and stream not in shown]
-        if left_out and self._recording is None:
-            example = f"mon dash {self._venue.name} {self._venue.example}"
-            self._on_words(Notice(f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"))
+        if not left_out or self._replayed:
+            return None
+        example = f"mon dash {self._venue.name} {self._venue.example}"
+        return f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"
 
-    def _deliver(self, items: list[Delivered]) -> None:
-        together: dict[Any, list[str]] = {}
-        for item in items:
-            if isinstance(item, Status):
-                together.setdefault((item.state, item.reason), []).append(item.stream)
-        self._together = together
-        super()._deliver(items)
-
-    def _on_status(self, status: Status) -> bool:
+    def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
         """What happens to a socket happens to all of its streams at once, and is said once."""
         if status.state == "live" and status.down_ms is None:
-            return True  # that it is partial is in the pane's heading
+            return None  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
-            streams = self._together.get((status.state, status.reason), [status.stream])
+            same = [one.stream for one in beside if isinstance(one, Status) and _is_same(one, status)]
+            streams = same or [status.stream]
             all_streams = len(streams) == len(self._subscriptions)
             said = structs.replace(status, stream=self._venue.name if all_streams else ", ".join(streams), symbol=None)
             if said == self._told:
-                return True
+                return None
             self._told = status = said
-        words = in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
-        if words is not None:
-            self._seldom.say("status", words)
-        return True
+        return in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
+
+
+def _is_same(one: Status, other: Status) -> bool:
+    return (one.state, one.reason) == (other.state, other.reason)
 
 
 class QueuePerStream:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cli.run.options import StreamRequest, applies, take_options
+from cli.errors import redactor_of_run
+from cli.run.options import StreamRequest, applies, options_of_replay, take_options
 from venues.errors import RecordingError, UsageError
 
 EXAMPLES = """\b
@@ -20,13 +20,9 @@ Examples:
 if TYPE_CHECKING:
     from venues.recording import Header, RecordedSubscription
 
-# What a recording says itself, and what concerns a connection.
-_NOT_ASKED = {"venue", "symbols", "stream", "replay", "env", "record", "overwrite", "append", "retries", "profile"}
-
 
 def replay(**given: Any) -> None:
     """Play a recording."""
-    from cli.main import watch_request
     from venues.recording import Recording
 
     file: Path = given.pop("file")
@@ -41,13 +37,17 @@ def replay(**given: Any) -> None:
             raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
     request = StreamRequest(venue=header.venue, replay=file, **given)
     request.stream = stream
-    watch_request(request)
+    from cli.output.lines import Words
+    from cli.run.watch import watch
+
+    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
     """On a terminal a dashboard; lines are of one stream."""
-    from cli.commands.dash import PANES, run_recorded
+    from cli.commands.dash import run_recorded
     from cli.output.lines import STDOUT, is_terminal
+    from cli.views.panes import PANES
 
     each = [(venue.venue, one) for venue in header.venues() for one in venue.subscriptions]
     ambiguous = len({(venue, one.stream) for venue, one in each}) < len(each)
@@ -66,12 +66,5 @@ def _named(subscription: RecordedSubscription, venue: str, with_symbols: bool) -
     return " ".join(filter(None, (subscription.stream, venue, *(subscription.symbols if with_symbols else ()))))
 
 
-take_options(
-    replay,
-    [name for name in inspect.signature(StreamRequest).parameters if name not in _NOT_ASKED],
-    {
-        "file": Annotated[
-            Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)
-        ]
-    },
-)
+_file = Annotated[Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)]
+take_options(replay, {"file": _file}, options_of_replay())

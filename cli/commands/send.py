@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cli.errors import redactor_of_run
 from cli.interrupts import run_loop
 from cli.output.lines import STDERR, STDIN, Words, is_terminal
 from cli.run.options import DurationParser, complete_environment
@@ -78,9 +79,7 @@ def send(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False,
 ) -> None:
     """Send a trading signal to a hub."""
-    from cli.main import REDACTORS
     from cli.run.desk import Desk, send_lines
-    from venues.redaction import Redactor
 
     fields: Fields = {
         "pair": pair,
@@ -95,9 +94,7 @@ def send(
     }
     if venue not in VENUES_WITH_COMMANDS:
         raise UsageError(f'expected a venue that takes signals ({", ".join(VENUES_WITH_COMMANDS)}), got "{venue}"')
-    redactor = Redactor()
-    REDACTORS.append(redactor)
-    desk = Desk(venue, env, profile, timeout / 1000, Words(quiet=quiet), redactor)
+    desk = Desk(venue, env, profile, timeout / 1000, Words(quiet=quiet), redactor_of_run())
     if stdin:
         _check_stdin(kind, fields, yes=yes)
         raise typer.Exit(run_loop(desk.run(lambda: send_lines(desk))))

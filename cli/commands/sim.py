@@ -228,7 +228,7 @@ async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> in
             f"# the simulator is on port {simulator.port}; stop it with Ctrl-C",
             _exports(simulator.port, simulator.world),
         ]
-        lines += [_example(name, markets(name)) for name in VENUES]
+        lines += [_example(name, markets(name)) for name in VENUES if venue_named(name).simulator]
         print_out("\n".join(lines))
         return await stopped
     finally:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cli.output.pipe import Pipe
-    from cli.output.queues import Queue
     from venues.redaction import Redactor
 
 STDIN = 0
@@ -97,6 +96,22 @@ class Limit:
             if self.reached:
                 return records[: index + 1]
         return records
+
+
+class Queue(Protocol):
+    """Records on their way out, in order: put by the event loop, taken by the output thread."""
+
+    def put(self, records: Sequence[Any]) -> None:
+        """Append records; never waits."""
+        ...
+
+    def take(self) -> Sequence[Any]:
+        """The next records, none when there are none; takes them out."""
+        ...
+
+    def waiting(self) -> int:
+        """How many wait."""
+        ...
 
 
 class Sink(Protocol):
@@ -425,10 +440,9 @@ def is_terminal(descriptor: int) -> bool:
 def draws_table(output: str) -> bool:
     """Whether the option of that name means a table: where it says nothing, on a terminal whose cursor can be moved."""
     if output == "auto" and is_terminal(STDOUT):
-        from cli.screen.terminal import is_dumb
-        from cli.settings import config
+        from cli.settings.environment import is_dumb, variables
 
-        return not is_dumb(config.environment())
+        return not is_dumb(variables())
     return output == "table"
 
 

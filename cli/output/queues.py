@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 import threading
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cli.output.gaps import WHY
 from cli.output.lines import Skipped
@@ -24,22 +24,6 @@ MOST_STATUSES = 1_000
 MOST_EVENTS = 20_000  # in memory; more go to a file that has no name
 BATCH = 5_000
 HEAVIEST_BATCH = 4 * 2**20  # bytes
-
-
-class Queue(Protocol):
-    """Records on their way out, in order."""
-
-    def put(self, records: Sequence[Any]) -> None:
-        """Append records; never waits."""
-        ...
-
-    def take(self) -> Sequence[Any]:
-        """The next records, none when there are none; takes them out."""
-        ...
-
-    def waiting(self) -> int:
-        """How many wait."""
-        ...
 
 
 def key_of(record: Record) -> tuple[Any, ...]:

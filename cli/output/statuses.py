@@ -58,6 +58,19 @@ def in_words(status: Status) -> str | None:
             return None
 
 
+class BadFrames:
+    """Counts the frames that could not be understood."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def words(self, reason: str) -> str:
+        """What is said of one more."""
+        self._count += 1
+        so_far = "" if self._count == 1 else f" ({self._count} so far)"
+        return f"bad frame{so_far}: {reason}"
+
+
 class Unsaid:
     """Holds words back that come too often: `SAID_AT_ONCE` at once, then one every `SAID_EVERY`, the latest.
 

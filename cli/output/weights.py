@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
-from cli.output.payload import line_of
 from venues.records import Book, Margin, Pong, Quote, SnapshotEnd, Trade
 
 if TYPE_CHECKING:
@@ -101,8 +100,13 @@ class Shortener:
                 if len(value) > LONGEST_TEXT:
                     cut[name] = self._cut(value)
             elif value is not None and size_of(value, LONGEST_DATA) >= LONGEST_DATA:
-                cut[name] = self._redactor.text(line_of(value, str)) if name == "data" else None
+                cut[name] = self._line_of(value) if name == "data" else None
         return structs.replace(record, **cut) if cut else record
+
+    def _line_of(self, data: Any) -> str:
+        from cli.output.payload import line_of  # which needs rich, and only a table does
+
+        return self._redactor.text(line_of(data, str))
 
     def _cut(self, text: str) -> str:
         return f"{self._redactor.text(text[:LONGEST_TEXT] + '…')}{hash(text):x}"

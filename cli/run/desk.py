@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from cli.output.lines import Words
-    from cli.settings.access import Access
+    from cli.settings.config import Access
     from venues.redaction import Redactor
     from venues.venue import Command, Commands
 

@@ -77,6 +77,42 @@ class Ending:
         self._next_signal = asyncio.get_running_loop().create_future()
         return self._next_signal
 
+    async def until_written(
+        self,
+        reading: Reading | None,
+        next_signal: asyncio.Future[int],
+        *,
+        in_hurry: float = math.inf,
+        after_signal: float = 0.0,
+    ) -> str | None:
+        """Wait for the output to end while its reader goes on reading; in words what was not written, None if nothing.
+
+        Seconds that it may take at most: `in_hurry` when somebody has had enough, `after_signal` when one more signal
+        comes, which then counts. Without a `reading` nobody has asked for the end, and it takes as long as it takes.
+        """
+        ended, left = self.output_ended, None
+        until = asyncio.get_running_loop().time() + in_hurry
+        while not ended.is_set() and not next_signal.done():
+            patience = self._patience(reading, until)
+            if patience is not None and patience <= 0:
+                break
+            await first_of(ended, next_signal, patience)
+        if next_signal.done():
+            await first_of(ended, None, after_signal)
+        if next_signal.done() and not ended.is_set():
+            self.code, self.problem = next_signal.result(), None
+        elif not ended.is_set() and reading is not None and not self.hurried:
+            left = await reading.left()
+        if reading is not None:
+            reading.stop()
+        return left
+
+    def _patience(self, reading: Reading | None, until: float) -> float | None:
+        hurry = self.hurry_left()
+        if hurry is not None:
+            return min(hurry, until - asyncio.get_running_loop().time())
+        return None if reading is None else reading.seconds_left()
+
     def on_output_end(self, problem: BaseException | None) -> None:
         """The output thread has ended; called in it."""
 
@@ -151,3 +187,13 @@ async def ended_within(task: asyncio.Task[Any], seconds: float | None) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=LOOK_EVERY)
+
+
+async def first_of(event: asyncio.Event, signal: asyncio.Future[int] | None, seconds: float | None) -> None:
+    """Wait for an event, or for a signal that comes before it, no longer than so many seconds."""
+    if event.is_set():
+        return
+    happened = asyncio.create_task(event.wait())
+    waited_for = (happened,) if signal is None or signal.done() else (happened, signal)
+    await asyncio.wait(waited_for, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    happened.cancel()

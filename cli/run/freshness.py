@@ -10,19 +10,16 @@ from cli.output.weights import HEAVIEST, weight
 from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.toolkit.rows import forget_oldest
-from venues.venue import ClockOffset, Confirmed
+from venues.venue import ClockOffset, Confirmed, symbol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from venues.driver import Delivered
-    from venues.venue import Now
+    from venues.venue import Now, Subscription
 
 MOST_REMEMBERED = 25_000  # rows that have passed: more than ever wait for a reader
 MOST_KEYS = 20_000  # of rows that passed and may not pass again yet
-
-
-MOST_REMEMBERED = 20_000  # rows
 
 
 class MaxAge:
@@ -253,3 +250,101 @@ class Every:
         self._waiting.clear()
         self._next.clear()
         self._whole, self._next_whole = None, 0.0
+
+
+class Limits:
+    """Both limits of a run, one behind the other: what comes passes `--max-age` first, then `--every`."""
+
+    def __init__(self, max_age: int | None, every: int | None = None) -> None:
+        self._max_age = max_age
+        self._every = None if every is None else Every(every)
+        # By line and stream, then by symbol; None stands for all lines, and for all symbols.
+        self._ages: dict[tuple[int | None, str], dict[str | None, MaxAge]] = {}
+        self._stream_of: dict[type, str] = {}
+        self._said: list[Delivered] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self._ages) or self._every is not None
+
+    def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
+        """What is about to be opened, on whatever line; `--max-age` judges it as a whole."""
+        self._expect(None, subscription.stream, None, venue, env, symbol_of(subscription))
+
+    def expect_markets(self, line: int, stream: str, symbols: Sequence[str], venue: str, env: str | None) -> None:
+        """Markets of a line's stream; `--max-age` judges each for itself, and nothing else of the stream."""
+        for symbol in symbols:
+            self._expect(line, stream, symbol, venue, env, symbol)
+
+    def _expect(
+        self, line: int | None, stream: str, only: str | None, venue: str, env: str | None, symbol: str | None
+    ) -> None:
+        if self._max_age is None:
+            return
+        age = MaxAge(self._max_age, stream, venue=venue, env=env, symbol=symbol)
+        self._ages.setdefault((line, stream), {})[only] = age
+        self._stream_of[STREAMS[stream].record] = stream
+
+    def passes(self, items: Sequence[Delivered], line: int, now: Now) -> list[Delivered]:
+        """Those of a line's items that may pass now, and what the limits say around them."""
+        self._said = []
+        passed = [one for item in items for one in self._young(item, line, now)] if self._ages else list(items)
+        return passed if self._every is None else self._every.passes(passed, now)
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        dues = [due for one in self._all_ages() if (due := one.deadline()) is not None]
+        if self._every is not None and (due := self._every.deadline()) is not None:
+            dues.append(due)
+        return min(dues, default=None)
+
+    def tick(self, now: Now) -> Iterator[tuple[int, list[Delivered]]]:
+        """The deadline has passed: what is said or passes now, with the number of its line."""
+        for (line, _), ages in self._ages.items():
+            for one in ages.values():
+                yield from self._say(line, one.tick(now), now)
+        if self._every is not None and (items := self._every.tick(now)):
+            yield 0, items
+
+    def came_late(self, now: Now) -> Iterator[tuple[int, list[Delivered]]]:
+        """A row that had passed was too old when its turn came, and was left out."""
+        for (line, _), ages in self._ages.items():
+            for one in ages.values():
+                yield from self._say(line, one.came_late(now), now)
+
+    def rest(self) -> list[Delivered]:
+        """What still waits when there is nothing more to come."""
+        return [] if self._every is None else self._every.rest()
+
+    def good_until(self) -> Callable[[Record], float | None] | None:
+        """Until when a row that has passed may be handed over, see `MaxAge.good_until`; None without that limit."""
+        return next((one.good_until for one in self._all_ages()), None)
+
+    def says(self, item: Delivered) -> bool:
+        """Whether `--max-age` said this of what was let through last; otherwise the venue did."""
+        return any(one is item for one in self._said)
+
+    def _all_ages(self) -> Iterator[MaxAge]:
+        return (one for ages in self._ages.values() for one in ages.values())
+
+    def _say(self, line: int | None, items: list[Delivered], now: Now) -> Iterator[tuple[int, list[Delivered]]]:
+        if items:
+            self._said = items
+            yield line or 0, items if self._every is None else self._every.passes(items, now)
+
+    def _young(self, item: Delivered, line: int, now: Now) -> list[Delivered]:
+        passed = self._judged(item, line, now)
+        if len(passed) != 1 or passed[0] is not item:
+            self._said += [one for one in passed if one is not item]
+        return passed
+
+    def _judged(self, item: Delivered, line: int, now: Now) -> list[Delivered]:
+        of_record = self._stream_of.get(item.__class__)
+        stream: Any = of_record or getattr(item, "stream", None)
+        ages = self._ages.get((line, stream)) or self._ages.get((None, stream)) or {}
+        if (whole := ages.get(None)) is not None:
+            return whole.passes(item, now)
+        if isinstance(item, Status | Confirmed | ClockOffset):  # it is about every market of the stream
+            return [*(one for age in ages.values() for one in age.passes(item, now) if one is not item), item]
+        age = None if of_record is None else ages.get(getattr(item, "symbol", None) or "")
+        return [item] if age is None else age.passes(item, now)

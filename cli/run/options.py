@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from functools import cache
 from pathlib import Path  # noqa: TC003  typer reads it
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
 
@@ -128,22 +129,111 @@ def _complete_venue(stream: str) -> Callable[[str], list[str]]:
     return complete
 
 
-@dataclass
-class StreamRequest:
-    """Everything a user said about one stream; the defaults are those of the options."""
+@dataclass(frozen=True)
+class Applies:
+    """Where an option applies, beside the commands of streams.
 
-    venue: Annotated[str, typer.Argument(help="The venue.", show_default=False)]
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SYMBOL",
-            help="The venue's own spelling; some streams take several, those of the account mostly none.",
-            autocompletion=complete_symbol,
-            show_default=False,
+    `to`: one stream, or one kind of streams; all where it is None. `dash`: a dashboard has it. `replay`: `mon replay`
+    has it; what a recording says itself, or what concerns a connection, it has not. A bot has all of `RunRequest`.
+    """
+
+    to: str | None = None
+    dash: bool = False
+    replay: bool = True
+
+
+_STREAM = Applies()
+_SCREEN = Applies(dash=True)  # of a stream and of a dashboard
+_CONNECTION = Applies(dash=True, replay=False)
+
+
+@dataclass(kw_only=True)
+class RunRequest:
+    """What every run can be asked, of streams as of a bot: each option is declared here, and here only.
+
+    The order is that of a bot's help.
+    """
+
+    env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The venue's environment (production, staging, …); sim: the simulator inside mon.",
+            autocompletion=complete_environment,
         ),
+        _CONNECTION,
     ] = None
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file."), _CONNECTION] = (
+        None
+    )
+    retries: Annotated[
+        int | None, typer.Option(min=0, help="Give up after so many further tries in a row."), _CONNECTION
+    ] = None
+    record: Annotated[
+        Path | None, typer.Option(help="Keep all that happens on the connection (FILE.gz: compressed)."), _CONNECTION
+    ] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="--record into a file that exists: write over it."), _CONNECTION
+    ] = False
+    append: Annotated[
+        bool,
+        typer.Option("--append", help="--record into a file that exists: go on behind what is in it."),
+        _CONNECTION,
+    ] = False
+    replay: Annotated[Path | None, typer.Option(help="Play a recording instead of connecting."), _CONNECTION] = None
+    speed: Annotated[
+        float | None,
+        typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="Of a replay; 1 unless said otherwise."),
+        _SCREEN,
+    ] = None
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere."), _STREAM
+    ] = "auto"
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the first complete state, or the first event."), _STREAM
+    ] = False
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many data records."), _STREAM] = None
+    duration: Annotated[int | None, _duration("--duration", help="End after this time."), _SCREEN] = None
+    timeout: Annotated[
+        int | None,
+        _duration("--timeout", help="End with exit code 6 if no data came by then (--once: 30s)."),
+        _STREAM,
+    ] = None
+    max_age: Annotated[int | None, _duration("--max-age", help="Data older than this is stale."), _SCREEN] = None
+    numbers: Annotated[
+        Literal["number", "string"], typer.Option(help="How JSON lines carry prices, sizes and money."), _STREAM
+    ] = "number"
+    status: Annotated[
+        Literal["inline", "stderr"],
+        typer.Option(help="Where interruptions are told: inline and on stderr, or stderr."),
+        _STREAM,
+    ] = "inline"
+    palette: Annotated[
+        Palette | None,
+        typer.Option(help="Colours of a table; red-up: red for what rises.", show_default=False),
+        _SCREEN,
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="Time zone of a table: local, utc, such as Europe/Zurich or +05:30; local unless said."
+        ),
+        _SCREEN,
+    ] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors."), _SCREEN] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback."), _SCREEN] = False
+
+
+@dataclass
+class StreamRequest(RunRequest):
+    """Everything a user said about one stream, or about the streams of a dashboard."""
+
+    venue: str
+    symbols: list[str] | None = None
     depth: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Levels a side; 20 in lines, as many as fit in a table.")
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Levels a side; 20 in lines, as many as fit in a table."),
+        Applies("book", dash=True),
     ] = None
     group: Annotated[
         Decimal | None,
@@ -153,9 +243,12 @@ class StreamRequest:
             help="Prices of a table in groups, such as 0.5 or 10.",
             show_default=False,
         ),
+        Applies("book", dash=True),
     ] = None
     interval: Annotated[
-        str | None, typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise.")
+        str | None,
+        typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise."),
+        Applies("candles"),
     ] = None
     precise: Annotated[
         str | None,
@@ -164,90 +257,83 @@ class StreamRequest:
             help=f"How prices are grouped, at a venue that does so ({', '.join(venues_with_option('precise'))}); "
             "1 there by default.",
         ),
+        Applies("book"),
     ] = None
-    output: Annotated[
-        Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
-    ] = "auto"
-    env: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The venue's environment (production, staging, …); sim: the simulator inside mon.",
-            autocompletion=complete_environment,
-        ),
-    ] = None
-    tail: Annotated[bool, typer.Option("--tail", help="A table of one line a message, newest first.")] = False
-    once: Annotated[bool, typer.Option("--once", help="End after the first complete state, or the first event.")] = (
-        False
-    )
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many data records.")] = None
-    duration: Annotated[int | None, _duration("--duration", help="End after this time.")] = None
-    timeout: Annotated[
-        int | None, _duration("--timeout", help="End with exit code 6 if no data came by then (--once: 30s).")
-    ] = None
-    every: Annotated[int | None, _duration("--every", help="At most one line a key and interval, the latest.")] = None
-    max_age: Annotated[int | None, _duration("--max-age", help="Data older than this is stale.")] = None
-    retries: Annotated[int | None, typer.Option(min=0, help="Give up after so many further tries in a row.")] = None
-    raw: Annotated[bool, typer.Option("--raw", help="The frames as they come and go, without secrets.")] = False
-    record: Annotated[
-        Path | None, typer.Option(help="Keep all that happens on the connection (FILE.gz: compressed).")
-    ] = None
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="--record into a file that exists: write over it.")] = (
-        False
-    )
-    append: Annotated[
-        bool, typer.Option("--append", help="--record into a file that exists: go on behind what is in it.")
+    tail: Annotated[
+        bool, typer.Option("--tail", help="A table of one line a message, newest first."), Applies("feed")
     ] = False
-    replay: Annotated[Path | None, typer.Option(help="Play a recording instead of connecting.")] = None
-    speed: Annotated[
-        float | None,
-        typer.Option(parser=SpeedParser(), metavar="FACTOR|max", help="Of a replay; 1 unless said otherwise."),
+    every: Annotated[
+        int | None, _duration("--every", help="At most one line a key and interval, the latest."), Applies("state")
     ] = None
-    numbers: Annotated[
-        Literal["number", "string"], typer.Option(help="How JSON lines carry prices, sizes and money.")
-    ] = "number"
-    status: Annotated[
-        Literal["inline", "stderr"], typer.Option(help="Where interruptions are told: inline and on stderr, or stderr.")
-    ] = "inline"
-    palette: Annotated[
-        Palette | None, typer.Option(help="Colours of a table; red-up: red for what rises.", show_default=False)
-    ] = None
-    tz: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ZONE", help="Time zone of a table: local, utc, such as Europe/Zurich or +05:30; local unless said."
-        ),
-    ] = None
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the config file.")] = None
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False
+    raw: Annotated[bool, typer.Option("--raw", help="The frames as they come and go, without secrets."), _STREAM] = (
+        False
+    )
     stream: str = field(default="", init=False)
 
     def names(self) -> tuple[str, ...]:
-        """The symbols."""
+        """The symbols that were given, in their order; none where there are none."""
         return tuple(self.symbols or ())
+
+
+# The order in which help texts list the options of streams, dashboards and replays.
+_IN_HELP = (
+    "depth", "group", "interval", "precise", "output", "env", "tail", "once", "count", "duration", "timeout", "every",
+    "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed", "numbers", "status", "palette",
+    "tz", "profile", "quiet", "verbose",
+)  # fmt: skip
+
+
+class Option(NamedTuple):
+    """One option as it is declared: its type with typer's words for it, its default, and where it applies."""
+
+    annotation: Any
+    default: Any
+    applies: Applies
+
+
+@cache
+def declared() -> Mapping[str, Option]:
+    """Every option of `StreamRequest`, and so of `RunRequest`, by its name and in the order of the help."""
+    found: dict[str, Option] = {}
+    hints = get_type_hints(StreamRequest, include_extras=True)
+    for one in fields(StreamRequest):
+        where = [said for said in getattr(hints[one.name], "__metadata__", ()) if isinstance(said, Applies)]
+        if where:
+            found[one.name] = Option(hints[one.name], one.default, where[0])
+    return {name: found[name] for name in sorted(found, key=_IN_HELP.index)}
+
+
+def options_of_stream(stream: str) -> list[str]:
+    """The names of the options that a stream's command has."""
+    return [name for name in declared() if applies(name, stream)]
+
+
+def options_of_dash() -> list[str]:
+    """The names of the options that a dashboard has."""
+    return [name for name, option in declared().items() if option.applies.dash]
+
+
+def options_of_replay() -> list[str]:
+    """The names of the options that playing any recording has."""
+    return [name for name, option in declared().items() if option.applies.replay]
+
+
+def options_of_runs() -> list[str]:
+    """The names of the options that every run has, a bot's too."""
+    return [one.name for one in fields(RunRequest)]
 
 
 def applies(option: str, stream: str) -> bool:
     """Whether a stream's command has the option."""
-    match option:
-        case "depth" | "group" | "precise":
-            return stream == "book"
-        case "interval":
-            return stream == "candles"
-        case "every":
-            return STREAMS[stream].kind == "state"
-        case "tail":
-            return stream == "feed"
-        case _:
-            return option != "stream"
+    return declared()[option].applies.to in (None, stream, STREAMS[stream].kind)
 
 
 def view_options(request: StreamRequest, stream: str, offer: Offer) -> dict[str, Any]:
     """What a request and the venue's offer say to a stream's view, besides how it looks."""
-    if stream != "book":
-        return {}
-    return {"depth": request.depth, "step": request.group, "complete": offer.complete}
+    from cli.views import VIEWS
+
+    known = {"depth": request.depth, "step": request.group, "complete": offer.complete}
+    return {name: known[name] for name in VIEWS[stream].options}
 
 
 def check_for_lines(request: object) -> None:
@@ -282,44 +368,43 @@ def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callab
             show_default=False,
         ),
     ]
-    names = [name for name in inspect.signature(StreamRequest).parameters if applies(name, stream)]
-    take_options(command, names, {"venue": venue})
+    symbols = Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SYMBOL",
+            help="The venue's own spelling; some streams take several, those of the account mostly none.",
+            autocompletion=complete_symbol,
+            show_default=False,
+        ),
+    ]
+    take_options(command, {"venue": venue, "symbols": symbols}, options_of_stream(stream), {"symbols": None})
     command.__doc__ = f"{STREAMS[stream].title.capitalize()}, live."
     return command
 
 
 def take_options(
     command: Callable[..., None],
+    own: Mapping[str, Any],
     names: Sequence[str],
-    arguments: Mapping[str, Any],
     defaults: Mapping[str, Any] | None = None,
 ) -> None:
-    """Gives a command the signature that typer reads: its own arguments, then these options of `StreamRequest`.
+    """Gives a command the signature that typer reads: what is its own, then declared options by their names.
 
-    `defaults` of its own; what has none here and is none of `StreamRequest` must be given.
+    `defaults` of its own; what has none must be given.
     """
-    known = inspect.signature(StreamRequest).parameters
-    hints = {**get_type_hints(StreamRequest, include_extras=True), **arguments}
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    defaults = {**{name: known[name].default for name in arguments if name in known}, **(defaults or {})}
     nothing = inspect.Parameter.empty
-    own = [
-        inspect.Parameter(name, kind, annotation=hints[name], default=defaults.get(name, nothing)) for name in arguments
-    ]
-    others = [known[name].replace(annotation=hints[name]) for name in names if name not in arguments]
-    command.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *others)}
+    parameters = [(name, annotation, (defaults or {}).get(name, nothing)) for name, annotation in own.items()]
+    parameters += [(name, declared()[name].annotation, declared()[name].default) for name in names]
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+            for name, annotation, default in parameters
+        ]
+    )
+    command.__annotations__ = {name: annotation for name, annotation, _ in parameters}
 
 
-class Recorded(Protocol):
-    """What can be said of a recording that is made."""
-
-    record: Path | None
-    overwrite: bool
-    append: bool
-
-
-def existing_file(request: Recorded) -> Existing:
+def existing_file(request: RunRequest) -> Existing:
     """What becomes of a file that has the recording's name.
 
     Raises:
@@ -342,24 +427,7 @@ def existing_for(option: str, file: Path | None, *, overwrite: bool, append: boo
     return given
 
 
-class Run(Protocol):
-    """What every command that has a connection, or a recording in its place, can be asked for."""
-
-    env: str | None
-    record: Path | None
-    overwrite: bool
-    append: bool
-    retries: int | None
-    profile: str | None
-    replay: Path | None
-    speed: float | None
-    once: bool
-    count: int | None
-    output: Format
-    numbers: Literal["number", "string"]
-
-
-def check_run(request: Run) -> None:
+def check_run(request: RunRequest) -> None:
     """Options that exclude each other, or that mean nothing without another.
 
     Raises:

@@ -24,7 +24,7 @@ from venues.venue import BadFrame, Command, Notice, Receipt, Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.settings.access import Access
+    from cli.settings.config import Access
     from venues.driver import Delivered
     from venues.redaction import Redactor
     from venues.venue import Venue

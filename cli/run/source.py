@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from cli.output.queues import is_of
 from cli.settings import config
-from cli.settings.access import Access
+from cli.settings.config import Access
 from cli.version import USER_AGENT
 from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
-from venues.errors import VenueRefused, VenueUnreachable
+from venues.errors import UsageError, VenueRefused, VenueUnreachable
 from venues.keepalive import Steps
 from venues.recording import play
 
@@ -68,6 +68,7 @@ async def access_to(
     has set comes before the simulator.
 
     Raises:
+        UsageError: the venue has no such environment, or no simulator.
         SetupError: something is missing or cannot be used.
     """
     access = await _access_to(venue, env, profile, embedded, say, streams, by_hand)
@@ -90,6 +91,8 @@ async def _access_to(
     if set_by_hand is not None:
         say(f"the address set as {set_by_hand.origin} comes before --env sim")
         return configured.access(venue, None, profile, streams)
+    if not venue.simulator:
+        raise UsageError(f"{venue.name} has no simulator: expected another environment than {config.SIM}")
     simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
     return configured.simulated(venue, simulator.url(venue.name), given, profile)

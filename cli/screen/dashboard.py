@@ -17,6 +17,7 @@ from cli.screen.table import SMALLEST, Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cli.screen.layout import Shape
     from cli.screen.look import Look
     from cli.screen.pane import Pane, Rate
 
@@ -43,6 +44,7 @@ class Dashboard(Table):
     def __init__(
         self,
         panes: Mapping[str, Pane],
+        shapes: Mapping[str, Shape],
         *,
         venue: str,
         env: str | None,
@@ -52,8 +54,10 @@ class Dashboard(Table):
         on_terminal: bool,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
+        """`shapes`: how much room each pane wants."""
         self._panes = dict(panes)
         self._order = tuple(panes)
+        self._shapes = {stream: shapes[stream] for stream in panes}
         super().__init__(self._panes[self._order[0]], look, on_terminal=on_terminal, wake=wake)
         self._venue, self._env, self._symbol = venue, env, symbol
         self._rate = rate
@@ -89,7 +93,7 @@ class Dashboard(Table):
             help_lines = self._help(width, height - AROUND - 1)
             space = [Text() for _ in range(height - AROUND - 1 - len(help_lines))]
             return [self._top_line(width, 0), Text(), *help_lines, *space, self._footer(width)]
-        placed = arrange(self._order, width, height - AROUND, self._focus, zoomed=self._zoomed)
+        placed = arrange(self._shapes, width, height - AROUND, self._focus, zoomed=self._zoomed)
         hidden = len(self._order) - len(placed)
         drawn = self._pane_lines(placed, height - AROUND)  # first: the top line says which zone their times are in
         return [self._top_line(width, hidden), *drawn, self._footer(width)]
@@ -99,10 +103,10 @@ class Dashboard(Table):
         for pane in self._panes.values():
             pane.thaw()
         width = max(width, SMALLEST[0])
-        placed = arrange(self._order, width, height, self._focus)
+        placed = arrange(self._shapes, width, height, self._focus)
         while len(placed) < len(self._order):
             height += 1
-            placed = arrange(self._order, width, height, self._focus)
+            placed = arrange(self._shapes, width, height, self._focus)
         self._forget_bodies()
         drawn = self._pane_lines(placed, height, ended=True)
         return [self._top_line(width, 0, ended=True), *drawn]

@@ -7,13 +7,12 @@ import codecs
 import contextlib
 import os
 import signal
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import HUNG_UP, QUIT
 from cli.interrupts import at_hard_end, heard
-from cli.settings.foreground import owned
+from cli.settings.foreground import in_foreground, owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,11 +223,3 @@ class Keyboard:
     def _give_up(self) -> None:
         for key in self._parser.flush():
             self._on_key(key)
-
-
-def in_foreground(descriptor: int) -> bool:
-    """Whether a descriptor is a terminal that is ours now; a background job must neither read it nor draw on it."""
-    try:
-        return os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
-    except (OSError, AttributeError):
-        return sys.platform == "win32"

@@ -6,10 +6,10 @@ ones that belong together side by side where there is room. Each pane's first li
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 TWO_COLUMNS_FROM = 76
 THREE_COLUMNS_FROM = 160
@@ -17,19 +17,24 @@ PAIR_FROM = 96  # columns for two small panes side by side
 ACCOUNT_BESIDE_FROM = 240  # columns from which two stacks of account tables have enough each
 RULE = 3  # columns between two panes: a rule between blanks
 
-# Lines with the heading: below the first no use, beyond the last no more use; the room between is shared by weight.
-HEIGHTS = {
-    "book": (6, 1_000, 4),
-    "trades": (4, 1_000, 3),
-    "orders": (4, 1_000, 3),
-    "positions": (4, 1_000, 3),
-    "balance": (4, 1_000, 2),
-    "margin": (4, 12, 3),
-}
-FOCUSED = {"book": 8}  # lines of the pane that has the focus, where not all panes fit
-FOCUSED_OTHER = 6
+FOCUSED = 6  # lines of the pane that has the focus, where not all panes fit
 
-_PAIR = ("balance", "margin")
+Place = Literal["first", "narrow", "wide", "pair"]
+
+
+class Shape(NamedTuple):
+    """How much room a pane wants, in lines with its heading, and where it lies.
+
+    Below `least` it is of no use, beyond `most` of no more use; the room between is shared by `weight`. The pane of the
+    market that comes `first` is at the left in full height; what is `wide` gets the most columns; two that are a `pair`
+    lie side by side where there is room. `focused`: its lines while it has the focus, where not all panes fit.
+    """
+
+    place: Place
+    least: int
+    most: int
+    weight: int
+    focused: int = FOCUSED
 
 
 class Rect(NamedTuple):
@@ -49,7 +54,9 @@ class _Column(NamedTuple):
     slots: list[tuple[str, ...]]
 
 
-def arrange(streams: Sequence[str], width: int, height: int, focus: str, *, zoomed: bool = False) -> dict[str, Rect]:
+def arrange(
+    shapes: Mapping[str, Shape], width: int, height: int, focus: str, *, zoomed: bool = False
+) -> dict[str, Rect]:
     """The panes that are shown and where, the focused one always among them.
 
     Panes that do not fit are left out, those listed last first. Where all fit the focus changes nothing.
@@ -57,76 +64,82 @@ def arrange(streams: Sequence[str], width: int, height: int, focus: str, *, zoom
     if zoomed:
         return {focus: Rect(0, 0, width, height)}
     placed: dict[str, Rect] = {}
-    for column in _columns(streams, width):
+    for column in _columns(shapes, width):
         y = 0
-        for slot, lines in _heights(column.slots, height, focus):
+        for slot, lines in _heights(column.slots, shapes, height, focus):
             placed |= _side_by_side(slot, column, y, lines)
             y += lines
     return placed
 
 
-def _columns(streams: Sequence[str], width: int) -> list[_Column]:
+def _columns(shapes: Mapping[str, Shape], width: int) -> list[_Column]:
     """Market data left, the account right; what is wide by nature gets the most."""
-    market = [stream for stream in streams if stream in ("book", "trades")]
-    account = [stream for stream in streams if stream not in market]
-    if width < TWO_COLUMNS_FROM or len(streams) == 1:
-        return _split(width, [(1, list(streams))])
-    if "book" not in market or not (account or "trades" in market):
-        if width < ACCOUNT_BESIDE_FROM or len(account) < 3:
-            return _split(width, [(1, list(streams))])
-        half = (len(streams) + 1) // 2
-        return _split(width, [(1, list(streams[:half])), (1, list(streams[half:]))])
-    beside = [stream for stream in streams if stream != "book"]
+    panes = list(shapes)
+    first = _placed(shapes, "first")
+    if width < TWO_COLUMNS_FROM or len(panes) == 1:
+        return _split(width, [(1, panes)], shapes)
+    if not first:
+        if width < ACCOUNT_BESIDE_FROM or len(_placed(shapes, "wide", "pair")) < 3:
+            return _split(width, [(1, panes)], shapes)
+        half = (len(panes) + 1) // 2
+        return _split(width, [(1, panes[:half]), (1, panes[half:])], shapes)
+    beside = [pane for pane in panes if pane not in first]
     if width < THREE_COLUMNS_FROM or len(beside) < 3:
-        return _split(width, [(42, ["book"]), (58, beside)])
-    small = [stream for stream in beside if stream in ("trades", *_PAIR)]
-    wide = [stream for stream in beside if stream not in small]
-    if "trades" in market:
-        return _split(width, [(30, ["book"]), (27, small), (43, wide)])
-    return _split(width, [(30, ["book"]), (43, wide), (27, small)])
+        return _split(width, [(42, first), (58, beside)], shapes)
+    small, wide = _placed(shapes, "narrow", "pair"), _placed(shapes, "wide")
+    if _placed(shapes, "narrow"):
+        return _split(width, [(30, first), (27, small), (43, wide)], shapes)
+    return _split(width, [(30, first), (43, wide), (27, small)], shapes)
 
 
-def _split(width: int, columns: Sequence[tuple[int, list[str]]]) -> list[_Column]:
+def _placed(shapes: Mapping[str, Shape], *places: Place) -> list[str]:
+    return [pane for pane, shape in shapes.items() if shape.place in places]
+
+
+def _split(width: int, columns: Sequence[tuple[int, list[str]]], shapes: Mapping[str, Shape]) -> list[_Column]:
     columns = [column for column in columns if column[1]]
     room = width - RULE * (len(columns) - 1)
     total = sum(share for share, _ in columns)
     made, x = [], 0
-    for index, (share, streams) in enumerate(columns):
+    for index, (share, panes) in enumerate(columns):
         own = room * share // total if index < len(columns) - 1 else width - x
-        made.append(_Column(x, own, _slots(streams, own)))
+        made.append(_Column(x, own, _slots(panes, shapes, own)))
         x += own + RULE
     return made
 
 
-def _slots(streams: Sequence[str], width: int) -> list[tuple[str, ...]]:
-    if width < PAIR_FROM or not all(stream in streams for stream in _PAIR):
-        return [(stream,) for stream in streams]
-    return [*((stream,) for stream in streams if stream not in _PAIR), _PAIR]
+def _slots(panes: Sequence[str], shapes: Mapping[str, Shape], width: int) -> list[tuple[str, ...]]:
+    pair = tuple(pane for pane in panes if shapes[pane].place == "pair")
+    if width < PAIR_FROM or len(pair) != 2:
+        return [(pane,) for pane in panes]
+    return [*((pane,) for pane in panes if pane not in pair), pair]
 
 
-def _heights(slots: Sequence[tuple[str, ...]], height: int, focus: str) -> list[tuple[tuple[str, ...], int]]:
+def _heights(
+    slots: Sequence[tuple[str, ...]], shapes: Mapping[str, Shape], height: int, focus: str
+) -> list[tuple[tuple[str, ...], int]]:
     """Each slot that is shown, with its lines; together they fill the column."""
-    least = {slot: max(HEIGHTS[stream][0] for stream in slot) for slot in slots}
+    least = {slot: max(shapes[pane].least for pane in slot) for slot in slots}
     shown = list(slots)
     if sum(least.values()) > height:
         shown = []
         for slot in slots:
             if focus in slot:
-                least[slot] = max(least[slot], FOCUSED.get(focus, FOCUSED_OTHER))
+                least[slot] = max(least[slot], shapes[focus].focused)
         room = height
         for slot in sorted(slots, key=lambda slot: focus not in slot):
             if least[slot] <= room or not shown:
                 shown.append(slot)
                 room -= least[slot]
         shown.sort(key=slots.index)
-    return _shared(shown, least, height)
+    return _shared(shown, shapes, least, height)
 
 
 def _shared(
-    slots: Sequence[tuple[str, ...]], least: dict[tuple[str, ...], int], height: int
+    slots: Sequence[tuple[str, ...]], shapes: Mapping[str, Shape], least: dict[tuple[str, ...], int], height: int
 ) -> list[tuple[tuple[str, ...], int]]:
-    most = {slot: max(HEIGHTS[stream][1] for stream in slot) for slot in slots}
-    weight = {slot: max(HEIGHTS[stream][2] for stream in slot) for slot in slots}
+    most = {slot: max(shapes[pane].most for pane in slot) for slot in slots}
+    weight = {slot: max(shapes[pane].weight for pane in slot) for slot in slots}
     lines = {slot: least[slot] if len(slots) > 1 else height for slot in slots}
     while (left := height - sum(lines.values())) > 0:
         growing = [slot for slot in slots if lines[slot] < most[slot]] or slots[-1:]

@@ -6,14 +6,14 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.text import Text
 
 from cli.output import cells
 from cli.output.gaps import Gap
 from cli.output.lines import Skipped
-from cli.output.queues import LatestEvents, Queue
+from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.weights import texts_of
 from cli.screen.ages import Ages
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
+    from cli.output.lines import Queue
     from cli.screen.look import Look, View
     from venues.redaction import Redactor
-    from venues.streams import Stream
 
 RATE_OVER = 5.0  # seconds over which messages a second are counted
 LATENCY_OVER_MS = 5_000
@@ -43,6 +43,16 @@ ALWAYS = 10
 SHORTEN = 5
 
 
+class Streamed(Protocol):
+    """What a pane knows of its stream: what it is called, and whether it is a state or a sequence of events."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Title:
     """What the header says that does not change."""
@@ -50,7 +60,7 @@ class Title:
     venue: str
     env: str | None
     symbols: Sequence[str]
-    stream: Stream
+    stream: Streamed
     partial: bool
 
 

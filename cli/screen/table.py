@@ -14,9 +14,9 @@ from cli.output import cells
 from cli.output.lines import STDOUT, write_all
 from cli.screen import terminal
 from cli.screen.grid import fit_line
-from cli.screen.keys import in_foreground
 from cli.screen.painter import LEAVE_WITHIN, Ink, Painter
-from cli.settings import config
+from cli.settings.environment import is_dumb, variables
+from cli.settings.foreground import in_foreground
 from venues.records import Status
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class Table:
 
     def __init__(self, pane: Pane, look: Look, *, on_terminal: bool, wake: Callable[[], None] = lambda: None) -> None:
         """`wake` makes the output thread call `idle` soon."""
-        environment = config.environment()
+        environment = variables()
         self._pane = pane
         self._look = look
         self._wake = wake
-        self._draws = on_terminal and not terminal.is_dumb(environment)
-        escapes = on_terminal and not terminal.is_dumb(environment)
+        self._draws = on_terminal and not is_dumb(environment)
+        escapes = on_terminal and not is_dumb(environment)
         depth = terminal.color_depth(environment) if escapes or look.color else None
         self._ink = Ink(depth, color=look.color)
         self._painter = Painter(STDOUT, self._ink)
@@ -113,7 +113,7 @@ class Table:
         if not self._draws or now < self._next_draw or not in_foreground(STDOUT):
             return
         with self._drawing:
-            size = terminal.size(config.environment(), STDOUT)
+            size = terminal.size(variables(), STDOUT)
             self._painter.paint(self.frame(*size), size)
         self._next_draw = time.monotonic() + DRAW_EVERY
 
@@ -125,7 +125,7 @@ class Table:
         """Back to the normal screen, where the last table stays; it does not look live there."""
         self.restore()
         self._pane.thaw()
-        width, height = terminal.size(config.environment(), STDOUT)
+        width, height = terminal.size(variables(), STDOUT)
         lines = self.last(width, height - 3 if self._on_terminal else LINES_OF_A_PIPE)  # a prompt comes below
         for line in lines:
             line.rstrip()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.screen.look import PALETTES, Look, Palette
 from cli.settings import config
+from cli.settings.environment import is_dumb, variables
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def look_for(
     wishes = config.load().screen()
     return Look(
         palette=_palette(palette, wishes.get("palette")),
-        unicode=has_unicode(config.environment(), getattr(sys.stdout, "encoding", None) or "ascii"),
-        color=has_color(config.environment(), to_terminal=to_terminal),
+        unicode=has_unicode(variables(), getattr(sys.stdout, "encoding", None) or "ascii"),
+        color=has_color(variables(), to_terminal=to_terminal),
         tz=_zone(tz, wishes.get("tz")),
         epoch_ms=epoch_ms,
         mono_ms=mono_ms,
@@ -49,11 +50,6 @@ def has_color(environment: Mapping[str, str], *, to_terminal: bool) -> bool:
     if environment.get("FORCE_COLOR"):
         return True
     return to_terminal and not is_dumb(environment)
-
-
-def is_dumb(environment: Mapping[str, str]) -> bool:
-    """A terminal without a cursor that could be moved."""
-    return environment.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 def has_unicode(environment: Mapping[str, str], encoding: str) -> bool:

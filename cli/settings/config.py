@@ -1,4 +1,4 @@
-"""The only reader of the environment, the config file and secrets.
+"""The config file, and what it and the environment say of how to reach a venue.
 
 A value of a venue is looked for in this order: environment variable, profile, config file. An environment other than
 production has values of its own (`MON_<VENUE>_STAGING_<NAME>`, `[venues.<venue>.staging]`); production's credentials
@@ -11,20 +11,21 @@ import json
 import os
 import re
 import stat
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.settings.access import Access, Source
 from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
+from cli.settings.environment import Source, expanded, set_by_variable, set_value, variable
 from venues import FIRST_IN_CONFIG, VENUES, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
-from venues.redaction import Redactor
+from venues.redaction import SHORTEST_BY_VALUE, Redactor
 from venues.venue import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
     from urllib.parse import SplitResult
 
     from venues.venue import Venue
@@ -48,6 +49,49 @@ _OF_BOTS = """\
 [bot]                          # the token of a bot's own feed and webhooks; a random one without it
 # token_command = ["pass", "show", "bot"]
 """
+
+_warned_of: set[str] = set()  # where a short secret comes from, once it was said
+
+
+@dataclass(frozen=True)
+class Access:
+    """Everything needed to reach a venue: settings without secrets, and where the secrets come from."""
+
+    settings: Settings
+    secrets: Mapping[str, Source]
+    proxy: str | None = field(repr=False)  # may have a password in it
+    say: Callable[[str], None] | None = field(default=None, repr=False)  # to a person
+
+    async def fetch(self) -> dict[str, str]:
+        """The secrets by name; commands are run again each time, off the loop, and ended when this is cancelled.
+
+        Raises:
+            SetupError: one cannot be had.
+        """
+        import asyncio
+        import threading
+
+        from cli.settings.credentials import obtain
+
+        unwanted = threading.Event()
+        try:
+            secrets = {
+                name: await asyncio.to_thread(obtain, name, source, unwanted) for name, source in self.secrets.items()
+            }
+        finally:
+            unwanted.set()
+        self._warn_of_short(secrets)
+        return secrets
+
+    def _warn_of_short(self, secrets: Mapping[str, str]) -> None:
+        for name, value in secrets.items():
+            origin = self.secrets[name].origin
+            if self.say is not None and len(value) < SHORTEST_BY_VALUE and origin not in _warned_of:
+                _warned_of.add(origin)
+                self.say(
+                    f"the {name} from {origin} is shorter than {SHORTEST_BY_VALUE} characters: mon hides it where mon "
+                    "sends it, but not where the venue repeats it"
+                )
 
 
 class Config:
@@ -247,7 +291,7 @@ def config_path() -> Path:
     Raises:
         SetupError: the home folder that it is in is not known.
     """
-    by_hand = os.environ.get("MON_CONFIG")
+    by_hand = set_value("MON_CONFIG")
     if by_hand:
         return expanded(by_hand, "MON_CONFIG")
     from platformdirs import user_config_path
@@ -267,7 +311,7 @@ def load() -> Config:
             _refuse_if_open_to_others(path, os.fstat(file.fileno()).st_mode)
             raw = file.read(LONGEST_CONFIG + 1)
     except FileNotFoundError:
-        return Config(path, {}, missing=bool(os.environ.get("MON_CONFIG")))
+        return Config(path, {}, missing=set_value("MON_CONFIG") is not None)
     except OSError as error:
         raise SetupError(f"cannot read the config file {path}: {error.strerror}") from error
     data = _parsed(path, raw)
@@ -359,7 +403,7 @@ def shown(config: Config) -> str:
     plain = {"url"} | {name for venue in venues for name in venue.values}
     plain -= {name for venue in venues for name in venue.secrets}
     for named in sorted(known):
-        value = os.environ.get(named)
+        value = set_value(named)
         if value and known[named] in plain:
             lines.append(f"# {named} is set: {_hide_user(value)}")
         elif value:
@@ -368,51 +412,11 @@ def shown(config: Config) -> str:
     return "\n".join(redactor.text(line) for line in lines)
 
 
-def environment() -> Mapping[str, str]:
-    """The variables, for whoever wants to know what the terminal can do."""
-    return os.environ
-
-
-def without_secrets() -> dict[str, str]:
-    """The variables for a program that gives one secret and is to see no other: none of ours but `MON_CONFIG`."""
-    return {name: value for name, value in os.environ.items() if name == "MON_CONFIG" or not name.startswith("MON_")}
-
-
-def completion_request() -> tuple[str, Mapping[str, str]] | None:
-    """What a shell's completion script asks, and the variables it asks with; None for an ordinary run."""
-    asked = os.environ.get("_MON_COMPLETE")
-    return None if asked is None else (asked, os.environ)
-
-
-def variable(venue: str, environment: str | None, name: str) -> str:
-    """The environment variable of a venue's value; `environment` None for production."""
-    return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()
-
-
 def _variables(venue: Venue) -> dict[str, str]:
     """Every variable that is looked at, and the name of what it sets."""
     names = ["url", *venue.secrets, *venue.values]
     own = [None, *(e for e in venue.environments if e != PRODUCTION)]
     return {variable(venue.name, environment, name): name for environment in own for name in names}
-
-
-def set_by_variable(venue: str, environment: str | None, name: str) -> Source | None:
-    """What a variable sets; an empty one sets nothing."""
-    named = variable(venue, environment, name)
-    value = os.environ.get(named)
-    return Source("value", value, named) if value else None
-
-
-def expanded(path: str, origin: str) -> Path:
-    """The path with `~` as the user's home.
-
-    Raises:
-        SetupError: there is no home.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise SetupError(f"there is no home folder for {path} ({origin})") from None
 
 
 def _checked_url(source: Source) -> str:

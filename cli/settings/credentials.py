@@ -14,14 +14,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from cli.settings.config import expanded, without_secrets
+from cli.settings.environment import expanded, without_secrets
 from cli.settings.foreground import Terminal
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.settings.access import Source
+    from cli.settings.environment import Source
 
 COMMAND_TIMEOUT = 30.0  # seconds for a command, or for a pipe named as a file, to give a secret
 LOOK_EVERY = 0.05  # seconds between two looks at whether a command has ended, or is wanted no more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,14 @@ def owned(give_back: Callable[[Callable[[], None]], None]) -> Iterator[None]:
         yield
     finally:
         _owners.remove(give_back)
+
+
+def in_foreground(descriptor: int) -> bool:
+    """Whether a descriptor is a terminal that is ours now; a background job must neither read it nor draw on it."""
+    try:
+        return os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
+    except (OSError, AttributeError):
+        return sys.platform == "win32"
 
 
 class Terminal:

@@ -419,5 +419,5 @@ def _notional_unit(book: Book) -> str:
 
 
 def view(look: Look, *, depth: int | None = None, step: Decimal | None = None, complete: bool = False) -> BookView:
-    """A new view; `depth` and `step` as the options `--depth` and `--group`, `complete` as the venue's offer says."""
+    """An empty book. `depth` and `step` are the options `--depth` and `--group`, `complete` is of the venue's offer."""
     return BookView(look, depth=depth, step=step, complete=complete)

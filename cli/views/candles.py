@@ -187,5 +187,5 @@ def _beside(left: Sequence[Text], right: Sequence[Text], width: int, between: st
 
 
 def view(look: Look) -> CandlesView:
-    """A new view."""
+    """A chart and a table without a candle yet."""
     return CandlesView(look)

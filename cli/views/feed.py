@@ -184,10 +184,10 @@ def words_column(title: str, texts: Sequence[str], others: Sequence[Column], wid
 
 
 def queue() -> LatestOfTopics:
-    """What waits for the view."""
+    """Keeps the latest message of each topic, and counts them all."""
     return LatestOfTopics()
 
 
 def view(look: Look) -> FeedView:
-    """A new view."""
+    """A table of topics, without a message yet."""
     return FeedView(look)

@@ -166,5 +166,5 @@ def standing(level_pct: Decimal | None) -> tuple[str, str]:
 
 
 def view(look: Look) -> MarginView:
-    """A new view."""
+    """The figures of a margin, none of them there yet."""
     return MarginView(look)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def view(look: Look) -> EventView:
-    """A new view."""
+    """A table of signals, the newest first, without one yet."""
     return EventView(lambda signals: columns(signals, look), "no signal yet", look)
 
 

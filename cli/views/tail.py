@@ -38,5 +38,5 @@ class TailView(EventView):
 
 
 def view(look: Look) -> TailView:
-    """A new view."""
+    """A table of messages, the newest first, without one yet."""
     return TailView(look)

@@ -184,5 +184,5 @@ def _moment(trade: Trade) -> int:
 
 
 def view(look: Look) -> TradesView:
-    """A new view."""
+    """A table of trades, the newest first, without one yet."""
     return TradesView(look)

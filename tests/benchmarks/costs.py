@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cli.output import lines as output
@@ -13,6 +12,7 @@ from cli.screen.look import Look
 from cli.screen.painter import Ink
 from cli.screen.pane import Pane, Rate, Title
 from cli.screen.table import Table
+from cli.views import loaded
 from tests.benchmarks.figures import WrongResultError, best_of, for_information, print_head, progress
 from tests.benchmarks.sender import SYMBOL, messages
 from venues.driver import Driver
@@ -141,7 +141,7 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
     records = records_of(stream, frames)
     title = Title("nexus", None, (SYMBOL,), STREAMS[stream], partial=False)
     look = Look(epoch_ms=lambda: NOW.epoch_ms)
-    pane = Pane(import_module(f"cli.views.{stream}").view, title, look, Rate(), Redactor())
+    pane = Pane(loaded(stream).view, title, look, Rate(), Redactor())
     table = Table(pane, look, on_terminal=False)
     status = Status(venue="nexus", received=NOW.epoch_ms, stream=stream, state="live")
     table.write([status, *records])

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from cli.bot import host
-from cli.bot.plan import market_named
-from cli.bot.request import BotRequest
+from cli.bot.command import market_named
+from cli.bot.plan import BotRequest
 from cli.errors import INTERRUPTED, exit_code
 from cli.output.lines import Words
 from venues.errors import MonError

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cli.bot.bars import Bars, Series
-from cli.bot.levels import LEVELS, ladder, made_of
-from cli.bot.market import Candles
+from cli.bot.market_data import LEVELS, Candles, ladder, made_of
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, walk
 from venues.records import Candle, Trade
 from venues.toolkit.candles import TradedCandles
@@ -193,6 +192,18 @@ def test_a_bots_trades_of_a_clock_that_is_proved_belong_where_their_times_say() 
     bars = candles.bars("1m")
     assert bars.times[-1] == BEGIN + hour
     assert bars.volumes[[-61, -1]].tolist() == [5, 5]
+
+
+def test_a_list_of_old_trades_in_one_message_proves_no_clock() -> None:
+    candles, hour = Candles(["1m"]), 3_600_000
+    candles.live(BEGIN)
+    for number in range(8):
+        old = trade(Tick(BEGIN - hour + 10 * number, "9", "1"))
+        assert candles.trade(replace(old, venue="jayx", received=BEGIN + 5))
+    for number in range(3):
+        now = trade(Tick(BEGIN + 100 * number, "10", "1"))
+        assert candles.trade(replace(now, venue="jayx", received=now.time + 10))
+    assert candles.bars("1m").volumes[-1] == 3
 
 
 def test_late_trades_are_added_exactly() -> None:

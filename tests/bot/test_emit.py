@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cli.bot.emit import KINDS, message, signal_figures
+from cli.bot.script_api import KINDS, message, signal_figures
 
 
 def figures(src: object = "nexus", sym: object = "X", **given: object) -> dict[str, Any]:

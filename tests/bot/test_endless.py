@@ -32,7 +32,7 @@ def test_who_says_more_than_can_be_told_waits(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(speech, "ROOM_WITHIN", 60.0)
 
     async def test() -> None:
-        voice = speech.Voice(Words(), Redactor(), asyncio.get_running_loop())
+        voice = speech.BotVoice(Words(), Redactor(), asyncio.get_running_loop())
         monkeypatch.setattr(voice, "_error", lambda text, short: (said.append(text), waiting.append(asked - len(said))))
         asked = 0
         done = asyncio.Event()

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from cli.bot import host, lag
-from cli.bot.request import BotRequest
+from cli.bot import host, runner
+from cli.bot.plan import BotRequest
 from cli.bot.speech import LogLines
 from cli.output.lines import Words
 from tests.bot.conftest import HEAD, Runs
@@ -398,8 +398,8 @@ def test_live_at_two_venues_at_once(runs: Runs) -> None:
 def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lag, "RUNS_LONG", 0.2)
-    monkeypatch.setattr(lag, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(runner, "RUNS_LONG", 0.2)
+    monkeypatch.setattr(runner, "LOOK_EVERY", 0.1)
     monkeypatch.setattr(host, "LAST_WORDS_WITHIN", 0.1)
     source = HEAD + (
         "import os, signal, threading, time\n"

@@ -14,11 +14,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
 
 from cli import main
-from cli.bot import hub as hubs
+from cli.bot.command import market_named
 from cli.bot.host import Host
-from cli.bot.hub import HubRelay
-from cli.bot.plan import market_named
-from cli.bot.request import BotRequest
+from cli.bot.plan import BotRequest
+from cli.bot.relay import HubRelay
 from cli.output.lines import Words
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure
@@ -175,7 +174,7 @@ def test_what_was_refused_is_not_sent_again_at_once_but_another_wish_is(
             await relay.wants("0.5")
             await relay.wants("0.5")
             await relay.wants("-0.5")
-            monkeypatch.setattr(hubs, "REFUSED_AGAIN_AFTER", 0.0)
+            monkeypatch.setattr("cli.bot.relay.REFUSED_AGAIN_AFTER", 0.0)
             await relay.wants("0.5")
             await relay.wants("0.5")
             return relay

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.bot import outlet
-from cli.bot.request import BotRequest
+from cli.bot.plan import BotRequest
 from venues.connection import SystemClock
 from venues.redaction import Redactor
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.bot.relay import Market, Relay, Step
+from cli.bot.plan import MarketName
+from cli.bot.relay import HubPositions, Step
 from venues.nbt import NBT
 from venues.records import Quote, Signal, Trade
 
@@ -47,9 +48,9 @@ class Hub:
         self.positions[pair] = "flat" if position == other else own
 
 
-def run(sizes: list[Any], relay: Relay | None = None) -> list[str]:
+def run(sizes: list[Any], relay: HubPositions | None = None) -> list[str]:
     """What the hub takes each size to mean, when everything is sent."""
-    relay, hub = relay or Relay("rsi", NBT.commands), Hub()
+    relay, hub = relay or HubPositions("rsi", NBT.commands), Hub()
     for size in sizes:
         for step in relay.steps(signal(size=size)):
             hub.take(step)
@@ -83,7 +84,7 @@ def test_sizes_become_sequences(sizes: list[float], meanings: list[str]) -> None
 )
 def test_the_hub_ends_up_where_the_bot_is(wishes: list[tuple[str, float, str]]) -> None:
     """Also when the connection is away now and then: s sends all, o one step only, a none."""
-    relay, hub = Relay("rsi", NBT.commands), Hub()
+    relay, hub = HubPositions("rsi", NBT.commands), Hub()
     wanted: dict[str, float] = {}
     for sym, size, way in wishes:
         wanted[sym] = size
@@ -99,12 +100,12 @@ def test_the_hub_ends_up_where_the_bot_is(wishes: list[tuple[str, float, str]]) 
     assert {sym: hub.positions.get(sym, "flat") for sym in wanted} == {
         sym: names[size > 0] if size else "flat" for sym, size in wanted.items()
     }
-    assert {market.sym: position for market, position in relay.open_positions().items()} == {
+    assert {market.symbol: position for market, position in relay.open_positions().items()} == {
         sym: position for sym, position in hub.positions.items() if position != "flat"
     }
 
 
-def fields(relay: Relay, size: float) -> list[tuple[str, dict[str, Any]]]:
+def fields(relay: HubPositions, size: float) -> list[tuple[str, dict[str, Any]]]:
     steps = relay.steps(signal(size=size))
     for step in steps:
         relay.sent(step)
@@ -112,7 +113,7 @@ def fields(relay: Relay, size: float) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_prices_are_those_that_it_would_cost() -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     own = {"stratname": "rsi", "pair": PAIR}
     assert fields(relay, 1) == [(BUY, own)]
     relay.trade(trade("100.50"))
@@ -129,7 +130,7 @@ def test_prices_are_those_that_it_would_cost() -> None:
 
 
 def test_a_price_in_ticks_of_no_known_size_is_none() -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     relay.trade(trade("6684363", price_unit="ticks"))
     relay.quote(quote("6684362", "6684363", price_unit="ticks"))
     assert "buy_price" not in fields(relay, 1)[0][1]
@@ -140,7 +141,7 @@ def test_a_price_in_ticks_of_no_known_size_is_none() -> None:
 
 @pytest.mark.parametrize("kind", ["mid", "bid", "ask", "quote"])
 def test_only_positions_are_relayed(kind: str) -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     other = signal(**{kind: 30000})
     assert relay.unfit(other) == f"a {kind} signal is no position, which is all that the hub knows"
     assert relay.steps(other) == []
@@ -148,7 +149,7 @@ def test_only_positions_are_relayed(kind: str) -> None:
 
 
 def test_a_pair_belongs_to_the_first_venue_that_has_it() -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     assert len(relay.steps(signal("BTCUSDT", "jayx", size=1))) == 1
     second = signal("BTCUSDT", "other", size=-1)
     assert relay.unfit(second) == ("the hub knows pairs without their venue, and BTCUSDT is relayed from jayx already")
@@ -157,18 +158,18 @@ def test_a_pair_belongs_to_the_first_venue_that_has_it() -> None:
 
 
 def test_what_the_hub_did_not_take_is_not_tried_again_by_itself() -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     (step,) = relay.steps(signal(size=1))
     relay.sent(step)
     relay.refused(step)
     assert (relay.outstanding(), relay.open_positions()) == ([], {})
     (again,) = relay.steps(signal(size=1))
     relay.sent(again)
-    assert relay.open_positions() == {Market("nexus", PAIR): "long"}
+    assert relay.open_positions() == {MarketName("nexus", PAIR): "long"}
 
 
 def test_what_is_refused_does_not_take_a_newer_wish_away() -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     (step,) = relay.steps(signal(size=1))
     relay.steps(signal(size=-1))
     relay.refused(step)
@@ -176,16 +177,16 @@ def test_what_is_refused_does_not_take_a_newer_wish_away() -> None:
 
 
 def test_of_what_is_in_doubt_nothing_more_is_sent() -> None:
-    relay = Relay("rsi", NBT.commands)
+    relay = HubPositions("rsi", NBT.commands)
     (step,) = relay.steps(signal(size=1))
     relay.doubted(step)
     assert (
         relay.unfit(signal(size=0)) == "what the hub has of it is not known, so the next signal could be the wrong one"
     )
     assert (relay.steps(signal(size=-1)), relay.outstanding(), relay.open_positions()) == ([], [], {})
-    assert relay.doubts() == {Market("nexus", PAIR): step}
+    assert relay.doubts() == {MarketName("nexus", PAIR): step}
     assert len(relay.steps(signal("ETH", size=1))) == 1
 
 
 def test_the_assumption_is_said() -> None:
-    assert '"rsi"' in Relay("rsi", NBT.commands).assumption
+    assert '"rsi"' in HubPositions("rsi", NBT.commands).assumption

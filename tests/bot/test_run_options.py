@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from cli.bot import history
-from cli.bot.ages import Ages
-from cli.bot.command import OPTIONS
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
+from cli.bot.markets import Standings
 from cli.bot.plan import MarketName, plans
 from cli.bot.script import Bot
-from cli.bot.standing import Standings
 from cli.errors import NoDataError
 from cli.output.lines import Words
-from cli.run.options import StreamRequest
+from cli.run.freshness import Limits
+from cli.run.options import StreamRequest, declared, options_of_runs
 from cli.run.watch import watch
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, book, came, frame, opened, write
@@ -118,7 +117,7 @@ def test_no_market_data_in_time(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> 
         ran = runs(SILENT, f"nexus:{SYMBOL}", timeout=200)
         assert isinstance(ran.problem, NoDataError)
         assert "within 0.2 s" in str(ran.problem)
-        monkeypatch.setattr("cli.bot.host.ONCE_TIMEOUT_MS", 300)
+        monkeypatch.setattr("cli.run.loop.ONCE_TIMEOUT_MS", 300)
         assert "within 0.3 s" in str(runs(SILENT, f"nexus:{SYMBOL}", once=True).problem)
 
 
@@ -190,8 +189,8 @@ def test_a_market_whose_data_are_too_old_is_stale_but_nothing_was_missed(runs: R
 
 
 def test_one_market_of_a_stream_of_several_is_stale() -> None:
-    ages = Ages(1_000)
-    ages.expect(0, "b2trader", None, "quotes", ["a", "b"])
+    limits = Limits(1_000)
+    limits.expect_markets(0, "quotes", ["a", "b"], "b2trader", None)
     standings = Standings([MarketName("b2trader", "a"), MarketName("b2trader", "b")])
 
     def at(seconds: float) -> Now:
@@ -201,20 +200,22 @@ def test_one_market_of_a_stream_of_several_is_stale() -> None:
         return Quote(venue="b2trader", symbol=symbol, received=1, time=round(seconds * 1000))
 
     live = Status(venue="b2trader", received=1, stream="quotes", state="live")
-    assert ages.passes(0, live, at(0)) == [live]
+    assert limits.passes([live], 0, at(0)) == [live]
     standings.changed(0, live)
     for symbol in "ab":
-        assert ages.passes(0, quote(symbol, 0), at(0)) == [quote(symbol, 0)]
-    assert ages.passes(0, quote("b", 0.9), at(0.9))
-    assert ages.deadline() == 1.0
-    ((line, stale),) = ages.tick(at(1.0))
-    assert (line, isinstance(stale, Status) and stale.symbol) == (0, "a")
+        assert limits.passes([quote(symbol, 0)], 0, at(0)) == [quote(symbol, 0)]
+    assert limits.passes([quote("b", 0.9)], 0, at(0.9))
+    assert limits.deadline() == 1.0
+    ((line, (stale,)),) = limits.tick(at(1.0))
     assert isinstance(stale, Status)
+    assert (line, stale.symbol) == (0, "a")
+    assert limits.says(stale)
     assert standings.changed(0, stale).down == [MarketName("b2trader", "a")]
     assert standings.together() == "stale"
-    assert ages.passes(1, Confirmed("quotes"), at(1.1)) == [Confirmed("quotes")]  # another line's
+    assert limits.passes([Confirmed("quotes")], 1, at(1.1)) == [Confirmed("quotes")]  # another line's
     gone = Status(venue="b2trader", received=1, stream="quotes", state="reconnecting")
-    assert ages.passes(0, gone, at(1.2)) == [gone]
+    assert limits.passes([gone], 0, at(1.2)) == [gone]
+    assert not limits.says(gone)
     assert standings.changed(0, gone).down == [MarketName("b2trader", "b")]
     again = standings.changed(0, live)
     assert again.live == [MarketName("b2trader", "a"), MarketName("b2trader", "b")]
@@ -222,8 +223,8 @@ def test_one_market_of_a_stream_of_several_is_stale() -> None:
 
 
 def test_every_shared_option_is_one_of_the_streams() -> None:
-    assert {*OPTIONS} <= {*StreamRequest.__dataclass_fields__}
-    assert {"record", "once", "timeout", "max_age"} <= {*OPTIONS}
+    assert {*options_of_runs()} <= declared().keys()
+    assert {"record", "once", "timeout", "max_age"} <= {*options_of_runs()}
 
 
 TWO = (SYMBOL, "SPOT_ETH_USDT")

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from cli.bot.jobs import Job, Jobs, monotonic
-from cli.bot.market import Candles
+from cli.bot.market_data import Candles
+from cli.bot.markets import Standings
 from cli.bot.plan import MarketName
-from cli.bot.runner import Runner, Told, called
+from cli.bot.runner import Job, Jobs, Runner, Told, called, monotonic
 from cli.bot.script import Bot
-from cli.bot.standing import Standings
 from venues.records import Quote, State, Status
 
 NEXUS = MarketName("nexus", "SPOT_BTC_USDT")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cli.bot.link import Link, module_for
 from cli.bot.script import Bot, ScriptError, hosted, load
+from cli.bot.script_api import Link, module_for
 
 HEAD = "from profitview import Link, http, logger\n"
 CLASS = f"{HEAD}class Signals(Link):\n"

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from cli import main
 from cli.commands.completion import FILE_NAMES, LONGEST_DESCRIPTION, candidates, lines
-from cli.commands.dash import venues_with_panes
-from cli.run.options import StreamRequest, applies
+from cli.run.options import applies, declared
 from cli.settings.config import config_path
+from cli.views.panes import PANES
 from tests.completions.support import MON, ROOT, ask, environment
-from venues import VENUES, venue_named
+from venues import VENUES, venue_named, venues_with
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def test_venues_that_have_the_stream(stream: str) -> None:
 
 @pytest.mark.parametrize("stream", OFFERED)
 def test_options_that_apply_to_the_stream(stream: str) -> None:
-    names = [name for name in StreamRequest.__dataclass_fields__ if name not in ("venue", "symbols")]
-    expected = [f"--{name.replace('_', '-')}" for name in names if applies(name, stream)]
+    expected = [f"--{name.replace('_', '-')}" for name in declared() if applies(name, stream)]
     assert after(f"{stream} --") == [*expected, "--help"]
 
 
@@ -84,7 +83,7 @@ def test_options_that_apply_to_the_stream(stream: str) -> None:
         ("book nexus --record ", None),
         ("book nexus --record=to", None),
         ("book nexus --replay ", None),
-        ("dash ", list(venues_with_panes())),
+        ("dash ", venues_with(*PANES)),
         ("dash nexus ", SYMBOLS),
         ("dash nexus SPOT_BTC_USDT ", []),
         ("dash nexus --env ", ["production", "staging", "sim"]),

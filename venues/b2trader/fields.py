@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from venues.errors import NotAskedFor
+from venues.toolkit.clock import VenueClock
 from venues.toolkit.numbers import is_absent, optional, percent, text_number, whole
 from venues.toolkit.times import PER_MS, fine_time
 
@@ -20,10 +21,12 @@ VENUE = "b2trader"
 
 
 class Common(Struct, frozen=True):
-    """What all records of a line carry: `env`, and the currency of the figures in the platform's root asset."""
+    """What all records of a line carry: `env`, and the currency of the figures in the platform's root asset; and how
+    the line's clock stands to ours."""
 
     env: str | None
     currency: str
+    clock: VenueClock
 
 
 def expect(instrument: str, symbol: str) -> None:

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw
 from venues import records
 from venues.b2trader.fields import VENUE, Common
 from venues.toolkit.rows import refuse_too_many
+from venues.toolkit.times import PER_MS
 from venues.toolkit.unasked import LeftOut
 from venues.venue import Confirmed
 
@@ -75,17 +76,20 @@ class RowsFeed(Generic[Row]):
             taken.append(record)
             updates.append((self._key_of(row), self._time_of(row, where), gone))
         self.whole = True
+        clock = self._common.clock
         if full:
-            news = self._times.replace(updates, now, now.epoch_ms)
+            news = self._times.replace(updates, now, clock.venue_now(now))
             there = {update[0]: record for update, record, is_news in zip(updates, taken, news, strict=True) if is_news}
             state = [record for record in there.values() if getattr(record, "change", None) != "remove"]
             return [*state, _end(self._stream, len(state), self._common, now)]
-        counting: list[Item] = [
-            record
-            for update, record in zip(updates, taken, strict=True)
-            if self._times.is_news(update, now, now.epoch_ms)
+        # A first state tells of what may have happened long ago, and so does a row that is told again.
+        if later := [stamp for key, stamp, _ in updates if stamp is not None and self._times.is_later(key, stamp)]:
+            clock.see(max(later) // PER_MS, now)
+        told, venue_now = clock.take(), clock.venue_now(now)
+        counting = [
+            record for update, record in zip(updates, taken, strict=True) if self._times.is_news(update, now, venue_now)
         ]
-        return counting if counting or not taken else [Confirmed(self._stream)]
+        return [*told, *counting] if counting or not taken else [*told, Confirmed(self._stream)]
 
 
 class MarketsFeed(Generic[Row]):

@@ -22,6 +22,7 @@ from venues.protocols import signalr
 from venues.protocols.negotiation import negotiated, straight
 from venues.protocols.pings import SocketPings
 from venues.session import BaseLine, BaseSession, grouped
+from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
 from venues.toolkit.rows import RowTimes
@@ -395,7 +396,8 @@ class B2TraderLine(BaseLine):
         self.account_id = values.account_id
         self.negotiates = values.negotiates
         self.hub_url = settings.url.rstrip("/") + path
-        self.common = Common(settings.label, values.root_asset)
+        clock = VenueClock([subscription.stream for subscription in subscriptions])
+        self.common = Common(settings.label, values.root_asset, clock)
         self.lesson = Lesson(growing=values.growing, table=settings.table)
         self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
         self._times = {subscription.stream: RowTimes() for subscription in subscriptions}

@@ -15,7 +15,7 @@ from venues.b2trader.book import BookFeed
 from venues.b2trader.fields import VENUE, Common, expect, extra, figure, moment, percent_or_none, said, stamp
 from venues.b2trader.rows import MarketsFeed, RowsFeed
 from venues.errors import BadMessage
-from venues.toolkit.consistency import check_available, check_candle, check_range
+from venues.toolkit.consistency import check_available, check_candle, check_quote, check_range
 from venues.toolkit.made_candles import MadeCandles
 from venues.toolkit.numbers import not_negative, number, optional_not_negative, plain_text, positive, shown, subtract
 from venues.toolkit.spellings import documented
@@ -245,6 +245,7 @@ def _summary(row: wire.SummaryRow, path: str, now: Now, common: Common, change: 
 def _quote(row: wire.TobRow, path: str, now: Now, common: Common, change: records.Change) -> records.Quote:
     bid = figure(row.bid, f"{path}.bid") or None  # a side without orders has no price, however that is written
     ask = figure(row.ask, f"{path}.ask") or None
+    check_quote(bid, ask, f"{path}.bid")
     return records.Quote(
         venue=VENUE, env=common.env, symbol=row.market_id, received=now.epoch_ms, bid_price=bid, ask_price=ask
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from venues.venue import Item, Now
 
 MOST_KNOWN_TRADES = 1_000
+MOST_OUT_OF_PLACE = 4  # one trade of so many may have a time that does not fit its place in the list
 UNITS = 100  # times: a time that is so much smaller than the others is in another unit
 
 SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
@@ -106,15 +108,18 @@ class TradeHistory:
         """By time, equal times as they came. A trade whose time cannot be right stays beside the one that was listed
         next to it, now and in later lists: by its time it would stand somewhere else in each of them."""
         # The document's sample has the newest first; sorted on receipt all the same.
-        rows = sorted(listed, key=lambda row: -row.created)
-        usual = next((row.created for row in rows if row.created <= latest), 0)
-        strange = {row for row in rows if row.created > latest or row.created * UNITS < usual or row in self._strange}
+        usual = max((row.created for row in listed if row.created <= latest), default=0)
+        strange = {row for row in listed if row.created > latest or row.created * UNITS < usual or row in self._strange}
+        strange |= _out_of_place([row for row in listed if row not in strange])
         self._strange = strange
         plain = [index for index, row in enumerate(listed) if row not in strange]
         if plain and listed[plain[0]].created != listed[plain[-1]].created:
             self._newest_last = listed[plain[0]].created < listed[plain[-1]].created
+        if self._newest_last:
+            plain.reverse()
+        plain.sort(key=lambda index: -listed[index].created)
         if not strange:
-            return rows
+            return [listed[index] for index in plain]
         beside: dict[int, list[TradeRow]] = {-1: []}  # the place of a plain one → the strange ones listed after it
         place, sent = -1, range(len(listed))
         for index in reversed(sent) if self._newest_last else sent:
@@ -122,7 +127,6 @@ class TradeHistory:
                 beside.setdefault(place, []).append(listed[index])
             else:
                 place = index
-        plain.sort(key=lambda index: -listed[index].created)
         return [*beside[-1], *(row for index in plain for row in (listed[index], *beside.get(index, ())))]
 
     def _count_of_new(self, rows: list[TradeRow]) -> int | None:
@@ -139,6 +143,33 @@ class TradeHistory:
             if rows[count : count + overlap] == known[:overlap]:
                 return count
         return None
+
+
+def _out_of_place(rows: Sequence[TradeRow]) -> set[TradeRow]:
+    """The few whose times do not fit the order in which all others are listed; none where there is no such order."""
+    times = [row.created for row in rows]
+    if times == sorted(times) or times == sorted(times, reverse=True):
+        return set()
+    kept = max(_longest_rise([-time for time in times]), _longest_rise(times), key=len)
+    if (len(rows) - len(kept)) * MOST_OUT_OF_PLACE > len(rows):
+        return set()
+    return {row for index, row in enumerate(rows) if index not in kept}
+
+
+def _longest_rise(times: Sequence[int]) -> set[int]:
+    """The indices of a longest part of a list that never falls."""
+    ends: list[int] = []  # the least time with which a rise of each length ends …
+    at: list[int] = []  # … where that is …
+    before: list[int] = []  # … and for each time the index of the one before it
+    for index, time in enumerate(times):
+        length = bisect_right(ends, time)
+        before.append(at[length - 1] if length else -1)
+        ends[length : length + 1], at[length : length + 1] = [time], [index]
+    kept, index = set[int](), at[-1] if at else -1
+    while index >= 0:
+        kept.add(index)
+        index = before[index]
+    return kept
 
 
 def _without(rows: Sequence[TradeRow], others: Sequence[TradeRow]) -> list[TradeRow]:

@@ -73,10 +73,10 @@ class VenueClock:
         return round(now.mono * 1000 + _between(self._last)) + self._reference
 
     def believes(self, stamp: int, at: Now) -> bool:
-        """Whether a stamp that came earlier, at `at`, agrees with what is proved by now."""
+        """Whether a stamp that came earlier, at `at`, is not ahead of what is proved by now. It may have come late."""
         if self._reference == _UNKNOWN or self._last is None:
             return False
-        return abs(stamp - at.mono * 1000 - _between(self._last) - self._reference) <= AGREE
+        return stamp - at.mono * 1000 - _between(self._last) - self._reference < FAR
 
     def take(self) -> list[Item]:
         """What is to be told: the offset when it changes, and words about it; forgotten once taken."""
@@ -105,17 +105,23 @@ class VenueClock:
             self._settle(now)
             return True
         reference = 0 if self._reference == _UNKNOWN else self._reference
-        if distance < FAR or distance - reference < FAR:
+        # Where the venue's clock is known to be behind ours, ours says nothing for a stamp that is not its.
+        if distance - reference < FAR or (distance < FAR and self.offset_ms >= 0):
             return True
-        self._doubt(f"a message says {utc_time(stamp)} for its time, {span(distance)} ahead of our clock", now)
+        ahead = (
+            f"{span(distance)} ahead of our clock"
+            if distance >= FAR
+            else f"{span(distance - reference)} ahead of its others"
+        )
+        self._doubt(f"a message says {utc_time(stamp)} for its time, {ahead}", now)
         return False
 
     def _start_run(self, distance: int, now: Now) -> None:
         run, before = self._run, self._reference
         if run.count:
             before = run.last
-            if self._reference == _UNKNOWN and run.anchor < FAR and distance <= before - FAR:
-                self._reference = run.top  # what came first was right, and this is the exception
+            if self._reference == _UNKNOWN and not self._taken_out(run.top) and distance <= before - FAR:
+                self._reference = run.top  # what came first agrees with our clock, and this is the exception
         elif self._reference == _UNKNOWN and abs(distance) <= AGREE:
             self._reference = distance  # both clocks agree from the start
             return

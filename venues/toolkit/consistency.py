@@ -41,6 +41,16 @@ def check_range(low: Decimal | None, high: Decimal | None, path: str) -> None:
         raise BadMessage(f"expected at least the low at `{path}`, got {shown(high)} with a low of {shown(low)}")
 
 
+def check_quote(bid: Decimal | None, ask: Decimal | None, path: str) -> None:
+    """The best prices of both sides; `path` is that of the bid. A broker may quote without a spread.
+
+    Raises:
+        BadMessage: the bid is above the ask.
+    """
+    if bid is not None and ask is not None and bid > ask:
+        raise BadMessage(f"expected at most the ask at `{path}`, got {shown(bid)} with an ask of {shown(ask)}")
+
+
 def check_available(available: Decimal, total: Decimal, path: str, name: str = "total") -> None:
     """A part of a whole; of what is owed nothing is available. `name` is the venue's for the whole.
 

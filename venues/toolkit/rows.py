@@ -114,6 +114,12 @@ class RowTimes:
             _keep(kept, number, known)
         return True
 
+    def is_later(self, key: Any, stamp: int) -> bool:
+        """Whether a time is later than that of what is known of its row, if anything is."""
+        number = hash(key)
+        known = self._there.get(number) or self._gone.get(number)
+        return known is None or stamp > known.stamp
+
     def replace(self, updates: Iterable[Update], now: Now, venue_now: int) -> list[bool]:
         """A whole state, of each row whether it counts: it replaces everything, but what was gone later stays gone."""
         before, self._there = self._there, {}

@@ -1,26 +1,60 @@
-"""One market as a bot sees it: the documented shapes of quotes and trades, and its candles."""
+"""What a script gets of a market: quotes and trades in the documented shapes, and candles of each level."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.levels import LEVELS, ladder
 from venues.toolkit.candles import Held, interval_ms, start_of
-from venues.toolkit.clock import LONGEST_LATENCY, VenueClock
+from venues.toolkit.clock import FAR, LONGEST_LATENCY, VenueClock
 from venues.venue import Now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from cli.bot.bars import Bars, Series
     from venues.records import Candle, Quote, Trade
 
+# Shortest first.
+NAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "3h", "4h", "6h", "12h", "1d", "1w")
+LEVELS = {name: interval_ms(name) for name in NAMES}
 NAN = float("nan")
 UNNOTICED = 10_000  # milliseconds that a dead line can go unnoticed: a ping every 5 s, 5 s for its answer
 MOST_KEPT = 4_000  # candles of an interval that others are put together from, also where some come late
 _SIDES = {"buy": "Buy", "sell": "Sell"}
+
+
+# --- levels --------------------------------------------------------------------------------------------------------
+
+
+def made_of(length: int, candidates: Iterable[str]) -> str | None:
+    """The longest candidate that candles of `length` (ms) can be put together from; None when none fits."""
+    fitting = [name for name in candidates if length % interval_ms(name) == 0]
+    return max(fitting, key=interval_ms, default=None)
+
+
+def ladder(interval: str, levels: Iterable[str]) -> dict[str, str]:
+    """What each level is put together from, shortest first: candles of `interval`, or of a level in between.
+
+    So a few candles make one: a week is seven days, and not 10,080 minutes. The levels in between are in it too.
+    """
+    finest = interval_ms(interval)
+    between = [name for name in NAMES if LEVELS[name] > finest and LEVELS[name] % finest == 0]
+    made: dict[str, str] = {}
+    wanted = list(levels)
+    while wanted:
+        level = wanted.pop()
+        if level != interval and level not in made:
+            shorter = [name for name in between if LEVELS[name] < LEVELS[level]]
+            source = made_of(LEVELS[level], [interval, *shorter])
+            assert source is not None, f"{level} cannot be put together from {interval}"
+            made[level] = source
+            wanted.append(source)
+    return {level: made[level] for level in NAMES if level in made}
+
+
+# --- one market ----------------------------------------------------------------------------------------------------
 
 
 def quote_data(quote: Quote) -> dict[str, Any]:
@@ -52,7 +86,7 @@ def _float(value: Decimal | None) -> float:
 
 
 def _size(record: Quote | Trade, size: Decimal | None) -> float:
-    """A size in a unit that nobody can convert is no size."""
+    """A size as a float; NaN in a unit that nobody can convert."""
     return NAN if size is None or record.size_unit is not None else float(size)
 
 
@@ -67,13 +101,14 @@ def _volume(candle: Candle) -> Decimal | None:
 class Candles:
     """The candles of one market in all levels that a bot wants.
 
-    A trade whose time is not believed yet is counted once it is (`venues.toolkit.clock`), and what was open when it
-    came is not complete.
-    `finer` maps a level to the interval that its candles are put together from, where whole candles come in instead
-    of trades. History comes first; `history_done` ends it, and what it has is not counted again.
+    A trade whose time is not believed yet (`venues.toolkit.clock`) is counted later, once it is believed. The candles
+    that were open when it came are not complete.
+
+    History comes first, and `history_done` ends it. A trade that is in the history is not counted again.
     """
 
     def __init__(self, levels: Sequence[str], finer: dict[str, str] | None = None) -> None:
+        """Where whole candles come instead of trades, `finer` has for a level the interval that it is made of."""
         from cli.bot.bars import Series
 
         self.levels = list(levels)
@@ -84,6 +119,7 @@ class Candles:
         self._ladders = {interval: self._ladder(interval, self._made_of(interval)) for interval in self._finer.values()}
         self._traded = [*self._series.values(), *self._parts.values()]  # without those that only a history needs
         self._clock = VenueClock()
+        self._seen_at = -1  # our time of the latest trade
         self._held: Held[Trade] = Held()
         self._covered = -1  # the venue's time up to which history has every trade
         self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
@@ -94,12 +130,12 @@ class Candles:
         self._watched = False
 
     def bars(self, level: str) -> Bars:
-        """A picture of one level."""
+        """The last 360 candles of a level, as they are now."""
         return self._series[level].bars()
 
     @property
     def latest(self) -> int:
-        """The venue's time up to which anything is known, in milliseconds since the epoch; -1: nothing is."""
+        """The venue's time up to which anything is known, in milliseconds since the epoch; -1 when nothing is."""
         return self._latest
 
     def known(self, level: str) -> bool:
@@ -109,9 +145,15 @@ class Candles:
     # --- what comes in
 
     def trade(self, trade: Trade) -> bool:
-        """One trade; whether it counted: history may have it already, or its time is not believed yet."""
+        """Take a trade, and tell whether it counted.
+
+        It does not when history has it already, or when its time is not believed yet.
+        """
         time, now = time_of(trade), Now(trade.received / 1000, trade.received)
-        believed = self._clock.see(time, now)
+        if trade.received == self._seen_at:  # of one message: a list of old trades proves no clock
+            believed = time - self._clock.venue_now(now) < FAR
+        else:
+            self._seen_at, believed = trade.received, self._clock.see(time, now)
         if self._clock.items:
             self._clock.take()  # the venue's session says it
         if believed and not self._held:
@@ -142,7 +184,7 @@ class Candles:
         return True
 
     def candle(self, candle: Candle) -> list[str]:
-        """One whole candle; the levels that it changes."""
+        """Take a whole candle; the result is the levels that it changes."""
         if not self._watched and self._live_at is not None:
             self._watch(candle.start, candle.received)
         self._latest = max(self._latest, candle.start)
@@ -154,18 +196,18 @@ class Candles:
         return self._made_of(candle.interval)
 
     def down(self, at: int) -> None:
-        """The market is not live any more, as of our time `at`."""
+        """The market is no longer live since `at` (our time, epoch ms)."""
         if self._down_since is None:
             self._down_since = at
         self._live_at, self._watched = None, False
 
     def live(self, at: int) -> None:
-        """The market is live since our time `at`."""
+        """The market is live since `at` (our time, epoch ms)."""
         if not self._watched:
             self._live_at = at
 
     def _watch(self, time: int, received: int) -> None:
-        """The first trade after a connection tells how the venue's clock goes; from then on every trade is seen."""
+        """The first trade after a connection tells how the venue's clock goes. From then on every trade is seen."""
         assert self._live_at is not None
         offset = self._clock.offset_ms
         behind = received + offset - time
@@ -178,7 +220,7 @@ class Candles:
         self._watched, self._down_since = True, None
 
     def _has(self, trade: Trade, time: int) -> bool:
-        """Whether history has a trade; of its last millisecond it has only those that it lists."""
+        """Whether history has a trade. Of history's last millisecond, only the trades that it lists count as had."""
         if time < self._covered or self._at_cover is None:
             return True
         key = (trade.price, trade.size, trade.side)
@@ -190,11 +232,11 @@ class Candles:
     # --- candles that are put together
 
     def _made_of(self, interval: str) -> list[str]:
-        """The levels that whole candles of an interval change."""
+        """The levels that a whole candle of an interval changes."""
         return [level for level in LEVELS if self._finer.get(level) == interval]
 
     def _ladder(self, interval: str, levels: Sequence[str]) -> dict[str, str]:
-        """How the levels are put together, with room for all that it takes."""
+        """How the levels are put together from an interval. Makes room for the levels in between."""
         made = ladder(interval, levels)
         for source in made.values():
             if source not in self._parts:
@@ -221,9 +263,9 @@ class Candles:
     # --- history
 
     def history_candles(self, candles: Sequence[Candle], levels: Sequence[str]) -> None:
-        """Whole candles from before the start, all of one interval, for levels that they can be put together to.
+        """Take whole candles from before the start, all of one interval, for the levels that are made of them.
 
-        They may come in several goes.
+        They may come in several calls.
         """
         if not candles:
             return
@@ -239,7 +281,7 @@ class Candles:
         self._at_latest.clear()
 
     def history_done(self) -> None:
-        """What comes from now on and is not later than history's last is in it already."""
+        """End the history: what comes from now on and is not later than its last is in it already."""
         self._covered = self._latest
         self._at_cover = self._at_latest.copy() or None
         self._down_since, self._live_at, self._watched = None, None, False

@@ -20,8 +20,8 @@ from aiohttp import ClientSession, FormData, WSMsgType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cli.bot import server
-from cli.bot.server import BotServer
+from cli.bot import serving
+from cli.bot.serving import BotServer
 from tests.command import MON, environment
 from venues.errors import SetupError
 
@@ -178,9 +178,9 @@ def test_a_reader_without_the_token_is_turned_away(token: str) -> None:
 @pytest.mark.parametrize("most", ["messages", "bytes"])
 def test_a_slow_reader_is_dropped_with_a_reason_and_holds_nobody_up(most: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if most == "messages":
-        monkeypatch.setattr(server, "MOST_WAITING", 50)
+        monkeypatch.setattr(serving, "MOST_WAITING", 50)
     else:
-        monkeypatch.setattr(server, "MOST_WAITING_BYTES", 2**20)
+        monkeypatch.setattr(serving, "MOST_WAITING_BYTES", 2**20)
     message = json.dumps({"type": "x", "data": "y" * 100_000}).encode()
 
     async def test() -> None:
@@ -217,7 +217,7 @@ def test_a_slow_reader_is_dropped_with_a_reason_and_holds_nobody_up(most: str, m
 
 
 def test_a_reader_that_catches_up_reads_why_it_was_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_WAITING", 5)
+    monkeypatch.setattr(serving, "MOST_WAITING", 5)
 
     async def test() -> None:
         async with running() as bot, reader(bot) as late:
@@ -234,7 +234,7 @@ def test_a_reader_that_catches_up_reads_why_it_was_dropped(monkeypatch: pytest.M
 
 
 def test_a_reader_that_is_dead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PING_EVERY", 0.1)
+    monkeypatch.setattr(serving, "PING_EVERY", 0.1)
 
     async def test() -> None:
         async with running() as bot, ClientSession() as http:
@@ -443,7 +443,7 @@ def test_bodies_are_bounded_also_without_a_length() -> None:
 
 
 def test_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_WITHIN", 0.05)
+    monkeypatch.setattr(serving, "BODY_WITHIN", 0.05)
 
     async def test() -> None:
         async with running() as bot:

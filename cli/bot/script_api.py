@@ -1,28 +1,140 @@
-"""What a bot emits, checked: a signal's figures and a message's data. Pure.
+"""What a script imports from `profitview`: `Link`, `http` and `logger`; and what it emits through them, checked. Pure.
 
-Whatever is wrong is raised as `ValueError` or `TypeError`, so that the script's own line is in the traceback.
+Whatever is wrong with a signal or a message is raised as `ValueError` or `TypeError`, so that the script's own line is
+in the traceback.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
-from datetime import date, datetime, time
+import types
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from venues.errors import BadMessage
 from venues.toolkit.numbers import number, plain_text, shown, text_number
 from venues.toolkit.written import Writer, WrittenDecimal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import logging
+    from collections.abc import Callable, Mapping
 
+MODULE = "profitview"  # the name that scripts import from
+T = TypeVar("T")
+_NANOSECONDS = 1_000_000_000
 KINDS = ("size", "mid", "bid", "ask", "quote")
 LONGEST_MESSAGE = 16 * 2**20  # bytes: what a reader of the feed takes at most
 DEEPEST = 100
 _ONE = Decimal(1)
 _WRITER = Writer()
+
+
+# --- what a script imports -----------------------------------------------------------------------------------------
+
+
+class ScriptHost(Protocol):
+    """What `Link` needs of whoever runs the script."""
+
+    def epoch_ns(self) -> int:
+        """The time, in nanoseconds since the epoch: the recorded one in a replay."""
+        ...
+
+    def signal(self, src: object, sym: object, figures: dict[str, object]) -> None:
+        """Emit a signal. Raises ValueError for what is not a signal."""
+        ...
+
+    def publish(self, topic: object, data: object) -> None:
+        """Emit a message. Raises TypeError or ValueError for what is not a message."""
+        ...
+
+
+class Link:
+    """The base of a script's class `Signals`."""
+
+    mon_host: ScriptHost
+
+    @property
+    def now(self) -> datetime:
+        """The current time, UTC (aware)."""
+        return _moment(self.mon_host.epoch_ns())
+
+    @property
+    def unix_now(self) -> int:
+        """The current time in whole seconds since the epoch."""
+        return self.mon_host.epoch_ns() // _NANOSECONDS
+
+    @property
+    def epoch_now(self) -> int:
+        """The current time in milliseconds since the epoch."""
+        return self.mon_host.epoch_ns() // 1_000_000
+
+    @property
+    def second(self) -> float:
+        """The second within the current minute, with its fraction."""
+        return self.mon_host.epoch_ns() % (60 * _NANOSECONDS) / _NANOSECONDS
+
+    @property
+    def iso_now(self) -> str:
+        """The current time as ISO 8601, UTC, e.g. 2023-03-09T12:22:52.949Z."""
+        return _moment(self.mon_host.epoch_ns()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def signal(
+        self,
+        src: str,
+        sym: str,
+        size: Any = None,
+        mid: Any = None,
+        bid: Any = None,
+        ask: Any = None,
+        quote: Any = None,
+    ) -> None:
+        """Emit a signal: exactly one of `size` (a position, -1 to 1), `mid`, `bid`, `ask` (a neutral, long or short
+        grid) and `quote` (a fair value, or `[bid, ask]`).
+
+        Raises:
+            ValueError: anything else; nothing is emitted.
+        """
+        figures = {"size": size, "mid": mid, "bid": bid, "ask": ask, "quote": quote}
+        self.mon_host.signal(src, sym, figures)
+
+    def publish(self, topic: str, data: Any = None) -> None:
+        """Emit a message on a topic: any data that JSON can carry; NaN becomes null.
+
+        Raises:
+            TypeError, ValueError: the data has no place in JSON; nothing is emitted.
+        """
+        self.mon_host.publish(topic, data)
+
+
+class Http:
+    """`@http.route` marks a method `get_x` or `post_x` as a webhook."""
+
+    @staticmethod
+    def route(method: T) -> T:
+        """Mark a method as the handler of the webhook of its name."""
+        if not callable(method):
+            raise TypeError(f"expected @http.route above a method, got @http.route({method!r})")
+        method.mon_route = True  # type: ignore[attr-defined]
+        return method
+
+
+def module_for(host: ScriptHost, logger: logging.Logger) -> tuple[types.ModuleType, type]:
+    """The module that a script imports from, and its `Link`."""
+    module = types.ModuleType(MODULE, "The helpers of mon's bot host.")
+    link: Callable[..., Any] = type("Link", (Link,), {"mon_host": host, "__module__": MODULE, "__doc__": Link.__doc__})
+    module.__dict__.update(Link=link, http=Http(), logger=logger, __all__=["Link", "http", "logger"])
+    assert isinstance(link, type)
+    return module, link
+
+
+def _moment(epoch_ns: int) -> datetime:
+    seconds, rest = divmod(epoch_ns, _NANOSECONDS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+# --- a signal's figures --------------------------------------------------------------------------------------------
 
 
 def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dict[str, Any]:
@@ -48,7 +160,7 @@ def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dic
 
 
 def _is_unicode(text: str) -> bool:
-    """Halves of characters (surrogates) can be in a Python text, but not be written."""
+    """Whether a text can be written: halves of characters (surrogates) cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -70,7 +182,7 @@ def _items(value: object) -> list[object] | None:
 
 
 def _figure(value: object, name: str) -> Decimal:
-    """A number of Python's or numpy's, or a text that is one: forms and queries bring no other."""
+    """A number of Python or numpy, or a text with a number, since forms and queries bring texts."""
     if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
         value = value.item()  # type: ignore[attr-defined]
     if isinstance(value, str):
@@ -162,7 +274,7 @@ def _decimal(value: Decimal, where: str) -> Decimal | None:
 
 
 def _key(key: object, where: str) -> str:
-    """A key as JSON has it, from what Python's own json takes."""
+    """A key as a text, from whatever Python's own `json` takes as a key."""
     if isinstance(key, str):
         return text_of(key)
     if key is None or isinstance(key, bool):
@@ -175,10 +287,10 @@ def _key(key: object, where: str) -> str:
 
 
 def text_of(value: object) -> str:
-    """A text as itself: of what is more than a text, such as numpy's or a member of an enumeration, its value."""
+    """A plain `str`. Of a subclass, such as numpy's or a member of an enumeration, its value."""
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def shown_path(where: str) -> str:
-    """A path, short enough for a message."""
+    """A path, cut to what fits into a message."""
     return where if len(where) <= 80 else where[:79] + "…"

@@ -1,0 +1,348 @@
+"""The loop of a run: what comes from the venues, or from a recording, to a consumer, until an end.
+
+Streams, dashboards and bots share it. A frame goes this way: into the recording that is made, through the user's limits
+(`--max-age`, `--every`), to the consumer; once a turn of the event loop what was gathered is handed over, the recording
+first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from cli.errors import OK, NoDataError
+from cli.output import cells
+from cli.run.ending import ended_within
+from cli.run.freshness import Limits
+from cli.run.options import existing_file
+from cli.run.source import Source
+from venues.errors import MonError
+from venues.recording import Recorder
+from venues.venue import Now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cli.run.ending import Ending
+    from cli.run.options import RunRequest
+    from cli.run.source import Embedded
+    from venues.connection import Clock
+    from venues.driver import Delivered
+    from venues.events import Event
+    from venues.recording import Header, Recording
+    from venues.redaction import Redactor
+    from venues.venue import Settings, Subscription, Venue
+
+ONCE_TIMEOUT_MS = 30_000
+LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
+
+
+class Consumer(Protocol):
+    """Who gets what comes. All of it is called in the event loop."""
+
+    def deliver(self, items: list[Delivered], line: int = 0) -> None:
+        """Take what one message brought; `line` is the number of its connection, where there are several sources."""
+        ...
+
+    def flush(self) -> None:
+        """Hand on what was gathered, after `Loop.flush_soon`."""
+        ...
+
+    async def played(self, count: int) -> None:
+        """So many items of a recording were delivered; it goes on when this returns."""
+        ...
+
+    def end_asked(self) -> None:
+        """Somebody asked for the end; the venues are left next."""
+        ...
+
+    def missing(self, option: Literal["timeout", "duration"]) -> str | None:
+        """What did not come before the time of the option was over; None when nothing is missing."""
+        ...
+
+
+class Loop:
+    """One run. First `open` for each source and `record`, then `set_timers`, `watch` and `close`."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        consumer: Consumer,
+        *,
+        ending: Ending,
+        clock: Clock,
+        redactor: Redactor,
+        recording: Recording | None,
+        every: int | None = None,
+        last_words_within: float = 0.2,
+    ) -> None:
+        """A `recording` is played instead of connecting. `every`: the option of that name. `last_words_within`: seconds
+        that the consumer needs after Ctrl-C or TERM for what it still has to say."""
+        self.limits = Limits(request.max_age, every)
+        self.flush_due = False
+        self._request = request
+        self._consumer = consumer
+        self._ending = ending
+        self._clock = clock
+        self._redactor = redactor
+        self._recording = recording
+        self._last_words_within = last_words_within
+        self._sources: list[Source] = []
+        self._recorder: Recorder | None = None
+        self._see: Callable[[Event], None] | None = None
+        self._at: Now | None = None  # of what is delivered
+        self._played: tuple[Now, float] | None = None  # the latest of a recording, and when it was played (monotonic)
+        self._timer: asyncio.TimerHandle | None = None  # of the limits
+        self._timer_due = math.inf
+        self._asyncio: asyncio.AbstractEventLoop | None = None
+
+    # --- setting up
+
+    async def open(
+        self,
+        venue: Venue,
+        subscriptions: Sequence[Subscription],
+        embedded: Embedded,
+        say: Callable[[str], None],
+        *,
+        apart: bool = False,
+        beside: Mapping[str, Sequence[Subscription]] | None = None,
+    ) -> Settings:
+        """One more source; `apart` and `beside` as of `Source`.
+
+        Raises:
+            SetupError: something is missing or cannot be used.
+        """
+        self._asyncio = asyncio.get_running_loop()
+        source = Source(
+            venue,
+            subscriptions,
+            env=self._request.env,
+            profile=self._request.profile,
+            retries=self._request.retries,
+            clock=self._clock,
+            redactor=self._redactor,
+            recording=self._recording,
+            apart=apart,
+            first_line=len(self._sources),
+            beside=beside,
+        )
+        settings = await source.open(embedded, say)
+        self._sources.append(source)
+        return settings
+
+    def is_open(self) -> bool:
+        """Whether there is anything that could come."""
+        return bool(self._sources)
+
+    def recorded(self) -> list[tuple[str, list[Subscription]]]:
+        """What is played of a recording, see `Source.played`."""
+        return self._sources[0].played() if self._sources else []
+
+    def record(self, header: Header) -> str | None:
+        """Begin to keep all that happens, where that was asked for; what a person should know of how it began.
+
+        Raises:
+            RecordingError: the file cannot be written.
+        """
+        if self._request.record is None:
+            return None
+        existing = existing_file(self._request)
+        self._recorder = Recorder(self._request.record, header, self._redactor, existing)
+        return self._recorder.notice
+
+    def tap(self, see: Callable[[Event], None]) -> None:
+        """`see` sees every event before it takes effect."""
+        self._see = see
+
+    def set_timers(self) -> None:
+        """From now on the time of --timeout and of --duration runs."""
+        request, loop = self._request, asyncio.get_running_loop()
+        timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once and self._sources else None)
+        if timeout is not None:
+            loop.call_later(timeout / 1000, self._on_timeout, timeout)
+        if request.duration is not None:
+            loop.call_later(request.duration / 1000, self._on_duration, request.duration)
+
+    def _on_timeout(self, after: int) -> None:
+        if (missing := self._consumer.missing("timeout")) is not None:
+            self._ending.end(NoDataError(f"{missing} within {cells.duration(after)}"))
+
+    def _on_duration(self, after: int) -> None:
+        if (missing := self._consumer.missing("duration")) is not None:
+            self._ending.end(NoDataError(f"{missing} within {cells.duration(after)}"))
+        else:
+            self._ending.stop(OK)
+
+    # --- from the beginning to the end
+
+    async def watch(self) -> None:
+        """Deliver what comes until the end is asked for, until the recording ends, or until what comes has ended for
+        good; then the venues are left in order. What ended it, if that was not asked for, is the ending's problem."""
+        sources = asyncio.create_task(self._run())
+        stopping = asyncio.create_task(self._ending.stopping.wait())
+        try:
+            await asyncio.wait((sources, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if self._ending.stopping.is_set():
+                self._consumer.end_asked()
+            self._leave()
+            if self._recording is not None or not self._sources:
+                sources.cancel()
+            await ended_within(sources, self._leave_within())
+            problem = None if sources.cancelled() else sources.exception()
+            if problem is not None and not self._ending.stopping.is_set():
+                self._ending.problem = problem
+        finally:
+            sources.cancel()
+            stopping.cancel()
+
+    def stop_limits(self) -> None:
+        """The limits say nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+
+    def close(self) -> None:
+        """What was recorded is in its file; to be called also after an error.
+
+        Raises:
+            RecordingError: the file cannot be written any more.
+        """
+        self.stop_limits()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _leave_within(self) -> float | None:
+        """The venues are taken leave of in order, if it does not take too long."""
+        hurry = self._ending.hurry_left()
+        return LEAVE_WITHIN if hurry is None else max(0.0, hurry - self._last_words_within)
+
+    def _leave(self) -> None:
+        for source in self._sources:
+            source.leave()
+
+    async def _run(self) -> None:
+        if not self._sources and self._recording is None:
+            await asyncio.Event().wait()  # what a bot does besides, it does without us
+        if len(self._sources) == 1:
+            await self._run_source(0, self._sources[0])
+        else:
+            await self._run_several()
+        if self._recording is not None and (rest := self.limits.rest()):
+            self._consumer.deliver(rest)
+
+    async def _run_several(self) -> None:
+        tasks = [asyncio.create_task(self._run_source(line, source)) for line, source in enumerate(self._sources)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            self._leave()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_source(self, line: int, source: Source) -> None:
+        # Of one source the consumer takes what comes without a step between, since it comes by the 100,000 a second.
+        deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
+        await source.run(
+            partial(self._limited, line) if self.limits else deliver,
+            deliver_replayed=self._replayed,
+            speed=self._request.speed or 1.0,
+            tap=self._tap if self._recorder is not None or self._see is not None else None,
+        )
+
+    # --- what comes
+
+    def at(self) -> Now:
+        """When what is being delivered came; in a replay as it was recorded."""
+        return self._at or self._clock.now()
+
+    def now(self) -> Now:
+        """Our clocks; in a replay the recording's, which go on between two events."""
+        now, played = self._clock.now(), self._played
+        if played is None:
+            return now
+        recorded, at = played
+        speed = self._request.speed or 1.0
+        gone = (now.mono - at) * (speed if speed < math.inf else 1.0)
+        return Now(recorded.mono + gone, recorded.epoch_ms + round(gone * 1000))
+
+    def came_late(self) -> None:
+        """--max-age has passed while a record waited for its reader. May be called from any thread."""
+        assert self._asyncio is not None
+        with contextlib.suppress(RuntimeError):  # the event loop is gone
+            self._asyncio.call_soon_threadsafe(self._on_late)
+
+    def flush_soon(self) -> None:
+        """Hand over, once in this turn of the event loop, what has been gathered by then."""
+        if not self.flush_due:
+            self.flush_due = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Hand over what has been gathered; what is shown is in the recording already."""
+        self.flush_due = False
+        if self._recorder is not None:
+            try:
+                self._recorder.flush()
+            except MonError as error:
+                self._ending.end(error)
+        self._consumer.flush()
+
+    def _tap(self, event: Event) -> None:
+        if self._recorder is not None:
+            self._recorder.write(event)
+        if self._see is not None:
+            self._see(event)
+        self.flush_soon()
+
+    def _limited(self, line: int, items: list[Delivered]) -> None:
+        self._at = now = self._clock.now()
+        self._consumer.deliver(self.limits.passes(items, line, now), line)
+        self._arm(now)
+
+    async def _replayed(self, items: list[Delivered], now: Now, line: int) -> None:
+        """The limits go by the recorded time: what they would have said between two events comes between them."""
+        while (due := self.limits.deadline()) is not None and due <= now.mono:
+            self._tick(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
+        self._at, self._played = now, (now, self._clock.now().mono)
+        self._consumer.deliver(self.limits.passes(items, line, now) if self.limits else items, line)
+        await self._consumer.played(len(items))
+
+    # --- the limits' own time
+
+    def _arm(self, now: Now) -> None:
+        """A timer that rings too early is left alone, since the deadline moves with each message."""
+        due = self.limits.deadline()
+        if due is None or self._recording is not None or (self._timer is not None and self._timer_due <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now.mono), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        self._tick(now)
+        self._arm(now)
+
+    def _tick(self, now: Now) -> None:
+        self._say(self.limits.tick(now), now)
+
+    def _on_late(self) -> None:
+        now = self._clock.now()
+        self._say(self.limits.came_late(now), now)
+
+    def _say(self, said: Iterable[tuple[int, list[Delivered]]], now: Now) -> None:
+        self._at = now
+        for line, items in said:
+            self._consumer.deliver(items, line)
+
+
+def calm_collector() -> None:
+    """What was imported stays, and frames make no cycles: looking for garbage rarely is a tenth of the speed."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
