@@ -9,8 +9,6 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from msgspec import structs
-
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
 from cli.output.gaps import Gap, no_words
@@ -394,8 +392,6 @@ class Watcher:
                 batch.append(item if shorten is None else shorten(item))
                 self._data_seen = True
             elif isinstance(item, Status):
-                if item.reason is not None:
-                    item = structs.replace(item, reason=self._redactor.text(item.reason))
                 if self._on_status(item, items):
                     batch.append(item)
             elif isinstance(item, Record):
