@@ -182,13 +182,15 @@ def _with_what_came(error: Any) -> str:
 def _last_words(error: Exception, *, verbose: bool) -> str:
     known = isinstance(error, MonError) or exit_code(error) != FAULT
     text = str(error) if known else f"a fault of mon itself: {type(error).__name__}: {error}"
+    text = without_secrets(text)
     if verbose:
         import traceback
 
-        text += "\n" + "".join(traceback.format_exception(error))
+        # Each part for itself: where a secret was cut is found in short texts only.
+        text += "\n" + "".join(map(without_secrets, traceback.format_exception(error)))
     elif not known:
         text += "\nrun it again with -v for the traceback, and please report it"
-    return without_secrets(text)
+    return text
 
 
 def _wants_traceback(arguments: Sequence[str]) -> bool:

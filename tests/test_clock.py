@@ -146,6 +146,13 @@ def test_a_clock_has_gone_back_only_after_ten_seconds() -> None:
     assert (clock.went_back, clock.offset_ms) == (1, -HOUR)
 
 
+def test_a_late_message_does_not_hide_that_a_clock_has_gone_back() -> None:
+    clock = VenueClock()
+    believed(clock, [0] * 5)
+    believed(clock, [-HOUR - 40_000, *[-HOUR] * 3, -HOUR - 10_000, *[-HOUR] * 15], since=1.0, every=1.0)
+    assert (clock.offset_ms, clock.went_back) == (-HOUR, 1)
+
+
 def test_ten_seconds_need_five_messages_too() -> None:
     clock = VenueClock()
     believed(clock, [0, -HOUR, -HOUR, -HOUR, -HOUR], every=20.0)

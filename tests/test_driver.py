@@ -445,3 +445,18 @@ def test_a_step_of_the_clock_is_said_and_changes_nothing() -> None:
     assert isinstance(back, Notice)
     assert "back by 2 s" in back.text
     assert driver.retry_at is None
+
+
+def test_the_reason_of_a_status_has_no_secret_where_it_is_made() -> None:
+    line: Line = OneLine(a=[Lost("the key abc123 is not known")])
+    driver = Driver(
+        line,
+        [Subscription("trades", ("A",))],
+        venue="v",
+        hide=lambda text: text.replace("abc123", "[key]"),
+    )
+    driver.begin({}, 0.0)
+    driver.opened(at(1))
+    (status,) = driver.receive(b"a", at(2))
+    assert isinstance(status, Status)
+    assert status.reason == "the key [key] is not known"

@@ -81,6 +81,12 @@ class Player:
         self.driver.take()
         self.driver.deadline()
 
+    def must_say_that_it_is_stirred(self, before: float | None, after: float | None) -> None:
+        """Else nobody would send what it wants sent, or wake it in time."""
+        if not self.driver.stirred:
+            assert self.driver.take() == []
+            assert after is None or (before is not None and after >= before)
+
     def play(self) -> None:
         self.connect()
         for event in self.mutated():
@@ -102,7 +108,9 @@ class Player:
         elif isinstance(event, events.Ponged) or chance.random() < 0.05:
             self.take(driver.pong(self.now()))
         elif isinstance(event, events.Frame):
-            self.take(driver.receive(self.spoilt(event.data()), self.now()))
+            delivered = driver.receive(self.spoilt(event.data()), self.now())
+            self.must_say_that_it_is_stirred(due, driver.deadline())
+            self.take(delivered)
         elif chance.random() < 0.02:
             with contextlib.suppress(MonError):
                 driver.send(Command("buy_signal", {"pair": "BTCUSDT"}))

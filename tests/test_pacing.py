@@ -19,7 +19,7 @@ from venues.venue import BadFrame, Command, Dial, Now, Settings, StreamState, Su
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from venues.venue import Item
+    from venues.venue import Item, Out
 
 SUBSCRIBE, UNSUBSCRIBE = '{"subscribe":"book"}', '{"unsubscribe":"book"}'
 BAD = b"bad"
@@ -57,6 +57,18 @@ class Heedless(Naive):
 
     def again(self, now: Now) -> None:
         self._out += [UNSUBSCRIBE, SUBSCRIBE]
+
+
+class Calm(Naive):
+    """One that says when nothing has to be asked of it."""
+
+    def again(self, now: Now) -> None:
+        super().again(now)
+        self.stirred = True
+
+    def take(self) -> list[Out]:
+        self.stirred = False
+        return super().take()
 
 
 class Line(BaseLine):
@@ -133,6 +145,16 @@ def test_who_asks_now_and_then_keeps_the_connection() -> None:
         driver.receive(BAD, at((number + 1) * ASKED_WITHIN / (MOST_ASKED - 2)))
         assert driver.take() == [UNSUBSCRIBE, SUBSCRIBE]
     assert driver.retry_at is None
+
+
+def test_that_a_session_is_stirred_is_not_lost_when_the_driver_takes_from_it() -> None:
+    driver = driver_of(Calm)
+    driver.receive(b"good", at(0.1))
+    assert not driver.stirred
+    driver.receive(BAD, at(0.2))
+    assert driver.stirred, "it has to be woken"
+    assert (driver.take(), driver.deadline()) == ([], SHORTEST_PAUSE)
+    assert not driver.stirred
 
 
 def test_of_what_waits_under_one_name_the_latest_is_sent() -> None:

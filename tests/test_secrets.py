@@ -25,6 +25,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from cli import errors, main
+from venues.errors import VenueRefused
+from venues.toolkit.decoding import excerpt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -321,6 +325,16 @@ def test_an_end_that_repeats_the_key(
     left = mon.watch(serve(websocket(*frames(HOSTILE))), HOSTILE, "--status", "stderr")
     assert left.code == code, left.err
     assert leaked(left, HOSTILE) == []
+
+
+def test_a_cut_secret_is_hidden_beside_a_long_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "_redactors", [])
+    errors.redactor_of_run().learn({"client_key": HOSTILE})
+    error = VenueRefused(f"the venue says: {excerpt('x' * 285 + HOSTILE, 300)}")
+    error.add_note("a long story\n" * 1_000)
+    words = main._last_words(error, verbose=True)
+    assert words.count("[client_key]") == 2
+    assert HOSTILE[:8] not in words
 
 
 def test_a_status_line_that_repeats_the_key(mon: Mon, serve: Serve) -> None:

@@ -124,7 +124,8 @@ class Driver:
         self._failures = 0
         self._pacing = pacing_of_connections()
         self._always_stirred = False  # the session does not tell whether it is
-        self._out: list[Out] = []  # what was taken from the session already
+        self._out: list[Out] = []  # what was taken from the session already …
+        self._taken_early = False  # … which has told with it that it was stirred
         self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, len(subscriptions)))
         self._draw = 0.0
         self._opened_at: float | None = None
@@ -183,7 +184,7 @@ class Driver:
     @property
     def stirred(self) -> bool:
         """Whether `take` and `deadline` may answer otherwise than when they were asked last."""
-        if self._out or self.retry_at is not None or self._always_stirred:
+        if self._taken_early or self.retry_at is not None or self._always_stirred:
             return True
         return self.session is None or self.session.stirred
 
@@ -193,6 +194,7 @@ class Driver:
 
     def take(self) -> list[Out]:
         """What is to be sent."""
+        self._taken_early = False
         if self.session is None:
             return []
         if not self._out:
@@ -306,6 +308,7 @@ class Driver:
         """
         assert self.session is not None, "begin() comes first"
         asking = self.session.take()
+        self._taken_early = True
         if not asking:
             return False
         self._out += asking

@@ -404,10 +404,6 @@ class Host:
             follower.trade(record)
 
     def _on_status(self, number: int, status: Status, now: Now, *, by_age: bool) -> None:
-        if status.reason is not None:
-            from msgspec import structs
-
-            status = structs.replace(status, reason=self._redactor.text(status.reason))
         told = self._standings.changed(number, status)
         inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
         told = told._replace(inline=inline and not self._outlet.as_table, by_age=by_age)

@@ -9,8 +9,6 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from msgspec import structs
-
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
 from cli.output.gaps import Gap, no_words
@@ -125,7 +123,7 @@ class OneTable:
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
         """The view's own, where it needs one."""
-        own = _view_module(self._request, self._stream.name).queue
+        own = _shown_by(self._request, self._stream.name).queue
         if own is not None:
             return own()
         if self._stream.kind == "event":
@@ -327,7 +325,7 @@ class Watcher:
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
         title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
         options = view_options(self._request, stream.name, offer)
-        view = _view_module(self._request, stream.name).view
+        view = _shown_by(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, rate, self._redactor)
 
     def _look(self) -> Look:
@@ -395,8 +393,6 @@ class Watcher:
                 batch.append(item if shorten is None else shorten(item))
                 self._data_seen = True
             elif isinstance(item, Status):
-                if item.reason is not None:
-                    item = structs.replace(item, reason=self._redactor.text(item.reason))
                 if self._on_status(item, items):
                     batch.append(item)
             elif isinstance(item, Record):
@@ -473,7 +469,7 @@ def _as_table(request: StreamRequest) -> bool:
     return not request.raw and draws_table(request.output)
 
 
-def _view_module(request: StreamRequest, stream: str) -> Loaded:
+def _shown_by(request: StreamRequest, stream: str) -> Loaded:
     from cli.views import loaded
 
     return loaded("tail" if request.tail else stream)

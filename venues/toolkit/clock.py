@@ -126,7 +126,8 @@ class VenueClock:
             self._reference = distance  # both clocks agree from the start
             return
         fell = before != _UNKNOWN and distance <= before - FAR
-        run.start(distance, now.mono, fell=fell)
+        # What goes on less late after a fall is the same fall, and a message that was late in between.
+        run.start(distance, now.mono, fell=fell or (run.count > 0 and run.fell and distance > before))
 
     def _is_proved(self, now: Now) -> bool:
         run = self._run
