@@ -32,7 +32,7 @@ class Played:
         self.venue = venue_named(venue)
         subscription = Subscription(stream, symbols)
         values = {"account_id": "a"} if venue == "b2trader" else {}
-        (line,) = self.venue.lines([subscription], Settings(url="wss://v.example", values=values))
+        (line,) = self.venue.routes([subscription], Settings(url="wss://v.example", values=values))
         self.driver = Driver(line, [subscription], venue=venue)
         self.before = before
         self.ms = 0

@@ -148,7 +148,7 @@ def records_of(recording: Path) -> list[Record]:
     venue = venue_named(header.venue)
     drivers = [
         Driver(line, line.subscriptions, venue=venue.name, label="sim")
-        for line in venue.lines(header.asked_for(), header.settings())
+        for line in venue.routes(header.asked_for(), header.settings())
     ]
     records: list[Record] = []
 

@@ -36,7 +36,7 @@ def outcome(case: Path) -> str:
         Subscription(s.stream, s.symbols, depth=s.depth, interval=s.interval, options=s.options)
         for s in header.subscriptions
     ]
-    (line,) = venue.lines(subscriptions, header.settings())
+    (line,) = venue.routes(subscriptions, header.settings())
     driver = Driver(line, subscriptions, venue=venue.name, label="replay")
     lines: list[bytes] = []
     secrets = {name: f"[{name}]" for name in venue.secrets}

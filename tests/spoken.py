@@ -34,7 +34,7 @@ class Spoken:
         if bare:
             values["framing"] = "bare"
         found = venue_named(venue)
-        (line,) = found.lines([subscription], Settings("wss://v.example", values=values))
+        (line,) = found.routes([subscription], Settings("wss://v.example", values=values))
         self.driver = Driver(line, [subscription], venue=venue)
         self.driver.begin({name: f"secret-{name}" for name in found.secrets}, 0.0)
         self.driver.opened(NOW)

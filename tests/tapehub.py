@@ -115,7 +115,7 @@ class TapeHub:
         self._frames: list[bytes] = []
         settings = Settings(url="wss://broker.example", values={"account_id": "a", **(values or {})})
         subscription = Subscription("book", (MARKET,), depth=depth)
-        (self.line,) = B2TRADER.lines([subscription], settings)
+        (self.line,) = B2TRADER.routes([subscription], settings)
         self.driver = Driver(self.line, [subscription], venue="b2trader")
 
     def run(self, speed: float = 1.0, rest: float = 5.0) -> None:

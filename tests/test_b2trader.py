@@ -18,7 +18,7 @@ from venues.driver import Driver
 from venues.errors import MonError, SetupError, UsageError, VenueRefused, VenueUnreachable
 from venues.recording import Recording
 from venues.records import Balance, Book, Candle, Order, Position, Quote, Record, SnapshotEnd, Status, Ticker
-from venues.venue import BadFrame, Dial, Line, Lost, Now, Refused, Session, Settings, StreamState, Subscription
+from venues.venue import BadFrame, Dial, Lost, Now, Refused, Route, Session, Settings, StreamState, Subscription
 
 FIXTURES = Path(__file__).parent / "fixtures" / "b2trader"
 ACCOUNT = "67d0456f8c7b1108e4cf5d46"
@@ -58,9 +58,9 @@ def subscription(stream: str, symbols: tuple[str, ...] | None = None) -> Subscri
 
 def line_for(
     *streams: str, url: str = "wss://broker.example", symbols: tuple[str, ...] | None = None, **values: object
-) -> Line:
+) -> Route:
     settings = Settings(url=url, values={"account_id": ACCOUNT, **values})
-    (line,) = B2TRADER.lines([subscription(stream, symbols) for stream in streams], settings)
+    (line,) = B2TRADER.routes([subscription(stream, symbols) for stream in streams], settings)
     return line
 
 
@@ -73,7 +73,7 @@ def sent(session: Session) -> list[Any]:
     return messages
 
 
-def ready(line: Line) -> Session:
+def ready(line: Route) -> Session:
     session = line.session(SECRETS)
     session.opened(at(0))
     session.receive(frame({}), at(0))
@@ -125,9 +125,9 @@ def test_each_stream_is_dialled_on_its_hub_with_the_token_in_the_query(path: str
 
 def test_streams_of_one_hub_share_a_connection() -> None:
     subscriptions = [subscription(stream) for stream in B2TRADER.streams]
-    assert len(B2TRADER.lines(subscriptions, Settings(url="wss://broker.example"))) == 3
+    assert len(B2TRADER.routes(subscriptions, Settings(url="wss://broker.example"))) == 3
     twice = [Subscription("book", (MARKET,)), Subscription("book", ("spot.btc_usdt",))]
-    assert len(B2TRADER.lines(twice, Settings(url="wss://broker.example"))) == 2
+    assert len(B2TRADER.routes(twice, Settings(url="wss://broker.example"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_what_is_no_market_is_a_usage_error(symbol: str) -> None:
 
 def test_time_scales() -> None:
     for scale in SCALES:
-        B2TRADER.lines([Subscription("candles", (MARKET,), interval=scale)], Settings(url=""))
+        B2TRADER.routes([Subscription("candles", (MARKET,), interval=scale)], Settings(url=""))
     with pytest.raises(UsageError, match=r"1m, 5m, 15m, 30m, 1h, 2h, 4h, 8h, 12h, 1d, 1w, 1M.*got \"3m\""):
-        B2TRADER.lines([Subscription("candles", (MARKET,), interval="3m")], Settings(url=""))
+        B2TRADER.routes([Subscription("candles", (MARKET,), interval="3m")], Settings(url=""))
 
 
 @pytest.mark.parametrize("values", [{"negotiate": "maybe"}, {"negotiate": 1}, {"account_id": 7}, {"root_asset": "a\n"}])
@@ -425,7 +425,7 @@ def test_a_later_start_closes_the_candle() -> None:
 # --- the book ------------------------------------------------------------------------------------------------------
 
 
-def live_book(line: Line | None = None) -> Session:
+def live_book(line: Route | None = None) -> Session:
     session = ready(line or line_for("book"))
     session.receive(frame(item(0, whole(1))), at(0.1))
     return session
@@ -682,7 +682,7 @@ def test_leaving_waits_two_seconds_at_most_and_asks_for_nothing_more() -> None:
 # --- tokens --------------------------------------------------------------------------------------------------------
 
 
-def driven(line: Line, *streams: str) -> Driver:
+def driven(line: Route, *streams: str) -> Driver:
     return Driver(line, [subscription(stream) for stream in streams], venue="b2trader")
 
 

@@ -117,7 +117,7 @@ async def watched_at(
                 answer["url"] = answer["url"].replace("PORT", str(port))
     settings = Settings(url=f"ws://127.0.0.1:{port}", values={"account_id": "a", **values})
     subscriptions = [Subscription("orders")]
-    (line,) = B2TRADER.lines(subscriptions, settings)
+    (line,) = B2TRADER.routes(subscriptions, settings)
     delivered: list[Any] = []
     kept = [] if kept is None else kept
 

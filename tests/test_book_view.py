@@ -186,7 +186,7 @@ def test_a_group_is_the_sum_of_all_levels_that_are_held() -> None:
     asks = {Decimal(5_001 + n): Decimal(n % 5 + 1) for n in range(3_000)}
     subscription = for_table(Subscription("book", ("cfd.eur_chf",), depth=20))
     settings = Settings(url="wss://broker.example", values={"account_id": "a"})
-    (line,) = venue_named("b2trader").lines([subscription], settings)
+    (line,) = venue_named("b2trader").routes([subscription], settings)
     session = line.session({"token": "t"})
     session.opened(Now(0.0, 0))
     session.receive(b"{}\x1e", Now(0.0, 0))

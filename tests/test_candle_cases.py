@@ -36,7 +36,7 @@ def bars_of(case: str, level: str) -> Candles:
     file = recorded.FOLDER / "nexus" / f"candles--{case}.frames.jsonl"
     subscriptions = [Subscription("trades", ("SPOT_BTC_USDT",))]
     recording = Recording(file)
-    (line,) = venue_named("nexus").lines(subscriptions, recording.header.settings())
+    (line,) = venue_named("nexus").routes(subscriptions, recording.header.settings())
     driver, candles = Driver(line, subscriptions, venue="nexus"), Candles([level])
     for event in recording.events():
         if isinstance(event, events.Dialled):

@@ -494,7 +494,7 @@ def test_the_examples_of_a_stream_can_be_run(stream: str) -> None:
     for _, name, venue, *symbols in examples:
         assert name == stream
         settings = Settings(url="wss://venue.example")
-        assert venue_named(venue).lines([Subscription(stream, tuple(symbols))], settings)
+        assert venue_named(venue).routes([Subscription(stream, tuple(symbols))], settings)
         assert bool(symbols) == (venue_named(venue).streams[stream].symbols in ("one", "many"))
 
 

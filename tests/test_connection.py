@@ -53,7 +53,7 @@ class Watched:
     ) -> None:
         subscription = Subscription(stream, ("SPOT_BTC_USDT",))
         self.settings = settings = Settings(url=url or f"ws://127.0.0.1:{port}", label="test")
-        line = options.pop("line", None) or venue_named("nexus").lines([subscription], settings)[0]
+        line = options.pop("line", None) or venue_named("nexus").routes([subscription], settings)[0]
         self.driver = Driver(line, [subscription], venue="nexus", label="test", retries=retries)
         self.items: list[Any] = []
         self.events: list[events.Event] = []

@@ -19,12 +19,12 @@ from venues.venue import (
     HttpRequest,
     HttpResponse,
     Item,
-    Line,
     Lost,
     Notice,
     Now,
     Out,
     Refused,
+    Route,
     Session,
     StreamState,
     Subscription,
@@ -88,7 +88,7 @@ def at(seconds: float) -> Now:
 
 
 def driver_of(retries: int | None = None, stream: str = "trades", **items: list[Item]) -> Driver:
-    line: Line = OneLine(**items)
+    line: Route = OneLine(**items)
     driver = Driver(line, [Subscription(stream, ("A",))], venue="v", label="test", retries=retries)
     driver.begin({}, 0.0)
     return driver
@@ -210,7 +210,7 @@ def test_the_wait_has_its_bounds(attempt: int, draw: float) -> None:
 
 
 def test_a_stream_that_is_refused_alone_ends_a_line_whose_streams_belong_together() -> None:
-    line: Line = OneLine(a=[Refused("no trades for you", "trades"), TRADE])
+    line: Route = OneLine(a=[Refused("no trades for you", "trades"), TRADE])
     driver = Driver(line, [Subscription("trades", ("A",)), Subscription("book", ("A",))], venue="v")
     driver.begin({}, 0.0)
     driver.opened(at(1))
@@ -448,7 +448,7 @@ def test_a_step_of_the_clock_is_said_and_changes_nothing() -> None:
 
 
 def test_the_reason_of_a_status_has_no_secret_where_it_is_made() -> None:
-    line: Line = OneLine(a=[Lost("the key abc123 is not known")])
+    line: Route = OneLine(a=[Lost("the key abc123 is not known")])
     driver = Driver(
         line,
         [Subscription("trades", ("A",))],

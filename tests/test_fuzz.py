@@ -48,7 +48,7 @@ class Player:
         header = recording.header
         venue = venue_named(header.venue)
         subscriptions = header.asked_for()
-        (line,) = venue.lines(subscriptions, header.settings())
+        (line,) = venue.routes(subscriptions, header.settings())
         self.driver = Driver(line, subscriptions, venue=venue.name, apart=chance.random() < 0.3)
         self.secrets = {name: f"[{name}]" for name in venue.secrets}
         self.chance = chance

@@ -58,7 +58,7 @@ def asked(stream: str, symbol: str = "BTCUSDT", **more: Any) -> Subscription:
 
 
 def line_of(*streams: str, **values: Any) -> Any:
-    (line,) = JAYX.lines([asked(stream) for stream in streams], Settings(url="wss://v.example", values=values))
+    (line,) = JAYX.routes([asked(stream) for stream in streams], Settings(url="wss://v.example", values=values))
     return line
 
 
@@ -94,7 +94,7 @@ def sent(session: Any) -> list[Any]:
     ],
 )
 def test_where_to_dial(url: str, framing: str, dialled: str) -> None:
-    (line,) = JAYX.lines([asked("book")], Settings(url=url, values={"framing": framing}))
+    (line,) = JAYX.routes([asked("book")], Settings(url=url, values={"framing": framing}))
     opening = line.session({}).opening()
     with pytest.raises(StopIteration) as stop:
         next(opening)
@@ -145,27 +145,27 @@ def test_the_key_is_in_no_frame_that_is_shown(framing: str) -> None:
     ],
 )
 def test_what_cannot_be_told_apart_gets_a_socket_of_its_own(subscriptions: list[Subscription], lines: int) -> None:
-    made = JAYX.lines(subscriptions, Settings(url="wss://v.example"))
+    made = JAYX.routes(subscriptions, Settings(url="wss://v.example"))
     assert len(made) == lines
     assert [s for line in made for s in line.subscriptions] != []
     assert sorted(map(str, [s for line in made for s in line.subscriptions])) == sorted(map(str, subscriptions))
 
 
 def test_the_grouping_that_is_asked_for_is_that_of_the_book() -> None:
-    (line,) = JAYX.lines([asked("trades"), asked("book", options={"precise": "10"})], Settings(url="wss://v.example"))
+    (line,) = JAYX.routes([asked("trades"), asked("book", options={"precise": "10"})], Settings(url="wss://v.example"))
     assert sent(connected(line))[0][1]["precise"] == "10"
 
 
 @pytest.mark.parametrize("precise", ["", "0", "0.0", "-1", "1e3", "x", "1" * 50, "1 "])
 def test_groupings_of_the_wrong_form(precise: str) -> None:
     with pytest.raises(UsageError, match="--precise"):
-        JAYX.lines([asked("book", options={"precise": precise})], Settings(url=""))
+        JAYX.routes([asked("book", options={"precise": precise})], Settings(url=""))
 
 
 @pytest.mark.parametrize("interval", ["", "0", "7", "60x", "1M", "-60"])
 def test_intervals_of_the_wrong_form(interval: str) -> None:
     with pytest.raises(UsageError, match="interval"):
-        JAYX.lines([asked("candles", interval=interval)], Settings(url=""))
+        JAYX.routes([asked("candles", interval=interval)], Settings(url=""))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_scales_that_cannot_be(key: str, value: Any) -> None:
         assert values_of({"symbols": {"XBT": {key: value}}})
         return
     with pytest.raises(SetupError, match=rf"as symbols\.XBT\.{key} of jayx"):
-        JAYX.lines([], Settings(url="", values={"symbols": {"XBT": {key: value}}}))
+        JAYX.routes([], Settings(url="", values={"symbols": {"XBT": {key: value}}}))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_scales_that_cannot_be(key: str, value: Any) -> None:
 )  # fmt: skip
 def test_values_that_cannot_be(values: dict[str, Any]) -> None:
     with pytest.raises(SetupError, match="of jayx"):
-        JAYX.lines([], Settings(url="", values=values))
+        JAYX.routes([], Settings(url="", values=values))
 
 
 # --- trades --------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_how_to_scale_is_told_as_it_works_in_that_environment(
     def notices(text: str) -> list[Any]:
         found = configured(tmp_path, monkeypatch, f'[{table}]\nurl = "wss://v.example"\nframing = "bare"\n{text}')
         settings = found.access(JAYX, environment, None, ["book"]).settings
-        (line,) = JAYX.lines([Subscription("book", ("BTCUSDT",))], settings)
+        (line,) = JAYX.routes([Subscription("book", ("BTCUSDT",))], settings)
         return [item for item in line.session({}).opened(Now(0.0, 0)) if isinstance(item, Notice)]
 
     tick = f'[{table}.symbols.BTCUSDT]\ntick_size = "0.01"\n'

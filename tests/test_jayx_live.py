@@ -29,7 +29,7 @@ async def watched(
     settings: Settings, subscriptions: list[Subscription], key: str, enough: Callable[[list[Any]], bool]
 ) -> tuple[list[Any], list[events.Event]]:
     """What is delivered until it is enough, and everything that happened."""
-    (line,) = JAYX.lines(subscriptions, settings)
+    (line,) = JAYX.routes(subscriptions, settings)
     delivered: list[Any] = []
     events: list[events.Event] = []
 

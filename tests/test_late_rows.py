@@ -121,7 +121,7 @@ def test_the_case_of_a_late_order() -> None:
     recording = Recording(CASE)
     (subscription,) = (Subscription(s.stream, s.symbols) for s in recording.header.subscriptions)
     nexus = venue_named("nexus")
-    (line,) = nexus.lines([subscription], recording.header.settings())
+    (line,) = nexus.routes([subscription], recording.header.settings())
     driver = Driver(line, [subscription], venue="nexus")
     given: list[Any] = []
     for event in recording.events():

@@ -14,7 +14,7 @@ from venues.driver import Driver
 from venues.errors import SetupError, UsageError, VenueRefused
 from venues.nbt import NBT
 from venues.nbt.sending import KINDS, signal_command
-from venues.nbt.session import NbtLine, NbtSession
+from venues.nbt.session import NbtRoute, NbtSession
 from venues.records import Message, Pong, Record, Signal, Status
 from venues.toolkit.any_json import DEEPEST
 from venues.toolkit.written import Writer
@@ -67,20 +67,20 @@ def at(seconds: float) -> Now:
     return Now(1000.0 + seconds, 1_700_000_000_000 + int(seconds * 1000))
 
 
-def line_of(*streams: str, url: str = "wss://hub.example", **values: Any) -> NbtLine:
+def line_of(*streams: str, url: str = "wss://hub.example", **values: Any) -> NbtRoute:
     subscriptions = [Subscription(stream) for stream in streams or ("signals", "feed")]
-    (line,) = NBT.lines(subscriptions, Settings(url=url, values=values))
-    assert isinstance(line, NbtLine)
+    (line,) = NBT.routes(subscriptions, Settings(url=url, values=values))
+    assert isinstance(line, NbtRoute)
     return line
 
 
-def session_of(line: NbtLine) -> NbtSession:
+def session_of(line: NbtRoute) -> NbtSession:
     session = line.session({"key": KEY})
     assert isinstance(session, NbtSession)
     return session
 
 
-def connected(line: NbtLine, generation: str = "4") -> NbtSession:
+def connected(line: NbtRoute, generation: str = "4") -> NbtSession:
     session = session_of(line)
     session.opened(at(0))
     feed(session, 0.1, *GENERATIONS[generation])
@@ -103,7 +103,7 @@ def signal(**fields: Any) -> Signal:
     return item
 
 
-def dialled(line: NbtLine) -> Dial:
+def dialled(line: NbtRoute) -> Dial:
     opening = session_of(line).opening()
     with pytest.raises(StopIteration) as stop:
         next(opening)
@@ -398,7 +398,7 @@ def test_no_symbols_and_one_connection_for_all_streams_of_a_kind() -> None:
     with pytest.raises(UsageError):
         NBT.check_symbol("BTCUSDT")
     subscriptions = [Subscription("signals"), Subscription("feed"), Subscription("signals", options={"type": "server"})]
-    lines = NBT.lines(subscriptions, Settings(url="wss://hub.example"))
+    lines = NBT.routes(subscriptions, Settings(url="wss://hub.example"))
     assert [len(line.subscriptions) for line in lines] == [2, 1]
 
 
@@ -548,7 +548,7 @@ def test_leaving_says_goodbye() -> None:
 
 def test_the_driver_says_it_in_its_status() -> None:
     subscription = Subscription("signals")
-    (line,) = NBT.lines([subscription], Settings(url="wss://hub.example"))
+    (line,) = NBT.routes([subscription], Settings(url="wss://hub.example"))
     driver = Driver(line, [subscription], venue="nbt")
     for second in (0, 5):
         driver.begin({"key": KEY}, 0.0)

@@ -21,7 +21,7 @@ class Market:
 
     def __init__(self, *streams: str) -> None:
         subscriptions = [Subscription(stream, (SYMBOL,), interval="1m") for stream in streams]
-        (line,) = NEXUS.lines(subscriptions, Settings(url="wss://v.example"))
+        (line,) = NEXUS.routes(subscriptions, Settings(url="wss://v.example"))
         self.driver = Driver(line, subscriptions, venue="nexus")
         self.out: list[Any] = []
         self.connect(0.0)

@@ -27,7 +27,7 @@ GOOD = {
 
 def line_of(*streams: str, symbol: str = "SPOT_BTC_USDT", url: str = "wss://v.example") -> Any:
     subscriptions = [Subscription(stream, (symbol,)) for stream in streams]
-    (line,) = NEXUS.lines(subscriptions, Settings(url=url))
+    (line,) = NEXUS.routes(subscriptions, Settings(url=url))
     return line
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from venues.driver import ASKED_WITHIN, MOST_ASKED, Driver
 from venues.errors import UsageError
 from venues.records import Book, Status
-from venues.session import BaseLine, BaseSession
+from venues.session import BaseRoute, BaseSession
 from venues.toolkit.pacing import LONGEST_PAUSE, SHORTEST_PAUSE, STABLE_AFTER, Pacing
 from venues.venue import BadFrame, Command, Dial, Now, Settings, StreamState, Subscription
 
@@ -71,7 +71,7 @@ class Calm(Naive):
         return super().take()
 
 
-class Line(BaseLine):
+class Line(BaseRoute):
     def __init__(self, of: type[BaseSession]) -> None:
         super().__init__([Subscription("book", ("A",))], Settings("wss://v.example"))
         self._of = of

@@ -41,7 +41,7 @@ KEY = "3f9a0c-secret/key+of mine"
 
 
 def line_of(*subscriptions: Subscription, url: str = "wss://v.example") -> Any:
-    (line,) = PROFITVIEW.lines(subscriptions or [Subscription("feed")], Settings(url=url))
+    (line,) = PROFITVIEW.routes(subscriptions or [Subscription("feed")], Settings(url=url))
     return line
 
 
@@ -79,8 +79,8 @@ def test_short_keys_are_hidden_by_their_place() -> None:
 
 def test_both_streams_share_a_socket_and_two_feeds_do_not() -> None:
     feed, ping = Subscription("feed", ("a",)), Subscription("ping")
-    assert [x.subscriptions for x in PROFITVIEW.lines([feed, ping], Settings(url=""))] == [[feed, ping]]
-    assert len(PROFITVIEW.lines([feed, ping, Subscription("feed")], Settings(url=""))) == 2
+    assert [x.subscriptions for x in PROFITVIEW.routes([feed, ping], Settings(url=""))] == [[feed, ping]]
+    assert len(PROFITVIEW.routes([feed, ping, Subscription("feed")], Settings(url=""))) == 2
     session = line_of(feed, ping).session({"api_key": KEY})
     assert session.opened(Now(0, 0)) == [StreamState("feed", "live"), StreamState("ping", "live")]
     assert len(session.take()) == 1

@@ -343,7 +343,7 @@ def test_the_key_is_in_no_recording_and_no_raw_line(hub: SmallHub) -> None:
 
         subscription = Subscription("signals", options={"type": "server"})
         port = int(os.environ["MON_NBT_URL"].rpartition(":")[2])
-        (line,) = NBT.lines([subscription], Settings(url=f"ws://127.0.0.1:{port}"))
+        (line,) = NBT.routes([subscription], Settings(url=f"ws://127.0.0.1:{port}"))
         driver = Driver(line, [subscription], venue="nbt")
 
         async def fetch() -> dict[str, str]:

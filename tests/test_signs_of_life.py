@@ -149,7 +149,7 @@ def replayed(watched: Watched) -> list[Any]:
     import msgspec
 
     subscription = Subscription("book", ("SPOT_BTC_USDT",))
-    line = venue_named("nexus").lines([subscription], watched.settings)[0]
+    line = venue_named("nexus").routes([subscription], watched.settings)[0]
     driver = Driver(line, [subscription], venue="nexus", label="test")
     items: list[Any] = []
     for event in watched.events:

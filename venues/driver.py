@@ -34,7 +34,7 @@ from venues.venue import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from venues.venue import Command, Line, Session, Subscription
+    from venues.venue import Command, Route, Session, Subscription
 
 SHORTEST_DELAY = 0.5
 MOST_ASKED = 20  # times that a session may answer bad messages of a stream with frames of its own …
@@ -95,7 +95,7 @@ class Driver:
 
     def __init__(
         self,
-        line: Line,
+        route: Route,
         subscriptions: Sequence[Subscription],
         *,
         venue: str,
@@ -111,7 +111,7 @@ class Driver:
         self.session: Session | None = None
         self.ended: MonError | None = None
         self.retry_at: float | None = None
-        self._line = line
+        self._route = route
         self._venue = venue
         self._label = label
         self._retries = retries
@@ -136,7 +136,7 @@ class Driver:
 
     def begin(self, secrets: Mapping[str, str], draw: float) -> Session:
         """A new connection is about to be made; `draw`, in [0, 1), decides how long to wait should it fail."""
-        self.session = self._line.session(secrets)
+        self.session = self._route.session(secrets)
         self._always_stirred = not hasattr(self.session, "stirred")
         self._out.clear()
         self._asked.clear()
@@ -213,7 +213,7 @@ class Driver:
 
     def answered(self, status: int, body: str, retry_after: float | None, now: Now) -> list[Delivered]:
         """An HTTP status came instead of an open WebSocket; `retry_after` in seconds where the answer has one."""
-        problem = self._line.refused(status, body)
+        problem = self._route.refused(status, body)
         after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
         if isinstance(problem, Lost) and problem.retry:
             problem = Lost(problem.reason, after=after)

@@ -1,6 +1,6 @@
 """What sessions and lines have in common, so that a venue writes only what it has. Pure.
 
-A `BaseSession` asks for nothing, awaits nothing, measures nothing and takes no commands; a `BaseLine` knows no refusal
+A `BaseSession` asks for nothing, awaits nothing, measures nothing and takes no commands; a `BaseRoute` knows no refusal
 of its own. A venue overrides what it does otherwise.
 """
 
@@ -131,7 +131,7 @@ class BaseSession:
         return out
 
 
-class BaseLine:
+class BaseRoute:
     """One socket's worth of subscriptions, with what is configured for it. A venue writes `session`."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
@@ -150,13 +150,13 @@ class BaseLine:
 
 
 def grouped(
-    subscriptions: Sequence[Subscription], share_a_line: Callable[[Subscription, Subscription], bool]
+    subscriptions: Sequence[Subscription], share_a_route: Callable[[Subscription, Subscription], bool]
 ) -> list[list[Subscription]]:
-    """As few lines as can be: each subscription joins the first group of which it shares a line with every other."""
+    """As few routes as can be: each subscription joins the first group of which it shares one with every other."""
     groups: list[list[Subscription]] = []
     for subscription in subscriptions:
         for group in groups:
-            if all(share_a_line(subscription, other) for other in group):
+            if all(share_a_route(subscription, other) for other in group):
                 group.append(subscription)
                 break
         else:

@@ -372,8 +372,11 @@ class Session(Protocol):
         ...
 
 
-class Line(Protocol):
-    """One socket's worth of subscriptions. Outlives reconnects, and so do the lessons it has learnt."""
+class Route(Protocol):
+    """One socket's worth of subscriptions, the `line` of a recording's events.
+
+    It outlives reconnects, and so does what it has learnt about the venue.
+    """
 
     subscriptions: Sequence[Subscription]
 
@@ -415,7 +418,7 @@ class Venue(Protocol):
         """
         ...
 
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """As few connections as the venue allows for these subscriptions.
 
         Raises:

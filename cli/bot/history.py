@@ -309,8 +309,8 @@ def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
         asked = [Subscription("trades", symbols) for symbols in dict.fromkeys(s.symbols for s in along)]
     taken.envs.add(header.env)
     return [
-        Driver(line, line.subscriptions, venue=venue.name, label="replay", apart=True)
-        for line in venue.lines(asked, header.settings())
+        Driver(route, route.subscriptions, venue=venue.name, label="replay", apart=True)
+        for route in venue.routes(asked, header.settings())
     ]
 
 

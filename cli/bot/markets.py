@@ -91,9 +91,9 @@ class Inlet:
         labels: dict[str, str | None] = {}
         number = 0
         for plan in planned:
-            for line in plan.venue.lines(plan.subscriptions, Settings(url="")):
-                settings = await self._run.open(plan.venue, line.subscriptions, embedded, say)
-                self._expect(number, plan, line.subscriptions, settings.label)
+            for route in plan.venue.routes(plan.subscriptions, Settings(url="")):
+                settings = await self._run.open(plan.venue, route.subscriptions, embedded, say)
+                self._expect(number, plan, route.subscriptions, settings.label)
                 number += 1
             labels[plan.venue.name] = settings.label
             self._headers.append(header_for(plan.venue.name, settings, plan.subscriptions))
@@ -112,9 +112,9 @@ class Inlet:
         plans = {plan.venue.name: plan for plan in planned}
         number = 0
         for venue, subscriptions in self._run.recorded():
-            for line in venue_named(venue).lines(subscriptions, Settings(url="")):
+            for route in venue_named(venue).routes(subscriptions, Settings(url="")):
                 if venue in plans:
-                    wanted = [one for one in line.subscriptions if one in played[venue]]
+                    wanted = [one for one in route.subscriptions if one in played[venue]]
                     self._expect(number, plans[venue], wanted, settings.label)
                 number += 1
         return dict.fromkeys(played, settings.label)

@@ -167,7 +167,7 @@ def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) ->
 
 def _is_offered(venue: Venue, interval: str, symbol: str) -> bool:
     try:
-        venue.lines([Subscription("candles", (symbol,), interval=interval)], Settings(url=""))
+        venue.routes([Subscription("candles", (symbol,), interval=interval)], Settings(url=""))
     except UsageError:
         return False
     return True

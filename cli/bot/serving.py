@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cli.bot.script import Bot
     from cli.bot.speech import BotVoice
     from cli.output.lines import Words
-    from cli.settings.environment import Source
+    from cli.settings.environment import ConfiguredValue
     from venues.redaction import Redactor
 
 MOST_WAITING = 10_000  # messages for one reader …
@@ -434,7 +434,7 @@ async def serve(
     return server, token if source is None else None
 
 
-async def _configured(source: Source, redactor: Redactor) -> str:
+async def _configured(source: ConfiguredValue, redactor: Redactor) -> str:
     from cli.settings.credentials import obtain
 
     token = await asyncio.to_thread(obtain, "token", source)

@@ -14,7 +14,7 @@ from venues.errors import SetupError
 
 if TYPE_CHECKING:
     from cli.settings.config import Config
-    from cli.settings.environment import Source
+    from cli.settings.environment import ConfiguredValue
     from venues.venue import Venue
 
 
@@ -95,7 +95,7 @@ def _check_values(
     return found
 
 
-def _check_secret(name: str, source: Source) -> tuple[str, bool]:
+def _check_secret(name: str, source: ConfiguredValue) -> tuple[str, bool]:
     try:
         if source.kind == "command":
             program = words_of(source)[0]

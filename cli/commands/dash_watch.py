@@ -83,7 +83,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
             f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with(*PANES))}"
         )
     subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
-    venue.lines(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
+    venue.routes(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
     return venue, subscriptions
 
 

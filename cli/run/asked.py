@@ -54,7 +54,7 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         interval=recorded.interval if request.interval is None else request.interval,
         options={**recorded.options, **_given(request)},
     )
-    venue.lines([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
+    venue.routes([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
     return venue, subscription
 
 

@@ -80,9 +80,9 @@ class Sender:
 
         `retries`: for one command, which is given up after so many tries to connect; None: for as many as come.
         """
-        (line,) = venue.lines([subscription], access.settings)
+        (route,) = venue.routes([subscription], access.settings)
         label = access.settings.label
-        self._driver = Driver(line, [subscription], venue=venue.name, label=label, retries=retries, hide=redactor.text)
+        self._driver = Driver(route, [subscription], venue=venue.name, label=label, retries=retries, hide=redactor.text)
         self._connection = Connection(
             self._driver,
             fetch_secrets=access.fetch,

@@ -204,8 +204,8 @@ class Source:
     ) -> list[Driver]:
         label, retries, hide = settings.label, self._retries, self._redactor.text
         return [
-            Driver(line, line.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart, hide=hide)
-            for line in venue.lines(subscriptions, settings)
+            Driver(route, route.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart, hide=hide)
+            for route in venue.routes(subscriptions, settings)
         ]
 
     def _recorded_drivers(self, header: Header) -> tuple[list[Driver], list[dict[str, bool]]]:
@@ -220,9 +220,9 @@ class Source:
             # A stream that nobody wants now must not end the others when it is refused.
             apart = self._apart or any(each not in wanted for each in subscriptions)
             drivers += self._drivers(venue, subscriptions, settings, apart=apart)
-            for line in venue.lines(subscriptions, settings):
-                streams = {each.stream for each in line.subscriptions}
-                asked = {each.stream for each in line.subscriptions if each in wanted}
+            for route in venue.routes(subscriptions, settings):
+                streams = {each.stream for each in route.subscriptions}
+                asked = {each.stream for each in route.subscriptions if each in wanted}
                 heard.append({stream: stream in asked for stream in streams})
         return drivers, heard
 

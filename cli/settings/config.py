@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
-from cli.settings.environment import Source, expanded, set_by_variable, set_value, variable
+from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
 from venues import FIRST_IN_CONFIG, VENUES, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
@@ -58,7 +58,7 @@ class Access:
     """Everything needed to reach a venue: settings without secrets, and where the secrets come from."""
 
     settings: Settings
-    secrets: Mapping[str, Source]
+    secrets: Mapping[str, ConfiguredValue]
     proxy: str | None = field(repr=False)  # may have a password in it
     say: Callable[[str], None] | None = field(default=None, repr=False)  # to a person
 
@@ -149,11 +149,13 @@ class Config:
         values = self.values(venue, None, profile)
         values |= {name: value for name, value in given.items() if name in venue.values}
         sources = {
-            name: Source("value", value, "the simulator") for name, value in given.items() if name in venue.secrets
+            name: ConfiguredValue("value", value, "the simulator")
+            for name, value in given.items()
+            if name in venue.secrets
         }
         return Access(Settings(url=url, label=SIM, values=values), sources, None)
 
-    def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> Source | None:
+    def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> ConfiguredValue | None:
         """The address that the user has set, if any."""
         return self.find(venue, environment, profile, "url") or set_by_variable(venue.name, None, "url")
 
@@ -181,7 +183,7 @@ class Config:
             )
         return url, None if name == PRODUCTION else name
 
-    def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source | None:
+    def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue | None:
         """Where a value comes from; None when it is set nowhere."""
         own = _own(venue, environment)
         from_environment = set_by_variable(venue.name, own, name)
@@ -200,7 +202,7 @@ class Config:
                 return source
         return None
 
-    def bot_token(self) -> Source | None:
+    def bot_token(self) -> ConfiguredValue | None:
         """Where the token of a bot's own feed and webhooks comes from; None when it is set nowhere."""
         return set_by_variable("bot", None, "token") or self._from_table(self.data.get("bot", {}), "bot", "token")
 
@@ -213,7 +215,7 @@ class Config:
         source = None if is_loopback(url) else self.proxy_source(url)
         return None if source is None else _checked_proxy(source)
 
-    def proxy_source(self, url: str) -> Source | None:
+    def proxy_source(self, url: str) -> ConfiguredValue | None:
         """Where the proxy for an address outside is said; None where there is none."""
         parts = urlsplit(url)
         import urllib.request
@@ -222,11 +224,11 @@ class Config:
             return None
         if "proxy" in self.data:
             by_hand = str(self.data["proxy"]).strip()
-            return Source("value", by_hand, f"proxy in {self.path}") if by_hand else None
+            return ConfiguredValue("value", by_hand, f"proxy in {self.path}") if by_hand else None
         proxies = urllib.request.getproxies()
         for kind in ("https", "all"):
             if proxies.get(kind):
-                return Source("value", proxies[kind], f"{kind.upper()}_PROXY")
+                return ConfiguredValue("value", proxies[kind], f"{kind.upper()}_PROXY")
         return None
 
     def missing_words(self) -> str:
@@ -236,7 +238,7 @@ class Config:
             f"make it with mon config init, or unset MON_CONFIG"
         )
 
-    def _required(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> Source:
+    def _required(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue:
         source = self.find(venue, environment, profile, name)
         if source is None:
             raise self._missing(venue, environment, profile, name)
@@ -254,10 +256,10 @@ class Config:
             f"or {keys} under [{table}] in {self.path}; {without} needs none"
         )
 
-    def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> Source | None:
+    def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> ConfiguredValue | None:
         for suffix, kind in KINDS.items():
             if name + suffix in table:
-                return Source(kind, table[name + suffix], f"{name}{suffix} under [{title}] in {self.path}")
+                return ConfiguredValue(kind, table[name + suffix], f"{name}{suffix} under [{title}] in {self.path}")
         return None
 
     def _check_profile(self, profile: str | None) -> None:
@@ -273,14 +275,14 @@ class Config:
         return profile
 
 
-def check_usable(venue: Venue, name: str, source: Source) -> None:
+def check_usable(venue: Venue, name: str, source: ConfiguredValue) -> None:
     """Have the venue look at one value.
 
     Raises:
         SetupError: it cannot be used; says where it was set.
     """
     try:
-        venue.lines((), Settings(url="", values={name: source.value}))
+        venue.routes((), Settings(url="", values={name: source.value}))
     except SetupError as error:
         raise SetupError(f"{error} ({source.origin})") from None
 
@@ -419,7 +421,7 @@ def _variables(venue: Venue) -> dict[str, str]:
     return {variable(venue.name, environment, name): name for environment in own for name in names}
 
 
-def _checked_url(source: Source) -> str:
+def _checked_url(source: ConfiguredValue) -> str:
     """A WebSocket address; `http` is taken for `ws`. What came is not said: it may be a secret in the wrong place.
 
     Raises:
@@ -451,7 +453,7 @@ def _table(venue: Venue, environment: str | None) -> str:
     return f"venues.{venue.name}.{own}" if own else f"venues.{venue.name}"
 
 
-def _checked_proxy(source: Source) -> str:
+def _checked_proxy(source: ConfiguredValue) -> str:
     """A proxy's address; without a scheme it is an HTTP proxy. What came is not said: it may have a password in it.
 
     Raises:

@@ -21,14 +21,14 @@ from venues.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.settings.environment import Source
+    from cli.settings.environment import ConfiguredValue
 
 COMMAND_TIMEOUT = 30.0  # seconds for a command, or for a pipe named as a file, to give a secret
 LOOK_EVERY = 0.05  # seconds between two looks at whether a command has ended, or is wanted no more
 LONGEST_SECRET = 16 * 1024  # bytes
 
 
-def obtain(name: str, source: Source, unwanted: threading.Event | None = None) -> str:
+def obtain(name: str, source: ConfiguredValue, unwanted: threading.Event | None = None) -> str:
     """A secret's value. The value is in no message.
 
     Raises:
@@ -54,7 +54,7 @@ def obtain(name: str, source: Source, unwanted: threading.Event | None = None) -
     return text
 
 
-def _first_line_of_file(name: str, source: Source, unwanted: threading.Event) -> bytes:
+def _first_line_of_file(name: str, source: ConfiguredValue, unwanted: threading.Event) -> bytes:
     path = expanded(source.value, source.origin)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
@@ -69,7 +69,7 @@ def _first_line_of_file(name: str, source: Source, unwanted: threading.Event) ->
         raise SetupError(f"cannot read the {name} from {path} ({source.origin}): {reason}") from None
 
 
-def _first_line_of_command(name: str, source: Source, unwanted: threading.Event) -> bytes:
+def _first_line_of_command(name: str, source: ConfiguredValue, unwanted: threading.Event) -> bytes:
     words = words_of(source)
     try:
         command = _Command(words)
@@ -192,7 +192,7 @@ def _first_line(descriptor: int, unwanted: threading.Event, ended: Callable[[], 
             at_end = over
 
 
-def words_of(source: Source) -> list[str]:
+def words_of(source: ConfiguredValue) -> list[str]:
     """The program and its arguments, with `~` as the user's home.
 
     Raises:

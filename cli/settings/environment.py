@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfiguredValue:
     """One value, or how to get it, and where that was said (`origin`, for messages)."""
 
     kind: str  # "value", "file" or "command"
@@ -53,11 +53,11 @@ def variable(venue: str, environment: str | None, name: str) -> str:
     return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()
 
 
-def set_by_variable(venue: str, environment: str | None, name: str) -> Source | None:
+def set_by_variable(venue: str, environment: str | None, name: str) -> ConfiguredValue | None:
     """What a variable sets; an empty one sets nothing."""
     named = variable(venue, environment, name)
     value = set_value(named)
-    return None if value is None else Source("value", value, named)
+    return None if value is None else ConfiguredValue("value", value, named)
 
 
 def expanded(path: str, origin: str) -> Path:

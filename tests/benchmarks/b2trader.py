@@ -74,7 +74,7 @@ def frames(seed: int = 1) -> list[bytes]:
 def session() -> B2TraderSession:
     """A session that has asked for the book."""
     settings = Settings(url="wss://broker.example", values={"account_id": "a"})
-    (line,) = B2TRADER.lines([Subscription("book", (MARKET,), depth=DEPTH)], settings)
+    (line,) = B2TRADER.routes([Subscription("book", (MARKET,), depth=DEPTH)], settings)
     opened = line.session({"token": "t"})
     assert isinstance(opened, B2TraderSession)
     opened.opened(NOW)

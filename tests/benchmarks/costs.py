@@ -63,7 +63,7 @@ def books(depth: int, count: int) -> Iterator[bytes]:
 def live_driver(stream: str, depth: int) -> Driver:
     """A driver whose session is open."""
     subscription = Subscription(stream, (SYMBOL,), depth=depth)
-    line = NEXUS.lines([subscription], Settings(url="wss://nexus.example"))[0]
+    line = NEXUS.routes([subscription], Settings(url="wss://nexus.example"))[0]
     driver = Driver(line, [subscription], venue="nexus")
     driver.begin({"client_key": "a-key-of-no-value"}, 0.0)
     driver.opened(NOW)

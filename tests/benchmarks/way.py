@@ -111,7 +111,7 @@ class _Steps:
 
 async def _to_record(way: Way, steps: _Steps) -> tuple[list[Any], list[tuple[str, str]]]:
     found = venue_named(way.venue)
-    (line,) = found.lines([way.subscription], Settings("wss://v.example", values=way.values))
+    (line,) = found.routes([way.subscription], Settings("wss://v.example", values=way.values))
     driver, out = Driver(line, [way.subscription], venue=way.venue), list[Any]()
     clock = SystemClock()
 

@@ -23,7 +23,7 @@ from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.protocols import socketio
-from venues.protocols.socketio import Link
+from venues.protocols.socketio import SocketIo
 from venues.records import Message, Status
 from venues.redaction import Redactor
 from venues.venue import (
@@ -105,7 +105,7 @@ class LinkSession:
 
     def __init__(self, line: LinkLine) -> None:
         self._line = line
-        self._link = Link(line.learnt)
+        self._link = SocketIo(line.learnt)
         self._sent: dict[int, str] = {}
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:

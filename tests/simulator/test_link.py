@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from venues.simulator.clock import SystemClock
+from venues.simulator.clock import RunningClock
 from venues.simulator.link import End, SocketLink
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Peer:
 def test_events_come_in_order_and_before_the_newest_state() -> None:
     async def test() -> None:
         socket = Socket()
-        link = SocketLink(cast("Any", socket), cast("Any", None), SystemClock(), 0.0, ())
+        link = SocketLink(cast("Any", socket), cast("Any", None), RunningClock(), 0.0, ())
         peer = Peer(link)
         served = asyncio.create_task(link.run(peer))
         async with asyncio.timeout(5):

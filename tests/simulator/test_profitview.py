@@ -176,7 +176,7 @@ def test_connections_that_end(fault: str, code: int) -> None:
 
 
 def test_our_client_tells_garbage_from_messages() -> None:
-    (line,) = venue_named("profitview").lines([Subscription("feed")], Settings(url=""))
+    (line,) = venue_named("profitview").routes([Subscription("feed")], Settings(url=""))
     session = line.session({"api_key": "k"})
     session.opened(Now(0, 0))
 

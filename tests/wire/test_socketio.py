@@ -23,7 +23,7 @@ from venues.protocols.socketio import (
     Event,
     Happening,
     Lesson,
-    Link,
+    SocketIo,
     verdict,
 )
 from venues.venue import Lost, Now, Refused
@@ -36,8 +36,8 @@ BINARY = "expected an event in JSON, got one with binary attachments, which is n
 ANOTHER_REFUSAL = "expected no refusal of a connection that stands, got one: "
 
 
-def new_link(*, connected: bool = True, known: Lesson | None = None) -> Link:
-    link = Link(known)
+def new_link(*, connected: bool = True, known: Lesson | None = None) -> SocketIo:
+    link = SocketIo(known)
     link.opened(NOW)
     if connected:
         link.receive(OPEN_4, NOW)
@@ -46,7 +46,7 @@ def new_link(*, connected: bool = True, known: Lesson | None = None) -> Link:
     return link
 
 
-def older_link() -> Link:
+def older_link() -> SocketIo:
     link = new_link(connected=False)
     link.receive(OPEN_2, NOW)
     assert link.receive(b"40", NOW) == [Connected(3)]
@@ -446,7 +446,7 @@ def test_a_server_may_ping_for_ever() -> None:
 
 
 def test_a_known_newer_server_is_asked_without_waiting() -> None:
-    link = Link(known=4)
+    link = SocketIo(known=4)
     link.opened(NOW)
     link.receive(OPEN_2, NOW)
     assert link.take() == ["40"]
@@ -498,7 +498,7 @@ def test_events_of_ours_and_acknowledgements() -> None:
 
 
 def test_deadlines_before_the_open_packet_and_after_the_end() -> None:
-    link = Link()
+    link = SocketIo()
     assert link.deadline() is None
     link.opened(NOW)
     assert link.deadline() == 100.5
@@ -629,7 +629,7 @@ def test_a_server_that_keeps_its_heartbeat_is_never_given_up(open_packet: bytes,
     assert link.learnt == (4 if newer else 3)
 
 
-def admitted(link: Link, open_packet: bytes, admission: float) -> tuple[Happening, int]:
+def admitted(link: SocketIo, open_packet: bytes, admission: float) -> tuple[Happening, int]:
     """What comes of a connection to a server that takes so long to let a client in, and how often it let us in."""
     older, mono, times = open_packet == OPEN_2, 100.0, 0
     link.receive(open_packet, NOW)

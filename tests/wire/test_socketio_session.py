@@ -1,4 +1,4 @@
-"""A small session on `venues.protocols.socketio.Link`, driven without a socket: the contract holds for Socket.IO.
+"""A small session on `venues.protocols.socketio.SocketIo`, driven without a socket: the contract holds for Socket.IO.
 
 It reads events as JayX's and NBT's sessions will. What the servers say are the samples of `venues.protocols.socketio`:
 OPEN_2 is Socket.IO 2's; OPEN_3 has no `maxPayload` either but is of the newer generation, as 3.1.2's.
@@ -19,7 +19,7 @@ from venues.protocols.socketio import (
     ConnectRefused,
     Disconnected,
     Event,
-    Link,
+    SocketIo,
 )
 from venues.records import Message
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Refused, Session, StreamState
@@ -40,7 +40,7 @@ class EventSession:
     """Every event is a `Message` record."""
 
     def __init__(self, known: socketio.Lesson | None = None) -> None:
-        self.link = Link(known)
+        self.link = SocketIo(known)
         self._left = False
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:

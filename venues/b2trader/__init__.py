@@ -11,7 +11,7 @@ from venues.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from venues.venue import Line, Offer, Settings, Subscription
+    from venues.venue import Offer, Route, Settings, Subscription
 
 TEMPLATE = """\
 [venues.b2trader]
@@ -50,16 +50,16 @@ class B2Trader:
         if not re.fullmatch(r"[a-z0-9]+\.[a-z0-9.-]+_[a-z0-9.-]+", symbol):
             raise UsageError(f'expected a market like cfd.eur_chf (<type>.<base>_<quote>), got "{symbol}"')
 
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One socket a hub; a stream that is asked for twice gets another.
 
         Raises:
             UsageError: the venue has no candles of such a length.
             SetupError: a value of the settings cannot be used.
         """
-        from venues.b2trader.session import lines
+        from venues.b2trader.session import routes
 
-        return lines(subscriptions, settings)
+        return routes(subscriptions, settings)
 
 
 B2TRADER = B2Trader()

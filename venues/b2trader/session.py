@@ -21,7 +21,7 @@ from venues.errors import BadMessage, BookError, NotAskedFor, UsageError
 from venues.protocols import signalr
 from venues.protocols.negotiation import negotiated, straight
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession, grouped
+from venues.session import BaseRoute, BaseSession, grouped
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
         Dial,
         HttpRequest,
         HttpResponse,
-        Line,
         Now,
         Out,
+        Route,
         Session,
         Settings,
         Subscription,
@@ -99,31 +99,31 @@ class B2TraderSession(BaseSession):
 
     venue = VENUE
 
-    def __init__(self, line: B2TraderLine, secrets: Mapping[str, str]) -> None:
+    def __init__(self, route: B2TraderRoute, secrets: Mapping[str, str]) -> None:
         super().__init__()
-        self._line = line
+        self._route = route
         self._token = secrets["token"]
         self._hub = signalr.Hub()
         self._streams = {
-            s.stream: _Stream(s, _HUBS[s.stream][1], line.arguments(s), line.feed(s))
-            for s in line.subscriptions
-            if s.stream != "ping" and s.stream not in line.refused_streams
+            s.stream: _Stream(s, _HUBS[s.stream][1], route.arguments(s), route.feed(s))
+            for s in route.subscriptions
+            if s.stream != "ping" and s.stream not in route.refused_streams
         }
         self._trials = next((stream.book.trials for stream in self._streams.values() if stream.book is not None), None)
         if self._trials is not None:
             self._trials.cancel = self._hub.cancel
         self._by_invocation: dict[str, _Stream] = {}
-        self._measuring = any(s.stream == "ping" for s in line.subscriptions)
-        self._pings = SocketPings(VENUE, line.common.env)
+        self._measuring = any(s.stream == "ping" for s in route.subscriptions)
+        self._pings = SocketPings(VENUE, route.common.env)
         self._left_out = LeftOut(VENUE)
         self._leaving = False
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """Dials straight away, unless the configuration wants a negotiation first."""
-        if self._line.negotiates:
-            dial = yield from negotiated(self._line.hub_url, self._token, self._line.refused_negotiation)
+        if self._route.negotiates:
+            dial = yield from negotiated(self._route.hub_url, self._token, self._route.refused_negotiation)
             return dial
-        return straight(self._line.hub_url, self._token)
+        return straight(self._route.hub_url, self._token)
 
     def opened(self, now: Now) -> list[Item]:
         """The handshake first."""
@@ -173,7 +173,7 @@ class B2TraderSession(BaseSession):
         """A close for the token's sake is told by its words; any other is a lost connection."""
         self._stop()
         if _is_about_the_token(reason):
-            return [self._line.credential_refused(reason)]
+            return [self._route.credential_refused(reason)]
         return []
 
     def take(self) -> list[Out]:
@@ -214,7 +214,7 @@ class B2TraderSession(BaseSession):
             self._ask_for(stream, now)
             items.append(StreamState(stream.name, "syncing"))
         if self._measuring:
-            self._line.proven("ping")
+            self._route.proven("ping")
             items += self._pings.begin(now)
         return items
 
@@ -236,7 +236,7 @@ class B2TraderSession(BaseSession):
         if stream.live or not feed.whole:
             return taken
         stream.live = self.stirred = True
-        self._line.proven(stream.name)
+        self._route.proven(stream.name)
         if stream.book is not None:
             stream.book.weigh(now)
         return [self._live(stream), *taken]
@@ -284,19 +284,19 @@ class B2TraderSession(BaseSession):
             return self._resync(stream, f"the venue ended {stream.target}", now, ended=not beside_another)
         said = excerpt(signalr.own_words(error), 300) or "an error without words"
         if _is_about_the_token(error):
-            return [self._line.stream_unauthorized(stream.name, said)]
+            return [self._route.stream_unauthorized(stream.name, said)]
         if stream.book is not None and not had_data and stream.book.trials.refused():
             return self._resync(stream, said, now)
         gave_no_reason = not signalr.says_why(error)  # what does say why is an answer to what we asked for
         if error.startswith("Unknown hub method"):
-            reason = f"the hub at {self._line.path} has no {stream.target} for {stream.name}: {said}"
-            return [self._line.stream_refused(stream.name, reason)]
-        if gave_no_reason and not self._line.failed_for_good(stream.name):
+            reason = f"the hub at {self._route.path} has no {stream.target} for {stream.name}: {said}"
+            return [self._route.stream_refused(stream.name, reason)]
+        if gave_no_reason and not self._route.failed_for_good(stream.name):
             return self._resync(stream, said, now, ended=True)
         if not gave_no_reason and had_data:
             return self._resync(stream, said, now, ended=True)
-        reason = f"b2trader refuses {stream.name} of {self._line.of_what(stream.subscription)}: {said}"
-        return [self._line.stream_refused(stream.name, reason)]
+        reason = f"b2trader refuses {stream.name} of {self._route.of_what(stream.subscription)}: {said}"
+        return [self._route.stream_refused(stream.name, reason)]
 
     def _on_protocol_error(self, problem: signalr.ProtocolError, now: Now) -> list[Item]:
         if problem.invocation_id is None:
@@ -319,16 +319,16 @@ class B2TraderSession(BaseSession):
 
     def _handshake_failed(self, failed: signalr.HandshakeFailed) -> Refused | Lost:
         if not failed.by_server:
-            return Lost(f"{failed.reason}; is {self._line.path} at this address a SignalR hub?")
+            return Lost(f"{failed.reason}; is {self._route.path} at this address a SignalR hub?")
         if _is_about_the_token(failed.reason):
-            return self._line.credential_refused(excerpt(failed.reason, 300))
+            return self._route.credential_refused(excerpt(failed.reason, 300))
         return Lost(f"the hub refused the handshake: {excerpt(failed.reason, 300)}", retry=False)
 
     def _hub_closed(self, closed: signalr.HubClosed) -> Refused | Lost:
         words = excerpt(signalr.own_words(closed.error or ""), 300)
         said = f": {words}" if words else ""
         if closed.error and _is_about_the_token(closed.error):
-            return self._line.credential_refused(words)
+            return self._route.credential_refused(words)
         if closed.allow_reconnect:
             return Lost(f"the hub closed the connection and allows a new one{said}")
         return Lost(f"the hub closed the connection for good{said}", retry=False)
@@ -386,7 +386,7 @@ def _is_about_the_token(text: str) -> bool:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class B2TraderLine(BaseLine):
+class B2TraderRoute(BaseRoute):
     """One hub. Knows whether the token has ever been good, and how the book's versions count here."""
 
     def __init__(self, path: str, subscriptions: Sequence[Subscription], settings: Settings) -> None:
@@ -496,7 +496,7 @@ def _expired(streams: str, said: str) -> str:
     return f"b2trader does not accept the token for {streams} any more ({said}); connecting with a new one"
 
 
-def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
     """One socket a hub; a stream that is asked for twice gets another.
 
     Raises:
@@ -509,7 +509,7 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
             known = ", ".join(SCALES)
             raise UsageError(f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"')
     groups = grouped(subscriptions, _share_a_line)
-    return [B2TraderLine(_HUBS[group[0].stream][0], group, settings) for group in groups]
+    return [B2TraderRoute(_HUBS[group[0].stream][0], group, settings) for group in groups]
 
 
 def _share_a_line(one: Subscription, other: Subscription) -> bool:

@@ -10,7 +10,7 @@ from venues.venue import Offer
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from venues.venue import Line, Settings, Subscription
+    from venues.venue import Route, Settings, Subscription
 
 TEMPLATE = """\
 [venues.jayx]                 # --env staging is known; the address of production is yours to set
@@ -64,16 +64,16 @@ class JayX:
         if not SYMBOL.fullmatch(symbol):
             raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
 
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One socket for everything; only what could not be told apart on one gets another.
 
         Raises:
             UsageError: an interval or a grouping of the wrong form.
             SetupError: a value of the settings cannot be used.
         """
-        from venues.jayx.session import lines
+        from venues.jayx.session import routes
 
-        return lines(subscriptions, settings)
+        return routes(subscriptions, settings)
 
 
 JAYX = JayX()

@@ -21,7 +21,7 @@ from venues.jayx.fields import SCALE_KEYS, VENUE, Common, Values, seconds_of, va
 from venues.jayx.market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession, grouped
+from venues.session import BaseRoute, BaseSession, grouped
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from venues.venue import Line, Now, Session, Settings, Subscription
+    from venues.venue import Now, Route, Session, Settings, Subscription
 
 _EVENTS = {
     "book": "orderbook",
@@ -83,13 +83,13 @@ class JayXSession(BaseSession):
 
     venue = VENUE
 
-    def __init__(self, line: JayXLine, secrets: Mapping[str, str]) -> None:
+    def __init__(self, route: JayXRoute, secrets: Mapping[str, str]) -> None:
         super().__init__()
-        self._line = line
+        self._route = route
         self._key = secrets.get("api_key", "")
-        self._link = None if line.values.bare else socketio.Link(line.learnt)
-        self._asked = {asked.event: asked for asked in line.asked()}
-        self._pings = SocketPings(VENUE, line.label)
+        self._link = None if route.values.bare else socketio.SocketIo(route.learnt)
+        self._asked = {asked.event: asked for asked in route.asked()}
+        self._pings = SocketPings(VENUE, route.label)
         self._said = ""  # by an `error`, since the last good message
         self._ready = False
         self._over = False
@@ -97,7 +97,7 @@ class JayXSession(BaseSession):
 
     def dial(self) -> Dial:
         """The key is not in the URL."""
-        return Dial(url=self._line.url, shown=self._line.url)
+        return Dial(url=self._route.url, shown=self._route.url)
 
     def opened(self, now: Now) -> list[Item]:
         """A Socket.IO server speaks first; in bare framing we do."""
@@ -155,7 +155,7 @@ class JayXSession(BaseSession):
         self._stop()
         if not self._said:
             return []
-        if not self._line.is_welcome():
+        if not self._route.is_welcome():
             return [self._refused(self._said)]
         return [Lost(f"jayx closed the connection, having said: {self._said}")]
 
@@ -190,7 +190,7 @@ class JayXSession(BaseSession):
                 case socketio.Acknowledged():
                     pass
         if self._link is not None:
-            self._line.learnt = self._link.learnt
+            self._route.learnt = self._link.learnt
         if items and isinstance(items[-1], Refused | Lost):
             self._stop()
         return items
@@ -221,7 +221,7 @@ class JayXSession(BaseSession):
             keys = wire.OUTLINE.decode(frame)
         except DECODE_ERRORS as error:
             return self._unreadable(explain(error), now)
-        name = wire.event_told_by_keys(keys, self._line.values.category)
+        name = wire.event_told_by_keys(keys, self._route.values.category)
         if name is None and "error" in keys:
             name = "error"
         return [] if name is None else self._on_event(name, frame, now)
@@ -246,11 +246,11 @@ class JayXSession(BaseSession):
             if problem:
                 items += self._bad(asked, [feed], problem, now)
                 continue
-            self._line.fed.add(name)
-            if self._said and self._line.is_welcome():
+            self._route.fed.add(name)
+            if self._said and self._route.is_welcome():
                 self._said = ""
         self._settle(asked, now)
-        return [*self._line.clock.take(), *items]
+        return [*self._route.clock.take(), *items]
 
     def _settle(self, asked: _Asked, now: Now) -> None:
         """Events may come before we are let in; then nothing can be asked for, and everything will be."""
@@ -265,29 +265,31 @@ class JayXSession(BaseSession):
         self._said = excerpt(wire.words_of(payload), 300)
         self.stirred = True
         for asked in self._asked.values():
-            if asked.silent_at is None and not self._line.fed:
+            if asked.silent_at is None and not self._route.fed:
                 asked.silent_at = now.mono + SILENT_AFTER
         return [Notice(f"jayx says: {self._said}")]
 
     def _on_silence(self, asked: _Asked) -> Item:
         """After an error, and without any data ever, it is a refusal."""
-        if self._said and not self._line.fed:
+        if self._said and not self._route.fed:
             return self._refused(self._said)
-        return Notice(self._line.silence(asked.event))
+        return Notice(self._route.silence(asked.event))
 
     def _on_disconnected(self) -> Refused | Lost:
-        line = self._line
-        if line.is_welcome():
+        route = self._route
+        if route.is_welcome():
             return Lost(f"jayx put us out{f': {self._said}' if self._said else ''}")
-        line.expelled += 1
+        route.expelled += 1
         if self._said:
             return self._refused(self._said)
-        if line.expelled >= EXPELLED_AT_FIRST:
+        if route.expelled >= EXPELLED_AT_FIRST:
             return self._refused("it put us out again and again, without a word")
         return Lost("jayx put us out without a word")
 
     def _refused(self, said: str) -> Refused:
-        return Refused(f"jayx refused {self._line.what}: {excerpt(said, 300) or 'no reason given'}; {self._line.check}")
+        return Refused(
+            f"jayx refused {self._route.what}: {excerpt(said, 300) or 'no reason given'}; {self._route.check}"
+        )
 
     # --- asking
 
@@ -302,9 +304,9 @@ class JayXSession(BaseSession):
                 items += [] if feed.heard else feed.begin(now)  # events may come before we are let in
             if any(feed.heard and feed.awaited and feed.restates for feed in asked.feeds):
                 asked.pacing.after_pause(now.mono)
-        if self._line.measures:
+        if self._route.measures:
             items += self._pings.begin(now)
-        return [*items, *self._line.how_to_scale()]
+        return [*items, *self._route.how_to_scale()]
 
     def _request(self, asked: _Asked, now: Now) -> None:
         asked.pacing.tried(now.mono)
@@ -350,7 +352,7 @@ class JayXSession(BaseSession):
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class JayXLine(BaseLine):
+class JayXRoute(BaseRoute):
     """One socket: each event once, with one set of parameters. Knows the trades that were given, and the clocks."""
 
     def __init__(self, subscriptions: Sequence[Subscription], values: Values, settings: Settings) -> None:
@@ -472,7 +474,7 @@ def _share_a_line(one: Subscription, other: Subscription) -> bool:
     return one.symbols == other.symbols
 
 
-def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
     """One socket for everything; only what could not be told apart on one gets another.
 
     Raises:
@@ -482,7 +484,7 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
     values = values_of(settings.values)
     for subscription in subscriptions:
         _check(subscription)
-    return [JayXLine(group, values, settings) for group in grouped(subscriptions, _share_a_line)]
+    return [JayXRoute(group, values, settings) for group in grouped(subscriptions, _share_a_line)]
 
 
 def _check(subscription: Subscription) -> None:

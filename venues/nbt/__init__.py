@@ -10,7 +10,7 @@ from venues.venue import Offer
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from venues.venue import Commands, Line, Settings, Subscription
+    from venues.venue import Commands, Route, Settings, Subscription
 
 TEMPLATE = """\
 [venues.nbt]
@@ -52,15 +52,15 @@ class Nbt:
         """
         raise UsageError(f'expected no symbol, got "{symbol}"')
 
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
 
         Raises:
             SetupError: a value of the settings cannot be used.
         """
-        from venues.nbt.session import lines
+        from venues.nbt.session import routes
 
-        return lines(subscriptions, settings)
+        return routes(subscriptions, settings)
 
 
 NBT = Nbt()

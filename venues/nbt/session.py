@@ -19,7 +19,7 @@ from venues.errors import BadMessage, SetupError, UsageError
 from venues.nbt.messages import SIGNAL, extra_of, payload, score_of
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession, grouped
+from venues.session import BaseRoute, BaseSession, grouped
 from venues.toolkit.any_json import any_json
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.numbers import is_absent, optional_positive
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     from venues.venue import (
         Command,
-        Line,
         Now,
         Out,
+        Route,
         Session,
         Settings,
         Subscription,
@@ -83,22 +83,22 @@ class NbtSession(BaseSession):
 
     venue = VENUE
 
-    def __init__(self, line: NbtLine, secrets: Mapping[str, str]) -> None:
+    def __init__(self, route: NbtRoute, secrets: Mapping[str, str]) -> None:
         super().__init__()
-        self._line = line
+        self._route = route
         self._key = secrets["key"]
-        self._link = socketio.Link(line.learnt)
-        self._names = [subscription.stream for subscription in line.subscriptions]
+        self._link = socketio.SocketIo(route.learnt)
+        self._names = [subscription.stream for subscription in route.subscriptions]
         self._connected_at: float | None = None
         self._doubtful: set[str] = set()
         self._said = ""  # by an `error` event
-        self._pings = SocketPings(VENUE, line.label)
+        self._pings = SocketPings(VENUE, route.label)
         self._pinged: deque[Command | None] = deque()  # what each ping is for: a command, or the `ping` stream
         self._unanswered: dict[int, Command] = {}
 
     def dial(self) -> Dial:
         """The key is in the query."""
-        url = self._line.url
+        url = self._route.url
         return Dial(url=f"{url}{url_quote(self._key, safe='')}", shown=f"{url}[key]")
 
     def opened(self, now: Now) -> list[Item]:
@@ -183,15 +183,15 @@ class NbtSession(BaseSession):
                 case socketio.Broken():
                     hint = "" if happening.retry else "; check url"
                     items.append(Lost(f"{happening.reason}{hint}", retry=happening.retry))
-        self._line.learnt = self._link.learnt
+        self._route.learnt = self._link.learnt
         if any(isinstance(item, Refused | Lost) for item in items):
             self._over()
         return items
 
     def _on_connected(self, now: Now) -> list[Item]:
         self._connected_at = now.mono
-        missed = self._line.met_before
-        self._line.met_before = True
+        missed = self._route.met_before
+        self._route.met_before = True
         if "ping" in self._names:
             self._pings.begin(now)
             self._take_pings()
@@ -215,7 +215,7 @@ class NbtSession(BaseSession):
         return self._items(self._link.meant_nothing(), now)
 
     def _on_signal(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
-        self._line.given = True
+        self._route.given = True
         if "signals" not in self._names:
             return []
         if not event.arguments:
@@ -229,7 +229,7 @@ class NbtSession(BaseSession):
         score = score_of(data)
         signal = records.Signal(
             venue=VENUE,
-            env=self._line.label,
+            env=self._route.label,
             symbol=data.pair,
             received=now.epoch_ms,
             name=name,
@@ -249,13 +249,13 @@ class NbtSession(BaseSession):
         return [signal]
 
     def _on_message(self, name: str, event: socketio.Event, now: Now) -> list[Item]:
-        self._line.given = True
+        self._route.given = True
         if "feed" not in self._names:
             return []
         values = [any_json(argument) for argument in event.arguments]
         message = records.Message(
             venue=VENUE,
-            env=self._line.label,
+            env=self._route.label,
             received=now.epoch_ms,
             topic=name,
             data=values[0] if len(values) == 1 else values or None,
@@ -289,11 +289,11 @@ class NbtSession(BaseSession):
         """A hub that lets everybody in puts out whom it does not like."""
         if self._connected_at is None:
             return self._refused(self._said or "it put us out before it let us in")
-        self._line.expelled += 1
+        self._route.expelled += 1
         if now.mono - self._connected_at >= STABLE_AFTER:
-            self._line.expelled = 0
+            self._route.expelled = 0
         said = f": {self._said}" if self._said else ""
-        if not self._line.given and (self._said or self._line.expelled >= EXPELLED_AT_FIRST):
+        if not self._route.given and (self._said or self._route.expelled >= EXPELLED_AT_FIRST):
             return self._refused(f"it put us out again and again{said}" if not self._said else self._said)
         return Lost(f"the hub put us out{said}")
 
@@ -353,7 +353,7 @@ def _words(arguments: Sequence[msgspec.Raw]) -> str:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class NbtLine(BaseLine):
+class NbtRoute(BaseRoute):
     """One connection to a hub, and what was learnt of it.
 
     `met_before`: it has let us in once. `given`: it has sent something. `expelled`: how often in a row it put us out.
@@ -391,13 +391,13 @@ def _version(values: Mapping[str, Any]) -> str:
     return f"&v={url_quote(version, safe='')}" if version else ""
 
 
-def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
     """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
 
     Raises:
         SetupError: a value of the settings cannot be used.
     """
-    return [NbtLine(group, settings) for group in grouped(subscriptions, _share_a_line)]
+    return [NbtRoute(group, settings) for group in grouped(subscriptions, _share_a_line)]
 
 
 def _share_a_line(one: Subscription, other: Subscription) -> bool:

@@ -11,7 +11,7 @@ from venues.nexus.offers import OFFERS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from venues.venue import Line, Offer, Settings, Subscription
+    from venues.venue import Offer, Route, Settings, Subscription
 
 TEMPLATE = """\
 [venues.nexus]
@@ -46,15 +46,15 @@ class Nexus:
         if not re.fullmatch(r"[A-Z]+_[A-Z0-9]+_[A-Z0-9]+", symbol):
             raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"')
 
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One socket a symbol; all streams of a symbol share it.
 
         Raises:
             UsageError: an interval that candles cannot be built for.
         """
-        from venues.nexus.session import lines
+        from venues.nexus.session import routes
 
-        return lines(subscriptions, settings)
+        return routes(subscriptions, settings)
 
 
 NEXUS = Nexus()

@@ -28,7 +28,7 @@ from venues.nexus.messages import (
     TransactionEvent,
 )
 from venues.nexus.offers import OFFERS
-from venues.session import BaseLine, BaseSession
+from venues.session import BaseRoute, BaseSession
 from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import NewestState, VenueClock
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
-    from venues.venue import Line, Session, Settings, Subscription
+    from venues.venue import Route, Session, Settings, Subscription
 
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
@@ -78,11 +78,11 @@ class NexusSession(BaseSession):
 
     venue = "nexus"
 
-    def __init__(self, line: NexusLine, secrets: Mapping[str, str]) -> None:
+    def __init__(self, route: NexusRoute, secrets: Mapping[str, str]) -> None:
         super().__init__()
-        self._line = line
+        self._route = route
         self._key = secrets["client_key"]
-        self._streams = line.by_stream
+        self._streams = route.by_stream
         self._book = OrderBook()
         self._shown: tuple[list[records.Level], list[records.Level]] | None = None
         self._top: tuple[records.Level | None, records.Level | None] | None = None
@@ -96,7 +96,7 @@ class NexusSession(BaseSession):
 
     def dial(self) -> Dial:
         """The client key and the symbol are in the path."""
-        base, symbol = self._line.settings.url.rstrip("/"), url_quote(self._line.symbol, safe="")
+        base, symbol = self._route.settings.url.rstrip("/"), url_quote(self._route.symbol, safe="")
         return Dial(
             url=f"{base}/ws/{url_quote(self._key, safe='')}/{symbol}",
             shown=f"{base}/ws/[client_key]/{symbol}",
@@ -104,11 +104,11 @@ class NexusSession(BaseSession):
 
     def opened(self, now: Now) -> list[Item]:
         """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
-        self._line.interrupted(now)
+        self._route.interrupted(now)
         if "ping" in self._streams:
             self._send_ping(now)
-        missed = _AFTER_A_GAP if self._line.met_before else {}
-        self._line.met_before = True
+        missed = _AFTER_A_GAP if self._route.met_before else {}
+        self._route.met_before = True
         return [
             StreamState(
                 name,
@@ -143,7 +143,7 @@ class NexusSession(BaseSession):
 
     def deadline(self) -> float | None:
         """The next ping of the `ping` stream, or the moment a candle closes."""
-        ping, candle = self._next_ping, self._line.candles.due if self._line.candles else None
+        ping, candle = self._next_ping, self._route.candles.due if self._route.candles else None
         if ping is None or candle is None:
             return candle if ping is None else ping
         return min(ping, candle)
@@ -161,12 +161,12 @@ class NexusSession(BaseSession):
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
         """What was seen of the current candle ends here."""
-        self._line.interrupted(now)
+        self._route.interrupted(now)
         return []
 
     def take(self) -> list[Out]:
         """Pings and pongs."""
-        self.stirred = self._line.candles is not None  # whose end may come sooner with every trade
+        self.stirred = self._route.candles is not None  # whose end may come sooner with every trade
         return super().take()
 
     def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
@@ -189,14 +189,14 @@ class NexusSession(BaseSession):
     # --- the book
 
     def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
-        if event.symbol != self._line.symbol:
+        if event.symbol != self._route.symbol:
             raise NotAskedFor(event.symbol)
         try:
             bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
         except BookError as problem:
             return self._distrust_book(str(problem))
-        newest, believed = self._line.newest_book, self._line.clock.see(event.timestamp, now)
-        items = self._line.clock.take()
+        newest, believed = self._route.newest_book, self._route.clock.see(event.timestamp, now)
+        items = self._route.clock.take()
         if believed:
             items += self._heard(event.timestamp, now)
         if older_by := newest.older_by(event.timestamp):
@@ -223,7 +223,7 @@ class NexusSession(BaseSession):
         self._shown = shown
         book = records.Book(
             venue="nexus",
-            env=self._line.label,
+            env=self._route.label,
             symbol=event.symbol,
             time=event.timestamp,
             received=now.epoch_ms,
@@ -240,7 +240,7 @@ class NexusSession(BaseSession):
         self._top = (bid, ask)
         quote = records.Quote(
             venue="nexus",
-            env=self._line.label,
+            env=self._route.label,
             symbol=event.symbol,
             time=event.timestamp,
             received=now.epoch_ms,
@@ -264,19 +264,19 @@ class NexusSession(BaseSession):
     # --- trades and candles
 
     def _on_trade(self, event: TradeEvent, now: Now) -> list[Item]:
-        data, line = event.data, self._line
+        data, route = event.data, self._route
         symbol = event.symbol
-        if symbol != line.symbol:
+        if symbol != route.symbol:
             raise NotAskedFor(symbol)
         price, size = positive(data.price, "data.price"), positive(data.quantity, "data.quantity")
-        believed = line.clock.see(event.timestamp, now)
-        items: list[Item] = line.clock.take() if line.clock.items else []
+        believed = route.clock.see(event.timestamp, now)
+        items: list[Item] = route.clock.take() if route.clock.items else []
         if self._wants_trades:
             self._stale.discard("trades")
             items.append(
                 records.Trade(
                     venue="nexus",
-                    env=line.label,
+                    env=route.label,
                     symbol=symbol,
                     time=event.timestamp,
                     received=now.epoch_ms,
@@ -285,36 +285,36 @@ class NexusSession(BaseSession):
                     side=SIDES[data.side],
                 )
             )
-        if line.candles is not None:
-            bars = line.candles.trade(event.timestamp, price, size, now, believed=believed)
+        if route.candles is not None:
+            bars = route.candles.trade(event.timestamp, price, size, now, believed=believed)
             items += self._recovered("candles", "")
             items += self._candles(bars, event.timestamp if believed else None, now)
-            if not bars and (said := line.candles.to_say()):
+            if not bars and (said := route.candles.to_say()):
                 items.append(Notice(said))
         return items
 
     def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
         """An event of a stream that is not asked for."""
-        believed = self._line.clock.see(event.timestamp, now)
-        items = self._line.clock.take()
-        if believed and isinstance(event, BookEvent) and event.symbol == self._line.symbol:
+        believed = self._route.clock.see(event.timestamp, now)
+        items = self._route.clock.take()
+        if believed and isinstance(event, BookEvent) and event.symbol == self._route.symbol:
             items += self._heard(event.timestamp, now)
         return items
 
     def _told_by(self, timestamp: int | None, now: Now) -> list[Item]:
         """What is to be told of the clocks, after the time of an event."""
         if timestamp is not None:
-            self._line.clock.see(timestamp, now)
-        return self._line.clock.take()
+            self._route.clock.see(timestamp, now)
+        return self._route.clock.take()
 
     def _heard(self, time: int, now: Now) -> list[Item]:
         """The candles that are over by the time of another event than a trade."""
-        candles = self._line.candles
+        candles = self._route.candles
         return [] if candles is None else self._candles(candles.heard(time, now), time, now)
 
     def _over(self, now: Now) -> list[Item]:
         """The candles that are over by the clock alone."""
-        candles = self._line.candles
+        candles = self._route.candles
         if candles is None or candles.due is None or now.mono < candles.due:
             return []
         return self._candles(candles.tick(now), None, now)
@@ -323,8 +323,8 @@ class NexusSession(BaseSession):
         return [
             records.Candle(
                 venue="nexus",
-                env=self._line.label,
-                symbol=self._line.symbol,
+                env=self._route.label,
+                symbol=self._route.symbol,
                 time=time,
                 received=now.epoch_ms,
                 interval=self._streams["candles"].interval,
@@ -344,19 +344,19 @@ class NexusSession(BaseSession):
     # --- the account
 
     def _on_order(self, event: OrderUpdateEvent, now: Now) -> list[Item]:
-        order = order_of(event, self._line.label, now)
+        order = order_of(event, self._route.label, now)
         return self._rows("orders", {(order.symbol, order.order_id): order}, event.timestamp, now)
 
     def _on_transaction(self, event: TransactionEvent, now: Now) -> list[Item]:
-        fill = fill_of(event, self._line.label, now)
+        fill = fill_of(event, self._route.label, now)
         self._stale.discard("fills")
         told = self._told_by(event.timestamp, now)
         # One trade between two orders of ours is a fill of each.
-        is_new = self._line.fills.add((fill.symbol, fill.fill_id, fill.order_id, fill.side))
+        is_new = self._route.fills.add((fill.symbol, fill.fill_id, fill.order_id, fill.side))
         return [*told, fill if is_new else Confirmed("fills", fill.time)]
 
     def _on_positions(self, event: PositionsEvent, now: Now) -> list[Item]:
-        rows = {row.symbol: row for row in positions_of(event, self._line.label, now)}
+        rows = {row.symbol: row for row in positions_of(event, self._route.label, now)}
         return self._rows("positions", rows, event.timestamp, now)
 
     def _rows(
@@ -364,7 +364,7 @@ class NexusSession(BaseSession):
     ) -> list[Item]:
         """The rows that are news; one that came late only shows that the stream is alive."""
         told = [*self._told_by(time, now), *self._recovered(stream, self._partial_since(stream, now))]
-        news = [row for key, row in rows.items() if self._line.is_news(stream, key, row, now)]
+        news = [row for key, row in rows.items() if self._route.is_news(stream, key, row, now)]
         return [*told, *news] if news or not rows else [*told, Confirmed(stream, time)]
 
     def _partial_since(self, stream: str, now: Now) -> str:
@@ -396,8 +396,8 @@ class NexusSession(BaseSession):
         round_trip = now.mono - self._pings.popleft()
         pong = records.Pong(
             venue="nexus",
-            env=self._line.label,
-            symbol=self._line.symbol,
+            env=self._route.label,
+            symbol=self._route.symbol,
             time=event.timestamp,
             received=now.epoch_ms,
             round_trip_ms=round(round_trip * 1000, 3),
@@ -439,7 +439,7 @@ class NexusSession(BaseSession):
                 items.append(StreamState(name, "stale", f"bad frame: {problem}; a change may be missing"))
                 self._stale.add(name)
         if "candles" in concerned:
-            self._line.interrupted(now)
+            self._route.interrupted(now)
         return items
 
     def _recovered(self, stream: str, reason: str) -> list[Item]:
@@ -464,7 +464,7 @@ def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class NexusLine(BaseLine):
+class NexusRoute(BaseRoute):
     """One socket of Nexus: how its clock stands to ours, the newest book, the candles built from its trades."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
@@ -502,7 +502,7 @@ class NexusLine(BaseLine):
             self.candles.interrupted(now)
 
 
-def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
     """One socket a symbol; all streams of a symbol share it.
 
     Raises:
@@ -511,4 +511,4 @@ def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Lin
     by_symbol: dict[str, list[Subscription]] = {}
     for subscription in subscriptions:
         by_symbol.setdefault(subscription.symbols[0], []).append(subscription)
-    return [NexusLine(of_symbol, settings) for of_symbol in by_symbol.values()]
+    return [NexusRoute(of_symbol, settings) for of_symbol in by_symbol.values()]

@@ -10,7 +10,7 @@ from venues.venue import Offer
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from venues.venue import Line, Settings, Subscription
+    from venues.venue import Route, Settings, Subscription
 
 LONGEST_TOPIC = 200
 
@@ -51,11 +51,11 @@ class ProfitView:
                 f"got {excerpt(ascii(symbol), 60)}"
             )
 
-    def lines(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One socket for all; a stream that is asked for twice gets another."""
-        from venues.profitview.session import lines
+        from venues.profitview.session import routes
 
-        return lines(subscriptions, settings)
+        return routes(subscriptions, settings)
 
 
 PROFITVIEW = ProfitView()

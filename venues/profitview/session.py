@@ -15,14 +15,14 @@ from venues.driver import answer_in_words
 from venues.errors import BadMessage
 from venues.profitview.messages import read_message
 from venues.protocols.pings import SocketPings
-from venues.session import BaseLine, BaseSession, grouped
+from venues.session import BaseRoute, BaseSession, grouped
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.venue import BadFrame, Dial, Item, Lost, Now, Out, Refused, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from venues.venue import Line, Session, Settings, Subscription
+    from venues.venue import Route, Session, Settings, Subscription
 
 AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not wanted
 
@@ -40,19 +40,19 @@ class ProfitViewSession(BaseSession):
     venue = "profitview"
     stirred = False  # no message is answered
 
-    def __init__(self, line: ProfitViewLine, secrets: Mapping[str, str]) -> None:
+    def __init__(self, route: ProfitViewRoute, secrets: Mapping[str, str]) -> None:
         super().__init__()
-        self._line = line
+        self._route = route
         self._key = secrets["api_key"]
-        self._feeding = "feed" in line.by_stream
-        self._topics = frozenset(line.by_stream["feed"].symbols) if self._feeding else frozenset()
+        self._feeding = "feed" in route.by_stream
+        self._topics = frozenset(route.by_stream["feed"].symbols) if self._feeding else frozenset()
         self._bad_was_said = False
         self._opened_at = 0.0
-        self._pings = SocketPings("profitview", line.settings.label)
+        self._pings = SocketPings("profitview", route.settings.label)
 
     def dial(self) -> Dial:
         """The key is in the query."""
-        base = self._line.settings.url.rstrip("/")
+        base = self._route.settings.url.rstrip("/")
         return Dial(
             url=f"{base}/stream?token={url_quote(self._key, safe='')}",
             shown=f"{base}/stream?token=[api_key]",
@@ -61,10 +61,10 @@ class ProfitViewSession(BaseSession):
     def opened(self, now: Now) -> list[Item]:
         """Everything is live at once: there is no state that would have to come first."""
         self._opened_at = now.mono
-        missed, self._line.met_before = self._line.met_before, True
+        missed, self._route.met_before = self._route.met_before, True
         state = StreamState("feed", "live", "messages may have been missed" if missed else "")
         items: list[Item] = [state] if self._feeding else []
-        return [*items, *self._pings.begin(now)] if "ping" in self._line.by_stream else items
+        return [*items, *self._pings.begin(now)] if "ping" in self._route.by_stream else items
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """One message of a bot."""
@@ -74,14 +74,14 @@ class ProfitViewSession(BaseSession):
             return self._bad(explain(error))
         except BadMessage as problem:
             return self._bad(str(problem))
-        self._line.welcome = True
+        self._route.welcome = True
         self._bad_was_said = False
         if not self._feeding or (self._topics and message.type not in self._topics):
             return []
         return [
             records.Message(
                 venue="profitview",
-                env=self._line.settings.label,
+                env=self._route.settings.label,
                 received=now.epoch_ms,
                 topic=message.type,
                 data=message.data,
@@ -108,8 +108,8 @@ class ProfitViewSession(BaseSession):
         """A key that has never brought anything, and is turned away at once, is refused; else the line was lost."""
         self._pings.stop()
         if now.mono - self._opened_at >= AT_ONCE:
-            self._line.welcome = True
-        if code in _TURNED_AWAY and not self._line.welcome:
+            self._route.welcome = True
+        if code in _TURNED_AWAY and not self._route.welcome:
             said = f"code {code}: {excerpt(reason, 200)}" if reason else f"code {code}"
             return [Refused(f"profitview closed the connection at once ({said}), as if it refused the API key; "
                             "check api_key")]  # fmt: skip
@@ -133,7 +133,7 @@ class ProfitViewSession(BaseSession):
 # --- what outlives a connection ------------------------------------------------------------------------------------
 
 
-class ProfitViewLine(BaseLine):
+class ProfitViewRoute(BaseRoute):
     """One socket.
 
     `welcome`: the key has brought a message, or a connection that lasted, so it is good. `met_before`: this is not the
@@ -160,7 +160,7 @@ class ProfitViewLine(BaseLine):
         return super().refused(status, body)
 
 
-def lines(subscriptions: Sequence[Subscription], settings: Settings) -> list[Line]:
+def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
     """One socket for all; a stream that is asked for twice gets another."""
     groups = grouped(subscriptions, lambda one, other: one.stream != other.stream)
-    return [ProfitViewLine(group, settings) for group in groups]
+    return [ProfitViewRoute(group, settings) for group in groups]

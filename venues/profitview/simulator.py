@@ -20,7 +20,7 @@ from venues.simulator.faults import BAD_NUMBERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from venues.simulator.endpoint import Connect, Handshake, Link
+    from venues.simulator.endpoint import Connect, Handshake, Wire
     from venues.simulator.events import Event, Level
     from venues.simulator.market import MarketBook
     from venues.simulator.world import World
@@ -164,7 +164,7 @@ class _Bot:
 class _Peer:
     """The feed on one connection."""
 
-    def __init__(self, world: World, link: Link, bot: _Bot) -> None:
+    def __init__(self, world: World, link: Wire, bot: _Bot) -> None:
         self._world = world
         self._link = link
         self._bot = bot

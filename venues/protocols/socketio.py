@@ -1,4 +1,4 @@
-"""Socket.IO over a WebSocket without I/O, both generations: one `Link` a connection, which a session is composed of.
+"""Socket.IO over a WebSocket without I/O, both generations: one `SocketIo` a connection, a part of a session.
 
 Engine.IO 3 carries Socket.IO 2, Engine.IO 4 carries Socket.IO 3 and 4; the older one also answers who asks for the
 newer. What differs, with a raw sample of each (formats: https://github.com/socketio/engine.io-protocol and
@@ -17,7 +17,7 @@ https://github.com/socketio/socket.io-protocol; behaviour: servers 2.0.4, 2.4.1,
 unasked `40` before we send ours: an older server would take ours for a second connection and send every event twice.
 
 A session gives `Broken` on as `Lost(broken.reason, retry=broken.retry)`. Its line keeps `learnt` and passes it as
-`known` to the next connection's `Link`.
+`known` to the next connection's `SocketIo`.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def verdict(status: int, body: str) -> Refused | Lost:
     return driver.verdict(status, body)
 
 
-class Link:
+class SocketIo:
     """One connection to a Socket.IO server's `/` namespace. `opened` first; `take` after every call.
 
     `learnt` is what this connection has shown so far of who answers there, None before a server's open packet; `known`

@@ -16,30 +16,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from venues.simulator.clock import Clock, ManualClock, SystemClock
+    from venues.simulator.clock import ManualClock, RunningClock, WorldClock
     from venues.simulator.endpoint import environment
     from venues.simulator.faults import Fault, FaultError, parse_fault
     from venues.simulator.simulator import Simulator
     from venues.simulator.tape import Tape, TapeError, read_tape
 
 __all__ = [
-    "Clock",
     "Fault",
     "FaultError",
     "ManualClock",
+    "RunningClock",
     "Simulator",
-    "SystemClock",
     "Tape",
     "TapeError",
+    "WorldClock",
     "environment",
     "parse_fault",
     "read_tape",
 ]
 
 _HOMES = {
-    "Clock": "clock",
+    "WorldClock": "clock",
     "ManualClock": "clock",
-    "SystemClock": "clock",
+    "RunningClock": "clock",
     "Fault": "faults",
     "FaultError": "faults",
     "parse_fault": "faults",

@@ -9,7 +9,7 @@ import time
 from typing import Protocol
 
 
-class Clock(Protocol):
+class WorldClock(Protocol):
     """What the simulator knows of time."""
 
     def epoch_ms(self) -> int:
@@ -21,7 +21,7 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
+class RunningClock:
     """The machine's wall clock."""
 
     def epoch_ms(self) -> int:

@@ -1,6 +1,6 @@
 """What one simulated venue is to the server: facts that need no server, paths, and what it says on a connection.
 
-A venue's simulator is one class like `Endpoint`, which the venue's entry names. It holds no socket: a `Link` carries
+A venue's simulator is one class like `Endpoint`, which the venue's entry names. It holds no socket: a `Wire` carries
 what it says, and what the client says is handed to its `Peer`.
 """
 
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
     content_type: str = "text/plain"
 
 
-class Link(Protocol):
+class Wire(Protocol):
     """A client's connection as an endpoint sees it. Nothing here waits."""
 
     def send(self, data: bytes, *, binary: bool = False) -> None:
@@ -92,7 +92,7 @@ class Peer(Protocol):
         ...
 
 
-Connect: TypeAlias = "Callable[[Link], Peer]"
+Connect: TypeAlias = "Callable[[Wire], Peer]"
 
 
 class Socket(Protocol):

@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, UnsetType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from venues.simulator.endpoint import Link
+    from venues.simulator.endpoint import Wire
 
 END: Final = b"\x1e"
 MOST_WAITING: Final = 100_000  # messages; a reader further behind than that is disconnected
@@ -99,7 +99,7 @@ class _Stream:
 class HubPeer:
     """The hub's side of one connection; `left` is called when it is over."""
 
-    def __init__(self, link: Link, methods: Mapping[str, Method], left: Callable[[], None]) -> None:
+    def __init__(self, link: Wire, methods: Mapping[str, Method], left: Callable[[], None]) -> None:
         self._link = link
         self._methods = {name.casefold(): method for name, method in methods.items()}
         self._left = left

@@ -19,7 +19,7 @@ from venues.simulator.faults import bad_frames
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-    from venues.simulator.clock import Clock
+    from venues.simulator.clock import WorldClock
     from venues.simulator.endpoint import Peer, Socket, Transport
     from venues.simulator.faults import BadFrame, Fault
 
@@ -45,13 +45,13 @@ def new_websocket() -> web.WebSocketResponse:
 
 
 class SocketLink:
-    """The `Link` over an open socket; `interval` is the least time in seconds between two states."""
+    """The `Wire` over an open socket; `interval` is the least time in seconds between two states."""
 
     def __init__(
         self,
         socket: Socket,
         transport: Transport,
-        clock: Clock,
+        clock: WorldClock,
         interval: float,
         faults: Sequence[Fault],
     ) -> None:

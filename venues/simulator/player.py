@@ -14,7 +14,7 @@ from venues.simulator.tape import Rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from venues.simulator.clock import Clock
+    from venues.simulator.clock import WorldClock
     from venues.simulator.events import Side, Stage
     from venues.simulator.tape import Line, Row, Tape
 
@@ -112,7 +112,7 @@ def _change(market: str, time: int, rows: Rows) -> BookChange:
 class Player:
     """Plays a tape into a market: its first snapshot at once, the rest from the moment that `begin` is called."""
 
-    def __init__(self, tape: Tape, market: TapeMarket, clock: Clock, speed: float) -> None:
+    def __init__(self, tape: Tape, market: TapeMarket, clock: WorldClock, speed: float) -> None:
         self._lines = tape.lines
         self._market = market
         self._clock = clock

@@ -1,6 +1,6 @@
 """One client's conversation in named events, whatever carries them: Socket.IO, or plain JSON frames.
 
-A venue writes a `Session`; what it says goes through its `Voice`, which puts it into the frames of the connection.
+A venue writes a `Visit`; what it says goes through its `Voice`, which puts it into the frames of the connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from venues.simulator.endpoint import Handshake, Link
+    from venues.simulator.endpoint import Handshake, Wire
 
 _POLICY_VIOLATION: Final = 1008
 _encode: Final = msgspec.json.encode
@@ -35,7 +35,7 @@ class Voice:
     Nothing is said any more once the session is over. `left` is why the venue wants to end it, "" while it does not.
     """
 
-    def __init__(self, link: Link, frame: Callable[[str, Any], bytes]) -> None:
+    def __init__(self, link: Wire, frame: Callable[[str, Any], bytes]) -> None:
         self.left = ""
         self._link = link
         self._frame = frame
@@ -65,7 +65,7 @@ class Voice:
         self._over = True
 
 
-class Session(Protocol):
+class Visit(Protocol):
     """The venue's side of one conversation."""
 
     def opened(self) -> None:
@@ -85,7 +85,7 @@ class Session(Protocol):
         ...
 
 
-Enter: TypeAlias = "Callable[[Voice, Handshake], Session]"  # may raise Refused
+Enter: TypeAlias = "Callable[[Voice, Handshake], Visit]"  # may raise Refused
 
 
 class _Event(msgspec.Struct):
@@ -104,7 +104,7 @@ def bare_frame(event: str, data: Any) -> bytes:
 class BarePeer:
     """A conversation in plain frames, `{"event":"kline","data":{…}}` both ways."""
 
-    def __init__(self, link: Link, enter: Callable[[Voice], Session]) -> None:
+    def __init__(self, link: Wire, enter: Callable[[Voice], Visit]) -> None:
         self._link = link
         self._voice = Voice(link, bare_frame)
         self._session = enter(self._voice)

@@ -7,7 +7,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from venues.simulator.clock import Clock, SystemClock
+from venues.simulator.clock import RunningClock, WorldClock
 from venues.simulator.endpoint import HOST, Heartbeat, address
 from venues.simulator.tape import read_tape
 from venues.simulator.world import TAPE_MARKET, World
@@ -47,7 +47,7 @@ class Simulator:
         tape: Path | None = None,
         speed: float = 1.0,
         faults: Sequence[Fault] = (),
-        clock: Clock | None = None,
+        clock: WorldClock | None = None,
         port: int = 0,
         heartbeat: Heartbeat = _HEARTBEAT,
         hush: float = 0.0,
@@ -59,7 +59,7 @@ class Simulator:
         self.port = port
         self._endpoints: Final = {endpoint.name: endpoint for endpoint in endpoints}
         self.world: Final = World(
-            clock or SystemClock(),
+            clock or RunningClock(),
             seed=seed,
             rate=rate,
             tape=None if tape is None else read_tape(tape),

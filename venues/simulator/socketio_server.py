@@ -29,8 +29,8 @@ from venues.simulator.session import Refused, Voice
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
-    from venues.simulator.endpoint import Heartbeat, Link, Serve
-    from venues.simulator.session import Enter, Session
+    from venues.simulator.endpoint import Heartbeat, Serve, Wire
+    from venues.simulator.session import Enter, Visit
 
 MOST_UNREAD: Final = 10_000  # frames of a client that wait to be read
 _POLLED: Final = web.RequestKey("polled", PolledSocket)
@@ -214,9 +214,9 @@ class _Socket:
         self._handler = handler
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._link: Link
+        self._link: Wire
         self._voice: Voice
-        self._session: Session | None = None
+        self._session: Visit | None = None
         self._greeted = False
         self._polled: PolledSocket | None = None
         self._packets = Packets()
@@ -342,7 +342,7 @@ class _Socket:
         for bad in self._session.garbage() if self._session is not None else ():
             yield b"42[%b,%b]" % (_SocketPacket.json.dumps(bad.name).encode(), bad.data)
 
-    def _connect(self, link: Link) -> _Socket:
+    def _connect(self, link: Wire) -> _Socket:
         self._link = link
         return self
 

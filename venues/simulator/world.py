@@ -19,7 +19,7 @@ from venues.simulator.strategy import Strategy
 from venues.simulator.tape import Steps, steps_of
 
 if TYPE_CHECKING:
-    from venues.simulator.clock import Clock
+    from venues.simulator.clock import WorldClock
     from venues.simulator.market import MarketBook
     from venues.simulator.tape import Tape
 
@@ -51,7 +51,7 @@ class World:
 
     def __init__(
         self,
-        clock: Clock,
+        clock: WorldClock,
         *,
         seed: int,
         rate: float,

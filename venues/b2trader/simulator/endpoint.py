@@ -24,7 +24,7 @@ from venues.simulator.tally import SCALES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Link, Peer, Serve, Service
+    from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Peer, Serve, Service, Wire
     from venues.simulator.hub import Emit
     from venues.simulator.world import World
 
@@ -105,7 +105,7 @@ class B2Trader:
                 return Answer(409, "Another connection is active with that ID")
             self._ids[given] = True
 
-        def connect(link: Link) -> Peer:
+        def connect(link: Wire) -> Peer:
             return HubPeer(link, methods, partial(self._forget, given))
 
         return connect

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from venues.jayx.simulator.market import Candle, Row
-    from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Link, Serve, Service
+    from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Serve, Service, Wire
     from venues.simulator.events import Event, OrderStatus
-    from venues.simulator.session import Session, Voice
+    from venues.simulator.session import Visit, Voice
     from venues.simulator.world import World
 
 _CATEGORY: Final = "spot"
@@ -85,12 +85,12 @@ class JayX:
         }
 
     def _admit(self, handshake: Handshake) -> Answer | Connect:
-        def connect(link: Link) -> BarePeer:
+        def connect(link: Wire) -> BarePeer:
             return BarePeer(link, self._enter)
 
         return connect
 
-    def _enter(self, voice: Voice) -> Session:
+    def _enter(self, voice: Voice) -> Visit:
         return _Session(self._world, voice, self._markets, self._account)
 
 

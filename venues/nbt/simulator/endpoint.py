@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Serve, Service
-    from venues.simulator.session import Session, Voice
+    from venues.simulator.session import Visit, Voice
     from venues.simulator.world import World
 
 PAIRS: Final = {"BTCUSDT": "BTC_USDT", "ETHUSDT": "ETH_USDT", "SOLUSDT": "SOL_USDT"}
@@ -82,7 +82,7 @@ class Nbt:
         """There are none."""
         return {}
 
-    def _enter(self, voice: Voice, handshake: Handshake) -> Session:
+    def _enter(self, voice: Voice, handshake: Handshake) -> Visit:
         if handshake.query.get("key") != self.credentials["key"]:
             raise Refused("unknown key: connect with your BvA key in the query")
         kind = handshake.query.get("type")

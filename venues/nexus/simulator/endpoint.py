@@ -20,7 +20,7 @@ from venues.simulator.faults import BAD_NUMBERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Link, Serve, Service
+    from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Serve, Service, Wire
     from venues.simulator.events import Event, Level, OrderStatus
     from venues.simulator.market import MarketBook
     from venues.simulator.world import World
@@ -120,7 +120,7 @@ def _row(level: Level) -> bytes:
 class _Peer:
     """Nexus' side of one connection."""
 
-    def __init__(self, world: World, link: Link, symbol: str, book: _BookText) -> None:
+    def __init__(self, world: World, link: Wire, symbol: str, book: _BookText) -> None:
         self._world = world
         self._link = link
         self._symbol = symbol
