@@ -393,8 +393,8 @@ class Watcher:
                 batch.append(item if shorten is None else shorten(item))
                 self._data_seen = True
             elif isinstance(item, Status):
-                if self._on_status(item, items):
-                    batch.append(item)
+                self._on_status(item, items)
+                batch = self._batch
             elif isinstance(item, Record):
                 batch.append(item)
             elif isinstance(item, Confirmed):
@@ -428,18 +428,22 @@ class Watcher:
 
     # --- what is said
 
-    def _on_status(self, status: Status, beside: Sequence[Delivered]) -> bool:
-        """Says it in words; whether it belongs into the stream."""
+    def _on_status(self, status: Status, beside: Sequence[Delivered]) -> None:
+        """Into the stream where it belongs there, then in words: who has read them gets no older state after it."""
         if self._picture is not None:
+            self._batch.append(status)
             if (words := self._picture.words(status, beside)) is not None:
                 self._seldom.say("status", words)
-            return True
+            return
         inline = self._gate.passes(status)
+        request = self._request
+        if inline and request.status == "inline" and request.output != "csv" and not request.raw:
+            self._batch.append(status)
+            self.flush()
         words = in_words(status)
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
         if words is not None and (inline or is_terminal(STDERR)):
             self._seldom.say("status", words)
-        return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         """Nothing to print: what was printed is still so."""
