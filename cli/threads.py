@@ -37,7 +37,7 @@ class Unawaited(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing is waited for."""
+        """Do nothing: nobody waits for the threads."""
 
     def join(self, within: float) -> None:
         """Wait for what still runs, at most so many seconds for all of it."""

@@ -135,7 +135,7 @@ class Panes:
         self._told: Status | None = None  # what was said last
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
-        """A queue a stream."""
+        """What waits to be drawn: a queue for each stream."""
         return QueuePerStream(list(gaps), gaps)
 
     def table(
@@ -221,5 +221,5 @@ class QueuePerStream:
         return [(stream, records) for stream, queue in self._queues.items() if (records := queue.take())]
 
     def waiting(self) -> int:
-        """How many records wait."""
+        """How many records of all streams wait."""
         return sum(queue.waiting() for queue in self._queues.values())

@@ -110,7 +110,7 @@ class Queue(Protocol):
         ...
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many records wait to be taken."""
         ...
 
 
@@ -130,7 +130,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Everything was written."""
+        """Called once at the end, after the last write."""
         ...
 
 
@@ -164,7 +164,7 @@ class JsonLines(_Lines):
         self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
-        """Write records as lines."""
+        """Write each record as one JSON object on a line of its own."""
         data = self._writer.encode_lines(records)
         if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
             data = self._writer.encode_lines([self._redactor.value(record) for record in records])
@@ -173,10 +173,10 @@ class JsonLines(_Lines):
         self._write(data)
 
     def idle(self) -> None:
-        """Nothing to do."""
+        """Do nothing: lines go out as they are written."""
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing: JSON lines need no end."""
 
 
 class CsvLines(_Lines):
@@ -191,7 +191,7 @@ class CsvLines(_Lines):
         self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
-        """Write records as rows."""
+        """Write each data record as a row, or as a row a level; the header goes first."""
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         if not self._head_written:
@@ -204,10 +204,10 @@ class CsvLines(_Lines):
             self._write(text.getvalue().encode())
 
     def idle(self) -> None:
-        """Nothing to do."""
+        """Do nothing: rows go out as they are written."""
 
     def close(self) -> None:
-        """A header also when nothing came."""
+        """Write the header also when no record came."""
         if not self._head_written:
             self.write([])
 

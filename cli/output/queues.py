@@ -78,7 +78,7 @@ class EventQueue:
         self.trouble: str | None = None
 
     def put(self, records: Sequence[Any]) -> None:
-        """Append records."""
+        """Append records; too many go to the temporary file."""
         with self._lock:
             self._waiting.extend(records)
             self._weight += sum(map(weight, records))
@@ -178,13 +178,13 @@ class LatestEvents:
                 self._leave_out(len(self._waiting) - len(kept))
 
     def take(self) -> list[Any]:
-        """Everything that waits."""
+        """All records that wait, oldest first; takes them out."""
         with self._lock:
             taken, self._waiting, self._weight = self._waiting, [], 0
             return taken
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many records wait to be taken."""
         return len(self._waiting)
 
     def _leave_out(self, count: int) -> None:

@@ -68,7 +68,7 @@ class StateQueue:
         self._heft = 0  # of what was put since it was last looked how much waits
 
     def put(self, records: Sequence[Record]) -> None:
-        """Append records."""
+        """Take in records; those that newer ones replace are left out once the reader is behind."""
         with self._lock:
             if self._turns:
                 self._turns.add(records)
@@ -102,7 +102,7 @@ class StateQueue:
         return records if self._good_until is None else [record for record in records if self._is_in_time(record)]
 
     def waiting(self) -> int:
-        """How many records wait."""
+        """How many records wait to be taken, those in full states included."""
         with self._lock:
             return len(self._turns) + len(_lines(self._all))
 

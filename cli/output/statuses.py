@@ -95,7 +95,7 @@ class Unsaid:
         return False
 
     def take(self, now: float) -> str | None:
-        """The words that waited."""
+        """The words that were held back, which count as said now; None when there are none."""
         text, self._waiting = self._waiting, None
         self._allowed, self._at = 0.0, now
         return text
@@ -120,7 +120,7 @@ class Seldom:
             asyncio.get_running_loop().call_later(SAID_EVERY, self._say_late, unsaid)
 
     def last_words(self) -> None:
-        """What was held back."""
+        """Say at once what was held back."""
         for unsaid in self._unsaid.values():
             self._say_late(unsaid)
 

@@ -71,7 +71,7 @@ class Whole:
         return self.rows.pop(next(iter(self.rows))) if self.rows else self.end
 
     def lines(self) -> list[Record]:
-        """All that waits of it."""
+        """The rows that still wait, and after them the end."""
         return [*self.rows.values(), self.end]
 
 
@@ -117,7 +117,7 @@ class Turns:
         self._numbers = count()
 
     def __len__(self) -> int:
-        """How many lines wait."""
+        """How many lines wait, with each row of a full state counted."""
         return len(self._order) + sum(len(self._whole(token).rows) for token in (*self._earlier, *self._wholes))
 
     def __bool__(self) -> bool:

@@ -336,7 +336,7 @@ class _Lines:
         written.cancel()
 
     def _on_output_end(self, loop: asyncio.AbstractEventLoop, problem: BaseException | None) -> None:
-        """In the output thread."""
+        """Called in the output thread, when it ends."""
 
         def ended() -> None:
             self._problem = problem

@@ -39,13 +39,13 @@ class Ending:
         return self.code in (INTERRUPTED, TERMINATED, HUNG_UP, QUIT)
 
     def stop(self, code: int) -> None:
-        """End with this exit code."""
+        """End the run with this exit code, unless it is ending already."""
         if not self.stopping.is_set():
             self.code = code
             self._stop()
 
     def end(self, problem: BaseException) -> None:
-        """End with this problem."""
+        """End the run, which then raises this problem, unless it is ending already."""
         if not self.stopping.is_set():
             self.problem = problem
             self._stop()
@@ -170,7 +170,7 @@ class Reading:
         return f"{lines} not written: {why}"
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking at what the reader takes."""
         self._task.cancel()
 
     async def _look(self) -> None:

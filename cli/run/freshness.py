@@ -47,7 +47,7 @@ class MaxAge:
         return self._fresh_until if self._live and self._old_since is None else None
 
     def tick(self, now: Now) -> list[Delivered]:
-        """The deadline has passed."""
+        """A `stale` status when nothing came until the deadline; otherwise nothing."""
         due = self.deadline()
         if due is None or now.mono < due:
             return []

@@ -115,7 +115,7 @@ class Picture(Protocol):
 
 
 class OneTable:
-    """The table of one stream."""
+    """The picture of a single stream: one pane fills the table."""
 
     def __init__(self, request: StreamRequest, stream: str) -> None:
         self._request = request
@@ -146,7 +146,7 @@ class OneTable:
         return Table(panes[self._stream.name], look, on_terminal=on_terminal, wake=wake)
 
     def remark(self) -> None:
-        """Nothing is left out."""
+        """Nothing is said at the beginning: no pane is missing."""
 
     def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
         """Its own words, whatever came with it."""

@@ -54,6 +54,6 @@ class Offset:
         self._base = look.epoch_ms() - look.mono()
 
     def ms(self) -> int:
-        """In milliseconds, now."""
+        """How far the venue's clock is ahead of ours now, in milliseconds."""
         stepped = self._look.epoch_ms() - self._look.mono() - self._base
         return self.told if abs(stepped) < STEP else self.told - stepped

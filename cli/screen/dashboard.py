@@ -225,7 +225,6 @@ class Dashboard(Table):
         return line
 
     def _line(self, row: int) -> Text:
-        """One line of the screen."""
         pieces = []
         for stream, rect in self._placed.items():
             if not rect.y <= row < rect.y + rect.height:

@@ -43,7 +43,7 @@ class Column:
     least: int = 0  # cells that it takes at least, so that it does not jump
 
     def width(self) -> int:
-        """In terminal cells."""
+        """How many terminal cells the widest text of the column takes, its title included."""
         return max([self.least, cell_len(self.title), *map(cell_len, self.cells)])
 
 

@@ -53,7 +53,7 @@ class KeyParser:
         return bool(self._pending)
 
     def feed(self, data: bytes) -> list[str]:
-        """The keys in what came."""
+        """The names of the keys that are complete with these bytes."""
         self._pending += self._decoder.decode(data)
         keys: list[str] = []
         while self._pending:
@@ -185,7 +185,7 @@ class Keyboard:
             asyncio.get_running_loop().add_reader(0, self._read)
 
     def release(self) -> None:
-        """The terminal as it was."""
+        """Give the terminal back as it was; `take` may follow."""
         if not self._taken or self._before is None:
             return
         self.give_back()

@@ -264,7 +264,7 @@ class View(Protocol):
         ...
 
     def add(self, record: Any) -> None:
-        """One record."""
+        """Take in one record of the stream."""
         ...
 
     def full(self, count: int) -> None:

@@ -280,7 +280,7 @@ class Pane:
             self.view.stopped()
 
     def thaw(self) -> None:
-        """Show the newest."""
+        """Show the newest again, with all that came while the view was frozen."""
         aside, self._aside = self._aside, None
         self._frozen_at = None  # first, since what the view is told next happens now
         if aside is not None:
@@ -476,7 +476,7 @@ class SteadyFigures:
         self._held = Held()
 
     def parts(self, rate: Rate, latency: Callable[[], str | None], look: Look) -> list[Part]:
-        """Of this second."""
+        """The parts of the header with the figures, which are measured once a second."""
         now = look.epoch_ms()
         if self._told_at != now // 1000:
             per_second = rate.per_second()
@@ -500,7 +500,7 @@ class Part:
     least: int = 0
 
     def width(self) -> int:
-        """With the gap before it."""
+        """How many cells the part takes, with the gap before it."""
         return self.gap + max(self.least, self.text.cell_len)
 
 

@@ -64,13 +64,13 @@ class Table:
     # --- from the event loop
 
     def notice(self, text: str) -> None:
-        """Words for the footer."""
+        """Show words in the footer, and later in the help."""
         self._notices.append((self._look.epoch_ms(), text))
         self._dirty = True  # the help has it too
         self._wake()
 
     def press(self, key: str) -> None:
-        """A key."""
+        """Take in a key; the output thread acts on it."""
         self._pressed.append(key)
         self._wake()
 

@@ -57,7 +57,7 @@ class Terminal:
         return self._lent
 
     def close(self) -> None:
-        """Back in the foreground."""
+        """Take the terminal back if it was lent, and close it."""
         if self._lent:
             self._hand_to(os.getpgrp())
             self._lent = False

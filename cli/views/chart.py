@@ -47,7 +47,7 @@ class PriceScale:
     labels: tuple[Decimal, ...]
 
     def half(self, price: Decimal) -> int:
-        """The half row of a price."""
+        """Which half row of the chart a price is in; 0 is the lowest."""
         reach = SUMS.subtract(self.high, self.low)
         return round(bars.part(SUMS.subtract(price, self.low), reach) * (self.halves - 1))
 

@@ -49,7 +49,7 @@ class LatestOfTopics:
         self._weight = 0
 
     def put(self, records: Sequence[Any]) -> None:
-        """Append records."""
+        """Append records; when there are too many, keep the latest of each topic."""
         with self._lock:
             for record in records:
                 self._waiting.append(self._numbered(record) if isinstance(record, Message) else record)
@@ -58,13 +58,13 @@ class LatestOfTopics:
                 self._keep_the_latest()
 
     def take(self) -> list[Any]:
-        """Everything that waits."""
+        """All records that wait, oldest first; takes them out."""
         with self._lock:
             waiting, self._waiting, self._weight = self._waiting, [], 0
             return waiting
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many records wait to be taken."""
         return len(self._waiting)
 
     def _numbered(self, message: Message) -> Numbered:
@@ -110,7 +110,7 @@ class FeedView:
         self._fresh.add(record.row)
 
     def full(self, count: int) -> None:
-        """Events have no state."""
+        """Do nothing: events have no full state."""
 
     def start_over(self) -> None:
         """Messages may have been missed here."""
@@ -122,7 +122,7 @@ class FeedView:
         return LatestOfTopics()
 
     def press(self, key: str) -> bool:
-        """Scrolling."""
+        """Scroll; whether that moves what is shown."""
         return self._scroll.press(key)
 
     def until(self) -> int | None:
@@ -130,7 +130,7 @@ class FeedView:
         return (self._look.epoch_ms() // 1000 + 1) * 1000 if self._rows else None
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many topics as fit."""
+        """A title line and as many topics as fit."""
         look = self._look
         if not self._rows:
             return [Text("no message yet", style=look.style("dim"))]

@@ -83,7 +83,7 @@ class Block:
         return lines
 
     def blank(self, width: int) -> Text:
-        """A line without a level."""
+        """An empty line, for a row without a level."""
         return Text(" " * width, no_wrap=True)
 
     def _columns(self, levels: Sequence[Shown], titles: Titles, now: int) -> dict[str, list[str]]:

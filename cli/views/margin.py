@@ -61,11 +61,11 @@ class MarginView:
         self._marked.clear()
 
     def press(self, key: str) -> bool:
-        """No keys."""
+        """False: this view has no keys of its own."""
         return False
 
     def until(self) -> int | None:
-        """When a mark goes."""
+        """When the first mark of a changed figure goes."""
         return min(self._marked.values(), default=None)
 
     def lines(self, width: int, height: int) -> list[Text]:

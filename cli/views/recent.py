@@ -35,7 +35,7 @@ class Side:
         self.count = 0
 
     def add(self, size: Decimal) -> None:
-        """One trade."""
+        """Add the size of one trade to the sum, and count it."""
         self.size = add(self.size, size)
         self.count += 1
 
@@ -52,7 +52,7 @@ class Second:
         self.whole = True
 
     def add(self, trade: Trade) -> None:
-        """One trade."""
+        """Take in one trade: last, lowest and highest price, and the volume of its side."""
         price = self.last = trade.price
         if price < self.low:
             self.low = price

@@ -158,7 +158,7 @@ class SetView:
         return min(times if self._tick is None else [*times, self._tick], default=None)
 
     def press(self, key: str) -> bool:
-        """Sorting and scrolling."""
+        """Sort, turn the order around or scroll; whether something changed."""
         if key == "s":
             names = [None, *(column.name for column in self._columns(list(self._rows.values())) if column.key)]
             at = names.index(self._sorted_by) if self._sorted_by in names else 0
@@ -291,7 +291,7 @@ class EventView:
         self._scroll.top += 1 if self._scroll.top else 0
 
     def full(self, count: int) -> None:
-        """Events have no state."""
+        """Do nothing: events have no full state."""
 
     def start_over(self) -> None:
         """Events may have been missed here."""
@@ -299,7 +299,7 @@ class EventView:
             self._events.appendleft(None)
 
     def press(self, key: str) -> bool:
-        """Scrolling."""
+        """Scroll; whether that moves what is shown."""
         return self._scroll.press(key)
 
     def until(self) -> int | None:
@@ -309,7 +309,7 @@ class EventView:
         return None if until is None else min(until, now + MARKED_MS)
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many as fit."""
+        """A title line and as many events as fit, newest first."""
         if not self._events:
             return [Text(self._look.text(self._empty), style=self._look.style("dim"))]
         top, count = self._scroll.window(len(self._events), max(1, height - 1))

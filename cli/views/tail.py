@@ -25,7 +25,7 @@ class TailView(EventView):
         self._width = 80
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many as fit."""
+        """A title line and as many messages as fit, newest first."""
         self._width = width
         return super().lines(width, height)
 

@@ -50,13 +50,13 @@ class TradesView:
         self._until: int | None = None
 
     def add(self, record: Trade) -> None:
-        """One trade."""
+        """Take in one trade: a row, and part of the last minute."""
         self._minute.trade(record)
         self._rows.appendleft(Seen(record, self._usual.times(record.size)))
         self._count += 1
 
     def full(self, count: int) -> None:
-        """Trades have no state."""
+        """Do nothing: trades have no full state."""
 
     def stopped(self) -> None:
         """Trades are not seen any more; what is shown of the last minute stays as it is."""
@@ -78,7 +78,7 @@ class TradesView:
         self._say(f"── {count} trades are not shown: this terminal was too slow for them ──")
 
     def press(self, key: str) -> bool:
-        """No keys."""
+        """False: this view has no keys of its own."""
         return False
 
     def until(self) -> int | None:
