@@ -35,7 +35,7 @@ def heed() -> None:
 
 
 def all_is_done() -> None:
-    """Nothing is left that Ctrl-C could interrupt but Python's own end, which would tell of it in a traceback."""
+    """End at once on Ctrl-C from now on: only Python's own end is left, which would tell of it in a traceback."""
     if signal.getsignal(signal.SIGINT) is _note:
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
 

@@ -110,7 +110,7 @@ def watch_request(request: Any) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line, and return its exit code."""
     _open_missing_descriptors()
     try:
         asked = completion_request()
@@ -124,7 +124,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
-    """How a call ends, told on stderr where it is not as asked."""
+    """The exit code of a call. What was not asked for is told on stderr."""
     from cli.output.lines import ReaderGone, Words, abandon_stdout
 
     words = Words()

@@ -46,14 +46,14 @@ def number(value: Decimal | None) -> str:
 
 
 def signed(value: Decimal | None) -> str:
-    """As `number`, with a sign also for gains."""
+    """As `number`, and gains have a sign too."""
     if value is None:
         return ABSENT
     return format(value, "+f") if value else format(value, "f")
 
 
 def now_ms() -> int:
-    """The time, for the age of what is shown."""
+    """Our wall clock, in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 

@@ -81,7 +81,7 @@ class Limit:
         self._until_end = once and ends_with_snapshot
 
     def cut(self, records: Sequence[Any]) -> Sequence[Any]:
-        """As many of the records as may be written."""
+        """The records that may still be written; those behind the limit are left out."""
         if self._count is None and not self._until_end:
             return records
         for index, record in enumerate(records):
@@ -106,7 +106,7 @@ class Queue(Protocol):
         ...
 
     def take(self) -> Sequence[Any]:
-        """The next records, none when there are none; takes them out."""
+        """Take out the next records; empty when none wait."""
         ...
 
     def waiting(self) -> int:
@@ -317,7 +317,7 @@ class Output(threading.Thread):
         return self._queue.waiting() + self._sink.left()
 
     def run(self) -> None:
-        """Until finished, the limit is reached, or the reader is gone."""
+        """Write until `finish` was called, the limit is reached, or the reader is gone."""
         problem: BaseException | None = None
         try:
             self._write_until_done()
@@ -408,12 +408,12 @@ class Words:
         self._waiting: deque[bytes] = deque(maxlen=100)
 
     def say(self, text: str) -> None:
-        """A notice, left out when the user wants quiet."""
+        """Say a notice. It is left out with --quiet."""
         if not self._quiet:
             self._write(text)
 
     def error(self, text: str) -> None:
-        """An error, never left out."""
+        """Say an error. It is never left out."""
         self._write(text)
 
     def _write(self, text: str) -> None:
@@ -430,7 +430,7 @@ def _writable(descriptor: int) -> bool:
 
 
 def is_terminal(descriptor: int) -> bool:
-    """Whether a person sits at the descriptor."""
+    """Whether the descriptor is a terminal."""
     try:
         return os.isatty(descriptor)
     except OSError:

@@ -55,7 +55,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _without_part_of_number(word: str) -> str:
-    """A single word may lose its end; a number in it may not."""
+    """Cut a number off a word that was cut, since a part of it would be another number."""
     return _END_OF_NUMBER.sub("", word) if any(map(str.isdigit, word)) else word
 
 

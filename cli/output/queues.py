@@ -86,7 +86,7 @@ class EventQueue:
                 self._spill()
 
     def take(self) -> list[Any]:
-        """The next batch, oldest first."""
+        """Take out the next batch, oldest first."""
         with self._lock:
             if self._read_at < self._write_at:
                 return self._unspill()
@@ -98,7 +98,7 @@ class EventQueue:
             return records
 
     def waiting(self) -> int:
-        """How many wait, in memory and in the file."""
+        """How many records wait, in memory and in the file."""
         with self._lock:
             return self._spilled + len(self._waiting)
 
@@ -128,7 +128,7 @@ class EventQueue:
             self._disk_is_full(error)
 
     def _disk_is_full(self, error: OSError) -> None:
-        """In memory there is room for a while longer."""
+        """Keep the records in memory, which has room for a while longer."""
         if self.trouble is None:
             self.trouble = f"what waits for a slow reader is kept in memory: {error.strerror}"
         if self._weight > 2 * HEAVIEST:
@@ -209,7 +209,7 @@ def _batch(records: Sequence[Any]) -> tuple[int, int]:
 
 
 def _latest(records: Sequence[Any], heaviest: int) -> list[Any]:
-    """As many of the last records as weigh no more than that."""
+    """As many of the last records as weigh at most `heaviest` together."""
     heft = 0
     for count, record in enumerate(reversed(records)):
         heft += weight(record)

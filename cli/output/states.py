@@ -128,7 +128,7 @@ class StateQueue:
             self._turns.add(self._on_overflow(left_out))
 
     def _first(self, most: int) -> list[Record]:
-        """A full state of which only the beginning is taken stays one."""
+        """The first records. A full state stays one when only its beginning is taken."""
         if len(self._all) > most:
             joined = with_wholes(self._all)
             if len(joined) < len(self._all):

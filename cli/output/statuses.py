@@ -28,7 +28,7 @@ class StatusGate:
         self._disturbed = False
 
     def passes(self, status: Status) -> bool:
-        """Whether the status belongs into the stream."""
+        """Whether the status belongs in the stream of lines."""
         if status.state in _TROUBLE:
             self._disturbed = True
             return True
@@ -65,7 +65,7 @@ class BadFrames:
         self._count = 0
 
     def words(self, reason: str) -> str:
-        """What is said of one more."""
+        """Count one more bad frame, and say so."""
         self._count += 1
         so_far = "" if self._count == 1 else f" ({self._count} so far)"
         return f"bad frame{so_far}: {reason}"
@@ -112,7 +112,7 @@ class Seldom:
         self._unsaid: dict[str, Unsaid] = {}
 
     def say(self, kind: str, text: str) -> None:
-        """Now, or the latest later."""
+        """Say it now; when too many of its kind came, say the latest of them later."""
         unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
         if unsaid.may_be_said(text, time.monotonic()):
             self._say(text)

@@ -34,7 +34,7 @@ _NO_TEXT = {"Decimal", "int", "float", "bool", "list[Level]", "Side", "PositionS
 
 
 def weight(record: Any) -> int:
-    """About how many bytes a record has in memory."""
+    """About how many bytes of memory a record takes."""
     kind = record.__class__
     if kind in _LIGHT:
         return OF_A_RECORD
@@ -90,7 +90,7 @@ class Shortener:
         self._redactor = redactor
 
     def __call__(self, record: Any) -> Any:
-        """The record itself where nothing is long."""
+        """The record with its long texts cut; the record itself when it has none."""
         if record.__class__ in _NEVER_LONG:
             return record
         cut: dict[str, Any] = {}

@@ -118,7 +118,7 @@ def recorded_at(request: StreamRequest, recording: Recording, venue: Venue) -> H
     """What a recording has of a venue.
 
     Raises:
-        UsageError: nothing.
+        UsageError: the recording has nothing of that venue.
     """
     header = recording.header.of(venue.name)
     if header is None:
@@ -135,5 +135,5 @@ def streams_of(venue: Venue, header: Header) -> list[str]:
 
 
 def either(recorded: Sequence[tuple[str, ...]]) -> str:
-    """The symbols of several subscriptions, in words."""
+    """The symbols of several subscriptions in words, for an error."""
     return " and of ".join(" ".join(symbols) or "no symbol" for symbols in recorded)

@@ -65,7 +65,7 @@ class Ending:
         return self.code
 
     def take_signals(self, stack: contextlib.ExitStack) -> None:
-        """Ctrl-C and TERM end the run, until the stack does."""
+        """Let Ctrl-C and TERM end the run, as long as the stack is open."""
         self._loop = asyncio.get_running_loop()
         stack.enter_context(asked_to_end(self._take))
         stack.enter_context(heard({signal.SIGURG: lambda: None}))  # see `Output.interrupt`
@@ -114,7 +114,7 @@ class Ending:
         return None if reading is None else reading.seconds_left()
 
     def on_output_end(self, problem: BaseException | None) -> None:
-        """The output thread has ended; called in it."""
+        """Note that the output thread ends; called in that thread."""
 
         def ended() -> None:
             self.output_ended.set()
@@ -155,11 +155,11 @@ class Reading:
         self._task = asyncio.create_task(self._look())
 
     def seconds_left(self) -> float:
-        """How long it is still waited for."""
+        """For how many more seconds the reader is waited for."""
         return min(self._at + TAKES_NOTHING, self._begun + self._longest) - self._loop.time()
 
     async def left(self) -> str | None:
-        """In words what it was not waited for; None when that is nothing."""
+        """In words what the reader did not take; None when that is nothing."""
         self._output.interrupt()
         await asyncio.sleep(COUNTED_WITHIN)
         left = self._output.left()

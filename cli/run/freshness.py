@@ -60,7 +60,7 @@ class MaxAge:
         return None if until is None else max(until, self._all_good)
 
     def came_late(self, now: Now) -> list[Delivered]:
-        """A row that had passed was too old when its turn came, and was left out."""
+        """A `stale` status for a row that passed, but was too old when its turn came. The row was left out."""
         if not self._live or self._old_since is not None:
             return []
         return [self._stale(f"what waits for the reader of the lines is older than {self._limit_ms / 1000:g} s", now)]
@@ -173,7 +173,7 @@ class Every:
         return min(dues, default=None)
 
     def tick(self, now: Now) -> list[Delivered]:
-        """What has waited long enough."""
+        """What has waited long enough, and may pass now."""
         passed = self._whole_if_due(now)
         due = [key for key in self._waiting if self._next[key] <= now.mono]
         for key in due:
@@ -181,7 +181,7 @@ class Every:
         return [*passed, *(self._waiting.pop(key) for key in due)]
 
     def rest(self) -> list[Delivered]:
-        """What still waits when there is nothing more to come."""
+        """Take out what still waits; for the end, when nothing more comes."""
         whole, self._whole = self._whole, None
         waiting, self._waiting = list(self._waiting.values()), {}
         return [*([] if whole is None else whole.lines()), *waiting]
@@ -264,7 +264,7 @@ class Limits:
         self._said: list[Delivered] = []
 
     def __bool__(self) -> bool:
-        """Whether anything is limited."""
+        """Whether the user has set any limit."""
         return bool(self._ages) or self._every is not None
 
     def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
@@ -313,7 +313,7 @@ class Limits:
                 yield from self._say(line, one.came_late(now), now)
 
     def rest(self) -> list[Delivered]:
-        """What still waits when there is nothing more to come."""
+        """Take out what still waits; for the end, when nothing more comes."""
         return [] if self._every is None else self._every.rest()
 
     def good_until(self) -> Callable[[Record], float | None] | None:

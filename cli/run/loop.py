@@ -49,15 +49,15 @@ class Consumer(Protocol):
         ...
 
     def flush(self) -> None:
-        """Hand on what was gathered, after `Loop.flush_soon`."""
+        """Hand on what was gathered; called after `Loop.flush_soon`."""
         ...
 
     async def played(self, count: int) -> None:
-        """So many items of a recording were delivered; it goes on when this returns."""
+        """Wait until the consumer wants more: so many items of a recording were delivered."""
         ...
 
     def end_asked(self) -> None:
-        """Somebody asked for the end; the venues are left next."""
+        """Called when the end is asked for, before the connections to the venues are closed."""
         ...
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
@@ -136,11 +136,11 @@ class Loop:
         return settings
 
     def is_open(self) -> bool:
-        """Whether there is anything that could come."""
+        """Whether anything was opened that can bring data."""
         return bool(self._sources)
 
     def recorded(self) -> list[tuple[str, list[Subscription]]]:
-        """What is played of a recording, see `Source.played`."""
+        """What is played of a recording, as `Source.played` says it."""
         return self._sources[0].played() if self._sources else []
 
     def record(self, header: Header) -> str | None:
@@ -156,11 +156,11 @@ class Loop:
         return self._recorder.notice
 
     def tap(self, see: Callable[[Event], None]) -> None:
-        """`see` sees every event before it takes effect."""
+        """Call `see` with every event before it takes effect."""
         self._see = see
 
     def set_timers(self) -> None:
-        """From now on the time of --timeout and of --duration runs."""
+        """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
         timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once and self._sources else None)
         if timeout is not None:
@@ -201,7 +201,7 @@ class Loop:
             stopping.cancel()
 
     def stop_limits(self) -> None:
-        """The limits say nothing any more."""
+        """Stop the timer of the limits: they say nothing from now on."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
@@ -217,7 +217,7 @@ class Loop:
             self._recorder.close()
 
     def _leave_within(self) -> float | None:
-        """The venues are taken leave of in order, if it does not take too long."""
+        """The seconds that may be taken to leave the venues in order."""
         hurry = self._ending.hurry_left()
         return LEAVE_WITHIN if hurry is None else max(0.0, hurry - self._last_words_within)
 

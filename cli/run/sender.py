@@ -137,7 +137,7 @@ class Sender:
             self._underway.remove(underway)
 
     def interrupt(self) -> None:
-        """Whoever waits for anything waits no longer."""
+        """End all waiting: what is not sent yet is never sent."""
         self._interrupted = True
         self._lose("interrupted")
 

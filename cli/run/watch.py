@@ -102,11 +102,11 @@ class Picture(Protocol):
         *,
         on_terminal: bool,
     ) -> Table:
-        """The table with these panes, for the output thread."""
+        """The table that draws these panes, for the output thread."""
         ...
 
     def remark(self) -> str | None:
-        """What is said when it begins."""
+        """What is said at the beginning; None for nothing."""
         ...
 
     def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
@@ -122,7 +122,7 @@ class OneTable:
         self._stream = STREAMS[stream]
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
-        """The view's own, where it needs one."""
+        """The queue that the view needs, or the usual one for its kind of stream."""
         own = _shown_by(self._request, self._stream.name).queue
         if own is not None:
             return own()
@@ -140,7 +140,7 @@ class OneTable:
         *,
         on_terminal: bool,
     ) -> Table:
-        """One pane fills it, and says where it is from."""
+        """The table with its one pane, which says where it is from."""
         from cli.screen.table import Table
 
         return Table(panes[self._stream.name], look, on_terminal=on_terminal, wake=wake)
@@ -149,7 +149,7 @@ class OneTable:
         """Nothing is said at the beginning: no pane is missing."""
 
     def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
-        """Its own words, whatever came with it."""
+        """What is said of the status itself, whatever came with it."""
         return in_words(status)
 
 
@@ -204,7 +204,7 @@ class Watcher:
         self._reading: Reading | None = None  # once the end was asked for
 
     async def run(self) -> int:
-        """Until it ends; the exit code."""
+        """Run until something ends it, and return the exit code."""
         calm_collector()
         with contextlib.ExitStack() as stack:
             self._ending.take_signals(stack)
@@ -348,11 +348,11 @@ class Watcher:
             self._table.press(key)
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
-        """Data, while there are none."""
+        """Says that no data came; None when some did."""
         return None if self._data_seen else "no data came"
 
     def end_asked(self) -> None:
-        """From now on the reader is watched: states that wait are not current for much longer."""
+        """Watch from now on whether the reader goes on reading: states that wait do not stay current for long."""
         self._reading = Reading(self._output, math.inf if self._pipe is None else STATES_WITHIN)
 
     async def _watch(self) -> None:
@@ -406,11 +406,11 @@ class Watcher:
             self._run.flush_soon()
 
     async def played(self, count: int) -> None:
-        """The queue of a replay leaves nothing out; keys and signals are looked at between two events."""
+        """Let keys and signals in between two events. The queue of a replay leaves nothing out."""
         await asyncio.sleep(0)
 
     def flush(self) -> None:
-        """What was gathered goes to the output thread."""
+        """Hand what was gathered to the output thread."""
         if self._batch:
             batch, self._batch = self._batch, []
             self._output.put(batch)
@@ -420,7 +420,7 @@ class Watcher:
                 self._seldom.say("trouble", trouble)
 
     def _see(self, event: events.Event) -> None:
-        """Of --raw: the frames themselves."""
+        """Gather the frames themselves, for --raw."""
         if isinstance(event, events.Frame):
             self._data_seen = self._data_seen or event.direction == "in"
             self._batch.append(_raw(event, self._redactor))
@@ -428,7 +428,7 @@ class Watcher:
     # --- what is said
 
     def _on_status(self, status: Status, beside: Sequence[Delivered]) -> bool:
-        """Says it in words; whether it belongs into the stream."""
+        """Say the status in words. The result is whether it belongs in the stream."""
         if self._picture is not None:
             if (words := self._picture.words(status, beside)) is not None:
                 self._seldom.say("status", words)
@@ -441,12 +441,12 @@ class Watcher:
         return inline and self._request.status == "inline" and self._request.output != "csv" and not self._request.raw
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
-        """Nothing to print: what was printed is still so."""
+        """Tell a table that what it shows is still so. Lines need nothing."""
         if self._table is not None:
             self._table.confirm(confirmed.stream)
 
     def _on_offset(self, offset: ClockOffset) -> None:
-        """What is printed has the venue's times as they are; a table tells ages by them."""
+        """Tell a table how far the clocks differ: its ages need that. Lines have the venue's times as they are."""
         if self._table is not None:
             self._table.set_offset(offset.stream, offset.ms)
 

@@ -42,7 +42,7 @@ class Ages:
         return min(mono, epoch_ms - self._bases[0][1])
 
     def offset(self, ms: int) -> Offset:
-        """What a venue's clock is ahead of ours from now on."""
+        """An `Offset` for a venue's clock that is so many milliseconds ahead of ours now."""
         return Offset(self._look, ms)
 
 

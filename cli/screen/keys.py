@@ -70,12 +70,12 @@ class KeyParser:
         return keys if len(set(keys)) <= MOST_AT_ONCE else []
 
     def flush(self) -> list[str]:
-        """Nothing more came in time: a lone Esc is a key, the beginning of a sequence is none."""
+        """The keys when nothing more came in time: a lone Esc is one, the beginning of a sequence is none."""
         pending, self._pending = self._pending, ""
         return ["esc"] if pending == "\x1b" and not self._pasting else []
 
     def _skip_paste(self) -> bool:
-        """Whether the paste has ended."""
+        """Skip what is pasted; whether its end has come."""
         before, end, rest = self._pending.partition(_PASTED)
         if end:
             self._pending, self._pasting = rest, False
@@ -193,13 +193,13 @@ class Keyboard:
         asyncio.get_running_loop().remove_reader(0)
 
     def give_back(self) -> None:
-        """The terminal as it was, whatever becomes of the event loop."""
+        """Give the terminal back as it was, whatever becomes of the event loop."""
         if self._taken and self._before is not None:
             with contextlib.suppress(OSError, termios.error):
                 termios.tcsetattr(0, termios.TCSANOW, self._before)
 
     def close(self) -> None:
-        """The terminal as it was, for good."""
+        """Give the terminal back as it was, for good."""
         self.release()
         self._gone = True
 

@@ -229,7 +229,7 @@ class Look:
         return self.offsets.now
 
     def offset(self) -> timedelta:
-        """The offset from UTC of now."""
+        """The present offset of the wanted zone from UTC."""
         now = self.now()
         return _NO_OFFSET if now is None else now.utcoffset() or _NO_OFFSET
 
@@ -298,9 +298,9 @@ class Measuring(Protocol):
         ...
 
     def go_on(self) -> None:
-        """All that came meanwhile follows: nothing was missed."""
+        """The figures are measured again: no record was missed since `stopped`."""
         ...
 
     def missed(self, count: int) -> None:
-        """So many events came and are left out here."""
+        """Note that so many events came and are left out here."""
         ...

@@ -43,7 +43,7 @@ class Ink:
         self._color = color
 
     def drawn(self, line: Text) -> str:
-        """One line, without an end of line."""
+        """One line as the terminal gets it, without an end of line."""
         if self._system is None or not (line.spans or line.style):
             return line.plain
         if not line.spans:  # which rich renders without the line's own style
@@ -68,7 +68,7 @@ class Painter:
 
     @property
     def is_up(self) -> bool:
-        """Whether the terminal is ours."""
+        """Whether the alternate screen is shown."""
         return self._up
 
     def paint(self, lines: Sequence[Text], size: tuple[int, int]) -> None:

@@ -55,7 +55,7 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True)
 class Title:
-    """What the header says that does not change."""
+    """The part of the header that does not change."""
 
     venue: str
     env: str | None
@@ -78,7 +78,7 @@ class Rate:
             self.total += 1
 
     def per_second(self) -> float:
-        """The rate, also while fewer seconds have passed."""
+        """Messages a second; right also while fewer seconds have passed than it looks back."""
         now = self._clock()
         if now - self._marks[-1][0] >= 0.5:
             self._marks.append((now, self.total))
@@ -108,11 +108,14 @@ class Latency:
             self._samples.append((mono_ms, took))
 
     def forget(self) -> None:
-        """What was measured is of another connection."""
+        """Drop all that was measured: it was on another connection."""
         self._samples.clear()
 
     def words(self, mono_ms: int, offset_ms: int) -> str | None:
-        """None while nothing is known. Where the clocks differ nobody knows how much of it is the network's."""
+        """The latency in words; None while nothing is known.
+
+        Where the clocks differ, that is said instead: nobody knows how much of it is the network's.
+        """
         if offset_ms:
             return _skew(offset_ms)
         while self._samples and mono_ms - self._samples[0][0] > LATENCY_OVER_MS:
@@ -126,7 +129,7 @@ class Latency:
 
 
 def _skew(ahead_ms: int) -> str:
-    """Our clock less the venue's, as an hour hand would show it."""
+    """How far our clock is ahead of the venue's (+) or behind (−), in words."""
     return f"clock skew {'−' if ahead_ms > 0 else '+'}{span(abs(ahead_ms))}"
 
 
@@ -225,7 +228,7 @@ class Pane:
                 self.view.add(self._clean(record))
 
     def _skip(self, count: int) -> None:
-        """What nobody had time to look at may be missed in sums too."""
+        """Tell the view that events were left out: its sums miss them too."""
         if isinstance(self.view, Measuring):
             self.view.missed(count)
         else:
@@ -250,14 +253,14 @@ class Pane:
 
     @property
     def offsets(self) -> set[timedelta]:
-        """Those from UTC of the times that are drawn."""
+        """The offsets from UTC of the times that are drawn."""
         return self._look.offsets.seen
 
     # --- freezing
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the view stands still."""
+        """Whether the view stands still while the stream goes on."""
         return self._aside is not None
 
     def freeze(self) -> None:
@@ -302,7 +305,7 @@ class Pane:
     # --- what is shown
 
     def body(self, width: int, height: int) -> list[Text]:
-        """The view, fitted; dimmed unless it is live."""
+        """The lines of the view, cut to the size; dimmed unless the stream is live."""
         body = [fit_line(line, width, self._look) for line in self._lines(width, max(height, 1))[: max(height, 0)]]
         if self._status is None or self._status.state != "live":
             for line in body:
@@ -367,7 +370,7 @@ class Pane:
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _state_part(self, *, ended: bool) -> Part:
-        """A countdown has the room of its start until the next one."""
+        """The state. A countdown keeps the room that it had at its start."""
         if ended:
             return Part(ALWAYS, *self._ended_state())
         part, status = Part(ALWAYS, *self._state()), self._status
@@ -387,7 +390,7 @@ class Pane:
         return self._ages.mono() - self._status_mono
 
     def _state(self) -> tuple[Text, Text]:
-        """In full, and as one word."""
+        """The state's words in full, and as one word."""
         look, status = self._look, self._status
         state: str = "connecting" if status is None else status.state
         words = word = state.upper()
@@ -411,7 +414,7 @@ class Pane:
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
     def _ended_state(self) -> tuple[Text, Text]:
-        """What stays on the normal screen does not look live there."""
+        """The words for what stays on the normal screen, where nothing may look live."""
         look, state = self._look, self.state
         at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
         if state == "live":
@@ -431,7 +434,7 @@ class Pane:
         return parts if age is None else [age, *parts]
 
     def _age_part(self) -> Part | None:
-        """None where the state says it, and where nothing has come."""
+        """The age of the data; None where the state says it, and where nothing has come."""
         latest, status = self._shown_latest(), self._status
         if latest is None or (status is not None and status.state == "stale"):
             return None
@@ -447,7 +450,7 @@ def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
 
 
 def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
-    """In full and short; nothing in production."""
+    """The environment in full and short; nothing for production."""
     if env is None:
         return Text(), Text()
     word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
@@ -505,7 +508,7 @@ class Part:
 
 
 def fitted(parts: list[Part], width: int) -> Text:
-    """As many of the parts as fit, in a line."""
+    """One line with as many of the parts as fit."""
     steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
     steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
     steps.sort(key=lambda step: step[:2])
@@ -551,7 +554,7 @@ class Clean:
         self._clean: set[str] = set()
 
     def __call__(self, record: Record) -> Record:
-        """The record without secrets in a venue's texts."""
+        """The record, with secrets taken out of the venue's texts."""
         if self._redactor.known != self._known or len(self._clean) > MOST_CLEAN:
             self._known = self._redactor.known
             self._clean.clear()

@@ -75,15 +75,15 @@ class Table:
         self._wake()
 
     def redraw(self) -> None:
-        """The size, or what is on the screen, may be another."""
+        """Draw soon: the size, or what is on the screen, may have changed."""
         self._wake()
 
     def confirm(self, stream: str) -> None:
-        """What is shown of a stream came again, unchanged."""
+        """Note that what is shown of a stream came again, unchanged."""
         self._pane.confirm()
 
     def set_offset(self, stream: str, ms: int) -> None:
-        """What the venue's clock is ahead of ours from here on."""
+        """Set how far the venue's clock is ahead of ours from here on."""
         self._pane.set_offset(ms)
 
     def restore(self) -> None:
@@ -118,7 +118,7 @@ class Table:
         self._next_draw = time.monotonic() + DRAW_EVERY
 
     def left(self) -> int:
-        """A table has everything at once."""
+        """No line is left: a table draws everything at once."""
         return 0
 
     def close(self) -> None:
@@ -209,7 +209,7 @@ class Table:
         return [fit_line(line, width, self._look) for line in lines[:height]]
 
     def _flowing(self, keys: Sequence[tuple[str, str]], width: int) -> list[Text]:
-        """As many keys a line as fit."""
+        """Lines with as many keys each as fit."""
         words = "   ".join(self._look.text(f"{key} {meaning}").replace(" ", NO_BREAK) for key, meaning in keys)
         lines = textwrap.wrap(words, width, break_on_hyphens=False)
         return [Text(line.replace(NO_BREAK, " ")) for line in lines]

@@ -100,9 +100,11 @@ class _Command:
     """
 
     def __init__(self, words: list[str]) -> None:
-        """Raises:
-        OSError: it cannot be run.
-        ValueError: not the name of a program.
+        """Start the program.
+
+        Raises:
+            OSError: it cannot be run.
+            ValueError: it is not the name of a program.
         """
         # What it says on stderr may be the secret too, so nobody is shown it.
         self._process = subprocess.Popen(
@@ -121,11 +123,11 @@ class _Command:
 
     @property
     def exit_code(self) -> int:
-        """As of `subprocess`; of one that was ended by us, the signal."""
+        """The exit code as `subprocess` has it: negative for a program that a signal ended."""
         return self._process.returncode or 0
 
     def has_ended(self) -> bool:
-        """Whether it has; looks after one that was stopped."""
+        """Whether the program has ended. One that was stopped is lent the terminal."""
         if self._process.returncode is not None:
             return True
         found, status = os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)
@@ -138,7 +140,7 @@ class _Command:
         return self._process.returncode is not None
 
     def end(self) -> None:
-        """It and all that it started and that is still in its group are gone, and the terminal is ours."""
+        """End the program and all of its process group, and take the terminal back."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the group is a zombie's
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.returncode is None:

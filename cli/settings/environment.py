@@ -54,7 +54,7 @@ def variable(venue: str, environment: str | None, name: str) -> str:
 
 
 def set_by_variable(venue: str, environment: str | None, name: str) -> Source | None:
-    """What a variable sets; an empty one sets nothing."""
+    """What a variable sets; None where it is not set, or is empty."""
     named = variable(venue, environment, name)
     value = set_value(named)
     return None if value is None else Source("value", value, named)

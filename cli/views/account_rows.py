@@ -81,7 +81,7 @@ def fills(look: Look) -> EventView:
 
 
 def fill_columns(fills: Sequence[Fill], look: Look) -> list[Column]:
-    """Time, symbol, side, price, size, ids."""
+    """The columns: time, symbol, side, price, size, ids."""
     return [
         time_column(look, "time", values(fills, "time"), keep=4),
         text_column("symbol", values(fills, "symbol"), keep=3),
@@ -186,7 +186,7 @@ def closed_columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
 
 
 def closed_totals(rows: Sequence[ClosedPosition]) -> list[str]:
-    """How many, and the sum of what was realised."""
+    """How many positions, and the sum of what was realised."""
     return [f"{len(rows)} closed", total_words(rows, "realised PnL", "realized_pnl", signed=True)]
 
 

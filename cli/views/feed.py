@@ -35,7 +35,7 @@ class Numbered(Message, frozen=True, kw_only=True, tag="message"):
 
     @property
     def row(self) -> str | None:
-        """Its topic, None for the row of all others."""
+        """The key of its row: its topic, or None for the row of all others."""
         return None if self.others else self.topic
 
 
@@ -105,7 +105,7 @@ class FeedView:
         self._interrupted = False
 
     def add(self, record: Numbered) -> None:
-        """Replaces the row of its topic."""
+        """Take in a message, which replaces the row of its topic."""
         self._rows[record.row] = record
         self._fresh.add(record.row)
 
@@ -113,12 +113,12 @@ class FeedView:
         """Do nothing: events have no full state."""
 
     def start_over(self) -> None:
-        """Messages may have been missed here."""
+        """Note that messages may have been missed here."""
         self._interrupted = bool(self._rows)
         self._fresh.clear()
 
     def aside(self) -> LatestOfTopics:
-        """What keeps messages while the table is frozen."""
+        """A queue that keeps messages while the table is frozen."""
         return LatestOfTopics()
 
     def press(self, key: str) -> bool:
@@ -126,7 +126,7 @@ class FeedView:
         return self._scroll.press(key)
 
     def until(self) -> int | None:
-        """When an age becomes another."""
+        """When the next age changes: with the next full second."""
         return (self._look.epoch_ms() // 1000 + 1) * 1000 if self._rows else None
 
     def lines(self, width: int, height: int) -> list[Text]:

@@ -50,7 +50,7 @@ class Block:
         self._price, self._size, self._total, self._orders = (SteadyColumn() for _ in range(4))
 
     def forget(self) -> None:
-        """The levels to come have other figures."""
+        """Start anew with the widths of the columns: the levels to come have other figures."""
         for column in (self._price, self._size, self._total, self._orders):
             column.forget()
 

@@ -53,7 +53,7 @@ class MarginView:
         self._margin, self._is_first = record, False
 
     def full(self, count: int) -> None:
-        """Each record is a full state."""
+        """Do nothing: each record is a full state."""
 
     def start_over(self) -> None:
         """The next record replaces everything, and is a first one, of which nothing is marked."""
@@ -69,7 +69,7 @@ class MarginView:
         return min(self._marked.values(), default=None)
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """Name, figure, currency; then the gauge."""
+        """A line for each figure with its name and currency, then the gauge."""
         margin, look = self._margin, self._look
         if margin is None:
             return [Text("no margin yet", style=look.style("dim"))]

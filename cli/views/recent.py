@@ -94,7 +94,7 @@ class Minute:
         self._latest: int | None = None
 
     def trade(self, trade: Trade) -> None:
-        """One trade, in order of arrival."""
+        """Take in one trade; they come in order of arrival."""
         self._look_at_the_clock(trade.received)
         came = trade.received + self._offset
         moment = came if trade.time is None or trade.time >= came + FAR else trade.time
@@ -119,7 +119,7 @@ class Minute:
             self._stopped = self._moment(now)
 
     def go_on(self) -> None:
-        """What came since `stop` follows, and nothing was missed."""
+        """Count again: what came since `stop` follows, and nothing was missed."""
         self._stopped = None
 
     def resumed(self, now: int) -> None:

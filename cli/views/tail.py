@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TailView(EventView):
-    """Knows the width, so that data is cut between two words."""
+    """The messages, newest first. It knows the width, so that data is cut between two words."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(self._laid_out, "no message yet", look)
