@@ -26,8 +26,10 @@ _at_hard_end: list[Callable[[], object]] = []
 
 
 def heed() -> None:
-    """From now on Ctrl-C raises KeyboardInterrupt, as ever, and is remembered: what is raised within an import can be
-    lost there. Who ignores it (nohup) goes on so."""
+    """Let Ctrl-C raise KeyboardInterrupt, as ever, and remember it: what is raised within an import can be lost there.
+
+    A process that ignores Ctrl-C (nohup) goes on ignoring it.
+    """
     global _owns_process
     _owns_process = True
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -72,7 +74,7 @@ def heard(calls: Mapping[int, Callable[[], object]], *, ends: bool = False) -> I
 
 
 def asked_to_end(end: Callable[[int], object]) -> contextlib.AbstractContextManager[None]:
-    """Ctrl-C and TERM call `end` with the exit code, in the running event loop.
+    """Call `end` with the exit code at Ctrl-C and at TERM, in the running event loop.
 
     Should the loop, or what comes after it, hang for longer than `END_WITHIN`, the process ends all the same.
     """

@@ -50,7 +50,7 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
 
 
 def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
-    """A dashboard is for people.
+    """Check that there is a terminal, since a dashboard is for people.
 
     Raises:
         UsageError: there is no terminal to draw it on; the text says what scripts use.
@@ -193,7 +193,7 @@ def _is_same(one: Status, other: Status) -> bool:
 
 
 class QueuePerStream:
-    """One queue a stream, of states the latest and of events the latest with a count of the others.
+    """A queue for each stream: of states the latest, of events the latest and a count of the others.
 
     What is taken are pairs of a stream's name and its records.
     """

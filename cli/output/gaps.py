@@ -35,7 +35,7 @@ class Gap:
         return self._status(live=True, reason=f"{count} are left out here: {WHY}")
 
     def in_rows(self, count: int) -> Sequence[Status]:
-        """The statuses that say that rows are missing. What is known is no state any more, unless it is changes only."""
+        """The statuses that say that rows are missing: the state is lost, unless the stream has only changes."""
         stale = self._status(live=False, reason=f"{count} rows are left out: {WHY}")
         return [stale, self._status(live=True, reason="partial: changes since then")] if self._partial else [stale]
 

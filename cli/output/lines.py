@@ -447,7 +447,7 @@ def draws_table(output: str) -> bool:
 
 
 def abandon_stdout() -> None:
-    """After a closed pipe: whatever Python still holds for stdout goes nowhere, silently."""
+    """Drop what Python still holds for stdout, silently; for use after a closed pipe."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, STDOUT)

@@ -86,7 +86,7 @@ class Shortener:
     """Cuts what is long in records, for tables: a text keeps its beginning and stays another than those beside it."""
 
     def __init__(self, redactor: Redactor) -> None:
-        """Takes secrets out of what is cut, since half a secret is harder to find later."""
+        """`redactor` takes the secrets out of a text before it is cut, since half a secret is harder to find."""
         self._redactor = redactor
 
     def __call__(self, record: Any) -> Any:

@@ -64,7 +64,7 @@ def _given(request: StreamRequest) -> dict[str, str]:
 
 
 def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription | None) -> None:
-    """An option must mean something at the venue; what a venue was asked with stays what a recording was made with."""
+    """Check that each option means something at the venue. A recording keeps what its venue was asked with."""
     has = venue.streams[request.stream].options
     for name in _given(request):
         if name not in has:

@@ -141,7 +141,7 @@ class Ending:
 
 
 class Reading:
-    """Whether whoever reads what an output writes goes on reading. Begins to look when it is made.
+    """Watches, from when it is made, whether the reader of an output goes on reading.
 
     `longest`: seconds after which also one that goes on reading is not waited for.
     """

@@ -268,11 +268,11 @@ class Limits:
         return bool(self._ages) or self._every is not None
 
     def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
-        """What is about to be opened, on whatever line; `--max-age` judges it as a whole."""
+        """Note a stream that is about to be opened, on whatever line; `--max-age` judges it as a whole."""
         self._expect(None, subscription.stream, None, venue, env, symbol_of(subscription))
 
     def expect_markets(self, line: int, stream: str, symbols: Sequence[str], venue: str, env: str | None) -> None:
-        """Markets of a line's stream; `--max-age` judges each for itself, and nothing else of the stream."""
+        """Note markets of a line's stream; `--max-age` judges each for itself, and nothing else of the stream."""
         for symbol in symbols:
             self._expect(line, stream, symbol, venue, env, symbol)
 

@@ -207,7 +207,7 @@ class Loop:
         self._timer = None
 
     def close(self) -> None:
-        """What was recorded is in its file; to be called also after an error.
+        """Put what was recorded into its file; to be called also after an error.
 
         Raises:
             RecordingError: the file cannot be written any more.
@@ -244,7 +244,7 @@ class Loop:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run_source(self, line: int, source: Source) -> None:
-        # Of one source the consumer takes what comes without a step between, since it comes by the 100,000 a second.
+        # From the first source the consumer is called without a step between: 100,000 items a second may come.
         deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
         await source.run(
             partial(self._limited, line) if self.limits else deliver,
@@ -343,6 +343,6 @@ class Loop:
 
 
 def calm_collector() -> None:
-    """What was imported stays, and frames make no cycles: looking for garbage rarely is a tenth of the speed."""
+    """Let Python look for garbage rarely, which is a tenth of the speed: our frames make no cycles."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

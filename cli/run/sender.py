@@ -142,7 +142,7 @@ class Sender:
         self._lose("interrupted")
 
     async def close(self) -> bool:
-        """Take leave of the venue; whether that went in order, with everything written. True if it was never met."""
+        """Close the connection; whether that went in order, with everything written. True if there never was one."""
         if self._task is None:
             return True
         self._connection.leave()

@@ -86,7 +86,7 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
 
 
 class Picture(Protocol):
-    """What is drawn of some streams. The panes of the streams are made; what is around them is not."""
+    """What is drawn of one or several streams. It gets their panes ready made, and draws what is around them."""
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
         """What waits to be drawn; a stream's gap tells where some of it is left out."""
@@ -192,7 +192,7 @@ class Watcher:
         )
         self._gate = StatusGate()
         self._raw = request.raw
-        # That a full state is here is data too: it may be empty.
+        # The end of a full state counts as data too: the state may be empty.
         self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
         self._batch: list[Any] = []
         self._bad_frames = BadFrames()
@@ -241,7 +241,7 @@ class Watcher:
         offer = self._venue.streams[self._stream.name]
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         self._limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
-        # First: where a recording cannot be, nothing has begun.
+        # This comes first: when the recording cannot be written, nothing has begun.
         notice = self._run.record(header_for(self._venue.name, settings, self._subscriptions))
         if request.raw:
             self._run.tap(self._see)

@@ -19,7 +19,7 @@ class Ages:
     def __init__(self, look: Look) -> None:
         self._look = look
         self.steps = 0
-        # From when on, by the monotonic clock, which difference held between the two; the latest last.
+        # Pairs: a monotonic time, and the difference between the two clocks from then on; the latest last.
         self._bases: list[tuple[int, int]] = [(look.mono(), look.epoch_ms() - look.mono())]
 
     def mono(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cli.screen.look import Look
     from cli.screen.pane import Pane, Rate
 
-# The worst first: a screen of which a part is dead must not be taken for a live one.
+# The worst first: a screen must not look live when a part of it is dead.
 WORST_FIRST = ("closed", "reconnecting", "connecting", "stale", "syncing", "partial", "live")
 CALM = ("live", "partial")
 AROUND = 2  # lines above and below the panes

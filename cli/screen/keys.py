@@ -152,7 +152,7 @@ def take_terminal(
     endings: dict[int, Callable[[], object]] = {signal.SIGQUIT: partial(end, QUIT)}
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
         endings[signal.SIGHUP] = partial(end, HUNG_UP)
-    # First: until all is as before a second signal must not end us.
+    # This comes first, so it is undone last: until all is as before, a second signal must not end us.
     stack.enter_context(heard(endings, ends=True))
     stack.enter_context(heard({signal.SIGTSTP: stop, signal.SIGWINCH: table.redraw}))
     stack.enter_context(at_hard_end(keyboard.give_back))

@@ -100,14 +100,14 @@ class Painter:
         self._size = (0, 0)
 
     def unblock(self) -> None:
-        """Let a terminal go on that somebody has stopped with Ctrl-S; whoever waits in `paint` goes on too."""
+        """Release a terminal that somebody has stopped with Ctrl-S; whoever waits in `paint` goes on."""
         if self._up and termios is not None:
             with contextlib.suppress(OSError, termios.error):
                 termios.tcflow(self._descriptor, termios.TCOOFF)  # Linux starts only what was stopped in this way
                 termios.tcflow(self._descriptor, termios.TCOON)
 
     def leave(self) -> None:
-        """Back to the normal screen; a terminal that takes nothing more is not waited for."""
+        """Go back to the normal screen. A terminal that takes nothing more is not waited for."""
         if not self._up:
             return
         self._up = False

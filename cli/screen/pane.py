@@ -73,7 +73,7 @@ class Rate:
         self._marks: list[tuple[float, int]] = [(clock(), 0)]
 
     def see(self, delivered: Sequence[Any]) -> None:
-        """What came of one message: however many records it made; what is only said about a stream is no message."""
+        """Count one message, however many records it made. What is only said about a stream is no message."""
         if any(isinstance(item, Confirmed | Record) and not isinstance(item, Status) for item in delivered):
             self.total += 1
 
@@ -171,12 +171,12 @@ class Pane:
     # --- what comes in
 
     def confirm(self) -> None:
-        """What is shown came again, unchanged. May be called from another thread."""
+        """Note that what is shown came again, unchanged. May be called from another thread."""
         if self._latest is not None:
             self._latest, self._latest_mono = self._look.epoch_ms(), self._look.mono()
 
     def set_offset(self, ms: int) -> None:
-        """What the venue's clock is ahead of ours from here on. May be called from another thread."""
+        """Set how far the venue's clock is ahead of ours from here on. May be called from another thread."""
         self._offset = self._ages.offset(ms)
 
     def write(self, records: Sequence[Any]) -> None:
@@ -245,8 +245,10 @@ class Pane:
 
     @property
     def time_frame(self) -> tuple[Any, ...]:
-        """With another one what is drawn is another, without any record: our wall clock was set, or it is another day,
-        or another time of the year."""
+        """What makes a pane look different without any record.
+
+        That is: our wall clock was set, it is another day, or the offset from UTC is another one.
+        """
         self._ages.mono()
         now = self._look.now()
         return self._ages.steps, now and now.date(), now and now.utcoffset()
@@ -264,7 +266,7 @@ class Pane:
         return self._aside is not None
 
     def freeze(self) -> None:
-        """What is shown stays; what comes is kept aside, of a state the latest."""
+        """Keep what is shown as it is, and put aside what comes; of a state the latest."""
         self._frozen_latest, self._frozen_mono = self._shown_latest(), self._ages.mono()
         self._frozen_at, self._frozen_offset = self._look.epoch_ms(), self._offset.ms()
         own: Callable[[], Queue] | None = getattr(self.view, "aside", None)

@@ -87,7 +87,7 @@ class Table:
         self._pane.set_offset(ms)
 
     def restore(self) -> None:
-        """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
+        """Give the terminal back as it was; for every way out, and before a stop. The next draw takes it again."""
         self._painter.unblock()
         is_ours = self._drawing.acquire(timeout=LEAVE_WITHIN)  # a terminal that hangs is not waited for
         try:
@@ -122,7 +122,7 @@ class Table:
         return 0
 
     def close(self) -> None:
-        """Back to the normal screen, where the last table stays; it does not look live there."""
+        """Go back to the normal screen, and leave the last table there; it does not look live."""
         self.restore()
         self._pane.thaw()
         width, height = terminal.size(variables(), STDOUT)

@@ -87,7 +87,7 @@ class BookView:
         """Do nothing: each book is a full state."""
 
     def start_over(self) -> None:
-        """The next book replaces everything; what changed meanwhile is not marked."""
+        """Mark nothing in the next book: it replaces everything."""
         self._marks = Marks()
 
     def until(self) -> int | None:

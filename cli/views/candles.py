@@ -67,7 +67,7 @@ class CandlesView:
         return True
 
     def until(self) -> int | None:
-        """With the next second, while a candle is open: it is said how long it stays so."""
+        """When the next second begins, while a candle is open: the view says how long it is still open."""
         return self._until
 
     def lines(self, width: int, height: int) -> list[Text]:

@@ -45,7 +45,7 @@ class MarginView:
         self._marked: dict[str, int] = {}
 
     def add(self, record: Margin) -> None:
-        """Replaces everything; what became another figure is marked for a moment."""
+        """Take in a record, which replaces the one before, and mark for a moment what became another figure."""
         until = self._look.epoch_ms() + MARKED_MS
         for name in () if self._is_first else FIGURES:
             if getattr(self._margin, name) != getattr(record, name):
@@ -56,7 +56,7 @@ class MarginView:
         """Do nothing: each record is a full state."""
 
     def start_over(self) -> None:
-        """The next record replaces everything, and is a first one, of which nothing is marked."""
+        """Take the next record as a first one, of which nothing is marked."""
         self._is_first = True
         self._marked.clear()
 

@@ -114,7 +114,7 @@ class Minute:
             second.whole = False
 
     def stop(self, now: int) -> None:
-        """Nothing more is seen: what is known ends here. `now` by our clock."""
+        """Stop: nothing more is seen, so what is known ends here. `now` by our clock."""
         if self._stopped is None:
             self._stopped = self._moment(now)
 
@@ -123,14 +123,14 @@ class Minute:
         self._stopped = None
 
     def resumed(self, now: int) -> None:
-        """Every trade is seen from here on; what was traded before is not known in full."""
+        """Begin anew: every trade is seen from here on; what was traded before is not known in full."""
         self._stopped = None
         self._since = self._moment(now)
         for second in self._seconds.values():
             second.whole = False
 
     def missed(self) -> None:
-        """Trades that came were not looked at; the next one is the first that counts."""
+        """Begin anew after trades that nobody looked at; the next one is the first that counts."""
         if self._latest is not None:
             self.resumed(self._latest)
         self._since = None

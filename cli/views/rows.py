@@ -133,7 +133,7 @@ class SetView:
             self._leave_out(oldest)
 
     def full(self, count: int) -> None:
-        """The last `count` rows are a full state: it replaces everything."""
+        """Keep only the last `count` rows: they are a full state, which replaces everything."""
         state = set(list(self._recent)[-count:]) if count else set()
         self._left_out = count > len(state)
         for key, row in list(self._rows.items()):
@@ -204,7 +204,7 @@ class SetView:
 
     def _expire(self) -> None:
         now = self._look.epoch_ms()
-        # Not longer than from now on: the wall clock may have been set back.
+        # Never for longer than it lasts from now on: the wall clock may have been set back.
         for key in [key for key, until in self._gone.items() if not now < until <= now + GONE_MS]:
             self._forget(key)
         self._marked = {key: mark for key, mark in self._marked.items() if now < mark[0] <= now + MARKED_MS}

@@ -59,7 +59,7 @@ class TradesView:
         """Do nothing: trades have no full state."""
 
     def stopped(self) -> None:
-        """Trades are not seen any more; what is shown of the last minute stays as it is."""
+        """Stop the last minute, since trades are not seen any more; what is shown of it stays as it is."""
         self._minute.stop(self._look.epoch_ms())
 
     def go_on(self) -> None:
