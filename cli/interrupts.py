@@ -19,8 +19,8 @@ T = TypeVar("T")
 END_WITHIN = 0.7  # seconds from Ctrl-C or TERM to the end, whatever hangs
 JOIN_WITHIN = 0.1  # seconds for what runs off the loop, such as a token command that is being ended
 
-_came = False  # Ctrl-C, while no event loop took it
-_ends_hard = False  # the end that nothing can hold up is on its way
+_came = False  # whether Ctrl-C came while no event loop took it
+_ends_hard = False  # whether the end that nothing can hold up has begun
 _owns_process = False  # else we are inside a test, say, and must not end what is not ours
 _at_hard_end: list[Callable[[], object]] = []
 

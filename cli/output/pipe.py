@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 try:
     import fcntl
     import termios
-except ImportError:  # neither is there on this system
+except ImportError:  # this system has neither of the two
     fcntl = termios = None  # type: ignore[assignment]
 
 PATIENCE = 0.25  # seconds that something is unread before its reader is slow

@@ -68,7 +68,7 @@ class EventQueue:
         self._gap = gap
         self._lock = threading.Lock()
         self._waiting: list[Any] = []
-        self._weight = 0  # of those
+        self._weight = 0  # the weight of `_waiting`
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._write_at = 0

@@ -60,12 +60,12 @@ class StateQueue:
         self._on_late = on_late
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
-        self._all: list[Record | Whole] = []  # while the reader keeps up
-        self._put_at: list[float] = []  # when each of those was put
-        self._levels = 0  # of the books among them, and one for each other record
-        self._turns = Turns()  # while it is behind; then nothing is in the other
+        self._all: list[Record | Whole] = []  # what waits while the reader keeps up
+        self._put_at: list[float] = []  # when each of `_all` was put
+        self._levels = 0  # the levels of the books in `_all`, and one for each other record
+        self._turns = Turns()  # what waits while the reader is behind; `_all` is empty then
         self.trouble: str | None = None
-        self._heft = 0  # of what was put since it was last looked how much waits
+        self._heft = 0  # the weight of what was put since all that waits was last weighed
 
     def put(self, records: Sequence[Record]) -> None:
         """Take in records; those that newer ones replace are left out once the reader is behind."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SAID_AT_ONCE = 5  # words of one kind before they are held back
 SAID_EVERY = 1.0  # seconds for one more
-SHORTEST_TOLD_MS = 50  # what is shorter would be told as no time at all
+SHORTEST_TOLD_MS = 50  # a shorter time would be written as 0
 
 _TROUBLE = ("stale", "reconnecting", "closed")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TROUBLE: Final = ("stale", "reconnecting", "closed")
 _Key = tuple[Any, ...]
-_Token = tuple[str, int]  # what it is, and the how manieth
+_Token = tuple[str, int]  # its kind, and its number in the order of arrival
 
 
 class Whole:
@@ -109,7 +109,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._order: OrderedDict[_Token, Record | Whole] = OrderedDict()
-        self._rows: dict[_Key, _Token] = {}  # of those that wait alone
+        self._rows: dict[_Key, _Token] = {}  # the rows that wait outside of a full state
         self._wholes: list[_Token] = []  # the one that is being handed over, and the one after it
         self._earlier: list[_Token] = []  # full states before the last status
         self._statuses: list[_Token] = []

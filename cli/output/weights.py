@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 HEAVIEST = 24 * 2**20  # bytes of what waits in memory for one reader
 OF_A_RECORD = 600  # bytes, with its decimals and its place in a queue
-OF_A_ROW = 1_200  # of one with more fields
+OF_A_ROW = 1_200  # bytes of a record with more fields
 OF_A_LEVEL = 300
 LONGEST_TEXT = 200  # characters of a text in a table, which shows 60
 LONGEST_DATA = 4_000  # bytes of any JSON in a table, which shows 400 characters
-ENOUGH = 64 * 2**20  # bytes; nobody asks how much more it is
+ENOUGH = 64 * 2**20  # bytes; above that the exact number does not matter
 
-_LIGHT = frozenset({Trade, Quote, Pong, Margin, SnapshotEnd})  # without a text of a venue's
+_LIGHT = frozenset({Trade, Quote, Pong, Margin, SnapshotEnd})  # records without any text of a venue
 _NEVER_LONG = _LIGHT | {Book}
 _NO_TEXT = {"Decimal", "int", "float", "bool", "list[Level]", "Side", "PositionSide", "OrderStatus", "Change"}
 

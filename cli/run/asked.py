@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 
-EVERY_LEVEL = 1_000_000_000  # a side: a group of prices is summed up from all that is held
+EVERY_LEVEL = 1_000_000_000  # levels a side: a group of prices is summed up from all that is held
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from venues.venue import Now, Subscription
 
 MOST_REMEMBERED = 25_000  # rows that have passed: more than ever wait for a reader
-MOST_KEYS = 20_000  # of rows that passed and may not pass again yet
+MOST_KEYS = 20_000  # rows that have passed and may not pass again yet
 
 
 class MaxAge:
@@ -33,7 +33,7 @@ class MaxAge:
         self._limit_ms = limit_ms
         self._stream = stream
         self._venue, self._env, self._symbol = venue, env, symbol
-        self._offset_ms = 0  # what the venue's clock is ahead of ours
+        self._offset_ms = 0  # how far the venue's clock is ahead of ours
         self._live = False
         self._versions: Literal["growing"] | None = None
         self._old_since: float | None = None
@@ -161,8 +161,8 @@ class Every:
         self._interval = interval_ms / 1000
         self._next: dict[tuple[Any, ...], float] = {}
         self._waiting: dict[tuple[Any, ...], Record] = {}
-        self._heft = 0  # of those, and of what they have replaced lately
-        self._whole: Whole | None = None  # came before what else waits
+        self._heft = 0  # the weight of what waits, and of what that has replaced lately
+        self._whole: Whole | None = None  # a full state that waits, and came before all else that does
         self._next_whole = 0.0
 
     def deadline(self) -> float | None:
@@ -191,7 +191,7 @@ class Every:
         passed: list[Delivered] = []
         for item in with_wholes(items):
             if isinstance(item, Whole):
-                self._waiting.clear()  # what is not in it is gone
+                self._waiting.clear()  # a row that is not in the full state is gone
                 self._whole = item
                 passed += self._whole_if_due(now)
             elif isinstance(item, SnapshotEnd):  # some of its rows were left out before

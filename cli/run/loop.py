@@ -94,9 +94,9 @@ class Loop:
         self._sources: list[Source] = []
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
-        self._at: Now | None = None  # of what is delivered
-        self._played: tuple[Now, float] | None = None  # the latest of a recording, and when it was played (monotonic)
-        self._timer: asyncio.TimerHandle | None = None  # of the limits
+        self._at: Now | None = None  # when what is being delivered came
+        self._played: tuple[Now, float] | None = None  # the time of the latest recorded event, and when it was played
+        self._timer: asyncio.TimerHandle | None = None  # rings at the next deadline of the limits
         self._timer_due = math.inf
         self._asyncio: asyncio.AbstractEventLoop | None = None
 
@@ -227,7 +227,7 @@ class Loop:
 
     async def _run(self) -> None:
         if not self._sources and self._recording is None:
-            await asyncio.Event().wait()  # what a bot does besides, it does without us
+            await asyncio.Event().wait()  # a bot without a market goes on with its other work
         if len(self._sources) == 1:
             await self._run_source(0, self._sources[0])
         else:

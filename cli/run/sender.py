@@ -60,7 +60,7 @@ class _Underway:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-LEAVE_WITHIN = 0.3  # seconds to take leave of a venue, for who does not want to wait
+LEAVE_WITHIN = 0.3  # seconds to take leave of a venue when somebody does not want to wait
 
 
 class Sender:

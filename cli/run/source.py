@@ -326,5 +326,5 @@ async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
                 problems.append(problem)
             if problem is not None and not isinstance(problem, VenueRefused | VenueUnreachable):
                 raise problem
-    if len(problems) == len(tasks):  # else we have left
+    if len(problems) == len(tasks):  # otherwise we have left by ourselves
         raise problems[0]

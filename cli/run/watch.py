@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 LAST_WORDS_WITHIN = 0.2  # seconds for what waits for a reader, after Ctrl-C or TERM
 STATES_WITHIN = 1.0  # seconds for states that wait for a reader at the end
 HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
-LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down
+LAST_TABLE_WITHIN = 0.3  # seconds for the last table, also when Ctrl-C is pressed twice or held down
 
 
 def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
@@ -200,8 +200,8 @@ class Watcher:
         self._data_seen = False
         self._said_trouble: str | None = None
         self._table: Table | None = None
-        self._rate: Rate | None = None  # of a table
-        self._reading: Reading | None = None  # once the end was asked for
+        self._rate: Rate | None = None  # messages a second, for a table only
+        self._reading: Reading | None = None  # set when the end is asked for
 
     async def run(self) -> int:
         """Run until something ends it, and return the exit code."""

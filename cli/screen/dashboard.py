@@ -95,7 +95,7 @@ class Dashboard(Table):
             return [self._top_line(width, 0), Text(), *help_lines, *space, self._footer(width)]
         placed = arrange(self._shapes, width, height - AROUND, self._focus, zoomed=self._zoomed)
         hidden = len(self._order) - len(placed)
-        drawn = self._pane_lines(placed, height - AROUND)  # first: the top line says which zone their times are in
+        drawn = self._pane_lines(placed, height - AROUND)  # first, since the top line names the zone of their times
         return [self._top_line(width, hidden), *drawn, self._footer(width)]
 
     def last(self, width: int, height: int) -> list[Text]:

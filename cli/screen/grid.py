@@ -36,8 +36,8 @@ class Column:
     shortest: int = 12
     is_id: bool = False  # a text that gives up cells before the others, in its middle, since many begin alike
     is_figure: bool = False  # what the row is about, as prices and sizes are and times are not
-    name: str = ""  # what it is known by where it can be sorted by
-    key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
+    name: str = ""  # the name of a column that rows can be sorted by
+    key: Callable[[Any], Any] | None = None  # gives the value of a row that the column is sorted by
     descending: bool = False
     ages: bool = False  # it shows ages, which go on when nothing happens
     least: int = 0  # cells that it takes at least, so that it does not jump

@@ -159,7 +159,7 @@ def take_terminal(
     stack.enter_context(at_hard_end(table.restore))
     stack.enter_context(owned(give_back))
     stack.callback(table.restore)
-    stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
+    stack.callback(keyboard.close)  # for good, since the loop still turns a few times and would look again
     look()
 
 

@@ -93,7 +93,7 @@ class Offsets:
 
     def __init__(self) -> None:
         self.seen: set[timedelta] = set()
-        self.each = False  # each time says its own
+        self.each = False  # whether each time says its own offset
         self.second: int | None = None  # what is kept of it, since every time is compared with it
         self.now: datetime | None = None
 
@@ -242,7 +242,7 @@ class Look:
         return f"UTC{'/'.join(map(_signed, offsets[:MOST_OFFSETS]))}{'/…' if len(offsets) > MOST_OFFSETS else ''}"
 
 
-MOST_OFFSETS = 2  # that are named
+MOST_OFFSETS = 2  # offsets that a header names
 _NO_OFFSET = timedelta()
 
 

@@ -144,8 +144,8 @@ class Pane:
         self._clean = Clean(redactor)
         self._latency = Latency()
         self._status: Status | None = None
-        self._interrupted = False  # as the view knows it
-        self._down = False  # as the header knows it
+        self._interrupted = False  # whether the view was told of an interruption
+        self._down = False  # whether the stream was interrupted after `_since`
         self._since: int | None = None
         self._ages = Ages(look)
         self._offset = self._ages.offset(0)

@@ -66,7 +66,7 @@ class Table:
     def notice(self, text: str) -> None:
         """Show words in the footer, and later in the help."""
         self._notices.append((self._look.epoch_ms(), text))
-        self._dirty = True  # the help has it too
+        self._dirty = True  # the help shows the words too
         self._wake()
 
     def press(self, key: str) -> None:
@@ -134,7 +134,7 @@ class Table:
 
     def last(self, width: int, height: int) -> list[Text]:
         """What stays on the normal screen: a header and `height` lines of the table."""
-        body = self._pane.body(width, height)  # first: the header says which zone its times are in
+        body = self._pane.body(width, height)  # drawn first: the header says which zone its times are in
         return [self._pane.header(width, ended=True), Text(), *body]
 
     def frame(self, width: int, height: int) -> list[Text]:

@@ -150,7 +150,7 @@ class _Command:
         if self._terminal is not None:
             self._terminal.close()
             if self._process.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
-                os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C went to it alone, and was meant for both
+                os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C went to the program alone, and was meant for us too
 
     def _lend(self) -> None:
         """Nothing while we are in the background ourselves; a later look may find us in the foreground."""
@@ -177,7 +177,7 @@ def _first_line(descriptor: int, unwanted: threading.Event, ended: Callable[[], 
     watched.register(descriptor, select.POLLIN)
     line, complete, at_end = b"", False, False
     while True:
-        over = at_end or complete if ended is None else ended()  # before reading: what it wrote is there to be read
+        over = at_end or complete if ended is None else ended()  # before reading, so that all it wrote is there
         if over and (at_end or complete):
             return line.partition(b"\n")[0]
         if unwanted.is_set() or time.monotonic() >= deadline:

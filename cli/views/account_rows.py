@@ -144,7 +144,7 @@ def position_columns(positions: Sequence[Position], look: Look) -> list[Column]:
 def position_totals(positions: Sequence[Position]) -> list[str]:
     """How many, and the sums of what adds up, where the venue sends it."""
     if not was_sent(positions, "unrealized_pnl", "used_margin"):
-        return []  # a venue that sends changes only: how many there are is not known
+        return []  # where a venue sends changes only, nobody knows how many there are
     count = f"{len(positions)} open"
     pnl = total_words(positions, "unrealised PnL", "unrealized_pnl", signed=True)
     return [count, pnl, total_words(positions, "used margin", "used_margin")]

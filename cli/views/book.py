@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE_FROM = 100  # columns
 MARKED_MS = 500  # how long a changed level is marked
 TALLEST = 200  # lines beyond which no screen is filled: the last table of a stream without a terminal
-UNASKED = 20  # levels a side there, unless --depth says otherwise
+UNASKED = 20  # levels a side of such a last table, unless --depth says otherwise
 
 HALF = Decimal("0.5")
 HUNDRED = Decimal(100)
@@ -242,7 +242,7 @@ class BookView:
         of_asks = self._asks.cells(asks, titles._replace(price=f"ask {titles.price}"), right, now)
         both = [name for name in of_bids if name in of_asks]
         of_bids, of_asks = {name: of_bids[name] for name in both}, {name: of_asks[name] for name in both}
-        bar = min(bar_room(of_bids, left), bar_room(of_asks, right))  # of one length, or one scale would be two
+        bar = min(bar_room(of_bids, left), bar_room(of_asks, right))  # both of one length, since they share one scale
         bid_lines = self._bids.lines(of_bids, bids, left, bar, scale)
         ask_lines = self._asks.lines(of_asks, asks, right, bar, scale)
         lines = [whole_parts(self._summary(book, width, now), width)]

@@ -68,7 +68,7 @@ class LatestOfTopics:
         return len(self._waiting)
 
     def _numbered(self, message: Message) -> Numbered:
-        if isinstance(message, Numbered):  # it has been in a queue before this one
+        if isinstance(message, Numbered):  # another queue has numbered it before
             return message
         topic: str | None = message.topic
         if topic not in self._counts and len(self._counts) >= MOST_TOPICS:

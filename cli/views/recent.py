@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SECONDS = 60
 DELAYS = 64  # trades whose delay tells how long a message is on its way
-MOST_SECONDS = 4 * SECONDS  # kept before the oldest are looked for
+MOST_SECONDS = 4 * SECONDS  # seconds that are kept before the oldest are removed
 USUAL_OF = 200  # trades
 USUAL_FROM = 20  # trades before there is a usual size
-LARGE = 5  # times the usual size
+LARGE = 5  # times the usual size from which a trade is large
 
 ZERO = Decimal(0)
 
@@ -193,7 +193,7 @@ class Minute:
 
     def _forget_before(self, first: int) -> None:
         before = [at for at in self._seconds if at < first]
-        keep = max(before, default=None)  # whose price goes on until the next
+        keep = max(before, default=None)  # the last second before, whose price holds until the next one
         self._seconds = {at: second for at, second in self._seconds.items() if at >= first or at == keep}
 
 

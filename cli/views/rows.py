@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from venues.records import Record
 
 MOST_EVENTS = 1_000
-MOST_ROWS = 10_000  # of a set; of more the oldest are left out, and that is said
+MOST_ROWS = 10_000  # in a set; beyond that the oldest are left out, and the table says so
 ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
 MARKED_MS = 1_000  # how long a row is marked as just changed
@@ -102,16 +102,16 @@ class SetView:
         self._totals = totals
         self._newest_first = newest_first
         self._rows: dict[tuple[Any, ...], Any] = {}
-        self._recent: dict[tuple[Any, ...], None] = {}  # keys since the last full state, the latest last
+        self._recent: dict[tuple[Any, ...], None] = {}  # keys that came since the last full state, the latest last
         self._gone: dict[tuple[Any, ...], int] = {}  # rows that are gone, and until when they are shown
         self._marked: dict[tuple[Any, ...], tuple[int, Any]] = {}  # until when, and what the row was before
         self._was_full = False
-        self._left_out = False  # rows of which there was no room for; a sum without them would be none
+        self._left_out = False  # whether rows were left out for want of room; sums without them would be wrong
         self._sorted_by: str | None = None
         self._reversed = False
         self._scroll = Scroll()
         self._widths: dict[str, Held] = {}
-        self._tick: int | None = None  # when an age that is shown becomes another
+        self._tick: int | None = None  # when the next age that is shown changes
 
     def add(self, record: Any) -> None:
         """Take in a record: it replaces the row with its key, or takes it out."""
@@ -124,7 +124,7 @@ class SetView:
             return
         if self._gone.pop(key, None) is not None:
             before = None
-            del self._rows[key]  # it is another one, and stands where new ones stand
+            del self._rows[key]  # it counts as a new row, and stands where new rows stand
         self._rows[key] = record
         self._recent[key] = None
         if _is_news(record, before):
