@@ -19,15 +19,17 @@ T = TypeVar("T")
 END_WITHIN = 0.7  # seconds from Ctrl-C or TERM to the end, whatever hangs
 JOIN_WITHIN = 0.1  # seconds for what runs off the loop, such as a token command that is being ended
 
-_came = False  # Ctrl-C, while no event loop took it
-_ends_hard = False  # the end that nothing can hold up is on its way
+_came = False  # whether Ctrl-C came while no event loop took it
+_ends_hard = False  # whether the end that nothing can hold up has begun
 _owns_process = False  # else we are inside a test, say, and must not end what is not ours
 _at_hard_end: list[Callable[[], object]] = []
 
 
 def heed() -> None:
-    """From now on Ctrl-C raises KeyboardInterrupt, as ever, and is remembered: what is raised within an import can be
-    lost there. Who ignores it (nohup) goes on so."""
+    """Let Ctrl-C raise KeyboardInterrupt, as ever, and remember it: what is raised within an import can be lost there.
+
+    A process that ignores Ctrl-C (nohup) goes on ignoring it.
+    """
     global _owns_process
     _owns_process = True
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -35,7 +37,7 @@ def heed() -> None:
 
 
 def all_is_done() -> None:
-    """Nothing is left that Ctrl-C could interrupt but Python's own end, which would tell of it in a traceback."""
+    """End at once on Ctrl-C from now on: only Python's own end is left, which would tell of it in a traceback."""
     if signal.getsignal(signal.SIGINT) is _note:
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
 
@@ -72,7 +74,7 @@ def heard(calls: Mapping[int, Callable[[], object]], *, ends: bool = False) -> I
 
 
 def asked_to_end(end: Callable[[int], object]) -> contextlib.AbstractContextManager[None]:
-    """Ctrl-C and TERM call `end` with the exit code, in the running event loop.
+    """Call `end` with the exit code at Ctrl-C and at TERM, in the running event loop.
 
     Should the loop, or what comes after it, hang for longer than `END_WITHIN`, the process ends all the same.
     """
@@ -83,7 +85,7 @@ def asked_to_end(end: Callable[[int], object]) -> contextlib.AbstractContextMana
 
 @contextlib.contextmanager
 def at_hard_end(call: Callable[[], object]) -> Iterator[None]:
-    """What must be done also when the process has to be ended hard; called from another thread."""
+    """While this lasts, `call` is made also when the process has to be ended hard; in another thread."""
     _at_hard_end.append(call)
     try:
         yield

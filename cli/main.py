@@ -110,7 +110,7 @@ def watch_request(request: Any) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line, and return its exit code."""
     _open_missing_descriptors()
     try:
         asked = completion_request()
@@ -124,7 +124,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
-    """How a call ends, told on stderr where it is not as asked."""
+    """The exit code of a call. What was not asked for is told on stderr."""
     from cli.output.lines import ReaderGone, Words, abandon_stdout
 
     words = Words()
@@ -141,7 +141,7 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
         words.error(f"cannot write to stdout: {error.strerror or error}")
         return FAULT
     except SystemExit as error:
-        # Typer ends a completion so, and also, behind a wrapped stdout, the help that nobody reads any more.
+        # This is how Typer ends a completion, and a help that nobody reads any more when stdout is wrapped.
         if sys.stdout.__class__.__name__ != "PacifyFlushWrapper":
             return error.code if isinstance(error.code, int) else OK
         abandon_stdout()
@@ -166,7 +166,7 @@ def _usage_error(error: Any, words: Any) -> int:
 
 
 def _with_what_came(error: Any) -> str:
-    """The library that Typer asks about numbers says only what it expected."""
+    """The error's text with what was typed: for numbers, Typer's library says only what it expected."""
     message: str = error.format_message()
     problems: list[Any] = getattr(error.__cause__, "errors", list)()
     if not problems or not problems[0]["msg"].startswith("Input should be "):
@@ -186,7 +186,7 @@ def _last_words(error: Exception, *, verbose: bool) -> str:
     if verbose:
         import traceback
 
-        # Each part for itself: where a secret was cut is found in short texts only.
+        # One part after the other: a secret that was cut is found in short texts only.
         text += "\n" + "".join(map(without_secrets, traceback.format_exception(error)))
     elif not known:
         text += "\nrun it again with -v for the traceback, and please report it"

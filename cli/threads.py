@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 class Unawaited(ThreadPoolExecutor):
-    """An event loop's default executor. Python waits for the threads of its own one, also for a lookup of 20 s."""
+    """A default executor for an event loop, whose threads nobody waits for.
+
+    Python waits for the threads of its own executor, even for the lookup of a name that takes 20 s.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +40,7 @@ class Unawaited(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing is waited for."""
+        """Do nothing: nobody waits for the threads."""
 
     def join(self, within: float) -> None:
         """Wait for what still runs, at most so many seconds for all of it."""

@@ -52,7 +52,7 @@ TOKEN = "TOKEN"  # what people are shown in its place, once they know it
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
-# aiohttp's would have paths, and so the token, in its lines.
+# In place of aiohttp's own logger, whose lines would have the paths, and so the token.
 _SILENT = logging.Logger("mon.bot.server")
 _SILENT.disabled = True
 

@@ -290,7 +290,7 @@ def _drop_redirections(line: _Line) -> None:
 
 
 def candidates(root: Any, words: Sequence[str], incomplete: str) -> list[tuple[str, str]] | None:
-    """What may stand where the incomplete word is, each with a short description; None: the name of a file.
+    """What may stand where the incomplete word is, each with a short description; None for the name of a file.
 
     `words` are those before it, without the program's name.
     """
@@ -366,7 +366,7 @@ class _Place:
         return self._arguments[0] if self._arguments else None
 
     def candidates(self, incomplete: str) -> list[tuple[str, str]] | None:
-        """What may stand here; None: the name of a file."""
+        """What may stand at this place; None for the name of a file."""
         if self._awaiting is not None:
             return self._values(self._awaiting, incomplete)
         if incomplete.startswith("-") and not self._no_more_options:

@@ -32,7 +32,7 @@ Keys:
 
 
 def complete_venue(incomplete: str) -> list[str]:
-    """The venues that have any of the streams."""
+    """The venues that have a stream that a dashboard shows."""
     return [name for name in venues_with(*PANES) if name.startswith(incomplete)]
 
 

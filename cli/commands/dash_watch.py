@@ -50,7 +50,7 @@ def watch_dash(request: StreamRequest, words: Words, redactor: Redactor) -> int:
 
 
 def check_terminal(request: StreamRequest, subscriptions: Sequence[Subscription]) -> None:
-    """A dashboard is for people.
+    """Check that there is a terminal, since a dashboard is for people.
 
     Raises:
         UsageError: there is no terminal to draw it on; the text says what scripts use.
@@ -135,7 +135,7 @@ class Panes:
         self._told: Status | None = None  # what was said last
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
-        """A queue a stream."""
+        """What waits to be drawn: a queue for each stream."""
         return QueuePerStream(list(gaps), gaps)
 
     def table(
@@ -148,7 +148,7 @@ class Panes:
         *,
         on_terminal: bool,
     ) -> Table:
-        """All panes, under one line that says where they are from."""
+        """The dashboard: all panes under one line that says where they are from."""
         from cli.screen.dashboard import Dashboard
 
         symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
@@ -165,7 +165,7 @@ class Panes:
         )
 
     def remark(self) -> str | None:
-        """Which panes there would be with a symbol."""
+        """Which panes a symbol would add; None when none is left out."""
         shown = [subscription.stream for subscription in self._subscriptions]
         left_out = [stream for stream in PANES if stream in self._venue.streams and stream not in shown]
         if not left_out or self._replayed:
@@ -174,7 +174,7 @@ class Panes:
         return f"with a symbol there is more: {', '.join(left_out)} (e.g. {example})"
 
     def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
-        """What happens to a socket happens to all of its streams at once, and is said once."""
+        """What is said of a status; what happens to a socket happens to all of its streams, and is said once."""
         if status.state == "live" and status.down_ms is None:
             return None  # that it is partial is in the pane's heading
         if status.state in ("reconnecting", "closed"):
@@ -193,13 +193,13 @@ def _is_same(one: Status, other: Status) -> bool:
 
 
 class QueuePerStream:
-    """One queue a stream, of states the latest and of events the latest with a count of the others.
+    """A queue for each stream: of states the latest, of events the latest and a count of the others.
 
     What is taken are pairs of a stream's name and its records.
     """
 
     def __init__(self, streams: Sequence[str], gaps: Mapping[str, Gap] | None = None) -> None:
-        """`gaps`: what is said where rows of a stream are left out."""
+        """`gaps` has for each stream the statuses that are said where its rows are left out."""
         self._queues: dict[str, Queue] = {}
         for stream in streams:
             gap = (gaps or {}).get(stream)
@@ -208,7 +208,7 @@ class QueuePerStream:
         self._stream_of: dict[type, str] = {STREAMS[stream].record: stream for stream in streams}
 
     def put(self, records: Sequence[Any]) -> None:
-        """Each record to the queue of its stream."""
+        """Put each record into the queue of its stream."""
         parts: dict[str, list[Any]] = {}
         for record in records:
             stream = self._stream_of.get(record.__class__) or record.stream
@@ -217,9 +217,9 @@ class QueuePerStream:
             self._queues[stream].put(part)
 
     def take(self) -> Sequence[tuple[str, Sequence[Any]]]:
-        """What waits, a pair for each stream that has something."""
+        """What waits, a pair for each stream that has something; takes it out."""
         return [(stream, records) for stream, queue in self._queues.items() if (records := queue.take())]
 
     def waiting(self) -> int:
-        """How many records wait."""
+        """How many records of all streams wait."""
         return sum(queue.waiting() for queue in self._queues.values())

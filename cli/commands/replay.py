@@ -44,7 +44,7 @@ def replay(**given: Any) -> None:
 
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
-    """On a terminal a dashboard; lines are of one stream."""
+    """Draw a dashboard on a terminal. As lines only one stream can be played."""
     from cli.commands.dash import run_recorded
     from cli.output.lines import STDOUT, is_terminal
     from cli.views.panes import PANES

@@ -31,11 +31,11 @@ class Gap:
         self._epoch_ms = epoch_ms
 
     def in_events(self, count: int) -> Status:
-        """So many events are missing here."""
+        """A status that says that so many events are missing here."""
         return self._status(live=True, reason=f"{count} are left out here: {WHY}")
 
     def in_rows(self, count: int) -> Sequence[Status]:
-        """So many rows are missing: what is known is no state any more, unless it is one of changes only."""
+        """The statuses that say that rows are missing: the state is lost, unless the stream has only changes."""
         stale = self._status(live=False, reason=f"{count} rows are left out: {WHY}")
         return [stale, self._status(live=True, reason="partial: changes since then")] if self._partial else [stale]
 
@@ -52,5 +52,5 @@ class Gap:
 
 
 def no_words(count: int) -> Sequence[Status]:
-    """Where statuses have no place in the stream."""
+    """No status, for output that has no place for one."""
     return ()

@@ -56,7 +56,7 @@ class RawFrame(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Skipped(Struct, frozen=True):
-    """So many events that nobody had time to look at are left out here."""
+    """Stands for so many events that were left out here, since nobody had time to look at them."""
 
     count: int
 
@@ -81,7 +81,7 @@ class Limit:
         self._until_end = once and ends_with_snapshot
 
     def cut(self, records: Sequence[Any]) -> Sequence[Any]:
-        """As many of the records as may be written."""
+        """The records that may still be written; those behind the limit are left out."""
         if self._count is None and not self._until_end:
             return records
         for index, record in enumerate(records):
@@ -106,11 +106,11 @@ class Queue(Protocol):
         ...
 
     def take(self) -> Sequence[Any]:
-        """The next records, none when there are none; takes them out."""
+        """Take out the next records; empty when none wait."""
         ...
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many records wait to be taken."""
         ...
 
 
@@ -130,7 +130,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Everything was written."""
+        """Called once at the end, after the last write."""
         ...
 
 
@@ -164,7 +164,7 @@ class JsonLines(_Lines):
         self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
-        """Write records as lines."""
+        """Write each record as one JSON object on a line of its own."""
         data = self._writer.encode_lines(records)
         if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
             data = self._writer.encode_lines([self._redactor.value(record) for record in records])
@@ -173,10 +173,10 @@ class JsonLines(_Lines):
         self._write(data)
 
     def idle(self) -> None:
-        """Nothing to do."""
+        """Do nothing: lines go out as they are written."""
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing: JSON lines need no end."""
 
 
 class CsvLines(_Lines):
@@ -191,7 +191,7 @@ class CsvLines(_Lines):
         self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
-        """Write records as rows."""
+        """Write each data record as a row, or as a row a level; the header goes first."""
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         if not self._head_written:
@@ -204,10 +204,10 @@ class CsvLines(_Lines):
             self._write(text.getvalue().encode())
 
     def idle(self) -> None:
-        """Nothing to do."""
+        """Do nothing: rows go out as they are written."""
 
     def close(self) -> None:
-        """A header also when nothing came."""
+        """Write the header also when no record came."""
         if not self._head_written:
             self.write([])
 
@@ -307,8 +307,7 @@ class Output(threading.Thread):
         return self._handed, unread(STDOUT)
 
     def interrupt(self) -> None:
-        """What is being written is counted, so that `left` is exact: a write that blocks tells only then how far it
-        is. Somebody must hear SIGURG."""
+        """Interrupt a write that blocks: only then it tells how far it is, and `left` is exact. Somebody must hear SIGURG."""
         if self.is_alive() and self.ident is not None:
             signal.pthread_kill(self.ident, signal.SIGURG)
 
@@ -317,7 +316,7 @@ class Output(threading.Thread):
         return self._queue.waiting() + self._sink.left()
 
     def run(self) -> None:
-        """Until finished, the limit is reached, or the reader is gone."""
+        """Write until `finish` was called, the limit is reached, or the reader is gone."""
         problem: BaseException | None = None
         try:
             self._write_until_done()
@@ -401,19 +400,19 @@ def print_out(text: str) -> None:
 
 
 class Words:
-    """What is said to a person, on stderr; a stderr that nobody reads holds nothing up."""
+    """Says things to a person, on stderr. A stderr that nobody reads holds nothing up."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._waiting: deque[bytes] = deque(maxlen=100)
 
     def say(self, text: str) -> None:
-        """A notice, left out when the user wants quiet."""
+        """Say a notice. It is left out with --quiet."""
         if not self._quiet:
             self._write(text)
 
     def error(self, text: str) -> None:
-        """An error, never left out."""
+        """Say an error. It is never left out."""
         self._write(text)
 
     def _write(self, text: str) -> None:
@@ -430,7 +429,7 @@ def _writable(descriptor: int) -> bool:
 
 
 def is_terminal(descriptor: int) -> bool:
-    """Whether a person sits at the descriptor."""
+    """Whether the descriptor is a terminal."""
     try:
         return os.isatty(descriptor)
     except OSError:
@@ -447,7 +446,7 @@ def draws_table(output: str) -> bool:
 
 
 def abandon_stdout() -> None:
-    """After a closed pipe: whatever Python still holds for stdout goes nowhere, silently."""
+    """Drop what Python still holds for stdout, silently; for use after a closed pipe."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, STDOUT)
@@ -457,7 +456,7 @@ def abandon_stdout() -> None:
 
 
 def _harmless_json(data: bytes) -> bytes:
-    """JSON escapes what is below 0x20 only; the rest of what can do something to a terminal is escaped here."""
+    """Escape what can do something to a terminal. JSON itself escapes only what is below 0x20."""
     if data.isascii() and b"\x7f" not in data:
         return data
     return "\n".join(map(cells.harmless_json, data.decode().split("\n"))).encode()

@@ -55,7 +55,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _without_part_of_number(word: str) -> str:
-    """A single word may lose its end; a number in it may not."""
+    """Cut a number off a word that was cut, since a part of it would be another number."""
     return _END_OF_NUMBER.sub("", word) if any(map(str.isdigit, word)) else word
 
 
@@ -187,7 +187,7 @@ def _text(text: str) -> str:
 
 
 def _number(value: int | Decimal) -> str:
-    """All digits; one that would fill a line is told by its size instead."""
+    """All digits of a number. One that would fill a line is told by its size instead."""
     if isinstance(value, int):
         return str(value) if value.bit_length() < 3 * LONGEST_NUMBER else f"(a number of {value.bit_length()} bits)"
     exponent = value.as_tuple().exponent

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 try:
     import fcntl
     import termios
-except ImportError:  # neither is there on this system
+except ImportError:  # this system has neither of the two
     fcntl = termios = None  # type: ignore[assignment]
 
 PATIENCE = 0.25  # seconds that something is unread before its reader is slow
@@ -101,16 +101,16 @@ class Pipe:
         return self._slow or (since is not None and self._clock() - since > PATIENCE and self._unread() > 0)
 
     def hand_over(self, lines: int, *, more_wait: bool) -> None:
-        """So many lines are about to be written; whether more were there than there was room for."""
+        """Note that so many lines are about to be written. `more_wait`: there were more than there was room for."""
         self._since = self._seen = self._clock()
         self._lines, self._more_wait = lines, more_wait
 
     def handed_over(self, size: int) -> None:
-        """They were written: so many bytes."""
+        """Note that those lines were written, and how many bytes they were."""
         self._line_size = size / max(1, self._lines)
 
     def is_empty(self) -> bool:
-        """Whether everything was read."""
+        """Whether the reader has read everything."""
         if self._since is None:
             return True
         if self._unread():
@@ -129,12 +129,12 @@ class Pipe:
         return 0, look
 
     def woke_early(self) -> None:
-        """It can be written to, and is not empty: somebody else writes to it too, so we must look ourselves."""
+        """Look by ourselves from now on: somebody else writes to the pipe too, so it can wake us too early."""
         self.close()
         self._size_before = None
 
     def close(self) -> None:
-        """The pipe as it was, for whoever writes to it after us."""
+        """Give the pipe its size back, for whoever writes to it after us."""
         if self._is_small and self._size_before is not None:
             self._is_small = not self._resize(self._size_before)
 

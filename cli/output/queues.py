@@ -68,7 +68,7 @@ class EventQueue:
         self._gap = gap
         self._lock = threading.Lock()
         self._waiting: list[Any] = []
-        self._weight = 0  # of those
+        self._weight = 0  # the weight of `_waiting`
         self._file: BinaryIO | None = None
         self._read_at = 0
         self._write_at = 0
@@ -78,7 +78,7 @@ class EventQueue:
         self.trouble: str | None = None
 
     def put(self, records: Sequence[Any]) -> None:
-        """Append records."""
+        """Append records; too many go to the temporary file."""
         with self._lock:
             self._waiting.extend(records)
             self._weight += sum(map(weight, records))
@@ -86,7 +86,7 @@ class EventQueue:
                 self._spill()
 
     def take(self) -> list[Any]:
-        """The next batch, oldest first."""
+        """Take out the next batch, oldest first."""
         with self._lock:
             if self._read_at < self._write_at:
                 return self._unspill()
@@ -98,12 +98,12 @@ class EventQueue:
             return records
 
     def waiting(self) -> int:
-        """How many wait, in memory and in the file."""
+        """How many records wait, in memory and in the file."""
         with self._lock:
             return self._spilled + len(self._waiting)
 
     def _spill(self) -> None:
-        """What is in memory goes behind what is in the file already, so the order stays."""
+        """Put what is in memory behind what is in the file already, so that the order stays."""
         if self._left_out:  # what follows upon a gap must not be in the file before it
             self._leave_out_the_oldest()
             return
@@ -128,7 +128,7 @@ class EventQueue:
             self._disk_is_full(error)
 
     def _disk_is_full(self, error: OSError) -> None:
-        """In memory there is room for a while longer."""
+        """Keep the records in memory, which has room for a while longer."""
         if self.trouble is None:
             self.trouble = f"what waits for a slow reader is kept in memory: {error.strerror}"
         if self._weight > 2 * HEAVIEST:
@@ -178,13 +178,13 @@ class LatestEvents:
                 self._leave_out(len(self._waiting) - len(kept))
 
     def take(self) -> list[Any]:
-        """Everything that waits."""
+        """All records that wait, oldest first; takes them out."""
         with self._lock:
             taken, self._waiting, self._weight = self._waiting, [], 0
             return taken
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many records wait to be taken."""
         return len(self._waiting)
 
     def _leave_out(self, count: int) -> None:
@@ -209,7 +209,7 @@ def _batch(records: Sequence[Any]) -> tuple[int, int]:
 
 
 def _latest(records: Sequence[Any], heaviest: int) -> list[Any]:
-    """As many of the last records as weigh no more than that."""
+    """As many of the last records as weigh at most `heaviest` together."""
     heft = 0
     for count, record in enumerate(reversed(records)):
         heft += weight(record)

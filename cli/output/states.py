@@ -60,15 +60,15 @@ class StateQueue:
         self._on_late = on_late
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
-        self._all: list[Record | Whole] = []  # while the reader keeps up
-        self._put_at: list[float] = []  # when each of those was put
-        self._levels = 0  # of the books among them, and one for each other record
-        self._turns = Turns()  # while it is behind; then nothing is in the other
+        self._all: list[Record | Whole] = []  # what waits while the reader keeps up
+        self._put_at: list[float] = []  # when each of `_all` was put
+        self._levels = 0  # the levels of the books in `_all`, and one for each other record
+        self._turns = Turns()  # what waits while the reader is behind; `_all` is empty then
         self.trouble: str | None = None
-        self._heft = 0  # of what was put since it was last looked how much waits
+        self._heft = 0  # the weight of what was put since all that waits was last weighed
 
     def put(self, records: Sequence[Record]) -> None:
-        """Append records."""
+        """Take in records; those that newer ones replace are left out once the reader is behind."""
         with self._lock:
             if self._turns:
                 self._turns.add(records)
@@ -102,7 +102,7 @@ class StateQueue:
         return records if self._good_until is None else [record for record in records if self._is_in_time(record)]
 
     def waiting(self) -> int:
-        """How many records wait."""
+        """How many records wait to be taken, those in full states included."""
         with self._lock:
             return len(self._turns) + len(_lines(self._all))
 
@@ -120,7 +120,7 @@ class StateQueue:
         self._make_room()
 
     def _make_room(self) -> None:
-        """What waits is one row a key; against ever new keys there is no other bound."""
+        """Leave out all rows when they weigh too much, which takes ever new keys: one row a key waits."""
         self._heft = 0
         if self._turns.heft() > HEAVIEST:
             left_out = self._turns.clear()
@@ -128,7 +128,7 @@ class StateQueue:
             self._turns.add(self._on_overflow(left_out))
 
     def _first(self, most: int) -> list[Record]:
-        """A full state of which only the beginning is taken stays one."""
+        """The first records. A full state stays one when only its beginning is taken."""
         if len(self._all) > most:
             joined = with_wholes(self._all)
             if len(joined) < len(self._all):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SAID_AT_ONCE = 5  # words of one kind before they are held back
 SAID_EVERY = 1.0  # seconds for one more
-SHORTEST_TOLD_MS = 50  # what is shorter would be told as no time at all
+SHORTEST_TOLD_MS = 50  # a shorter time would be written as 0
 
 _TROUBLE = ("stale", "reconnecting", "closed")
 
@@ -28,7 +28,7 @@ class StatusGate:
         self._disturbed = False
 
     def passes(self, status: Status) -> bool:
-        """Whether the status belongs into the stream."""
+        """Whether the status belongs in the stream of lines."""
         if status.state in _TROUBLE:
             self._disturbed = True
             return True
@@ -67,7 +67,7 @@ class BadFrames:
         self._count = 0
 
     def words(self, reason: str) -> str:
-        """What is said of one more."""
+        """Count one more bad frame, and say so."""
         self._count += 1
         so_far = "" if self._count == 1 else f" ({self._count} so far)"
         return f"bad frame{so_far}: {reason}"
@@ -97,7 +97,7 @@ class Unsaid:
         return False
 
     def take(self, now: float) -> str | None:
-        """The words that waited."""
+        """The words that were held back, which count as said now; None when there are none."""
         text, self._waiting = self._waiting, None
         self._allowed, self._at = 0.0, now
         return text
@@ -114,7 +114,7 @@ class Seldom:
         self._unsaid: dict[str, Unsaid] = {}
 
     def say(self, kind: str, text: str) -> None:
-        """Now, or the latest later."""
+        """Say it now; when too many of its kind came, say the latest of them later."""
         unsaid = self._unsaid.setdefault(kind, Unsaid(time.monotonic()))
         if unsaid.may_be_said(text, time.monotonic()):
             self._say(text)
@@ -122,7 +122,7 @@ class Seldom:
             asyncio.get_running_loop().call_later(SAID_EVERY, self._say_late, unsaid)
 
     def last_words(self) -> None:
-        """What was held back."""
+        """Say at once what was held back."""
         for unsaid in self._unsaid.values():
             self._say_late(unsaid)
 

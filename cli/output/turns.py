@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TROUBLE: Final = ("stale", "reconnecting", "closed")
 _Key = tuple[Any, ...]
-_Token = tuple[str, int]  # what it is, and the how manieth
+_Token = tuple[str, int]  # its kind, and its number in the order of arrival
 
 
 class Whole:
@@ -39,11 +39,11 @@ class Whole:
 
     @property
     def end(self) -> SnapshotEnd:
-        """The end, with the number of rows that it ends."""
+        """The `snapshot_end`, with the number of rows that are still part of the state."""
         return structs.replace(self._end, count=self._end.count - self._gone) if self._gone else self._end
 
     def put(self, record: Record) -> bool:
-        """A newer value of a row; whether the row waits here."""
+        """Take in a newer value of a row. False when the row does not wait here."""
         key = key_of(record)
         if key not in self.rows:
             return False
@@ -53,7 +53,7 @@ class Whole:
         return True
 
     def drop(self, key: _Key) -> None:
-        """The row is no part of the state any more, if it was."""
+        """Take out a row that is gone from the state, if it waits here."""
         if self.rows.pop(key, None) is not None:
             self._gone += 1
 
@@ -71,7 +71,7 @@ class Whole:
         return self.rows.pop(next(iter(self.rows))) if self.rows else self.end
 
     def lines(self) -> list[Record]:
-        """All that waits of it."""
+        """The rows that still wait, and after them the end."""
         return [*self.rows.values(), self.end]
 
 
@@ -109,7 +109,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._order: OrderedDict[_Token, Record | Whole] = OrderedDict()
-        self._rows: dict[_Key, _Token] = {}  # of those that wait alone
+        self._rows: dict[_Key, _Token] = {}  # the rows that wait outside of a full state
         self._wholes: list[_Token] = []  # the one that is being handed over, and the one after it
         self._earlier: list[_Token] = []  # full states before the last status
         self._statuses: list[_Token] = []
@@ -117,14 +117,14 @@ class Turns:
         self._numbers = count()
 
     def __len__(self) -> int:
-        """How many lines wait."""
+        """How many lines wait, with each row of a full state counted."""
         return len(self._order) + sum(len(self._whole(token).rows) for token in (*self._earlier, *self._wholes))
 
     def __bool__(self) -> bool:
         return bool(self._order)
 
     def add(self, records: Sequence[Record | Whole]) -> None:
-        """Records that came together, after those before."""
+        """Take in records that came together, after those before."""
         for record in with_wholes(records):
             if isinstance(record, Whole):
                 self._add_whole(record)
@@ -139,7 +139,7 @@ class Turns:
                 self._add_row(record)
 
     def take(self, most: int | None = None) -> list[Record]:
-        """The next records, as many as may be taken."""
+        """Take out the next records, at most so many."""
         taken: list[Record] = []
         while self._order and (most is None or len(taken) < most):
             token, item = next(iter(self._order.items()))
@@ -153,7 +153,7 @@ class Turns:
         return taken
 
     def heft(self) -> int:
-        """About how many bytes all that waits has in memory."""
+        """About how many bytes of memory all that waits takes."""
         return sum(
             sum(map(weight, item.rows.values())) if isinstance(item, Whole) else weight(item)
             for item in self._order.values()
@@ -180,14 +180,14 @@ class Turns:
         self._rows[key] = self._append("row", record)
 
     def _drop(self, key: _Key) -> None:
-        """What waits of a row is not so any more."""
+        """Leave out what waits of a row that is gone."""
         for token in (*self._earlier, *self._wholes):
             self._whole(token).drop(key)
         if (waiting := self._rows.get(key)) is not None:
             self._forget(waiting)
 
     def _add_whole(self, newer: Whole) -> None:
-        """What else waits of rows is in the newer state, or gone."""
+        """Take in a full state. Other rows that wait are left out: each is in that state, or gone."""
         self._forget_all("row", "end")
         for token in self._earlier:
             self._whole(token).renew(newer)

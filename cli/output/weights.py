@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 HEAVIEST = 24 * 2**20  # bytes of what waits in memory for one reader
 OF_A_RECORD = 600  # bytes, with its decimals and its place in a queue
-OF_A_ROW = 1_200  # of one with more fields
+OF_A_ROW = 1_200  # bytes of a record with more fields
 OF_A_LEVEL = 300
 LONGEST_TEXT = 200  # characters of a text in a table, which shows 60
 LONGEST_DATA = 4_000  # bytes of any JSON in a table, which shows 400 characters
-ENOUGH = 64 * 2**20  # bytes; nobody asks how much more it is
+ENOUGH = 64 * 2**20  # bytes; above that the exact number does not matter
 
-_LIGHT = frozenset({Trade, Quote, Pong, Margin, SnapshotEnd})  # without a text of a venue's
+_LIGHT = frozenset({Trade, Quote, Pong, Margin, SnapshotEnd})  # records without any text of a venue
 _NEVER_LONG = _LIGHT | {Book}
 _NO_TEXT = {"Decimal", "int", "float", "bool", "list[Level]", "Side", "PositionSide", "OrderStatus", "Change"}
 
 
 def weight(record: Any) -> int:
-    """About how many bytes a record has in memory."""
+    """About how many bytes of memory a record takes."""
     kind = record.__class__
     if kind in _LIGHT:
         return OF_A_RECORD
@@ -86,11 +86,11 @@ class Shortener:
     """Cuts what is long in records, for tables: a text keeps its beginning and stays another than those beside it."""
 
     def __init__(self, redactor: Redactor) -> None:
-        """Takes secrets out of what is cut, since half a secret is harder to find later."""
+        """`redactor` takes the secrets out of a text before it is cut, since half a secret is harder to find."""
         self._redactor = redactor
 
     def __call__(self, record: Any) -> Any:
-        """The record itself where nothing is long."""
+        """The record with its long texts cut; the record itself when it has none."""
         if record.__class__ in _NEVER_LONG:
             return record
         cut: dict[str, Any] = {}

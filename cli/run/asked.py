@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 
-EVERY_LEVEL = 1_000_000_000  # a side: a group of prices is summed up from all that is held
+EVERY_LEVEL = 1_000_000_000  # levels a side: a group of prices is summed up from all that is held
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
@@ -64,7 +64,7 @@ def _given(request: StreamRequest) -> dict[str, str]:
 
 
 def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription | None) -> None:
-    """An option must mean something at the venue; what a venue was asked with stays what a recording was made with."""
+    """Check that each option means something at the venue. A recording keeps what its venue was asked with."""
     has = venue.streams[request.stream].options
     for name in _given(request):
         if name not in has:
@@ -79,7 +79,7 @@ def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription 
 
 
 def for_table(subscription: Subscription) -> Subscription:
-    """What a table subscribes to: its view shows as much of a book as fits, and sums up what lies in a group."""
+    """The subscription of a table. Its view shows as much of a book as fits, and sums up what lies in a group."""
     if subscription.stream != "book":
         return subscription
     return replace(subscription, depth=EVERY_LEVEL)
@@ -118,7 +118,7 @@ def recorded_at(request: StreamRequest, recording: Recording, venue: Venue) -> H
     """What a recording has of a venue.
 
     Raises:
-        UsageError: nothing.
+        UsageError: the recording has nothing of that venue.
     """
     header = recording.header.of(venue.name)
     if header is None:
@@ -135,5 +135,5 @@ def streams_of(venue: Venue, header: Header) -> list[str]:
 
 
 def either(recorded: Sequence[tuple[str, ...]]) -> str:
-    """The symbols of several subscriptions, in words."""
+    """The symbols of several subscriptions in words, for an error."""
     return " and of ".join(" ".join(symbols) or "no symbol" for symbols in recorded)

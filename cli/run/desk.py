@@ -138,7 +138,7 @@ class Desk:
         return all(results)
 
     async def send_one(self, kind: str, command: Command, *, yes: bool) -> int:
-        """Show it, ask, send it, and tell what became of it."""
+        """Show the signal, ask, send it, and tell what became of it; the exit code."""
         self._show(command, kind, asking=not yes)
         if not yes and not await self._confirmed():
             self.words.error("not sent")
@@ -336,7 +336,7 @@ class _Lines:
         written.cancel()
 
     def _on_output_end(self, loop: asyncio.AbstractEventLoop, problem: BaseException | None) -> None:
-        """In the output thread."""
+        """Called in the output thread, when it ends."""
 
         def ended() -> None:
             self._problem = problem

@@ -30,7 +30,7 @@ class Ending:
         self.code = OK
         self.problem: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._at = 0.0  # when it was to end
+        self._at = 0.0  # when the end was asked for
         self._next_signal: asyncio.Future[int] | None = None
 
     @property
@@ -39,13 +39,13 @@ class Ending:
         return self.code in (INTERRUPTED, TERMINATED, HUNG_UP, QUIT)
 
     def stop(self, code: int) -> None:
-        """End with this exit code."""
+        """End the run with this exit code, unless it is ending already."""
         if not self.stopping.is_set():
             self.code = code
             self._stop()
 
     def end(self, problem: BaseException) -> None:
-        """End with this problem."""
+        """End the run, which then raises this problem, unless it is ending already."""
         if not self.stopping.is_set():
             self.problem = problem
             self._stop()
@@ -65,7 +65,7 @@ class Ending:
         return self.code
 
     def take_signals(self, stack: contextlib.ExitStack) -> None:
-        """Ctrl-C and TERM end the run, until the stack does."""
+        """Let Ctrl-C and TERM end the run, as long as the stack is open."""
         self._loop = asyncio.get_running_loop()
         stack.enter_context(asked_to_end(self._take))
         stack.enter_context(heard({signal.SIGURG: lambda: None}))  # see `Output.interrupt`
@@ -73,7 +73,7 @@ class Ending:
             self.stop(INTERRUPTED)
 
     def next_signal(self) -> asyncio.Future[int]:
-        """The exit code of a signal that comes while we wait for a reader or a script."""
+        """The exit code of the next signal, as a future, for while we wait for a reader or a script."""
         self._next_signal = asyncio.get_running_loop().create_future()
         return self._next_signal
 
@@ -114,7 +114,7 @@ class Ending:
         return None if reading is None else reading.seconds_left()
 
     def on_output_end(self, problem: BaseException | None) -> None:
-        """The output thread has ended; called in it."""
+        """Note that the output thread ends; called in that thread."""
 
         def ended() -> None:
             self.output_ended.set()
@@ -141,7 +141,7 @@ class Ending:
 
 
 class Reading:
-    """Whether whoever reads what an output writes goes on reading. Begins to look when it is made.
+    """Watches, from when it is made, whether the reader of an output goes on reading.
 
     `longest`: seconds after which also one that goes on reading is not waited for.
     """
@@ -155,11 +155,11 @@ class Reading:
         self._task = asyncio.create_task(self._look())
 
     def seconds_left(self) -> float:
-        """How long it is still waited for."""
+        """For how many more seconds the reader is waited for."""
         return min(self._at + TAKES_NOTHING, self._begun + self._longest) - self._loop.time()
 
     async def left(self) -> str | None:
-        """In words what it was not waited for; None when that is nothing."""
+        """In words what the reader did not take; None when that is nothing."""
         self._output.interrupt()
         await asyncio.sleep(COUNTED_WITHIN)
         left = self._output.left()
@@ -170,7 +170,7 @@ class Reading:
         return f"{lines} not written: {why}"
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking at what the reader takes."""
         self._task.cancel()
 
     async def _look(self) -> None:

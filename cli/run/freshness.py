@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from venues.venue import Now, Subscription
 
 MOST_REMEMBERED = 25_000  # rows that have passed: more than ever wait for a reader
-MOST_KEYS = 20_000  # of rows that passed and may not pass again yet
+MOST_KEYS = 20_000  # rows that have passed and may not pass again yet
 
 
 class MaxAge:
@@ -33,7 +33,7 @@ class MaxAge:
         self._limit_ms = limit_ms
         self._stream = stream
         self._venue, self._env, self._symbol = venue, env, symbol
-        self._offset_ms = 0  # what the venue's clock is ahead of ours
+        self._offset_ms = 0  # how far the venue's clock is ahead of ours
         self._live = False
         self._versions: Literal["growing"] | None = None
         self._old_since: float | None = None
@@ -47,7 +47,7 @@ class MaxAge:
         return self._fresh_until if self._live and self._old_since is None else None
 
     def tick(self, now: Now) -> list[Delivered]:
-        """The deadline has passed."""
+        """A `stale` status when nothing came until the deadline; otherwise nothing."""
         due = self.deadline()
         if due is None or now.mono < due:
             return []
@@ -60,7 +60,7 @@ class MaxAge:
         return None if until is None else max(until, self._all_good)
 
     def came_late(self, now: Now) -> list[Delivered]:
-        """A row that had passed was too old when its turn came, and was left out."""
+        """A `stale` status for a row that passed, but was too old when its turn came. The row was left out."""
         if not self._live or self._old_since is not None:
             return []
         return [self._stale(f"what waits for the reader of the lines is older than {self._limit_ms / 1000:g} s", now)]
@@ -124,7 +124,7 @@ class MaxAge:
         forget_oldest(self._good, MOST_REMEMBERED)
 
     def _age(self, time: int | None, now: Now) -> int:
-        """By the venue's clock; 0 where it does not say, or says a time that is still to come."""
+        """The age by the venue's clock; 0 where it does not say, or says a time that is still to come."""
         return 0 if time is None else max(0, now.epoch_ms + self._offset_ms - time)
 
     def _fresh(self, age: int, now: Now) -> list[Delivered]:
@@ -161,8 +161,8 @@ class Every:
         self._interval = interval_ms / 1000
         self._next: dict[tuple[Any, ...], float] = {}
         self._waiting: dict[tuple[Any, ...], Record] = {}
-        self._heft = 0  # of those, and of what they have replaced lately
-        self._whole: Whole | None = None  # came before what else waits
+        self._heft = 0  # the weight of what waits, and of what that has replaced lately
+        self._whole: Whole | None = None  # a full state that waits, and came before all else that does
         self._next_whole = 0.0
 
     def deadline(self) -> float | None:
@@ -173,7 +173,7 @@ class Every:
         return min(dues, default=None)
 
     def tick(self, now: Now) -> list[Delivered]:
-        """What has waited long enough."""
+        """What has waited long enough, and may pass now."""
         passed = self._whole_if_due(now)
         due = [key for key in self._waiting if self._next[key] <= now.mono]
         for key in due:
@@ -181,7 +181,7 @@ class Every:
         return [*passed, *(self._waiting.pop(key) for key in due)]
 
     def rest(self) -> list[Delivered]:
-        """What still waits when there is nothing more to come."""
+        """Take out what still waits; for the end, when nothing more comes."""
         whole, self._whole = self._whole, None
         waiting, self._waiting = list(self._waiting.values()), {}
         return [*([] if whole is None else whole.lines()), *waiting]
@@ -191,7 +191,7 @@ class Every:
         passed: list[Delivered] = []
         for item in with_wholes(items):
             if isinstance(item, Whole):
-                self._waiting.clear()  # what is not in it is gone
+                self._waiting.clear()  # a row that is not in the full state is gone
                 self._whole = item
                 passed += self._whole_if_due(now)
             elif isinstance(item, SnapshotEnd):  # some of its rows were left out before
@@ -223,7 +223,7 @@ class Every:
         return self._make_room(now)
 
     def _make_room(self, now: Now) -> list[Delivered]:
-        """What passes early, all that waits, because of ever new keys or texts of megabytes."""
+        """Let all that waits pass early, when there are ever new keys or texts of megabytes."""
         if len(self._next) <= MOST_KEYS and self._heft <= HEAVIEST:
             return []
         self._next = {key: due for key, due in self._next.items() if due > now.mono or key in self._waiting}
@@ -264,15 +264,15 @@ class Limits:
         self._said: list[Delivered] = []
 
     def __bool__(self) -> bool:
-        """Whether anything is limited."""
+        """Whether the user has set any limit."""
         return bool(self._ages) or self._every is not None
 
     def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
-        """What is about to be opened, on whatever line; `--max-age` judges it as a whole."""
+        """Note a stream that is about to be opened, on whatever line; `--max-age` judges it as a whole."""
         self._expect(None, subscription.stream, None, venue, env, symbol_of(subscription))
 
     def expect_markets(self, line: int, stream: str, symbols: Sequence[str], venue: str, env: str | None) -> None:
-        """Markets of a line's stream; `--max-age` judges each for itself, and nothing else of the stream."""
+        """Note markets of a line's stream; `--max-age` judges each for itself, and nothing else of the stream."""
         for symbol in symbols:
             self._expect(line, stream, symbol, venue, env, symbol)
 
@@ -313,7 +313,7 @@ class Limits:
                 yield from self._say(line, one.came_late(now), now)
 
     def rest(self) -> list[Delivered]:
-        """What still waits when there is nothing more to come."""
+        """Take out what still waits; for the end, when nothing more comes."""
         return [] if self._every is None else self._every.rest()
 
     def good_until(self) -> Callable[[Record], float | None] | None:

@@ -49,15 +49,15 @@ class Consumer(Protocol):
         ...
 
     def flush(self) -> None:
-        """Hand on what was gathered, after `Loop.flush_soon`."""
+        """Hand on what was gathered; called after `Loop.flush_soon`."""
         ...
 
     async def played(self, count: int) -> None:
-        """So many items of a recording were delivered; it goes on when this returns."""
+        """Wait until the consumer wants more: so many items of a recording were delivered."""
         ...
 
     def end_asked(self) -> None:
-        """Somebody asked for the end; the venues are left next."""
+        """Called when the end is asked for, before the connections to the venues are closed."""
         ...
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
@@ -94,9 +94,9 @@ class Loop:
         self._sources: list[Source] = []
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
-        self._at: Now | None = None  # of what is delivered
-        self._played: tuple[Now, float] | None = None  # the latest of a recording, and when it was played (monotonic)
-        self._timer: asyncio.TimerHandle | None = None  # of the limits
+        self._at: Now | None = None  # when what is being delivered came
+        self._played: tuple[Now, float] | None = None  # the time of the latest recorded event, and when it was played
+        self._timer: asyncio.TimerHandle | None = None  # rings at the next deadline of the limits
         self._timer_due = math.inf
         self._asyncio: asyncio.AbstractEventLoop | None = None
 
@@ -112,7 +112,7 @@ class Loop:
         apart: bool = False,
         beside: Mapping[str, Sequence[Subscription]] | None = None,
     ) -> Settings:
-        """One more source; `apart` and `beside` as of `Source`.
+        """Open one more source; `apart` and `beside` as of `Source`.
 
         Raises:
             SetupError: something is missing or cannot be used.
@@ -136,11 +136,11 @@ class Loop:
         return settings
 
     def is_open(self) -> bool:
-        """Whether there is anything that could come."""
+        """Whether anything was opened that can bring data."""
         return bool(self._sources)
 
     def recorded(self) -> list[tuple[str, list[Subscription]]]:
-        """What is played of a recording, see `Source.played`."""
+        """What is played of a recording, as `Source.played` says it."""
         return self._sources[0].played() if self._sources else []
 
     def record(self, header: Header) -> str | None:
@@ -156,11 +156,11 @@ class Loop:
         return self._recorder.notice
 
     def tap(self, see: Callable[[Event], None]) -> None:
-        """`see` sees every event before it takes effect."""
+        """Call `see` with every event before it takes effect."""
         self._see = see
 
     def set_timers(self) -> None:
-        """From now on the time of --timeout and of --duration runs."""
+        """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
         timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once and self._sources else None)
         if timeout is not None:
@@ -201,14 +201,15 @@ class Loop:
             stopping.cancel()
 
     def stop_limits(self) -> None:
-        """The limits say nothing any more."""
+        """Stop the timer of the limits: they say nothing from now on."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
 
     def close(self) -> str | None:
-        """What was recorded is in its file; to be called also after an error. What is missing there, to be said to who
-        had enough and keeps the exit code of that.
+        """Put what was recorded into its file; to be called also after an error.
+
+        After Ctrl-C or TERM, whose exit code stays, the result says what could not be written; else it is None.
 
         Raises:
             RecordingError: the file cannot be written any more.
@@ -224,7 +225,7 @@ class Loop:
         return None
 
     def _leave_within(self) -> float | None:
-        """The venues are taken leave of in order, if it does not take too long."""
+        """The seconds that may be taken to leave the venues in order."""
         hurry = self._ending.hurry_left()
         return LEAVE_WITHIN if hurry is None else max(0.0, hurry - self._last_words_within)
 
@@ -234,7 +235,7 @@ class Loop:
 
     async def _run(self) -> None:
         if not self._sources and self._recording is None:
-            await asyncio.Event().wait()  # what a bot does besides, it does without us
+            await asyncio.Event().wait()  # a bot without a market goes on with its other work
         if len(self._sources) == 1:
             await self._run_source(0, self._sources[0])
         else:
@@ -251,7 +252,7 @@ class Loop:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run_source(self, line: int, source: Source) -> None:
-        # Of one source the consumer takes what comes without a step between, since it comes by the 100,000 a second.
+        # From the first source the consumer is called without a step between: 100,000 items a second may come.
         deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
         await source.run(
             partial(self._limited, line) if self.limits else deliver,
@@ -350,6 +351,6 @@ class Loop:
 
 
 def calm_collector() -> None:
-    """What was imported stays, and frames make no cycles: looking for garbage rarely is a tenth of the speed."""
+    """Let Python look for garbage rarely, which is a tenth of the speed: our frames make no cycles."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

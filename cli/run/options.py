@@ -337,7 +337,7 @@ def view_options(request: StreamRequest, stream: str, offer: Offer) -> dict[str,
 
 
 def check_for_lines(request: object) -> None:
-    """What only a table can do, where lines are written.
+    """Check that no option is given that only a table understands, where lines are written.
 
     Raises:
         UsageError: names the option, so that none is silently ignored.
@@ -405,19 +405,19 @@ def take_options(
 
 
 def existing_file(request: RunRequest) -> Existing:
-    """What becomes of a file that has the recording's name.
+    """What to do with an existing file of the recording's name.
 
     Raises:
-        UsageError: two answers, or an answer to what is not asked.
+        UsageError: both --overwrite and --append are given, or one of them without a recording.
     """
     return existing_for("--record", request.record, overwrite=request.overwrite, append=request.append)
 
 
 def existing_for(option: str, file: Path | None, *, overwrite: bool, append: bool) -> Existing:
-    """What becomes of a file that exists; `option` names it.
+    """What to do with an existing file; `option` names it.
 
     Raises:
-        UsageError: two answers, or an answer to what is not asked.
+        UsageError: both --overwrite and --append are given, or one of them without a file.
     """
     if overwrite and append:
         raise UsageError("expected --overwrite or --append, got both")
@@ -428,7 +428,7 @@ def existing_for(option: str, file: Path | None, *, overwrite: bool, append: boo
 
 
 def check_run(request: RunRequest) -> None:
-    """Options that exclude each other, or that mean nothing without another.
+    """Check that no options exclude each other, and that none means nothing without another.
 
     Raises:
         UsageError: names both, so that none is silently ignored.
@@ -447,7 +447,7 @@ def check_run(request: RunRequest) -> None:
 
 
 def check_together(request: StreamRequest) -> None:
-    """As `check_run`, with the options that only streams have.
+    """Check as `check_run` does, and also the options that only streams have.
 
     Raises:
         UsageError: names both, so that none is silently ignored.

@@ -60,7 +60,7 @@ class _Underway:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-LEAVE_WITHIN = 0.3  # seconds to take leave of a venue, for who does not want to wait
+LEAVE_WITHIN = 0.3  # seconds to take leave of a venue when somebody does not want to wait
 
 
 class Sender:
@@ -119,7 +119,7 @@ class Sender:
             await self._wait(self._changed, None)
 
     async def send(self, command: Command, timeout: float) -> Outcome:
-        """Send it once, as soon as there is a connection; `timeout` in seconds for that."""
+        """Send a command once, as soon as there is a connection; wait at most `timeout` seconds for that."""
         deadline = asyncio.get_running_loop().time() + timeout
         async with self._turn:
             not_sent = await self._until_ready(deadline, timeout)
@@ -137,12 +137,12 @@ class Sender:
             self._underway.remove(underway)
 
     def interrupt(self) -> None:
-        """Whoever waits for anything waits no longer."""
+        """End all waiting: what is not sent yet is never sent."""
         self._interrupted = True
         self._lose("interrupted")
 
     async def close(self) -> bool:
-        """Take leave of the venue; whether that went in order, with everything written. True if it was never met."""
+        """Close the connection; whether that went in order, with everything written. True if there never was one."""
         if self._task is None:
             return True
         self._connection.leave()

@@ -37,7 +37,7 @@ class Embedded:
         self._simulator: Simulator | None = None
 
     async def simulator(self) -> Simulator:
-        """The one simulator, running."""
+        """The simulator, which is started at the first call."""
         if self._simulator is None:
             from venues.simulated import endpoints
             from venues.simulator import Simulator
@@ -47,7 +47,7 @@ class Embedded:
         return self._simulator
 
     async def close(self) -> None:
-        """Ends it, if it was ever started."""
+        """End the simulator, if it was ever started."""
         if self._simulator is not None:
             await self._simulator.close()
 
@@ -326,5 +326,5 @@ async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
                 problems.append(problem)
             if problem is not None and not isinstance(problem, VenueRefused | VenueUnreachable):
                 raise problem
-    if len(problems) == len(tasks):  # else we have left
+    if len(problems) == len(tasks):  # otherwise we have left by ourselves
         raise problems[0]

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 LAST_WORDS_WITHIN = 0.2  # seconds for what waits for a reader, after Ctrl-C or TERM
 STATES_WITHIN = 1.0  # seconds for states that wait for a reader at the end
 HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
-LAST_TABLE_WITHIN = 0.3  # seconds, also for who presses Ctrl-C twice or holds it down
+LAST_TABLE_WITHIN = 0.3  # seconds for the last table, also when Ctrl-C is pressed twice or held down
 
 
 def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
@@ -86,7 +86,7 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
 
 
 class Picture(Protocol):
-    """What is drawn of some streams. The panes of the streams are made; what is around them is not."""
+    """What is drawn of one or several streams. It gets their panes ready made, and draws what is around them."""
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
         """What waits to be drawn; a stream's gap tells where some of it is left out."""
@@ -102,11 +102,11 @@ class Picture(Protocol):
         *,
         on_terminal: bool,
     ) -> Table:
-        """The table with these panes, for the output thread."""
+        """The table that draws these panes, for the output thread."""
         ...
 
     def remark(self) -> str | None:
-        """What is said when it begins."""
+        """What is said at the beginning; None for nothing."""
         ...
 
     def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
@@ -115,14 +115,14 @@ class Picture(Protocol):
 
 
 class OneTable:
-    """The table of one stream."""
+    """The picture of a single stream: one pane fills the table."""
 
     def __init__(self, request: StreamRequest, stream: str) -> None:
         self._request = request
         self._stream = STREAMS[stream]
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
-        """The view's own, where it needs one."""
+        """The queue that the view needs, or the usual one for its kind of stream."""
         own = _shown_by(self._request, self._stream.name).queue
         if own is not None:
             return own()
@@ -140,16 +140,16 @@ class OneTable:
         *,
         on_terminal: bool,
     ) -> Table:
-        """One pane fills it, and says where it is from."""
+        """The table with its one pane, which says where it is from."""
         from cli.screen.table import Table
 
         return Table(panes[self._stream.name], look, on_terminal=on_terminal, wake=wake)
 
     def remark(self) -> None:
-        """Nothing is left out."""
+        """Nothing is said at the beginning: no pane is missing."""
 
     def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
-        """Its own words, whatever came with it."""
+        """What is said of the status itself, whatever came with it."""
         return in_words(status)
 
 
@@ -192,7 +192,7 @@ class Watcher:
         )
         self._gate = StatusGate()
         self._raw = request.raw
-        # That a full state is here is data too: it may be empty.
+        # The end of a full state counts as data too: the state may be empty.
         self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
         self._batch: list[Any] = []
         self._bad_frames = BadFrames()
@@ -200,11 +200,11 @@ class Watcher:
         self._data_seen = False
         self._said_trouble: str | None = None
         self._table: Table | None = None
-        self._rate: Rate | None = None  # of a table
-        self._reading: Reading | None = None  # once the end was asked for
+        self._rate: Rate | None = None  # messages a second, for a table only
+        self._reading: Reading | None = None  # set when the end is asked for
 
     async def run(self) -> int:
-        """Until it ends; the exit code."""
+        """Run until something ends it, and return the exit code."""
         calm_collector()
         with contextlib.ExitStack() as stack:
             self._ending.take_signals(stack)
@@ -241,7 +241,7 @@ class Watcher:
         offer = self._venue.streams[self._stream.name]
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         self._limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
-        # First: where a recording cannot be, nothing has begun.
+        # This comes first: when the recording cannot be written, nothing has begun.
         notice = self._run.record(header_for(self._venue.name, settings, self._subscriptions))
         if request.raw:
             self._run.tap(self._see)
@@ -348,11 +348,11 @@ class Watcher:
             self._table.press(key)
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
-        """Data, while there are none."""
+        """Says that no data came; None when some did."""
         return None if self._data_seen else "no data came"
 
     def end_asked(self) -> None:
-        """From now on the reader is watched: states that wait are not current for much longer."""
+        """Watch from now on whether the reader goes on reading: states that wait do not stay current for long."""
         self._reading = Reading(self._output, math.inf if self._pipe is None else STATES_WITHIN)
 
     async def _watch(self) -> None:
@@ -368,7 +368,7 @@ class Watcher:
             ending.problem = NoDataError("the recording ended before there was a complete state")
 
     async def _finish_output(self) -> None:
-        """What waits for its reader is written while that goes on reading; after a signal there is little patience."""
+        """Let what waits for its reader be written while that goes on reading; after a signal, not for long."""
         self._run.flush()
         self._seldom.last_words()
         self._output.finish()
@@ -407,11 +407,11 @@ class Watcher:
             self._run.flush_soon()
 
     async def played(self, count: int) -> None:
-        """The queue of a replay leaves nothing out; keys and signals are looked at between two events."""
+        """Let keys and signals in between two events. The queue of a replay leaves nothing out."""
         await asyncio.sleep(0)
 
     def flush(self) -> None:
-        """What was gathered goes to the output thread."""
+        """Hand what was gathered to the output thread."""
         if self._batch:
             batch, self._batch = self._batch, []
             self._output.put(batch)
@@ -421,7 +421,7 @@ class Watcher:
                 self._seldom.say("trouble", trouble)
 
     def _see(self, event: events.Event) -> None:
-        """Of --raw: the frames themselves."""
+        """Gather the frames themselves, for --raw."""
         if isinstance(event, events.Frame):
             self._data_seen = self._data_seen or event.direction == "in"
             self._batch.append(_raw(event, self._redactor))
@@ -446,12 +446,12 @@ class Watcher:
             self._seldom.say("status", words)
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
-        """Nothing to print: what was printed is still so."""
+        """Tell a table that what it shows is still so. Lines need nothing."""
         if self._table is not None:
             self._table.confirm(confirmed.stream)
 
     def _on_offset(self, offset: ClockOffset) -> None:
-        """What is printed has the venue's times as they are; a table tells ages by them."""
+        """Tell a table how far the clocks differ: its ages need that. Lines have the venue's times as they are."""
         if self._table is not None:
             self._table.set_offset(offset.stream, offset.ms)
 

@@ -19,7 +19,7 @@ class Ages:
     def __init__(self, look: Look) -> None:
         self._look = look
         self.steps = 0
-        # From when on, by the monotonic clock, which difference held between the two; the latest last.
+        # Pairs: a monotonic time, and the difference between the two clocks from then on; the latest last.
         self._bases: list[tuple[int, int]] = [(look.mono(), look.epoch_ms() - look.mono())]
 
     def mono(self) -> int:
@@ -42,7 +42,7 @@ class Ages:
         return min(mono, epoch_ms - self._bases[0][1])
 
     def offset(self, ms: int) -> Offset:
-        """What a venue's clock is ahead of ours from now on."""
+        """An `Offset` for a venue's clock that is so many milliseconds ahead of ours now."""
         return Offset(self._look, ms)
 
 
@@ -54,6 +54,6 @@ class Offset:
         self._base = look.epoch_ms() - look.mono()
 
     def ms(self) -> int:
-        """In milliseconds, now."""
+        """How far the venue's clock is ahead of ours now, in milliseconds."""
         stepped = self._look.epoch_ms() - self._look.mono() - self._base
         return self.told if abs(stepped) < STEP else self.told - stepped

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cli.screen.look import Look
     from cli.screen.pane import Pane, Rate
 
-# The worst first: a screen of which a part is dead must not be taken for a live one.
+# The worst first: a screen must not look live when a part of it is dead.
 WORST_FIRST = ("closed", "reconnecting", "connecting", "stale", "syncing", "partial", "live")
 CALM = ("live", "partial")
 AROUND = 2  # lines above and below the panes
@@ -54,7 +54,7 @@ class Dashboard(Table):
         on_terminal: bool,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`shapes`: how much room each pane wants."""
+        """`shapes` says for each pane how much room it wants."""
         self._panes = dict(panes)
         self._order = tuple(panes)
         self._shapes = {stream: shapes[stream] for stream in panes}
@@ -70,11 +70,11 @@ class Dashboard(Table):
     # --- from the event loop
 
     def confirm(self, stream: str) -> None:
-        """What a pane shows came again, unchanged."""
+        """Note that what a pane shows came again, unchanged."""
         self._panes[stream].confirm()
 
     def set_offset(self, stream: str, ms: int) -> None:
-        """What the venue's clock is ahead of ours, for a pane."""
+        """Set how far the venue's clock is ahead of ours, for one pane."""
         self._panes[stream].set_offset(ms)
 
     # --- in the output thread
@@ -95,7 +95,7 @@ class Dashboard(Table):
             return [self._top_line(width, 0), Text(), *help_lines, *space, self._footer(width)]
         placed = arrange(self._shapes, width, height - AROUND, self._focus, zoomed=self._zoomed)
         hidden = len(self._order) - len(placed)
-        drawn = self._pane_lines(placed, height - AROUND)  # first: the top line says which zone their times are in
+        drawn = self._pane_lines(placed, height - AROUND)  # first, since the top line names the zone of their times
         return [self._top_line(width, hidden), *drawn, self._footer(width)]
 
     def last(self, width: int, height: int) -> list[Text]:
@@ -157,7 +157,7 @@ class Dashboard(Table):
         return Text(" ").join([frozen, full]), Text(" ").join([frozen, short])
 
     def _latency(self) -> str:
-        """Latency or, before that, a difference of the clocks."""
+        """How far the clocks differ, where they do; otherwise the latency."""
         words = [words for pane in self._panes.values() if (words := pane.latency_words()) is not None]
         return min(words, key=lambda words: not words.startswith("clock"), default="")
 
@@ -189,7 +189,7 @@ class Dashboard(Table):
         return list(self._lines)
 
     def _rebuilt(self, stream: str, rect: Rect) -> bool:
-        """Builds the body anew where that may make it another."""
+        """Build the body of a pane anew if it may be another now; whether that was done."""
         pane = self._panes[stream]
         until = None if pane.is_frozen else pane.view.until()
         due = until is not None and until <= self._look.epoch_ms()
@@ -202,7 +202,7 @@ class Dashboard(Table):
         return True
 
     def _body_of(self, pane: Pane, rect: Rect) -> list[Text]:
-        """Why it has ended, then the view."""
+        """The lines below the heading: why the stream has ended, then the view."""
         look, room = self._look, rect.height - 1
         why: list[Text] = []
         if pane.closed_because is not None:
@@ -225,7 +225,6 @@ class Dashboard(Table):
         return line
 
     def _line(self, row: int) -> Text:
-        """One line of the screen."""
         pieces = []
         for stream, rect in self._placed.items():
             if not rect.y <= row < rect.y + rect.height:

@@ -36,14 +36,14 @@ class Column:
     shortest: int = 12
     is_id: bool = False  # a text that gives up cells before the others, in its middle, since many begin alike
     is_figure: bool = False  # what the row is about, as prices and sizes are and times are not
-    name: str = ""  # what it is known by where it can be sorted by
-    key: Callable[[Any], Any] | None = None  # what of a row it is sorted by
+    name: str = ""  # the name of a column that rows can be sorted by
+    key: Callable[[Any], Any] | None = None  # gives the value of a row that the column is sorted by
     descending: bool = False
     ages: bool = False  # it shows ages, which go on when nothing happens
     least: int = 0  # cells that it takes at least, so that it does not jump
 
     def width(self) -> int:
-        """In terminal cells."""
+        """How many terminal cells the widest text of the column takes, its title included."""
         return max([self.least, cell_len(self.title), *map(cell_len, self.cells)])
 
 
@@ -63,7 +63,7 @@ def lay_out(columns: list[Column], width: int, look: Look = PLAIN) -> list[Text]
 
 
 def fit_line(line: Text, width: int, look: Look = PLAIN) -> Text:
-    """A line of words, cut at the screen's edge."""
+    """A line of words, cut at the edge of the screen."""
     line.no_wrap = True
     plain = look.same_width(line.plain)
     if plain != line.plain:
@@ -76,7 +76,7 @@ def fit_line(line: Text, width: int, look: Look = PLAIN) -> Text:
 
 
 def _readable(column: Column, look: Look) -> Column:
-    """In characters that the terminal has."""
+    """The column in characters that this terminal has."""
     if look.unicode:
         return column
     return replace(column, title=look.text(column.title), cells=[look.text(cell) for cell in column.cells])
@@ -115,7 +115,7 @@ def _without_least(columns: list[Column], width: int) -> list[Column]:
 
 
 def _least(column: Column) -> int:
-    """Text may shrink before a column is left out."""
+    """The width below which the column is left out: a text may shrink to `shortest` before that."""
     return min(column.width(), column.shortest) if column.is_text else column.width()
 
 

@@ -37,7 +37,7 @@ _STRINGS = "]P^_X"  # sequences that last until a string terminator
 
 
 class KeyParser:
-    """What a terminal sends → names of keys: printable characters as they are, and those of `View.press`.
+    """Turns what a terminal sends into names of keys: printable characters as they are, and those of `View.press`.
 
     Sequences may come in pieces; unknown ones, and what is pasted, are no keys.
     """
@@ -53,7 +53,7 @@ class KeyParser:
         return bool(self._pending)
 
     def feed(self, data: bytes) -> list[str]:
-        """The keys in what came."""
+        """The names of the keys that are complete with these bytes."""
         self._pending += self._decoder.decode(data)
         keys: list[str] = []
         while self._pending:
@@ -70,12 +70,12 @@ class KeyParser:
         return keys if len(set(keys)) <= MOST_AT_ONCE else []
 
     def flush(self) -> list[str]:
-        """Nothing more came in time: a lone Esc is a key, the beginning of a sequence is none."""
+        """The keys when nothing more came in time: a lone Esc is one, the beginning of a sequence is none."""
         pending, self._pending = self._pending, ""
         return ["esc"] if pending == "\x1b" and not self._pasting else []
 
     def _skip_paste(self) -> bool:
-        """Whether the paste has ended."""
+        """Skip what is pasted; whether its end has come."""
         before, end, rest = self._pending.partition(_PASTED)
         if end:
             self._pending, self._pasting = rest, False
@@ -152,14 +152,14 @@ def take_terminal(
     endings: dict[int, Callable[[], object]] = {signal.SIGQUIT: partial(end, QUIT)}
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else somebody wants us to outlive the terminal
         endings[signal.SIGHUP] = partial(end, HUNG_UP)
-    # First: until all is as before a second signal must not end us.
+    # This comes first, so it is undone last: until all is as before, a second signal must not end us.
     stack.enter_context(heard(endings, ends=True))
     stack.enter_context(heard({signal.SIGTSTP: stop, signal.SIGWINCH: table.redraw}))
     stack.enter_context(at_hard_end(keyboard.give_back))
     stack.enter_context(at_hard_end(table.restore))
     stack.enter_context(owned(give_back))
     stack.callback(table.restore)
-    stack.callback(keyboard.close)  # for good: the loop still turns a few times, and would look again
+    stack.callback(keyboard.close)  # for good, since the loop still turns a few times and would look again
     look()
 
 
@@ -185,7 +185,7 @@ class Keyboard:
             asyncio.get_running_loop().add_reader(0, self._read)
 
     def release(self) -> None:
-        """The terminal as it was."""
+        """Give the terminal back as it was; `take` may follow."""
         if not self._taken or self._before is None:
             return
         self.give_back()
@@ -193,13 +193,13 @@ class Keyboard:
         asyncio.get_running_loop().remove_reader(0)
 
     def give_back(self) -> None:
-        """The terminal as it was, whatever becomes of the event loop."""
+        """Give the terminal back as it was, whatever becomes of the event loop."""
         if self._taken and self._before is not None:
             with contextlib.suppress(OSError, termios.error):
                 termios.tcsetattr(0, termios.TCSANOW, self._before)
 
     def close(self) -> None:
-        """The terminal as it was, for good."""
+        """Give the terminal back as it was, for good."""
         self.release()
         self._gone = True
 

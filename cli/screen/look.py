@@ -93,12 +93,12 @@ class Offsets:
 
     def __init__(self) -> None:
         self.seen: set[timedelta] = set()
-        self.each = False  # each time says its own
+        self.each = False  # whether each time says its own offset
         self.second: int | None = None  # what is kept of it, since every time is compared with it
         self.now: datetime | None = None
 
     def settled(self) -> bool:
-        """After drawing: whether it was drawn as it has to be; else `each` is right now, and it is drawn once more."""
+        """Whether the drawing can stay as it is. Otherwise `each` is right now, and it is drawn once more."""
         before, self.each = self.each, len(self.seen) > 1
         return self.each == before
 
@@ -170,7 +170,7 @@ class Look:
         )
 
     def cut(self, text: str, width: int) -> str:
-        """Words, cut to a width in cells with an ellipsis; never for numbers."""
+        """Words cut to a width in cells, with an ellipsis; never for numbers."""
         from rich.cells import cell_len, set_cell_size
 
         text = self.text(text)
@@ -216,7 +216,7 @@ class Look:
         return f"{moment:%H:%M:%S}{f'.{epoch_ms % 1000:03}' if millis else ''}{self.offset_words(moment)}"
 
     def offset_words(self, moment: datetime) -> str:
-        """What has to stand behind a time: its offset such as +02:00, nothing where all times have that of now."""
+        """The offset that has to stand behind a time, such as +02:00; nothing where all times have that of now."""
         offset = moment.utcoffset() or _NO_OFFSET
         self.offsets.seen.add(offset)
         return _signed(offset) if self.offsets.each or offset != self.offset() else ""
@@ -229,7 +229,7 @@ class Look:
         return self.offsets.now
 
     def offset(self) -> timedelta:
-        """The offset from UTC of now."""
+        """The present offset of the wanted zone from UTC."""
         now = self.now()
         return _NO_OFFSET if now is None else now.utcoffset() or _NO_OFFSET
 
@@ -242,7 +242,7 @@ class Look:
         return f"UTC{'/'.join(map(_signed, offsets[:MOST_OFFSETS]))}{'/…' if len(offsets) > MOST_OFFSETS else ''}"
 
 
-MOST_OFFSETS = 2  # that are named
+MOST_OFFSETS = 2  # offsets that a header names
 _NO_OFFSET = timedelta()
 
 
@@ -264,7 +264,7 @@ class View(Protocol):
         ...
 
     def add(self, record: Any) -> None:
-        """One record."""
+        """Take in one record of the stream."""
         ...
 
     def full(self, count: int) -> None:
@@ -298,9 +298,9 @@ class Measuring(Protocol):
         ...
 
     def go_on(self) -> None:
-        """All that came meanwhile follows: nothing was missed."""
+        """The figures are measured again: no record was missed since `stopped`."""
         ...
 
     def missed(self, count: int) -> None:
-        """So many events came and are left out here."""
+        """Note that so many events came and are left out here."""
         ...

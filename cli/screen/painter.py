@@ -43,7 +43,7 @@ class Ink:
         self._color = color
 
     def drawn(self, line: Text) -> str:
-        """One line, without an end of line."""
+        """One line as the terminal gets it, without an end of line."""
         if self._system is None or not (line.spans or line.style):
             return line.plain
         if not line.spans:  # which rich renders without the line's own style
@@ -68,7 +68,7 @@ class Painter:
 
     @property
     def is_up(self) -> bool:
-        """Whether the terminal is ours."""
+        """Whether the alternate screen is shown."""
         return self._up
 
     def paint(self, lines: Sequence[Text], size: tuple[int, int]) -> None:
@@ -100,14 +100,14 @@ class Painter:
         self._size = (0, 0)
 
     def unblock(self) -> None:
-        """Let a terminal go on that somebody has stopped with Ctrl-S; whoever waits in `paint` goes on too."""
+        """Release a terminal that somebody has stopped with Ctrl-S; whoever waits in `paint` goes on."""
         if self._up and termios is not None:
             with contextlib.suppress(OSError, termios.error):
                 termios.tcflow(self._descriptor, termios.TCOOFF)  # Linux starts only what was stopped in this way
                 termios.tcflow(self._descriptor, termios.TCOON)
 
     def leave(self) -> None:
-        """Back to the normal screen; a terminal that takes nothing more is not waited for."""
+        """Go back to the normal screen. A terminal that takes nothing more is not waited for."""
         if not self._up:
             return
         self._up = False

@@ -55,7 +55,7 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True)
 class Title:
-    """What the header says that does not change."""
+    """The part of the header that does not change."""
 
     venue: str
     env: str | None
@@ -73,12 +73,12 @@ class Rate:
         self._marks: list[tuple[float, int]] = [(clock(), 0)]
 
     def see(self, delivered: Sequence[Any]) -> None:
-        """What came of one message: however many records it made; what is only said about a stream is no message."""
+        """Count one message, however many records it made. What is only said about a stream is no message."""
         if any(isinstance(item, Confirmed | Record) and not isinstance(item, Status) for item in delivered):
             self.total += 1
 
     def per_second(self) -> float:
-        """The rate, also while fewer seconds have passed."""
+        """Messages a second; right also while fewer seconds have passed than it looks back."""
         now = self._clock()
         if now - self._marks[-1][0] >= 0.5:
             self._marks.append((now, self.total))
@@ -108,11 +108,14 @@ class Latency:
             self._samples.append((mono_ms, took))
 
     def forget(self) -> None:
-        """What was measured is of another connection."""
+        """Drop all that was measured: it was on another connection."""
         self._samples.clear()
 
     def words(self, mono_ms: int, offset_ms: int) -> str | None:
-        """None while nothing is known. Where the clocks differ nobody knows how much of it is the network's."""
+        """The latency in words; None while nothing is known.
+
+        Where the clocks differ, that is said instead: nobody knows how much of it is the network's.
+        """
         if offset_ms:
             return _skew(offset_ms)
         while self._samples and mono_ms - self._samples[0][0] > LATENCY_OVER_MS:
@@ -126,7 +129,7 @@ class Latency:
 
 
 def _skew(ahead_ms: int) -> str:
-    """Our clock less the venue's, as an hour hand would show it."""
+    """How far our clock is ahead of the venue's (+) or behind (−), in words."""
     return f"clock skew {'−' if ahead_ms > 0 else '+'}{span(abs(ahead_ms))}"
 
 
@@ -141,8 +144,8 @@ class Pane:
         self._clean = Clean(redactor)
         self._latency = Latency()
         self._status: Status | None = None
-        self._interrupted = False  # as the view knows it
-        self._down = False  # as the header knows it
+        self._interrupted = False  # whether the view was told of an interruption
+        self._down = False  # whether the stream was interrupted after `_since`
         self._since: int | None = None
         self._ages = Ages(look)
         self._offset = self._ages.offset(0)
@@ -168,12 +171,12 @@ class Pane:
     # --- what comes in
 
     def confirm(self) -> None:
-        """What is shown came again, unchanged. May be called from another thread."""
+        """Note that what is shown came again, unchanged. May be called from another thread."""
         if self._latest is not None:
             self._latest, self._latest_mono = self._look.epoch_ms(), self._look.mono()
 
     def set_offset(self, ms: int) -> None:
-        """What the venue's clock is ahead of ours from here on. May be called from another thread."""
+        """Set how far the venue's clock is ahead of ours from here on. May be called from another thread."""
         self._offset = self._ages.offset(ms)
 
     def write(self, records: Sequence[Any]) -> None:
@@ -196,7 +199,7 @@ class Pane:
             self._fold(records)
 
     def _begin(self) -> None:
-        """The clocks are those of what comes: a recording has its own, from its first event on."""
+        """Take the clocks of what comes: a recording has its own, from its first event on."""
         self._ages = Ages(self._look)
         self._offset = self._ages.offset(self._offset.told)
 
@@ -225,7 +228,7 @@ class Pane:
                 self.view.add(self._clean(record))
 
     def _skip(self, count: int) -> None:
-        """What nobody had time to look at may be missed in sums too."""
+        """Tell the view that events were left out: its sums miss them too."""
         if isinstance(self.view, Measuring):
             self.view.missed(count)
         else:
@@ -242,26 +245,28 @@ class Pane:
 
     @property
     def time_frame(self) -> tuple[Any, ...]:
-        """With another one what is drawn is another, without any record: our wall clock was set, or it is another day,
-        or another time of the year."""
+        """What makes a pane look different without any record.
+
+        That is: our wall clock was set, it is another day, or the offset from UTC is another one.
+        """
         self._ages.mono()
         now = self._look.now()
         return self._ages.steps, now and now.date(), now and now.utcoffset()
 
     @property
     def offsets(self) -> set[timedelta]:
-        """Those from UTC of the times that are drawn."""
+        """The offsets from UTC of the times that are drawn."""
         return self._look.offsets.seen
 
     # --- freezing
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the view stands still."""
+        """Whether the view stands still while the stream goes on."""
         return self._aside is not None
 
     def freeze(self) -> None:
-        """What is shown stays; what comes is kept aside, of a state the latest."""
+        """Keep what is shown as it is, and put aside what comes; of a state the latest."""
         self._frozen_latest, self._frozen_mono = self._shown_latest(), self._ages.mono()
         self._frozen_at, self._frozen_offset = self._look.epoch_ms(), self._offset.ms()
         own: Callable[[], Queue] | None = getattr(self.view, "aside", None)
@@ -280,7 +285,7 @@ class Pane:
             self.view.stopped()
 
     def thaw(self) -> None:
-        """Show the newest."""
+        """Show the newest again, with all that came while the view was frozen."""
         aside, self._aside = self._aside, None
         self._frozen_at = None  # first, since what the view is told next happens now
         if aside is not None:
@@ -289,7 +294,7 @@ class Pane:
             self._fold(aside.take())
 
     def _time_of_view(self) -> int:
-        """When it was frozen: a sort or another size must not make marks and struck rows go, nor ages grow."""
+        """The time that the view sees. While it is frozen, marks and struck rows must not go, nor ages grow."""
         return self._look.epoch_ms() if self._frozen_at is None else self._frozen_at
 
     def _offset_of_view(self) -> int:
@@ -302,7 +307,7 @@ class Pane:
     # --- what is shown
 
     def body(self, width: int, height: int) -> list[Text]:
-        """The view, fitted; dimmed unless it is live."""
+        """The lines of the view, cut to the size; dimmed unless the stream is live."""
         body = [fit_line(line, width, self._look) for line in self._lines(width, max(height, 1))[: max(height, 0)]]
         if self._status is None or self._status.state != "live":
             for line in body:
@@ -339,7 +344,7 @@ class Pane:
         return None if status is None or status.state != "closed" else status.reason or "closed"
 
     def heading(self, width: int, *, ended: bool = False) -> Text:
-        """Of one pane among several: stream, state and age, as much as fits; the state always."""
+        """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
         parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
@@ -367,7 +372,7 @@ class Pane:
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
     def _state_part(self, *, ended: bool) -> Part:
-        """A countdown has the room of its start until the next one."""
+        """The state. A countdown keeps the room that it had at its start."""
         if ended:
             return Part(ALWAYS, *self._ended_state())
         part, status = Part(ALWAYS, *self._state()), self._status
@@ -377,7 +382,7 @@ class Pane:
         return part
 
     def _versions_parts(self) -> list[Part]:
-        """That a lost change of the book would go unnoticed: not left out before what is only good to know."""
+        """The warning that a lost change of the book would go unnoticed, which is left out late."""
         if self._status is None or self._status.versions is None:
             return []
         style = self._look.style("warn")
@@ -387,7 +392,7 @@ class Pane:
         return self._ages.mono() - self._status_mono
 
     def _state(self) -> tuple[Text, Text]:
-        """In full, and as one word."""
+        """The state's words in full, and as one word."""
         look, status = self._look, self._status
         state: str = "connecting" if status is None else status.state
         words = word = state.upper()
@@ -403,7 +408,7 @@ class Pane:
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
     def _frozen_state(self, state: str, full: Text, short: Text) -> tuple[Text, Text]:
-        """A frozen table never says LIVE; what is not live besides is said too."""
+        """The words for a frozen table, which never says LIVE. What is not live besides is said too."""
         style = self._look.style("frozen")
         words = Text(f"FROZEN since {self._look.clock(self._frozen_at, millis=False)}", style)
         if state == "live":
@@ -411,7 +416,7 @@ class Pane:
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
     def _ended_state(self) -> tuple[Text, Text]:
-        """What stays on the normal screen does not look live there."""
+        """The words for what stays on the normal screen, where nothing may look live."""
         look, state = self._look, self.state
         at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
         if state == "live":
@@ -431,7 +436,7 @@ class Pane:
         return parts if age is None else [age, *parts]
 
     def _age_part(self) -> Part | None:
-        """None where the state says it, and where nothing has come."""
+        """The age of the data; None where the state says it, and where nothing has come."""
         latest, status = self._shown_latest(), self._status
         if latest is None or (status is not None and status.state == "stale"):
             return None
@@ -441,13 +446,13 @@ class Pane:
 
 
 def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
-    """All of them, or how many: one of several would look like the only one."""
+    """All symbols, and in short how many: one of several would look like the only one."""
     words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
     return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
 
 
 def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
-    """In full and short; nothing in production."""
+    """The environment in full and short; nothing for production."""
     if env is None:
         return Text(), Text()
     word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
@@ -476,7 +481,7 @@ class SteadyFigures:
         self._held = Held()
 
     def parts(self, rate: Rate, latency: Callable[[], str | None], look: Look) -> list[Part]:
-        """Of this second."""
+        """The parts of the header with the figures, which are measured once a second."""
         now = look.epoch_ms()
         if self._told_at != now // 1000:
             per_second = rate.per_second()
@@ -500,12 +505,12 @@ class Part:
     least: int = 0
 
     def width(self) -> int:
-        """With the gap before it."""
+        """How many cells the part takes, with the gap before it."""
         return self.gap + max(self.least, self.text.cell_len)
 
 
 def fitted(parts: list[Part], width: int) -> Text:
-    """As many of the parts as fit, in a line."""
+    """One line with as many of the parts as fit."""
     steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
     steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
     steps.sort(key=lambda step: step[:2])
@@ -551,7 +556,7 @@ class Clean:
         self._clean: set[str] = set()
 
     def __call__(self, record: Record) -> Record:
-        """The record without secrets in a venue's texts."""
+        """The record, with secrets taken out of the venue's texts."""
         if self._redactor.known != self._known or len(self._clean) > MOST_CLEAN:
             self._known = self._redactor.known
             self._clean.clear()

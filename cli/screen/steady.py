@@ -31,7 +31,7 @@ class Held:
         return _highest(self._before, self._lately)
 
     def forget(self) -> None:
-        """What was shown is no measure of what is shown next."""
+        """Drop the widths so far: what is shown next has nothing to do with them."""
         self._before = self._lately = ()
 
 
@@ -55,7 +55,7 @@ class SteadyColumn:
         return padded
 
     def forget(self) -> None:
-        """The numbers to come are others."""
+        """Drop the width so far: other numbers come next."""
         self._held.forget()
 
 
@@ -66,14 +66,14 @@ class SteadyText:
         self._held = Held()
 
     def padded(self, text: str, now: int) -> str:
-        """The text with spaces behind it."""
+        """The text with spaces behind it, as wide as it was lately."""
         length = cell_len(text)
         (width,) = self._held.most((length,), now)
         return text + " " * (width - length)
 
 
 def composed(parts: Sequence[tuple[str, str | Style]]) -> Text:
-    """A line of parts, each with its style."""
+    """One line from texts, each with its style."""
     text = Text(no_wrap=True)
     for part, style in parts:
         text.append(part, style or None)

@@ -64,30 +64,30 @@ class Table:
     # --- from the event loop
 
     def notice(self, text: str) -> None:
-        """Words for the footer."""
+        """Show words in the footer, and later in the help."""
         self._notices.append((self._look.epoch_ms(), text))
-        self._dirty = True  # the help has it too
+        self._dirty = True  # the help shows the words too
         self._wake()
 
     def press(self, key: str) -> None:
-        """A key."""
+        """Take in a key; the output thread acts on it."""
         self._pressed.append(key)
         self._wake()
 
     def redraw(self) -> None:
-        """The size, or what is on the screen, may be another."""
+        """Draw soon: the size, or what is on the screen, may have changed."""
         self._wake()
 
     def confirm(self, stream: str) -> None:
-        """What is shown of a stream came again, unchanged."""
+        """Note that what is shown of a stream came again, unchanged."""
         self._pane.confirm()
 
     def set_offset(self, stream: str, ms: int) -> None:
-        """What the venue's clock is ahead of ours from here on."""
+        """Set how far the venue's clock is ahead of ours from here on."""
         self._pane.set_offset(ms)
 
     def restore(self) -> None:
-        """The terminal as it was; for every way out, and before a stop. The next draw takes it again."""
+        """Give the terminal back as it was; for every way out, and before a stop. The next draw takes it again."""
         self._painter.unblock()
         is_ours = self._drawing.acquire(timeout=LEAVE_WITHIN)  # a terminal that hangs is not waited for
         try:
@@ -118,11 +118,11 @@ class Table:
         self._next_draw = time.monotonic() + DRAW_EVERY
 
     def left(self) -> int:
-        """A table has everything at once."""
+        """No line is left: a table draws everything at once."""
         return 0
 
     def close(self) -> None:
-        """Back to the normal screen, where the last table stays; it does not look live there."""
+        """Go back to the normal screen, and leave the last table there; it does not look live."""
         self.restore()
         self._pane.thaw()
         width, height = terminal.size(variables(), STDOUT)
@@ -134,7 +134,7 @@ class Table:
 
     def last(self, width: int, height: int) -> list[Text]:
         """What stays on the normal screen: a header and `height` lines of the table."""
-        body = self._pane.body(width, height)  # first: the header says which zone its times are in
+        body = self._pane.body(width, height)  # drawn first: the header says which zone its times are in
         return [self._pane.header(width, ended=True), Text(), *body]
 
     def frame(self, width: int, height: int) -> list[Text]:
@@ -209,7 +209,7 @@ class Table:
         return [fit_line(line, width, self._look) for line in lines[:height]]
 
     def _flowing(self, keys: Sequence[tuple[str, str]], width: int) -> list[Text]:
-        """As many keys a line as fit."""
+        """Lines with as many keys each as fit."""
         words = "   ".join(self._look.text(f"{key} {meaning}").replace(" ", NO_BREAK) for key, meaning in keys)
         lines = textwrap.wrap(words, width, break_on_hyphens=False)
         return [Text(line.replace(NO_BREAK, " ")) for line in lines]

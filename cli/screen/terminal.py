@@ -66,7 +66,7 @@ def has_unicode(environment: Mapping[str, str], encoding: str) -> bool:
 
 
 def color_depth(environment: Mapping[str, str]) -> str:
-    """How many colours there are, in rich's words."""
+    """How many colours the terminal has, in rich's words."""
     term = environment.get("TERM", "")
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return "truecolor"

@@ -50,7 +50,7 @@ _OF_BOTS = """\
 # token_command = ["pass", "show", "bot"]
 """
 
-_warned_of: set[str] = set()  # where a short secret comes from, once it was said
+_warned_of: set[str] = set()  # origins of short secrets that were warned of already
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Access:
     settings: Settings
     secrets: Mapping[str, ConfiguredValue]
     proxy: str | None = field(repr=False)  # may have a password in it
-    say: Callable[[str], None] | None = field(default=None, repr=False)  # to a person
+    say: Callable[[str], None] | None = field(default=None, repr=False)  # says a notice to a person
 
     async def fetch(self) -> dict[str, str]:
         """The secrets by name; commands are run again each time, off the loop, and ended when this is cancelled.
@@ -232,7 +232,7 @@ class Config:
         return None
 
     def missing_words(self) -> str:
-        """That `MON_CONFIG` names a file that is not there, and what to do."""
+        """Says that `MON_CONFIG` names a file that is not there, and what to do."""
         return (
             f"expected a config file at {self.path}, which MON_CONFIG names, and there is none; "
             f"make it with mon config init, or unset MON_CONFIG"

@@ -100,9 +100,11 @@ class _Command:
     """
 
     def __init__(self, words: list[str]) -> None:
-        """Raises:
-        OSError: it cannot be run.
-        ValueError: not the name of a program.
+        """Start the program.
+
+        Raises:
+            OSError: it cannot be run.
+            ValueError: it is not the name of a program.
         """
         # What it says on stderr may be the secret too, so nobody is shown it.
         self._process = subprocess.Popen(
@@ -121,11 +123,11 @@ class _Command:
 
     @property
     def exit_code(self) -> int:
-        """As of `subprocess`; of one that was ended by us, the signal."""
+        """The exit code as `subprocess` has it: negative for a program that a signal ended."""
         return self._process.returncode or 0
 
     def has_ended(self) -> bool:
-        """Whether it has; looks after one that was stopped."""
+        """Whether the program has ended. One that was stopped is lent the terminal."""
         if self._process.returncode is not None:
             return True
         found, status = os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)
@@ -138,7 +140,7 @@ class _Command:
         return self._process.returncode is not None
 
     def end(self) -> None:
-        """It and all that it started and that is still in its group are gone, and the terminal is ours."""
+        """End the program and all of its process group, and take the terminal back."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the group is a zombie's
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.returncode is None:
@@ -148,7 +150,7 @@ class _Command:
         if self._terminal is not None:
             self._terminal.close()
             if self._process.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
-                os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C went to it alone, and was meant for both
+                os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C went to the program alone, and was meant for us too
 
     def _lend(self) -> None:
         """Nothing while we are in the background ourselves; a later look may find us in the foreground."""
@@ -175,7 +177,7 @@ def _first_line(descriptor: int, unwanted: threading.Event, ended: Callable[[], 
     watched.register(descriptor, select.POLLIN)
     line, complete, at_end = b"", False, False
     while True:
-        over = at_end or complete if ended is None else ended()  # before reading: what it wrote is there to be read
+        over = at_end or complete if ended is None else ended()  # before reading, so that all it wrote is there
         if over and (at_end or complete):
             return line.partition(b"\n")[0]
         if unwanted.is_set() or time.monotonic() >= deadline:

@@ -39,7 +39,7 @@ def completion_request() -> tuple[str, Mapping[str, str]] | None:
 
 
 def is_dumb(environment: Mapping[str, str]) -> bool:
-    """Whether they tell of a terminal without a cursor that could be moved."""
+    """Whether the variables tell of a terminal without a cursor that could be moved."""
     return environment.get("TERM", "").lower() in ("dumb", "unknown")
 
 
@@ -54,7 +54,7 @@ def variable(venue: str, environment: str | None, name: str) -> str:
 
 
 def set_by_variable(venue: str, environment: str | None, name: str) -> ConfiguredValue | None:
-    """What a variable sets; an empty one sets nothing."""
+    """What a variable sets; None where it is not set, or is empty."""
     named = variable(venue, environment, name)
     value = set_value(named)
     return None if value is None else ConfiguredValue("value", value, named)

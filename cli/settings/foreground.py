@@ -19,7 +19,7 @@ _owners: list[Callable[[Callable[[], None]], None]] = []
 
 @contextlib.contextmanager
 def owned(give_back: Callable[[Callable[[], None]], None]) -> Iterator[None]:
-    """Somebody draws on the terminal and reads its keys, and is asked to `give_back` before another program has it.
+    """While this lasts, somebody draws on the terminal; `give_back` is called before a program gets the terminal.
 
     `give_back` may be called in any thread; it calls what it is given when the terminal is as it was.
     """
@@ -48,7 +48,7 @@ class Terminal:
         self._lent = False
 
     def lend(self, group: int) -> bool:
-        """The group is in the foreground, if we are; False where it cannot be now."""
+        """Put the group in the foreground, if we are there; False where that cannot be now."""
         if self._descriptor is None or not (self._lent or self._is_ours()):
             return False
         if not self._lent:
@@ -57,7 +57,7 @@ class Terminal:
         return self._lent
 
     def close(self) -> None:
-        """Back in the foreground."""
+        """Take the terminal back if it was lent, and close it."""
         if self._lent:
             self._hand_to(os.getpgrp())
             self._lent = False
@@ -73,7 +73,7 @@ class Terminal:
 
     def _hand_to(self, group: int) -> bool:
         assert self._descriptor is not None, "there is a terminal"
-        # Who is in the background and hands it over is stopped, unless this signal is blocked.
+        # The system stops a background process that hands the terminal over, unless this signal is blocked.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         try:
             os.tcsetpgrp(self._descriptor, group)

@@ -81,7 +81,7 @@ def fills(look: Look) -> EventView:
 
 
 def fill_columns(fills: Sequence[Fill], look: Look) -> list[Column]:
-    """Time, symbol, side, price, size, ids."""
+    """The columns: time, symbol, side, price, size, ids."""
     return [
         time_column(look, "time", values(fills, "time"), keep=4),
         text_column("symbol", values(fills, "symbol"), keep=3),
@@ -144,7 +144,7 @@ def position_columns(positions: Sequence[Position], look: Look) -> list[Column]:
 def position_totals(positions: Sequence[Position]) -> list[str]:
     """How many, and the sums of what adds up, where the venue sends it."""
     if not was_sent(positions, "unrealized_pnl", "used_margin"):
-        return []  # a venue that sends changes only: how many there are is not known
+        return []  # where a venue sends changes only, nobody knows how many there are
     count = f"{len(positions)} open"
     pnl = total_words(positions, "unrealised PnL", "unrealized_pnl", signed=True)
     return [count, pnl, total_words(positions, "used margin", "used_margin")]
@@ -186,7 +186,7 @@ def closed_columns(rows: Sequence[ClosedPosition], look: Look) -> list[Column]:
 
 
 def closed_totals(rows: Sequence[ClosedPosition]) -> list[str]:
-    """How many, and the sum of what was realised."""
+    """How many positions, and the sum of what was realised."""
     return [f"{len(rows)} closed", total_words(rows, "realised PnL", "realized_pnl", signed=True)]
 
 

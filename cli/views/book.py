@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE_FROM = 100  # columns
 MARKED_MS = 500  # how long a changed level is marked
 TALLEST = 200  # lines beyond which no screen is filled: the last table of a stream without a terminal
-UNASKED = 20  # levels a side there, unless --depth says otherwise
+UNASKED = 20  # levels a side of such a last table, unless --depth says otherwise
 
 HALF = Decimal("0.5")
 HUNDRED = Decimal(100)
@@ -80,14 +80,14 @@ class BookView:
         self._most_asks = 0
 
     def add(self, record: Book) -> None:
-        """Each book replaces the one before."""
+        """Take in a book, which replaces the one before."""
         self._book = record
 
     def full(self, count: int) -> None:
-        """Each book is a full state."""
+        """Do nothing: each book is a full state."""
 
     def start_over(self) -> None:
-        """The next book replaces everything; what changed meanwhile is not marked."""
+        """Mark nothing in the next book: it replaces everything."""
         self._marks = Marks()
 
     def until(self) -> int | None:
@@ -97,7 +97,7 @@ class BookView:
     # --- keys
 
     def press(self, key: str) -> bool:
-        """Grouping, depth, cursor, layout."""
+        """Change grouping, depth or layout, or move the cursor; whether something changed."""
         match key:
             case "g" | "G":
                 return self._regroup(key == "g")
@@ -170,7 +170,7 @@ class BookView:
         return True
 
     def _rank(self, cursor: Cursor) -> int:
-        """Which of its side's rows the cursor is on."""
+        """Which row of its side the cursor is on; 0 is the best."""
         better = [
             row.price <= cursor.price if cursor.side == "ask" else row.price >= cursor.price
             for row in self._rows[cursor.side]
@@ -178,7 +178,7 @@ class BookView:
         return max(0, sum(better) - 1)
 
     def _forget(self) -> None:
-        """Other rows come than those that were shown."""
+        """Start anew with scales, widths and marks: the rows to come are others."""
         self._scale = bars.Scale()
         for block in (self._ladder, self._bids, self._asks):
             block.forget()
@@ -242,7 +242,7 @@ class BookView:
         of_asks = self._asks.cells(asks, titles._replace(price=f"ask {titles.price}"), right, now)
         both = [name for name in of_bids if name in of_asks]
         of_bids, of_asks = {name: of_bids[name] for name in both}, {name: of_asks[name] for name in both}
-        bar = min(bar_room(of_bids, left), bar_room(of_asks, right))  # of one length, or one scale would be two
+        bar = min(bar_room(of_bids, left), bar_room(of_asks, right))  # both of one length, since they share one scale
         bid_lines = self._bids.lines(of_bids, bids, left, bar, scale)
         ask_lines = self._asks.lines(of_asks, asks, right, bar, scale)
         lines = [whole_parts(self._summary(book, width, now), width)]
@@ -327,7 +327,7 @@ class Marks:
         self._until: dict[str, dict[Decimal, int]] = {"bid": {}, "ask": {}}
 
     def note(self, book: Book, step: Decimal | None, rows: dict[str, list[Row]], now: int) -> None:
-        """What is about to be drawn."""
+        """Compare what is about to be drawn with what was drawn, and mark what changed."""
         for expiring in self._until.values():
             for price in [price for price, at in expiring.items() if at <= now]:
                 del expiring[price]
@@ -338,11 +338,11 @@ class Marks:
         self._book, self._step, self._rows = book, step, rows
 
     def of(self, side: str) -> dict[Decimal, int]:
-        """The changed prices of a side."""
+        """The marked prices of a side, each with the time at which its mark goes."""
         return self._until[side]
 
     def until(self) -> int | None:
-        """When the first of them is no longer marked."""
+        """When the first mark goes; None without a mark."""
         return min((at for expiring in self._until.values() for at in expiring.values()), default=None)
 
 
@@ -402,7 +402,7 @@ def basis_points(part: Decimal, whole: Decimal) -> str:
 
 
 def distance_words(price: Decimal, mid: Decimal | None) -> str:
-    """How far a price is from the mid."""
+    """How far a price is from the mid, in words."""
     if mid is None:
         return "no mid"
     away = SUMS.subtract(price, mid)

@@ -45,29 +45,29 @@ class CandlesView:
         self._until: int | None = None
 
     def add(self, record: Candle) -> None:
-        """One candle; it replaces the one with its start."""
+        """Take in a candle, which replaces the one with its start."""
         self._candles[record.start] = record
         self._ordered = None
         if len(self._candles) > MOST_CANDLES:
             del self._candles[min(self._candles)]
 
     def full(self, count: int) -> None:
-        """Candles are kept by their start; none leaves."""
+        """Do nothing: candles are kept by their start, and none leaves."""
 
     def start_over(self) -> None:
-        """The candle that was open comes again, marked as incomplete."""
+        """Drop the candle that was open: it comes again, marked as incomplete."""
         self._candles = {start: candle for start, candle in self._candles.items() if candle.closed}
         self._ordered = None
 
     def press(self, key: str) -> bool:
-        """Chart and table, or the table alone."""
+        """Turn the chart off or on; whether something changed."""
         if key != "l":
             return False
         self._table_only = not self._table_only
         return True
 
     def until(self) -> int | None:
-        """With the next second, while a candle is open: it is said how long it stays so."""
+        """When the next second begins, while a candle is open: the view says how long it is still open."""
         return self._until
 
     def lines(self, width: int, height: int) -> list[Text]:
@@ -135,7 +135,7 @@ class CandlesView:
 
 
 def columns(candles: Sequence[Candle], look: Look) -> list[Column]:
-    """Start, prices, volume, and whether it is done and whole."""
+    """The columns: start, prices, volume, and whether the candle is closed and complete."""
     closes = [look.style(direction(candle)) for candle in candles]
     states = ["" if candle.complete else look.style("warn") for candle in candles]
     shown = [

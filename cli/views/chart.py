@@ -47,7 +47,7 @@ class PriceScale:
     labels: tuple[Decimal, ...]
 
     def half(self, price: Decimal) -> int:
-        """The half row of a price."""
+        """Which half row of the chart a price is in; 0 is the lowest."""
         reach = SUMS.subtract(self.high, self.low)
         return round(bars.part(SUMS.subtract(price, self.low), reach) * (self.halves - 1))
 
@@ -182,7 +182,7 @@ def _volume_columns(places: Sequence[Candle | None], rows: int, look: Look) -> l
 
 
 def _rows(columns: Sequence[str], styles: Sequence[str], rows: int, pitch: int) -> list[Text]:
-    """Columns as lines; one span for neighbours of one style."""
+    """Columns as lines. Neighbours of one style are one span."""
     gap = " " * (pitch - 1)
     lines = []
     for row in range(rows):

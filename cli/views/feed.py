@@ -35,7 +35,7 @@ class Numbered(Message, frozen=True, kw_only=True, tag="message"):
 
     @property
     def row(self) -> str | None:
-        """Its topic, None for the row of all others."""
+        """The key of its row: its topic, or None for the row of all others."""
         return None if self.others else self.topic
 
 
@@ -49,7 +49,7 @@ class LatestOfTopics:
         self._weight = 0
 
     def put(self, records: Sequence[Any]) -> None:
-        """Append records."""
+        """Append records; when there are too many, keep the latest of each topic."""
         with self._lock:
             for record in records:
                 self._waiting.append(self._numbered(record) if isinstance(record, Message) else record)
@@ -58,17 +58,17 @@ class LatestOfTopics:
                 self._keep_the_latest()
 
     def take(self) -> list[Any]:
-        """Everything that waits."""
+        """All records that wait, oldest first; takes them out."""
         with self._lock:
             waiting, self._waiting, self._weight = self._waiting, [], 0
             return waiting
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many records wait to be taken."""
         return len(self._waiting)
 
     def _numbered(self, message: Message) -> Numbered:
-        if isinstance(message, Numbered):  # it has been in a queue before this one
+        if isinstance(message, Numbered):  # another queue has numbered it before
             return message
         topic: str | None = message.topic
         if topic not in self._counts and len(self._counts) >= MOST_TOPICS:
@@ -105,32 +105,32 @@ class FeedView:
         self._interrupted = False
 
     def add(self, record: Numbered) -> None:
-        """Replaces the row of its topic."""
+        """Take in a message, which replaces the row of its topic."""
         self._rows[record.row] = record
         self._fresh.add(record.row)
 
     def full(self, count: int) -> None:
-        """Events have no state."""
+        """Do nothing: events have no full state."""
 
     def start_over(self) -> None:
-        """Messages may have been missed here."""
+        """Note that messages may have been missed here."""
         self._interrupted = bool(self._rows)
         self._fresh.clear()
 
     def aside(self) -> LatestOfTopics:
-        """What keeps messages while the table is frozen."""
+        """A queue that keeps messages while the table is frozen."""
         return LatestOfTopics()
 
     def press(self, key: str) -> bool:
-        """Scrolling."""
+        """Scroll; whether that moves what is shown."""
         return self._scroll.press(key)
 
     def until(self) -> int | None:
-        """When an age becomes another."""
+        """When the next age changes: with the next full second."""
         return (self._look.epoch_ms() // 1000 + 1) * 1000 if self._rows else None
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many topics as fit."""
+        """A title line and as many topics as fit."""
         look = self._look
         if not self._rows:
             return [Text("no message yet", style=look.style("dim"))]

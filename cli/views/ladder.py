@@ -50,7 +50,7 @@ class Block:
         self._price, self._size, self._total, self._orders = (SteadyColumn() for _ in range(4))
 
     def forget(self) -> None:
-        """The levels to come have other figures."""
+        """Start anew with the widths of the columns: the levels to come have other figures."""
         for column in (self._price, self._size, self._total, self._orders):
             column.forget()
 
@@ -83,7 +83,7 @@ class Block:
         return lines
 
     def blank(self, width: int) -> Text:
-        """A line without a level."""
+        """An empty line, for a row without a level."""
         return Text(" " * width, no_wrap=True)
 
     def _columns(self, levels: Sequence[Shown], titles: Titles, now: int) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ class MarginView:
         self._marked: dict[str, int] = {}
 
     def add(self, record: Margin) -> None:
-        """Replaces everything; what became another figure is marked for a moment."""
+        """Take in a record, which replaces the one before, and mark for a moment what became another figure."""
         until = self._look.epoch_ms() + MARKED_MS
         for name in () if self._is_first else FIGURES:
             if getattr(self._margin, name) != getattr(record, name):
@@ -53,23 +53,23 @@ class MarginView:
         self._margin, self._is_first = record, False
 
     def full(self, count: int) -> None:
-        """Each record is a full state."""
+        """Do nothing: each record is a full state."""
 
     def start_over(self) -> None:
-        """The next record replaces everything, and is a first one, of which nothing is marked."""
+        """Take the next record as a first one, of which nothing is marked."""
         self._is_first = True
         self._marked.clear()
 
     def press(self, key: str) -> bool:
-        """No keys."""
+        """False: this view has no keys of its own."""
         return False
 
     def until(self) -> int | None:
-        """When a mark goes."""
+        """When the first mark of a changed figure goes."""
         return min(self._marked.values(), default=None)
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """Name, figure, currency; then the gauge."""
+        """A line for each figure with its name and currency, then the gauge."""
         margin, look = self._margin, self._look
         if margin is None:
             return [Text("no margin yet", style=look.style("dim"))]

@@ -103,12 +103,12 @@ class PingView(EventView):
         self._lately: deque[float] = deque(maxlen=LATELY)
 
     def add(self, record: Pong) -> None:
-        """Adds one round trip, to the rows and to the summary."""
+        """Add a round trip to the rows and to the summary."""
         super().add(record)
         self._lately.append(record.round_trip_ms)
 
     def start_over(self) -> None:
-        """Another connection has other round trips."""
+        """Start a new summary: another connection has other round trips."""
         super().start_over()
         self._lately.clear()
 
@@ -117,7 +117,7 @@ class PingView(EventView):
         return None
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """The summary, then as many as fit."""
+        """The summary, then as many round trips as fit."""
         if not self._lately or height < SUMMARY_FROM:
             return super().lines(width, height)
         return [

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SECONDS = 60
 DELAYS = 64  # trades whose delay tells how long a message is on its way
-MOST_SECONDS = 4 * SECONDS  # kept before the oldest are looked for
+MOST_SECONDS = 4 * SECONDS  # seconds that are kept before the oldest are removed
 USUAL_OF = 200  # trades
 USUAL_FROM = 20  # trades before there is a usual size
-LARGE = 5  # times the usual size
+LARGE = 5  # times the usual size from which a trade is large
 
 ZERO = Decimal(0)
 
@@ -35,7 +35,7 @@ class Side:
         self.count = 0
 
     def add(self, size: Decimal) -> None:
-        """One trade."""
+        """Add the size of one trade to the sum, and count it."""
         self.size = add(self.size, size)
         self.count += 1
 
@@ -52,7 +52,7 @@ class Second:
         self.whole = True
 
     def add(self, trade: Trade) -> None:
-        """One trade."""
+        """Take in one trade: last, lowest and highest price, and the volume of its side."""
         price = self.last = trade.price
         if price < self.low:
             self.low = price
@@ -94,7 +94,7 @@ class Minute:
         self._latest: int | None = None
 
     def trade(self, trade: Trade) -> None:
-        """One trade, in order of arrival."""
+        """Take in one trade; they come in order of arrival."""
         self._look_at_the_clock(trade.received)
         came = trade.received + self._offset
         moment = came if trade.time is None or trade.time >= came + FAR else trade.time
@@ -114,23 +114,23 @@ class Minute:
             second.whole = False
 
     def stop(self, now: int) -> None:
-        """Nothing more is seen: what is known ends here. `now` by our clock."""
+        """Stop: nothing more is seen, so what is known ends here. `now` by our clock."""
         if self._stopped is None:
             self._stopped = self._moment(now)
 
     def go_on(self) -> None:
-        """What came since `stop` follows, and nothing was missed."""
+        """Count again: what came since `stop` follows, and nothing was missed."""
         self._stopped = None
 
     def resumed(self, now: int) -> None:
-        """Every trade is seen from here on; what was traded before is not known in full."""
+        """Begin anew: every trade is seen from here on; what was traded before is not known in full."""
         self._stopped = None
         self._since = self._moment(now)
         for second in self._seconds.values():
             second.whole = False
 
     def missed(self) -> None:
-        """Trades that came were not looked at; the next one is the first that counts."""
+        """Begin anew after trades that nobody looked at; the next one is the first that counts."""
         if self._latest is not None:
             self.resumed(self._latest)
         self._since = None
@@ -193,7 +193,7 @@ class Minute:
 
     def _forget_before(self, first: int) -> None:
         before = [at for at in self._seconds if at < first]
-        keep = max(before, default=None)  # whose price goes on until the next
+        keep = max(before, default=None)  # the last second before, whose price holds until the next one
         self._seconds = {at: second for at, second in self._seconds.items() if at >= first or at == keep}
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from venues.records import Record
 
 MOST_EVENTS = 1_000
-MOST_ROWS = 10_000  # of a set; of more the oldest are left out, and that is said
+MOST_ROWS = 10_000  # in a set; beyond that the oldest are left out, and the table says so
 ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
 MARKED_MS = 1_000  # how long a row is marked as just changed
@@ -56,14 +56,14 @@ class Scroll:
         return self.top, shown
 
     def words(self, count: int, shown: int) -> str:
-        """How many rows are not shown; nothing when all are."""
+        """How many rows are not shown, in words; "" when all are."""
         below = count - shown - self.top
         if not self.top:
             return f"… and {below} more" if below else ""
         return f"… {self.top} above" + (f" and {below} more" if below else "")
 
     def press(self, key: str) -> bool:
-        """Whether the key moves what is shown."""
+        """Move by a key; whether that moves what is shown."""
         steps = {"up": -1, "down": 1, "pgup": -self._page, "pgdn": self._page, "home": -self.top, "end": self._most}
         if key not in steps:
             return False
@@ -102,19 +102,19 @@ class SetView:
         self._totals = totals
         self._newest_first = newest_first
         self._rows: dict[tuple[Any, ...], Any] = {}
-        self._recent: dict[tuple[Any, ...], None] = {}  # keys since the last full state, the latest last
+        self._recent: dict[tuple[Any, ...], None] = {}  # keys that came since the last full state, the latest last
         self._gone: dict[tuple[Any, ...], int] = {}  # rows that are gone, and until when they are shown
         self._marked: dict[tuple[Any, ...], tuple[int, Any]] = {}  # until when, and what the row was before
         self._was_full = False
-        self._left_out = False  # rows of which there was no room for; a sum without them would be none
+        self._left_out = False  # whether rows were left out for want of room; sums without them would be wrong
         self._sorted_by: str | None = None
         self._reversed = False
         self._scroll = Scroll()
         self._widths: dict[str, Held] = {}
-        self._tick: int | None = None  # when an age that is shown becomes another
+        self._tick: int | None = None  # when the next age that is shown changes
 
     def add(self, record: Any) -> None:
-        """Replaces the row with the record's key, or takes it out."""
+        """Take in a record: it replaces the row with its key, or takes it out."""
         key = key_of(record)
         self._recent.pop(key, None)
         before = self._rows.get(key)
@@ -124,7 +124,7 @@ class SetView:
             return
         if self._gone.pop(key, None) is not None:
             before = None
-            del self._rows[key]  # it is another one, and stands where new ones stand
+            del self._rows[key]  # it counts as a new row, and stands where new rows stand
         self._rows[key] = record
         self._recent[key] = None
         if _is_news(record, before):
@@ -133,7 +133,7 @@ class SetView:
             self._leave_out(oldest)
 
     def full(self, count: int) -> None:
-        """The last `count` rows are a full state: it replaces everything."""
+        """Keep only the last `count` rows: they are a full state, which replaces everything."""
         state = set(list(self._recent)[-count:]) if count else set()
         self._left_out = count > len(state)
         for key, row in list(self._rows.items()):
@@ -147,7 +147,7 @@ class SetView:
         self._empty = self._nothing
 
     def start_over(self) -> None:
-        """What is known from before may be wrong by now."""
+        """Drop all rows: what is known from before may be wrong by now."""
         for known in (self._rows, self._recent, self._gone, self._marked):
             known.clear()
         self._was_full = self._has_lost = self._left_out = False
@@ -158,7 +158,7 @@ class SetView:
         return min(times if self._tick is None else [*times, self._tick], default=None)
 
     def press(self, key: str) -> bool:
-        """Sorting and scrolling."""
+        """Sort, turn the order around or scroll; whether something changed."""
         if key == "s":
             names = [None, *(column.name for column in self._columns(list(self._rows.values())) if column.key)]
             at = names.index(self._sorted_by) if self._sorted_by in names else 0
@@ -171,7 +171,7 @@ class SetView:
         return True
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """A line of titles, the rows that fit, and what they come to."""
+        """A title line, the rows that fit, and their sums."""
         self._expire()
         if not self._rows:
             self._tick = None
@@ -194,7 +194,7 @@ class SetView:
             self._forget(next(iter(self._gone)))
 
     def _leave_out(self, key: tuple[Any, ...]) -> None:
-        """Of a row that was forgotten nothing else is kept either."""
+        """Forget all else that is kept of a row that was left out."""
         self._left_out = True
         for known in (self._recent, self._gone, self._marked):
             known.pop(key, None)
@@ -204,7 +204,7 @@ class SetView:
 
     def _expire(self) -> None:
         now = self._look.epoch_ms()
-        # Not longer than from now on: the wall clock may have been set back.
+        # Never for longer than it lasts from now on: the wall clock may have been set back.
         for key in [key for key, until in self._gone.items() if not now < until <= now + GONE_MS]:
             self._forget(key)
         self._marked = {key: mark for key, mark in self._marked.items() if now < mark[0] <= now + MARKED_MS}
@@ -233,7 +233,7 @@ class SetView:
         return next((column for column in self._columns(rows) if column.key and column.name == self._sorted_by), None)
 
     def _sums(self, width: int, height: int) -> list[Text]:
-        """Left out where they would leave no room for rows."""
+        """The lines with the sums; none where they would leave no room for rows."""
         if self._totals is None or self._left_out:
             return []
         open_rows = [row for key, row in self._rows.items() if key not in self._gone]
@@ -286,30 +286,30 @@ class EventView:
         self._scroll = Scroll()
 
     def add(self, record: Any) -> None:
-        """One event; what somebody has scrolled to stays where it is."""
+        """Take in one event. A view that is scrolled stays where it is."""
         self._events.appendleft(record)
         self._scroll.top += 1 if self._scroll.top else 0
 
     def full(self, count: int) -> None:
-        """Events have no state."""
+        """Do nothing: events have no full state."""
 
     def start_over(self) -> None:
-        """Events may have been missed here."""
+        """Note that events may have been missed here."""
         if self._events and self._events[0] is not None:
             self._events.appendleft(None)
 
     def press(self, key: str) -> bool:
-        """Scrolling."""
+        """Scroll; whether that moves what is shown."""
         return self._scroll.press(key)
 
     def until(self) -> int | None:
-        """When the mark of the oldest marked event goes."""
+        """When the first of the marks goes."""
         now = self._look.epoch_ms()
         until = min(takewhile(lambda until: until > now, map(_marked_until, self._events)), default=None)
         return None if until is None else min(until, now + MARKED_MS)
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many as fit."""
+        """A title line and as many events as fit, newest first."""
         if not self._events:
             return [Text(self._look.text(self._empty), style=self._look.style("dim"))]
         top, count = self._scroll.window(len(self._events), max(1, height - 1))
@@ -395,7 +395,7 @@ def _sortable(column: Column, values: Sequence[Any], *, descending: bool) -> Col
 
 
 def text_column(title: str, texts: Sequence[str | None], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:
-    """Words from a venue, made harmless; absent ones as a dash."""
+    """A column of words from a venue, made harmless; a dash for an absent one."""
     shown = [cells.ABSENT if text is None else cells.harmless(text, 60) for text in texts]
     column = Column(title, shown, align="left", keep=keep, styles=list(styles), is_text=True)
     return _sortable(column, texts, descending=False)
@@ -409,13 +409,13 @@ def id_column(title: str, ids: Sequence[str | None], *, keep: int = 1) -> Column
 
 
 def number_column(title: str, numbers: Sequence[Any], *, keep: int = 1, styles: Sequence[str] = ()) -> Column:
-    """Decimals with their points below each other."""
+    """A column of decimals with their points below each other."""
     column = Column(title, cells.column(numbers), keep=keep, styles=list(styles), is_figure=True)
     return _sortable(column, numbers, descending=True)
 
 
 def gain_column(look: Look, title: str, numbers: Sequence[Any], *, keep: int = 1) -> Column:
-    """Gains and losses, with sign and colour."""
+    """A column of gains and losses, with sign and colour."""
     styles = [look.gain(value) for value in numbers]
     column = Column(title, cells.column(numbers, with_sign=True), keep=keep, styles=styles, is_figure=True)
     return _sortable(column, numbers, descending=True)
@@ -434,7 +434,7 @@ def _since_change(row: Any, look: Look) -> int:
 
 
 def changed_at(row: Any) -> int:
-    """When a row changed last, as far as is known."""
+    """When a row changed last, as far as that is known."""
     updated: int | None = getattr(row, "updated", None)
     received: int = row.received
     return received if updated is None or getattr(row, "change", None) != "snapshot" else updated
@@ -473,13 +473,13 @@ def total_words(rows: Sequence[Any], words: str, name: str, *, signed: bool = Fa
 
 
 def time_column(look: Look, title: str, times: Sequence[int | None], *, keep: int = 1, millis: bool = True) -> Column:
-    """Times of day, with the date where that is not today's."""
+    """A column of times of day, with the date where that is not today's."""
     column = Column(title, [look.time(time, millis=millis) for time in times], keep=keep)
     return _sortable(column, times, descending=True)
 
 
 def side_column(look: Look, sides: Sequence[str | None], *, keep: int = 9) -> Column:
-    """Sides as a word, an arrow and a colour."""
+    """A column of sides, each as a word, an arrow and a colour."""
     shown = [cells.ABSENT if side is None else f"{ARROWS[side]} {side}" for side in sides]
     column = Column("side", shown, align="left", keep=keep, styles=[look.style(side or "") for side in sides])
     return _sortable(column, sides, descending=False)

@@ -45,7 +45,7 @@ def columns(signals: Sequence[Signal], look: Look) -> list[Column]:
 
 
 def moment(signal: Signal) -> int:
-    """The venue's time, ours where it sends none."""
+    """The venue's time; ours where the venue sends none."""
     return signal.received if signal.time is None else signal.time
 
 
@@ -58,7 +58,7 @@ def meaning(signal: Signal) -> str:
 
 
 def quote_words(signal: Signal) -> str | None:
-    """One fair value, or the two of a bid and an ask."""
+    """A quote in words: one fair value, or a bid and an ask; None without a quote."""
     quote = signal.quote
     if isinstance(quote, list):
         return " / ".join(map(cells.number, quote))

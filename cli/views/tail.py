@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class TailView(EventView):
-    """Knows the width, so that data is cut between two words."""
+    """The messages, newest first. It knows the width, so that data is cut between two words."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(self._laid_out, "no message yet", look)
         self._width = 80
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """As many as fit."""
+        """A title line and as many messages as fit, newest first."""
         self._width = width
         return super().lines(width, height)
 

@@ -50,35 +50,35 @@ class TradesView:
         self._until: int | None = None
 
     def add(self, record: Trade) -> None:
-        """One trade."""
+        """Take in one trade: a row, and part of the last minute."""
         self._minute.trade(record)
         self._rows.appendleft(Seen(record, self._usual.times(record.size)))
         self._count += 1
 
     def full(self, count: int) -> None:
-        """Trades have no state."""
+        """Do nothing: trades have no full state."""
 
     def stopped(self) -> None:
-        """Trades are not seen any more; what is shown of the last minute stays as it is."""
+        """Stop the last minute, since trades are not seen any more; what is shown of it stays as it is."""
         self._minute.stop(self._look.epoch_ms())
 
     def go_on(self) -> None:
-        """Trades are seen again, and none was missed."""
+        """Go on with the last minute: trades are seen again, and none was missed."""
         self._minute.go_on()
 
     def start_over(self) -> None:
-        """Trades may have been missed here."""
+        """Note that trades may have been missed here."""
         self._minute.resumed(self._look.epoch_ms())
         self._say(INTERRUPTED)
 
     def missed(self, count: int) -> None:
-        """Trades that came and could not be drawn in time."""
+        """Count trades that came and could not be drawn in time."""
         self._minute.missed()
         self._count += count
         self._say(f"── {count} trades are not shown: this terminal was too slow for them ──")
 
     def press(self, key: str) -> bool:
-        """No keys."""
+        """False: this view has no keys of its own."""
         return False
 
     def until(self) -> int | None:
@@ -86,7 +86,7 @@ class TradesView:
         return self._until
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """Volume, price and as many trades as fit."""
+        """Volume, price, and as many trades as fit."""
         if not any(isinstance(row, Seen) for row in self._rows):
             return [Text("no trade yet", style=self._look.style("dim"))]
         self._until = self._minute.changes_at(self._look.epoch_ms())
@@ -107,7 +107,7 @@ class TradesView:
         return fit_line(Text(self._look.text(words), style=self._look.style("warn")), width, self._look)
 
     def _columns(self, rows: Sequence[Seen]) -> list[Column]:
-        """Time, side, price, size, and how large that is."""
+        """The columns: time, side, price, size, and how many times the usual size that is."""
         look, now = self._look, self._look.epoch_ms()
         trades = [row.trade for row in rows]
         sides = [look.style(trade.side) for trade in trades]
@@ -138,7 +138,7 @@ class TradesView:
         return f"since {self._look.time(volume.since, millis=False)}", self._look.style("warn")
 
     def _volume_line(self, volume: Volume, width: int, now: int) -> Text:
-        """Both sides or none of them: as many words as fit."""
+        """The volume of both sides in as many words as fit; both sides are there or none."""
         look = self._look
         over, style = self._over(volume)
         bought, sold = cells.number(volume.buy), cells.number(volume.sell)
