@@ -1,4 +1,4 @@
-"""What may be connected to, and how; without the weight of a socket library."""
+"""Which addresses are on this machine. Imports no socket library, so that the start stays quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the other end answered, in our words: addresses, HTTP, WebSocket closes. Pure."""
+"""What the other end's answers mean, in our words: addresses, HTTP statuses, WebSocket closes. Pure."""
 
 from __future__ import annotations
 
@@ -12,51 +12,56 @@ from venues.toolkit.decoding import excerpt
 
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
 
-# The library refuses HTTP/1.0, which many a simple server speaks; what it answers means the same all the same.
+# The library refuses HTTP/1.0, which simple servers speak; the status in its error text means the same.
 _OLD_ANSWER = re.compile(r"expected HTTP/1\.1: HTTP/1\.0 ([2-5][0-9]{2})\b")
 
 
 class CloseFrame(Protocol):
-    """A WebSocket close, as the library has it."""
+    """A WebSocket close frame, as the library gives it."""
 
     code: int
     reason: str
 
 
 class Ending(TypedDict, total=False):
-    """A `Closed`'s own fields."""
+    """The fields that only a `Closed` event has; `code` is absent where no close frame came."""
 
     code: int | None
     reason: str
 
 
 def refuse_plain(url: str, shown: str) -> None:
-    """Raises:
-    SetupError: what is sent there could be read by anybody on the way.
+    """Refuse an address without encryption, unless it is on this machine.
+
+    Raises:
+        SetupError: anybody on the way could read what is sent there.
     """
     if urlsplit(url).scheme not in ("wss", "https") and not is_loopback(url):
         raise SetupError(f"expected a wss:// or https:// address (others only on this machine), got {shown}")
 
 
 def words_of(error: Exception) -> str:
-    """An excerpt of what a failed handshake says, or of what caused it."""
+    """At most 120 characters of why a handshake failed: its cause, or the error's own text."""
     return excerpt(str(error.__cause__ or "") or str(error) or "the handshake failed", 120)
 
 
 def status_of_old_answer(words: str) -> int | None:
-    """The HTTP status of an answer in HTTP/1.0, from the library's words about it."""
+    """The HTTP status of an answer in HTTP/1.0, from the library's error text; None if it has none."""
     answer = _OLD_ANSWER.search(words)
     return None if answer is None else int(answer[1])
 
 
 def closing_of(rcvd: CloseFrame | None, sent: CloseFrame | None, *, received_first: bool | None) -> Ending:
-    """Whose close it was, and in words what ours was for; `received_first`: theirs was here before we sent ours."""
+    """How a WebSocket was closed: the venue's code and reason, or why we closed it.
+
+    `received_first`: the venue's close frame came before we sent ours.
+    """
     if rcvd is not None and (received_first or sent is None):
         return {"code": rcvd.code, "reason": excerpt(rcvd.reason, 200)}
     if sent is None:
         return {"reason": "no close frame came"}
     if sent.code == 1009:
         return {"reason": f"a message of more than {MAX_MESSAGE // 2**20} MiB came"}
-    if sent.code == 1000 or sent.code >= 3000:  # a session's own wish
+    if sent.code == 1000 or sent.code >= 3000:  # the session asked for it
         return {"code": sent.code, "reason": sent.reason}
     return {"reason": excerpt(f"{sent.reason or 'protocol error'} (code {sent.code})", 200)}

@@ -50,25 +50,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPEN_TIMEOUT = 10.0
-PING_EVERY = 4.0  # with the time for its answer less than the 10 s after which a silent line is told
+PING_EVERY = 4.0  # with the time for the answer less than 10 s, after which a silent line is reported
 PING_ANSWER_WITHIN = 5.0
 MESSAGE_WITHIN = 60.0  # seconds in which one message is whole
 CLOSE_TIMEOUT = 1.0
 ALIVE_EVERY = 1.0  # seconds between two looks at the clock
 MOST_IN_A_TURN = 256  # frames that are taken before timers and whoever wants to end get their turn
-LONGEST_ABSENCE = 5.0  # seconds without such a look after which what waits to be read is old
-SMALLEST_STEP = 1.0  # seconds by which the clock of this machine is set before it is told
+LONGEST_ABSENCE = 5.0  # seconds without such a look, after which the bytes waiting to be read are old
+SMALLEST_STEP = 1.0  # seconds; a smaller step of this machine's clock is not reported
 
-# The library logs URLs (and so keys) at level DEBUG.
+# The library logs URLs, and so keys, at level DEBUG.
 _SILENT = logging.Logger("mon.websocket")
 _SILENT.disabled = True
 
 
 class Clock(Protocol):
-    """The time and how to wait for it."""
+    """The time and how to wait for it; tests have a clock of their own."""
 
     def now(self) -> Now:
-        """Both clocks."""
+        """The time by the monotonic clock (seconds) and since the epoch (milliseconds)."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -77,14 +77,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks. The monotonic one goes on while the machine sleeps, where there is such a one."""
+    """The machine's clocks. The monotonic one goes on while the machine sleeps, where the system has such a clock."""
 
     def __init__(self) -> None:
-        # Linux has one of its own for this; on macOS it is the one that Python's `monotonic` is not.
+        # Linux calls it CLOCK_BOOTTIME, macOS CLOCK_MONOTONIC. Python's `monotonic` stops during sleep on both.
         self._clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC if sys.platform == "darwin" else None)
 
     def now(self) -> Now:
-        """Both clocks."""
+        """The time by the monotonic clock (seconds) and since the epoch (milliseconds)."""
         mono = time.monotonic() if self._clock is None else time.clock_gettime(self._clock)
         return Now(mono, time.time_ns() // 1_000_000)
 
@@ -94,9 +94,9 @@ class SystemClock:
 
 
 class _Socket(ClientConnection):
-    """Tells of the bytes that come, of which the library tells only once a message is whole."""
+    """Reports bytes as they come. The library itself reports them only once a message is whole."""
 
-    on_bytes: Callable[[bool], None] | None = None  # told whether they end within a message
+    on_bytes: Callable[[bool], None] | None = None  # called with whether the bytes end within a message
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -107,14 +107,14 @@ class _Socket(ClientConnection):
 
 
 class _Connect(connect):
-    """Redirects are not followed: they would take the key, which is in the URL or a header, to another host."""
+    """Follows no redirects: they would send the key, which is in the URL or a header, to another host."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
 
 
 class _NoConnectionError(Exception):
-    """Carries the event that says why no connection came about."""
+    """Carries the event that says why no connection was made."""
 
     def __init__(self, event: events.Answered | events.Failed) -> None:
         super().__init__(event)
@@ -126,11 +126,10 @@ class Connection:
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
-    `user_agent` goes with every HTTP request. `steps` is shared by lines of which one is to tell a
-    step of the clock.
+    `user_agent` goes with every HTTP request. Lines that share `steps` report a step of the clock only once.
 
-    `left_in_order` is true once a connection has ended with everything written and both close frames there, after
-    `leave`, or with the venue's saying that this is normal (code 1000).
+    `left_in_order` is true once a connection has ended in order: after `leave`, with everything written and both close
+    frames there, or because the venue closed it as normal (code 1000).
     """
 
     def __init__(
@@ -161,19 +160,19 @@ class Connection:
         self._steps = steps or Steps()
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
-        self._useless = asyncio.Event()  # set once the connection is of no more use, whoever noticed
+        self._useless = asyncio.Event()  # set once the connection is of no more use
         self._outgoing: asyncio.Queue[Out] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
         self._read_at: Now | None = None  # when the frames at hand were read
         self._alive = self._clock.now()
-        self._keepalive: Keepalive | None = None  # of the connection there is
-        self._fault: Exception | None = None  # one that not even a new connection helps against
+        self._keepalive: Keepalive | None = None  # of the open connection
+        self._fault: Exception | None = None  # an exception that a new connection would not cure
         self._all_written = False
         self.left_in_order = False
 
     def send(self, command: Command) -> None:
-        """Send something on a user's behalf, on the connection that there is; what becomes of it is delivered.
+        """Sends a command of the user's on the open connection; a `Receipt` of it is delivered later.
 
         Raises:
             MonError: the session cannot send it now, or never; nothing was sent.
@@ -182,11 +181,11 @@ class Connection:
         self._after_feeding()
 
     def leave(self) -> None:
-        """End in order: unsubscribe where the protocol wants it, close, then `run` returns."""
+        """Ends in order: unsubscribes where the protocol wants it and closes; then `run` returns."""
         self._leaving.set()
 
     async def run(self) -> None:
-        """Connect, again and again.
+        """Connects again and again, until told to leave.
 
         Raises:
             MonError: the line ended for good, or a credential cannot be had.
@@ -388,7 +387,7 @@ class Connection:
                     await asyncio.sleep(0)
                 now = self._read_at
                 if now is None:
-                    # Frames that are taken without a turn of the loop came in one read of the socket: one time for all.
+                    # All frames that are taken within one turn of the loop came in one read, so they get one time.
                     now = self._read_at = clock()
                     keepalive.message_came(now.mono)
                     call_soon(self._guarded, self._after_reading)
@@ -406,7 +405,7 @@ class Connection:
                 self._feed(events.Closed(**self._stamp(), **ending, heard=keepalive.heard))
 
     async def _watch(self, websocket: ClientConnection, keepalive: Keepalive) -> None:
-        """Pings. Returns when the line is dead, or this process was stopped and what waits in the socket is old."""
+        """Pings the venue. Returns when the line is dead, or when this process was stopped so long that data is old."""
         pings: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -416,7 +415,7 @@ class Connection:
                 if self._was_absent(now):
                     return
                 if problem := keepalive.problem(now.mono):
-                    # A closing handshake with who does not answer would only delay what has to be told.
+                    # The other end does not answer, so a closing handshake would only delay the report.
                     self._feed(events.Closed(**self._stamp(), reason=problem, heard=keepalive.heard))
                     websocket.transport.abort()
                     return
@@ -431,26 +430,29 @@ class Connection:
 
     async def _ping(self, websocket: ClientConnection, keepalive: Keepalive, at: float) -> None:
         with contextlib.suppress(ConnectionClosed):
-            answer = asyncio.ensure_future(await websocket.ping())  # which waits where nothing can be written
+            answer = asyncio.ensure_future(await websocket.ping())  # `ping` waits while the socket takes no bytes
             await answer
             keepalive.answered(at)
 
     def _was_absent(self, now: Now) -> bool:
-        """Says so once and ends the connection; the monotonic clock goes on while the machine sleeps."""
+        """Whether the connection is over; ends it if this process, or the machine, was stopped for too long.
+
+        Reports steps of the clock too.
+        """
         before, self._alive = self._alive, now
         absence = now.mono - before.mono
         if absence > LONGEST_ABSENCE and self._driver.retry_at is None:
             reason = f"mon was stopped for {absence:.0f} s, and what came meanwhile is old"
             self._feed(events.Closed(**self._stamp(), reason=reason, heard=before.mono))
         elif abs(step_between(before, now)) >= SMALLEST_STEP:
-            now = self._alive = self._clock.now()  # the two clocks are not read in one moment
+            now = self._alive = self._clock.now()  # once more: the two clocks are not read at the same moment
             step = step_between(before, now)
             if abs(step) >= SMALLEST_STEP and self._steps.is_news(now.mono):
                 self._feed(events.Stepped(**self._stamp(), by_ms=round(step * 1000)))
         return self._driver.retry_at is not None
 
     def _after_reading(self) -> None:
-        """Once for all frames of a read: nothing that they ask for can happen before this turn of the loop ends."""
+        """Sends what the frames of one read ask for, once for all of them: nothing is sent before this turn ends."""
         self._read_at = None
         if self._driver.stirred or self._leaving.is_set():
             self._after_feeding()
@@ -483,7 +485,7 @@ class Connection:
             progress = asyncio.create_task(self._progress.wait())
             await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
             progress.cancel()
-        # What the session wanted said on leaving goes out before the close.
+        # The session's last frames are sent before the close.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._outgoing.join()
@@ -492,7 +494,7 @@ class Connection:
     async def _hang_up(self, websocket: ClientConnection) -> None:
         drain = asyncio.create_task(_drain(websocket))
         try:
-            async with asyncio.timeout(2 * CLOSE_TIMEOUT):  # what cannot be written would be waited for for ever
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT):  # else `close` waits for ever while nothing can be written
                 await websocket.close()
         except TimeoutError:
             websocket.transport.abort()
@@ -525,7 +527,7 @@ class Connection:
             self._outgoing.put_nowait(out)
         due = self._driver.deadline()
         if due is not None and (self._timer_due is None or due < self._timer_due):
-            self._arm(due)  # else the timer comes first, and then looks again
+            self._arm(due)  # else the timer fires before `due`, and looks again then
         if self._driver.retry_at is not None:
             self._useless.set()
         if self._leaving.is_set():
@@ -553,7 +555,7 @@ class Connection:
             self._after_feeding()
 
     def _guarded(self, callback: Callable[[], None]) -> None:
-        """Whatever the loop calls: a fault of ours costs the connection, and never the deadlines after it."""
+        """Runs a callback of the loop. An exception costs the connection, so that later deadlines are kept."""
         try:
             callback()
         except Exception as error:
@@ -573,7 +575,7 @@ class Connection:
         return {"at": now.epoch_ms, "mono": now.mono, "line": self._line}
 
     async def _unless_leaving(self, awaitable: Awaitable[T]) -> T | None:
-        """The result, or None when we are told to leave first."""
+        """The result of `awaitable`; None when we are told to leave first, which cancels it."""
         task = asyncio.ensure_future(awaitable)
         leaving = asyncio.create_task(self._leaving.wait())
         try:
@@ -587,7 +589,7 @@ class Connection:
 
 
 async def _drain(websocket: ClientConnection) -> None:
-    """Take what still comes, since the venue's close is behind it."""
+    """Reads and drops what still comes: the venue's close frame is behind it."""
     with contextlib.suppress(ConnectionClosed):
         while True:
             await websocket.recv(decode=False)

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from venues.venue import Command, Route, Session, Subscription
 
 SHORTEST_DELAY = 0.5
-MOST_ASKED = 20  # times that a session may answer bad messages of a stream with frames of its own …
+MOST_ASKED = 20  # a session may answer bad messages of a stream with frames of its own so often …
 ASKED_WITHIN = 10.0  # … in so many seconds
-RETURNS_WITHIN = 600.0  # seconds for which what was live is tried again, whatever it answers but HTTP 401
+RETURNS_WITHIN = 600.0  # seconds in which a venue that was live is tried again, whatever it answers but HTTP 401
 LONGEST_RETRY_AFTER = 86_400.0
-LONGEST_REASON = 1_000  # characters of what is said, in which a venue quotes of itself at most 300
+LONGEST_REASON = 1_000  # characters; at most 300 of them are a venue's own words
 _UNAUTHORIZED = 401
 
 _ANOTHER_RUN = "the recording goes on with a later run of mon"
@@ -53,8 +53,9 @@ Delivered = Record | Confirmed | ClockOffset | BadFrame | Notice | Receipt
 class _StreamStanding:
     """How one stream stands.
 
-    `live_since` and `down_since` are monotonic times; the latter is that of the last sign of life before it stopped
-    being live. `endings`: how often in a row the venue ended it, until it has been live for `STABLE_AFTER`.
+    `live_since` and `down_since` are monotonic times, None while it is not live, or not down. `down_since` is the last
+    sign of life before the stream went down. `endings` counts how often in a row the venue ended it; being live for
+    `STABLE_AFTER` seconds resets it.
     """
 
     state: State = "connecting"
@@ -66,12 +67,15 @@ class _StreamStanding:
 
 
 def pacing_of_connections() -> Pacing:
-    """Between two connections: exponential with full jitter, 0.5 s to 30 s; one of 30 s has lasted."""
+    """The pauses between two connections: exponential with full jitter, 0.5 s to 30 s.
+
+    They begin anew after a connection that lasted for 30 s.
+    """
     return Pacing(shortest=SHORTEST_DELAY, longest=LONGEST_PAUSE, stable_after=STABLE_AFTER)
 
 
 def verdict(status: int, body: str) -> Refused | Lost:
-    """What an HTTP status means where a WebSocket was expected, unless the venue knows better.
+    """What an HTTP status means where a WebSocket was expected; a venue may decide otherwise.
 
     `body` is an excerpt of the answer, possibly empty.
     """
@@ -88,9 +92,9 @@ def verdict(status: int, body: str) -> Refused | Lost:
 class Driver:
     """Drives the sessions of one line.
 
-    `ended` is the error that ended it for good; `retry_at` the monotonic time of the next try, set when the
-    connection is of no more use (whoever holds a socket closes it then); `refused` the streams that were
-    refused alone, and why.
+    `ended` is the error that ended the line for good, None while it goes on. `retry_at` is the monotonic time of the
+    next try; it is set when the connection is of no more use, and whoever holds the socket closes it then. `refused`
+    has the streams that were refused while others go on, and why.
     """
 
     def __init__(
@@ -104,9 +108,9 @@ class Driver:
         apart: bool = False,
         hide: Callable[[str], str] = str,
     ) -> None:
-        """`apart`: a stream that is refused alone leaves the others of the line on, until none is left.
+        """`apart`: when one stream is refused, the others of the line go on. Else the line ends.
 
-        `hide` takes the secrets out of the reason of a status, which may quote what the venue says.
+        `hide` takes the secrets out of the reason of a status, which may quote the venue.
         """
         self.session: Session | None = None
         self.ended: MonError | None = None
@@ -123,19 +127,19 @@ class Driver:
         self._misread = Misread(self._standings)
         self._failures = 0
         self._pacing = pacing_of_connections()
-        self._always_stirred = False  # the session does not tell whether it is
-        self._out: list[Out] = []  # what was taken from the session already …
-        self._taken_early = False  # … which has told with it that it was stirred
+        self._always_stirred = False  # the session has no `stirred`
+        self._out: list[Out] = []  # already taken from the session …
+        self._taken_early = False  # … which resets the session's `stirred`
         self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, len(subscriptions)))
         self._draw = 0.0
         self._opened_at: float | None = None
         self._is_there = False  # on this connection, a stream has been live
-        self._there_at: float | None = None  # the last sign of life of a connection on which one was
-        self._refused_since: float | None = None  # the first of the refusals in a row by who was there before
-        self._unauthorized = 0  # answers 401 since a stream was live
+        self._there_at: float | None = None  # the last sign of life of a connection that had a live stream
+        self._refused_since: float | None = None  # the first of the current run of refusals, after it was live
+        self._unauthorized = 0  # answers with HTTP 401 since a stream was live
 
     def begin(self, secrets: Mapping[str, str], draw: float) -> Session:
-        """A new connection is about to be made; `draw`, in [0, 1), decides how long to wait should it fail."""
+        """Begins a new connection. `draw`, a random number in [0, 1), decides how long to wait should it fail."""
         self.session = self._route.session(secrets)
         self._always_stirred = not hasattr(self.session, "stirred")
         self._out.clear()
@@ -147,13 +151,13 @@ class Driver:
         return self.session
 
     def opened(self, now: Now) -> list[Delivered]:
-        """The WebSocket is open."""
+        """To be called once the WebSocket is open; returns what to deliver."""
         self._opened_at = now.mono
         self._pacing.tried(now.mono)
         return self._sort_out(self._current().opened(now), now)
 
     def receive(self, frame: bytes, now: Now) -> list[Delivered]:
-        """One WebSocket message."""
+        """What one WebSocket message delivers, in order."""
         session = self.session
         assert session is not None, "begin() comes first"
         items = session.receive(frame, now)
@@ -165,35 +169,35 @@ class Driver:
         return items  # type: ignore[return-value]  # all of them are records
 
     def pong(self, now: Now) -> list[Delivered]:
-        """The answer to a WebSocket ping that the session asked for."""
+        """To be called when the answer comes to a WebSocket ping of the session's."""
         return self._without_fault(self._current().pong, now)
 
     def tick(self, now: Now) -> list[Delivered]:
-        """The session's deadline has passed."""
+        """To be called once the session's deadline has passed."""
         return self._without_fault(self._current().tick, now)
 
     def stepped(self, by_ms: int) -> list[Delivered]:
-        """The clock of this machine was set; no deadline and no age is measured by it."""
+        """Says that the clock of this machine was set. No deadline and no age depends on it."""
         how = f"{'forward' if by_ms > 0 else 'back'} by {_duration(abs(by_ms) / 1000)}"
         return [Notice(f"the clock of this machine was set {how}; nothing was lost by that")]
 
     def deadline(self) -> float | None:
-        """The monotonic time at which `tick` is due."""
+        """The monotonic time at which `tick` is due; None while there is no connection, or nothing is due."""
         return None if self.session is None or self.retry_at is not None else self.session.deadline()
 
     @property
     def stirred(self) -> bool:
-        """Whether `take` and `deadline` may answer otherwise than when they were asked last."""
+        """Whether `take` or `deadline` may have changed since they were called last."""
         if self._taken_early or self.retry_at is not None or self._always_stirred:
             return True
         return self.session is None or self.session.stirred
 
     def send(self, command: Command) -> None:
-        """Send something on a user's behalf."""
+        """Hands a command of the user's to the session; the next `take` has its frames."""
         self._current().send(command)
 
     def take(self) -> list[Out]:
-        """What is to be sent."""
+        """The frames to send, in order; each is returned once."""
         self._taken_early = False
         if self.session is None:
             return []
@@ -203,16 +207,19 @@ class Driver:
         return out
 
     def leave(self, now: Now) -> None:
-        """We want to go."""
+        """Begins to leave: the session unsubscribes where its protocol does that."""
         if self.session is not None:
             self.session.leave(now)
 
     def done(self) -> bool:
-        """Nothing is awaited after `leave`."""
+        """Whether, after `leave`, nothing more is awaited from the venue."""
         return self.session is None or self.session.done()
 
     def answered(self, status: int, body: str, retry_after: float | None, now: Now) -> list[Delivered]:
-        """An HTTP status came instead of an open WebSocket; `retry_after` in seconds where the answer has one."""
+        """To be called when an HTTP status came instead of an open WebSocket.
+
+        `retry_after` is in seconds, None where the answer has none.
+        """
         problem = self._route.refused(status, body)
         after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
         if isinstance(problem, Lost) and problem.retry:
@@ -231,7 +238,7 @@ class Driver:
         after: float | None = None,
         status: int | None = None,
     ) -> list[Delivered]:
-        """No connection came about; `status` is the HTTP status that this comes from, if any."""
+        """To be called when no connection was made; `status` is the HTTP status that caused it, None if none did."""
         problem: Refused | Lost = (
             Refused(reason, at_door=True) if refused else Lost(reason, retry=retry, after=after, at_door=True)
         )
@@ -240,14 +247,14 @@ class Driver:
         return self._sort_out([problem], now)
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Delivered]:
-        """The connection is gone; unless the session knows better, another one is tried."""
+        """To be called when the connection is gone. Another one is tried unless the session says otherwise."""
         items = self._current().closed(code, reason, now)
         if not any(isinstance(item, Refused | Lost) for item in items):
             items = [*items, Lost(_closing_words(code, reason))]
         return self._sort_out(items, now)
 
     def resumed(self, now: Now) -> list[Delivered]:
-        """Another run goes on with what was recorded: nothing is known of the time between, and nothing is over."""
+        """In a recording, a later run of mon begins: all streams begin anew, also those that had ended."""
         if self.session is not None and self.retry_at is None:
             self.session.closed(None, _ANOTHER_RUN, now)
         self.session = self.ended = self.retry_at = None
@@ -297,14 +304,14 @@ class Driver:
         return delivered
 
     def _concerns_a_state(self, bad: BadFrame) -> bool:
-        """Whether it makes anybody ask anew: of an event that could not be read nothing more comes."""
+        """Whether a session may ask for a new state because of it. A lost event is not sent again."""
         return any(STREAMS[name].kind == "state" for name in (self._standings if bad.streams is None else bad.streams))
 
     def _asks_too_often(self, now: Now) -> bool:
-        """Whether the session answers all that is bad by asking anew: then it loses the connection.
+        """Whether the session has asked anew too often because of bad messages; the connection is then given up.
 
-        A session paces what it asks for (`venues.session`). For one that does not, there are the pauses between
-        connections.
+        A session normally paces what it asks for (`venues.session`). For one that does not, the pauses between
+        connections do it.
         """
         assert self.session is not None, "begin() comes first"
         asking = self.session.take()
@@ -319,7 +326,7 @@ class Driver:
         return too_often
 
     def _may_pass(self, problem: Refused | Lost) -> bool:
-        """Whether it is somebody who was there before that does not let us in now."""
+        """Whether a venue that was live before does not let us in now, which may pass."""
         is_final = isinstance(problem, Refused) or not problem.retry
         return is_final and problem.at_door and self._there_at is not None
 
@@ -332,7 +339,10 @@ class Driver:
         status: int | None = None,
         after: float | None = None,
     ) -> list[Delivered]:
-        """What was live is tried again for a while, whatever it answers; a refused credential, fetched anew, once."""
+        """Tries a venue that was live again for a while, whatever it answers.
+
+        A refused credential is fetched anew and tried once more.
+        """
         assert self._there_at is not None, "asked by who knows"
         there = f"{excerpt(said, LONGEST_REASON // 2)}, it was there {_duration(now.mono - self._there_at)} ago"
         if status == _UNAUTHORIZED:
@@ -357,7 +367,7 @@ class Driver:
         return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(standing.endings)}"), now)
 
     def _without_fault(self, call: Callable[[Now], list[Item]], now: Now) -> list[Delivered]:
-        """What a timer calls: a fault of ours there costs the connection, and never the deadlines."""
+        """Makes a call for a timer. An exception costs the connection, so that deadlines are kept all the same."""
         try:
             return self._sort_out(call(now), now)
         except Exception as error:
@@ -420,10 +430,10 @@ class Driver:
         retry_in_ms: int | None = None,
         versions: Literal["growing"] | None = None,
     ) -> list[Delivered]:
-        """The status to deliver, none when nothing changed."""
+        """The status to deliver, as a list; empty when nothing changed."""
         standing = self._standings[stream]
         if state == standing.state and (state == "stale" or not reason):
-            return []  # a flood of bad frames is one interruption
+            return []  # many bad frames in a row are one interruption
         down_ms = None
         if state == "live":
             self._is_there = True
@@ -459,7 +469,7 @@ class Driver:
 
 
 def fault_in_words(error: Exception) -> str:
-    """What to say of an exception that should never have been raised: what, and where."""
+    """The text about an exception that should never have been raised: what it is, and where it was raised."""
     traceback, where = error.__traceback__, ""
     while traceback is not None:
         where = f"{traceback.tb_frame.f_globals.get('__name__', '?')}, line {traceback.tb_lineno}"
@@ -469,7 +479,7 @@ def fault_in_words(error: Exception) -> str:
 
 
 def _last_sign_of_life(now: Now) -> float:
-    """The message that makes this moment is one; else the one before it."""
+    """The moment itself where a message makes it, else the last sign of life before it."""
     return now.mono if now.heard is None else min(now.heard, now.mono)
 
 
@@ -479,12 +489,12 @@ def _forget_endings(standing: _StreamStanding, now: Now) -> None:
 
 
 def _is_passing(status: int) -> bool:
-    """Whether who answers with this HTTP status says that it is a matter of time."""
+    """Whether this HTTP status means that a later try may work."""
     return status in (408, 425, 429) or status >= 500
 
 
 def answer_in_words(status: int, body: str) -> str:
-    """What was answered, for the words of a refusal; `body` is an excerpt, possibly empty."""
+    """An HTTP answer in words, e.g. "HTTP 403: Forbidden"; `body` is an excerpt, possibly empty."""
     return f"HTTP {status}" + (f": {body}" if body else "")
 
 

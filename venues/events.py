@@ -39,7 +39,7 @@ class Dialled(_Event, frozen=True, kw_only=True, tag="dial"):
 
 
 class Requested(_Event, frozen=True, kw_only=True, tag="http"):
-    """An HTTP request before dialling, answered; `cookies` are its `Set-Cookie` lines without their values."""
+    """An HTTP request before dialling was answered; `cookies` are the `Set-Cookie` lines without their values."""
 
     method: str
     url: str
@@ -62,7 +62,7 @@ class Frame(_Event, frozen=True, kw_only=True, tag="frame"):
     base64: str | None = None
 
     def data(self) -> bytes:
-        """The message's bytes."""
+        """The message's bytes, from its text or its base64."""
         if self.base64 is not None:
             return base64.b64decode(self.base64, validate=True)
         if self.text is None:
@@ -90,10 +90,10 @@ class Answered(_Event, frozen=True, kw_only=True, tag="answer"):
 
 
 class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
-    """No connection came about, or the one there was is given up.
+    """No connection was made, or the open one is given up.
 
-    `refused`: by the venue, for good; `after`: no other one before so many seconds; `status`: the HTTP status that it
-    comes from; `heard` as in `Now`.
+    `refused`: the venue refused us for good. `after`: the next try is not before so many seconds. `status`: the HTTP
+    status that caused it. `heard` as in `Now`.
     """
 
     reason: str
@@ -119,11 +119,11 @@ class Stepped(_Event, frozen=True, kw_only=True, tag="step"):
 
 
 class Left(_Event, frozen=True, kw_only=True, tag="leave"):
-    """We wanted to go."""
+    """The user, or a limit of the run, told us to leave."""
 
 
 class Resumed(_Event, frozen=True, kw_only=True, tag="resume"):
-    """Another run of `mon` goes on with the same recording: all lines begin anew. Made by whoever reads one.
+    """Another run of `mon` was appended to the recording: all routes begin anew. Made on reading, never written.
 
     `heard`: when the run before it ended.
     """
@@ -135,13 +135,13 @@ Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Fail
 
 
 def shifted(event: Event, seconds: float) -> Event:
-    """The same event on a monotonic clock that is so many seconds ahead."""
+    """The same event with its monotonic times moved ahead by so many seconds."""
     names = [name for name in ("mono", "heard", "arriving") if getattr(event, name, None) is not None]
     return structs.replace(event, **{name: getattr(event, name) + seconds for name in names})
 
 
 def frame_event(direction: Literal["in", "out"], data: bytes, now: Now, line: int) -> Frame:
-    """A `Frame` of bytes."""
+    """The `Frame` of one message: as text if the bytes are UTF-8, else as base64."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -151,7 +151,10 @@ def frame_event(direction: Literal["in", "out"], data: bytes, now: Now, line: in
 
 
 def apply(event: Event, driver: Driver) -> list[Delivered]:
-    """What an event makes a driver deliver. `Dialled` and `Requested` belong to whoever begins a session."""
+    """Feeds an event to a driver; returns what that delivers.
+
+    `Dialled` and `Requested` do nothing here: they are for the caller, who begins the session.
+    """
     now = Now(event.mono, event.at)
     match event:
         case Frame(direction="in"):

@@ -22,7 +22,7 @@ MAX_BODY = 2**20
 
 
 class NoAnswer(MonError):
-    """Nobody answered. `retry`: another try may help."""
+    """No answer came; the text says why. `retry`: another try may help."""
 
     def __init__(self, reason: str, *, retry: bool = True) -> None:
         super().__init__(reason)

@@ -1,8 +1,8 @@
 """Whether a line is still there: WebSocket pings, and what counts as a sign of life. Pure; times are monotonic seconds.
 
-A ping is answered behind everything that was sent before it. While one message is still arriving, its bytes put the
-answer off: a large book over a thin line is no dead line. Once whole messages have come since, the answer is due: what
-comes later is behind what the link can carry, and would be shown older and older.
+The answer to a ping comes behind everything that was sent before it. While one message is still arriving, its bytes put
+the answer off: a large book over a slow link is no dead line. Once whole messages have come since the ping, the answer
+is due. If it is late then, the link cannot carry the data, and what is shown would grow older and older.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from venues.venue import Now
 
 AGAIN_AFTER = 0.5  # seconds after an unanswered ping until the next, while messages come
-SEEN_WITHIN = 2.0  # seconds in which all lines look at the clock
-LATE = 0.25  # seconds after which a look came so late that an answer may wait to be read
+SEEN_WITHIN = 2.0  # seconds within which all lines look at the clock
+LATE = 0.25  # a look at the clock that is later by so many seconds: an answer may be there, unread
 
 
 def step_between(before: Now, now: Now) -> float:
@@ -24,13 +24,13 @@ def step_between(before: Now, now: Now) -> float:
 
 
 class Steps:
-    """Several lines see the same step of the clock, each within two seconds; one of them tells it."""
+    """Lets one line report a step of the clock that several lines see within two seconds."""
 
     def __init__(self) -> None:
         self._seen_at: float | None = None
 
     def is_news(self, at: float) -> bool:
-        """Whether nobody has seen it yet."""
+        """Whether no other line has reported this step yet; `at` is the monotonic time now."""
         before, self._seen_at = self._seen_at, at
         return before is None or at - before > SEEN_WITHIN
 
@@ -38,26 +38,25 @@ class Steps:
 class Keepalive:
     """The signs of life of one connection.
 
-    `heard` is the latest of them: the latest bytes. `arriving` is the same while a message is not whole, else None.
+    `heard` is when the latest bytes came. `arriving` is the same while a message is unfinished, else None.
     """
 
     def __init__(self, opened: float, *, every: float, within: float, message_within: float) -> None:
-        """`every`: seconds from one ping to the next; `within`: in which each is answered; `message_within`: in which
-        one message is whole."""
+        """In seconds: `every` from one ping to the next, `within` for its answer, `message_within` for a message."""
         self.heard = opened
         self.arriving: float | None = None
         self._every = every
         self._within = within
         self._message_within = message_within
         self._pinged_at = opened
-        self._unanswered: deque[float] = deque()  # when those were sent that have no answer yet
-        self._put_off_to = 0.0  # the latest bytes of the message behind which the oldest of them is answered
+        self._unanswered: deque[float] = deque()  # when each ping without an answer was sent
+        self._put_off_to = 0.0  # the latest bytes of the message that the oldest of their answers is behind
         self._grace_to = 0.0
         self._message_at = 0.0  # the latest whole message
         self._arriving_since = 0.0
 
     def bytes_came(self, at: float, *, more_awaited: bool) -> None:
-        """Something was read. `more_awaited`: it ends within a message."""
+        """Notes that bytes were read. `more_awaited`: they end within a message."""
         was_arriving = self.arriving is not None
         self.heard = at
         if self._unanswered and (was_arriving or more_awaited) and self._message_at < self._unanswered[0]:
@@ -70,32 +69,32 @@ class Keepalive:
         self.arriving = at
 
     def message_came(self, at: float) -> None:
-        """A whole message is here; what is still arriving began after it."""
+        """Notes that a whole message came; what is still arriving began after it."""
         self._message_at = at
         self._arriving_since = at
 
     def pinged(self, at: float) -> None:
-        """A ping goes out."""
+        """Notes that a ping was sent at this time."""
         self._pinged_at = at
         self._unanswered.append(at)
 
     def answered(self, pinged_at: float) -> None:
-        """A ping was answered, and so were all before it."""
+        """Notes that the ping sent at `pinged_at` was answered, and so all before it."""
         while self._unanswered and self._unanswered[0] <= pinged_at:
             self._unanswered.popleft()
 
     def ping_due(self, at: float) -> bool:
-        """Whether a ping is to go out now."""
+        """Whether a ping is to be sent now."""
         due = self._next_ping()
         return due is not None and at >= due
 
     def due(self) -> float:
-        """When to look again, at the latest; bytes that come make it later, a message can make it earlier."""
+        """When to look again at the latest. Bytes that come make it later, a message can make it earlier."""
         moments = [self._next_ping(), self._answer_due(), self._message_due()]
         return min(moment for moment in moments if moment is not None)
 
     def problem(self, at: float) -> str:
-        """Why the line is lost, in words; empty while it is not."""
+        """Why the line is lost, as a text; empty while it is alive."""
         due = self._answer_due()
         if due is not None and at >= due:
             if at - due <= LATE or self._grace_to >= self._unanswered[0]:
@@ -107,7 +106,7 @@ class Keepalive:
         return ""
 
     def _next_ping(self) -> float | None:
-        """With an answer outstanding there are more only to find out soon how far the line is behind."""
+        """While a ping is unanswered, more are sent only if messages come: they show how far the line is behind."""
         if not self._unanswered:
             return self._pinged_at + self._every
         if self._message_at > self._unanswered[0]:

@@ -1,4 +1,4 @@
-"""Whether every message of a stream is refused: then none of them is bad, the venue writes them in another way."""
+"""Whether every message of a stream is refused. Then they are not damaged: the venue writes them in another way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Misread:
         self._told: set[str] = set()
 
     def bad(self, frame: BadFrame) -> list[Notice]:
-        """One more; what is to be said, once for each stream."""
+        """Counts one more bad frame. Returns a notice when no message of a stream can be read, once for each stream."""
         self.pending = True
         fault = _PLACE.sub("[]", frame.reason.partition(", got ")[0])
         concerned = [stream for stream in self._in_a_row if frame.streams is None or stream in frame.streams]
@@ -43,7 +43,7 @@ class Misread:
         return [Notice(f"{words}: no message of {', '.join(found)} can be read: {frame.reason}")]
 
     def good(self, items: Sequence[Item]) -> None:
-        """What came of a frame: a stream of which there is something can be read."""
+        """Takes the items of a good frame: the streams that have something in it can be read."""
         for stream, count in self._in_a_row.items():
             if count and any(_is_of(item, stream) for item in items):
                 self._in_a_row[stream] = self._alike[stream] = 0

@@ -46,8 +46,8 @@ class RecordedSubscription(Struct, frozen=True, kw_only=True, omit_defaults=True
 class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="recording"):
     """The first line: what was watched, where, with which settings. `env` as in records.
 
-    `source` says where a recording is from that was made by hand, e.g. from a venue's document. `beside`: the other
-    venues that were watched at the same time; their lines are numbered on after those of this one, in that order.
+    `source`: where a recording made by hand is from, e.g. a venue's document. `beside`: the other venues that were
+    watched at the same time. Their lines are numbered after those of this venue, in that order.
     """
 
     version: int
@@ -64,7 +64,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         return [self, *self.beside]
 
     def of(self, venue: str) -> Header | None:
-        """What was watched at a venue; None where nothing was."""
+        """The part of the header about one venue; None if it was not watched."""
         return next((one for one in self.venues() if one.venue == venue), None)
 
     def settings(self) -> Settings:
@@ -72,7 +72,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         return Settings(url=self.url, label="replay", values=self.values)
 
     def asked_for(self) -> list[Subscription]:
-        """The subscriptions."""
+        """What was watched, as subscriptions in the order of the header."""
         return [
             Subscription(one.stream, one.symbols, depth=one.depth, interval=one.interval, options=one.options)
             for one in self.subscriptions
@@ -142,7 +142,7 @@ class Recorder:
             raise
 
     def write(self, event: events.Event) -> None:
-        """One event, after those written before."""
+        """Queues one event behind those before it."""
         if isinstance(event, events.Frame) and event.base64 is not None:
             hidden = self._redactor.data(event.data())
             event = events.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
@@ -154,7 +154,7 @@ class Recorder:
         self._lines.append(line)
 
     def flush(self) -> None:
-        """Everything written so far is in the file.
+        """Puts everything written so far into the file.
 
         Raises:
             RecordingError: the file cannot be written any more.
@@ -207,7 +207,7 @@ def open_recording(path: Path, header: Header, existing: Existing, *, waits: boo
 
 
 def difference(one: Header, other: Header) -> str:
-    """In which respect two headers are not of the same run of the same thing, in words; empty where they are."""
+    """What differs between the runs that two headers are of, in words; empty if the runs can be in one file."""
     here, there = one.venues(), other.venues()
     names = [" and ".join(header.venue for header in headers) for headers in (here, there)]
     if names[0] != names[1]:
@@ -224,7 +224,7 @@ def difference(one: Header, other: Header) -> str:
 
 
 def _words_of(header: Header) -> str:
-    """What was watched, with whatever two recordings can differ in."""
+    """What was watched, with everything that two recordings can differ in."""
     return ", ".join(
         " ".join(
             [
@@ -338,7 +338,7 @@ async def play(
 
 
 class _Player:
-    """Plays one event after the other; `over` is what has ended the run that is played."""
+    """Plays one event after the other; `over` is the error that ended the run being played."""
 
     def __init__(
         self,
@@ -370,7 +370,7 @@ class _Player:
             await self._take(event)
 
     async def _resume(self, event: events.Resumed) -> None:
-        """Nobody waits for the time in which nothing ran, and what had ended begins anew."""
+        """Begins a later run: the pause before it is skipped, and lines that had ended begin anew."""
         self._before, self.over, self._ended = event.mono, None, []
         for line, driver in enumerate(self._drivers):
             await self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)
@@ -412,7 +412,7 @@ def _applied(event: events.Event, driver: Driver) -> list[Delivered]:
 
 
 def _step(opening: Generator[HttpRequest, HttpResponse, Dial], answer: HttpResponse | None) -> None:
-    """A session may learn something in its opening; where it leads, and what failed, is in the recording."""
+    """Makes one step of a session's opening, which may teach it something. Errors are already in the recording."""
     with contextlib.suppress(StopIteration, MonError):
         if answer is None:
             next(opening)

@@ -73,12 +73,12 @@ class _Pipe:
 class RecordingFile:
     """A file that is being written; mode 600, gzip when the name ends in `.gz`.
 
-    `appends`: there is something in it already, that goes on. `cut`: so many bytes behind its last whole line, which a
-    crash had left, are gone.
+    `appends`: the file has a recording already, to which more is appended. `cut`: so many bytes behind its last whole
+    line, left by a crash, were removed.
     """
 
     def __init__(self, path: Path, existing: Existing = "refuse", *, waits: bool = False) -> None:
-        """Opens the file; what is in one that goes on stays as it is until `go_on`.
+        """Opens the file. One to append to stays as it is until `go_on`.
 
         `waits`: for the reader of a pipe, however slow it is.
 
@@ -111,7 +111,7 @@ class RecordingFile:
             raise _cannot_write(path, error) from error
 
     def go_on(self) -> None:
-        """Everything written from now on comes behind what is in the file.
+        """Prepares to append: what is written from now on comes behind what is in the file.
 
         Raises:
             RecordingError: what is in it is compressed and damaged, or it cannot be written.
@@ -127,7 +127,7 @@ class RecordingFile:
             raise _cannot_write(self.path, error) from error
 
     def write(self, data: bytes) -> None:
-        """All of the data, so that it is in the file also after a crash.
+        """Writes all of the data, so that a crash of this process does not lose it.
 
         Raises:
             OSError: the file cannot be written any more.
@@ -180,12 +180,12 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 
 def damaged(path: Path, number: int) -> DamagedRecording:
-    """What is said of a recording that cannot be read from a line on."""
+    """The error for a recording that cannot be read from a certain line on."""
     return DamagedRecording(f"the recording {path} is damaged at line {number}; played up to there")
 
 
 def _opened(path: Path, existing: Existing) -> int:
-    """A descriptor that nobody else writes to. Opening never waits, not for the reader of a pipe either."""
+    """A descriptor of the file, locked against other writers. Opening never waits, not even for a pipe's reader."""
     try:
         kind = os.stat(path).st_mode
     except FileNotFoundError:
@@ -241,7 +241,7 @@ def _begins_like_gzip(raw: BinaryIO) -> bool:
 
 
 def _check_whole(path: Path) -> None:
-    """What comes behind compressed data that ends early could not be read."""
+    """Refuses a file whose compressed data ends early: what is appended there could not be read."""
     try:
         for _ in read_lines(path):
             pass
@@ -250,7 +250,7 @@ def _check_whole(path: Path) -> None:
 
 
 def _cut_last_line(raw: BinaryIO) -> int:
-    """What a crash has left of a line is no event; the number of bytes taken away."""
+    """Cuts off an unfinished last line, which a crash has left; returns the number of bytes removed."""
     descriptor = raw.fileno()
     size = end = os.fstat(descriptor).st_size
     while end:

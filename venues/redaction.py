@@ -56,7 +56,7 @@ class Redactor:
 
     @property
     def known(self) -> int:
-        """How many secrets it knows; what had none in it has none as long as this stays the same."""
+        """How many secrets it knows. While it stays the same, a text without secrets need not be checked again."""
         return len(self._hidden)
 
     def learn(self, secrets: Mapping[str, str]) -> None:
@@ -112,7 +112,7 @@ class Redactor:
         return self.text(msgspec.json.encode(hidden).decode())
 
     def value(self, value: T) -> T:
-        """The same, without secrets in the texts it is made of; for structs, lists and dicts.
+        """The same value without secrets in its texts; for structs, lists and dicts.
 
         To be used before something is encoded: in the encoded form a secret may look like a part of a number, or
         like the name of a field.
@@ -154,7 +154,7 @@ class Redactor:
         self._hidden = sorted([*self._hidden, hidden], key=lambda each: -len(each.value))
 
     def _without_beginnings(self, text: str) -> str:
-        """A server may say only the first part of what it was sent."""
+        """The text without beginnings of secrets: a server may repeat only the first part of what it was sent."""
         for hidden in self._hidden:
             # Of a URL the beginning is no secret, and digits may be those of another number.
             if hidden.shown.startswith("[") and not _DIGITS.match(hidden.value):
@@ -172,10 +172,10 @@ class Redactor:
 
 
 def _anchor(value: str, shown: str) -> str:
-    """What is looked for first: a run that no encoding changes, of the secret itself and not of what stands around it.
+    """A part of the secret that no encoding changes; a text without it need not be searched further.
 
-    The rest of a URL (its symbol, say) is in every line, and would make every line be searched in full. Only where the
-    secret is too short to tell anything is all of it considered.
+    It is of the secret itself and not of the URL around it: the rest of the URL (its symbol, say) may be in every line,
+    and every line would be searched in full. Only if the secret is too short is all of it considered.
     """
     begin = _first_difference(value, shown)
     end = len(value) - _first_difference(value[begin:][::-1], shown[begin:][::-1])

@@ -42,9 +42,10 @@ class _Request:
 
 
 class BaseSession:
-    """One connection. A venue writes `dial` and `receive`, and of the others what it has.
+    """One connection. A venue overrides `dial` and `receive`, and other methods where it needs them.
 
-    `venue`: its name, for words. What is to be sent is put into `_out`; what asks for something goes through `ask`.
+    `venue` is the venue's name, for texts. A subclass puts frames to send into `_out`, or through `ask` if they ask
+    the venue for something.
     """
 
     venue: ClassVar[str] = ""
@@ -55,7 +56,7 @@ class BaseSession:
         self._requests: dict[str, _Request] = {}
 
     def dial(self) -> Dial:
-        """Where the WebSocket is opened."""
+        """Where the WebSocket is opened, with the headers it needs."""
         raise NotImplementedError
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
@@ -64,19 +65,19 @@ class BaseSession:
         return self.dial()
 
     def opened(self, now: Now) -> list[Item]:
-        """Nothing is asked for."""
+        """Asks for nothing, so nothing follows."""
         return []
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One WebSocket message, text or binary."""
+        """What one WebSocket message, text or binary, brings, in order."""
         raise NotImplementedError
 
     def pong(self, now: Now) -> list[Item]:
-        """Nothing is measured by WebSocket pings."""
+        """Ignores the answer: nothing is measured by WebSocket pings."""
         return []
 
     def ask(self, what: str, now: Now, *frames: Out) -> None:
-        """Ask the venue for something: a subscription, a snapshot. Whoever asks again and again is paced.
+        """Ask the venue for something: a subscription, a snapshot. Repeated requests are paced.
 
         The frames are sent at once, or once the pause since the last time is over. Of those that wait under one name
         (`what`, e.g. a stream and its symbol) the latest are sent.
@@ -92,11 +93,11 @@ class BaseSession:
         request.pacing.tried(now.mono)
 
     def deadline(self) -> float | None:
-        """When something that was asked for may be asked for again."""
+        """The monotonic time at which a waiting request may be sent; None when none waits."""
         return min((due for one in self._requests.values() if (due := one.pacing.due) is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
-        """Asks for what has waited for long enough."""
+        """Sends the requests that have waited for long enough."""
         for request in self._requests.values():
             if request.pacing.is_due(now.mono):
                 self._out += request.frames
@@ -105,7 +106,7 @@ class BaseSession:
         return []
 
     def send(self, command: Command) -> None:
-        """Data flows one way only.
+        """Refuses every command: this venue takes none.
 
         Raises:
             UsageError: always.
@@ -113,26 +114,26 @@ class BaseSession:
         raise UsageError(f"{self.venue} takes no commands")
 
     def leave(self, now: Now) -> None:
-        """Asks for nothing more; nothing was subscribed, so nothing is to be cancelled."""
+        """Drops the waiting requests. There is no subscription to cancel."""
         self._requests.clear()
 
     def done(self) -> bool:
-        """At once: nothing is awaited."""
+        """Always true: nothing is awaited from the venue."""
         return True
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """Nothing is known of why: the line is lost."""
+        """Drops the waiting requests; knows no reason beyond the close code."""
         self._requests.clear()
         return []
 
     def take(self) -> list[Out]:
-        """What was put into `_out`."""
+        """The frames in `_out`, in order; each is returned once."""
         out, self._out = self._out, []
         return out
 
 
 class BaseRoute:
-    """One socket's worth of subscriptions, with what is configured for it. A venue writes `session`."""
+    """The subscriptions that share one connection, with their settings. A venue overrides `session`."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         self.subscriptions = subscriptions
@@ -141,18 +142,18 @@ class BaseRoute:
         self.by_stream = {subscription.stream: subscription for subscription in subscriptions}
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection; `secrets` are the venue's, by name."""
         raise NotImplementedError
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """What an HTTP status means where nothing is known of the venue."""
+        """What an HTTP status means that came instead of a WebSocket, by the general rules."""
         return verdict(status, body)
 
 
 def grouped(
     subscriptions: Sequence[Subscription], share_a_route: Callable[[Subscription, Subscription], bool]
 ) -> list[list[Subscription]]:
-    """As few routes as can be: each subscription joins the first group of which it shares one with every other."""
+    """Groups subscriptions into few lines: each joins the first group that it may share a line with."""
     groups: list[list[Subscription]] = []
     for subscription in subscriptions:
         for group in groups:

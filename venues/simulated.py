@@ -12,12 +12,12 @@ from venues import VENUES, load, venue_named
 
 
 def endpoints() -> list[Any]:
-    """Those of all venues that have one, in the registry's order."""
+    """The endpoint classes of all venues that have one, in the registry's order."""
     return [load(where) for name in VENUES if (where := venue_named(name).simulator)]
 
 
 def endpoint(venue: str) -> Any:
-    """The one of that venue.
+    """The endpoint class of that venue.
 
     Raises:
         ValueError: there is none.

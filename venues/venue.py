@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class Now(Struct, frozen=True, gc=False):
     """Two clocks: `mono` in seconds for deadlines and ages, `epoch_ms` (UTC) for records.
 
-    `mono` goes on while the machine sleeps, and no step of the other clock moves it. Where it is no message that makes
-    this moment (a deadline, an end), `heard` is when the line's last sign of life came, and `arriving` when the latest
-    bytes came of a message that is not whole yet; both on the clock of `mono`, None where there is none.
+    `mono` goes on while the machine sleeps, and setting the other clock does not move it. `heard` and `arriving` are
+    set where a deadline or an end makes this moment, not a message: `heard` is when the line's last sign of life came,
+    `arriving` when the latest bytes of an unfinished message came. Both are on the clock of `mono`, None without one.
     """
 
     mono: float
@@ -44,10 +44,10 @@ class Now(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """The state of one stream as the session sees it; said again with a reason, it is a notice about the stream.
+    """The state of one stream as the session sees it. The same state again, with a reason, is a notice about it.
 
-    `ended`: in words, that the venue itself ended the stream, which the session asks for anew. `versions`: as `Status`
-    has it.
+    `ended`: a text, set when the venue itself ended the stream; the session asks for it again. `versions` is that of
+    `Status`.
     """
 
     stream: str
@@ -60,8 +60,8 @@ class StreamState:
 class BadFrame(Struct, frozen=True, omit_defaults=True):
     """A frame, or a part of one, that could not be understood; what came before it in the frame counts.
 
-    `streams`: those that it was a message of; None: it may have been of any. For the driver, which gives on the
-    reason alone.
+    `streams`: the streams that the message belonged to; None: any of them. Only the driver reads it, and passes on
+    the reason alone.
     """
 
     reason: str
@@ -77,7 +77,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The state of a stream came again, unchanged: what is shown is as fresh as this. `time` is the venue's."""
+    """The state of a stream came again, unchanged: what is shown is current. `time` is the venue's, in milliseconds."""
 
     stream: str
     time: int | None = None
@@ -85,8 +85,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """How far a stream's venue is ahead of our clock, in milliseconds, from here on; 0 where it is not. Ages are
-    computed with it taken out: our time + `ms` − the venue's time."""
+    """How many milliseconds the clock of a stream's venue is ahead of ours from here on; 0 where it is not.
+
+    The age of a record is our time + `ms` − the venue's time.
+    """
 
     stream: str
     ms: int
@@ -96,8 +98,8 @@ class ClockOffset:
 class Refused:
     """The venue refuses us; trying again would not help.
 
-    `stream`: that one alone, of which the session tells no more while it serves the others on. `at_door`: before the
-    protocol let us in, which may pass where it did let us in once.
+    `stream`: only this one is refused, and the session goes on with the others; None: everything is. `at_door`: the
+    refusal came before the protocol let us in. If it had let us in earlier, the refusal may pass.
     """
 
     reason: str
@@ -107,9 +109,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The connection is of no more use. `retry`: another may be; `after`: not before so many seconds.
+    """The connection is of no more use. `retry`: another one may work; `after`: wait at least so many seconds first.
 
-    `expired`: with the credential fetched anew, of which there is one more try. `at_door`: as in `Refused`.
+    `expired`: the credential has expired; it is fetched anew for one more try. `at_door`: as in `Refused`.
     """
 
     reason: str
@@ -121,9 +123,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a command: it reached the venue's socket, or, later, the venue said something about it.
+    """What became of a command: it was written to the socket, or, later, the venue answered it.
 
-    `acknowledged` with what the venue `answered` (any JSON values); `refused` with its words.
+    `acknowledged`: the venue took it and `answered` these JSON values. `refused`: the venue's reason, None if it has
+    not refused.
     """
 
     command: Command
@@ -136,7 +139,7 @@ Item = Record | StreamState | Confirmed | ClockOffset | BadFrame | Notice | Rece
 
 
 class NotOpened(MonError):
-    """What an answer to an `HttpRequest` means for the connection that was to be made."""
+    """Raised from `opening`: after this answer to an `HttpRequest` no connection is made. `problem` says why."""
 
     def __init__(self, problem: Refused | Lost) -> None:
         super().__init__(problem.reason)
@@ -148,12 +151,12 @@ class NotOpened(MonError):
 
 @dataclass(frozen=True, slots=True)
 class SocketPing:
-    """Send a WebSocket ping; `pong` is called when its answer is here."""
+    """Send a WebSocket ping; `pong` is called when its answer comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection, after what was taken before it is sent."""
+    """Close the connection, once everything taken before it is sent."""
 
     code: int = 1000
     reason: str = ""
@@ -161,7 +164,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Veiled:
-    """A text frame with a secret in it; `shown` is what is shown and kept in its place."""
+    """A text frame with a secret in it; `shown` is the text to show and record instead."""
 
     text: str
     shown: str
@@ -184,8 +187,8 @@ class HttpRequest:
 class HttpResponse:
     """The answer to an `HttpRequest`; the body is cut at 1 MiB, `retry_after` in seconds where the answer has one.
 
-    `cookies` are its `Set-Cookie` lines as they came, `date_ms` is when it was answered, by the server's clock. A
-    recording has neither: where they lead is in it.
+    `cookies` are its `Set-Cookie` lines as they came. `date_ms` is the time of the answer by the server's clock. A
+    recording has neither, because it has the address that was dialled in the end.
     """
 
     status: int
@@ -234,8 +237,8 @@ class Subscription:
 class Settings:
     """Where a venue is and what is configured for it; no secrets.
 
-    `label` is what records carry as `env` (None for production). `table`: where in the config file the environment's
-    values are, e.g. `venues.<name>.staging`, for words that say what to set; empty where that is not known.
+    `label` is what records carry as `env` (None for production). `table` is the table of the config file that has the
+    environment's values, e.g. `venues.<name>.staging`, for error texts that say what to set; empty if unknown.
     """
 
     url: str
@@ -246,16 +249,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a venue has for one stream: its own name for the source, how many symbols it takes.
+    """What a venue has for one stream: `source`, its own name for it, and how many `symbols` it takes.
 
-    `many` are one or more, `any` are none or more: a filter, and without one everything comes. What takes many symbols
-    is a set of rows, whose full state ends with a `snapshot_end` as that of a keyed stream does.
+    `many` means one or more. `any` means none or more: symbols are a filter, and without one everything comes. A
+    state of many symbols is a set of rows; like that of a keyed stream, its full state ends with a `snapshot_end`.
 
     `partial`: there is no snapshot, only changes since connecting. `public`: no secret is needed. `options`: what the
-    venue is asked with beside the symbol (`interval`, or an option of its own), so that a recording made with one
-    value cannot be played with another. `unasked`: it comes on every connection of the symbol, whatever was subscribed,
-    so a recording of one such stream holds all of them. `complete`: by the venue's document its books have every level
-    there is; elsewhere some may lie beyond the last one that came.
+    venue is asked with beside the symbol (`interval`, or an option of its own); a recording made with one value cannot
+    be played with another. `unasked`: it comes on every connection of the symbol, whatever was subscribed, so a
+    recording of one such stream has all of them. `complete`: the venue's document says that its books have every
+    level; elsewhere there may be levels beyond the last one that came.
     """
 
     source: str
@@ -268,12 +271,12 @@ class Offer:
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
-    """Whether a `snapshot_end` tells when everything is there."""
+    """Whether each full state of the stream ends with a `snapshot_end`."""
     return (stream.keyed or (stream.kind == "state" and offer.symbols == "many")) and not offer.partial
 
 
 def symbol_of(subscription: Subscription) -> str | None:
-    """The symbol that all of a subscription is about; None where it has several, or topics instead."""
+    """The one symbol of a subscription; None where it has none, several, or topics instead."""
     if STREAMS[subscription.stream].topics or len(subscription.symbols) != 1:
         return None
     return subscription.symbols[0]
@@ -281,9 +284,9 @@ def symbol_of(subscription: Subscription) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class CommandKind:
-    """One kind of command: the venue's name for it, and its fields, ours with the venue's names for them.
+    """One kind of command: the venue's name for it, and its fields as a mapping from our names to the venue's.
 
-    `subscription` is what the connection is asked for on which it goes out.
+    `subscription` is what the connection subscribes to on which the command is sent.
     """
 
     name: str
@@ -293,7 +296,7 @@ class CommandKind:
 
     @property
     def fields(self) -> dict[str, str]:
-        """All fields, the required ones first."""
+        """All fields by our names, the required ones first."""
         return {**self.required, **self.optional}
 
 
@@ -303,9 +306,9 @@ class Commands(Protocol):
     kinds: Mapping[str, CommandKind]
 
     def command(self, kind: str, fields: Mapping[str, Any], *, from_json: bool = False) -> Command:
-        """The command of that kind, checked; `fields` under our names, None for those that were not given.
+        """The command of that kind, checked. `fields` are by our names; None: the field was not given.
 
-        `from_json`: the values have types, and messages name fields as they are, not as options.
+        `from_json`: the values are JSON values instead of texts, and error texts name fields, not options.
 
         Raises:
             UsageError: an unknown kind, or a field that is missing, does not apply, or is no good.
@@ -313,88 +316,88 @@ class Commands(Protocol):
         ...
 
     def shown(self, kind: str, command: Command, url: str) -> str:
-        """What a user confirms: what goes where, and what is sent, without secrets."""
+        """The text that a user confirms: what is sent, and to which address, without secrets."""
         ...
 
 
 class Session(Protocol):
     """One connection's worth of protocol. Only `opening` may raise (`NotOpened`, or another `MonError`: try again).
 
-    `stirred`: whether since `take` a `receive` may have left something to send or a sooner deadline, so that both are
-    to be asked for. True is always right; a session on the hot path says when it is not.
+    `stirred`: whether a `receive` since the last `take` may have left something to send, or an earlier deadline. The
+    caller then asks for both. True is always right; a session with many messages returns False to save the calls.
     """
 
     @property
     def stirred(self) -> bool: ...
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
-        """HTTP requests where the protocol needs them first, then where to dial."""
+        """Yields the HTTP requests that the protocol needs first, and returns where to dial."""
         ...
 
     def opened(self, now: Now) -> list[Item]:
-        """The WebSocket is open."""
+        """To be called once the WebSocket is open: asks for what was subscribed."""
         ...
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One WebSocket message, text or binary."""
+        """What one WebSocket message, text or binary, brings: a list, in order, empty if nothing."""
         ...
 
     def pong(self, now: Now) -> list[Item]:
-        """The answer to the oldest unanswered `SocketPing`."""
+        """To be called when the answer to the oldest unanswered `SocketPing` comes."""
         ...
 
     def deadline(self) -> float | None:
-        """The monotonic time at which `tick` is due."""
+        """The monotonic time at which `tick` is due, in seconds; None: never, as things are."""
         ...
 
     def tick(self, now: Now) -> list[Item]:
-        """The deadline has passed."""
+        """To be called once the deadline has passed: does whatever is due."""
         ...
 
     def send(self, command: Command) -> None:
-        """Send something on a user's behalf."""
+        """Queues a command of the user's; the next `take` has its frames."""
         ...
 
     def leave(self, now: Now) -> None:
-        """We want to go: unsubscribe where the protocol does that; bounded by `deadline`."""
+        """Begins to leave: unsubscribes where the protocol does that. `deadline` bounds how long it takes."""
         ...
 
     def done(self) -> bool:
-        """After `leave`: nothing more is awaited."""
+        """Whether, after `leave`, the session awaits nothing more from the venue."""
         ...
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """The connection is gone; `code` is the WebSocket close code, None when there was none."""
+        """To be called once the connection is gone; `code` is the WebSocket close code, None when there was none."""
         ...
 
     def take(self) -> list[Out]:
-        """What is to be sent, in order; forgotten once taken."""
+        """The frames to send, in order; each is returned once."""
         ...
 
 
 class Route(Protocol):
-    """One socket's worth of subscriptions, the `line` of a recording's events.
-
-    It outlives reconnects, and so does what it has learnt about the venue.
-    """
+    """The subscriptions that share one connection. A line, and what it has learnt, outlives reconnects."""
 
     subscriptions: Sequence[Subscription]
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection; `secrets` are the venue's, by name."""
         ...
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """What an HTTP status instead of an open WebSocket means at this venue; `body` is a harmless excerpt."""
+        """What an HTTP status means at this venue that came instead of an open WebSocket.
+
+        `body` is an excerpt of the answer that is safe to show, possibly empty.
+        """
         ...
 
 
 class Venue(Protocol):
     """A venue as the registry holds it.
 
-    `secrets` are all needed, but not by streams that are public; of the `values`, which are no secrets, those that are
-    `required`. `simulator` says where its simulated endpoint is, as `module:Class`, empty where it has none; `template`
-    is its part of a new config file.
+    All `secrets` are needed, except for public streams. `values` are settings that are not secret; those in `required`
+    are needed. `simulator` names the class of the simulated endpoint as `module:Class`; empty if there is none.
+    `template` is the venue's part of a new config file.
     """
 
     name: str
@@ -409,7 +412,7 @@ class Venue(Protocol):
 
     @property
     def commands(self) -> Commands | None:
-        """What may be sent to it on a user's behalf; None where it takes nothing."""
+        """The commands that a user may send to the venue; None where it takes none."""
         ...
 
     def check_symbol(self, symbol: str) -> None:
@@ -419,7 +422,7 @@ class Venue(Protocol):
         ...
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-        """As few connections as the venue allows for these subscriptions.
+        """Groups the subscriptions into as few connections as the venue allows.
 
         Raises:
             UsageError: the venue cannot do what a subscription asks for.

@@ -307,7 +307,10 @@ class Output(threading.Thread):
         return self._handed, unread(STDOUT)
 
     def interrupt(self) -> None:
-        """Interrupt a write that blocks: only then it tells how far it is, and `left` is exact. Somebody must hear SIGURG."""
+        """Interrupt a write that blocks: only then it tells how far it is, and `left` is exact.
+
+        Somebody must hear SIGURG.
+        """
         if self.is_alive() and self.ident is not None:
             signal.pthread_kill(self.ident, signal.SIGURG)
 

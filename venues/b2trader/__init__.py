@@ -25,7 +25,7 @@ TEMPLATE = """\
 
 
 class B2Trader:
-    """The registry's entry."""
+    """B2TRADER as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "b2trader"
     environments: Mapping[str, str] = {"production": ""}  # the host is each broker's own
@@ -51,7 +51,7 @@ class B2Trader:
             raise UsageError(f'expected a market like cfd.eur_chf (<type>.<base>_<quote>), got "{symbol}"')
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-        """One socket a hub; a stream that is asked for twice gets another.
+        """One connection for each hub; a stream that is asked for twice gets another one.
 
         Raises:
             UsageError: the venue has no candles of such a length.

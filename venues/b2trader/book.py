@@ -32,7 +32,7 @@ _decode = wire.BOOK.quick
 
 
 class _Fall(NamedTuple):
-    """Messages in a row that are not above the version held: since when, and how many."""
+    """A run of messages whose version is not above the one held: since when (monotonic), and how many."""
 
     held: int | None = None
     since: float = 0.0
@@ -58,14 +58,14 @@ class BookFeed:
         self._fall = _NO_FALL
 
     def begin(self) -> None:
-        """Nothing is known; what the versions have taught stays."""
+        """Starts a new invocation: the book is unknown. What was learnt about the versions stays."""
         self.whole = False
         self._book.distrust()
         self._book.contiguous = not self.trials.growing
         self._shown = None
 
     def take(self, item: Raw, now: Now) -> list[Record | Confirmed]:
-        """The book, when what is shown of it has changed."""
+        """The book if its shown levels have changed; else a `Confirmed`, or nothing."""
         message = self.merge(item, now)
         if message is None:
             return []
@@ -87,7 +87,7 @@ class BookFeed:
         ]
 
     def merge(self, item: Raw, now: Now) -> wire.BookItem | None:
-        """The message, once it is part of the book; None when it changes nothing because of where it belongs."""
+        """Merges a message into the book and returns it; None if its version, or a missing snapshot, forbids that."""
         try:
             message = _decode(item)
         except DECODE_ERRORS as usual:
@@ -115,26 +115,28 @@ class BookFeed:
         return None
 
     def keeps(self, invocation: str) -> bool:
-        """Whether an invocation whose book is in doubt is to go on beside the new one: then it becomes an old one."""
+        """Whether an invocation with a doubtful book goes on beside the new one; it then becomes an old one."""
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None:
             self.trials.begin(invocation, doubtful)
         return doubtful is not None
 
     def merge_old(self, invocation: str, item: Raw) -> None:
-        """An item of an old invocation, unseen."""
+        """Merges an item of an old invocation into its doubtful book, which is not shown."""
         message = wire.BOOK.decode(item)
         expect(message.instrument, self._symbol)
         self.trials.merge(invocation, _delta(message), whole=message.snapshot)
         self._book.contiguous = not self.trials.growing
 
     def weigh(self, now: Now) -> None:
-        """A new whole state has just been taken: see what it says of the doubtful books."""
+        """Compares the doubtful books with the new whole state, which has just been taken."""
         self.trials.whole(self._book, now)
         self._book.contiguous = not self.trials.growing
 
     def _take_note_of_fall(self, delta: BookDelta, now: Now) -> None:
-        """Deltas from before a snapshot trail it; later they say that the venue counts anew.
+        """Notes a delta that is not above the version held.
+
+        Right after a snapshot that is normal: the delta is older. Later it means that the venue counts anew.
 
         Raises:
             SequenceGap: there were too many in a row.
@@ -142,7 +144,7 @@ class BookFeed:
         if now.mono - self._whole_at < TRAILING:
             return
         held, fall = self._book.sequence, self._fall
-        if delta.sequence == held and self._book.holds(delta):  # the same once more
+        if delta.sequence == held and self._book.holds(delta):  # the same delta, repeated
             self._fall = _NO_FALL
             return
         since, count = (fall.since, fall.messages + 1) if fall.held == held else (now.mono, 1)
@@ -163,7 +165,7 @@ def _delta(message: wire.BookItem) -> BookDelta:
 
 
 def _totals(message: wire.BookItem) -> records.Extra | None:
-    """The amounts of both sides, which have no common name."""
+    """The total amounts of both sides, as `extra` fields; None without any."""
     asks, bids = message.ask_total_amount, message.bid_total_amount
     if type(asks) is str and type(bids) is str and asks and bids:  # the usual spelling first
         try:

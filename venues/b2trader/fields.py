@@ -21,8 +21,10 @@ VENUE = "b2trader"
 
 
 class Common(Struct, frozen=True):
-    """What all records of a line carry: `env`, and the currency of the figures in the platform's root asset; and how
-    the line's clock stands to ours."""
+    """What all records of a line carry, and the venue's clock.
+
+    `env` is None for production; `currency` is the platform's root asset.
+    """
 
     env: str | None
     currency: str
@@ -30,25 +32,25 @@ class Common(Struct, frozen=True):
 
 
 def expect(instrument: str, symbol: str) -> None:
-    """An item counts only when it is of the market that was asked for; raises NotAskedFor."""
+    """Raises NotAskedFor for an item of another market than the one that was asked for."""
     if instrument != symbol:
         raise NotAskedFor(instrument)
 
 
 def said(text: wire.Partial) -> str | None:
-    """Words, None where they are absent or null."""
+    """The text of an optional field; None if it is absent or null."""
     return text if isinstance(text, str) else None
 
 
 def figure(value: Any, path: str) -> Decimal | None:
-    """A decimal, None where it was not sent; raises BadMessage."""
+    """The decimal of an optional field; None if it was not sent; raises BadMessage."""
     if type(value) is str:  # the usual spelling first
         return text_number(value, path) if value else None
     return optional(value, path)
 
 
 def percent_or_none(value: Any, path: str) -> Decimal | None:
-    """A fraction in percent, None where it was not sent; raises BadMessage."""
+    """The fraction of an optional field, in percent; None if it was not sent; raises BadMessage."""
     fraction = figure(value, path)
     return None if fraction is None else percent(fraction)
 
@@ -60,7 +62,10 @@ def moment(value: Any, path: str) -> int | None:
 
 
 def stamp(value: Any, path: str) -> int | None:
-    """The same in picoseconds, to compare times by: the venue sends seven digits of a second; raises BadMessage."""
+    """Picoseconds since the epoch, to compare times by: the venue sends seven digits of a second.
+
+    None for a time that was never set; raises BadMessage.
+    """
     if is_absent(value) or whole(value) == 0:
         return None
     if isinstance(value, str) and value.startswith("0001-01-01T00:00:00"):  # as .NET writes a time that was never set
@@ -69,5 +74,5 @@ def stamp(value: Any, path: str) -> int | None:
 
 
 def extra(**fields: Any) -> records.Extra | None:
-    """What was sent of the fields that have no common name."""
+    """The fields without a common name, those that were not sent left out; None if there are none."""
     return {name: value for name, value in fields.items() if value is not None} or None

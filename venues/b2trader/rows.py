@@ -43,9 +43,9 @@ class RowsFeed(Generic[Row]):
         times: RowTimes,
         time_of: Callable[[Row, str], int | None] = lambda row, path: None,
     ) -> None:
-        """`rows_of`: the rows of an item, the path that leads to them, and the flag, None where there is none.
+        """`rows_of`: gives the rows of an item, their path, and the flag `snapshot`, None in items without one.
 
-        `time_of`: a row's own time in picoseconds, by its path.
+        `time_of`: gives a row's own time in picoseconds, None without one; its second argument is the row's path.
         """
         self.whole = False
         self._stream = stream
@@ -57,11 +57,11 @@ class RowsFeed(Generic[Row]):
         self._time_of = time_of
 
     def begin(self) -> None:
-        """Nothing is known."""
+        """Starts a new invocation: no row counts before its first full state."""
         self.whole = False
 
     def take(self, item: Raw, now: Now) -> list[Item]:
-        """The rows that are news; after a full state its `snapshot_end`."""
+        """The rows that are new or changed; a full state ends with its `snapshot_end`."""
         rows, path, flag = self._rows_of(item)
         full = not self.whole if flag is None else flag
         if not full and not self.whole:
@@ -82,7 +82,7 @@ class RowsFeed(Generic[Row]):
             there = {update[0]: record for update, record, is_news in zip(updates, taken, news, strict=True) if is_news}
             state = [record for record in there.values() if getattr(record, "change", None) != "remove"]
             return [*state, _end(self._stream, len(state), self._common, now)]
-        # A first state tells of what may have happened long ago, and so does a row that is told again.
+        # A first state may be of long ago, and so may a repeated row: neither shows the venue's clock.
         if later := [stamp for key, stamp, _ in updates if stamp is not None and self._times.is_later(key, stamp)]:
             clock.see(max(later) // PER_MS, now)
         told, venue_now = clock.take(), clock.venue_now(now)
@@ -95,7 +95,7 @@ class RowsFeed(Generic[Row]):
 class MarketsFeed(Generic[Row]):
     """The rows of the markets that were asked for: whole at first, then those that changed, with what changed.
 
-    Rows of other markets are left out and counted nowhere. Without any market everything was asked for.
+    Rows of other markets are left out and not counted. Without any market in the subscription all rows are wanted.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class MarketsFeed(Generic[Row]):
         record_of: Callable[[Row, str, Now, Common, Change], Record],
         common: Common,
     ) -> None:
-        """`rows_of`: the rows of an item, the path that leads to them, and the flag."""
+        """`rows_of`: gives the rows of an item, their path, and the flag `snapshot`."""
         self.whole = False
         self._stream = subscription.stream
         self._wanted = frozenset(subscription.symbols)
@@ -116,12 +116,12 @@ class MarketsFeed(Generic[Row]):
         self._held: dict[str, Row] = {}
 
     def begin(self) -> None:
-        """Nothing is known."""
+        """Starts a new invocation: no row is known before its first full state."""
         self.whole = False
         self._held = {}
 
     def take(self, item: Raw, now: Now) -> list[Item]:
-        """The rows; after a full state its `snapshot_end`."""
+        """The wanted rows of an item; a full state ends with its `snapshot_end`."""
         rows, path, full = self._rows_of(item)
         if not full and not self.whole:
             return []
@@ -147,7 +147,7 @@ class MarketsFeed(Generic[Row]):
 
 
 def _merged(held: Row | None, row: Row) -> Row:
-    """A partial row changes only the fields that it names."""
+    """The row with the fields that a partial row names changed."""
     if held is not None:
         names: Sequence[str] = row.__struct_fields__  # type: ignore[attr-defined]
         for name in names:

@@ -95,7 +95,7 @@ class _Stream:
 
 
 class B2TraderSession(BaseSession):
-    """One connection to one hub."""
+    """One connection to one of the three hubs, with one invocation for each of its streams."""
 
     venue = VENUE
 
@@ -126,12 +126,12 @@ class B2TraderSession(BaseSession):
         return straight(self._route.hub_url, self._token)
 
     def opened(self, now: Now) -> list[Item]:
-        """The handshake first."""
+        """Sends the hub's handshake; streams are asked for once the hub has accepted it."""
         self._hub.opened(now)
         return []
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One frame of the hub."""
+        """What one frame of the hub brings, in order."""
         happenings = self._hub.receive(frame, now)
         if len(happenings) == 1 and type(happenings[0]) is signalr.StreamItem:
             return self._on_item(happenings[0], now)
@@ -139,18 +139,18 @@ class B2TraderSession(BaseSession):
         return self._items(happenings, now)
 
     def pong(self, now: Now) -> list[Item]:
-        """The round trip of the oldest ping."""
+        """The round trip of the oldest ping, as a `Pong`."""
         return self._pings.pong(now)
 
     def deadline(self) -> float | None:
-        """The hub's own, the next ping of the `ping` stream, or the moment to ask for a stream again."""
+        """The earliest of: the hub's own deadline, the next ping, the moment to ask for a stream again."""
         moments = [self._hub.deadline(), self._pings.due, *(stream.pacing.due for stream in self._streams.values())]
         if self._trials is not None:
             moments.append(self._trials.deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
-        """Whatever is due."""
+        """Keeps the hub's deadlines, sends the next ping, and asks again for streams that are due."""
         items = [*self._items(self._hub.tick(now), now), *self._pings.tick(now)]
         for stream in self._streams.values():
             if stream.pacing.is_due(now.mono):
@@ -160,24 +160,24 @@ class B2TraderSession(BaseSession):
         return items
 
     def leave(self, now: Now) -> None:
-        """Cancels every stream; the completions are awaited for two seconds at most."""
+        """Cancels every stream, and waits for the completions, two seconds at most."""
         self._leaving = True
         self._stop()
         self._hub.leave(now)
 
     def done(self) -> bool:
-        """Every cancellation is completed."""
+        """Whether the hub has completed every cancellation, or the wait is over."""
         return self._hub.done()
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """A close for the token's sake is told by its words; any other is a lost connection."""
+        """A close whose reason is about the token refuses it; any other close is a lost connection."""
         self._stop()
         if _is_about_the_token(reason):
             return [self._route.credential_refused(reason)]
         return []
 
     def take(self) -> list[Out]:
-        """The hub's messages and our pings."""
+        """The hub's messages and our pings, to be sent in this order."""
         self.stirred = False
         return [*self._hub.take(), *self._pings.take()]
 
@@ -205,7 +205,7 @@ class B2TraderSession(BaseSession):
                     pass
             if items and _ends_the_connection(items[-1]):
                 self._stop()
-                break  # nobody hears what follows: a stream that it refuses is refused again on the next one
+                break  # the rest is dropped: a stream that it refuses will be refused again on the next connection
         return items
 
     def _on_ready(self, now: Now) -> list[Item]:
@@ -242,7 +242,7 @@ class B2TraderSession(BaseSession):
         return [self._live(stream), *taken]
 
     def _live(self, stream: _Stream) -> StreamState:
-        """That a stream is live, with what is known of the versions of a book."""
+        """The state that says a stream is live; of a book also what is known of its versions."""
         if stream.book is None:
             return StreamState(stream.name, "live")
         trials = stream.book.trials
@@ -250,7 +250,7 @@ class B2TraderSession(BaseSession):
         return StreamState(stream.name, "live", LEARNT if learnt else "", "growing" if trials.growing else None)
 
     def _on_old_item(self, item: signalr.StreamItem, now: Now) -> list[Item]:
-        """Nothing of a book's old invocation is shown: it only tells what skipped versions mean."""
+        """Takes an item of a book's old invocation. It is not shown; it only tells whether skips lose anything."""
         self.stirred = True
         stream = next((one for one in self._streams.values() if one.book is not None), None)
         if stream is None or stream.book is None or item.invocation_id not in stream.book.trials:
@@ -344,9 +344,9 @@ class B2TraderSession(BaseSession):
             stream.book.trials.asked(now)
 
     def _resync(self, stream: _Stream, reason: str, now: Now, *, ended: bool = False) -> list[Item]:
-        """What is shown may be wrong: a new invocation brings a new full state, of the old one nothing counts.
+        """Asks for a stream anew because what is shown may be wrong: the new invocation begins with a full state.
 
-        After a skipped version the old one goes on until then, to see what the skip means.
+        The old invocation does not count any more. After a skipped version it goes on, unseen, to be compared.
         """
         if stream.invocation is not None:
             self._by_invocation.pop(stream.invocation, None)
@@ -355,7 +355,7 @@ class B2TraderSession(BaseSession):
             stream.invocation = None
         stream.live, self.stirred = False, True
         if stream.book is not None and stream.book.trials.take_usefulness():
-            stream.pacing.shorten()  # a proof is worth another try after the same time
+            stream.pacing.shorten()  # the trial gave a proof, so the pause does not grow
         state = StreamState(stream.name, "stale", f"{reason}; subscribing again", ended=reason if ended else "")
         if not self._leaving and stream.pacing.again(now.mono):
             self._ask_for(stream, now)
@@ -370,7 +370,7 @@ class B2TraderSession(BaseSession):
 
 
 def _in_item(error: Exception) -> str:
-    """What could not be decoded, with the path from the message's `item` on."""
+    """The words of a decoding error, with the path from the message's `item` on."""
     return explain(error).replace(" at `", " at `item").replace("`item", "`item.").replace("item.[", "item[")
 
 
@@ -387,7 +387,7 @@ def _is_about_the_token(text: str) -> bool:
 
 
 class B2TraderRoute(BaseRoute):
-    """One hub. Knows whether the token has ever been good, and how the book's versions count here."""
+    """The streams of one hub. Knows whether the token has ever been good, and how the book's versions count."""
 
     def __init__(self, path: str, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         super().__init__(subscriptions, settings)
@@ -399,18 +399,18 @@ class B2TraderRoute(BaseRoute):
         clock = VenueClock([subscription.stream for subscription in subscriptions])
         self.common = Common(settings.label, values.root_asset, clock)
         self.lesson = Lesson(growing=values.growing, table=settings.table)
-        self.refused_streams: set[str] = set()  # not asked for again, while the others of the hub are
+        self.refused_streams: set[str] = set()  # not asked for again; the other streams are
         self._times = {subscription.stream: RowTimes() for subscription in subscriptions}
         self._token_was_good = False
         self._gave_data: set[str] = set()
         self._failures: dict[str, int] = {}
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection to the hub."""
         return B2TraderSession(self, secrets)
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """401 and 403 are the token's; 404 says that there is no hub, or, negotiated, that its id is gone."""
+        """What an HTTP status means here: 401 and 403 refuse the token; 404: no hub, or its negotiated id is gone."""
         said = answer_in_words(status, body)
         if status in (401, 403):
             return self.credential_refused(said)
@@ -430,7 +430,7 @@ class B2TraderRoute(BaseRoute):
         return self._no_hub(said) if status == 404 else self.refused(status, body)
 
     def credential_refused(self, said: str) -> Refused | Lost:
-        """Final for a token that was never good; one that was may have expired, so one new token is tried."""
+        """The hub refused the token: final if it was never good, else it may have expired, and a new one is tried."""
         streams, said = ", ".join(subscription.stream for subscription in self.subscriptions), excerpt(said, 300)
         if self._token_was_good:
             self._token_was_good = False
@@ -438,9 +438,9 @@ class B2TraderRoute(BaseRoute):
         return Refused(f"b2trader refused the token for {streams} ({said}); {_CHECK_TOKEN}")
 
     def stream_unauthorized(self, stream: str, said: str) -> Refused | Lost:
-        """The hub took the token and refuses one stream: as `credential_refused`, by what that stream gave before.
+        """The hub accepted the token and refuses one stream: final if that stream never gave data, else as an expiry.
 
-        What the others give does not vouch for it, nor does its refusal tell of them: each has an answer of its own.
+        What the other streams gave says nothing about this one.
         """
         if stream in self._gave_data:
             self._gave_data.remove(stream)
@@ -449,27 +449,27 @@ class B2TraderRoute(BaseRoute):
         return self.stream_refused(stream, f"b2trader refused the token for {stream} ({said}); {_CHECK_TOKEN}")
 
     def stream_refused(self, stream: str, reason: str) -> Refused:
-        """Final for that one."""
+        """The final refusal of one stream, which is not asked for any more; the others go on."""
         self.refused_streams.add(stream)
         return Refused(reason, stream)
 
     def proven(self, stream: str) -> None:
-        """A full state was here, so the token is good."""
+        """Notes that a full state of a stream came, so the token is good."""
         self._token_was_good = True
         self._gave_data.add(stream)
         self._failures.pop(stream, None)
 
     def failed_for_good(self, stream: str) -> bool:
-        """One more invocation failed for no given reason; True when it never gave anything and has failed enough."""
+        """Counts one more failure without a reason; True if a stream that never gave data has failed often enough."""
         self._failures[stream] = self._failures.get(stream, 0) + 1
         return stream not in self._gave_data and self._failures[stream] >= FAILURES_AT_FIRST
 
     def feed(self, subscription: Subscription) -> Feed:
-        """A stream's state for a new connection."""
+        """Makes the feed of a stream for a new connection."""
         return feed_for(subscription, self.common, self.lesson, self._times[subscription.stream])
 
     def arguments(self, subscription: Subscription) -> list[Any]:
-        """What the invocation of a stream says: the account first, then the market, or a list of markets."""
+        """The arguments of a stream's invocation: the account, then the market or a list of markets."""
         symbols = subscription.symbols
         match OFFERS[subscription.stream].symbols:
             case "none":
@@ -481,7 +481,7 @@ class B2TraderRoute(BaseRoute):
                 return [self.account_id, symbols[0] + scale]
 
     def of_what(self, subscription: Subscription) -> str:
-        """The markets or the account, for messages."""
+        """The markets of a subscription, or else the account, for texts."""
         return " ".join(subscription.symbols) or f"account {self.account_id}"
 
     def _no_hub(self, said: str) -> Lost:
@@ -497,7 +497,7 @@ def _expired(streams: str, said: str) -> str:
 
 
 def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-    """One socket a hub; a stream that is asked for twice gets another.
+    """One connection for each hub; a stream that is asked for twice gets another one.
 
     Raises:
         UsageError: the venue has no candles of such a length.

@@ -48,16 +48,16 @@ _ORDER_STATUS = _OPEN_ORDERS | _GONE_ORDERS
 
 
 class Feed(Protocol):
-    """One subscription's state. `whole`: a full state was here since `begin`."""
+    """The state of one subscription. `whole`: a full state has come since `begin`."""
 
     whole: bool
 
     def begin(self) -> None:
-        """A new invocation: nothing is known."""
+        """Starts a new invocation: nothing counts before its first full state."""
         ...
 
     def take(self, item: Raw, now: Now) -> Sequence[Item]:
-        """What an item changes; nothing before the first full state.
+        """What an item changes, in order; nothing before the first full state.
 
         Raises:
             BadMessage, BookError, or one of `DECODE_ERRORS`: nothing of it counts, and a new full state is needed.
@@ -257,18 +257,18 @@ def _quote(row: wire.TobRow, path: str, now: Now, common: Common, change: record
 
 
 class MarginFeed:
-    """MarginData: every item is the whole state."""
+    """The margin, from MarginData: every item is the whole state."""
 
     def __init__(self, common: Common) -> None:
         self.whole = False
         self._common = common
 
     def begin(self) -> None:
-        """Nothing is known."""
+        """Starts a new invocation: the margin is unknown until its first item."""
         self.whole = False
 
     def take(self, item: Raw, now: Now) -> list[Record]:
-        """The margin."""
+        """The margin of the account as one record."""
         margin = wire.MARGIN.decode(item)
         record = records.Margin(
             venue=VENUE,
@@ -287,7 +287,7 @@ class MarginFeed:
 
 
 class ChartFeed:
-    """Chart: every item is the whole candle; one with a later start, whose time has come, ends the one before it."""
+    """Candles, from Chart: every item is a whole candle. The next one, once it has begun, closes the one before."""
 
     def __init__(self, subscription: Subscription, common: Common) -> None:
         self.whole = False
@@ -297,12 +297,12 @@ class ChartFeed:
         self._candles = MadeCandles()
 
     def begin(self) -> None:
-        """How the candle before an interruption ended is not known: it is not said to be closed."""
+        """Starts a new invocation. How the candle before it ended is not known, so it is never called closed."""
         self.whole = False
         self._candles.forget()
 
     def take(self, item: Raw, now: Now) -> list[Item]:
-        """The candle, after the one that it ends."""
+        """The candle, behind those that it closes."""
         chart = wire.CHART.decode(item)
         expect(chart.instrument, self._symbol)
         start, end = time_ms(chart.start, "item.start"), time_ms(chart.end, "item.end")
@@ -338,7 +338,7 @@ class ChartFeed:
 
 
 def feed_for(subscription: Subscription, common: Common, lesson: Lesson, times: RowTimes) -> Feed:
-    """A feed with nothing known but what outlives connections: how versions count, and the `times` of its rows."""
+    """Makes the feed of a subscription. The `lesson` about versions and the `times` of rows outlive connections."""
 
     def positions(item: Raw) -> tuple[list[wire.PositionRow], str, bool | None]:
         message = wire.POSITIONS.decode(item)

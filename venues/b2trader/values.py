@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Values(NamedTuple):
-    """The settings' values; `growing`: the user says that a book's versions only have to grow."""
+    """The values of the settings; `growing`: the user says that a book's versions may skip without loss."""
 
     account_id: str
     root_asset: str
@@ -21,7 +21,7 @@ class Values(NamedTuple):
 
 
 def read_values(values: Mapping[str, Any]) -> Values:
-    """All of them, those that are not set as they are otherwise.
+    """Reads all values; those that are not set have their defaults.
 
     Raises:
         SetupError: one of them cannot be used.

@@ -1,9 +1,9 @@
-"""What a B2TRADER host teaches about the versions of its book. Pure.
+"""Learns whether a B2TRADER host skips versions of its book without losing changes. Pure.
 
-The document shows a version and does not say that it counts by one. That is assumed, so a version that is skipped makes
-the book stale. That this host's versions skip without loss is learnt from positive proof only: the old invocation is
-kept beside the new one, its doubtful book merges on, unseen, and must equal the new snapshot when it has exactly the
-snapshot's version.
+The document shows a version and does not say that it counts by one. That is assumed, so a skipped version makes the
+book stale. That this host skips without loss is learnt from positive proof only: the old invocation is kept beside the
+new one, and its doubtful book goes on merging, unseen. When it has exactly the new snapshot's version, it must be equal
+to that snapshot.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ Verdict = Literal["proof", "disproof", "nothing"]
 
 
 class Lesson:
-    """What outlives a connection: the user's word, and what forbids skips on this line for good.
+    """What outlives a connection: what the user says about skips, and what forbids them on this line for good.
 
     `one_at_a_time`: the hub refused an invocation beside the old one, so the old one is cancelled first.
     """
 
     def __init__(self, *, growing: bool = False, table: str = "") -> None:
-        """`growing`: the user says that versions only have to grow. `table`: where in the config file that is said."""
+        """`growing`: the user says that versions may skip. `table`: the table of the config file for that setting."""
         self.growing = growing
-        self.forbidden = ""  # why; empty while skips may still be proven to lose nothing
+        self.forbidden = ""  # the reason; empty while skips may still be proven to lose nothing
         self.one_at_a_time = False
         self._lost = 0
         self._table = table
         self._skips: deque[float] = deque(maxlen=TOLD_AFTER)
 
     def forbid(self, why: str) -> None:
-        """Skips are never allowed on this line, unless the user said so."""
+        """Forbids skips on this line for good, unless the user allows them."""
         self.forbidden = self.forbidden or why
 
     def lost_unanswered(self) -> None:
-        """The connection was lost before an invocation beside the old one was answered: once is chance."""
+        """Notes a connection lost before an invocation beside the old one was answered. Once may be chance."""
         self._lost += 1
         self.one_at_a_time = self.one_at_a_time or self._lost > 1
 
     def skipped(self, now: Now) -> str:
-        """A version was skipped; what a person should know about it where that happens again and again, else empty."""
+        """Notes a skipped version; returns advice for the user if that happens again and again, else an empty text."""
         self._skips.append(now.mono)
         if len(self._skips) < TOLD_AFTER or now.mono - self._skips[0] > TOLD_WITHIN:
             return ""
@@ -71,7 +71,7 @@ class Lesson:
 
 
 class DoubtfulBook:
-    """A book after a skip: it merges on, unseen, and remembers what it was at its latest versions."""
+    """A book after a skip. It goes on merging, unseen, and can return to its latest versions."""
 
     def __init__(self, book: OrderBook, delta: BookDelta) -> None:
         """Takes the book over, and the delta that skipped a version.
@@ -108,7 +108,7 @@ class DoubtfulBook:
         self._book.apply(delta)
 
     def replace(self, whole: BookDelta) -> None:
-        """A whole state on the old invocation: nothing is skipped since.
+        """Takes a whole state that came on the old invocation: nothing is skipped since.
 
         Raises:
             CrossedBook: the best bid is at or above the best ask.
@@ -120,7 +120,7 @@ class DoubtfulBook:
         self._rows = 0
 
     def compared(self, snapshot: OrderBook) -> Verdict | None:
-        """What a snapshot says about the skips before it; None as long as its version may still be reached."""
+        """What a snapshot says about the skips before it; None while this book may still reach its version."""
         version = snapshot.sequence
         if version is None or version < self.version:
             return self._compared_before(version, snapshot)
@@ -158,7 +158,7 @@ def _rows(delta: BookDelta) -> int:
 
 
 class _Trial:
-    """A doubtful book, and the snapshot whose version it has to reach: until when."""
+    """A doubtful book, the snapshot whose version it has to reach, and the monotonic time until which it may."""
 
     __slots__ = ("doubtful", "snapshot", "until")
 
@@ -190,7 +190,7 @@ class Trials:
     # --- invocations that come and go
 
     def doubt(self, book: OrderBook, delta: BookDelta) -> DoubtfulBook | None:
-        """The book after a delta that skipped; None when nothing can be learnt from it."""
+        """The doubtful book after a delta that skipped a version; None when nothing can be learnt from it."""
         if self.lesson.forbidden or self.lesson.one_at_a_time:
             return None
         try:
@@ -202,17 +202,17 @@ class Trials:
             return None
 
     def begin(self, invocation: str, doubtful: DoubtfulBook) -> None:
-        """An invocation is kept beside the new one that is going to be asked for."""
+        """Keeps an invocation beside the new one that is about to be asked for."""
         self._trials[invocation] = _Trial(doubtful)
 
     def asked(self, now: Now) -> None:
-        """A new invocation was asked for."""
+        """Notes that a new invocation was asked for."""
         self._answer_due = now.mono + ANSWERED_WITHIN if self._awaiting() else None
 
     def refused(self) -> bool:
-        """The new invocation ended without an item: whether that may be because the old one goes on.
+        """The new invocation ended without an item; returns whether the old one beside it may be the reason.
 
-        Then the old one is given up, and from now on before the next is asked for.
+        If so, the old one is given up, and from now on it is ended before the next is asked for.
         """
         if not self._awaiting():
             return False
@@ -221,31 +221,31 @@ class Trials:
         return True
 
     def lost(self) -> None:
-        """The connection is lost."""
+        """Forgets all old invocations: the connection is lost."""
         if self._answer_due is not None and self._awaiting():
             self.lesson.lost_unanswered()
         self._trials.clear()
         self._answer_due = None
 
     def end(self, invocation: str) -> None:
-        """Nothing more can be learnt from this invocation."""
+        """Ends an old invocation: nothing more can be learnt from it."""
         if self._trials.pop(invocation, None) is not None:
             self.cancel(invocation)
 
     def end_all(self) -> None:
-        """Nothing more can be learnt from any."""
+        """Ends all old invocations: nothing more can be learnt from them."""
         for invocation in list(self._trials):
             self.end(invocation)
 
     def deadline(self) -> float | None:
-        """The monotonic time at which `tick` is due."""
+        """The monotonic time at which `tick` is due; None while there is no old invocation."""
         if not self._trials:
             return None
         moments = [self._answer_due, *(trial.until for trial in self._trials.values())]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> None:
-        """End what has waited for long enough."""
+        """Ends the old invocations that have waited for long enough."""
         for invocation, trial in list(self._trials.items()):
             if trial.until is not None and trial.until <= now.mono:
                 self.end(invocation)
@@ -256,7 +256,7 @@ class Trials:
     # --- what is learnt
 
     def merge(self, invocation: str, delta: BookDelta, *, whole: bool) -> None:
-        """What came on an old invocation: a delta, or a whole state."""
+        """Merges a delta, or a whole state, that came on an old invocation."""
         trial = self._trials[invocation]
         try:
             if whole:
@@ -273,7 +273,7 @@ class Trials:
             self._judge(invocation, trial, trial.snapshot)
 
     def whole(self, book: OrderBook, now: Now) -> None:
-        """The new snapshot is here, for the doubtful books that waited for it."""
+        """Compares the doubtful books that waited for it with the new snapshot."""
         self._answer_due = None
         for invocation, trial in list(self._trials.items()):
             if trial.snapshot is None and invocation in self._trials:
@@ -281,16 +281,16 @@ class Trials:
                 trial.snapshot, trial.until = book.copy(), now.mono + REACHED_WITHIN
 
     def crossed(self) -> None:
-        """The book was crossed, the one that is shown or a doubtful one."""
+        """Forbids skips, because the shown book or a doubtful one was crossed."""
         self._forbid("the book was crossed")
 
     def take_news(self) -> Literal["growing", "forbidden"] | None:
-        """Whether skips have become allowed or forbidden; told once."""
+        """What skips have become, allowed (`growing`) or forbidden: told once, else None."""
         news, self._news = self._news, None
         return news
 
     def take_usefulness(self) -> bool:
-        """Whether there was a proof since this was asked."""
+        """Whether there was a proof since the last call."""
         useful, self._was_useful = self._was_useful, False
         return useful
 
@@ -319,4 +319,4 @@ class Trials:
 
 
 def _nowhere(invocation: str) -> None:
-    """No hub yet."""
+    """Does nothing: there is no hub yet at which an invocation could be ended."""

@@ -26,7 +26,7 @@ TEMPLATE = """\
 
 
 class JayX:
-    """The registry's entry."""
+    """JayX as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "jayx"
     environments: Mapping[str, str] = {
@@ -65,7 +65,7 @@ class JayX:
             raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-        """One socket for everything; only what could not be told apart on one gets another.
+        """One connection for everything; only what could not be told apart on it gets another one.
 
         Raises:
             UsageError: an interval or a grouping of the wrong form.

@@ -35,8 +35,8 @@ MOST_KEPT = 100_000  # orders of a kind that are kept in mind, the latest
 class OrderMemory:
     """What is known of the orders of one symbol; outlives connections.
 
-    `others`: ids of orders of other symbols, since one that is gone may come with its id only. `ours`: those of this
-    symbol, `filled`: those of them that were filled.
+    `others`: ids of orders of other symbols, because a cancelled order may come with its id only. `ours`: ids of
+    orders of this symbol; `filled`: those of them that were filled.
     """
 
     def __init__(self) -> None:
@@ -64,21 +64,21 @@ class OrdersFeed:
         self.streams: tuple[str, ...] = ("orders",)
         self._common = common
         self._memory = memory
-        self._other: str | None = None  # a symbol that is not ours, to be told
+        self._other: str | None = None  # a symbol that is not ours, to be reported
         self._told_of_others = False
 
     def begin(self, now: Now) -> list[Item]:
-        """Live with nothing known."""
+        """The stream is live at once: there is no snapshot, so no order is known yet."""
         return [self._live(now)]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """A line for each order named that is of the symbol."""
+        """A record for each order of the symbol that has changed or is gone."""
         message = wire.ORDERS.decode(payload)
         if message.modify is None and message.cancel is None:
             raise BadMessage("expected a list at `modify` or `cancel`, got neither")
         refuse_too_many(message.modify or (), "modify")
         refuse_too_many(message.cancel or (), "cancel")
-        # Whose each is comes first: of others as much is known then as if none of ours were bad.
+        # Sort the rows by symbol first, so that the ids of others are remembered even if one of ours is bad.
         changed = [
             (f"modify[{i}]", row) for i, row in enumerate(message.modify or ()) if self._is_ours(row, f"modify[{i}]")
         ]
@@ -97,7 +97,7 @@ class OrdersFeed:
         return [*recovered, *self._about_others(), *news]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
-        """A change may be missing from what is shown."""
+        """Makes the stream stale until the next good message: a change may be missing."""
         self.awaited = True
         return [StreamState("orders", "stale", f"{reason}; a change may be missing")]
 
@@ -135,7 +135,7 @@ class OrdersFeed:
         return False
 
     def _about_others(self) -> list[Item]:
-        """Once: a symbol that the venue merely spells in another way would show no order at all."""
+        """Reports, once, orders of another symbol: if the venue only spells ours differently, no order would show."""
         if self._told_of_others or self._other is None:
             return []
         self._told_of_others = True
@@ -163,7 +163,7 @@ class OrdersFeed:
         scale = self._common.scale
         remaining = None if row.residual is None else scale.size(row.residual)
         filled = None if row.executed is None else scale.size(row.executed)
-        # The engine sets what remains to 0 when it cancels: what the size was cannot be told any more.
+        # The engine sets what remains to 0 when it cancels, so the order's size is not known any more.
         has_size = remaining is not None and filled is not None and (status != "cancelled" or row.residual)
         sizes = (remaining, filled, scale.size(row.last_lots) if row.last_lots else None)
         return records.Order(
@@ -231,14 +231,14 @@ class AssetsFeed:
         self.streams: tuple[str, ...] = tuple(streams)
         self._common = common
         self._category = category
-        self._held: dict[str, dict[str, AssetRow]] = {}  # by stream: the rows that were given
+        self._held: dict[str, dict[str, AssetRow]] = {}  # by stream: the rows delivered last
 
     def begin(self, now: Now) -> list[Item]:
-        """Everything waits for the first state."""
+        """The streams wait for the first whole state."""
         return [StreamState(name, "syncing") for name in self.streams]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """The first state whole, with its `snapshot_end`; of later ones what is new, changed or gone."""
+        """Of the first state all rows and their `snapshot_end`; of later ones what is new, changed or gone."""
         rows = {row.asset: row for row in self._rows(payload)}
         items: list[Item] = []
         for stream in self.streams:
@@ -249,7 +249,7 @@ class AssetsFeed:
         return items
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
-        """What is shown may be old."""
+        """Makes the streams stale until the next state: what is shown may be old."""
         self.awaited = True
         return [StreamState(name, "stale", f"{reason}; waiting for the next state") for name in self.streams]
 

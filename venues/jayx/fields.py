@@ -1,4 +1,4 @@
-"""What JayX's figures mean: integer ticks and lots, made prices and sizes only where their scale is configured."""
+"""What JayX's figures mean: integer ticks and lots, which become prices and sizes where their scale is configured."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Scale(Struct, frozen=True):
 
     @property
     def price_unit(self) -> str | None:
-        """What prices are in when it is not the quote currency."""
+        """The unit of prices if it is not the quote currency ("ticks"); else None."""
         return "ticks" if self.tick is None else None
 
     @property
     def size_unit(self) -> str | None:
-        """What sizes are in when it is not the base currency."""
+        """The unit of sizes if it is not the base currency ("raw_lots"); else None."""
         return "raw_lots" if self.lot is None else None
 
     def price(self, ticks: int) -> Decimal:
-        """Exact; in ticks where the tick is not known."""
+        """The exact price of so many ticks; the ticks themselves if the tick is not configured."""
         return Decimal(ticks) if self.tick is None else EXACT.multiply(Decimal(ticks), self.tick)
 
     def size(self, lots: int) -> Decimal:
-        """Exact; in raw lots where the lot is not known."""
+        """The exact size of so many lots; the lots themselves if the lot is not configured."""
         return Decimal(lots) if self.lot is None else EXACT.multiply(Decimal(lots), self.lot)
 
 
@@ -61,14 +61,14 @@ UNSCALED = Scale()
 
 
 class Values(Struct, frozen=True):
-    """What is configured: `category` as the venue is asked for it, the framing, and the scales by symbol."""
+    """The configured values: the `category` to ask the venue for, the framing, and the scales by symbol."""
 
     category: str = SPOT
     bare: bool = False
     scales: dict[str, Scale] = {}
 
     def scale(self, symbol: str) -> Scale:
-        """The scale of a symbol; without one, raw integers."""
+        """The scale of a symbol; if none is configured, one that leaves raw integers."""
         return self.scales.get(symbol, UNSCALED)
 
 
@@ -81,12 +81,12 @@ class Common(Struct, frozen=True):
     clock: VenueClock
 
     def is_other(self, symbol: str | None) -> bool:
-        """Whether a message is of a symbol that was not asked for; without a symbol it is of the one that was."""
+        """Whether a message's symbol was not asked for. A message without a symbol is of the one that was."""
         return symbol is not None and symbol != self.symbol
 
 
 def values_of(settings: Mapping[str, Any]) -> Values:
-    """What the settings say.
+    """Reads the values of the settings.
 
     Raises:
         SetupError: a value cannot be used; names its path.

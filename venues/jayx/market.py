@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from venues.venue import Item, Now
 
 MOST_KNOWN_TRADES = 1_000
-MOST_OUT_OF_PLACE = 4  # one trade of so many may have a time that does not fit its place in the list
+MOST_OUT_OF_PLACE = 4  # one trade in so many may have a time that does not fit its place in the list
 UNITS = 100  # times: a time that is so much smaller than the others is in another unit
 
 SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
@@ -42,8 +42,8 @@ SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 class Feed(Protocol):
     """What one event of the venue means for some `streams`, on one connection.
 
-    `awaited`: what is shown, if anything, is not right before the next whole state is here. `heard`: a good message
-    was here. `restates`: asked for again, the venue sends a whole state.
+    `awaited`: nothing, or nothing right, is shown until the next whole state comes. `heard`: a good message has come.
+    `restates`: when asked again, the venue sends a whole state.
     """
 
     awaited: bool
@@ -52,11 +52,11 @@ class Feed(Protocol):
     streams: tuple[str, ...]
 
     def begin(self, now: Now) -> list[Item]:
-        """It has been asked for."""
+        """To be called once the event has been asked for: the states of the streams then."""
         ...
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """What a message changes.
+        """What a message changes, in order.
 
         Raises:
             BadMessage, or one of `DECODE_ERRORS`: nothing of it counts.
@@ -64,7 +64,7 @@ class Feed(Protocol):
         ...
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
-        """A message could not be read: what that means for the streams."""
+        """To be called when a message could not be read: what that means for the streams."""
         ...
 
 
@@ -74,22 +74,20 @@ class Feed(Protocol):
 class TradeHistory:
     """The trades that are known, newest first; outlives connections.
 
-    Each message lists the latest trades again. Where the end of the list is the beginning of what is known, what
-    stands before it is new. Two trades can look alike, so lists are compared and not sets; of several ways to lay one
-    upon the other the longest overlap counts.
+    Each message lists the latest trades again. Where the end of the list equals the beginning of the known trades, the
+    trades before it are new. Two trades can look alike, so lists are compared, not sets; the longest overlap counts.
     """
 
     def __init__(self) -> None:
         self.known: list[TradeRow] = []
         self._was_empty = False
         self._newest_last = False  # the order in which they are listed
-        self._strange: set[TradeRow] = set()  # those listed last whose time did not say where they belong
+        self._strange: set[TradeRow] = set()  # those of the latest list whose time did not fit their place
 
     def new_ones(self, listed: Sequence[TradeRow], latest: int) -> tuple[list[TradeRow], bool | None]:
-        """The trades that are new, oldest first, and whether they follow upon those known before.
+        """The new trades, oldest first, and whether they follow directly on those known before.
 
-        False: some may have been missed. None: there is nothing to tell by. `latest`: what is stamped later than that
-        has a wrong time.
+        False: some may have been missed. None: there was no list to compare with. A time after `latest` is wrong.
         """
         rows = self._newest_first(listed, latest)
         comparable = bool(rows) and bool(self.known) and not self._was_empty
@@ -99,14 +97,17 @@ class TradeHistory:
             new, before = rows[:count], self.known
             self.known = [*new, *before][:MOST_KNOWN_TRADES]
         else:
-            # One that came late, or that was missed and is listed now: the others are not given again.
+            # A trade came late, or was missed and is listed now; the others are not delivered again.
             new, before = _without(rows, self.known), _without(self.known, rows)
             self.known = [*rows, *before][:MOST_KNOWN_TRADES]
         return new[::-1], True if count is not None else False if comparable else None
 
     def _newest_first(self, listed: Sequence[TradeRow], latest: int) -> list[TradeRow]:
-        """By time, equal times as they came. A trade whose time cannot be right stays beside the one that was listed
-        next to it, now and in later lists: by its time it would stand somewhere else in each of them."""
+        """Sorts trades by time, newest first; equal times as they came.
+
+        A trade whose time cannot be right stays beside the one listed next to it, now and in later lists. By its time
+        it would have another place in each list.
+        """
         # The document's sample has the newest first; sorted on receipt all the same.
         usual = max((row.created for row in listed if row.created <= latest), default=0)
         strange = {row for row in listed if row.created > latest or row.created * UNITS < usual or row in self._strange}
@@ -130,10 +131,10 @@ class TradeHistory:
         return [*beside[-1], *(row for index in plain for row in (listed[index], *beside.get(index, ())))]
 
     def _count_of_new(self, rows: list[TradeRow]) -> int | None:
-        """None when the list cannot be laid upon what is known.
+        """How many trades at the head of the list are new; None if the list does not overlap the known trades.
 
-        A list may reach further back than what is known: its end is older than the first that was ever seen. A list
-        that has grown is likelier, where both could be.
+        The end of a list may be older than the first trade that was ever seen. If the list could also just have grown,
+        that is taken to be so.
         """
         known = self.known
         if known and rows[-len(known) :] == known:
@@ -146,7 +147,7 @@ class TradeHistory:
 
 
 def _out_of_place(rows: Sequence[TradeRow]) -> set[TradeRow]:
-    """The few whose times do not fit the order in which all others are listed; none where there is no such order."""
+    """The few trades whose times do not fit the order of all others in the list; none if there is no such order."""
     times = [row.created for row in rows]
     if times == sorted(times) or times == sorted(times, reverse=True):
         return set()
@@ -173,7 +174,7 @@ def _longest_rise(times: Sequence[int]) -> set[int]:
 
 
 def _without(rows: Sequence[TradeRow], others: Sequence[TradeRow]) -> list[TradeRow]:
-    """The rows for which there is none alike among the others, each of which stands for one."""
+    """The rows without an equal one among the others; each of the others is the equal of one row only."""
     left = Counter(others)
     kept = []
     for row in rows:
@@ -187,9 +188,9 @@ def _without(rows: Sequence[TradeRow], others: Sequence[TradeRow]) -> list[Trade
 class TradesFeed:
     """orderbook: `trades`, each once, in order of time.
 
-    The trades of the very first message are given too, oldest first: they happened before we came, and each says by
-    its own time when. After a reconnect the overlap with those known before gives exactly what was missed; where
-    there is none, that is said. A message that could not be read loses nothing: the next one lists its trades again.
+    The trades of the very first message are delivered too, oldest first; each has its own time, before we connected.
+    After a reconnect the overlap with the known trades shows exactly what was missed; without an overlap, a notice says
+    so. A message that could not be read loses nothing: the next one lists its trades again.
     """
 
     restates = True
@@ -203,11 +204,11 @@ class TradesFeed:
         self._resumed = bool(history.known)
 
     def begin(self, now: Now) -> list[Item]:
-        """The first message shows what was missed."""
+        """The stream waits for the first message, which shows whether trades were missed."""
         return [StreamState("trades", "syncing")]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """What was traded since the last message."""
+        """The trades since the last message, oldest first."""
         rows = wire.TRADES.decode(payload).trades
         refuse_too_many_rows(rows, "trades")
         for index, row in enumerate(rows):
@@ -216,7 +217,7 @@ class TradesFeed:
             refuse_seconds(row.created, f"trades[{index}].created")
         clock, is_first = self._common.clock, not self._history.known
         new, follows = self._history.new_ones(rows, clock.venue_now(now) + FAR)
-        if new and not is_first:  # the first list tells of what happened before we came
+        if new and not is_first:  # the trades of the first list may be old
             clock.see(max(row.created for row in new), now)
         items: list[Item] = []
         if follows is False:
@@ -232,7 +233,7 @@ class TradesFeed:
         return [*items, *(self._trade(row, now) for row in new)]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
-        """Nothing is lost yet."""
+        """Changes nothing: the next message lists the same trades again."""
         return []
 
     def _trade(self, row: TradeRow, now: Now) -> records.Trade:
@@ -260,7 +261,7 @@ class BookFeed:
     restates = True
 
     def __init__(self, common: Common, depths: dict[str, int]) -> None:
-        """`depths`: those of the two streams that are wanted, with the levels a side that each shows."""
+        """`depths`: the wanted ones of the two streams, with the number of levels a side that each shows."""
         self.awaited = True
         self.heard = False
         self.streams: tuple[str, ...] = tuple(depths)
@@ -271,11 +272,11 @@ class BookFeed:
         self._top: tuple[Level | None, Level | None] | None = None
 
     def begin(self, now: Now) -> list[Item]:
-        """Everything waits for the first book."""
+        """The streams wait for the first book."""
         return [StreamState(name, "syncing") for name in self._depths]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """A book; of one that is crossed nothing is shown."""
+        """The book and the quote of a message if they have changed; a crossed book makes them stale."""
         sides = wire.BOOK.decode(payload).book
         try:
             bids, asks = _levels(sides.bids, "bids", self._common), _levels(sides.asks, "asks", self._common)
@@ -291,7 +292,7 @@ class BookFeed:
         return items
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
-        """Nothing is shown as a book until the next one."""
+        """Makes the streams stale until the next book."""
         self._book.distrust()
         self._shown = self._top = None
         self.awaited = True
@@ -352,8 +353,8 @@ def _levels(rows: list[LevelRow], side: str, common: Common) -> list[Level]:
 class KlineFeed:
     """kline: `candles`. The venue sends all of a candle each time, so every one is complete.
 
-    `add` closes the candle before it once its own time has come, but only one that was followed to its end on this
-    connection and without a frame that could not be read: another may have changed after the last that was seen of it.
+    `add` closes the candle before it, once the new one has begun. It does so only if that candle was followed to its
+    end on this connection, without an unreadable frame: else its last change may not have been seen.
     """
 
     restates = True
@@ -370,11 +371,11 @@ class KlineFeed:
         self._shown: records.Candle | None = None
 
     def begin(self, now: Now) -> list[Item]:
-        """The first message brings the current candle."""
+        """The stream waits for the first message, which brings the current candle."""
         return [StreamState("candles", "syncing")]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """A new candle, or what has become of the current one."""
+        """The candles of a message, new or changed, and those that they close."""
         message = wire.KLINE.decode(payload)
         if message.add is UNSET and message.modify is UNSET:
             raise BadMessage("expected a candle at `add` or `modify`, got neither")
@@ -397,7 +398,7 @@ class KlineFeed:
         return [*said, *live, *items]
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
-        """The candle that was current is not known any more."""
+        """Makes the stream stale until the next candle: the current one is not known any more."""
         self._candles.forget()
         self._shown = None
         self.awaited = True

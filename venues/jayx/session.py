@@ -50,12 +50,12 @@ _ERRORS = ("error", "exception")
 IF_BARE = 'and set framing = "bare" if it speaks without Socket.IO'
 NOTHING_THERE = (404, 405, 410, 426)  # HTTP
 NO_GROUPING = "1"  # `precise` of the document's sample
-SILENT_AFTER = 10.0  # seconds in which nothing has come of what was asked for
-EXPELLED_AT_FIRST = 3  # who is put out so often without ever having had data is refused
+SILENT_AFTER = 10.0  # seconds after which an event that was asked for, and has brought nothing, is reported
+EXPELLED_AT_FIRST = 3  # put out so often without ever having had data, we are refused
 
 
 class _Asked:
-    """One event that is asked for on a connection, and the feeds that it feeds."""
+    """One event that a connection asks for, with its message and the feeds that it supplies."""
 
     __slots__ = ("event", "feeds", "message", "pacing", "silent_at")
 
@@ -67,7 +67,7 @@ class _Asked:
         self.silent_at: float | None = None
 
     def settle(self, now: Now) -> None:
-        """After a message: whether a whole state is still needed."""
+        """Notes that a message came; plans another request if a whole state is still needed."""
         self.silent_at = None
         if not any(feed.awaited and feed.restates for feed in self.feeds):
             self.pacing.settled(now.mono)
@@ -79,7 +79,7 @@ class _Asked:
 
 
 class JayXSession(BaseSession):
-    """One connection, in either framing."""
+    """One connection to JayX, over Socket.IO or in bare frames."""
 
     venue = VENUE
 
@@ -90,24 +90,24 @@ class JayXSession(BaseSession):
         self._link = None if route.values.bare else socketio.SocketIo(route.learnt)
         self._asked = {asked.event: asked for asked in route.asked()}
         self._pings = SocketPings(VENUE, route.label)
-        self._said = ""  # by an `error`, since the last good message
+        self._said = ""  # the words of an `error` since the last good message
         self._ready = False
         self._over = False
-        self._own: set[bytes] = set()  # bare frames of ours
+        self._own: set[bytes] = set()  # the bare frames that we have sent
 
     def dial(self) -> Dial:
-        """The key is not in the URL."""
+        """Where the WebSocket is opened; the key is not in the URL."""
         return Dial(url=self._route.url, shown=self._route.url)
 
     def opened(self, now: Now) -> list[Item]:
-        """A Socket.IO server speaks first; in bare framing we do."""
+        """In bare framing, asks for everything; a Socket.IO server sends first, so we wait for it."""
         if self._link is None:
             return self._begin(now)
         self._link.opened(now)
         return []
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One packet, or one bare frame."""
+        """What one Socket.IO packet, or one bare frame, brings, in order."""
         if self._link is None:
             return self._on_bare(frame, now)
         happenings = self._link.receive(frame, now)
@@ -116,11 +116,11 @@ class JayXSession(BaseSession):
         return self._items(happenings, now)
 
     def pong(self, now: Now) -> list[Item]:
-        """The round trip of the oldest ping."""
+        """The round trip of the oldest ping, as a `Pong`."""
         return self._pings.pong(now)
 
     def deadline(self) -> float | None:
-        """The link's own, the next ping, or the moment to ask for a state again."""
+        """The earliest of: the link's own deadline, the next ping, the moment to ask again or to report silence."""
         if self._over:
             return None
         moments = [None if self._link is None else self._link.deadline(), self._pings.due]
@@ -129,7 +129,7 @@ class JayXSession(BaseSession):
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
-        """Whatever is due."""
+        """Keeps the link's deadlines, sends the next ping, asks again for overdue states, and reports silence."""
         items = [] if self._link is None else self._items(self._link.tick(now), now)
         items += self._pings.tick(now)
         for asked in () if self._over else self._asked.values():
@@ -145,13 +145,13 @@ class JayXSession(BaseSession):
         return items
 
     def leave(self, now: Now) -> None:
-        """Leaves the namespace; nothing is awaited."""
+        """Leaves the Socket.IO namespace, if there is one; nothing is awaited."""
         self._stop()
         if self._link is not None:
             self._link.leave()
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """A close after an error, before there ever was data, is a refusal in the words of that error."""
+        """A close after an error, on a line that never had data, is a refusal with that error's words."""
         self._stop()
         if not self._said:
             return []
@@ -160,7 +160,7 @@ class JayXSession(BaseSession):
         return [Lost(f"jayx closed the connection, having said: {self._said}")]
 
     def take(self) -> list[Out]:
-        """Packets or frames, and our pings."""
+        """The packets or bare frames to send, then our pings."""
         self.stirred = False
         sent = [] if self._link is None else self._link.take()
         out, self._out = [*self._out, *map(self._veiled, sent), *self._pings.take()], []
@@ -253,7 +253,7 @@ class JayXSession(BaseSession):
         return [*self._route.clock.take(), *items]
 
     def _settle(self, asked: _Asked, now: Now) -> None:
-        """Events may come before we are let in; then nothing can be asked for, and everything will be."""
+        """Notes that a message came. Before we are let in nothing is asked again: everything will be asked for then."""
         if self._ready:
             asked.settle(now)
             self.stirred = self.stirred or asked.pacing.due is not None
@@ -261,7 +261,7 @@ class JayXSession(BaseSession):
             asked.silent_at = None
 
     def _on_error(self, payload: Raw | bytes, now: Now) -> list[Item]:
-        """No error is documented, so it is only told, until what follows shows what it was."""
+        """Reports an `error`. None is documented, so only what follows shows whether it was a refusal."""
         self._said = excerpt(wire.words_of(payload), 300)
         self.stirred = True
         for asked in self._asked.values():
@@ -270,7 +270,7 @@ class JayXSession(BaseSession):
         return [Notice(f"jayx says: {self._said}")]
 
     def _on_silence(self, asked: _Asked) -> Item:
-        """After an error, and without any data ever, it is a refusal."""
+        """A notice that an event has brought nothing; a refusal after an error, if no data ever came."""
         if self._said and not self._route.fed:
             return self._refused(self._said)
         return Notice(self._route.silence(asked.event))
@@ -294,7 +294,7 @@ class JayXSession(BaseSession):
     # --- asking
 
     def _begin(self, now: Now) -> list[Item]:
-        """Everything is asked for, once a connection."""
+        """Asks for everything, once in each connection."""
         items: list[Item] = []
         self._ready = True
         for asked in self._asked.values():
@@ -340,7 +340,7 @@ class JayXSession(BaseSession):
         return items
 
     def _unreadable(self, problem: str, now: Now) -> list[Item]:
-        """It may have been of any event."""
+        """A bad frame that may have been of any event, so all streams are in doubt."""
         items: list[Item] = [BadFrame(f"{problem} (jayx)")]
         for asked in self._asked.values():
             for feed in asked.feeds:
@@ -353,7 +353,10 @@ class JayXSession(BaseSession):
 
 
 class JayXRoute(BaseRoute):
-    """One socket: each event once, with one set of parameters. Knows the trades that were given, and the clocks."""
+    """The subscriptions of one connection: each event once, with one set of parameters.
+
+    Knows the trades that were delivered, and how the venue's clock stands to ours.
+    """
 
     def __init__(self, subscriptions: Sequence[Subscription], values: Values, settings: Settings) -> None:
         super().__init__(subscriptions, settings)
@@ -371,11 +374,11 @@ class JayXRoute(BaseRoute):
         self.measures = "ping" in self.by_stream
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection."""
         return JayXSession(self, secrets)
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """404 and ordinary answers come from who is no Socket.IO server, or has nothing at this address."""
+        """What an HTTP status means here: 404 and ordinary answers mean no Socket.IO server, or nothing, there."""
         if self.values.bare and status in NOTHING_THERE:
             said = answer_in_words(status, body)
             return Lost(f"there is nothing to connect to at this address ({said}); check url", retry=False)
@@ -387,12 +390,12 @@ class JayXRoute(BaseRoute):
         return problem
 
     def is_welcome(self) -> bool:
-        """Whether there was ever data that shows that we are let in: what needs no key says nothing of the key."""
+        """Whether data ever showed that the venue accepts us. If a stream needs the key, only such streams count."""
         with_key = {event for name in self.by_stream if (event := _EVENTS[name]) in _NEEDS_KEY}
         return bool(self.fed & with_key if with_key else self.fed)
 
     def asked(self) -> list[_Asked]:
-        """What a new connection asks for, with feeds that know nothing yet."""
+        """The events that a new connection asks for, with new feeds."""
         by_event: dict[str, list[Subscription]] = {}
         for subscription in self.subscriptions:
             by_event.setdefault(_EVENTS[subscription.stream], []).append(subscription)
@@ -401,7 +404,7 @@ class JayXRoute(BaseRoute):
         ]
 
     def how_to_scale(self) -> list[Item]:
-        """Once: what to configure for prices and sizes instead of raw integers."""
+        """A notice, once, of what to configure to get prices and sizes instead of raw integers; else empty."""
         if self._told_how_to_scale:
             return []
         for name in sorted({s.symbols[0] for s in self.subscriptions if s.symbols}):
@@ -409,24 +412,24 @@ class JayXRoute(BaseRoute):
             missing = [key for key, size in zip(SCALE_KEYS, (scale.tick, scale.lot), strict=True) if size is None]
             if missing:
                 self._told_how_to_scale = True
-                # The words that matter first: 54 are what the footer of a table has room for at 80 columns.
+                # What matters comes first: the footer of a table has room for 54 characters at 80 columns.
                 where = f"[{self._table}.symbols.{name}]"
                 raw = " and ".join("prices" if key == "tick_size" else "sizes" for key in missing)
                 return [Notice(f"set {', '.join(missing)}: {where}; until then {raw} are raw integers")]
         return []
 
     def silence(self, event: str) -> str:
-        """What may be the matter when nothing comes of an event."""
+        """The text that says that an event has brought nothing, and what to check."""
         return f"jayx has sent nothing of {event} for {SILENT_AFTER:.0f} s; {self.check}"
 
     @property
     def what(self) -> str:
-        """What is asked for, in words."""
+        """The streams and symbols that are asked for, for texts."""
         return " ".join(dict.fromkeys([*self.by_stream, *(name for s in self.subscriptions for name in s.symbols)]))
 
     @property
     def check(self) -> str:
-        """What is to be looked at when it does not come."""
+        """The advice what to check when nothing comes, for texts."""
         names = ["api_key"] if any(_EVENTS[name] in _NEEDS_KEY for name in self.by_stream) else []
         if any(subscription.symbols for subscription in self.subscriptions):
             names.append("the symbol")
@@ -459,12 +462,12 @@ class JayXRoute(BaseRoute):
 
 
 def _precise(subscription: Subscription) -> str | None:
-    """How prices are to be grouped; None where it does not matter, because trades are not."""
+    """How prices are to be grouped, as the venue is asked; None for trades, which are never grouped."""
     return None if subscription.stream == "trades" else subscription.options.get("precise", NO_GROUPING)
 
 
 def _share_a_line(one: Subscription, other: Subscription) -> bool:
-    """Whether two subscriptions can be told apart, and asked for, on one socket: messages do not say what they are."""
+    """Whether two subscriptions can share a connection. Messages do not name their parameters, so those must agree."""
     if one.stream == other.stream:
         return False
     if _EVENTS[one.stream] != _EVENTS[other.stream]:
@@ -475,7 +478,7 @@ def _share_a_line(one: Subscription, other: Subscription) -> bool:
 
 
 def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-    """One socket for everything; only what could not be told apart on one gets another.
+    """One connection for everything; only what could not be told apart on it gets another one.
 
     Raises:
         UsageError: an interval or a grouping of the wrong form.

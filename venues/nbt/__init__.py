@@ -21,8 +21,9 @@ TEMPLATE = """\
 
 
 class Nbt:
-    """The registry's entry. A subscription's option `type` is what we are to the hub: `client` receives signals,
-    `server` sends them.
+    """The NBT hub as the registry holds it: everything but the session, which is loaded when it is needed.
+
+    A subscription's option `type` is what the hub takes us for: a `client` receives signals, a `server` sends them.
     """
 
     name = "nbt"
@@ -41,7 +42,7 @@ class Nbt:
 
     @property
     def commands(self) -> Commands:
-        """The signals of the hub's document."""
+        """The signals that a user may send, as the hub's document has them."""
         from venues.nbt.sending import SIGNALS
 
         return SIGNALS
@@ -53,7 +54,7 @@ class Nbt:
         raise UsageError(f'expected no symbol, got "{symbol}"')
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-        """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
+        """One connection; a stream that is asked for twice, or with another `type`, gets another one.
 
         Raises:
             SetupError: a value of the settings cannot be used.

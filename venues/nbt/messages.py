@@ -51,7 +51,7 @@ SIGNAL: Reader[SignalData] = Reader(SignalData)
 
 
 def score_of(data: SignalData) -> Decimal | str | None:
-    """The score as a number; as it is where it is a text of another kind; None for "NA" and for none.
+    """The score as a number; a text that is no number as it is; None for "NA", or if it was not sent.
 
     Raises:
         BadMessage: neither a number nor a text.
@@ -68,11 +68,11 @@ def score_of(data: SignalData) -> Decimal | str | None:
 
 
 def extra_of(data: SignalData, score: Decimal | str | None) -> dict[str, Any] | None:
-    """The documented fields that a record has no place for; `stop_profit` and `stop_loss` are percent.
+    """The documented fields that have no place of their own in a record; `stop_profit` and `stop_loss` in percent.
 
     Raises:
-        BadMessage: a figure is none, or the message is nested too deeply.
-        DECODE_ERRORS: the message has a number that is none.
+        BadMessage: a figure is not a number, or the message is nested too deeply.
+        DECODE_ERRORS: `message` has a number that cannot be kept.
     """
     found = {
         "message": any_json(data.message, exactly=False) if len(data.message) else None,

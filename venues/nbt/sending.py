@@ -47,11 +47,11 @@ class Signals:
     kinds: Mapping[str, CommandKind] = KINDS
 
     def command(self, kind: str, fields: Mapping[str, Any], *, from_json: bool = False) -> Command:
-        """As `signal_command`, which raises UsageError."""
+        """The command that sends a signal, as `signal_command` makes it; raises UsageError."""
         return signal_command(kind, fields, from_json=from_json)
 
     def shown(self, kind: str, command: Command, url: str) -> str:
-        """The event, the hub, as what its sender connects, and the payload without the key."""
+        """The text to confirm: the event, the hub, the `type` we connect with, and the payload without the key."""
         connects_as = KINDS[kind].subscription.options["type"]
         return f"{command.name} to {url} (type={connects_as}):\n{payload('[key]', command.fields)}"
 
@@ -60,7 +60,7 @@ SIGNALS = Signals()
 
 
 def signal_command(kind: str, fields: Mapping[str, Any], *, from_json: bool = False) -> Command:
-    """The command that sends a signal; `fields` under our names, None for those that were not given.
+    """The command that sends a signal; `fields` are by our names; None: the field was not given.
 
     Numbers, also those in texts, go out as numbers with the digits given. `from_json`: the values have types, so a
     `qty` that is a text goes out as one; and messages name fields as they are, not as the options of those names.
@@ -133,7 +133,7 @@ def _message(name: str, value: Any) -> Any:
 
 
 def _is_unicode(text: str) -> bool:
-    """Arguments that are no UTF-8 become surrogates, which no JSON can have."""
+    """Whether a text can be sent. Arguments that are not UTF-8 become surrogates, which JSON cannot have."""
     return not any(0xD800 <= ord(character) < 0xE000 for character in text)
 
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     )
 
 VENUE = "nbt"
-EXPELLED_AT_FIRST = 3  # who is put out so often in a row, without ever having been sent anything, is refused
+EXPELLED_AT_FIRST = 3  # put out so often in a row without ever having got anything, we are refused
 
 # event → what it is about
 _SIGNALS = {
@@ -79,7 +79,7 @@ _DOUBTED = {"signals": "a signal may be missing", "feed": "a message may be miss
 
 
 class NbtSession(BaseSession):
-    """One connection to a hub."""
+    """One connection to a hub, which sends all signals unasked and takes commands."""
 
     venue = VENUE
 
@@ -91,44 +91,44 @@ class NbtSession(BaseSession):
         self._names = [subscription.stream for subscription in route.subscriptions]
         self._connected_at: float | None = None
         self._doubtful: set[str] = set()
-        self._said = ""  # by an `error` event
+        self._said = ""  # the words of an `error` event
         self._pings = SocketPings(VENUE, route.label)
         self._pinged: deque[Command | None] = deque()  # what each ping is for: a command, or the `ping` stream
         self._unanswered: dict[int, Command] = {}
 
     def dial(self) -> Dial:
-        """The key is in the query."""
+        """Where the WebSocket is opened; the key is in the query, so only `shown` may be shown."""
         url = self._route.url
         return Dial(url=f"{url}{url_quote(self._key, safe='')}", shown=f"{url}[key]")
 
     def opened(self, now: Now) -> list[Item]:
-        """The hub speaks first."""
+        """Asks for nothing: the hub sends first, and then everything unasked."""
         self._link.opened(now)
         return [StreamState(name, "syncing") for name in self._names]
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One packet."""
+        """What one Socket.IO packet brings, in order."""
         return self._items(self._link.receive(frame, now), now)
 
     def pong(self, now: Now) -> list[Item]:
-        """The round trip of the oldest ping, or the proof that a command has arrived."""
+        """The answer to the oldest ping: a round trip, or the `Receipt` of the command sent before that ping."""
         command = self._pinged.popleft() if self._pinged else None
         return self._pings.pong(now) if command is None else [Receipt(command)]
 
     def deadline(self) -> float | None:
-        """The link's own, or the next ping of the `ping` stream."""
+        """The earlier of the link's own deadline and the next ping of the `ping` stream."""
         moments = (self._link.deadline(), self._pings.due)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Item]:
-        """Whatever is due."""
+        """Keeps the link's deadlines, and sends the next ping if it is due."""
         items = self._items(self._link.tick(now), now)
         items += self._pings.tick(now)
         self._take_pings()
         return items
 
     def send(self, command: Command) -> None:
-        """A signal: the command's name is the event, its fields are the payload without the key.
+        """Sends a signal: the command's name is the event, its fields are the payload without the key.
 
         A `Receipt` comes when it has reached the hub's socket, and another one if the hub acknowledges it.
 
@@ -148,17 +148,17 @@ class NbtSession(BaseSession):
         self._pinged.append(command)
 
     def leave(self, now: Now) -> None:
-        """Leaves the namespace; nothing is awaited."""
+        """Leaves the Socket.IO namespace; nothing is awaited."""
         self._pings.stop()
         self._link.leave()
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """The generation that was learnt is kept for the next connection."""
+        """Ends the connection's state. The line keeps the learnt generation of Socket.IO for the next one."""
         self._over()
         return []
 
     def take(self) -> list[Out]:
-        """Packets and our pings."""
+        """The packets and pings to send, in order; each is returned once."""
         out, self._out = [*self._out, *self._link.take()], []
         return out
 
@@ -264,7 +264,7 @@ class NbtSession(BaseSession):
         return [message]
 
     def _on_error(self, event: socketio.Event) -> list[Item]:
-        """Before the hub has let us in it is a refusal; afterwards it may be about what was sent."""
+        """Takes an `error` event. Before the hub lets us in it is a refusal; later it may be about a command."""
         self._said = excerpt(_words(event.arguments), 300)
         if self._connected_at is None:
             return [self._refused(self._said)]
@@ -286,7 +286,7 @@ class NbtSession(BaseSession):
         return [Receipt(command, acknowledged=True, answered=answered, refused=refused)]
 
     def _on_disconnected(self, now: Now) -> Refused | Lost:
-        """A hub that lets everybody in puts out whom it does not like."""
+        """The hub put us out. Some hubs let everybody in first, so this may be a refusal."""
         if self._connected_at is None:
             return self._refused(self._said or "it put us out before it let us in")
         self._route.expelled += 1
@@ -312,7 +312,7 @@ class NbtSession(BaseSession):
         return self._bad(f"{problem} (nbt {name})", *([stream] if name != "error" else []))
 
     def _bad(self, problem: str, *concerned: str) -> list[Item]:
-        """Reported, and said once of each stream that it may concern, until a good event comes."""
+        """Reports a bad frame; says so of each stream that it may concern, once until a good event comes."""
         items: list[Item] = [BadFrame(problem if "(nbt" in problem else f"{problem} (nbt)", concerned)]
         for name in concerned:
             if name in self._names and name not in self._doubtful and self._connected_at is not None:
@@ -333,7 +333,7 @@ def _id(value: str | int | None) -> str | None:
 
 
 def _complaint(answer: Any) -> str | None:
-    """What is wrong by an acknowledgement such as `{"status":"error","message":"…"}`; None when nothing is."""
+    """The error text of an acknowledgement such as `{"status":"error","message":"…"}`; None if it reports none."""
     if not isinstance(answer, dict) or not (answer.get("status") == "error" or answer.get("error")):
         return None
     words = answer.get("message") or answer.get("error")
@@ -341,7 +341,7 @@ def _complaint(answer: Any) -> str | None:
 
 
 def _words(arguments: Sequence[msgspec.Raw]) -> str:
-    """What an `error` event says: a text, the `message` of an object, or the JSON as it is."""
+    """The words of an `error` event: a text, the `message` of an object, or the JSON as it is."""
     if not arguments:
         return "an error without words"
     data = any_json(arguments[0])
@@ -354,7 +354,7 @@ def _words(arguments: Sequence[msgspec.Raw]) -> str:
 
 
 class NbtRoute(BaseRoute):
-    """One connection to a hub, and what was learnt of it.
+    """The subscriptions of one connection to a hub, and what was learnt about the hub.
 
     `met_before`: it has let us in once. `given`: it has sent something. `expelled`: how often in a row it put us out.
     """
@@ -370,11 +370,11 @@ class NbtRoute(BaseRoute):
         self.expelled = 0
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection."""
         return NbtSession(self, secrets)
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """400, 401 and 403 are about the key; 404 says that there is no Socket.IO server."""
+        """What an HTTP status means here: 400, 401 and 403 refuse the key; 404 means no Socket.IO server."""
         if status in (400, 401, 403):
             return Refused(f"the hub refused the connection ({answer_in_words(status, body)}); check key")
         return socketio.verdict(status, body)
@@ -392,7 +392,7 @@ def _version(values: Mapping[str, Any]) -> str:
 
 
 def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-    """One socket; a stream that is asked for twice, or as something else to the hub, gets another.
+    """One connection; a stream that is asked for twice, or with another `type`, gets another one.
 
     Raises:
         SetupError: a value of the settings cannot be used.

@@ -23,7 +23,7 @@ TEMPLATE = """\
 
 
 class Nexus:
-    """The registry's entry."""
+    """Nexus as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "nexus"
     environments: Mapping[str, str] = {
@@ -47,7 +47,7 @@ class Nexus:
             raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"')
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-        """One socket a symbol; all streams of a symbol share it.
+        """One connection for each symbol; all streams of a symbol share it.
 
         Raises:
             UsageError: an interval that candles cannot be built for.

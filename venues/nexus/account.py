@@ -29,10 +29,10 @@ _GONE = ("filled", "cancelled", "rejected", "expired")
 
 
 def order_of(event: OrderUpdateEvent, label: str | None, now: Now) -> records.Order:
-    """The order as it is now.
+    """The order after an event, as a record.
 
     Raises:
-        BadMessage: its figures, its status or its id cannot be.
+        BadMessage: a figure, its status or its id is not valid.
     """
     data = event.data
     status = _ORDER_STATUS[documented(data.status, _ORDER_STATUS, "data.status")]
@@ -67,7 +67,7 @@ def order_of(event: OrderUpdateEvent, label: str | None, now: Now) -> records.Or
 
 
 def fill_of(event: TransactionEvent, label: str | None, now: Now) -> records.Fill:
-    """One execution; raises BadMessage."""
+    """One execution of an order, as a record; raises BadMessage."""
     data = event.data
     return records.Fill(
         venue="nexus",
@@ -84,7 +84,7 @@ def fill_of(event: TransactionEvent, label: str | None, now: Now) -> records.Fil
 
 
 def positions_of(event: PositionsEvent, label: str | None, now: Now) -> list[records.Position]:
-    """The positions that the event names; one without a holding is gone. Raises BadMessage."""
+    """The positions that the event names, as records; one with a holding of 0 is gone. Raises BadMessage."""
     refuse_too_many(event.data.positions, "data.positions")
     rows = []
     for symbol, holding in event.data.positions.items():

@@ -131,7 +131,7 @@ Event = BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent | Positions
 
 
 class Outline(Struct, gc=False):
-    """What can be told of a message that is no good `Event`: which event it means to be, or that it is an error.
+    """What can be read of a message that is not a valid `Event`: its event's name, or that it is an error.
 
     The successor reports errors as `{"success": false, "errorMsg": "Auth is needed."}`.
     """

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 PING_EVERY = 1.0  # seconds, for the `ping` stream
 PING_LATE = 5.0  # seconds without an answer after which the figure shown is old
-MOST_FILLS = 100_000  # that are remembered, the latest
+MOST_FILLS = 100_000  # so many of the latest are remembered
 
 _STREAMS_OF_EVENT = {
     "BOOK": ("book", "quotes"),
@@ -61,7 +61,7 @@ _STREAMS_OF_EVENT = {
     "ping": (),
 }
 
-# What is said when a stream of events is live again.
+# The reason given when a stream of events is live again.
 _AFTER_A_GAP = {
     "trades": "trades may repeat or be missing, since they have no ids",
     "fills": "fills may have been missed; none is given twice",
@@ -74,7 +74,7 @@ _decode = EVENTS.quick
 
 
 class NexusSession(BaseSession):
-    """One connection to Nexus."""
+    """One connection to Nexus, for one symbol; all events come unasked."""
 
     venue = "nexus"
 
@@ -86,7 +86,7 @@ class NexusSession(BaseSession):
         self._book = OrderBook()
         self._shown: tuple[list[records.Level], list[records.Level]] | None = None
         self._top: tuple[records.Level | None, records.Level | None] | None = None
-        self._pings: deque[float] = deque()  # when those were sent that have no answer yet
+        self._pings: deque[float] = deque()  # when each ping without an answer was sent
         self._next_ping: float | None = None
         self._late = False
         self._stale: set[str] = set()
@@ -95,7 +95,7 @@ class NexusSession(BaseSession):
         self._handlers = self._make_handlers()
 
     def dial(self) -> Dial:
-        """The client key and the symbol are in the path."""
+        """Where the WebSocket is opened; the client key and the symbol are in the path."""
         base, symbol = self._route.settings.url.rstrip("/"), url_quote(self._route.symbol, safe="")
         return Dial(
             url=f"{base}/ws/{url_quote(self._key, safe='')}/{symbol}",
@@ -103,7 +103,7 @@ class NexusSession(BaseSession):
         )
 
     def opened(self, now: Now) -> list[Item]:
-        """Books wait for the first BOOK; all else is live at once, the partial streams with nothing known."""
+        """The book waits for the first BOOK. All else is live at once; partial streams begin with nothing known."""
         self._route.interrupted(now)
         if "ping" in self._streams:
             self._send_ping(now)
@@ -119,7 +119,7 @@ class NexusSession(BaseSession):
         ]
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One event."""
+        """What one event brings, in order; an unknown event is ignored."""
         try:
             event = _decode(frame)
         except DECODE_ERRORS as usual:
@@ -142,36 +142,36 @@ class NexusSession(BaseSession):
             return self._bad(str(event.__struct_config__.tag), str(problem), now)
 
     def deadline(self) -> float | None:
-        """The next ping of the `ping` stream, or the moment a candle closes."""
+        """The earlier of the next ping and the moment at which a candle closes; None without either."""
         ping, candle = self._next_ping, self._route.candles.due if self._route.candles else None
         if ping is None or candle is None:
             return candle if ping is None else ping
         return min(ping, candle)
 
     def tick(self, now: Now) -> list[Item]:
-        """Sends the next ping, closes candles."""
+        """Sends the next ping and closes candles, whichever is due."""
         items: list[Item] = []
         if self._next_ping is not None and now.mono >= self._next_ping:
             items += self._ping_again(now)
         return items + self._over(now)
 
     def leave(self, now: Now) -> None:
-        """Nothing was subscribed, so nothing is to be cancelled."""
+        """Stops the pings. There is no subscription to cancel."""
         self._next_ping = None
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """What was seen of the current candle ends here."""
+        """Notes that trades may be missed from here on, so the current candle is not complete."""
         self._route.interrupted(now)
         return []
 
     def take(self) -> list[Out]:
-        """Pings and pongs."""
-        self.stirred = self._route.candles is not None  # whose end may come sooner with every trade
+        """The pings and pongs to send; each is returned once."""
+        self.stirred = self._route.candles is not None  # with every trade a candle's end may become due earlier
         return super().take()
 
     def _make_handlers(self) -> dict[type[Struct], Callable[[Any, Now], list[Item]]]:
         handlers: dict[type[Struct], Callable[[Any, Now], list[Item]]] = {SuccessorPing: self._answer_ping}
-        # Whatever comes tells how the venue's clock stands to ours.
+        # Every event shows how the venue's clock stands to ours.
         handlers |= dict.fromkeys((BookEvent, TradeEvent, OrderUpdateEvent, TransactionEvent), self._on_time)
         if {"book", "quotes"} & self._streams.keys():
             handlers[BookEvent] = self._on_book
@@ -252,7 +252,7 @@ class NexusSession(BaseSession):
         return [*live, quote]
 
     def _distrust_book(self, reason: str, awaited: str = "the next book") -> list[Item]:
-        """Nothing is shown as a book until the next one, which replaces everything."""
+        """Makes `book` and `quotes` stale until the next book, which replaces everything."""
         self._book.distrust()
         self._shown = self._top = None
         return [
@@ -294,7 +294,7 @@ class NexusSession(BaseSession):
         return items
 
     def _on_time(self, event: BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent, now: Now) -> list[Item]:
-        """An event of a stream that is not asked for."""
+        """Takes only the time of an event of a stream that is not asked for."""
         believed = self._route.clock.see(event.timestamp, now)
         items = self._route.clock.take()
         if believed and isinstance(event, BookEvent) and event.symbol == self._route.symbol:
@@ -302,13 +302,13 @@ class NexusSession(BaseSession):
         return items
 
     def _told_by(self, timestamp: int | None, now: Now) -> list[Item]:
-        """What is to be told of the clocks, after the time of an event."""
+        """Takes the time of an event; returns what is to be said about the clocks."""
         if timestamp is not None:
             self._route.clock.see(timestamp, now)
         return self._route.clock.take()
 
     def _heard(self, time: int, now: Now) -> list[Item]:
-        """The candles that are over by the time of another event than a trade."""
+        """The candles that are over by the time of an event that is no trade."""
         candles = self._route.candles
         return [] if candles is None else self._candles(candles.heard(time, now), time, now)
 
@@ -362,7 +362,7 @@ class NexusSession(BaseSession):
     def _rows(
         self, stream: str, rows: Mapping[Any, records.Order | records.Position], time: int | None, now: Now
     ) -> list[Item]:
-        """The rows that are news; one that came late only shows that the stream is alive."""
+        """The rows that are new or changed. If all came late, they only confirm that the stream is alive."""
         told = [*self._told_by(time, now), *self._recovered(stream, self._partial_since(stream, now))]
         news = [row for key, row in rows.items() if self._route.is_news(stream, key, row, now)]
         return [*told, *news] if news or not rows else [*told, Confirmed(stream, time)]
@@ -383,7 +383,7 @@ class NexusSession(BaseSession):
         if not self._pings or now.mono - self._pings[0] < PING_LATE:
             self._send_ping(now)
             return []
-        # Answers come in order: one more ping would only make the queue longer.
+        # Answers come in order, so another ping would only wait behind the oldest.
         self._next_ping = now.mono + PING_EVERY
         if "ping" in self._stale:
             return []
@@ -412,7 +412,7 @@ class NexusSession(BaseSession):
     # --- what went wrong
 
     def _not_understood(self, frame: bytes, error: Exception, now: Now) -> list[Item]:
-        """Unknown events are ignored; an error message is one; all else is a bad frame."""
+        """Ignores an unknown event; an error message is a refusal; anything else is a bad frame."""
         try:
             outline = OUTLINE.decode(frame)
         except DECODE_ERRORS:
@@ -425,7 +425,7 @@ class NexusSession(BaseSession):
         return [] if event is None else self._bad(event, explain(error), now)
 
     def _bad(self, event: str | None, problem: str, now: Now) -> list[Item]:
-        """A bad frame puts in doubt the streams it belongs to, or may belong to (`event` None: all of them)."""
+        """Reports a bad frame, and doubts the streams that it belongs to (`event` None: all of them)."""
         reason = f"{problem} (nexus {event or 'frame'})"
         concerned = [n for n in self._streams if event is None or n in _STREAMS_OF_EVENT[event]]
         items: list[Item] = [BadFrame(reason, None if event is None else tuple(concerned))]
@@ -443,7 +443,7 @@ class NexusSession(BaseSession):
         return items
 
     def _recovered(self, stream: str, reason: str) -> list[Item]:
-        """A stream without snapshots starts over with the first good event after a bad one."""
+        """Makes a stale stream without snapshots live again: this is the first good event after a bad one."""
         if stream not in self._stale:
             return []
         self._stale.discard(stream)
@@ -465,7 +465,7 @@ def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
 
 
 class NexusRoute(BaseRoute):
-    """One socket of Nexus: how its clock stands to ours, the newest book, the candles built from its trades."""
+    """The streams of one symbol, with what outlives a connection: the clock, the newest book's time, the candles."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         super().__init__(subscriptions, settings)
@@ -473,17 +473,17 @@ class NexusRoute(BaseRoute):
         self.clock = VenueClock([subscription.stream for subscription in subscriptions])
         self.newest_book = NewestState(self.clock)
         self.met_before = False
-        self.fills = Remembered(MOST_FILLS)  # those that were given
+        self.fills = Remembered(MOST_FILLS)  # those that were delivered
         self._times = {"orders": RowTimes(), "positions": RowTimes()}
         intervals = [s.interval for s in subscriptions if s.stream == "candles"]
         self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) if intervals else None
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection."""
         return NexusSession(self, secrets)
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """401 and 403 are the client key's, 404 the symbol's."""
+        """What an HTTP status means here: 401 and 403 refuse the client key, 404 the symbol."""
         said = answer_in_words(status, body)
         if status in (401, 403):
             return Refused(f"nexus refused the client key ({said}); check client_key")
@@ -492,18 +492,18 @@ class NexusRoute(BaseRoute):
         return super().refused(status, body)
 
     def is_news(self, stream: str, key: Any, row: records.Order | records.Position, now: Now) -> bool:
-        """Whether a row is not older than what is known of it."""
+        """Whether a row is not older than the latest update of it."""
         stamp = None if row.time is None else row.time * PER_MS
         return self._times[stream].is_news((key, stamp, row.change == "remove"), now, self.clock.venue_now(now))
 
     def interrupted(self, now: Now) -> None:
-        """Trades may have been missed up to now."""
+        """Notes for the candles that trades may have been missed up to now."""
         if self.candles is not None:
             self.candles.interrupted(now)
 
 
 def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-    """One socket a symbol; all streams of a symbol share it.
+    """One connection for each symbol; all streams of a symbol share it.
 
     Raises:
         UsageError: an interval that candles cannot be built for.

@@ -21,7 +21,7 @@ TEMPLATE = """\
 
 
 class ProfitView:
-    """The registry's entry."""
+    """ProfitView as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "profitview"
     environments: Mapping[str, str] = {"production": "wss://profitview.net"}
@@ -38,7 +38,7 @@ class ProfitView:
     commands = None
 
     def check_symbol(self, symbol: str) -> None:
-        """A topic is any text that a bot may give.
+        """Accepts every topic that a bot may use: any printable text.
 
         Raises:
             UsageError: empty, too long, or with characters that cannot be seen.
@@ -52,7 +52,7 @@ class ProfitView:
             )
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-        """One socket for all; a stream that is asked for twice gets another."""
+        """One connection for all; a stream that is asked for twice gets another one."""
         from venues.profitview.session import routes
 
         return routes(subscriptions, settings)

@@ -26,10 +26,10 @@ _FEED: msgspec.json.Decoder[FeedMessage] = msgspec.json.Decoder(FeedMessage, flo
 
 
 def read_message(frame: bytes) -> FeedMessage:
-    """One frame of the feed.
+    """The message of one frame of the feed.
 
     Raises:
-        DECODE_ERRORS: it is none.
+        DECODE_ERRORS: it is no such message.
         BadMessage: its data is nested deeper than 128, or has too many values.
     """
     check_values(frame)

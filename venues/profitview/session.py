@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from venues.venue import Route, Session, Settings, Subscription
 
-AT_ONCE = 5.0  # seconds after the opening in which a close says that we are not wanted
+AT_ONCE = 5.0  # seconds after the opening in which a close means a refusal
 
-# Codes with which servers turn a client away that they let in first: policy violation, the registered "unauthorized"
-# and "forbidden", and those in common use for the same.
+# Close codes with which servers refuse a client after the handshake: policy violation, the registered "unauthorized"
+# and "forbidden", and others in common use for the same.
 _TURNED_AWAY = (1008, 3000, 3003, 4001, 4003, 4401, 4403)
 
 
@@ -35,10 +35,10 @@ _TURNED_AWAY = (1008, 3000, 3003, 4001, 4003, 4401, 4403)
 
 
 class ProfitViewSession(BaseSession):
-    """One connection to a feed."""
+    """One connection to the feed of an account."""
 
     venue = "profitview"
-    stirred = False  # no message is answered
+    stirred = False  # no message leads to anything to send
 
     def __init__(self, route: ProfitViewRoute, secrets: Mapping[str, str]) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class ProfitViewSession(BaseSession):
         self._pings = SocketPings("profitview", route.settings.label)
 
     def dial(self) -> Dial:
-        """The key is in the query."""
+        """Where the WebSocket is opened; the key is in the query, so only `shown` may be shown."""
         base = self._route.settings.url.rstrip("/")
         return Dial(
             url=f"{base}/stream?token={url_quote(self._key, safe='')}",
@@ -59,7 +59,7 @@ class ProfitViewSession(BaseSession):
         )
 
     def opened(self, now: Now) -> list[Item]:
-        """Everything is live at once: there is no state that would have to come first."""
+        """Everything is live at once, because there is no state to wait for."""
         self._opened_at = now.mono
         missed, self._route.met_before = self._route.met_before, True
         state = StreamState("feed", "live", "messages may have been missed" if missed else "")
@@ -67,7 +67,7 @@ class ProfitViewSession(BaseSession):
         return [*items, *self._pings.begin(now)] if "ping" in self._route.by_stream else items
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """One message of a bot."""
+        """The message of a bot as a record; nothing if its topic was not asked for."""
         try:
             message = read_message(frame)
         except DECODE_ERRORS as error:
@@ -89,23 +89,23 @@ class ProfitViewSession(BaseSession):
         ]
 
     def pong(self, now: Now) -> list[Item]:
-        """The round trip of the oldest ping."""
+        """The round trip of the oldest ping, as a `Pong`."""
         return self._pings.pong(now)
 
     def deadline(self) -> float | None:
-        """The next ping of the `ping` stream."""
+        """When the next ping of the `ping` stream is due; None without that stream."""
         return self._pings.due
 
     def tick(self, now: Now) -> list[Item]:
-        """Sends it."""
+        """Sends the next ping if it is due."""
         return self._pings.tick(now)
 
     def leave(self, now: Now) -> None:
-        """Nothing was subscribed, so nothing is to be cancelled."""
+        """Stops the pings. There is no subscription to cancel."""
         self._pings.stop()
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """A key that has never brought anything, and is turned away at once, is refused; else the line was lost."""
+        """A close right after the opening refuses a key that was never good; any other close is a lost connection."""
         self._pings.stop()
         if now.mono - self._opened_at >= AT_ONCE:
             self._route.welcome = True
@@ -116,11 +116,11 @@ class ProfitViewSession(BaseSession):
         return []
 
     def take(self) -> list[Out]:
-        """Pings."""
+        """The WebSocket pings to send; each is returned once."""
         return self._pings.take()
 
     def _bad(self, problem: str) -> list[Item]:
-        """Whatever the topic was, it may have been one that was asked for."""
+        """Reports a bad frame: a message of a wanted topic may be missing."""
         if not self._feeding:
             return []
         items: list[Item] = [BadFrame(f"{problem} (profitview feed)", ("feed",))]
@@ -134,10 +134,10 @@ class ProfitViewSession(BaseSession):
 
 
 class ProfitViewRoute(BaseRoute):
-    """One socket.
+    """The subscriptions of one connection.
 
-    `welcome`: the key has brought a message, or a connection that lasted, so it is good. `met_before`: this is not the
-    first connection.
+    `welcome`: the key is good, since a message came with it or a connection lasted. `met_before`: there was a
+    connection before.
     """
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
@@ -146,11 +146,11 @@ class ProfitViewRoute(BaseRoute):
         self.met_before = False
 
     def session(self, secrets: Mapping[str, str]) -> Session:
-        """A session for a new connection."""
+        """Makes the session of a new connection."""
         return ProfitViewSession(self, secrets)
 
     def refused(self, status: int, body: str) -> Refused | Lost:
-        """401 and 403 are the key's; 404 says that there is no feed at the address."""
+        """What an HTTP status means here: 401 and 403 refuse the key; 404 means no feed at the address."""
         said = answer_in_words(status, body)
         if status in (401, 403):
             return Refused(f"profitview refused the API key ({said}); check api_key")
@@ -161,6 +161,6 @@ class ProfitViewRoute(BaseRoute):
 
 
 def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-    """One socket for all; a stream that is asked for twice gets another."""
+    """One connection for all; a stream that is asked for twice gets another one."""
     groups = grouped(subscriptions, lambda one, other: one.stream != other.stream)
     return [ProfitViewRoute(group, settings) for group in groups]

@@ -1,8 +1,8 @@
 """The cookies that HTTP answers set before a WebSocket is opened, by RFC 6265, for one connection.
 
-A load balancer in front of several servers knows by one which of them has negotiated. Each goes back to the host that
-set it and to no other, whatever its `Domain` says: nobody else needs it. Ports are not told apart, as in the RFC. The
-jars of libraries ask the clock for the time, or send a cookie to the whole domain.
+A load balancer in front of several servers uses one to find the server that has negotiated. A cookie goes back only to
+the host that set it, whatever its `Domain` says: nobody else needs it. As in the RFC, ports make no difference. The
+cookie jars of libraries are of no use here: they read the clock, or send a cookie to the whole domain.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST = 4096  # characters of a cookie with its name
 
 @dataclass(frozen=True, slots=True)
 class _Cookie:
-    """One `Set-Cookie` line. `lasts` is False for one that deletes what was set before."""
+    """One `Set-Cookie` line. `lasts` is False for one that deletes the cookie set before."""
 
     name: str
     value: str
@@ -31,15 +31,15 @@ class _Cookie:
 
 
 class Cookies:
-    """What the answers so far have set."""
+    """The cookies that the answers so far have set."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, str, str], _Cookie] = {}  # by host, domain, path and name, in order
 
     def take(self, url: str, lines: Iterable[str], date_ms: int | None) -> None:
-        """The `Set-Cookie` lines of the answer from `url`; what is no cookie, or not that host's to set, is left out.
+        """Keeps the cookies of an answer from `url`; leaves out what is no cookie, or what that host may not set.
 
-        `date_ms`: when it was answered, by the server's clock; an `Expires` before it deletes.
+        `date_ms`: the time of the answer by the server's clock; a cookie whose `Expires` is earlier is deleted.
         """
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -75,7 +75,7 @@ def without_value(line: str) -> str:
 
 
 def secrets_in(line: str) -> list[str]:
-    """The value that a `Set-Cookie` line sets, in the ways in which somebody may say it."""
+    """The value that a `Set-Cookie` line sets, in all forms in which it may be quoted."""
     pair = line.partition(";")[0]
     name, equals, value = pair.partition("=")
     value = (value if equals else name).strip(" \t")
@@ -100,7 +100,7 @@ def _read(line: str, host: str, request_path: str, date_ms: int | None) -> _Cook
 
 
 def _lasts(said: dict[str, str], date_ms: int | None) -> bool:
-    """`Max-Age` counts before `Expires`; of either, one that cannot be read counts as none."""
+    """Whether the cookie is set, not deleted. `Max-Age` counts before `Expires`; an unreadable one is ignored."""
     seconds = said.get("max-age", "")
     digits = seconds.removeprefix("-")
     if digits.isascii() and digits.isdigit():

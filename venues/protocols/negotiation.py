@@ -55,7 +55,7 @@ def straight(hub: str, token: str) -> Dial:
 def negotiated(
     hub: str, token: str, refused: Callable[[int, str], Refused | Lost]
 ) -> Generator[HttpRequest, HttpResponse, Dial]:
-    """Negotiate, wherever that leads, then where the WebSocket is.
+    """Negotiates, following redirections; returns where the WebSocket is.
 
     `refused` says what an HTTP status other than 200 means; its second argument is an excerpt of the answer.
 
@@ -79,7 +79,7 @@ def negotiated(
         elif named := _query(there).get("access_token"):
             bearer = named
         elif urlsplit(there).hostname != urlsplit(hub).hostname:
-            bearer = None  # our own token is for the host that the user named
+            bearer = None  # our own token is only for the host that the user named
         hub = there
     raise NotOpened(Lost(f"the hub redirects more than {MOST_REDIRECTS} times in its negotiation", retry=False))
 
@@ -127,7 +127,7 @@ def _dial(hub: str, bearer: str | None, answer: _Answer, cookies: Cookies) -> Di
 
 
 def _checked(url: str) -> str:
-    """An address to be redirected to; the query is kept, a fragment has no meaning here."""
+    """The address of a redirection, once it is allowed. The query is kept; a fragment has no meaning here."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname) and _valid_port(parts)
@@ -152,16 +152,16 @@ def _wrong(reason: str) -> Lost:
 
 
 def _query(url: str) -> dict[str, str]:
-    """What a URL asks with; names in lower case, as ASP.NET Core does not tell cases apart."""
+    """The parameters of a URL's query, with names in lower case: ASP.NET Core ignores case."""
     return {name.lower(): value for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
 
 
 def _with(url: str, name: str, value: str) -> str:
-    """The URL with more in its query, as it is."""
+    """The URL with more parameters in its query."""
     base = url.rstrip("?&")
     return f"{base}{'&' if '?' in base else '?'}{name}={value}"
 
 
 def _with_once(url: str, name: str, value: str | None) -> str:
-    """The URL with more in its query, unless that is there already."""
+    """The URL with more parameters in its query, unless they are there already."""
     return url if value is None or name.lower() in _query(url) else _with(url, name, quote(value, safe=""))

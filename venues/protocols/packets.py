@@ -19,7 +19,7 @@ OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = range(7)
 # Socket.IO packet types; https://github.com/socketio/socket.io-protocol
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 
-# What str.isdigit and int take for digits, and so the packet classes, is far more than these.
+# `str.isdigit` and `int`, and so the packet classes, take far more characters for digits.
 _DIGITS = frozenset("0123456789")
 _BEFORE_PAYLOAD = re.compile(r"[0-9](?:[0-9]+-)?(?:/[^,]*,?)?[0-9]*")
 
@@ -49,7 +49,7 @@ _ENGINE_PACKET, _SOCKET_PACKET = _packet_classes()
 
 
 class _Text:
-    """Stands where the classes want a `json` module."""
+    """Takes the place of the `json` module that the classes want."""
 
     @staticmethod
     def loads(text: str) -> str:
@@ -117,7 +117,7 @@ def read_packet(content: str) -> Packet:
 
 
 def _goes_on_in_other_digits(content: str) -> bool:
-    """Whether what follows the packet's numbers would be taken for one more digit of them."""
+    """Whether the packet classes would take the character behind the packet's numbers for one more digit."""
     header = _BEFORE_PAYLOAD.match(content)
     return header is not None and content[header.end() : header.end() + 1].isdigit()
 

@@ -22,21 +22,21 @@ class SocketPings:
         self.due: float | None = None
         self._venue = venue
         self._env = env
-        self._sent: deque[float] = deque()  # when those were sent that have no answer yet
+        self._sent: deque[float] = deque()  # when each ping without an answer was sent
         self._is_late = False
         self._out: list[Out] = []
 
     def begin(self, now: Now) -> list[Item]:
-        """The first ping goes out."""
+        """Queues the first ping; the `ping` stream is live from now on."""
         self._send(now)
         return [StreamState("ping", "live")]
 
     def stop(self) -> None:
-        """No more pings."""
+        """Ends the stream: no more pings are sent."""
         self.due = None
 
     def pong(self, now: Now) -> list[Item]:
-        """The round trip of the oldest ping."""
+        """To be called when an answer comes: the round trip of the oldest ping, as a `Pong`."""
         if not self._sent:
             return []
         round_trip = now.mono - self._sent.popleft()
@@ -47,13 +47,13 @@ class SocketPings:
         return [*recovered, pong]
 
     def tick(self, now: Now) -> list[Item]:
-        """The next ping, when it is due; stale when the oldest has no answer for too long."""
+        """Queues the next ping if it is due. The stream is stale if the oldest ping has no answer for 5 s."""
         if self.due is None or now.mono < self.due:
             return []
         if not self._sent or now.mono - self._sent[0] < LATE:
             self._send(now)
             return []
-        # Answers come in order: one more ping would only make the queue longer.
+        # Answers come in order, so another ping would only wait behind the oldest.
         self.due = now.mono + EVERY
         if self._is_late:
             return []
@@ -61,7 +61,7 @@ class SocketPings:
         return [StreamState("ping", "stale", f"no answer to a WebSocket ping for {LATE:.0f} s")]
 
     def take(self) -> list[Out]:
-        """The pings to send."""
+        """The pings to send; each is returned once."""
         out, self._out = self._out, []
         return out
 

@@ -11,8 +11,8 @@ of one, and the first of them is the answer to our handshake:
     → {"type":5,"invocationId":"0"}␞
     ← {"type":3,"invocationId":"0"}␞
 
-What we send are signalrcore's messages in its encoding; what comes is decoded by msgspec, and an item stays raw for
-the venue to decode. Deadlines are those of the reference client.
+We send signalrcore's messages in its encoding. What comes is decoded by msgspec; an item stays raw JSON, for the venue
+to decode. Deadlines are those of the reference client.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_MESSAGE = 16 * 1024 * 1024  # bytes
 _SEPARATOR = b"\x1e"
 _AT_ONCE = 1000  # messages that a frame is cut into at once
 
-# The framework puts a sentence of its own before what a hub's method throws; it ends so where nothing more is told.
+# The framework puts a sentence of its own before a hub method's error. If the error is kept from us, only that comes.
 _FRAMEWORK_SENTENCE = (
     r"(?:Failed to invoke '.*?' due to an error on the server|An unexpected error occurred invoking '.*?' on the server"
     r"|An error occurred on the server while streaming results|Connection closed with an error)\.?"
@@ -98,7 +98,7 @@ class Invocation(Struct, frozen=True, rename="camel", tag_field="type", tag=1):
 class ProtocolError:
     """A message that could not be understood; the messages around it count.
 
-    `invocation_id`: the stream it belonged to; None: it may have belonged to any.
+    `invocation_id`: the stream that it belonged to; None: it may have belonged to any.
     """
 
     reason: str
@@ -185,7 +185,7 @@ _PROTOCOL = JsonHubProtocol(version=1)
 
 
 def own_words(error: str) -> str:
-    """What a hub says is wrong, without the framework's sentence around a `HubException`.
+    """A hub's error text without the framework's sentence around a `HubException`.
 
     `An unexpected error occurred invoking 'X' on the server. HubException: Market 'x' not found` is
     `Market 'x' not found`. Any other error stays as it is.
@@ -195,7 +195,7 @@ def own_words(error: str) -> str:
 
 
 def says_why(error: str) -> bool:
-    """Whether an error has more than the framework's own sentence, which only says that something went wrong."""
+    """Whether an error text gives a reason, more than the framework's own sentence that something went wrong."""
     return _NOTHING_SAID.fullmatch(error) is None
 
 
@@ -220,7 +220,7 @@ class Hub:
         self._now = self._opened = self._heard = self._spoke = 0.0
 
     def opened(self, now: Now) -> None:
-        """The WebSocket is open: asks for the JSON protocol; `Ready` or `HandshakeFailed` follows."""
+        """To be called once the WebSocket is open: asks for the JSON protocol; `Ready` or `HandshakeFailed` follows."""
         self._now = self._opened = self._heard = now.mono
         self._send(_PROTOCOL.handshake_message())
 
@@ -287,11 +287,11 @@ class Hub:
         return min(moments)
 
     def tick(self, now: Now) -> list[Happening]:
-        """The time has come to ping, to give the server up, or to go without waiting any longer."""
+        """To be called once the deadline has passed: pings, gives the server up, or ends the wait of `leave`."""
         if self._over:
             return []
         self._now = now.mono
-        if now.arriving is not None:  # a part of a message is a sign of life too
+        if now.arriving is not None:  # an unfinished message is a sign of life too
             self._heard = max(self._heard, now.arriving)
         if not self._ready:
             if now.mono >= max(self._opened, self._heard) + HANDSHAKE_TIMEOUT:
@@ -307,12 +307,12 @@ class Hub:
         return []
 
     def take(self) -> list[str]:
-        """The text messages to send, in order; forgotten once taken."""
+        """The text messages to send, in order; each is returned once."""
         out, self._out = self._out, []
         return out
 
     def _send(self, message: object) -> None:
-        # Encoding renames the message's attributes in place: a message is made, encoded once and forgotten.
+        # Encoding renames the message's attributes in place, so each message is encoded only once.
         if not self._over:
             self._out.append(_PROTOCOL.encode(message))  # type: ignore[no-untyped-call]
             self._spoke = self._now
@@ -328,7 +328,7 @@ class Hub:
         return whole
 
     def _one_by_one(self, rest: bytes) -> Iterator[bytes]:
-        """A frame may hold millions of messages; of a flood most are never looked at."""
+        """Yields the messages of a frame one by one: it may hold millions, and after a flood the rest is not read."""
         start = 0
         while (end := rest.find(_SEPARATOR, start)) >= 0:
             yield rest[start:end]
@@ -375,7 +375,7 @@ class Hub:
                 return self._charge(message)
 
     def _charge(self, message: bytes) -> list[Happening]:
-        """Counts a message that belongs to no stream of ours; says so and ends the hub when there are too many."""
+        """Counts a message that belongs to no stream of ours. Too many end the hub, with a reason."""
         if not self._idle.overflows(len(message), self._now):
             return []
         return [ProtocolError(f"{flood.WORDS} (SignalR)"), self._broken(f"the server sent {flood.WORDS}")]
@@ -413,7 +413,7 @@ class Hub:
 
 
 def _not_understood(message: bytes, error: Exception) -> list[Happening]:
-    """A problem, with its stream where one can tell; nothing if the message is of a type that we need not know."""
+    """The problem with a message, and its stream if that can be told; nothing for a type that we need not know."""
     try:
         kind = _KIND.decode(message).type
     except DECODE_ERRORS:

@@ -1,7 +1,7 @@
 """Socket.IO over a WebSocket without I/O, both generations: one `SocketIo` a connection, a part of a session.
 
-Engine.IO 3 carries Socket.IO 2, Engine.IO 4 carries Socket.IO 3 and 4; the older one also answers who asks for the
-newer. What differs, with a raw sample of each (formats: https://github.com/socketio/engine.io-protocol and
+Engine.IO 3 carries Socket.IO 2, Engine.IO 4 carries Socket.IO 3 and 4. An older server also answers a client that asks
+for the newer one. What differs, with a raw sample of each (formats: https://github.com/socketio/engine.io-protocol and
 https://github.com/socketio/socket.io-protocol; behaviour: servers 2.0.4, 2.4.1, 3.1.2, 4.5.0 and 4.8.4):
 
                 older (3)                                   newer (4)
@@ -13,8 +13,8 @@ https://github.com/socketio/socket.io-protocol; behaviour: servers 2.0.4, 2.4.1,
     event       ← 42["name",{…}]                            the same
     with ack    ← 4212["name",{…}]   → 4312[]               the same
 
-`maxPayload` is of the newer generation, but its first servers have none either. Without it we wait for the server's
-unasked `40` before we send ours: an older server would take ours for a second connection and send every event twice.
+Only the newer generation has `maxPayload`, and its first servers lack it. Without it we first wait for the server's own
+`40` before we send ours: an older server would take ours for a second connection and send every event twice.
 
 A session gives `Broken` on as `Lost(broken.reason, retry=broken.retry)`. Its line keeps `learnt` and passes it as
 `known` to the next connection's `SocketIo`.
@@ -63,7 +63,7 @@ class Event(Struct, frozen=True):
     """`42["name",{…}]`; one that wants an acknowledgement, `4212["name",{…}]`, has its id in `ack`.
 
     Events that come before `Connected` count. Each of `arguments` is JSON as the server wrote it. A server that keeps
-    events for who comes back (`40{"sid":"b","pid":"c"}`) ends each with its place among them, which is left out.
+    events for clients that reconnect (`40{"sid":"b","pid":"c"}`) adds an offset as last argument, which is left out.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Acknowledged(Struct, frozen=True):
 class ConnectRefused:
     """The server does not let us in: `44"text"` or `44{"message":"text"}`. The link is over.
 
-    `message` is the server's words; the JSON itself where it is another (an older server sends any data instead).
+    `message` is the server's text; for any other JSON, which an older server may send, the JSON itself.
     """
 
     message: str
@@ -90,14 +90,14 @@ class ConnectRefused:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The server put us out of the namespace (`41`); the reference client does not come back then. The link is over."""
+    """The server put us out of the namespace (`41`). The link is over; the reference client does not reconnect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
     """The connection is of no more use. The link is over.
 
-    `retry`: another may be. False: who answers there is no Socket.IO server, and never was one on this line.
+    `retry`: another connection may work. False: no Socket.IO server answers there, and none ever has on this line.
     """
 
     reason: str
@@ -190,14 +190,14 @@ class SocketIo:
         self._part_at = 0.0  # the latest part of a message behind which what is awaited has to wait
 
     def opened(self, now: Now) -> None:
-        """The WebSocket is open; the server speaks first."""
+        """To be called once the WebSocket is open; the server sends first."""
         if self._known is None:
             self._noop_at = now.mono + SILENT_WITHIN
         self._open_by = now.mono + OPEN_WITHIN
         self._connect_by = now.mono + CONNECT_TIMEOUT
 
     def receive(self, frame: bytes, now: Now) -> list[Happening]:
-        """What one WebSocket message, text or binary, brings: one happening or none, after a flood two."""
+        """What one WebSocket message, text or binary, brings: one item or none, two after a flood."""
         if self._over:
             return []
         self._last, self._last_at = frame, now
@@ -219,9 +219,9 @@ class SocketIo:
         return (isinstance(happening, BadPacket) and self.meant_nothing()) or [happening]
 
     def meant_nothing(self) -> list[Happening]:
-        """The last frame belongs to nothing that we asked for, e.g. an event of a name nobody knows.
+        """To be called if the last frame is nothing that we asked for, e.g. an event of an unknown name.
 
-        A flood of such frames breaks the link; what that brings is the answer.
+        A flood of such frames breaks the link: then the answer has a `Broken`, else it is empty.
         """
         if self._over or not self._idle.overflows(len(self._last), self._last_at.mono):
             return []
@@ -229,7 +229,7 @@ class SocketIo:
         return [BadPacket(f"{flood.WORDS} (Socket.IO)"), self._broken(f"the server sent {flood.WORDS}")]
 
     def emit(self, name: str, *arguments: Any, ack: bool = False) -> int | None:
-        """Send an event, only after `Connected`; with `ack` the server's `Acknowledged` will carry the id given back.
+        """Sends an event, only after `Connected`. With `ack`, returns the id that the `Acknowledged` will have.
 
         Arguments are JSON values as msgspec encodes them; a `msgspec.Raw` goes out as it is.
         """
@@ -246,7 +246,7 @@ class SocketIo:
         self._send_packet(packets.ACK, list(arguments), ack)
 
     def leave(self) -> None:
-        """Leave the namespace (`41`); nothing is awaited, and nothing happens any more."""
+        """Leaves the namespace (`41`). Nothing is awaited, and the link is over."""
         if self._connected:
             self._send(packets.write_packet(Packet(packets.DISCONNECT)))
         self._over = True
@@ -259,7 +259,7 @@ class SocketIo:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Now) -> list[Happening]:
-        """The time has come to ask for the namespace, to ping, or to give the server up."""
+        """To be called once the deadline has passed: asks for the namespace, pings, or gives the server up."""
         if self._over:
             return []
         if now.arriving is not None:
@@ -285,21 +285,21 @@ class SocketIo:
         return []
 
     def take(self) -> list[str]:
-        """The text messages to send, in order; forgotten once taken."""
+        """The text messages to send, in order; each is returned once."""
         out, self._out = self._out, []
         return out
 
     # --- Engine.IO -------------------------------------------------------------------------------------------------
 
     def _is_attachment(self, frame: bytes) -> bool:
-        """An older server marks attachments with their packet type as a byte; of a newer one any frame may be one."""
+        """Whether a frame is an attachment. An older server marks them with a byte; of a newer one any frame may be."""
         return frame[:1] == b"\x04" or self._generation != 3
 
     def _swallow(self, frame: bytes, now: Now) -> list[Happening]:
-        """An attachment belongs to an event that was refused.
+        """Drops an attachment: it belongs to an event that was refused.
 
-        Those of the newer generation are bare bytes, as their first sender chose them: none is ever taken for a
-        packet. One that reads like a packet may be one, after attachments that never came, so it is told.
+        Those of the newer generation are bare bytes that any client may have chosen, so none is taken for a packet.
+        One that reads like a packet is reported: it may be a packet, if the attachments never came.
         """
         self._attachments -= 1
         if frame == b"2":
@@ -370,13 +370,13 @@ class SocketIo:
         return max(self._awaited_since(), self._part_at) + self._timeout
 
     def _awaited_since(self) -> float:
-        """When the server's next ping (newer) or its answer to ours (older) was to be sent."""
+        """When the server was to send its next ping (newer) or its answer to ours (older)."""
         return self._beat + (self._interval or 0.0 if self._generation == 4 else 0.0)
 
     def _put_off(self, arriving: float) -> None:
-        """Part of a message is a sign of life, and what is awaited comes behind it: it may take as long once more.
+        """Allows more time while a message is still arriving: it is a sign of life, and the ping comes behind it.
 
-        Once whole messages have come since, it is late.
+        Once whole messages have come since, no more time is allowed.
         """
         if self._open_by is not None:
             self._open_by = max(self._open_by, arriving + OPEN_WITHIN)
@@ -477,12 +477,12 @@ class SocketIo:
         return self._no_server(reason) if self._interval is None else BadPacket(reason)
 
     def _no_server(self, reason: str) -> Broken:
-        """Final on a line that has never met a server: one that was there before may come back."""
+        """A `Broken` that is final, unless a Socket.IO server has answered on this line before: it may come back."""
         return self._broken(f"this is no Socket.IO server: {reason}", retry=self._known is not None)
 
 
 def _words_of(payload: str) -> str:
-    """A text, an object with one, or else all that came: data of another kind, or words that are no JSON."""
+    """The server's words: a text, the text in an object, or else the data as it came."""
     try:
         refusal = _REFUSAL.decode(payload)
         words = refusal if isinstance(refusal, str) else refusal.message

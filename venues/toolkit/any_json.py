@@ -1,7 +1,7 @@
 """JSON of any shape, kept as it came: numbers with all their digits, texts and order unchanged.
 
-What is kept is shown, written and searched for secrets later, so it is bounded here: a number is one that some program
-can have meant, and nothing is nested deeper than a person would read.
+What is kept is shown, written and searched for secrets later. So it is bounded here: numbers must be within the range
+of a double, and nothing is nested deeper than a person would read.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def _checked(text: str) -> str:
 
 
 def any_json(raw: bytes | msgspec.Raw, *, exactly: bool = True) -> Any:
-    """Whatever JSON stands for; half a surrogate pair in a text is U+FFFD.
+    """The value of any JSON; half a surrogate pair in a text becomes U+FFFD.
 
-    `exactly`: to be written as it was sent, 1e-7 as 1e-7; otherwise plainly, 0.0000001, as in any record but a message.
+    `exactly`: numbers will be written as they were sent, 1e-7 as 1e-7. Otherwise they are written plainly, 0.0000001,
+    as in every record but a message.
 
     Raises:
         DECODE_ERRORS: it is no JSON, or has a number that is none.
@@ -70,7 +71,7 @@ def any_json(raw: bytes | msgspec.Raw, *, exactly: bool = True) -> Any:
 
 
 def with_signs(data: Any, frame: bytes) -> Any:
-    """What was decoded of `frame`, once more where msgspec has left the sign of an integer `-0` out."""
+    """The decoded value of `frame`; decoded anew if it has an integer `-0`, whose sign msgspec leaves out."""
     if b"-0" not in frame or _MINUS_ZERO.search(frame) is None:
         return data
     return json.loads(frame, parse_float=exact_number, parse_int=_exact_integer)

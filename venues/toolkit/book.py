@@ -93,18 +93,18 @@ class OrderBook:
         self.whole = False
 
     def copy(self) -> OrderBook:
-        """The same book, which goes its own way from here on."""
+        """A copy of the book that later changes to this one do not touch."""
         book = OrderBook(contiguous=self.contiguous)
         book.sequence, book.whole = self.sequence, self.whole
         book._bids, book._asks = self._bids.copy(), self._asks.copy()
         return book
 
     def undoing(self, delta: BookDelta) -> BookDelta:
-        """What takes a delta back that is about to be applied: the levels as they are now."""
+        """The delta that reverts `delta`, to be asked before that is applied: its levels as they are now."""
         return BookDelta(self._bids.held(delta.bids), self._asks.held(delta.asks), self.sequence)
 
     def undo(self, delta: BookDelta) -> None:
-        """Take a delta back, as `undoing` has it; the latest first."""
+        """Apply what `undoing` returned; of several deltas the latest is reverted first."""
         self._bids.merge(delta.bids)
         self._asks.merge(delta.asks)
         self.sequence = delta.sequence
@@ -155,7 +155,7 @@ class OrderBook:
 
 
 def refuse_too_many(levels: int) -> None:
-    """To be asked before so many levels of a side are made.
+    """Refuse too many levels of a side, before they are made.
 
     Raises:
         TooManyLevels: a book of so many would fill our memory.
@@ -204,7 +204,7 @@ class _BookSide:
                 levels.insert(at, level)
             elif stays:
                 levels[at] = level
-            # How many levels are better: counted with a new level, or with one that is about to go.
+            # The left side is the number of better levels. A new level, or one about to go, is in `levels` here.
             if self.held_view is not None and (len(levels) - 1 - at if self._descending else at) < self.held_depth:
                 self.held_view = None
             if held and not stays:

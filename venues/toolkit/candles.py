@@ -1,4 +1,4 @@
-"""Candles: built from trades, and what makes sense of those that a venue made."""
+"""Candles that are built from trades, and the arithmetic of their intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEEK = 7 * DAY
 MONDAY = 4 * DAY  # the epoch began on a Thursday; weeks begin on Monday
 
 _UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": DAY, "w": WEEK}
-LATE_TRADES = 1_000  # milliseconds for which trades of a candle are awaited after its end, where nothing later came
+LATE_TRADES = 1_000  # milliseconds for which trades of a candle are awaited after its end, if nothing later came
 LATE_IN_A_ROW = 3  # messages that were all later than that: the feed is behind, and is waited for as long …
 LONGEST_LAG = 60_000  # … but no longer than so many milliseconds
 MOST_HELD = 1_000  # trades whose times are not believed yet
@@ -82,23 +82,23 @@ class CandleBuilder:
         self.too_late = 0  # trades that were older than all that is kept
         self._length = length
         self._seen_since: int | None = None  # the venue's time since when every trade was seen
-        self._heard = 0  # the venue's latest time that a message has shown …
-        self._late_in_a_row = 0  # … those of them that came late, and …
-        self._lag = 0  # … for how long a feed that is behind is waited for
+        self._heard = 0  # the latest time, by the venue, of any message
+        self._late_in_a_row = 0  # messages in a row that came late
+        self._lag = 0  # milliseconds for which a feed that is behind is waited for
         self._kept: dict[int, _Building] = {}
         self._open: dict[int, _Building] = {}
-        self._first_end: int | None = None  # of the open ones
-        self._latest: _Building | None = None  # that the latest trade was of: the next one usually is too
+        self._first_end: int | None = None  # the earliest end of an open candle
+        self._latest: _Building | None = None  # the latest trade's candle; the next trade usually belongs to it too
         self._doubted: dict[int, None] = {}  # starts of intervals of which a trade could not be placed
 
     def interrupted(self) -> None:
-        """Trades may have been missed: what is not closed can never become complete."""
+        """Notes that trades may have been missed: the open candles can never become complete."""
         self._seen_since = None
         for candle in self._open.values():
             candle.complete = False
 
     def watching(self, since: int) -> None:
-        """Every trade is seen from `since` on (milliseconds, the venue's clock)."""
+        """Notes that every trade is seen from `since` on (milliseconds, the venue's clock)."""
         self._seen_since = since
 
     def trade(self, time: int, price: Decimal, size: Decimal, venue_now: int) -> list[Bar]:
@@ -111,7 +111,7 @@ class CandleBuilder:
         else:
             candle = self._place(time, price, size)
         if candle is not None and candle.closed and venue_now < candle.end - FAR:
-            self._open_it(candle)  # the clock that closed it was none
+            self._open_it(candle)  # it was closed by a wrong clock
         if self._first_end is None or venue_now < self._first_end:
             return [] if candle is None else [candle.bar()]
         bars = {bar.start: bar for bar in self.close_by_clock(venue_now)}
@@ -120,15 +120,15 @@ class CandleBuilder:
         return [bars[start] for start in sorted(bars)]
 
     def heard(self, time: int, venue_now: int) -> list[Bar]:
-        """A message of the venue's that is no trade: the candles that are over by it."""
+        """Takes the time of a message that is no trade; returns the candles that are over by it."""
         if time > self._heard:
             self._hear(time, venue_now)
         return self.close_by_clock(venue_now)
 
     def unplaced(self, venue_now: int) -> list[Bar]:
-        """A trade that belongs nobody knows where: the candle that is open now is not complete, or will not be.
+        """Notes a trade whose time is not believed: the candle of now misses it, so it cannot be complete.
 
-        The candles that are over, and that one if it was complete so far, in order.
+        Returns, in order, the candles that are over, and the candle of now if it was complete so far.
         """
         start = start_of(venue_now, self._length)
         self._doubted[start] = None
@@ -142,7 +142,7 @@ class CandleBuilder:
         return [bars[start] for start in sorted(bars)]
 
     def closing_time(self) -> int | None:
-        """The time of the venue's at which `close_by_clock` is due."""
+        """The time, by the venue's clock, at which `close_by_clock` is due; None while no candle is open."""
         end = self._first_end
         return end if end is None or end <= self._heard else end + LATE_TRADES + self._lag
 
@@ -196,20 +196,20 @@ class CandleBuilder:
 
 
 class Held(Generic[What]):
-    """What came with a time that is not believed yet, in order of arrival; the latest 1,000."""
+    """Holds back what came with a time that is not believed yet: the latest 1,000, in order of arrival."""
 
     def __init__(self) -> None:
         self._held: deque[tuple[int, Now, What]] = deque(maxlen=MOST_HELD)
 
     def hold(self, time: int, now: Now, what: What) -> None:
-        """One more; `time` in milliseconds, as the venue says."""
+        """Holds one more; `time` is the venue's, in milliseconds."""
         self._held.append((time, now, what))
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
     def believed(self, clock: VenueClock) -> list[tuple[int, What]]:
-        """Those whose times are believed by now, with these; they are held no more."""
+        """Releases those whose times are believed by now, each with its time."""
         held = list(self._held)
         good = [clock.believes(time, at) for time, at, _ in held]
         self._held.clear()
@@ -230,18 +230,18 @@ class TradedCandles:
         self._held: Held[tuple[Decimal, Decimal]] = Held()
         self._since: Now | None = None  # when the last interruption ended …
         self._first: int | None = None  # … and the venue's time of the first message after it
-        self._settled = 0  # times that the clock was proved, when that was looked at last
+        self._settled = 0  # the clock's `settled` when it was read last
         self._newest: tuple[int, float] | None = None  # the latest time of a message so far, and when it came
-        self._closing: int | None = None  # the venue's time that is due
+        self._closing: int | None = None  # the venue's time that `due` stands for
         self._told = False
 
     def interrupted(self, now: Now) -> None:
-        """Trades may have been missed up to now; from the next message on they are seen."""
+        """Notes that trades may have been missed up to now; from the next message on all are seen."""
         self._builder.interrupted()
         self._since, self._first = now, None
 
     def trade(self, time: int, price: Decimal, size: Decimal, now: Now, *, believed: bool) -> list[Bar]:
-        """The candles that a trade changes or that are over, in order; `believed`: by the clock, of its time."""
+        """The candles that a trade changes or that are over, in order; `believed`: the clock believes its time."""
         venue_now = self._now(now, time if believed else None)
         if not believed:
             self._held.hold(time, now, (price, size))
@@ -257,7 +257,7 @@ class TradedCandles:
         return bars
 
     def heard(self, time: int, now: Now) -> list[Bar]:
-        """Another message of the venue's, with a time that is believed: the candles that are over by it."""
+        """Takes the believed time of a message that is no trade; returns the candles that are over by it."""
         venue_now = self._now(now, time)
         bars = [*self._placed(venue_now), *self._builder.heard(time, venue_now)]
         if self._first is None or self._clock.settled != self._settled:
@@ -266,22 +266,24 @@ class TradedCandles:
         return bars
 
     def to_say(self) -> str:
-        """Once, that a trade was left out; else empty."""
+        """A text saying that a trade was left out: once, the first time it happens; else empty."""
         if self._told or not self._builder.too_late:
             return ""
         self._told = True
         return f"a trade came too late for its candle: it is not among the last {MOST_KEPT}, which alone are corrected"
 
     def tick(self, now: Now) -> list[Bar]:
-        """The candles that are over by the venue's clock."""
+        """The candles that are over by the venue's clock, in order."""
         venue_now = self._now(now, None)
         bars = self._builder.close_by_clock(venue_now)
         self._set_due(venue_now, now)
         return bars
 
     def _now(self, now: Now, time: int | None) -> int:
-        """The venue's clock as messages show it, `time` being that of the one that is here. While that is not known,
-        ours counts, but no more than what they show."""
+        """The venue's clock as messages show it; `time` is that of the present message, None without one.
+
+        While the venue's clock is not known, ours counts, but never ahead of what the messages show.
+        """
         shown = self._clock.shown_by(now)
         if shown is not None:
             return shown if time is None or time <= shown else min(time, max(shown, self._clock.venue_now(now)))
@@ -293,7 +295,7 @@ class TradedCandles:
         return min(self._clock.venue_now(now), newest + round((now.mono - at) * 1000))
 
     def _placed(self, venue_now: int) -> list[Bar]:
-        """What the trades change whose times are believed now."""
+        """The candles changed by held trades whose times are believed by now."""
         if not self._held:
             return []
         return [
@@ -303,12 +305,12 @@ class TradedCandles:
         ]
 
     def _watch(self, time: int) -> None:
-        """A first message that came late does not mean that what was traded after its time was seen."""
+        """Sets since when every trade is seen: since the first message, or later if that message came late."""
         if self._first is None:
             self._first = time + 1
         since = self._first if self._since is None else max(self._first, self._clock.venue_now(self._since))
         self._builder.watching(since)
-        self._settled, self._closing = self._clock.settled, None  # what is due is due at another time of ours
+        self._settled, self._closing = self._clock.settled, None  # so that `due` is computed anew
 
     def _set_due(self, venue_now: int, now: Now) -> None:
         self._closing = closing = self._builder.closing_time()
@@ -330,7 +332,7 @@ class _Building:
         self.complete = complete
 
     def extend(self, time: int, price: Decimal, size: Decimal) -> None:
-        """One more trade; of those at one time the first that came is the first, and the last one the last."""
+        """Adds a trade. Of trades with equal times, the order of arrival decides about open and close."""
         if price > self.high:
             self.high = price
         elif price < self.low:
@@ -342,7 +344,6 @@ class _Building:
         self.volume = add(self.volume, size)
 
     def bar(self) -> Bar:
-        """As it is now."""
         return Bar(
             self.start,
             self.end,

@@ -25,7 +25,7 @@ GONE_BACK = 10.0  # seconds for which a clock must have gone back: a replay come
 LONGEST_LATENCY = 60_000  # milliseconds that a message may take; what is farther behind is another clock
 STEP = 1_000  # milliseconds between our two clocks that are a step of one of them
 LATEST = 253_402_300_799_999  # milliseconds: the end of the year 9999
-SELDOM = 60.0  # seconds between two words about the same
+SELDOM = 60.0  # seconds between two notices about the same thing
 
 _UNKNOWN = -(1 << 62)
 
@@ -33,31 +33,34 @@ _UNKNOWN = -(1 << 62)
 class VenueClock:
     """How the venue's clock stands to ours, by the recent messages of one line; it outlives reconnects.
 
-    `offset_ms` is what the venue's clock is ahead of ours: 0 while unknown, and for what the way of a message explains.
-    `settled` counts the times that a distance was proved, `went_back` those of them that were lower by `FAR`.
+    `offset_ms` is how far the venue's clock is ahead of ours. It is 0 while that is unknown, and where the time that a
+    message takes explains the distance. `settled` counts the times that a distance was proved, `went_back` those where
+    it fell by `FAR` or more.
     """
 
     def __init__(self, streams: Sequence[str] = ()) -> None:
-        """`streams` are those that are told of the offset."""
+        """`streams` are those that get a `ClockOffset` when the offset changes."""
         self.offset_ms = 0
         self.settled = 0
         self.went_back = 0
         self.items: list[Item] = []
         self._streams = streams
-        self._reference = _UNKNOWN  # the distance that messages keep
-        self._stepped = 0  # the part of the offset that steps of our own clock have made
+        self._reference = _UNKNOWN  # the proved distance
+        self._stepped = 0  # the part of the offset that is due to steps of our own clock
         self._last: Now | None = None  # when a message came last
         self._run = _Run()
-        self._said = 0  # the offset that was said in words
+        self._said = 0  # the offset of the latest notice
         self._said_at = -math.inf
         self._doubts = 0
         self._doubted_at = -math.inf
 
     def see(self, stamp: int, now: Now) -> bool:
-        """The own time of one message, in milliseconds. False: nothing may move by it, since it is far ahead of our
-        clock and of the venue's other times, and not proved yet."""
+        """Takes the time of one message, in milliseconds by the venue; returns whether it is believed.
+
+        False: it is far ahead of our clock and of the venue's other times, and not proved yet. Nothing may move by it.
+        """
         if -AGREE <= stamp - now.epoch_ms - self._reference <= AGREE and not self._run.count:
-            self._last = now  # a step of our clock would have shown
+            self._last = now  # our clock was not set meanwhile, else the distance would have changed
             return True
         return self._weigh(stamp, now)
 
@@ -66,20 +69,22 @@ class VenueClock:
         return now.epoch_ms + self.offset_ms
 
     def shown_by(self, now: Now) -> int | None:
-        """The time that a message shows that comes now without delay: the venue's clock less the way of a message.
-        None while that is not known. A step of our clock since the last message changes nothing of it."""
+        """The time that a message would have if it came now without delay: the venue's clock minus the transmission.
+
+        None while that is not known. A step of our clock since the last message does not change it.
+        """
         if self._reference == _UNKNOWN or self._last is None:
             return None
         return round(now.mono * 1000 + _between(self._last)) + self._reference
 
     def believes(self, stamp: int, at: Now) -> bool:
-        """Whether a stamp that came earlier, at `at`, is not ahead of what is proved by now. It may have come late."""
+        """Whether a stamp that came at `at` agrees with what is proved by now: it is not far ahead, but may be late."""
         if self._reference == _UNKNOWN or self._last is None:
             return False
         return stamp - at.mono * 1000 - _between(self._last) - self._reference < FAR
 
     def take(self) -> list[Item]:
-        """What is to be told: the offset when it changes, and words about it; forgotten once taken."""
+        """The offsets and notices to deliver since the last call; each is returned once."""
         items, self.items = self.items, []
         return items
 
@@ -98,14 +103,14 @@ class VenueClock:
         run = self._run
         if not run.agrees(distance):
             self._start_run(distance, now)
-        elif stamp != run.stamp or distance > 0:  # an old time that is only told again proves no clock
+        elif stamp != run.stamp or distance > 0:  # an old time that is only repeated proves no clock
             run.add(distance)
         run.stamp = stamp
         if self._is_proved(now):
             self._settle(now)
             return True
         reference = 0 if self._reference == _UNKNOWN else self._reference
-        # Where the venue's clock is known to be behind ours, ours says nothing for a stamp that is not its.
+        # If the venue's clock is known to be behind ours, a stamp is not believed just because it agrees with ours.
         if distance - reference < FAR or (distance < FAR and self.offset_ms >= 0):
             return True
         ahead = (
@@ -121,19 +126,19 @@ class VenueClock:
         if run.count:
             before = run.last
             if self._reference == _UNKNOWN and not self._taken_out(run.top) and distance <= before - FAR:
-                self._reference = run.top  # what came first agrees with our clock, and this is the exception
+                self._reference = run.top  # the first messages agree with our clock; this one is the exception
         elif self._reference == _UNKNOWN and abs(distance) <= AGREE:
             self._reference = distance  # both clocks agree from the start
             return
         fell = before != _UNKNOWN and distance <= before - FAR
-        # What goes on less late after a fall is the same fall, and a message that was late in between.
+        # A run that goes on less late after a fall is still that fall: one message in between was late.
         run.start(distance, now.mono, fell=fell or (run.count > 0 and run.fell and distance > before))
 
     def _is_proved(self, now: Now) -> bool:
         run = self._run
         lasted = now.mono - run.since
         if self._reference != _UNKNOWN and run.anchor < self._reference:
-            # A feed that falls behind little by little is no clock that goes back.
+            # A feed that falls behind little by little is not a clock that goes back.
             back = run.fell or (self.offset_ms >= 0 and self._taken_out(run.top) == 0)
             return back and run.count >= MESSAGES and lasted >= GONE_BACK
         return run.count >= MESSAGES or (run.count > 1 and lasted >= LASTING)
@@ -148,7 +153,7 @@ class VenueClock:
         self._set_offset(now.mono)
 
     def _step(self, by: int) -> None:
-        """Our wall clock was set: the distance changes with it, and the venue's clock does not."""
+        """Follows a step of our wall clock: the distance changes by it, the venue's clock does not."""
         self._run.move(-by)
         if self._reference != _UNKNOWN:
             self._reference -= by
@@ -156,7 +161,10 @@ class VenueClock:
             self._set_offset(None)
 
     def _taken_out(self, distance: int) -> int:
-        """The part of a distance that is the clocks'. A message cannot come before it was sent, but can take long."""
+        """The part of a distance that the clocks explain, not the time that a message takes.
+
+        A message cannot come before it was sent, but it can take long.
+        """
         is_on_its_way = -LONGEST_LATENCY <= distance - self._stepped < AGREE
         return self._stepped if is_on_its_way else distance
 
@@ -187,7 +195,7 @@ class VenueClock:
 
 
 class NewestState:
-    """The venue's time of the whole state that is shown; outlives reconnects. One that is older is not shown."""
+    """The venue's time of the whole state that is shown, so that no older one replaces it; outlives reconnects."""
 
     def __init__(self, clock: VenueClock) -> None:
         self._clock = clock
@@ -195,13 +203,13 @@ class NewestState:
         self._newest: int | None = None
 
     def older_by(self, stamp: int) -> int:
-        """How much older a state is than the one that is shown, in milliseconds; 0 for one that may be shown."""
+        """How many milliseconds older a state is than the one shown; 0 if it may be shown."""
         if self._went_back != self._clock.went_back:
             self._went_back, self._newest = self._clock.went_back, None
         return 0 if self._newest is None else max(0, self._newest - stamp)
 
     def shows(self, stamp: int) -> None:
-        """A state of a believed time is shown."""
+        """Notes that a state with this believed time is shown."""
         self._newest = stamp
 
 
@@ -211,27 +219,27 @@ class _Run:
     __slots__ = ("anchor", "count", "fell", "last", "since", "stamp", "top")
 
     def __init__(self) -> None:
-        self.stamp = 0  # that of the last message
+        self.stamp = 0  # the last message's
         self.start(0, 0.0, fell=False)
         self.count = 0
 
     def start(self, distance: int, mono: float, *, fell: bool) -> None:
-        """`fell`: the message before it was not nearly as far behind."""
+        """`fell`: the message before this run was far less behind."""
         self.anchor = self.top = self.last = distance
         self.since, self.fell, self.count = mono, fell, 1
 
     def agrees(self, distance: int) -> bool:
-        """Whether it goes on with this one."""
+        """Whether a message with this distance continues the run."""
         return self.count > 0 and abs(distance - self.anchor) <= AGREE
 
     def add(self, distance: int) -> None:
-        """One more; the least delay is nearest to the clock."""
+        """Adds a message. The one with the least delay shows the clock best."""
         self.count += 1
         self.last = distance
         self.top = max(self.top, distance)
 
     def move(self, by: int) -> None:
-        """All distances are others now."""
+        """Changes all distances, after a step of our clock."""
         self.anchor += by
         self.top += by
         self.last += by

@@ -1,4 +1,4 @@
-"""What an item says of itself must agree: one that contradicts itself is a bad frame like any other."""
+"""Checks that an item does not contradict itself. One that does is a bad frame like any other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_candle(
     path: str,
     names: tuple[str, str, str, str] = CANDLE,
 ) -> None:
-    """Open, high, low and close of one candle; `names` are the venue's own for them; `path` may be empty.
+    """Checks open, high, low and close of one candle; `names` are the venue's own for them; `path` may be empty.
 
     Raises:
         BadMessage: open or close is outside low … high, or high is below low; names `path`.
@@ -32,7 +32,7 @@ def check_candle(
 
 
 def check_range(low: Decimal | None, high: Decimal | None, path: str) -> None:
-    """The lowest and the highest price of a time, where both are known; `path` is that of the high.
+    """Checks the lowest and the highest price of a period, if both are known; `path` is that of the high.
 
     Raises:
         BadMessage: high is below low.
@@ -42,7 +42,7 @@ def check_range(low: Decimal | None, high: Decimal | None, path: str) -> None:
 
 
 def check_quote(bid: Decimal | None, ask: Decimal | None, path: str) -> None:
-    """The best prices of both sides; `path` is that of the bid. A broker may quote without a spread.
+    """Checks the best prices of both sides; `path` is that of the bid. They may be equal, as some brokers quote.
 
     Raises:
         BadMessage: the bid is above the ask.
@@ -52,7 +52,7 @@ def check_quote(bid: Decimal | None, ask: Decimal | None, path: str) -> None:
 
 
 def check_available(available: Decimal, total: Decimal, path: str, name: str = "total") -> None:
-    """A part of a whole; of what is owed nothing is available. `name` is the venue's for the whole.
+    """Checks that what is available is part of the whole; of a debt nothing is. `name` is the venue's for the whole.
 
     Raises:
         BadMessage: more is available than there is.

@@ -1,7 +1,7 @@
-"""What frames are decoded with, and what msgspec says of a bad one, in our words.
+"""Decodes frames, and puts msgspec's errors about bad ones in our words.
 
-Servers change how they write the same thing. A `Reader` decodes what is written as usual at msgspec's own speed, and
-reads once more what is not: see `venues.toolkit.spellings` for what is beyond doubt.
+Servers change how they write the same thing. A `Reader` decodes the usual spelling at msgspec's own speed. It reads a
+frame once more if the spelling is another; `venues.toolkit.spellings` has those that are accepted.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ class Reader(Generic[T]):
     """
 
     def __init__(self, shape: Any, *, respells: bool = True) -> None:
-        """`shape`: a type whose fields say by their annotations what may be spelled otherwise.
+        """`shape`: a type whose annotations say what may be spelled otherwise.
 
-        `respells`: it is of a venue, and not of a protocol, whose spelling is fixed.
+        `respells`: whether other spellings are accepted: yes for a venue's messages, no for those of a protocol.
         """
         self._respells = respells
         self.decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape, float_hook=Decimal)
         self.quick = self.decoder.decode
 
     def decode(self, frame: bytes | str | msgspec.Raw) -> T:
-        """A frame.
+        """The message of a frame, in the usual or another accepted spelling.
 
         Raises:
             DECODE_ERRORS: it is no such message, in any spelling.
@@ -62,7 +62,7 @@ class Reader(Generic[T]):
             return self.again(frame, error)
 
     def again(self, frame: bytes | str | msgspec.Raw, error: Exception) -> T:
-        """A frame that `quick` has refused with `error`.
+        """The message of a frame that `quick` has refused with `error`, read in other spellings.
 
         Raises:
             DECODE_ERRORS: it is no such message, in any spelling.
@@ -98,9 +98,9 @@ _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_again(decoder: msgspec.json.Decoder[T], frame: bytes, error: Exception) -> tuple[T, bytes]:
-    """A frame that a decoder has refused with `error`: without halves of surrogate pairs, if it has any.
+    """Decodes a frame that a decoder has refused with `error` once more, without halves of surrogate pairs.
 
-    Gives what was decoded, and of which bytes.
+    Returns the decoded value and the bytes that it was decoded from.
 
     Raises:
         DECODE_ERRORS: `error`, or another of the mended frame.

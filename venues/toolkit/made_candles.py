@@ -21,26 +21,26 @@ MOST_TIMES = 500  # candles whose latest time is kept in mind
 class MadeCandles:
     """Candles of one market, each of them sent as a whole whenever it changes.
 
-    A later candle closes the current one, once its own time has come by the venue's clock: one that is ahead of its
-    time closes nothing, and by `FAR` or more it is not shown before. One that is older than the current corrects its
-    own and is closed. What is older by its own time than the same candle before changes nothing.
+    A later candle closes the current one once it has begun by the venue's clock. Before that it closes nothing, and if
+    it comes `FAR` or more before its time, it is not shown yet. A candle older than the current one corrects an earlier
+    one and is closed. An update that is older, by its own time, than the last one of the same candle changes nothing.
 
-    Candles say where the venue's clock is too: not before the start of the current one. So when ours is behind, the
-    first candle counts, and later what five messages in a row, or all of two seconds, insist on.
+    Candles also show where the venue's clock is: not before the start of the current one. So when our clock is behind,
+    the first candle counts; later, another one counts once five messages in a row, or all in two seconds, are of it.
     """
 
     def __init__(self) -> None:
         self._current: Candle | None = None
-        self._open: dict[int, Candle] = {}  # before the current one, whose time has not quite come
+        self._open: dict[int, Candle] = {}  # those before the current one that it has not closed yet
         self._early: dict[int, None] = {}  # starts of new candles that came before their time
         self._least, self._most = 0, 0  # how far the venue's clock is ahead of what we take for it
-        self._run = (0, 0, 0.0)  # messages in a row that insist on another candle: its start, how many, since when
+        self._run = (0, 0, 0.0)  # messages in a row of another candle: its start, how many, since when
         self._said: int | None = None
         self._times: dict[int, int] = {}  # by start: the latest time that a candle came with
-        self._outdated = 0  # messages in a row that were older than that
+        self._outdated = 0  # messages in a row that were older than that time
 
     def forget(self) -> None:
-        """What happened to the current candle is not known: it is never said to be closed."""
+        """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed."""
         self._current = None
         self._open.clear()
         self._run = (0, 0, 0.0)
@@ -48,7 +48,7 @@ class MadeCandles:
     def take(self, candle: Candle, venue_now: int, now: Now, *, is_new: bool = True) -> list[Item]:
         """What a candle changes, in order; `venue_now` is the venue's clock in milliseconds, as far as we know.
 
-        `is_new`: it closes those before it; else they are never said to be closed, since something was missed.
+        `is_new`: it closes those before it. Else something was missed, and those are never said to be closed.
         """
         if self._is_outdated(candle, venue_now):
             return []
@@ -71,7 +71,7 @@ class MadeCandles:
         return [*self._over(candle, venue_now), candle]
 
     def _is_outdated(self, candle: Candle, venue_now: int) -> bool:
-        """Whether a later state of the same candle was here. Where that goes on, the venue's clock has gone back."""
+        """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back."""
         time, start = candle.time, candle.start
         if time is None:
             return False
@@ -113,16 +113,16 @@ class MadeCandles:
         return [Notice(f"a candle of {utc_time(candle.start)} came {ahead} before its time; it is not shown before")]
 
     def _is_right(self, candle: Candle, venue_now: int) -> bool:
-        """Whether it has begun by our own clock."""
+        """Whether the candle has begun by the venue's clock, as far as we know it."""
         return candle.start - venue_now <= FAR
 
     def _is_righter(self, candle: Candle, venue_now: int, now: Now) -> bool:
-        """Whether one that is older counts instead of a current one that has not begun by our own clock."""
+        """Whether an older candle is to replace a current one that has not begun yet."""
         is_now = candle.start - FAR <= venue_now < candle.end + FAR
         return is_now or self._insists(candle.start, now)
 
     def _insists(self, start: int, now: Now) -> bool:
-        """One more message in a row for another candle: whether there have been enough."""
+        """Counts one more message in a row of another candle; whether there were enough to make it the current one."""
         before, count, since = self._run
         if not count or before != start:
             count, since = 0, now.mono
@@ -130,14 +130,14 @@ class MadeCandles:
         return count + 1 >= MESSAGES or (count > 0 and now.mono - since >= LASTING)
 
     def _trust(self, candle: Candle, venue_now: int) -> None:
-        """The venue's clock lies within a candle that is current, or after it."""
+        """Learns from a current candle where the venue's clock is: within that candle, or after it."""
         least, most = candle.start - venue_now, candle.end - venue_now
         self._run = (0, 0, 0.0)
         if least > self._most + FAR:
             self._least, self._most = least, most
         elif self._most:
             if 0 < most < self._least and (self._current is None or candle.start > self._current.start):
-                self._least = self._most = 0  # a new candle, and just now by our own clock: that is right again
+                self._least = self._most = 0  # it begins just now by our own clock, which is right again
                 return
             self._least = max(self._least, least)
             self._most = max(self._least, min(self._most, most))

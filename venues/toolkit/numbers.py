@@ -28,7 +28,7 @@ _LONGEST_TEXT = 2 + MAX_EXPONENT + MAX_DIGITS + 6  # sign, point, zeros, digits,
 # Sums of good decimals are exact in 100 digits; the default context would round at 28.
 EXACT = decimal.Context(prec=100, Emax=999, Emin=-999)
 
-# How a wire struct annotates a number, which servers write as one or as a text. msgspec's own `Decimal` fields would
+# How a wire struct annotates a number, which servers write as such or as a text. msgspec's own `Decimal` fields would
 # also take " 1", "1_000" and "NaN", so these arrive as they are (decoders have `float_hook=Decimal`: int, Decimal or
 # str) and go through `number`, which knows the path.
 JsonNumber: TypeAlias = Any
@@ -62,7 +62,7 @@ _INFINITY = Decimal("Infinity")
 
 
 def number(value: object, path: str) -> Decimal:
-    """The good decimal that a JSON number, or a text that is written like one, stands for; digit for digit.
+    """The good decimal of a JSON number, or of a text that is written like one, digit for digit.
 
     Raises:
         BadMessage: not a number, not finite, or beyond 40 digits or an exponent of ±40; names `path`.
@@ -72,7 +72,7 @@ def number(value: object, path: str) -> Decimal:
     elif type(value) is str:
         return text_number(value, path)
     elif type(value) is int:
-        if value.bit_length() > _MOST_BITS:  # not to be made a decimal, which takes long
+        if value.bit_length() > _MOST_BITS:  # too long to be made a decimal, which would be slow
             raise BadMessage(f"{_EXPECTED_SIZE} at `{path}`, got {shown(value)}")
         decimal_value = Decimal(value)
     else:
@@ -191,7 +191,7 @@ def text_number(text: str, path: str) -> Decimal:
 
 
 class KnownTexts(dict[Any, Decimal]):
-    """Texts that were read before, as the numbers they are: in a book the same prices and sizes come again and again.
+    """A cache from texts to their numbers: in a book the same prices and sizes come again and again.
 
     `known[text]` reads a text that is new; it raises ValueError for one that is no good, and keeps only good ones, so
     nothing kept is long. A JSON number is read too, and not kept: 1.0 and 1.00 are equal, and have different digits.
@@ -259,7 +259,7 @@ def plain_text(value: Decimal) -> str:
 
 
 def shown(value: object) -> str:
-    """What came, short enough for an error message; never expands an exponent beyond what a good decimal has."""
+    """A value as an error message quotes it: short, and never with an exponent written out beyond a good decimal's."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -14,8 +14,8 @@ STABLE_AFTER = 30.0  # seconds after which a try has lasted, and what failed bef
 class Pacing:
     """When the same thing may be tried again.
 
-    `tried_at`: the latest try. `pause`: seconds that the next one has to keep from it. `due`: when the next one is to
-    be made; None while none is wanted.
+    `tried_at`: when the latest try was made. `pause`: seconds from it to the next one, at least. `due`: when the next
+    try is to be made; None while none is wanted.
     """
 
     __slots__ = ("_longest", "_shortest", "_stable_after", "due", "pause", "tried_at")
@@ -31,12 +31,12 @@ class Pacing:
         self.due: float | None = None
 
     def tried(self, mono: float) -> None:
-        """The try is made now, so none is due."""
+        """Notes that the try is made now, so none is due."""
         self.tried_at = mono
         self.due = None
 
     def again(self, mono: float) -> bool:
-        """Another try is wanted: True if it may be made at once, else `due` says when.
+        """Asks for another try: True if it may be made at once, else `due` says when.
 
         The pause after it is twice as long, or the shortest one where the latest try has lasted.
         """
@@ -49,7 +49,7 @@ class Pacing:
         return self.is_due(mono)
 
     def after_pause(self, mono: float) -> None:
-        """Another try is wanted, and not before a whole pause from now."""
+        """Asks for another try, a whole pause from now."""
         if self.due is None:
             self.due = max(mono, self.tried_at) + self.pause
 
@@ -58,7 +58,7 @@ class Pacing:
         return self.due is not None and mono >= self.due
 
     def settled(self, mono: float) -> None:
-        """No other try is wanted; after one that has lasted the pauses begin anew."""
+        """Notes that no other try is wanted. If the latest has lasted, the pauses begin anew."""
         self.due = None
         if self.has_lasted(mono):
             self.relax()
@@ -68,18 +68,20 @@ class Pacing:
         return mono - self.tried_at >= self._stable_after
 
     def lengthen(self) -> None:
-        """The next pause is twice this one."""
+        """Makes the next pause twice this one."""
         self.pause = min(self.pause * 2, self._longest)
 
     def shorten(self) -> None:
-        """The next pause is half of this one."""
+        """Makes the next pause half of this one."""
         self.pause = max(self.pause / 2, self._shortest)
 
     def relax(self) -> None:
-        """The next pause is the shortest one."""
+        """Makes the next pause the shortest one."""
         self.pause = self._shortest
 
     def drawn(self, draw: float) -> float:
-        """A pause between the shortest one and this one, as `draw` in [0, 1) says: so that not all clients come
-        back at the same time."""
+        """Seconds between the shortest pause and this one, chosen by the random `draw` in [0, 1).
+
+        So not all clients come back at the same time.
+        """
         return self._shortest + draw * (self.pause - self._shortest)

@@ -27,7 +27,7 @@ Update = tuple[Any, int | None, bool]
 
 
 def refuse_too_many(rows: Collection[Any], path: str) -> None:
-    """To be asked before records are made of so many rows.
+    """Refuse too many rows, before records are made of them.
 
     Raises:
         BadMessage: more than any account or market has; names `path`.
@@ -37,9 +37,9 @@ def refuse_too_many(rows: Collection[Any], path: str) -> None:
 
 
 def forget_oldest(kept: dict[Any, Any], most: int) -> list[Any]:
-    """Keep the `most` that were put last; the keys of those that go.
+    """Keeps about the `most` entries that were put last; returns the keys of those removed.
 
-    They go a tenth at a time: a dict whose first entries were deleted walks past all of them to find its first one.
+    They are removed a tenth at a time: a dict is slow to find its first entry behind many deleted ones.
     """
     if len(kept) < most + max(1, most // 10):
         return []
@@ -50,7 +50,7 @@ def forget_oldest(kept: dict[Any, Any], most: int) -> list[Any]:
 
 
 class Remembered:
-    """At least the latest `most` of many things, as hashes, so that the length of a venue's ids costs nothing."""
+    """Remembers at least the latest `most` of many things, as hashes: so long ids cost no more memory."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -60,7 +60,7 @@ class Remembered:
         return hash(thing) in self._hashes
 
     def add(self, thing: Any) -> bool:
-        """Remember a thing; whether it is new."""
+        """Remembers a thing; returns whether it was unknown before."""
         number = hash(thing)
         is_new = number not in self._hashes
         self._hashes.pop(number, None)
@@ -69,14 +69,14 @@ class Remembered:
         return is_new
 
     def discard(self, thing: Any) -> None:
-        """Forget a thing."""
+        """Forgets a thing; an unknown one is ignored."""
         self._hashes.pop(hash(thing), None)
 
 
 class _Known(NamedTuple):
-    """The time of what is known of a row, and how many ms it was ahead of our monotonic clock when it came.
+    """The time of a row's latest update, and how many ms it was ahead of our monotonic clock when it came.
 
-    `believed`: what was known before, where this time is not believed.
+    `believed`: the latest update before it whose time is believed, if this one's is not; else None.
     """
 
     stamp: int
@@ -87,9 +87,9 @@ class _Known(NamedTuple):
 class RowTimes:
     """The times of the rows of one stream, and of those that are gone.
 
-    A time far ahead of both our clock and the venue's is not believed: its row counts, as one without a time does, but
-    later times that are right are not held against it. Among themselves such times are compared, since it may be our
-    clock that is wrong. How far a time is ahead is looked at anew each time, so what the clocks teach later counts.
+    A time far ahead of both our clock and the venue's is not believed. The update counts, as one without a time does,
+    and later updates with right times count too. Two such times are compared with each other, since it may be our clock
+    that is wrong. How far a time is ahead is computed anew each time, because the clocks may be known better by then.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class RowTimes:
         self._gone: dict[int, _Known] = {}
 
     def is_news(self, update: Update, now: Now, venue_now: int) -> bool:
-        """Whether an update changes its row; `venue_now` is the venue's clock in ms, as far as it is known."""
+        """Takes an update; whether it changes its row. `venue_now` is the venue's clock in ms, as far as known."""
         key, stamp, gone = update
         number = hash(key)
         known = self._there.get(number) or self._gone.get(number)
@@ -115,13 +115,16 @@ class RowTimes:
         return True
 
     def is_later(self, key: Any, stamp: int) -> bool:
-        """Whether a time is later than that of what is known of its row, if anything is."""
+        """Whether a time is later than that of the row's latest update; True for a row that is not known."""
         number = hash(key)
         known = self._there.get(number) or self._gone.get(number)
         return known is None or stamp > known.stamp
 
     def replace(self, updates: Iterable[Update], now: Now, venue_now: int) -> list[bool]:
-        """A whole state, of each row whether it counts: it replaces everything, but what was gone later stays gone."""
+        """Takes a whole state; returns for each of its rows whether it counts.
+
+        Everything else is gone. A row that is known to have gone later stays gone.
+        """
         before, self._there = self._there, {}
         news = [self.is_news(update, now, venue_now) for update in updates]
         for number, known in before.items():  # what is not in it any more is gone

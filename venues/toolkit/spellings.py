@@ -1,9 +1,8 @@
-"""One meaning, several spellings: what is beyond doubt is read as if it had been written as documented.
+"""One meaning, several spellings: a value whose meaning is certain is read as if it were written as documented.
 
-A count as a text or as 12.0, a time as ISO 8601 or as a whole number of its unit, an optional figure that is an empty
-text, a documented word in any case, an id that is a number. What is in doubt stays as it is, and is refused where it
-is decoded, under the name of its field. (Decimals need none of this: `venues.toolkit.numbers` takes them in both
-spellings.)
+That is a count as a text or as 12.0, a time as ISO 8601 or as a whole number of its unit, an optional figure that is an
+empty text, a documented word in any case, an id that is a number. Any other value stays as it is; the decoder refuses
+it under the name of its field. (Decimals need none of this: `venues.toolkit.numbers` takes both spellings.)
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=LATEST_S, extra={"is": "time",
 
 
 def in_any_case(text: str, words: Collection[str]) -> str | None:
-    """The one of the documented words that a text is, in any case; None also where two differ in their case only."""
+    """The documented word that a text is, ignoring case; None if it is none, or if two words differ only in case."""
     if text in words:
         return text
     alike = [word for word in words if word.casefold() == text.casefold()]
@@ -34,7 +33,7 @@ def in_any_case(text: str, words: Collection[str]) -> str | None:
 
 
 def documented(text: str, words: Collection[str], path: str) -> str:
-    """The one of the documented words that a text is, in any case.
+    """The documented word that a text is, ignoring case.
 
     Raises:
         BadMessage: it is none of them; names `path`.
@@ -49,7 +48,7 @@ def documented(text: str, words: Collection[str], path: str) -> str:
 
 
 def respelled(value: Any, shape: Any) -> Any | None:
-    """The value of a frame as its shape has it; None when there is nothing that could be spelled otherwise."""
+    """The value of a frame in the documented spelling; None if nothing in it could be spelled otherwise."""
     usual = _usual(value, _kind_of(shape))
     return None if usual is value else usual
 
@@ -72,7 +71,7 @@ def _kind_of(shape: Any) -> inspect.Type:
 
 
 def _usual(value: Any, kind: inspect.Type) -> Any:
-    """The value itself where nothing of it is spelled otherwise."""
+    """The value in the usual spelling; the same object if nothing in it is spelled otherwise."""
     match kind:
         case inspect.StructType() if isinstance(value, dict):
             return _usual_struct(value, kind)
@@ -139,7 +138,7 @@ def _takes(member: inspect.Type, value: Any) -> bool:
 
 
 def _struct_of(value: dict[str, Any], structs: list[inspect.StructType]) -> inspect.StructType | None:
-    """By its tag, exactly or, if it is the only one, in any case."""
+    """The struct that the value's tag names, exactly or ignoring case; None if none does. An only one needs no tag."""
     if len(structs) == 1:
         return structs[0]
     by_tag = {struct.tag: struct for struct in structs if isinstance(struct.tag, str)}

@@ -1,4 +1,4 @@
-"""Times: from the wire, and in words of ours."""
+"""Times: read from the wire, and written in words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def iso_ms(text: str, path: str) -> int:
-    """Milliseconds since the epoch from ISO 8601 with up to 12 digits of fraction, finer ones cut; UTC unless it says.
+    """Milliseconds since the epoch from ISO 8601, with up to 12 digits of fraction; UTC if it names no offset.
 
     Raises:
         BadMessage: not such a time; names `path`.
@@ -48,7 +48,7 @@ def _iso_fine(text: str, path: str) -> int:
 
 
 def time_ms(value: object, path: str) -> int:
-    """Milliseconds since the epoch: ISO 8601, or a whole number of them, as a JSON number or a text.
+    """Milliseconds since the epoch, from ISO 8601, or from a whole number of them as a JSON number or a text.
 
     Raises:
         BadMessage: not such a time, or a number that must be of another unit; names `path`.
@@ -57,7 +57,7 @@ def time_ms(value: object, path: str) -> int:
 
 
 def fine_time(value: object, path: str) -> int:
-    """The same in picoseconds: every digit that was sent, to compare times by.
+    """Picoseconds since the epoch, from what `time_ms` takes: with every digit that was sent, to compare times by.
 
     Raises:
         BadMessage: not such a time, or a number that must be of another unit; names `path`.

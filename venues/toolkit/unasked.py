@@ -1,4 +1,4 @@
-"""Market data of symbols that nobody asked for: it is left out at every venue, which is said once."""
+"""Market data of symbols that nobody asked for. Every venue leaves it out and says so once."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from venues.venue import Item, Notice
 
 
 class LeftOut:
-    """Says of each stream of one connection, once, that something of other symbols was left out."""
+    """Says that data of other symbols was left out, once for each stream of a connection."""
 
     def __init__(self, venue: str) -> None:
         self._venue = venue
         self._said: set[str] = set()
 
     def say(self, stream: str, symbol: str) -> list[Item]:
-        """What is said of the first such symbol; nothing of later ones."""
+        """The notice about the first such symbol of a stream; an empty list for later ones."""
         if stream in self._said:
             return []
         self._said.add(stream)

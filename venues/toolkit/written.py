@@ -62,18 +62,18 @@ class Writer:
             decimal_format="string" if numbers_as_strings else "number",
             enc_hook=_as_text if numbers_as_strings else _as_number,
         )
-        # Of a book with such prices most levels come again in the next one, so their JSON is kept, with the level
-        # itself, whose id is no other's for as long.
+        # Most levels of a book with such prices come again in the next one, so their JSON is kept by the level's id.
+        # The level itself is kept with it, so that no other object gets this id.
         self._levels: dict[int, tuple[Level, Raw]] = {}
         self._small_books = False
 
     def encode(self, value: Any) -> bytes:
-        """One value."""
+        """The JSON of one value, without a line's end."""
         data = self._encoder.encode(value)
         return self._encoder.encode(self._plain(value)) if _has_exponent(data) else data
 
     def encode_lines(self, values: Sequence[Any]) -> bytes:
-        """Each value, and a line's end after each."""
+        """The JSON of each value, with a line's end after each."""
         if not (self._small_books and values and values[0].__class__ is Book):
             data = self._encoder.encode_lines(values)
             if not _has_exponent(data):
@@ -82,7 +82,7 @@ class Writer:
         return self._encoder.encode_lines([self._plain(value) for value in values])
 
     def _plain(self, value: Any) -> Any:
-        """The same, its decimals such that the encoder writes them plainly."""
+        """The same value, with decimals that the encoder writes in plain notation."""
         kind = value.__class__
         if kind is Decimal:
             text = str(value)
