@@ -32,7 +32,7 @@ from venues.errors import BadMessage, TooManyLevels
 from venues.records import Book, Fill, Level, Message, Order, Position, Signal, SnapshotEnd, Status, Trade
 from venues.redaction import Redactor
 from venues.toolkit import any_json, book
-from venues.toolkit.rows import MOST_AT_ONCE, Remembered, refuse_too_many
+from venues.toolkit.row_times import MOST_AT_ONCE, Remembered, refuse_too_many
 from venues.venue import Now
 
 ONE = Decimal(1)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.toolkit import rows
-from venues.toolkit.rows import Remembered, RowTimes
+from venues.toolkit.row_times import Remembered, RowTimes
 from venues.toolkit.times import PER_MS
 from venues.venue import Now
 
@@ -130,7 +129,7 @@ def test_in_whatever_order_updates_come_the_newest_is_what_remains(order: list[i
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "MOST_ROWS", 3)
+    monkeypatch.setattr(row_times, "MOST_ROWS", 3)
     times = RowTimes()
     for key in range(10):
         seen(times, key, 500, gone=True)

@@ -9,7 +9,7 @@ from cli.output.turns import Whole, with_wholes
 from cli.output.weights import HEAVIEST, weight
 from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
-from venues.toolkit.rows import forget_oldest
+from venues.toolkit.row_times import forget_oldest
 from venues.venue import ClockOffset, Confirmed, symbol_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from cli.output.queues import key_of
 from cli.screen.grid import SHORT_TEXT, Column, fit_line, lay_out
 from cli.screen.steady import Held
 from venues.toolkit.numbers import add
-from venues.toolkit.rows import forget_oldest
+from venues.toolkit.row_times import forget_oldest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

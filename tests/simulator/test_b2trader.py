@@ -21,8 +21,8 @@ from venues.b2trader.simulator.market import MarketData
 from venues.b2trader.simulator.text import instant, ulid
 from venues.simulator import ManualClock, parse_fault
 from venues.simulator.account import PAID_IN
-from venues.simulator.events import BookChange, Event, Holding, OrderUpdate, Trade
 from venues.simulator.figures import text
+from venues.simulator.market_events import BookChange, Event, Holding, OrderUpdate, Trade
 from venues.simulator.world import World
 
 from .hub import ACCOUNT, MARKET, TRADING, Book, Held, Hub

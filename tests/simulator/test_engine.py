@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from venues.simulator.engine import Engine, Order
 
 if TYPE_CHECKING:
-    from venues.simulator.events import Side
+    from venues.simulator.market_events import Side
 
 SIDES: tuple[Side, Side] = ("buy", "sell")
 

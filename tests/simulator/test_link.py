@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from venues.simulator.clock import RunningClock
 from venues.simulator.link import End, SocketLink
+from venues.simulator.world_clock import RunningClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from venues import venue_named
 from venues.profitview.simulator import ProfitView, _basis_points, _Bot
 from venues.records import Message
 from venues.simulator import ManualClock, parse_fault
-from venues.simulator.events import Event, Trade
+from venues.simulator.market_events import Event, Trade
 from venues.simulator.world import World
 from venues.venue import BadFrame, Now, Settings, StreamState, Subscription
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from venues.simulator.events import Stage, Trade
+from venues.simulator.market_events import Stage, Trade
 from venues.simulator.player import TapeMarket
 from venues.simulator.tally import DAY, HOUR, MINUTE, SCALES, Tally, span_of
 from venues.simulator.tape import Row, Rows, TapeTrade

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.simulated import Simulator
 from venues.simulator import TapeError, read_tape
-from venues.simulator.events import BookChange, Event, Stage, Trade
+from venues.simulator.market_events import BookChange, Event, Stage, Trade
 from venues.simulator.player import TapeMarket
 from venues.simulator.tape import Row, Rows
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from venues.simulator.account import PAID_IN, Account
-from venues.simulator.clock import ManualClock
-from venues.simulator.events import BookChange, Event, Fill, Holding, OrderUpdate, Stage, Trade
 from venues.simulator.flow import FLOOR, Flow
 from venues.simulator.market import INSTRUMENTS, Market
+from venues.simulator.market_events import BookChange, Event, Fill, Holding, OrderUpdate, Stage, Trade
 from venues.simulator.position import Position
 from venues.simulator.world import World
+from venues.simulator.world_clock import ManualClock
 
 if TYPE_CHECKING:
-    from venues.simulator.events import Side
+    from venues.simulator.market_events import Side
 
 SIDES: tuple[Side, Side] = ("buy", "sell")
 CENT = Decimal("0.01")

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw
 
 from venues import records
 from venues.b2trader.fields import VENUE, Common
-from venues.toolkit.rows import refuse_too_many
+from venues.toolkit.row_times import refuse_too_many
 from venues.toolkit.times import PER_MS
 from venues.toolkit.unasked import LeftOut
 from venues.venue import Confirmed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from venues.records import Change, Record
-    from venues.toolkit.rows import RowTimes
+    from venues.toolkit.row_times import RowTimes
     from venues.venue import Item, Now, Subscription
 
 Row = TypeVar("Row")

@@ -25,7 +25,7 @@ from venues.session import BaseRoute, BaseSession, grouped
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
-from venues.toolkit.rows import RowTimes
+from venues.toolkit.row_times import RowTimes
 from venues.toolkit.unasked import LeftOut
 from venues.venue import BadFrame, Item, Lost, Refused, StreamState
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from venues.b2trader.versions import Lesson
     from venues.records import Record
-    from venues.toolkit.rows import RowTimes
+    from venues.toolkit.row_times import RowTimes
     from venues.venue import Item, Now, Subscription
 
 LOTS = "lots"

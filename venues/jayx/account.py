@@ -12,7 +12,7 @@ from venues.jayx.market import SIDES
 from venues.toolkit.consistency import check_available
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.numbers import add, number, optional_not_negative, shown, subtract
-from venues.toolkit.rows import Remembered, RowTimes, refuse_too_many
+from venues.toolkit.row_times import Remembered, RowTimes, refuse_too_many
 from venues.toolkit.spellings import documented
 from venues.toolkit.times import PER_MS, refuse_seconds, utc_clock
 from venues.venue import Confirmed, Notice, StreamState

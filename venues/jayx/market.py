@@ -17,7 +17,7 @@ from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.clock import FAR
 from venues.toolkit.consistency import check_candle
 from venues.toolkit.made_candles import MadeCandles
-from venues.toolkit.rows import refuse_too_many as refuse_too_many_rows
+from venues.toolkit.row_times import refuse_too_many as refuse_too_many_rows
 from venues.toolkit.spellings import documented
 from venues.toolkit.times import refuse_seconds
 from venues.toolkit.unasked import LeftOut

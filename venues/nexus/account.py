@@ -8,7 +8,7 @@ from venues import records
 from venues.errors import BadMessage
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.numbers import number, optional_not_negative, plain_text, positive, subtract
-from venues.toolkit.rows import refuse_too_many
+from venues.toolkit.row_times import refuse_too_many
 from venues.toolkit.spellings import documented
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import NewestState, VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.numbers import not_negative, positive
-from venues.toolkit.rows import Remembered, RowTimes
+from venues.toolkit.row_times import Remembered, RowTimes
 from venues.toolkit.spellings import in_any_case
 from venues.toolkit.times import PER_MS, SECONDS_TO, refuse_seconds, span, utc_clock
 from venues.toolkit.unasked import LeftOut

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import msgspec
 
 from venues.simulator.endpoint import Answer
-from venues.simulator.events import Trade
 from venues.simulator.faults import BAD_NUMBERS
+from venues.simulator.market_events import Trade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from venues.simulator.endpoint import Connect, Handshake, Wire
-    from venues.simulator.events import Event, Level
     from venues.simulator.market import MarketBook
+    from venues.simulator.market_events import Event, Level
     from venues.simulator.world import World
 
 _MARKET: Final = "BTC_USDT"

@@ -16,11 +16,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from venues.simulator.clock import ManualClock, RunningClock, WorldClock
     from venues.simulator.endpoint import environment
     from venues.simulator.faults import Fault, FaultError, parse_fault
     from venues.simulator.simulator import Simulator
     from venues.simulator.tape import Tape, TapeError, read_tape
+    from venues.simulator.world_clock import ManualClock, RunningClock, WorldClock
 
 __all__ = [
     "Fault",
@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "WorldClock": "clock",
-    "ManualClock": "clock",
-    "RunningClock": "clock",
+    "WorldClock": "world_clock",
+    "ManualClock": "world_clock",
+    "RunningClock": "world_clock",
     "Fault": "faults",
     "FaultError": "faults",
     "parse_fault": "faults",

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venues.simulator.events import OPPOSITE, Fill, Holding, OrderUpdate
+from venues.simulator.market_events import OPPOSITE, Fill, Holding, OrderUpdate
 from venues.simulator.position import Closed, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from venues.simulator import engine
-    from venues.simulator.events import OrderStatus, OrderType, Side, Stage
     from venues.simulator.market import Market
+    from venues.simulator.market_events import OrderStatus, OrderType, Side, Stage
 
 QUOTE: Final = "USDT"
 PAID_IN: Final = {"USDT": Decimal(1_000_000), "BTC": Decimal(2), "ETH": Decimal(40), "SOL": Decimal(800)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from venues.simulator.events import OPPOSITE
+from venues.simulator.market_events import OPPOSITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from venues.simulator.events import Side
+    from venues.simulator.market_events import Side
 
 
 class Order:

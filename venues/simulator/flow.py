@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from venues.simulator.events import OPPOSITE
+from venues.simulator.market_events import OPPOSITE
 
 if TYPE_CHECKING:
     from random import Random
 
     from venues.simulator.engine import Order
-    from venues.simulator.events import Side
     from venues.simulator.market import Market
+    from venues.simulator.market_events import Side
 
 RESTING: Final = 150  # public orders a side in balance
 FLOOR: Final = 25  # public orders a side under which nothing but limit orders comes to it

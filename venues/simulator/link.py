@@ -19,9 +19,9 @@ from venues.simulator.faults import bad_frames
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-    from venues.simulator.clock import WorldClock
     from venues.simulator.endpoint import Peer, Socket, Transport
     from venues.simulator.faults import BadFrame, Fault
+    from venues.simulator.world_clock import WorldClock
 
 MOST_WAITING: Final = 100_000  # events; a reader further behind than that is disconnected
 MOST_RECEIVED: Final = 1024 * 1024  # bytes of a client's message

@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from venues.simulator.engine import Engine
-from venues.simulator.events import OPPOSITE, BookChange, Level, Trade
+from venues.simulator.market_events import OPPOSITE, BookChange, Level, Trade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from venues.simulator.engine import Match, Order
-    from venues.simulator.events import Side, Stage
+    from venues.simulator.market_events import Side, Stage
 
 
 class Instrument(NamedTuple):

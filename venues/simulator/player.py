@@ -8,15 +8,15 @@ from bisect import bisect_left, insort
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
-from venues.simulator.events import BookChange, Level, Trade
+from venues.simulator.market_events import BookChange, Level, Trade
 from venues.simulator.tape import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from venues.simulator.clock import WorldClock
-    from venues.simulator.events import Side, Stage
+    from venues.simulator.market_events import Side, Stage
     from venues.simulator.tape import Line, Row, Tape
+    from venues.simulator.world_clock import WorldClock
 
 
 # Sums of sizes of any length that a tape may have, without rounding.

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from venues.simulator.events import OrderType
+    from venues.simulator.market_events import OrderType
 
 LEVERAGE: Final = 10
 _ZERO: Final = Decimal(0)

@@ -7,10 +7,10 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from venues.simulator.clock import RunningClock, WorldClock
 from venues.simulator.endpoint import HOST, Heartbeat, address
 from venues.simulator.tape import read_tape
 from venues.simulator.world import TAPE_MARKET, World
+from venues.simulator.world_clock import RunningClock, WorldClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from venues.simulator.events import OPPOSITE
+from venues.simulator.market_events import OPPOSITE
 
 if TYPE_CHECKING:
     from random import Random
 
     from venues.simulator.account import Account, Order
-    from venues.simulator.events import Side
     from venues.simulator.market import Market
+    from venues.simulator.market_events import Side
 
 _Action: TypeAlias = Literal["place", "replace", "cancel", "take"]
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from venues.simulator.events import Trade
     from venues.simulator.market import MarketBook
+    from venues.simulator.market_events import Trade
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from venues.simulator.events import Side  # noqa: TC001 - msgspec reads the annotations
+from venues.simulator.market_events import Side  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,17 +11,17 @@ from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
 from venues.simulator.account import Account
-from venues.simulator.events import Stage
 from venues.simulator.flow import Flow
 from venues.simulator.market import INSTRUMENTS, Market
+from venues.simulator.market_events import Stage
 from venues.simulator.player import Player, TapeMarket
 from venues.simulator.strategy import Strategy
 from venues.simulator.tape import Steps, steps_of
 
 if TYPE_CHECKING:
-    from venues.simulator.clock import WorldClock
     from venues.simulator.market import MarketBook
     from venues.simulator.tape import Tape
+    from venues.simulator.world_clock import WorldClock
 
 MARKETS: Final = tuple(instrument.name for instrument in INSTRUMENTS)
 TAPE_MARKET: Final = "BTC_USDT"

@@ -16,9 +16,9 @@ import msgspec
 
 from venues.b2trader.simulator.market import full_name
 from venues.b2trader.simulator.text import instant, ulid
-from venues.simulator.events import BookChange, OrderUpdate
 from venues.simulator.figures import text
 from venues.simulator.hub import Subscribers
+from venues.simulator.market_events import BookChange, OrderUpdate
 from venues.simulator.position import LEVERAGE, mean_price, to_cents
 from venues.simulator.tally import DAY
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from venues.b2trader.simulator.market import Quoted
     from venues.simulator.account import Balance
-    from venues.simulator.events import Event
     from venues.simulator.hub import Emit
+    from venues.simulator.market_events import Event
     from venues.simulator.position import Closed, Position
     from venues.simulator.world import World
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from venues.b2trader.simulator.text import instant
-from venues.simulator.events import BookChange, Trade
 from venues.simulator.figures import text
 from venues.simulator.hub import Subscribers, leave_all
+from venues.simulator.market_events import BookChange, Trade
 from venues.simulator.tally import SCALES, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from venues.simulator.events import Event
     from venues.simulator.hub import Emit
+    from venues.simulator.market_events import Event
     from venues.simulator.world import World
 
     Rows: TypeAlias = Sequence[tuple[Decimal, Decimal]]

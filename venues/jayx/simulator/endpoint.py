@@ -22,10 +22,10 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from venues.jayx.simulator.market import INTERVALS, Quoted
-from venues.simulator.events import BookChange, OrderUpdate, Trade
 from venues.simulator.faults import BAD_NUMBERS
 from venues.simulator.figures import text
 from venues.simulator.market import INSTRUMENTS
+from venues.simulator.market_events import BookChange, OrderUpdate, Trade
 from venues.simulator.session import BadEvent, BarePeer
 from venues.simulator.socketio_path import SocketIo
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from venues.jayx.simulator.market import Candle, Row
     from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Serve, Service, Wire
-    from venues.simulator.events import Event, OrderStatus
+    from venues.simulator.market_events import Event, OrderStatus
     from venues.simulator.session import Visit, Voice
     from venues.simulator.world import World
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from venues.simulator.events import Trade
+from venues.simulator.market_events import Trade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from venues.simulator.events import Event, Level, Side
+    from venues.simulator.market_events import Event, Level, Side
     from venues.simulator.tape import Steps
     from venues.simulator.world import World
 

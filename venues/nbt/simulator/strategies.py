@@ -16,7 +16,7 @@ from venues.simulator.figures import text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from venues.simulator.events import Side
+    from venues.simulator.market_events import Side
     from venues.simulator.world import World
 
 _Action: TypeAlias = Literal["signal", "traded", "message", "payload"]

@@ -14,15 +14,15 @@ import msgspec
 from msgspec import Struct
 
 from venues.simulator.endpoint import Answer
-from venues.simulator.events import BookChange, Fill, Holding, OrderUpdate, Trade
 from venues.simulator.faults import BAD_NUMBERS
+from venues.simulator.market_events import BookChange, Fill, Holding, OrderUpdate, Trade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Serve, Service, Wire
-    from venues.simulator.events import Event, Level, OrderStatus
     from venues.simulator.market import MarketBook
+    from venues.simulator.market_events import Event, Level, OrderStatus
     from venues.simulator.world import World
 
 _STATUS: Final[dict[OrderStatus, str]] = {
