@@ -85,7 +85,7 @@ def asked_to_end(end: Callable[[int], object]) -> contextlib.AbstractContextMana
 
 @contextlib.contextmanager
 def at_hard_end(call: Callable[[], object]) -> Iterator[None]:
-    """What must be done also when the process has to be ended hard; called from another thread."""
+    """While this lasts, `call` is made also when the process has to be ended hard; in another thread."""
     _at_hard_end.append(call)
     try:
         yield

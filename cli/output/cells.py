@@ -36,12 +36,12 @@ _JAMO_ON_OTHERS = _characters((0x1161, 0x11FF), (0xD7B0, 0xD7FF))
 
 
 def unit(name: str | None) -> str:
-    """What a figure is in where that is not what is usual, as a word behind it: " ticks", " raw lots"; else nothing."""
+    """The unit of a figure, where it is not the usual one, as a word behind it: " ticks", " raw lots"; else nothing."""
     return "" if name is None else f" {short(name).replace('_', ' ')}"
 
 
 def number(value: Decimal | None) -> str:
-    """All digits, no exponent; a dash for a figure that the venue did not send."""
+    """A figure with all its digits and without an exponent; a dash for one that the venue did not send."""
     return ABSENT if value is None else format(value, "f")
 
 
@@ -109,7 +109,7 @@ def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def harmless_json(text: str) -> str:
-    """One line of JSON as `harmless`, of any length; it stands for the same values."""
+    """As `harmless`, for one line of JSON of any length; the result stands for the same values."""
     return escaped(text, _json_escape)
 
 

@@ -56,7 +56,7 @@ class RawFrame(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Skipped(Struct, frozen=True):
-    """So many events that nobody had time to look at are left out here."""
+    """Stands for so many events that were left out here, since nobody had time to look at them."""
 
     count: int
 
@@ -307,8 +307,10 @@ class Output(threading.Thread):
         return self._handed, unread(STDOUT)
 
     def interrupt(self) -> None:
-        """What is being written is counted, so that `left` is exact: a write that blocks tells only then how far it
-        is. Somebody must hear SIGURG."""
+        """Interrupt a write that blocks, since only then it tells how far it is, and `left` is exact.
+
+        Somebody must hear SIGURG.
+        """
         if self.is_alive() and self.ident is not None:
             signal.pthread_kill(self.ident, signal.SIGURG)
 
@@ -401,7 +403,7 @@ def print_out(text: str) -> None:
 
 
 class Words:
-    """What is said to a person, on stderr; a stderr that nobody reads holds nothing up."""
+    """Says things to a person, on stderr. A stderr that nobody reads holds nothing up."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -457,7 +459,7 @@ def abandon_stdout() -> None:
 
 
 def _harmless_json(data: bytes) -> bytes:
-    """JSON escapes what is below 0x20 only; the rest of what can do something to a terminal is escaped here."""
+    """Escape what can do something to a terminal. JSON itself escapes only what is below 0x20."""
     if data.isascii() and b"\x7f" not in data:
         return data
     return "\n".join(map(cells.harmless_json, data.decode().split("\n"))).encode()

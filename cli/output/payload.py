@@ -187,7 +187,7 @@ def _text(text: str) -> str:
 
 
 def _number(value: int | Decimal) -> str:
-    """All digits; one that would fill a line is told by its size instead."""
+    """All digits of a number. One that would fill a line is told by its size instead."""
     if isinstance(value, int):
         return str(value) if value.bit_length() < 3 * LONGEST_NUMBER else f"(a number of {value.bit_length()} bits)"
     exponent = value.as_tuple().exponent

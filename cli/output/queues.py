@@ -103,7 +103,7 @@ class EventQueue:
             return self._spilled + len(self._waiting)
 
     def _spill(self) -> None:
-        """What is in memory goes behind what is in the file already, so the order stays."""
+        """Put what is in memory behind what is in the file already, so that the order stays."""
         if self._left_out:  # what follows upon a gap must not be in the file before it
             self._leave_out_the_oldest()
             return

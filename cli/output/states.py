@@ -120,7 +120,7 @@ class StateQueue:
         self._make_room()
 
     def _make_room(self) -> None:
-        """What waits is one row a key; against ever new keys there is no other bound."""
+        """Leave out all rows when they weigh too much, which takes ever new keys: one row a key waits."""
         self._heft = 0
         if self._turns.heft() > HEAVIEST:
             left_out = self._turns.clear()

@@ -79,7 +79,7 @@ def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription 
 
 
 def for_table(subscription: Subscription) -> Subscription:
-    """What a table subscribes to: its view shows as much of a book as fits, and sums up what lies in a group."""
+    """The subscription of a table. Its view shows as much of a book as fits, and sums up what lies in a group."""
     if subscription.stream != "book":
         return subscription
     return replace(subscription, depth=EVERY_LEVEL)

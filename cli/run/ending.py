@@ -73,7 +73,7 @@ class Ending:
             self.stop(INTERRUPTED)
 
     def next_signal(self) -> asyncio.Future[int]:
-        """The exit code of a signal that comes while we wait for a reader or a script."""
+        """The exit code of the next signal, as a future, for while we wait for a reader or a script."""
         self._next_signal = asyncio.get_running_loop().create_future()
         return self._next_signal
 

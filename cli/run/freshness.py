@@ -124,7 +124,7 @@ class MaxAge:
         forget_oldest(self._good, MOST_REMEMBERED)
 
     def _age(self, time: int | None, now: Now) -> int:
-        """By the venue's clock; 0 where it does not say, or says a time that is still to come."""
+        """The age by the venue's clock; 0 where it does not say, or says a time that is still to come."""
         return 0 if time is None else max(0, now.epoch_ms + self._offset_ms - time)
 
     def _fresh(self, age: int, now: Now) -> list[Delivered]:
@@ -223,7 +223,7 @@ class Every:
         return self._make_room(now)
 
     def _make_room(self, now: Now) -> list[Delivered]:
-        """What passes early, all that waits, because of ever new keys or texts of megabytes."""
+        """Let all that waits pass early, when there are ever new keys or texts of megabytes."""
         if len(self._next) <= MOST_KEYS and self._heft <= HEAVIEST:
             return []
         self._next = {key: due for key, due in self._next.items() if due > now.mono or key in self._waiting}

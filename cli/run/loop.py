@@ -112,7 +112,7 @@ class Loop:
         apart: bool = False,
         beside: Mapping[str, Sequence[Subscription]] | None = None,
     ) -> Settings:
-        """One more source; `apart` and `beside` as of `Source`.
+        """Open one more source; `apart` and `beside` as of `Source`.
 
         Raises:
             SetupError: something is missing or cannot be used.

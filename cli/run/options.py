@@ -447,7 +447,7 @@ def check_run(request: RunRequest) -> None:
 
 
 def check_together(request: StreamRequest) -> None:
-    """As `check_run`, with the options that only streams have.
+    """Check as `check_run` does, and also the options that only streams have.
 
     Raises:
         UsageError: names both, so that none is silently ignored.

@@ -119,7 +119,7 @@ class Sender:
             await self._wait(self._changed, None)
 
     async def send(self, command: Command, timeout: float) -> Outcome:
-        """Send it once, as soon as there is a connection; `timeout` in seconds for that."""
+        """Send a command once, as soon as there is a connection; wait at most `timeout` seconds for that."""
         deadline = asyncio.get_running_loop().time() + timeout
         async with self._turn:
             not_sent = await self._until_ready(deadline, timeout)

@@ -367,7 +367,7 @@ class Watcher:
             ending.problem = NoDataError("the recording ended before there was a complete state")
 
     async def _finish_output(self) -> None:
-        """What waits for its reader is written while that goes on reading; after a signal there is little patience."""
+        """Let what waits for its reader be written while that goes on reading; after a signal, not for long."""
         self._run.flush()
         self._seldom.last_words()
         self._output.finish()

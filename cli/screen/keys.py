@@ -37,7 +37,7 @@ _STRINGS = "]P^_X"  # sequences that last until a string terminator
 
 
 class KeyParser:
-    """What a terminal sends → names of keys: printable characters as they are, and those of `View.press`.
+    """Turns what a terminal sends into names of keys: printable characters as they are, and those of `View.press`.
 
     Sequences may come in pieces; unknown ones, and what is pasted, are no keys.
     """

@@ -98,7 +98,7 @@ class Offsets:
         self.now: datetime | None = None
 
     def settled(self) -> bool:
-        """After drawing: whether it was drawn as it has to be; else `each` is right now, and it is drawn once more."""
+        """Whether the drawing can stay as it is. Otherwise `each` is right now, and it is drawn once more."""
         before, self.each = self.each, len(self.seen) > 1
         return self.each == before
 
@@ -170,7 +170,7 @@ class Look:
         )
 
     def cut(self, text: str, width: int) -> str:
-        """Words, cut to a width in cells with an ellipsis; never for numbers."""
+        """Words cut to a width in cells, with an ellipsis; never for numbers."""
         from rich.cells import cell_len, set_cell_size
 
         text = self.text(text)
@@ -216,7 +216,7 @@ class Look:
         return f"{moment:%H:%M:%S}{f'.{epoch_ms % 1000:03}' if millis else ''}{self.offset_words(moment)}"
 
     def offset_words(self, moment: datetime) -> str:
-        """What has to stand behind a time: its offset such as +02:00, nothing where all times have that of now."""
+        """The offset that has to stand behind a time, such as +02:00; nothing where all times have that of now."""
         offset = moment.utcoffset() or _NO_OFFSET
         self.offsets.seen.add(offset)
         return _signed(offset) if self.offsets.each or offset != self.offset() else ""

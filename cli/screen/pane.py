@@ -199,7 +199,7 @@ class Pane:
             self._fold(records)
 
     def _begin(self) -> None:
-        """The clocks are those of what comes: a recording has its own, from its first event on."""
+        """Take the clocks of what comes: a recording has its own, from its first event on."""
         self._ages = Ages(self._look)
         self._offset = self._ages.offset(self._offset.told)
 
@@ -294,7 +294,7 @@ class Pane:
             self._fold(aside.take())
 
     def _time_of_view(self) -> int:
-        """When it was frozen: a sort or another size must not make marks and struck rows go, nor ages grow."""
+        """The time that the view sees. While it is frozen, marks and struck rows must not go, nor ages grow."""
         return self._look.epoch_ms() if self._frozen_at is None else self._frozen_at
 
     def _offset_of_view(self) -> int:
@@ -344,7 +344,7 @@ class Pane:
         return None if status is None or status.state != "closed" else status.reason or "closed"
 
     def heading(self, width: int, *, ended: bool = False) -> Text:
-        """Of one pane among several: stream, state and age, as much as fits; the state always."""
+        """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
         parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
@@ -382,7 +382,7 @@ class Pane:
         return part
 
     def _versions_parts(self) -> list[Part]:
-        """That a lost change of the book would go unnoticed: not left out before what is only good to know."""
+        """The warning that a lost change of the book would go unnoticed, which is left out late."""
         if self._status is None or self._status.versions is None:
             return []
         style = self._look.style("warn")
@@ -408,7 +408,7 @@ class Pane:
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
     def _frozen_state(self, state: str, full: Text, short: Text) -> tuple[Text, Text]:
-        """A frozen table never says LIVE; what is not live besides is said too."""
+        """The words for a frozen table, which never says LIVE. What is not live besides is said too."""
         style = self._look.style("frozen")
         words = Text(f"FROZEN since {self._look.clock(self._frozen_at, millis=False)}", style)
         if state == "live":
@@ -446,7 +446,7 @@ class Pane:
 
 
 def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
-    """All of them, or how many: one of several would look like the only one."""
+    """All symbols, and in short how many: one of several would look like the only one."""
     words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
     return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
 

@@ -230,7 +230,7 @@ class Config:
         return None
 
     def missing_words(self) -> str:
-        """That `MON_CONFIG` names a file that is not there, and what to do."""
+        """Says that `MON_CONFIG` names a file that is not there, and what to do."""
         return (
             f"expected a config file at {self.path}, which MON_CONFIG names, and there is none; "
             f"make it with mon config init, or unset MON_CONFIG"

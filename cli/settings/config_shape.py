@@ -90,7 +90,7 @@ def is_words(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    """What a wrong value is; never the value itself, which may be a secret."""
+    """The kind of a wrong value in words; never the value itself, which may be a secret."""
     kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
     return kinds.get(type(value), "a date or time")
 

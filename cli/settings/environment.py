@@ -39,7 +39,7 @@ def completion_request() -> tuple[str, Mapping[str, str]] | None:
 
 
 def is_dumb(environment: Mapping[str, str]) -> bool:
-    """Whether they tell of a terminal without a cursor that could be moved."""
+    """Whether the variables tell of a terminal without a cursor that could be moved."""
     return environment.get("TERM", "").lower() in ("dumb", "unknown")
 
 
