@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from venues.toolkit import row_times
 from venues.toolkit.row_times import Remembered, RowTimes
 from venues.toolkit.times import PER_MS
 from venues.venue import Now

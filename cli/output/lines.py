@@ -307,7 +307,7 @@ class Output(threading.Thread):
         return self._handed, unread(STDOUT)
 
     def interrupt(self) -> None:
-        """Interrupt a write that blocks: only then it tells how far it is, and `left` is exact.
+        """Interrupt a write that blocks, since only then it tells how far it is, and `left` is exact.
 
         Somebody must hear SIGURG.
         """
