@@ -1,8 +1,8 @@
 """The simulated ProfitView: the private feed of one account, on which one bot publishes what it sees of a market.
 
-The path is `/stream?token=<api_key>`; every message is `{"type": topic, "data": …}`, all topics on one socket. What a
-bot publishes is its own affair, so this one publishes one topic of each kind: the document's quote, trade and candle as
-a callback gets them, its signal, a theoretical price as seen in the wild, and a topic without data.
+The path is `/stream?token=<api_key>`; every message is `{"type": topic, "data": …}`, all topics on one socket. A bot
+may publish anything, so this one publishes one topic of each kind: the document's quote, trade and candle as a callback
+gets them, its signal, a theoretical price as real bots publish it, and a topic without data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SRC: Final = "simulator"
 _SYM: Final = "BTCUSDT"
 _MINUTE: Final = 60_000
 _CENT: Final = Decimal("0.01")
-_WEIGHT: Final = Decimal("0.05")  # of the latest trade in the theoretical price
+_WEIGHT: Final = Decimal("0.05")  # the weight of the latest trade in the theoretical price
 _STRONG: Final = Decimal("0.1")  # basis points between the two prices at which the bot takes a position
 
 # Seconds between two messages of a topic.
@@ -42,7 +42,7 @@ _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class ProfitView:
-    """The endpoint `/profitview`."""
+    """The endpoint `/profitview`, with the feed of one bot."""
 
     name: ClassVar[str] = "profitview"
     scheme: ClassVar[str] = "ws"
@@ -56,20 +56,20 @@ class ProfitView:
         self._bot = _Bot(world)
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
-        """The one path there is."""
+        """The path of the feed; a client needs the key as `token` in the query."""
         return {"/stream": self._admit}
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
-        """There are none."""
+        """No path: nothing answers an HTTP POST here."""
         return {}
 
     def services(self, serve: Any, heartbeat: Any) -> Mapping[str, Any]:
-        """There are none: no server of another maker answers here."""
+        """No path: no server of another maker answers here."""
         return {}
 
     @classmethod
     def values(cls, world: World | None) -> dict[str, Any]:
-        """Nothing else is to be told to a client."""
+        """Empty: a client's configuration needs nothing of this world."""
         return {}
 
     def _admit(self, handshake: Handshake) -> Answer | Connect:
@@ -80,7 +80,7 @@ class ProfitView:
 
 
 class _Bot:
-    """What the bot makes of its market, also while nobody reads its feed."""
+    """The bot, which follows its market also while nobody reads its feed."""
 
     def __init__(self, world: World) -> None:
         self._market: MarketBook = world.markets[_MARKET]
@@ -91,7 +91,7 @@ class _Bot:
         world.stage.listen(self._hear)
 
     def join(self, reader: Callable[[bytes], None]) -> Callable[[], None]:
-        """Have every trade, candle and signal from now on; the returned function ends it."""
+        """Send every trade, candle and signal to `reader` from now on; the returned function ends that."""
         token = object()
         self._readers[token] = reader
         return lambda: self._readers.pop(token, None) and None
@@ -146,7 +146,7 @@ class _Bot:
         candle["close"], candle["volume"] = price, candle["volume"] + trade.size
 
     def _judge(self, price: Decimal) -> None:
-        """Long where the market is well below the theoretical price, short well above it, told when it changes."""
+        """Goes long while the market is well below the theoretical price, short well above; publishes changes."""
         assert self._theo is not None
         difference = _basis_points(self._theo, price)
         size = Decimal("0.5") if difference > _STRONG else Decimal("-0.5") if difference < -_STRONG else Decimal(0)
@@ -172,7 +172,7 @@ class _Peer:
         self._leave = _nothing
 
     def opened(self) -> None:
-        """One of each topic that has something to say by itself, and from now on what the bot publishes."""
+        """Send one message of each timed topic, and from now on what the bot publishes."""
         self._heartbeat()
         self._theo()
         self._quote()
@@ -183,18 +183,16 @@ class _Peer:
         self._world.joined(_MARKET)
 
     def receive(self, frame: str | bytes) -> None:
-        """A feed is only read: whatever comes means nothing here."""
+        """Ignores what the client sends: a feed is only read."""
 
     def closed(self) -> None:
-        """Hear no more of the bot."""
         self._leave()
 
     def farewell(self, *, reconnect: bool) -> bytes:
-        """A feed has no last words."""
         return b""
 
     def gap(self) -> None:
-        """Messages have no numbers: nobody could tell."""
+        """Does nothing: messages have no numbers, so no client could notice a lost one."""
 
     def garbage(self) -> Iterator[bytes]:
         """Half a message, one without a type or with a wrong one, and numbers that are none."""
@@ -215,7 +213,7 @@ class _Peer:
             self._link.send(_message("merton_theo", theo))
 
     def _quote(self) -> None:
-        """Only when it has changed since."""
+        """Publish the quote if it has changed since the last one."""
         quote = self._bot.quote(self._world.clock.epoch_ms())
         if quote is not None and (top := [quote["bid"], quote["ask"]]) != self._last_quote:
             self._last_quote = top
@@ -231,4 +229,4 @@ def _message(topic: str, data: Any) -> bytes:
 
 
 def _nothing() -> None:
-    """Nothing to leave yet."""
+    """Does nothing: the client does not listen to the bot yet."""

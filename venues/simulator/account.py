@@ -58,24 +58,24 @@ class Order:
 
     @property
     def price(self) -> Decimal | None:
-        """The limit, None for a market order."""
+        """The limit price in quote currency; None for a market order."""
         return None if self.ticks is None else self.market.price(self.ticks)
 
     @property
     def order_type(self) -> OrderType:
-        """Whether it has a limit."""
+        """The kind of the order: `limit`, or `market` if it has no limit price."""
         return "market" if self.ticks is None else "limit"
 
     @property
     def asset(self) -> str:
-        """What it gives, and so what it locks."""
+        """The asset that the order pays with, and so locks."""
         instrument = self.market.instrument
         return instrument.quote if self.side == "buy" else instrument.base
 
 
 @dataclass(slots=True)
 class Balance:
-    """One asset: what there is, and how much of it open orders hold."""
+    """The balance of one asset: the total, and how much of it open orders lock."""
 
     asset: str
     total: Decimal
@@ -83,7 +83,7 @@ class Balance:
 
     @property
     def available(self) -> Decimal:
-        """What open orders do not hold."""
+        """The part of the total that no open order locks."""
         return self.total - self.locked
 
 
@@ -120,7 +120,7 @@ class Account:
             market.on_fill = self._filled
 
     def place(self, market: Market, side: Side, ticks: int, lots: int) -> Order | None:
-        """Place a limit order; None when the funds for it are not there.
+        """Place a limit order; None if the funds do not suffice.
 
         Orders of the account that it would meet are cancelled first: an account does not trade with itself.
         """
@@ -136,7 +136,7 @@ class Account:
         return order
 
     def take(self, market: Market, side: Side, lots: int) -> Order | None:
-        """Place a market order for what is there at any price; None when the funds for it are not there.
+        """Place a market order, at whatever prices the book has; None if the funds do not suffice.
 
         Of the public's lots at least half are left, so that no side of a book is ever empty.
         """
@@ -167,7 +167,7 @@ class Account:
         return [_told(order, order.updated, _ZERO, _ZERO) for order in self.orders.values()]
 
     def margin(self) -> Margin:
-        """The account in quote currency, at the prices of now."""
+        """The account in quote currency, at the current prices."""
         unrealised = sum((self.unrealised(position) for position in self.positions.values()), _ZERO)
         used = sum((position.used_margin for position in self.positions.values()), _ZERO)
         equity = self.balance + unrealised
@@ -179,7 +179,7 @@ class Account:
         return _ZERO if best is None else best
 
     def unrealised(self, position: Position) -> Decimal:
-        """A position's PnL at the prices of now, rounded down to 0.01."""
+        """A position's PnL at the current prices, rounded down to 0.01."""
         return position.unrealised(self.market_price(position))
 
     def _ordered(self, market: Market, side: Side, ticks: int | None, lots: int) -> Order:
@@ -200,7 +200,7 @@ class Account:
                 self.cancel(order)
 
     def _filled(self, order_id: int, price: Decimal, size: Decimal) -> None:
-        """A market has matched one of the orders."""
+        """Books a fill: a market has matched one of the account's orders."""
         order = self.orders[order_id]
         paid = price * size
         order.filled += size
@@ -219,7 +219,7 @@ class Account:
         self._stage.emit(Holding(market, now, self.positions[market].holding))
 
     def _settle(self, order: Order, size: Decimal, paid: Decimal) -> None:
-        """Move the assets, and unlock what the order held for this fill: all that is left with its last one."""
+        """Move the assets of a fill, and unlock what the order held for it; the last fill unlocks the rest."""
         instrument = order.market.instrument
         sign = 1 if order.side == "buy" else -1
         if order.status == "filled":
@@ -233,7 +233,7 @@ class Account:
         self.balances[instrument.quote].total -= sign * paid
 
     def _enter(self, order: Order, price: Decimal, size: Decimal) -> None:
-        """Carry the fill into the position, and what it realised into the balance."""
+        """Add the fill to the position, and what it realised to the balance."""
         position = self.positions[order.market.name]
         before = position.position_id
         signed = size if order.side == "buy" else -size

@@ -1,7 +1,7 @@
-"""What one simulated venue is to the server: facts that need no server, paths, and what it says on a connection.
+"""The contract between the server and one simulated venue: its facts, its paths, and what it sends on a connection.
 
-A venue's simulator is one class like `Endpoint`, which the venue's entry names. It holds no socket: a `Wire` carries
-what it says, and what the client says is handed to its `Peer`.
+A venue's simulator is one class like `Endpoint`, which the venue's entry names. It holds no socket: it sends through
+a `Wire`, and its `Peer` gets what the client sends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Handshake(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A plain HTTP answer, where a WebSocket was asked for: instead of it."""
+    """A plain HTTP answer, sent instead of opening a WebSocket."""
 
     status: int
     text: str
@@ -46,18 +46,18 @@ class Wire(Protocol):
         ...
 
     def show(self, key: str, produce: Callable[[], bytes]) -> None:
-        """A state has changed: `produce` is called for its newest form when the client has taken what came before.
+        """Announce a changed state: `produce` gives its newest form once the client has taken what came before.
 
-        `key` names the state; calls for the same one are merged until then. An empty form is not sent.
+        `key` names the state; until then, calls with the same one are merged. An empty form is not sent.
         """
         ...
 
     def every(self, seconds: float, action: Callable[[], None]) -> None:
-        """Have something done that often for as long as the connection is open, e.g. a heartbeat."""
+        """Do something every so many seconds while the connection is open, e.g. a heartbeat."""
         ...
 
     def finish(self, code: int, reason: str) -> None:
-        """Close the connection once everything has been sent that was queued with `send` until now."""
+        """Close the connection once everything queued with `send` until now has been sent."""
         ...
 
 
@@ -65,15 +65,15 @@ class Peer(Protocol):
     """The venue's side of one connection."""
 
     def opened(self) -> None:
-        """The WebSocket is open."""
+        """To be called once the WebSocket is open: may greet the client."""
         ...
 
     def receive(self, frame: str | bytes) -> None:
-        """The client has sent a text or a binary frame, whatever is in it."""
+        """To be called with each text or binary frame of the client, whatever is in it."""
         ...
 
     def closed(self) -> None:
-        """The connection is over."""
+        """To be called once the connection is over: ends what was begun for it."""
         ...
 
     def farewell(self, *, reconnect: bool) -> bytes:
@@ -84,7 +84,7 @@ class Peer(Protocol):
         ...
 
     def gap(self) -> None:
-        """Lose the next change of every book, where the client can tell by a number that something is missing."""
+        """Lose the next change of every book, if the client can tell from numbers that one is missing."""
         ...
 
     def garbage(self) -> Iterator[bytes]:
@@ -96,7 +96,7 @@ Connect: TypeAlias = "Callable[[Wire], Peer]"
 
 
 class Socket(Protocol):
-    """What of an aiohttp WebSocket a link needs."""
+    """The part of an aiohttp WebSocket that a link needs."""
 
     async def send_frame(self, message: bytes, opcode: WSMsgType, /) -> None: ...
 
@@ -106,17 +106,17 @@ class Socket(Protocol):
 
 
 class Transport(Protocol):
-    """What it lies upon."""
+    """The connection below a socket, which can be aborted."""
 
     def abort(self) -> None: ...
 
 
 class Polled(Socket, Transport, Protocol):
-    """A client that polls: its socket, and what that lies upon."""
+    """A client that polls: its socket and its transport in one."""
 
 
 class Serve(Protocol):
-    """How a server of another maker has a client served: on the WebSocket of its request, or on what it polls."""
+    """Serves a client for a server of another maker: on the WebSocket of its request, or by long-polling."""
 
     async def __call__(
         self, request: web.Request, connect: Connect, polled: Polled | None = None
@@ -124,29 +124,29 @@ class Serve(Protocol):
 
 
 class Heartbeat(NamedTuple):
-    """How often a venue whose protocol wants it pings its clients, and how long it waits for an answer, in seconds."""
+    """How often a venue pings its clients, if its protocol does that, and how long it waits for answers, in seconds."""
 
     interval: float = 25.0
     timeout: float = 20.0
 
 
 class Service(Protocol):
-    """A server of another maker for one path; the clients that it accepts it hands to `Serve`."""
+    """A server of another maker for one path; it hands the clients that it accepts to `Serve`."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, whatever its method."""
         ...
 
     async def close(self) -> None:
-        """End what runs beside the connections, which are over."""
+        """End the background tasks, once all connections are over."""
         ...
 
 
 class Endpoint(Protocol):
     """One simulated venue.
 
-    `symbols` are its names for the markets, or the topics of its feed with the market that each is about; none where it
-    has neither. `credentials` is what it accepts; `scheme` is that of its address.
+    `symbols` maps the venue's names, of markets or of the topics of its feed, to the market that each is about; empty
+    if it has neither. `credentials` are those that it accepts, by name. `scheme` is that of its address.
     """
 
     name: ClassVar[str]
@@ -170,12 +170,12 @@ class Endpoint(Protocol):
 
     @classmethod
     def values(cls, world: World | None) -> dict[str, Any]:
-        """What a client must be told in its configuration, as it is in this world; None: in one without a tape."""
+        """The values that a client needs in its configuration, by name, for this world; None: one without a tape."""
         ...
 
 
 def address(venue: type[Endpoint], port: int) -> str:
-    """Where a venue is on that port, without a path of its own."""
+    """The address of a venue on that port, before the venue's own paths."""
     return f"{venue.scheme}://{HOST}:{port}/{venue.name}"
 
 

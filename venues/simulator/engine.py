@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Order:
-    """One order: `lots` is what is left of it, `owner` 0 for the public or the account's order id.
+    """One order: `lots` is what is left of it; `owner` is the account's order id, 0 for the public.
 
-    `slot` is free for whoever placed the order.
+    `slot` is for the use of the code that placed the order.
     """
 
     __slots__ = ("lots", "number", "owner", "price", "side", "slot")
@@ -114,7 +114,7 @@ class Engine:
         return half.keys[-1] * half.sign if half.keys else None
 
     def lots(self, side: Side) -> int:
-        """All lots that rest on a side."""
+        """How many lots rest on a side in all."""
         return self._halves[side].lots
 
     def lots_at(self, side: Side, price: int) -> int:

@@ -86,7 +86,7 @@ def _status(text: str, parameter: str) -> int:
 
 # --- the fault `garbage` ----------------------------------------------------------------------------------------------
 
-# As JSON text where a price should be: text, not a number, not finite as a float, too long to be written out.
+# JSON in the place of a price: text, no number, not finite as a float, too long to be written out.
 BAD_NUMBERS: Final = ('"abc"', "NaN", "1e400", "1e999999999999999999")
 _HUGE: Final = 20 * 1024 * 1024
 _NESTED: Final = 10_000

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def text(number: Decimal) -> str:
-    """A number as plain digits, exactly, without zeros at the end."""
+    """An exact number in plain digits, without trailing zeros."""
     written = format(number, "f")
     if "." in written:
         written = written.rstrip("0").rstrip(".")

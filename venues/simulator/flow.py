@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from venues.simulator.market_events import Side
 
 RESTING: Final = 150  # public orders a side in balance
-FLOOR: Final = 25  # public orders a side under which nothing but limit orders comes to it
+FLOOR: Final = 25  # public orders a side; with fewer, only limit orders come to it
 
 # Shares of all events in balance: what is placed is what is matched and cancelled (a market order takes about one).
 _LIMITS: Final = 0.5
@@ -53,7 +53,7 @@ class Flow:
         self._schedule()
 
     def step(self) -> None:
-        """Let the event that is due happen, and draw when the next one comes."""
+        """Make the event that is due, and draw the time of the next one."""
         resting = self._resting["buy"], self._resting["sell"]
         limits, markets = _LIMITS * self._rate, _MARKETS * self._rate
         cancels = self._cancel_rate * (len(resting[0]) + len(resting[1]))
@@ -72,7 +72,7 @@ class Flow:
         self.due += self._random.expovariate(total) * 1000 if total else math.inf
 
     def _seed(self, side: Side) -> None:
-        """One order of the book with which the market opens."""
+        """Place one order of the book with which the market opens."""
         away = 1 + self._distance()
         start = self._market.instrument.start
         self._rest(side, max(1, start - away if side == "buy" else start + away))
@@ -86,7 +86,7 @@ class Flow:
 
     def _rest(self, side: Side, ticks: int) -> None:
         order = self._market.limit(side, ticks, self._lots())
-        if order.lots:  # a bid at the lowest tick of all could be matched at once
+        if order.lots:  # a bid at the lowest tick could be matched at once
             order.slot = len(self._resting[side])
             self._resting[side].append(order)
 
@@ -119,7 +119,7 @@ class Flow:
         return "buy" if self._random.random() < 0.5 else "sell"
 
     def _taking_side(self) -> Side:
-        """Either side, leaning a little towards the price of the start, so that it never walks off for good."""
+        """A random side, biased a little so that the price returns towards its start and never runs away."""
         engine, start = self._market.engine, self._market.instrument.start
         middle = ((engine.best("buy") or start) + (engine.best("sell") or start)) / 2
         lean = max(-0.2, min(0.2, (start - middle) / start))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from venues.simulator.endpoint import Wire
 
 END: Final = b"\x1e"
-MOST_WAITING: Final = 100_000  # messages; a reader further behind than that is disconnected
+MOST_WAITING: Final = 100_000  # messages; a client that is further behind is disconnected
 _PING: Final = b'{"type":6}' + END
 _PING_AFTER: Final = 15.0
 _CLIENT_TIMEOUT: Final = 30.0
@@ -28,7 +28,7 @@ _HANDSHAKE_TIMEOUT: Final = 15.0
 _BEAT: Final = 1.0
 _LONGEST_MESSAGE: Final = 32 * 1024  # bytes from a client
 _LARGEST_FRAME: Final = 128 * 1024  # bytes of messages that are sent together; one message may be longer
-_TOO_LATE: Final = 1.0  # seconds after which a change that was kept back is sent after all
+_TOO_LATE: Final = 1.0  # seconds after which a held-back change is sent after all
 
 _SILENT: Final = "Client hasn't sent a message/ping within the configured ClientTimeoutInterval."
 _BAD_HANDSHAKE: Final = "An unexpected error occurred during connection handshake."
@@ -44,7 +44,7 @@ def server_error(target: str, kind: str, text: str) -> HubError:
 
 
 class Emit(Protocol):
-    """Takes an item as JSON; one that is `losable` may be lost by the fault `gap`."""
+    """Sends an item, given as JSON; the fault `gap` may lose one that is `losable`."""
 
     def __call__(self, item: bytes, *, losable: bool = False) -> None: ...
 
@@ -52,8 +52,8 @@ class Emit(Protocol):
 class Method(NamedTuple):
     """A streaming method of a hub.
 
-    `start` takes the arguments, says the whole state as the first item before it returns, and answers with what ends
-    the stream; it may raise `HubError`. `arity` is the number of arguments, `bad` are bad items in its shape.
+    `start` takes the arguments, sends the whole state as the first item, and returns the function that ends the stream;
+    it may raise `HubError`. `arity` is the number of arguments, `bad` are bad items in the method's shape.
     """
 
     arity: int
@@ -67,7 +67,7 @@ class _Handshake(Struct):
 
 
 class _Message(Struct, rename="camel"):
-    """Any message of a client; types without a meaning here are let pass."""
+    """Any message of a client; types without a meaning here are ignored."""
 
     type: int
     invocation_id: str | None = None
@@ -81,7 +81,7 @@ _encode: Final = msgspec.json.encode
 
 
 class _Stream:
-    """One running stream. `lose`: the next item that can be lost is kept back, until the one after it is there."""
+    """One running stream. `lose`: the next losable item is held back, and lost once another one follows."""
 
     def __init__(self, method: Method, invocation: str) -> None:
         self.method = method
@@ -111,12 +111,12 @@ class HubPeer:
         self._sent = self._heard = self._opened = monotonic()
 
     def opened(self) -> None:
-        """Wait for the handshake; nothing is said before it."""
+        """Wait for the client's handshake; nothing is sent before it."""
         self._sent = self._heard = self._opened = monotonic()
         self._link.every(_BEAT, self._beat)
 
     def receive(self, frame: str | bytes) -> None:
-        """Take whole messages out of what has come so far."""
+        """Handle the whole messages in what has come so far."""
         self._buffer += frame.encode("utf-8", "surrogatepass") if isinstance(frame, str) else frame
         *messages, rest = bytes(self._buffer).split(END)
         self._buffer = bytearray(rest)
@@ -129,7 +129,7 @@ class HubPeer:
             self._fail(f"InvalidDataException: The maximum message size of {_LONGEST_MESSAGE}B was exceeded.")
 
     def closed(self) -> None:
-        """End all streams."""
+        """End all streams: the connection is over."""
         self._over = True
         for stream in self._streams.values():
             stream.leave()
@@ -137,7 +137,7 @@ class HubPeer:
         self._left()
 
     def farewell(self, *, reconnect: bool) -> bytes:
-        """What is still waiting, and the hub's own close message."""
+        """The waiting messages and the hub's own close message, as one frame."""
         words = [*self._waiting, _close(None, reconnect=reconnect)] if self._greeted else []
         self._waiting.clear()
         self._over = True
@@ -250,13 +250,13 @@ class HubPeer:
         return emit
 
     def _say(self, message: bytes) -> None:
-        """Send a message at once, after what waits."""
+        """Send a message at once, behind those that wait."""
         self._waiting.append(message)
         self._send(b"".join(self._waiting))
         self._waiting.clear()
 
     def _wait(self, message: bytes) -> None:
-        """Have a message sent with the next frame."""
+        """Queue a message for the next frame."""
         if self._over:
             return
         self._waiting.append(message)
@@ -267,7 +267,7 @@ class HubPeer:
             self._link.show("hub", self._frame)
 
     def _frame(self) -> bytes:
-        """What waits, up to the size of a frame."""
+        """The waiting messages, up to the size of a frame."""
         messages, size = [], 0
         while self._waiting and (not size or size + len(self._waiting[0]) <= _LARGEST_FRAME):
             size += len(self._waiting[0])
@@ -310,7 +310,7 @@ class HubPeer:
 
 
 class Subscribers:
-    """Those who hear of a state's changes; false while there are none."""
+    """Those who get the changes of a state; false while there are none."""
 
     def __init__(self) -> None:
         self._emits: dict[object, Emit] = {}
@@ -319,7 +319,7 @@ class Subscribers:
         return bool(self._emits)
 
     def join(self, emit: Emit) -> Callable[[], None]:
-        """Hear everything from now on; the returned function ends it."""
+        """Send all items to `emit` from now on; the returned function ends that."""
         token = object()
         self._emits[token] = emit
 
@@ -329,13 +329,13 @@ class Subscribers:
         return leave
 
     def tell(self, item: bytes, *, losable: bool = False) -> None:
-        """Tell everyone the same."""
+        """Send an item to every subscriber; the fault `gap` may lose one that is `losable`."""
         for emit in tuple(self._emits.values()):
             emit(item, losable=losable)
 
 
 def leave_all(leaves: Iterable[Callable[[], None]]) -> Callable[[], None]:
-    """One function that calls all of these."""
+    """Makes one function that calls all of these."""
     every = tuple(leaves)
 
     def leave() -> None:
@@ -362,4 +362,4 @@ def _close(error: str | None, *, reconnect: bool) -> bytes:
 
 
 def _nothing() -> None:
-    """Nothing to leave yet."""
+    """Does nothing: no stream that could be left has begun yet."""

@@ -1,8 +1,8 @@
 """One client's socket: one sender, events in order, states merged to their newest form, and the faults.
 
-What a venue says is queued without waiting. Events go out in order and before any state, so that a state never holds
-what the client has not been told; a state is produced only when it is its turn, so that a client that is slow to read
-gets the newest one and not all there were.
+What a venue sends is queued without waiting. Events are sent in order and before any state, so a state never has
+anything that the client has not been told. A state is produced only when it is its turn, so a client that reads slowly
+gets the newest one and not all of them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from venues.simulator.faults import BadFrame, Fault
     from venues.simulator.world_clock import WorldClock
 
-MOST_WAITING: Final = 100_000  # events; a reader further behind than that is disconnected
+MOST_WAITING: Final = 100_000  # events; a client that is further behind is disconnected
 MOST_RECEIVED: Final = 1024 * 1024  # bytes of a client's message
 _CLOSING_SECONDS: Final = 0.5
-_FINISHING_SECONDS: Final = 5.0  # for a reader to take what was sent before its connection ends
+_FINISHING_SECONDS: Final = 5.0  # for a client to read what was sent before its connection ends
 
 
 class End(NamedTuple):
-    """How a connection ends; without a code it is torn off. `words` is a last text frame."""
+    """How a connection ends; without a code it is aborted. `words` is a last text frame."""
 
     code: int | None = None
     reason: str = ""
@@ -38,7 +38,7 @@ class End(NamedTuple):
 
 
 def new_websocket() -> web.WebSocketResponse:
-    """One whose pings and closes are answered by the link, so that it can also leave them unanswered."""
+    """A WebSocket that leaves pings and closes to the link, which may leave them unanswered."""
     return web.WebSocketResponse(
         compress=False, autoping=False, autoclose=False, max_msg_size=MOST_RECEIVED, writer_limit=0
     )
@@ -73,11 +73,11 @@ class SocketLink:
         self._tasks: list[asyncio.Task[None]] = []
 
     def send(self, data: bytes, *, binary: bool = False) -> None:
-        """Queue a frame."""
+        """Queue a frame, of text unless it is `binary`; it is sent in order."""
         self._queue(data, WSMsgType.BINARY if binary else WSMsgType.TEXT)
 
     def show(self, key: str, produce: Callable[[], bytes]) -> None:
-        """Have a state sent in its newest form when it is its turn."""
+        """Announce a changed state, which is sent in its newest form when it is its turn."""
         self._states[key] = produce
         self._changed.set()
         if not self._interval:
@@ -85,23 +85,23 @@ class SocketLink:
             self._wake.set()
 
     def every(self, seconds: float, action: Callable[[], None]) -> None:
-        """Have something done that often for as long as the connection is open."""
+        """Do something every so many seconds while the connection is open."""
         self._start(self._repeat(seconds, action))
 
     def end(self, end: End) -> None:
-        """End the connection; the first word on it counts."""
+        """End the connection; of several calls the first decides how."""
         if not self._ended.done():
             self._ended.set_result(end)
 
     def finish(self, code: int, reason: str) -> None:
-        """End the connection once the events queued until now are sent; a reader that takes none has some seconds."""
+        """End the connection once the events queued until now are sent. A client that reads none has some seconds."""
         self._last = End(code, reason)
         self._wake.set()
         if not self._ended.done():
             self._start(self._end_after(_FINISHING_SECONDS, self._last))
 
     def dismiss(self, reason: str, *, reconnect: bool) -> None:
-        """End the connection with the venue's own last words."""
+        """End the connection with the venue's own last frame."""
         words = b"" if self._peer is None else self._peer.farewell(reconnect=reconnect)
         self.end(End(WSCloseCode.GOING_AWAY if reconnect else WSCloseCode.POLICY_VIOLATION, reason, words))
 
@@ -125,7 +125,7 @@ class SocketLink:
         await self._close(end)
 
     def _greet(self) -> None:
-        """What the peer shows as it opens comes first of all, and is of that moment."""
+        """Send first what the peer shows on opening, in its form of that moment."""
         for produce in self._states.values():
             if data := produce():
                 self.send(data)
@@ -184,7 +184,7 @@ class SocketLink:
                 await self._wake.wait()
 
     async def _pace(self) -> None:
-        """Allow states to be sent, the interval after the last ones were."""
+        """Allow states to be sent again, one interval after the last ones."""
         while self._interval:
             await self._clock.sleep(self._interval)
             await self._changed.wait()
@@ -241,7 +241,7 @@ class SocketLink:
         self.dismiss(f"closed by --fault {fault.kind}", reconnect=fault.kind == "close")
 
     async def _stall(self, seconds: float) -> None:
-        """Fall silent: the TCP connection stays, and nobody sends, reads or answers any more."""
+        """Fall silent: the TCP connection stays open, but nothing is sent, read or answered any more."""
         await self._clock.sleep(seconds)
         self._stalled = True
         for task in self._tasks:

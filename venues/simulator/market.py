@@ -38,7 +38,7 @@ INSTRUMENTS: Final = (
 
 
 class MarketBook(Protocol):
-    """What an endpoint needs of a market: its book and its last trade."""
+    """The part of a market that an endpoint needs: its book and its last trade."""
 
     @property
     def name(self) -> str:
@@ -97,11 +97,11 @@ class Market:
         return self.engine.changes
 
     def price(self, ticks: int) -> Decimal:
-        """Ticks as a price."""
+        """The price of so many ticks, exact, in quote currency."""
         return self.instrument.tick * ticks
 
     def size(self, lots: int) -> Decimal:
-        """Lots as a size."""
+        """The size of so many lots, exact, in base units."""
         return self.instrument.lot * lots
 
     def best(self, side: Side) -> Decimal | None:
@@ -122,17 +122,17 @@ class Market:
         return self.size(self.engine.lots(side))
 
     def limit(self, side: Side, ticks: int, lots: int, owner: int = 0) -> Order:
-        """Place a limit order; its trades are told, then the change of the book."""
+        """Place a limit order; emits its trades, then the change of the book."""
         order, matches = self.engine.limit(side, ticks, lots, owner)
         self._report(side, matches, owner, (ticks,) if order.lots else ())
         return order
 
     def market(self, side: Side, lots: int, owner: int = 0) -> None:
-        """Place a market order; its trades are told, then the change of the book."""
+        """Place a market order; emits its trades, then the change of the book."""
         self._report(side, self.engine.market(side, lots), owner)
 
     def cancel(self, order: Order) -> bool:
-        """Take an order out; False when it was not there any more."""
+        """Cancel an order; False if it does not rest any more."""
         if not self.engine.cancel(order):
             return False
         self._changed(order.side, (order.price,), ())
@@ -156,7 +156,7 @@ class Market:
         self._changed(side, resting, (match.price for match in matches))
 
     def _changed(self, side: Side, own: Iterable[int], other: Iterable[int]) -> None:
-        """Tell that the book has changed at these prices of this side and of the other one."""
+        """Emit that the book has changed at these prices of this side and of the other one."""
         here, there = self._rows(side, own), self._rows(OPPOSITE[side], other)
         bids, asks = (here, there) if side == "buy" else (there, here)
         self._stage.emit(BookChange(self.name, self._stage.now, bids, asks))
@@ -165,7 +165,7 @@ class Market:
         return tuple((self.price(p), self.size(self.engine.lots_at(side, p))) for p in dict.fromkeys(prices))
 
     def _refreshed(self, side: Side) -> list[Level]:
-        """The levels as they are; a level that is as before is the same object as before."""
+        """The current levels; a level that has not changed is the same object as before."""
         known = self._levels[side]
         fresh: dict[int, tuple[int, Level]] = {}
         for ticks, lots, orders in self.engine.depth(side):
@@ -178,8 +178,8 @@ class Market:
 
 
 def _ignore_fill(owner: int, price: Decimal, size: Decimal) -> None:
-    """Nobody has an account here."""
+    """Does nothing: this market has no account whose fills would count."""
 
 
 def _ignore_order(order: Order) -> None:
-    """Nobody keeps count here."""
+    """Does nothing: nobody counts the public orders of this market."""

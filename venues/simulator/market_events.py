@@ -1,4 +1,4 @@
-"""What happens in the simulated world, and the stage it happens on.
+"""The events of the simulated world, and the stage that tells them to listeners.
 
 Prices and sizes are exact decimals in quote and base units, times milliseconds since the epoch, UTC.
 """
@@ -21,7 +21,7 @@ OPPOSITE: Final[dict[Side, Side]] = {"buy": "sell", "sell": "buy"}
 
 
 class Level(Struct, frozen=True, eq=False):
-    """One price level. Compared by identity: the same object comes again for as long as nothing in it changes."""
+    """One price level. Compared by identity: while nothing in it changes, the same object comes again."""
 
     price: Decimal
     size: Decimal
@@ -74,7 +74,7 @@ class OrderUpdate(Struct, frozen=True):
 
 
 class Holding(Struct, frozen=True):
-    """The account's net position in a market has changed: above 0 long, below 0 short."""
+    """The account's net position in a market has changed: above 0 is long, below 0 short."""
 
     market: str
     time: int
@@ -82,11 +82,10 @@ class Holding(Struct, frozen=True):
 
 
 class BookChange(Struct, frozen=True):
-    """The book of a market has changed, once for all that happened in one go.
+    """The book of a market has changed; one event for all changes that one order makes.
 
-    `bids` and `asks` are the prices that changed with the sizes they have now, 0 for none; with `whole` they are not
-    told, because everything was replaced. It comes last of all that one order does: whoever has waited for it sees
-    orders, fills, positions and book agree.
+    `bids` and `asks` are the changed prices with their new sizes, 0 for none. With `whole` they are empty, because
+    everything was replaced. It is the last event of an order, so orders, fills, positions and book agree then.
     """
 
     market: str
@@ -100,19 +99,19 @@ Event: TypeAlias = Trade | Fill | OrderUpdate | Holding | BookChange
 
 
 class Stage:
-    """The world's present moment, and where its events go."""
+    """The world's time, and the listeners of its events."""
 
     def __init__(self, now: int) -> None:
         self.now = now
         self._listeners: dict[object, Callable[[Event], None]] = {}
 
     def emit(self, event: Event) -> None:
-        """Tell every listener, in the order in which they came."""
+        """Tell every listener of an event, in the order in which they joined."""
         for listener in tuple(self._listeners.values()):
             listener(event)
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Have every event from now on; the returned function ends it."""
+        """Call `listener` with every event from now on; the returned function ends that."""
         token = object()
         self._listeners[token] = listener
 

@@ -1,7 +1,7 @@
 """Which frames of a client the reference servers take: engine.io's and socket.io's own parsers, for Engine.IO 4.
 
-The library that serves is more patient: it takes any digits for digits, reads on after what it cannot read, and lets a
-client ping. A real server ends the connection of whoever does such things.
+The library that serves is more tolerant: it accepts digits of any script, reads on after what it cannot read, and lets
+a client ping. A real server ends the connection for such things.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _attachments_of(content: str) -> int:
 
 
 def _parsed(payload: str) -> Any:
-    """Numbers that are none, like NaN, are for the venue to refuse: the library lets them pass."""
+    """The parsed JSON. Invalid numbers like NaN pass, as in the library; the venue refuses them."""
     try:
         return json.loads(payload)
     except RecursionError as error:

@@ -1,4 +1,4 @@
-"""Tapes played: a market whose book is exactly the tape's."""
+"""Plays tapes: a market whose book is exactly the tape's."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TapeMarket:
         return self._ladders[side].total
 
     def apply(self, line: Line, time: int) -> None:
-        """Let a line of the tape happen now: the rows of a book one after the other, or a trade."""
+        """Apply a line of the tape now: the rows of a book one after the other, or a trade."""
         if isinstance(line, Rows):
             for side, rows in (("buy", line.bids), ("sell", line.asks)):
                 ladder = self._ladders["buy" if side == "buy" else "sell"]
@@ -103,7 +103,7 @@ class TapeMarket:
 
 
 def _change(market: str, time: int, rows: Rows) -> BookChange:
-    """What the rows changed: of a price that comes twice the last row counts."""
+    """The change that the rows make; if a price comes twice, the last row counts."""
     if rows.snapshot:
         return BookChange(market, time, whole=True)
     return BookChange(market, time, tuple(dict(rows.bids).items()), tuple(dict(rows.asks).items()))
@@ -123,7 +123,7 @@ class Player:
             market.apply(tape.lines[self._first], clock.epoch_ms())
 
     def begin(self) -> None:
-        """Start playing; more than once is no harm."""
+        """Start playing; later calls do nothing."""
         self._begun.set()
 
     async def run(self) -> None:
@@ -140,7 +140,7 @@ class Player:
                 self._market.apply(line, self._clock.epoch_ms())
 
     async def _until(self, due: float) -> None:
-        """Wait until then, and let the clients' tasks run in any case."""
+        """Wait until that time, and let the clients' tasks run in any case."""
         wait = 0.0 if math.isinf(self._speed) else due - self._clock.epoch_ms()
         if wait > 0:
             await self._clock.sleep(wait / 1000)

@@ -5,11 +5,11 @@
     POST …&transport=polling&sid=a       ← the same, → ok
     GET  …&transport=websocket&sid=a     a WebSocket: ← 2probe → 3probe ← 5; until then each poll is answered with 6
 
-A second poll beside the first one and a body that is no packets end the connection, as the reference servers do: what
-is waited for gets a last 1 (close), or 6 where it is the client that has closed, and everything after that is 400.
+As in the reference servers, a second poll beside the first one, or a body that is no packets, ends the connection: a
+waiting poll is answered with a last 1 (close), or 6 if the client has closed, and everything after that with 400.
 
-To everybody else a client that polls is one more socket, also once it has gone on with a WebSocket: order, slow readers
-and faults are as on every other connection.
+For the rest of the simulator a client that polls is one more socket, also once it has gone on with a WebSocket: order,
+slow readers and faults are as on every other connection.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _CARRIED: Final = (*_DATA, WSMsgType.PING, WSMsgType.PONG)
 class PolledSocket:
     """What one client polls for and posts, then sends on the WebSocket that it goes on with.
 
-    `sid` is its id once the open packet has been put into it. `is_busy` says whether what was posted is still being
-    worked on; whoever sets it says by `wake` when it is not any more.
+    `sid` is its id, known once the open packet has been sent. `is_busy` says whether posted messages are still being
+    handled; whoever sets it calls `wake` when they are not any more.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class PolledSocket:
     # --- a socket, to the link
 
     async def send_frame(self, data: bytes, kind: WSMsgType) -> None:
-        """Send a frame, or leave it for the next poll; waits while too much is there that nobody takes."""
+        """Send a frame, or keep it for the next poll; waits while too many kept bytes are not taken."""
         if self._websocket is not None:
             await self._websocket.send_frame(data, kind)
             return
@@ -78,14 +78,14 @@ class PolledSocket:
             raise ConnectionResetError
 
     async def receive(self) -> WSMessage:
-        """The client's next message."""
+        """Waits for the client's next message and returns it."""
         self._unread = len(self._received)
         self.wake()
         await self._until(lambda: bool(self._received))
         return self._received.popleft() if self._received else _OVER
 
     async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
-        """End it in order, with everything taken."""
+        """End the connection in order, once the client has taken everything."""
         if self._websocket is None and not self._left:
             for last in ((), (_CLOSE,)):  # by itself: the reference client forgets what comes in the same poll
                 self._out += last
@@ -97,14 +97,14 @@ class PolledSocket:
         return True
 
     def end(self) -> None:
-        """Whoever waits for anything waits no longer."""
+        """End the connection: nobody waits for anything any more."""
         self._over = True
         self.wake()
         if self._websocket is None and self._transport is not None:
             self._transport.abort()  # of a WebSocket that has not come to anything
 
     def abort(self) -> None:
-        """Tear it off."""
+        """Abort the connections below, without a close frame or an answer."""
         self.end()
         if self._poll is not None and self._poll.transport is not None:
             self._poll.transport.abort()
@@ -114,7 +114,7 @@ class PolledSocket:
     # --- a path, to the client
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request with its id."""
+        """Answer a request of this client: a poll, a post, or the change to a WebSocket."""
         if request.query.get("transport") == "websocket" and new_websocket().can_prepare(request):
             return await self._upgrade(request)
         if self._websocket is not None:
@@ -126,7 +126,7 @@ class PolledSocket:
         return await self._posted(request) if request.method == "POST" else bad_request("expected GET or POST")
 
     async def poll(self, request: web.Request) -> web.Response:
-        """All packets that are there, once there is one."""
+        """Waits for a packet, and answers with all packets that wait by then."""
         if self._over:
             return bad_request("this connection is over")
         if self._poll is not None:
@@ -214,7 +214,7 @@ class PolledSocket:
         self.wake()
 
     def wake(self) -> None:
-        """Something has changed that somebody may wait for."""
+        """Wake all waiting tasks, so that they look again at what they wait for."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -232,12 +232,12 @@ def _message(packet: bytes) -> WSMessage:
 
 
 def _frame(packet: bytes) -> tuple[bytes, WSMsgType]:
-    """A packet that waited for a poll, for a WebSocket."""
+    """The WebSocket frame, and its type, for a packet that waited for a poll."""
     if packet.startswith(b"b"):
         return base64.b64decode(packet[1:]), WSMsgType.BINARY
     return packet, WSMsgType.TEXT
 
 
 def bad_request(said: str) -> web.Response:
-    """400, and why."""
+    """An answer with HTTP status 400 and the reason as JSON text."""
     return web.json_response(said, status=400)

@@ -1,7 +1,7 @@
-"""A net position: which sizes are open at which prices, and what closing them brought.
+"""A net position: which sizes are open at which prices, and the PnL of closing them.
 
-What was opened first is closed first. So every realised PnL is a difference of prices times a size: an exact decimal,
-where an average price would have to be rounded.
+What was opened first is closed first. So every realised PnL is a difference of prices times a size, which is an exact
+decimal; an average price would have to be rounded.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _ZERO: Final = Decimal(0)
 class Closed(NamedTuple):
     """A position, or a part of it, that one order closed.
 
-    `holding` is what was closed, signed like the position, `cost` what it had cost and `value` what closing it
-    brought, signed alike and exact; `ordered` is when the order was created, `order_type` what kind it is of.
+    `holding` is the size that was closed, signed like the position. `cost` is what it had cost, `value` what closing it
+    brought; both are signed alike and exact. `ordered` is when the order was created, `order_type` its kind.
     """
 
     market: str
@@ -51,7 +51,7 @@ class Closed(NamedTuple):
         return self.value - self.cost
 
     def and_then(self, more: Closed) -> Closed:
-        """This and what the same order closed after it."""
+        """The sum of this and of what the same order closed after it."""
         return more._replace(
             holding=self.holding + more.holding, cost=self.cost + more.cost, value=self.value + more.value
         )
@@ -80,7 +80,7 @@ class Position:
 
     @property
     def used_margin(self) -> Decimal:
-        """What the position binds, rounded up to 0.01."""
+        """The margin that the position uses, rounded up to 0.01."""
         return to_cents(abs(self.cost) / LEVERAGE, ROUND_CEILING)
 
     def unrealised(self, price: Decimal) -> Decimal:
@@ -88,7 +88,7 @@ class Position:
         return to_cents(self.holding * price - self.cost, ROUND_FLOOR)
 
     def fill(self, signed: Decimal, price: Decimal, *, order_id: int, number: int, now: int) -> Closed | None:
-        """Add a fill (`signed`: a buy above 0, a sell below); what of it closes something is the answer.
+        """Add a fill (`signed`: a buy above 0, a sell below); returns the part that closes something.
 
         `number` is the id of the position that a fill opens.
         """
@@ -122,10 +122,10 @@ class Position:
 
 
 def mean_price(cost: Decimal, size: Decimal) -> Decimal:
-    """Cost by size, rounded to 8 decimals."""
+    """The mean price: cost divided by size, rounded to 8 decimals."""
     return (cost / size).quantize(Decimal("1E-8"))
 
 
 def to_cents(amount: Decimal, rounding: str) -> Decimal:
-    """An amount of money with two decimals, rounded as told."""
+    """An amount of money with two decimals, rounded in the given way."""
     return amount.quantize(Decimal("0.01"), rounding)

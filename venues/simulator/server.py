@@ -52,7 +52,7 @@ class Server:
         )
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; the port that it is in the end."""
+        """Listen on the port; returns the one that was taken."""
         await self._runner.setup()
         try:
             site = web.TCPSite(self._runner, host, port)
@@ -64,14 +64,14 @@ class Server:
         return bound
 
     async def close(self) -> None:
-        """Say goodbye on every connection, and wait until all are over."""
+        """Close every connection in order, and wait until all are over."""
         for link in self._links:
             link.dismiss("the simulator is stopping", reconnect=True)
         await self._runner.cleanup()
         await asyncio.gather(*(service.close() for service in self._services))
 
     def abort(self) -> None:
-        """Tear off every connection."""
+        """Abort every connection, without a close frame."""
         for link in self._links:
             link.end(End())
 

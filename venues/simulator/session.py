@@ -1,6 +1,6 @@
-"""One client's conversation in named events, whatever carries them: Socket.IO, or plain JSON frames.
+"""One client's conversation in named events, carried by Socket.IO or by plain JSON frames.
 
-A venue writes a `Visit`; what it says goes through its `Voice`, which puts it into the frames of the connection.
+A venue writes a `Visit`. It sends through its `Voice`, which puts events into the frames of the connection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _encode: Final = msgspec.json.encode
 
 
 class Refused(Exception):
-    """The venue does not let a client in; the text is what it is told."""
+    """The venue does not let a client in; the text is the reason that the client gets."""
 
 
 class BadEvent(NamedTuple):
@@ -30,9 +30,9 @@ class BadEvent(NamedTuple):
 
 
 class Voice:
-    """How a session speaks; `frame` puts an event and its data into a frame.
+    """How a session sends; `frame` puts an event and its data into a frame.
 
-    Nothing is said any more once the session is over. `left` is why the venue wants to end it, "" while it does not.
+    Once the session is over nothing is sent any more. `left` is why the venue wants to end it, "" while it does not.
     """
 
     def __init__(self, link: Wire, frame: Callable[[str, Any], bytes]) -> None:
@@ -42,12 +42,12 @@ class Voice:
         self._over = False
 
     def say(self, event: str, data: Any) -> None:
-        """Say something that counts: in order, and never dropped for a client that keeps up."""
+        """Send an event, in order; none is dropped for a client that keeps up."""
         if not self._over:
             self._link.send(self._frame(event, data))
 
     def show(self, key: str, event: str, produce: Callable[[], Any]) -> None:
-        """Say how something is now: `produce` is called when it is its turn; when it gives None nothing is said."""
+        """Send the newest state: `produce` is called when it is its turn; if it returns None, nothing is sent."""
 
         def produced() -> bytes:
             data = None if self._over else produce()
@@ -57,11 +57,11 @@ class Voice:
             self._link.show(key, produced)
 
     def leave(self, reason: str) -> None:
-        """Ask for the end of the conversation, after what has been said until now."""
+        """Ask for the end of the conversation, behind what has been sent until now."""
         self.left = reason
 
     def close(self) -> None:
-        """The conversation is over."""
+        """Ends the conversation: nothing is sent from now on."""
         self._over = True
 
 
@@ -69,15 +69,15 @@ class Visit(Protocol):
     """The venue's side of one conversation."""
 
     def opened(self) -> None:
-        """The client has been let in, and has been told so."""
+        """To be called once the client has been let in, and has been told so."""
         ...
 
     def receive(self, event: str, data: Any) -> Any:
-        """The client has sent an event; the answer is for a client that has asked for an acknowledgement."""
+        """To be called with each event of the client; returns what an acknowledgement says, if it wants one."""
         ...
 
     def closed(self) -> None:
-        """It is over."""
+        """To be called once the conversation is over: ends what was begun for it."""
         ...
 
     def garbage(self) -> Iterator[BadEvent]:
@@ -97,7 +97,7 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 
 
 def bare_frame(event: str, data: Any) -> bytes:
-    """`{"event":"kline","data":{…}}`."""
+    """A plain frame for an event and its data: `{"event":"kline","data":{…}}`."""
     return _encode({"event": event, "data": data})
 
 
@@ -110,11 +110,11 @@ class BarePeer:
         self._session = enter(self._voice)
 
     def opened(self) -> None:
-        """Whoever has connected is in."""
+        """Begins the session at once: every client that connects is let in."""
         self._session.opened()
 
     def receive(self, frame: str | bytes) -> None:
-        """Hand on an event; what is none is answered with what was expected."""
+        """Hands an event to the session; answers anything else with an `error` that says what was expected."""
         if self._voice.left:
             return
         try:
@@ -127,16 +127,16 @@ class BarePeer:
             self._link.finish(_POLICY_VIOLATION, self._voice.left)
 
     def closed(self) -> None:
-        """The conversation is over with the connection."""
+        """Ends the conversation together with the connection."""
         self._voice.close()
         self._session.closed()
 
     def farewell(self, *, reconnect: bool) -> bytes:
-        """Plain frames have no last words; the code of the WebSocket's close says it."""
+        """Empty: plain frames have no last message; the code of the WebSocket's close says it."""
         return b""
 
     def gap(self) -> None:
-        """Nothing is numbered."""
+        """Does nothing: events have no numbers, so no client could notice a lost one."""
 
     def garbage(self) -> Iterator[bytes]:
         """Frames that are no events, then events with bad data."""

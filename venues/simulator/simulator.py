@@ -30,8 +30,8 @@ class Simulator:
     order events a second and market. A `tape` is played on `BTC_USDT` instead of the random flow, `speed` times as fast
     as it was (math.inf: as fast as possible), from the moment that the first client comes to that market. `port` 0
     takes any free one. `heartbeat` is that of the venues on Socket.IO, in real seconds whatever the clock; Engine.IO
-    tells its clients whole seconds of it. For the first `hush` seconds a client of a hub of signals gets those of
-    senders only, none of the hub's own.
+    tells its clients whole seconds of it. In its first `hush` seconds, a client of a hub of signals gets only signals
+    of senders, none of the hub's own.
 
     Raises:
         TapeError: the tape cannot be read.
@@ -91,7 +91,7 @@ class Simulator:
         self._driver.add_done_callback(self._driven)
 
     async def close(self) -> None:
-        """End all connections and the world, and wait for them; a fault of the world's own is raised here."""
+        """End all connections and the world, and wait for them; an exception that stopped the world is raised here."""
         server, driver = self._server, self._driver
         self._server = self._driver = None
         if server is not None:
@@ -109,17 +109,17 @@ class Simulator:
         await self.close()
 
     def url(self, venue: str) -> str:
-        """What comes before the venue's own paths: `ws://127.0.0.1:PORT/<venue>`. Known once started."""
+        """The address before the venue's own paths: `ws://127.0.0.1:PORT/<venue>`. Known once started."""
         if not self.port:
             raise RuntimeError("the simulator has no port before it is started")
         return address(self._endpoints[venue], self.port)
 
     def credentials(self, venue: str) -> dict[str, str]:
-        """What the venue accepts, by name: `{"client_key": …}`."""
+        """The credentials that the venue accepts, by name: `{"client_key": …}`."""
         return dict(self._endpoints[venue].credentials)
 
     def values(self, venue: str) -> dict[str, Any]:
-        """What a client must be told in its configuration to read the venue right, by name; empty for most venues.
+        """The values that a client needs in its configuration to read the venue right, by name; mostly empty.
 
         Such as `{"symbols": {"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, …}}`, as this simulator's own
         markets have them.

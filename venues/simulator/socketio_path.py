@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SocketIo:
-    """The path; `enter` decides on each client that connects."""
+    """A venue's path for Socket.IO; `enter` accepts or refuses each client that connects."""
 
     def __init__(self, serve: Serve, enter: Enter, heartbeat: Heartbeat) -> None:
         self._serve = serve
@@ -21,7 +21,7 @@ class SocketIo:
         self._service: Service | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request."""
+        """Answer a request; the first one loads the library and makes the server."""
         if self._service is None:
             from venues.simulator.socketio_server import SocketIoServer
 
@@ -29,6 +29,6 @@ class SocketIo:
         return await self._service.handle(request)
 
     async def close(self) -> None:
-        """End the server, if there is one."""
+        """End the server, if a request has made one."""
         if self._service is not None:
             await self._service.close()

@@ -49,7 +49,7 @@ _SILENCE.disabled = True
 
 
 def socketio_frame(event: str, data: Any) -> bytes:
-    """`42["kline",{…}]`."""
+    """The Socket.IO frame for an event and its data: `42["kline",{…}]`."""
     content = _SocketPacket(socketio.packet.EVENT, [event, data], binary=False).encode()
     frame: str = _EnginePacket(engineio.packet.MESSAGE, content).encode()
     return frame.encode()
@@ -159,7 +159,7 @@ class SocketIoServer:
 
 
 class _Engine(engineio.AsyncServer):
-    """Knows its background tasks, so that none outlives it."""
+    """An Engine.IO server that keeps track of its background tasks, so that none outlives it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
@@ -175,14 +175,13 @@ class _Engine(engineio.AsyncServer):
         return task
 
     def start_ending(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start what a connection has to do when it is over, which takes no time."""
+        """Start the task that a connection runs at its end; it takes no time, so it is awaited, not cancelled."""
         task = asyncio.create_task(ending)
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
         return task
 
     async def end(self) -> None:
-        """End all of them."""
         await asyncio.gather(*self._endings)
         tasks = tuple(self._tasks)
         for task in tasks:
@@ -191,7 +190,7 @@ class _Engine(engineio.AsyncServer):
 
 
 class _Server(socketio.AsyncServer):
-    """Refuses a namespace that is not there as the reference does; the library says it in another shape."""
+    """Refuses an unknown namespace in the words of the reference; the library's have another shape."""
 
     def _engineio_server_class(self) -> type[_Engine]:
         return _Engine
@@ -206,7 +205,7 @@ class _Server(socketio.AsyncServer):
 
 
 class _Socket:
-    """The WebSocket as Engine.IO wants it (`send`, `wait`, `close`), and as the link wants its peer."""
+    """A connection: to Engine.IO its WebSocket (`send`, `wait`, `close`), to the link its peer."""
 
     def __init__(self, serve: Serve, handler: Callable[[_Socket], Awaitable[None]], engine: _Engine) -> None:
         self._serve = serve
@@ -223,7 +222,7 @@ class _Socket:
         self._is_handling = False  # the library has a frame and has not asked for the next one
 
     async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
-        """Serve the connection until it ends, and Engine.IO's part of it too."""
+        """Serve the connection until it and Engine.IO's part of it have ended."""
         environ[_SOCKET] = self
         try:
             request: web.Request = environ["aiohttp.request"]
@@ -232,11 +231,11 @@ class _Socket:
                 self._polled.is_busy = lambda: self._is_handling or not self._frames.empty()
             return await self._serve(request, self._connect, self._polled)
         finally:
-            # The request is cancelled when the client is gone; what has begun must be ended all the same.
+            # The request is cancelled when the client is gone, but what was begun must be ended all the same.
             await asyncio.shield(self._engine.start_ending(self._end()))
 
     async def send(self, frame: str | bytes) -> None:
-        """Queue one of the library's own frames; what the session says comes after the answer to the connect."""
+        """Queue one of the library's own frames. The session begins behind the answer to the connect."""
         if isinstance(frame, str):
             self._link.send((self._with_exact_interval(frame) if frame.startswith("0") else frame).encode())
         else:
@@ -246,9 +245,9 @@ class _Socket:
             self.safely(self._session.opened)
 
     async def wait(self) -> str | bytes | None:
-        """The client's next frame, None at the end; one that the reference does not take ends the connection.
+        """Waits for the client's next frame; None at the end. One that the reference refuses ends the connection.
 
-        The library waits no longer for a client that does not answer its pings.
+        The library cancels this if the client does not answer its pings.
         """
         self._is_handling = False
         if self._polled is not None:
@@ -265,7 +264,7 @@ class _Socket:
         return frame
 
     async def close(self) -> None:
-        """The library wants no more of the connection."""
+        """Close the connection, as the library wants."""
         self._link.finish(1000, "")
 
     def join(self, enter: Enter, handshake: Handshake) -> None:
@@ -278,11 +277,11 @@ class _Socket:
         self._session = enter(self._voice, handshake)
 
     def hear(self, event: str, data: Any) -> Any:
-        """Hand on an event; the answer to it."""
+        """Hand an event to the session; returns what the acknowledgement says."""
         return None if self._session is None or self._voice.left else self._session.receive(event, data)
 
     def leave(self) -> None:
-        """The conversation is over, the connection perhaps not."""
+        """End the conversation; the connection may go on."""
         session, self._session = self._session, None
         self._greeted = False
         if session is not None:
@@ -295,7 +294,7 @@ class _Socket:
         return self._session is not None and bool(self._voice.left)
 
     def safely(self, act: Callable[[], Any]) -> Any:
-        """Do something of ours; the library would swallow what goes wrong there."""
+        """Call our code so that an exception is reported; the library would swallow it."""
         try:
             return act()
         except Refused:
@@ -306,7 +305,7 @@ class _Socket:
             return None
 
     def opened(self) -> None:
-        """Let Engine.IO have the connection."""
+        """Hand the connection to Engine.IO."""
         self._task = asyncio.ensure_future(self._handled())
 
     def receive(self, frame: str | bytes) -> None:
@@ -316,15 +315,14 @@ class _Socket:
             self._link.finish(1008, f"more than {MOST_UNREAD} messages are waiting to be read")
 
     def closed(self) -> None:
-        """Tell Engine.IO."""
         self._frames.put_nowait(None)
 
     def farewell(self, *, reconnect: bool) -> bytes:
-        """A client that the server has disconnected does not come again by itself; after a mere close it does."""
+        """A disconnect packet if the client is not to come again: after a mere close it would reconnect by itself."""
         return b"" if reconnect or self._session is None else _DISCONNECTED
 
     def gap(self) -> None:
-        """Nothing is numbered."""
+        """Does nothing: events have no numbers, so no client could notice a lost one."""
 
     def garbage(self) -> Iterator[bytes]:
         """Frames that break Engine.IO or Socket.IO, then events with bad data."""
@@ -347,7 +345,7 @@ class _Socket:
         return self
 
     def _with_exact_interval(self, opening: str) -> str:
-        """The library rounds the interval of its pings down to seconds where it tells it."""
+        """The open packet with the exact interval of pings; the library rounds it down to seconds there."""
         told = msgspec.json.decode(opening[1:])
         return "0" + msgspec.json.encode({**told, "pingInterval": round(self._engine.ping_interval * 1000)}).decode()
 

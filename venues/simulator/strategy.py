@@ -1,7 +1,7 @@
-"""What the account does: a small seeded strategy that places, replaces, cancels and takes.
+"""The account's strategy: small and seeded; it places, replaces, cancels and takes.
 
-It is there to be watched: within some seconds there are orders, fills and positions to see, and now and then a
-position that changes its sign or returns to nothing.
+It exists to be watched: within seconds there are orders, fills and positions to see, and now and then a position
+changes its sign or is closed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOST_HELD: Final = 1_500  # lots, long or short
 
 
 class Strategy:
-    """The account's doings in one market; `due` is when it acts next, in milliseconds since the epoch."""
+    """The account's strategy in one market; `due` is when it acts next, in milliseconds since the epoch."""
 
     def __init__(self, account: Account, market: Market, random: Random, rate: float, start: float) -> None:
         self._account = account
@@ -44,7 +44,7 @@ class Strategy:
         self._schedule()
 
     def step(self) -> None:
-        """Act, and draw when to act next."""
+        """Act, and draw the time of the next action."""
         if not self._round:
             self._round = list(_ROUND)
             self._random.shuffle(self._round)
@@ -64,7 +64,7 @@ class Strategy:
         self.due += self._random.uniform(_SOONEST, _LATEST) * self._pace
 
     def _place(self) -> None:
-        """Rest at or near the touch, or in the spread where there is room."""
+        """Place a limit order at or near the best price, or in the spread if there is room."""
         if len(self._open()) >= _MOST_OPEN:
             self._cancel(oldest=True)
         side = self._side()
@@ -95,7 +95,7 @@ class Strategy:
                 self._account.place(self._market, side, touch, lots)
 
     def _wanted(self) -> tuple[Side, int]:
-        """Open, close, turn round, or just some more or less."""
+        """The signed lots to take: to open, close or reverse the position, or to change it a little."""
         held = self._held()
         against: Side = "sell" if held > 0 else "buy"
         drawn = self._random.random()

@@ -1,4 +1,4 @@
-"""What the trades of a market come to: the last 24 hours, and the current candle of every time scale."""
+"""Sums up the trades of a market: the last 24 hours, and the current candle of every time scale."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Span(NamedTuple):
     close: Decimal
 
     def and_then(self, price: Decimal) -> Span:
-        """With one more trade."""
+        """The same span with one more trade at this price."""
         return self._replace(high=max(self.high, price), low=min(self.low, price), close=price)
 
 
@@ -61,7 +61,7 @@ def span_of(scale: str, time: int) -> tuple[int, int]:
 
 
 class Tally:
-    """Hears of every trade of a market, and answers for now."""
+    """Takes every trade of a market, and gives its figures of the present."""
 
     def __init__(self, market: MarketBook) -> None:
         self._market = market
@@ -71,14 +71,14 @@ class Tally:
 
     @property
     def last(self) -> Decimal:
-        """The last price; before the first trade what one could sell at, and 0 in an empty market."""
+        """The last price; before the first trade the best bid, or else the best ask; 0 in an empty market."""
         if self._market.last is not None:
             return self._market.last.price
         best = self._market.best("buy") or self._market.best("sell")
         return Decimal(0) if best is None else best
 
     def add(self, trade: Trade) -> None:
-        """Take a trade in."""
+        """Adds a trade to its candles and to the last 24 hours."""
         for scale in SCALES:
             candle = self._candles.get(scale)
             if candle is not None and trade.time < candle.end:
@@ -94,7 +94,7 @@ class Tally:
             self._day = self._day.and_then(trade.price)
 
     def day(self, now: int) -> Span:
-        """The last 24 hours, to the minute: its `open` is the price of 24 hours ago, or the first one there was."""
+        """The last 24 hours, to the minute; `open` is the price 24 hours ago, or the first one if that is later."""
         if self._minutes and self._minutes[0].end <= now - DAY:
             while self._minutes and self._minutes[0].end <= now - DAY:
                 self._minutes.popleft()
@@ -106,7 +106,7 @@ class Tally:
         return self._day
 
     def candle(self, scale: str, now: int) -> Span:
-        """The candle of now; without a trade in it, one of the last price."""
+        """The current candle; without a trade in it, all its prices are the last price."""
         start, end = span_of(scale, now)
         candle = self._candles.get(scale)
         return candle if candle is not None and candle.start >= start else _opened(start, end, self.last)

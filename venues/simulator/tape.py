@@ -104,7 +104,7 @@ _decoder: Final[msgspec.json.Decoder[_Message]] = msgspec.json.Decoder(_Message)
 
 
 def read_tape(path: Path) -> Tape:
-    """Read a tape; gzip is told by the content, not by the name.
+    """Read a tape; gzip is recognised by the content, not by the name.
 
     Raises:
         TapeError: it cannot be read, or a line is not what the format has there.
@@ -196,5 +196,5 @@ def _decimal(where: str, name: str, text: str) -> Decimal:
 
 
 def _shown(text: bytes) -> str:
-    """The beginning of what came, harmless to a terminal."""
+    """The beginning of a value, without characters that a terminal would obey."""
     return ascii(text.strip()[:60].decode("utf-8", "replace"))[1:-1]

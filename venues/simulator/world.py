@@ -1,7 +1,7 @@
 """The simulated world: the markets, the account in them, and their time.
 
-It can be driven without asyncio: `advance` lets happen what is due, and what happens depends on the seed alone, not
-on how far the steps go.
+It can be driven without asyncio: `advance` makes everything happen that is due. What happens depends on the seed alone,
+not on the length of the steps.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _SHORTEST_SLEEP: Final = 0.001
 
 
 class Process(Protocol):
-    """Something that acts at times of its own; `due` is when next, in milliseconds since the epoch."""
+    """Something that acts at its own times; `due` is the next one, in milliseconds since the epoch."""
 
     due: float
 
     def step(self) -> None:
-        """Act, and say when next."""
+        """Acts once, and sets `due` to the time of the next action."""
         ...
 
 
 class World:
     """All markets by name, the account, and the stage on which their events are told.
 
-    With a tape, `BTC_USDT` plays it instead of the random flow, and the account stays away from it. `hush` is how many
-    seconds a hub keeps the signals that it makes up itself from who has just come. Every `skip` seconds numbered books
-    leave versions out; 0: they never do.
+    With a tape, `BTC_USDT` plays it instead of the random flow, and the account does not trade there. In a client's
+    first `hush` seconds a hub sends it none of its own signals. Every `skip` seconds numbered books leave versions
+    out; 0: they never do.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class World:
             self._processes += flow, Strategy(self.account, market, drawn, rate, self.stage.now)
 
     def advance(self, until_ms: int) -> None:
-        """Let everything happen that is due until then, in order of time."""
+        """Make everything happen that is due until that time, in order of time."""
         while True:
             first = min(self._processes, key=_due)
             if first.due > until_ms:
@@ -96,17 +96,17 @@ class World:
         self.stage.now = max(self.stage.now, until_ms)
 
     def add(self, process: Process) -> None:
-        """Let something more happen in this world."""
+        """Add a process, which acts in this world from now on."""
         self._processes.append(process)
 
     def steps(self, market: str) -> Steps:
-        """What the market's prices and sizes are whole multiples of."""
+        """The tick and the lot of a market: its prices and sizes are whole multiples of them."""
         if market not in self._steps and self._tape is not None:
             self._steps[market] = steps_of(self._tape)
         return self._steps[market]
 
     def joined(self, market: str) -> None:
-        """A client has come to a market: the tape there starts."""
+        """To be called when a client comes to a market: starts the tape there."""
         if market == TAPE_MARKET and self._player is not None:
             self._player.begin()
 
@@ -120,7 +120,7 @@ class World:
     async def _drive(self) -> None:
         while True:
             now = self.clock.epoch_ms()
-            # After the machine has slept, or its clock was set, the world goes on where it was: nobody needs the past.
+            # After the machine has slept, or its clock was set, the world goes on where it was and skips that time.
             if not -_MOST_AHEAD_MS <= now - self.stage.now <= _MOST_BEHIND_MS:
                 self._shift(now - self.stage.now)
             self.advance(max(self.stage.now, min(now, self.stage.now + _SLICE_MS)))

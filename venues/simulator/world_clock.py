@@ -10,14 +10,14 @@ from typing import Protocol
 
 
 class WorldClock(Protocol):
-    """What the simulator knows of time."""
+    """The simulator's time, and how to wait for it."""
 
     def epoch_ms(self) -> int:
         """Milliseconds since the epoch, UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Come back when so many seconds of this clock have passed."""
+        """Wait until so many seconds of this clock have passed."""
         ...
 
 
@@ -29,7 +29,7 @@ class RunningClock:
         return time.time_ns() // 1_000_000
 
     async def sleep(self, seconds: float) -> None:
-        """Come back when so many seconds have passed."""
+        """Wait until so many seconds have passed."""
         await asyncio.sleep(seconds)
 
 
@@ -46,7 +46,7 @@ class ManualClock:
         return self._now
 
     async def sleep(self, seconds: float) -> None:
-        """Come back once `advance` has moved the clock so far."""
+        """Wait until `advance` has moved the clock by so many seconds."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -55,7 +55,7 @@ class ManualClock:
         await woken
 
     def advance(self, milliseconds: int) -> None:
-        """Move the clock forward and wake whoever's time has come, earliest first."""
+        """Move the clock forward, and wake those whose time has come, earliest first."""
         if milliseconds < 0:
             raise ValueError(f"expected a clock to be moved forward, got {milliseconds} ms")
         self._now += milliseconds

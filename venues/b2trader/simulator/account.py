@@ -1,10 +1,10 @@
 """The account streams of the simulated B2TRADER: orders, positions, closed positions, balances and margin.
 
-What the document leaves open is answered like this. A lot is one base unit. The root asset (RAT) is USDT, so every
+What the document leaves open is decided like this. A lot is one base unit. The root asset (RAT) is USDT, so every
 rate to it is 1. Money is rounded down to 0.01, used margin up, percentages down to four decimals of the fraction. A
 new limit order is Pending, one that is filled in part Working, a market order Started until it is Completed. The PnL
 of the day is that since the day's first trade (UTC) for what was opened before, else all of it. Rows that belong
-together are told once the market has done all that one order does, so that they agree.
+together are sent once the market has made all changes of one order, so that they agree.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 
 class AccountData:
-    """The streams of the two account hubs, without the checks of what a client asks for."""
+    """The streams of the two account hubs; what a client asks for is checked before."""
 
     def __init__(self, world: World, markets: Mapping[str, Quoted], names: Mapping[str, str]) -> None:
         self._world = world
@@ -53,40 +53,40 @@ class AccountData:
         self._closed = Subscribers()
         self._balances = Subscribers()
         self._margin = Subscribers()
-        self._open: dict[str, Row] = {}  # by market: the positions as they were told last
+        self._open: dict[str, Row] = {}  # by market: the positions as they were sent last
         self._assets: dict[str, Row] = {}
         self._figures: Row = {}
         self._closings: set[Closed] = set()
         world.stage.listen(self._hear)
 
     def orders(self, emit: Emit) -> Callable[[], None]:
-        """OpenOrders: the open orders, then each that changes."""
+        """OpenOrders: sends the open orders, then each that changes."""
         emit(_encode([order_row(self._ids[o.market], o) for o in self._account.open_orders()]))
         return self._orders.join(emit)
 
     def positions(self, emit: Emit) -> Callable[[], None]:
-        """OpenPositions: the open positions, then each that changes; one that is over comes once more, as Closed."""
+        """OpenPositions: sends the open positions, then each that changes; a closed one comes once more, as Closed."""
         if not self._positions:
             self._open = {name: row for name in self._account.positions if (row := self._position(name)) is not None}
         emit(_encode({"item": list(self._open.values()), "snapshot": True}))
         return self._positions.join(emit)
 
     def closed(self, emit: Emit) -> Callable[[], None]:
-        """ClosePositionsOrders: the last closings, then each new one; it comes again when its order closes more."""
+        """ClosePositionsOrders: sends the last closings, then each new one, and again when its order closes more."""
         if not self._closed:
             self._closings = set(self._account.closed.values())
         emit(_encode([closed_row(self._ids[c.market], c) for c in self._account.closed.values()]))
         return self._closed.join(emit)
 
     def balances(self, emit: Emit) -> Callable[[], None]:
-        """FullBalance: all assets, then those that change."""
+        """FullBalance: sends all assets, then those that change."""
         if not self._balances:
             self._assets = {b.asset: balance_row(b) for b in self._account.balances.values()}
         emit(_encode(list(self._assets.values())))
         return self._balances.join(emit)
 
     def margin(self, emit: Emit) -> Callable[[], None]:
-        """MarginData: the figures, then again whenever one of them changes."""
+        """MarginData: sends the figures, and again whenever one of them changes."""
         if not self._margin:
             self._figures = self._margin_row()
         emit(_encode(self._figures))
@@ -100,7 +100,7 @@ class AccountData:
             self._committed(event.market)
 
     def _committed(self, market: str) -> None:
-        """Tell what is not as it was told last."""
+        """Send whatever differs from what was sent last."""
         if self._balances:
             self._tell_balances()
         if self._closed:
@@ -144,7 +144,7 @@ class AccountData:
         self._positions.tell(_encode({"item": rows, "snapshot": False}))
 
     def _position(self, market: str) -> Row | None:
-        """A position as it is now, None when there is none."""
+        """The current row of a position; None without one."""
         position = self._account.positions[market]
         if not position.holding:
             return None
@@ -194,7 +194,7 @@ class AccountData:
 
 
 def order_row(market_id: str, order: OrderUpdate) -> Row:
-    """An order as OpenOrders has it."""
+    """The row of an order in OpenOrders."""
     over = order.status == "cancelled"
     return {
         **_market_names(market_id),
@@ -222,7 +222,7 @@ def order_row(market_id: str, order: OrderUpdate) -> Row:
 
 
 def closed_row(market_id: str, closed: Closed) -> Row:
-    """What an order closed of a position, as ClosePositionsOrders has it."""
+    """The row in ClosePositionsOrders of what an order closed of a position."""
     market = _market_names(market_id)
     return {
         "marketId": market_id,
@@ -247,7 +247,7 @@ def closed_row(market_id: str, closed: Closed) -> Row:
 
 
 def balance_row(balance: Balance) -> Row:
-    """An asset as FullBalance has it."""
+    """The row of an asset in FullBalance."""
     return {
         "assetId": balance.asset.lower(),
         "available": text(balance.available),
@@ -257,7 +257,7 @@ def balance_row(balance: Balance) -> Row:
 
 
 def _over(row: Row, now: int) -> Row:
-    """The last word on a position."""
+    """The last row of a position, which says that it is closed."""
     nothing = dict.fromkeys((name for name in row if name.startswith("unrealizedPnl")), "0")
     empty = {"positionLotAmount": "0", "positionPriceInRAT": "0", "usedMarginInRAT": "0"}
     return {**row, **nothing, **empty, "updatedAt": instant(now), "status": "Closed"}

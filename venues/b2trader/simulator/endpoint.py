@@ -1,8 +1,7 @@
 """The simulated B2TRADER: three SignalR hubs, with the market and the account that the other venues have too.
 
-A token is asked for at every HTTP request, the account by every call. Negotiation is there for who wants it: an id
-that was given out can be connected with once, and is forgotten with its connection. What the document leaves open
-about figures is said in the two modules of its streams.
+Every HTTP request needs the token, every call the account. A client may negotiate: the id that it gets is good for one
+connection, and is forgotten with that. What the document leaves open about figures is in the modules of its streams.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _encode: Final = msgspec.json.encode
 
 
 class B2Trader:
-    """The endpoint `/b2trader`."""
+    """The endpoint `/b2trader`, with the streams of its three hubs."""
 
     name: ClassVar[str] = "b2trader"
     scheme: ClassVar[str] = "ws"
@@ -75,23 +74,23 @@ class B2Trader:
                 "Summary": self._of_market("Summary", partial(self._many, "Summary", self._market.summaries)),
             },
         }
-        self._ids: dict[str, bool] = {}  # given out; whether somebody is connected with it
+        self._ids: dict[str, bool] = {}  # the ids given out, and whether a client is connected with each
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
-        """The three hubs."""
+        """The paths of the three hubs; a client needs the token, and an id that is given must be known."""
         return {path: partial(self._admit, methods) for path, methods in self._hubs.items()}
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
-        """Negotiation for each hub."""
+        """The path of the negotiation for each hub."""
         return {f"{path}/negotiate": self._negotiate for path in self._hubs}
 
     def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
-        """There are none."""
+        """No path: no server of another maker answers here."""
         return {}
 
     @classmethod
     def values(cls, world: World | None) -> dict[str, Any]:
-        """There are none."""
+        """Empty: a client's configuration needs nothing of this world."""
         return {}
 
     def _admit(self, methods: Mapping[str, Method], handshake: Handshake) -> Answer | Connect:
@@ -182,10 +181,10 @@ class B2Trader:
 
 
 def _negotiate_version(query: Mapping[str, str]) -> int:
-    """The version that is answered: the lower one of the client's and ours; in the reference's words what is none.
+    """The version to answer with: the lower one of the client's and ours.
 
     Raises:
-        ValueError: not a version.
+        ValueError: not a version; in the words of the reference.
     """
     asked = next((value for name, value in query.items() if name.lower() == "negotiateversion"), "0")
     if not re.fullmatch(r"\s*[+-]?[0-9]{1,100}\s*", asked) or abs(int(asked)) > _INT32:

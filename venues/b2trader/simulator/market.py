@@ -1,7 +1,7 @@
 """The market data of the simulated B2TRADER: order book, top of the book, 24 hours, watchlist and candles.
 
-Everybody who watches a market is told the same messages. Rows of a book come in an order drawn for its version, and
-now and then one comes twice, first with another amount: the document has both, and the last row counts.
+All clients of a market get the same messages. The rows of a book come in random order, which depends on its version.
+Now and then a row comes twice, first with another amount: the document has both, and the last row counts.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _encode: Final = msgspec.json.encode
 
 
 class Quoted:
-    """One market, seen by its streams; `version` counts the changes of its book, by one each.
+    """One market as its streams show it; `version` counts the changes of its book, by one each.
 
-    With the fault `skip` it leaves versions out now and then, and no change.
+    With the fault `skip`, now and then it leaves versions out, but no change.
     """
 
     def __init__(self, world: World, market_id: str, name: str) -> None:
@@ -59,7 +59,7 @@ class Quoted:
         world.stage.listen(self._hear)
 
     def book(self) -> bytes:
-        """The whole book."""
+        """The whole book as an item of Book, with both sides."""
         bids, asks = ([(level.price, level.size) for level in self._market.levels(side)] for side in ("buy", "sell"))
         return self._book(bids, asks, snapshot=True)
 
@@ -102,7 +102,7 @@ class Quoted:
         }
 
     def candle(self, scale: str) -> bytes:
-        """The candle of now."""
+        """The current candle of that time scale, as an item of Chart."""
         candle = self.tally.candle(scale, self._world.stage.now)
         return _encode(
             {
@@ -139,7 +139,7 @@ class Quoted:
                 self.quotes.tell(_encode(several("markets", [self.quote()], snapshot=False)))
 
     def _hole(self) -> int:
-        """How many versions are left out before the one of now."""
+        """How many versions are left out before the present one."""
         now, skip = self._world.stage.now, self._world.skip
         if not skip or now < self._whole_until:
             return 0
@@ -174,7 +174,7 @@ class Quoted:
 
 
 class MarketData:
-    """The streams of `/marketdata/v5/info`, without the checks of what a client asks for."""
+    """The streams of `/marketdata/v5/info`; what a client asks for is checked before."""
 
     def __init__(self, world: World, names: dict[str, str]) -> None:
         self._world = world
@@ -182,31 +182,31 @@ class MarketData:
         self.markets: Final = {market_id: Quoted(world, market_id, name) for market_id, name in names.items()}
 
     def book(self, market_id: str, emit: Emit) -> Callable[[], None]:
-        """Book: the whole book, then its changes."""
+        """Book: sends the whole book, then its changes."""
         quoted = self._quoted(market_id)
         emit(quoted.book())
         return quoted.books.join(emit)
 
     def chart(self, market_id: str, scale: str, emit: Emit) -> Callable[[], None]:
-        """Chart: the candle of now, then again with every trade."""
+        """Chart: sends the current candle, and again with every trade."""
         quoted = self._quoted(market_id)
         emit(quoted.candle(scale))
         return quoted.charts[scale].join(emit)
 
     def tickers(self, market_ids: Sequence[str], emit: Emit) -> Callable[[], None]:
-        """TradingData: all rows, then those that a trade has changed."""
+        """TradingData: sends all rows, then those that a trade has changed."""
         markets = [self._quoted(market_id) for market_id in market_ids]
         emit(_encode(several("markets", [quoted.ticker() for quoted in markets], snapshot=True)))
         return leave_all([quoted.tickers.join(emit) for quoted in markets])
 
     def quotes(self, market_ids: Sequence[str], emit: Emit) -> Callable[[], None]:
-        """Tob: all rows, then those whose best prices are others."""
+        """Tob: sends all rows, then those whose best prices have changed."""
         markets = [self._quoted(market_id) for market_id in market_ids]
         emit(_encode(several("markets", [quoted.quote() for quoted in markets], snapshot=True)))
         return leave_all([quoted.quotes.join(emit) for quoted in markets])
 
     def summaries(self, market_ids: Sequence[str], emit: Emit) -> Callable[[], None]:
-        """Summary: all rows, then those that a trade has changed."""
+        """Summary: sends all rows, then those that a trade has changed."""
         markets = [self._quoted(market_id) for market_id in market_ids]
         emit(_encode(several("items", [quoted.summary() for quoted in markets], snapshot=True)))
         return leave_all([quoted.summaries.join(emit) for quoted in markets])
@@ -220,18 +220,18 @@ _FULL_NAMES: Final = {"btc": "Bitcoin", "eth": "Ether", "sol": "Solana", "usdt":
 
 
 def full_name(market_id: str) -> str:
-    """`Bitcoin / Tether` of `spot.btc_usdt`."""
+    """The name of a market in words: `Bitcoin / Tether` for `spot.btc_usdt`."""
     base, quote = market_id.partition(".")[2].split("_")
     return f"{_FULL_NAMES[base]} / {_FULL_NAMES[quote]}"
 
 
 def several(name: str, rows: list[dict[str, Any]], *, snapshot: bool) -> dict[str, Any]:
-    """Rows with the flag that says whether they are all there are."""
+    """An item with these rows, and the flag that says whether they are all."""
     return {name: rows, "snapshot": snapshot}
 
 
 def _shuffled(rows: Rows, random: Random) -> list[dict[str, str]]:
-    """The rows in any order, some of them after one of the same price that does not count."""
+    """The rows in random order; before some of them there is a row of the same price that does not count."""
     ordered = random.sample(rows, len(rows))
     early: dict[int, list[dict[str, str]]] = {}
     for place, (price, size) in enumerate(ordered):

@@ -20,7 +20,7 @@ def instant(epoch_ms: int, ticks: int = 0, *, shortest: int = 2) -> str:
 
 
 def ulid(epoch_ms: int, number: int) -> str:
-    """An id like `01JVQBFSTVC40VK03A0AY7K016`: when it came to be, and its number."""
+    """An id like `01JVQBFSTVC40VK03A0AY7K016`, made of the time of creation and a number."""
     return _base32(epoch_ms, _TIME_LETTERS) + _base32(number, _REST_LETTERS)
 
 

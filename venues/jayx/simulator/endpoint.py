@@ -1,19 +1,19 @@
 """The simulated JayX: events of the market and of the account that the other venues have too.
 
 Over Socket.IO at `/socket.io/`, or in plain frames `{"event":"kline","data":{…}}` at the venue's own address. What the
-document leaves open is answered like this.
+document leaves open is decided like this.
 
 - `precise` is the number of ticks to a level of the book: the document's sample has "1" and prices of single ticks.
-- An orderbook does not name its symbol, so a client has one: asking again replaces it. Of candles it has one interval
-  for each symbol. Nothing else ends before the connection does.
-- The current candle comes at once, if there has been a trade at all; a candle begins with its first trade. Should it
-  have changed unseen, the candle before it comes once more, just before the `add`.
-- The open orders of the symbol come at once in `modify`, be there none; then each order that changes. A cancelled one
-  keeps what was left of it in `resd`. `price` is the limit in quote currency, "0" of a market order, `quantity` the
-  size in base currency.
+- An orderbook does not name its symbol, so a client has only one: asking again replaces it. It has one interval of
+  candles for each symbol. Nothing else ends before the connection does.
+- The current candle comes at once, if there has been a trade at all; a candle begins with its first trade. If a candle
+  has changed since it was sent, it comes once more, just before the `add` of the next.
+- The open orders of the symbol come at once in `modify`, even if there are none; then each order that changes. A
+  cancelled one keeps what was left of it in `resd`. `price` is the limit in quote currency, "0" for a market order;
+  `quantity` is the size in base currency.
 - positions come at once and after changes, always with every asset.
-- What cannot be had is answered by an event `error`, `{"message":"unknown symbol 'X'; …"}`; after an unknown apiKey the
-  client is also thrown out: its namespace is disconnected, or the plain WebSocket closed with 1008.
+- A request that cannot be met is answered by an event `error`, `{"message":"unknown symbol 'X'; …"}`. After an unknown
+  apiKey the client is also put out: its namespace is disconnected, or the plain WebSocket closed with 1008.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _STATES: Final[dict[OrderStatus, str]] = {
 
 
 class JayX:
-    """The endpoint `/jayx`."""
+    """The endpoint `/jayx`, over Socket.IO and in plain frames."""
 
     name: ClassVar[str] = "jayx"
     scheme: ClassVar[str] = "ws"
@@ -61,20 +61,20 @@ class JayX:
         self._account = AccountRows(world, self._markets)
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
-        """Plain frames, at the address itself."""
+        """The address itself, where the conversation is in plain frames."""
         return {"": self._admit, "/": self._admit}
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
-        """There are none."""
+        """No path: nothing answers an HTTP POST here."""
         return {}
 
     def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
-        """Socket.IO."""
+        """The path of the Socket.IO server, `/socket.io/`."""
         return {"/socket.io/": SocketIo(serve, lambda voice, _: self._enter(voice), heartbeat)}
 
     @classmethod
     def values(cls, world: World | None) -> dict[str, Any]:
-        """`{"symbols": {"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, …}}`: the document does not say it."""
+        """The scales, which the document does not tell: `{"symbols": {"BTCUSDT": {"tick_size": "0.01", …}, …}}`."""
         known = {i.name: (i.tick, i.lot) for i in INSTRUMENTS}
         return {
             "symbols": {
@@ -95,7 +95,7 @@ class JayX:
 
 
 class AccountRows:
-    """The account as JayX tells it."""
+    """The account in the rows of JayX: balances and orders."""
 
     def __init__(self, world: World, markets: Mapping[str, Quoted]) -> None:
         self._account = world.account
@@ -105,18 +105,18 @@ class AccountRows:
         world.stage.listen(self._hear)
 
     def balances(self) -> list[Row]:
-        """All assets."""
+        """The rows of all assets, also of those without a balance."""
         return [
             {"asset": balance.asset, "balance": text(balance.total), "available": text(balance.available)}
             for balance in self._account.balances.values()
         ]
 
     def open_orders(self, market: str) -> list[Row]:
-        """The open orders of a market."""
+        """The rows of the open orders of a market."""
         return [self._row(order) for order in self._account.open_orders() if order.market == market]
 
     def told(self, order: OrderUpdate) -> Row:
-        """The row of the update that is being told just now, the same for everybody."""
+        """The row of the update that is being sent now; all clients get the same one."""
         assert self._told is not None
         assert self._told[0] is order, "the account's rows hear of everything first"
         return self._told[1]
@@ -152,8 +152,6 @@ class AccountRows:
 
 
 class _Session:
-    """One client."""
-
     def __init__(self, world: World, voice: Voice, markets: Mapping[str, Quoted], account: AccountRows) -> None:
         self._world = world
         self._voice = voice
@@ -162,7 +160,7 @@ class _Session:
         self._book: tuple[Quoted, int] | None = None
         self._klines: dict[str, _Kline] = {}  # by market
         self._orders: set[str] = set()  # markets
-        self._balances: list[Row] | None = None  # as they were told last; None where nobody has asked
+        self._balances: list[Row] | None = None  # as they were sent last; None: the client has not asked
         self._leave = _nothing
         self._requests: dict[str, Callable[[dict[str, Any]], None]] = {
             "kline": self._ask_kline,
@@ -172,11 +170,11 @@ class _Session:
         }
 
     def opened(self) -> None:
-        """Hear what happens; nothing is said before the client asks."""
+        """Listen to the world's events; nothing is sent before the client asks."""
         self._leave = self._world.stage.listen(self._hear)
 
     def receive(self, event: str, data: Any) -> None:
-        """Begin what is asked for, or say what is wrong with it. Acknowledgements are empty."""
+        """Begin what is asked for, or send an `error` that says what is wrong. Acknowledgements are empty."""
         try:
             request = self._requests.get(event)
             if request is None:
@@ -192,7 +190,6 @@ class _Session:
                 self._voice.leave(str(wrong))
 
     def closed(self) -> None:
-        """Hear no more."""
         self._leave()
 
     def garbage(self) -> Iterator[BadEvent]:
@@ -278,7 +275,7 @@ class _Session:
         return None if self._book is None else self._book[0].orderbook(self._book[1])
 
     def _positions(self) -> Row | None:
-        """All assets, None when they are as they were told last."""
+        """All assets; None if they are as they were sent last."""
         rows = self._account.balances()
         if rows == self._balances:
             return None
@@ -287,7 +284,7 @@ class _Session:
 
 
 class _Kline:
-    """The candles of one interval, as one client has been told of them; `told` is the last row."""
+    """The candles of one interval as one client has got them; `told` is the last row sent."""
 
     def __init__(self, quoted: Quoted, interval: int) -> None:
         self.quoted = quoted
@@ -295,7 +292,7 @@ class _Kline:
         self._interval = interval
 
     def modified(self) -> Row | None:
-        """The current candle, None when it has been told as it is."""
+        """A message with the current candle; None if the client has it already."""
         candle = self.quoted.candle(self._interval)
         row = None if candle is None else self._row(candle)
         if row is None or row == self.told:
@@ -304,7 +301,7 @@ class _Kline:
         return {"add": None, "modify": row}
 
     def turned(self) -> list[Row]:
-        """What to say when the candle is another than the one that was told last: that one's end, and the new one."""
+        """The messages when a new candle has begun: the last form of the one before, and the new one; else empty."""
         candle = self.quoted.candle(self._interval)
         if candle is None or (self.told is not None and self.told["created"] == candle.start):
             return []
@@ -324,11 +321,11 @@ class _Wrong(Exception):
 
 
 class _Stranger(_Wrong):
-    """Somebody without the key."""
+    """A request with an unknown key."""
 
 
 def _whole_number(data: dict[str, Any], name: str, otherwise: int) -> int:
-    """A whole number above 0, in text as in the document, or as it is."""
+    """A whole number above 0, given as a text, as in the document, or as a number."""
     given = str(data.get(name, otherwise))
     if not re.fullmatch("[1-9][0-9]{0,8}", given):
         raise _Wrong(f"expected a whole number above 0 as {name}, got {given[:40]!a}")
@@ -336,4 +333,4 @@ def _whole_number(data: dict[str, Any], name: str, otherwise: int) -> int:
 
 
 def _nothing() -> None:
-    """Nothing to leave yet."""
+    """Does nothing: the client does not listen to anything yet."""

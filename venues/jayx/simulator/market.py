@@ -40,7 +40,7 @@ class Candle(Struct):
 
 
 class Quoted:
-    """One market, as everybody is told of it."""
+    """One market as all clients of JayX see it: its book, trades and candles."""
 
     def __init__(self, world: World, symbol: str, name: str) -> None:
         self.symbol: Final = symbol
@@ -55,23 +55,23 @@ class Quoted:
         world.stage.listen(self._hear)
 
     def ticks(self, price: Decimal) -> int:
-        """A price in ticks."""
+        """How many ticks a price is, exactly."""
         return int(_EXACT.divide(price, self._known_steps().tick))
 
     def lots(self, size: Decimal) -> int:
-        """A size in lots."""
+        """How many lots a size is, exactly."""
         return int(_EXACT.divide(size, self._known_steps().lot))
 
     def amount(self, cost: Decimal) -> int:
-        """A sum of price times size as one of ticks times lots."""
+        """A sum of price times size, converted to ticks times lots."""
         steps = self._known_steps()
         return int(_EXACT.divide(cost, _EXACT.multiply(steps.tick, steps.lot)))
 
     def orderbook(self, precise: int) -> Row:
         """The whole book, best prices first and `precise` ticks to a level, and the latest trades, newest first.
 
-        Grouped bids are at the lower end of their group and asks at the upper one, so that nobody is promised a
-        better price than there is.
+        Grouped bids are at the lower end of their group and asks at the upper one, so that no level promises a better
+        price than there is.
         """
         known, self._rows = self._rows, {}
         asks, bids = self._side("sell", known), self._side("buy", known)
@@ -80,15 +80,15 @@ class Quoted:
         return {"orderBook": {"asks": asks, "bids": bids}, "trades": list(self._trades)}
 
     def candle(self, interval: int) -> Candle | None:
-        """The current candle, as the last trade in it left it; None before the first trade of all."""
+        """The current candle after its last trade; None before the market's first trade."""
         return self._candles.get(interval)
 
     def previous(self, interval: int) -> Candle | None:
-        """The candle before the current one, None before there is one."""
+        """The candle before the current one; None if there is none."""
         return self._previous.get(interval)
 
     def kline(self, candle: Candle, interval: int) -> Row:
-        """A candle as kline has it."""
+        """The row of a candle in kline."""
         return {
             "_id": f"{candle.start:08x}{interval:016x}",
             "created": candle.start,
@@ -124,7 +124,7 @@ class Quoted:
         return self._steps
 
     def _side(self, side: Side, known: dict[Level, Row]) -> list[Row]:
-        """The levels of a side; one that has not changed is not worked out anew."""
+        """The rows of a side's levels; those of unchanged levels are reused."""
         rows = self._rows
         for level in self._market.levels(side):
             rows[level] = known.get(level) or {
@@ -139,7 +139,7 @@ def _grouped(rows: Sequence[Row], precise: int, *, up: bool) -> list[Row]:
     groups: dict[int, Row] = {}
     for row in rows:
         ticks = -(-row["ticks"] // precise) * precise if up else row["ticks"] // precise * precise
-        # The lowest bids would be at no price at all.
+        # The lowest bids would be at a price of 0.
         group = groups.setdefault(max(ticks, 1), {"ticks": max(ticks, 1), "lots": 0, "count": 0})
         group["lots"] += row["lots"]
         group["count"] += row["count"]

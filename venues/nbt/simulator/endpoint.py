@@ -1,22 +1,22 @@
 """The simulated NBT hub: strategies send signals to it, traders receive them.
 
 A client says who it is in the query of its connection, `v=…&type=client|server&key=…`. What the document leaves open
-is answered like this.
+is decided like this.
 
 - An unknown key, or another type, is refused at the connect with the reason.
-- Every `type=client` gets all signals, those that the hub makes up itself and those of senders; nobody gets its own. A
-  `type=server` gets nothing. Who sends what is not looked at: the hub tells by the event what it is. Who has just come
-  gets no made-up signals for as long as the world says, so that the first one is that of a sender who is about to try.
-- Traded signals are the account's own affair: they go to its other `type=client` connections, so that a second trader
-  or a monitor sees what was traded. `close_traded_signal` and `stop_traded_signal` come from the hub alone: the
-  account is to close a traded position at the price of now, or to follow it no more.
+- Every `type=client` gets all signals, the hub's own and those of senders, but not the ones that it sent itself. A
+  `type=server` gets nothing. Both types may send anything: the hub knows a signal by its event. For as long as the
+  world says, a new client gets none of the hub's own signals, so that its first one is that of a sender being tried.
+- Traded signals concern only the account: they go to its other `type=client` connections, so that a second trader or a
+  monitor sees what was traded. `close_traded_signal` and `stop_traded_signal` come from the hub alone: the account is
+  to close a traded position at the current price, or not to follow it any more.
 - `new` is whether a signal opens: a buy closes where the same user, strategy and pair are short, a sell where they are
   long; traded signals are counted apart from the strategy's own. A signal that repeats the last one opens once more.
 - A strategy without a `stratid` gets one at its first signal. A price that is not given is the hub's: the best ask for
   a buy, the best bid for a sell, if the pair is one of the simulator's markets.
-- `message`, `stop_profit` and `stop_loss` are passed on as they were sent. What the sender's key is in is not.
-- An event that asks for an acknowledgement gets `{"status":"ok"}`, or `{"status":"error","message":…}`. What is wrong
-  with an event is told in an event `error` as well.
+- `message`, `stop_profit` and `stop_loss` are passed on as they were sent. A value with the sender's key in it is not.
+- An event that asks for an acknowledgement gets `{"status":"ok"}`, or `{"status":"error","message":…}`. After a wrong
+  event an event `error` comes as well.
 - Right after its connect a `type=client` gets its `user_payload`.
 """
 
@@ -54,7 +54,7 @@ _FIRST_STRATEGY: Final = 5_001
 
 
 class Nbt:
-    """The endpoint `/nbt`. It has no markets of its own: a pair is a word of whoever sends the signal."""
+    """The endpoint `/nbt`. It has no markets of its own: the sender of a signal chooses the name of its pair."""
 
     name: ClassVar[str] = "nbt"
     scheme: ClassVar[str] = "ws"
@@ -66,20 +66,20 @@ class Nbt:
         world.add(Doings(world, PAIRS, world.rate, self._hub.tell_own))
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
-        """There are none."""
+        """No path: the hub speaks Socket.IO only."""
         return {}
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
-        """There are none."""
+        """No path: nothing answers an HTTP POST here."""
         return {}
 
     def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
-        """Socket.IO."""
+        """The path of the Socket.IO server, `/socket.io/`."""
         return {"/socket.io/": SocketIo(serve, self._enter, heartbeat)}
 
     @classmethod
     def values(cls, world: World | None) -> dict[str, Any]:
-        """There are none."""
+        """Empty: a client's configuration needs nothing of this world."""
         return {}
 
     def _enter(self, voice: Voice, handshake: Handshake) -> Visit:
@@ -92,44 +92,42 @@ class Nbt:
 
 
 class _Wrong(Exception):
-    """A signal that the hub does not take; the text is what its sender is told."""
+    """A signal that the hub refuses; the text is the reason that its sender gets."""
 
 
 class _Hub:
-    """Who is connected, and what is known of the signals so far."""
+    """The connected clients, and what is known of the signals so far."""
 
     def __init__(self, world: World, key: str) -> None:
         self._world = world
         self._key = key
         self._sessions: list[_Session] = []
-        self._held: dict[tuple[bool, str, str], str] = {}  # by traded or not, strategy and pair: the side
+        self._held: dict[tuple[bool, str, str], str] = {}  # the side that is held, by (traded or not, strategy, pair)
         self._strategies: dict[str, str] = {}  # ids by name
 
     def join(self, session: _Session) -> None:
-        """Tell this one too."""
         session.joined_at = self._world.stage.now
         self._sessions.append(session)
 
     def leave(self, session: _Session) -> None:
-        """Tell this one no more."""
         if session in self._sessions:
             self._sessions.remove(session)
 
     def tell(self, event: str, data: Any, sender: _Session) -> None:
-        """Tell everybody who receives, but not who has sent it."""
+        """Send an event to all clients that receive, except its sender."""
         for session in self._sessions:
             if session is not sender:
                 session.voice.say(event, data)
 
     def tell_own(self, event: str, data: Any) -> None:
-        """Tell what the hub makes up; signals only to those who have been here for a while."""
+        """Send one of the hub's own events; a signal only to clients that have been here for a while."""
         latest = self._world.stage.now - self._world.hush * 1000
         for session in self._sessions:
             if session.joined_at <= latest or not event.endswith("_signal"):
                 session.voice.say(event, data)
 
     def take(self, event: str, data: Any, sender: _Session) -> None:
-        """Turn what was sent into what the others receive."""
+        """Check a sender's signal, and send the others their form of it."""
         traded = event in _TRADED
         side = (_TRADED if traded else _SIGNALS).get(event)
         if side is None:
@@ -186,7 +184,7 @@ class _Hub:
 
 
 class _Session:
-    """One client; `receives` is whether it is told of the others' signals."""
+    """One client; `receives`: it gets the signals of others."""
 
     def __init__(self, hub: _Hub, voice: Voice, *, receives: bool) -> None:
         self.voice = voice
@@ -195,13 +193,12 @@ class _Session:
         self._receives = receives
 
     def opened(self) -> None:
-        """Begin to tell."""
         if self._receives:
             self.voice.say("user_payload", user_payload())
             self._hub.join(self)
 
     def receive(self, event: str, data: Any) -> dict[str, Any]:
-        """Take a signal; the answer is for an acknowledgement."""
+        """Take a signal; returns what an acknowledgement says."""
         try:
             self._hub.take(event, data, self)
         except _Wrong as wrong:
@@ -210,7 +207,6 @@ class _Session:
         return {"status": "ok"}
 
     def closed(self) -> None:
-        """Tell no more."""
         self._hub.leave(self)
 
     def garbage(self) -> Iterator[BadEvent]:
@@ -234,7 +230,7 @@ def _word(data: dict[str, Any], name: str) -> str:
 
 
 def _check_json(told: dict[str, Any], event: str) -> None:
-    """What python-socketio reads may be none: bytes of a binary attachment, or NaN."""
+    """Refuses what is not JSON: python-socketio also reads bytes of a binary attachment, and NaN."""
     try:
         json.dumps(told, allow_nan=False)
     except (TypeError, ValueError):
@@ -242,7 +238,7 @@ def _check_json(told: dict[str, Any], event: str) -> None:
 
 
 def _figure(data: dict[str, Any], name: str) -> str | None:
-    """A number, or one in a text, as a text; None where it is not given."""
+    """A number, given as such or as a text, as a text; None if it is not given."""
     given = data.get(name)
     if given is None:
         return None

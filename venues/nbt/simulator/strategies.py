@@ -1,7 +1,7 @@
-"""What happens on the simulated NBT hub by itself: strategies that open and close, and the account's auto trader.
+"""The simulated NBT hub's own signals: strategies that open and close, and the account's auto trader.
 
-Some strategies are of other users, some are traded for the account: what these open is a traded position, which the
-hub now and then closes (`close_traded_signal`) or stops to follow (`stop_traded_signal`) before the strategy does.
+Some strategies are of other users, some are traded for the account. What the latter open is a traded position. Now and
+then the hub closes it (`close_traded_signal`) or stops following it (`stop_traded_signal`) before the strategy does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DECIMALS: Final = 8  # of a price, at least
 
 
 class Strategy(NamedTuple):
-    """A strategy on the hub and whose it is; `buy_amount` in quote currency where it is traded for the account."""
+    """A strategy on the hub and its owner; `buy_amount`, in quote currency, if it is traded for the account."""
 
     user_id: str
     nickname: str
@@ -49,7 +49,7 @@ STRATEGIES: Final = (
 
 
 class Doings:
-    """The hub's own events, each handed to `tell`; `due` is when the next one comes, in milliseconds."""
+    """The hub's own events, each passed to `tell`; `due` is when the next one comes, in milliseconds."""
 
     def __init__(self, world: World, pairs: Mapping[str, str], rate: float, tell: Callable[[str, Any], None]) -> None:
         self._world = world
@@ -65,7 +65,7 @@ class Doings:
         self._schedule()
 
     def step(self) -> None:
-        """Say something, and draw when to say something next."""
+        """Make the next event, and draw the time of the one after it."""
         if not self._round:
             self._round = list(_ROUND)
             self._random.shuffle(self._round)
@@ -83,7 +83,7 @@ class Doings:
         self.due += self._random.uniform(_SOONEST, _LATEST) * self._pace
 
     def _signal(self) -> None:
-        """Let a strategy open a position in a pair, or close the one it has."""
+        """Make a strategy open a position in a pair, or close the one it has."""
         strategy, pair = self._random.choice(STRATEGIES), self._random.choice(list(self._pairs))
         held = self._held.pop((strategy.strategy_id, pair), None)
         side: Side = self._random.choice(("buy", "sell")) if held is None else "sell" if held == "buy" else "buy"
@@ -101,7 +101,7 @@ class Doings:
         self._tell(f"{side}_signal", data)
 
     def _over(self) -> bool:
-        """Close a traded position, or stop to follow it; False when there is none."""
+        """Close a traded position, or stop following it; False if there is none."""
         if not self._traded:
             return False
         strategy, pair = self._random.choice(list(self._traded))
@@ -119,7 +119,7 @@ class Doings:
 
 
 def user_payload() -> list[dict[str, Any]]:
-    """The strategies that are traded for the account, as the hub tells its trader; all numbers are text."""
+    """The strategies that are traded for the account, in the form of `user_payload`; all numbers are texts."""
     return [
         {
             "stratid": strategy.strategy_id,
@@ -135,7 +135,7 @@ def user_payload() -> list[dict[str, Any]]:
 
 
 def price_text(price: Decimal) -> str:
-    """`0.92450000`: every digit there is, and at least eight decimals."""
+    """A price with all its digits and at least eight decimals: `0.92450000`."""
     whole, _, decimals = text(price).partition(".")
     return f"{whole}.{decimals.ljust(_DECIMALS, '0')}"
 

@@ -1,9 +1,9 @@
 """The simulated Nexus: one WebSocket for one symbol, on which market and account events come unasked.
 
 The path is `/ws/<client_key>/<symbol>`. The whole book comes at once and after changes, with both sides in descending
-order of price as the venue's document says. What the document leaves open is answered like this: account events are
-those of the connection's symbol; figures that are not there yet (the price of a market order, what a new order has
-executed) are 0, because the document always has the field.
+order of price as the venue's document says. What the document leaves open is decided like this: account events are
+those of the connection's symbol; figures that do not exist yet (the price of a market order, the executed size of a new
+order) are 0, because the document always has the field.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _decode: Final = msgspec.json.Decoder(_Request).decode
 
 
 class Nexus:
-    """The endpoint `/nexus`."""
+    """The endpoint `/nexus`, with the book text that all its clients share."""
 
     name: ClassVar[str] = "nexus"
     scheme: ClassVar[str] = "ws"
@@ -63,20 +63,20 @@ class Nexus:
         }
 
     def sockets(self) -> Mapping[str, Callable[[Handshake], Answer | Connect]]:
-        """The one path there is."""
+        """The path of a symbol's WebSocket; a client needs the key and a known symbol."""
         return {"/ws/{key}/{symbol}": self._admit}
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
-        """There are none."""
+        """No path: nothing answers an HTTP POST here."""
         return {}
 
     def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
-        """There are none."""
+        """No path: no server of another maker answers here."""
         return {}
 
     @classmethod
     def values(cls, world: World | None) -> dict[str, Any]:
-        """There are none."""
+        """Empty: a client's configuration needs nothing of this world."""
         return {}
 
     def _admit(self, handshake: Handshake) -> Answer | Connect:
@@ -89,7 +89,7 @@ class Nexus:
 
 
 class _BookText:
-    """A market's BOOK message, made once for however many clients. Levels that did not change are not encoded anew."""
+    """A market's BOOK message, made once for all clients. Levels that did not change are not encoded again."""
 
     def __init__(self, symbol: str, market: MarketBook, epoch_ms: Callable[[], int]) -> None:
         self._head = f'{{"event":"BOOK","symbol":"{symbol}","timestamp":'.encode()
@@ -100,7 +100,6 @@ class _BookText:
         self._rows: dict[Level, bytes] = {}
 
     def now(self) -> bytes:
-        """The book as it is."""
         if self._changes != self._market.changes:
             asks, bids = self._market.levels("sell"), self._market.levels("buy")
             known = self._rows
@@ -129,13 +128,13 @@ class _Peer:
         self._leave = _nothing
 
     def opened(self) -> None:
-        """The whole book at once, and from now on what happens."""
+        """Send the whole book, and from now on what happens."""
         self._link.show("book", self._book.now)
         self._leave = self._world.stage.listen(self._tell)
         self._world.joined(self._market)
 
     def receive(self, frame: str | bytes) -> None:
-        """Answer the two pings; whatever else comes means nothing here."""
+        """Answer the two kinds of ping; anything else is ignored."""
         try:
             request = _decode(frame)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -147,15 +146,13 @@ class _Peer:
             self._link.send(_encode({"event": "pong", "ts": now}))
 
     def closed(self) -> None:
-        """Hear no more of the market."""
         self._leave()
 
     def farewell(self, *, reconnect: bool) -> bytes:
-        """Nexus has no last words."""
         return b""
 
     def gap(self) -> None:
-        """Every book is a whole one: nothing can be missing."""
+        """Does nothing: every book is a whole one, so no change can be missing."""
 
     def garbage(self) -> Iterator[bytes]:
         """Half a message, wrong types, numbers that are none, and an event nobody knows."""
@@ -220,4 +217,4 @@ def _order(symbol: str, order: OrderUpdate) -> dict[str, Any]:
 
 
 def _nothing() -> None:
-    """Nothing to leave yet."""
+    """Does nothing: the client does not listen to anything yet."""

@@ -43,15 +43,15 @@ _BUFFERED: Final = 1 << 20  # bytes
 
 
 class Writable(Protocol):
-    """A file that is open."""
+    """A file that is open for writing bytes."""
 
     def write(self, data: bytes) -> object:
-        """All of the data."""
+        """Writes all of the data; what is returned does not matter."""
         ...
 
 
 class _Scale(NamedTuple):
-    """Tick and lot as powers of ten, and the price of the start in ticks; what is not known trades around 100.00."""
+    """Tick and lot as powers of ten, and the first price in ticks. An unknown symbol trades around 100.00."""
 
     price_places: int = 2
     size_places: int = 2
@@ -59,7 +59,7 @@ class _Scale(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a recording has come to; times in milliseconds since the epoch, None without a trade."""
+    """The size of a finished recording; times in milliseconds since the epoch, None without a trade."""
 
     trades: int
     first: int | None
@@ -69,7 +69,7 @@ class Made(NamedTuple):
 class Trades:
     """The trades of `length_ms` from `start_ms` on, `rate` of them a second on average; iterate for the lines.
 
-    With `quotes` each trade comes after a BOOK of one level a side, in which it happens. `made` tells what came out.
+    With `quotes` each trade comes after a BOOK of one level a side, whose price it has. `made` counts what was made.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Trades:
     # --- the market
 
     def _walk(self) -> Iterator[tuple[int, int, int, str, int]]:
-        """Time, bid and ask in ticks, the taker's side, and lots."""
+        """Yields for each trade: time, bid and ask in ticks, the taker's side, and lots."""
         draw = Random(f"{self._seed} trades {self._symbol}")
         gauss, expovariate, random = draw.gauss, draw.expovariate, draw.random
         begin = math.log(self._scale.start)
@@ -137,7 +137,7 @@ class Trades:
     # --- the lines
 
     def header(self) -> bytes:
-        """The first line."""
+        """The first line of the recording, which describes it."""
         streams = ("trades", "quotes") if self._quotes else ("trades",)
         header = {
             "kind": "recording",
@@ -178,7 +178,7 @@ class Trades:
 
 
 def write(file: Writable, lines: Iterable[bytes]) -> None:
-    """Write a recording.
+    """Write the lines of a recording, a megabyte at a time.
 
     Raises:
         OSError: the file cannot be written.
@@ -188,7 +188,7 @@ def write(file: Writable, lines: Iterable[bytes]) -> None:
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines by the megabyte: compressing each by itself takes twice the time."""
+    """Joins lines to megabytes: compressing each line by itself takes twice the time."""
     batch, size = [], 0
     for line in lines:
         batch.append(line)
