@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 def is_loopback(url: str) -> bool:
     """Whether a URL leads to this machine itself: localhost, 127.0.0.0/8 or ::1, and no other name or spelling.
 
-    A name under `.localhost` is not enough: whoever resolves names may say where it leads.
+    A name under `.localhost` is not enough: a resolver may send it anywhere.
     """
     if "@" in url or "\\" in url or not url.isprintable():
         return False  # programs do not agree about what the host is there

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
 SHORTEST_CUT = 4  # characters of a secret before an ellipsis that are hidden too
-LONGEST_WITH_CUTS = 4096  # characters; what is cut with an ellipsis is said to a person, so it is short
+LONGEST_WITH_CUTS = 4096  # characters; texts cut with an ellipsis are for people, so they are short
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # what no encoding changes
 _PIECES = re.compile(rf"{_PLAIN.pattern}|\\\\+|.", re.DOTALL)

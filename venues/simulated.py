@@ -1,4 +1,4 @@
-"""The simulated endpoints, as the venues' entries name them: for whoever starts the simulator.
+"""The simulated endpoints, as the venues' entries name them; the code that starts the simulator asks here.
 
 They are loaded for `--env sim`, `mon sim` and the completion of symbols only. An endpoint is a class as
 `venues.simulator.endpoint.Endpoint` has it; what is made with it is checked where it is handed to the core simulator.

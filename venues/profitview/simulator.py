@@ -195,7 +195,7 @@ class _Peer:
         """Does nothing: messages have no numbers, so no client could notice a lost one."""
 
     def garbage(self) -> Iterator[bytes]:
-        """Half a message, one without a type or with a wrong one, and numbers that are none."""
+        """Half a message, one without a type or with a wrong one, and invalid numbers."""
         yield _message("btc_quote", self._bot.quote(self._world.clock.epoch_ms()))[:30]
         yield b'{"data":{"sym":"BTCUSDT","theo":1}}'
         yield b'{"type":7,"data":null}'

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
 
-SILENT_WITHIN = 0.5  # seconds until we say something to see whether who answers there merely sends it back
+SILENT_WITHIN = 0.5  # seconds until we send something, to see whether the other end merely echoes it
 OPEN_WITHIN = 10.0  # seconds from the open WebSocket to the open packet, which a server sends at once
 UNASKED_WITHIN = 0.5  # seconds after the open packet in which an older server sends its `40`
 MOST_ATTACHMENTS = 100  # of one event; each is a frame that is not looked into
@@ -157,7 +157,7 @@ def verdict(status: int, body: str) -> Refused | Lost:
 class SocketIo:
     """One connection to a Socket.IO server's `/` namespace. `opened` first; `take` after every call.
 
-    `learnt` is what this connection has shown so far of who answers there, None before a server's open packet; `known`
+    `learnt` is what this connection has shown so far of the server, None before its open packet; `known`
     is what the one before it had learnt. An older server that is slow to let a client in (it looks a key up) sends its
     `40` later than we wait; that connection is `Broken`, and the next one knows better.
     """
@@ -391,7 +391,7 @@ class SocketIo:
         try:
             packet = packets.read_packet(content)
         except ValueError as error:
-            if content[:1] in ("5", "6"):  # its attachments could not be told from packets
+            if content[:1] in ("5", "6"):  # its attachments would look like packets
                 return self._broken(str(error))
             raise
         if packet.attachments > MOST_ATTACHMENTS:

@@ -161,7 +161,7 @@ class Endpoint(Protocol):
         ...
 
     def posts(self) -> Mapping[str, Callable[[Handshake], Answer]]:
-        """Paths under the venue's prefix that answer an HTTP POST, and who answers there."""
+        """Paths under the venue's prefix that answer an HTTP POST, and the function that answers."""
         ...
 
     def services(self, serve: Serve, heartbeat: Heartbeat) -> Mapping[str, Service]:
@@ -182,7 +182,7 @@ def address(venue: type[Endpoint], port: int) -> str:
 def environment(endpoints: Iterable[type[Endpoint]], port: int, world: World | None = None) -> dict[str, str]:
     """The variables that point `mon` at a simulator on that port: `{"MON_<VENUE>_URL": …}`.
 
-    What else a client must be told is among them, a table as JSON: as it is in that world, or in one without a tape.
+    They include the other values that a client needs, a table as JSON, for that world, or for one without a tape.
     """
     variables: dict[str, str] = {}
     for venue in endpoints:

@@ -126,9 +126,9 @@ class CandleBuilder:
         return self.close_by_clock(venue_now)
 
     def unplaced(self, venue_now: int) -> list[Bar]:
-        """Notes a trade whose time is not believed: the candle of now misses it, so it cannot be complete.
+        """Notes a trade whose time is not believed: the current candle may miss it, so it cannot be complete.
 
-        Returns, in order, the candles that are over, and the candle of now if it was complete so far.
+        Returns, in order, the candles that are over, and the current candle if it was complete so far.
         """
         start = start_of(venue_now, self._length)
         self._doubted[start] = None

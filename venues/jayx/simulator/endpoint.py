@@ -193,7 +193,7 @@ class _Session:
         self._leave()
 
     def garbage(self) -> Iterator[BadEvent]:
-        """Wrong types, figures that are none, orders in states nobody knows, and an event nobody knows."""
+        """Wrong types, invalid figures, orders in unknown states, and an unknown event."""
         symbol = next(iter(self._markets))
         order = f'"id":1,"type":"LIMIT","side":"BUY","exec":0,"cost":0,"symbol":"{symbol}"'
         yield BadEvent("orderbook", b'{"orderBook":{"asks":"none","bids":[[1,2]]},"trades":{}}')

@@ -210,7 +210,7 @@ class _Session:
         self._hub.leave(self)
 
     def garbage(self) -> Iterator[BadEvent]:
-        """Signals without a pair, of wrong types and with figures that are none, and an event nobody knows."""
+        """Signals without a pair, of wrong types and with invalid figures, and an unknown event."""
         yield BadEvent("buy_signal", b'{"stratid":"1","new":true}')
         yield BadEvent("buy_signal", b'["BTCUSDT"]')
         yield BadEvent("buy_signal", b'{"pair":"BTCUSDT"')

@@ -155,7 +155,7 @@ class _Peer:
         """Does nothing: every book is a whole one, so no change can be missing."""
 
     def garbage(self) -> Iterator[bytes]:
-        """Half a message, wrong types, numbers that are none, and an event nobody knows."""
+        """Half a message, wrong types, invalid numbers, and an unknown event."""
         symbol, now = self._symbol, self._world.clock.epoch_ms()
         head = f'"symbol":"{symbol}","timestamp":{now},"data":'
         yield self._book.now()[: len(head) + 30]
