@@ -60,8 +60,7 @@ LONGEST_ABSENCE = 5.0  # seconds without such a look, after which the bytes wait
 SMALLEST_STEP = 1.0  # seconds; a smaller step of this machine's clock is not reported
 
 # The library logs URLs, and so keys, at level DEBUG.
-_SILENT = logging.Logger("mon.websocket")
-_SILENT.disabled = True
+_SILENT = logging.Logger("mon.websocket", logging.CRITICAL + 1)
 
 
 class Clock(Protocol):
@@ -596,6 +595,6 @@ async def _drain(websocket: ClientConnection) -> None:
 
 
 def _words_of_proxy(error: Exception) -> str:
-    if isinstance(error, ImportError):
-        return "for a SOCKS proxy the package python-socks is needed"
-    return excerpt((error.msg if isinstance(error, InvalidProxy) else str(error)) or "it failed", 120)
+    words = error.msg if isinstance(error, InvalidProxy) else str(error)
+    needed = "for a SOCKS proxy the package python-socks is needed"
+    return needed if isinstance(error, ImportError) else excerpt(words or "it failed", 120)

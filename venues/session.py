@@ -1,4 +1,4 @@
-"""What sessions and lines have in common, so that a venue writes only what it has. Pure.
+"""What sessions and routes have in common, so that a venue writes only what it has. Pure.
 
 A `BaseSession` asks for nothing, awaits nothing, measures nothing and takes no commands; a `BaseRoute` knows no refusal
 of its own. A venue overrides what it does otherwise.
@@ -6,6 +6,7 @@ of its own. A venue overrides what it does otherwise.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from venues.driver import verdict
@@ -41,7 +42,7 @@ class _Request:
         self.pacing = Pacing()
 
 
-class BaseSession:
+class BaseSession(ABC):
     """One connection. A venue overrides `dial` and `receive`, and other methods where it needs them.
 
     `venue` is the venue's name, for texts. A subclass puts frames to send into `_out`, or through `ask` if they ask
@@ -55,9 +56,9 @@ class BaseSession:
         self._out: list[Out] = []
         self._requests: dict[str, _Request] = {}
 
+    @abstractmethod
     def dial(self) -> Dial:
         """Where the WebSocket is opened, with the headers it needs."""
-        raise NotImplementedError
 
     def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
         """Dials straight away, without an HTTP request before."""
@@ -68,9 +69,9 @@ class BaseSession:
         """Asks for nothing, so nothing follows."""
         return []
 
+    @abstractmethod
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """What one WebSocket message, text or binary, brings, in order."""
-        raise NotImplementedError
 
     def pong(self, now: Now) -> list[Item]:
         """Ignores the answer: nothing is measured by WebSocket pings."""
@@ -132,7 +133,7 @@ class BaseSession:
         return out
 
 
-class BaseRoute:
+class BaseRoute(ABC):
     """The subscriptions that share one connection, with their settings. A venue overrides `session`."""
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
@@ -141,9 +142,9 @@ class BaseRoute:
         self.label = settings.label
         self.by_stream = {subscription.stream: subscription for subscription in subscriptions}
 
+    @abstractmethod
     def session(self, secrets: Mapping[str, str]) -> Session:
         """Makes the session of a new connection; `secrets` are the venue's, by name."""
-        raise NotImplementedError
 
     def refused(self, status: int, body: str) -> Refused | Lost:
         """What an HTTP status means that came instead of a WebSocket, by the general rules."""

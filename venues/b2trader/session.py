@@ -123,6 +123,10 @@ class B2TraderSession(BaseSession):
         if self._route.negotiates:
             dial = yield from negotiated(self._route.hub_url, self._token, self._route.refused_negotiation)
             return dial
+        return self.dial()
+
+    def dial(self) -> Dial:
+        """The hub's address with the token, without a negotiation before."""
         return straight(self._route.hub_url, self._token)
 
     def opened(self, now: Now) -> list[Item]:
