@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from venues.b2trader.book import BookFeed
 from venues.b2trader.fields import VENUE, Common
 from venues.b2trader.offers import OFFERS
-from venues.b2trader.streams import Feed, feed_for
+from venues.b2trader.streams import HubStream, feed_for
 from venues.b2trader.values import read_values
 from venues.b2trader.versions import LEARNT, Lesson
 from venues.driver import answer_in_words
@@ -73,7 +73,7 @@ class _Stream:
 
     __slots__ = ("arguments", "feed", "invocation", "live", "pacing", "subscription", "target")
 
-    def __init__(self, subscription: Subscription, target: str, arguments: list[Any], feed: Feed) -> None:
+    def __init__(self, subscription: Subscription, target: str, arguments: list[Any], feed: HubStream) -> None:
         self.subscription = subscription
         self.target = target
         self.arguments = arguments
@@ -468,7 +468,7 @@ class B2TraderRoute(BaseRoute):
         self._failures[stream] = self._failures.get(stream, 0) + 1
         return stream not in self._gave_data and self._failures[stream] >= FAILURES_AT_FIRST
 
-    def feed(self, subscription: Subscription) -> Feed:
+    def feed(self, subscription: Subscription) -> HubStream:
         """Makes the feed of a stream for a new connection."""
         return feed_for(subscription, self.common, self.lesson, self._times[subscription.stream])
 

@@ -47,7 +47,7 @@ _GONE_ORDERS: dict[str, records.OrderStatus] = {
 _ORDER_STATUS = _OPEN_ORDERS | _GONE_ORDERS
 
 
-class Feed(Protocol):
+class HubStream(Protocol):
     """The state of one subscription. `whole`: a full state has come since `begin`."""
 
     whole: bool
@@ -337,7 +337,7 @@ class ChartFeed:
 # --- which feed for which stream -----------------------------------------------------------------------------------
 
 
-def feed_for(subscription: Subscription, common: Common, lesson: Lesson, times: RowTimes) -> Feed:
+def feed_for(subscription: Subscription, common: Common, lesson: Lesson, times: RowTimes) -> HubStream:
     """Makes the feed of a subscription. The `lesson` about versions and the `times` of rows outlive connections."""
 
     def positions(item: Raw) -> tuple[list[wire.PositionRow], str, bool | None]:

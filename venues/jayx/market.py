@@ -39,7 +39,7 @@ UNITS = 100  # times: a time that is so much smaller than the others is in anoth
 SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 
 
-class Feed(Protocol):
+class EventStream(Protocol):
     """What one event of the venue means for some `streams`, on one connection.
 
     `awaited`: nothing, or nothing right, is shown until the next whole state comes. `heard`: a good message has come.

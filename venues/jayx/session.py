@@ -18,7 +18,7 @@ from venues.errors import BadMessage, UsageError
 from venues.jayx import messages as wire
 from venues.jayx.account import AssetsFeed, OrderMemory, OrdersFeed
 from venues.jayx.fields import SCALE_KEYS, VENUE, Common, Values, seconds_of, values_of, written_interval
-from venues.jayx.market import BookFeed, Feed, KlineFeed, TradeHistory, TradesFeed
+from venues.jayx.market import BookFeed, EventStream, KlineFeed, TradeHistory, TradesFeed
 from venues.protocols import socketio
 from venues.protocols.pings import SocketPings
 from venues.session import BaseRoute, BaseSession, grouped
@@ -59,7 +59,7 @@ class _Asked:
 
     __slots__ = ("event", "feeds", "message", "pacing", "silent_at")
 
-    def __init__(self, event: str, message: Mapping[str, str], feeds: list[Feed]) -> None:
+    def __init__(self, event: str, message: Mapping[str, str], feeds: list[EventStream]) -> None:
         self.event = event
         self.message = message
         self.feeds = feeds
@@ -332,7 +332,7 @@ class JayXSession(BaseSession):
 
     # --- what went wrong
 
-    def _bad(self, asked: _Asked, feeds: Sequence[Feed], problem: str, now: Now) -> list[Item]:
+    def _bad(self, asked: _Asked, feeds: Sequence[EventStream], problem: str, now: Now) -> list[Item]:
         streams = tuple(stream for feed in feeds for stream in feed.streams)
         items: list[Item] = [BadFrame(f"{problem} (jayx {asked.event})", streams)]
         for feed in feeds:
@@ -446,7 +446,7 @@ class JayXRoute(BaseRoute):
             message["precise"] = next((p for s in of if (p := _precise(s)) is not None), NO_GROUPING)
         return message
 
-    def _feeds(self, event: str, of: list[Subscription]) -> list[Feed]:
+    def _feeds(self, event: str, of: list[Subscription]) -> list[EventStream]:
         symbol = of[0].symbols[0] if of[0].symbols else ""
         common = Common(self.label, symbol, self.values.scale(symbol), self.clock)
         if event == "kline":
@@ -457,7 +457,7 @@ class JayXRoute(BaseRoute):
         if event == "positions":
             return [AssetsFeed(common, [s.stream for s in of], self.values.category)]
         depths = {s.stream: s.depth for s in of if s.stream != "trades"}
-        feeds: list[Feed] = [BookFeed(common, depths)] if depths else []
+        feeds: list[EventStream] = [BookFeed(common, depths)] if depths else []
         return [*feeds, TradesFeed(common, self._trades)] if len(depths) < len(of) else feeds
 
 
