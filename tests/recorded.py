@@ -6,6 +6,7 @@ recording, `….records.jsonl` the frames sent and the records, in order. Rewrit
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from venues import events, venue_named
@@ -45,13 +46,22 @@ def outcome(case: Path) -> str:
             driver.begin(secrets, event.draw)
             continue
         items = events.apply(event, driver)
-        lines += [ENCODER.encode(item if isinstance(item, Record) else {type(item).__name__: item}) for item in items]
+        lines += [ENCODER.encode(item if isinstance(item, Record) else _said(item)) for item in items]
         for out in driver.take():
             lines.append(ENCODER.encode({"sent": type(out).__name__ if isinstance(out, SocketPing | Close) else out}))
         if driver.ended is not None:
             lines.append(ENCODER.encode({"ended": type(driver.ended).__name__, "text": str(driver.ended)}))
             break
     return b"".join(line + b"\n" for line in lines).decode()
+
+
+def _said(item: object) -> dict[str, object]:
+    """What is no record, by its type's name. It says its symbol only where it is about one of several."""
+    if is_dataclass(item) and getattr(item, "symbol", "") is None:
+        return {
+            type(item).__name__: {one.name: getattr(item, one.name) for one in fields(item) if one.name != "symbol"}
+        }
+    return {type(item).__name__: item}
 
 
 def rewrite() -> None:

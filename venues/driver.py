@@ -34,7 +34,7 @@ from venues.venue import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from venues.venue import Command, Route, Session, Subscription
+    from venues.venue import Command, HttpResponse, NoResponse, Route, Session, Subscription
 
 SHORTEST_DELAY = 0.5
 MOST_ASKED = 20  # a session may answer bad messages of a stream with frames of its own so often …
@@ -171,6 +171,11 @@ class Driver:
     def pong(self, now: Now) -> list[Delivered]:
         """To be called when the answer comes to a WebSocket ping of the session's."""
         return self._without_fault(self._current().pong, now)
+
+    def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Delivered]:
+        """What the answer to an HTTP request of the session's delivers, or that there is none; `request` is its id."""
+        session = self._current()
+        return self._without_fault(lambda at: session.fetched(request, answer, at), now)
 
     def tick(self, now: Now) -> list[Delivered]:
         """To be called once the session's deadline has passed."""

@@ -256,6 +256,21 @@ class Message(Record, frozen=True, kw_only=True, tag="message"):
     extra: Extra | None = None
 
 
+class Instrument(Record, frozen=True, kw_only=True, tag="instrument"):
+    """One symbol of a venue's list; `kind` such as `spot` or `perpetual`, `status` in the venue's own words.
+
+    `price_step` and `size_step` are the smallest steps of a price and of a size.
+    """
+
+    base: str | None = None
+    quote: str | None = None
+    kind: str | None = None
+    price_step: Decimal | None = None
+    size_step: Decimal | None = None
+    status: str | None = None
+    extra: Extra | None = None
+
+
 class Pong(Record, frozen=True, kw_only=True, tag="pong"):
     """The answer to one ping of ours."""
 
@@ -299,6 +314,7 @@ AnyRecord = (
     | Margin
     | Signal
     | Message
+    | Instrument
     | Pong
     | SnapshotEnd
     | Status

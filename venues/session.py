@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         HttpResponse,
         Item,
         Lost,
+        NoResponse,
         Now,
         Out,
         Refused,
@@ -75,6 +76,10 @@ class BaseSession(ABC):
 
     def pong(self, now: Now) -> list[Item]:
         """Ignores the answer: nothing is measured by WebSocket pings."""
+        return []
+
+    def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
+        """Ignores the answer: nothing was asked for over HTTP."""
         return []
 
     def ask(self, what: str, now: Now, *frames: Out) -> None:

@@ -1,9 +1,12 @@
-"""The streams of the contract: what each is called, whether it is a state or a sequence of events, what it prints."""
+"""The streams of the contract: what each is called, whether it is a state or a sequence of events, what it prints.
+
+And what an option is that one venue alone has for some of them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from venues import records
 
@@ -46,3 +49,14 @@ STREAMS = {
         Stream("ping", "event", records.Pong, "round trip to the venue, one a second"),
     )
 }
+
+
+class VenueOption(NamedTuple):
+    """An option that one venue alone has: a value that `takes` names in the help, or a flag where that is empty.
+
+    The venue finds it in `Subscription.options`, a flag as "true"; `Offer.options` says which streams have it.
+    """
+
+    name: str
+    help: str
+    takes: str = ""

@@ -4,25 +4,29 @@ A venue is a session without I/O. Bytes and the time go in; records, changes of 
 ordered list; frames to send are taken afterwards; it names the moment at which it must be woken. `venues.driver`
 calls it, both for a live socket and for a recording.
 
-The calls of a session, in order: `opening` once, then `opened` once, then any of `receive`, `pong`, `tick`, `send`;
-`leave` when we want to go (until `done`); `closed` once. `take` after every call.
+The calls of a session, in order: `opening` once, then `opened` once, then any of `receive`, `fetched`, `pong`, `tick`,
+`send`; `leave` when we want to go (until `done`); `closed` once. `take` after every call.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
 from venues.errors import MonError
-from venues.records import Record
+from venues.records import Instrument, Record
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
-    from venues.streams import Stream
+    from venues.streams import Stream, VenueOption
+
+CONTRACT = 1  # the version of this contract; a package of somebody else's names the one that it was made for
 
 
 class Now(Struct, frozen=True, gc=False):
@@ -46,14 +50,15 @@ class Now(Struct, frozen=True, gc=False):
 class StreamState:
     """The state of one stream as the session sees it. The same state again, with a reason, is a notice about it.
 
-    `ended`: a text, set when the venue itself ended the stream; the session asks for it again. `versions` is that of
-    `Status`.
+    `symbol`: it is the state of that symbol alone; None: of all symbols of the stream on this route. `ended`: a text,
+    set when the venue itself ended the stream; the session asks for it again. `versions` is that of `Status`.
     """
 
     stream: str
     state: Literal["syncing", "live", "stale"]
     reason: str = ""
     versions: Literal["growing"] | None = None
+    symbol: str | None = None
     ended: str = field(default="", compare=False)
 
 
@@ -77,10 +82,14 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The state of a stream came again, unchanged: what is shown is current. `time` is the venue's, in milliseconds."""
+    """The state of a stream came again, unchanged: what is shown is current.
+
+    `time` is the venue's, in milliseconds. `symbol`: of that one alone; None: of all symbols on this route.
+    """
 
     stream: str
     time: int | None = None
+    symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +107,14 @@ class ClockOffset:
 class Refused:
     """The venue refuses us; trying again would not help.
 
-    `stream`: only this one is refused, and the session goes on with the others; None: everything is. `at_door`: the
-    refusal came before the protocol let us in. If it had let us in earlier, the refusal may pass.
+    `stream`: only this one is refused, and the session goes on with the others; None: everything is. `symbol`: only
+    this one of the stream is closed, and the others go on. `at_door`: the refusal came before the protocol let us in.
+    If it had let us in earlier, the refusal may pass.
     """
 
     reason: str
     stream: str | None = None
+    symbol: str | None = None
     at_door: bool = field(default=False, compare=False)
 
 
@@ -163,6 +174,18 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Make an HTTP request beside the WebSocket; `fetched` is called with `id` and its answer, or why there is none.
+
+    `id` is the session's own, another one for each request of a connection. Whoever makes the requests paces them over
+    all connections to the venue.
+    """
+
+    id: str
+    request: HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Veiled:
     """A text frame with a secret in it; `shown` is the text to show and record instead."""
 
@@ -170,25 +193,30 @@ class Veiled:
     shown: str
 
 
-Out = str | bytes | Veiled | SocketPing | Close
+Out = str | bytes | Veiled | SocketPing | Close | Fetch
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request to be made before dialling; `shown` is the URL without secrets."""
+    """One HTTP request; `shown` is the URL without secrets.
+
+    It is made before dialling (`opening`), at any time (`Fetch`), or without a connection (`Venue.symbol_list`).
+    """
 
     method: str
     url: str
     shown: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The answer to an `HttpRequest`; the body is cut at 1 MiB, `retry_after` in seconds where the answer has one.
+    """The answer to an `HttpRequest`, whatever its status; `retry_after` in seconds where the answer has one.
 
-    `cookies` are its `Set-Cookie` lines as they came. `date_ms` is the time of the answer by the server's clock. A
-    recording has neither, because it has the address that was dialled in the end.
+    Before dialling, the body is cut at 1 MiB; later, one of more than 16 MiB is a `NoResponse`. `cookies` are its
+    `Set-Cookie` lines as they came. `date_ms` is the time of the answer by the server's clock. Of what was asked before
+    dialling a recording has neither, because it has the address that was dialled in the end.
     """
 
     status: int
@@ -196,6 +224,13 @@ class HttpResponse:
     retry_after: float | None = None
     cookies: tuple[str, ...] = ()
     date_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """No answer came to a `Fetch`; `reason` says why, in words."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +272,16 @@ class Subscription:
 class Settings:
     """Where a venue is and what is configured for it; no secrets.
 
-    `label` is what records carry as `env` (None for production). `table` is the table of the config file that has the
-    environment's values, e.g. `venues.<name>.staging`, for error texts that say what to set; empty if unknown.
+    `rest_url` is its address for HTTP requests, empty where the venue has none. `label` is what records carry as `env`
+    (None for production). `table` is the table of the config file that has the environment's values, e.g.
+    `venues.<name>.staging`, for error texts that say what to set; empty if unknown.
     """
 
     url: str
     label: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     table: str = ""
+    rest_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +295,9 @@ class Offer:
     venue is asked with beside the symbol (`interval`, or an option of its own); a recording made with one value cannot
     be played with another. `unasked`: it comes on every connection of the symbol, whatever was subscribed, so a
     recording of one such stream has all of them. `complete`: the venue's document says that its books have every
-    level; elsewhere there may be levels beyond the last one that came.
+    level; elsewhere there may be levels beyond the last one that came. `made_from`: the venue has no such stream, and
+    `mon` makes it of that other one (candles of `trades`). `once_within`: seconds that `--once` waits for the first
+    complete state unless the user says otherwise.
     """
 
     source: str
@@ -268,11 +307,17 @@ class Offer:
     options: Collection[str] = ()
     unasked: bool = False
     complete: bool = False
+    made_from: Literal["", "trades"] = ""
+    once_within: float = 30.0
 
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
-    """Whether each full state of the stream ends with a `snapshot_end`."""
-    return (stream.keyed or (stream.kind == "state" and offer.symbols == "many")) and not offer.partial
+    """Whether each full state of the stream ends with a `snapshot_end`. Books and candles are states one by one."""
+    of_rows = stream.keyed or (stream.kind == "state" and offer.symbols == "many" and stream.name in _ROW_A_SYMBOL)
+    return of_rows and not offer.partial
+
+
+_ROW_A_SYMBOL = ("quotes", "ticker", "watchlist")
 
 
 def symbol_of(subscription: Subscription) -> str | None:
@@ -346,6 +391,10 @@ class Session(Protocol):
         """To be called when the answer to the oldest unanswered `SocketPing` comes."""
         ...
 
+    def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
+        """To be called with the answer to a `Fetch`, or with why there is none; `request` is its `id`."""
+        ...
+
     def deadline(self) -> float | None:
         """The monotonic time at which `tick` is due, in seconds; None: never, as things are."""
         ...
@@ -393,19 +442,24 @@ class Route(Protocol):
 
 
 class Venue(Protocol):
-    """A venue as the registry holds it.
+    """A venue as the registry holds it. `BaseVenue` has what most do not need.
 
     All `secrets` are needed, except for public streams. `values` are settings that are not secret; those in `required`
-    are needed. `simulator` names the class of the simulated endpoint as `module:Class`; empty if there is none.
+    are needed. `environments` are addresses by name; `rest` those for HTTP requests, for a venue that needs them.
+    `options` are those that this venue alone has. `requests_per_second`: so many HTTP requests are made at most, over
+    all connections. `simulator` names the class of the simulated endpoint as `module:Class`; empty if there is none.
     `template` is the venue's part of a new config file.
     """
 
     name: str
     environments: Mapping[str, str]
+    rest: Mapping[str, str]
     secrets: Mapping[str, str]
     values: Mapping[str, str]
     required: Collection[str]
     streams: Mapping[str, Offer]
+    options: Sequence[VenueOption]
+    requests_per_second: float
     example: str
     simulator: str
     template: str
@@ -421,7 +475,7 @@ class Venue(Protocol):
         """
         ...
 
-    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> Sequence[Route]:
         """Groups the subscriptions into as few connections as the venue allows.
 
         Raises:
@@ -429,3 +483,50 @@ class Venue(Protocol):
             SetupError: a value of the settings cannot be used.
         """
         ...
+
+    def symbol_list(self, settings: Settings) -> SymbolList | None:
+        """How the list of the venue's symbols is had; None where the venue has none.
+
+        Either a generator, which yields HTTP requests, gets their answers, and returns the instruments; or a route
+        whose session gives an `Instrument` for each symbol and a `SnapshotEnd` of the stream `symbols` after them.
+        """
+        ...
+
+
+SymbolList = Generator[HttpRequest, HttpResponse, Sequence[Instrument]] | Route
+
+
+class BaseVenue(ABC):
+    """What most venues have in common: no secret, no value, no option, no simulator, no command, no list of symbols."""
+
+    name: str
+    environments: Mapping[str, str]
+    rest: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
+    values: Mapping[str, str] = {}
+    required: Collection[str] = ()
+    streams: Mapping[str, Offer]
+    options: Sequence[VenueOption] = ()
+    requests_per_second = 5.0
+    example: str
+    simulator = ""
+    template = ""
+
+    @property
+    def commands(self) -> Commands | None:
+        """None: a user sends no commands to the venue."""
+        return None
+
+    @abstractmethod
+    def check_symbol(self, symbol: str) -> None:
+        """Raises:
+        UsageError: the symbol does not have the venue's form; the text shows the form.
+        """
+
+    @abstractmethod
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> Sequence[Route]:
+        """Groups the subscriptions into as few connections as the venue allows; raises as `Venue.routes` does."""
+
+    def symbol_list(self, settings: Settings) -> SymbolList | None:
+        """None: the venue has no list of its symbols."""
+        return None

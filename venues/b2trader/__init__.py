@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from venues.b2trader.offers import OFFERS
 from venues.errors import UsageError
+from venues.venue import BaseVenue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +25,7 @@ TEMPLATE = """\
 """
 
 
-class B2Trader:
+class B2Trader(BaseVenue):
     """B2TRADER as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "b2trader"
@@ -41,7 +42,6 @@ class B2Trader:
     streams: Mapping[str, Offer] = OFFERS
     simulator = "venues.b2trader.simulator.endpoint:B2Trader"
     template = TEMPLATE
-    commands = None
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:

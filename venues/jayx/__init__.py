@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues.errors import UsageError
-from venues.venue import Offer
+from venues.venue import BaseVenue, Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import Route, Settings, Subscription
 
@@ -25,7 +25,7 @@ TEMPLATE = """\
 """
 
 
-class JayX:
+class JayX(BaseVenue):
     """JayX as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "jayx"
@@ -39,7 +39,6 @@ class JayX:
         "framing": "socketio (unless said otherwise) or bare: frames without Socket.IO, at the address itself",
         "symbols": "tick_size and lot_size by symbol, which prices and sizes are made with",
     }
-    required: Collection[str] = ()
     example = "BTCUSDT"
     streams: Mapping[str, Offer] = {
         "book": Offer("orderbook", public=True, options=("precise",)),
@@ -53,7 +52,6 @@ class JayX:
     }
     simulator = "venues.jayx.simulator.endpoint:JayX"
     template = TEMPLATE
-    commands = None
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues.errors import UsageError
-from venues.venue import Offer
+from venues.venue import BaseVenue, Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import Commands, Route, Settings, Subscription
 
@@ -20,7 +20,7 @@ TEMPLATE = """\
 """
 
 
-class Nbt:
+class Nbt(BaseVenue):
     """The NBT hub as the registry holds it: everything but the session, which is loaded when it is needed.
 
     A subscription's option `type` is what the hub takes us for: a `client` receives signals, a `server` sends them.
@@ -30,7 +30,6 @@ class Nbt:
     environments: Mapping[str, str] = {"production": ""}  # the public hub has closed down
     secrets: Mapping[str, str] = {"key": "the key of your account at the hub; part of the URL and of what is sent"}
     values: Mapping[str, str] = {"version": "the version (v=) that your hub wants its clients to have, if any"}
-    required: Collection[str] = ()
     example = ""
     streams: Mapping[str, Offer] = {
         "signals": Offer("all signal events", symbols="none"),

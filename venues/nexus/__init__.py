@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from venues.errors import UsageError
 from venues.nexus.offers import OFFERS
+from venues.venue import BaseVenue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import Offer, Route, Settings, Subscription
 
@@ -22,7 +23,7 @@ TEMPLATE = """\
 """
 
 
-class Nexus:
+class Nexus(BaseVenue):
     """Nexus as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "nexus"
@@ -31,13 +32,10 @@ class Nexus:
         "staging": "wss://staging.nexus.kronostoken.com",
     }
     secrets: Mapping[str, str] = {"client_key": "the key that Nexus generated for you; part of the URL"}
-    values: Mapping[str, str] = {}
-    required: Collection[str] = ()
     example = "SPOT_BTC_USDT"
     streams: Mapping[str, Offer] = OFFERS
     simulator = "venues.nexus.simulator.endpoint:Nexus"
     template = TEMPLATE
-    commands = None
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:

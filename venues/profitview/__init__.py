@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from venues.errors import UsageError
-from venues.venue import Offer
+from venues.venue import BaseVenue, Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from venues.venue import Route, Settings, Subscription
 
@@ -20,14 +20,12 @@ TEMPLATE = """\
 """
 
 
-class ProfitView:
+class ProfitView(BaseVenue):
     """ProfitView as the registry holds it: everything but the session, which is loaded when it is needed."""
 
     name = "profitview"
     environments: Mapping[str, str] = {"production": "wss://profitview.net"}
     secrets: Mapping[str, str] = {"api_key": "the API key of your ProfitView account; part of the URL"}
-    values: Mapping[str, str] = {}
-    required: Collection[str] = ()
     example = "merton_theo"
     streams: Mapping[str, Offer] = {
         "feed": Offer("every topic", symbols="any"),
@@ -35,7 +33,6 @@ class ProfitView:
     }
     simulator = "venues.profitview.simulator:ProfitView"
     template = TEMPLATE
-    commands = None
 
     def check_symbol(self, symbol: str) -> None:
         """Accepts every topic that a bot may use: any printable text.
