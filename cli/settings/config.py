@@ -528,9 +528,10 @@ def _checked_url(source: ConfiguredValue, scheme: str = "ws") -> str:
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise SetupError(f"expected an address without anything after ? or # as {source.origin}, got one with")
     if parts.scheme == scheme and not is_loopback(url):
+        article = "an" if scheme == "http" else "a"
         raise SetupError(
-            f"expected a {scheme}s:// address as {source.origin} ({scheme}:// is for this machine only), "
-            f"got a {scheme}:// one"
+            f"expected {article} {scheme}s:// address as {source.origin} ({scheme}:// is for this machine only), "
+            f"got {article} {scheme}:// one"
         )
     return url
 
