@@ -129,7 +129,7 @@ def test_a_table_of_hostile_text(mon: Mon, tiny: type[Endpoint]) -> None:
     assert code == 0
     assert out.splitlines() == [
         "symbol          base      price step  status",
-        "A\\x1b[31m\\x0aB  \\u202e             —  —",
+        "A\\x1b[31m\\x0aB  \\u202e          —     —",
         "BTC-USD         BTC             0.01  online",
         "比特幣-USD      [b]x[/b]        1     —",
     ]
@@ -143,6 +143,7 @@ def test_a_narrow_table_cuts_no_digit() -> None:
 
 
 def test_csv_and_schema(mon: Mon) -> None:
+    assert '"price_step":"0.01"' in mon("symbols", "tiny", "btc", "--env", "sim", "--numbers", "string")[1]
     _, out, _ = mon("symbols", "tiny", "--env", "sim", "-o", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [(row["symbol"], row["price_step"]) for row in rows] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import random
 import shutil
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -80,6 +80,9 @@ def symbols(
     output: Annotated[
         Format, typer.Option("--output", "-o", help="auto: a table on a terminal, JSON lines elsewhere.")
     ] = "auto",
+    numbers: Annotated[
+        Literal["number", "string"], typer.Option(help="How JSON lines carry the steps of prices and sizes.")
+    ] = "number",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False,
 ) -> None:
@@ -93,7 +96,7 @@ def symbols(
     if isinstance(found, int):
         raise typer.Exit(found)
     matching = [one for one in found if pattern is None or matches(one.symbol or "", pattern)]
-    _print(matching, output)
+    _print(matching, output, numbers_as_strings=numbers == "string")
     if not matching:
         fitting = f' that fits "{pattern}" ({len(found):,} are listed)' if found else ""
         words.say(f"{venue} lists no symbol{fitting}")
@@ -229,7 +232,7 @@ def _no_list(venue: Venue) -> UsageError:
     return UsageError(f"{venue.name} has no list of its symbols: {others}{simulated}")
 
 
-def _print(found: Sequence[Instrument], output: Format) -> None:
+def _print(found: Sequence[Instrument], output: Format, *, numbers_as_strings: bool) -> None:
     from cli.output.lines import STDOUT, CsvLines, JsonLines, draws_table, is_terminal, print_out
     from venues.records import Instrument
 
@@ -242,7 +245,7 @@ def _print(found: Sequence[Instrument], output: Format) -> None:
         rows.write(found)
         rows.close()
     elif found:
-        JsonLines(numbers_as_strings=False, to_terminal=to_terminal, redactor=redactor).write(found)
+        JsonLines(numbers_as_strings=numbers_as_strings, to_terminal=to_terminal, redactor=redactor).write(found)
 
 
 def table(found: Sequence[Instrument], width: int) -> list[str]:
