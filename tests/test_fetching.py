@@ -453,6 +453,10 @@ class Asking(BaseSession):
         self._out += ["hello"]
         return [StreamState("feed", "live")]
 
+    def leave(self, now: Now) -> None:
+        url = f"{self._settings.rest_url}/bye"
+        self._out.append(Fetch("bye", HttpRequest("GET", url, url)))
+
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         words = frame.decode().split()
         if words[0] == "ask":
@@ -486,6 +490,8 @@ class Market:
         self.sockets = 0
         self.requests: list[str] = []
         self.waits = asyncio.Event()
+        self.again = asyncio.Event()  # a second connection is there
+        self.hung = asyncio.Event()  # the request that hangs is over
 
     @contextlib.asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
@@ -499,6 +505,8 @@ class Market:
         frames = self.frames[min(self.sockets, len(self.frames) - 1)]
         self.sockets += 1
         await socket.receive()
+        if self.sockets == 2:
+            self.again.set()
         for frame in frames:
             if frame == "close":
                 await self.waits.wait()
@@ -513,8 +521,11 @@ class Market:
     async def hang(self, request: web.Request) -> web.Response:
         self.requests.append("hang")
         self.waits.set()
-        await asyncio.sleep(30)
-        return web.Response(text="late")
+        try:
+            await self.again.wait()
+            return web.Response(text="late")
+        finally:
+            self.hung.set()
 
     async def private(self, request: web.Request) -> web.Response:
         self.requests.append("private")
@@ -524,6 +535,8 @@ class Market:
     async def answer(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         self.requests.append(path)
+        if path == "after":
+            await self.hung.wait()
         headers = {"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}
         if path == "binary":
             return web.Response(body=b"\xff\xfe the-secret-of-mine", headers=headers)
@@ -657,7 +670,7 @@ def test_a_failure_comes_as_an_event_too(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_an_answer_never_reaches_a_later_connection() -> None:
     market = Market()
-    market.frames = [["ask 1 hang", "close"], ["ask 2 a", "there"]]
+    market.frames = [["ask 1 hang", "close"], ["there", "ask 2 after"]]
     seen: list[events.Event] = []
 
     async def test() -> list[str]:
@@ -686,11 +699,30 @@ def test_a_request_does_not_delay_the_end() -> None:
             task = asyncio.create_task(watched.connection.run())
             await market.waits.wait()
             watched.connection.leave()
-            async with asyncio.timeout(2):  # the request would take 30 s, or 10 s until its deadline
+            async with asyncio.timeout(2):  # the request would take 10 s, until its deadline
                 await task
             assert watched.connection.left_in_order
 
     asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_nothing_is_asked_while_leaving() -> None:
+    market = Market()
+    market.frames = [["ask 1 a"]]
+    maker = Maker(Clock())
+
+    async def test() -> None:
+        now = SystemClock().now
+        fetcher = Fetcher(now=now, sleep=asyncio.sleep, per_second=1e6, make=maker)
+        async with market.served() as base:
+            watched = Watched(base, lambda _: None, fetcher)
+            task = asyncio.create_task(watched.connection.run())
+            await watched.has(1)
+            watched.connection.leave()
+            await task
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+    assert [name for name, _ in maker.begun] == ["a"]
 
 
 def test_connections_of_a_venue_share_the_pace() -> None:
