@@ -658,6 +658,24 @@ def hidden(record: Record, ids: tuple[str, ...]) -> bool:
     return isinstance(record, Message) and str(record.data).startswith(ids)
 
 
+@pytest.mark.parametrize("version", [1, 2, VERSION, VERSION + 1])
+def test_older_recordings_play_and_later_ones_do_not(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    header = {"version": version, "venue": "asking", "url": "ws://a", "subscriptions": [{"stream": "feed"}]}
+    stamp = {"at": 1, "mono": 1.0}
+    frames = [{"kind": kind, **stamp} for kind in ("open",)] + [
+        {"kind": "frame", **stamp, "direction": "in", "text": "hello"}
+    ]
+    lines = [{"kind": "recording", **header}, {"kind": "dial", **stamp, "draw": 0.5}, *frames]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if version > VERSION:
+        with pytest.raises(RecordingError, match=f"a recording of version 1 to 3, got version {version}"):
+            replayed(path, math.inf)
+        return
+    assert [one.data for one in replayed(path, math.inf) if isinstance(one, Message)] == ["hello"]
+    assert Recording(path).header.settings().rest_url == ""
+
+
 def test_a_failure_comes_as_an_event_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "MAX_ANSWER", 10)
     market, path = Market(), tmp_path / "r.jsonl"

@@ -434,7 +434,10 @@ def test_config_shows_and_checks_both(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "only one is set (MON_TINY_REST_URL): set MON_TINY_STAGING_URL too" in found[at + 1]
 
 
-def test_the_simulator_has_a_second_address() -> None:
+def test_the_simulator_has_a_second_address(mon: Mon) -> None:
+    shown = mon("sim", "--show-env", "--port", "9000")[1].splitlines()
+    assert "export MON_TINY_REST_URL=http://127.0.0.1:9000/tiny" in shown
+    assert not any("NEXUS_REST" in line for line in shown)
     variables = environment([Endpoint], 9000)
     assert variables == {
         "MON_TINY_URL": "ws://127.0.0.1:9000/tiny",
