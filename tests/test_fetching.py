@@ -206,7 +206,9 @@ def test_a_long_pause_is_not_waited_for() -> None:
         maker = Maker(clock, HttpResponse(429, b"", 600.0))
         fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker)
         waiting = [asyncio.create_task(fetcher.fetch(get(name))) for name in "abc"]
-        await clock.forward(1)
+        await clock.forward(0.3)
+        assert [task.done() for task in waiting] == [True, True, False], "failures are paced too"
+        await clock.forward(0.7)
         assert [type(task.result()) for task in waiting] == [HttpResponse, NoResponse, NoResponse]
         assert await fetcher.fetch(get("d")) == NoResponse(
             "venue.example takes no requests for another 599 s (HTTP 429)"
@@ -228,8 +230,11 @@ def test_a_flood_of_requests_is_refused() -> None:
         fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker)
         tasks = [asyncio.create_task(fetcher.fetch(get(number))) for number in range(fetching.MOST_WAITING)]
         await settled()
-        refused = NoResponse("1,000 requests to venue.example are waiting already")
-        assert await fetcher.fetch(get("x")) == refused
+        one_more = asyncio.create_task(fetcher.fetch(get("x")))
+        await settled()
+        assert not one_more.done(), "whoever asks again and again is slowed down"
+        await clock.forward(0.2)
+        assert await one_more == NoResponse("1,000 requests to venue.example are waiting already")
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
