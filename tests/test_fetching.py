@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.servers import raw_server
+from tests.servers import http_answer, raw_server
 from venues import events, fetching
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -221,6 +221,34 @@ def test_a_long_pause_is_not_waited_for() -> None:
         await task
 
     run(test)
+
+
+def test_a_proxy_is_for_other_machines() -> None:
+    proxies = []
+
+    async def make(request: HttpRequest, proxy: str | None) -> HttpResponse:
+        proxies.append(proxy)
+        return HttpResponse(200, b"")
+
+    async def test(clock: Clock) -> None:
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, per_second=1e9, make=make)
+        for base in ("https://venue.example", "http://127.0.0.1:1", "http://localhost"):
+            clock.mono += 1
+            await fetcher.fetch(get("a", base), "http://proxy.example")
+
+    run(test)
+    assert proxies == ["http://proxy.example", None, None]
+
+
+def test_a_proxy_that_refuses_is_told_in_words() -> None:
+    async def test() -> None:
+        clock = SystemClock()
+        refusal = http_answer("403 Forbidden")
+        async with raw_server(refusal) as port, Fetcher(now=clock.now, sleep=clock.sleep).used() as fetcher:
+            answer = await fetcher.fetch(get("a"), f"http://127.0.0.1:{port}")
+        assert answer == NoResponse("the proxy refused (HTTP 403)")
+
+    asyncio.run(asyncio.wait_for(test(), 20))
 
 
 def test_a_flood_of_requests_is_refused() -> None:

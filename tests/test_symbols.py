@@ -24,12 +24,14 @@ from cli.commands import config_check, symbols
 from cli.commands.schema import schema_of
 from cli.settings import config
 from tests.servers import in_thread, raw_server
-from tests.tiny import TINY, Endpoint
+from tests.tiny import TINY, Endpoint, Seeded
 from venues import VENUES, Entry
+from venues.answers import problem_of
 from venues.errors import SetupError
 from venues.records import Instrument
 from venues.simulator import Simulator, environment, parse_fault
 from venues.simulator.endpoint import Answer
+from venues.venue import HttpResponse, NoResponse, Now, Settings, StreamState
 
 ROOT = Path(__file__).parents[1]
 ROWS = [
@@ -301,6 +303,23 @@ def test_a_recording_with_requests_plays_the_same(mon: Mon, tiny: type[Endpoint]
     code, raw, _ = mon("book", "tiny", "AAA", "--replay", str(path), "--speed", "max", "--raw")
     assert {line["direction"] for line in lines(raw)} == {"in", "out"}
     assert "from=0" not in raw, "an answer is no frame"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (HttpResponse(503, b" down\n"), "no book yet: HTTP 503: down"),
+        (HttpResponse(404, b"\xff"), "no book yet: HTTP 404: \ufffd"),
+        (
+            NoResponse("cannot reach a.example: connection refused"),
+            "no book yet: cannot reach a.example: connection refused",
+        ),
+    ],
+)
+def test_why_there_is_no_seed_in_words(answer: HttpResponse | NoResponse, said: str) -> None:
+    session = Seeded(Settings(url="ws://a", rest_url="http://a"))
+    assert session.fetched("seed", answer, Now(1.0, 1)) == [StreamState("book", "syncing", said)]
+    assert problem_of(HttpResponse(204, b"")) == ""
 
 
 def test_a_recording_of_another_second_address_is_not_gone_on_with(
