@@ -14,7 +14,7 @@ from venues.records import Book, Quote
 from venues.session import BaseSession
 from venues.toolkit.book import BookDelta, OrderBook, levels_of
 from venues.toolkit.checksum import Checksum, crc32_of_digits
-from venues.toolkit.resync import BookKeeper, OldDeltas
+from venues.toolkit.resync import BookKeeper, BookKeepers, OldDeltas
 from venues.venue import Confirmed, Dial, Now, StreamState, Subscription
 
 if TYPE_CHECKING:
@@ -102,6 +102,29 @@ def test_of_several_symbols_each_has_its_states() -> None:
 
 def test_streams_of_other_symbols_are_not_its_own() -> None:
     assert keeper(subscriptions=(Subscription("book", ("B",)), Subscription("trades", ("A",)))).begin() == []
+
+
+def test_a_symbol_of_another_subscription_is_another_symbol_of_the_stream() -> None:
+    kept = keeper(subscriptions=(Subscription("book", ("B",)), Subscription("book", ("A",))))
+    assert kept.begin() == [StreamState("book", "syncing", symbol="A")]
+
+
+def test_what_happens_to_all_symbols_is_said_once() -> None:
+    subscriptions = (Subscription("book", ("A", "B")), Subscription("quotes", ("A", "B", "C")))
+    keepers = [BookKeeper(OrderBook(), subscriptions, venue="nowhere", symbol=symbol) for symbol in ("A", "B", "C")]
+    books = BookKeepers(keepers)
+    assert books.begin() == [StreamState("book", "syncing"), StreamState("quotes", "syncing")]
+    assert books.doubt("x", at(1)) == [
+        StreamState("book", "stale", "x; waiting for the next book"),
+        StreamState("quotes", "stale", "x; waiting for the next book"),
+    ]
+    assert (books["B"], "D" in books) == (keepers[1], False)
+    some = BookKeepers(keepers[:2])
+    assert some.begin() == [
+        StreamState("book", "syncing"),
+        StreamState("quotes", "syncing", symbol="A"),
+        StreamState("quotes", "syncing", symbol="B"),
+    ]
 
 
 def crossed(kept: BookKeeper) -> list[Item]:

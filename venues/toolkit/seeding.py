@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from venues.errors import BadMessage, BookError
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.pacing import Pacing
+from venues.toolkit.resync import said_together
 from venues.toolkit.times import span
 from venues.venue import Fetch, NoResponse
 
@@ -347,11 +348,11 @@ class SeededBooks:
 
     def begin(self, now: Now) -> list[Item]:
         """To be called once all of them have been subscribed to."""
-        return [item for book in self for item in book.begin(now)]
+        return self._said_together([item for book in self for item in book.begin(now)])
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Doubts all of them: a message could not be read, and may have been of any symbol."""
-        return [item for book in self for item in book.doubt(reason, now)]
+        return self._said_together([item for book in self for item in book.doubt(reason, now)])
 
     def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
         """What the answer brings to the book that asked. Where the venue wants fewer requests, all books wait."""
@@ -377,6 +378,9 @@ class SeededBooks:
     def take(self) -> list[Out]:
         """The requests to make; each is returned once."""
         return [out for book in self for out in book.take()]
+
+    def _said_together(self, items: list[Item]) -> list[Item]:
+        return said_together(items, [book.keeper for book in self])
 
 
 def _before(delta: BookDelta) -> int:
