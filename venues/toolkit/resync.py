@@ -98,11 +98,11 @@ def said_together(items: Sequence[Item], keepers: Iterable[BookKeeper]) -> list[
     for item in items:
         if isinstance(item, StreamState) and item.symbol is not None:
             symbols.setdefault(replace(item, symbol=None), set()).add(item.symbol)
-    shared = {state for state, of_state in symbols.items() if of_state == among.get(state.stream)}
+    shared = {state for state, of_state in symbols.items() if frozenset(of_state) == among.get(state.stream)}
     said: list[Item] = []
     for item in items:
-        of_all = replace(item, symbol=None) if isinstance(item, StreamState) else item
-        if of_all not in shared:
+        of_all = replace(item, symbol=None) if isinstance(item, StreamState) else None
+        if of_all is None or of_all not in shared:
             said.append(item)
         elif of_all not in said:
             said.append(of_all)
