@@ -307,6 +307,18 @@ def test_a_chained_book_is_subscribed_anew_after_a_gap() -> None:
     assert [type(item) for item in items] == [Status, Book, Status, Quote]
 
 
+def test_thirty_books_with_a_gap_at_once_keep_their_line() -> None:
+    """Each is asked for anew, once: what one may do, each of them may."""
+    symbols = [f"S{number}" for number in range(30)]
+    line = Line(ChainedSession, *symbols)
+    for symbol in symbols:
+        line.frame(0.1, symbol=symbol, snapshot=True, bids=[[1, 2]], asks=[[3, 4]], sequence=7)
+    for symbol in symbols:
+        line.frame(5, symbol=symbol, snapshot=False, bids=[], asks=[], sequence=10, previous=9)
+        assert line.out == [f"unsubscribe {symbol}", f"subscribe {symbol}"]
+    assert line.driver.retry_at is None
+
+
 def test_a_wrong_checksum_is_subscribed_anew() -> None:
     """The figures have lost their zeros, or came with an exponent; the sums are of `20` `1` `15` `50000000`."""
     line = Line(ChecksumSession, "A")
