@@ -410,7 +410,9 @@ class Driver:
         return delivered
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        error = VenueRefused(excerpt(refused.reason, LONGEST_REASON))
+        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
+        reason = excerpt(refused.reason, LONGEST_REASON + names)
+        error = VenueRefused(reason, refused.stream, refused.symbols)
         if refused.stream is None or not self._apart:
             return self._end(error, now)
         self.refused.setdefault(refused.stream, error)
