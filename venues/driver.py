@@ -412,7 +412,9 @@ class Driver:
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
         names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
         reason = excerpt(refused.reason, LONGEST_REASON + names)
-        error = VenueRefused(reason, refused.stream, refused.symbols)
+        error = VenueRefused(
+            reason, venue=self._venue, stream=refused.stream, symbols=refused.symbols, late=refused.late
+        )
         if refused.stream is None or not self._apart:
             return self._end(error, now)
         self.refused.setdefault(refused.stream, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
+from venues.errors import VenueRefused
 from venues.streams import STREAMS
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.pacing import Pacing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from venues.venue import Now
 
+VERDICTS_WITHIN = 2.0  # seconds for the other connections' refusals, once one was refused symbols
 WITHIN = 10.0  # seconds in which an answer is to come
 MOST_TRIES = 3  # a connection on which nothing is answered is given up after so many requests of the same thing
 RETURNS_WITHIN = 600.0  # seconds in which a symbol that the venue had taken is asked for again
@@ -340,7 +342,7 @@ class Acknowledgements:
                     symbols = {other[1]: said for other, said in self._kept.closed.items() if other[0] == key[0]}
                     symbol = None
                 reason = f"{in_words(self._venue, stream, symbols)}; given up after 10 min"
-                items.append(Refused(reason, stream, symbol, symbols=symbols))
+                items.append(Refused(reason, stream, symbol, symbols=symbols, late=True))
         return items
 
     def _verdict(self, now: Now) -> list[Item]:
@@ -415,6 +417,18 @@ def in_words(venue: str, stream: str, symbols: Mapping[str, str]) -> str:
         for number, (words, some) in enumerate(by_words.items())
     ]
     return f"{venue} refuses {stream} of {'; '.join(parts)}"
+
+
+def together(refusals: Sequence[VenueRefused]) -> VenueRefused:
+    """One error for what several connections were refused: all symbols of a stream are named together."""
+    if len(refusals) == 1:
+        return refusals[0]
+    merged: dict[tuple[str, str], dict[str, str]] = {}
+    for one in refusals:
+        merged.setdefault((one.venue, one.stream or ""), {}).update(one.symbols)
+    text = "; ".join(in_words(venue, stream, symbols) for (venue, stream), symbols in merged.items())
+    every = {symbol: words for symbols in merged.values() for symbol, words in symbols.items()}
+    return VenueRefused(text, venue=refusals[0].venue, stream=refusals[0].stream, symbols=every)
 
 
 def chunks(things: Sequence[Thing], most: int) -> list[tuple[Thing, ...]]:
