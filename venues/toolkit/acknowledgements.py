@@ -180,8 +180,11 @@ class Acknowledgements:
 
     def arrived(self, channel: str, symbol: str, now: Now) -> list[Item]:
         """Data of the symbol came: the venue has taken it, also if its answer is late or lost."""
-        one = self._asked.get((channel, symbol))
-        return [] if one is None or one.anew else self._take([(channel, symbol)], now)
+        key = channel, symbol
+        one = self._asked.get(key)
+        if one is None or one.state == "taken" or one.anew:
+            return []
+        return self._take([key], now)
 
     def refused(self, channel: str, symbol: str, reason: str, now: Now, *, retry: bool = False) -> list[Item]:
         """The venue refuses the symbol; `reason` is in its words. `retry`: it only wants to be asked more slowly."""
