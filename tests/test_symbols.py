@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.output.states import StateQueue
+from cli.output.statuses import GATHERED_FOR, StatusGate, Together, in_words
 from cli.output.symbols import SymbolStates, named
 from cli.output.turns import Turns, Whole, with_wholes
 from tests.test_queues import Clock
@@ -174,7 +175,7 @@ def test_what_is_closed_stays_said() -> None:
 
 def _check(came: Sequence[Any], put: Sequence[Any]) -> None:
     """No row comes after its trouble, out of order, or not at all; an end only when each symbol has a row."""
-    latest = {symbol: -1 for symbol in "ABCD"}
+    latest = dict.fromkeys("ABCD", -1)
     has_row: set[str] = set()
     closed: set[str] = set()
     for record in came:
@@ -252,3 +253,92 @@ def test_a_symbol_that_is_closed_is_counted_out_once_also_when_the_reader_turns_
     clock.now += 10
     queue.put([status("live", "A"), quote("A", 4)])
     assert told(one_by_one(queue)) == ["C3", "A stale", "B closed", "A live", "A4", "end 2"]
+
+
+# --- what is said
+
+
+def test_a_healthy_symbol_is_data_only_and_each_interruption_is_told_from_its_beginning_to_its_end() -> None:
+    gate = StatusGate()
+    assert not gate.passes(status("syncing"))
+    assert not gate.passes(status("live", "A"))
+    assert not gate.passes(status("live", "B"))
+    assert gate.passes(status("stale", "A"))
+    assert not gate.passes(status("syncing", "B"))
+    assert gate.passes(status("syncing", "A"))
+    assert gate.passes(status("live", "A"))
+    assert gate.passes(status("reconnecting"))
+    assert gate.passes(status("syncing"))
+    assert gate.passes(status("live", "A"))
+    assert not gate.passes(status("syncing", "A"))
+    assert gate.passes(status("live", "B"))
+    assert gate.passes(status("live", "B", reason="a notice"))
+
+
+def test_a_first_live_of_all_is_no_news_and_of_all_again_it_is() -> None:
+    gate = StatusGate()
+    assert not gate.passes(status("live"))
+    assert gate.passes(status("stale", "A"))
+    assert gate.passes(status("live"))
+    assert gate.passes(status("live", reason="a notice"))
+
+
+def test_words_name_the_symbol_where_there_are_several() -> None:
+    assert in_words(status("stale", "BTC/USD", reason="gap")) == "quotes is stale: gap"
+    assert in_words(status("stale", "BTC/USD", reason="gap"), "BTC/USD") == "quotes BTC/USD is stale: gap"
+    assert in_words(status("closed", "A", reason="gone"), "A") == "quotes A is closed: gone"
+    assert in_words(status("closed", "A", reason="gone")) is None
+
+
+def test_the_same_news_of_many_symbols_is_one_sentence() -> None:
+    together = Together()
+    lost: dict[str, Any] = {"reason": "lost", "attempt": 1, "retry_in_ms": 1500}
+    for number in range(75):
+        together.add(status("reconnecting", f"S{number}", **lost), 10.0)
+    assert together.due() == 10.0
+    assert together.take(10.0) == [
+        "quotes: 75 symbols: lost; trying again in 1.5 s (try 1) (S0, S1, S2 and 72 more)",
+    ]
+    assert together.due() is None
+    for number in range(75):
+        together.add(status("live", f"S{number}", down_ms=1000 + number), 11.0 + number / 1000)
+    assert together.due() == 11.0 + GATHERED_FOR
+    assert together.take(12) == ["quotes: 75 symbols are live again after 1.1 s (S0, S1, S2 and 72 more)"]
+    together.add(status("stale", "A", reason="gap"), 20.0)
+    assert together.take(20.0) == ["quotes A is stale: gap"]
+
+
+def test_what_is_said_last_of_a_symbol_is_so() -> None:
+    together = Together()
+    together.add(status("live", "B", down_ms=100), 0.0)
+    together.add(status("stale", "A", reason="gap"), 0.0)
+    together.add(status("live", "A", down_ms=100), 0.0)
+    assert together.take(1.0) == [
+        "quotes B is live again after 0.1 s", "quotes A is stale: gap", "quotes A is live again after 0.1 s",
+    ]  # fmt: skip
+    together.add(status("live", "A", down_ms=100), 10.0)
+    together.add(status("stale", "A", reason="gap"), 10.0)
+    together.add(status("syncing", "A"), 10.0)
+    assert together.take(10.0) == ["quotes A is stale: gap"]
+    together.add(status("stale", "A", reason="gap"), 20.0)
+    together.add(status("stale", reason="all"), 20.0)
+    together.add(status("stale", "B", reason="gap"), 20.0)
+    assert together.take(20.0) == ["quotes A is stale: gap", "quotes is stale: all", "quotes B is stale: gap"]
+
+
+def test_many_different_words_wait_for_each_other() -> None:
+    together = Together()
+    said = 0
+    for number in range(1_000):
+        now = number / 100
+        together.add(status("stale", f"S{number % 50}", reason=f"reason {number}"), now)
+        due = together.due()
+        if due is not None and due <= now:
+            said += len(together.take(now))
+    assert said < 50
+    together.take(50.0)
+    for number in range(20):
+        together.add(status("stale", f"S{number}", reason=f"reason {number}"), 100.0)
+    assert together.take(100.0) == [
+        "quotes: 20 symbols are stale: reason 0, and 19 other reasons (S0, S1, S2 and 17 more)"
+    ]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from cli.output.gaps import WHY, no_words
 from cli.output.pipe import PATIENCE
 from cli.output.queues import is_last_word
-from cli.output.symbols import TROUBLE
 from cli.output.turns import OwedEnd, Turns, Whole, with_wholes
 from cli.output.weights import HEAVIEST, OF_A_ROW, weight
-from venues.records import Book, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Book, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +69,9 @@ class StateQueue:
         self._levels = 0  # the levels of the books in `_all`, and one for each other record
         self._several = several
         self._owed = OwedEnd()
-        self._turns = Turns(several=several, owed=self._owed)  # what waits while the reader is behind; `_all` is empty then
+        self._turns = Turns(
+            several=several, owed=self._owed
+        )  # what waits while the reader is behind; `_all` is empty then
         self.trouble: str | None = None
         self._heft = 0  # the weight of what was put since all that waits was last weighed
 

@@ -11,17 +11,21 @@ if TYPE_CHECKING:
 
     from venues.records import Status
 
-TROUBLE: Final = ("stale", "reconnecting", "closed")
 # The worst first: a screen must not look live when a part of it is dead.
 WORST_FIRST: Final = ("closed", "reconnecting", "connecting", "stale", "syncing", "partial", "live")
 MOST_NAMED = 3  # symbols that a sentence names
 
 
 class SymbolStates:
-    """The latest status of each symbol. A status without a symbol is about all that are not closed."""
+    """The latest status of each symbol. A status without a symbol is about all that were not closed alone."""
 
     def __init__(self, symbols: Iterable[str]) -> None:
         self._statuses: dict[str, Status | None] = dict.fromkeys(symbols)
+
+    def expect(self, symbols: Iterable[str]) -> None:
+        """Note more symbols, those that are there already too."""
+        for symbol in symbols:
+            self._statuses.setdefault(symbol)
 
     def take(self, status: Status) -> list[str]:
         """Note a status; the symbols that it is about."""
@@ -30,7 +34,7 @@ class SymbolStates:
         return about
 
     def _hears(self, symbol: str, status: Status) -> bool:
-        return self.state_of(symbol) != "closed" or begins_anew(status)
+        return not is_closed_alone(self._statuses[symbol]) or begins_anew(status)
 
     def status_of(self, symbol: str | None) -> Status | None:
         """The latest status of a symbol; None before the first."""
@@ -50,6 +54,11 @@ class SymbolStates:
 
     def __len__(self) -> int:
         return len(self._statuses)
+
+
+def is_closed_alone(status: Status | None) -> bool:
+    """Whether one symbol was closed while others go on: what is said of all is not about it any more."""
+    return status is not None and status.state == "closed" and status.symbol is not None
 
 
 def begins_anew(status: Status) -> bool:

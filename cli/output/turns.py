@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from cli.output.queues import MOST_STATUSES, is_last_word, key_of
-from cli.output.symbols import TROUBLE
 from cli.output.weights import weight
-from venues.records import Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,9 +106,10 @@ class OwedEnd:
         self._end: SnapshotEnd | None = None
         self._without_row: set[str | None] = set()  # symbols that have none since their trouble
 
-    def owe(self, end: SnapshotEnd) -> None:
-        """Keep the end until each symbol has a row again."""
+    def owe(self, end: SnapshotEnd, after: Iterable[Record] = ()) -> None:
+        """Keep the end until each symbol has a row again, and until these rows have come."""
         self._end = end
+        self._without_row.update(row.symbol for row in after)
 
     def forget(self) -> None:
         """Owe nothing: there is a newer end, or no state at all."""
@@ -271,6 +271,7 @@ class Turns:
         self._wholes.append(self._append("whole", newer))
 
     def _add_status(self, status: Status) -> None:
+        """Take in a status, behind what was said before of the same."""
         symbol = status.symbol if self._several else None
         if status.state in TROUBLE:
             self._on_trouble(symbol)
@@ -317,7 +318,7 @@ class Turns:
                         self._rows[key] = self._append("row", row)
             elif token[0] == "row" and getattr(item, "symbol", None) == symbol:
                 is_dropped = True
-                del self._rows[key_of(item)]
+                self._rows = {key: waiting for key, waiting in self._rows.items() if waiting != token}
             elif is_dropped and isinstance(item, SnapshotEnd):
                 self._owed.owe(item)
             else:
