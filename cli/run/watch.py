@@ -59,8 +59,9 @@ from venues.venue import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cli.screen.header import Rate
     from cli.screen.look import Look
-    from cli.screen.pane import Pane, Rate
+    from cli.screen.pane import Pane
     from cli.screen.table import Table
     from cli.views import Loaded
     from venues.driver import Delivered
@@ -332,7 +333,7 @@ class Watcher:
         )
 
     def _make_table(self, picture: Picture, settings: Settings, *, on_terminal: bool) -> Sink:
-        from cli.screen.pane import Rate
+        from cli.screen.header import Rate
 
         self._rate, look = Rate(), self._look()
         panes = {one.stream: self._pane(one, settings, look, self._rate) for one in self._subscriptions}
@@ -344,7 +345,8 @@ class Watcher:
         from cli.screen.pane import Pane, Title
 
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
-        title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
+        symbols, several = subscription.symbols, has_several(subscription)
+        title = Title(self._venue.name, settings.label, symbols, stream, partial=offer.partial, several=several)
         options = view_options(self._request, stream.name, offer)
         view = _shown_by(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, rate, self._redactor)
