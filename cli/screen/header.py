@@ -50,8 +50,13 @@ class Rate:
         return (self.total - count) / max(now - since, 0.5)
 
 
-def symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
-    """All symbols, and in short how many: one of several would look like the only one."""
+def symbols_words(symbols: Sequence[str], look: Look, *, counted: bool = False) -> tuple[Text, Text]:
+    """All symbols, and in short how many: one of several would look like the only one.
+
+    `counted`: only how many, beside others that are named for what they are.
+    """
+    if counted:
+        return Text(f"{len(symbols)} symbols"), Text(f"{len(symbols)} symbols")
     words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
     return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
 

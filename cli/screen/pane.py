@@ -377,7 +377,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -388,7 +388,7 @@ class Pane:
         The state and the environment are there on the narrowest screen. Half an age would be another age.
         """
         title, look = self._title, self._look
-        state = self._state_part(ended=ended)
+        state = self._state_part(width, ended=ended)
         state.gap = 1
         env, short_env = environment_words(title.env, look)
         parts = [
@@ -396,18 +396,22 @@ class Pane:
             Part(ALWAYS, env, short_env, gap=1),
             state,
             *self._versions_parts(),
-            Part(7, *symbols_words(title.symbols, look)),
+            Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
         ]
         parts += figure_parts("", self.skew_words(), look) if ended else self._measured()
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
-    def _state_part(self, *, ended: bool) -> Part:
+    def _state_part(self, width: int, *, ended: bool) -> Part:
         """The state. A countdown keeps the room that it had at its start."""
         if ended:
-            return Part(ALWAYS, *self._ended_state())
+            return Part(ALWAYS, *self._ended_state(width))
+        if self._mixed:
+            full, short = self._mixed_state(width)
+            frozen = self._frozen_at is not None
+            return Part(ALWAYS, *(self._frozen_state("", full, short) if frozen else (full, short)))
         part, status = Part(ALWAYS, *self._state()), self._status
-        if status is not None and status.state == "reconnecting" and not self._mixed:
+        if status is not None and status.state == "reconnecting":
             now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
             part.least = part.text.cell_len + start - now
         return part
@@ -426,9 +430,6 @@ class Pane:
         """The state's words in full, and as one word."""
         look, status = self._look, self._status
         state: str = "connecting" if status is None else status.state
-        if self._mixed:
-            full, short = self._mixed_state()
-            return (full, short) if self._frozen_at is None else self._frozen_state(state, full, short)
         words = word = state.upper()
         if state == "live" and self._title.partial:
             state, word = "partial", "PARTIAL"
@@ -441,8 +442,12 @@ class Pane:
         made = Text(words, look.style(state)), Text(word, look.style(state))
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
-    def _mixed_state(self) -> tuple[Text, Text]:
-        """How many symbols are live, and which are not; in short the worst of it."""
+    def _mixed_state(self, width: int) -> tuple[Text, Text]:
+        """How many symbols are live, and which are not where there is room for that; in short the worst of it."""
+        full, short = self._mixed_words(with_names=True)
+        return (full, short) if full.cell_len <= width // 2 else self._mixed_words(with_names=False)
+
+    def _mixed_words(self, *, with_names: bool) -> tuple[Text, Text]:
         look, all_of_them = self._look, len(self._symbols)
         told: list[Text] = []
         for state, symbols in self._mixed.items():
@@ -450,7 +455,8 @@ class Pane:
                 name = "partial" if self._title.partial else state
                 told.insert(0, Text(f"{name.upper()} {len(symbols)}/{all_of_them}", look.style(name)))
             else:
-                words = look.text(f"{state.upper()} {len(symbols)}: {named(symbols, MOST_IN_HEADER)}")
+                names = f": {named(symbols, MOST_IN_HEADER)}" if with_names else ""
+                words = look.text(f"{state.upper()} {len(symbols)}{names}")
                 told.append(Text(words, look.style(state)))
         worst, having = next(iter(self._mixed.items()))
         short = Text(f"{worst.upper()} {len(having)}/{all_of_them}", look.style(worst))
@@ -464,14 +470,14 @@ class Pane:
             return words, Text("FROZEN", style)
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
-    def _ended_state(self) -> tuple[Text, Text]:
+    def _ended_state(self, width: int) -> tuple[Text, Text]:
         """The words for what stays on the normal screen, where nothing may look live."""
         look, state = self._look, self.state
         at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
         if state == "live":
             return Text(at, look.style("title")), Text(at, look.style("title"))
         if self._mixed:
-            full, short = self._mixed_state()
+            full, short = self._mixed_state(width)
             return Text(", ").join([full, Text(at)]), short
         return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
 

@@ -51,7 +51,7 @@ def quote_columns(quotes: Sequence[Quote], look: Look) -> list[Column]:
     bid_size = number_column(with_unit("bid size", quotes, "size_unit"), values(quotes, "bid_size"), keep=4)
     ask_size = number_column(with_unit("ask size", quotes, "size_unit"), values(quotes, "ask_size"), keep=4)
     return [
-        text_column("symbol", values(quotes, "symbol"), keep=10 if len(quotes) > 1 else 2),
+        text_column("symbol", values(quotes, "symbol"), keep=10 if several or len(quotes) > 1 else 2),
         *([bid_size] if has_sizes else []),
         number_column(with_unit("bid", quotes, "price_unit"), values(quotes, "bid_price"), keep=9, styles=bids),
         number_column(with_unit("ask", quotes, "price_unit"), values(quotes, "ask_price"), keep=9, styles=asks),

@@ -507,10 +507,12 @@ def changed_at(row: Any) -> int:
 
 
 def with_states(columns: list[Column], rows: Sequence[Any], look: Look) -> list[Column]:
-    """The columns, and behind the first one how each row's symbol stands, where one of several is not live."""
-    if look.state_of is None or not any(look.is_old(row.symbol) for row in rows):
+    """The columns, and behind the first one how each row's symbol stands, where several stand in different ways."""
+    if look.state_of is None:
         return columns
     states = [look.state_of(row.symbol) for row in rows]
+    if len(set(states)) < 2:
+        return columns
     words = ["" if state == "live" else state for state in states]
     return [*columns[:1], Column("state", words, align="left", keep=8), *columns[1:]]
 
