@@ -7,12 +7,12 @@ the same records. Statuses come out in order with the data.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.misread import Misread
-from venues.records import RECORD_TYPES, Record, State, Status
+from venues.records import RECORD_TYPES, Record
+from venues.standing import LONGEST_REASON, Standings, last_sign_of_life
 from venues.streams import STREAMS
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.pacing import LONGEST_PAUSE, STABLE_AFTER, Pacing
@@ -28,11 +28,10 @@ from venues.venue import (
     Receipt,
     Refused,
     StreamState,
-    symbol_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from venues.venue import Command, HttpResponse, NoResponse, Route, Session, Subscription
 
@@ -41,29 +40,11 @@ MOST_ASKED = 20  # a session may answer bad messages of a stream with frames of 
 ASKED_WITHIN = 10.0  # … in so many seconds
 RETURNS_WITHIN = 600.0  # seconds in which a venue that was live is tried again, whatever it answers but HTTP 401
 LONGEST_RETRY_AFTER = 86_400.0
-LONGEST_REASON = 1_000  # characters; at most 300 of them are a venue's own words
 _UNAUTHORIZED = 401
 
 _ANOTHER_RUN = "the recording goes on with a later run of mon"
 
 Delivered = Record | Confirmed | ClockOffset | BadFrame | Notice | Receipt
-
-
-@dataclass(slots=True)
-class _StreamStanding:
-    """How one stream stands.
-
-    `live_since` and `down_since` are monotonic times, None while it is not live, or not down. `down_since` is the last
-    sign of life before the stream went down. `endings` counts how often in a row the venue ended it; being live for
-    `STABLE_AFTER` seconds resets it.
-    """
-
-    state: State = "connecting"
-    live_since: float | None = None
-    down_since: float | None = None
-    was_live: bool = False
-    missed: bool = False
-    endings: int = 0
 
 
 def pacing_of_connections() -> Pacing:
@@ -94,7 +75,8 @@ class Driver:
 
     `ended` is the error that ended the line for good, None while it goes on. `retry_at` is the monotonic time of the
     next try; it is set when the connection is of no more use, and whoever holds the socket closes it then. `refused`
-    has the streams that were refused while others go on, and why.
+    has the streams that were refused while others go on, and why; a symbol that is refused alone is closed, and its
+    stream is refused with the last one.
     """
 
     def __init__(
@@ -107,24 +89,22 @@ class Driver:
         retries: int | None = None,
         apart: bool = False,
         hide: Callable[[str], str] = str,
+        partly: Collection[str] = (),
     ) -> None:
         """`apart`: when one stream is refused, the others of the line go on. Else the line ends.
 
-        `hide` takes the secrets out of the reason of a status, which may quote the venue.
+        `hide` takes the secrets out of the reason of a status, which may quote the venue. `partly`: the streams of
+        which another line has further symbols.
         """
         self.session: Session | None = None
         self.ended: MonError | None = None
         self.retry_at: float | None = None
         self._route = route
-        self._venue = venue
-        self._label = label
         self._retries = retries
         self._apart = apart
-        self._hide = hide
         self.refused: dict[str, MonError] = {}
-        self._standings = {subscription.stream: _StreamStanding() for subscription in subscriptions}
-        self._symbols = {subscription.stream: symbol_of(subscription) for subscription in subscriptions}
-        self._misread = Misread(self._standings)
+        self._standings = Standings(subscriptions, venue=venue, label=label, hide=hide, partly=partly)
+        self._misread = Misread(list(self._standings))
         self._failures = 0
         self._pacing = pacing_of_connections()
         self._always_stirred = False  # the session has no `stirred`
@@ -267,12 +247,13 @@ class Driver:
         self._failures = self._unauthorized = 0
         self._pacing.relax()
         self._is_there, self._there_at, self._refused_since = False, None, None
-        delivered: list[Delivered] = []
-        for stream, standing in self._standings.items():
-            standing.endings = 0
-            standing.missed = standing.missed or standing.was_live
-            delivered += self._changed(stream, "reconnecting", _ANOTHER_RUN, now)
-        return delivered
+        self._standings.begin_anew()
+        self._standings.missed()
+        return [
+            status
+            for stream in self._standings
+            for status in self._standings.changed(stream, "reconnecting", _ANOTHER_RUN, now)
+        ]
 
     def _current(self) -> Session:
         assert self.session is not None, "begin() comes first"
@@ -361,15 +342,18 @@ class Driver:
             return self._lost(Lost(there, after=after), now)
         return self._refuse(problem, now) if isinstance(problem, Refused) else self._lost(problem, now)
 
-    def _on_state(self, item: StreamState, now: Now) -> list[Delivered]:
-        if not item.ended:
-            return self._changed(item.stream, item.state, item.reason, now, versions=item.versions)
-        standing = self._standings[item.stream]
-        _forget_endings(standing, now)
-        standing.endings += 1
-        if self._retries is None or standing.endings <= self._retries:
-            return self._changed(item.stream, item.state, item.reason, now)
-        return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(standing.endings)}"), now)
+    def _on_state(self, item: StreamState, now: Now) -> Sequence[Delivered]:
+        if item.ended:
+            endings = self._standings.end(item.stream, item.symbol, now)
+            if self._retries is not None and endings > self._retries:
+                return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(endings)}"), now)
+        statuses = self._standings.changed(
+            item.stream, item.state, item.reason, now, symbol=item.symbol, versions=item.versions
+        )
+        if statuses and item.state == "live":
+            self._is_there = True
+            self._refused_since, self._unauthorized = None, 0
+        return statuses
 
     def _without_fault(self, call: Callable[[Now], list[Item]], now: Now) -> list[Delivered]:
         """Makes a call for a timer. An exception costs the connection, so that deadlines are kept all the same."""
@@ -381,7 +365,7 @@ class Driver:
     def _lost(self, lost: Lost, now: Now) -> list[Delivered]:
         reason = excerpt(lost.reason, LONGEST_REASON)
         if self._is_there:
-            self._there_at = _last_sign_of_life(now)
+            self._there_at = last_sign_of_life(now)
             self._is_there = False
         if self._opened_at is not None and self._pacing.has_lasted(now.mono):
             self._failures = 0
@@ -394,82 +378,40 @@ class Driver:
             return self._end(VenueUnreachable(f"{reason}; gave up after {_tries(self._failures)}"), now)
         delay = max(self._pacing.drawn(self._draw), lost.after or 0.0)
         self.retry_at = now.mono + delay
-        delivered: list[Delivered] = []
-        for stream, standing in self._standings.items():
-            if stream in self.refused:
-                continue
-            standing.missed = standing.missed or standing.was_live
-            delivered += self._changed(
-                stream,
-                "reconnecting",
-                reason,
-                now,
-                attempt=self._failures,
-                retry_in_ms=round(delay * 1000),
+        self._standings.missed()
+        return [
+            status
+            for stream in self._standings
+            for status in self._standings.changed(
+                stream, "reconnecting", reason, now, attempt=self._failures, retry_in_ms=round(delay * 1000)
             )
-        return delivered
+        ]
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
         error = VenueRefused(excerpt(refused.reason, LONGEST_REASON))
-        if refused.stream is None or not self._apart:
+        stream = refused.stream
+        if stream is not None and refused.symbol is not None:
+            closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)
+            if not self._standings.is_closed(stream):
+                return [*closed]
+            return [*closed, *self._refuse_stream(stream, error, now)]
+        return self._end(error, now) if stream is None else self._refuse_stream(stream, error, now)
+
+    def _refuse_stream(self, stream: str, error: VenueRefused, now: Now) -> list[Delivered]:
+        if not self._apart:
             return self._end(error, now)
-        self.refused.setdefault(refused.stream, error)
+        self.refused.setdefault(stream, error)
         if len(self.refused) == len(self._standings):
             return self._end(error, now)
-        return self._changed(refused.stream, "closed", str(error), now)
+        return [*self._standings.changed(stream, "closed", str(error), now)]
 
     def _end(self, error: MonError, now: Now) -> list[Delivered]:
         self.ended = next(iter(self.refused.values()), error)
         self.retry_at = now.mono
-        left = [name for name, standing in self._standings.items() if standing.state != "closed"]
-        return [status for name in left for status in self._changed(name, "closed", str(error), now)]
-
-    def _changed(
-        self,
-        stream: str,
-        state: State,
-        reason: str,
-        now: Now,
-        *,
-        attempt: int | None = None,
-        retry_in_ms: int | None = None,
-        versions: Literal["growing"] | None = None,
-    ) -> list[Delivered]:
-        """The status to deliver, as a list; empty when nothing changed."""
-        standing = self._standings[stream]
-        if state == standing.state and (state == "stale" or not reason):
-            return []  # many bad frames in a row are one interruption
-        down_ms = None
-        if state == "live":
-            self._is_there = True
-            self._refused_since, self._unauthorized = None, 0
-            if standing.live_since is None:
-                standing.live_since = now.mono
-            if standing.down_since is not None:
-                down_ms = round((now.mono - standing.down_since) * 1000)
-            if standing.missed and STREAMS[stream].kind == "event":
-                reason = reason or "what happened in between was missed"
-            standing.was_live, standing.down_since, standing.missed = True, None, False
-        elif standing.down_since is None and state in ("stale", "reconnecting"):
-            standing.down_since = _last_sign_of_life(now)
-        if state != "live":
-            _forget_endings(standing, now)
-            standing.live_since = None
-        standing.state = state
         return [
-            Status(
-                venue=self._venue,
-                env=self._label,
-                symbol=self._symbols[stream],
-                received=now.epoch_ms,
-                stream=stream,
-                state=state,
-                reason=excerpt(self._hide(reason), LONGEST_REASON) or None,
-                attempt=attempt,
-                retry_in_ms=retry_in_ms,
-                down_ms=down_ms,
-                versions=versions,
-            )
+            status
+            for stream in self._standings
+            for status in self._standings.changed(stream, "closed", str(error), now)
         ]
 
 
@@ -481,16 +423,6 @@ def fault_in_words(error: Exception) -> str:
         traceback = traceback.tb_next
     words = excerpt(f"{type(error).__name__}: {error}", 300).rstrip(": ")
     return f"a fault of mon itself ({words}; {where}); please report it"
-
-
-def _last_sign_of_life(now: Now) -> float:
-    """The moment itself where a message makes it, else the last sign of life before it."""
-    return now.mono if now.heard is None else min(now.heard, now.mono)
-
-
-def _forget_endings(standing: _StreamStanding, now: Now) -> None:
-    if standing.live_since is not None and now.mono - standing.live_since >= STABLE_AFTER:
-        standing.endings = 0
 
 
 def _is_passing(status: int) -> bool:

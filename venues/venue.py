@@ -313,11 +313,12 @@ class Offer:
 
 def has_full_states(stream: Stream, offer: Offer) -> bool:
     """Whether each full state of the stream ends with a `snapshot_end`. Books and candles are states one by one."""
-    of_rows = stream.keyed or (stream.kind == "state" and offer.symbols == "many" and stream.name in _ROW_A_SYMBOL)
-    return of_rows and not offer.partial
+    return (stream.keyed or is_row_a_symbol(stream, offer)) and not offer.partial
 
 
-_ROW_A_SYMBOL = ("quotes", "ticker", "watchlist")
+def is_row_a_symbol(stream: Stream, offer: Offer) -> bool:
+    """Whether the state of the stream is a set of rows, one for each symbol that was asked for."""
+    return stream.name in ("quotes", "ticker", "watchlist") and offer.symbols == "many"
 
 
 def symbol_of(subscription: Subscription) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cli.output.queues import is_of
@@ -15,8 +16,11 @@ from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
+from venues.full_states import FullStates
 from venues.keepalive import Steps
 from venues.recording import play
+from venues.streams import STREAMS
+from venues.venue import is_row_a_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from venues.recording import Header, Recording
     from venues.redaction import Redactor
     from venues.simulator import Simulator
-    from venues.venue import Now, Settings, Subscription, Venue
+    from venues.venue import Now, Route, Settings, Subscription, Venue
 
 
 class Embedded:
@@ -162,14 +166,19 @@ class Source:
         assert self._access is not None, "open() comes first"
         if self._recording is None:
             drivers = self._drivers(self._venue, self._subscriptions, self._access.settings, apart=self._apart)
-            await self._connect(drivers, self._access, deliver, tap)
+            await self._connect(drivers, self._access, self._with_ends(deliver), tap)
             return
         drivers, heard = self._recorded_drivers(self._recording.header)
         secrets = {name for venue, _ in self.played() for name in self._venue_named(venue).secrets}
         wanted = [line for line, streams in enumerate(heard) if any(streams.values())]
 
+        full_states = self._full_states()
+
         async def deliver_wanted(items: list[Delivered], now: Now, line: int) -> None:
-            await deliver_replayed([item for item in items if _is_heard(item, heard[line])], now, line)
+            wanted = [item for item in items if _is_heard(item, heard[line])]
+            for one in full_states:
+                wanted = one.completed(wanted)
+            await deliver_replayed(wanted, now, line)
             _raise_if_all_refused(drivers, heard)
 
         def tap_wanted(event: events.Event) -> None:
@@ -199,13 +208,38 @@ class Source:
     def _venue_named(self, name: str) -> Venue:
         return self._venue if name == self._venue.name else venue_named(name)
 
+    def _full_states(self) -> list[FullStates]:
+        """One for each stream with a row a symbol: all connections that bring it have a part in its full state."""
+        assert self._access is not None, "open() comes first"
+        offers, label = self._venue.streams, self._access.settings.label
+        return [
+            FullStates(one.stream, one.symbols, venue=self._venue.name, label=label)
+            for one in self._subscriptions
+            if one.symbols and is_row_a_symbol(STREAMS[one.stream], offers[one.stream])
+        ]
+
+    def _with_ends(self, deliver: Callable[[list[Delivered]], None]) -> Callable[[list[Delivered]], None]:
+        """`deliver`, with the end of each full state of a stream with a row a symbol."""
+        for one in self._full_states():
+            deliver = partial(_deliver_completed, deliver, one)
+        return deliver
+
     def _drivers(
         self, venue: Venue, subscriptions: Sequence[Subscription], settings: Settings, *, apart: bool
     ) -> list[Driver]:
-        label, retries, hide = settings.label, self._retries, self._redactor.text
+        routes = venue.routes(subscriptions, settings)
         return [
-            Driver(route, route.subscriptions, venue=venue.name, label=label, retries=retries, apart=apart, hide=hide)
-            for route in venue.routes(subscriptions, settings)
+            Driver(
+                route,
+                route.subscriptions,
+                venue=venue.name,
+                label=settings.label,
+                retries=self._retries,
+                apart=apart,
+                hide=self._redactor.text,
+                partly=_streams_in_part(route, routes),
+            )
+            for route in routes
         ]
 
     def _recorded_drivers(self, header: Header) -> tuple[list[Driver], list[dict[str, bool]]]:
@@ -269,6 +303,18 @@ class Source:
         finally:
             self.leave()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _deliver_completed(
+    deliver: Callable[[list[Delivered]], None], full_states: FullStates, items: list[Delivered]
+) -> None:
+    deliver(full_states.completed(items))
+
+
+def _streams_in_part(route: Route, routes: Sequence[Route]) -> set[str]:
+    """The streams of a route that have further symbols on another one."""
+    others = {one.stream for other in routes if other is not route for one in other.subscriptions if one.symbols}
+    return {one.stream for one in route.subscriptions if one.symbols} & others
 
 
 def _raise_if_all_refused(drivers: Sequence[Driver], heard: Sequence[Mapping[str, bool]]) -> None:
