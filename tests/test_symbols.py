@@ -342,3 +342,11 @@ def test_many_different_words_wait_for_each_other() -> None:
     assert together.take(100.0) == [
         "quotes: 20 symbols are stale: reason 0, and 19 other reasons (S0, S1, S2 and 17 more)"
     ]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_end_that_comes_anew_takes_the_place_of_the_one_that_is_owed(reader: str) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), end(2), status("stale", "B")])
+    queue.put([status("live", "B"), quote("B", 3), end(2)])
+    assert told(one_by_one(queue)) == ["A1", "B stale", "B live", "B3", "end 2"]

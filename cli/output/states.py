@@ -86,6 +86,8 @@ class StateQueue:
                 return
             now = self._clock()
             for record in records:
+                if self._several and (end := self._owed.before(record)) is not None:
+                    self._append(end, now)
                 if isinstance(record, Status) and record.state in TROUBLE:
                     if self._several and record.symbol is not None:
                         self._drop_rows_of(record.symbol)
@@ -94,9 +96,10 @@ class StateQueue:
                 self._all.append(record)
                 self._put_at.append(now)
                 self._levels += _levels(record)
-                if self._several and (end := self._owed.after(record)) is not None:
-                    self._all.append(end)
-                    self._put_at.append(now)
+                if self._several:
+                    self._owed.see(record)
+            if self._several and (end := self._owed.complete()) is not None:
+                self._append(end, now)
             if self._all and self._is_behind():
                 self._take_turns()
 
@@ -119,6 +122,11 @@ class StateQueue:
         """How many records wait to be taken, those in full states included."""
         with self._lock:
             return len(self._turns) + len(_lines(self._all))
+
+    def _append(self, end: SnapshotEnd, now: float) -> None:
+        self._all.append(end)
+        self._put_at.append(now)
+        self._levels += 1
 
     def _is_behind(self) -> bool:
         if self._levels > MOST_LEVELS:

@@ -99,7 +99,7 @@ def with_wholes(records: Sequence[Any]) -> list[Any]:
 class OwedEnd:
     """A `snapshot_end` whose state lost rows on its way: a symbol ran into trouble before they were handed over.
 
-    It is put behind the row that completes the state again. To be shown all that comes, in order.
+    It is put behind the row that completes the state again. `see` is to be called for all that comes, in order.
     """
 
     def __init__(self) -> None:
@@ -115,8 +115,19 @@ class OwedEnd:
         """Owe nothing: there is a newer end, or no state at all."""
         self._end = None
 
-    def after(self, record: Record | Whole) -> SnapshotEnd | None:
-        """The end, where it belongs behind this record."""
+    def before(self, record: Record | Whole) -> SnapshotEnd | None:
+        """The end, where the state was complete before this record. An end that comes now takes its place."""
+        return None if isinstance(record, Whole | SnapshotEnd) else self.complete()
+
+    def complete(self) -> SnapshotEnd | None:
+        """The end, where each symbol has a row again; it is not owed any more."""
+        if self._end is None or self._without_row:
+            return None
+        end, self._end = self._end, None
+        return end
+
+    def see(self, record: Record | Whole) -> None:
+        """Take note of what comes."""
         if isinstance(record, Status):
             self._on_status(record)
         elif isinstance(record, Whole | SnapshotEnd):
@@ -124,10 +135,6 @@ class OwedEnd:
             self._without_row.clear()
         else:
             self._without_row.discard(record.symbol)
-        if self._end is None or self._without_row:
-            return None
-        end, self._end = self._end, None
-        return end
 
     def _on_status(self, status: Status) -> None:
         if status.state not in TROUBLE:
@@ -182,7 +189,10 @@ class Turns:
 
     def add(self, records: Sequence[Record | Whole], *, seen: bool = False) -> None:
         """Take in records that came together, after those before. `seen`: what is owed knows of them already."""
+        follow = self._several and not seen
         for record in with_wholes(records):
+            if follow and (end := self._owed.before(record)) is not None:
+                self._append("end", end)
             if isinstance(record, Whole):
                 self._add_whole(record)
             elif isinstance(record, Status):
@@ -194,8 +204,10 @@ class Turns:
                 self._append("last word", record)
             else:
                 self._add_row(record)
-            if self._several and not seen and (end := self._owed.after(record)) is not None:
-                self._append("end", end)
+            if follow:
+                self._owed.see(record)
+        if follow and (end := self._owed.complete()) is not None:
+            self._append("end", end)
 
     def take(self, most: int | None = None) -> list[Record]:
         """Take out the next records, at most so many."""

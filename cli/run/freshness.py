@@ -226,9 +226,13 @@ class Every:
             return passed
         made: list[Delivered] = []
         for item in passed:
+            if isinstance(item, Record):
+                if (end := self._owed.before(item)) is not None:
+                    made.append(end)
+                self._owed.see(item)
             made.append(item)
-            if isinstance(item, Record) and (end := self._owed.after(item)) is not None:
-                made.append(end)
+        if (end := self._owed.complete()) is not None:
+            made.append(end)
         return made
 
     def _row_passes(self, record: Record, now: Now) -> list[Delivered]:
