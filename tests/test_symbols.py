@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.output import lines
+from cli.output.lines import JsonLines, Limit
 from cli.output.states import StateQueue
 from cli.output.statuses import GATHERED_FOR, StatusGate, Together, in_words
 from cli.output.symbols import SymbolStates, named
 from cli.output.turns import Turns, Whole, with_wholes
+from cli.run.freshness import Limits
 from tests.test_queues import Clock
-from venues.records import Quote, SnapshotEnd, State, Status
+from venues.records import Book, Quote, SnapshotEnd, State, Status
+from venues.redaction import Redactor
+from venues.venue import Confirmed, Now, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -350,3 +355,164 @@ def test_an_end_that_comes_anew_takes_the_place_of_the_one_that_is_owed(reader: 
     queue.put([quote("A", 1), quote("B", 2), end(2), status("stale", "B")])
     queue.put([status("live", "B"), quote("B", 3), end(2)])
     assert told(one_by_one(queue)) == ["A1", "B stale", "B live", "B3", "end 2"]
+
+
+# --- the user's own limits
+
+
+def at(seconds: float) -> Now:
+    return Now(seconds, round(seconds * 1000))
+
+
+def fresh(symbol: str, seconds: float, age: float = 0) -> Quote:
+    stamp = round(seconds * 1000)
+    return Quote(venue="v", symbol=symbol, received=stamp, time=stamp - round(age * 1000))
+
+
+def limits_of(*symbols: str, max_age: int | None = 1_000, every: int | None = None) -> Limits:
+    limits = Limits(max_age, every)
+    limits.expect(Subscription("quotes", symbols), "v", None)
+    return limits
+
+
+def ticked(limits: Limits, seconds: float) -> list[Any]:
+    return [item for _, items in limits.tick(at(seconds)) for item in items]
+
+
+def test_a_quiet_symbol_is_stale_although_another_one_is_busy() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0), fresh("B", 0)], 0, at(0))
+    for tenth in range(1, 10):
+        assert told(limits.passes([fresh("B", tenth / 10)], 0, at(tenth / 10))) == [f"B{tenth * 100}"]
+    assert limits.deadline() == 1.0
+    (stale,) = ticked(limits, 1.0)
+    assert (stale.symbol, stale.state) == ("A", "stale")
+    assert "--max-age" in stale.reason
+    assert told(limits.passes([fresh("B", 1.1)], 0, at(1.1))) == ["B1100"]
+    live, row = limits.passes([fresh("A", 1.5)], 0, at(1.5))
+    assert (live.symbol, live.state, live.down_ms) == ("A", "live", 500)
+    assert row.symbol == "A"
+
+
+def test_a_row_that_is_too_old_is_held_back_and_no_other() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live")], 0, at(0))
+    passed = limits.passes([fresh("A", 5, age=3), fresh("B", 5)], 0, at(5))
+    assert told(passed) == ["A stale", "B5000"]
+
+
+def test_the_word_that_one_symbol_is_unchanged_makes_no_other_one_fresh() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0), fresh("B", 0)], 0, at(0))
+    limits.passes([Confirmed("quotes", symbol="B")], 0, at(0.8))
+    assert told(ticked(limits, 1.0)) == ["A stale"]
+    assert told(ticked(limits, 1.8)) == ["B stale"]
+    again = limits.passes([Confirmed("quotes")], 0, at(2.0))
+    assert told(again[:-1]) == ["A live", "B live"]
+
+
+def test_the_trouble_of_one_symbol_is_not_that_of_another() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0), fresh("B", 0)], 0, at(0))
+    limits.passes([status("stale", "A", reason="gap")], 0, at(0.1))
+    assert told(ticked(limits, 1.0)) == ["B stale"], "of A it is known already"
+    limits.passes([status("closed", "A", reason="delisted")], 0, at(1.1))
+    limits.passes([status("live")], 0, at(1.2))
+    limits.passes([fresh("B", 1.2)], 0, at(1.2))
+    assert told(ticked(limits, 9.0)) == ["B stale"], "what is closed does not become old"
+
+
+def test_an_empty_full_state_is_news_of_all_symbols() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), end(0)], 0, at(0))
+    assert told(ticked(limits, 1.0)) == ["A stale", "B stale"]
+    assert told(limits.passes([end(0)], 0, at(1.5))) == ["A live", "B live", "end 0"]
+
+
+def test_until_when_a_row_may_be_handed_over_is_known_of_each_symbol() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0)], 0, at(0))
+    limits.passes([fresh("B", 0.5)], 0, at(0.5))
+    good_until = limits.good_until()
+    assert good_until is not None
+    assert (good_until(fresh("A", 0)), good_until(fresh("B", 0))) == (1.0, 1.5)
+    late = [item for _, items in limits.came_late(fresh("A", 0), at(1.2)) for item in items]
+    assert told(late) == ["A stale"]
+    assert Limits(None).good_until() is None
+
+
+def test_every_thins_out_each_symbol_and_forgets_only_the_one_in_trouble() -> None:
+    limits = limits_of("A", "B", max_age=None, every=1_000)
+    assert told(limits.passes([fresh("A", 0), fresh("B", 0)], 0, at(0))) == ["A0", "B0"]
+    assert limits.passes([fresh("A", 0.1), fresh("B", 0.1)], 0, at(0.1)) == []
+    assert told(limits.passes([status("stale", "A", reason="gap")], 0, at(0.2))) == ["A stale"]
+    assert told(limits.passes([status("live", "A"), fresh("A", 0.3)], 0, at(0.3))) == ["A live", "A300"]
+    assert told(ticked(limits, 1.0)) == ["B100"]
+    limits.passes([fresh("A", 1.1), fresh("B", 1.1)], 0, at(1.1))
+    assert told(limits.passes([status("reconnecting", attempt=1)], 0, at(1.2))) == ["all reconnecting"]
+    assert limits.rest() == []
+
+
+def test_a_full_state_that_waits_for_every_goes_on_without_the_symbol_in_trouble() -> None:
+    limits = limits_of("A", "B", max_age=None, every=1_000)
+    assert told(limits.passes([fresh("A", 0), fresh("B", 0), end(2)], 0, at(0))) == ["A0", "B0", "end 2"]
+    assert limits.passes([fresh("A", 0.1), fresh("B", 0.1), end(2)], 0, at(0.1)) == []
+    assert told(limits.passes([status("stale", "A", reason="gap")], 0, at(0.2))) == ["A stale"]
+    assert told(limits.passes([status("live", "A"), fresh("A", 0.3)], 0, at(0.3))) == ["A live", "A300"]
+    assert told(ticked(limits, 1.0)) == ["B100", "end 2"]
+
+
+# --- when it is enough
+
+
+def row_of(symbol: str) -> Book:
+    return Book(venue="v", symbol=symbol, received=1, bids=[], asks=[])
+
+
+def once_of(*symbols: str) -> Limit:
+    return Limit(count=None, once=True, ends_with_snapshot=False, each_of=symbols)
+
+
+def test_once_is_the_first_state_of_each_symbol() -> None:
+    limit = once_of("A", "B", "C")
+    assert told(limit.cut([row_of("A"), row_of("A"), row_of("B")])) == ["A1", "B1"]
+    assert not limit.reached
+    assert limit.missing() == ["C"]
+    assert told(limit.cut([row_of("C"), row_of("A")])) == ["C1"]
+    assert limit.reached
+
+
+def test_a_symbol_in_trouble_has_to_come_again_and_a_closed_one_is_not_waited_for() -> None:
+    limit = once_of("A", "B", "C")
+    assert told(limit.cut([row_of("A"), status("stale", "A"), row_of("B")])) == ["A1", "A stale", "B1"]
+    assert limit.missing() == ["A", "C"]
+    assert told(limit.cut([status("live", "A"), row_of("A")])) == ["A live", "A1"]
+    assert told(limit.cut([status("closed", "C")])) == ["C closed"]
+    assert limit.reached
+
+
+def test_trouble_of_all_begins_it_anew() -> None:
+    limit = once_of("A", "B")
+    limit.cut([row_of("A"), status("reconnecting", attempt=1), row_of("B")])
+    assert limit.missing() == ["A"]
+
+
+def test_with_all_symbols_closed_there_is_nothing_to_wait_for() -> None:
+    limit = once_of("A", "B")
+    limit.cut([status("closed", "A"), status("closed", "B")])
+    assert not limit.reached, "the run ends by itself, with why"
+
+
+def test_a_count_is_one_of_lines_whatever_their_symbols() -> None:
+    limit = Limit(count=2, once=False, ends_with_snapshot=False, each_of=("A", "B"))
+    assert told(limit.cut([row_of("A"), row_of("A"), row_of("B")])) == ["A1", "A1"]
+
+
+def test_lines_without_statuses_have_only_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(lines, "write_all", lambda descriptor, data, on_written=None: written.append(data))
+    sink = JsonLines(numbers_as_strings=False, to_terminal=False, redactor=Redactor(), statuses=False)
+    sink.write([status("stale", "A"), row_of("A")])
+    sink.write([status("stale", "A")])
+    assert b"".join(written).count(b"\n") == 1
+    assert b"stale" not in b"".join(written)
