@@ -127,7 +127,7 @@ class Look:
     ago_ms: Callable[[int], int] | None = None
     any_symbol: bool = False
     state_of: Callable[[str | None], str] | None = None
-    places: Mapping[str | None, int] = field(default_factory=dict)
+    places: Mapping[str | None, int] = field(default_factory=dict, compare=False)
     offsets: Offsets = field(default_factory=Offsets, compare=False)
 
     def mono(self) -> int:
