@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cli.output.symbols import named
 from venues import venue_named
 from venues.errors import UsageError
 from venues.made import routes_of
@@ -77,6 +78,23 @@ def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription 
         if getattr(request, name) not in (None, made_with):
             with_what = f"--{name} {made_with}" if made_with else f"no --{name}"
             raise UsageError(f"{request.replay} was recorded with {with_what}")
+
+
+def check_for_table(subscription: Subscription, venue: Venue) -> None:
+    """Check that a table can show all that is asked for: a book and candles fill it with one symbol.
+
+    Raises:
+        UsageError: it is of several; the text says how they are had.
+    """
+    stream, symbols = subscription.stream, subscription.symbols
+    if stream in _ONE_IN_A_TABLE and len(symbols) > 1:
+        raise UsageError(
+            f"a table of {stream} takes one symbol, got {named(symbols)}: "
+            f"take one, e.g. mon {stream} {venue.name} {symbols[0]}, or lines of all of them with -o jsonl"
+        )
+
+
+_ONE_IN_A_TABLE = ("book", "candles")
 
 
 def for_table(subscription: Subscription) -> Subscription:
