@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from venues import fault_in
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record, State, Status
@@ -480,7 +481,7 @@ def fault_in_words(error: Exception) -> str:
         where = f"{traceback.tb_frame.f_globals.get('__name__', '?')}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
     words = excerpt(f"{type(error).__name__}: {error}", 300).rstrip(": ")
-    return f"a fault of mon itself ({words}; {where}); please report it"
+    return f"{fault_in(error)} ({words}; {where}); please report it"
 
 
 def _last_sign_of_life(now: Now) -> float:
