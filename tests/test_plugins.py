@@ -52,6 +52,7 @@ def test_a_stream_of_a_plugin_at_its_simulator(folder: Path, env: dict[str, str]
         (("book", "acme", "--special=3", "BTC-USD"), {"special": "3"}),
         (("book", "--special", "3", "acme", "BTC-USD", "--fast"), {"special": "3", "fast": "true"}),
         (("book", "--special", "nexus", "acme", "BTC-USD"), {"special": "nexus"}),
+        (("book", "--special", "acme", "acme", "BTC-USD"), {"special": "acme"}),
         (("book", "--fast", "acme", "BTC-USD"), {"fast": "true"}),
         (("book", "--depth", "3", "acme", "BTC-USD"), {}),
     ],
@@ -61,11 +62,16 @@ def test_its_own_options_stand_anywhere(
 ) -> None:
     make(folder)
     done = mon(*words, *SIM, "--count", "1", env=env)
-    if "nexus" in words:  # which may be the venue as well as a value: the built-in one is taken, and has no such option
-        assert (done.returncode, done.stdout) == (2, "")
-        return
     assert done.returncode == 0, done.stderr
     assert records(done.stdout)[0]["extra"] == {"stream": "book", **extra}
+
+
+def test_an_option_of_a_built_in_venues_name_is_the_venues_own(folder: Path, env: dict[str, str]) -> None:
+    entry = changed('"fast", "The', '"precise", "The').replace('"special", "fast"', '"special", "precise"')
+    make(folder, entry=entry)
+    done = mon("book", "acme", "--precise", "BTC-USD", *SIM, "--count", "1", env=env)
+    assert records(done.stdout)[0]["extra"] == {"stream": "book", "precise": "true"}
+    assert mon("book", "jayx", "--precise", "10", "BTCUSDT", *SIM, "--count", "1", env=env).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,7 @@ def test_its_own_options_stand_anywhere(
     [
         (("book", "nexus", SYMBOL, "--special", "3"), "No such option: --special"),
         (("book", "--special", "3", "nexus", SYMBOL), "No such option: --special"),
+        (("book", "--special", "acme", "nexus", SYMBOL), "No such option: --special"),
         (("trades", "acme", "BTC-USD", "--special", "3"), "No such option: --special"),
         (("book", "acme", "BTC-USD", "--precise", "3"), "--precise does not apply to book of acme"),
         (("book", "nexus", SYMBOL, "--precise", "3"), "--precise does not apply to book of nexus"),
@@ -543,6 +550,7 @@ BROKEN_SIMULATORS = {
     "half of it": ("class Simulated:\n    name = 'acme'\n", "in the simulator's class Simulated, got none"),
     "another venue": (SIMULATOR.replace('name = "acme"', 'name = "nexus"'), 'expected "acme" as name of the simulator'),
     "credentials": (SIMULATOR.replace('{"key": ', '{"token": '), "that the venue has, got token"),
+    "its values": (SIMULATOR.replace("return {}", 'return {"other": 1}'), "expected the venue's values by name from"),
     "another scheme": (SIMULATOR.replace('scheme = "ws"', 'scheme = "file"'), "expected ws or http as scheme"),
 }
 

@@ -12,7 +12,7 @@ import typer
 
 from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come, run_loop
-from cli.output.lines import Words, print_out
+from cli.output.lines import Words, print_out, prints_go_to_stderr
 from cli.run.options import DurationParser, SpeedParser, existing_for
 from venues import VENUES, load, venue_named
 from venues.errors import SetupError, UsageError
@@ -257,5 +257,6 @@ def _exports(port: int, endpoints: Sequence[type[Endpoint]], world: World | None
     """Lines for a shell: the variables that lead to a simulator on that port."""
     from venues.simulator import environment
 
-    variables = environment(endpoints, port, world)
+    with prints_go_to_stderr():  # a shell runs what is on stdout
+        variables = environment(endpoints, port, world)
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
