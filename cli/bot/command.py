@@ -42,7 +42,7 @@ def run(**given: Any) -> None:
     """
     from cli.bot.host import run_bot
     from cli.bot.plan import BotRequest
-    from cli.output.lines import Words, prints_go_to_stderr
+    from cli.output.lines import Words
 
     markets = [market_named(text) for text in given.pop("market") or ()]
     if len(set(markets)) < len(markets):
@@ -59,9 +59,7 @@ def run(**given: Any) -> None:
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
-    with prints_go_to_stderr():
-        code = run_bot(request, Words(quiet=request.quiet), redactor_of_run())
-    raise typer.Exit(code)
+    raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
 def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:
