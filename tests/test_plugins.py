@@ -192,6 +192,12 @@ def test_a_bot_on_its_market(folder: Path, env: dict[str, str], tmp_path: Path) 
     assert (refused.returncode, "jayx, nbt, profitview, acme) in --market" in refused.stderr) == (2, True)
 
 
+def test_nothing_is_sent_to_one_that_takes_no_signals(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    refused = mon("send", "acme", "buy", "--yes", env=env)
+    assert (refused.returncode, refused.stderr) == (2, 'mon: expected a venue that takes signals (nbt), got "acme"\n')
+
+
 def test_its_dashboard(folder: Path, env: dict[str, str], show: Callable[..., Terminal]) -> None:  # noqa: F811
     make(folder)
     terminal = show("dash", "acme", "BTC-USD", *SIM, env=env)
@@ -569,6 +575,26 @@ def test_a_broken_simulator(kind: str, folder: Path, env: dict[str, str]) -> Non
     assert ask("bash", "mon book acme ", 3, PYTHONPATH=str(folder)).stdout == ""
     other = mon("book", "nexus", SYMBOL, *SIM, "--count", "1", env=env)
     assert (other.returncode, other.stderr) == (0, "")
+
+
+def test_a_simulator_that_cannot_be_started(folder: Path, env: dict[str, str]) -> None:
+    make(folder, simulator=SIMULATOR.replace("self._world = world\n\n    def sockets", "1 / 0\n\n    def sockets"))
+    listed = mon("sim", "--show-env", "--port", "4711", env=env)
+    assert (listed.returncode, "NEXUS" in listed.stdout, "ACME" in listed.stdout) == (0, True, False)
+    assert listed.stderr == (
+        "mon: the simulator of the venue acme (mon-acme 0.3) cannot be started: ZeroDivisionError: division by zero\n"
+    )
+    done = mon(*BOOK, env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a fault of the venue acme (mon-acme 0.3): ZeroDivisionError" in done.stderr
+    assert done.stderr.endswith("please report it to its author\n")
+
+
+def test_an_entry_point_with_an_extra(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    points = folder / "mon_acme-0.3.dist-info" / "entry_points.txt"
+    points.write_text("[mon.venues]\nacme = mon_acme:ACME [fast]\n")
+    assert mon(*BOOK, env=env).returncode == 0
 
 
 # --- faults of its code --------------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def _checked(plugin: Plugin, where: str, check: Callable[[Any], None]) -> Any:
 
 
 def _at(where: str) -> Any:
-    module, colon, path = (part.strip() for part in where.partition(":"))
+    module, colon, path = (part.strip() for part in where.partition("[")[0].partition(":"))  # without extras
     if not colon or not re.fullmatch(r"[\w.]+", module) or not re.fullmatch(r"[\w.]+", path):
         raise ContractBroken(f'expected an entry point such as mon_acme:ACME, got "{where}"')
     found: Any = import_module(module)
