@@ -12,11 +12,11 @@ import weakref
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from venues.addresses import is_loopback
 from venues.answers import MAX_MESSAGE
 from venues.driver import LONGEST_RETRY_AFTER, fault_in_words
 from venues.errors import MonError, SetupError
 from venues.http_request import NoAnswer, ask_through, new_session, place_of
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.pacing import Pacing
 from venues.venue import HttpRequest, HttpResponse, NoResponse
 
