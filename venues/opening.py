@@ -19,7 +19,7 @@ from venues import events
 from venues.addresses import is_loopback
 from venues.answers import MAX_MESSAGE, refuse_plain, status_of_old_answer, words_of
 from venues.errors import MonError
-from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
+from venues.fetching import NoAnswer, ask, place_of, retry_after, words_of_system
 from venues.protocols import cookies
 from venues.toolkit.decoding import excerpt
 from venues.venue import HttpRequest, HttpResponse, NotOpened, Refused
