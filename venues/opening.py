@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidProxySt
 from venues import events
 from venues.answers import MAX_MESSAGE, refuse_plain, status_of_old_answer, words_of
 from venues.errors import MonError
-from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
+from venues.fetching import NoAnswer, ask, place_of, retry_after, words_of_system
 from venues.protocols import cookies
 from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import excerpt
