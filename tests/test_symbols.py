@@ -260,6 +260,24 @@ def test_a_symbol_that_is_closed_is_counted_out_once_also_when_the_reader_turns_
     assert told(one_by_one(queue)) == ["C3", "A stale", "B closed", "A live", "A4", "end 2"]
 
 
+def test_a_symbol_that_is_closed_is_counted_out_once_also_where_the_end_is_owed_for_longer() -> None:
+    clock = Clock()
+    queue = StateQueue(clock, several=True)
+    queue.put([quote("A", 1), quote("B", 2), quote("C", 3), end(3)])
+    queue.put([status("stale", "A"), status("closed", "B")])
+    clock.now += 10
+    queue.put([quote("C", 4)])
+    queue.put([status("live", "A"), quote("A", 5)])
+    assert told(one_by_one(queue)) == ["C4", "A stale", "B closed", "A live", "A5", "end 2"]
+
+
+def test_a_full_state_takes_no_row_away_that_it_does_not_have() -> None:
+    queue = queue_for("slow")
+    queue.put([quote("C", 1), quote("A", 2)])
+    queue.put([quote("A", 3), quote("B", 4), end(2)])
+    assert told(one_by_one(queue)) == ["C1", "A3", "B4", "end 2"]
+
+
 # --- what is said
 
 
@@ -460,6 +478,14 @@ def test_a_full_state_that_waits_for_every_goes_on_without_the_symbol_in_trouble
     assert told(limits.passes([status("stale", "A", reason="gap")], 0, at(0.2))) == ["A stale"]
     assert told(limits.passes([status("live", "A"), fresh("A", 0.3)], 0, at(0.3))) == ["A live", "A300"]
     assert told(ticked(limits, 1.0)) == ["B100", "end 2"]
+
+
+def test_what_a_full_state_does_not_have_passes_before_it() -> None:
+    limits = limits_of("A", "B", "C", max_age=None, every=1_000)
+    limits.passes([fresh(symbol, 0) for symbol in "ABC"], 0, at(0))
+    assert limits.passes([fresh("C", 0.1)], 0, at(0.1)) == []
+    assert told(limits.passes([fresh("A", 0.2), fresh("B", 0.2), end(2)], 0, at(0.2))) == ["C100"]
+    assert told(ticked(limits, 1.0)) == ["A200", "B200", "end 2"]
 
 
 # --- when it is enough
