@@ -447,6 +447,28 @@ def test_an_empty_full_state_is_news_of_all_symbols() -> None:
     assert told(limits.passes([end(0)], 0, at(1.5))) == ["A live", "B live", "end 0"]
 
 
+def test_a_full_state_ends_with_the_last_row_that_is_young_enough() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live")], 0, at(5))
+    assert told(limits.passes([fresh("A", 5, age=3), fresh("B", 5), end(2)], 0, at(5))) == ["A stale", "B5000"]
+    assert told(limits.passes([fresh("B", 5.1)], 0, at(5.1))) == ["B5100"]
+    assert told(limits.passes([fresh("A", 5.2)], 0, at(5.2))) == ["A live", "A5200", "end 2"]
+    assert told(limits.passes([fresh("A", 5.3)], 0, at(5.3))) == ["A5300"]
+
+
+def test_the_end_of_a_full_state_does_not_outlive_it() -> None:
+    for trouble, following in (
+        (status("reconnecting", attempt=1), []),
+        (status("stale", "A", reason="gap"), []),
+        (status("closed", "A"), ["end 1"]),
+    ):
+        limits = limits_of("A", "B")
+        limits.passes([status("live"), fresh("A", 5, age=3), fresh("B", 5), end(2)], 0, at(5))
+        came = told(limits.passes([trouble], 0, at(5.1)))
+        assert came[1:] == following
+        assert "end 2" not in told(limits.passes([status("live"), fresh("A", 5.2), fresh("B", 5.2)], 0, at(5.2)))
+
+
 def test_until_when_a_row_may_be_handed_over_is_known_of_each_symbol() -> None:
     limits = limits_of("A", "B")
     limits.passes([status("live"), fresh("A", 0)], 0, at(0))
