@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from venues.answers import MAX_MESSAGE
 from venues.driver import LONGEST_RETRY_AFTER, fault_in_words
 from venues.errors import MonError, SetupError
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.pacing import Pacing
 from venues.venue import HttpRequest, HttpResponse, NoResponse
 
