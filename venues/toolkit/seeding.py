@@ -116,10 +116,10 @@ class SeededBook:
         return self.keeper.book.whole
 
     def begin(self, now: Now) -> list[Item]:
-        """The streams are syncing; changes that come are kept from now on."""
-        self._quiet_since = None
+        """The streams are syncing; changes that come are kept from now on. Nothing from before counts."""
+        self._quiet_since = self._pacing.due = self._asked = self._seed = None
+        self.tries, self._said = 0, ""
         self._start_again()
-        self._pacing.due = self._asked = None
         return self.keeper.begin()
 
     def acknowledged(self, now: Now) -> list[Item]:
