@@ -422,10 +422,11 @@ def test_a_second_subscription_on_the_same_connection_begins_from_nothing() -> N
     book = live_book()
     book.change(change(130, 120), at(2))
     book.fetched(asked(book, 2), answer(BIDS, ASKS, 150), at(2.1))
-    assert book.begin(at(3)) == [StreamState("book", "syncing")]
+    assert book.begin(at(2.2)) == [StreamState("book", "syncing")]
     assert (book.live, book.tries, book.deadline()) == (False, 0, None)
-    assert book.change(change(150, 140), at(3.1)) == [], "the snapshot of before does not count"
-    book.acknowledged(at(4))
+    assert book.change(change(150, 140), at(2.3)) == [], "the snapshot of before does not count"
+    book.acknowledged(at(2.5))
+    assert book.deadline() == START + 3, "one request a second"
     assert shown(book.fetched(asked(book, 4), answer(BIDS, ASKS, 140), at(4.1))) == ("5", 150)
 
 

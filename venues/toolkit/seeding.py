@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from venues.errors import BadMessage, BookError
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
-from venues.toolkit.pacing import Pacing
+from venues.toolkit.pacing import SHORTEST_PAUSE, Pacing
 from venues.toolkit.resync import said_together
 from venues.toolkit.times import span
 from venues.venue import Fetch, NoResponse
@@ -126,7 +126,7 @@ class SeededBook:
         """Asks for the first snapshot: every change from here on will come."""
         if self._quiet_since is None:
             self._quiet_since = now.mono
-            self._pacing.due = now.mono
+            self._pacing.due = max(now.mono, self._pacing.tried_at + SHORTEST_PAUSE) if self._requests else now.mono
         return []
 
     def change(self, delta: BookDelta, now: Now, *, time: int | None = None, extra: Extra | None = None) -> list[Item]:
