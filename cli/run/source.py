@@ -16,6 +16,7 @@ from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
+from venues.fetching import shared_fetcher
 from venues.full_states import FullStates
 from venues.keepalive import Steps
 from venues.recording import play
@@ -79,6 +80,19 @@ async def access_to(
     return replace(access, say=say)
 
 
+async def access_for_symbols(
+    venue: Venue, env: str | None, profile: str | None, embedded: Embedded, say: Callable[[str], None]
+) -> Access:
+    """As `access_to`, for the list of the venue's symbols: without secrets, and without an address where none is set.
+
+    Raises:
+        UsageError: the venue has no such environment, or no simulator.
+        SetupError: something cannot be used.
+    """
+    access = await _access_to(venue, env, profile, embedded, say, (), True, for_symbols=True)
+    return replace(access, say=say)
+
+
 async def _access_to(
     venue: Venue,
     env: str | None,
@@ -87,19 +101,23 @@ async def _access_to(
     say: Callable[[str], None],
     streams: Collection[str],
     by_hand: bool,
+    *,
+    for_symbols: bool = False,
 ) -> Access:
     configured = config.load()
+    access = configured.access_for_symbols if for_symbols else partial(configured.access, streams=streams)
     if env != config.SIM:
-        return configured.access(venue, env, profile, streams)
-    set_by_hand = configured.address_by_hand(venue, None, profile) if by_hand else None
+        return access(venue, env, profile)
+    set_by_hand = configured.any_address_by_hand(venue, None, profile) if by_hand else None
     if set_by_hand is not None:
         say(f"the address set as {set_by_hand.origin} comes before --env sim")
-        return configured.access(venue, None, profile, streams)
+        return access(venue, None, profile)
     if not venue.simulator:
         raise UsageError(f"{venue.name} has no simulator: expected another environment than {config.SIM}")
     simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
-    return configured.simulated(venue, simulator.url(venue.name), given, profile)
+    url, rest_url = simulator.url(venue.name), simulator.rest_url(venue.name)
+    return configured.simulated(venue, url, given, profile, rest_url=rest_url)
 
 
 class Source:
@@ -280,13 +298,20 @@ class Source:
         deliver: Callable[[list[Delivered]], None],
         tap: Callable[[events.Event], None] | None,
     ) -> None:
-        steps = Steps()
+        steps, clock = Steps(), self._clock
+        fetcher = shared_fetcher(
+            self._venue.name,
+            self._venue.requests_per_second,
+            now=clock.now,
+            sleep=clock.sleep,
+            user_agent=USER_AGENT,
+        )
         self._connections = [
             Connection(
                 driver,
                 fetch_secrets=access.fetch,
                 deliver=deliver,
-                clock=self._clock,
+                clock=clock,
                 random=random.random,
                 redactor=self._redactor,
                 tap=tap,
@@ -294,6 +319,8 @@ class Source:
                 proxy=access.proxy,
                 user_agent=USER_AGENT,
                 steps=steps,
+                fetcher=fetcher,
+                rest_proxy=access.rest_proxy,
             )
             for number, driver in enumerate(drivers, start=self._first_line)
         ]
