@@ -101,6 +101,7 @@ class Driver:
         self.ended: MonError | None = None
         self.retry_at: float | None = None
         self._route = route
+        self._venue = venue
         self._retries = retries
         self._apart = apart
         self.refused: dict[str, MonError] = {}
@@ -389,8 +390,15 @@ class Driver:
         ]
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        error = VenueRefused(excerpt(refused.reason, LONGEST_REASON))
         stream = refused.stream
+        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
+        error = VenueRefused(
+            excerpt(refused.reason, LONGEST_REASON + names),
+            venue=self._venue,
+            stream=stream,
+            symbols=refused.symbols,
+            late=refused.late,
+        )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)
             if not self._standings.is_closed(stream):

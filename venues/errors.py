@@ -17,6 +17,11 @@ MonError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class MonError(Exception):
     """Base of all errors of ours; `str()` is one message for a person, free of secrets."""
@@ -39,7 +44,26 @@ class DamagedRecording(RecordingError):
 
 
 class VenueRefused(MonError):
-    """The venue refused: wrong credential, no permission, unknown symbol or account."""
+    """The venue refused: wrong credential, no permission, unknown symbol or account.
+
+    `symbols`: the refused symbols of `stream` at `venue`, each with the venue's words; empty where it is not about
+    symbols. `late`: the venue had taken them before, so whoever has other connections goes on with these.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        venue: str = "",
+        stream: str | None = None,
+        symbols: Mapping[str, str] | None = None,
+        late: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.venue = venue
+        self.stream = stream
+        self.symbols = symbols or {}
+        self.late = late
 
 
 class VenueUnreachable(MonError):
