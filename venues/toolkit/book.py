@@ -1,7 +1,7 @@
 """The order book: a snapshot, then deltas, merged as they come.
 
-Whether a delta follows on what is held is said by the book's rule, whether the book is right by its checksum. Each
-side is two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are dear to hash (no
+The book's rule says whether a delta follows on what is held, and its checksum whether the book is right. Each side is
+two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are dear to hash (no
 dict) and cheap to compare; a view is a slice that is kept until a change reaches the shown levels.
 """
 
