@@ -326,7 +326,11 @@ class SeededBook:
 
 
 class SeededBooks:
-    """The seeded books of one connection, by symbol, as a session asks them."""
+    """The seeded books of one connection, by symbol.
+
+    A session hands `fetched`, `deadline`, `tick` and `take` on to them, and `leave` and `closed` as `stop`. A change of
+    a book that is `live` before and after it leaves nothing to send and no earlier deadline.
+    """
 
     def __init__(self, books: Iterable[SeededBook]) -> None:
         self._books = {book.symbol: book for book in books}
@@ -339,6 +343,14 @@ class SeededBooks:
 
     def __iter__(self) -> Iterator[SeededBook]:
         return iter(self._books.values())
+
+    def begin(self, now: Now) -> list[Item]:
+        """To be called once all of them have been subscribed to."""
+        return [item for book in self for item in book.begin(now)]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Doubts all of them: a message could not be read, and may have been of any symbol."""
+        return [item for book in self for item in book.doubt(reason, now)]
 
     def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
         """What the answer brings to the book that asked. Where the venue wants fewer requests, all books wait."""
