@@ -78,10 +78,10 @@ class SeedBody(msgspec.Struct):
     asks: list[Row] = []
 
 
-class Change(msgspec.Struct, tag_field="kind", tag="change"):
+class Change(msgspec.Struct, tag_field="kind", tag="change", kw_only=True):
     s: str
     ts: int
-    prevTs: int
+    previous: int = msgspec.field(name="prevTs")
     bids: list[Row]
     asks: list[Row]
 
@@ -127,7 +127,7 @@ class SeededSession(Guided):
             return [BadFrame(str(problem)), *self._books.doubt(str(problem), now)]
         except DECODE_ERRORS as error:
             return [BadFrame(explain(error)), *self._books.doubt(explain(error), now)]
-        return self._books[message.s].change(BookDelta(*levels, message.ts, message.prevTs), now, time=message.ts)
+        return self._books[message.s].change(BookDelta(*levels, message.ts, message.previous), now, time=message.ts)
 
     def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
         return self._books.fetched(request, answer, now)

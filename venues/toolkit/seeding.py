@@ -14,6 +14,7 @@ snapshot is: it counts only if it was asked for so long after the acknowledgemen
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from venues.errors import BadMessage, BookError
@@ -34,6 +35,7 @@ KEPT_FOR = 120.0  # seconds for which each change is kept at least, and …
 KEPT_CHANGES = 10_000  # … so many of the newest, …
 MOST_KEPT_LEVELS = 200_000  # … while they have no more levels than that, which is about 50 MB
 QUIET_AFTER = 60.0  # seconds; no venue's snapshots are known to be older
+MOST_REPEATED = 100  # of the newest kept changes, one of which may come again; an older one breaks the chain
 LONGEST_PAUSE = 5.0  # seconds between two requests; the shortest is 1 s
 ANSWERED_WITHIN = 60.0  # seconds, those that a request waits for its turn included
 LONGEST_RETRY_AFTER = 86_400.0
@@ -210,7 +212,7 @@ class SeededBook:
     def _keep(self, kept: _Kept, now: Now) -> list[Item]:
         delta = kept.delta
         if self._kept and _before(delta) != _sequence(self._kept[-1].delta):
-            if any(one.delta == delta for one in self._kept):
+            if any(one.delta == delta for one in islice(reversed(self._kept), MOST_REPEATED)):
                 return []  # the same change, repeated
             # What came before it leads nowhere: a change is missing in between.
             self._start_again()
