@@ -105,14 +105,17 @@ def made(venue: Venue, folder: Path, seconds: float) -> type:
     return Checks
 
 
-def fuzz(found: Sequence[Path], venue: Venue, seconds: float, seed: int | None = None) -> int:
-    """Plays mutated recordings, each at least once; fails with the first fault. Returns how many were played."""
+def fuzz(found: Sequence[Path], venue: Venue, seconds: float, *, seed: int | None = None, times: int = 1) -> int:
+    """Plays mutated recordings for so long, and each so many times at least; fails with the first fault.
+
+    Returns how many plays there were.
+    """
     seed = seed if seed is not None else int(os.environ.get("MON_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
     seconds = float(os.environ.get("MON_FUZZ_SECONDS") or seconds)
     print(f"MON_FUZZ_SEED={seed}")
     played = [case for case in found if any(Recording(case).events())]
     until, number = time.monotonic() + seconds, 0
-    while played and (number < len(played) or time.monotonic() < until):
+    while played and (number < len(played) * times or time.monotonic() < until):
         case = played[number % len(played)]
         # Each play has a seed of its own, so that one that fails is repeated without those before it.
         if faults := MutatedPlay(case, venue, random.Random(f"{seed} {number}")).run():
@@ -137,16 +140,17 @@ def _any_frames_of(case: Path, venue: Venue) -> None:
     def check(at: int, frames: list[bytes]) -> None:
         watch = Watch(venue, header.asked_for())
         play = Play(venue, header, watch=watch)
-        for event in islice(played, at):
-            play.feed(event)
-            play.take()
-        now = Now(played[min(at, len(played)) - 1].mono, played[min(at, len(played)) - 1].at)
-        for frame in frames:
-            if play.driver.session is None or play.driver.retry_at is not None:
-                return
-            play.driver.receive(frame, now)
-            play.take()
-            _fail_with(case, watch.faults)
+        with watch.noting():
+            for event in islice(played, at):
+                play.feed(event)
+                play.take()
+            now = Now(played[min(at, len(played)) - 1].mono, played[min(at, len(played)) - 1].at)
+            for frame in frames:
+                if play.driver.session is None or play.driver.retry_at is not None:
+                    break
+                play.driver.receive(frame, now)
+                play.take()
+        _fail_with(case, watch.faults)
 
     check()
 

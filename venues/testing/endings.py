@@ -42,9 +42,10 @@ def faults_in(case: Path, venue: Venue) -> list[str]:
     secrets = {name: f"not-to-be-seen-{name.replace('_', '-')}-0123456789" for name in venue.secrets}
     watch = Watch(venue, header.asked_for(), secrets.values())
     play = Play(venue, header, secrets=secrets, watch=watch)
-    for line in lines(play, Recording(case).events()):
-        if not line.startswith('{"sent"'):  # the frames themselves are looked at as they are taken
-            watch.no_secret(line, "what comes out")
+    with watch.noting():
+        for line in lines(play, Recording(case).events()):
+            if not line.startswith('{"sent"'):  # the frames themselves are looked at as they are taken
+                watch.no_secret(line, "what comes out")
     return watch.faults
 
 
@@ -61,8 +62,9 @@ def faults_when_cut(case: Path, venue: Venue) -> list[str]:
     for at in cuts(played):
         for ending in (_lost, _left):
             watch, play = _watched(case, venue)
-            if _played(play, played[:at]):
-                ending(play, watch, Now(played[at - 1].mono + 0.001, played[at - 1].at + 1))
+            with watch.noting():
+                if _played(play, played[:at]):
+                    ending(play, watch, Now(played[at - 1].mono + 0.001, played[at - 1].at + 1))
             faults += [f"after {at} events: {fault}" for fault in watch.faults]
         if faults:
             return faults
@@ -102,21 +104,25 @@ def faults_of_bad_messages(case: Path, venue: Venue) -> list[str]:
     played = events_of(case)
     frames = [e.data() for e in played if isinstance(e, events.Frame) and e.direction == "in"] or [b"{}"]
     watch, play = _watched(case, venue)
-    if not _played(play, played):
-        return []
-    now = Now(played[-1].mono, played[-1].at)
+    with watch.noting():
+        if _played(play, played):
+            _feed_bad(play, frames, Now(played[-1].mono, played[-1].at))
+    return watch.faults
+
+
+def _feed_bad(play: Play, frames: Sequence[bytes], now: Now) -> None:
+    driver = play.driver
     for number in range(BAD_MESSAGES):
         now = Now(now.mono + BAD_EVERY, now.epoch_ms + round(BAD_EVERY * 1000))
-        due = play.driver.deadline()
+        due = driver.deadline()
         if due is not None and due <= now.mono:
-            play.driver.tick(now)
+            driver.tick(now)
             play.take()
-        if play.driver.retry_at is not None or play.driver.ended is not None:
-            break
+        if driver.retry_at is not None or driver.ended is not None:
+            return
         frame = frames[number % len(frames)]
-        play.driver.receive(frame[: len(frame) * 2 // 3], now)
+        driver.receive(frame[: len(frame) * 2 // 3], now)
         play.take()
-    return watch.faults
 
 
 def faults_of_long_lists(case: Path, venue: Venue) -> list[str]:

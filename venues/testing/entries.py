@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-import tomllib
 from typing import TYPE_CHECKING
 
 from venues import VENUES, load
-from venues.errors import MonError, UsageError
-from venues.streams import STREAMS
-from venues.venue import CONTRACT, Settings
+from venues.errors import MonError
+from venues.plugin_check import ContractBroken, check_endpoint, check_entry
+from venues.venue import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,18 +29,15 @@ def where(venue: Venue) -> str:
 
 
 def problems_of(venue: Venue) -> Iterator[str]:
-    """What is wrong with an entry, each in words."""
-    if venue.name not in VENUES and getattr(venue, "contract", None) != CONTRACT:
-        yield f"`contract` is {getattr(venue, 'contract', None)!r}: expected {CONTRACT}, the contract it is made for"
-    if not re.fullmatch(r"[a-z][a-z0-9]*", venue.name):
-        yield f'`name` is "{venue.name}": expected lower-case letters and digits'
-    yield from _problems_of_names(venue)
-    yield from _problems_of_simulator(venue)
-    if any(offer.symbols in ("one", "many") for offer in venue.streams.values()):
+    """What is wrong with an entry, each in words. `mon` itself checks a plug-in's when it is loaded."""
+    if venue.name not in VENUES:
         try:
-            venue.check_symbol(venue.example)
-        except UsageError as error:
-            yield f"`example` is not of the venue's own form: {error}"
+            check_entry(venue, venue.name)
+        except ContractBroken as problem:
+            yield str(problem)
+            return
+    if venue.simulator:
+        yield from _problems_of_simulator(venue)
     for environment, url in venue.environments.items():
         try:
             venue.routes((), Settings(url=url, rest_url=venue.rest.get(environment, "")))
@@ -52,37 +47,17 @@ def problems_of(venue: Venue) -> Iterator[str]:
             yield f"`routes(())` raised {error!r}: expected it to check the settings alone"
 
 
-def _problems_of_names(venue: Venue) -> Iterator[str]:
-    for name in venue.streams:
-        if name not in STREAMS:
-            yield f'stream "{name}" is none of mon: expected some of {", ".join(STREAMS)}'
-    for environment, url in venue.environments.items():
-        if url and not url.startswith(("wss://", "https://")):
-            yield f'environment {environment} is at "{url}": expected wss://…, or nothing where users set it by hand'
-    try:
-        tables = tomllib.loads(venue.template)
-    except tomllib.TOMLDecodeError as error:
-        yield f"`template` is no TOML: {error}"
-    else:
-        if set(tables) - {"venues"} or set(tables.get("venues", {})) - {venue.name}:
-            yield f"`template` has other tables than those of [venues.{venue.name}]"
-    for name in venue.required:
-        if name not in venue.values:
-            yield f'"{name}" is in `required`, but not in `values`'
-
-
 def _problems_of_simulator(venue: Venue) -> Iterator[str]:
-    if not venue.simulator:
-        return
     try:
         endpoint = load(venue.simulator)
+        check_endpoint(endpoint, venue)
+    except ContractBroken as problem:
+        yield str(problem)
     except Exception as error:
         yield f'`simulator` is "{venue.simulator}", which cannot be loaded: {error!r}'
-        return
-    if getattr(endpoint, "name", None) != venue.name:
-        yield f'the simulator is called "{getattr(endpoint, "name", None)}": expected "{venue.name}", as the entry'
-    if missing := set(venue.secrets) - set(endpoint.credentials):
-        yield f"the simulator has no credential for {', '.join(sorted(missing))}"
+    else:
+        if missing := set(venue.secrets) - set(endpoint.credentials):
+            yield f"the simulator has no credential for {', '.join(sorted(missing))}"
 
 
 def heavy_modules(venue: Venue) -> list[str]:

@@ -58,13 +58,13 @@ class MutatedPlay:
         self._mono = self.events[0].mono if self.events else 0.0
         self._ahead = self.events[0].at - self.events[0].mono * 1000 if self.events else 0.0
         self._asked_for: list[str] = []  # ids of HTTP requests without an answer
-        self._bodies = [e.body.encode() for e in self.events if isinstance(e, events.Requested)] or [
-            e.data() for e in self.events if isinstance(e, events.Frame)
-        ]
+        self._bodies = [e.body.encode() for e in self.events if isinstance(e, events.Requested)]
+        self._bodies += [e.data() for e in self.events if isinstance(e, events.Fetched)]
+        self._bodies = self._bodies or [e.data() for e in self.events if isinstance(e, events.Frame)]
 
     def run(self) -> list[str]:
         """Plays it to its end or to the first fault; returns the faults."""
-        try:
+        with self.watch.noting():
             self._connect()
             for event in self._mutated():
                 while self.driver.ended is None and self.driver.retry_at is not None:
@@ -73,9 +73,6 @@ class MutatedPlay:
                 if self.driver.ended is not None or self.watch.faults:
                     break
                 self._feed(event)
-        except Exception as error:
-            if not self.watch.faults:  # else it is the session's own, and noted
-                self.watch.fault(f"a fault of the driver or of this test: {error!r}")
         return self.watch.faults
 
     def _now(self) -> Now:
@@ -119,7 +116,7 @@ class MutatedPlay:
         if due is not None and (due <= self._mono or (chance.random() < 0.1 and due - self._mono < LONGEST_PAUSE)):
             self._mono = max(self._mono, due)
             self._tick()
-        elif self._asked_for and chance.random() < 0.5:
+        elif self._asked_for and (isinstance(event, events.Fetched | events.NotFetched) or chance.random() < 0.2):
             self._fetched()
         elif isinstance(event, events.Ponged) or chance.random() < 0.05:
             driver.pong(self._now())
@@ -166,7 +163,7 @@ class MutatedPlay:
         mutated = [
             event
             for event in self.events
-            if isinstance(event, events.Ponged | events.Ticked | events.Closed)
+            if isinstance(event, events.Ponged | events.Ticked | events.Closed | events.Fetched | events.NotFetched)
             or (isinstance(event, events.Frame) and event.direction == "in")
         ]
         for _ in range(chance.randrange(12)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from venues import events
 from venues.driver import Driver
 from venues.errors import MonError
+from venues.made import routes_of
 from venues.venue import HttpResponse
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Play:
     ) -> None:
         subscriptions = header.asked_for()
         route: Route
-        (route,) = venue.routes(subscriptions, header.settings())
+        (route,) = routes_of(venue, subscriptions, header.settings())
         if watch is not None:
             route = watch.over(route)
         self.driver = Driver(route, subscriptions, venue=venue.name, label="replay", apart=apart)

@@ -5,6 +5,7 @@ A `Watch` stands between the driver and each session. What is wrong is a text in
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
 from collections import deque
@@ -17,7 +18,7 @@ from venues.testing.rules import ItemRules
 from venues.venue import BadFrame, Close, Fetch, HttpRequest, SocketPing, StreamState, Veiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from venues.venue import (
         Command,
@@ -68,6 +69,15 @@ class Watch:
         """Notes a fault."""
         if len(self.faults) < _MOST_FAULTS and text not in self.faults:
             self.faults.append(text)
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Notes an exception of the driver's as a fault, unless the session's own fault before it is noted already."""
+        try:
+            yield
+        except Exception as error:
+            if not self.faults:
+                self.fault(raised("the driver", error))
 
     def no_secret(self, text: str, where: str) -> None:
         """Notes a fault if a secret is in a text."""
