@@ -219,7 +219,8 @@ class HttpResponse:
 
     Before dialling, the body is cut at 1 MiB; later, one of more than 16 MiB is a `NoResponse`. `cookies` are its
     `Set-Cookie` lines as they came. `date_ms` is the time of the answer by the server's clock. Of what was asked before
-    dialling a recording has neither, because it has the address that was dialled in the end.
+    dialling a recording has neither, because it has the address that was dialled in the end. The answer to a `Fetch`
+    has no cookies.
     """
 
     status: int
@@ -329,6 +330,11 @@ def symbol_of(subscription: Subscription) -> str | None:
     if STREAMS[subscription.stream].topics or len(subscription.symbols) != 1:
         return None
     return subscription.symbols[0]
+
+
+def has_several(subscription: Subscription) -> bool:
+    """Whether it has several symbols: then a status with a symbol is about that one alone. Topics are none."""
+    return not STREAMS[subscription.stream].topics and len(subscription.symbols) > 1
 
 
 @dataclass(frozen=True, slots=True)
