@@ -14,7 +14,7 @@ for _name in VENUES:
 
 
 def test_each_folder_of_recordings_is_of_a_venue() -> None:
-    assert {folder.name for folder in fixtures.FOLDER.iterdir()} == set(VENUES)
+    assert {case.parent.name for case in fixtures.cases()} == set(VENUES)
 
 
 def test_rows_in_either_order_give_the_same_book() -> None:

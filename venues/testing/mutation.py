@@ -125,6 +125,9 @@ class MutatedPlay:
             self._must_say_that_it_is_stirred(due)
         elif chance.random() < 0.02:
             self._command()
+        elif chance.random() < 0.02:  # an answer to nothing that was asked for
+            self._asked_for.append("unknown")
+            self._fetched()
         elif isinstance(event, events.Closed) or chance.random() < 0.02:
             code = chance.choice([None, 1000, 1006, 1008, 4000])
             driver.closed(code, chance.choice(["", "unauthorized"]), self._now())
@@ -147,7 +150,8 @@ class MutatedPlay:
     def _fetched(self) -> None:
         chance = self._chance
         asked = self._asked_for.pop(chance.randrange(len(self._asked_for)))
-        answer: HttpResponse | NoResponse = HttpResponse(chance.choice([200, 200, 200, 404, 429, 500]), self._body())
+        status, after = chance.choice([200, 200, 200, 302, 404, 429, 500]), chance.choice([None, None, 0.5, 1e9])
+        answer: HttpResponse | NoResponse = HttpResponse(status, self._body(), after)
         if chance.random() < 0.2:
             answer = NoResponse("no answer within 10 s")
         self.driver.fetched(asked, answer, self._now())
