@@ -5,6 +5,7 @@ What comes out is one list, in order: records, states of streams, and what was w
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,7 @@ from venues.toolkit.unasked import LeftOut
 from venues.venue import BadFrame, Dial, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mon_orbit.messages import Message
     from venues.toolkit.acknowledgements import Request
@@ -61,7 +62,8 @@ class OrbitSession(AcknowledgedSession):
         for keeper in self._books.values():
             keeper.begin()
         for one in self._route.subscriptions:
-            items += self._asked.ask(one.stream, one.symbols, now)
+            # A snapshot follows at once; if it does not, the book is asked for anew. Trades may be silent for hours.
+            items += self._asked.ask(one.stream, one.symbols, now, data_within=10 if one.stream == "book" else None)
         return items
 
     def subscribe(self, request: Request) -> None:
@@ -106,25 +108,28 @@ class OrbitSession(AcknowledgedSession):
 
     def _keeper(self, symbol: str) -> BookKeeper:
         """The book of one symbol: after a gap or a bad message it is stale, and asked for anew, with pauses."""
-        again: Callable[[Now], None] = lambda now: self._asked.again("book", symbol, now)  # noqa: E731
         return BookKeeper(
             OrderBook(rule="contiguous"),
             self._route.subscriptions,
             venue=self.venue,
             symbol=symbol,
             env=self._route.label,
-            again=again,
+            again=partial(self._asked.again, "book", symbol),
         )
 
     def _on_book(self, message: Snapshot | Delta, now: Now) -> list[Item]:
         keeper = self._books.get(message.symbol)
         if keeper is None:
             raise NotAskedFor(message.symbol)
-        if not self._asked.is_taken("book", message.symbol):
-            return []  # left over from a subscription that is over, or refused: its snapshot would be an old one
         refuse_seconds(message.time, "time")
         bids, asks = levels_of(message.bids, "bids"), levels_of(message.asks, "asks")
         items = self._told_by(message.time, now)
+        if isinstance(message, Snapshot):
+            if not self._asked.is_taken("book", message.symbol):
+                keeper.begin()
+            items += self._asked.arrived("book", message.symbol, now)
+        if not self._asked.is_taken("book", message.symbol):
+            return items  # left over from a subscription that is over, or refused: it may be old
         if isinstance(message, Snapshot):
             return [*items, *keeper.snapshot(bids, asks, now, sequence=message.sequence, time=message.time)]
         return [*items, *keeper.delta(BookDelta(bids, asks, message.sequence), now, time=message.time)]
