@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from venues import fault_in
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from venues.venue import Command, HttpResponse, NoResponse, Route, Session, Subscription
 
 SHORTEST_DELAY = 0.5
-MOST_ASKED = 20  # a session may answer bad messages of a stream with frames of its own so often …
+MOST_ASKED = 20  # a session may answer bad messages of a symbol of a stream with frames of its own so often …
 ASKED_WITHIN = 10.0  # … in so many seconds
 RETURNS_WITHIN = 600.0  # seconds in which a venue that was live is tried again, whatever it answers but HTTP 401
 LONGEST_RETRY_AFTER = 86_400.0
@@ -61,7 +62,7 @@ def verdict(status: int, body: str) -> Refused | Lost:
     `body` is an excerpt of the answer, possibly empty.
     """
     said = answer_in_words(status, body)
-    if _is_passing(status):
+    if is_passing(status):
         return Lost(f"the venue does not take connections now ({said})")
     if 300 <= status < 400:
         return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
@@ -100,6 +101,7 @@ class Driver:
         self.ended: MonError | None = None
         self.retry_at: float | None = None
         self._route = route
+        self._venue = venue
         self._retries = retries
         self._apart = apart
         self.refused: dict[str, MonError] = {}
@@ -110,7 +112,8 @@ class Driver:
         self._always_stirred = False  # the session has no `stirred`
         self._out: list[Out] = []  # already taken from the session …
         self._taken_early = False  # … which resets the session's `stirred`
-        self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, len(subscriptions)))
+        several = sum(max(1, len(subscription.symbols)) for subscription in subscriptions)
+        self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, several))
         self._draw = 0.0
         self._opened_at: float | None = None
         self._is_there = False  # on this connection, a stream has been live
@@ -209,7 +212,7 @@ class Driver:
         after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
         if isinstance(problem, Lost) and problem.retry:
             problem = Lost(problem.reason, after=after)
-        if self._there_at is not None and not _is_passing(status):
+        if self._there_at is not None and not is_passing(status):
             return self._may_return(problem, answer_in_words(status, body), now, status=status, after=after)
         return self._sort_out([problem], now)
 
@@ -388,8 +391,15 @@ class Driver:
         ]
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        error = VenueRefused(excerpt(refused.reason, LONGEST_REASON))
         stream = refused.stream
+        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
+        error = VenueRefused(
+            excerpt(refused.reason, LONGEST_REASON + names),
+            venue=self._venue,
+            stream=stream,
+            symbols=refused.symbols,
+            late=refused.late,
+        )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)
             if not self._standings.is_closed(stream):
@@ -422,10 +432,10 @@ def fault_in_words(error: Exception) -> str:
         where = f"{traceback.tb_frame.f_globals.get('__name__', '?')}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
     words = excerpt(f"{type(error).__name__}: {error}", 300).rstrip(": ")
-    return f"a fault of mon itself ({words}; {where}); please report it"
+    return f"{fault_in(error)} ({words}; {where}); please report it"
 
 
-def _is_passing(status: int) -> bool:
+def is_passing(status: int) -> bool:
     """Whether this HTTP status means that a later try may work."""
     return status in (408, 425, 429) or status >= 500
 

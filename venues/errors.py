@@ -12,10 +12,16 @@ MonError
 └── BookError
     ├── SequenceGap       a delta skips over one that never came
     ├── CrossedBook       best bid at or above best ask
+    ├── ChecksumMismatch  the book is not the one that the venue has
     └── TooManyLevels     more than any market has
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class MonError(Exception):
@@ -39,7 +45,26 @@ class DamagedRecording(RecordingError):
 
 
 class VenueRefused(MonError):
-    """The venue refused: wrong credential, no permission, unknown symbol or account."""
+    """The venue refused: wrong credential, no permission, unknown symbol or account.
+
+    `symbols`: the refused symbols of `stream` at `venue`, each with the venue's words; empty where it is not about
+    symbols. `late`: the venue had taken them before, so whoever has other connections goes on with these.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        venue: str = "",
+        stream: str | None = None,
+        symbols: Mapping[str, str] | None = None,
+        late: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.venue = venue
+        self.stream = stream
+        self.symbols = symbols or {}
+        self.late = late
 
 
 class VenueUnreachable(MonError):
@@ -68,6 +93,10 @@ class SequenceGap(BookError):
 
 class CrossedBook(BookError):
     """The best bid is at or above the best ask."""
+
+
+class ChecksumMismatch(BookError):
+    """The venue's checksum of its book is not that of ours."""
 
 
 class TooManyLevels(BookError):

@@ -109,13 +109,16 @@ class Refused:
 
     `stream`: only this one is refused, and the session goes on with the others; None: everything is. `symbol`: only
     this one of the stream is closed, and the others go on. `at_door`: the refusal came before the protocol let us in.
-    If it had let us in earlier, the refusal may pass.
+    If it had let us in earlier, the refusal may pass. `symbols`: the refused symbols that `reason` names, each with the
+    venue's words; empty where the refusal is not about symbols. `late`: the venue had taken them before.
     """
 
     reason: str
     stream: str | None = None
     symbol: str | None = None
     at_door: bool = field(default=False, compare=False)
+    symbols: Mapping[str, str] = field(default_factory=dict, compare=False)
+    late: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,8 @@ class HttpResponse:
 
     Before dialling, the body is cut at 1 MiB; later, one of more than 16 MiB is a `NoResponse`. `cookies` are its
     `Set-Cookie` lines as they came. `date_ms` is the time of the answer by the server's clock. Of what was asked before
-    dialling a recording has neither, because it has the address that was dialled in the end.
+    dialling a recording has neither, because it has the address that was dialled in the end. The answer to a `Fetch`
+    has no cookies.
     """
 
     status: int

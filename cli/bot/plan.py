@@ -12,6 +12,7 @@ from cli.run.asked import streams_of
 from cli.run.options import RunRequest
 from venues import venue_named
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) ->
 
 def _is_offered(venue: Venue, interval: str, symbol: str) -> bool:
     try:
-        venue.routes([Subscription("candles", (symbol,), interval=interval)], Settings(url=""))
+        routes_of(venue, [Subscription("candles", (symbol,), interval=interval)], Settings(url=""))
     except UsageError:
         return False
     return True

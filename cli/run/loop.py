@@ -19,7 +19,7 @@ from cli.output import cells
 from cli.run.ending import ended_within
 from cli.run.freshness import Limits
 from cli.run.options import existing_file
-from cli.run.source import Source
+from cli.run.source import Source, until_ended
 from venues.errors import MonError, RecordingError
 from venues.recording import Recorder
 from venues.venue import Now
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
     from venues.venue import Settings, Subscription, Venue
 
-ONCE_TIMEOUT_MS = 30_000
 LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
 
 
@@ -93,6 +92,7 @@ class Loop:
         self._recording = recording
         self._last_words_within = last_words_within
         self._sources: list[Source] = []
+        self._once_within_ms = 0  # of the slowest stream
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
         self._at: Now | None = None  # when what is being delivered came
@@ -134,6 +134,8 @@ class Loop:
         )
         settings = await source.open(embedded, say)
         self._sources.append(source)
+        for one in subscriptions:
+            self._once_within_ms = max(self._once_within_ms, round(venue.streams[one.stream].once_within * 1000))
         return settings
 
     def is_open(self) -> bool:
@@ -163,7 +165,7 @@ class Loop:
     def set_timers(self) -> None:
         """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
-        timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once and self._sources else None)
+        timeout = request.timeout or (self._once_within_ms if request.once and self._sources else None)
         if timeout is not None:
             loop.call_later(timeout / 1000, self._on_timeout, timeout)
         if request.duration is not None:
@@ -247,7 +249,7 @@ class Loop:
     async def _run_several(self) -> None:
         tasks = [asyncio.create_task(self._run_source(line, source)) for line, source in enumerate(self._sources)]
         try:
-            await asyncio.gather(*tasks)
+            await until_ended(tasks)
         finally:
             self._leave()
             await asyncio.gather(*tasks, return_exceptions=True)
