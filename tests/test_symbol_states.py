@@ -1,493 +1,566 @@
-"""Lists of symbols, `mon symbols`, and the second address (`rest_url`) in configuration and simulator."""
+"""Several symbols of one stream: what waits, what is said, and when it is enough, each by its symbol."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import csv
-import io
-import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
+import random
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
-from cli import main
-from cli.commands import config_check, symbols
-from cli.commands.schema import schema_of
-from cli.settings import config
-from tests.servers import in_thread, raw_server
-from tests.tiny import TINY, Endpoint, Seeded
-from venues import VENUES, Entry
-from venues.answers import problem_of
-from venues.errors import SetupError
-from venues.records import Instrument
-from venues.simulator import Simulator, environment, parse_fault
-from venues.simulator.endpoint import Answer
-from venues.venue import HttpResponse, NoResponse, Now, Settings, StreamState
+from cli.output import lines
+from cli.output.lines import JsonLines, Limit
+from cli.output.states import StateQueue
+from cli.output.statuses import GATHERED_FOR, StatusGate, Together, in_words
+from cli.output.symbols import SymbolStates, named
+from cli.output.turns import Turns, Whole, with_wholes
+from cli.run.freshness import Limits
+from tests.test_queues import Clock
+from venues.records import Book, Quote, SnapshotEnd, State, Status
+from venues.redaction import Redactor
+from venues.venue import Confirmed, Now, Subscription
 
-ROOT = Path(__file__).parents[1]
-ROWS = [
-    {"s": "BTC-USD", "base": "BTC", "tick": "0.01", "status": "online"},
-    {"s": "ETH-USD", "base": "ETH", "tick": "0.00000001"},
-    {"s": "1INCH-USD", "tick": "10"},
-]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-@pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Endpoint]:
-    """A registry with the tests' own venue, and nothing of the machine's configuration."""
-    for name in list(os.environ):
-        if name.startswith("MON_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setitem(VENUES, "tiny", Entry("tests.tiny:TINY", "book"))
-    monkeypatch.setattr(Endpoint, "rows", list(ROWS))
-    monkeypatch.setattr(Endpoint, "frames", [*map(json.dumps, ROWS), "end"])
-    monkeypatch.setattr(Endpoint, "answer", None)
-    monkeypatch.setattr(Endpoint, "seen", [])
-    return Endpoint
+class Reader:
+    """Whoever reads the lines, as a test wants it."""
+
+    def __init__(self, *, slow: bool, room: int = 1) -> None:
+        self.room = room
+        self.slow = slow
+
+    def is_slow(self) -> bool:
+        return self.slow
 
 
-class Mon:
-    """Runs `mon` in this process."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        code = main.run(arguments)
-        out, err = self._capfd.readouterr()
-        return code, out, err
+def quote(symbol: str, number: int) -> Quote:
+    return Quote(venue="v", symbol=symbol, received=number)
 
 
-@pytest.fixture
-def mon(capfd: pytest.CaptureFixture[str]) -> Mon:
-    return Mon(capfd)
+def end(count: int, number: int = 0) -> SnapshotEnd:
+    return SnapshotEnd(venue="v", received=number, stream="quotes", count=count)
 
 
-def lines(out: str) -> list[dict[str, Any]]:
-    return [json.loads(line, parse_float=Decimal) for line in out.splitlines()]
+def status(state: State, symbol: str | None = None, **fields: Any) -> Status:
+    return Status(venue="v", symbol=symbol, received=0, stream="quotes", state=state, **fields)
 
 
-# --- the list ------------------------------------------------------------------------------------------------------
+def told(records: Sequence[Any]) -> list[str]:
+    """Short words: a row's symbol and number, `end` with its count, a status with its symbol."""
+    words = []
+    for record in records:
+        if isinstance(record, Status):
+            words.append(f"{record.symbol or 'all'} {record.state}")
+        elif isinstance(record, SnapshotEnd):
+            words.append(f"end {record.count}")
+        else:
+            words.append(f"{record.symbol}{record.received}")
+    return words
 
 
-@pytest.mark.parametrize("how", ["requests", "connection"])
-def test_the_list_comes_whole_and_sorted(how: str, mon: Mon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MON_TINY_HOW", how)
-    code, out, err = mon("symbols", "tiny", "--env", "sim")
-    assert (code, err) == (0, "")
-    assert [line["symbol"] for line in lines(out)] == ["1INCH-USD", "BTC-USD", "ETH-USD"]
-    _, second, third = lines(out)
-    received = second.pop("received")
-    assert second == {
-        "type": "instrument",
-        "venue": "tiny",
-        "env": "sim",
-        "symbol": "BTC-USD",
-        "base": "BTC",
-        "price_step": Decimal("0.01"),
-        "status": "online",
-    }
-    assert received > 1_700_000_000_000
-    assert '"price_step":0.00000001' in out
-    assert third["symbol"] == "ETH-USD"
-    assert len(Endpoint.seen) == (2 if how == "requests" else 0)
+def one_by_one(queue: StateQueue) -> list[Any]:
+    taken: list[Any] = []
+    while records := queue.take():
+        taken += records
+    return taken
 
 
-@pytest.mark.parametrize(
-    ("pattern", "found"),
-    [
-        ("btc", ["BTC-USD"]),
-        ("us", ["1INCH-USD", "BTC-USD", "ETH-USD"]),
-        ("?TC-*", ["BTC-USD"]),
-        ("btc*", ["BTC-USD"]),
-        ("*TC", []),
-        ("[be]*", []),
-        ("", ["1INCH-USD", "BTC-USD", "ETH-USD"]),
-    ],
-)
-def test_a_pattern(pattern: str, found: list[str], mon: Mon) -> None:
-    code, out, err = mon("symbols", "tiny", pattern, "--env", "sim")
-    assert (code, [line["symbol"] for line in lines(out)]) == (0, found)
-    assert err == ("" if found else f'mon: tiny lists no symbol that fits "{pattern}" (3 are listed)\n')
+def queue_for(reader: str) -> StateQueue:
+    """A queue of several symbols before a reader that is `fast`, `slow`, or nobody knows (`none`)."""
+    return StateQueue(Clock(), reader=None if reader == "none" else Reader(slow=reader == "slow"), several=True)
 
 
-def test_a_table_of_hostile_text(mon: Mon, tiny: type[Endpoint]) -> None:
-    tiny.rows = [
-        {"s": "比特幣-USD", "base": "[b]x[/b]", "tick": "1"},
-        {"s": "A\x1b[31m\nB", "base": "\u202e"},
-        *ROWS[:1],
+READERS = ("fast", "slow", "none")
+
+
+# --- how they stand
+
+
+def test_a_status_with_a_symbol_is_about_that_one_and_one_without_about_all() -> None:
+    states = SymbolStates("ABC")
+    assert states.having() == {"connecting": ["A", "B", "C"]}
+    assert states.take(status("live")) == ["A", "B", "C"]
+    assert states.take(status("stale", "B")) == ["B"]
+    assert states.having() == {"stale": ["B"], "live": ["A", "C"]}
+    assert states.take(status("closed", "C")) == ["C"]
+    assert states.having() == {"closed": ["C"], "stale": ["B"], "live": ["A"]}
+    assert states.take(status("reconnecting", attempt=1)) == ["A", "B"], "what is closed for good stays so"
+    assert states.take(status("reconnecting")) == ["A", "B", "C"], "a later run asks for all of them"
+
+
+def test_many_symbols_are_named_in_few_words() -> None:
+    assert named(["A", "B", "C"]) == "A, B, C"
+    assert named([f"S{number}" for number in range(75)]) == "S0, S1, S2 and 72 more"
+    assert named(["\x1b[2J"]) != "\x1b[2J"
+
+
+# --- what waits
+
+
+def test_rows_before_an_end_are_a_full_state_only_where_each_is_another_one() -> None:
+    assert [type(one) for one in with_wholes([quote("A", 1), quote("B", 2), end(2)])] == [Whole]
+    changed = [quote("A", 1), quote("B", 2), quote("B", 3), end(2)]
+    assert with_wholes(changed) == changed, "no row is lost"
+    first, whole = with_wholes([quote("A", 1), quote("A", 2), quote("B", 3), end(2)])
+    assert (first, told(whole.lines())) == (quote("A", 1), ["A2", "B3", "end 2"])
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_trouble_of_one_symbol_drops_its_rows_alone(reader: str) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), quote("C", 3)])
+    queue.put([status("stale", "B")])
+    assert told(one_by_one(queue)) == ["A1", "C3", "B stale"]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_trouble_of_all_drops_all_rows(reader: str) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), status("reconnecting", attempt=1)])
+    assert told(one_by_one(queue)) == ["all reconnecting"]
+
+
+def test_with_one_symbol_each_status_has_it_and_is_about_rows_without_one() -> None:
+    queue = StateQueue(Clock(), reader=Reader(slow=True))
+    queue.put([quote("A", 1), quote("another", 2), status("stale", "A")])
+    assert told(one_by_one(queue)) == ["A stale"]
+
+
+def test_a_row_is_not_moved_before_a_status_of_its_symbol_and_others_keep_their_turn() -> None:
+    queue = queue_for("slow")
+    queue.put([quote("A", 1), quote("B", 2), status("live", "A", reason="versions may skip")])
+    queue.put([quote("A", 3), quote("B", 4)])
+    assert told(one_by_one(queue)) == ["B4", "A live", "A3"]
+
+
+def test_a_symbol_that_comes_and_goes_keeps_no_other_from_its_turn() -> None:
+    queue = queue_for("slow")
+    queue.put([quote("A", 1), quote("B", 2)])
+    for number in range(3, 10):
+        queue.put([status("stale", "A"), status("live", "A"), quote("A", number), quote("B", number)])
+    assert told(one_by_one(queue)) == ["B9", "A stale", "A live", "A9"]
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_full_state_that_loses_a_row_ends_when_that_symbol_has_one_again(reader: str, begun: bool) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), quote("C", 3), end(3)])
+    came = queue.take() if begun and reader != "none" else []
+    queue.put([status("stale", "B")])
+    queue.put([quote("A", 4), status("live", "B"), quote("B", 5), quote("C", 6)])
+    came += one_by_one(queue)
+    words = told(came)
+    assert "B2" not in words
+    assert words.index("B stale") < words.index("B live") < words.index("B5") < words.index("end 3")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_full_state_does_not_wait_for_a_symbol_that_is_closed(reader: str) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), end(2)])
+    queue.put([status("closed", "B")])
+    assert told(one_by_one(queue)) == ["A1", "B closed", "end 1"]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_full_state_that_lost_rows_is_forgotten_when_all_are_in_trouble(reader: str) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), end(2), status("stale", "B"), status("reconnecting", attempt=1)])
+    queue.put([status("live", "B"), quote("B", 3)])
+    assert "end 2" not in told(one_by_one(queue))
+
+
+def test_what_is_closed_stays_said() -> None:
+    turns = Turns(several=True)
+    turns.add([status("closed", "A"), status("stale", "B"), status("live", "B"), status("reconnecting", attempt=1)])
+    assert told(turns.take()) == ["A closed", "all reconnecting"]
+
+
+def _check(came: Sequence[Any], put: Sequence[Any]) -> None:
+    """No row comes after its trouble, out of order, or not at all; an end only when each symbol has a row."""
+    latest = dict.fromkeys("ABCD", -1)
+    has_row: set[str] = set()
+    closed: set[str] = set()
+    for record in came:
+        if isinstance(record, Status):
+            about = {record.symbol} if record.symbol else set("ABCD")
+            if record.state == "closed":
+                closed |= about  # type: ignore[arg-type]
+            if record.state in ("stale", "reconnecting", "closed"):
+                has_row -= about
+                for symbol in about:
+                    latest[symbol] = max(latest[symbol], record.received)  # type: ignore[index]
+        elif isinstance(record, SnapshotEnd):
+            assert has_row | closed == set("ABCD"), told(came)
+        else:
+            assert record.received > latest[record.symbol], told(came)
+            latest[record.symbol] = record.received
+            has_row.add(record.symbol)
+    for symbol in "ABCD":
+        of_symbol = [one for one in put if not isinstance(one, SnapshotEnd) and one.symbol in (symbol, None)]
+        if of_symbol and not isinstance(of_symbol[-1], Status):
+            assert of_symbol[-1] in came, f"the newest row of {symbol} is lost: {told(came)}"
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_comes_no_row_is_lost_and_none_is_shown_after_its_trouble(seed: int) -> None:
+    draw = random.Random(seed)
+    reader = Reader(slow=bool(seed % 3), room=draw.choice([1, 2, 5]))
+    clock = Clock()
+    queue = StateQueue(clock, reader=None if seed % 7 == 0 else reader, several=True)
+    put: list[Any] = []
+    came: list[Any] = []
+    has_row: set[str] = set()
+    down: set[str] = set("ABCD")
+    closed: set[str] = set()
+    ended = False
+    for number in range(80):
+        batch: list[Any] = []
+        for _ in range(draw.randrange(1, 6)):
+            symbol = draw.choice("ABCD")
+            kind = draw.random()
+            stamp = number * 10 + len(batch)
+            if kind < 0.75 and symbol not in closed:
+                if symbol in down and put:
+                    batch.append(Status(venue="v", symbol=symbol, received=stamp, stream="quotes", state="live"))
+                down.discard(symbol)
+                batch.append(quote(symbol, stamp + 1))
+                has_row.add(symbol)
+                if not ended and has_row | closed == set("ABCD"):
+                    ended = True
+                    batch.append(end(len(has_row - closed)))
+            elif kind < 0.93 and symbol not in down | closed:
+                state: State = "closed" if draw.random() < 0.05 else "stale"
+                batch.append(Status(venue="v", symbol=symbol, received=stamp, stream="quotes", state=state))
+                down.add(symbol)
+                has_row.discard(symbol)
+                if state == "closed":
+                    closed.add(symbol)
+            elif kind > 0.97 and not closed:
+                batch.append(Status(venue="v", received=stamp, stream="quotes", state="reconnecting", attempt=1))
+                down, has_row, ended = set("ABCD"), set(), False
+        put += batch
+        queue.put(batch)
+        clock.now += draw.choice([0, 0.01, 0.4])
+        if draw.random() < 0.5:
+            came += queue.take()
+    came += one_by_one(queue)
+    _check(came, put)
+
+
+def test_a_symbol_that_is_closed_is_counted_out_once_also_when_the_reader_turns_out_to_be_slow() -> None:
+    clock = Clock()
+    queue = StateQueue(clock, several=True)
+    queue.put([quote("A", 1), quote("B", 2), quote("C", 3), end(3)])
+    queue.put([status("stale", "A"), status("closed", "B")])
+    clock.now += 10
+    queue.put([status("live", "A"), quote("A", 4)])
+    assert told(one_by_one(queue)) == ["C3", "A stale", "B closed", "A live", "A4", "end 2"]
+
+
+def test_a_symbol_that_is_closed_is_counted_out_once_also_where_the_end_is_owed_for_longer() -> None:
+    clock = Clock()
+    queue = StateQueue(clock, several=True)
+    queue.put([quote("A", 1), quote("B", 2), quote("C", 3), end(3)])
+    queue.put([status("stale", "A"), status("closed", "B")])
+    clock.now += 10
+    queue.put([quote("C", 4)])
+    queue.put([status("live", "A"), quote("A", 5)])
+    assert told(one_by_one(queue)) == ["C4", "A stale", "B closed", "A live", "A5", "end 2"]
+
+
+def test_a_full_state_takes_no_row_away_that_it_does_not_have() -> None:
+    queue = queue_for("slow")
+    queue.put([quote("C", 1), quote("A", 2)])
+    queue.put([quote("A", 3), quote("B", 4), end(2)])
+    assert told(one_by_one(queue)) == ["C1", "A3", "B4", "end 2"]
+
+
+# --- what is said
+
+
+def test_a_healthy_symbol_is_data_only_and_each_interruption_is_told_from_its_beginning_to_its_end() -> None:
+    gate = StatusGate()
+    assert not gate.passes(status("syncing"))
+    assert not gate.passes(status("live", "A"))
+    assert not gate.passes(status("live", "B"))
+    assert gate.passes(status("stale", "A"))
+    assert not gate.passes(status("syncing", "B"))
+    assert gate.passes(status("syncing", "A"))
+    assert gate.passes(status("live", "A"))
+    assert gate.passes(status("reconnecting"))
+    assert gate.passes(status("syncing"))
+    assert gate.passes(status("live", "A"))
+    assert not gate.passes(status("syncing", "A"))
+    assert gate.passes(status("live", "B"))
+    assert gate.passes(status("live", "B", reason="a notice"))
+
+
+def test_a_first_live_of_all_is_no_news_and_of_all_again_it_is() -> None:
+    gate = StatusGate()
+    assert not gate.passes(status("live"))
+    assert gate.passes(status("stale", "A"))
+    assert gate.passes(status("live"))
+    assert gate.passes(status("live", reason="a notice"))
+
+
+def test_words_name_the_symbol_where_there_are_several() -> None:
+    assert in_words(status("stale", "BTC/USD", reason="gap")) == "quotes is stale: gap"
+    assert in_words(status("stale", "BTC/USD", reason="gap"), "BTC/USD") == "quotes BTC/USD is stale: gap"
+    assert in_words(status("closed", "A", reason="gone"), "A") == "quotes A is closed: gone"
+    assert in_words(status("closed", "A", reason="gone")) is None
+
+
+def test_the_same_news_of_many_symbols_is_one_sentence() -> None:
+    together = Together()
+    lost: dict[str, Any] = {"reason": "lost", "attempt": 1, "retry_in_ms": 1500}
+    for number in range(75):
+        together.add(status("reconnecting", f"S{number}", **lost), 10.0)
+    assert together.due() == 10.0
+    assert together.take(10.0) == [
+        "quotes: 75 symbols: lost; trying again in 1.5 s (try 1) (S0, S1, S2 and 72 more)",
     ]
-    code, out, _ = mon("symbols", "tiny", "--env", "sim", "-o", "table")
-    assert code == 0
-    assert out.splitlines() == [
-        "symbol          base      price step  status",
-        "A\\x1b[31m\\x0aB  \\u202e          —     —",
-        "BTC-USD         BTC             0.01  online",
-        "比特幣-USD      [b]x[/b]        1     —",
+    assert together.due() is None
+    for number in range(75):
+        together.add(status("live", f"S{number}", down_ms=1000 + number), 11.0 + number / 1000)
+    assert together.due() == 11.0 + GATHERED_FOR
+    assert together.take(12) == ["quotes: 75 symbols are live again after 1.1 s (S0, S1, S2 and 72 more)"]
+    together.add(status("stale", "A", reason="gap"), 20.0)
+    assert together.take(20.0) == ["quotes A is stale: gap"]
+
+
+def test_what_is_said_last_of_a_symbol_is_so() -> None:
+    together = Together()
+    together.add(status("live", "B", down_ms=100), 0.0)
+    together.add(status("stale", "A", reason="gap"), 0.0)
+    together.add(status("live", "A", down_ms=100), 0.0)
+    assert together.take(1.0) == [
+        "quotes B is live again after 0.1 s", "quotes A is stale: gap", "quotes A is live again after 0.1 s",
+    ]  # fmt: skip
+    together.add(status("live", "A", down_ms=100), 10.0)
+    together.add(status("stale", "A", reason="gap"), 10.0)
+    together.add(status("syncing", "A"), 10.0)
+    assert together.take(10.0) == ["quotes A is stale: gap"]
+    together.add(status("stale", "A", reason="gap"), 20.0)
+    together.add(status("stale", reason="all"), 20.0)
+    together.add(status("stale", "B", reason="gap"), 20.0)
+    assert together.take(20.0) == ["quotes A is stale: gap", "quotes is stale: all", "quotes B is stale: gap"]
+
+
+def test_many_different_words_wait_for_each_other() -> None:
+    together = Together()
+    said = 0
+    for number in range(1_000):
+        now = number / 100
+        together.add(status("stale", f"S{number % 50}", reason=f"reason {number}"), now)
+        due = together.due()
+        if due is not None and due <= now:
+            said += len(together.take(now))
+    assert said < 50
+    together.take(50.0)
+    for number in range(20):
+        together.add(status("stale", f"S{number}", reason=f"reason {number}"), 100.0)
+    assert together.take(100.0) == [
+        "quotes: 20 symbols are stale: reason 0, and 19 other reasons (S0, S1, S2 and 17 more)"
     ]
 
 
-def test_a_narrow_table_cuts_no_digit() -> None:
-    found = [Instrument(venue="v", symbol="S" * 30, price_step=Decimal("0.00000001"), received=0)]
-    assert symbols.table(found, 40) == [f"{'symbol':<28}  price step", f"{'S' * 27}…  0.00000001"]
-    assert symbols.table(found, 20) == ["symbol    price step", f"{'S' * 7}…  0.00000001"]
-    assert symbols.table(found, 12)[1] == f"{'S' * 7}…  ##"
+@pytest.mark.parametrize("reader", READERS)
+def test_an_end_that_comes_anew_takes_the_place_of_the_one_that_is_owed(reader: str) -> None:
+    queue = queue_for(reader)
+    queue.put([quote("A", 1), quote("B", 2), end(2), status("stale", "B")])
+    queue.put([status("live", "B"), quote("B", 3), end(2)])
+    assert told(one_by_one(queue)) == ["A1", "B stale", "B live", "B3", "end 2"]
 
 
-def test_csv_and_schema(mon: Mon) -> None:
-    assert '"price_step":"0.01"' in mon("symbols", "tiny", "btc", "--env", "sim", "--numbers", "string")[1]
-    _, out, _ = mon("symbols", "tiny", "--env", "sim", "-o", "csv")
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert [(row["symbol"], row["price_step"]) for row in rows] == [
-        ("1INCH-USD", "10"),
-        ("BTC-USD", "0.01"),
-        ("ETH-USD", "0.00000001"),
-    ]
-    jsonschema = pytest.importorskip("jsonschema")
-    _, out, _ = mon("symbols", "tiny", "--env", "sim")
-    for line in out.splitlines():
-        jsonschema.validate(json.loads(line), schema_of("symbols"))
+# --- the user's own limits
 
 
-@pytest.mark.parametrize("how", ["requests", "connection"])
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        ({"s": ""}, "expected an instrument with a symbol, got one without"),
-        ({"s": "A", "tick": "0"}, 'expected a number above 0 as price_step of A, got "0"'),
-        ({"s": "A", "tick": "NaN"}, 'expected a number above 0 as price_step of A, got "NaN"'),
-        ({"s": "A", "tick": "1e99"}, 'expected a number above 0 as price_step of A, got "1E+99"'),
-        ({"s": "A", "base": 5}, 'expected a text of at most 200 characters as base, got "5"'),
-        ({"s": "x" * 201}, "expected a text of at most 200 characters as symbol, got"),
-    ],
-)
-def test_a_list_that_cannot_be_used(
-    how: str, row: dict[str, Any], said: str, mon: Mon, tiny: type[Endpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MON_TINY_HOW", how)
-    tiny.rows, tiny.frames = [row], [json.dumps(row), "end"]
-    code, out, err = mon("symbols", "tiny", "--env", "sim")
-    assert (code, out) == (5, "")
-    assert err.startswith(f"mon: the list of symbols that tiny sent cannot be used: {said}")
+def at(seconds: float) -> Now:
+    return Now(seconds, round(seconds * 1000))
 
 
-@pytest.mark.parametrize(
-    ("frames", "code", "said"),
-    [
-        (["bad"], 5, "mon: the list of symbols that tiny sent cannot be used: expected a symbol, got nothing\n"),
-        (["no"], 5, "mon: no list today; gave up after 1 try\n"),
-        ([], 6, "mon: tiny gave no list of its symbols within 0.3 s\n"),
-        ([json.dumps(ROWS[0])], 6, "mon: tiny gave no list of its symbols within 0.3 s\n"),
-    ],
-)
-def test_a_connection_without_a_list(
-    frames: list[str], code: int, said: str, mon: Mon, tiny: type[Endpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MON_TINY_HOW", "connection")
-    tiny.frames = frames
-    timeout = ("--timeout", "300ms") if code == 6 else ()
-    assert mon("symbols", "tiny", "--env", "sim", *timeout) == (code, "", said)
+def fresh(symbol: str, seconds: float, age: float = 0) -> Quote:
+    stamp = round(seconds * 1000)
+    return Quote(venue="v", symbol=symbol, received=stamp, time=stamp - round(age * 1000))
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "said"),
-    [
-        (Answer(500, "down"), 5, "mon: the venue does not give the list of symbols now (HTTP 500: down)\n"),
-        (Answer(404, ""), 4, "mon: the venue refused the list of symbols (HTTP 404)\n"),
-        (Answer(302, ""), 5, "mon: the venue does not give the list of symbols now (HTTP 302)\n"),
-    ],
-)
-def test_a_request_without_a_list(answer: Answer, code: int, said: str, mon: Mon, tiny: type[Endpoint]) -> None:
-    tiny.answer = answer
-    assert mon("symbols", "tiny", "--env", "sim") == (code, "", said)
+def limits_of(*symbols: str, max_age: int | None = 1_000, every: int | None = None) -> Limits:
+    limits = Limits(max_age, every)
+    limits.expect(Subscription("quotes", symbols), "v", None)
+    return limits
 
 
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
+def ticked(limits: Limits, seconds: float) -> list[Any]:
+    return [item for _, items in limits.tick(at(seconds)) for item in items]
 
 
-def test_nobody_there_and_nobody_who_answers(mon: Mon, monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_thread(lambda: raw_server(silent)) as port:
-        monkeypatch.setenv("MON_TINY_URL", f"ws://127.0.0.1:{port}")
-        monkeypatch.setenv("MON_TINY_REST_URL", f"http://127.0.0.1:{port}")
-        said = "mon: tiny gave no list of its symbols within 0.2 s\n"
-        assert mon("symbols", "tiny", "--timeout", "200ms") == (6, "", said)
-    code, out, err = mon("symbols", "tiny")
-    assert (code, out) == (5, "")
-    assert err == f"mon: tiny gave no list of its symbols: cannot reach 127.0.0.1:{port}: connection refused\n"
+def test_a_quiet_symbol_is_stale_although_another_one_is_busy() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0), fresh("B", 0)], 0, at(0))
+    for tenth in range(1, 10):
+        assert told(limits.passes([fresh("B", tenth / 10)], 0, at(tenth / 10))) == [f"B{tenth * 100}"]
+    assert limits.deadline() == 1.0
+    (stale,) = ticked(limits, 1.0)
+    assert (stale.symbol, stale.state) == ("A", "stale")
+    assert "--max-age" in stale.reason
+    assert told(limits.passes([fresh("B", 1.1)], 0, at(1.1))) == ["B1100"]
+    live, row = limits.passes([fresh("A", 1.5)], 0, at(1.5))
+    assert (live.symbol, live.state, live.down_ms) == ("A", "live", 500)
+    assert row.symbol == "A"
 
 
-def test_ctrl_c_ends_at_once(tmp_path: Path) -> None:
-    with in_thread(lambda: raw_server(silent)) as port:
-        env = {**os.environ, "MON_TINY_URL": f"ws://127.0.0.1:{port}", "MON_TINY_REST_URL": f"http://127.0.0.1:{port}"}
-        code = (
-            "import sys; from venues import VENUES, Entry; VENUES['tiny'] = Entry('tests.tiny:TINY', 'book')\n"
-            "import aiohttp, asyncio; before = aiohttp.ClientSession._request\n"
-            "async def noted(*a, **k): print('asked', file=sys.stderr, flush=True); return await before(*a, **k)\n"
-            "aiohttp.ClientSession._request = noted\n"
-            "from cli import main; sys.exit(main.run(['symbols', 'tiny', '--timeout', '60s']))"
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stderr is not None
-        with process.stderr:
-            assert process.stderr.readline() == "asked\n"
-            process.send_signal(signal.SIGINT)
-            assert process.wait(5) == 130
-            assert process.stderr.read() == ""
+def test_a_row_that_is_too_old_is_held_back_and_no_other() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live")], 0, at(0))
+    passed = limits.passes([fresh("A", 5, age=3), fresh("B", 5)], 0, at(5))
+    assert told(passed) == ["A stale", "B5000"]
 
 
-# --- venues without a list -----------------------------------------------------------------------------------------
+def test_the_word_that_one_symbol_is_unchanged_makes_no_other_one_fresh() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0), fresh("B", 0)], 0, at(0))
+    limits.passes([Confirmed("quotes", symbol="B")], 0, at(0.8))
+    assert told(ticked(limits, 1.0)) == ["A stale"]
+    assert told(ticked(limits, 1.8)) == ["B stale"]
+    again = limits.passes([Confirmed("quotes")], 0, at(2.0))
+    assert told(again[:-1]) == ["A live", "B live"]
 
 
-def test_the_simulator_lists_its_markets(mon: Mon, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, out, err = mon("symbols", "nexus", "--env", "sim")
-    assert (code, err) == (0, "")
-    assert [line["symbol"] for line in lines(out)] == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
-    monkeypatch.setenv("MON_TINY_HOW", "none")
-    assert [line["symbol"] for line in lines(mon("symbols", "tiny", "--env", "sim")[1])] == ["AAA", "BBB"]
+def test_the_trouble_of_one_symbol_is_not_that_of_another() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0), fresh("B", 0)], 0, at(0))
+    limits.passes([status("stale", "A", reason="gap")], 0, at(0.1))
+    assert told(ticked(limits, 1.0)) == ["B stale"], "of A it is known already"
+    limits.passes([status("closed", "A", reason="delisted")], 0, at(1.1))
+    limits.passes([status("live")], 0, at(1.2))
+    limits.passes([fresh("B", 1.2)], 0, at(1.2))
+    assert told(ticked(limits, 9.0)) == ["B stale"], "what is closed does not become old"
 
 
-@pytest.mark.parametrize("arguments", [["nexus"], ["profitview", "--env", "sim"], ["nbt"], ["nbt", "--env", "sim"]])
-def test_a_venue_without_any_list_says_so(arguments: list[str], mon: Mon) -> None:
-    code, out, err = mon("symbols", *arguments)
-    assert (code, out) == (2, "")
-    assert f"{arguments[0]} has no list of its symbols: expected a venue that has one (jayx, tiny)" in err
-    assert ("--env sim lists the markets" in err) == (arguments == ["nexus"])
+def test_an_empty_full_state_is_news_of_all_symbols() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), end(0)], 0, at(0))
+    assert told(ticked(limits, 1.0)) == ["A stale", "B stale"]
+    assert told(limits.passes([end(0)], 0, at(1.5))) == ["A live", "B live", "end 0"]
 
 
-def test_the_symbols_of_jayx_are_those_of_the_config(mon: Mon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, out, err = mon("symbols", "jayx")
-    assert (code, out) == (3, "")
-    assert "under [venues.jayx.symbols.BTCUSDT]" in err
-    path = tmp_path / "c.toml"
-    path.write_text(
-        '[venues.jayx.symbols.BTCUSDT]\ntick_size = "0.01"\n[venues.jayx.symbols.ETHUSDT]\nlot_size = "2"\n'
-    )
-    path.chmod(0o600)
-    monkeypatch.setenv("MON_CONFIG", str(path))
-    code, out, _ = mon("symbols", "jayx")
-    found = [(line["symbol"], line.get("price_step"), line.get("size_step")) for line in lines(out)]
-    assert (code, found) == (0, [("BTCUSDT", Decimal("0.01"), None), ("ETHUSDT", None, 2)])
+def test_a_full_state_ends_with_the_last_row_that_is_young_enough() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live")], 0, at(5))
+    assert told(limits.passes([fresh("A", 5, age=3), fresh("B", 5), end(2)], 0, at(5))) == ["A stale", "B5000"]
+    assert told(limits.passes([fresh("B", 5.1)], 0, at(5.1))) == ["B5100"]
+    assert told(limits.passes([fresh("A", 5.2)], 0, at(5.2))) == ["A live", "A5200", "end 2"]
+    assert told(limits.passes([fresh("A", 5.3)], 0, at(5.3))) == ["A5300"]
 
 
-# --- a stream that makes requests ----------------------------------------------------------------------------------
+def test_the_end_of_a_full_state_does_not_outlive_it() -> None:
+    for trouble, following in (
+        (status("reconnecting", attempt=1), []),
+        (status("stale", "A", reason="gap"), []),
+        (status("closed", "A"), ["end 1"]),
+    ):
+        limits = limits_of("A", "B")
+        limits.passes([status("live"), fresh("A", 5, age=3), fresh("B", 5), end(2)], 0, at(5))
+        came = told(limits.passes([trouble], 0, at(5.1)))
+        assert came[1:] == following
+        assert "end 2" not in told(limits.passes([status("live"), fresh("A", 5.2), fresh("B", 5.2)], 0, at(5.2)))
 
 
-def test_a_recording_with_requests_plays_the_same(mon: Mon, tiny: type[Endpoint], tmp_path: Path) -> None:
-    tiny.frames = ['"welcome"', '{"price": "9"}', *(['{"price": "99.90"}'] * 3)]
-    path = tmp_path / "r.jsonl"
-    code, live, err = mon("book", "tiny", "AAA", "--env", "sim", "--once", "--record", str(path))
-    assert (code, err) == (0, "")
-    header, *events = [json.loads(line) for line in path.read_text().splitlines()]
-    assert (header["version"], header["rest_url"]) == (3, header["url"].replace("ws://", "http://"))
-    assert [event["url"] for event in events if event["kind"] == "fetched"] == [f"{header['rest_url']}/symbols?from=0"]
-    assert live.count('"type":"book"') == 1
-    for speed in ("max", "50"):
-        code, again, err = mon("replay", str(path), "--speed", speed, "-o", "jsonl", "--status", "stderr")
-        books = [line for line in again.splitlines() if '"book"' in line]
-        assert (code, books[:1]) == (0, live.replace('"sim"', '"replay"').splitlines()), err
-    code, raw, _ = mon("book", "tiny", "AAA", "--replay", str(path), "--speed", "max", "--raw")
-    assert {line["direction"] for line in lines(raw)} == {"in", "out"}
-    assert "from=0" not in raw, "an answer is no frame"
+def test_until_when_a_row_may_be_handed_over_is_known_of_each_symbol() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live"), fresh("A", 0)], 0, at(0))
+    limits.passes([fresh("B", 0.5)], 0, at(0.5))
+    good_until = limits.good_until()
+    assert good_until is not None
+    assert (good_until(fresh("A", 0)), good_until(fresh("B", 0))) == (1.0, 1.5)
+    late = [item for _, items in limits.came_late(fresh("A", 0), at(1.2)) for item in items]
+    assert told(late) == ["A stale"]
+    assert Limits(None).good_until() is None
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (HttpResponse(503, b" down\n"), "no book yet: HTTP 503: down"),
-        (HttpResponse(404, b"\xff"), "no book yet: HTTP 404: \ufffd"),
-        (
-            NoResponse("cannot reach a.example: connection refused"),
-            "no book yet: cannot reach a.example: connection refused",
-        ),
-    ],
-)
-def test_why_there_is_no_seed_in_words(answer: HttpResponse | NoResponse, said: str) -> None:
-    session = Seeded(Settings(url="ws://a", rest_url="http://a"))
-    assert session.fetched("seed", answer, Now(1.0, 1)) == [StreamState("book", "syncing", said)]
-    assert problem_of(HttpResponse(204, b"")) == ""
+def test_every_thins_out_each_symbol_and_forgets_only_the_one_in_trouble() -> None:
+    limits = limits_of("A", "B", max_age=None, every=1_000)
+    assert told(limits.passes([fresh("A", 0), fresh("B", 0)], 0, at(0))) == ["A0", "B0"]
+    assert limits.passes([fresh("A", 0.1), fresh("B", 0.1)], 0, at(0.1)) == []
+    assert told(limits.passes([status("stale", "A", reason="gap")], 0, at(0.2))) == ["A stale"]
+    assert told(limits.passes([status("live", "A"), fresh("A", 0.3)], 0, at(0.3))) == ["A live", "A300"]
+    assert told(ticked(limits, 1.0)) == ["B100"]
+    limits.passes([fresh("A", 1.1), fresh("B", 1.1)], 0, at(1.1))
+    assert told(limits.passes([status("reconnecting", attempt=1)], 0, at(1.2))) == ["all reconnecting"]
+    assert limits.rest() == []
 
 
-def test_a_recording_of_another_second_address_is_not_gone_on_with(
-    mon: Mon, tiny: type[Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "r.jsonl"
-    tiny.frames = ['"welcome"']
-    with in_thread(lambda: served_tiny()) as port:
-        monkeypatch.setenv("MON_TINY_URL", f"ws://127.0.0.1:{port}/tiny")
-        monkeypatch.setenv("MON_TINY_REST_URL", f"http://127.0.0.1:{port}/tiny")
-        assert mon("book", "tiny", "AAA", "--once", "--record", str(path))[0] == 0
-        monkeypatch.setenv("MON_TINY_REST_URL", f"http://localhost:{port}/tiny")
-        code, _, err = mon("book", "tiny", "AAA", "--once", "--record", str(path), "--append")
-    assert code == 3
-    assert f"tiny with requests to http://127.0.0.1:{port}/tiny, not to http://localhost:{port}/tiny" in err
+def test_a_full_state_that_waits_for_every_goes_on_without_the_symbol_in_trouble() -> None:
+    limits = limits_of("A", "B", max_age=None, every=1_000)
+    assert told(limits.passes([fresh("A", 0), fresh("B", 0), end(2)], 0, at(0))) == ["A0", "B0", "end 2"]
+    assert limits.passes([fresh("A", 0.1), fresh("B", 0.1), end(2)], 0, at(0.1)) == []
+    assert told(limits.passes([status("stale", "A", reason="gap")], 0, at(0.2))) == ["A stale"]
+    assert told(limits.passes([status("live", "A"), fresh("A", 0.3)], 0, at(0.3))) == ["A live", "A300"]
+    assert told(ticked(limits, 1.0)) == ["B100", "end 2"]
 
 
-@contextlib.asynccontextmanager
-async def served_tiny() -> AsyncIterator[int]:
-    async with Simulator([Endpoint]) as simulator:
-        yield simulator.port
+def test_what_a_full_state_does_not_have_passes_before_it() -> None:
+    limits = limits_of("A", "B", "C", max_age=None, every=1_000)
+    limits.passes([fresh(symbol, 0) for symbol in "ABC"], 0, at(0))
+    assert limits.passes([fresh("C", 0.1)], 0, at(0.1)) == []
+    assert told(limits.passes([fresh("A", 0.2), fresh("B", 0.2), end(2)], 0, at(0.2))) == ["C100"]
+    assert told(ticked(limits, 1.0)) == ["A200", "B200", "end 2"]
 
 
-# --- the second address --------------------------------------------------------------------------------------------
+# --- when it is enough
 
 
-def loaded(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Config:
-    path = tmp_path / "c.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    monkeypatch.setenv("MON_CONFIG", str(path))
-    return config.load()
+def row_of(symbol: str) -> Book:
+    return Book(venue="v", symbol=symbol, received=1, bids=[], asks=[])
 
 
-def test_addresses_that_are_built_in() -> None:
-    for environment_, rest_url in TINY.rest.items():
-        settings = config.load().access(TINY, environment_, None).settings
-        assert (settings.url, settings.rest_url) == (TINY.environments[environment_], rest_url)
+def once_of(*symbols: str) -> Limit:
+    return Limit(count=None, once=True, ends_with_snapshot=False, each_of=symbols)
 
 
-def test_both_addresses_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = """
-        [venues.tiny]
-        url = "https://a.example"
-        rest_url = "wss://b.example/x"
-        [venues.tiny.staging]
-        url = "wss://c.example"
-        rest_url = "https://d.example"
-        [profiles.p.venues.tiny]
-        rest_url = "https://e.example"
-    """
-    configured = loaded(text, tmp_path, monkeypatch)
-
-    def addresses(environment_: str | None = None, profile: str | None = None) -> tuple[str, str, str | None]:
-        settings = configured.access(TINY, environment_, profile).settings
-        return settings.url, settings.rest_url, settings.label
-
-    assert addresses() == ("wss://a.example", "https://b.example/x", "custom:a.example")
-    assert addresses("staging") == ("wss://c.example", "https://d.example", "custom:c.example")
-    assert addresses(profile="p") == ("wss://a.example", "https://e.example", "custom:a.example")
-    monkeypatch.setenv("MON_TINY_REST_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("MON_TINY_STAGING_REST_URL", "http://127.0.0.1:2")
-    assert addresses(profile="p")[1] == "http://127.0.0.1:1"
-    assert addresses("staging")[1] == "http://127.0.0.1:2"
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
-    access = configured.access(TINY, None, None)
-    assert (access.proxy, access.rest_proxy) == ("http://proxy.example:1", None)
+def test_once_is_the_first_state_of_each_symbol() -> None:
+    limit = once_of("A", "B", "C")
+    assert told(limit.cut([row_of("A"), row_of("A"), row_of("B")])) == ["A1", "B1"]
+    assert not limit.reached
+    assert limit.missing() == ["C"]
+    assert told(limit.cut([row_of("C"), row_of("A")])) == ["C1"]
+    assert limit.reached
 
 
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({"MON_TINY_URL": "ws://127.0.0.1:1"}, ("only one is set (MON_TINY_URL)", "set MON_TINY_REST_URL too")),
-        ({"MON_TINY_REST_URL": "http://127.0.0.1:1"}, ("only one is set (MON_TINY_REST_URL)", "set MON_TINY_URL too")),
-    ],
-)
-@pytest.mark.parametrize(
-    "arguments", [("book", "tiny", "AAA"), ("symbols", "tiny"), ("book", "tiny", "A", "--env", "sim")]
-)
-def test_one_address_by_hand_is_not_enough(
-    variables: dict[str, str], words: tuple[str, ...], arguments: list[str], mon: Mon, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    code, out, err = mon(*arguments)
-    assert (code, out) == (3, "")
-    for each in (*words, "under [venues.tiny] in"):
-        assert each in err
-    found, sound = config_check.check(config.load(), pytest.fail)
-    assert not sound
-    assert any(words[0] in line for line in found)
+def test_a_symbol_in_trouble_has_to_come_again_and_a_closed_one_is_not_waited_for() -> None:
+    limit = once_of("A", "B", "C")
+    assert told(limit.cut([row_of("A"), status("stale", "A"), row_of("B")])) == ["A1", "A stale", "B1"]
+    assert limit.missing() == ["A", "C"]
+    assert told(limit.cut([status("live", "A"), row_of("A")])) == ["A live", "A1"]
+    assert told(limit.cut([status("closed", "C")])) == ["C closed"]
+    assert limit.reached
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        ("http://b.example", "expected an https:// address as MON_TINY_REST_URL (http:// is for this machine only)"),
-        ("ftp://b.example", "expected an address such as https://host.example as MON_TINY_REST_URL, got something"),
-        ("https://u:p@b.example", "expected an address without user and password as MON_TINY_REST_URL"),
-        ("https://b.example/?a=b", "expected an address without anything after ? or # as MON_TINY_REST_URL"),
-    ],
-)
-def test_an_address_for_requests_that_cannot_be_used(value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MON_TINY_URL", "wss://a.example")
-    monkeypatch.setenv("MON_TINY_REST_URL", value)
-    with pytest.raises(SetupError) as refused:
-        config.load().access(TINY, None, None)
-    assert str(refused.value).startswith(said)
+def test_trouble_of_all_begins_it_anew() -> None:
+    limit = once_of("A", "B")
+    limit.cut([row_of("A"), status("reconnecting", attempt=1), row_of("B")])
+    assert limit.missing() == ["A"]
 
 
-def test_where_a_venue_has_one_address_a_second_one_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SetupError, match="got rest_url, which is not known"):
-        loaded('[venues.nexus]\nrest_url = "https://a.example"\n', tmp_path, monkeypatch)
-    with pytest.raises(SetupError, match=r"expected text as rest_url under \[venues.tiny\]"):
-        loaded("[venues.tiny]\nrest_url = 5\n", tmp_path, monkeypatch)
+def test_with_all_symbols_closed_there_is_nothing_to_wait_for() -> None:
+    limit = once_of("A", "B")
+    limit.cut([status("closed", "A"), status("closed", "B")])
+    assert not limit.reached, "the run ends by itself, with why"
 
 
-def test_config_shows_and_checks_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = '[venues.tiny]\nurl = "wss://a.example"\nrest_url = "https://u:hidden-secret@b.example/x?k=v"\n'
-    shown = config.shown(loaded(text, tmp_path, monkeypatch), pytest.fail)
-    assert 'rest_url = "https://[hidden]@b.example/x?[hidden]"' in shown
-    monkeypatch.setenv("MON_TINY_REST_URL", "https://c.example")
-    assert "# MON_TINY_REST_URL is set: https://c.example" in config.shown(config.load(), pytest.fail)
-    found, _ = config_check.check(config.load(), pytest.fail)
-    at = found.index("tiny production")
-    assert found[at + 1 : at + 3] == [
-        f"  address: wss://a.example (url under [venues.tiny] in {tmp_path / 'c.toml'})",
-        "  requests: https://c.example (MON_TINY_REST_URL)",
-    ]
-    at = found.index("tiny staging")
-    assert "only one is set (MON_TINY_REST_URL): set MON_TINY_STAGING_URL too" in found[at + 1]
+def test_a_count_is_one_of_lines_whatever_their_symbols() -> None:
+    limit = Limit(count=2, once=False, ends_with_snapshot=False, each_of=("A", "B"))
+    assert told(limit.cut([row_of("A"), row_of("A"), row_of("B")])) == ["A1", "A1"]
 
 
-def test_the_simulator_has_a_second_address(mon: Mon) -> None:
-    shown = mon("sim", "--show-env", "--port", "9000")[1].splitlines()
-    assert "export MON_TINY_REST_URL=http://127.0.0.1:9000/tiny" in shown
-    assert not any("NEXUS_REST" in line for line in shown)
-    variables = environment([Endpoint], 9000)
-    assert variables == {
-        "MON_TINY_URL": "ws://127.0.0.1:9000/tiny",
-        "MON_TINY_REST_URL": "http://127.0.0.1:9000/tiny",
-    }
-
-    async def asked(*faults: str) -> list[tuple[int, str | None, str]]:
-        found = []
-        async with (
-            Simulator([Endpoint], faults=[parse_fault(fault) for fault in faults]) as simulator,
-            aiohttp.ClientSession() as http,
-        ):
-            base = simulator.rest_url("tiny")
-            for method, path in (("GET", "/symbols?from=0"), ("POST", "/orders/7"), ("GET", "/orders/7")):
-                async with http.request(method, base + path, data=b"body") as answer:
-                    found.append((answer.status, answer.headers.get("Retry-After"), await answer.text()))
-        return found
-
-    listed, ordered, other = asyncio.run(asked())
-    assert (listed[0], json.loads(listed[2])) == (200, ROWS[:2])
-    assert ordered == (429, "3", "slow down")
-    assert other[0] == 405
-    request = Endpoint.seen[-1]
-    assert (request.method, request.path["id"], request.body) == ("POST", "7", b"body")
-    assert {one[0] for one in asyncio.run(asked("refuse:503"))} == {503, 405}
-
-
-def test_a_request_of_an_entry_without_an_address(mon: Mon, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no address is set or built in, what is missing is said before anything is asked."""
-    monkeypatch.setattr(type(TINY), "environments", {"production": ""})
-    code, _, err = mon("symbols", "tiny")
-    assert code == 3
-    assert "tiny has no address of its own: set MON_TINY_URL" in err
-    assert not Endpoint.seen
+def test_lines_without_statuses_have_only_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(lines, "write_all", lambda descriptor, data, on_written=None: written.append(data))
+    sink = JsonLines(numbers_as_strings=False, to_terminal=False, redactor=Redactor(), statuses=False)
+    sink.write([status("stale", "A"), row_of("A")])
+    sink.write([status("stale", "A")])
+    assert b"".join(written).count(b"\n") == 1
+    assert b"stale" not in b"".join(written)
