@@ -564,3 +564,12 @@ def test_lines_without_statuses_have_only_data(monkeypatch: pytest.MonkeyPatch) 
     sink.write([status("stale", "A")])
     assert b"".join(written).count(b"\n") == 1
     assert b"stale" not in b"".join(written)
+
+
+def test_a_first_state_that_does_not_come_is_told() -> None:
+    gate = StatusGate()
+    waiting, late = status("syncing"), status("syncing", reason="no snapshot fits (2 so far)")
+    assert [gate.passes(waiting), in_words(waiting)] == [False, None]
+    assert [gate.passes(late), in_words(late)] == [True, "quotes: no snapshot fits (2 so far)"]
+    assert gate.passes(status("live"))
+    assert not StatusGate().passes(status("live"))
