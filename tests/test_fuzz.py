@@ -20,7 +20,7 @@ from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
 from venues.testing.recordings import cases, expected_of
-from venues.venue import BadFrame, Item, Now, SocketPing, StreamState, Veiled
+from venues.venue import BadFrame, Confirmed, Item, Now, SocketPing, StreamState, Veiled
 
 PLUGIN = Path(__file__).parent / "plugin"
 RECORDINGS = PLUGIN / "tests" / "recordings"
@@ -192,6 +192,7 @@ BROKEN = [
         in_recording("book--gap"),
         "a Book of BTC-USDT came while book was not live",
     ),
+    ("confirmed too early", added(Confirmed("book")), in_recording("book--first"), "a Confirmed of book, which is not"),
     ("unpaced", asks_each_time, of_bad_messages, "answered bad messages with frames of its own 12 times in 10 s"),
     ("asks at once again", asks_each_time, of_bad_messages, "asked for the same again after 0.1 s"),
     ("no progress", with_methods(deadline=lambda self: 0.0), mutated, "`tick` makes no progress"),
