@@ -16,8 +16,8 @@ from tests.house import GROUND, LAYERS, MOST_MODULES, ROOF, ROOT
 IMPURE = {"asyncio", "websockets", "os", "time", "random", "socket", "threading", "subprocess", "aiohttp"}
 TESTING = "venues.testing"  # nothing of ours imports it but the command that writes its template
 WITH_IO = {
-    *("venues.connection", "venues.opening", "venues.fetching", "venues.listing", "venues.http_request"),
-    *("venues.recording", "venues.recording_file"),
+    *("venues.connection", "venues.opening", "venues.fetching", "venues.listing", "venues.recording"),
+    "venues.recording_file",
 }
 KNOWN_IN_VENUES = {"venues", "msgspec", "websockets", "aiohttp", "signalrcore", "socketio", "engineio"}
 KNOWN_IN_TESTING = {"pytest", "hypothesis"}  # an extra; for authors of venues
