@@ -245,6 +245,8 @@ class Driver:
         """In a recording, a later run of mon begins: all streams begin anew, also those that had ended."""
         if self.session is not None and self.retry_at is None:
             self.session.closed(None, _ANOTHER_RUN, now)
+        if (forget := getattr(self.session, "resumed", None)) is not None:
+            forget()
         self.session = self.ended = self.retry_at = None
         self.refused.clear()
         self._failures = self._unauthorized = 0
