@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from venues.recording_file import Existing
     from venues.redaction import Redactor
 
-VERSION = 2  # 1: without the last sign of life, parts of messages and steps of the clock
+VERSION = 3  # 2: without requests beside the WebSocket; 1: without signs of life, parts of messages, clock steps
 _KNOWN_VERSIONS = range(1, VERSION + 1)
 SIMULATED = "sim"  # the label of the simulator inside mon, whose port is another one each time
 _ENCODER = msgspec.json.Encoder()
@@ -47,12 +47,14 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     """The first line: what was watched, where, with which settings. `env` as in records.
 
     `source`: where a recording made by hand is from, e.g. a venue's document. `beside`: the other venues that were
-    watched at the same time. Their lines are numbered after those of this venue, in that order.
+    watched at the same time. Their lines are numbered after those of this venue, in that order. `rest_url` is the
+    venue's address for HTTP requests, absent where it has none.
     """
 
     version: int
     venue: str
     url: str
+    rest_url: str = ""
     env: str | None = None
     values: dict[str, Any] = {}
     subscriptions: list[RecordedSubscription]
@@ -69,7 +71,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     def settings(self) -> Settings:
         """The settings of a venue that plays this recording."""
-        return Settings(url=self.url, label="replay", values=self.values)
+        return Settings(url=self.url, label="replay", values=self.values, rest_url=self.rest_url)
 
     def asked_for(self) -> list[Subscription]:
         """What was watched, as subscriptions in the order of the header."""
@@ -98,6 +100,7 @@ def header_for(venue: str, settings: Settings, subscriptions: Sequence[Subscript
         version=VERSION,
         venue=venue,
         url=settings.url,
+        rest_url=settings.rest_url,
         env=settings.label,
         values=dict(settings.values),
         subscriptions=[
@@ -146,11 +149,14 @@ class Recorder:
         if isinstance(event, events.Frame) and event.base64 is not None:
             hidden = self._redactor.data(event.data())
             event = events.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
+        elif isinstance(event, events.Fetched) and event.base64 is not None:
+            event = events.with_body(event, self._redactor.data(event.data()))
         line = _ENCODER.encode(self._redactor.value(event))
-        if len(line) >= LONGEST_LINE and isinstance(event, events.Frame) and event.text is not None:
+        if len(line) >= LONGEST_LINE and isinstance(event, events.Frame | events.Fetched) and event.text is not None:
             # A text of nothing but control characters is six times as long in JSON.
             data = self._redactor.text(event.text).encode()
-            line = _ENCODER.encode(structs.replace(event, text=None, base64=base64.b64encode(data).decode()))
+            hidden_event = self._redactor.value(structs.replace(event, text=None))
+            line = _ENCODER.encode(structs.replace(hidden_event, base64=base64.b64encode(data).decode()))
         self._lines.append(line)
 
     def flush(self) -> None:
@@ -215,6 +221,9 @@ def difference(one: Header, other: Header) -> str:
     for header, wanted in zip(here, there, strict=True):
         if header.env != wanted.env or (header.url != wanted.url and header.env != SIMULATED):
             return f"{header.venue} at {header.url}, not at {wanted.url}"
+        if header.rest_url != wanted.rest_url and header.env != SIMULATED:
+            here_at, there_at = header.rest_url or "none", wanted.rest_url or "none"
+            return f"{header.venue} with requests to {here_at}, not to {there_at}"
         if header.subscriptions != wanted.subscriptions:
             return f"{_words_of(header)}, not of {_words_of(wanted)}"
         if header.values != wanted.values:
@@ -243,6 +252,7 @@ def _hidden(header: Header, redactor: Redactor) -> Header:
     return structs.replace(
         header,
         url=redactor.text(header.url),
+        rest_url=redactor.text(header.rest_url),
         values=redactor.value(header.values),
         beside=[_hidden(one, redactor) for one in header.beside],
     )

@@ -54,7 +54,7 @@ def check(config: Config) -> tuple[list[str], bool]:
 def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     own = None if environment == PRODUCTION else environment
-    if not venue.environments[environment] and config.address_by_hand(venue, environment, profile) is None:
+    if not venue.environments[environment] and config.any_address_by_hand(venue, environment, profile) is None:
         found.append((f"url: missing ({variable(venue.name, own, 'url')} or the config file)", True))
         return [*found, *_check_values(config, venue, environment, profile, own)]
     try:
@@ -62,6 +62,10 @@ def _check_environment(config: Config, venue: Venue, environment: str, profile: 
         by_hand = config.address_by_hand(venue, environment, profile)
         origin = by_hand.origin if by_hand and label and label.startswith("custom") else "built in"
         found.append((f"address: {url} ({origin})", True))
+        if venue.rest:
+            rest_url = config.rest_address(venue, environment, profile)
+            by_hand = config.rest_address_by_hand(venue, environment, profile)
+            found.append((f"requests: {rest_url} ({by_hand.origin if by_hand else 'built in'})", True))
         if config.proxy(url) is not None and (source := config.proxy_source(url)):
             found.append((f"proxy: from {source.origin}", True))
     except SetupError as error:

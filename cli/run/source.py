@@ -16,6 +16,7 @@ from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
+from venues.fetching import shared_fetcher
 from venues.full_states import FullStates
 from venues.keepalive import Steps
 from venues.recording import play
@@ -91,7 +92,7 @@ async def _access_to(
     configured = config.load()
     if env != config.SIM:
         return configured.access(venue, env, profile, streams)
-    set_by_hand = configured.address_by_hand(venue, None, profile) if by_hand else None
+    set_by_hand = configured.any_address_by_hand(venue, None, profile) if by_hand else None
     if set_by_hand is not None:
         say(f"the address set as {set_by_hand.origin} comes before --env sim")
         return configured.access(venue, None, profile, streams)
@@ -99,7 +100,8 @@ async def _access_to(
         raise UsageError(f"{venue.name} has no simulator: expected another environment than {config.SIM}")
     simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
-    return configured.simulated(venue, simulator.url(venue.name), given, profile)
+    url, rest_url = simulator.url(venue.name), simulator.rest_url(venue.name)
+    return configured.simulated(venue, url, given, profile, rest_url=rest_url)
 
 
 class Source:
@@ -280,13 +282,20 @@ class Source:
         deliver: Callable[[list[Delivered]], None],
         tap: Callable[[events.Event], None] | None,
     ) -> None:
-        steps = Steps()
+        steps, clock = Steps(), self._clock
+        fetcher = shared_fetcher(
+            self._venue.name,
+            self._venue.requests_per_second,
+            now=clock.now,
+            sleep=clock.sleep,
+            user_agent=USER_AGENT,
+        )
         self._connections = [
             Connection(
                 driver,
                 fetch_secrets=access.fetch,
                 deliver=deliver,
-                clock=self._clock,
+                clock=clock,
                 random=random.random,
                 redactor=self._redactor,
                 tap=tap,
@@ -294,6 +303,8 @@ class Source:
                 proxy=access.proxy,
                 user_agent=USER_AGENT,
                 steps=steps,
+                fetcher=fetcher,
+                rest_proxy=access.rest_proxy,
             )
             for number, driver in enumerate(drivers, start=self._first_line)
         ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
+from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, addresses_of, check_shape, is_words
 from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
 from venues import FIRST_IN_CONFIG, VENUES, venue_named
 from venues.addresses import is_loopback
@@ -60,6 +60,7 @@ class Access:
     settings: Settings
     secrets: Mapping[str, ConfiguredValue]
     proxy: str | None = field(repr=False)  # may have a password in it
+    rest_proxy: str | None = field(default=None, repr=False)  # for requests beside the WebSocket
     say: Callable[[str], None] | None = field(default=None, repr=False)  # says a notice to a person
 
     async def fetch(self) -> dict[str, str]:
@@ -122,6 +123,7 @@ class Config:
             raise SetupError(self.missing_words())
         self._check_profile(profile)
         url, label = self.address(venue, environment, profile)
+        rest_url = self.rest_address(venue, environment, profile)
         values = self.values(venue, environment, profile)
         for name in venue.required:
             if not values.get(name):
@@ -129,8 +131,8 @@ class Config:
         public = bool(streams) and all(venue.streams[name].public for name in streams)
         needed = () if public else venue.secrets
         secrets = {name: self._required(venue, environment, profile, name) for name in needed}
-        settings = Settings(url=url, label=label, values=values, table=_table(venue, environment))
-        return Access(settings, secrets, self.proxy(url))
+        settings = Settings(url=url, label=label, values=values, table=_table(venue, environment), rest_url=rest_url)
+        return Access(settings, secrets, self.proxy(url), self.proxy(rest_url or url))
 
     def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
         """What is set of the venue's values, which are no secrets.
@@ -143,7 +145,9 @@ class Config:
             check_usable(venue, name, source)
         return {name: source.value for name, source in found.items()}
 
-    def simulated(self, venue: Venue, url: str, given: Mapping[str, Any], profile: str | None) -> Access:
+    def simulated(
+        self, venue: Venue, url: str, given: Mapping[str, Any], profile: str | None, *, rest_url: str = ""
+    ) -> Access:
         """How to reach the embedded simulator: with its own credentials and values, and the user's other values."""
         self._check_profile(profile)
         values = self.values(venue, None, profile)
@@ -153,11 +157,26 @@ class Config:
             for name, value in given.items()
             if name in venue.secrets
         }
-        return Access(Settings(url=url, label=SIM, values=values), sources, None)
+        return Access(Settings(url=url, label=SIM, values=values, rest_url=rest_url), sources, None)
 
     def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> ConfiguredValue | None:
         """The address that the user has set, if any."""
-        return self.find(venue, environment, profile, "url") or set_by_variable(venue.name, None, "url")
+        return self._by_hand(venue, environment, profile, "url")
+
+    def rest_address_by_hand(
+        self, venue: Venue, environment: str | None, profile: str | None
+    ) -> ConfiguredValue | None:
+        """The address for HTTP requests that the user has set, if any, of a venue that has such addresses."""
+        return self._by_hand(venue, environment, profile, "rest_url") if venue.rest else None
+
+    def any_address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> ConfiguredValue | None:
+        """One of the venue's addresses that the user has set, if any."""
+        return self.address_by_hand(venue, environment, profile) or self.rest_address_by_hand(
+            venue, environment, profile
+        )
+
+    def _by_hand(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue | None:
+        return self.find(venue, environment, profile, name) or set_by_variable(venue.name, None, name)
 
     def address(self, venue: Venue, environment: str | None, profile: str | None) -> tuple[str, str | None]:
         """The venue's address and the label that its records carry.
@@ -170,6 +189,7 @@ class Config:
             known = ", ".join([*venue.environments, SIM])
             raise UsageError(f'expected one of the environments of {venue.name} ({known}), got "{environment}"')
         by_hand = self.address_by_hand(venue, environment, profile)
+        self._check_both(venue, environment, profile)
         if by_hand is not None:
             url = _checked_url(by_hand)
             return url, f"custom:{urlsplit(url).netloc}"
@@ -182,6 +202,49 @@ class Config:
                 f"or url under [venues.{venue.name}] in {self.path}{known}"
             )
         return url, None if name == PRODUCTION else name
+
+    def rest_address(self, venue: Venue, environment: str | None, profile: str | None) -> str:
+        """The venue's address for HTTP requests; empty for a venue that has none.
+
+        Raises:
+            SetupError: there should be one and is none, or none that may be used.
+        """
+        if not venue.rest:
+            return ""
+        self._check_both(venue, environment, profile)
+        by_hand = self.rest_address_by_hand(venue, environment, profile)
+        if by_hand is not None:
+            return _checked_url(by_hand, "http")
+        url = venue.rest.get(environment or PRODUCTION, "")
+        if not url:
+            own = _own(venue, environment)
+            raise SetupError(
+                f"{venue.name} has no address of its own for HTTP requests: set "
+                f"{variable(venue.name, own, 'rest_url')}, or rest_url under [{_table(venue, environment)}] "
+                f"in {self.path}"
+            )
+        return url
+
+    def _check_both(self, venue: Venue, environment: str | None, profile: str | None) -> None:
+        """Where a venue has two addresses, both are the user's or both its own: never one of each.
+
+        Raises:
+            SetupError: one is set and the other is not.
+        """
+        if not venue.rest:
+            return
+        url = self.address_by_hand(venue, environment, profile)
+        rest_url = self.rest_address_by_hand(venue, environment, profile)
+        if (url is None) == (rest_url is None):
+            return
+        given, missing = (url, "rest_url") if rest_url is None else (rest_url, "url")
+        assert given is not None
+        own = _own(venue, environment)
+        raise SetupError(
+            f"{venue.name} has two addresses, url and rest_url, and only one is set ({given.origin}): set "
+            f"{variable(venue.name, own, missing)} too, or {missing} under [{_table(venue, environment)}] "
+            f"in {self.path}; or set neither"
+        )
 
     def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue | None:
         """Where a value comes from; None when it is set nowhere."""
@@ -402,7 +465,7 @@ def shown(config: Config) -> str:
     known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
     known[variable("bot", None, "token")] = "token"
     venues = [venue_named(name) for name in VENUES]
-    plain = {"url"} | {name for venue in venues for name in venue.values}
+    plain = {"url", "rest_url"} | {name for venue in venues for name in venue.values}
     plain -= {name for venue in venues for name in venue.secrets}
     for named in sorted(known):
         value = set_value(named)
@@ -416,29 +479,32 @@ def shown(config: Config) -> str:
 
 def _variables(venue: Venue) -> dict[str, str]:
     """Every variable that is looked at, and the name of what it sets."""
-    names = ["url", *venue.secrets, *venue.values]
+    names = [*addresses_of(venue), *venue.secrets, *venue.values]
     own = [None, *(e for e in venue.environments if e != PRODUCTION)]
     return {variable(venue.name, environment, name): name for environment in own for name in names}
 
 
-def _checked_url(source: ConfiguredValue) -> str:
-    """A WebSocket address; `http` is taken for `ws`. What came is not said: it may be a secret in the wrong place.
+def _checked_url(source: ConfiguredValue, scheme: str = "ws") -> str:
+    """An address of that scheme (`ws` or `http`); the other one of the two is taken for it.
+
+    What came is not said: it may be a secret in the wrong place.
 
     Raises:
         SetupError: it is anything else.
     """
     text = str(source.value).strip()
-    url = re.sub(r"^(http|ws)(s?)://", lambda scheme: f"ws{scheme[2].lower()}://", text, flags=re.IGNORECASE)
+    url = re.sub(r"^(http|ws)(s?)://", lambda found: f"{scheme}{found[2].lower()}://", text, flags=re.IGNORECASE)
     parts = _parts(url)
-    if parts is None or parts.scheme not in ("ws", "wss") or "%" in parts.netloc or "\\" in url or " " in url:
-        raise SetupError(f"expected an address such as wss://host.example as {source.origin}, got something else")
+    if parts is None or parts.scheme not in (scheme, f"{scheme}s") or "%" in parts.netloc or "\\" in url or " " in url:
+        raise SetupError(f"expected an address such as {scheme}s://host.example as {source.origin}, got something else")
     if "@" in parts.netloc:
         raise SetupError(f"expected an address without user and password as {source.origin}, got one with")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise SetupError(f"expected an address without anything after ? or # as {source.origin}, got one with")
-    if parts.scheme == "ws" and not is_loopback(url):
+    if parts.scheme == scheme and not is_loopback(url):
         raise SetupError(
-            f"expected a wss:// address as {source.origin} (ws:// is for this machine only), got a ws:// one"
+            f"expected a {scheme}s:// address as {source.origin} ({scheme}:// is for this machine only), "
+            f"got a {scheme}:// one"
         )
     return url
 
@@ -529,7 +595,7 @@ def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
     venues = [venue_named(name) for name in VENUES]
     plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
     plain |= set(SCREEN)
-    if key in ("url", "proxy"):
+    if key in ("url", "rest_url", "proxy"):
         return _toml(_hide_user(str(value)))
     if key in plain or key.endswith("_file"):
         return _toml(value)

@@ -56,7 +56,13 @@ def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set
     """What a venue, or one of its environments, may have; a secret in one way only, or which it is would be a guess."""
     if not isinstance(table, dict):
         raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {_kind(table)}")
-    _check_texts(path, prefix, table, {"url", *venue.values, *tables}, venue.secrets, example=venue.name)
+    known = {*addresses_of(venue), *venue.values, *tables}
+    _check_texts(path, prefix, table, known, venue.secrets, example=venue.name)
+
+
+def addresses_of(venue: Venue) -> tuple[str, ...]:
+    """The names of a venue's addresses: for WebSockets, and for HTTP requests where it has one of their own."""
+    return ("url", "rest_url") if venue.rest else ("url",)
 
 
 def _check_texts(
@@ -68,13 +74,13 @@ def _check_texts(
     *,
     example: str,
 ) -> None:
-    """An address and secrets, each in one way; `others` is what else there may be."""
+    """Addresses and secrets, each in one way; `others` is what else there may be."""
     ways = {name: [name + suffix for suffix in KINDS] for name in secrets}
     _refuse_unknown(path, prefix, table, set(others).union(*ways.values()))
     for keys in ways.values():
         if len(given := [key for key in keys if key in table]) > 1:
             raise SetupError(f"expected one of {' and '.join(given)} under [{prefix[:-1]}] in {path}, got both")
-    for key in ("url", *(key for keys in ways.values() for key in keys)):
+    for key in ("url", "rest_url", *(key for keys in ways.values() for key in keys)):
         value = table.get(key, ["a"] if key.endswith("_command") else "a")
         place = f"{key} under [{prefix[:-1]}] in {path}"
         if not key.endswith("_command") and not isinstance(value, str):

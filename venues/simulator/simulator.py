@@ -7,7 +7,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from venues.simulator.endpoint import HOST, Heartbeat, address
+from venues.simulator.endpoint import HOST, Heartbeat, address, rest_address
 from venues.simulator.tape import read_tape
 from venues.simulator.world import TAPE_MARKET, World
 from venues.simulator.world_clock import RunningClock, WorldClock
@@ -113,6 +113,12 @@ class Simulator:
         if not self.port:
             raise RuntimeError("the simulator has no port before it is started")
         return address(self._endpoints[venue], self.port)
+
+    def rest_url(self, venue: str) -> str:
+        """The address for HTTP requests, before the venue's own paths; empty where it has none. Known once started."""
+        if not self.port:
+            raise RuntimeError("the simulator has no port before it is started")
+        return rest_address(self._endpoints[venue], self.port)
 
     def credentials(self, venue: str) -> dict[str, str]:
         """The credentials that the venue accepts, by name: `{"client_key": …}`."""
