@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests import test_jayx as jayx
 from venues.records import Candle
@@ -183,9 +184,11 @@ class Clocked:
         self.candles = ClockedCandles(VenueClock())
         self._heard = 0.0
 
-    def __call__(self, seconds: float, minute: int, close: str = "1") -> list[Any]:
+    def __call__(self, seconds: float, minute: int, close: str = "1", *, sent: float | None = None) -> list[Any]:
+        """`sent`: the venue's time of the message, in seconds."""
         self._heard = seconds
-        return told(self.candles.take(candle(minute, close), now(seconds)))
+        time = None if sent is None else BEGIN + round(sent * 1000)
+        return told(self.candles.take(replace(candle(minute, close), time=time), now(seconds)))
 
     def tick(self, seconds: float, *, heard: float | None = None) -> list[Any]:
         self._heard = seconds if heard is None else heard
@@ -198,7 +201,10 @@ class Clocked:
 
 
 def told(items: Iterable[Any]) -> list[Any]:
-    return [((item.start - BEGIN) // MINUTE, str(item.close), item.closed) for item in items]
+    return [
+        "the same" if isinstance(item, Confirmed) else ((item.start - BEGIN) // MINUTE, str(item.close), item.closed)
+        for item in items
+    ]
 
 
 def test_the_clock_closes_a_candle_once_and_a_late_update_corrects_it() -> None:
@@ -245,3 +251,40 @@ def test_how_a_candle_ended_is_not_known_after_an_interruption() -> None:
     sent.candles.forget()
     assert sent.due is None
     assert sent.tick(70) == []
+
+
+def test_candles_that_were_over_when_they_were_sent_are_closed_at_once() -> None:
+    sent = Clocked()
+    assert sent(200, 0, sent=200) == [(0, "1", True)]
+    assert sent(200, 1, sent=200) == [(1, "1", True)]
+    assert sent(200, 3, sent=200) == [(3, "1", False)], "this one is not over"
+    assert sent(200.5, 1, "2", sent=200.5) == [(1, "2", True)], "a late update corrects"
+    assert sent.due == 241
+
+
+def test_what_waited_on_a_line_that_hung_closes_nothing_by_itself() -> None:
+    sent = Clocked()
+    sent(1, 0, sent=1)
+    assert sent(70, 0, "2", sent=59) == [(0, "2", False)]
+    assert sent(70, 0, "3", sent=59.5) == [(0, "3", False)]
+    assert sent.tick(70.5) == [(0, "3", True)]
+
+
+def test_what_was_delivered_is_not_delivered_again_after_a_reconnect() -> None:
+    sent = Clocked()
+    sent(200, 1, sent=200)
+    sent(200, 3, sent=200)
+    sent.candles.forget()
+    assert sent(210, 1, sent=210) == ["the same"]
+    assert sent(210, 2, sent=210) == [(2, "1", True)]
+    assert sent(210, 3, sent=210) == ["the same"]
+    assert sent(211, 3, "4", sent=211) == [(3, "4", False)]
+
+
+def test_what_was_closed_stays_closed_after_a_reconnect() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    assert sent.tick(61) == [(0, "1", True)]
+    sent.candles.forget()
+    assert sent(62, 0) == ["the same"]
+    assert sent(62, 0, "2") == [(0, "2", True)]

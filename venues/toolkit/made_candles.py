@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from venues.records import Candle
 from venues.toolkit.candles import LATE_TRADES
 from venues.toolkit.clock import FAR, LASTING, MESSAGES
 from venues.toolkit.times import span, utc_time
-from venues.venue import Notice
+from venues.venue import Confirmed, Notice
 
 if TYPE_CHECKING:
-    from venues.records import Candle
     from venues.toolkit.clock import VenueClock
     from venues.venue import Item, Now
 
@@ -182,17 +182,28 @@ class ClockedCandles:
         self.due: float | None = None
         self._clock = clock
         self._made = MadeCandles()
+        self._delivered: dict[int, Candle] = {}  # by start: as they were delivered last
 
     def forget(self) -> None:
-        """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed."""
+        """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed.
+
+        What was delivered stays known.
+        """
         self._made.forget()
         self.due = None
 
     def take(self, candle: Candle, now: Now) -> list[Item]:
-        """What a candle changes, in order: those that are over by it, and itself. Later updates correct those."""
+        """What a candle changes, in order: those that are over by it, and itself. Later updates correct those.
+
+        One whose own time says that it was over when it was sent is closed at once. One that was delivered already as
+        it is gives a `Confirmed` instead of itself.
+        """
         items = self._made.take(candle, self._clock.venue_now(now), now)
+        if candle.time is not None and candle.end + LATE_TRADES <= candle.time <= self._time(now) + LATE_TRADES:
+            over = {one.start: one for one in self._made.ended_by(candle.end, now.epoch_ms)}
+            items = [over.get(item.start, item) if isinstance(item, Candle) else item for item in items]
         self._set_due(now)
-        return items
+        return [new for item in items for new in self._news(item, candle, now)]
 
     def tick(self, now: Now) -> list[Candle]:
         """The candles that are over by the venue's clock."""
@@ -202,10 +213,29 @@ class ClockedCandles:
         if now.heard is not None:  # a deadline made this moment: what came until then is all that counts
             time = min(time, time - round((now.mono - now.heard) * 1000))
         over = self._made.ended_by(time - LATE_TRADES, now.epoch_ms)
+        for candle in over:
+            self._keep(candle)
         self._set_due(now)
         if self.due is not None and not over:
             self.due = max(self.due, now.mono + AGAIN)
         return over
+
+    def _news(self, item: Item, came: Candle, now: Now) -> list[Item]:
+        """What to deliver of a candle or a notice."""
+        if not isinstance(item, Candle):
+            return [item]
+        known = self._delivered.get(item.start)
+        if known is not None and known.closed and not item.closed and item.end <= self._time(now):
+            item = replace(item, closed=True)  # closed before it was forgotten
+        self._keep(item)
+        if known is None or replace(item, time=known.time, received=known.received) != known:
+            return [item]
+        return [Confirmed("candles", item.time, item.symbol)] if item.start == came.start else []
+
+    def _keep(self, candle: Candle) -> None:
+        self._delivered[candle.start] = candle
+        if len(self._delivered) > MOST_TIMES:
+            del self._delivered[min(self._delivered)]
 
     def _time(self, now: Now) -> int:
         """The venue's clock, less the time that its messages take, as far as that is known."""
