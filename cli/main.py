@@ -11,9 +11,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code, redactor_of_run, without_secrets
-from cli.settings.environment import completion_request
+from cli.settings.environment import completion_request, plugins_wanted
 from cli.version import VERSION
-from venues import venue_named, venues_with
+from venues import fault_in, look_for_plugins_if, venues_with
 from venues.errors import MonError
 from venues.streams import STREAMS
 
@@ -46,27 +46,6 @@ Examples:
 """
 
 
-class _StreamCommand(TyperCommand):
-    """A stream's command, with examples for the venues that have the stream; loads them for its help only."""
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        self.epilog = stream_examples(self.name or "")
-        super().format_epilog(ctx, formatter)
-
-
-def stream_examples(stream: str) -> str:
-    """One line for each venue that has the stream, then how scripts and spreadsheets take it."""
-    asked = []
-    for name in venues_with(stream):
-        venue = venue_named(name)
-        offer = venue.streams[stream]
-        symbol = "" if offer.symbols in ("none", "any") else f" {venue.example}"
-        asked.append(f"mon {stream} {name}{symbol}")
-    lines = [f"{one} --env sim" for one in asked]
-    lines += [f"{asked[0]} --once | jq .", f"{asked[0]} --env sim --count 5 -o csv"]
-    return "\b\nExamples:\n" + "".join(f"  {line}\n" for line in lines)
-
-
 class _Commands(TyperGroup):
     """Knows all names and short helps; loads a command only when it is run."""
 
@@ -89,15 +68,17 @@ def _loaded(name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     if name in STREAMS:
         from cli.run.options import stream_function
+        from cli.run.venue_options import StreamCommand
 
-        app.command(name, cls=_StreamCommand, no_args_is_help=True)(stream_function(name, watch_request))
+        app.command(name, cls=StreamCommand, no_args_is_help=True)(stream_function(name, watch_request))
     else:
         module, _, attribute = COMMANDS[name][1].partition(":")
         loaded = import_module(module)
         target = getattr(loaded, attribute)
         if isinstance(target, typer.Typer):
             return typer.main.get_command(target)
-        app.command(name, epilog=getattr(loaded, "EXAMPLES", None))(target)
+        kind = getattr(loaded, "COMMAND", TyperCommand)
+        app.command(name, cls=kind, epilog=getattr(loaded, "EXAMPLES", None))(target)
     return typer.main.get_command(app)
 
 
@@ -112,6 +93,7 @@ def watch_request(request: Any) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
     _open_missing_descriptors()
+    look_for_plugins_if(plugins_wanted)
     try:
         asked = completion_request()
         if asked is not None:
@@ -181,7 +163,7 @@ def _with_what_came(error: Any) -> str:
 
 def _last_words(error: Exception, *, verbose: bool) -> str:
     known = isinstance(error, MonError) or exit_code(error) != FAULT
-    text = str(error) if known else f"a fault of mon itself: {type(error).__name__}: {error}"
+    text = str(error) if known else f"{fault_in(error)}: {type(error).__name__}: {error}"
     text = without_secrets(text)
     if verbose:
         import traceback

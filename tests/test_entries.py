@@ -15,7 +15,7 @@ import pytest
 from cli.commands import sim
 from cli.commands.send import send
 from cli.run.source import Embedded, access_to
-from venues import VENUES, load, simulated, venue_named, venues_taking, venues_with_option
+from venues import VENUES, load, simulated, venue_named, venues_taking
 from venues.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -70,8 +70,9 @@ def test_the_registry_says_what_may_be_sent_and_what_else_is_asked(name: str) ->
     venue, entry = venue_named(name), VENUES[name]
     kinds = {} if venue.commands is None else venue.commands.kinds
     assert entry.commands.split() == [*kinds]
-    options = {option for offer in venue.streams.values() for option in offer.options}
-    assert {*entry.options.split()} == options - {"interval"}
+    for stream, offer in venue.streams.items():
+        assert {option.name for option in entry.own_options(stream)} == {*offer.options} - {"interval"}
+    assert venue.options == entry.own_options()
 
 
 def test_mon_send_has_the_kinds_and_the_fields_that_venues_take() -> None:
@@ -88,7 +89,6 @@ def test_mon_send_has_the_kinds_and_the_fields_that_venues_take() -> None:
 def test_who_takes_what() -> None:
     assert venues_taking("buy", "sell") == ["nbt"]
     assert venues_taking("buy", "dance") == []
-    assert venues_with_option("precise") == ["jayx"]
 
 
 def test_trades_are_made_up_for_the_venue_that_the_registry_says() -> None:

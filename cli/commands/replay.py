@@ -9,6 +9,7 @@ import typer
 
 from cli.errors import redactor_of_run
 from cli.run.options import StreamRequest, applies, options_of_replay, take_options
+from cli.run.venue_options import GIVEN, VenueOptionsCommand
 from venues.errors import RecordingError, UsageError
 
 EXAMPLES = """\b
@@ -21,21 +22,42 @@ if TYPE_CHECKING:
     from venues.recording import Header, RecordedSubscription
 
 
-def replay(**given: Any) -> None:
+class ReplayCommand(VenueOptionsCommand):
+    """`mon replay` has the options of the venue that the recording is of; they say what it was made with."""
+
+    def venues_in(self, ctx: Any, args: list[str]) -> list[str]:
+        """The recording's venue. What can be read only once, such as a pipe, is not looked into."""
+        from venues.errors import MonError
+        from venues.recording import Recording
+
+        file = self.arguments_in(ctx, args).get("file")
+        try:
+            return [Recording(Path(file)).header.venue] if isinstance(file, str) and Path(file).is_file() else []
+        except (MonError, OSError, ValueError):
+            return []  # what is wrong is said when it is played
+
+
+COMMAND = ReplayCommand  # what the command line makes of it
+
+
+def replay(ctx: typer.Context, **given: Any) -> None:
     """Play a recording."""
     from venues.recording import Recording
 
     file: Path = given.pop("file")
+    own = ctx.meta[GIVEN]
     header = Recording(file).header
     if not header.subscriptions:
         raise RecordingError(f"the recording {file} names no stream")
     if len(header.subscriptions) > 1 or header.beside:
+        for name in own:
+            raise UsageError(f"--{name} does not apply to {file}, which is a recording of several streams")
         _replay_several(file, header, given)
     stream = header.subscriptions[0].stream
     for name, value in given.items():
         if value not in (None, False) and not applies(name, stream):
             raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
-    request = StreamRequest(venue=header.venue, replay=file, **given)
+    request = StreamRequest(venue=header.venue, replay=file, own=own, **given)
     request.stream = stream
     from cli.output.lines import Words
     from cli.run.watch import watch
@@ -67,4 +89,4 @@ def _named(subscription: RecordedSubscription, venue: str, with_symbols: bool) -
 
 
 _file = Annotated[Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)]
-take_options(replay, {"file": _file}, options_of_replay())
+take_options(replay, {"ctx": typer.Context, "file": _file}, options_of_replay())

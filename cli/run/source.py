@@ -97,7 +97,10 @@ async def _access_to(
         say(f"the address set as {set_by_hand.origin} comes before --env sim")
         return configured.access(venue, None, profile, streams)
     if not venue.simulator:
-        raise UsageError(f"{venue.name} has no simulator: expected another environment than {config.SIM}")
+        raise UsageError(
+            f"{venue.name} has no simulator: expected one of its environments ({', '.join(venue.environments)}) as "
+            f'--env, got "{config.SIM}"'
+        )
     simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
     url, rest_url = simulator.url(venue.name), simulator.rest_url(venue.name)

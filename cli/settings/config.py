@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, addresses_of, check_shape, is_words
+from cli.settings.config_shape import KINDS, PRODUCTION, addresses_of, check_sections_of, check_shape, is_words
 from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
-from venues import FIRST_IN_CONFIG, VENUES, venue_named
+from venues import FIRST_IN_CONFIG, VENUES, all_venues, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
 from venues.redaction import SHORTEST_BY_VALUE, Redactor
@@ -105,6 +105,7 @@ class Config:
         self.path = path
         self.data = data
         self.missing = missing
+        self._looked_through: set[str] = {*VENUES}  # venues whose sections are known to be sound
 
     def screen(self) -> Mapping[str, str]:
         """What tables are to look like: `palette` and `tz`, where they are set."""
@@ -186,7 +187,7 @@ class Config:
             SetupError: there is no address, or none that may be used.
         """
         if environment is not None and environment not in venue.environments:
-            known = ", ".join([*venue.environments, SIM])
+            known = ", ".join([*venue.environments, *([SIM] if venue.simulator else [])])
             raise UsageError(f'expected one of the environments of {venue.name} ({known}), got "{environment}"')
         by_hand = self.address_by_hand(venue, environment, profile)
         self._check_both(venue, environment, profile)
@@ -247,7 +248,12 @@ class Config:
         )
 
     def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue | None:
-        """Where a value comes from; None when it is set nowhere."""
+        """Where a value comes from; None when it is set nowhere.
+
+        Raises:
+            SetupError: a section of the venue has something unknown in it, or of the wrong kind.
+        """
+        self.check_sections(venue)
         own = _own(venue, environment)
         from_environment = set_by_variable(venue.name, own, name)
         if from_environment is not None:
@@ -264,6 +270,16 @@ class Config:
             if source is not None:
                 return source
         return None
+
+    def check_sections(self, venue: Venue) -> None:
+        """Look through the venue's sections. Those of the built-in venues were looked through when the file was read.
+
+        Raises:
+            SetupError: something in them is unknown, or of the wrong kind.
+        """
+        if venue.name not in self._looked_through:
+            check_sections_of(self.path, self.data, venue)
+            self._looked_through.add(venue.name)
 
     def bot_token(self) -> ConfiguredValue | None:
         """Where the token of a bot's own feed and webhooks comes from; None when it is set nowhere."""
@@ -313,10 +329,11 @@ class Config:
         keys = f"{name}, {name}_file or {name}_command" if name in venue.secrets else name
         by_hand = self.address_by_hand(venue, environment, profile)
         without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
+        or_simulated = f"; {without} needs none" if venue.simulator else ""
         meaning = {**venue.secrets, **venue.values}[name]
         return SetupError(
             f"{venue.name} needs its {name} ({meaning}): set {variable(venue.name, own, name)}, "
-            f"or {keys} under [{table}] in {self.path}; {without} needs none"
+            f"or {keys} under [{table}] in {self.path}{or_simulated}"
         )
 
     def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> ConfiguredValue | None:
@@ -415,10 +432,14 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
         raise SetupError(f"the config file {path} is not TOML: {error}") from None
 
 
-def template() -> str:
-    """What a new config file says, with everything commented out; each venue brings its own part."""
-    order = sorted(VENUES, key=lambda name: name not in FIRST_IN_CONFIG)  # the registry's order otherwise
-    parts = [part for name in order if (part := venue_named(name).template)]
+def template(warn: Callable[[str], None]) -> str:
+    """What a new config file says, with everything commented out; each venue brings its own part.
+
+    `warn` is told one line for each plug-in that cannot be loaded.
+    """
+    venues = all_venues(warn)
+    order = sorted(venues, key=lambda name: name not in FIRST_IN_CONFIG)  # the registry's order otherwise
+    parts = [part for name in order if (part := venues[name].template)]
     return "\n".join([_BEGINNING, *parts, _OF_BOTS, _of_profiles(venue_named(order[0]))])
 
 
@@ -431,13 +452,13 @@ def _of_profiles(venue: Venue) -> str:
     )
 
 
-def write_template() -> Path:
-    """A config file with everything commented out, readable by its owner only; its path.
+def write_template(warn: Callable[[str], None]) -> Path:
+    """A config file with everything commented out, readable by its owner only; its path. `warn` as `template` has it.
 
     Raises:
         SetupError: there is one already, or it cannot be written.
     """
-    path, text = config_path(), template()
+    path, text = config_path(), template(warn)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -453,23 +474,24 @@ def write_template() -> Path:
     return path
 
 
-def shown(config: Config) -> str:
+def shown(config: Config, warn: Callable[[str], None]) -> str:
     """The config file and the variables that are set, as TOML-like lines without a secret.
+
+    `warn` is told one line for each plug-in that cannot be loaded: its values are hidden.
 
     Only what is known to be no secret is shown: addresses without user and password, files, the programs of commands,
     and the venues' plain values. A secret that stands in one of those by mistake is hidden there too.
     """
     state = " (not there)" if config.missing else "" if config.data else " (absent or empty)"
     redactor = Redactor()
-    lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
-    known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
-    known[variable("bot", None, "token")] = "token"
-    venues = [venue_named(name) for name in VENUES]
-    plain = {"url", "rest_url"} | {name for venue in venues for name in venue.values}
-    plain -= {name for venue in venues for name in venue.secrets}
-    for named in sorted(known):
+    venues = all_venues(warn)
+    lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor, venues)]
+    plain = {variable("bot", None, "token"): False}
+    for venue in venues.values():
+        plain |= {named: name in ("url", "rest_url") or _is_value(venue, name) for named, name in _variables(venue).items()}
+    for named in sorted(plain):
         value = set_value(named)
-        if value and known[named] in plain:
+        if value and plain[named]:
             lines.append(f"# {named} is set: {_hide_user(value)}")
         elif value:
             redactor.learn({"hidden": value})
@@ -566,10 +588,12 @@ def _hide_user(url: str) -> str:
     return re.sub(r"([?#]).+", r"\1[hidden]", url, count=1, flags=re.DOTALL)
 
 
-def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor) -> list[str]:
-    plain = _is_plain(path)
+def _shown_table(
+    table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor, venues: Mapping[str, Venue]
+) -> list[str]:
+    plain = _is_plain(path, venues)
     lines = [
-        f"{_toml_key(key)} = {_toml(value) if plain else _shown_value(key, value, redactor)}"
+        f"{_toml_key(key)} = {_toml(value) if plain else _shown_value(path, key, value, redactor, venues)}"
         for key, value in table.items()
         if not isinstance(value, dict)
     ]
@@ -577,27 +601,34 @@ def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Reda
         lines = ["", f"[{'.'.join(map(_toml_key, path))}]", *lines]
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += _shown_table(value, (*path, key), redactor)
+            lines += _shown_table(value, (*path, key), redactor, venues)
     return lines
 
 
-def _is_plain(path: tuple[str, ...]) -> bool:
-    """Whether a table is in a value that is no secret, as [venues.<venue>.symbols.BTCUSDT] is."""
+def _venue_of(path: tuple[str, ...], venues: Mapping[str, Venue]) -> tuple[Venue | None, tuple[str, ...]]:
+    """The venue that a table of the file is about, and what the table is of it, without the environment."""
     of_venues = path[2:] if path[:1] == ("profiles",) else path
-    if of_venues[:1] != ("venues",) or len(of_venues) < 3 or of_venues[1] not in VENUES:
-        return False
-    venue, inner = venue_named(of_venues[1]), of_venues[2:]
-    inner = inner[1:] if inner[0] in venue.environments else inner
-    return bool(inner) and inner[0] in venue.values and inner[0] not in venue.secrets
+    venue = venues.get(of_venues[1]) if of_venues[:1] == ("venues",) and len(of_venues) > 1 else None
+    inner = of_venues[2:]
+    return venue, inner[1:] if venue is not None and inner and inner[0] in venue.environments else inner
 
 
-def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
-    venues = [venue_named(name) for name in VENUES]
-    plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
-    plain |= set(SCREEN)
+def _is_value(venue: Venue, name: str) -> bool:
+    """Whether a name is that of a value that is no secret."""
+    return name in venue.values and name not in venue.secrets
+
+
+def _is_plain(path: tuple[str, ...], venues: Mapping[str, Venue]) -> bool:
+    """Whether a table is in a value that is no secret, as [venues.<venue>.symbols.BTCUSDT] is."""
+    venue, inner = _venue_of(path, venues)
+    return venue is not None and bool(inner) and _is_value(venue, inner[0])
+
+
+def _shown_value(path: tuple[str, ...], key: str, value: Any, redactor: Redactor, venues: Mapping[str, Venue]) -> str:
+    venue, _ = _venue_of(path, venues)
     if key in ("url", "rest_url", "proxy"):
         return _toml(_hide_user(str(value)))
-    if key in plain or key.endswith("_file"):
+    if (venue is not None and _is_value(venue, key)) or path == ("screen",) or key.endswith("_file"):
         return _toml(value)
     if key.endswith("_command") and is_words(value):
         return _toml([value[0], *("[hidden]" for _ in value[1:])])  # echo THE-SECRET is a command too

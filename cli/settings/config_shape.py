@@ -19,7 +19,7 @@ KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 
 def check_shape(path: Path, data: Mapping[str, Any]) -> None:
-    """Look through what was read; venues of a later version are not ours to judge.
+    """Look through what was read. Sections of venues that are not built in are looked through when they are used.
 
     Raises:
         SetupError: something is unknown, or of the wrong kind; says what, never its value.
@@ -43,6 +43,18 @@ def check_shape(path: Path, data: Mapping[str, Any]) -> None:
         for name in _table(path, scope, "venues"):
             if name in VENUES:
                 _check_venue(path, f"{prefix}venues.{name}.", scope["venues"][name], venue_named(name))
+
+
+def check_sections_of(path: Path, data: Mapping[str, Any], venue: Venue) -> None:
+    """Look through the sections of one venue, in what `check_shape` has passed.
+
+    Raises:
+        SetupError: as `check_shape`.
+    """
+    profiles = data.get("profiles", {})
+    for prefix, scope in (("", data), *((f"profiles.{name}.", profiles[name]) for name in profiles)):
+        if venue.name in scope.get("venues", {}):
+            _check_venue(path, f"{prefix}venues.{venue.name}.", scope["venues"][venue.name], venue)
 
 
 def _check_venue(path: Path, prefix: str, table: Any, venue: Venue) -> None:

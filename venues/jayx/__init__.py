@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from venues import VENUES
 from venues.errors import UsageError
 from venues.venue import BaseVenue, Offer
 
@@ -50,6 +51,7 @@ class JayX(BaseVenue):
         "balance": Offer("positions", symbols="none"),
         "ping": Offer("WebSocket ping", symbols="none", public=True),
     }
+    options = VENUES[name].own_options()
     simulator = "venues.jayx.simulator.endpoint:JayX"
     template = TEMPLATE
 

@@ -109,6 +109,11 @@ class Simulator:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def endpoints(self) -> Sequence[type[Endpoint]]:
+        """The classes of the endpoints that it serves."""
+        return [*self._endpoints.values()]
+
     def url(self, venue: str) -> str:
         """The address before the venue's own paths: `ws://127.0.0.1:PORT/<venue>`. Known once started."""
         if not self.port:

@@ -75,7 +75,7 @@ class Kline(Struct, gc=False):
     """`{"s":"SPOT_BTC_USDT","t":"1m","o":"56948.97","c":"56891.76","h":"56948.97","l":"56889.06","v":"44.00947568",
     "a":"2504584.9","st":1618822380000,"et":1618822440000,"ts":1614152260000,"tts":1614152250000}`
 
-    `v` in base coin, `a` in quote coin. Of the document's sample `ts` and `tts` lie before its start: they are not read.
+    `v` in base coin, `a` in quote coin. In the document's sample `ts` and `tts` lie before `st`: they are not read.
     """
 
     s: str
