@@ -5,24 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from venues import VENUES
 from venues.errors import UsageError
-from venues.streams import VenueOption
 from venues.venue import BaseVenue
 from venues.woox.offers import OFFERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from venues.streams import VenueOption
     from venues.venue import Offer, Route, Settings, Subscription, SymbolList
 
 TEMPLATE = """\
 [venues.woox]                 # market data for everybody: no key, no account
 """
-RPI = VenueOption(
-    "rpi",
-    "Show the book with its RPI orders (retail price improvement), as the venue's own site does. "
-    "Orders sent by API never trade with those, so without this option the book has none of them.",
-)
 QUOTES = ("USDT", "USDC", "USD", "BTC", "ETH")  # what a symbol in one word can end with
 
 _SYMBOL = re.compile(r"[A-Z]+_[A-Z0-9]+_[A-Z0-9]+")
@@ -42,7 +38,7 @@ class WooX(BaseVenue):
     }
     example = "SPOT_BTC_USDT"
     streams: Mapping[str, Offer] = OFFERS
-    options: Sequence[VenueOption] = (RPI,)
+    options: Sequence[VenueOption] = VENUES[name].own_options()
     simulator = "venues.woox.simulator.endpoint:WooX"
     template = TEMPLATE
 

@@ -1,8 +1,8 @@
 """Books as the venue tells them: changes in a chain over the socket, the whole book over HTTP.
 
-One feed for each symbol, depth, and whether RPI orders are in it; all clients get the same chain. What is decided here:
-a change is told with all levels that come into the depth or leave it; the chain of a depth is what its HTTP book has for
-its time; where two changes fall into one millisecond, the later one has the next.
+One feed for each symbol, depth, and whether RPI orders are in it; all clients get the same chain. What is decided
+here: a change has all levels that come into the depth or leave it; the time of the HTTP book is that of the chain of its
+depth; where two changes fall into one millisecond, the later one has the next.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ _SIDES: Final[tuple[Side, Side]] = ("buy", "sell")
 def rpi_orders(
     symbol: str, market: MarketBook, steps: Steps, version: tuple[int, int]
 ) -> list[tuple[Side, Decimal, Decimal]]:
-    """The RPI orders of a market: inside the spread where there is room, else with the best prices. They never cross."""
+    """The RPI orders: inside the spread where there is room, else at the best prices. They never cross the book."""
     bid, ask = market.best("buy"), market.best("sell")
     if bid is None or ask is None:
         return []

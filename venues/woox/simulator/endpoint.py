@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
@@ -24,7 +25,7 @@ from venues.woox.simulator.quiet import SYMBOLS, Murmur, QuietMarket
 from venues.woox.simulator.quoted import Quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from venues.simulator.endpoint import Connect, Handshake, Heartbeat, Request, Respond, Serve, Service, Wire
     from venues.simulator.market_events import Event
@@ -289,9 +290,9 @@ class _Peer:
         return True
 
     def _greet(self, topic: str) -> None:
-        name, symbol = topic.split("@")[:2]
+        name = topic.partition("@")[0]
         if name in ("bbo", "bborpi"):
-            self._link.show(topic, lambda: self._best_prices(topic))
+            self._link.show(topic, partial(self._best_prices, topic))
         elif name == "kline":
             self._tell_kline(topic)
 
@@ -309,7 +310,7 @@ class _Peer:
         """The book of the symbol has changed."""
         for topic in self._by_symbol.get(symbol, ()):
             if topic.startswith("bbo"):
-                self._link.show(topic, lambda topic=topic: self._best_prices(topic))
+                self._link.show(topic, partial(self._best_prices, topic))
 
     def _look_at_books(self) -> None:
         now = self._venue.now()
@@ -381,7 +382,7 @@ def _exists(name: str, kind: str, parameter: str | None) -> bool:
     """Whether the venue has such a topic of a symbol of this kind."""
     match name:
         case "orderbookupdate" | "orderbookupdaterpi":
-            return parameter in map(str, DEPTHS)
+            return parameter in [str(depth) for depth in DEPTHS]
         case "kline":
             return parameter in INTERVALS
         case "bbo" | "bborpi" | "trade" | "ticker":

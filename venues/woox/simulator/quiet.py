@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from venues.simulator.world import World
 
 MEAN_SILENCE: Final = 600.0  # seconds between two changes of one market: nine of ten say nothing in a minute
-_SPOT: Final = """
-    AAVE ADA ALGO APE APT AR ARB ATOM AVAX AXS BCH BNB BONK CAKE CRV DOGE DOT DYDX EGLD ENA ENS ETC FET FIL FLOW FTM GALA
-    GMX GRT HBAR ICP IMX INJ JASMY JTO JUP KAVA LDO LINK LTC MANA MATIC MINA MKR NEAR OP ORDI PENDLE PEPE PYTH QNT RENDER
-    ROSE RUNE SAND SEI SHIB SNX STRK STX SUI TIA TON TRX UNI VET WIF WOO XLM XRP
-""".split()
-_PERP_ONLY: Final = "1000PEPE 1000SATS BLUR KSM".split()  # perpetuals whose index has no symbol
-SYMBOLS: Final = tuple(
-    f"{kind}_{base}_USDT"
-    for kind, bases in (("SPOT", _SPOT), ("PERP", ["BTC", "ETH", "SOL", *_SPOT, *_PERP_ONLY]))
-    for base in bases
+_SPOT: Final = (
+    "AAVE ADA ALGO APE APT AR ARB ATOM AVAX AXS BCH BNB BONK CAKE CRV DOGE DOT DYDX EGLD ENA ENS ETC FET FIL FLOW FTM "
+    "GALA GMX GRT HBAR ICP IMX INJ JASMY JTO JUP KAVA LDO LINK LTC MANA MATIC MINA MKR NEAR OP ORDI PENDLE PEPE PYTH "
+    "QNT RENDER ROSE RUNE SAND SEI SHIB SNX STRK STX SUI TIA TON TRX UNI VET WIF WOO XLM XRP"
+)
+_PERP: Final = f"BTC ETH SOL {_SPOT} 1000PEPE 1000SATS BLUR KSM"  # the last four have no symbol for their index
+SYMBOLS: Final = (
+    *(f"SPOT_{base}_USDT" for base in _SPOT.split()),
+    *(f"PERP_{base}_USDT" for base in _PERP.split()),
 )
 
 _LEVELS: Final = 12  # a side, at first

@@ -59,10 +59,11 @@ class Quoted:
             for side, price, size in rpi_orders(self.symbol, self.market, self.steps, version):
                 sizes[side][price] = sizes[side].get(price, Decimal(0)) + size
         best = {"buy": max(sizes["buy"], default=None), "sell": min(sizes["sell"], default=None)}
-        figures = {"ts": now, "s": self.symbol}
-        for side, price, size in (("buy", "bp", "bq"), ("sell", "ap", "aq")):
+        figures: dict[str, Any] = {"ts": now, "s": self.symbol}
+        for side, its_price, its_size in (("buy", "bp", "bq"), ("sell", "ap", "aq")):
             at = best[side]
-            figures |= {price: "" if at is None else text(at), size: "" if at is None else text(sizes[side][at])}
+            figures[its_price] = "" if at is None else text(at)
+            figures[its_size] = "" if at is None else text(sizes[side][at])
         return figures
 
     def middle(self) -> Decimal:
