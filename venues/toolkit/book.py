@@ -356,7 +356,7 @@ class _BookSide:
 
     def view(self, depth: int) -> list[Level]:
         if self.held_view is None or self.held_depth != depth:
-            self.held_view = self.best(depth)
+            self.held_view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
             self.held_depth = depth
         return self.held_view
 

@@ -107,7 +107,7 @@ class BookKeeper:
         self._price_unit = price_unit
         self._size_unit = size_unit
         self._again = again
-        self._awaited = awaited or ("a new snapshot is asked for" if again else "waiting for the next book")
+        self.awaited = awaited or ("a new snapshot is asked for" if again else "waiting for the next book")
         self._shown: tuple[list[Level], list[Level]] | None = None
         self._top: tuple[Level | None, Level | None] | None = None
         self._old = OldDeltas()
@@ -164,15 +164,18 @@ class BookKeeper:
         self._distrust()
         if self._again is not None:
             self._again(now)
-        return self.states("stale", f"{reason}; {awaited or self._awaited}")
+        return self.states("stale", f"{reason}; {awaited or self.awaited}")
 
-    def load(self, bids: Iterable[Level], asks: Iterable[Level], sequence: int, then: Sequence[BookDelta]) -> None:
+    def load(
+        self, bids: Iterable[Level], asks: Iterable[Level], sequence: int, now: Now, *, then: Sequence[BookDelta]
+    ) -> None:
         """Replaces the book by a snapshot with the deltas that follow on it, without showing any of them.
 
         Raises:
             BookError: they do not fit together, or cannot be; the book is not whole.
         """
         self.book.snapshot(bids, asks, sequence)
+        self._old.whole(now)
         for delta in then:
             self.book.apply(delta)
 
