@@ -31,6 +31,7 @@ from cli.views.panes import PANES
 from tests.drawn import GOLDEN, Clock
 from venues import venue_named
 from venues.driver import Delivered, Driver
+from venues.made import routes_of
 from venues.recording import Header, Recording, play
 from venues.records import Record
 from venues.redaction import Redactor
@@ -148,7 +149,7 @@ def records_of(recording: Path) -> list[Record]:
     venue = venue_named(header.venue)
     drivers = [
         Driver(line, line.subscriptions, venue=venue.name, label="sim")
-        for line in venue.routes(header.asked_for(), header.settings())
+        for line in routes_of(venue, header.asked_for(), header.settings())
     ]
     records: list[Record] = []
 

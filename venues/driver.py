@@ -101,6 +101,7 @@ class Driver:
         self.ended: MonError | None = None
         self.retry_at: float | None = None
         self._route = route
+        self._venue = venue
         self._retries = retries
         self._apart = apart
         self.refused: dict[str, MonError] = {}
@@ -391,7 +392,9 @@ class Driver:
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
         names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
         reason = excerpt(refused.reason, LONGEST_REASON + names)
-        error = VenueRefused(reason, refused.stream, refused.symbols)
+        error = VenueRefused(
+            reason, venue=self._venue, stream=refused.stream, symbols=refused.symbols, late=refused.late
+        )
         stream = refused.stream
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)

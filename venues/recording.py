@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from venues import events
-from venues.errors import DamagedRecording, MonError, RecordingError
+from venues.errors import DamagedRecording, MonError, RecordingError, VenueRefused
 from venues.recording_file import LONGEST_LINE, RecordingFile, damaged, read_lines
+from venues.toolkit.acknowledgements import VERDICTS_WITHIN, together
 from venues.venue import Dial, HttpRequest, HttpResponse, Now, Settings, Subscription
 
 if TYPE_CHECKING:
@@ -340,6 +341,7 @@ async def play(
     try:
         for event in recording.events():
             await player.play(event)
+        player.end()
     except DamagedRecording:
         if player.over is None:  # else it is behind what ended it all
             raise
@@ -368,6 +370,7 @@ class _Player:
         self._apart = apart
         self._counted = [d for line, d in enumerate(drivers) if ends_with is None or line in ends_with]
         self._ended: list[Driver] = []
+        self._verdicts_by: float | None = None  # until then other lines' refusals of symbols are gathered
         self._before: float | None = None
         self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
         self._statuses: dict[int, int] = {}  # of the last request of each line, since it was dialled
@@ -375,13 +378,31 @@ class _Player:
     async def play(self, event: events.Event) -> None:
         if isinstance(event, events.Resumed):
             await self._resume(event)
-        elif self.over is None:
+            return
+        if self._verdicts_by is not None and event.mono > self._verdicts_by:
+            self.end()
+        if self.over is None:
             await self._wait_for(event)
             await self._take(event)
 
+    def end(self) -> None:
+        """Nothing more comes: if lines were refused symbols, all of these end the run."""
+        if self._verdicts_by is not None and self.over is None:
+            self.over = together([one for one in self._problems() if isinstance(one, VenueRefused) and one.symbols])
+
+    def _problems(self) -> list[MonError]:
+        """What ended the run, or would if no more lines ended: not what left others on."""
+        every = [driver.ended for driver in self._ended if driver.ended is not None]
+        ended_all = len(self._ended) == len(self._counted)
+        if self._apart:
+            return every[:1] if ended_all else []
+        return [one for one in every if not (isinstance(one, VenueRefused) and one.late)] or (
+            every if ended_all else []
+        )
+
     async def _resume(self, event: events.Resumed) -> None:
         """Begins a later run: the pause before it is skipped, and lines that had ended begin anew."""
-        self._before, self.over, self._ended = event.mono, None, []
+        self._before, self.over, self._ended, self._verdicts_by = event.mono, None, [], None
         for line, driver in enumerate(self._drivers):
             await self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)
 
@@ -394,6 +415,8 @@ class _Player:
         driver = self._drivers[event.line] if event.line < len(self._drivers) else None
         if driver is None or (driver.session is None and not isinstance(event, events.Dialled | events.Failed)):
             raise DamagedRecording("the recording has an event of a connection that was never begun")
+        if self._verdicts_by is not None and driver in self._ended:
+            return
         if self._tap is not None:
             self._tap(event)
         if isinstance(event, events.Dialled):
@@ -410,8 +433,13 @@ class _Player:
         driver.take()
         if driver.ended is not None and driver in self._counted and driver not in self._ended:
             self._ended.append(driver)
-        if self._ended and (not self._apart or len(self._ended) == len(self._counted)):
-            self.over = self._ended[0].ended
+        if problems := self._problems():
+            if all(isinstance(one, VenueRefused) and one.symbols for one in problems):
+                self._verdicts_by = self._verdicts_by or event.mono + VERDICTS_WITHIN
+                if len(self._ended) == len(self._counted):
+                    self.end()
+            else:
+                self.over = problems[0]
 
 
 def _applied(event: events.Event, driver: Driver) -> list[Delivered]:

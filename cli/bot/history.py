@@ -296,6 +296,7 @@ async def _play(path: Path, taken: _Taken) -> None:
 
 def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
     from venues.driver import Driver
+    from venues.made import routes_of
 
     if not has_venue(header.venue):
         raise RecordingError(
@@ -310,7 +311,7 @@ def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
     taken.envs.add(header.env)
     return [
         Driver(route, route.subscriptions, venue=venue.name, label="replay", apart=True)
-        for route in venue.routes(asked, header.settings())
+        for route in routes_of(venue, asked, header.settings())
     ]
 
 

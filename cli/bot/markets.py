@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from cli.bot.plan import MarketName, played_for
 from cli.bot.runner import Told
 from cli.output.statuses import StatusGate
+from cli.run.source import is_part_of
 from venues import venue_named
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.recording import Recording, header_for, with_beside
 from venues.venue import Settings, Subscription, symbol_of
 
@@ -91,7 +93,7 @@ class Inlet:
         labels: dict[str, str | None] = {}
         number = 0
         for plan in planned:
-            for route in plan.venue.routes(plan.subscriptions, Settings(url="")):
+            for route in routes_of(plan.venue, plan.subscriptions, Settings(url="")):
                 settings = await self._run.open(plan.venue, route.subscriptions, embedded, say)
                 self._expect(number, plan, route.subscriptions, settings.label)
                 number += 1
@@ -112,9 +114,9 @@ class Inlet:
         plans = {plan.venue.name: plan for plan in planned}
         number = 0
         for venue, subscriptions in self._run.recorded():
-            for route in venue_named(venue).routes(subscriptions, Settings(url="")):
+            for route in routes_of(venue_named(venue), subscriptions, Settings(url="")):
                 if venue in plans:
-                    wanted = [one for one in route.subscriptions if one in played[venue]]
+                    wanted = [one for one in route.subscriptions if is_part_of(one, played[venue])]
                     self._expect(number, plans[venue], wanted, settings.label)
                 number += 1
         return dict.fromkeys(played, settings.label)

@@ -18,6 +18,7 @@ from cli.run.watch import Watcher
 from cli.views.panes import PANES
 from venues import venue_named, venues_with
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.recording import Recording
 from venues.records import Status
 from venues.redaction import Redactor  # noqa: TC001
@@ -83,7 +84,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
             f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with(*PANES))}"
         )
     subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
-    venue.routes(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
+    routes_of(venue, subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
     return venue, subscriptions
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from venues import venue_named
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         interval=recorded.interval if request.interval is None else request.interval,
         options={**recorded.options, **request.own},
     )
-    venue.routes([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
+    routes_of(venue, [subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
     return venue, subscription
 
 

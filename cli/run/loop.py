@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
     from venues.venue import Settings, Subscription, Venue
 
-ONCE_TIMEOUT_MS = 30_000
 LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
 
 
@@ -92,6 +91,7 @@ class Loop:
         self._recording = recording
         self._last_words_within = last_words_within
         self._sources: list[Source] = []
+        self._once_within_ms = 0  # of the slowest stream
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
         self._at: Now | None = None  # when what is being delivered came
@@ -133,6 +133,8 @@ class Loop:
         )
         settings = await source.open(embedded, say)
         self._sources.append(source)
+        for one in subscriptions:
+            self._once_within_ms = max(self._once_within_ms, round(venue.streams[one.stream].once_within * 1000))
         return settings
 
     def is_open(self) -> bool:
@@ -162,7 +164,7 @@ class Loop:
     def set_timers(self) -> None:
         """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
-        timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once and self._sources else None)
+        timeout = request.timeout or (self._once_within_ms if request.once and self._sources else None)
         if timeout is not None:
             loop.call_later(timeout / 1000, self._on_timeout, timeout)
         if request.duration is not None:
