@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from venues import venue_named
 from venues.errors import UsageError
 from venues.made import routes_of
-from venues.venue import Settings, Subscription
+from venues.venue import EVERY_LEVEL, Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from cli.run.options import StreamRequest
     from venues.recording import Header, Recording
     from venues.venue import Venue
-
-
-EVERY_LEVEL = 1_000_000_000  # levels a side: a group of prices is summed up from all that is held
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:

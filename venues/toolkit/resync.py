@@ -83,10 +83,13 @@ class BookKeeper:
         env: str | None = None,
         price_unit: str | None = None,
         size_unit: str | None = None,
+        extra: Extra | None = None,
         again: Callable[[Now], None] | None = None,
         awaited: str = "",
     ) -> None:
         """`subscriptions`: those of the connection; what is not `book` or `quotes`, or lacks the symbol, is left out.
+
+        `extra`: what all records of this book say in `extra`; a record of the book may say something else.
 
         `again` asks the venue for a new snapshot, and has to be paced (`BaseSession.ask`); None where whole books come
         unasked. `awaited` is how the reason of a stale state ends, e.g. "waiting for the next book".
@@ -106,6 +109,7 @@ class BookKeeper:
         self._env = env
         self._price_unit = price_unit
         self._size_unit = size_unit
+        self._extra = extra
         self._again = again
         self.awaited = awaited or ("a new snapshot is asked for" if again else "waiting for the next book")
         self._shown: tuple[list[Level], list[Level]] | None = None
@@ -212,7 +216,7 @@ class BookKeeper:
                 sequence=self.book.sequence,
                 price_unit=self._price_unit,
                 size_unit=self._size_unit,
-                extra=extra,
+                extra=self._extra if extra is None else extra,
             )
         )
 
@@ -237,6 +241,7 @@ class BookKeeper:
                 ask_size=ask.size if ask else None,
                 price_unit=self._price_unit,
                 size_unit=self._size_unit,
+                extra=self._extra,
             )
         )
 

@@ -1,8 +1,8 @@
 """Books as the venue tells them: changes in a chain over the socket, the whole book over HTTP.
 
 One feed for each symbol, depth, and whether RPI orders are in it; all clients get the same chain. What is decided
-here: a change has all levels that come into the depth or leave it; the time of the HTTP book is that of the chain of its
-depth; where two changes fall into one millisecond, the later one has the next.
+here: a change has all levels that come into the depth or leave it; the time of the HTTP book is that of the chain of
+its depth; where two changes fall into one millisecond, the later one has the next.
 """
 
 from __future__ import annotations
