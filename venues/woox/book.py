@@ -35,6 +35,7 @@ class BookFeed:
 
     def __init__(self, subscription: Subscription, symbol: str, settings: Settings, *, rpi: bool) -> None:
         self.symbol = symbol
+        self.stirs = True
         depth = depth_of(subscription)
         keeper = BookKeeper(
             OrderBook(rule="chained", depth=depth),
@@ -54,7 +55,10 @@ class BookFeed:
         if previous > time:
             raise BadMessage(f"expected at most `data.ts` ({time}) at `data.prevTs`, got {previous}")
         delta = BookDelta(_levels(change.bids, "bids"), _levels(change.asks, "asks"), time, previous)
-        return self.seeded.change(delta, at.now, time=time)
+        was_live = self.seeded.live
+        items = self.seeded.change(delta, at.now, time=time)
+        self.stirs = not (was_live and self.seeded.live)
+        return items
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Seeds the book anew: a change is missing."""

@@ -1,6 +1,7 @@
 """WOO X's topics: what the data of each means, as records. Pure state, one object for a topic of a connection.
 
-A feed takes the data of its topic in order. What outlives a connection (times of what is shown, candles) is given to it.
+A feed takes the data of its topic in order. What outlives a connection (times of what is shown, candles) is given to
+it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CANDLE = ("o", "h", "l", "c")
 
 
 class Arrival(NamedTuple):
-    """When a message came. `sent`: when the venue sent it, in milliseconds; `believed`: whether that may move anything."""
+    """When a message came. `sent`: when the venue sent it, in ms; `believed`: whether anything may move by that."""
 
     now: Now
     sent: int | None
@@ -45,10 +46,14 @@ class Arrival(NamedTuple):
 
 
 class Feed(Protocol):
-    """What takes the data of one topic. `stream` is what becomes of it, for one `symbol` as the user names it."""
+    """What takes the data of one topic. `stream` is what becomes of it, for one `symbol` as the user names it.
+
+    `stirs`: after the latest data there may be something to send, or an earlier deadline.
+    """
 
     stream: str
     symbol: str
+    stirs: bool
 
     def take(self, data: Raw, at: Arrival) -> list[Item]:
         """What the data brings, in order.
@@ -104,6 +109,7 @@ class QuoteFeed:
     """`bbo` and `bborpi`: the best prices. One that is older than those shown changes nothing."""
 
     stream = "quotes"
+    stirs = False
 
     def __init__(self, symbol: str, env: str | None, newest: NewestState, *, rpi: bool) -> None:
         self.symbol = symbol
@@ -154,6 +160,7 @@ class TradeFeed:
     """`trade`: single trades, without ids."""
 
     stream = "trades"
+    stirs = False
 
     def __init__(self, symbol: str, env: str | None) -> None:
         self.symbol = symbol
@@ -195,6 +202,7 @@ class CandleFeed:
     def __init__(self, symbol: str, interval: str, env: str | None, candles: ClockedCandles) -> None:
         self.symbol = symbol
         self.candles = candles
+        self.stirs = True
         self._interval = interval
         self._env = env
         self._state = State(self.stream, symbol)
@@ -229,7 +237,9 @@ class CandleFeed:
             complete=True,
             extra=None if amount is None else {"a": amount},
         )
+        due = self.candles.due
         items = self.candles.take(candle, at.now)
+        self.stirs = self.candles.due != due
         shows = any(isinstance(item, records.Candle | Confirmed) for item in items)
         return [*self._state.live(), *items] if shows else items
 
@@ -259,6 +269,7 @@ class TickerFeed:
     def __init__(self, symbol: str, env: str | None, newest: NewestState) -> None:
         self.symbol = symbol
         self.joined: dict[str, JoinedFeed] = {}
+        self.stirs = True
         self._env = env
         self._newest = newest
         self._state = State(self.stream, symbol)
@@ -298,6 +309,7 @@ class TickerFeed:
         )
         ticker = self._whole(at.now)
         live, before, self._delivered = self._state.live(), self._delivered, ticker
+        self.stirs = bool(live)
         if live or before is None or not _is_same(ticker, before):
             return [*live, ticker]
         return [Confirmed(self.stream, time, self.symbol)]
@@ -375,6 +387,7 @@ class JoinedFeed:
         """`name` as in the record; `symbol` that of its topic; `lasts`: seconds after which it is too old."""
         self.name = name
         self.symbol = symbol
+        self.stirs = True
         self._lasts = lasts
         self._figure: Figure | None = None
 
@@ -391,6 +404,7 @@ class JoinedFeed:
         of_symbol(self.symbol, symbol)
         milliseconds(time, "data.ts")
         before = self._figure
+        self.stirs = before is None
         if before is None or time >= before.time or (at.sent is not None and before.time - at.sent > FAR):
             self._figure = Figure(at.now.mono, time, value, {f"{self.name}_time": time, **extra})
         return []

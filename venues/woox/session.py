@@ -128,6 +128,7 @@ class WooXSession(AcknowledgedSession):
             except DECODE_ERRORS as error:
                 return self._not_understood(frame, explain(error), now)
         if not message.topic:
+            self.stirred = True
             return self._answered(message, now)
         topic = self._topics.get(message.topic)
         if topic is None:
@@ -177,6 +178,7 @@ class WooXSession(AcknowledgedSession):
 
     def take(self) -> list[Out]:
         """The commands, pings and requests to send; each is returned once."""
+        self.stirred = False
         return [*super().take(), *self._pings.take(), *self._books.take()]
 
     # --- feeds
@@ -204,6 +206,7 @@ class WooXSession(AcknowledgedSession):
     def _take(self, topic: _Topic, message: wire.Envelope, now: Now) -> list[Item]:
         items: list[Item] = []
         if not topic.taken:
+            self.stirred = True
             items += self._asked.arrived(topic.channel, topic.symbol, now)
             items += self._begin(topic, now)
         sent, believed = message.ts, True
@@ -211,6 +214,7 @@ class WooXSession(AcknowledgedSession):
             believed = self._route.clock.see(milliseconds(sent, "ts"), now)
             items += self._route.clock.take()
         items += topic.feed.take(message.data, Arrival(now, sent, believed))
+        self.stirred = self.stirred or topic.feed.stirs
         return items
 
     def _begin(self, topic: _Topic, now: Now) -> list[Item]:
@@ -280,6 +284,7 @@ class WooXSession(AcknowledgedSession):
 
     def _not_understood(self, frame: bytes, problem: str, now: Now) -> list[Item]:
         """A message that is none: bad for its topic if that can be read, else for all."""
+        self.stirred = True
         try:
             outline = _OUTLINE.decode(frame)
         except DECODE_ERRORS:
@@ -295,7 +300,7 @@ class WooXSession(AcknowledgedSession):
 
     def _bad(self, topic: _Topic, problem: str, now: Now) -> list[Item]:
         """Reports a bad message of a topic, and doubts what lives from it."""
-        stream = topic.feed.stream
+        self.stirred, stream = True, topic.feed.stream
         bad = BadFrame(f"{problem} (woox {topic.channel.partition('@')[0]})", (stream,) if stream else ())
         return [bad, *topic.feed.doubt(f"bad frame: {problem}", now)]
 
