@@ -239,7 +239,7 @@ class CandleFeed:
         )
         due = self.candles.due
         items = self.candles.take(candle, at.now)
-        self.stirs = self.candles.due != due
+        self.stirs = self.candles.due is not None and (due is None or self.candles.due < due)
         shows = any(isinstance(item, records.Candle | Confirmed) for item in items)
         return [*self._state.live(), *items] if shows else items
 

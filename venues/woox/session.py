@@ -212,7 +212,8 @@ class WooXSession(AcknowledgedSession):
         sent, believed = message.ts, True
         if sent is not None:
             believed = self._route.clock.see(milliseconds(sent, "ts"), now)
-            items += self._route.clock.take()
+            if self._route.clock.items:
+                items += self._route.clock.take()
         items += topic.feed.take(message.data, Arrival(now, sent, believed))
         self.stirred = self.stirred or topic.feed.stirs
         return items
