@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 from msgspec.structs import replace
 
 from venues.errors import ChecksumMismatch, CrossedBook, SequenceGap, TooManyLevels
-from venues.toolkit.numbers import plain_text
+from venues.records import Level
+from venues.toolkit.numbers import NOT_NEGATIVE, POSITIVE, not_negative, plain_text, positive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from venues.records import Level
     from venues.toolkit.checksum import Checksum
 
 MOST_LEVELS = 100_000  # a side; the deepest public books have some ten thousand
@@ -250,6 +250,23 @@ class OrderBook:
         else:
             self._bids.cut(self.depth)
             self._asks.cut(self.depth)
+
+
+def levels_of(rows: Sequence[tuple[object, object]], path: str) -> list[Level]:
+    """The levels of a message's rows, each the price and the size as they were decoded.
+
+    Raises:
+        BadMessage: a price that is not above 0, or a size below 0; names its place in `path`.
+        TooManyLevels: as of `refuse_too_many`.
+    """
+    refuse_too_many(len(rows))
+    try:
+        return [Level(POSITIVE[price], NOT_NEGATIVE[size]) for price, size in rows]
+    except (ValueError, TypeError):  # a list, or an object, is no key
+        for index, (price, size) in enumerate(rows):  # once more, for the path
+            positive(price, f"{path}[{index}].price")
+            not_negative(size, f"{path}[{index}].size")
+        raise
 
 
 def refuse_too_many(levels: int) -> None:

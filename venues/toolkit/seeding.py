@@ -14,6 +14,7 @@ snapshot is: it counts only if it was asked for so long after the acknowledgemen
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from venues.errors import BadMessage, BookError
@@ -34,6 +35,7 @@ KEPT_FOR = 120.0  # seconds for which each change is kept at least, and …
 KEPT_CHANGES = 10_000  # … so many of the newest, …
 MOST_KEPT_LEVELS = 200_000  # … while they have no more levels than that, which is about 50 MB
 QUIET_AFTER = 60.0  # seconds; no venue's snapshots are known to be older
+MOST_REPEATED = 100  # of the newest kept changes, one of which may come again; an older one breaks the chain
 LONGEST_PAUSE = 5.0  # seconds between two requests; the shortest is 1 s
 ANSWERED_WITHIN = 60.0  # seconds, those that a request waits for its turn included
 LONGEST_RETRY_AFTER = 86_400.0
@@ -210,7 +212,7 @@ class SeededBook:
     def _keep(self, kept: _Kept, now: Now) -> list[Item]:
         delta = kept.delta
         if self._kept and _before(delta) != _sequence(self._kept[-1].delta):
-            if any(one.delta == delta for one in self._kept):
+            if any(one.delta == delta for one in islice(reversed(self._kept), MOST_REPEATED)):
                 return []  # the same change, repeated
             # What came before it leads nowhere: a change is missing in between.
             self._start_again()
@@ -326,7 +328,11 @@ class SeededBook:
 
 
 class SeededBooks:
-    """The seeded books of one connection, by symbol, as a session asks them."""
+    """The seeded books of one connection, by symbol.
+
+    A session hands `fetched`, `deadline`, `tick` and `take` on to them, and `leave` and `closed` as `stop`. A change of
+    a book that is `live` before and after it leaves nothing to send and no earlier deadline.
+    """
 
     def __init__(self, books: Iterable[SeededBook]) -> None:
         self._books = {book.symbol: book for book in books}
@@ -339,6 +345,14 @@ class SeededBooks:
 
     def __iter__(self) -> Iterator[SeededBook]:
         return iter(self._books.values())
+
+    def begin(self, now: Now) -> list[Item]:
+        """To be called once all of them have been subscribed to."""
+        return [item for book in self for item in book.begin(now)]
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Doubts all of them: a message could not be read, and may have been of any symbol."""
+        return [item for book in self for item in book.doubt(reason, now)]
 
     def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
         """What the answer brings to the book that asked. Where the venue wants fewer requests, all books wait."""
