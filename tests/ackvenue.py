@@ -39,7 +39,7 @@ class AckSession(AcknowledgedSession):
     venue = "acks"
 
     def __init__(self, route: AckRoute) -> None:
-        super().__init__(route.taken, most=10)
+        super().__init__(route.taken, most=10, within=float(route.settings.values.get("within", 10)))
         self._route = route
 
     def dial(self) -> Dial:
@@ -111,6 +111,7 @@ class AckRoute(BaseRoute):
 class Acks(BaseVenue):
     name = "acks"
     environments: Mapping[str, str] = {"production": ""}
+    values: Mapping[str, str] = {"within": "seconds in which the venue acknowledges a subscription"}
     example = "A"
     streams: Mapping[str, Offer] = {
         "trades": Offer("trades", symbols="many", public=True),

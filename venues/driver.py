@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from venues import fault_in
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record
@@ -390,12 +389,15 @@ class Driver:
         ]
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
-        reason = excerpt(refused.reason, LONGEST_REASON + names)
-        error = VenueRefused(
-            reason, venue=self._venue, stream=refused.stream, symbols=refused.symbols, late=refused.late
-        )
         stream = refused.stream
+        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
+        error = VenueRefused(
+            excerpt(refused.reason, LONGEST_REASON + names),
+            venue=self._venue,
+            stream=stream,
+            symbols=refused.symbols,
+            late=refused.late,
+        )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)
             if not self._standings.is_closed(stream):
@@ -428,7 +430,7 @@ def fault_in_words(error: Exception) -> str:
         where = f"{traceback.tb_frame.f_globals.get('__name__', '?')}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
     words = excerpt(f"{type(error).__name__}: {error}", 300).rstrip(": ")
-    return f"{fault_in(error)} ({words}; {where}); please report it"
+    return f"a fault of mon itself ({words}; {where}); please report it"
 
 
 def _is_passing(status: int) -> bool:

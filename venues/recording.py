@@ -388,7 +388,9 @@ class _Player:
     def end(self) -> None:
         """Nothing more comes: if lines were refused symbols, all of these end the run."""
         if self._verdicts_by is not None and self.over is None:
-            self.over = together([one for one in self._problems() if isinstance(one, VenueRefused) and one.symbols])
+            ends = self._problems()
+            refused = [one.ended for one in self._counted if one.ended in ends]  # in the order of the lines
+            self.over = together([one for one in refused if isinstance(one, VenueRefused) and one.symbols])
 
     def _problems(self) -> list[MonError]:
         """What ended the run, or would if no more lines ended: not what left others on."""
