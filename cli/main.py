@@ -27,6 +27,7 @@ COMMANDS = {
     "dash": ("Book, trades and account of a venue on one screen.", "cli.commands.dash:dash"),
     "replay": ("Play a recording.", "cli.commands.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
+    "symbols": ("The symbols that a venue has.", "cli.commands.symbols:symbols"),
     "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
     "schema": ("The JSON Schema of every line that a stream can print.", "cli.commands.schema:schema"),
     "config": ("Make, show or check the configuration.", "cli.commands.config:app"),

@@ -61,7 +61,7 @@ def verdict(status: int, body: str) -> Refused | Lost:
     `body` is an excerpt of the answer, possibly empty.
     """
     said = answer_in_words(status, body)
-    if _is_passing(status):
+    if is_passing(status):
         return Lost(f"the venue does not take connections now ({said})")
     if 300 <= status < 400:
         return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
@@ -210,7 +210,7 @@ class Driver:
         after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
         if isinstance(problem, Lost) and problem.retry:
             problem = Lost(problem.reason, after=after)
-        if self._there_at is not None and not _is_passing(status):
+        if self._there_at is not None and not is_passing(status):
             return self._may_return(problem, answer_in_words(status, body), now, status=status, after=after)
         return self._sort_out([problem], now)
 
@@ -433,7 +433,7 @@ def fault_in_words(error: Exception) -> str:
     return f"a fault of mon itself ({words}; {where}); please report it"
 
 
-def _is_passing(status: int) -> bool:
+def is_passing(status: int) -> bool:
     """Whether this HTTP status means that a later try may work."""
     return status in (408, 425, 429) or status >= 500
 

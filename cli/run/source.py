@@ -82,6 +82,19 @@ async def access_to(
     return replace(access, say=say)
 
 
+async def access_for_symbols(
+    venue: Venue, env: str | None, profile: str | None, embedded: Embedded, say: Callable[[str], None]
+) -> Access:
+    """As `access_to`, for the list of the venue's symbols: without secrets, and without an address where none is set.
+
+    Raises:
+        UsageError: the venue has no such environment, or no simulator.
+        SetupError: something cannot be used.
+    """
+    access = await _access_to(venue, env, profile, embedded, say, (), True, for_symbols=True)
+    return replace(access, say=say)
+
+
 async def _access_to(
     venue: Venue,
     env: str | None,
@@ -90,14 +103,17 @@ async def _access_to(
     say: Callable[[str], None],
     streams: Collection[str],
     by_hand: bool,
+    *,
+    for_symbols: bool = False,
 ) -> Access:
     configured = config.load()
+    access = configured.access_for_symbols if for_symbols else partial(configured.access, streams=streams)
     if env != config.SIM:
-        return configured.access(venue, env, profile, streams)
+        return access(venue, env, profile)
     set_by_hand = configured.any_address_by_hand(venue, None, profile) if by_hand else None
     if set_by_hand is not None:
         say(f"the address set as {set_by_hand.origin} comes before --env sim")
-        return configured.access(venue, None, profile, streams)
+        return access(venue, None, profile)
     if not venue.simulator:
         raise UsageError(
             f"{venue.name} has no simulator: expected one of its environments ({', '.join(venue.environments)}) as "

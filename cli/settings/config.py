@@ -120,20 +120,41 @@ class Config:
             UsageError: the venue has no such environment.
             SetupError: an address or a credential is missing or cannot be used.
         """
-        if self.missing:
-            raise SetupError(self.missing_words())
-        self._check_profile(profile)
-        url, label = self.address(venue, environment, profile)
-        rest_url = self.rest_address(venue, environment, profile)
-        values = self.values(venue, environment, profile)
+        self._check_file(profile)
+        settings = self._settings(venue, environment, profile, *self.address(venue, environment, profile))
         for name in venue.required:
-            if not values.get(name):
+            if not settings.values.get(name):
                 raise self._missing(venue, environment, profile, name)
         public = bool(streams) and all(venue.streams[name].public for name in streams)
         needed = () if public else venue.secrets
         secrets = {name: self._required(venue, environment, profile, name) for name in needed}
-        settings = Settings(url=url, label=label, values=values, table=_table(venue, environment), rest_url=rest_url)
-        return Access(settings, secrets, self.proxy(url), self.proxy(rest_url or url))
+        return self._access(settings, secrets)
+
+    def access_for_symbols(self, venue: Venue, environment: str | None, profile: str | None) -> Access:
+        """As `access`, for the list of the venue's symbols: no secret, and no address where none is set or built in.
+
+        Raises:
+            UsageError: the venue has no such environment.
+            SetupError: something cannot be used.
+        """
+        self._check_file(profile)
+        name = environment or PRODUCTION
+        if venue.environments.get(name) == "" and self.any_address_by_hand(venue, environment, profile) is None:
+            label = None if name == PRODUCTION else name
+            values = self.values(venue, environment, profile)
+            return Access(Settings(url="", label=label, values=values, table=_table(venue, environment)), {}, None)
+        address = self.address(venue, environment, profile)
+        return self._access(self._settings(venue, environment, profile, *address), {})
+
+    def _settings(
+        self, venue: Venue, environment: str | None, profile: str | None, url: str, label: str | None
+    ) -> Settings:
+        rest_url = self.rest_address(venue, environment, profile)
+        values = self.values(venue, environment, profile)
+        return Settings(url=url, label=label, values=values, table=_table(venue, environment), rest_url=rest_url)
+
+    def _access(self, settings: Settings, secrets: Mapping[str, ConfiguredValue]) -> Access:
+        return Access(settings, secrets, self.proxy(settings.url), self.proxy(settings.rest_url or settings.url))
 
     def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
         """What is set of the venue's values, which are no secrets.
@@ -342,6 +363,11 @@ class Config:
                 return ConfiguredValue(kind, table[name + suffix], f"{name}{suffix} under [{title}] in {self.path}")
         return None
 
+    def _check_file(self, profile: str | None) -> None:
+        if self.missing:
+            raise SetupError(self.missing_words())
+        self._check_profile(profile)
+
     def _check_profile(self, profile: str | None) -> None:
         if profile is not None:
             self._profile(profile)
@@ -525,9 +551,10 @@ def _checked_url(source: ConfiguredValue, scheme: str = "ws") -> str:
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise SetupError(f"expected an address without anything after ? or # as {source.origin}, got one with")
     if parts.scheme == scheme and not is_loopback(url):
+        article = "an" if scheme == "http" else "a"
         raise SetupError(
-            f"expected a {scheme}s:// address as {source.origin} ({scheme}:// is for this machine only), "
-            f"got a {scheme}:// one"
+            f"expected {article} {scheme}s:// address as {source.origin} ({scheme}:// is for this machine only), "
+            f"got {article} {scheme}:// one"
         )
     return url
 

@@ -11,7 +11,7 @@ from venues.venue import BaseVenue, Offer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from venues.venue import Route, Settings, Subscription
+    from venues.venue import Route, Settings, Subscription, SymbolList
 
 TEMPLATE = """\
 [venues.jayx]                 # --env staging is known; the address of production is yours to set
@@ -63,6 +63,16 @@ class JayX(BaseVenue):
 
         if not SYMBOL.fullmatch(symbol):
             raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
+
+    def symbol_list(self, settings: Settings) -> SymbolList:
+        """Those that the configuration has scales of: the venue publishes no list.
+
+        Raises:
+            SetupError: there are none, or one cannot be used.
+        """
+        from venues.jayx.fields import configured_instruments
+
+        return configured_instruments(settings)
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One connection for everything; only what could not be told apart on it gets another one.
