@@ -85,10 +85,12 @@ def _loaded(name: str) -> Any:
 
 def watch_request(request: Any) -> None:
     """Watch one stream, then end with its exit code."""
-    from cli.output.lines import Words
+    from cli.output.lines import Words, prints_go_to_stderr
     from cli.run.watch import watch
 
-    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
+    with prints_go_to_stderr():
+        code = watch(request, Words(quiet=request.quiet), redactor_of_run())
+    raise typer.Exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

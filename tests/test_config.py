@@ -711,8 +711,8 @@ profitview production
   api_key: missing (MON_PROFITVIEW_API_KEY or the config file)
 profitview sim
   nothing is needed
-[venues.later] is for a venue that this mon does not have: no built-in one (nexus, b2trader, jayx, nbt, profitview) and \
-no plug-in's has that name
+[venues.later] is for a venue that this mon does not have: no built-in one (nexus, b2trader, jayx, nbt, profitview) \
+and no plug-in's has that name
 nexus production --profile second
   address: wss://by.hand.example (url under [venues.nexus] in {path})
   proxy: from HTTPS_PROXY

@@ -125,21 +125,21 @@ def _check_addresses(entry: BaseVenue) -> None:
     if unknown := rest.keys() - environments.keys():
         raise ContractBroken(f"expected environments in rest that environments has too, got {min(unknown)}")
     for address, secure, plain in (
-        *((text, ("wss", "https"), ("ws", "http")) for text in environments.values()),
-        *((text, ("https",), ("http",)) for text in rest.values()),
+        *((text, "wss", "ws") for text in environments.values()),
+        *((text, "https", "http") for text in rest.values()),
     ):
         _check_address(address, secure, plain)
 
 
-def _check_address(address: str, secure: Sequence[str], plain: Sequence[str]) -> None:
+def _check_address(address: str, secure: str, plain: str) -> None:
     """An empty address is the user's to set. One without TLS is for this machine only."""
     if not address:
         return
-    scheme = urlsplit(address).scheme
-    if not urlsplit(address).netloc or scheme not in (*secure, *plain):
-        raise ContractBroken(f"expected an address such as {secure[0]}://host.example, got {address!r}")
-    if scheme in plain and not is_loopback(address):
-        raise ContractBroken(f"expected a {secure[0]}:// address, got {address!r}: one without TLS is for this machine")
+    parts = urlsplit(address)
+    if not parts.netloc or parts.scheme not in (secure, plain):
+        raise ContractBroken(f"expected an address such as {secure}://host.example, got {address!r}")
+    if parts.scheme == plain and not is_loopback(address):
+        raise ContractBroken(f"expected a {secure}:// address, got {address!r}: one without TLS is for this machine")
 
 
 def _check_settings(entry: BaseVenue) -> None:

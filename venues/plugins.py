@@ -15,7 +15,7 @@ import re
 import sys
 from functools import cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
+from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venues.errors import SetupError
@@ -116,22 +116,24 @@ def _offered(one: Distribution) -> Iterator[Plugin]:
         fault = f"the entry points of {label} cannot be read: {_words(error)}{_WHAT_TO_DO}"
         yield Plugin("", "", label, fault)
         return
-    if not _is_hidden(one, text):
+    if not _is_hidden(one):
         yield from (Plugin(_printable(point.name), point.value, label) for point in points)
 
 
-def _is_hidden(one: Distribution, text: str) -> bool:
+def _is_hidden(one: Distribution) -> bool:
     try:
-        return distribution(one.metadata["Name"]).read_text("entry_points.txt") != text
-    except (PackageNotFoundError, KeyError, TypeError, ValueError, OSError):
+        nearest = distribution(one.metadata["Name"])
+        return (nearest.locate_file(""), nearest.version) != (one.locate_file(""), one.version)
+    except Exception:  # no or broken metadata
         return False
 
 
 def _label(one: Distribution) -> str:
     try:
-        return _printable(f"{one.metadata['Name'] or '?'} {one.version}")
+        name, version = one.metadata["Name"], one.version
     except Exception:  # no or broken metadata
-        return "a distribution without a name"
+        name = version = None
+    return _printable(f"{name} {version}") if name and version else "a distribution without a name"
 
 
 def _with_fault(plugin: Plugin, offered: Sequence[Plugin], built_in: Collection[str]) -> Plugin:

@@ -61,9 +61,11 @@ def dash(**given: Any) -> None:
 def run_dash(request: StreamRequest) -> NoReturn:
     """Show the dashboard, then end with its exit code."""
     from cli.commands.dash_watch import watch_dash
-    from cli.output.lines import Words
+    from cli.output.lines import Words, prints_go_to_stderr
 
-    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor_of_run()))
+    with prints_go_to_stderr():
+        code = watch_dash(request, Words(quiet=request.quiet), redactor_of_run())
+    raise typer.Exit(code)
 
 
 def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:

@@ -30,9 +30,11 @@ class ReplayCommand(VenueOptionsCommand):
         from venues.errors import MonError
         from venues.recording import Recording
 
-        file = self.arguments_in(ctx, args).get("file")
+        given = self.arguments_in(ctx, args)
+        words = [word for word in (given.get("file"), *given.get("", ())) if isinstance(word, str)]
         try:
-            return [Recording(Path(file)).header.venue] if isinstance(file, str) and Path(file).is_file() else []
+            file = next((Path(word) for word in words if not word.startswith("-") and Path(word).is_file()), None)
+            return [] if file is None else [Recording(file).header.venue]
         except (MonError, OSError, ValueError):
             return []  # what is wrong is said when it is played
 
@@ -59,10 +61,12 @@ def replay(ctx: typer.Context, **given: Any) -> None:
             raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
     request = StreamRequest(venue=header.venue, replay=file, own=own, **given)
     request.stream = stream
-    from cli.output.lines import Words
+    from cli.output.lines import Words, prints_go_to_stderr
     from cli.run.watch import watch
 
-    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
+    with prints_go_to_stderr():
+        code = watch(request, Words(quiet=request.quiet), redactor_of_run())
+    raise typer.Exit(code)
 
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:

@@ -402,6 +402,12 @@ def print_out(text: str) -> None:
     write_all(STDOUT, text.encode(errors="replace") + b"\n")
 
 
+def prints_go_to_stderr() -> contextlib.AbstractContextManager[object]:
+    """Within it, whatever is printed goes to stderr, by a plug-in for example. Stdout is for data, which is written to
+    the descriptor itself."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 class Words:
     """Says things to a person, on stderr. A stderr that nobody reads holds nothing up."""
 
