@@ -23,8 +23,9 @@ from rich.text import Text
 
 from cli.commands.dash_watch import QueuePerStream
 from cli.screen.dashboard import Dashboard
+from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.pane import Pane, Rate, Title
+from cli.screen.pane import Pane, Title
 from cli.screen.table import Table
 from cli.views import loaded
 from cli.views.panes import PANES

@@ -332,6 +332,11 @@ def symbol_of(subscription: Subscription) -> str | None:
     return subscription.symbols[0]
 
 
+def has_several(subscription: Subscription) -> bool:
+    """Whether it has several symbols: then a status with a symbol is about that one alone. Topics are none."""
+    return not STREAMS[subscription.stream].topics and len(subscription.symbols) > 1
+
+
 @dataclass(frozen=True, slots=True)
 class CommandKind:
     """One kind of command: the venue's name for it, and its fields as a mapping from our names to the venue's.

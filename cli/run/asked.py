@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cli.output.symbols import named
 from venues import venue_named
 from venues.errors import UsageError
 from venues.made import routes_of
@@ -74,6 +75,23 @@ def _said(venue: Venue, name: str, value: str | None) -> str:
     """An option as it was given, e.g. `--precise 10`; a flag by its name alone."""
     is_flag = any(option.name == name and not option.takes for option in venue.options)
     return f"no --{name}" if not value else f"--{name}" if is_flag else f"--{name} {value}"
+
+
+def check_for_table(subscription: Subscription, venue: Venue) -> None:
+    """Check that a table can show all that is asked for: a book and candles fill it with one symbol.
+
+    Raises:
+        UsageError: it is of several; the text says how they are had.
+    """
+    stream, symbols = subscription.stream, subscription.symbols
+    if stream in _ONE_IN_A_TABLE and len(symbols) > 1:
+        raise UsageError(
+            f"a table of {stream} takes one symbol, got {named(symbols)}: "
+            f"take one, e.g. mon {stream} {venue.name} {symbols[0]}, or lines of all of them with -o jsonl"
+        )
+
+
+_ONE_IN_A_TABLE = ("book", "candles")
 
 
 def for_table(subscription: Subscription) -> Subscription:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from venues.driver import Delivered
     from venues.events import Event
     from venues.recording import Header, Recording
+    from venues.records import Record
     from venues.redaction import Redactor
     from venues.venue import Settings, Subscription, Venue
 
@@ -279,11 +280,11 @@ class Loop:
         gone = (now.mono - at) * (speed if speed < math.inf else 1.0)
         return Now(recorded.mono + gone, recorded.epoch_ms + round(gone * 1000))
 
-    def came_late(self) -> None:
+    def came_late(self, record: Record) -> None:
         """--max-age has passed while a record waited for its reader. May be called from any thread."""
         assert self._asyncio is not None
         with contextlib.suppress(RuntimeError):  # the event loop is gone
-            self._asyncio.call_soon_threadsafe(self._on_late)
+            self._asyncio.call_soon_threadsafe(self._on_late, record)
 
     def flush_soon(self) -> None:
         """Hand over, once in this turn of the event loop, what has been gathered by then."""
@@ -342,9 +343,9 @@ class Loop:
     def _tick(self, now: Now) -> None:
         self._say(self.limits.tick(now), now)
 
-    def _on_late(self) -> None:
+    def _on_late(self, record: Record) -> None:
         now = self._clock.now()
-        self._say(self.limits.came_late(now), now)
+        self._say(self.limits.came_late(record, now), now)
 
     def _say(self, said: Iterable[tuple[int, list[Delivered]]], now: Now) -> None:
         self._at = now
