@@ -124,15 +124,14 @@ class QuoteFeed:
         best = wire.BEST_PRICES.decode(data)
         of_symbol(self.symbol, best.s)
         time = milliseconds(best.ts, "data.ts")
-        bid = optional_not_negative(best.bp, "data.bp") or None
-        ask = optional_not_negative(best.ap, "data.ap") or None
-        bid_size, ask_size = optional_not_negative(best.bq, "data.bq"), optional_not_negative(best.aq, "data.aq")
+        bid, bid_size = _side(best.bp, best.bq, "b")
+        ask, ask_size = _side(best.ap, best.aq, "a")
         check_quote(bid, ask, "data.bp")
         if self._newest.older_by(time):
             return []
         if at.believed:
             self._newest.shows(time)
-        figures = (bid, bid_size if bid else None, ask, ask_size if ask else None)
+        figures = (bid, bid_size, ask, ask_size)
         live = self._state.live()
         if figures == self._shown and not live:
             return [Confirmed(self.stream, time, self.symbol)]
@@ -154,6 +153,13 @@ class QuoteFeed:
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Makes the quote stale until the next one."""
         return self._state.stale(reason, "the next quote")
+
+
+def _side(price: object, size: object, side: str) -> tuple[Decimal | None, Decimal | None]:
+    """Price and size of one side; neither where it has no order, however that is written."""
+    its_price = optional_not_negative(price, f"data.{side}p") or None
+    its_size = optional_not_negative(size, f"data.{side}q")
+    return (None, None) if its_price is None or its_size == 0 else (its_price, its_size)
 
 
 class TradeFeed:
