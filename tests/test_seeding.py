@@ -57,7 +57,11 @@ def answer(bids: Sequence[Level], asks: Sequence[Level], sequence: int) -> HttpR
 
 def seeded(rule: Rule | None = "chained", symbol: str = "A", **options: Any) -> SeededBook:
     keeper = BookKeeper(
-        OrderBook(rule=rule), [Subscription("book", (symbol,), depth=100)], venue="nowhere", symbol=symbol
+        OrderBook(rule=rule),
+        [Subscription("book", (symbol,), depth=100)],
+        venue="nowhere",
+        symbol=symbol,
+        extra={"rpi": False},
     )
     return SeededBook(keeper, REQUEST, read, **options)
 
@@ -110,7 +114,7 @@ def test_a_snapshot_that_a_kept_change_follows_on() -> None:
     items = book.fetched(request, answer(BIDS, ASKS, 110), at(0.5))
     assert shown(items) == ("7", 130)
     assert isinstance(items[1], Book)
-    assert (items[1].time, items[1].asks) == (130, ASKS)
+    assert (items[1].time, items[1].asks, items[1].extra) == (130, ASKS, {"rpi": False})
     assert book.live
     assert book.deadline() is None
     assert isinstance(book.change(change(140, 130, "8"), at(1))[0], Book)
@@ -123,7 +127,7 @@ def test_a_snapshot_that_is_as_new_as_the_newest_change() -> None:
     items = book.fetched(asked(book, 0.1), answer(BIDS, ASKS, 110), at(0.5))
     assert shown(items) == ("1", 110)
     assert isinstance(items[1], Book)
-    assert items[1].time == 110
+    assert (items[1].time, items[1].extra) == (110, {"rpi": False})
 
 
 def test_changes_that_come_before_the_acknowledgement_count() -> None:
@@ -390,6 +394,20 @@ def test_never_more_than_one_request_a_second_and_seldom_more_than_one_in_five()
     assert len(times) <= 16
 
 
+def test_two_books_of_one_symbol_have_names() -> None:
+    plain_one, other = begun(), begun(name="A with more")
+    books = SeededBooks([plain_one, other])
+    assert (books["A"], books["A with more"]) == (plain_one, other)
+    books.tick(at(0))
+    first, second = books.take()
+    assert isinstance(first, Fetch)
+    assert isinstance(second, Fetch)
+    assert (first.id, second.id) == ("seed A 1", "seed A with more 1")
+    books.fetched(second.id, answer(BIDS, ASKS, 100), at(0.1))
+    assert other.change(change(110, 100), at(1))
+    assert not plain_one.change(change(110, 100), at(1))
+
+
 def test_what_is_said_again_and_again_is_said_less_often() -> None:
     book = begun()
     book.change(change(110, 100), at(0))
@@ -640,3 +658,27 @@ def test_a_real_tape_seeded_before_between_and_after_its_changes(tape: Path, pla
     assert held.sequence == len(changes)
     assert plain(held.bids(100_000)) == best_first({p: s for p, s in whole["bids"].items() if s}, bids=True)
     assert plain(held.asks(100_000)) == best_first({p: s for p, s in whole["asks"].items() if s}, bids=False)
+
+
+MIXTURES = (
+    [*OFTEN, *OFTEN, *SELDOM],
+    [*OFTEN * 6, *SELDOM],
+    [*OFTEN, *SELDOM, "doubt", "doubt", "sleep", "sleep"],
+    ["publish", "deliver", "lose", "answer", "wait", "repeat"],
+)
+
+
+@pytest.mark.parametrize("rule", ["chained", "contiguous"])
+def test_long_runs_with_many_seedings(rule: Rule) -> None:
+    """As above, with more in a row than hypothesis tries, and in some runs much that goes wrong."""
+    seedings = 0
+    for seed in range(400):
+        draw = random.Random(seed)
+        world = World(seed, rule, draw.choice([2.0, 20.0, 47.0]))
+        mixture, was_live = draw.choice(MIXTURES), False
+        for _ in range(draw.randint(20, 250)):
+            world.step(draw.choice(mixture))
+            seedings += world.book.live and not was_live
+            was_live = world.book.live
+        world.come_to_rest()
+    assert seedings > 400

@@ -434,6 +434,9 @@ def test_a_message_that_cannot_be_read_costs_its_topic_alone() -> None:
         line.data(1, f"bbo@{symbol}", bp="1", bq="1", ap="2", aq="1")
     assert states(line.frame(2, {"topic": f"bbo@{SPOT}", "ts": "soon", "data": {}})) == [("quotes", SPOT, "stale")]
     assert states(line.frame(3, b'{"topic":"bbo@')) == [("quotes", PERP, "stale")], "of which it was is not known"
+    for symbol in (SPOT, PERP):
+        line.data(3.5, f"bbo@{symbol}", bp="1", bq="1", ap="2", aq="1")
+    assert states(line.frame(3.7, b"[]")) == [("quotes", None, "stale")], "said once"
     assert states(line.data(4, f"bbo@{SPOT}", bp="1", bq="1", ap="2", aq="1")) == [("quotes", SPOT, "live")]
 
 
