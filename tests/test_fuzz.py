@@ -22,7 +22,7 @@ from venues.errors import MonError
 from venues.made import routes_of
 from venues.recording import Recording
 from venues.records import Record, Status
-from venues.venue import Command, HttpResponse, Now
+from venues.venue import Command, HttpResponse, NoResponse, Now
 
 SECONDS = float(os.environ.get("MON_FUZZ_SECONDS", "5"))
 SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null')
@@ -112,6 +112,10 @@ class Player:
             delivered = driver.receive(self.spoilt(event.data()), self.now())
             self.must_say_that_it_is_stirred(due, driver.deadline())
             self.take(delivered)
+        elif isinstance(event, events.Fetched | events.NotFetched):
+            self.take(driver.fetched(event.request, self.answer(event), self.now()))
+        elif chance.random() < 0.02:
+            self.take(driver.fetched("unknown", self.answer(None), self.now()))
         elif chance.random() < 0.02:
             with contextlib.suppress(MonError):
                 driver.send(Command("buy_signal", {"pair": "BTCUSDT"}))
@@ -125,7 +129,7 @@ class Player:
         mutated = [
             event
             for event in self.events
-            if isinstance(event, events.Ponged | events.Ticked | events.Closed)
+            if isinstance(event, events.Fetched | events.NotFetched | events.Ponged | events.Ticked | events.Closed)
             or (isinstance(event, events.Frame) and event.direction == "in")
         ]
         for _ in range(chance.randrange(12)):
@@ -142,6 +146,14 @@ class Player:
                 case 3:
                     mutated[at:] = [*mutated[at:], *mutated[at:]]
         return iter(mutated[:400])
+
+    def answer(self, event: events.Fetched | events.NotFetched | None) -> HttpResponse | NoResponse:
+        """An answer as recorded, spoilt; or another one."""
+        chance = self.chance
+        if not isinstance(event, events.Fetched) or chance.random() < 0.1:
+            return NoResponse("no answer") if chance.random() < 0.5 else HttpResponse(200, self.spoilt(b"{}"))
+        status = chance.choice([event.status, event.status, 200, 302, 404, 429, 500])
+        return HttpResponse(status, self.spoilt(event.data()), event.retry_after, date_ms=event.date_ms)
 
     def spoilt(self, frame: bytes) -> bytes:
         chance = self.chance

@@ -307,6 +307,13 @@ def test_each_symbol_has_its_candles() -> None:
     assert [bar(item)[1] for item in given if isinstance(item, Candle)] == ["10", "5"]
 
 
+def test_candles_have_the_units_of_their_trades() -> None:
+    line = Played(CANDLES)
+    (candle,) = line.gives(1_000, trade(1_000, "10", price_unit="ticks", size_unit="raw_lots"))
+    (closed,) = line.driver.tick(at(61_000))
+    assert [(one.price_unit, one.size_unit) for one in (candle, closed)] == [("ticks", "raw_lots")] * 2  # type: ignore[union-attr]
+
+
 def test_old_trades_are_left_out() -> None:
     line = Played(TRADES, CANDLES)
     old = trade(-5_000, "7", extra={"snapshot": True})
@@ -340,6 +347,7 @@ def test_the_venues_own_clock_tells_the_offset_once() -> None:
     given = [alone.gives(ms, trade(ms - 100_000, "1")) for ms in range(1_000, 9_000, 1_000)]
     said = [item for items in given for item in items if isinstance(item, Notice | ClockOffset)]
     assert said[0] == ClockOffset("candles", -100_000)
+    assert [type(items[0]) for items in given if len(items) > 1] == [ClockOffset]  # before the records
     assert len(said) == 2
 
 
@@ -416,6 +424,22 @@ def test_a_bad_frame_with_trades_and_several_symbols() -> None:
     ]
 
 
+def test_a_bad_frame_alone_makes_the_open_candle_incomplete() -> None:
+    line = Played(CANDLES)
+    complete(line)
+    line.gives(70_000, BadFrame("no JSON", ("trades",)))
+    assert line.bars(72_000, trade(72_000, "10")) == [(1, "10", "10", "10", "10", "2", False, False)]
+
+
+def test_a_venue_that_says_nothing_of_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Played(CANDLES)
+    complete(line)
+    line.driver.closed(None, "", at(70_000))
+    monkeypatch.setattr(Script, "opened", lambda self, now: [])
+    line.open(71_000)
+    assert line.bars(72_000, trade(72_000, "10")) == [(1, "10", "10", "10", "10", "2", False, False)]
+
+
 def test_confirmed_trades_confirm_candles_and_tell_the_time() -> None:
     line = Played(CANDLES)
     line.gives(1_000, trade(1_000, "10"))
@@ -453,7 +477,7 @@ def test_one_symbol_is_closed_and_the_others_go_on() -> None:
     assert session.receive(b"", at(3)) == [Refused("no; candles are made of trades", "candles")]
 
 
-def test_the_rest_is_the_venues() -> None:
+def test_the_rest_is_the_venues(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Played(CANDLES)
     inner = line.inner
     assert next(line.session.opening()).method == "GET"
@@ -469,4 +493,7 @@ def test_the_rest_is_the_venues() -> None:
     assert line.driver.done()
     assert inner.calls == ["pong", "fetched 1", "leave"]
     assert isinstance(line.route.refused(503, ""), Lost)
-    assert isinstance(line.route.refused(403, ""), Refused)
+    both = Played(TRADES, CANDLES)
+    monkeypatch.setattr(ScriptRoute, "refused", lambda self, status, body: Refused("no", "trades"))
+    assert line.route.refused(404, "") == Refused("no", "candles")
+    assert both.route.refused(404, "") == Refused("no", "trades")

@@ -52,6 +52,7 @@ def test_a_stream_of_a_plugin_at_its_simulator(folder: Path, env: dict[str, str]
         (("book", "acme", "--special=3", "BTC-USD"), {"special": "3"}),
         (("book", "--special", "3", "acme", "BTC-USD", "--fast"), {"special": "3", "fast": "true"}),
         (("book", "--special", "nexus", "acme", "BTC-USD"), {"special": "nexus"}),
+        (("book", "--special", "acme", "acme", "BTC-USD"), {"special": "acme"}),
         (("book", "--fast", "acme", "BTC-USD"), {"fast": "true"}),
         (("book", "--depth", "3", "acme", "BTC-USD"), {}),
     ],
@@ -61,11 +62,16 @@ def test_its_own_options_stand_anywhere(
 ) -> None:
     make(folder)
     done = mon(*words, *SIM, "--count", "1", env=env)
-    if "nexus" in words:  # which may be the venue as well as a value: the built-in one is taken, and has no such option
-        assert (done.returncode, done.stdout) == (2, "")
-        return
     assert done.returncode == 0, done.stderr
     assert records(done.stdout)[0]["extra"] == {"stream": "book", **extra}
+
+
+def test_an_option_of_a_built_in_venues_name_is_the_venues_own(folder: Path, env: dict[str, str]) -> None:
+    entry = changed('"fast", "The', '"precise", "The').replace('"special", "fast"', '"special", "precise"')
+    make(folder, entry=entry)
+    done = mon("book", "acme", "--precise", "BTC-USD", *SIM, "--count", "1", env=env)
+    assert records(done.stdout)[0]["extra"] == {"stream": "book", "precise": "true"}
+    assert mon("book", "jayx", "--precise", "10", "BTCUSDT", *SIM, "--count", "1", env=env).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,7 @@ def test_its_own_options_stand_anywhere(
     [
         (("book", "nexus", SYMBOL, "--special", "3"), "No such option: --special"),
         (("book", "--special", "3", "nexus", SYMBOL), "No such option: --special"),
+        (("book", "--special", "acme", "nexus", SYMBOL), "No such option: --special"),
         (("trades", "acme", "BTC-USD", "--special", "3"), "No such option: --special"),
         (("book", "acme", "BTC-USD", "--precise", "3"), "--precise does not apply to book of acme"),
         (("book", "nexus", SYMBOL, "--precise", "3"), "--precise does not apply to book of nexus"),
@@ -183,6 +190,12 @@ def test_a_bot_on_its_market(folder: Path, env: dict[str, str], tmp_path: Path) 
     assert records(done.stdout)[0]["symbol"] == "BTC-USD"
     refused = mon("bot", "run", str(script), "--market", "nowhere:X", env=env)
     assert (refused.returncode, "jayx, nbt, profitview, acme) in --market" in refused.stderr) == (2, True)
+
+
+def test_nothing_is_sent_to_one_that_takes_no_signals(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    refused = mon("send", "acme", "buy", "--yes", env=env)
+    assert (refused.returncode, refused.stderr) == (2, 'mon: expected a venue that takes signals (nbt), got "acme"\n')
 
 
 def test_its_dashboard(folder: Path, env: dict[str, str], show: Callable[..., Terminal]) -> None:  # noqa: F811
@@ -543,6 +556,7 @@ BROKEN_SIMULATORS = {
     "half of it": ("class Simulated:\n    name = 'acme'\n", "in the simulator's class Simulated, got none"),
     "another venue": (SIMULATOR.replace('name = "acme"', 'name = "nexus"'), 'expected "acme" as name of the simulator'),
     "credentials": (SIMULATOR.replace('{"key": ', '{"token": '), "that the venue has, got token"),
+    "its values": (SIMULATOR.replace("return {}", 'return {"other": 1}'), "expected the venue's values by name from"),
     "another scheme": (SIMULATOR.replace('scheme = "ws"', 'scheme = "file"'), "expected ws or http as scheme"),
 }
 
@@ -561,6 +575,26 @@ def test_a_broken_simulator(kind: str, folder: Path, env: dict[str, str]) -> Non
     assert ask("bash", "mon book acme ", 3, PYTHONPATH=str(folder)).stdout == ""
     other = mon("book", "nexus", SYMBOL, *SIM, "--count", "1", env=env)
     assert (other.returncode, other.stderr) == (0, "")
+
+
+def test_a_simulator_that_cannot_be_started(folder: Path, env: dict[str, str]) -> None:
+    make(folder, simulator=SIMULATOR.replace("self._world = world\n\n    def sockets", "1 / 0\n\n    def sockets"))
+    listed = mon("sim", "--show-env", "--port", "4711", env=env)
+    assert (listed.returncode, "NEXUS" in listed.stdout, "ACME" in listed.stdout) == (0, True, False)
+    assert listed.stderr == (
+        "mon: the simulator of the venue acme (mon-acme 0.3) cannot be started: ZeroDivisionError: division by zero\n"
+    )
+    done = mon(*BOOK, env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a fault of the venue acme (mon-acme 0.3): ZeroDivisionError" in done.stderr
+    assert done.stderr.endswith("please report it to its author\n")
+
+
+def test_an_entry_point_with_an_extra(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    points = folder / "mon_acme-0.3.dist-info" / "entry_points.txt"
+    points.write_text("[mon.venues]\nacme = mon_acme:ACME [fast]\n")
+    assert mon(*BOOK, env=env).returncode == 0
 
 
 # --- faults of its code --------------------------------------------------------------------------------------------

@@ -243,6 +243,18 @@ def test_what_is_frozen_says_which_symbol_is_not_live_meanwhile() -> None:
     assert len(shown.body()) == 4
 
 
+def test_symbols_keep_the_places_in_which_they_were_asked_for() -> None:
+    shown = Shown("quotes")
+    shown.status("live")
+    shown.write(quote("XRP/USD"), quote("BTC/USD"), quote("ETH/USD"))
+    assert [row.split()[0] for row in shown.body()[1:]] == [*THREE]
+    shown.status("stale", "BTC/USD", reason="gap")
+    shown.status("live", "BTC/USD")
+    assert [row.split()[0] for row in shown.body()[1:]] == ["ETH/USD", "XRP/USD"], "an old row is not shown as live"
+    shown.write(quote("BTC/USD"))
+    assert [row.split()[0] for row in shown.body()[1:]] == [*THREE]
+
+
 def test_one_symbol_is_shown_as_ever() -> None:
     title = Title("kraken", "sim", THREE[:1], STREAMS["quotes"], partial=False)
     pane = Pane(loaded("quotes").view, title, look_of(Clock()), Rate(clock=lambda: 0.0), Redactor())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 REQUESTS_PER_SECOND = 5.0
 MOST_AT_ONCE = 4
 ANSWERED_WITHIN = 10.0  # seconds for one request, its body included
-LONGEST_HOLD = 10.0  # seconds that a request waits where the venue has asked for a pause; else it fails at once
+LONGEST_HOLD = 10.0  # seconds that a request waits where the venue wants a pause; in a longer one it fails
 MOST_WAITING = 1_000
 MAX_ANSWER = MAX_MESSAGE  # bytes, also once decompressed
 _BUSY = (429, 503)
@@ -96,12 +96,13 @@ class Fetcher:
         To be cancelled when nobody wants the answer any more.
         """
         if self._waiting >= MOST_WAITING:
+            await self._sleep(self._pause)
             return NoResponse(f"{MOST_WAITING:,} requests to {place_of(request.shown)} are waiting already")
         self._waiting += 1
         try:
-            _refuse_unsafe(request)
             async with self._places:
                 await self._take_turn(place_of(request.shown))
+                _refuse_unsafe(request)
                 return await self._answer(request, None if is_loopback(request.url) else proxy)
         except MonError as problem:  # `NoAnswer` among them
             return NoResponse(str(problem))
@@ -113,6 +114,8 @@ class Fetcher:
     async def _take_turn(self, place: str) -> None:
         """Waits until the next request may begin.
 
+        One that fails has its turn too: whoever asks again and again is slowed down.
+
         Raises:
             NoAnswer: the venue wants a longer pause than anybody waits for.
         """
@@ -120,13 +123,15 @@ class Fetcher:
             while True:
                 mono = self._now().mono
                 held = self._held_until - mono
-                if held > LONGEST_HOLD:
+                is_refused = held > LONGEST_HOLD
+                wait = self._next_at - mono if is_refused else max(self._next_at - mono, held)
+                if wait > 0:
+                    await self._sleep(wait)
+                    continue
+                self._next_at = mono + self._pause
+                if is_refused:
                     raise NoAnswer(f"{place} takes no requests for another {held:.0f} s (HTTP {self._held_by})")
-                wait = max(self._next_at - mono, held)
-                if wait <= 0:
-                    self._next_at = mono + self._pause
-                    return
-                await self._sleep(wait)
+                return
 
     async def _answer(self, request: HttpRequest, proxy: str | None) -> HttpResponse:
         place = place_of(request.shown)

@@ -91,8 +91,11 @@ async def ask_through(
 
 
 def place_of(shown: str) -> str:
-    """Host and port of an address."""
-    return urlsplit(shown).netloc.rpartition("@")[2] or shown
+    """Host and port of an address; all of it where it has none."""
+    try:
+        return urlsplit(shown).netloc.rpartition("@")[2] or shown
+    except ValueError:
+        return shown
 
 
 def words_of_system(error: BaseException) -> str:

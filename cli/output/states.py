@@ -84,21 +84,21 @@ class StateQueue:
                 if self._heft > HEAVIEST:
                     self._make_room()
                 return
-            now = self._clock()
+            now, several = self._clock(), self._several
             for record in records:
-                if self._several and (end := self._owed.before(record)) is not None:
+                if several and (end := self._owed.before(record)) is not None:
                     self._append(end, now)
                 if isinstance(record, Status) and record.state in TROUBLE:
-                    if self._several and record.symbol is not None:
+                    if several and record.symbol is not None:
                         self._drop_rows_of(record.symbol)
                     else:
                         self._drop_rows()
                 self._all.append(record)
                 self._put_at.append(now)
                 self._levels += _levels(record)
-                if self._several:
+                if several:
                     self._owed.see(record)
-            if self._several and (end := self._owed.complete()) is not None:
+            if several and (end := self._owed.complete()) is not None:
                 self._append(end, now)
             if self._all and self._is_behind():
                 self._take_turns()

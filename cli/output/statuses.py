@@ -102,6 +102,7 @@ class Together:
         if status.state in TROUBLE and status.symbol is not None:
             for _, others in self._waiting:
                 others.pop(status.symbol, None)
+            self._waiting = [waiting for waiting in self._waiting if waiting[1]]
         self._group_for(status)[status.symbol] = status
         self._allow(now)
         wait = GATHERED_FOR if status.state == "live" else 0.0

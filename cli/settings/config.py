@@ -514,8 +514,9 @@ def shown(config: Config, warn: Callable[[str], None]) -> str:
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor, venues)]
     plain = {variable("bot", None, "token"): False}
     for venue in venues.values():
-        addresses = addresses_of(venue)
-        plain |= {named: name in addresses or _is_value(venue, name) for named, name in _variables(venue).items()}
+        plain |= {
+            named: name in ("url", "rest_url") or _is_value(venue, name) for named, name in _variables(venue).items()
+        }
     for named in sorted(plain):
         value = set_value(named)
         if value and plain[named]:
