@@ -29,6 +29,7 @@ COMMANDS = {
     "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
     "symbols": ("The symbols that a venue has.", "cli.commands.symbols:symbols"),
     "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
+    "new-venue": ("Write a package with a venue of your own.", "cli.commands.new_venue:new_venue"),
     "schema": ("The JSON Schema of every line that a stream can print.", "cli.commands.schema:schema"),
     "config": ("Make, show or check the configuration.", "cli.commands.config:app"),
     "completion": ("The completion script of a shell.", "cli.commands.completion:completion"),

@@ -56,6 +56,13 @@ def test_once_is_each_symbol_of_quotes_and_its_end(tmp_path: Path) -> None:
     assert server.asked == [{"quotes": ["A", "B"]}]
 
 
+def test_a_symbol_that_is_named_twice_is_asked_for_once(tmp_path: Path) -> None:
+    with serving(says_first("quotes", "A", "B")) as (server, variables):
+        lines, _, code = ran(tmp_path, variables, "quotes", manysymbols.NAME, "A", "B", "A", "--once")
+    assert (short(lines), code) == (["A", "B", "end 2"], 0)
+    assert server.asked == [{"quotes": ["A", "B"]}]
+
+
 def test_once_of_books_is_the_first_of_each_and_has_no_end(tmp_path: Path) -> None:
     said = [*says_first("book", "A"), says_row("book", "A", 1), 0.1, *says_first("book", "B")]
     with serving(said) as (_, variables):

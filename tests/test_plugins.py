@@ -225,6 +225,8 @@ def test_mon_sim_runs_its_simulator_too(folder: Path, env: dict[str, str]) -> No
     [
         ("mon book ", [*venues_with("book"), "acme"]),
         ("mon dash a", ["acme"]),
+        ("mon symbols a", ["acme"]),
+        ("mon symbols acme --env ", ["production", "beta", "sim"]),
         ("mon book acme ", ["BTC-USD", "ETH-USD"]),
         ("mon dash acme ", ["BTC-USD", "ETH-USD"]),
         ("mon ticker acme ", []),
@@ -242,6 +244,63 @@ def test_tab(line: str, offered: list[str], folder: Path, env: dict[str, str]) -
     make(folder)
     answer = ask("bash", line, len(line.split(" ")) - 1, PYTHONPATH=str(folder))
     assert (answer.returncode, answer.stderr, answer.stdout.split()) == (0, "", offered)
+
+
+# --- its symbols and its second address ----------------------------------------------------------------------------
+
+LISTED = """
+    rest = {"production": "https://rest.acme.example", "beta": "https://rest.beta.acme.example"}
+
+    def symbol_list(self, settings):
+        from venues.records import Instrument
+
+        return [Instrument(venue="acme", symbol="BTC-USD", received=0)]
+        yield
+
+"""
+
+
+def with_list(lines: str = LISTED) -> str:
+    return changed("\n    def check_symbol", lines + "    def check_symbol")
+
+
+def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    done = mon("symbols", "acme", *SIM, env=env)
+    assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD", "ETH-USD"], "the simulator's markets"
+    done = mon("symbols", "acme", env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "acme has no list of its symbols" in done.stderr
+    make(folder, entry=with_list())
+    done = mon("symbols", "acme", "btc", env=env)
+    assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (LISTED.replace("return [", "return 1 / 0 or ["), 1, "a fault of the venue acme (mon-acme 0.3)"),
+        (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "7"), 5, "got int"),
+        (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "[7]"), 5, "got int"),
+        (LISTED.replace("        yield\n", ""), 5, "got list"),
+    ],
+)
+def test_its_symbols_when_they_are_broken(lines: str, code: int, said: str, folder: Path, env: dict[str, str]) -> None:
+    make(folder, entry=with_list(lines))
+    done = mon("symbols", "acme", env=env)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_its_second_address(folder: Path, env: dict[str, str]) -> None:
+    make(folder, entry=with_list())
+    done = mon("book", "acme", "BTC-USD", env={**env, "MON_ACME_URL": "ws://127.0.0.1:1"})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "set MON_ACME_REST_URL too" in done.stderr
+    checked = mon("config", "check", env={**env, "MON_ACME_URL": "ws://a.invalid"}).stdout
+    assert "only one is set (MON_ACME_URL)" in checked
+    assert "requests: https://rest.acme.example (built in)" in mon("config", "check", env=env).stdout
 
 
 # --- what is looked up when ----------------------------------------------------------------------------------------

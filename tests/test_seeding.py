@@ -418,6 +418,18 @@ def test_what_is_said_again_and_again_is_said_less_often() -> None:
     assert said == 10 + 9
 
 
+def test_a_second_subscription_on_the_same_connection_begins_from_nothing() -> None:
+    book = live_book()
+    book.change(change(130, 120), at(2))
+    book.fetched(asked(book, 2), answer(BIDS, ASKS, 150), at(2.1))
+    assert book.begin(at(2.2)) == [StreamState("book", "syncing")]
+    assert (book.live, book.tries, book.deadline()) == (False, 0, None)
+    assert book.change(change(150, 140), at(2.3)) == [], "the snapshot of before does not count"
+    book.acknowledged(at(2.5))
+    assert book.deadline() == START + 3, "one request a second"
+    assert shown(book.fetched(asked(book, 4), answer(BIDS, ASKS, 140), at(4.1))) == ("5", 150)
+
+
 def test_a_session_that_leaves_asks_for_nothing_more() -> None:
     books = SeededBooks([begun()])
     books.tick(at(0))

@@ -260,6 +260,24 @@ def test_a_symbol_that_is_closed_is_counted_out_once_also_when_the_reader_turns_
     assert told(one_by_one(queue)) == ["C3", "A stale", "B closed", "A live", "A4", "end 2"]
 
 
+def test_a_symbol_that_is_closed_is_counted_out_once_also_where_the_end_is_owed_for_longer() -> None:
+    clock = Clock()
+    queue = StateQueue(clock, several=True)
+    queue.put([quote("A", 1), quote("B", 2), quote("C", 3), end(3)])
+    queue.put([status("stale", "A"), status("closed", "B")])
+    clock.now += 10
+    queue.put([quote("C", 4)])
+    queue.put([status("live", "A"), quote("A", 5)])
+    assert told(one_by_one(queue)) == ["C4", "A stale", "B closed", "A live", "A5", "end 2"]
+
+
+def test_a_full_state_takes_no_row_away_that_it_does_not_have() -> None:
+    queue = queue_for("slow")
+    queue.put([quote("C", 1), quote("A", 2)])
+    queue.put([quote("A", 3), quote("B", 4), end(2)])
+    assert told(one_by_one(queue)) == ["C1", "A3", "B4", "end 2"]
+
+
 # --- what is said
 
 
@@ -429,6 +447,28 @@ def test_an_empty_full_state_is_news_of_all_symbols() -> None:
     assert told(limits.passes([end(0)], 0, at(1.5))) == ["A live", "B live", "end 0"]
 
 
+def test_a_full_state_ends_with_the_last_row_that_is_young_enough() -> None:
+    limits = limits_of("A", "B")
+    limits.passes([status("live")], 0, at(5))
+    assert told(limits.passes([fresh("A", 5, age=3), fresh("B", 5), end(2)], 0, at(5))) == ["A stale", "B5000"]
+    assert told(limits.passes([fresh("B", 5.1)], 0, at(5.1))) == ["B5100"]
+    assert told(limits.passes([fresh("A", 5.2)], 0, at(5.2))) == ["A live", "A5200", "end 2"]
+    assert told(limits.passes([fresh("A", 5.3)], 0, at(5.3))) == ["A5300"]
+
+
+def test_the_end_of_a_full_state_does_not_outlive_it() -> None:
+    for trouble, following in (
+        (status("reconnecting", attempt=1), []),
+        (status("stale", "A", reason="gap"), []),
+        (status("closed", "A"), ["end 1"]),
+    ):
+        limits = limits_of("A", "B")
+        limits.passes([status("live"), fresh("A", 5, age=3), fresh("B", 5), end(2)], 0, at(5))
+        came = told(limits.passes([trouble], 0, at(5.1)))
+        assert came[1:] == following
+        assert "end 2" not in told(limits.passes([status("live"), fresh("A", 5.2), fresh("B", 5.2)], 0, at(5.2)))
+
+
 def test_until_when_a_row_may_be_handed_over_is_known_of_each_symbol() -> None:
     limits = limits_of("A", "B")
     limits.passes([status("live"), fresh("A", 0)], 0, at(0))
@@ -460,6 +500,14 @@ def test_a_full_state_that_waits_for_every_goes_on_without_the_symbol_in_trouble
     assert told(limits.passes([status("stale", "A", reason="gap")], 0, at(0.2))) == ["A stale"]
     assert told(limits.passes([status("live", "A"), fresh("A", 0.3)], 0, at(0.3))) == ["A live", "A300"]
     assert told(ticked(limits, 1.0)) == ["B100", "end 2"]
+
+
+def test_what_a_full_state_does_not_have_passes_before_it() -> None:
+    limits = limits_of("A", "B", "C", max_age=None, every=1_000)
+    limits.passes([fresh(symbol, 0) for symbol in "ABC"], 0, at(0))
+    assert limits.passes([fresh("C", 0.1)], 0, at(0.1)) == []
+    assert told(limits.passes([fresh("A", 0.2), fresh("B", 0.2), end(2)], 0, at(0.2))) == ["C100"]
+    assert told(ticked(limits, 1.0)) == ["A200", "B200", "end 2"]
 
 
 # --- when it is enough
@@ -516,3 +564,12 @@ def test_lines_without_statuses_have_only_data(monkeypatch: pytest.MonkeyPatch) 
     sink.write([status("stale", "A")])
     assert b"".join(written).count(b"\n") == 1
     assert b"stale" not in b"".join(written)
+
+
+def test_a_first_state_that_does_not_come_is_told() -> None:
+    gate = StatusGate()
+    waiting, late = status("syncing"), status("syncing", reason="no snapshot fits (2 so far)")
+    assert [gate.passes(waiting), in_words(waiting)] == [False, None]
+    assert [gate.passes(late), in_words(late)] == [True, "quotes: no snapshot fits (2 so far)"]
+    assert gate.passes(status("live"))
+    assert not StatusGate().passes(status("live"))

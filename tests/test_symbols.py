@@ -410,7 +410,7 @@ def test_one_address_by_hand_is_not_enough(
     assert (code, out) == (3, "")
     for each in (*words, "under [venues.tiny] in"):
         assert each in err
-    found, sound = config_check.check(config.load())
+    found, sound = config_check.check(config.load(), pytest.fail)
     assert not sound
     assert any(words[0] in line for line in found)
 
@@ -441,11 +441,11 @@ def test_where_a_venue_has_one_address_a_second_one_is_unknown(tmp_path: Path, m
 
 def test_config_shows_and_checks_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = '[venues.tiny]\nurl = "wss://a.example"\nrest_url = "https://u:hidden-secret@b.example/x?k=v"\n'
-    shown = config.shown(loaded(text, tmp_path, monkeypatch))
+    shown = config.shown(loaded(text, tmp_path, monkeypatch), pytest.fail)
     assert 'rest_url = "https://[hidden]@b.example/x?[hidden]"' in shown
     monkeypatch.setenv("MON_TINY_REST_URL", "https://c.example")
-    assert "# MON_TINY_REST_URL is set: https://c.example" in config.shown(config.load())
-    found, _ = config_check.check(config.load())
+    assert "# MON_TINY_REST_URL is set: https://c.example" in config.shown(config.load(), pytest.fail)
+    found, _ = config_check.check(config.load(), pytest.fail)
     at = found.index("tiny production")
     assert found[at + 1 : at + 3] == [
         f"  address: wss://a.example (url under [venues.tiny] in {tmp_path / 'c.toml'})",

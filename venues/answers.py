@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Protocol, TypedDict
 from urllib.parse import urlsplit
 
-from venues.addresses import is_loopback
 from venues.driver import answer_in_words, is_passing
 from venues.errors import SetupError, VenueRefused, VenueUnreachable
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import excerpt
 from venues.venue import NoResponse
 

@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from venues.addresses import is_loopback
 from venues.errors import UsageError
 from venues.streams import STREAMS, VenueOption
+from venues.toolkit.addresses import is_loopback
 from venues.venue import CONTRACT, BaseVenue, Offer, Venue
 
 PRODUCTION = "production"

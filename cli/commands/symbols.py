@@ -15,6 +15,7 @@ from cli.run.options import (
     Format,
     complete_environment,
     duration_ms,
+    with_plugins,
 )
 from venues import VENUES, venue_named
 from venues.errors import UsageError
@@ -41,7 +42,7 @@ TIMEOUT = "10s"
 
 def complete_venue(incomplete: str) -> list[str]:
     """All venues: which of them have a list is known only once they are loaded."""
-    return [name for name in VENUES if name.startswith(incomplete)]
+    return [name for name in with_plugins([*VENUES]) if name.startswith(incomplete)]
 
 
 def symbols(

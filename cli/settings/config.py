@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 from cli.settings.config_shape import KINDS, PRODUCTION, addresses_of, check_sections_of, check_shape, is_words
 from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
 from venues import FIRST_IN_CONFIG, VENUES, all_venues, venue_named
-from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
 from venues.redaction import SHORTEST_BY_VALUE, Redactor
+from venues.toolkit.addresses import is_loopback
 from venues.venue import Settings
 
 if TYPE_CHECKING:

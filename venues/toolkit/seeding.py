@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from venues.errors import BadMessage, BookError
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
-from venues.toolkit.pacing import Pacing
+from venues.toolkit.pacing import SHORTEST_PAUSE, Pacing
 from venues.toolkit.resync import said_together
 from venues.toolkit.times import span
 from venues.venue import Fetch, NoResponse
@@ -116,17 +116,17 @@ class SeededBook:
         return self.keeper.book.whole
 
     def begin(self, now: Now) -> list[Item]:
-        """The streams are syncing; changes that come are kept from now on."""
-        self._quiet_since = None
+        """The streams are syncing; changes that come are kept from now on. Nothing from before counts."""
+        self._quiet_since = self._pacing.due = self._asked = self._seed = None
+        self.tries, self._said = 0, ""
         self._start_again()
-        self._pacing.due = self._asked = None
         return self.keeper.begin()
 
     def acknowledged(self, now: Now) -> list[Item]:
         """Asks for the first snapshot: every change from here on will come."""
         if self._quiet_since is None:
             self._quiet_since = now.mono
-            self._pacing.due = now.mono
+            self._pacing.due = max(now.mono, self._pacing.tried_at + SHORTEST_PAUSE) if self._requests else now.mono
         return []
 
     def change(self, delta: BookDelta, now: Now, *, time: int | None = None, extra: Extra | None = None) -> list[Item]:
