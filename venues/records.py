@@ -80,6 +80,7 @@ class Quote(Record, frozen=True, kw_only=True, tag="quote"):
     ask_size: Decimal | None = None
     price_unit: str | None = None
     size_unit: str | None = None
+    extra: Extra | None = None
 
 
 class Ticker(Record, frozen=True, kw_only=True, tag="ticker"):

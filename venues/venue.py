@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from venues.streams import Stream, VenueOption
 
+EVERY_LEVEL = 1_000_000_000  # the depth of a table's subscription: as many levels as the venue has
 CONTRACT = 1  # the version of this contract; a package of somebody else's names the one that it was made for
 
 
@@ -261,8 +262,8 @@ class Command:
 class Subscription:
     """One stream with its symbols and parameters.
 
-    `depth`: levels a side of a book. `interval`: a candle's length, e.g. "1m". `options`: parameters that only this
-    venue has.
+    `depth`: levels a side of a book; `EVERY_LEVEL` for a table, which shows as many as fit. `interval`: a candle's
+    length, e.g. "1m". `options`: parameters that only this venue has.
     """
 
     stream: str

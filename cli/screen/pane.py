@@ -59,7 +59,10 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True)
 class Title:
-    """The part of the header that does not change. `several`: each of the symbols stands by itself."""
+    """The part of the header that does not change. `several`: each of the symbols stands by itself.
+
+    `flags`: the venue's own options of this stream that are switches, each with its setting, e.g. "precise: true".
+    """
 
     venue: str
     env: str | None
@@ -67,6 +70,7 @@ class Title:
     stream: Streamed
     partial: bool
     several: bool = False
+    flags: Sequence[str] = ()
 
 
 class Latency:
@@ -378,7 +382,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(width, ended=ended), *self._versions_parts()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._flags_parts(), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -396,6 +400,7 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             state,
+            *self._flags_parts(),
             *self._versions_parts(),
             Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
@@ -420,6 +425,10 @@ class Pane:
             now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
             part.least = part.text.cell_len + start - now
         return part
+
+    def _flags_parts(self) -> list[Part]:
+        """How the venue's own switches are set: they say what the figures are, so they are left out late."""
+        return [Part(9, Text(self._look.text(cells.harmless(flag, 40)))) for flag in self._title.flags]
 
     def _versions_parts(self) -> list[Part]:
         """The warning that a lost change of the book would go unnoticed, which is left out late."""
