@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def best_first(side: dict[Decimal, Decimal], *, bids: bool) -> list[tuple[Decima
 BOOK = (levels(("99", "1"), ("98", "2")), levels(("101", "3"), ("102", "4")))
 
 
-def book_of(sequence: int | None = None, **options: bool) -> OrderBook:
+def book_of(sequence: int | None = None, **options: Any) -> OrderBook:
     book = OrderBook(**options)
     book.snapshot(*BOOK, sequence)
     return book
@@ -89,7 +89,7 @@ def test_a_gap_is_told_and_nothing_is_merged_until_a_new_snapshot() -> None:
 
 
 def test_sequences_that_only_grow() -> None:
-    book = book_of(10, contiguous=False)
+    book = book_of(10, rule="growing")
     assert book.apply(BookDelta(levels(("99", "5")), [], 20))
     assert not book.apply(BookDelta(levels(("99", "6")), [], 15))
     assert book.sequence == 20

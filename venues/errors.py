@@ -12,6 +12,7 @@ MonError
 └── BookError
     ├── SequenceGap       a delta skips over one that never came
     ├── CrossedBook       best bid at or above best ask
+    ├── ChecksumMismatch  the book is not the one that the venue has
     └── TooManyLevels     more than any market has
 """
 
@@ -68,6 +69,10 @@ class SequenceGap(BookError):
 
 class CrossedBook(BookError):
     """The best bid is at or above the best ask."""
+
+
+class ChecksumMismatch(BookError):
+    """The venue's checksum of its book is not that of ours."""
 
 
 class TooManyLevels(BookError):

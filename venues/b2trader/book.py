@@ -51,7 +51,7 @@ class BookFeed:
         self._symbol = subscription.symbols[0]
         self._depth = subscription.depth
         self._common = common
-        self._book = OrderBook(contiguous=not self.trials.growing)
+        self._book = OrderBook(rule=self.trials.rule)
         self._shown: tuple[list[Level], list[Level]] | None = None
         self._doubtful: DoubtfulBook | None = None  # after a skip
         self._whole_at = 0.0
@@ -61,7 +61,7 @@ class BookFeed:
         """Starts a new invocation: the book is unknown. What was learnt about the versions stays."""
         self.whole = False
         self._book.distrust()
-        self._book.contiguous = not self.trials.growing
+        self._book.rule = self.trials.rule
         self._shown = None
 
     def take(self, item: Raw, now: Now) -> list[Record | Confirmed]:
@@ -126,12 +126,12 @@ class BookFeed:
         message = wire.BOOK.decode(item)
         expect(message.instrument, self._symbol)
         self.trials.merge(invocation, _delta(message), whole=message.snapshot)
-        self._book.contiguous = not self.trials.growing
+        self._book.rule = self.trials.rule
 
     def weigh(self, now: Now) -> None:
         """Compares the doubtful books with the new whole state, which has just been taken."""
         self.trials.whole(self._book, now)
-        self._book.contiguous = not self.trials.growing
+        self._book.rule = self.trials.rule
 
     def _take_note_of_fall(self, delta: BookDelta, now: Now) -> None:
         """Notes a delta that is not above the version held.

@@ -87,7 +87,7 @@ class DoubtfulBook:
         self._book = book
         self._steps: deque[_Step] = deque()
         self._rows = 0
-        book.contiguous, book.whole = False, True
+        book.rule, book.whole = "growing", True
         book.apply(delta)
 
     def merge(self, delta: BookDelta) -> None:
@@ -186,6 +186,11 @@ class Trials:
 
     def __contains__(self, invocation: str) -> bool:
         return invocation in self._trials
+
+    @property
+    def rule(self) -> Literal["contiguous", "growing"]:
+        """How versions follow on each other, by what is known now."""
+        return "growing" if self.growing else "contiguous"
 
     # --- invocations that come and go
 

@@ -1,92 +1,147 @@
 """The order book: a snapshot, then deltas, merged as they come.
 
-Each side is two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are
-dear to hash (no dict) and cheap to compare; a view is a slice that is kept until a change reaches the shown levels.
+Whether a delta follows on what is held is said by the book's rule, whether the book is right by its checksum. Each
+side is two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are dear to hash (no
+dict) and cheap to compare; a view is a slice that is kept until a change reaches the shown levels.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from msgspec.structs import replace
 
-from venues.errors import CrossedBook, SequenceGap, TooManyLevels
+from venues.errors import ChecksumMismatch, CrossedBook, SequenceGap, TooManyLevels
 from venues.toolkit.numbers import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from venues.records import Level
+    from venues.toolkit.checksum import Checksum
 
 MOST_LEVELS = 100_000  # a side; the deepest public books have some ten thousand
 _ZERO = Decimal(0)
 
 
+Rule = Literal["contiguous", "growing", "chained"]
+
+
 class BookDelta(NamedTuple):
     """Changed levels with their new absolute sizes, in any order; a size of 0 removes a level.
 
-    Of rows that name the same price the last one counts. `sequence` is None where the venue has none.
+    Of rows that name the same price the last one counts. `sequence` is None where the venue has none. `previous`: the
+    sequence that the delta follows on. A contiguous venue whose deltas hold several sequences (first to last) has the
+    one before the first there. `checksum`: the venue's figure for the book after this delta.
     """
 
     bids: Sequence[Level]
     asks: Sequence[Level]
     sequence: int | None = None
+    previous: int | None = None
+    checksum: int | None = None
 
 
 class OrderBook:
     """An order book of one symbol.
 
-    `contiguous`: sequences count up by one. Otherwise they must only grow.
+    `rule` says when a delta follows on what is held. `contiguous`: sequences count up by one. `growing`: they must only
+    grow. `chained`: the delta's `previous` is the sequence held. None: sequences are not compared. `depth`: the levels
+    a side that the venue keeps up to date, None for all; what lies beyond is dropped at once, and comes back only when
+    the venue sends it again. `checksum`: how the venue proves its books.
     """
 
-    def __init__(self, *, contiguous: bool = True) -> None:
-        self.contiguous = contiguous
+    def __init__(
+        self, *, rule: Rule | None = "contiguous", depth: int | None = None, checksum: Checksum | None = None
+    ) -> None:
+        """Raises:
+        ValueError: a depth below 1.
+        """
+        if depth is not None and depth < 1:
+            raise ValueError(f"expected a depth of at least 1, got {depth}")
+        self.rule = rule
+        self.depth = depth
+        self.checksum = checksum
         self.sequence: int | None = None
         self.whole = False
+        self._most = MOST_LEVELS if depth is None else depth
         self._bids = _BookSide(descending=True)
         self._asks = _BookSide(descending=False)
 
-    def snapshot(self, bids: Iterable[Level], asks: Iterable[Level], sequence: int | None = None) -> None:
+    def snapshot(
+        self,
+        bids: Iterable[Level],
+        asks: Iterable[Level],
+        sequence: int | None = None,
+        previous: int | None = None,
+        checksum: int | None = None,
+    ) -> None:
         """Replace everything, sequence included.
+
+        It takes the fields of a `BookDelta`, so that `snapshot(*delta)` is possible; a snapshot follows on nothing,
+        whatever its `previous` is.
 
         Raises:
             CrossedBook: the best bid is at or above the best ask; another snapshot is needed.
-            TooManyLevels: the same is true.
+            TooManyLevels, ChecksumMismatch: another snapshot is needed, too.
         """
         self._bids.replace(bids)
         self._asks.replace(asks)
         self.sequence = sequence
         self.whole = True
         self._refuse_what_cannot_be()
+        if checksum is not None:
+            self.check(checksum)
 
     def apply(self, delta: BookDelta) -> bool:
         """Merge changed levels; False when the delta changed nothing because of where it belongs.
 
         Deltas before the first snapshot, after an error and before the next snapshot, and those the book already
-        holds, change nothing.
+        holds, change nothing. All rows are merged, in their order, before what lies beyond the depth is dropped.
 
         Raises:
             SequenceGap: a delta skips over one that never came; the book needs a new snapshot.
             CrossedBook: the best bid is at or above the best ask afterwards; the book needs a new snapshot.
-            TooManyLevels: the same is true.
+            TooManyLevels, ChecksumMismatch: the book needs a new snapshot, too.
         """
         if not self.whole:
             return False
+        bids, asks, sequence, previous, checksum = delta
         held = self.sequence
-        if delta.sequence is not None and held is not None:
-            if delta.sequence <= held:
-                return False
-            if self.contiguous and delta.sequence != held + 1:
-                self.whole = False
-                raise SequenceGap(f"expected sequence {held + 1}, got {delta.sequence}")
-        if delta.sequence is not None:
-            self.sequence = delta.sequence
-        self._bids.merge(delta.bids)
-        self._asks.merge(delta.asks)
+        if sequence is not None:
+            if held is not None:
+                as_usual = sequence == held + 1 and previous is None and self.rule != "chained"
+                if not as_usual and not self._follows(sequence, previous, held):
+                    return False
+            self.sequence = sequence
+        elif self.rule == "chained":
+            self._gap(f"expected a sequence after {held}, got none")
+        self._bids.merge(bids)
+        self._asks.merge(asks)
         self._refuse_what_cannot_be()
+        if checksum is not None:
+            self.check(checksum)
         return True
+
+    def check(self, figure: int) -> None:
+        """Compare the book with the venue's figure for it; for venues that send it in a message of its own.
+
+        A book that is not whole is not compared, nor is one without a `checksum`.
+
+        Raises:
+            ChecksumMismatch: they differ; the book needs a new snapshot.
+        """
+        if self.checksum is None or not self.whole:
+            return
+        levels = self.checksum.levels
+        bids, asks = self._bids.best(levels), self._asks.best(levels)
+        ours = self.checksum.of(bids, asks)
+        if ours == figure or (self.checksum.otherwise is not None and self.checksum.otherwise(bids, asks) == figure):
+            return
+        self.whole = False
+        raise ChecksumMismatch(f"expected checksum {figure}, got {ours} from the book here")
 
     def distrust(self) -> None:
         """Change nothing more until a new snapshot."""
@@ -94,24 +149,31 @@ class OrderBook:
 
     def copy(self) -> OrderBook:
         """A copy of the book that later changes to this one do not touch."""
-        book = OrderBook(contiguous=self.contiguous)
+        book = OrderBook(rule=self.rule, depth=self.depth, checksum=self.checksum)
         book.sequence, book.whole = self.sequence, self.whole
         book._bids, book._asks = self._bids.copy(), self._asks.copy()
         return book
 
     def undoing(self, delta: BookDelta) -> BookDelta:
-        """The delta that reverts `delta`, to be asked before that is applied: its levels as they are now."""
-        return BookDelta(self._bids.held(delta.bids), self._asks.held(delta.asks), self.sequence)
+        """The delta that reverts `delta`, to be asked before that is applied.
+
+        It has the levels of `delta` as they are now, and those that it may push out of the depth.
+        """
+        bids, asks = self._bids.held(delta.bids), self._asks.held(delta.asks)
+        if self.depth is not None:
+            bids += self._bids.worst(len(delta.bids))
+            asks += self._asks.worst(len(delta.asks))
+        return BookDelta(bids, asks, self.sequence)
 
     def undo(self, delta: BookDelta) -> None:
-        """Apply what `undoing` returned; of several deltas the latest is reverted first."""
+        """Merge what `undoing` returned; of several deltas the latest is reverted first."""
         self._bids.merge(delta.bids)
         self._asks.merge(delta.asks)
         self.sequence = delta.sequence
 
     def holds(self, delta: BookDelta) -> bool:
-        """Whether all of a delta's levels are in the book already."""
-        return self._bids.holds(delta.bids) and self._asks.holds(delta.asks)
+        """Whether all of a delta's levels are in the book already, or would be dropped as beyond its depth."""
+        return self._bids.holds(delta.bids, self.depth) and self._asks.holds(delta.asks, self.depth)
 
     def has_same_sizes(self, other: OrderBook) -> bool:
         """Whether all levels of both sides have the same prices and sizes."""
@@ -141,17 +203,53 @@ class OrderBook:
         """The lowest ask, None when there is none."""
         return self._asks.levels[0] if self._asks.levels else None
 
+    def _follows(self, sequence: int, previous: int | None, held: int) -> bool:
+        """Whether a delta follows on the sequence held; False: it is held already.
+
+        Raises:
+            SequenceGap: it does neither.
+        """
+        rule = self.rule
+        if rule == "chained":
+            # Where it follows is the proof, not how large its sequence is: two changes can have one time.
+            if previous == held:
+                return True
+            if sequence > held or previous is None:
+                came = "none" if previous is None else str(previous)
+                self._gap(f"expected a change after {held}, got {sequence} after {came}")
+            return False
+        if rule is None:
+            return True
+        if sequence <= held:
+            return False
+        if rule == "contiguous" and held < (sequence - 1 if previous is None else previous):
+            came = str(sequence) if previous is None else f"{previous + 1} to {sequence}"
+            self._gap(f"expected sequence {held + 1}, got {came}")
+        return True
+
+    def _gap(self, words: str) -> NoReturn:
+        self.whole = False
+        raise SequenceGap(words)
+
     def _refuse_what_cannot_be(self) -> None:
         bids, asks = self._bids.prices, self._asks.prices
-        if len(bids) > MOST_LEVELS or len(asks) > MOST_LEVELS:
-            self.distrust()
-            self._bids.replace(())
-            self._asks.replace(())
-            refuse_too_many(MOST_LEVELS + 1)
+        if len(bids) > self._most or len(asks) > self._most:
+            self._cut()
         if bids and asks and bids[-1] >= asks[0]:
             self.whole = False
             best = f"best bid {plain_text(bids[-1])} is not below best ask {plain_text(asks[0])}"
             raise CrossedBook(f"crossed book: {best}")
+
+    def _cut(self) -> None:
+        """Drop the levels beyond the depth; without one, there are too many."""
+        if self.depth is None:
+            self.distrust()
+            self._bids.replace(())
+            self._asks.replace(())
+            refuse_too_many(MOST_LEVELS + 1)
+        else:
+            self._bids.cut(self.depth)
+            self._asks.cut(self.depth)
 
 
 def refuse_too_many(levels: int) -> None:
@@ -225,18 +323,40 @@ class _BookSide:
             held.append(self.levels[at] if there else replace(level, size=_ZERO))
         return held
 
-    def holds(self, changes: Sequence[Level]) -> bool:
+    def holds(self, changes: Sequence[Level], depth: int | None) -> bool:
         wanted = {level.price: level.size for level in changes}
-        return all(level.size == wanted[level.price] for level in self.held(changes))
+        full = depth is not None and len(self.prices) >= depth
+        return all(
+            level.size == wanted[level.price] or (full and not level.size and self._is_beyond(level.price))
+            for level in self.held(changes)
+        )
+
+    def _is_beyond(self, price: Decimal) -> bool:
+        """Whether a price is worse than all that are held."""
+        return price < self.prices[0] if self._descending else price > self.prices[-1]
 
     def has_same_sizes(self, other: _BookSide) -> bool:
         return self.prices == other.prices and all(
             mine.size == its.size for mine, its in zip(self.levels, other.levels, strict=True)
         )
 
+    def best(self, count: int) -> list[Level]:
+        """The best levels, best first; no view is kept of them."""
+        return self.levels[: -count - 1 : -1] if self._descending else self.levels[:count]
+
+    def worst(self, count: int) -> list[Level]:
+        return self.levels[:count] if self._descending else self.levels[-count:] if count else []
+
+    def cut(self, depth: int) -> None:
+        """Drops all but the best levels. A view that has one of them is not held: a better one came before it."""
+        beyond = slice(-depth) if self._descending else slice(depth, None)
+        if len(self.prices) > depth:
+            del self.prices[beyond]
+            del self.levels[beyond]
+
     def view(self, depth: int) -> list[Level]:
         if self.held_view is None or self.held_depth != depth:
-            self.held_view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
+            self.held_view = self.best(depth)
             self.held_depth = depth
         return self.held_view
 
