@@ -388,7 +388,9 @@ class Driver:
         ]
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        error = VenueRefused(excerpt(refused.reason, LONGEST_REASON))
+        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
+        reason = excerpt(refused.reason, LONGEST_REASON + names)
+        error = VenueRefused(reason, refused.stream, refused.symbols)
         stream = refused.stream
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)

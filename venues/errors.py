@@ -18,6 +18,11 @@ MonError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class MonError(Exception):
     """Base of all errors of ours; `str()` is one message for a person, free of secrets."""
@@ -40,7 +45,15 @@ class DamagedRecording(RecordingError):
 
 
 class VenueRefused(MonError):
-    """The venue refused: wrong credential, no permission, unknown symbol or account."""
+    """The venue refused: wrong credential, no permission, unknown symbol or account.
+
+    `symbols`: the refused symbols of `stream`, each with the venue's words; empty where it is not about symbols.
+    """
+
+    def __init__(self, text: str, stream: str | None = None, symbols: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.stream = stream
+        self.symbols = symbols or {}
 
 
 class VenueUnreachable(MonError):

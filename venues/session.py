@@ -7,15 +7,18 @@ of its own. A venue overrides what it does otherwise.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from venues.driver import verdict
 from venues.errors import UsageError
+from venues.toolkit.acknowledgements import MOST_SYMBOLS, WITHIN, Acknowledgements
 from venues.toolkit.pacing import Pacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
+    from venues.toolkit.acknowledgements import Request, Taken
     from venues.venue import (
         Command,
         Dial,
@@ -138,6 +141,38 @@ class BaseSession(ABC):
         return out
 
 
+class AcknowledgedSession(BaseSession):
+    """One connection to a venue that acknowledges subscriptions. A venue writes `subscribe` too, and asks by `_asked`.
+
+    Whoever overrides `deadline`, `tick` or `leave` calls these, too.
+    """
+
+    def __init__(self, taken: Taken, *, most: int = MOST_SYMBOLS, within: float = WITHIN) -> None:
+        """`taken` is the route's. `most` symbols are in a request, which the venue answers `within` so many seconds."""
+        super().__init__()
+        self._asked = Acknowledgements(self.venue, taken, self.subscribe, most=most, within=within)
+
+    @abstractmethod
+    def subscribe(self, request: Request) -> None:
+        """Puts the frames that ask for the symbols of a request into `_out`."""
+
+    def deadline(self) -> float | None:
+        """The earlier of the next request and of the moment at which an answer is overdue."""
+        own, answers = super().deadline(), self._asked.deadline()
+        if own is None or answers is None:
+            return answers if own is None else own
+        return min(own, answers)
+
+    def tick(self, now: Now) -> list[Item]:
+        """Sends what has waited, and takes what is overdue."""
+        return [*super().tick(now), *self._asked.tick(now)]
+
+    def leave(self, now: Now) -> None:
+        """Asks for nothing more."""
+        super().leave(now)
+        self._asked.leave()
+
+
 class BaseRoute(ABC):
     """The subscriptions that share one connection, with their settings. A venue overrides `session`."""
 
@@ -154,6 +189,41 @@ class BaseRoute(ABC):
     def refused(self, status: int, body: str) -> Refused | Lost:
         """What an HTTP status means that came instead of a WebSocket, by the general rules."""
         return verdict(status, body)
+
+
+def spread(
+    subscriptions: Sequence[Subscription],
+    most: int = MOST_SYMBOLS,
+    *,
+    share_a_route: Callable[[Subscription, Subscription], bool] | None = None,
+    topics: Callable[[Subscription], int] | None = None,
+) -> list[list[Subscription]]:
+    """Groups subscriptions into routes of at most `most` topics each; one of many symbols is split where it must be.
+
+    `share_a_route`: whether two may be on one connection; unless said otherwise, those of different streams. So another
+    depth or another interval of the same symbol takes another connection. `topics`: how many of the venue's topics a
+    symbol of the subscription takes, 1 unless said otherwise.
+    """
+    may_share = share_a_route or (lambda one, other: one.stream != other.stream)
+    groups: list[list[Subscription]] = []
+    room: list[int] = []
+    for subscription in subscriptions:
+        each, left, at = 1 if topics is None else topics(subscription), subscription, 0
+        while True:
+            if at == len(groups):
+                groups.append([])
+                room.append(most)
+            fits = room[at] // each if each else len(left.symbols)
+            is_empty = not groups[at]
+            if (fits > 0 or is_empty) and all(may_share(subscription, other) for other in groups[at]):
+                fits = max(fits, 1)  # a symbol with more topics than fit is on a connection of its own
+                groups[at].append(replace(left, symbols=left.symbols[:fits]))
+                room[at] -= each * max(1, len(groups[at][-1].symbols))
+                left = replace(left, symbols=left.symbols[fits:])
+                if not left.symbols:
+                    break
+            at += 1
+    return groups
 
 
 def grouped(

@@ -109,13 +109,15 @@ class Refused:
 
     `stream`: only this one is refused, and the session goes on with the others; None: everything is. `symbol`: only
     this one of the stream is closed, and the others go on. `at_door`: the refusal came before the protocol let us in.
-    If it had let us in earlier, the refusal may pass.
+    If it had let us in earlier, the refusal may pass. `symbols`: the refused symbols that `reason` names, each with the
+    venue's words; empty where the refusal is not about symbols.
     """
 
     reason: str
     stream: str | None = None
     symbol: str | None = None
     at_door: bool = field(default=False, compare=False)
+    symbols: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
