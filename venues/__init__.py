@@ -43,6 +43,7 @@ VENUES = {
     "jayx": Entry("venues.jayx:JAYX", "book trades quotes candles orders positions balance ping", options="precise"),
     "nbt": Entry("venues.nbt:NBT", "signals feed ping", commands="buy sell traded-buy traded-sell"),
     "profitview": Entry("venues.profitview:PROFITVIEW", "feed ping"),
+    "kraken": Entry("venues.kraken:KRAKEN", "book trades quotes ticker candles ping"),
 }
 FIRST_IN_CONFIG = ("nexus", "jayx")  # a new config file begins with these; the others follow as above
 

@@ -57,7 +57,7 @@ def sim(
         list[str] | None,
         typer.Option(
             help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], skip[:1s], close[:5s], "
-            "expel[:5s]; several."
+            "expel[:5s], checksum[:5s], halt[:5s], mute[:5s]; several."
         ),
     ] = None,
     show_env: Annotated[

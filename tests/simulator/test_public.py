@@ -105,6 +105,9 @@ def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start(
         ("skip:200ms", Fault("skip", 0.2)),
         ("close", Fault("close", 5.0)),
         ("expel:2s", Fault("expel", 2.0)),
+        ("checksum", Fault("checksum", 5.0)),
+        ("halt:300ms", Fault("halt", 0.3)),
+        ("mute:1s", Fault("mute", 1.0)),
     ],
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:
@@ -117,7 +120,7 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
         (
             "",
             r"expected a fault, one of drop\[:5s\], stall\[:5s\], gap\[:5s\], skip\[:1s\], garbage\[:1s\], "
-            r"refuse\[:CODE\], flap, close\[:5s\], expel\[:5s\]; got ''",
+            r"refuse\[:CODE\], flap, close\[:5s\], expel\[:5s\], checksum\[:5s\], halt\[:5s\], mute\[:5s\]; got ''",
         ),
         ("dorp", "expected a fault, one of .*; got 'dorp'"),
         ("Drop", "got 'Drop'"),
