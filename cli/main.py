@@ -11,9 +11,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code, redactor_of_run, without_secrets
-from cli.settings.environment import completion_request
+from cli.settings.environment import completion_request, plugins_wanted
 from cli.version import VERSION
-from venues import venue_named, venues_with
+from venues import fault_in, look_for_plugins_if, venues_with
 from venues.errors import MonError
 from venues.streams import STREAMS
 
@@ -27,6 +27,7 @@ COMMANDS = {
     "dash": ("Book, trades and account of a venue on one screen.", "cli.commands.dash:dash"),
     "replay": ("Play a recording.", "cli.commands.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
+    "symbols": ("The symbols that a venue has.", "cli.commands.symbols:symbols"),
     "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
     "schema": ("The JSON Schema of every line that a stream can print.", "cli.commands.schema:schema"),
     "config": ("Make, show or check the configuration.", "cli.commands.config:app"),
@@ -44,27 +45,6 @@ Examples:
   mon dash nexus SPOT_BTC_USDT --env sim
   mon venues
 """
-
-
-class _StreamCommand(TyperCommand):
-    """A stream's command, with examples for the venues that have the stream; loads them for its help only."""
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        self.epilog = stream_examples(self.name or "")
-        super().format_epilog(ctx, formatter)
-
-
-def stream_examples(stream: str) -> str:
-    """One line for each venue that has the stream, then how scripts and spreadsheets take it."""
-    asked = []
-    for name in venues_with(stream):
-        venue = venue_named(name)
-        offer = venue.streams[stream]
-        symbol = "" if offer.symbols in ("none", "any") else f" {venue.example}"
-        asked.append(f"mon {stream} {name}{symbol}")
-    lines = [f"{one} --env sim" for one in asked]
-    lines += [f"{asked[0]} --once | jq .", f"{asked[0]} --env sim --count 5 -o csv"]
-    return "\b\nExamples:\n" + "".join(f"  {line}\n" for line in lines)
 
 
 class _Commands(TyperGroup):
@@ -89,29 +69,34 @@ def _loaded(name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     if name in STREAMS:
         from cli.run.options import stream_function
+        from cli.run.venue_options import StreamCommand
 
-        app.command(name, cls=_StreamCommand, no_args_is_help=True)(stream_function(name, watch_request))
+        app.command(name, cls=StreamCommand, no_args_is_help=True)(stream_function(name, watch_request))
     else:
         module, _, attribute = COMMANDS[name][1].partition(":")
         loaded = import_module(module)
         target = getattr(loaded, attribute)
         if isinstance(target, typer.Typer):
             return typer.main.get_command(target)
-        app.command(name, epilog=getattr(loaded, "EXAMPLES", None))(target)
+        kind = getattr(loaded, "COMMAND", TyperCommand)
+        app.command(name, cls=kind, epilog=getattr(loaded, "EXAMPLES", None))(target)
     return typer.main.get_command(app)
 
 
 def watch_request(request: Any) -> None:
     """Watch one stream, then end with its exit code."""
-    from cli.output.lines import Words
+    from cli.output.lines import Words, prints_go_to_stderr
     from cli.run.watch import watch
 
-    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
+    with prints_go_to_stderr():
+        code = watch(request, Words(quiet=request.quiet), redactor_of_run())
+    raise typer.Exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
     _open_missing_descriptors()
+    look_for_plugins_if(plugins_wanted)
     try:
         asked = completion_request()
         if asked is not None:
@@ -181,7 +166,7 @@ def _with_what_came(error: Any) -> str:
 
 def _last_words(error: Exception, *, verbose: bool) -> str:
     known = isinstance(error, MonError) or exit_code(error) != FAULT
-    text = str(error) if known else f"a fault of mon itself: {type(error).__name__}: {error}"
+    text = str(error) if known else f"{fault_in(error)}: {type(error).__name__}: {error}"
     text = without_secrets(text)
     if verbose:
         import traceback

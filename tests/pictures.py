@@ -23,14 +23,16 @@ from rich.text import Text
 
 from cli.commands.dash_watch import QueuePerStream
 from cli.screen.dashboard import Dashboard
+from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.pane import Pane, Rate, Title
+from cli.screen.pane import Pane, Title
 from cli.screen.table import Table
 from cli.views import loaded
 from cli.views.panes import PANES
 from tests.drawn import GOLDEN, Clock
 from venues import venue_named
 from venues.driver import Delivered, Driver
+from venues.made import routes_of
 from venues.recording import Header, Recording, play
 from venues.records import Record
 from venues.redaction import Redactor
@@ -148,7 +150,7 @@ def records_of(recording: Path) -> list[Record]:
     venue = venue_named(header.venue)
     drivers = [
         Driver(line, line.subscriptions, venue=venue.name, label="sim")
-        for line in venue.routes(header.asked_for(), header.settings())
+        for line in routes_of(venue, header.asked_for(), header.settings())
     ]
     records: list[Record] = []
 

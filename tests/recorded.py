@@ -11,6 +11,7 @@ from pathlib import Path
 
 from venues import events, venue_named
 from venues.driver import Driver
+from venues.made import routes_of
 from venues.recording import Recording
 from venues.records import Record
 from venues.toolkit.written import Writer
@@ -37,7 +38,7 @@ def outcome(case: Path) -> str:
         Subscription(s.stream, s.symbols, depth=s.depth, interval=s.interval, options=s.options)
         for s in header.subscriptions
     ]
-    (line,) = venue.routes(subscriptions, header.settings())
+    (line,) = routes_of(venue, subscriptions, header.settings())
     driver = Driver(line, subscriptions, venue=venue.name, label="replay")
     lines: list[bytes] = []
     secrets = {name: f"[{name}]" for name in venue.secrets}

@@ -60,7 +60,7 @@ def test_everything_from_the_file_and_a_second_account_from_a_profile(
     access = known.access(B2TRADER, None, "second")
     assert access.settings.values["account_id"] == "a2"
     assert asyncio.run(access.fetch()) == {"token": "tok"}
-    shown = config.shown(known)
+    shown = config.shown(known, print)
     assert 'account_id = "a1"' in shown
 
 
@@ -76,7 +76,7 @@ def test_a_missing_account_id_names_both_places(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(SetupError) as error:
         known.access(B2TRADER, None, None)
     assert "set MON_B2TRADER_ACCOUNT_ID, or account_id under [venues.b2trader] in" in str(error.value)
-    lines, _ = config_check.check(known)
+    lines, _ = config_check.check(known, print)
     assert "  account_id: missing (MON_B2TRADER_ACCOUNT_ID or the config file)" in lines
 
 
@@ -84,7 +84,7 @@ def test_what_is_set_is_shown_and_the_token_is_not(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("MON_B2TRADER_TOKEN", "very-secret")
     monkeypatch.setenv("MON_B2TRADER_ACCOUNT_ID", "a1")
     known = configured(tmp_path, monkeypatch, f'[venues.b2trader]\nurl = "{URL}"\ntoken = "also-secret"')
-    said = config.shown(known) + "\n".join(config_check.check(known)[0])
+    said = config.shown(known, print) + "\n".join(config_check.check(known, print)[0])
     assert "MON_B2TRADER_ACCOUNT_ID is set: a1" in said
     assert "secret" not in said
 
@@ -104,10 +104,10 @@ def test_the_simulator_has_its_own_account_and_keeps_the_users_other_values(
 def test_that_versions_grow_is_shown_by_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f'[venues.b2trader]\nurl = "{URL}"\naccount_id = "a"\ntoken = "t"\nversions = "growing"\n'
     known = configured(tmp_path, monkeypatch, text)
-    lines, sound = config_check.check(known)
+    lines, sound = config_check.check(known, print)
     assert f"  versions: growing (versions under [venues.b2trader] in {known.path})" in lines
     assert sound
-    assert 'versions = "growing"' in config.shown(known)
+    assert 'versions = "growing"' in config.shown(known, print)
     settings = known.access(B2TRADER, None, None).settings
     assert settings.values["versions"] == "growing"
     assert settings.table == "venues.b2trader"
@@ -115,6 +115,8 @@ def test_that_versions_grow_is_shown_by_the_check(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("value", ['"grow"', '"GROWING"', "true", "1"])
 def test_versions_of_another_kind_are_refused(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines, sound = config_check.check(configured(tmp_path, monkeypatch, f"[venues.b2trader]\nversions = {value}\n"))
+    lines, sound = config_check.check(
+        configured(tmp_path, monkeypatch, f"[venues.b2trader]\nversions = {value}\n"), print
+    )
     assert not sound
     assert any("versions" in line and "expected" in line for line in lines)

@@ -230,7 +230,7 @@ def test_two_links_of_one_time_both_count() -> None:
 @pytest.mark.parametrize("sequence", [None, 11, 10, 40])
 def test_a_link_that_does_not_say_what_it_follows_on_is_a_gap(sequence: int | None) -> None:
     book = chained()
-    with pytest.raises(SequenceGap, match="got none|after none"):
+    with pytest.raises(SequenceGap, match=r"got none|after none"):
         book.apply(change("2", sequence))
     assert not book.whole
 
@@ -413,18 +413,24 @@ def test_captured_checksums(spelled: Any) -> None:
     assert right == 1493
 
 
-@pytest.mark.parametrize("lost", [7, 40, 300])
+@pytest.mark.parametrize("lost", [7, 40])
 def test_a_lost_message_shows_in_the_checksum(lost: int) -> None:
     book = OrderBook(rule=None, depth=10, checksum=crc32_of_digits(price_decimals=1, size_decimals=8))
     of_symbol = [(kind, entry) for kind, entry in captured() if entry["symbol"] == "BTC/USD"]
     del of_symbol[lost]
-    with pytest.raises(ChecksumMismatch):
+
+    def play() -> None:
         for kind, entry in of_symbol:
-            sides = ([Level(Decimal(r["price"]), Decimal(r["qty"])) for r in entry[side]] for side in ("bids", "asks"))
+            bids, asks = (
+                [Level(Decimal(row["price"]), Decimal(row["qty"])) for row in entry[side]] for side in ("bids", "asks")
+            )
             if kind == "snapshot":
-                book.snapshot(*sides, checksum=entry["checksum"])
+                book.snapshot(bids, asks, checksum=entry["checksum"])
             else:
-                book.apply(BookDelta(*sides, checksum=entry["checksum"]))
+                book.apply(BookDelta(bids, asks, checksum=entry["checksum"]))
+
+    with pytest.raises(ChecksumMismatch):
+        play()
 
 
 def test_digits_that_changed_make_another_checksum() -> None:

@@ -22,7 +22,7 @@ import jsonschema
 import pytest
 
 from cli.errors import EXIT_CODES
-from cli.main import stream_examples
+from cli.run.venue_options import stream_examples
 from tests.command import MON, SYMBOL, environment, mon, records, simulator, started
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
 from venues import VENUES, venue_named, venues_with

@@ -548,7 +548,7 @@ def test_init_show_path_check(home: Path) -> None:
 
 
 def test_every_line_of_the_template_loads_without_its_hash() -> None:
-    lines = [line.removeprefix("# ") for line in config.template().splitlines()]
+    lines = [line.removeprefix("# ") for line in config.template(print).splitlines()]
     loaded = write("\n".join(line for line in lines if " = " in line or line.startswith("[")))
     assert [source.kind for source in loaded.access(NEXUS, "staging", "second").secrets.values()] == ["file"]
 
@@ -583,7 +583,7 @@ SECRET = 's3cret/"key'
 def shown(text: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return config.shown(write(text))
+    return config.shown(write(text), print)
 
 
 def test_show_never_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -658,7 +658,7 @@ def test_the_token_of_bots_is_a_secret_like_any(home: Path, monkeypatch: pytest.
 
 
 def checked(text: str) -> tuple[str, bool]:
-    lines, sound = config_check.check(write(text))
+    lines, sound = config_check.check(write(text), print)
     return "\n".join(lines), sound
 
 
@@ -711,7 +711,8 @@ profitview production
   api_key: missing (MON_PROFITVIEW_API_KEY or the config file)
 profitview sim
   nothing is needed
-[venues.later] is for a venue that this mon does not have
+[venues.later] is for a venue that this mon does not have: no built-in one (nexus, b2trader, jayx, nbt, profitview) \
+and no plug-in's has that name
 nexus production --profile second
   address: wss://by.hand.example (url under [venues.nexus] in {path})
   proxy: from HTTPS_PROXY

@@ -13,8 +13,9 @@ from rich.cells import cell_len
 from cli.commands.dash_watch import QueuePerStream
 from cli.output.lines import Skipped
 from cli.screen.dashboard import Dashboard
+from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.pane import Pane, Rate, Title
+from cli.screen.pane import Pane, Title
 from cli.views import loaded
 from cli.views.panes import PANES
 from tests.drawn import WAYS, Clock, golden, look_of

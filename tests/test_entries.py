@@ -8,15 +8,19 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import typer
 
+from cli import main
 from cli.commands import sim
 from cli.commands.send import send
 from cli.run.source import Embedded, access_to
-from venues import VENUES, load, simulated, venue_named, venues_taking, venues_with_option
+from venues import VENUES, load, simulated, venue_named, venues_taking
 from venues.errors import UsageError
+from venues.plugin_check import OPTIONS_OF_MON, ContractBroken, check_options
+from venues.streams import VenueOption
 
 ROOT = Path(__file__).parents[1]
 ALL = pytest.mark.parametrize("name", VENUES)
@@ -70,8 +74,56 @@ def test_the_registry_says_what_may_be_sent_and_what_else_is_asked(name: str) ->
     venue, entry = venue_named(name), VENUES[name]
     kinds = {} if venue.commands is None else venue.commands.kinds
     assert entry.commands.split() == [*kinds]
-    options = {option for offer in venue.streams.values() for option in offer.options}
-    assert {*entry.options.split()} == options - {"interval"}
+    for stream, offer in venue.streams.items():
+        assert {option.name for option in entry.own_options(stream)} == {*offer.options} - {"interval"}
+    assert venue.options == entry.own_options()
+
+
+@ALL
+def test_no_option_of_a_venue_is_one_of_mon(name: str) -> None:
+    check_options(VENUES[name].own_options(), OPTIONS_OF_MON)
+
+
+def test_an_option_that_several_venues_have_is_a_flag_at_all_or_takes_a_value_at_all() -> None:
+    forms: dict[str, set[bool]] = {}
+    for entry in VENUES.values():
+        for option in entry.own_options():
+            forms.setdefault(option.name, set()).add(bool(option.takes))
+    assert all(len(found) == 1 for found in forms.values())
+
+
+def test_the_options_of_mon_are_those_of_its_commands() -> None:
+    """A command that gets a new option takes its name from the venues, also from those of other packages."""
+    top = main._app()
+    commands = [top, *(main._loaded(name) for name in top.commands)]
+    commands += [below for command in commands[1:] for below in getattr(command, "commands", {}).values()]
+    own = {f"--{option.name}" for entry in VENUES.values() for option in entry.own_options()}
+    found = {
+        name
+        for command in commands
+        for one in command.get_params(typer.Context(command))
+        for name in (*one.opts, *one.secondary_opts)
+        if one.param_type_name == "option" and name.startswith("--")
+    }
+    assert found - own == {f"--{name}" for name in OPTIONS_OF_MON}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((VenueOption("depth", "Levels.", "N"),), "the option --depth is one that mon itself has"),
+        ((VenueOption("q", "Quick."),), "expected an option's name such as special-price"),
+        ((VenueOption("Precise", "How precise."),), "expected an option's name such as special-price"),
+        ((VenueOption("precise", ""),), "expected a help text for the option precise"),
+        ((VenueOption("precise", "a\nb"),), "expected one line of text as help of the option precise"),
+        ((VenueOption("a-b", "One."), VenueOption("a-b", "Two.")), "expected each option once, got a-b twice"),
+        (VenueOption("precise", "How."), "expected a sequence of VenueOption as options"),
+        ("precise", "expected a sequence of VenueOption as options"),
+    ],
+)
+def test_options_that_the_check_refuses(options: Any, said: str) -> None:
+    with pytest.raises(ContractBroken, match=said):
+        check_options(options, OPTIONS_OF_MON)
 
 
 def test_mon_send_has_the_kinds_and_the_fields_that_venues_take() -> None:
@@ -88,7 +140,6 @@ def test_mon_send_has_the_kinds_and_the_fields_that_venues_take() -> None:
 def test_who_takes_what() -> None:
     assert venues_taking("buy", "sell") == ["nbt"]
     assert venues_taking("buy", "dance") == []
-    assert venues_with_option("precise") == ["jayx"]
 
 
 def test_trades_are_made_up_for_the_venue_that_the_registry_says() -> None:

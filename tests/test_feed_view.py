@@ -14,8 +14,9 @@ from rich.cells import cell_len
 
 from cli.output import payload, queues
 from cli.run.options import StreamRequest, check_together
+from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.pane import Pane, Rate, Title
+from cli.screen.pane import Pane, Title
 from cli.screen.table import Table
 from cli.views import feed, signals, tail
 from tests import recorded as fixtures

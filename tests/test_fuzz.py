@@ -19,6 +19,7 @@ from tests.recorded import ENCODER, FOLDER, cases
 from venues import events, venue_named
 from venues.driver import Driver
 from venues.errors import MonError
+from venues.made import routes_of
 from venues.recording import Recording
 from venues.records import Record, Status
 from venues.venue import Command, HttpResponse, Now
@@ -48,7 +49,7 @@ class Player:
         header = recording.header
         venue = venue_named(header.venue)
         subscriptions = header.asked_for()
-        (line,) = venue.routes(subscriptions, header.settings())
+        (line,) = routes_of(venue, subscriptions, header.settings())
         self.driver = Driver(line, subscriptions, venue=venue.name, apart=chance.random() < 0.3)
         self.secrets = {name: f"[{name}]" for name in venue.secrets}
         self.chance = chance

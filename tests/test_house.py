@@ -14,7 +14,10 @@ from tests import house
 from tests.house import GROUND, LAYERS, MOST_MODULES, ROOF, ROOT
 
 IMPURE = {"asyncio", "websockets", "os", "time", "random", "socket", "threading", "subprocess", "aiohttp"}
-WITH_IO = {"venues.connection", "venues.http_request", "venues.recording", "venues.recording_file"}
+WITH_IO = {
+    *("venues.connection", "venues.opening", "venues.fetching", "venues.listing", "venues.http_request"),
+    *("venues.recording", "venues.recording_file"),
+}
 KNOWN_IN_VENUES = {"venues", "msgspec", "websockets", "aiohttp", "signalrcore", "socketio", "engineio"}
 KNOWN_IN_CLI = {"cli", "venues", "msgspec", "typer", "rich", "platformdirs"}
 KNOWN_IN_BOT = {"numpy", "aiohttp"}  # an extra, and the bot's own server

@@ -115,7 +115,7 @@ def test_what_cannot_be_used_is_said_with_its_place(text: str, tmp_path: Path, m
     monkeypatch.setenv("MON_JAYX_URL", URL)
     with pytest.raises(SetupError, match=r"of jayx, got .*under \[venues\.jayx\] in .*config\.toml"):
         found.access(JAYX, None, None, ["book"])
-    lines, sound = config_check.check(found)
+    lines, sound = config_check.check(found, print)
     assert not sound
     assert any("of jayx, got" in line for line in lines)
 
@@ -123,10 +123,10 @@ def test_what_cannot_be_used_is_said_with_its_place(text: str, tmp_path: Path, m
 def test_check_and_show_tell_the_scales_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f'[venues.jayx]\nurl = "{URL}"\napi_key = "s3cret-key"\n{SCALED}'
     found = configured(tmp_path, monkeypatch, f"{text}[profiles.symbols.venues.jayx]\napi_key = 'other-s3cret'\n")
-    lines, sound = config_check.check(found)
+    lines, sound = config_check.check(found, print)
     assert sound
     assert f"  symbols: BTCUSDT (symbols under [venues.jayx] in {found.path})" in lines
-    shown = config.shown(found)
+    shown = config.shown(found, print)
     assert SCALED.strip() in shown
     assert "s3cret" not in shown
     assert "s3cret" not in "".join(lines)
@@ -142,7 +142,7 @@ def request(stream: str, venue: str, symbol: str, **more: Any) -> StreamRequest:
 
 
 def test_the_grouping_reaches_the_subscription() -> None:
-    _, subscription = asked_for(request("book", "jayx", "BTCUSDT", precise="100"), None)
+    _, subscription = asked_for(request("book", "jayx", "BTCUSDT", own={"precise": "100"}), None)
     assert subscription.options == {"precise": "100"}
     _, subscription = asked_for(request("book", "jayx", "BTCUSDT"), None)
     assert subscription.options == {}
@@ -151,7 +151,7 @@ def test_the_grouping_reaches_the_subscription() -> None:
 @pytest.mark.parametrize(("venue", "symbol"), [("nexus", "SPOT_BTC_USDT"), ("b2trader", "spot.btc_usdt")])
 def test_the_grouping_is_not_for_every_venue(venue: str, symbol: str) -> None:
     with pytest.raises(UsageError, match=f"--precise does not apply to book of {venue}"):
-        asked_for(request("book", venue, symbol, precise="1"), None)
+        asked_for(request("book", venue, symbol, own={"precise": "1"}), None)
 
 
 def recording(tmp_path: Path, stream: str, **more: Any) -> Recording:
@@ -171,6 +171,6 @@ def test_a_recording_keeps_what_the_venue_was_asked_with(tmp_path: Path) -> None
     book = recording(tmp_path, "book", options={"precise": "10"})
     assert asked_for(request("book", "jayx", "BTCUSDT"), book)[1].options == {"precise": "10"}
     with pytest.raises(UsageError, match="recorded with --precise 10"):
-        asked_for(request("book", "jayx", "BTCUSDT", precise="1"), book)
+        asked_for(request("book", "jayx", "BTCUSDT", own={"precise": "1"}), book)
     with pytest.raises(UsageError, match="recorded with no --precise"):
-        asked_for(request("book", "jayx", "BTCUSDT", precise="1"), recording(tmp_path, "book"))
+        asked_for(request("book", "jayx", "BTCUSDT", own={"precise": "1"}), recording(tmp_path, "book"))

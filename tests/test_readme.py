@@ -20,7 +20,7 @@ from tests.command import mon, simulator
 from tests.pictures import PICTURES
 from venues import VENUES, venue_named
 from venues.records import AnyRecord
-from venues.streams import STREAMS
+from venues.streams import STREAMS, VenueOption
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +31,7 @@ SCRIPTS = {
 }
 # These two are what .ci/run itself runs: the first needs the package index, the second would run this test again.
 RUN_BY_CI = BLOCKS[:2]
+SINGLE_VENUES = "Options of single venues"
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +122,22 @@ def test_options_that_mean_the_same_everywhere() -> None:
         meaning = told[f"--{name.replace('_', '-')}"]
         only = re.search(r"\((book|candles|feed|states)\b[^)]*\)$", meaning)
         assert (only[1] if only else None) == {"state": "states"}.get(option.applies.to or "", option.applies.to), name
+    of_venues = told_in(SINGLE_VENUES).keys()
     for command in (*STREAMS, "dash", "replay"):
-        assert options_of(main._loaded(command)).keys() <= told.keys(), command
+        assert options_of(main._loaded(command)).keys() <= told.keys() | of_venues, command
+
+
+def test_options_of_single_venues() -> None:
+    told = {(row[0].strip("`"), *re.findall(r"`([a-z0-9]+)`", row[1])): row[2] for row in rows_of(SINGLE_VENUES)}
+    assert told == {
+        (f"--{option.name} {option.takes}".rstrip(), name, *streams_with(name, option)): option.help
+        for name, entry in VENUES.items()
+        for option in entry.own_options()
+    }
+
+
+def streams_with(name: str, option: VenueOption) -> list[str]:
+    return [stream for stream in venue_named(name).streams if option in VENUES[name].own_options(stream)]
 
 
 def test_options_of_bots() -> None:

@@ -20,9 +20,10 @@ from rich.cells import cell_len
 from cli.bot import view as bot_view
 from cli.output import cells
 from cli.screen.grid import Column, lay_out
+from cli.screen.header import Rate
 from cli.screen.look import Look
 from cli.screen.painter import Ink
-from cli.screen.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Rate, Title
+from cli.screen.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Title
 from cli.screen.table import Table
 from cli.views import account_rows, loaded, margin
 from cli.views.rows import GONE_MS, MARKED_MS

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from cli.output import cells, queues
 from cli.screen import drawing as bars
+from cli.screen.header import Rate
 from cli.screen.look import Look, Measuring
-from cli.screen.pane import Pane, Rate, Title
+from cli.screen.pane import Pane, Title
 from cli.views.recent import LARGE, MOST_SECONDS, SECONDS, USUAL_FROM, USUAL_OF, Minute, Usual
 from cli.views.trades import TradesView, view
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, look_of, screens, texts

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 from urllib.parse import urlsplit
 
 from venues.addresses import is_loopback
-from venues.errors import SetupError
+from venues.driver import answer_in_words, is_passing
+from venues.errors import SetupError, VenueRefused, VenueUnreachable
 from venues.toolkit.decoding import excerpt
+
+if TYPE_CHECKING:
+    from venues.venue import HttpResponse
 
 MAX_MESSAGE = 16 * 2**20  # bytes, also once decompressed
 
@@ -38,6 +42,21 @@ def refuse_plain(url: str, shown: str) -> None:
     """
     if urlsplit(url).scheme not in ("wss", "https") and not is_loopback(url):
         raise SetupError(f"expected a wss:// or https:// address (others only on this machine), got {shown}")
+
+
+def body_of(response: HttpResponse, what: str) -> bytes:
+    """The body of an HTTP answer that has what was asked for; `what` is that in words, e.g. "the list of symbols".
+
+    Raises:
+        VenueUnreachable: the venue does not give it now, or it redirects.
+        VenueRefused: the venue refused it.
+    """
+    if response.status < 300:
+        return response.body
+    said = answer_in_words(response.status, excerpt(response.body.decode(errors="replace").strip(), 200))
+    if 400 <= response.status < 500 and not is_passing(response.status):
+        raise VenueRefused(f"the venue refused {what} ({said})")
+    raise VenueUnreachable(f"the venue does not give {what} now ({said})")
 
 
 def words_of(error: Exception) -> str:

@@ -9,43 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import logging
-import socket
-import ssl
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from msgspec.structs import replace
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidProxy,
-    InvalidProxyStatus,
-    InvalidStatus,
-    ProxyError,
-)
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from venues import events
-from venues.addresses import is_loopback
-from venues.answers import MAX_MESSAGE, closing_of, refuse_plain, status_of_old_answer, words_of
+from venues.answers import closing_of
 from venues.driver import fault_in_words
-from venues.errors import MonError, SetupError
-from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
+from venues.errors import SetupError
+from venues.fetching import Fetcher, Fetches
 from venues.keepalive import AGAIN_AFTER, Keepalive, Steps, step_between
-from venues.protocols import cookies
-from venues.toolkit.decoding import excerpt
-from venues.venue import Close, HttpRequest, HttpResponse, NotOpened, Now, Refused, SocketPing, Veiled
+from venues.opening import NoConnectionError, Opening
+from venues.venue import Close, Fetch, Now, SocketPing, Veiled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from websockets.asyncio.client import ClientConnection
+
     from venues.driver import Delivered, Driver
+    from venues.opening import Socket
     from venues.redaction import Redactor
-    from venues.venue import Command, Dial, Lost, Out, Session
+    from venues.venue import Command, HttpResponse, NoResponse, Out, Session
 
 T = TypeVar("T")
 
@@ -58,9 +46,6 @@ ALIVE_EVERY = 1.0  # seconds between two looks at the clock
 MOST_IN_A_TURN = 256  # frames that are taken before timers and whoever wants to end get their turn
 LONGEST_ABSENCE = 5.0  # seconds without such a look, after which the bytes waiting to be read are old
 SMALLEST_STEP = 1.0  # seconds; a smaller step of this machine's clock is not reported
-
-# The library logs URLs, and so keys, at level DEBUG.
-_SILENT = logging.Logger("mon.websocket", logging.CRITICAL + 1)
 
 
 class Clock(Protocol):
@@ -92,40 +77,13 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class _Socket(ClientConnection):
-    """Reports bytes as they come. The library itself reports them only once a message is whole."""
-
-    on_bytes: Callable[[bool], None] | None = None  # called with whether the bytes end within a message
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.on_bytes is not None:
-            protocol = self.protocol
-            open_fragments = getattr(protocol, "current_size", getattr(protocol, "cur_size", None))  # its name in 15.0
-            self.on_bytes(len(protocol.reader.buffer) > 0 or open_fragments is not None)
-
-
-class _Connect(connect):
-    """Follows no redirects: they would send the key, which is in the URL or a header, to another host."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
-class _NoConnectionError(Exception):
-    """Carries the event that says why no connection was made."""
-
-    def __init__(self, event: events.Answered | events.Failed) -> None:
-        super().__init__(event)
-        self.event = event
-
-
 class Connection:
     """Keeps one line connected until told to leave, or until its driver has ended.
 
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
-    `tap` sees every event before it takes effect. `proxy` is never used for this machine's own addresses.
-    `user_agent` goes with every HTTP request. Lines that share `steps` report a step of the clock only once.
+    `tap` sees every event before it takes effect. `proxy`, and `rest_proxy` for requests beside the WebSocket, are
+    never used for this machine's own addresses. `user_agent` goes with every HTTP request. Lines that share `steps`
+    report a step of the clock only once; those that share a `fetcher` keep to one pace.
 
     `left_in_order` is true once a connection has ended in order: after `leave`, with everything written and both close
     frames there, or because the venue closed it as normal (code 1000).
@@ -145,6 +103,8 @@ class Connection:
         proxy: str | None = None,
         user_agent: str = "mon",
         steps: Steps | None = None,
+        fetcher: Fetcher | None = None,
+        rest_proxy: str | None = None,
     ) -> None:
         self._driver = driver
         self._fetch_secrets = fetch_secrets
@@ -154,8 +114,12 @@ class Connection:
         self._redactor = redactor
         self._tap = tap
         self._line = line
-        self._proxy = proxy
-        self._user_agent = user_agent
+        self._fetcher = fetcher or Fetcher(now=clock.now, sleep=clock.sleep, user_agent=user_agent)
+        self._rest_proxy = rest_proxy
+        self._fetches = self._new_fetches()  # of the open connection
+        self._opening = Opening(
+            now=clock.now, stamp=self._stamp, note=self._note, redactor=redactor, proxy=proxy, user_agent=user_agent
+        )
         self._steps = steps or Steps()
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
@@ -190,14 +154,15 @@ class Connection:
             MonError: the line ended for good, or a credential cannot be had.
         """
         first = True
-        while not self._leaving.is_set():
-            await self._connect_once(first)
-            first = False
-            if self._driver.ended is not None:
-                raise self._driver.ended
-            if self._driver.retry_at is not None:
-                pause = self._driver.retry_at - self._clock.now().mono
-                await self._unless_leaving(self._clock.sleep(max(0.0, pause)))
+        async with self._fetcher.used():
+            while not self._leaving.is_set():
+                await self._connect_once(first)
+                first = False
+                if self._driver.ended is not None:
+                    raise self._driver.ended
+                if self._driver.retry_at is not None:
+                    pause = self._driver.retry_at - self._clock.now().mono
+                    await self._unless_leaving(self._clock.sleep(max(0.0, pause)))
 
     async def _connect_once(self, first: bool) -> None:
         try:
@@ -211,13 +176,14 @@ class Connection:
             return
         self._redactor.learn(secrets)
         self._outgoing = asyncio.Queue()
+        self._fetches = self._new_fetches()
         self._useless.clear()
         draw = self._random()
         session = self._driver.begin(secrets, draw)
         self._note(events.Dialled(**self._stamp(), draw=draw))
         try:
             websocket = await self._unless_leaving(self._open(session))
-        except _NoConnectionError as error:
+        except NoConnectionError as error:
             self._feed(error.event)
             return
         if websocket is None:
@@ -230,117 +196,18 @@ class Connection:
 
     # --- opening
 
-    async def _open(self, session: Session) -> _Socket:
+    async def _open(self, session: Session) -> Socket:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
-                dial = await self._dial_of(session)
-                self._redactor.learn_url(dial.url, dial.shown)
-                websocket = await self._dial(dial)
+                websocket, shown = await self._opening.open(session, close_timeout=CLOSE_TIMEOUT)
         except TimeoutError:
-            raise self._no_connection(f"no answer within {OPEN_TIMEOUT:.0f} s") from None
-        self._feed(events.Opened(**self._stamp(), url=dial.shown))
+            raise self._opening.no_connection(f"no answer within {OPEN_TIMEOUT:.0f} s") from None
+        self._feed(events.Opened(**self._stamp(), url=shown))
         return websocket
-
-    async def _dial_of(self, session: Session) -> Dial:
-        opening, status = session.opening(), None
-        try:
-            request = next(opening)
-            while True:
-                response = await self._request(request)
-                status = response.status
-                self._note(self._requested(request, response))
-                request = opening.send(response)
-        except StopIteration as stop:
-            dial: Dial = stop.value
-            return dial
-        except NotOpened as error:
-            raise self._not_opened(error.problem, status) from None
-        except MonError as error:
-            raise self._no_connection(str(error)) from None
-
-    async def _request(self, request: HttpRequest) -> HttpResponse:
-        self._redactor.learn_url(request.url, request.shown)
-        refuse_plain(request.url, request.shown)
-        proxy = None if is_loopback(request.url) else self._proxy
-        try:
-            return await ask(request, user_agent=self._user_agent, proxy=proxy, now=self._clock.now())
-        except NoAnswer as problem:
-            raise self._no_connection(str(problem), retry=problem.retry) from None
-
-    def _requested(self, request: HttpRequest, response: HttpResponse) -> events.Requested:
-        for value in itertools.chain.from_iterable(map(cookies.secrets_in, response.cookies)):
-            self._redactor.learn({"cookie": value})
-        return events.Requested(
-            **self._stamp(),
-            method=request.method,
-            url=request.shown,
-            status=response.status,
-            body=self._redactor.answer(response.body.decode(errors="replace")),
-            cookies=tuple(map(cookies.without_value, response.cookies)),
-        )
-
-    async def _dial(self, dial: Dial) -> _Socket:
-        refuse_plain(dial.url, dial.shown)
-        place = place_of(dial.shown)
-        try:
-            websocket = await _Connect(
-                dial.url,
-                create_connection=_Socket,
-                additional_headers=dict(dial.headers),
-                user_agent_header=self._user_agent,
-                proxy=None if is_loopback(dial.url) else self._proxy,
-                open_timeout=None,
-                ping_interval=None,
-                close_timeout=CLOSE_TIMEOUT,
-                max_size=MAX_MESSAGE,
-                logger=_SILENT,
-            )
-            return cast("_Socket", websocket)
-        except InvalidStatus as error:
-            raise _NoConnectionError(self._answered(error)) from None
-        except InvalidProxyStatus as error:
-            status = error.response.status_code
-            raise self._no_connection(f"the proxy refused (HTTP {status})", retry=status >= 500) from None
-        except (InvalidProxy, ProxyError, ImportError) as error:
-            reason = f"the proxy cannot be used: {_words_of_proxy(error)}"
-            raise self._no_connection(reason, retry=isinstance(error, ProxyError)) from None
-        except InvalidHandshake as error:
-            if old := status_of_old_answer(words_of(error)):
-                raise _NoConnectionError(events.Answered(**self._stamp(), status=old, body="")) from None
-            reason = f"{place} answered, but does not speak WebSocket ({words_of(error)})"
-            raise self._no_connection(reason) from None
-        except ssl.SSLCertVerificationError as error:
-            reason = f"the TLS certificate of {place} is not trusted: {error.verify_message}"
-            raise self._no_connection(reason, retry=False) from None
-        except ssl.SSLError as error:
-            raise self._no_connection(f"no TLS with {place}: {error.reason or 'the handshake failed'}") from None
-        except socket.gaierror:
-            raise self._no_connection(f"the host of {place} is not known") from None
-        except OSError as error:
-            raise self._no_connection(f"cannot reach {place}: {words_of_system(error)}") from None
-
-    def _answered(self, error: InvalidStatus) -> events.Answered:
-        response = error.response
-        body = bytes(response.body or b"").decode(errors="replace").strip()
-        return events.Answered(
-            **self._stamp(),
-            status=response.status_code,
-            body=excerpt(self._redactor.text(body), 200),
-            retry_after=retry_after(response.headers.get("Retry-After"), self._clock.now()),
-        )
-
-    def _no_connection(self, reason: str, *, retry: bool = True) -> _NoConnectionError:
-        return _NoConnectionError(events.Failed(**self._stamp(), reason=self._redactor.text(reason), retry=retry))
-
-    def _not_opened(self, problem: Refused | Lost, status: int | None) -> _NoConnectionError:
-        failed = events.Failed(**self._stamp(), reason=self._redactor.text(problem.reason), status=status)
-        if isinstance(problem, Refused):
-            return _NoConnectionError(replace(failed, retry=False, refused=True))
-        return _NoConnectionError(replace(failed, retry=problem.retry, after=problem.after))
 
     # --- talking
 
-    async def _talk(self, websocket: _Socket) -> None:
+    async def _talk(self, websocket: Socket) -> None:
         """Reads until the connection is of no more use, or until we have left in order."""
         keepalive = self._begin_keepalive(websocket)
         reader = asyncio.create_task(self._read(websocket, keepalive))
@@ -359,11 +226,12 @@ class Connection:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
+            await self._fetches.end()
         for result in (*results, self._fault):
             if isinstance(result, Exception):
                 raise result
 
-    def _begin_keepalive(self, websocket: _Socket) -> Keepalive:
+    def _begin_keepalive(self, websocket: Socket) -> Keepalive:
         now, clock = self._clock.now(), self._clock.now
         keepalive = self._keepalive = Keepalive(
             now.mono, every=PING_EVERY, within=PING_ANSWER_WITHIN, message_within=MESSAGE_WITHIN
@@ -465,6 +333,8 @@ class Connection:
                     asyncio.ensure_future(await websocket.ping()).add_done_callback(self._on_pong)
                 elif isinstance(out, Close):
                     await websocket.close(out.code, out.reason)
+                elif isinstance(out, Fetch):
+                    self._fetches.begin(out)
                 else:
                     text, shown = (out.text, out.shown) if isinstance(out, Veiled) else (out, out)
                     if self._tap is not None:
@@ -477,7 +347,27 @@ class Connection:
         if not answer.cancelled() and answer.exception() is None and self._driver.retry_at is None:
             self._guarded(lambda: self._feed(events.Ponged(**self._stamp())))
 
+    def _new_fetches(self) -> Fetches:
+        return Fetches(self._fetcher, self._redactor, self._rest_proxy, self._on_answer)
+
+    def _on_answer(self, fetch: Fetch, answer: HttpResponse | NoResponse) -> None:
+        if self._driver.retry_at is None and not self._leaving.is_set():
+            self._guarded(lambda: self._take_answer(fetch, answer))
+
+    def _take_answer(self, fetch: Fetch, answer: HttpResponse | NoResponse) -> None:
+        """Feeds an answer to the driver. What is recorded has no token that a venue gives with it."""
+        now = self._clock.now()
+        if self._was_absent(now):
+            return
+        event = events.answer_event(fetch, answer, now, self._line)
+        self._note(events.without_tokens(event, fetch, self._redactor.answer))
+        delivered = events.apply(event, self._driver)
+        if delivered:
+            self._deliver(delivered)
+        self._after_feeding()
+
     async def _leave_in_order(self, reader: asyncio.Task[None]) -> None:
+        await self._fetches.end()
         self._feed(events.Left(**self._stamp()))
         while not self._driver.done() and not reader.done() and not self._useless.is_set():
             self._progress.clear()
@@ -592,9 +482,3 @@ async def _drain(websocket: ClientConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
         while True:
             await websocket.recv(decode=False)
-
-
-def _words_of_proxy(error: Exception) -> str:
-    words = error.msg if isinstance(error, InvalidProxy) else str(error)
-    needed = "for a SOCKS proxy the package python-socks is needed"
-    return needed if isinstance(error, ImportError) else excerpt(words or "it failed", 120)

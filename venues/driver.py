@@ -61,7 +61,7 @@ def verdict(status: int, body: str) -> Refused | Lost:
     `body` is an excerpt of the answer, possibly empty.
     """
     said = answer_in_words(status, body)
-    if _is_passing(status):
+    if is_passing(status):
         return Lost(f"the venue does not take connections now ({said})")
     if 300 <= status < 400:
         return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
@@ -100,6 +100,7 @@ class Driver:
         self.ended: MonError | None = None
         self.retry_at: float | None = None
         self._route = route
+        self._venue = venue
         self._retries = retries
         self._apart = apart
         self.refused: dict[str, MonError] = {}
@@ -209,7 +210,7 @@ class Driver:
         after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
         if isinstance(problem, Lost) and problem.retry:
             problem = Lost(problem.reason, after=after)
-        if self._there_at is not None and not _is_passing(status):
+        if self._there_at is not None and not is_passing(status):
             return self._may_return(problem, answer_in_words(status, body), now, status=status, after=after)
         return self._sort_out([problem], now)
 
@@ -388,10 +389,15 @@ class Driver:
         ]
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
-        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
-        reason = excerpt(refused.reason, LONGEST_REASON + names)
-        error = VenueRefused(reason, refused.stream, refused.symbols)
         stream = refused.stream
+        names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
+        error = VenueRefused(
+            excerpt(refused.reason, LONGEST_REASON + names),
+            venue=self._venue,
+            stream=stream,
+            symbols=refused.symbols,
+            late=refused.late,
+        )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)
             if not self._standings.is_closed(stream):
@@ -427,7 +433,7 @@ def fault_in_words(error: Exception) -> str:
     return f"a fault of mon itself ({words}; {where}); please report it"
 
 
-def _is_passing(status: int) -> bool:
+def is_passing(status: int) -> bool:
     """Whether this HTTP status means that a later try may work."""
     return status in (408, 425, 429) or status >= 500
 

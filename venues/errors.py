@@ -47,13 +47,24 @@ class DamagedRecording(RecordingError):
 class VenueRefused(MonError):
     """The venue refused: wrong credential, no permission, unknown symbol or account.
 
-    `symbols`: the refused symbols of `stream`, each with the venue's words; empty where it is not about symbols.
+    `symbols`: the refused symbols of `stream` at `venue`, each with the venue's words; empty where it is not about
+    symbols. `late`: the venue had taken them before, so whoever has other connections goes on with these.
     """
 
-    def __init__(self, text: str, stream: str | None = None, symbols: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        venue: str = "",
+        stream: str | None = None,
+        symbols: Mapping[str, str] | None = None,
+        late: bool = False,
+    ) -> None:
         super().__init__(text)
+        self.venue = venue
         self.stream = stream
         self.symbols = symbols or {}
+        self.late = late
 
 
 class VenueUnreachable(MonError):

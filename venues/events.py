@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, structs
 
-from venues.venue import Now
+from venues.venue import HttpResponse, NoResponse, Now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from venues.driver import Delivered, Driver
+    from venues.venue import Fetch
 
 
 class Stamp(TypedDict):
@@ -48,6 +51,36 @@ class Requested(_Event, frozen=True, kw_only=True, tag="http"):
     cookies: tuple[str, ...] = ()
 
 
+class Fetched(_Event, frozen=True, kw_only=True, tag="fetched"):
+    """The answer to an HTTP request that a session made beside its WebSocket; `request` is its id.
+
+    `url` is free of secrets. The body is text, or base64 where it is no UTF-8. `retry_after` in seconds, `date_ms` the
+    time of the answer by the server's clock.
+    """
+
+    request: str
+    method: str
+    url: str
+    status: int
+    text: str | None = None
+    base64: str | None = None
+    retry_after: float | None = None
+    date_ms: int | None = None
+
+    def data(self) -> bytes:
+        """The body's bytes, from its text or its base64."""
+        return _data(self.text or "", self.base64)
+
+
+class NotFetched(_Event, frozen=True, kw_only=True, tag="unfetched"):
+    """No answer came to an HTTP request of a session; `request` is its id, `reason` says why."""
+
+    request: str
+    method: str
+    url: str
+    reason: str
+
+
 class Opened(_Event, frozen=True, kw_only=True, tag="open"):
     """The WebSocket is open; `url` is free of secrets."""
 
@@ -63,11 +96,15 @@ class Frame(_Event, frozen=True, kw_only=True, tag="frame"):
 
     def data(self) -> bytes:
         """The message's bytes, from its text or its base64."""
-        if self.base64 is not None:
-            return base64.b64decode(self.base64, validate=True)
-        if self.text is None:
-            raise ValueError("a frame without text")
-        return self.text.encode()
+        return _data(self.text, self.base64)
+
+
+def _data(text: str | None, encoded: str | None) -> bytes:
+    if encoded is not None:
+        return base64.b64decode(encoded, validate=True)
+    if text is None:
+        raise ValueError("a frame without text")
+    return text.encode()
 
 
 class Ponged(_Event, frozen=True, kw_only=True, tag="pong"):
@@ -131,7 +168,22 @@ class Resumed(_Event, frozen=True, kw_only=True, tag="resume"):
     heard: float | None = None
 
 
-Event = Dialled | Requested | Opened | Frame | Ponged | Ticked | Answered | Failed | Closed | Left | Stepped | Resumed
+Event = (
+    Dialled
+    | Requested
+    | Fetched
+    | NotFetched
+    | Opened
+    | Frame
+    | Ponged
+    | Ticked
+    | Answered
+    | Failed
+    | Closed
+    | Left
+    | Stepped
+    | Resumed
+)
 
 
 def shifted(event: Event, seconds: float) -> Event:
@@ -150,6 +202,44 @@ def frame_event(direction: Literal["in", "out"], data: bytes, now: Now, line: in
     return Frame(at=now.epoch_ms, mono=now.mono, line=line, direction=direction, text=text)
 
 
+def answer_event(fetch: Fetch, answer: HttpResponse | NoResponse, now: Now, line: int) -> Fetched | NotFetched:
+    """The event of what became of a session's HTTP request."""
+    stamp: Stamp = {"at": now.epoch_ms, "mono": now.mono, "line": line}
+    method, url = fetch.request.method, fetch.request.shown
+    if isinstance(answer, NoResponse):
+        return NotFetched(**stamp, request=fetch.id, method=method, url=url, reason=answer.reason)
+    event = Fetched(
+        **stamp,
+        request=fetch.id,
+        method=method,
+        url=url,
+        status=answer.status,
+        retry_after=answer.retry_after,
+        date_ms=answer.date_ms,
+    )
+    return with_body(event, answer.body)
+
+
+def with_body(event: Fetched, body: bytes) -> Fetched:
+    """The event with another body: as text if the bytes are UTF-8, else as base64."""
+    try:
+        return structs.replace(event, text=body.decode(), base64=None)
+    except UnicodeDecodeError:
+        return structs.replace(event, text=None, base64=base64.b64encode(body).decode())
+
+
+def without_tokens(event: Fetched | NotFetched, fetch: Fetch, hide: Callable[[str], str]) -> Fetched | NotFetched:
+    """The event to record: without the tokens and keys of the answer, except to a request that anybody can make.
+
+    What a plain GET gives is no secret, and may well have a field called `token`.
+    """
+    request = fetch.request
+    is_plain = request.method == "GET" and request.url == request.shown and not request.headers and not request.body
+    if is_plain or isinstance(event, NotFetched) or event.text is None:
+        return event
+    return structs.replace(event, text=hide(event.text))
+
+
 def apply(event: Event, driver: Driver) -> list[Delivered]:
     """Feeds an event to a driver; returns what that delivers.
 
@@ -161,6 +251,11 @@ def apply(event: Event, driver: Driver) -> list[Delivered]:
             return driver.receive(event.data(), now)
         case Opened():
             return driver.opened(now)
+        case Fetched():
+            answer = HttpResponse(event.status, event.data(), event.retry_after, date_ms=event.date_ms)
+            return driver.fetched(event.request, answer, now)
+        case NotFetched():
+            return driver.fetched(event.request, NoResponse(event.reason), now)
         case Ponged():
             return driver.pong(now)
         case Ticked():

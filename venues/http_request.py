@@ -1,4 +1,4 @@
-"""One HTTP request before a WebSocket is opened, and why there is no answer, in words. Knows no venue.
+"""One HTTP request, and why there is no answer, in words. Knows no venue.
 
 `aiohttp` is loaded with the first request: most lines need none.
 """
@@ -14,11 +14,11 @@ from venues.errors import MonError
 from venues.venue import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse
+    from aiohttp import ClientResponse, ClientSession
 
     from venues.venue import Now
 
-MAX_BODY = 2**20
+MAX_BODY = 2**20  # bytes of an answer before dialling; the rest is cut
 
 
 class NoAnswer(MonError):
@@ -29,8 +29,29 @@ class NoAnswer(MonError):
         self.retry = retry
 
 
+def new_session() -> ClientSession:
+    """A pool of connections for requests, which keeps no cookie: that is for the venue to say. To be closed."""
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+    )
+
+
 async def ask(request: HttpRequest, *, user_agent: str, proxy: str | None, now: Now) -> HttpResponse:
-    """Make the request. Redirects are not followed, and no cookie is kept: that is for the session to say.
+    """Make the request before dialling; the body is cut at `MAX_BODY`.
+
+    Raises:
+        NoAnswer: whatever went wrong.
+    """
+    async with new_session() as http:
+        return await ask_through(http, request, user_agent=user_agent, proxy=proxy, now=now, most=MAX_BODY)
+
+
+async def ask_through(
+    http: ClientSession, request: HttpRequest, *, user_agent: str, proxy: str | None, now: Now, most: int
+) -> HttpResponse:
+    """Make the request; of the body at most so many bytes are read. Redirects are not followed.
 
     `now` stands for the server's clock where the server does not tell the time.
 
@@ -42,18 +63,16 @@ async def ask(request: HttpRequest, *, user_agent: str, proxy: str | None, now: 
     place = place_of(request.shown)
     agent = {"User-Agent": user_agent}
     try:
-        async with (
-            aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as http,
-            http.request(
-                request.method,
-                request.url,
-                headers={**agent, **request.headers},
-                allow_redirects=False,
-                proxy=proxy,
-                proxy_headers=agent,
-            ) as response,
-        ):
-            return await _read(response, now)
+        async with http.request(
+            request.method,
+            request.url,
+            headers={**agent, **request.headers},
+            data=request.body or None,
+            allow_redirects=False,
+            proxy=proxy,
+            proxy_headers=agent,
+        ) as response:
+            return await _read(response, now, most)
     except aiohttp.ClientConnectorCertificateError:
         raise NoAnswer(f"the TLS certificate of {place} is not trusted", retry=False) from None
     except aiohttp.ClientHttpProxyError as error:
@@ -96,24 +115,24 @@ def retry_after(value: str | None, now: Now) -> float | None:
     return None if date is None else max(0.0, (date - now.epoch_ms) / 1000)
 
 
-async def _read(response: ClientResponse, now: Now) -> HttpResponse:
+async def _read(response: ClientResponse, now: Now, most: int) -> HttpResponse:
     headers = response.headers
     date = _milliseconds(headers.get("Date", ""))
     return HttpResponse(
         response.status,
-        await _body_of(response),
+        await _body_of(response, most),
         retry_after(headers.get("Retry-After"), now),
         cookies=tuple(headers.getall("Set-Cookie", ())),
         date_ms=now.epoch_ms if date is None else date,
     )
 
 
-async def _body_of(response: ClientResponse) -> bytes:
-    """The body, cut at `MAX_BODY`; one read alone gives no more than what has come so far."""
-    body = b""
-    while len(body) < MAX_BODY and (part := await response.content.read(MAX_BODY - len(body))):
+async def _body_of(response: ClientResponse, most: int) -> bytes:
+    """The body, cut at `most` bytes; one read alone gives no more than what has come so far."""
+    body = bytearray()
+    while len(body) < most and (part := await response.content.read(most - len(body))):
         body += part
-    return body
+    return bytes(body)
 
 
 def _milliseconds(date: str) -> int | None:

@@ -226,7 +226,9 @@ class _MadeSession:
         made: list[Item] = []
         for item in items:
             if item.__class__ is records.Trade:
-                made += self._on_trade(item, now)  # type: ignore[arg-type]
+                made += self._on_trade(item, now)
+            elif item.__class__ in records.RECORD_TYPES:
+                made.append(item)
             elif isinstance(item, StreamState) and item.stream == _TRADES:
                 made += self._on_state(item, now)
             elif isinstance(item, Confirmed) and item.stream == _TRADES:
@@ -312,15 +314,15 @@ class _MadeSession:
         for symbol in symbols:
             del self._candles[symbol], self._live[symbol]
         self._doubted -= set(symbols)
-        reason = item.reason if items else item.reason.replace(_TRADES, _CANDLES)
-        symbol = item.symbol if self._candles else None  # the last one is the whole stream
-        return [*items, replace(item, reason=reason, stream=_CANDLES, symbol=symbol)]
+        reason = item.reason if items else f"{item.reason}; candles are made of trades"
+        of = item.symbol if self._candles else None  # the last one is the whole stream
+        return [*items, replace(item, reason=reason, stream=_CANDLES, symbol=of)]
 
     def _on_offset(self, item: ClockOffset) -> list[Item]:
         self._has_clock = True
         if item.stream != _TRADES:
             return [item]
-        mapped = ClockOffset(_CANDLES, item.offset_ms)
+        mapped = replace(item, stream=_CANDLES)
         return [item, mapped] if self._route.wanted else [mapped]
 
     def _of_the_clock(self, given: Sequence[Item]) -> list[Item]:

@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from venues import events
-from venues.errors import DamagedRecording, MonError, RecordingError
+from venues.errors import DamagedRecording, MonError, RecordingError, VenueRefused
 from venues.recording_file import LONGEST_LINE, RecordingFile, damaged, read_lines
+from venues.toolkit.acknowledgements import VERDICTS_WITHIN, together
 from venues.venue import Dial, HttpRequest, HttpResponse, Now, Settings, Subscription
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from venues.recording_file import Existing
     from venues.redaction import Redactor
 
-VERSION = 2  # 1: without the last sign of life, parts of messages and steps of the clock
+VERSION = 3  # 2: without requests beside the WebSocket; 1: without signs of life, parts of messages, clock steps
 _KNOWN_VERSIONS = range(1, VERSION + 1)
 SIMULATED = "sim"  # the label of the simulator inside mon, whose port is another one each time
 _ENCODER = msgspec.json.Encoder()
@@ -47,12 +48,14 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     """The first line: what was watched, where, with which settings. `env` as in records.
 
     `source`: where a recording made by hand is from, e.g. a venue's document. `beside`: the other venues that were
-    watched at the same time. Their lines are numbered after those of this venue, in that order.
+    watched at the same time. Their lines are numbered after those of this venue, in that order. `rest_url` is the
+    venue's address for HTTP requests, absent where it has none.
     """
 
     version: int
     venue: str
     url: str
+    rest_url: str = ""
     env: str | None = None
     values: dict[str, Any] = {}
     subscriptions: list[RecordedSubscription]
@@ -69,7 +72,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     def settings(self) -> Settings:
         """The settings of a venue that plays this recording."""
-        return Settings(url=self.url, label="replay", values=self.values)
+        return Settings(url=self.url, label="replay", values=self.values, rest_url=self.rest_url)
 
     def asked_for(self) -> list[Subscription]:
         """What was watched, as subscriptions in the order of the header."""
@@ -98,6 +101,7 @@ def header_for(venue: str, settings: Settings, subscriptions: Sequence[Subscript
         version=VERSION,
         venue=venue,
         url=settings.url,
+        rest_url=settings.rest_url,
         env=settings.label,
         values=dict(settings.values),
         subscriptions=[
@@ -146,11 +150,14 @@ class Recorder:
         if isinstance(event, events.Frame) and event.base64 is not None:
             hidden = self._redactor.data(event.data())
             event = events.frame_event(event.direction, hidden, Now(event.mono, event.at), event.line)
+        elif isinstance(event, events.Fetched) and event.base64 is not None:
+            event = events.with_body(event, self._redactor.data(event.data()))
         line = _ENCODER.encode(self._redactor.value(event))
-        if len(line) >= LONGEST_LINE and isinstance(event, events.Frame) and event.text is not None:
+        if len(line) >= LONGEST_LINE and isinstance(event, events.Frame | events.Fetched) and event.text is not None:
             # A text of nothing but control characters is six times as long in JSON.
             data = self._redactor.text(event.text).encode()
-            line = _ENCODER.encode(structs.replace(event, text=None, base64=base64.b64encode(data).decode()))
+            hidden_event = self._redactor.value(structs.replace(event, text=None))
+            line = _ENCODER.encode(structs.replace(hidden_event, base64=base64.b64encode(data).decode()))
         self._lines.append(line)
 
     def flush(self) -> None:
@@ -215,6 +222,9 @@ def difference(one: Header, other: Header) -> str:
     for header, wanted in zip(here, there, strict=True):
         if header.env != wanted.env or (header.url != wanted.url and header.env != SIMULATED):
             return f"{header.venue} at {header.url}, not at {wanted.url}"
+        if header.rest_url != wanted.rest_url and header.env != SIMULATED:
+            here_at, there_at = header.rest_url or "none", wanted.rest_url or "none"
+            return f"{header.venue} with requests to {here_at}, not to {there_at}"
         if header.subscriptions != wanted.subscriptions:
             return f"{_words_of(header)}, not of {_words_of(wanted)}"
         if header.values != wanted.values:
@@ -243,6 +253,7 @@ def _hidden(header: Header, redactor: Redactor) -> Header:
     return structs.replace(
         header,
         url=redactor.text(header.url),
+        rest_url=redactor.text(header.rest_url),
         values=redactor.value(header.values),
         beside=[_hidden(one, redactor) for one in header.beside],
     )
@@ -330,6 +341,7 @@ async def play(
     try:
         for event in recording.events():
             await player.play(event)
+        player.end()
     except DamagedRecording:
         if player.over is None:  # else it is behind what ended it all
             raise
@@ -358,6 +370,7 @@ class _Player:
         self._apart = apart
         self._counted = [d for line, d in enumerate(drivers) if ends_with is None or line in ends_with]
         self._ended: list[Driver] = []
+        self._verdicts_by: float | None = None  # until then other lines' refusals of symbols are gathered
         self._before: float | None = None
         self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
         self._statuses: dict[int, int] = {}  # of the last request of each line, since it was dialled
@@ -365,13 +378,33 @@ class _Player:
     async def play(self, event: events.Event) -> None:
         if isinstance(event, events.Resumed):
             await self._resume(event)
-        elif self.over is None:
+            return
+        if self._verdicts_by is not None and event.mono > self._verdicts_by:
+            self.end()
+        if self.over is None:
             await self._wait_for(event)
             await self._take(event)
 
+    def end(self) -> None:
+        """Nothing more comes: if lines were refused symbols, all of these end the run."""
+        if self._verdicts_by is not None and self.over is None:
+            ends = self._problems()
+            refused = [one.ended for one in self._counted if one.ended in ends]  # in the order of the lines
+            self.over = together([one for one in refused if isinstance(one, VenueRefused) and one.symbols])
+
+    def _problems(self) -> list[MonError]:
+        """What ended the run, or would if no more lines ended: not what left others on."""
+        every = [driver.ended for driver in self._ended if driver.ended is not None]
+        ended_all = len(self._ended) == len(self._counted)
+        if self._apart:
+            return every[:1] if ended_all else []
+        return [one for one in every if not (isinstance(one, VenueRefused) and one.late)] or (
+            every if ended_all else []
+        )
+
     async def _resume(self, event: events.Resumed) -> None:
         """Begins a later run: the pause before it is skipped, and lines that had ended begin anew."""
-        self._before, self.over, self._ended = event.mono, None, []
+        self._before, self.over, self._ended, self._verdicts_by = event.mono, None, [], None
         for line, driver in enumerate(self._drivers):
             await self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)
 
@@ -384,6 +417,8 @@ class _Player:
         driver = self._drivers[event.line] if event.line < len(self._drivers) else None
         if driver is None or (driver.session is None and not isinstance(event, events.Dialled | events.Failed)):
             raise DamagedRecording("the recording has an event of a connection that was never begun")
+        if self._verdicts_by is not None and driver in self._ended:
+            return
         if self._tap is not None:
             self._tap(event)
         if isinstance(event, events.Dialled):
@@ -400,8 +435,13 @@ class _Player:
         driver.take()
         if driver.ended is not None and driver in self._counted and driver not in self._ended:
             self._ended.append(driver)
-        if self._ended and (not self._apart or len(self._ended) == len(self._counted)):
-            self.over = self._ended[0].ended
+        if problems := self._problems():
+            if all(isinstance(one, VenueRefused) and one.symbols for one in problems):
+                self._verdicts_by = self._verdicts_by or event.mono + VERDICTS_WITHIN
+                if len(self._ended) == len(self._counted):
+                    self.end()
+            else:
+                self.over = problems[0]
 
 
 def _applied(event: events.Event, driver: Driver) -> list[Delivered]:

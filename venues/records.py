@@ -9,7 +9,7 @@ Fields that end in `_pct` are percent. Every documented field of a venue that ha
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ PositionSide = Literal["long", "short"]
 OrderStatus = Literal["new", "partially_filled", "filled", "cancelled", "rejected", "expired", "pending"]
 Change = Literal["snapshot", "update", "remove"]
 State = Literal["connecting", "syncing", "live", "stale", "reconnecting", "closed"]
+TROUBLE: Final = ("stale", "reconnecting", "closed")  # states in which what came before is not current any more
 Extra = dict[str, Any]
 
 
@@ -79,6 +80,7 @@ class Quote(Record, frozen=True, kw_only=True, tag="quote"):
     ask_size: Decimal | None = None
     price_unit: str | None = None
     size_unit: str | None = None
+    extra: Extra | None = None
 
 
 class Ticker(Record, frozen=True, kw_only=True, tag="ticker"):

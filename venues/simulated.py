@@ -6,14 +6,34 @@ They are loaded for `--env sim`, `mon sim` and the completion of symbols only. A
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from venues import VENUES, load, venue_named
+from venues import VENUES, all_venues, load, plugin_named, used_plugins, venue_named
+from venues.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def endpoints() -> list[Any]:
-    """The endpoint classes of all venues that have one, in the registry's order."""
-    return [load(where) for name in VENUES if (where := venue_named(name).simulator)]
+    """The endpoint classes of the built-in venues that have one, in the registry's order; then those of the plug-ins
+    that this run uses.
+
+    Raises:
+        SetupError: that of a plug-in cannot be loaded.
+    """
+    return [endpoint(name) for name in (*VENUES, *used_plugins()) if venue_named(name).simulator]
+
+
+def all_endpoints(warn: Callable[[str], None]) -> list[Any]:
+    """The endpoint classes of all venues that have one. `warn` is told one line for each plug-in that is broken."""
+    found = []
+    for name, venue in all_venues(warn).items():
+        try:
+            found += [endpoint(name)] if venue.simulator else []
+        except SetupError as error:
+            warn(str(error))
+    return found
 
 
 def endpoint(venue: str) -> Any:
@@ -21,12 +41,18 @@ def endpoint(venue: str) -> Any:
 
     Raises:
         ValueError: there is none.
+        SetupError: it is a plug-in's, and cannot be loaded.
     """
-    where = venue_named(venue).simulator if venue in VENUES else ""
+    plugin = plugin_named(venue)
+    where = venue_named(venue).simulator if venue in VENUES or plugin is not None else ""
     if not where:
         names = ", ".join(name for name in VENUES if venue_named(name).simulator)
         raise ValueError(f"expected a simulated venue, one of {names}; got {venue!r}")
-    return load(where)
+    if plugin is None:
+        return load(where)
+    from venues import plugins
+
+    return plugins.load_endpoint(plugin, venue_named(venue))
 
 
 def markets(venue: str) -> list[str]:
@@ -34,5 +60,6 @@ def markets(venue: str) -> list[str]:
 
     Raises:
         ValueError: no such venue is simulated.
+        SetupError: its simulator is a plug-in's, and cannot be loaded.
     """
     return list(endpoint(venue).symbols)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from venues.streams import Stream, VenueOption
 
+EVERY_LEVEL = 1_000_000_000  # the depth of a table's subscription: as many levels as the venue has
 CONTRACT = 1  # the version of this contract; a package of somebody else's names the one that it was made for
 
 
@@ -110,7 +111,7 @@ class Refused:
     `stream`: only this one is refused, and the session goes on with the others; None: everything is. `symbol`: only
     this one of the stream is closed, and the others go on. `at_door`: the refusal came before the protocol let us in.
     If it had let us in earlier, the refusal may pass. `symbols`: the refused symbols that `reason` names, each with the
-    venue's words; empty where the refusal is not about symbols.
+    venue's words; empty where the refusal is not about symbols. `late`: the venue had taken them before.
     """
 
     reason: str
@@ -118,6 +119,7 @@ class Refused:
     symbol: str | None = None
     at_door: bool = field(default=False, compare=False)
     symbols: Mapping[str, str] = field(default_factory=dict, compare=False)
+    late: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +261,8 @@ class Command:
 class Subscription:
     """One stream with its symbols and parameters.
 
-    `depth`: levels a side of a book. `interval`: a candle's length, e.g. "1m". `options`: parameters that only this
-    venue has.
+    `depth`: levels a side of a book; `EVERY_LEVEL` for a table, which shows as many as fit. `interval`: a candle's
+    length, e.g. "1m". `options`: parameters that only this venue has.
     """
 
     stream: str
@@ -328,6 +330,11 @@ def symbol_of(subscription: Subscription) -> str | None:
     if STREAMS[subscription.stream].topics or len(subscription.symbols) != 1:
         return None
     return subscription.symbols[0]
+
+
+def has_several(subscription: Subscription) -> bool:
+    """Whether it has several symbols: then a status with a symbol is about that one alone. Topics are none."""
+    return not STREAMS[subscription.stream].topics and len(subscription.symbols) > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,13 +87,13 @@ def market_named(text: str) -> MarketName:
         UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
     """
     from cli.bot.plan import MARKET_DATA, MarketName
-    from venues import VENUES, venue_named
+    from venues import has_venue, venue_named, venue_names
 
     venue, colon, symbol = text.partition(":")
     if not colon or not venue or not symbol:
         raise UsageError(f'expected --market VENUE:SYMBOL, e.g. nexus:SPOT_BTC_USDT, got "{text}"')
-    if venue not in VENUES:
-        raise UsageError(f'expected a venue ({", ".join(VENUES)}) in --market VENUE:SYMBOL, got "{venue}"')
+    if not has_venue(venue):
+        raise UsageError(f'expected a venue ({", ".join(venue_names())}) in --market VENUE:SYMBOL, got "{venue}"')
     streams = venue_named(venue).streams
     if not any(name in streams for name in MARKET_DATA):
         raise UsageError(

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from cli.bot.market_data import LEVELS, made_of
 from cli.bot.plan import MarketName
 from cli.output import cells
-from venues import VENUES, records, venue_named
+from venues import has_venue, records, venue_named, venue_names
 from venues.errors import BadMessage, DamagedRecording, MonError, RecordingError, SetupError, UsageError
 from venues.recording import Recording, play
 from venues.toolkit.candles import interval_ms
@@ -296,10 +296,11 @@ async def _play(path: Path, taken: _Taken) -> None:
 
 def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
     from venues.driver import Driver
+    from venues.made import routes_of
 
-    if header.venue not in VENUES:
+    if not has_venue(header.venue):
         raise RecordingError(
-            f"expected a recording of a venue ({', '.join(VENUES)}), got one of {header.venue}: {path}"
+            f"expected a recording of a venue ({', '.join(venue_names())}), got one of {header.venue}: {path}"
         )
     venue, asked = venue_named(header.venue), header.asked_for()
     along = (
@@ -310,7 +311,7 @@ def _drivers(path: Path, header: Header, taken: _Taken) -> list[Driver]:
     taken.envs.add(header.env)
     return [
         Driver(route, route.subscriptions, venue=venue.name, label="replay", apart=True)
-        for route in venue.routes(asked, header.settings())
+        for route in routes_of(venue, asked, header.settings())
     ]
 
 

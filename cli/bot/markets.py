@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from cli.bot.plan import MarketName, played_for
 from cli.bot.runner import Told
 from cli.output.statuses import StatusGate
+from cli.output.symbols import SymbolStates
+from cli.run.source import is_part_of
 from venues import venue_named
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.recording import Recording, header_for, with_beside
-from venues.venue import Settings, Subscription, symbol_of
+from venues.records import TROUBLE
+from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
     from venues.recording import Header
     from venues.records import State, Status
 
-_TROUBLE = ("stale", "reconnecting", "closed")
 _WORST_FIRST: tuple[State, ...] = ("closed", "reconnecting", "stale", "connecting", "syncing", "live")
 
 
@@ -91,7 +94,7 @@ class Inlet:
         labels: dict[str, str | None] = {}
         number = 0
         for plan in planned:
-            for route in plan.venue.routes(plan.subscriptions, Settings(url="")):
+            for route in routes_of(plan.venue, plan.subscriptions, Settings(url="")):
                 settings = await self._run.open(plan.venue, route.subscriptions, embedded, say)
                 self._expect(number, plan, route.subscriptions, settings.label)
                 number += 1
@@ -112,16 +115,16 @@ class Inlet:
         plans = {plan.venue.name: plan for plan in planned}
         number = 0
         for venue, subscriptions in self._run.recorded():
-            for route in venue_named(venue).routes(subscriptions, Settings(url="")):
+            for route in routes_of(venue_named(venue), subscriptions, Settings(url="")):
                 if venue in plans:
-                    wanted = [one for one in route.subscriptions if one in played[venue]]
+                    wanted = [one for one in route.subscriptions if is_part_of(one, played[venue])]
                     self._expect(number, plans[venue], wanted, settings.label)
                 number += 1
         return dict.fromkeys(played, settings.label)
 
     def _expect(self, line: int, plan: Plan, subscriptions: Sequence[Subscription], label: str | None) -> None:
         for one in subscriptions:
-            self._standings.expect(line, one.stream, symbol_of(one))
+            self._standings.expect(line, one.stream, *one.symbols)
             watched = [symbol for symbol in one.symbols if symbol in plan.symbols]
             self._run.limits.expect_markets(line, one.stream, watched, plan.venue.name, label)
 
@@ -142,37 +145,39 @@ class Standings:
 
     def __init__(self, markets: Sequence[MarketName]) -> None:
         self._markets = markets
-        self._states: dict[tuple[int, str, str | None], State] = {}
-        self._gates: dict[tuple[int, str, str | None], StatusGate] = {}
-        self._troubles: dict[MarketName, set[tuple[int, str, str | None]]] = {market: set() for market in markets}
+        self._states: dict[_Place, SymbolStates] = {}
+        self._gates: dict[_Place, StatusGate] = {}
+        self._troubles: dict[MarketName, set[_Place]] = {market: set() for market in markets}
 
-    def expect(self, line: int, stream: str, symbol: str | None) -> None:
-        """Note that a stream is about to be opened."""
-        self._states[line, stream, symbol] = "connecting"
+    def expect(self, line: int, stream: str, *symbols: str) -> None:
+        """Note that a stream of these symbols is about to be opened."""
+        self._states.setdefault((line, stream), SymbolStates(())).expect(symbols)
 
     def changed(self, line: int, status: Status) -> Told:
-        """What a status means for its markets. That of a whole stream overrules those of single markets."""
-        key = (line, status.stream, status.symbol)
-        overruled = {other for other in self._states if status.symbol is None and other[:2] == key[:2]} - {key}
-        for other in overruled:
-            del self._states[other]
-        self._states[key] = status.state
-        inline = self._gates.setdefault(key, StatusGate()).passes(status)
-        about = [m for m in self._markets if m.venue == status.venue and status.symbol in (None, m.symbol)]
+        """What a status means for its markets. One without a symbol is about all symbols that its line has."""
+        place = (line, status.stream)
+        if place not in self._states:
+            self.expect(*place, *(market.symbol for market in self._markets if market.venue == status.venue))
+        symbols = set(self._states[place].take(status))
+        inline = self._gates.setdefault(place, StatusGate()).passes(status)
+        about = [m for m in self._markets if m.venue == status.venue and m.symbol in symbols]
         down: list[MarketName] = []
         live: list[MarketName] = []
         for market in about:
             troubles = self._troubles[market]
             was_down = bool(troubles)
-            troubles -= overruled
-            if status.state in _TROUBLE:
-                troubles.add(key)
+            if status.state in TROUBLE:
+                troubles.add(place)
             elif status.state == "live":
-                troubles.discard(key)
+                troubles.discard(place)
             if bool(troubles) != was_down:
                 (down if troubles else live).append(market)
         return Told(status, down, live, about, inline)
 
     def together(self) -> State:
         """The worst state of all streams: the one of a table's header."""
-        return next((state for state in _WORST_FIRST if state in self._states.values()), "live")
+        having = {state for states in self._states.values() for state in states.having()}
+        return next((state for state in _WORST_FIRST if state in having), "live")
+
+
+_Place = tuple[int, str]  # the number of a line, and a stream

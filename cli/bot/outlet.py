@@ -137,7 +137,8 @@ class Outlet:
 
     def _make_table(self, label: str | None, markets: Sequence[str], *, on_terminal: bool) -> Any:
         from cli.bot.view import view
-        from cli.screen.pane import Pane, Rate, Title
+        from cli.screen.header import Rate
+        from cli.screen.pane import Pane, Title
         from cli.screen.table import Table
         from cli.screen.terminal import look_for
 

@@ -12,6 +12,7 @@ from cli.run.asked import streams_of
 from cli.run.options import RunRequest
 from venues import venue_named
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _need(bot: Bot, venue: Venue, stream: str, callback: str, has: Collection[st
 
 def _subscribe(plan: Plan, stream: str, intervals: Sequence[str] = ("1m",)) -> None:
     if plan.venue.streams[stream].symbols == "many":
-        plan.subscriptions.append(Subscription(stream, tuple(plan.symbols)))
+        plan.subscriptions += [Subscription(stream, tuple(plan.symbols), interval=interval) for interval in intervals]
         return
     for symbol in plan.symbols:
         plan.subscriptions += [Subscription(stream, (symbol,), interval=interval) for interval in intervals]
@@ -167,7 +168,7 @@ def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) ->
 
 def _is_offered(venue: Venue, interval: str, symbol: str) -> bool:
     try:
-        venue.routes([Subscription("candles", (symbol,), interval=interval)], Settings(url=""))
+        routes_of(venue, [Subscription("candles", (symbol,), interval=interval)], Settings(url=""))
     except UsageError:
         return False
     return True

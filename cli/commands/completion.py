@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.errors import USAGE
+from cli.run.venue_options import VenueOptionsCommand, learn_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -310,9 +311,8 @@ class _Place:
         self._command = command
         self._context = typer.Context(command, parent=parent, info_name=name, resilient_parsing=True)
         parameters = command.get_params(self._context)
-        self._options = [one for one in parameters if one.param_type_name == "option"]
         self._arguments = [one for one in parameters if one.param_type_name == "argument"]
-        self._named = {name: one for one in self._options for name in (*one.opts, *one.secondary_opts)}
+        self._know_options(venue=None)
         self._given: set[str] = set()
         self._awaiting: Any = None  # the option whose value is the next word
         self._no_more_options = False
@@ -340,9 +340,21 @@ class _Place:
         if argument.nargs == 1:
             values[argument.name] = word
             self._arguments.remove(argument)
+            if argument.name == "venue" and isinstance(self._command, VenueOptionsCommand):
+                learn_quietly(self._command, word)
+                self._know_options(venue=word)
         else:
             values[argument.name] = [*values.get(argument.name, ()), word]
         return self
+
+    def _know_options(self, venue: str | None) -> None:
+        """The options that a word may be, and those that are offered: one of single venues where its venue is known."""
+        parameters = self._command.get_params(self._context)
+        known = [one for one in parameters if one.param_type_name == "option"]
+        self._named = {name: one for one in known for name in (*one.opts, *one.secondary_opts)}
+        if isinstance(self._command, VenueOptionsCommand):
+            known = [one for one in known if not self._command.is_own(one) or self._command.has_option(venue, one)]
+        self._options = known
 
     def _after_option(self, word: str) -> None:
         name, joined, _ = word.partition("=")

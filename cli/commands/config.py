@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.errors import SETUP
-from cli.output.lines import print_out
+from cli.output.lines import Words, print_out
 from cli.settings import config
 
 app = typer.Typer(
@@ -16,13 +16,13 @@ app = typer.Typer(
 @app.command()
 def init() -> None:
     """Write a config file with everything commented out, readable by you only."""
-    print_out(str(config.write_template()))
+    print_out(str(config.write_template(Words().say)))
 
 
 @app.command()
 def show() -> None:
     """The configuration without its secrets."""
-    print_out(config.shown(config.load()))
+    print_out(config.shown(config.load(), Words().say))
 
 
 @app.command()
@@ -36,7 +36,7 @@ def check() -> None:
     """For each venue and environment: what is set, from where, and what is missing."""
     from cli.commands import config_check
 
-    lines, sound = config_check.check(config.load())
+    lines, sound = config_check.check(config.load(), Words().say)
     print_out("\n".join(lines))
     if not sound:
         raise typer.Exit(SETUP)

@@ -9,40 +9,52 @@ from cli.settings.config import SIM, check_usable
 from cli.settings.config_shape import PRODUCTION
 from cli.settings.credentials import obtain, words_of
 from cli.settings.environment import variable
-from venues import VENUES, venue_named
+from venues import VENUES, all_venues, has_venue
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cli.settings.config import Config
     from cli.settings.environment import ConfiguredValue
     from venues.venue import Venue
 
 
-def check(config: Config) -> tuple[list[str], bool]:
+def check(config: Config, warn: Callable[[str], None]) -> tuple[list[str], bool]:
     """For each venue and environment, and for bots: what is set, from where, what is missing.
 
-    True when nothing set is broken.
+    True when nothing set is broken. `warn` is told one line for each plug-in that cannot be loaded.
     """
     state = "" if config.path.exists() else " (not there; mon config init makes it)"
     lines = [config.missing_words() if config.missing else f"config file: {config.path}{state}"]
     sound = not config.missing
+    venues = all_venues(warn)
+    broken: set[str] = set()
+    for name, venue in venues.items():
+        try:
+            config.check_sections(venue)
+        except SetupError as error:
+            lines += [name, f"  {error}"]
+            broken.add(name)
+    sound = sound and not broken
     for profile in (None, *config.data.get("profiles", {})):
         tables = config.data if profile is None else config.data["profiles"][profile]
-        for name in VENUES:
-            if profile is not None and name not in tables.get("venues", {}):
+        for name, venue in venues.items():
+            if name in broken or (profile is not None and name not in tables.get("venues", {})):
                 continue
-            venue = venue_named(name)
             for environment in venue.environments:
                 lines.append(f"{name} {environment}" + (f" --profile {profile}" if profile is not None else ""))
                 for found, fine in _check_environment(config, venue, environment, profile):
                     lines.append(f"  {found}")
                     sound = sound and fine
-            if profile is None:
+            if profile is None and venue.simulator:
                 lines += [f"{name} {SIM}", "  nothing is needed"]
         prefix = "" if profile is None else f"profiles.{profile}."
-        for name in tables.get("venues", {}):
-            if name not in VENUES:
-                lines.append(f"[{prefix}venues.{name}] is for a venue that this mon does not have")
+        lines += [
+            f"[{prefix}venues.{name}] is for a venue that this mon does not have: {_why_not(name)}"
+            for name in tables.get("venues", {})
+            if name not in venues
+        ]
     token = config.bot_token()
     if token is not None:
         found, fine = _check_secret("token", token)
@@ -51,10 +63,17 @@ def check(config: Config) -> tuple[list[str], bool]:
     return lines, sound
 
 
+def _why_not(name: str) -> str:
+    """Why there is no venue of that name."""
+    if has_venue(name):
+        return "the plug-in that brings it cannot be loaded"
+    return f"no built-in one ({', '.join(VENUES)}) and no plug-in's has that name"
+
+
 def _check_environment(config: Config, venue: Venue, environment: str, profile: str | None) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     own = None if environment == PRODUCTION else environment
-    if not venue.environments[environment] and config.address_by_hand(venue, environment, profile) is None:
+    if not venue.environments[environment] and config.any_address_by_hand(venue, environment, profile) is None:
         found.append((f"url: missing ({variable(venue.name, own, 'url')} or the config file)", True))
         return [*found, *_check_values(config, venue, environment, profile, own)]
     try:
@@ -62,6 +81,10 @@ def _check_environment(config: Config, venue: Venue, environment: str, profile: 
         by_hand = config.address_by_hand(venue, environment, profile)
         origin = by_hand.origin if by_hand and label and label.startswith("custom") else "built in"
         found.append((f"address: {url} ({origin})", True))
+        if venue.rest:
+            rest_url = config.rest_address(venue, environment, profile)
+            by_hand = config.rest_address_by_hand(venue, environment, profile)
+            found.append((f"requests: {rest_url} ({by_hand.origin if by_hand else 'built in'})", True))
         if config.proxy(url) is not None and (source := config.proxy_source(url)):
             found.append((f"proxy: from {source.origin}", True))
     except SetupError as error:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cli.errors import redactor_of_run
-from cli.run.options import StreamRequest, options_of_dash, take_options
+from cli.run.options import StreamRequest, options_of_dash, take_options, venue_quietly, with_plugins
 from cli.views.panes import PANES
-from venues import venue_named, venues_with
+from venues import venues_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,20 +33,19 @@ Keys:
 
 def complete_venue(incomplete: str) -> list[str]:
     """The venues that have a stream that a dashboard shows."""
-    return [name for name in venues_with(*PANES) if name.startswith(incomplete)]
+    return [name for name in with_plugins(venues_with(*PANES)) if name.startswith(incomplete)]
 
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     """The markets that every simulator of the venue has, where any of the streams takes a symbol."""
-    name = ctx.params.get("venue")
-    if name not in venues_with(*PANES):
+    venue = venue_quietly(ctx.params.get("venue") or "")
+    if venue is None or not venue.simulator:
         return []
     from venues.simulated import markets
 
-    offers = venue_named(name).streams
-    if all(offers[stream].symbols == "none" for stream in PANES if stream in offers):
+    if all(venue.streams[stream].symbols == "none" for stream in PANES if stream in venue.streams):
         return []
-    return [symbol for symbol in markets(name) if symbol.startswith(incomplete)]
+    return [symbol for symbol in markets(venue.name) if symbol.startswith(incomplete)]
 
 
 def dash(**given: Any) -> None:
@@ -62,9 +61,11 @@ def dash(**given: Any) -> None:
 def run_dash(request: StreamRequest) -> NoReturn:
     """Show the dashboard, then end with its exit code."""
     from cli.commands.dash_watch import watch_dash
-    from cli.output.lines import Words
+    from cli.output.lines import Words, prints_go_to_stderr
 
-    raise typer.Exit(watch_dash(request, Words(quiet=request.quiet), redactor_of_run()))
+    with prints_go_to_stderr():
+        code = watch_dash(request, Words(quiet=request.quiet), redactor_of_run())
+    raise typer.Exit(code)
 
 
 def run_recorded(file: Path, venue: str, given: dict[str, Any]) -> NoReturn:

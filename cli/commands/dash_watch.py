@@ -8,28 +8,31 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from cli.interrupts import run_loop
+from cli.output.gaps import no_words
 from cli.output.lines import STDOUT, Queue, Words, is_terminal
 from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import in_words
-from cli.run.asked import either, recorded_at
+from cli.run.asked import check_for_table, either, recorded_at
 from cli.run.options import StreamRequest, check_together
 from cli.run.watch import Watcher
 from cli.views.panes import PANES
 from venues import venue_named, venues_with
 from venues.errors import UsageError
+from venues.made import routes_of
 from venues.recording import Recording
 from venues.records import Status
 from venues.redaction import Redactor  # noqa: TC001
 from venues.streams import STREAMS
-from venues.venue import Settings, Subscription
+from venues.venue import Settings, Subscription, has_several
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cli.output.gaps import Gap
+    from cli.screen.header import Rate
     from cli.screen.look import Look
-    from cli.screen.pane import Pane, Rate
+    from cli.screen.pane import Pane
     from cli.screen.table import Table
     from venues.driver import Delivered
     from venues.venue import Offer, Venue
@@ -83,7 +86,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
             f"it has: {', '.join(venue.streams)}; venues with a dashboard: {', '.join(venues_with(*PANES))}"
         )
     subscriptions = _asked(request, venue, offers) if recording is None else _recorded(request, venue, recording)
-    venue.routes(subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
+    routes_of(venue, subscriptions, Settings(url=""))  # whatever is wrong with them is said before anything is opened
     return venue, subscriptions
 
 
@@ -122,6 +125,8 @@ def _recorded(request: StreamRequest, venue: Venue, recording: Recording) -> lis
             f"{request.replay} is a recording of {either(symbols)}: name the one to be shown, e.g. "
             f"mon dash {venue.name} {' '.join(symbols[0])} --replay {request.replay}"
         )
+    for one in shown.values():
+        check_for_table(one, venue)
     return [_deep(shown[stream], request) for stream in PANES if stream in shown]
 
 
@@ -136,7 +141,7 @@ class Panes:
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
         """What waits to be drawn: a queue for each stream."""
-        return QueuePerStream(list(gaps), gaps)
+        return QueuePerStream(list(gaps), gaps, several=[one.stream for one in self._subscriptions if has_several(one)])
 
     def table(
         self,
@@ -151,7 +156,8 @@ class Panes:
         """The dashboard: all panes under one line that says where they are from."""
         from cli.screen.dashboard import Dashboard
 
-        symbol = next((symbol for one in self._subscriptions for symbol in one.symbols), None)
+        symbols = list(dict.fromkeys(symbol for one in self._subscriptions for symbol in one.symbols))
+        symbol = symbols[0] if len(symbols) == 1 else f"{len(symbols)} symbols" if symbols else None
         return Dashboard(
             panes,
             PANES,
@@ -185,6 +191,9 @@ class Panes:
             if said == self._told:
                 return None
             self._told = status = said
+        of_one = any(one.stream == status.stream and has_several(one) for one in self._subscriptions)
+        if status.state in ("stale", "live"):
+            return in_words(status, status.symbol if of_one else None)
         return in_words(status) if status.state != "closed" else f"{status.stream}: {status.reason}; this is final"
 
 
@@ -198,12 +207,16 @@ class QueuePerStream:
     What is taken are pairs of a stream's name and its records.
     """
 
-    def __init__(self, streams: Sequence[str], gaps: Mapping[str, Gap] | None = None) -> None:
-        """`gaps` has for each stream the statuses that are said where its rows are left out."""
+    def __init__(
+        self, streams: Sequence[str], gaps: Mapping[str, Gap] | None = None, several: Collection[str] = ()
+    ) -> None:
+        """`gaps` has for each stream the statuses that are said where its rows are left out; `several` are those
+        streams that have several symbols."""
         self._queues: dict[str, Queue] = {}
         for stream in streams:
             gap = (gaps or {}).get(stream)
-            states = StateQueue() if gap is None else StateQueue(on_overflow=gap.in_rows)
+            words = no_words if gap is None else gap.in_rows
+            states = StateQueue(on_overflow=words, several=stream in several)
             self._queues[stream] = LatestEvents() if STREAMS[stream].kind == "event" else states
         self._stream_of: dict[type, str] = {STREAMS[stream].record: stream for stream in streams}
 

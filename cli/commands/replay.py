@@ -9,6 +9,7 @@ import typer
 
 from cli.errors import redactor_of_run
 from cli.run.options import StreamRequest, applies, options_of_replay, take_options
+from cli.run.venue_options import GIVEN, VenueOptionsCommand
 from venues.errors import RecordingError, UsageError
 
 EXAMPLES = """\b
@@ -21,26 +22,51 @@ if TYPE_CHECKING:
     from venues.recording import Header, RecordedSubscription
 
 
-def replay(**given: Any) -> None:
+class ReplayCommand(VenueOptionsCommand):
+    """`mon replay` has the options of the venue that the recording is of; they say what it was made with."""
+
+    def venues_in(self, ctx: Any, args: list[str]) -> list[str]:
+        """The recording's venue. What can be read only once, such as a pipe, is not looked into."""
+        from venues.errors import MonError
+        from venues.recording import Recording
+
+        given = self.arguments_in(ctx, args)
+        words = [word for word in (given.get("file"), *given.get("", ())) if isinstance(word, str)]
+        try:
+            file = next((Path(word) for word in words if not word.startswith("-") and Path(word).is_file()), None)
+            return [] if file is None else [Recording(file).header.venue]
+        except (MonError, OSError, ValueError):
+            return []  # what is wrong is said when it is played
+
+
+COMMAND = ReplayCommand  # what the command line makes of it
+
+
+def replay(ctx: typer.Context, **given: Any) -> None:
     """Play a recording."""
     from venues.recording import Recording
 
     file: Path = given.pop("file")
+    own = ctx.meta[GIVEN]
     header = Recording(file).header
     if not header.subscriptions:
         raise RecordingError(f"the recording {file} names no stream")
     if len(header.subscriptions) > 1 or header.beside:
+        for name in own:
+            raise UsageError(f"--{name} does not apply to {file}, which is a recording of several streams")
         _replay_several(file, header, given)
     stream = header.subscriptions[0].stream
     for name, value in given.items():
         if value not in (None, False) and not applies(name, stream):
             raise UsageError(f"--{name} does not apply to {stream}, which {file} is a recording of")
-    request = StreamRequest(venue=header.venue, replay=file, **given)
+    request = StreamRequest(venue=header.venue, replay=file, own=own, **given)
     request.stream = stream
-    from cli.output.lines import Words
+    from cli.output.lines import Words, prints_go_to_stderr
     from cli.run.watch import watch
 
-    raise typer.Exit(watch(request, Words(quiet=request.quiet), redactor_of_run()))
+    with prints_go_to_stderr():
+        code = watch(request, Words(quiet=request.quiet), redactor_of_run())
+    raise typer.Exit(code)
 
 
 def _replay_several(file: Path, header: Header, given: dict[str, Any]) -> NoReturn:
@@ -67,4 +93,4 @@ def _named(subscription: RecordedSubscription, venue: str, with_symbols: bool) -
 
 
 _file = Annotated[Path, typer.Argument(metavar="FILE", help="A recording made with --record.", show_default=False)]
-take_options(replay, {"file": _file}, options_of_replay())
+take_options(replay, {"ctx": typer.Context, "file": _file}, options_of_replay())

@@ -11,10 +11,11 @@ import typer
 from cli.output.lines import print_out
 from venues import VENUES, venue_named
 from venues.errors import UsageError
-from venues.records import SnapshotEnd, Status
+from venues.records import Instrument, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.venue import has_full_states
 
+SYMBOLS = "symbols"  # no stream, but a command that prints records too
 EXAMPLES = """\b
 Examples:
   mon schema book > book.schema.json
@@ -27,8 +28,8 @@ def schema(
         str,
         typer.Argument(
             metavar="STREAM",
-            help=f"One of: {', '.join(STREAMS)}.",
-            autocompletion=lambda incomplete: [name for name in STREAMS if name.startswith(incomplete)],
+            help=f"One of: {', '.join(STREAMS)}; or {SYMBOLS}, for mon {SYMBOLS}.",
+            autocompletion=lambda incomplete: [name for name in (*STREAMS, SYMBOLS) if name.startswith(incomplete)],
             show_default=False,
         ),
     ],
@@ -44,16 +45,22 @@ def schema_of(stream: str, numbers: str = "number") -> dict[str, Any]:
     Raises:
         UsageError: there is no such stream.
     """
+    if stream == SYMBOLS:
+        return _schema_of(stream, [Instrument], numbers)
     if stream not in STREAMS:
-        raise UsageError(f'expected a stream ({", ".join(STREAMS)}), got "{stream}"')
+        raise UsageError(f'expected a stream ({", ".join(STREAMS)}), or {SYMBOLS}, got "{stream}"')
     types: list[Any] = [STREAMS[stream].record, Status]
     offers = [offer for name in VENUES if (offer := venue_named(name).streams.get(stream)) is not None]
     if STREAMS[stream].keyed or any(has_full_states(STREAMS[stream], offer) for offer in offers):
         types.append(SnapshotEnd)
+    return _schema_of(stream, types, numbers)
+
+
+def _schema_of(command: str, types: list[Any], numbers: str) -> dict[str, Any]:
     references, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"A line of mon {stream}",
+        "title": f"A line of mon {command}",
         "oneOf": list(references),
         "$defs": {name: _as_written(component, numbers) for name, component in components.items()},
     }

@@ -10,7 +10,7 @@ from cli.errors import redactor_of_run
 from cli.interrupts import run_loop
 from cli.output.lines import STDERR, STDIN, Words, is_terminal
 from cli.run.options import DurationParser, complete_environment
-from venues import venues_taking
+from venues import has_venue, venue_named, venues_taking
 from venues.errors import UsageError
 
 EXAMPLES = """\b
@@ -92,7 +92,8 @@ def send(
         "trading_type": trading_type,
         "qty": qty,
     }
-    if venue not in VENUES_WITH_COMMANDS:
+    takes_signals = venue in VENUES_WITH_COMMANDS or (has_venue(venue) and venue_named(venue).commands is not None)
+    if not takes_signals:
         raise UsageError(f'expected a venue that takes signals ({", ".join(VENUES_WITH_COMMANDS)}), got "{venue}"')
     desk = Desk(venue, env, profile, timeout / 1000, Words(quiet=quiet), redactor_of_run())
     if stdin:

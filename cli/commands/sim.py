@@ -12,16 +12,17 @@ import typer
 
 from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come, run_loop
-from cli.output.lines import print_out
+from cli.output.lines import Words, print_out
 from cli.run.options import DurationParser, SpeedParser, existing_for
 from venues import VENUES, load, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from venues.recording_file import Existing
     from venues.simulator import Simulator
+    from venues.simulator.endpoint import Endpoint
     from venues.simulator.world import World
 
 RECORDED = next(name for name, entry in VENUES.items() if entry.synthetic)  # the venue whose frames --trades writes
@@ -57,7 +58,7 @@ def sim(
         list[str] | None,
         typer.Option(
             help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], skip[:1s], close[:5s], "
-            "expel[:5s], checksum[:5s], halt[:5s], mute[:5s]; several."
+            "expel[:5s], checksum[:5s], halt[:5s], mute[:5s], lag[:5s]; several."
         ),
     ] = None,
     show_env: Annotated[
@@ -114,13 +115,17 @@ def sim(
         return
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
+    from venues.simulated import all_endpoints
+
     if show_env:
         if not port:
             raise UsageError("expected --show-env with --port N, the port of a running simulator")
-        print_out(_exports(port, None if tape is None else _made(tape=tape).world))
+        endpoints = all_endpoints(Words().say)
+        print_out(_exports(port, endpoints, None if tape is None else _made(endpoints, tape=tape).world))
         return
     faults = _faults(fault or [])
     simulator = _made(
+        all_endpoints(Words().say),
         seed=seed,
         rate=rate or 20.0,
         tape=tape,
@@ -132,17 +137,16 @@ def sim(
     raise typer.Exit(run_loop(_serve(simulator)))
 
 
-def _made(**given: Any) -> Simulator:
+def _made(endpoints: Sequence[type[Endpoint]], **given: Any) -> Simulator:
     """A simulator that does not run yet.
 
     Raises:
         SetupError: the tape cannot be read.
     """
-    from venues.simulated import endpoints
     from venues.simulator import Simulator, TapeError
 
     try:
-        return Simulator(endpoints(), **given)
+        return Simulator(endpoints, **given)
     except TapeError as error:
         raise SetupError(str(error)) from None
 
@@ -164,7 +168,6 @@ def _write_trades(
     start: str | None,
     quotes: bool,
 ) -> None:
-    from cli.output.lines import Words
     from venues.recording import header_in, open_recording
 
     synthetic = load(VENUES[RECORDED].synthetic)
@@ -217,8 +220,6 @@ async def _serve(simulator: Simulator) -> int:
 
 
 async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> int:
-    from venues.simulated import markets
-
     try:
         await simulator.start()
     except OSError as error:
@@ -226,9 +227,9 @@ async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> in
     try:
         lines = [
             f"# the simulator is on port {simulator.port}; stop it with Ctrl-C",
-            _exports(simulator.port, simulator.world),
+            _exports(simulator.port, simulator.endpoints, simulator.world),
         ]
-        lines += [_example(name, markets(name)) for name in VENUES if venue_named(name).simulator]
+        lines += [_example(endpoint.name, [*endpoint.symbols]) for endpoint in simulator.endpoints]
         print_out("\n".join(lines))
         return await stopped
     finally:
@@ -237,7 +238,7 @@ async def _serve_until(stopped: asyncio.Future[int], simulator: Simulator) -> in
 
 def _example(name: str, symbols: list[str]) -> str:
     """What the venue has, and a command to begin with: its first stream."""
-    command = f"mon {VENUES[name].streams.split()[0]} {name}"
+    command = f"mon {next(iter(venue_named(name).streams))} {name}"
     if not symbols:
         return f"# {name}: e.g. {command}"
     return f"# {name}: {' '.join(symbols)}, e.g. {command} {venue_named(name).example}"
@@ -252,10 +253,9 @@ def _faults(texts: list[str]) -> list[Any]:
         raise UsageError(str(error)) from None
 
 
-def _exports(port: int, world: World | None) -> str:
+def _exports(port: int, endpoints: Sequence[type[Endpoint]], world: World | None) -> str:
     """Lines for a shell: the variables that lead to a simulator on that port."""
-    from venues.simulated import endpoints
     from venues.simulator import environment
 
-    variables = environment(endpoints(), port, world)
+    variables = environment(endpoints, port, world)
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

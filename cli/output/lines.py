@@ -23,7 +23,7 @@ from msgspec import Struct
 from cli.output import cells
 from cli.output.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
-from venues.records import Book, Level, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Book, Level, Record, SnapshotEnd, Status
 from venues.toolkit.numbers import plain_text
 from venues.toolkit.written import Writer
 
@@ -71,17 +71,28 @@ def is_data(record: Any) -> bool:
 class Limit:
     """When enough has been written: after `count` data records, or, with `once`, after the first full state.
 
-    `ends_with_snapshot`: that state is a set of rows that a `snapshot_end` completes.
+    `ends_with_snapshot`: that state is a set of rows that a `snapshot_end` completes. `each_of`: there is a first state
+    of each of these symbols instead. One that runs into trouble before the others are there has to come again; one that
+    is closed is not waited for.
     """
 
-    def __init__(self, *, count: int | None, once: bool, ends_with_snapshot: bool) -> None:
+    def __init__(self, *, count: int | None, once: bool, ends_with_snapshot: bool, each_of: Sequence[str] = ()) -> None:
         self.reached = False
         self._data = 0
         self._count = 1 if once and not ends_with_snapshot else count
         self._until_end = once and ends_with_snapshot
+        self._wanted = list(each_of) if once and not ends_with_snapshot else []
+        self._missing = set(self._wanted)
+
+    def missing(self) -> list[str]:
+        """The symbols whose first state has not come yet. May be called from any thread."""
+        missing = self._missing.copy()
+        return [symbol for symbol in self._wanted if symbol in missing]
 
     def cut(self, records: Sequence[Any]) -> Sequence[Any]:
         """The records that may still be written; those behind the limit are left out."""
+        if self._wanted:
+            return self._first_of_each(records)
         if self._count is None and not self._until_end:
             return records
         for index, record in enumerate(records):
@@ -96,6 +107,33 @@ class Limit:
             if self.reached:
                 return records[: index + 1]
         return records
+
+    def _first_of_each(self, records: Sequence[Any]) -> Sequence[Any]:
+        """What completes the first states, and what is said meanwhile."""
+        passed: list[Any] = []
+        for record in records:
+            if isinstance(record, Status):
+                self._on_status(record)
+            elif is_data(record):
+                if record.symbol not in self._missing:
+                    continue
+                self._missing.discard(record.symbol)
+            passed.append(record)
+            self.reached = not self._missing and bool(self._wanted)
+            if self.reached:
+                break
+        return passed
+
+    def _on_status(self, status: Status) -> None:
+        if status.state not in TROUBLE:
+            return
+        if status.symbol is None:
+            self._missing.update(self._wanted)
+        elif status.symbol in self._wanted:
+            self._missing.add(status.symbol)
+            if status.state == "closed":
+                self._wanted = [symbol for symbol in self._wanted if symbol != status.symbol]
+                self._missing.discard(status.symbol)
 
 
 class Queue(Protocol):
@@ -157,14 +195,20 @@ class _Lines:
 class JsonLines(_Lines):
     """One JSON object a line; several that are ready together are written together."""
 
-    def __init__(self, *, numbers_as_strings: bool, to_terminal: bool, redactor: Redactor) -> None:
+    def __init__(
+        self, *, numbers_as_strings: bool, to_terminal: bool, redactor: Redactor, statuses: bool = True
+    ) -> None:
+        """`statuses`: those that come are written too; otherwise they are only there for the queue and the limit."""
         super().__init__()
+        self._statuses = statuses
         self._writer = Writer(numbers_as_strings=numbers_as_strings)
         self._to_terminal = to_terminal
         self._redactor = redactor
 
     def write(self, records: Sequence[Any]) -> None:
         """Write each record as one JSON object on a line of its own."""
+        if not self._statuses:
+            records = [record for record in records if not isinstance(record, Status)]
         data = self._writer.encode_lines(records)
         if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
             data = self._writer.encode_lines([self._redactor.value(record) for record in records])
@@ -400,6 +444,12 @@ def print_out(text: str) -> None:
         ReaderGone: the reader closed the pipe.
     """
     write_all(STDOUT, text.encode(errors="replace") + b"\n")
+
+
+def prints_go_to_stderr() -> contextlib.AbstractContextManager[object]:
+    """Within it, whatever is printed goes to stderr, by a plug-in for example. Stdout is for data, which is written to
+    the descriptor itself."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 class Words:

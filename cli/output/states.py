@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from cli.output.gaps import WHY, no_words
 from cli.output.pipe import PATIENCE
 from cli.output.queues import is_last_word
-from cli.output.turns import TROUBLE, Turns, Whole, with_wholes
+from cli.output.turns import OwedEnd, Turns, Whole, with_wholes
 from cli.output.weights import HEAVIEST, OF_A_ROW, weight
-from venues.records import Book, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Book, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,9 @@ class StateQueue:
     much as `MOST_LEVELS` waits. What was current before an interruption is dropped when the interruption is here, since
     it is not current any more. Last words (removals, closed candles) are never left out. All records are of one stream.
 
+    `several`: the stream has several symbols, and what a status with a symbol says is about that one alone. In a
+    subscription to one symbol each status has it, and is about all rows.
+
     `good_until`: the monotonic time until which a row may be handed over, None for any time; one that comes too late
     is left out, and `on_late` gets it, in the thread of the reader.
 
@@ -50,6 +53,7 @@ class StateQueue:
         clock: Callable[[], float] = time.monotonic,
         *,
         reader: Reader | None = None,
+        several: bool = False,
         good_until: Callable[[Record], float | None] | None = None,
         on_late: Callable[[Record], None] = lambda record: None,
         on_overflow: Callable[[int], Sequence[Status]] = no_words,
@@ -63,7 +67,11 @@ class StateQueue:
         self._all: list[Record | Whole] = []  # what waits while the reader keeps up
         self._put_at: list[float] = []  # when each of `_all` was put
         self._levels = 0  # the levels of the books in `_all`, and one for each other record
-        self._turns = Turns()  # what waits while the reader is behind; `_all` is empty then
+        self._several = several
+        self._owed = OwedEnd()
+        self._turns = Turns(
+            several=several, owed=self._owed
+        )  # what waits while the reader is behind; `_all` is empty then
         self.trouble: str | None = None
         self._heft = 0  # the weight of what was put since all that waits was last weighed
 
@@ -78,11 +86,20 @@ class StateQueue:
                 return
             now = self._clock()
             for record in records:
+                if self._several and (end := self._owed.before(record)) is not None:
+                    self._append(end, now)
                 if isinstance(record, Status) and record.state in TROUBLE:
-                    self._drop_rows()
+                    if self._several and record.symbol is not None:
+                        self._drop_rows_of(record.symbol)
+                    else:
+                        self._drop_rows()
                 self._all.append(record)
                 self._put_at.append(now)
                 self._levels += _levels(record)
+                if self._several:
+                    self._owed.see(record)
+            if self._several and (end := self._owed.complete()) is not None:
+                self._append(end, now)
             if self._all and self._is_behind():
                 self._take_turns()
 
@@ -106,6 +123,11 @@ class StateQueue:
         with self._lock:
             return len(self._turns) + len(_lines(self._all))
 
+    def _append(self, end: SnapshotEnd, now: float) -> None:
+        self._all.append(end)
+        self._put_at.append(now)
+        self._levels += 1
+
     def _is_behind(self) -> bool:
         if self._levels > MOST_LEVELS:
             return True
@@ -115,7 +137,7 @@ class StateQueue:
         return waited > LONGEST_WAIT or self._reader.is_slow()
 
     def _take_turns(self) -> None:
-        self._turns.add(self._all)
+        self._turns.add(self._all, seen=True)
         self._clear()
         self._make_room()
 
@@ -152,6 +174,27 @@ class StateQueue:
             for item, at in zip(self._all, self._put_at, strict=True)
             if not isinstance(item, Whole) and (isinstance(item, Status) or is_last_word(item))
         ]
+        self._all, self._put_at = [item for item, _ in kept], [at for _, at in kept]
+        self._levels = sum(map(_levels, self._all))
+
+    def _drop_rows_of(self, symbol: str) -> None:
+        """As `_drop_rows`, of one symbol. A full state that they are part of is none any more; its end is owed."""
+        kept: list[tuple[Record | Whole, float]] = []
+        is_dropped = False
+        for item, at in zip(self._all, self._put_at, strict=True):
+            if isinstance(item, Whole):
+                if item.has(symbol):
+                    is_dropped = True
+                    self._owed.owe(item.end)
+                    kept += [(row, at) for row in item.rows.values() if row.symbol != symbol]
+                    continue
+            elif is_dropped and isinstance(item, SnapshotEnd):
+                self._owed.owe(item)
+                continue
+            elif item.symbol == symbol and not isinstance(item, Status) and not is_last_word(item):
+                is_dropped = True
+                continue
+            kept.append((item, at))
         self._all, self._put_at = [item for item, _ in kept], [at for _, at in kept]
         self._levels = sum(map(_levels, self._all))
 

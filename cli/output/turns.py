@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from cli.output.queues import MOST_STATUSES, is_last_word, key_of
 from cli.output.weights import weight
-from venues.records import Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Record, SnapshotEnd, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-TROUBLE: Final = ("stale", "reconnecting", "closed")
 _Key = tuple[Any, ...]
 _Token = tuple[str, int]  # its kind, and its number in the order of arrival
 
@@ -52,6 +51,10 @@ class Whole:
         self.rows[key] = record
         return True
 
+    def has(self, symbol: str) -> bool:
+        """Whether a row of that symbol waits here."""
+        return any(row.symbol == symbol for row in self.rows.values())
+
     def drop(self, key: _Key) -> None:
         """Take out a row that is gone from the state, if it waits here."""
         if self.rows.pop(key, None) is not None:
@@ -78,17 +81,73 @@ class Whole:
 def with_wholes(records: Sequence[Any]) -> list[Any]:
     """The records, with each full state as one: the rows right before a `snapshot_end` that counts them.
 
-    Those that are one already stay so.
+    Those that are one already stay so. Where a row comes twice among them they are changes, which stay as they came.
     """
     joined: list[Any] = []
     for record in records:
         if isinstance(record, SnapshotEnd):
             rows = joined[len(joined) - record.count :]
             if len(rows) == record.count and all(map(_is_row, rows)):
-                del joined[len(joined) - record.count :]
-                record = Whole(rows, record)
+                whole = Whole(rows, record)
+                if len(whole.rows) == record.count:
+                    del joined[len(joined) - record.count :]
+                    record = whole
         joined.append(record)
     return joined
+
+
+class OwedEnd:
+    """A `snapshot_end` whose state lost rows on its way: a symbol ran into trouble before they were handed over.
+
+    It is put behind the row that completes the state again. `see` is to be called for all that comes, in order.
+    """
+
+    def __init__(self) -> None:
+        self._end: SnapshotEnd | None = None
+        self._without_row: set[str | None] = set()  # symbols that have none since their trouble
+
+    def owe(self, end: SnapshotEnd, after: Iterable[Record] = ()) -> None:
+        """Keep the end until each symbol has a row again, and until these rows have come."""
+        self._end = end
+        self._without_row.update(row.symbol for row in after)
+
+    def forget(self) -> None:
+        """Owe nothing: there is a newer end, or no state at all."""
+        self._end = None
+
+    def before(self, record: Record | Whole) -> SnapshotEnd | None:
+        """The end, where the state was complete before this record. An end that comes now takes its place."""
+        return None if isinstance(record, Whole | SnapshotEnd) else self.complete()
+
+    def complete(self) -> SnapshotEnd | None:
+        """The end, where each symbol has a row again; it is not owed any more."""
+        if self._end is None or self._without_row:
+            return None
+        end, self._end = self._end, None
+        return end
+
+    def see(self, record: Record | Whole) -> None:
+        """Take note of what comes."""
+        if isinstance(record, Status):
+            self._on_status(record)
+        elif isinstance(record, Whole | SnapshotEnd):
+            self._end = None
+            self._without_row.clear()
+        else:
+            self._without_row.discard(record.symbol)
+
+    def _on_status(self, status: Status) -> None:
+        if status.state not in TROUBLE:
+            return
+        if status.symbol is None:
+            self._end = None
+            self._without_row.clear()
+        elif status.state == "closed":
+            self._without_row.discard(status.symbol)
+            if self._end is not None:
+                self._end = structs.replace(self._end, count=self._end.count - 1)
+        else:
+            self._without_row.add(status.symbol)
 
 
 def _is_row(record: Any) -> bool:
@@ -105,15 +164,20 @@ class Turns:
     - Nothing moves from one side of a status to the other: a row that changes after one waits behind it.
     - A status that says that the stream is not live drops the rows that wait, and what was said before of
       interruptions that are over.
+    - `several`: the stream has several symbols, and a status with a symbol does all this to the rows of that symbol
+      alone. A full state that loses rows by that waits for them, in `owed`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, several: bool = False, owed: OwedEnd | None = None) -> None:
+        self._several = several
+        self._owed = OwedEnd() if owed is None else owed
         self._order: OrderedDict[_Token, Record | Whole] = OrderedDict()
         self._rows: dict[_Key, _Token] = {}  # the rows that wait outside of a full state
         self._wholes: list[_Token] = []  # the one that is being handed over, and the one after it
         self._earlier: list[_Token] = []  # full states before the last status
         self._statuses: list[_Token] = []
         self._since = 0  # the number of the first that came after the last status
+        self._since_of: dict[str | None, int] = {}  # the same for a symbol that had one of its own
         self._numbers = count()
 
     def __len__(self) -> int:
@@ -123,9 +187,12 @@ class Turns:
     def __bool__(self) -> bool:
         return bool(self._order)
 
-    def add(self, records: Sequence[Record | Whole]) -> None:
-        """Take in records that came together, after those before."""
+    def add(self, records: Sequence[Record | Whole], *, seen: bool = False) -> None:
+        """Take in records that came together, after those before. `seen`: what is owed knows of them already."""
+        follow = self._several and not seen
         for record in with_wholes(records):
+            if follow and (end := self._owed.before(record)) is not None:
+                self._append("end", end)
             if isinstance(record, Whole):
                 self._add_whole(record)
             elif isinstance(record, Status):
@@ -137,6 +204,10 @@ class Turns:
                 self._append("last word", record)
             else:
                 self._add_row(record)
+            if follow:
+                self._owed.see(record)
+        if follow and (end := self._owed.complete()) is not None:
+            self._append("end", end)
 
     def take(self, most: int | None = None) -> list[Record]:
         """Take out the next records, at most so many."""
@@ -163,6 +234,7 @@ class Turns:
         """Leave out everything but the statuses; how many rows that were."""
         left_out = len(self) - len(self._statuses)
         self._forget_all("row", "last word", "whole", "end")
+        self._owed.forget()
         return left_out
 
     def _add_row(self, record: Record) -> None:
@@ -173,7 +245,8 @@ class Turns:
         if any(held):
             return
         waiting = self._rows.get(key)
-        if waiting is not None and waiting[1] >= self._since:
+        since = max(self._since, self._since_of.get(record.symbol, 0)) if self._several else self._since
+        if waiting is not None and waiting[1] >= since:
             self._order[waiting] = record
             return
         self._drop(key)
@@ -187,8 +260,14 @@ class Turns:
             self._forget(waiting)
 
     def _add_whole(self, newer: Whole) -> None:
-        """Take in a full state. Other rows that wait are left out: each is in that state, or gone."""
-        self._forget_all("row", "end")
+        """Take in a full state. Other rows that wait are left out: each is in that state, or gone.
+
+        Of several symbols those that are not in it stay, before it: nothing says that they are gone.
+        """
+        self._forget_all("end")
+        for key, token in list(self._rows.items()):
+            if not self._several or key in newer.rows:
+                self._forget(token)
         for token in self._earlier:
             self._whole(token).renew(newer)
         if not self._wholes:
@@ -204,15 +283,58 @@ class Turns:
         self._wholes.append(self._append("whole", newer))
 
     def _add_status(self, status: Status) -> None:
+        """Take in a status, behind what was said before of the same."""
+        symbol = status.symbol if self._several else None
         if status.state in TROUBLE:
-            self._forget_all("row", "whole", "end")
-            if self._statuses and getattr(self._order[self._statuses[-1]], "state", None) == "live":
-                self._forget_all("status")
+            self._on_trouble(symbol)
         self._statuses.append(self._append("status", status))
         if len(self._statuses) > MOST_STATUSES:
             self._forget(self._statuses[0])
-        self._earlier += self._wholes
-        self._wholes, self._since = [], next(self._numbers)
+        if symbol is None:
+            self._earlier += self._wholes
+            self._wholes, self._since = [], next(self._numbers)
+            self._since_of.clear()
+            return
+        holding = [token for token in self._wholes if self._whole(token).has(symbol)]
+        self._earlier += holding
+        self._wholes = [token for token in self._wholes if token not in holding]
+        self._since_of[symbol] = next(self._numbers)
+
+    def _on_trouble(self, symbol: str | None) -> None:
+        if symbol is None:
+            self._forget_all("row", "whole", "end")
+        else:
+            self._drop_rows_of(symbol)
+        said = [token for token in self._statuses if symbol in (None, getattr(self._order[token], "symbol", None))]
+        if said and getattr(self._order[said[-1]], "state", None) == "live":
+            for token in said:
+                if symbol is not None or not self._is_last_of_a_symbol(token):
+                    self._forget(token)
+
+    def _is_last_of_a_symbol(self, token: _Token) -> bool:
+        """Whether a status says that one of several symbols is closed, which stays so whatever happens to all."""
+        status = self._order[token]
+        return self._several and isinstance(status, Status) and status.state == "closed" and status.symbol is not None
+
+    def _drop_rows_of(self, symbol: str) -> None:
+        """Leave out the rows of a symbol. A full state that they are part of is none any more; its end is owed."""
+        order, self._order = self._order, OrderedDict()
+        is_dropped = False
+        for token, item in order.items():
+            if isinstance(item, Whole) and item.has(symbol):
+                is_dropped = True
+                self._owed.owe(item.end)
+                (self._wholes if token in self._wholes else self._earlier).remove(token)
+                for key, row in item.rows.items():
+                    if row.symbol != symbol and key not in self._rows:
+                        self._rows[key] = self._append("row", row)
+            elif token[0] == "row" and getattr(item, "symbol", None) == symbol:
+                is_dropped = True
+                self._rows = {key: waiting for key, waiting in self._rows.items() if waiting != token}
+            elif is_dropped and isinstance(item, SnapshotEnd):
+                self._owed.owe(item)
+            else:
+                self._order[token] = item
 
     def _append(self, kind: str, item: Record | Whole) -> _Token:
         token = (kind, next(self._numbers))

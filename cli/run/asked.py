@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cli.output.symbols import named
 from venues import venue_named
 from venues.errors import UsageError
-from venues.venue import Settings, Subscription
-
-VENUE_OPTIONS = ("precise",)  # of `StreamRequest`; an offer says which of them a stream of a venue has
+from venues.made import routes_of
+from venues.venue import EVERY_LEVEL, Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from cli.run.options import StreamRequest
     from venues.recording import Header, Recording
     from venues.venue import Venue
-
-
-EVERY_LEVEL = 1_000_000_000  # levels a side: a group of prices is summed up from all that is held
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
@@ -52,30 +49,49 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         symbols,
         depth=request.depth or recorded.depth,
         interval=recorded.interval if request.interval is None else request.interval,
-        options={**recorded.options, **_given(request)},
+        options={**recorded.options, **request.own},
     )
-    venue.routes([subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
+    routes_of(venue, [subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
     return venue, subscription
-
-
-def _given(request: StreamRequest) -> dict[str, str]:
-    """The options that only some venues have, as far as they were given."""
-    return {name: value for name in VENUE_OPTIONS if (value := getattr(request, name)) is not None}
 
 
 def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription | None) -> None:
     """Check that each option means something at the venue. A recording keeps what its venue was asked with."""
     has = venue.streams[request.stream].options
-    for name in _given(request):
-        if name not in has:
+    own = {option.name for option in venue.options}
+    for name in request.own:
+        if name not in own or name not in has:
             raise UsageError(f"--{name} does not apply to {request.stream} of {venue.name}")
     if recorded is None:
         return
     for name in has:
-        made_with = recorded.options.get(name) if name in VENUE_OPTIONS else getattr(recorded, name)
-        if getattr(request, name) not in (None, made_with):
-            with_what = f"--{name} {made_with}" if made_with else f"no --{name}"
-            raise UsageError(f"{request.replay} was recorded with {with_what}")
+        made_with = recorded.options.get(name) if name in own else getattr(recorded, name)
+        given = request.own.get(name) if name in own else getattr(request, name)
+        if given not in (None, made_with):
+            raise UsageError(f"{request.replay} was recorded with {_said(venue, name, made_with)}")
+
+
+def _said(venue: Venue, name: str, value: str | None) -> str:
+    """An option as it was given, e.g. `--precise 10`; a flag by its name alone."""
+    is_flag = any(option.name == name and not option.takes for option in venue.options)
+    return f"no --{name}" if not value else f"--{name}" if is_flag else f"--{name} {value}"
+
+
+def check_for_table(subscription: Subscription, venue: Venue) -> None:
+    """Check that a table can show all that is asked for: a book and candles fill it with one symbol.
+
+    Raises:
+        UsageError: it is of several; the text says how they are had.
+    """
+    stream, symbols = subscription.stream, subscription.symbols
+    if stream in _ONE_IN_A_TABLE and len(symbols) > 1:
+        raise UsageError(
+            f"a table of {stream} takes one symbol, got {named(symbols)}: "
+            f"take one, e.g. mon {stream} {venue.name} {symbols[0]}, or lines of all of them with -o jsonl"
+        )
+
+
+_ONE_IN_A_TABLE = ("book", "candles")
 
 
 def for_table(subscription: Subscription) -> Subscription:

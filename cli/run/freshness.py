@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli.output.queues import is_last_word, is_of, key_of
-from cli.output.turns import Whole, with_wholes
+from cli.output.symbols import begins_anew, is_closed_alone
+from cli.output.turns import OwedEnd, Whole, with_wholes
 from cli.output.weights import HEAVIEST, weight
 from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.toolkit.row_times import forget_oldest
-from venues.venue import ClockOffset, Confirmed, symbol_of
+from venues.venue import ClockOffset, Confirmed, has_several, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ class MaxAge:
         self._venue, self._env, self._symbol = venue, env, symbol
         self._offset_ms = 0  # how far the venue's clock is ahead of ours
         self._live = False
+        self._is_closed = False
         self._versions: Literal["growing"] | None = None
         self._old_since: float | None = None
         self._fresh_until: float | None = None
@@ -92,6 +94,9 @@ class MaxAge:
         return [*self._fresh(age, now), *([] if held is None else [held]), confirmed]
 
     def _on_status(self, status: Status, now: Now) -> list[Delivered]:
+        if self._is_closed and status.symbol is None and not begins_anew(status):
+            return [status]  # it is about the symbols that go on
+        self._is_closed = is_closed_alone(status)
         self._live, self._versions = status.state == "live", status.versions
         if self._live and self._fresh_until is None:
             self._fresh_until = now.mono + self._limit_ms / 1000
@@ -154,10 +159,13 @@ class Every:
     """At most one record a key and interval, the latest; removals and closed candles pass at once.
 
     A full state passes as one, with its `snapshot_end`, when each of its rows may pass; what changes before that
-    changes in it. What waits when the stream stops being live is dropped: it is not current any more.
+    changes in it. What waits when the stream stops being live is dropped: it is not current any more. `several`: the
+    stream has several symbols, and a status with a symbol is about that one alone.
     """
 
-    def __init__(self, interval_ms: int) -> None:
+    def __init__(self, interval_ms: int, *, several: bool = False) -> None:
+        self.several = several
+        self._owed = OwedEnd()
         self._interval = interval_ms / 1000
         self._next: dict[tuple[Any, ...], float] = {}
         self._waiting: dict[tuple[Any, ...], Record] = {}
@@ -178,10 +186,13 @@ class Every:
         due = [key for key in self._waiting if self._next[key] <= now.mono]
         for key in due:
             self._next[key] = now.mono + self._interval
-        return [*passed, *(self._waiting.pop(key) for key in due)]
+        return self._with_owed([*passed, *(self._waiting.pop(key) for key in due)])
 
     def rest(self) -> list[Delivered]:
         """Take out what still waits; for the end, when nothing more comes."""
+        return self._with_owed(self._rest())
+
+    def _rest(self) -> list[Delivered]:
         whole, self._whole = self._whole, None
         waiting, self._waiting = list(self._waiting.values()), {}
         return [*([] if whole is None else whole.lines()), *waiting]
@@ -191,18 +202,38 @@ class Every:
         passed: list[Delivered] = []
         for item in with_wholes(items):
             if isinstance(item, Whole):
+                if self.several:  # nothing says that the others are gone
+                    passed += [row for key, row in self._waiting.items() if key not in item.rows]
                 self._waiting.clear()  # a row that is not in the full state is gone
                 self._whole = item
                 passed += self._whole_if_due(now)
             elif isinstance(item, SnapshotEnd):  # some of its rows were left out before
-                passed += [*self.rest(), item]
+                passed += [*self._rest(), item]
             elif isinstance(item, Record) and not isinstance(item, Status):
                 passed += self._row_passes(item, now)
             else:
                 if isinstance(item, Status) and item.state != "live":
-                    self._forget()
+                    if self.several and item.symbol is not None:
+                        self._forget_symbol(item.symbol)
+                    else:
+                        self._forget()
                 passed.append(item)
-        return passed
+        return self._with_owed(passed)
+
+    def _with_owed(self, passed: list[Delivered]) -> list[Delivered]:
+        """What passes, with the `snapshot_end` of a full state that had lost a row where it is complete again."""
+        if not self.several:
+            return passed
+        made: list[Delivered] = []
+        for item in passed:
+            if isinstance(item, Record):
+                if (end := self._owed.before(item)) is not None:
+                    made.append(end)
+                self._owed.see(item)
+            made.append(item)
+        if (end := self._owed.complete()) is not None:
+            made.append(end)
+        return made
 
     def _row_passes(self, record: Record, now: Now) -> list[Delivered]:
         key = key_of(record)
@@ -230,7 +261,7 @@ class Every:
         self._heft = sum(map(weight, self._waiting.values()))
         if len(self._next) <= MOST_KEYS // 2 and self._heft <= HEAVIEST // 2:
             return []
-        early, self._heft = self.rest(), 0
+        early, self._heft = self._rest(), 0
         self._next.clear()
         return early
 
@@ -251,6 +282,19 @@ class Every:
         self._next.clear()
         self._whole, self._next_whole = None, 0.0
 
+    def _forget_symbol(self, symbol: str) -> None:
+        """As `_forget`, of one symbol; the other rows of a full state that waits with it wait by themselves."""
+        if self._whole is not None and self._whole.has(symbol):
+            others = {key: row for key, row in self._whole.rows.items() if row.symbol != symbol}
+            self._owed.owe(self._whole.end, others.values())
+            self._waiting = {**others, **self._waiting}
+            for key in others:
+                self._next.setdefault(key, 0.0)
+            self._whole = None
+        gone = {key for key, row in self._waiting.items() if row.symbol == symbol}
+        self._waiting = {key: row for key, row in self._waiting.items() if key not in gone}
+        self._next = {key: due for key, due in self._next.items() if key not in gone and key[0] != symbol}
+
 
 class Limits:
     """Both limits of a run, one behind the other: what comes passes `--max-age` first, then `--every`."""
@@ -268,8 +312,18 @@ class Limits:
         return bool(self._ages) or self._every is not None
 
     def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
-        """Note a stream that is about to be opened, on whatever line; `--max-age` judges it as a whole."""
-        self._expect(None, subscription.stream, None, venue, env, symbol_of(subscription))
+        """Note a stream that is about to be opened, on whatever line.
+
+        `--max-age` judges it as a whole, or, where it has several symbols, each of them by itself.
+        """
+        stream = subscription.stream
+        if not has_several(subscription):
+            self._expect(None, stream, None, venue, env, symbol_of(subscription))
+            return
+        for symbol in subscription.symbols:
+            self._expect(None, stream, symbol, venue, env, symbol)
+        if self._every is not None:
+            self._every.several = True
 
     def expect_markets(self, line: int, stream: str, symbols: Sequence[str], venue: str, env: str | None) -> None:
         """Note markets of a line's stream; `--max-age` judges each for itself, and nothing else of the stream."""
@@ -306,11 +360,12 @@ class Limits:
         if self._every is not None and (items := self._every.tick(now)):
             yield 0, items
 
-    def came_late(self, now: Now) -> Iterator[tuple[int, list[Delivered]]]:
+    def came_late(self, record: Record, now: Now) -> Iterator[tuple[int, list[Delivered]]]:
         """A row that had passed was too old when its turn came, and was left out."""
         for (line, _), ages in self._ages.items():
-            for one in ages.values():
-                yield from self._say(line, one.came_late(now), now)
+            for only, one in ages.items():
+                if only in (None, record.symbol):
+                    yield from self._say(line, one.came_late(now), now)
 
     def rest(self) -> list[Delivered]:
         """Take out what still waits; for the end, when nothing more comes."""
@@ -318,7 +373,18 @@ class Limits:
 
     def good_until(self) -> Callable[[Record], float | None] | None:
         """Until when a row that has passed may be handed over, see `MaxAge.good_until`; None without that limit."""
-        return next((one.good_until for one in self._all_ages()), None)
+        ages = next(iter(self._ages.values()), None)
+        if ages is None:
+            return None
+        whole = ages.get(None)
+        if whole is not None:
+            return whole.good_until
+
+        def of_its_symbol(record: Record) -> float | None:
+            age = ages.get(record.symbol)
+            return None if age is None else age.good_until(record)
+
+        return of_its_symbol
 
     def says(self, item: Delivered) -> bool:
         """Whether `--max-age` said this of what was let through last; otherwise the venue did."""
@@ -344,7 +410,9 @@ class Limits:
         ages = self._ages.get((line, stream)) or self._ages.get((None, stream)) or {}
         if (whole := ages.get(None)) is not None:
             return whole.passes(item, now)
-        if isinstance(item, Status | Confirmed | ClockOffset):  # it is about every market of the stream
-            return [*(one for age in ages.values() for one in age.passes(item, now) if one is not item), item]
+        if isinstance(item, Status | Confirmed | ClockOffset) or (isinstance(item, SnapshotEnd) and not item.count):
+            symbol = getattr(item, "symbol", None)
+            about = ages.values() if symbol is None else filter(None, [ages.get(symbol)])
+            return [*(one for age in about for one in age.passes(item, now) if one is not item), item]
         age = None if of_record is None else ages.get(getattr(item, "symbol", None) or "")
         return [item] if age is None else age.passes(item, now)

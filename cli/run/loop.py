@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from venues.driver import Delivered
     from venues.events import Event
     from venues.recording import Header, Recording
+    from venues.records import Record
     from venues.redaction import Redactor
     from venues.venue import Settings, Subscription, Venue
 
-ONCE_TIMEOUT_MS = 30_000
 LEAVE_WITHIN = 0.7  # seconds to take leave of the venues in order
 
 
@@ -92,6 +92,7 @@ class Loop:
         self._recording = recording
         self._last_words_within = last_words_within
         self._sources: list[Source] = []
+        self._once_within_ms = 0  # of the slowest stream
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
         self._at: Now | None = None  # when what is being delivered came
@@ -133,6 +134,8 @@ class Loop:
         )
         settings = await source.open(embedded, say)
         self._sources.append(source)
+        for one in subscriptions:
+            self._once_within_ms = max(self._once_within_ms, round(venue.streams[one.stream].once_within * 1000))
         return settings
 
     def is_open(self) -> bool:
@@ -162,7 +165,7 @@ class Loop:
     def set_timers(self) -> None:
         """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
-        timeout = request.timeout or (ONCE_TIMEOUT_MS if request.once and self._sources else None)
+        timeout = request.timeout or (self._once_within_ms if request.once and self._sources else None)
         if timeout is not None:
             loop.call_later(timeout / 1000, self._on_timeout, timeout)
         if request.duration is not None:
@@ -277,11 +280,11 @@ class Loop:
         gone = (now.mono - at) * (speed if speed < math.inf else 1.0)
         return Now(recorded.mono + gone, recorded.epoch_ms + round(gone * 1000))
 
-    def came_late(self) -> None:
+    def came_late(self, record: Record) -> None:
         """--max-age has passed while a record waited for its reader. May be called from any thread."""
         assert self._asyncio is not None
         with contextlib.suppress(RuntimeError):  # the event loop is gone
-            self._asyncio.call_soon_threadsafe(self._on_late)
+            self._asyncio.call_soon_threadsafe(self._on_late, record)
 
     def flush_soon(self) -> None:
         """Hand over, once in this turn of the event loop, what has been gathered by then."""
@@ -340,9 +343,9 @@ class Loop:
     def _tick(self, now: Now) -> None:
         self._say(self.limits.tick(now), now)
 
-    def _on_late(self) -> None:
+    def _on_late(self, record: Record) -> None:
         now = self._clock.now()
-        self._say(self.limits.came_late(now), now)
+        self._say(self.limits.came_late(record, now), now)
 
     def _say(self, said: Iterable[tuple[int, list[Delivered]]], now: Now) -> None:
         self._at = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+from collections.abc import Mapping  # noqa: TC003  typer reads it
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_
 
 import typer
 
+from cli.run.venue_options import GIVEN
 from cli.screen.look import Palette  # noqa: TC001  typer reads it
-from venues import VENUES, venue_named, venues_with, venues_with_option
-from venues.errors import BadMessage, UsageError
+from venues import VENUES, has_venue, venue_named, venue_names, venues_with
+from venues.errors import BadMessage, MonError, UsageError
 from venues.streams import STREAMS
 from venues.toolkit.numbers import positive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from venues.recording_file import Existing
-    from venues.venue import Offer
+    from venues.venue import Offer, Venue
 
 Format = Literal["auto", "table", "jsonl", "csv"]
 LONGEST_DURATION_MS = 366 * 86_400_000
@@ -107,26 +109,45 @@ def _duration(*names: str, help: str) -> Any:  # noqa: A002
 def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
     """The environments of the venue that was typed, `sim` included."""
     name = ctx.params.get("venue")
-    known = [*venue_named(name).environments] if name in VENUES else ["production", "staging"]
-    return [environment for environment in (*known, "sim") if environment.startswith(incomplete)]
+    known = ["production", "staging", "sim"]
+    if name is not None and (venue := venue_quietly(name)) is not None:
+        known = [*venue.environments, *(["sim"] if venue.simulator else [])]
+    return [environment for environment in known if environment.startswith(incomplete)]
 
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
     """The markets that every simulator of the venue has; a venue's own list is not asked for."""
     from venues.simulated import markets
 
-    name, typed = ctx.params.get("venue"), ctx.params.get("symbols") or ()
-    offer = venue_named(name).streams.get(ctx.info_name or "") if name in VENUES else None
-    if name is None or offer is None or offer.symbols == "none" or (offer.symbols == "one" and typed):
+    typed = ctx.params.get("symbols") or ()
+    venue = venue_quietly(ctx.params.get("venue") or "")
+    offer = None if venue is None or not venue.simulator else venue.streams.get(ctx.info_name or "")
+    if venue is None or offer is None or offer.symbols == "none" or (offer.symbols == "one" and typed):
         return []
-    return [symbol for symbol in markets(name) if symbol.startswith(incomplete) and symbol not in typed]
+    return [symbol for symbol in markets(venue.name) if symbol.startswith(incomplete) and symbol not in typed]
 
 
 def _complete_venue(stream: str) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
-        return [name for name in venues_with(stream) if name.startswith(incomplete)]
+        return [name for name in with_plugins(venues_with(stream)) if name.startswith(incomplete)]
 
     return complete
+
+
+def with_plugins(names: Sequence[str]) -> list[str]:
+    """For a completion: the names, and those of all venues of plug-ins, which are not loaded."""
+    try:
+        return [*names, *(name for name in venue_names() if name not in VENUES)]
+    except MonError:
+        return [*names]
+
+
+def venue_quietly(name: str) -> Venue | None:
+    """For a completion: the venue of that name; None where there is none, or it cannot be loaded."""
+    try:
+        return venue_named(name) if has_venue(name) else None
+    except MonError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -226,7 +247,10 @@ class RunRequest:
 
 @dataclass
 class StreamRequest(RunRequest):
-    """Everything a user said about one stream, or about the streams of a dashboard."""
+    """Everything a user said about one stream, or about the streams of a dashboard.
+
+    `own` are the options that the venue alone has, by name; a flag is "true".
+    """
 
     venue: str
     symbols: list[str] | None = None
@@ -250,15 +274,6 @@ class StreamRequest(RunRequest):
         typer.Option(help="A candle's length, such as 30s, 1m, 4h, 1d, 1w; 1m unless said otherwise."),
         Applies("candles"),
     ] = None
-    precise: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STEP",
-            help=f"How prices are grouped, at a venue that does so ({', '.join(venues_with_option('precise'))}); "
-            "1 there by default.",
-        ),
-        Applies("book"),
-    ] = None
     tail: Annotated[
         bool, typer.Option("--tail", help="A table of one line a message, newest first."), Applies("feed")
     ] = False
@@ -268,6 +283,7 @@ class StreamRequest(RunRequest):
     raw: Annotated[bool, typer.Option("--raw", help="The frames as they come and go, without secrets."), _STREAM] = (
         False
     )
+    own: Mapping[str, str] = field(default_factory=dict)
     stream: str = field(default="", init=False)
 
     def names(self) -> tuple[str, ...]:
@@ -277,7 +293,7 @@ class StreamRequest(RunRequest):
 
 # The order in which help texts list the options of streams, dashboards and replays.
 _IN_HELP = (
-    "depth", "group", "interval", "precise", "output", "env", "tail", "once", "count", "duration", "timeout", "every",
+    "depth", "group", "interval", "output", "env", "tail", "once", "count", "duration", "timeout", "every",
     "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed", "numbers", "status", "palette",
     "tz", "profile", "quiet", "verbose",
 )  # fmt: skip
@@ -354,8 +370,8 @@ def check_for_lines(request: object) -> None:
 def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callable[..., None]:
     """A function with the signature that typer reads: the options of `StreamRequest` that apply to the stream."""
 
-    def command(**given: Any) -> None:
-        request = StreamRequest(**given)
+    def command(ctx: typer.Context, **given: Any) -> None:
+        request = StreamRequest(own=ctx.meta[GIVEN], **given)
         request.stream = stream
         run(request)
 
@@ -377,7 +393,8 @@ def stream_function(stream: str, run: Callable[[StreamRequest], None]) -> Callab
             show_default=False,
         ),
     ]
-    take_options(command, {"venue": venue, "symbols": symbols}, options_of_stream(stream), {"symbols": None})
+    own = {"ctx": typer.Context, "venue": venue, "symbols": symbols}
+    take_options(command, own, options_of_stream(stream), {"symbols": None})
     command.__doc__ = f"{STREAMS[stream].title.capitalize()}, live."
     return command
 

@@ -18,6 +18,7 @@ from cli.version import USER_AGENT
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
 from venues.errors import MonError
+from venues.fetching import shared_fetcher
 from venues.records import Status
 from venues.venue import BadFrame, Command, Notice, Receipt, Subscription
 
@@ -82,16 +83,22 @@ class Sender:
         """
         (route,) = venue.routes([subscription], access.settings)
         label = access.settings.label
+        clock = SystemClock()
+        fetcher = shared_fetcher(
+            venue.name, venue.requests_per_second, now=clock.now, sleep=clock.sleep, user_agent=USER_AGENT
+        )
         self._driver = Driver(route, [subscription], venue=venue.name, label=label, retries=retries, hide=redactor.text)
         self._connection = Connection(
             self._driver,
             fetch_secrets=access.fetch,
             deliver=self._deliver,
-            clock=SystemClock(),
+            clock=clock,
             random=random.random,
             redactor=redactor,
             proxy=access.proxy,
             user_agent=USER_AGENT,
+            fetcher=fetcher,
+            rest_proxy=access.rest_proxy,
         )
         self._is_for_one = retries is not None
         self._venue = venue.name

@@ -16,14 +16,17 @@ from venues import venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
+from venues.fetching import shared_fetcher
 from venues.full_states import FullStates
 from venues.keepalive import Steps
+from venues.made import routes_of
 from venues.recording import play
 from venues.streams import STREAMS
+from venues.toolkit.acknowledgements import VERDICTS_WITHIN, together
 from venues.venue import is_row_a_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from venues import events
     from venues.connection import Clock
@@ -79,6 +82,19 @@ async def access_to(
     return replace(access, say=say)
 
 
+async def access_for_symbols(
+    venue: Venue, env: str | None, profile: str | None, embedded: Embedded, say: Callable[[str], None]
+) -> Access:
+    """As `access_to`, for the list of the venue's symbols: without secrets, and without an address where none is set.
+
+    Raises:
+        UsageError: the venue has no such environment, or no simulator.
+        SetupError: something cannot be used.
+    """
+    access = await _access_to(venue, env, profile, embedded, say, (), True, for_symbols=True)
+    return replace(access, say=say)
+
+
 async def _access_to(
     venue: Venue,
     env: str | None,
@@ -87,19 +103,26 @@ async def _access_to(
     say: Callable[[str], None],
     streams: Collection[str],
     by_hand: bool,
+    *,
+    for_symbols: bool = False,
 ) -> Access:
     configured = config.load()
+    access = configured.access_for_symbols if for_symbols else partial(configured.access, streams=streams)
     if env != config.SIM:
-        return configured.access(venue, env, profile, streams)
-    set_by_hand = configured.address_by_hand(venue, None, profile) if by_hand else None
+        return access(venue, env, profile)
+    set_by_hand = configured.any_address_by_hand(venue, None, profile) if by_hand else None
     if set_by_hand is not None:
         say(f"the address set as {set_by_hand.origin} comes before --env sim")
-        return configured.access(venue, None, profile, streams)
+        return access(venue, None, profile)
     if not venue.simulator:
-        raise UsageError(f"{venue.name} has no simulator: expected another environment than {config.SIM}")
+        raise UsageError(
+            f"{venue.name} has no simulator: expected one of its environments ({', '.join(venue.environments)}) as "
+            f'--env, got "{config.SIM}"'
+        )
     simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
-    return configured.simulated(venue, simulator.url(venue.name), given, profile)
+    url, rest_url = simulator.url(venue.name), simulator.rest_url(venue.name)
+    return configured.simulated(venue, url, given, profile, rest_url=rest_url)
 
 
 class Source:
@@ -227,7 +250,7 @@ class Source:
     def _drivers(
         self, venue: Venue, subscriptions: Sequence[Subscription], settings: Settings, *, apart: bool
     ) -> list[Driver]:
-        routes = venue.routes(subscriptions, settings)
+        routes = routes_of(venue, subscriptions, settings)
         return [
             Driver(
                 route,
@@ -254,9 +277,9 @@ class Source:
             # A stream that nobody wants now must not end the others when it is refused.
             apart = self._apart or any(each not in wanted for each in subscriptions)
             drivers += self._drivers(venue, subscriptions, settings, apart=apart)
-            for route in venue.routes(subscriptions, settings):
+            for route in routes_of(venue, subscriptions, settings):
                 streams = {each.stream for each in route.subscriptions}
-                asked = {each.stream for each in route.subscriptions if each in wanted}
+                asked = {each.stream for each in route.subscriptions if is_part_of(each, wanted)}
                 heard.append({stream: stream in asked for stream in streams})
         return drivers, heard
 
@@ -280,13 +303,20 @@ class Source:
         deliver: Callable[[list[Delivered]], None],
         tap: Callable[[events.Event], None] | None,
     ) -> None:
-        steps = Steps()
+        steps, clock = Steps(), self._clock
+        fetcher = shared_fetcher(
+            self._venue.name,
+            self._venue.requests_per_second,
+            now=clock.now,
+            sleep=clock.sleep,
+            user_agent=USER_AGENT,
+        )
         self._connections = [
             Connection(
                 driver,
                 fetch_secrets=access.fetch,
                 deliver=deliver,
-                clock=self._clock,
+                clock=clock,
                 random=random.random,
                 redactor=self._redactor,
                 tap=tap,
@@ -294,12 +324,14 @@ class Source:
                 proxy=access.proxy,
                 user_agent=USER_AGENT,
                 steps=steps,
+                fetcher=fetcher,
+                rest_proxy=access.rest_proxy,
             )
             for number, driver in enumerate(drivers, start=self._first_line)
         ]
         tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
         try:
-            await (_all_ended(tasks) if self._apart else asyncio.gather(*tasks))
+            await (_all_ended(tasks) if self._apart else _ended(tasks))
         finally:
             self.leave()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -349,11 +381,47 @@ def _with_wanted(recorded: Sequence[Subscription], wanted: Sequence[Subscription
     return [*merged, *left]
 
 
+def is_part_of(one: Subscription, wanted: Sequence[Subscription]) -> bool:
+    """Whether a route's subscription is one of those that are wanted, or some of its symbols."""
+    return any(
+        one == whole or (set(one.symbols) < set(whole.symbols) and replace(whole, symbols=one.symbols) == one)
+        for whole in wanted
+    )
+
+
 def _is_heard(item: Delivered, streams: Mapping[str, bool]) -> bool:
     """Whether what a line gives is wanted; what is of no stream belongs to all that the line has."""
     if any(is_of(item, stream) for stream, wanted in streams.items() if wanted):
         return True
     return any(streams.values()) and not any(is_of(item, stream) for stream in streams)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Until a line has ended for good; a line whose symbols were all taken and refused later leaves the others on.
+
+    Raises:
+        MonError: what ended it. Where symbols were refused at the beginning, it names those of all lines.
+    """
+    late: list[BaseException] = []
+    waiting = set(tasks)
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in (task for task in tasks if task in done):
+            problem = task.exception()
+            if isinstance(problem, VenueRefused) and problem.late:
+                late.append(problem)
+            elif isinstance(problem, VenueRefused) and problem.symbols:
+                if waiting:
+                    await asyncio.wait(waiting, timeout=VERDICTS_WITHIN)
+                raise together(_refusals(task.exception() for task in tasks if task.done()))
+            elif problem is not None:
+                raise problem
+    if len(late) == len(tasks):
+        raise late[0]
+
+
+def _refusals(problems: Iterable[BaseException | None]) -> list[VenueRefused]:
+    return [one for one in problems if isinstance(one, VenueRefused) and one.symbols and not one.late]
 
 
 async def _all_ended(tasks: Collection[asyncio.Task[None]]) -> None:

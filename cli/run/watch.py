@@ -29,9 +29,10 @@ from cli.output.lines import (
 from cli.output.pipe import Pipe, paced
 from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
-from cli.output.statuses import BadFrames, Seldom, StatusGate, in_words
+from cli.output.statuses import BadFrames, Seldom, StatusGate, Together, in_words
+from cli.output.symbols import named
 from cli.output.weights import Shortener
-from cli.run.asked import asked_for, for_table
+from cli.run.asked import asked_for, check_for_table, for_table
 from cli.run.ending import Ending, Reading
 from cli.run.loop import Loop, calm_collector
 from cli.run.options import StreamRequest, check_for_lines, check_together, view_options
@@ -51,14 +52,16 @@ from venues.venue import (
     Settings,
     Subscription,
     has_full_states,
+    has_several,
     symbol_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cli.screen.header import Rate
     from cli.screen.look import Look
-    from cli.screen.pane import Pane, Rate
+    from cli.screen.pane import Pane
     from cli.screen.table import Table
     from cli.views import Loaded
     from venues.driver import Delivered
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
 LAST_WORDS_WITHIN = 0.2  # seconds for what waits for a reader, after Ctrl-C or TERM
 STATES_WITHIN = 1.0  # seconds for states that wait for a reader at the end
 HAND_OVER_EVERY = 0.001  # seconds: in a flood of frames the output thread gets its turn, since it hands over little
+MOST_MISSING = 10  # symbols without data that are named
 LAST_TABLE_WITHIN = 0.3  # seconds for the last table, also when Ctrl-C is pressed twice or held down
 
 
@@ -81,7 +85,9 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
         check_for_lines(request)
     recording = None if request.replay is None else Recording(request.replay)
     venue, subscription = asked_for(request, recording)
-    picture = OneTable(request, subscription.stream) if _as_table(request) else None
+    if _as_table(request):
+        check_for_table(subscription, venue)
+    picture = OneTable(request, subscription) if _as_table(request) else None
     return run_loop(Watcher(request, venue, [subscription], recording, words, redactor, picture).run())
 
 
@@ -117,9 +123,10 @@ class Picture(Protocol):
 class OneTable:
     """The picture of a single stream: one pane fills the table."""
 
-    def __init__(self, request: StreamRequest, stream: str) -> None:
+    def __init__(self, request: StreamRequest, subscription: Subscription) -> None:
         self._request = request
-        self._stream = STREAMS[stream]
+        self._stream = STREAMS[subscription.stream]
+        self._several = has_several(subscription)
 
     def queue(self, gaps: Mapping[str, Gap]) -> Queue:
         """The queue that the view needs, or the usual one for its kind of stream."""
@@ -128,7 +135,7 @@ class OneTable:
             return own()
         if self._stream.kind == "event":
             return LatestEvents()
-        return StateQueue(on_overflow=gaps[self._stream.name].in_rows)
+        return StateQueue(on_overflow=gaps[self._stream.name].in_rows, several=self._several)
 
     def table(
         self,
@@ -191,6 +198,11 @@ class Watcher:
             last_words_within=LAST_WORDS_WITHIN,
         )
         self._gate = StatusGate()
+        # Of several symbols of one stream each stands by itself, and those with the same news are told together.
+        self._symbols = subscriptions[0].symbols if len(subscriptions) == 1 and has_several(subscriptions[0]) else ()
+        self._unseen = set(self._symbols)
+        self._together = Together()
+        self._telling: tuple[float, asyncio.TimerHandle] | None = None
         self._raw = request.raw
         # The end of a full state counts as data too: the state may be empty.
         self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
@@ -240,7 +252,13 @@ class Watcher:
             self._run.limits.expect(one, self._venue.name, settings.label)
         offer = self._venue.streams[self._stream.name]
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
-        self._limit = Limit(count=request.count, once=request.once, ends_with_snapshot=ends_with_snapshot)
+        of_each = self._stream.kind == "state" and not offer.partial and not request.raw
+        self._limit = Limit(
+            count=request.count,
+            once=request.once,
+            ends_with_snapshot=ends_with_snapshot,
+            each_of=self._symbols if of_each else (),
+        )
         # This comes first: when the recording cannot be written, nothing has begun.
         notice = self._run.record(header_for(self._venue.name, settings, self._subscriptions))
         if request.raw:
@@ -281,8 +299,9 @@ class Watcher:
         return StateQueue(
             self._mono,
             reader=self._pipe,
+            several=bool(self._symbols),
             good_until=self._run.limits.good_until(),
-            on_late=lambda record: self._run.came_late(),
+            on_late=self._run.came_late,
             on_overflow=gap.in_rows if inline else no_words,
         )
 
@@ -307,11 +326,14 @@ class Watcher:
         if request.output == "csv":
             return CsvLines(self._stream.record, to_terminal=to_terminal, redactor=self._redactor)
         return JsonLines(
-            numbers_as_strings=request.numbers == "string", to_terminal=to_terminal, redactor=self._redactor
+            numbers_as_strings=request.numbers == "string",
+            to_terminal=to_terminal,
+            redactor=self._redactor,
+            statuses=request.status == "inline",
         )
 
     def _make_table(self, picture: Picture, settings: Settings, *, on_terminal: bool) -> Sink:
-        from cli.screen.pane import Rate
+        from cli.screen.header import Rate
 
         self._rate, look = Rate(), self._look()
         panes = {one.stream: self._pane(one, settings, look, self._rate) for one in self._subscriptions}
@@ -323,7 +345,8 @@ class Watcher:
         from cli.screen.pane import Pane, Title
 
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
-        title = Title(self._venue.name, settings.label, subscription.symbols, stream, partial=offer.partial)
+        symbols, several = subscription.symbols, has_several(subscription)
+        title = Title(self._venue.name, settings.label, symbols, stream, partial=offer.partial, several=several)
         options = view_options(self._request, stream.name, offer)
         view = _shown_by(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, rate, self._redactor)
@@ -348,8 +371,17 @@ class Watcher:
             self._table.press(key)
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
-        """Says that no data came; None when some did."""
-        return None if self._data_seen else "no data came"
+        """Says that no data came, and of which symbols; None when some did, or, with --once, of all of them."""
+        if not self._symbols:
+            return None if self._data_seen else "no data came"
+        if self._data_seen and not self._request.once:
+            return None
+        return self._lacking() or "no complete state came"
+
+    def _lacking(self) -> str | None:
+        """Says of which of several symbols there is no data; None when there is of all."""
+        missing = self._limit.missing() or [symbol for symbol in self._symbols if symbol in self._unseen]
+        return f"no data came of {named(missing, MOST_MISSING)}" if missing else None
 
     def end_asked(self) -> None:
         """Watch from now on whether the reader goes on reading: states that wait do not stay current for long."""
@@ -365,11 +397,13 @@ class Watcher:
             if lost := self._run.close():
                 self._say(lost)
         if self._request.once and not (asked_for or self._limit.reached or ending.problem or ending.code):
-            ending.problem = NoDataError("the recording ended before there was a complete state")
+            lacking = f": {words}" if self._symbols and (words := self._lacking()) is not None else ""
+            ending.problem = NoDataError(f"the recording ended before there was a complete state{lacking}")
 
     async def _finish_output(self) -> None:
         """Let what waits for its reader be written while that goes on reading; after a signal, not for long."""
         self._run.flush()
+        self._tell_together()
         self._seldom.last_words()
         self._output.finish()
         next_signal = self._ending.next_signal()
@@ -392,6 +426,8 @@ class Watcher:
             if item.__class__ in data:
                 batch.append(item if shorten is None else shorten(item))
                 self._data_seen = True
+                if self._unseen:
+                    self._unseen.discard(item.symbol)  # type: ignore[union-attr]  # it is a record
             elif isinstance(item, Status):
                 self._on_status(item, items)
                 batch = self._batch
@@ -432,18 +468,43 @@ class Watcher:
         """Into the stream where it belongs there, then in words: who has read them gets no older state after it."""
         if self._picture is not None:
             self._batch.append(status)
-            if (words := self._picture.words(status, beside)) is not None:
+            if self._symbols:
+                self._tell_soon(status)
+            elif (words := self._picture.words(status, beside)) is not None:
                 self._seldom.say("status", words)
             return
         inline = self._gate.passes(status)
         request = self._request
-        if inline and request.status == "inline" and request.output != "csv" and not request.raw:
+        # Of several symbols the queue and --once have to know how each stands, also where it is not written.
+        written = request.status == "inline" and request.output != "csv"
+        if inline and (written or self._symbols) and not request.raw:
             self._batch.append(status)
             self.flush()
-        words = in_words(status)
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
-        if words is not None and (inline or is_terminal(STDERR)):
+        if not (inline or is_terminal(STDERR)):
+            return
+        if self._symbols:
+            self._tell_soon(status)
+        elif (words := in_words(status)) is not None:
             self._seldom.say("status", words)
+
+    def _tell_soon(self, status: Status) -> None:
+        """Say it of one of several symbols, together with what is said of the others at that moment."""
+        now = self._mono()
+        self._together.add(status, now)
+        due = self._together.due()
+        if due is None or (self._telling is not None and self._telling[0] <= due):
+            return
+        if self._telling is not None:
+            self._telling[1].cancel()
+        self._telling = due, asyncio.get_running_loop().call_later(max(0.0, due - now), self._tell_together)
+
+    def _tell_together(self) -> None:
+        if self._telling is not None:
+            self._telling[1].cancel()
+            self._telling = None
+        for words in self._together.take(self._mono()):
+            self._say(words)
 
     def _on_confirmed(self, confirmed: Confirmed) -> None:
         """Tell a table that what it shows is still so. Lines need nothing."""

@@ -9,20 +9,20 @@ from rich.cells import cell_len
 from rich.text import Span, Text
 
 from cli.output import cells
+from cli.output.symbols import WORST_FIRST
 from cli.screen.grid import fit_line
+from cli.screen.header import ALWAYS, Part, SteadyFigures, environment_words, figure_parts, fitted
 from cli.screen.layout import RULE, Rect, arrange
-from cli.screen.pane import ALWAYS, Part, SteadyFigures, environment_words, figure_parts, fitted
 from cli.screen.table import SMALLEST, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cli.screen.header import Rate
     from cli.screen.layout import Shape
     from cli.screen.look import Look
-    from cli.screen.pane import Pane, Rate
+    from cli.screen.pane import Pane
 
-# The worst first: a screen must not look live when a part of it is dead.
-WORST_FIRST = ("closed", "reconnecting", "connecting", "stale", "syncing", "partial", "live")
 CALM = ("live", "partial")
 AROUND = 2  # lines above and below the panes
 REASON_LINES = 3

@@ -113,7 +113,8 @@ class Look:
 
     `mono_ms`: the monotonic clock beside it, in milliseconds; without one the wall clock is taken for steady.
     `offset_ms`: what the venue's clock is ahead of ours. `ago_ms`: how long ago a moment of our clock was.
-    `any_symbol`: rows may be of any symbol, since none was asked for.
+    `any_symbol`: rows may be of any symbol, since none was asked for. `state_of`: how each of several symbols stands;
+    None where there are not several.
     """
 
     palette: Palette = "default"
@@ -125,6 +126,7 @@ class Look:
     offset_ms: Callable[[], int] = _none
     ago_ms: Callable[[int], int] | None = None
     any_symbol: bool = False
+    state_of: Callable[[str | None], str] | None = None
     offsets: Offsets = field(default_factory=Offsets, compare=False)
 
     def mono(self) -> int:
@@ -139,6 +141,10 @@ class Look:
         """How long ago a moment of the venue's clock was, in milliseconds; None for one that is still to come."""
         ago = self.epoch_ms() + self.offset_ms() - epoch_ms
         return ago if ago > -FAR else None
+
+    def is_old(self, symbol: str | None) -> bool:
+        """Whether what is shown of one of several symbols is not live."""
+        return self.state_of is not None and self.state_of(symbol) != "live"
 
     def style(self, role: str) -> str:
         """The rich style of a role; "" for plain text.
@@ -303,4 +309,24 @@ class Measuring(Protocol):
 
     def missed(self, count: int) -> None:
         """Note that so many events came and are left out here."""
+        ...
+
+
+@runtime_checkable
+class BySymbol(Protocol):
+    """What a view has besides where it shows several symbols, which may stand each in its own way.
+
+    Such a view dims the rows of a symbol that is not live by itself (`Look.is_old`).
+    """
+
+    def stopped_of(self, symbol: str) -> None:
+        """As `Measuring.stopped`, of one symbol."""
+        ...
+
+    def go_on_of(self, symbol: str) -> None:
+        """As `Measuring.go_on`, of one symbol."""
+        ...
+
+    def start_over_of(self, symbol: str) -> None:
+        """As `View.start_over`, of one symbol."""
         ...

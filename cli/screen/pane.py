@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
@@ -15,15 +14,25 @@ from cli.output.gaps import Gap
 from cli.output.lines import Skipped
 from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
+from cli.output.symbols import SymbolStates, named
 from cli.output.weights import texts_of
 from cli.screen.ages import Ages
 from cli.screen.grid import fit_line
-from cli.screen.look import Measuring, Offsets
-from cli.screen.steady import Held
-from venues.records import ClosedPosition, Record, SnapshotEnd, Status
+from cli.screen.header import (
+    ALWAYS,
+    Part,
+    Rate,
+    SteadyFigures,
+    environment_words,
+    figure_parts,
+    fitted,
+    reconnecting_words,
+    symbols_words,
+)
+from cli.screen.look import BySymbol, Measuring, Offsets
+from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status
 from venues.toolkit.clock import FAR, LONGEST_LATENCY
 from venues.toolkit.times import span
-from venues.venue import Confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,14 +42,9 @@ if TYPE_CHECKING:
     from cli.screen.look import Look, View
     from venues.redaction import Redactor
 
-RATE_OVER = 5.0  # seconds over which messages a second are counted
 LATENCY_OVER_MS = 5_000
 MOST_CLEAN = 10_000  # texts that are known to have no secret in them
-LONGEST_ENV = 24  # cells of an address set by hand
-
-# Parts of a header that are never left out, and when words are made short.
-ALWAYS = 10
-SHORTEN = 5
+MOST_IN_HEADER = 2  # symbols of one state that a header names
 
 
 class Streamed(Protocol):
@@ -55,37 +59,14 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True)
 class Title:
-    """The part of the header that does not change."""
+    """The part of the header that does not change. `several`: each of the symbols stands by itself."""
 
     venue: str
     env: str | None
     symbols: Sequence[str]
     stream: Streamed
     partial: bool
-
-
-class Rate:
-    """Messages a second over the last seconds; counted by the event loop, read by the output thread."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total = 0
-        self._clock = clock
-        self._marks: list[tuple[float, int]] = [(clock(), 0)]
-
-    def see(self, delivered: Sequence[Any]) -> None:
-        """Count one message, however many records it made. What is only said about a stream is no message."""
-        if any(isinstance(item, Confirmed | Record) and not isinstance(item, Status) for item in delivered):
-            self.total += 1
-
-    def per_second(self) -> float:
-        """Messages a second; right also while fewer seconds have passed than it looks back."""
-        now = self._clock()
-        if now - self._marks[-1][0] >= 0.5:
-            self._marks.append((now, self.total))
-        while len(self._marks) > 2 and now - self._marks[1][0] >= RATE_OVER:
-            del self._marks[0]
-        since, count = self._marks[0]
-        return (self.total - count) / max(now - since, 0.5)
+    several: bool = False
 
 
 class Latency:
@@ -143,8 +124,12 @@ class Pane:
         self._rate = rate
         self._clean = Clean(redactor)
         self._latency = Latency()
-        self._status: Status | None = None
+        self._status: Status | None = None  # the latest; where symbols stand in different ways, one of the worst
+        self._symbols = SymbolStates(title.symbols if title.several else ())
+        self._mixed: dict[str, list[str]] = {}  # several symbols by their states, where those are not all the same
+        self._folded = SymbolStates(title.symbols if title.several else ())  # the same, as the view was told it
         self._interrupted = False  # whether the view was told of an interruption
+        self._interrupted_symbols: set[str] = set()  # … of one of several
         self._down = False  # whether the stream was interrupted after `_since`
         self._since: int | None = None
         self._ages = Ages(look)
@@ -165,6 +150,7 @@ class Pane:
                 offset_ms=self._offset_of_view,
                 ago_ms=self._ago_of_view,
                 any_symbol=not title.symbols,
+                state_of=self._state_of if title.several else None,
             )
         )
 
@@ -205,16 +191,33 @@ class Pane:
 
     def _is_from_before(self, record: Record) -> bool:
         """An event that came with the word that the stream is live: it may have happened long before we came."""
-        status = self._status
+        status = self._symbols.status_of(record.symbol) if self._title.several else self._status
         return self._title.stream.kind == "event" and status is not None and status.received == record.received
 
     def _note(self, status: Status) -> None:
-        self._status, self._status_mono = status, self._ages.when(status.received)
+        if self._title.several:
+            self._note_symbols(status)
+        else:
+            self._status, self._status_mono = status, self._ages.when(status.received)
         if status.state in ("stale", "reconnecting"):
             self._down = True
-            self._latency.forget()
+            if not self._title.several or status.symbol is None:
+                self._latency.forget()
         elif status.state == "live" and (self._since is None or self._down):
             self._since, self._down = status.received, False
+
+    def _note_symbols(self, status: Status) -> None:
+        about = self._symbols.take(status)
+        having = self._symbols.having()
+        self._mixed = having if len(having) > 1 else {}
+        worst = self._symbols.status_of(next(iter(having.values()))[0]) if self._mixed else status
+        if worst is not None and about:
+            self._status, self._status_mono = worst, self._ages.when(worst.received)
+
+    def _state_of(self, symbol: str | None) -> str:
+        """How a symbol stands; what is of none of them is as bad as the worst."""
+        status = self._symbols.status_of(symbol) or self._status
+        return "connecting" if status is None else status.state
 
     def _fold(self, records: Sequence[Any]) -> None:
         for record in records:
@@ -235,13 +238,31 @@ class Pane:
             self.view.start_over()
 
     def _interrupt(self, status: Status) -> None:
-        if status.state in ("stale", "reconnecting", "closed"):
+        if self._title.several and isinstance(self.view, BySymbol):
+            self._interrupt_symbols(self.view, status)
+        elif status.state in ("stale", "reconnecting", "closed"):
             self._interrupted = True
             if isinstance(self.view, Measuring):
                 self.view.stopped()
         elif status.state == "live" and self._interrupted:
             self._interrupted = False
             self.view.start_over()
+
+    def _interrupt_symbols(self, view: BySymbol, status: Status) -> None:
+        """What happens to all of them at once is one interruption; else each symbol has its own."""
+        about = self._folded.take(status)
+        down = self._interrupted_symbols
+        if status.state in TROUBLE:
+            down.update(about)
+            for symbol in about:
+                view.stopped_of(symbol)
+        elif status.state == "live" and (back := [symbol for symbol in about if symbol in down]):
+            if len(back) == len(self._folded):
+                self.view.start_over()
+            else:
+                for symbol in back:
+                    view.start_over_of(symbol)
+            down.difference_update(back)
 
     @property
     def time_frame(self) -> tuple[Any, ...]:
@@ -279,7 +300,7 @@ class Pane:
             partial=title.partial,
             epoch_ms=self._look.epoch_ms,
         )
-        states = StateQueue(on_overflow=gap.in_rows)
+        states = StateQueue(on_overflow=gap.in_rows, several=title.several)
         self._aside = own() if own else LatestEvents() if title.stream.kind == "event" else states
         if isinstance(self.view, Measuring):
             self.view.stopped()
@@ -289,7 +310,11 @@ class Pane:
         aside, self._aside = self._aside, None
         self._frozen_at = None  # first, since what the view is told next happens now
         if aside is not None:
-            if isinstance(self.view, Measuring) and not self._interrupted:
+            if self._title.several and isinstance(self.view, BySymbol):
+                for symbol in self._title.symbols:
+                    if symbol not in self._interrupted_symbols:
+                        self.view.go_on_of(symbol)
+            elif isinstance(self.view, Measuring) and not self._interrupted:
                 self.view.go_on()
             self._fold(aside.take())
 
@@ -307,9 +332,13 @@ class Pane:
     # --- what is shown
 
     def body(self, width: int, height: int) -> list[Text]:
-        """The lines of the view, cut to the size; dimmed unless the stream is live."""
+        """The lines of the view, cut to the size; dimmed unless the stream is live.
+
+        Where some of several symbols are live the view dims the rows of the others.
+        """
         body = [fit_line(line, width, self._look) for line in self._lines(width, max(height, 1))[: max(height, 0)]]
-        if self._status is None or self._status.state != "live":
+        by_symbol = "live" in self._mixed and isinstance(self.view, BySymbol)
+        if not by_symbol and (self._status is None or self._status.state != "live"):
             for line in body:
                 line.stylize(self._look.style("old"))
         return body
@@ -325,7 +354,7 @@ class Pane:
 
     @property
     def state(self) -> str:
-        """The stream's state; `partial` for a live one that never had a full state."""
+        """The stream's state; `partial` for a live one that never had a full state. Of several symbols the worst."""
         state = "connecting" if self._status is None else self._status.state
         return "partial" if state == "live" and self._title.partial else state
 
@@ -341,12 +370,14 @@ class Pane:
     def closed_because(self) -> str | None:
         """Why the stream has ended for good; None while it has not."""
         status = self._status
-        return None if status is None or status.state != "closed" else status.reason or "closed"
+        if status is None or status.state != "closed" or self._mixed:
+            return None
+        return status.reason or "closed"
 
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(ended=ended), *self._versions_parts()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._versions_parts()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -357,7 +388,7 @@ class Pane:
         The state and the environment are there on the narrowest screen. Half an age would be another age.
         """
         title, look = self._title, self._look
-        state = self._state_part(ended=ended)
+        state = self._state_part(width, ended=ended)
         state.gap = 1
         env, short_env = environment_words(title.env, look)
         parts = [
@@ -365,16 +396,20 @@ class Pane:
             Part(ALWAYS, env, short_env, gap=1),
             state,
             *self._versions_parts(),
-            Part(7, *_symbols_words(title.symbols, look)),
+            Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
         ]
         parts += figure_parts("", self.skew_words(), look) if ended else self._measured()
         return fit_line(fitted([part for part in parts if part.text.plain], width), width, look)
 
-    def _state_part(self, *, ended: bool) -> Part:
+    def _state_part(self, width: int, *, ended: bool) -> Part:
         """The state. A countdown keeps the room that it had at its start."""
         if ended:
-            return Part(ALWAYS, *self._ended_state())
+            return Part(ALWAYS, *self._ended_state(width))
+        if self._mixed:
+            full, short = self._mixed_state(width)
+            frozen = self._frozen_at is not None
+            return Part(ALWAYS, *(self._frozen_state("", full, short) if frozen else (full, short)))
         part, status = Part(ALWAYS, *self._state()), self._status
         if status is not None and status.state == "reconnecting":
             now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
@@ -407,6 +442,26 @@ class Pane:
         made = Text(words, look.style(state)), Text(word, look.style(state))
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
+    def _mixed_state(self, width: int) -> tuple[Text, Text]:
+        """How many symbols are live, and which are not where there is room for that; in short the worst of it."""
+        full, short = self._mixed_words(with_names=True)
+        return (full, short) if full.cell_len <= width // 2 else self._mixed_words(with_names=False)
+
+    def _mixed_words(self, *, with_names: bool) -> tuple[Text, Text]:
+        look, all_of_them = self._look, len(self._symbols)
+        told: list[Text] = []
+        for state, symbols in self._mixed.items():
+            if state == "live":
+                name = "partial" if self._title.partial else state
+                told.insert(0, Text(f"{name.upper()} {len(symbols)}/{all_of_them}", look.style(name)))
+            else:
+                names = f": {named(symbols, MOST_IN_HEADER)}" if with_names else ""
+                words = look.text(f"{state.upper()} {len(symbols)}{names}")
+                told.append(Text(words, look.style(state)))
+        worst, having = next(iter(self._mixed.items()))
+        short = Text(f"{worst.upper()} {len(having)}/{all_of_them}", look.style(worst))
+        return Text(look.text(" · ")).join(told), short
+
     def _frozen_state(self, state: str, full: Text, short: Text) -> tuple[Text, Text]:
         """The words for a frozen table, which never says LIVE. What is not live besides is said too."""
         style = self._look.style("frozen")
@@ -415,12 +470,15 @@ class Pane:
             return words, Text("FROZEN", style)
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
-    def _ended_state(self) -> tuple[Text, Text]:
+    def _ended_state(self, width: int) -> tuple[Text, Text]:
         """The words for what stays on the normal screen, where nothing may look live."""
         look, state = self._look, self.state
         at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
         if state == "live":
             return Text(at, look.style("title")), Text(at, look.style("title"))
+        if self._mixed:
+            full, short = self._mixed_state(width)
+            return Text(", ").join([full, Text(at)]), short
         return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
 
     def _shown_latest(self) -> int | None:
@@ -438,113 +496,11 @@ class Pane:
     def _age_part(self) -> Part | None:
         """The age of the data; None where the state says it, and where nothing has come."""
         latest, status = self._shown_latest(), self._status
-        if latest is None or (status is not None and status.state == "stale"):
+        if latest is None or (status is not None and status.state == "stale" and not self._mixed):
             return None
         is_live = status is not None and status.state == "live" and self._frozen_at is None
         words = f"age {cells.age(self._ages.mono() - latest)}"
         return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
-
-
-def _symbols_words(symbols: Sequence[str], look: Look) -> tuple[Text, Text]:
-    """All symbols, and in short how many: one of several would look like the only one."""
-    words = Text("  ".join(look.text(cells.harmless(symbol, 40)) for symbol in symbols))
-    return words, words if len(symbols) < 2 else Text(f"{len(symbols)} symbols")
-
-
-def environment_words(env: str | None, look: Look) -> tuple[Text, Text]:
-    """The environment in full and short; nothing for production."""
-    if env is None:
-        return Text(), Text()
-    word = env.upper() if env in ("sim", "replay") else look.text(cells.harmless(env, LONGEST_ENV))
-    style = look.style("sim")
-    return Text(f" {word} ", style), Text(f" {look.cut(word, 8)} ", style)
-
-
-def figure_parts(rate: str, latency: str, look: Look, room: tuple[int, ...] = (0, 0)) -> list[Part]:
-    """Messages a second, latency and zone. What is needed to read times right stays longer: the zone, and clocks that
-    differ. `room` is what the first two are given at least."""
-    skewed = latency.startswith("clock")
-    return [
-        Part(2, Text(rate), least=room[0]),
-        Part(6 if skewed else 1, Text(look.text(latency), look.style("warn" if skewed else "")), least=room[1]),
-        Part(3, Text(look.zone(), look.style("dim"))),
-    ]
-
-
-class SteadyFigures:
-    """Messages a second and latency in a header. They change once a second, so that they can be read, and keep for a
-    while the room that they needed, so that nothing comes and goes with a digit more or less."""
-
-    def __init__(self) -> None:
-        self._told_at = -1
-        self._told = ("", "")
-        self._held = Held()
-
-    def parts(self, rate: Rate, latency: Callable[[], str | None], look: Look) -> list[Part]:
-        """The parts of the header with the figures, which are measured once a second."""
-        now = look.epoch_ms()
-        if self._told_at != now // 1000:
-            per_second = rate.per_second()
-            words = f"{per_second:.1f} msg/s" if per_second < 100 else f"{per_second:.0f} msg/s"
-            self._told_at, self._told = now // 1000, (words, latency() or "")
-        return figure_parts(*self._told, look, self._held.most((len(self._told[0]), len(self._told[1])), now))
-
-
-@dataclass(eq=False)
-class Part:
-    """A part of the header. `keep`: those with the lowest value are left out first, those with `ALWAYS` never.
-
-    `short` takes the place of `text` when there is little room, before parts above `SHORTEN` are left out; `least` is
-    the room it is given when it is decided what fits, so that a longer figure does not drive another part away.
-    """
-
-    keep: int
-    text: Text
-    short: Text | None = None
-    gap: int = 2
-    least: int = 0
-
-    def width(self) -> int:
-        """How many cells the part takes, with the gap before it."""
-        return self.gap + max(self.least, self.text.cell_len)
-
-
-def fitted(parts: list[Part], width: int) -> Text:
-    """One line with as many of the parts as fit."""
-    steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
-    steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
-    steps.sort(key=lambda step: step[:2])
-    left_out: list[Part] = []
-
-    def shown() -> list[Part]:
-        return [part for part in parts if part not in left_out]
-
-    def fits() -> bool:
-        return sum(part.width() for part in shown()) - shown()[0].gap <= width
-
-    for _, shorten, part in steps:
-        if fits():
-            break
-        if shorten:
-            part.text, part.short, part.least = part.short or part.text, None, 0
-        else:
-            left_out.append(part)
-    for part in left_out[::-1]:  # something longer may have gone after it
-        left_out.remove(part)
-        if not fits():
-            left_out.append(part)
-    line = Text(no_wrap=True)
-    for index, part in enumerate(shown()):
-        line.append(" " * part.gap if index else "")
-        line.append_text(part.text)
-    return line
-
-
-def reconnecting_words(status: Status, gone: int) -> str:
-    """The next try, counted down; `gone`: milliseconds since it was told."""
-    left = (status.retry_in_ms or 0) - gone
-    tried = "" if status.attempt is None else f" (try {status.attempt})"
-    return f"RECONNECTING in {cells.age(left + 999)}{tried}" if left > 0 else f"RECONNECTING{tried}"
 
 
 class Clean:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.settings.config_shape import KINDS, PRODUCTION, SCREEN, check_shape, is_words
+from cli.settings.config_shape import KINDS, PRODUCTION, addresses_of, check_sections_of, check_shape, is_words
 from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
-from venues import FIRST_IN_CONFIG, VENUES, venue_named
+from venues import FIRST_IN_CONFIG, VENUES, all_venues, venue_named
 from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
 from venues.redaction import SHORTEST_BY_VALUE, Redactor
@@ -60,6 +60,7 @@ class Access:
     settings: Settings
     secrets: Mapping[str, ConfiguredValue]
     proxy: str | None = field(repr=False)  # may have a password in it
+    rest_proxy: str | None = field(default=None, repr=False)  # for requests beside the WebSocket
     say: Callable[[str], None] | None = field(default=None, repr=False)  # says a notice to a person
 
     async def fetch(self) -> dict[str, str]:
@@ -104,6 +105,7 @@ class Config:
         self.path = path
         self.data = data
         self.missing = missing
+        self._looked_through: set[str] = {*VENUES}  # venues whose sections are known to be sound
 
     def screen(self) -> Mapping[str, str]:
         """What tables are to look like: `palette` and `tz`, where they are set."""
@@ -118,19 +120,41 @@ class Config:
             UsageError: the venue has no such environment.
             SetupError: an address or a credential is missing or cannot be used.
         """
-        if self.missing:
-            raise SetupError(self.missing_words())
-        self._check_profile(profile)
-        url, label = self.address(venue, environment, profile)
-        values = self.values(venue, environment, profile)
+        self._check_file(profile)
+        settings = self._settings(venue, environment, profile, *self.address(venue, environment, profile))
         for name in venue.required:
-            if not values.get(name):
+            if not settings.values.get(name):
                 raise self._missing(venue, environment, profile, name)
         public = bool(streams) and all(venue.streams[name].public for name in streams)
         needed = () if public else venue.secrets
         secrets = {name: self._required(venue, environment, profile, name) for name in needed}
-        settings = Settings(url=url, label=label, values=values, table=_table(venue, environment))
-        return Access(settings, secrets, self.proxy(url))
+        return self._access(settings, secrets)
+
+    def access_for_symbols(self, venue: Venue, environment: str | None, profile: str | None) -> Access:
+        """As `access`, for the list of the venue's symbols: no secret, and no address where none is set or built in.
+
+        Raises:
+            UsageError: the venue has no such environment.
+            SetupError: something cannot be used.
+        """
+        self._check_file(profile)
+        name = environment or PRODUCTION
+        if venue.environments.get(name) == "" and self.any_address_by_hand(venue, environment, profile) is None:
+            label = None if name == PRODUCTION else name
+            values = self.values(venue, environment, profile)
+            return Access(Settings(url="", label=label, values=values, table=_table(venue, environment)), {}, None)
+        address = self.address(venue, environment, profile)
+        return self._access(self._settings(venue, environment, profile, *address), {})
+
+    def _settings(
+        self, venue: Venue, environment: str | None, profile: str | None, url: str, label: str | None
+    ) -> Settings:
+        rest_url = self.rest_address(venue, environment, profile)
+        values = self.values(venue, environment, profile)
+        return Settings(url=url, label=label, values=values, table=_table(venue, environment), rest_url=rest_url)
+
+    def _access(self, settings: Settings, secrets: Mapping[str, ConfiguredValue]) -> Access:
+        return Access(settings, secrets, self.proxy(settings.url), self.proxy(settings.rest_url or settings.url))
 
     def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
         """What is set of the venue's values, which are no secrets.
@@ -143,7 +167,9 @@ class Config:
             check_usable(venue, name, source)
         return {name: source.value for name, source in found.items()}
 
-    def simulated(self, venue: Venue, url: str, given: Mapping[str, Any], profile: str | None) -> Access:
+    def simulated(
+        self, venue: Venue, url: str, given: Mapping[str, Any], profile: str | None, *, rest_url: str = ""
+    ) -> Access:
         """How to reach the embedded simulator: with its own credentials and values, and the user's other values."""
         self._check_profile(profile)
         values = self.values(venue, None, profile)
@@ -153,11 +179,26 @@ class Config:
             for name, value in given.items()
             if name in venue.secrets
         }
-        return Access(Settings(url=url, label=SIM, values=values), sources, None)
+        return Access(Settings(url=url, label=SIM, values=values, rest_url=rest_url), sources, None)
 
     def address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> ConfiguredValue | None:
         """The address that the user has set, if any."""
-        return self.find(venue, environment, profile, "url") or set_by_variable(venue.name, None, "url")
+        return self._by_hand(venue, environment, profile, "url")
+
+    def rest_address_by_hand(
+        self, venue: Venue, environment: str | None, profile: str | None
+    ) -> ConfiguredValue | None:
+        """The address for HTTP requests that the user has set, if any, of a venue that has such addresses."""
+        return self._by_hand(venue, environment, profile, "rest_url") if venue.rest else None
+
+    def any_address_by_hand(self, venue: Venue, environment: str | None, profile: str | None) -> ConfiguredValue | None:
+        """One of the venue's addresses that the user has set, if any."""
+        return self.address_by_hand(venue, environment, profile) or self.rest_address_by_hand(
+            venue, environment, profile
+        )
+
+    def _by_hand(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue | None:
+        return self.find(venue, environment, profile, name) or set_by_variable(venue.name, None, name)
 
     def address(self, venue: Venue, environment: str | None, profile: str | None) -> tuple[str, str | None]:
         """The venue's address and the label that its records carry.
@@ -167,9 +208,10 @@ class Config:
             SetupError: there is no address, or none that may be used.
         """
         if environment is not None and environment not in venue.environments:
-            known = ", ".join([*venue.environments, SIM])
+            known = ", ".join([*venue.environments, *([SIM] if venue.simulator else [])])
             raise UsageError(f'expected one of the environments of {venue.name} ({known}), got "{environment}"')
         by_hand = self.address_by_hand(venue, environment, profile)
+        self._check_both(venue, environment, profile)
         if by_hand is not None:
             url = _checked_url(by_hand)
             return url, f"custom:{urlsplit(url).netloc}"
@@ -183,8 +225,56 @@ class Config:
             )
         return url, None if name == PRODUCTION else name
 
+    def rest_address(self, venue: Venue, environment: str | None, profile: str | None) -> str:
+        """The venue's address for HTTP requests; empty for a venue that has none.
+
+        Raises:
+            SetupError: there should be one and is none, or none that may be used.
+        """
+        if not venue.rest:
+            return ""
+        self._check_both(venue, environment, profile)
+        by_hand = self.rest_address_by_hand(venue, environment, profile)
+        if by_hand is not None:
+            return _checked_url(by_hand, "http")
+        url = venue.rest.get(environment or PRODUCTION, "")
+        if not url:
+            own = _own(venue, environment)
+            raise SetupError(
+                f"{venue.name} has no address of its own for HTTP requests: set "
+                f"{variable(venue.name, own, 'rest_url')}, or rest_url under [{_table(venue, environment)}] "
+                f"in {self.path}"
+            )
+        return url
+
+    def _check_both(self, venue: Venue, environment: str | None, profile: str | None) -> None:
+        """Where a venue has two addresses, both are the user's or both its own: never one of each.
+
+        Raises:
+            SetupError: one is set and the other is not.
+        """
+        if not venue.rest:
+            return
+        url = self.address_by_hand(venue, environment, profile)
+        rest_url = self.rest_address_by_hand(venue, environment, profile)
+        if (url is None) == (rest_url is None):
+            return
+        given, missing = (url, "rest_url") if rest_url is None else (rest_url, "url")
+        assert given is not None
+        own = _own(venue, environment)
+        raise SetupError(
+            f"{venue.name} has two addresses, url and rest_url, and only one is set ({given.origin}): set "
+            f"{variable(venue.name, own, missing)} too, or {missing} under [{_table(venue, environment)}] "
+            f"in {self.path}; or set neither"
+        )
+
     def find(self, venue: Venue, environment: str | None, profile: str | None, name: str) -> ConfiguredValue | None:
-        """Where a value comes from; None when it is set nowhere."""
+        """Where a value comes from; None when it is set nowhere.
+
+        Raises:
+            SetupError: a section of the venue has something unknown in it, or of the wrong kind.
+        """
+        self.check_sections(venue)
         own = _own(venue, environment)
         from_environment = set_by_variable(venue.name, own, name)
         if from_environment is not None:
@@ -201,6 +291,16 @@ class Config:
             if source is not None:
                 return source
         return None
+
+    def check_sections(self, venue: Venue) -> None:
+        """Look through the venue's sections. Those of the built-in venues were looked through when the file was read.
+
+        Raises:
+            SetupError: something in them is unknown, or of the wrong kind.
+        """
+        if venue.name not in self._looked_through:
+            check_sections_of(self.path, self.data, venue)
+            self._looked_through.add(venue.name)
 
     def bot_token(self) -> ConfiguredValue | None:
         """Where the token of a bot's own feed and webhooks comes from; None when it is set nowhere."""
@@ -250,10 +350,11 @@ class Config:
         keys = f"{name}, {name}_file or {name}_command" if name in venue.secrets else name
         by_hand = self.address_by_hand(venue, environment, profile)
         without = f"without {by_hand.origin}, --env {SIM}" if by_hand else f"--env {SIM}"
+        or_simulated = f"; {without} needs none" if venue.simulator else ""
         meaning = {**venue.secrets, **venue.values}[name]
         return SetupError(
             f"{venue.name} needs its {name} ({meaning}): set {variable(venue.name, own, name)}, "
-            f"or {keys} under [{table}] in {self.path}; {without} needs none"
+            f"or {keys} under [{table}] in {self.path}{or_simulated}"
         )
 
     def _from_table(self, table: Mapping[str, Any], title: str, name: str) -> ConfiguredValue | None:
@@ -261,6 +362,11 @@ class Config:
             if name + suffix in table:
                 return ConfiguredValue(kind, table[name + suffix], f"{name}{suffix} under [{title}] in {self.path}")
         return None
+
+    def _check_file(self, profile: str | None) -> None:
+        if self.missing:
+            raise SetupError(self.missing_words())
+        self._check_profile(profile)
 
     def _check_profile(self, profile: str | None) -> None:
         if profile is not None:
@@ -352,10 +458,14 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
         raise SetupError(f"the config file {path} is not TOML: {error}") from None
 
 
-def template() -> str:
-    """What a new config file says, with everything commented out; each venue brings its own part."""
-    order = sorted(VENUES, key=lambda name: name not in FIRST_IN_CONFIG)  # the registry's order otherwise
-    parts = [part for name in order if (part := venue_named(name).template)]
+def template(warn: Callable[[str], None]) -> str:
+    """What a new config file says, with everything commented out; each venue brings its own part.
+
+    `warn` is told one line for each plug-in that cannot be loaded.
+    """
+    venues = all_venues(warn)
+    order = sorted(venues, key=lambda name: name not in FIRST_IN_CONFIG)  # the registry's order otherwise
+    parts = [part for name in order if (part := venues[name].template)]
     return "\n".join([_BEGINNING, *parts, _OF_BOTS, _of_profiles(venue_named(order[0]))])
 
 
@@ -368,13 +478,13 @@ def _of_profiles(venue: Venue) -> str:
     )
 
 
-def write_template() -> Path:
-    """A config file with everything commented out, readable by its owner only; its path.
+def write_template(warn: Callable[[str], None]) -> Path:
+    """A config file with everything commented out, readable by its owner only; its path. `warn` as `template` has it.
 
     Raises:
         SetupError: there is one already, or it cannot be written.
     """
-    path, text = config_path(), template()
+    path, text = config_path(), template(warn)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -390,23 +500,25 @@ def write_template() -> Path:
     return path
 
 
-def shown(config: Config) -> str:
+def shown(config: Config, warn: Callable[[str], None]) -> str:
     """The config file and the variables that are set, as TOML-like lines without a secret.
+
+    `warn` is told one line for each plug-in that cannot be loaded: its values are hidden.
 
     Only what is known to be no secret is shown: addresses without user and password, files, the programs of commands,
     and the venues' plain values. A secret that stands in one of those by mistake is hidden there too.
     """
     state = " (not there)" if config.missing else "" if config.data else " (absent or empty)"
     redactor = Redactor()
-    lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor)]
-    known = {named: name for venue in VENUES for named, name in _variables(venue_named(venue)).items()}
-    known[variable("bot", None, "token")] = "token"
-    venues = [venue_named(name) for name in VENUES]
-    plain = {"url"} | {name for venue in venues for name in venue.values}
-    plain -= {name for venue in venues for name in venue.secrets}
-    for named in sorted(known):
+    venues = all_venues(warn)
+    lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor, venues)]
+    plain = {variable("bot", None, "token"): False}
+    for venue in venues.values():
+        addresses = addresses_of(venue)
+        plain |= {named: name in addresses or _is_value(venue, name) for named, name in _variables(venue).items()}
+    for named in sorted(plain):
         value = set_value(named)
-        if value and known[named] in plain:
+        if value and plain[named]:
             lines.append(f"# {named} is set: {_hide_user(value)}")
         elif value:
             redactor.learn({"hidden": value})
@@ -416,29 +528,33 @@ def shown(config: Config) -> str:
 
 def _variables(venue: Venue) -> dict[str, str]:
     """Every variable that is looked at, and the name of what it sets."""
-    names = ["url", *venue.secrets, *venue.values]
+    names = [*addresses_of(venue), *venue.secrets, *venue.values]
     own = [None, *(e for e in venue.environments if e != PRODUCTION)]
     return {variable(venue.name, environment, name): name for environment in own for name in names}
 
 
-def _checked_url(source: ConfiguredValue) -> str:
-    """A WebSocket address; `http` is taken for `ws`. What came is not said: it may be a secret in the wrong place.
+def _checked_url(source: ConfiguredValue, scheme: str = "ws") -> str:
+    """An address of that scheme (`ws` or `http`); the other one of the two is taken for it.
+
+    What came is not said: it may be a secret in the wrong place.
 
     Raises:
         SetupError: it is anything else.
     """
     text = str(source.value).strip()
-    url = re.sub(r"^(http|ws)(s?)://", lambda scheme: f"ws{scheme[2].lower()}://", text, flags=re.IGNORECASE)
+    url = re.sub(r"^(http|ws)(s?)://", lambda found: f"{scheme}{found[2].lower()}://", text, flags=re.IGNORECASE)
     parts = _parts(url)
-    if parts is None or parts.scheme not in ("ws", "wss") or "%" in parts.netloc or "\\" in url or " " in url:
-        raise SetupError(f"expected an address such as wss://host.example as {source.origin}, got something else")
+    if parts is None or parts.scheme not in (scheme, f"{scheme}s") or "%" in parts.netloc or "\\" in url or " " in url:
+        raise SetupError(f"expected an address such as {scheme}s://host.example as {source.origin}, got something else")
     if "@" in parts.netloc:
         raise SetupError(f"expected an address without user and password as {source.origin}, got one with")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise SetupError(f"expected an address without anything after ? or # as {source.origin}, got one with")
-    if parts.scheme == "ws" and not is_loopback(url):
+    if parts.scheme == scheme and not is_loopback(url):
+        article = "an" if scheme == "http" else "a"
         raise SetupError(
-            f"expected a wss:// address as {source.origin} (ws:// is for this machine only), got a ws:// one"
+            f"expected {article} {scheme}s:// address as {source.origin} ({scheme}:// is for this machine only), "
+            f"got {article} {scheme}:// one"
         )
     return url
 
@@ -500,10 +616,12 @@ def _hide_user(url: str) -> str:
     return re.sub(r"([?#]).+", r"\1[hidden]", url, count=1, flags=re.DOTALL)
 
 
-def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor) -> list[str]:
-    plain = _is_plain(path)
+def _shown_table(
+    table: Mapping[str, Any], path: tuple[str, ...], redactor: Redactor, venues: Mapping[str, Venue]
+) -> list[str]:
+    plain = _is_plain(path, venues)
     lines = [
-        f"{_toml_key(key)} = {_toml(value) if plain else _shown_value(key, value, redactor)}"
+        f"{_toml_key(key)} = {_toml(value) if plain else _shown_value(path, key, value, redactor, venues)}"
         for key, value in table.items()
         if not isinstance(value, dict)
     ]
@@ -511,27 +629,34 @@ def _shown_table(table: Mapping[str, Any], path: tuple[str, ...], redactor: Reda
         lines = ["", f"[{'.'.join(map(_toml_key, path))}]", *lines]
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += _shown_table(value, (*path, key), redactor)
+            lines += _shown_table(value, (*path, key), redactor, venues)
     return lines
 
 
-def _is_plain(path: tuple[str, ...]) -> bool:
-    """Whether a table is in a value that is no secret, as [venues.<venue>.symbols.BTCUSDT] is."""
+def _venue_of(path: tuple[str, ...], venues: Mapping[str, Venue]) -> tuple[Venue | None, tuple[str, ...]]:
+    """The venue that a table of the file is about, and what the table is of it, without the environment."""
     of_venues = path[2:] if path[:1] == ("profiles",) else path
-    if of_venues[:1] != ("venues",) or len(of_venues) < 3 or of_venues[1] not in VENUES:
-        return False
-    venue, inner = venue_named(of_venues[1]), of_venues[2:]
-    inner = inner[1:] if inner[0] in venue.environments else inner
-    return bool(inner) and inner[0] in venue.values and inner[0] not in venue.secrets
+    venue = venues.get(of_venues[1]) if of_venues[:1] == ("venues",) and len(of_venues) > 1 else None
+    inner = of_venues[2:]
+    return venue, inner[1:] if venue is not None and inner and inner[0] in venue.environments else inner
 
 
-def _shown_value(key: str, value: Any, redactor: Redactor) -> str:
-    venues = [venue_named(name) for name in VENUES]
-    plain = {name for venue in venues for name in venue.values} - {name for venue in venues for name in venue.secrets}
-    plain |= set(SCREEN)
-    if key in ("url", "proxy"):
+def _is_value(venue: Venue, name: str) -> bool:
+    """Whether a name is that of a value that is no secret."""
+    return name in venue.values and name not in venue.secrets
+
+
+def _is_plain(path: tuple[str, ...], venues: Mapping[str, Venue]) -> bool:
+    """Whether a table is in a value that is no secret, as [venues.<venue>.symbols.BTCUSDT] is."""
+    venue, inner = _venue_of(path, venues)
+    return venue is not None and bool(inner) and _is_value(venue, inner[0])
+
+
+def _shown_value(path: tuple[str, ...], key: str, value: Any, redactor: Redactor, venues: Mapping[str, Venue]) -> str:
+    venue, _ = _venue_of(path, venues)
+    if key in ("url", "rest_url", "proxy"):
         return _toml(_hide_user(str(value)))
-    if key in plain or key.endswith("_file"):
+    if (venue is not None and _is_value(venue, key)) or path == ("screen",) or key.endswith("_file"):
         return _toml(value)
     if key.endswith("_command") and is_words(value):
         return _toml([value[0], *("[hidden]" for _ in value[1:])])  # echo THE-SECRET is a command too

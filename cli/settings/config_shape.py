@@ -19,7 +19,7 @@ KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 
 def check_shape(path: Path, data: Mapping[str, Any]) -> None:
-    """Look through what was read; venues of a later version are not ours to judge.
+    """Look through what was read. Sections of venues that are not built in are looked through when they are used.
 
     Raises:
         SetupError: something is unknown, or of the wrong kind; says what, never its value.
@@ -45,6 +45,18 @@ def check_shape(path: Path, data: Mapping[str, Any]) -> None:
                 _check_venue(path, f"{prefix}venues.{name}.", scope["venues"][name], venue_named(name))
 
 
+def check_sections_of(path: Path, data: Mapping[str, Any], venue: Venue) -> None:
+    """Look through the sections of one venue, in what `check_shape` has passed.
+
+    Raises:
+        SetupError: as `check_shape`.
+    """
+    profiles = data.get("profiles", {})
+    for prefix, scope in (("", data), *((f"profiles.{name}.", profiles[name]) for name in profiles)):
+        if venue.name in scope.get("venues", {}):
+            _check_venue(path, f"{prefix}venues.{venue.name}.", scope["venues"][venue.name], venue)
+
+
 def _check_venue(path: Path, prefix: str, table: Any, venue: Venue) -> None:
     environments = venue.environments.keys() - {PRODUCTION}
     _check_values(path, prefix, table, venue, environments)
@@ -56,7 +68,13 @@ def _check_values(path: Path, prefix: str, table: Any, venue: Venue, tables: set
     """What a venue, or one of its environments, may have; a secret in one way only, or which it is would be a guess."""
     if not isinstance(table, dict):
         raise SetupError(f"expected a table [{prefix[:-1]}] in {path}, got {_kind(table)}")
-    _check_texts(path, prefix, table, {"url", *venue.values, *tables}, venue.secrets, example=venue.name)
+    known = {*addresses_of(venue), *venue.values, *tables}
+    _check_texts(path, prefix, table, known, venue.secrets, example=venue.name)
+
+
+def addresses_of(venue: Venue) -> tuple[str, ...]:
+    """The names of a venue's addresses: for WebSockets, and for HTTP requests where it has one of their own."""
+    return ("url", "rest_url") if venue.rest else ("url",)
 
 
 def _check_texts(
@@ -68,13 +86,13 @@ def _check_texts(
     *,
     example: str,
 ) -> None:
-    """An address and secrets, each in one way; `others` is what else there may be."""
+    """Addresses and secrets, each in one way; `others` is what else there may be."""
     ways = {name: [name + suffix for suffix in KINDS] for name in secrets}
     _refuse_unknown(path, prefix, table, set(others).union(*ways.values()))
     for keys in ways.values():
         if len(given := [key for key in keys if key in table]) > 1:
             raise SetupError(f"expected one of {' and '.join(given)} under [{prefix[:-1]}] in {path}, got both")
-    for key in ("url", *(key for keys in ways.values() for key in keys)):
+    for key in ("url", "rest_url", *(key for keys in ways.values() for key in keys)):
         value = table.get(key, ["a"] if key.endswith("_command") else "a")
         place = f"{key} under [{prefix[:-1]}] in {path}"
         if not key.endswith("_command") and not isinstance(value, str):

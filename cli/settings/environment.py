@@ -48,6 +48,20 @@ def set_value(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def plugins_wanted() -> bool:
+    """Whether venues of other packages are looked up: unless `MON_PLUGINS=0` says no.
+
+    Raises:
+        SetupError: it has another value than 0 or 1.
+    """
+    value = set_value("MON_PLUGINS")
+    if value not in (None, "0", "1"):
+        raise SetupError(
+            f"expected MON_PLUGINS=0 (no venues of other packages) or 1, got {value!r}; unset it or mend it"
+        )
+    return value != "0"
+
+
 def variable(venue: str, environment: str | None, name: str) -> str:
     """The environment variable of a venue's value; `environment` None for production."""
     return "_".join(["MON", venue, *([environment] if environment else []), name]).upper()

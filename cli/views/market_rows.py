@@ -45,19 +45,19 @@ def quotes(look: Look) -> SetView:
 
 def quote_columns(quotes: Sequence[Quote], look: Look) -> list[Column]:
     """Symbol, bid, ask with their sizes, where the venue sends those."""
+    several = look.state_of is not None  # of which one may be quiet while another one is not
     bids, asks = [look.style("bid")] * len(quotes), [look.style("ask")] * len(quotes)
     has_sizes = was_sent(quotes, "bid_size", "ask_size", "time")
     bid_size = number_column(with_unit("bid size", quotes, "size_unit"), values(quotes, "bid_size"), keep=4)
     ask_size = number_column(with_unit("ask size", quotes, "size_unit"), values(quotes, "ask_size"), keep=4)
     return [
-        text_column("symbol", values(quotes, "symbol"), keep=10 if len(quotes) > 1 else 2),
+        text_column("symbol", values(quotes, "symbol"), keep=10 if several or len(quotes) > 1 else 2),
         *([bid_size] if has_sizes else []),
         number_column(with_unit("bid", quotes, "price_unit"), values(quotes, "bid_price"), keep=9, styles=bids),
         number_column(with_unit("ask", quotes, "price_unit"), values(quotes, "ask_price"), keep=9, styles=asks),
         *([ask_size] if has_sizes else []),
-        time_column(look, "time", values(quotes, "time"), keep=1)
-        if was_sent(quotes, "time")
-        else age_column(look, "age", quotes, keep=3),
+        *([time_column(look, "time", values(quotes, "time"), keep=1)] if was_sent(quotes, "time") else []),
+        *([age_column(look, "age", quotes, keep=3)] if several or not was_sent(quotes, "time") else []),
     ]
 
 

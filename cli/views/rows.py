@@ -6,7 +6,7 @@ from collections import deque
 from decimal import Decimal
 from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 from rich.cells import cell_len
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cli.output import cells
 from cli.output.queues import key_of
+from cli.output.symbols import named
 from cli.screen.grid import SHORT_TEXT, Column, fit_line, lay_out
 from cli.screen.steady import Held
 from venues.toolkit.numbers import add
@@ -31,8 +32,9 @@ ZERO = Decimal(0)
 MOST_GONE = 20  # rows that left a set and are still shown, marked as gone
 MARKED_MS = 1_000  # how long a row is marked as just changed
 GONE_MS = 3_000  # how long a row that is gone is still shown
+ONE_INTERRUPTION_MS = 30_000  # in which several symbols that come back one by one make one note
 GUTTER = 2  # cells before each row for the signs of both, since colour and bold are not for everybody
-CHANGED, REMOVED = "*", "×"
+CHANGED, REMOVED, OLD = "*", "×", "!"
 LEFT_OUT = f"there are more than {MOST_ROWS} rows: older ones are left out"
 
 _SELDOM_NEWS = {"received", "time", "updated", "change"}  # fields that say when and how, not what
@@ -135,9 +137,11 @@ class SetView:
     def full(self, count: int) -> None:
         """Keep only the last `count` rows: they are a full state, which replaces everything."""
         state = set(list(self._recent)[-count:]) if count else set()
+        if self._look.state_of is not None and count > len(state):  # the others came before the last full state
+            state = self._rows.keys() - self._gone.keys()
         self._left_out = count > len(state)
         for key, row in list(self._rows.items()):
-            if key not in state and key not in self._gone:
+            if key not in state and key not in self._gone and not self._look.is_old(row.symbol):
                 if self._was_full:
                     self._take_out(key, row)
                 else:
@@ -151,6 +155,18 @@ class SetView:
         for known in (self._rows, self._recent, self._gone, self._marked):
             known.clear()
         self._was_full = self._has_lost = self._left_out = False
+
+    def stopped_of(self, symbol: str) -> None:
+        """Do nothing: the rows of the symbol stay, and are dimmed."""
+
+    def go_on_of(self, symbol: str) -> None:
+        """Do nothing: rows have no figures of a time."""
+
+    def start_over_of(self, symbol: str) -> None:
+        """Drop the rows of one symbol: what is known from before may be wrong by now."""
+        for key in [key for key, row in self._rows.items() if row.symbol == symbol]:
+            for known in (self._rows, self._recent, self._gone, self._marked):
+                known.pop(key, None)
 
     def until(self) -> int | None:
         """When a mark or a struck row goes, or an age becomes another."""
@@ -244,7 +260,7 @@ class SetView:
 
     def _laid_out(self, items: Sequence[tuple[tuple[Any, ...], Any]], width: int) -> list[Text]:
         keys, rows = [key for key, _ in items], [row for _, row in items]
-        columns = self._columns(rows)
+        columns = with_states(self._columns(rows), rows, self._look)
         now = self._look.epoch_ms()
         self._tick = (now // 1000 + 1) * 1000 if any(column.ages for column in columns) else None
         for column in columns:
@@ -254,7 +270,8 @@ class SetView:
             held = self._widths.setdefault(column.name or column.title, Held())
             (column.least,) = held.most((column.width(),), now)
         head, *lines = lay_out(columns, max(1, width - GUTTER), self._look)
-        return [_behind(" ", head), *(self._signed(key, line) for key, line in zip(keys, lines, strict=True))]
+        signed = [self._signed(key, row, line) for (key, row), line in zip(items, lines, strict=True)]
+        return [_behind(" ", head), *signed]
 
     def _mark_cells(self, column: Column, keys: Sequence[tuple[Any, ...]], rows: Sequence[Any]) -> None:
         if column.key is None or column.ages or not self._marked:
@@ -266,7 +283,11 @@ class SetView:
                 styles[index] = f"{styles[index]} {self._look.style('mark')}".strip()
         column.styles = styles
 
-    def _signed(self, key: tuple[Any, ...], line: Text) -> Text:
+    def _signed(self, key: tuple[Any, ...], row: Any, line: Text) -> Text:
+        if self._look.state_of is not None and self._look.is_old(row.symbol):
+            line = _behind(OLD, line)
+            line.stylize(self._look.style("old"))
+            return line
         if key in self._gone:
             line.stylize(self._look.style("gone"))
             return _behind(self._look.text(REMOVED), line)
@@ -282,7 +303,7 @@ class EventView:
         self._columns = columns
         self._look = look
         self._empty = empty
-        self._events: deque[Any] = deque(maxlen=MOST_EVENTS)  # None stands for an interruption
+        self._events: deque[Any] = deque(maxlen=MOST_EVENTS)  # with an `Interruption` where events may be missing
         self._scroll = Scroll()
 
     def add(self, record: Any) -> None:
@@ -295,8 +316,18 @@ class EventView:
 
     def start_over(self) -> None:
         """Note that events may have been missed here."""
-        if self._events and self._events[0] is not None:
-            self._events.appendleft(None)
+        if self._events and self._events[0] != Interruption():
+            self._events.appendleft(Interruption())
+
+    def stopped_of(self, symbol: str) -> None:
+        """Do nothing: events have no figures of a time."""
+
+    def go_on_of(self, symbol: str) -> None:
+        """Do nothing: events have no figures of a time."""
+
+    def start_over_of(self, symbol: str) -> None:
+        """Note that events of one symbol may have been missed here."""
+        note_interruption(self._events, symbol, self._look.epoch_ms(), lambda event: event.symbol)
 
     def press(self, key: str) -> bool:
         """Scroll; whether that moves what is shown."""
@@ -315,22 +346,57 @@ class EventView:
         top, count = self._scroll.window(len(self._events), max(1, height - 1))
         more = self._look.text(self._scroll.words(len(self._events), count))
         shown = list(self._events)[top : top + count]
-        events = [event for event in shown if event is not None]
-        head, *rows = lay_out(self._columns(events), width, self._look)
+        events = [event for event in shown if not isinstance(event, Interruption)]
+        head, *rows = lay_out(with_states(self._columns(events), events, self._look), width, self._look)
         now = self._look.epoch_ms()
         for event, row in zip(events, rows, strict=True):
             if now < _marked_until(event) <= now + MARKED_MS:
                 row.stylize(self._look.style("mark"))
+            if self._look.state_of is not None and self._look.is_old(event.symbol):
+                row.stylize(self._look.style("old"))
         hidden = [fit_line(Text(more, style=self._look.style("dim")), width, self._look)] if more else []
         return [head, *self._with_gaps(shown, iter(rows), width), *hidden]
 
     def _with_gaps(self, shown: Sequence[Any], rows: Iterator[Text], width: int) -> list[Text]:
-        gap = self._look.cut("── interrupted: events may have been missed ──", width)
-        return [Text(gap, style=self._look.style("warn")) if event is None else next(rows) for event in shown]
+        return [
+            interruption_line(event, "events", width, self._look) if isinstance(event, Interruption) else next(rows)
+            for event in shown
+        ]
+
+
+class Interruption(NamedTuple):
+    """A place among events where some may be missing; of these symbols, where there are several. `at`: when."""
+
+    symbols: tuple[str, ...] = ()
+    at: int = 0
+
+
+def note_interruption(events: deque[Any], symbol: str, now: int, symbol_of: Callable[[Any], str | None]) -> None:
+    """Note that events of one of several symbols may be missing here.
+
+    It is in the note about others that was made just before, unless the symbol has had events since.
+    """
+    for place, event in enumerate(events):
+        if isinstance(event, Interruption):
+            if not event.symbols or now - event.at > ONE_INTERRUPTION_MS:
+                break
+            if symbol not in event.symbols:
+                events[place] = event._replace(symbols=(*event.symbols, symbol))
+            return
+        if symbol_of(event) == symbol:
+            break
+    if events:
+        events.appendleft(Interruption((symbol,), now))
+
+
+def interruption_line(gap: Interruption, what: str, width: int, look: Look) -> Text:
+    """The line between events that says so."""
+    of = f" of {named(gap.symbols)}" if gap.symbols else ""
+    return Text(look.cut(f"── interrupted: {what}{of} may have been missed ──", width), style=look.style("warn"))
 
 
 def _marked_until(event: Any) -> int:
-    return 0 if event is None else int(event.received) + MARKED_MS
+    return 0 if isinstance(event, Interruption) else int(event.received) + MARKED_MS
 
 
 def _is_news(record: Any, before: Any) -> bool:
@@ -438,6 +504,17 @@ def changed_at(row: Any) -> int:
     updated: int | None = getattr(row, "updated", None)
     received: int = row.received
     return received if updated is None or getattr(row, "change", None) != "snapshot" else updated
+
+
+def with_states(columns: list[Column], rows: Sequence[Any], look: Look) -> list[Column]:
+    """The columns, and behind the first one how each row's symbol stands, where several stand in different ways."""
+    if look.state_of is None:
+        return columns
+    states = [look.state_of(row.symbol) for row in rows]
+    if len(set(states)) < 2:
+        return columns
+    words = ["" if state == "live" else state for state in states]
+    return [*columns[:1], Column("state", words, align="left", keep=8), *columns[1:]]
 
 
 def was_sent(rows: Sequence[Any], *names: str) -> bool:

@@ -13,10 +13,21 @@ from cli.screen import drawing as bars
 from cli.screen.grid import Column, fit_line, lay_out
 from cli.screen.steady import SteadyColumn, SteadyText, whole_parts
 from cli.views.recent import SECONDS, Minute, Usual
-from cli.views.rows import side_column, time_column, with_unit
+from cli.views.rows import (
+    OLD,
+    Interruption,
+    interruption_line,
+    note_interruption,
+    side_column,
+    text_column,
+    time_column,
+    with_states,
+    with_unit,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
     from cli.screen.look import Look
     from cli.views.recent import Volume
@@ -35,24 +46,32 @@ class Seen(NamedTuple):
 
 
 class TradesView:
-    """Trades, newest first; an interruption is a line between them."""
+    """Trades, newest first; an interruption is a line between them.
+
+    Of several symbols each has figures of its own. With one, or none that is known, all trades are summed up together.
+    """
 
     keys: Sequence[tuple[str, str]] = ()
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._rows: deque[Seen | str] = deque(maxlen=MOST_TRADES)  # a text says why trades may be missing here
+        self._several = look.state_of is not None
+        # A text says why trades may be missing here, as an `Interruption` does of several symbols.
+        self._rows: deque[Seen | str | Interruption] = deque(maxlen=MOST_TRADES)
         self._count = 0
-        self._minute = Minute(look.offset_ms)
-        self._usual = Usual()
+        self._minutes: dict[str | None, Minute] = {}  # by symbol, in the order in which they traded first
+        self._usual: dict[str | None, Usual] = {}
         self._price, self._size = SteadyColumn(), SteadyColumn()
         self._parts: dict[str, SteadyText] = {}
         self._until: int | None = None
 
     def add(self, record: Trade) -> None:
         """Take in one trade: a row, and part of the last minute."""
-        self._minute.trade(record)
-        self._rows.appendleft(Seen(record, self._usual.times(record.size)))
+        symbol = record.symbol if self._several else None
+        if symbol not in self._usual:
+            self._usual[symbol] = Usual()
+        self._minute(symbol).trade(record)
+        self._rows.appendleft(Seen(record, self._usual[symbol].times(record.size)))
         self._count += 1
 
     def full(self, count: int) -> None:
@@ -60,20 +79,40 @@ class TradesView:
 
     def stopped(self) -> None:
         """Stop the last minute, since trades are not seen any more; what is shown of it stays as it is."""
-        self._minute.stop(self._look.epoch_ms())
+        for minute in self._known():
+            minute.stop(self._look.epoch_ms())
 
     def go_on(self) -> None:
         """Go on with the last minute: trades are seen again, and none was missed."""
-        self._minute.go_on()
+        for minute in self._known():
+            minute.go_on()
 
     def start_over(self) -> None:
         """Note that trades may have been missed here."""
-        self._minute.resumed(self._look.epoch_ms())
+        for minute in self._known():
+            minute.resumed(self._look.epoch_ms())
         self._say(INTERRUPTED)
+
+    def stopped_of(self, symbol: str) -> None:
+        """Stop the last minute of one symbol, as `stopped` does."""
+        if symbol in self._minutes:
+            self._minutes[symbol].stop(self._look.epoch_ms())
+
+    def go_on_of(self, symbol: str) -> None:
+        """Go on with the last minute of one symbol, as `go_on` does."""
+        if symbol in self._minutes:
+            self._minutes[symbol].go_on()
+
+    def start_over_of(self, symbol: str) -> None:
+        """Note that trades of one symbol may have been missed here."""
+        if symbol in self._minutes:
+            self._minutes[symbol].resumed(self._look.epoch_ms())
+        note_interruption(self._rows, symbol, self._look.epoch_ms(), _symbol_of)
 
     def missed(self, count: int) -> None:
         """Count trades that came and could not be drawn in time."""
-        self._minute.missed()
+        for minute in self._known():
+            minute.missed()
         self._count += count
         self._say(f"── {count} trades are not shown: this terminal was too slow for them ──")
 
@@ -89,25 +128,40 @@ class TradesView:
         """Volume, price, and as many trades as fit."""
         if not any(isinstance(row, Seen) for row in self._rows):
             return [Text("no trade yet", style=self._look.style("dim"))]
-        self._until = self._minute.changes_at(self._look.epoch_ms())
-        head = self._head(width) if height >= HEAD_FROM else []
+        now = self._look.epoch_ms()
+        self._until = min((at for one in self._known() if (at := one.changes_at(now)) is not None), default=None)
+        head = self._head(width, height) if height >= HEAD_FROM else []
         shown = [row for row, _ in zip(self._rows, range(max(1, height - len(head) - 1)), strict=False)]
         trades = [row for row in shown if isinstance(row, Seen)]
         if not trades:
-            return [*head, *(self._gap(row, width) for row in shown if isinstance(row, str))]
+            return [*head, *(self._gap(row, width) for row in shown if not isinstance(row, Seen))]
         title, *rows = lay_out(self._columns(trades), width, self._look)
+        for trade, line in zip(trades, rows, strict=True):
+            if self._look.is_old(trade.trade.symbol):
+                line.stylize(self._look.style("old"))
         drawn = iter(rows)
-        return [*head, title, *(self._gap(row, width) if isinstance(row, str) else next(drawn) for row in shown)]
+        return [*head, title, *(next(drawn) if isinstance(row, Seen) else self._gap(row, width) for row in shown)]
+
+    def _minute(self, symbol: str | None) -> Minute:
+        if symbol not in self._minutes:
+            self._minutes[symbol] = Minute(self._look.offset_ms)
+        return self._minutes[symbol]
+
+    def _known(self) -> list[Minute]:
+        """The last minutes that there are; with one symbol there is always one."""
+        return list(self._minutes.values()) if self._several else [self._minute(None)]
 
     def _say(self, words: str) -> None:
         if self._rows and not isinstance(self._rows[0], str):
             self._rows.appendleft(words)
 
-    def _gap(self, words: str, width: int) -> Text:
-        return fit_line(Text(self._look.text(words), style=self._look.style("warn")), width, self._look)
+    def _gap(self, gap: str | Interruption, width: int) -> Text:
+        if isinstance(gap, Interruption):
+            return interruption_line(gap, "trades", width, self._look)
+        return fit_line(Text(self._look.text(gap), style=self._look.style("warn")), width, self._look)
 
     def _columns(self, rows: Sequence[Seen]) -> list[Column]:
-        """The columns: time, side, price, size, and how many times the usual size that is."""
+        """The columns: time, side, price, size, and how many times the usual size that is; of several symbols which."""
         look, now = self._look, self._look.epoch_ms()
         trades = [row.trade for row in rows]
         sides = [look.style(trade.side) for trade in trades]
@@ -116,20 +170,60 @@ class TradesView:
         sizes = self._size.aligned([cells.number(trade.size) for trade in trades], now, title=size)
         large = [look.style("large") if row.times else "" for row in rows]
         times = [f"{row.times}×" if row.times else "" for row in rows]
+        symbols = [text_column("symbol", [trade.symbol for trade in trades], keep=11)] if self._several else []
         return [
             time_column(look, "time", [_moment(trade) for trade in trades], keep=3),
+            *symbols,
             side_column(look, [trade.side for trade in trades]),
             Column(price, prices, keep=9, styles=sides),
             Column(size, sizes, keep=8, styles=large),
             Column("× median", times, keep=2, styles=large),
         ]
 
-    def _head(self, width: int) -> list[Text]:
+    def _head(self, width: int, height: int) -> list[Text]:
+        if self._several:
+            return self._head_of_each(width, height)
         now = self._look.epoch_ms()
-        volume = self._minute.volume(now)
+        volume = self._minute(None).volume(now)
         if volume is None:
             return []
         return [self._volume_line(volume, width, now), self._price_line(volume, width, now), Text()]
+
+    def _head_of_each(self, width: int, height: int) -> list[Text]:
+        """A line a symbol, as far as a third of the room goes, with a title above and what is left out below."""
+        look, now = self._look, self._look.epoch_ms()
+        known = [(symbol, volume) for symbol, one in self._minutes.items() if (volume := one.volume(now)) is not None]
+        room = max(1, height // 3 - 1)
+        shown = known if len(known) <= room else known[: max(1, room - 1)]
+        if not shown:
+            return []
+        rows = [_Row(symbol) for symbol, _ in shown]
+        volumes = [volume for _, volume in shown]
+        over, styles = zip(*map(self._over, volumes), strict=True)
+        count = len(shown)
+        columns = [
+            text_column("symbol", [self._signed(symbol) for symbol, _ in shown], keep=11),
+            Column("volume of", list(over), align="left", keep=9, styles=list(styles)),
+            Column("▲ buy", _figures(volume.buy for volume in volumes), keep=10, styles=[look.style("buy")] * count,
+                   is_figure=True),
+            Column("in", [str(volume.buys) for volume in volumes], keep=4),
+            Column("▼ sell", _figures(volume.sell for volume in volumes), keep=10, styles=[look.style("sell")] * count,
+                   is_figure=True),
+            Column("in", [str(volume.sells) for volume in volumes], keep=4),
+            Column("low", _figures(volume.low for volume in volumes), keep=5, is_figure=True),
+            Column("high", _figures(volume.high for volume in volumes), keep=5, is_figure=True),
+        ]  # fmt: skip
+        title, *lines = lay_out(with_states(columns, rows, look), width, look)
+        for row, line in zip(rows, lines, strict=True):
+            if look.is_old(row.symbol):
+                line.stylize(look.style("old"))
+        left_out = len(known) - count
+        more = [Text(look.cut(f"… and {left_out} more symbols", width), look.style("dim"))] if left_out else []
+        return [title, *lines, *more, Text()]
+
+    def _signed(self, symbol: str | None) -> str:
+        """The symbol, with a sign where it is not live, since not everybody sees what is dimmed."""
+        return f"{OLD} {symbol}" if self._look.is_old(symbol) else symbol or ""
 
     def _over(self, volume: Volume) -> tuple[str, str]:
         """What time the figures are of; it is marked while that is not a whole minute."""
@@ -172,11 +266,25 @@ class TradesView:
         room = min(SECONDS, width - len(title) - len(steady) - len(high) - 9)
         if room < 8:
             return whole_parts([(low, ""), (high, "")], width, 3)
-        spark = bars.sparkline(self._minute.prices(now)[-room:], blocks=look.unicode)
+        spark = bars.sparkline(self._minute(None).prices(now)[-room:], blocks=look.unicode)
         return whole_parts([(title, style), (steady, ""), (spark, look.style("key")), (high, "")], width, 3)
 
     def _steady(self, name: str, words: str, now: int) -> str:
         return self._parts.setdefault(name, SteadyText()).padded(words, now)
+
+
+class _Row(NamedTuple):
+    """A line of figures of one symbol."""
+
+    symbol: str | None
+
+
+def _symbol_of(row: Seen | str | Interruption) -> str | None:
+    return row.trade.symbol if isinstance(row, Seen) else None
+
+
+def _figures(values: Iterable[Decimal | None]) -> list[str]:
+    return cells.column(list(values))
 
 
 def _moment(trade: Trade) -> int:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from cli.output import lines as output
 from cli.output.lines import CsvLines, JsonLines
+from cli.screen.header import Rate
 from cli.screen.look import Look
 from cli.screen.painter import Ink
-from cli.screen.pane import Pane, Rate, Title
+from cli.screen.pane import Pane, Title
 from cli.screen.table import Table
 from cli.views import loaded
 from tests.benchmarks.figures import WrongResultError, best_of, for_information, print_head, progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cli.run.watch import watch
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, book, came, frame, opened, write
 from tests.servers import in_thread, websocket_server
+from venues import venue_named
 from venues.errors import RecordingError, UsageError
 from venues.recording import header_for
 from venues.records import Quote, Status
@@ -117,7 +119,9 @@ def test_no_market_data_in_time(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> 
         ran = runs(SILENT, f"nexus:{SYMBOL}", timeout=200)
         assert isinstance(ran.problem, NoDataError)
         assert "within 0.2 s" in str(ran.problem)
-        monkeypatch.setattr("cli.run.loop.ONCE_TIMEOUT_MS", 300)
+        nexus = venue_named("nexus")
+        offers = {name: replace(offer, once_within=0.3) for name, offer in nexus.streams.items()}
+        monkeypatch.setattr(nexus, "streams", offers)
         assert "within 0.3 s" in str(runs(SILENT, f"nexus:{SYMBOL}", once=True).problem)
 
 

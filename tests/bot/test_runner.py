@@ -134,3 +134,38 @@ def test_a_status_without_a_symbol_is_about_all_markets_of_the_venue() -> None:
     standings = Standings([NEXUS, NEXUS._replace(symbol="SPOT_ETH_USDT"), OTHER])
     everywhere = Status(venue="nexus", received=1, stream="quotes", state="stale")
     assert [market.symbol for market in standings.changed(0, everywhere).down] == ["SPOT_BTC_USDT", "SPOT_ETH_USDT"]
+
+
+def test_markets_of_one_stream_stand_each_by_itself() -> None:
+    ether = NEXUS._replace(symbol="SPOT_ETH_USDT")
+    standings = Standings([NEXUS, ether, OTHER])
+    standings.expect(0, "quotes", NEXUS.symbol, ether.symbol)
+
+    def told(state: State, market: MarketName | None = None, **fields: Any) -> tuple[Any, ...]:
+        symbol = None if market is None else market.symbol
+        said = Status(venue="nexus", symbol=symbol, received=1, stream="quotes", state=state, **fields)
+        result: Told = standings.changed(0, said)
+        return list(result.down), list(result.live), result.inline
+
+    assert told("syncing") == ([], [], False)
+    assert told("live", NEXUS) == ([], [], False)
+    assert standings.together() == "syncing"
+    assert told("live", ether) == ([], [], False)
+    assert standings.together() == "live"
+    assert told("reconnecting", attempt=1) == ([NEXUS, ether], [], True)
+    assert told("live", ether) == ([], [ether], True)
+    assert standings.together() == "reconnecting"
+    assert told("live", NEXUS) == ([], [NEXUS], True)
+    assert told("closed", ether) == ([ether], [], True)
+    assert told("reconnecting", attempt=1) == ([NEXUS], [], True)
+    assert told("live") == ([], [NEXUS], True), "what is closed alone is not live by a word about the others"
+    assert standings.together() == "closed"
+
+
+def test_a_status_of_all_is_about_the_markets_of_its_line() -> None:
+    ether = NEXUS._replace(symbol="SPOT_ETH_USDT")
+    standings = Standings([NEXUS, ether])
+    standings.expect(0, "quotes", NEXUS.symbol)
+    standings.expect(1, "quotes", ether.symbol)
+    lost = Status(venue="nexus", received=1, stream="quotes", state="reconnecting", attempt=1)
+    assert standings.changed(0, lost).down == [NEXUS]

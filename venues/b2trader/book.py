@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from venues import records
 from venues.b2trader import messages as wire
@@ -12,6 +12,7 @@ from venues.errors import CrossedBook, SequenceGap
 from venues.toolkit.book import MOST_LEVELS, BookDelta, OrderBook, refuse_too_many
 from venues.toolkit.decoding import DECODE_ERRORS
 from venues.toolkit.numbers import NOT_NEGATIVE, NUMBERS, POSITIVE, not_negative, positive, whole_number
+from venues.toolkit.resync import OldDeltas
 from venues.venue import Confirmed
 
 if TYPE_CHECKING:
@@ -23,23 +24,8 @@ if TYPE_CHECKING:
     from venues.records import Level, Record
     from venues.venue import Now, Subscription
 
-FALLEN_AFTER = 5  # messages in a row that are not above the version held …
-FALLEN_WITHIN = 2.0  # … or so many seconds of them, after which it is not chance any more
-TRAILING = 2.0  # seconds after a snapshot in which deltas that it holds already are normal
-
 _LEVEL = records.Level
 _decode = wire.BOOK.quick
-
-
-class _Fall(NamedTuple):
-    """A run of messages whose version is not above the one held: since when (monotonic), and how many."""
-
-    held: int | None = None
-    since: float = 0.0
-    messages: int = 0
-
-
-_NO_FALL = _Fall()
 
 
 class BookFeed:
@@ -54,8 +40,7 @@ class BookFeed:
         self._book = OrderBook(rule=self.trials.rule)
         self._shown: tuple[list[Level], list[Level]] | None = None
         self._doubtful: DoubtfulBook | None = None  # after a skip
-        self._whole_at = 0.0
-        self._fall = _NO_FALL
+        self._old = OldDeltas("version")
 
     def begin(self) -> None:
         """Starts a new invocation: the book is unknown. What was learnt about the versions stays."""
@@ -100,7 +85,8 @@ class BookFeed:
         try:
             if message.snapshot:
                 self._book.snapshot(*delta)
-                self.whole, self._whole_at = True, now.mono
+                self.whole = True
+                self._old.whole(now)
                 return message
             if self._book.apply(delta):
                 return message
@@ -111,7 +97,7 @@ class BookFeed:
         except CrossedBook:
             self.trials.crossed()
             raise
-        self._take_note_of_fall(delta, now)
+        self._old.see(self._book, delta, now)
         return None
 
     def keeps(self, invocation: str) -> bool:
@@ -132,29 +118,6 @@ class BookFeed:
         """Compares the doubtful books with the new whole state, which has just been taken."""
         self.trials.whole(self._book, now)
         self._book.rule = self.trials.rule
-
-    def _take_note_of_fall(self, delta: BookDelta, now: Now) -> None:
-        """Notes a delta that is not above the version held.
-
-        Right after a snapshot that is normal: the delta is older. Later it means that the venue counts anew.
-
-        Raises:
-            SequenceGap: there were too many in a row.
-        """
-        if now.mono - self._whole_at < TRAILING:
-            return
-        held, fall = self._book.sequence, self._fall
-        if delta.sequence == held and self._book.holds(delta):  # the same delta, repeated
-            self._fall = _NO_FALL
-            return
-        since, count = (fall.since, fall.messages + 1) if fall.held == held else (now.mono, 1)
-        self._fall = _Fall(held, since, count)
-        if count >= FALLEN_AFTER or now.mono - since >= FALLEN_WITHIN:
-            self._fall = _NO_FALL
-            raise SequenceGap(
-                f"expected a version above {held}, got {count} messages in a row that are not, "
-                f"the latest of version {delta.sequence}"
-            )
 
 
 def _delta(message: wire.BookItem) -> BookDelta:

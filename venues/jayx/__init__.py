@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from venues import VENUES
 from venues.errors import UsageError
 from venues.venue import BaseVenue, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from venues.venue import Route, Settings, Subscription
+    from venues.venue import Route, Settings, Subscription, SymbolList
 
 TEMPLATE = """\
 [venues.jayx]                 # --env staging is known; the address of production is yours to set
@@ -50,6 +51,7 @@ class JayX(BaseVenue):
         "balance": Offer("positions", symbols="none"),
         "ping": Offer("WebSocket ping", symbols="none", public=True),
     }
+    options = VENUES[name].own_options()
     simulator = "venues.jayx.simulator.endpoint:JayX"
     template = TEMPLATE
 
@@ -61,6 +63,16 @@ class JayX(BaseVenue):
 
         if not SYMBOL.fullmatch(symbol):
             raise UsageError(f'expected a symbol like BTCUSDT (<BASE><QUOTE>), got "{symbol}"')
+
+    def symbol_list(self, settings: Settings) -> SymbolList:
+        """Those that the configuration has scales of: the venue publishes no list.
+
+        Raises:
+            SetupError: there are none, or one cannot be used.
+        """
+        from venues.jayx.fields import configured_instruments
+
+        return configured_instruments(settings)
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """One connection for everything; only what could not be told apart on it gets another one.

@@ -10,13 +10,16 @@ import msgspec
 from msgspec import Struct
 
 from venues.errors import SetupError, UsageError
+from venues.records import Instrument
 from venues.toolkit.candles import interval_ms
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt
 from venues.toolkit.numbers import EXACT, KnownTexts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
+
+    from venues.venue import HttpRequest, HttpResponse, Settings
 
 VENUE = "jayx"
 
@@ -98,6 +101,26 @@ def values_of(settings: Mapping[str, Any]) -> Values:
     if framing not in FRAMINGS:
         raise SetupError(f"expected {' or '.join(FRAMINGS)} as framing of jayx, got {_said(framing)}")
     return Values(category, framing == "bare", _scales_of(settings.get("symbols", {})))
+
+
+def configured_instruments(settings: Settings) -> Generator[HttpRequest, HttpResponse, list[Instrument]]:
+    """The symbols whose scales are configured; without a request, since the venue publishes no list.
+
+    Raises:
+        SetupError: there are none, or a value cannot be used.
+    """
+    yield from ()
+    scales = values_of(settings.values).scales
+    if not scales:
+        table = settings.table or f"venues.{VENUE}"
+        raise SetupError(
+            f"{VENUE} publishes no list of its symbols, so those of the configuration are listed, and there are none: "
+            f"expected tick_size and lot_size under [{table}.symbols.BTCUSDT], say"
+        )
+    return [
+        Instrument(venue=VENUE, symbol=symbol, price_step=scale.tick, size_step=scale.lot, received=0)
+        for symbol, scale in scales.items()
+    ]
 
 
 def seconds_of(interval: str) -> int:

@@ -17,6 +17,7 @@ from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.clock import FAR
 from venues.toolkit.consistency import check_candle
 from venues.toolkit.made_candles import MadeCandles
+from venues.toolkit.resync import BookKeeper
 from venues.toolkit.row_times import refuse_too_many as refuse_too_many_rows
 from venues.toolkit.spellings import documented
 from venues.toolkit.times import refuse_seconds
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from venues.jayx.messages import Kline, LevelRow, TradeRow
     from venues.records import Level, Side
-    from venues.venue import Item, Now
+    from venues.venue import Item, Now, Subscription
 
 MOST_KNOWN_TRADES = 1_000
 MOST_OUT_OF_PLACE = 4  # one trade in so many may have a time that does not fit its place in the list
@@ -260,83 +261,43 @@ class BookFeed:
 
     restates = True
 
-    def __init__(self, common: Common, depths: dict[str, int]) -> None:
-        """`depths`: the wanted ones of the two streams, with the number of levels a side that each shows."""
+    def __init__(self, common: Common, subscriptions: Sequence[Subscription]) -> None:
+        """`subscriptions`: the wanted ones of the two streams."""
         self.awaited = True
         self.heard = False
-        self.streams: tuple[str, ...] = tuple(depths)
         self._common = common
-        self._depths = depths
-        self._book = OrderBook()
-        self._shown: tuple[list[Level], list[Level]] | None = None
-        self._top: tuple[Level | None, Level | None] | None = None
+        scale = common.scale
+        self._book = BookKeeper(
+            OrderBook(),
+            subscriptions,
+            venue=VENUE,
+            symbol=common.symbol,
+            env=common.env,
+            price_unit=scale.price_unit,
+            size_unit=scale.size_unit,
+        )
+        self.streams: tuple[str, ...] = tuple(self._book.streams)
 
     def begin(self, now: Now) -> list[Item]:
         """The streams wait for the first book."""
-        return [StreamState(name, "syncing") for name in self._depths]
+        return self._book.begin()
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:
         """The book and the quote of a message if they have changed; a crossed book makes them stale."""
         sides = wire.BOOK.decode(payload).book
         try:
             bids, asks = _levels(sides.bids, "bids", self._common), _levels(sides.asks, "asks", self._common)
-            self._book.snapshot(bids, asks)
-        except BookError as crossed:
-            return self.doubt(str(crossed), now)
-        self.awaited, self.heard = False, True
-        items: list[Item] = []
-        if "book" in self._depths:
-            items += self._show_book(self._depths["book"], now)
-        if "quotes" in self._depths:
-            items += self._show_quote(now)
+        except BookError as too_many:
+            return self.doubt(str(too_many), now)
+        items = self._book.snapshot(bids, asks, now)
+        self.awaited = not self._book.book.whole
+        self.heard = self.heard or not self.awaited
         return items
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Makes the streams stale until the next book."""
-        self._book.distrust()
-        self._shown = self._top = None
         self.awaited = True
-        return [StreamState(name, "stale", f"{reason}; waiting for the next book") for name in self._depths]
-
-    def _show_book(self, depth: int, now: Now) -> list[Item]:
-        bids, asks = self._book.bids(depth), self._book.asks(depth)
-        if (bids, asks) == self._shown:
-            return [Confirmed("book")]
-        live = [] if self._shown is not None else [StreamState("book", "live")]
-        self._shown = bids, asks
-        scale = self._common.scale
-        book = records.Book(
-            venue=VENUE,
-            env=self._common.env,
-            symbol=self._common.symbol,
-            received=now.epoch_ms,
-            bids=bids,
-            asks=asks,
-            price_unit=scale.price_unit,
-            size_unit=scale.size_unit,
-        )
-        return [*live, book]
-
-    def _show_quote(self, now: Now) -> list[Item]:
-        bid, ask = self._book.best_bid(), self._book.best_ask()
-        if (bid, ask) == self._top:
-            return [Confirmed("quotes")]
-        live = [] if self._top is not None else [StreamState("quotes", "live")]
-        self._top = bid, ask
-        scale = self._common.scale
-        quote = records.Quote(
-            venue=VENUE,
-            env=self._common.env,
-            symbol=self._common.symbol,
-            received=now.epoch_ms,
-            bid_price=bid.price if bid else None,
-            bid_size=bid.size if bid else None,
-            ask_price=ask.price if ask else None,
-            ask_size=ask.size if ask else None,
-            price_unit=scale.price_unit,
-            size_unit=scale.size_unit,
-        )
-        return [*live, quote]
+        return self._book.doubt(reason, now)
 
 
 def _levels(rows: list[LevelRow], side: str, common: Common) -> list[Level]:

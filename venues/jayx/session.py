@@ -456,9 +456,9 @@ class JayXRoute(BaseRoute):
             return [OrdersFeed(common, self._orders)]
         if event == "positions":
             return [AssetsFeed(common, [s.stream for s in of], self.values.category)]
-        depths = {s.stream: s.depth for s in of if s.stream != "trades"}
-        feeds: list[EventStream] = [BookFeed(common, depths)] if depths else []
-        return [*feeds, TradesFeed(common, self._trades)] if len(depths) < len(of) else feeds
+        of_book = [s for s in of if s.stream != "trades"]
+        feeds: list[EventStream] = [BookFeed(common, of_book)] if of_book else []
+        return [*feeds, TradesFeed(common, self._trades)] if len(of_book) < len(of) else feeds
 
 
 def _precise(subscription: Subscription) -> str | None:

@@ -34,6 +34,7 @@ from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import NewestState, VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.numbers import not_negative, positive
+from venues.toolkit.resync import BookKeeper
 from venues.toolkit.row_times import Remembered, RowTimes
 from venues.toolkit.spellings import in_any_case
 from venues.toolkit.times import PER_MS, SECONDS_TO, refuse_seconds, span, utc_clock
@@ -83,9 +84,7 @@ class NexusSession(BaseSession):
         self._route = route
         self._key = secrets["client_key"]
         self._streams = route.by_stream
-        self._book = OrderBook()
-        self._shown: tuple[list[records.Level], list[records.Level]] | None = None
-        self._top: tuple[records.Level | None, records.Level | None] | None = None
+        self._book = BookKeeper(OrderBook(), route.subscriptions, venue="nexus", symbol=route.symbol, env=route.label)
         self._pings: deque[float] = deque()  # when each ping without an answer was sent
         self._next_ping: float | None = None
         self._late = False
@@ -194,72 +193,18 @@ class NexusSession(BaseSession):
         try:
             bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
         except BookError as problem:
-            return self._distrust_book(str(problem))
+            return self._book.doubt(str(problem), now)
         newest, believed = self._route.newest_book, self._route.clock.see(event.timestamp, now)
         items = self._route.clock.take()
         if believed:
             items += self._heard(event.timestamp, now)
         if older_by := newest.older_by(event.timestamp):
             words = f"the venue sends a book {span(older_by)} older than the one before"
-            return [*items, *self._distrust_book(words, "a newer one")]
-        try:
-            self._book.snapshot(bids, asks)
-        except BookError as problem:
-            return [*items, *self._distrust_book(str(problem))]
-        if believed:
+            return [*items, *self._book.doubt(words, now, awaited="waiting for a newer one")]
+        shown = self._book.snapshot(bids, asks, now, time=event.timestamp)
+        if believed and self._book.book.whole:
             newest.shows(event.timestamp)
-        if "book" in self._streams:
-            items += self._show_book(event, now)
-        if "quotes" in self._streams:
-            items += self._show_quote(event, now)
-        return items
-
-    def _show_book(self, event: BookEvent, now: Now) -> list[Item]:
-        depth = self._streams["book"].depth
-        shown = (self._book.bids(depth), self._book.asks(depth))
-        if shown == self._shown:
-            return [Confirmed("book", event.timestamp)]
-        live = [] if self._shown is not None else [StreamState("book", "live")]
-        self._shown = shown
-        book = records.Book(
-            venue="nexus",
-            env=self._route.label,
-            symbol=event.symbol,
-            time=event.timestamp,
-            received=now.epoch_ms,
-            bids=shown[0],
-            asks=shown[1],
-        )
-        return [*live, book]
-
-    def _show_quote(self, event: BookEvent, now: Now) -> list[Item]:
-        bid, ask = self._book.best_bid(), self._book.best_ask()
-        if (bid, ask) == self._top:
-            return [Confirmed("quotes", event.timestamp)]
-        live = [] if self._top is not None else [StreamState("quotes", "live")]
-        self._top = (bid, ask)
-        quote = records.Quote(
-            venue="nexus",
-            env=self._route.label,
-            symbol=event.symbol,
-            time=event.timestamp,
-            received=now.epoch_ms,
-            bid_price=bid.price if bid else None,
-            bid_size=bid.size if bid else None,
-            ask_price=ask.price if ask else None,
-            ask_size=ask.size if ask else None,
-        )
-        return [*live, quote]
-
-    def _distrust_book(self, reason: str, awaited: str = "the next book") -> list[Item]:
-        """Makes `book` and `quotes` stale until the next book, which replaces everything."""
-        self._book.distrust()
-        self._shown = self._top = None
-        return [
-            StreamState(name, "stale", f"{reason}; waiting for {awaited}")
-            for name in ("book", "quotes")
-            if name in self._streams
-        ]
+        return [*items, *shown]
 
     # --- trades and candles
 
@@ -430,7 +375,7 @@ class NexusSession(BaseSession):
         concerned = [n for n in self._streams if event is None or n in _STREAMS_OF_EVENT[event]]
         items: list[Item] = [BadFrame(reason, None if event is None else tuple(concerned))]
         if {"book", "quotes"} & set(concerned):
-            items += self._distrust_book(f"bad frame: {problem}")
+            items += self._book.doubt(f"bad frame: {problem}", now)
         for name in concerned:
             if name in ("trades", "fills") and name not in self._stale:
                 items.append(StreamState(name, "live", "a bad frame came: an event may be missing"))

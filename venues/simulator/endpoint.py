@@ -7,7 +7,7 @@ a `Wire`, and its `Peer` gets what the client sends.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,11 +28,25 @@ class Handshake(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A plain HTTP answer, sent instead of opening a WebSocket."""
+    """A plain HTTP answer: instead of opening a WebSocket, or to an HTTP request."""
 
     status: int
     text: str
     content_type: str = "text/plain"
+    headers: Mapping[str, str] = {}
+
+
+class Request(NamedTuple):
+    """An HTTP request of a client: the parts of the path by name, the query, the headers and the body."""
+
+    method: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Respond: TypeAlias = "Callable[[Request], Answer]"
 
 
 class Wire(Protocol):
@@ -58,6 +72,14 @@ class Wire(Protocol):
 
     def finish(self, code: int, reason: str) -> None:
         """Close the connection once everything queued with `send` until now has been sent."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once, without a close frame: the client sees code 1006."""
+        ...
+
+    def silence(self) -> float:
+        """Seconds since the client sent its last frame of any kind, a ping for example."""
         ...
 
 
@@ -147,6 +169,8 @@ class Endpoint(Protocol):
 
     `symbols` maps the venue's names, of markets or of the topics of its feed, to the market that each is about; empty
     if it has neither. `credentials` are those that it accepts, by name. `scheme` is that of its address.
+
+    An endpoint that answers HTTP requests beside its WebSockets (`rest_url`) is an `HttpEndpoint` too.
     """
 
     name: ClassVar[str]
@@ -174,20 +198,40 @@ class Endpoint(Protocol):
         ...
 
 
+@runtime_checkable
+class HttpEndpoint(Protocol):
+    """What an endpoint has beside `Endpoint` if its venue has a second address, for HTTP requests (`rest_url`)."""
+
+    def requests(self) -> Mapping[str, Respond]:
+        """Methods with paths under the venue's prefix, such as `GET /v3/public/orderbook`, and who answers there.
+
+        The fault `refuse` answers instead of them.
+        """
+        ...
+
+
 def address(venue: type[Endpoint], port: int) -> str:
     """The address of a venue on that port, before the venue's own paths."""
     return f"{venue.scheme}://{HOST}:{port}/{venue.name}"
 
 
+def rest_address(venue: type[Endpoint], port: int) -> str:
+    """The address of a venue's HTTP requests on that port, before the venue's own paths; empty where it has none."""
+    return f"http://{HOST}:{port}/{venue.name}" if issubclass(venue, HttpEndpoint) else ""
+
+
 def environment(endpoints: Iterable[type[Endpoint]], port: int, world: World | None = None) -> dict[str, str]:
     """The variables that point `mon` at a simulator on that port: `{"MON_<VENUE>_URL": …}`.
 
-    They include the other values that a client needs, a table as JSON, for that world, or for one without a tape.
+    They include `MON_<VENUE>_REST_URL` where a venue has a second address, and the other values that a client needs, a
+    table as JSON, for that world, or for one without a tape.
     """
     variables: dict[str, str] = {}
     for venue in endpoints:
         prefix = f"MON_{venue.name.upper()}"
         variables[f"{prefix}_URL"] = address(venue, port)
+        if rest := rest_address(venue, port):
+            variables[f"{prefix}_REST_URL"] = rest
         variables.update((f"{prefix}_{name.upper()}", value) for name, value in venue.credentials.items())
         told = venue.values(world)
         variables.update((f"{prefix}_{name.upper()}", json.dumps(value)) for name, value in told.items())

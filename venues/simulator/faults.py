@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from venues.simulator.endpoint import Peer
 
 FaultKind = Literal[
-    "drop", "stall", "gap", "skip", "garbage", "refuse", "flap", "close", "expel", "checksum", "halt", "mute"
+    "drop", "stall", "gap", "skip", "garbage", "refuse", "flap", "close", "expel", "checksum", "halt", "mute", "lag"
 ]
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -27,10 +27,11 @@ _TIMED: Final[dict[str, tuple[FaultKind, float]]] = {
     "checksum": ("checksum", 5.0),
     "halt": ("halt", 5.0),
     "mute": ("mute", 5.0),
+    "lag": ("lag", 5.0),
 }
 _KNOWN: Final = (
     "drop[:5s], stall[:5s], gap[:5s], skip[:1s], garbage[:1s], refuse[:CODE], flap, close[:5s], expel[:5s], "
-    "checksum[:5s], halt[:5s], mute[:5s]"
+    "checksum[:5s], halt[:5s], mute[:5s], lag[:5s]"
 )
 
 
@@ -55,6 +56,7 @@ class Fault(NamedTuple):
     `halt`: every `seconds` the venue goes one step on, where it can say so: maintenance is announced, begins, and ends;
     its first market alone is halted, and goes on.
     `mute`: `seconds` after it opened a connection brings no data any more; what is asked for is still acknowledged.
+    `lag`: books over HTTP are `seconds` behind the changes that are sent, where the venue has both.
     """
 
     kind: FaultKind

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from venues.simulator.endpoint import Answer, Handshake
+from venues.simulator.endpoint import Answer, Handshake, HttpEndpoint, Request
 from venues.simulator.link import End, SocketLink, new_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Polled, Service, Socket, Transport
+    from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Polled, Respond, Service, Socket, Transport
     from venues.simulator.faults import Fault
     from venues.simulator.world import World
 
@@ -44,6 +44,9 @@ class Server:
                 app.router.add_get(f"/{endpoint.name}{path}", self._handler(endpoint, admit))
             for path, answer in endpoint.posts().items():
                 app.router.add_post(f"/{endpoint.name}{path}", self._poster(answer))
+            for where, respond in (endpoint.requests() if isinstance(endpoint, HttpEndpoint) else {}).items():
+                method, _, path = where.partition(" ")
+                app.router.add_route(method, f"/{endpoint.name}{path}", self._responder(respond))
             for path, service in endpoint.services(self._accept, heartbeat).items():
                 self._services.append(service)
                 app.router.add_route("*", f"/{endpoint.name}{path}", self._forwarder(service))
@@ -99,6 +102,17 @@ class Server:
 
         return handle
 
+    def _responder(self, respond: Respond) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            refused = self._fault("refuse")
+            if refused is not None:
+                return _refusal(refused.code)
+            body = await request.read()
+            asked = Request(request.method, request.match_info, request.query, request.headers, body)
+            return _response(respond(asked))
+
+        return handle
+
     def _forwarder(self, service: Service) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             refused = self._fault("refuse")
@@ -136,7 +150,9 @@ class Server:
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
+    return web.Response(
+        status=answer.status, text=answer.text, content_type=answer.content_type, headers=dict(answer.headers)
+    )
 
 
 def _refusal(status: int) -> web.Response:

@@ -7,7 +7,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from venues.simulator.endpoint import HOST, Heartbeat, address
+from venues.simulator.endpoint import HOST, Heartbeat, address, rest_address
 from venues.simulator.tape import read_tape
 from venues.simulator.world import TAPE_MARKET, World
 from venues.simulator.world_clock import RunningClock, WorldClock
@@ -109,11 +109,22 @@ class Simulator:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def endpoints(self) -> Sequence[type[Endpoint]]:
+        """The classes of the endpoints that it serves."""
+        return [*self._endpoints.values()]
+
     def url(self, venue: str) -> str:
         """The address before the venue's own paths: `ws://127.0.0.1:PORT/<venue>`. Known once started."""
         if not self.port:
             raise RuntimeError("the simulator has no port before it is started")
         return address(self._endpoints[venue], self.port)
+
+    def rest_url(self, venue: str) -> str:
+        """The address for HTTP requests, before the venue's own paths; empty where it has none. Known once started."""
+        if not self.port:
+            raise RuntimeError("the simulator has no port before it is started")
+        return rest_address(self._endpoints[venue], self.port)
 
     def credentials(self, venue: str) -> dict[str, str]:
         """The credentials that the venue accepts, by name: `{"client_key": …}`."""

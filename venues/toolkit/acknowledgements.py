@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
+from venues.errors import VenueRefused
 from venues.streams import STREAMS
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.pacing import Pacing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from venues.venue import Now
 
+VERDICTS_WITHIN = 2.0  # seconds for the other connections' refusals, once one was refused symbols
 WITHIN = 10.0  # seconds in which an answer is to come
 MOST_TRIES = 3  # a connection on which nothing is answered is given up after so many requests of the same thing
 RETURNS_WITHIN = 600.0  # seconds in which a symbol that the venue had taken is asked for again
@@ -59,16 +61,29 @@ class Taken:
 class _Asked:
     """One symbol of a channel on this connection, and the streams that live from it."""
 
-    __slots__ = ("anew", "first_by", "overdue", "pacing", "refused", "state", "streams", "symbol", "told", "tries")
+    __slots__ = (
+        "anew",
+        "first_by",
+        "late",
+        "overdue",
+        "pacing",
+        "refused",
+        "state",
+        "streams",
+        "symbol",
+        "told",
+        "tries",
+    )
 
-    def __init__(self, symbol: str, streams: tuple[str, ...], pacing: Pacing) -> None:
+    def __init__(self, symbol: str, pacing: Pacing) -> None:
         self.symbol = symbol
-        self.streams = streams
+        self.streams: tuple[str, ...] = ()
         self.pacing = pacing
         self.state: Literal["asked", "waiting", "taken", "refused"] = "waiting"
         self.first_by = 0.0  # until then it is not known whether the first subscription is refused
         self.overdue = 0.0  # until then the answer is to come
         self.tries = 0
+        self.late = False  # it waits to be asked for again only because the answer is overdue
         self.anew = False  # it was taken on this connection, and is asked for once more
         self.refused = ""  # the venue's words, if it is refused now
         self.told = False  # that it is overdue, or refused
@@ -123,29 +138,32 @@ class Acknowledgements:
         """
         wanted = tuple(STREAMS[stream].name for stream in ((channel,) if streams is None else streams))
         new: list[_Key] = []
-        items: list[Item] = []
+        begun: dict[str, list[str]] = {}
+        live: list[Item] = []
         for symbol in symbols:
             key = channel, symbol
-            if key in self._asked:
-                one = self._asked[key]
-                added = [stream for stream in wanted if stream not in one.streams]
-                one.streams += tuple(added)
-                if one.state == "taken":
-                    items += self._live(one, added)
-            elif key not in self._kept.closed:
-                one = _Asked(symbol, wanted, self._kept.pacings.setdefault(key, Pacing()))
+            if key in self._kept.closed:
+                continue
+            one = self._asked.get(key)
+            if one is None:
+                one = self._asked[key] = _Asked(symbol, self._kept.pacings.setdefault(key, Pacing()))
                 one.first_by = now.mono + self._within
-                self._asked[key] = one
                 new.append(key)
+            added = [stream for stream in wanted if stream not in one.streams]
+            one.streams += tuple(added)
+            for stream in added:
+                begun.setdefault(stream, []).append(symbol)
+            if one.state == "taken":
+                live += self._live(one, added)
         self._request(new, now)
-        return [*self._states({stream: [key[1] for key in new] for stream in wanted}, "syncing", ""), *items]
+        return [*self._states(begun, "syncing", ""), *live]
 
     def again(self, channel: str, symbol: str, now: Now) -> None:
         """Ask anew for a symbol that was taken, because its state is in doubt; paced."""
         one = self._asked.get((channel, symbol))
         if one is None or one.state != "taken":
             return  # it is under way
-        one.anew, one.state, self._changed = True, "waiting", True
+        one.anew, one.state, one.late, self._changed = True, "waiting", False, True
         if one.pacing.again(now.mono):
             self._request([(channel, symbol)], now)
 
@@ -163,10 +181,7 @@ class Acknowledgements:
     def arrived(self, channel: str, symbol: str, now: Now) -> list[Item]:
         """Data of the symbol came: the venue has taken it, also if its answer is late or lost."""
         one = self._asked.get((channel, symbol))
-        if one is None or one.anew or one.refused or one.state not in ("asked", "waiting"):
-            return []
-        one.state = "asked"
-        return self._take([(channel, symbol)], now)
+        return [] if one is None or one.anew else self._take([(channel, symbol)], now)
 
     def refused(self, channel: str, symbol: str, reason: str, now: Now, *, retry: bool = False) -> list[Item]:
         """The venue refuses the symbol; `reason` is in its words. `retry`: it only wants to be asked more slowly."""
@@ -181,7 +196,7 @@ class Acknowledgements:
     def failed(self, request: int | None, reason: str, now: Now, *, retry: bool = False) -> list[Item]:
         """The venue refuses a whole request; None: all that is not answered yet. `retry` as of `refused`."""
         keys = tuple(self._asked) if request is None else self._requests.pop(request, ())
-        return self._refuse([key for key in keys if self._is_asked(key)], reason, now, retry=retry)
+        return self._refuse([key for key in keys if self._awaits(key)], reason, now, retry=retry)
 
     # --- time
 
@@ -230,13 +245,15 @@ class Acknowledgements:
                     one.pacing.tried(now.mono)
                 self._send(Request(self._last_id, kind[0], some, kind[1]))
 
-    def _is_asked(self, key: _Key) -> bool:
-        return key in self._asked and self._asked[key].state == "asked"
+    def _awaits(self, key: _Key) -> bool:
+        """Whether an answer may still come; if it is late, what it brought may have come before it was asked anew."""
+        one = self._asked.get(key)
+        return one is not None and (one.state == "asked" or (one.state == "waiting" and one.late and not one.anew))
 
     def _take(self, keys: Iterable[_Key], now: Now) -> list[Item]:
         live: dict[str, list[str]] = {}
         syncing: dict[str, list[str]] = {}
-        for key in filter(self._is_asked, keys):
+        for key in filter(self._awaits, keys):
             one = self._asked[key]
             self._answers += 1
             self._kept.taken.add(key)
@@ -247,7 +264,7 @@ class Acknowledgements:
                     live.setdefault(stream, []).append(one.symbol)
                 elif one.told:
                     syncing.setdefault(stream, []).append(one.symbol)
-            one.state, one.refused, one.told, one.anew = "taken", "", False, False
+            one.state, one.refused, one.told, one.anew, one.late = "taken", "", False, False, False
         self._changed = True
         items = [
             *self._states(live, "live", ""),
@@ -262,7 +279,7 @@ class Acknowledgements:
         items: list[Item] = []
         for key in keys:
             one = self._asked.get(key)
-            if one is None or one.state not in ("asked", "taken"):
+            if one is None or not (one.state == "taken" or self._awaits(key)):
                 continue
             self._answers += 1
             self._changed = True
@@ -288,9 +305,9 @@ class Acknowledgements:
         since, latest = self._kept.refusals.get(key, (now.mono, now.mono))
         self._kept.refusals[key] = (now.mono if now.mono - latest > LASTING else since, now.mono)
 
-    def _wait(self, one: _Asked, now: Now) -> None:
+    def _wait(self, one: _Asked, now: Now, *, late: bool = False) -> None:
         """Sets when the symbol is asked for again: a pause from now, which is longer each time."""
-        one.state = "waiting"
+        one.state, one.late = "waiting", late
         if one.pacing.has_lasted(now.mono):
             one.pacing.relax()
         one.pacing.due = now.mono + one.pacing.pause
@@ -307,7 +324,7 @@ class Acknowledgements:
             if one.state != "asked" or now.mono < one.overdue:
                 continue
             most = max(most, one.tries)
-            self._wait(one, now)
+            self._wait(one, now, late=True)
             if key in self._kept.refusals:
                 self._kept.refusals[key] = (self._kept.refusals[key][0], now.mono)
             if not one.told:
@@ -340,7 +357,7 @@ class Acknowledgements:
                     symbols = {other[1]: said for other, said in self._kept.closed.items() if other[0] == key[0]}
                     symbol = None
                 reason = f"{in_words(self._venue, stream, symbols)}; given up after 10 min"
-                items.append(Refused(reason, stream, symbol, symbols=symbols))
+                items.append(Refused(reason, stream, symbol, symbols=symbols, late=True))
         return items
 
     def _verdict(self, now: Now) -> list[Item]:
@@ -415,6 +432,18 @@ def in_words(venue: str, stream: str, symbols: Mapping[str, str]) -> str:
         for number, (words, some) in enumerate(by_words.items())
     ]
     return f"{venue} refuses {stream} of {'; '.join(parts)}"
+
+
+def together(refusals: Sequence[VenueRefused]) -> VenueRefused:
+    """One error for what several connections were refused: all symbols of a stream are named together."""
+    if len(refusals) == 1:
+        return refusals[0]
+    merged: dict[tuple[str, str], dict[str, str]] = {}
+    for one in refusals:
+        merged.setdefault((one.venue, one.stream or ""), {}).update(one.symbols)
+    text = "; ".join(in_words(venue, stream, symbols) for (venue, stream), symbols in merged.items())
+    every = {symbol: words for symbols in merged.values() for symbol, words in symbols.items()}
+    return VenueRefused(text, venue=refusals[0].venue, stream=refusals[0].stream, symbols=every)
 
 
 def chunks(things: Sequence[Thing], most: int) -> list[tuple[Thing, ...]]:

@@ -1,7 +1,7 @@
 """The order book: a snapshot, then deltas, merged as they come.
 
-Whether a delta follows on what is held is said by the book's rule, whether the book is right by its checksum. Each
-side is two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are dear to hash (no
+The book's rule says whether a delta follows on what is held, and its checksum whether the book is right. Each side is
+two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are dear to hash (no
 dict) and cheap to compare; a view is a slice that is kept until a change reaches the shown levels.
 """
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 from msgspec.structs import replace
 
 from venues.errors import ChecksumMismatch, CrossedBook, SequenceGap, TooManyLevels
-from venues.toolkit.numbers import plain_text
+from venues.records import Level
+from venues.toolkit.numbers import NOT_NEGATIVE, POSITIVE, not_negative, plain_text, positive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from venues.records import Level
     from venues.toolkit.checksum import Checksum
 
 MOST_LEVELS = 100_000  # a side; the deepest public books have some ten thousand
@@ -252,6 +252,23 @@ class OrderBook:
             self._asks.cut(self.depth)
 
 
+def levels_of(rows: Sequence[tuple[object, object]], path: str) -> list[Level]:
+    """The levels of a message's rows, each the price and the size as they were decoded.
+
+    Raises:
+        BadMessage: a price that is not above 0, or a size below 0; names its place in `path`.
+        TooManyLevels: as of `refuse_too_many`.
+    """
+    refuse_too_many(len(rows))
+    try:
+        return [Level(POSITIVE[price], NOT_NEGATIVE[size]) for price, size in rows]
+    except (ValueError, TypeError):  # a list, or an object, is no key
+        for index, (price, size) in enumerate(rows):  # once more, for the path
+            positive(price, f"{path}[{index}].price")
+            not_negative(size, f"{path}[{index}].size")
+        raise
+
+
 def refuse_too_many(levels: int) -> None:
     """Refuse too many levels of a side, before they are made.
 
@@ -356,7 +373,7 @@ class _BookSide:
 
     def view(self, depth: int) -> list[Level]:
         if self.held_view is None or self.held_depth != depth:
-            self.held_view = self.best(depth)
+            self.held_view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
             self.held_depth = depth
         return self.held_view
 

@@ -1,0 +1,205 @@
+"""What becomes of a book: its records, its states, and a new snapshot once it cannot be trusted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.test_book import BOOK, levels
+from venues.errors import SequenceGap
+from venues.records import Book, Quote
+from venues.session import BaseSession
+from venues.toolkit.book import BookDelta, OrderBook
+from venues.toolkit.checksum import Checksum
+from venues.toolkit.resync import BookKeeper, OldDeltas
+from venues.venue import Confirmed, Dial, Now, StreamState, Subscription
+
+if TYPE_CHECKING:
+    from venues.venue import Item
+
+ONE = (Subscription("book", ("A",), depth=2), Subscription("quotes", ("A",)))
+STALE = "; a new snapshot is asked for"
+
+
+def at(mono: float) -> Now:
+    return Now(mono, 1_000_000 + round(mono * 1000))
+
+
+class Asking(BaseSession):
+    """A session that asks for a snapshot as sessions do."""
+
+    venue = "nowhere"
+
+    def dial(self) -> Dial:
+        return Dial("ws://nowhere", "ws://nowhere")
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        return []
+
+
+def keeper(book: OrderBook | None = None, subscriptions: Any = ONE, **options: Any) -> BookKeeper:
+    return BookKeeper(book or OrderBook(), subscriptions, venue="nowhere", symbol="A", env="sim", **options)
+
+
+def kinds(items: list[Item]) -> list[object]:
+    return [
+        (item.stream, item.state) if isinstance(item, StreamState) else (type(item).__name__.lower()) for item in items
+    ]
+
+
+def test_the_first_whole_book_makes_both_streams_live() -> None:
+    kept = keeper(price_unit="ticks", size_unit="lots")
+    assert kept.begin("asked for") == [
+        StreamState("book", "syncing", "asked for"),
+        StreamState("quotes", "syncing", "asked for"),
+    ]
+    items = kept.snapshot(*BOOK, at(1), sequence=7, time=5, extra={"rpi": False})
+    common: dict[str, Any] = {"venue": "nowhere", "env": "sim", "symbol": "A", "time": 5, "received": 1_001_000}
+    units = {"price_unit": "ticks", "size_unit": "lots"}
+    assert items == [
+        StreamState("book", "live"),
+        Book(bids=BOOK[0], asks=BOOK[1], sequence=7, extra={"rpi": False}, **units, **common),
+        StreamState("quotes", "live"),
+        Quote(
+            bid_price=Decimal(99), bid_size=Decimal(1), ask_price=Decimal(101), ask_size=Decimal(3), **units, **common
+        ),
+    ]
+
+
+def test_what_has_not_changed_is_confirmed() -> None:
+    kept = keeper()
+    kept.snapshot(*BOOK, at(1), sequence=7)
+    assert kept.delta(BookDelta(levels(("50", "1")), [], 8), at(2), time=9) == [
+        Confirmed("book", 9),
+        Confirmed("quotes", 9),
+    ]
+    assert kinds(kept.delta(BookDelta(levels(("98", "5")), [], 9), at(2))) == ["book", "confirmed"]
+    assert kept.delta(BookDelta(levels(("98", "6")), [], 9), at(2)) == [], "held already"
+
+
+def test_an_empty_side_has_no_quote() -> None:
+    (live, quote) = keeper(subscriptions=ONE[1:]).snapshot(BOOK[0], [], at(1))
+    assert isinstance(quote, Quote)
+    assert (quote.bid_price, quote.ask_price, quote.ask_size) == (Decimal(99), None, None)
+    assert live == StreamState("quotes", "live")
+
+
+def test_of_several_symbols_each_has_its_states() -> None:
+    kept = keeper(subscriptions=(Subscription("book", ("A",)), Subscription("quotes", ("A", "B"))))
+    kept.begin()
+    items = kept.snapshot(*BOOK, at(1))
+    assert [item for item in items if isinstance(item, StreamState)] == [
+        StreamState("book", "live"),
+        StreamState("quotes", "live", symbol="A"),
+    ]
+    assert kept.snapshot(*BOOK, at(2)) == [Confirmed("book"), Confirmed("quotes", symbol="A")]
+    assert kept.doubt("why", at(3))[1] == StreamState("quotes", "stale", "why; waiting for the next book", symbol="A")
+
+
+def test_streams_of_other_symbols_are_not_its_own() -> None:
+    assert keeper(subscriptions=(Subscription("book", ("B",)), Subscription("trades", ("A",)))).begin() == []
+
+
+def crossed(kept: BookKeeper) -> list[Item]:
+    return kept.delta(BookDelta(levels(("101", "1")), [], 8, 7), at(2))
+
+
+def gap(kept: BookKeeper) -> list[Item]:
+    return kept.delta(BookDelta([], [], 10, 9), at(2))
+
+
+def wrong_checksum(kept: BookKeeper) -> list[Item]:
+    return kept.delta(BookDelta([], [], 8, 7, 1), at(2))
+
+
+def wrong_checksum_alone(kept: BookKeeper) -> list[Item]:
+    return kept.check(1, at(2))
+
+
+def unreadable(kept: BookKeeper) -> list[Item]:
+    return kept.doubt("bad frame: expected a number", at(2))
+
+
+def bad_snapshot(kept: BookKeeper) -> list[Item]:
+    return kept.snapshot(BOOK[1], BOOK[0], at(2))
+
+
+@pytest.mark.parametrize("rule", ["contiguous", "chained"])
+@pytest.mark.parametrize("fault", [crossed, gap, wrong_checksum, wrong_checksum_alone, unreadable, bad_snapshot])
+def test_whatever_is_wrong_nothing_is_shown_until_a_new_snapshot(fault: Any, rule: Any) -> None:
+    session = Asking()
+    book = OrderBook(rule=rule, checksum=Checksum(10, lambda bids, asks: 0))
+    kept = keeper(book, again=lambda now: session.ask("book A", now, "unsubscribe", "subscribe"))
+    kept.snapshot(*BOOK, at(1), sequence=7)
+    items = fault(kept)
+    assert kinds(items) == [("book", "stale"), ("quotes", "stale")]
+    assert all(isinstance(item, StreamState) and item.reason.endswith(STALE) for item in items)
+    assert session.take() == ["unsubscribe", "subscribe"]
+    assert kept.delta(BookDelta(levels(("99", "5")), [], 8, 7), at(2)) == []
+    items = kept.snapshot(levels(("90", "1")), levels(("91", "1")), at(3), sequence=2)
+    assert kinds(items) == [("book", "live"), "book", ("quotes", "live"), "quote"]
+    book_record = items[1]
+    assert isinstance(book_record, Book)
+    assert (book_record.bids, book_record.asks) == (levels(("90", "1")), levels(("91", "1")))
+
+
+def test_what_is_asked_again_and_again_is_paced() -> None:
+    session = Asking()
+    kept = keeper(again=lambda now: session.ask("book A", now, "again"))
+    asked = []
+    for tenth in range(200):
+        now = at(100 + tenth / 10)
+        session.tick(now)
+        if session.take():
+            asked.append(round(now.mono - 100, 1))
+        kept.snapshot(*BOOK, now)
+        kept.doubt("wrong", now)
+        if session.take():
+            asked.append(round(now.mono - 100, 1))
+    assert asked == [0.0, 1.0, 3.0, 7.0, 15.0]
+
+
+def test_the_same_book_after_a_doubt_is_shown_again() -> None:
+    kept = keeper()
+    kept.snapshot(*BOOK, at(1))
+    kept.doubt("wrong", at(2), awaited="waiting for a newer one")
+    assert kinds(kept.snapshot(*BOOK, at(3))) == [("book", "live"), "book", ("quotes", "live"), "quote"]
+
+
+def test_a_venue_that_counts_anew_is_found_out() -> None:
+    """Its changes would all be taken for old ones, and an old book would look live."""
+    kept = keeper()
+    kept.snapshot(*BOOK, at(1), sequence=70)
+    items = [kept.delta(BookDelta(levels(("99", "5")), [], number), at(10)) for number in (1, 2, 3, 4, 5)]
+    assert items[:4] == [[]] * 4
+    assert kinds(items[4]) == [("book", "stale"), ("quotes", "stale")]
+
+
+def test_old_deltas_after_a_snapshot_are_normal_and_so_are_repeated_ones() -> None:
+    kept = keeper()
+    kept.snapshot(*BOOK, at(1), sequence=70)
+    assert all(kept.delta(BookDelta([], [], number), at(2.9)) == [] for number in range(50, 60))
+    assert all(kept.delta(BookDelta(BOOK[0], [], 70), at(5 + number)) == [] for number in range(10))
+    assert kept.book.whole
+
+
+def test_old_deltas_over_time_are_found_out_too() -> None:
+    book = OrderBook()
+    book.snapshot(*BOOK, 70)
+    old = OldDeltas("version")
+    old.see(book, BookDelta([], levels(("101", "9")), 70), at(10))
+    with pytest.raises(SequenceGap, match=r"expected a version above 70, got 2 messages in a row that are not, .* 69"):
+        old.see(book, BookDelta([], [], 69), at(12))
+
+
+def test_one_sequence_with_two_contents_is_a_gap_in_a_chain() -> None:
+    kept = keeper(OrderBook(rule="chained"))
+    kept.snapshot(*BOOK, at(1), sequence=7)
+    kept.delta(BookDelta(levels(("99", "5")), [], 8, 7), at(2))
+    assert kept.delta(BookDelta(levels(("99", "5")), [], 8, 7), at(2)) == []
+    assert kinds(kept.delta(BookDelta([], levels(("101", "9")), 8, 7), at(2))) == [
+        ("book", "stale"),
+        ("quotes", "stale"),
+    ]

@@ -1,0 +1,237 @@
+"""HTTP requests beside the WebSockets: one `Fetcher` a venue makes them for all connections, paced. Knows no venue.
+
+Whoever asks gets an answer or, in words, why there is none; nothing is raised. `aiohttp` is loaded with the first
+request, and the connections to the venue are kept for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from venues.addresses import is_loopback
+from venues.answers import MAX_MESSAGE
+from venues.driver import LONGEST_RETRY_AFTER, fault_in_words
+from venues.errors import MonError, SetupError
+from venues.http_request import NoAnswer, ask_through, new_session, place_of
+from venues.toolkit.pacing import Pacing
+from venues.venue import HttpRequest, HttpResponse, NoResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from aiohttp import ClientSession
+
+    from venues.redaction import Redactor
+    from venues.venue import Fetch, Now
+
+REQUESTS_PER_SECOND = 5.0
+MOST_AT_ONCE = 4
+ANSWERED_WITHIN = 10.0  # seconds for one request, its body included
+LONGEST_HOLD = 10.0  # seconds that a request waits where the venue has asked for a pause; else it fails at once
+MOST_WAITING = 1_000
+MAX_ANSWER = MAX_MESSAGE  # bytes, also once decompressed
+_BUSY = (429, 503)
+
+
+class Fetcher:
+    """Makes the HTTP requests to one venue, in the order in which they are asked for.
+
+    At most `MOST_AT_ONCE` are under way, and `per_second` begin, evenly spaced. A `Retry-After`, 429 or 503 holds all
+    of them back: without a `Retry-After` for 1 s, then twice as long each time up to 30 s, until one succeeds.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], Now],
+        sleep: Callable[[float], Awaitable[None]],
+        per_second: float = REQUESTS_PER_SECOND,
+        user_agent: str = "mon",
+        within: float = ANSWERED_WITHIN,
+        make: Callable[[HttpRequest, str | None], Awaitable[HttpResponse]] | None = None,
+    ) -> None:
+        """`within`: seconds for one request, once it is under way. `make` makes one instead of `aiohttp`."""
+        if not per_second > 0:
+            raise ValueError(f"expected more than 0 requests a second, got {per_second}")
+        self._now = now
+        self._sleep = sleep
+        self._pause = 1 / per_second
+        self._user_agent = user_agent
+        self._within = within
+        self._make = make or self._through_session
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._turn = asyncio.Lock()  # it is fair: requests go out in order
+        self._next_at = 0.0
+        self._held_until = 0.0
+        self._held_by = 0  # the HTTP status that did it
+        self._holding = Pacing()
+        self._waiting = 0
+        self._users = 0
+        self._session: ClientSession | None = None
+
+    @contextlib.asynccontextmanager
+    async def used(self) -> AsyncIterator[Fetcher]:
+        """Keeps the connections to the venue open until nobody uses them any more."""
+        self._users += 1
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            if not self._users:
+                await self.close()
+
+    async def close(self) -> None:
+        """Close the connections that are kept. The pace is kept: a later request opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def fetch(self, request: HttpRequest, proxy: str | None = None) -> HttpResponse | NoResponse:
+        """The answer, whatever its status, or why there is none. `proxy` is not used for this machine's own addresses.
+
+        To be cancelled when nobody wants the answer any more.
+        """
+        if self._waiting >= MOST_WAITING:
+            return NoResponse(f"{MOST_WAITING:,} requests to {place_of(request.shown)} are waiting already")
+        self._waiting += 1
+        try:
+            _refuse_unsafe(request)
+            async with self._places:
+                await self._take_turn(place_of(request.shown))
+                return await self._answer(request, None if is_loopback(request.url) else proxy)
+        except MonError as problem:  # `NoAnswer` among them
+            return NoResponse(str(problem))
+        except Exception as error:
+            return NoResponse(fault_in_words(error))
+        finally:
+            self._waiting -= 1
+
+    async def _take_turn(self, place: str) -> None:
+        """Waits until the next request may begin.
+
+        Raises:
+            NoAnswer: the venue wants a longer pause than anybody waits for.
+        """
+        async with self._turn:
+            while True:
+                mono = self._now().mono
+                held = self._held_until - mono
+                if held > LONGEST_HOLD:
+                    raise NoAnswer(f"{place} takes no requests for another {held:.0f} s (HTTP {self._held_by})")
+                wait = max(self._next_at - mono, held)
+                if wait <= 0:
+                    self._next_at = mono + self._pause
+                    return
+                await self._sleep(wait)
+
+    async def _answer(self, request: HttpRequest, proxy: str | None) -> HttpResponse:
+        place = place_of(request.shown)
+        try:
+            async with asyncio.timeout(self._within):
+                response = await self._make(request, proxy)
+        except TimeoutError:
+            raise NoAnswer(f"no whole answer of {place} within {self._within:g} s") from None
+        self._hold_back(response)
+        if len(response.body) > MAX_ANSWER:
+            raise NoAnswer(f"the answer of {place} is larger than {MAX_ANSWER // 2**20} MiB")
+        return response
+
+    def _hold_back(self, response: HttpResponse) -> None:
+        """Holds all requests back where the answer wants that."""
+        mono, after = self._now().mono, response.retry_after
+        if response.status < 400:
+            self._holding.relax()
+        elif after is not None or response.status in _BUSY:
+            if after is None:
+                if mono < self._held_until:
+                    return  # it was under way when the venue said so
+                after = self._holding.pause
+                self._holding.lengthen()
+            until = mono + min(max(after, 0.0), LONGEST_RETRY_AFTER)
+            if until > self._held_until:
+                self._held_until, self._held_by = until, response.status
+
+    async def _through_session(self, request: HttpRequest, proxy: str | None) -> HttpResponse:
+        if self._session is None:
+            self._session = new_session()
+        # One byte more than there may be tells that there is more.
+        return await ask_through(
+            self._session, request, user_agent=self._user_agent, proxy=proxy, now=self._now(), most=MAX_ANSWER + 1
+        )
+
+
+_shared: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Fetcher]] = weakref.WeakKeyDictionary()
+
+
+def shared_fetcher(
+    venue: str,
+    per_second: float,
+    *,
+    now: Callable[[], Now],
+    sleep: Callable[[float], Awaitable[None]],
+    user_agent: str = "mon",
+) -> Fetcher:
+    """The one fetcher of a venue for all that runs in this event loop; it is made at the first call."""
+    fetchers = _shared.setdefault(asyncio.get_running_loop(), {})
+    if venue not in fetchers:
+        fetchers[venue] = Fetcher(now=now, sleep=sleep, per_second=per_second, user_agent=user_agent)
+    return fetchers[venue]
+
+
+class Fetches:
+    """The requests of one open connection, until it ends. `answered` is called with each and what became of it."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        redactor: Redactor,
+        proxy: str | None,
+        answered: Callable[[Fetch, HttpResponse | NoResponse], None],
+    ) -> None:
+        self._fetcher = fetcher
+        self._redactor = redactor
+        self._proxy = proxy
+        self._answered = answered
+        self._ended = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, fetch: Fetch) -> None:
+        """Makes the request, unless the connection is ending."""
+        if self._ended:
+            return
+        self._redactor.learn_url(fetch.request.url, fetch.request.shown)
+        task = asyncio.create_task(self._run(fetch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """Drops what is under way: nobody gets its answer."""
+        self._ended = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, fetch: Fetch) -> None:
+        answer = await self._fetcher.fetch(fetch.request, self._proxy)
+        if isinstance(answer, NoResponse):
+            answer = NoResponse(self._redactor.text(answer.reason))
+        self._answered(fetch, answer)
+
+
+def _refuse_unsafe(request: HttpRequest) -> None:
+    """Refuse what is no HTTP address, or one without encryption that is not on this machine.
+
+    Raises:
+        SetupError: says what is expected instead.
+    """
+    try:
+        scheme = urlsplit(request.url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme != "https" and not (scheme == "http" and is_loopback(request.url)):
+        raise SetupError(f"expected an https:// address (http:// only on this machine), got {request.shown}")
