@@ -518,7 +518,8 @@ class Market:
 
     async def private(self, request: web.Request) -> web.Response:
         self.requests.append("private")
-        return web.json_response({"listenKey": "a-key-of-the-venue's", "echo": request.query["key"]})
+        text = '{"listenKey": "a-key-of-the-venue\'s", "echo": "%s", "price": 1.10, "size": 0.12345678901234567890}'
+        return web.Response(text=text % request.query["key"], content_type="application/json")
 
     async def answer(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
@@ -629,7 +630,9 @@ def test_answers_come_as_events_are_recorded_and_play_again(tmp_path: Path) -> N
     assert (by_id["3"]["status"], by_id["3"]["text"], by_id["3"]["retry_after"]) == (429, "busy", 0.0)
     assert by_id["3"]["date_ms"] == 1_700_000_000_000
     assert by_id["4"]["url"].endswith("/private?key=[key]")
-    assert json.loads(by_id["4"]["text"]) == {"listenKey": "[listenKey]", "echo": "[key]"}
+    assert by_id["4"]["text"] == (
+        '{"listenKey":"[listenKey]","echo":"[key]","price":1.10,"size":0.12345678901234567890}'
+    ), "the digits are those that came"
     assert "text" not in by_id["2"]
     again = replayed(path, math.inf)
     assert replayed(path, 3.0) == again

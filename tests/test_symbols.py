@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -10,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -278,6 +280,48 @@ def test_the_symbols_of_jayx_are_those_of_the_config(mon: Mon, tmp_path: Path, m
     code, out, _ = mon("symbols", "jayx")
     found = [(line["symbol"], line.get("price_step"), line.get("size_step")) for line in lines(out)]
     assert (code, found) == (0, [("BTCUSDT", Decimal("0.01"), None), ("ETHUSDT", None, 2)])
+
+
+# --- a stream that makes requests ----------------------------------------------------------------------------------
+
+
+def test_a_recording_with_requests_plays_the_same(mon: Mon, tiny: type[Endpoint], tmp_path: Path) -> None:
+    tiny.frames = ['"welcome"', '{"price": "9"}', *(['{"price": "99.90"}'] * 3)]
+    path = tmp_path / "r.jsonl"
+    code, live, err = mon("book", "tiny", "AAA", "--env", "sim", "--once", "--record", str(path))
+    assert (code, err) == (0, "")
+    header, *events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (header["version"], header["rest_url"]) == (3, header["url"].replace("ws://", "http://"))
+    assert [event["url"] for event in events if event["kind"] == "fetched"] == [f"{header['rest_url']}/symbols?from=0"]
+    assert live.count('"type":"book"') == 1
+    for speed in ("max", "50"):
+        code, again, err = mon("replay", str(path), "--speed", speed, "-o", "jsonl", "--status", "stderr")
+        books = [line for line in again.splitlines() if '"book"' in line]
+        assert (code, books[:1]) == (0, live.replace('"sim"', '"replay"').splitlines()), err
+    code, raw, _ = mon("book", "tiny", "AAA", "--replay", str(path), "--speed", "max", "--raw")
+    assert {line["direction"] for line in lines(raw)} == {"in", "out"}
+    assert "from=0" not in raw, "an answer is no frame"
+
+
+def test_a_recording_of_another_second_address_is_not_gone_on_with(
+    mon: Mon, tiny: type[Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    tiny.frames = ['"welcome"']
+    with in_thread(lambda: served_tiny()) as port:
+        monkeypatch.setenv("MON_TINY_URL", f"ws://127.0.0.1:{port}/tiny")
+        monkeypatch.setenv("MON_TINY_REST_URL", f"http://127.0.0.1:{port}/tiny")
+        assert mon("book", "tiny", "AAA", "--once", "--record", str(path))[0] == 0
+        monkeypatch.setenv("MON_TINY_REST_URL", f"http://localhost:{port}/tiny")
+        code, _, err = mon("book", "tiny", "AAA", "--once", "--record", str(path), "--append")
+    assert code == 3
+    assert f"tiny with requests to http://127.0.0.1:{port}/tiny, not to http://localhost:{port}/tiny" in err
+
+
+@contextlib.asynccontextmanager
+async def served_tiny() -> AsyncIterator[int]:
+    async with Simulator([Endpoint]) as simulator:
+        yield simulator.port
 
 
 # --- the second address --------------------------------------------------------------------------------------------

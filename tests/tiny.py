@@ -8,25 +8,28 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from venues.answers import body_of
-from venues.records import Instrument, SnapshotEnd
+from venues.records import Book, Instrument, Level, SnapshotEnd
 from venues.session import BaseRoute, BaseSession
 from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Request, Serve, Service, Wire
 from venues.venue import (
     BadFrame,
     BaseVenue,
     Dial,
+    Fetch,
     HttpRequest,
     HttpResponse,
     Item,
     Lost,
+    NoResponse,
     Now,
     Offer,
     Settings,
+    StreamState,
     Subscription,
     SymbolList,
 )
 
-PAGE = 2
+PAGE = 2  # rows of an answer
 
 
 def instrument(row: dict[str, Any]) -> Instrument:
@@ -66,6 +69,49 @@ class Listing(BaseSession):
         return [instrument(json.loads(frame))]
 
 
+class Seeded(BaseSession):
+    """A book that comes by a request as soon as the venue has greeted us; then a level a frame, on top."""
+
+    venue = "tiny"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._bids: list[Level] = []
+
+    def dial(self) -> Dial:
+        return Dial(f"{self._settings.url}/ws", f"{self._settings.url}/ws")
+
+    def opened(self, now: Now) -> list[Item]:
+        self._out.append("book")
+        return [StreamState("book", "syncing")]
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        data = json.loads(frame)
+        if data == "welcome":
+            url = f"{self._settings.rest_url}/symbols?from=0"
+            self._out.append(Fetch("seed", HttpRequest("GET", url, url)))
+        elif self._bids:
+            self._bids.insert(0, Level(Decimal(data["price"]), Decimal(1)))
+            return [self._book(now)]
+        return []
+
+    def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
+        if isinstance(answer, NoResponse) or answer.status != 200:
+            return [StreamState("book", "syncing", f"no seed: {answer}")]
+        self._bids = [Level(Decimal(row["tick"]), Decimal(1)) for row in json.loads(answer.body)]
+        return [StreamState("book", "live"), self._book(now)]
+
+    def _book(self, now: Now) -> Book:
+        label = self._settings.label
+        return Book(venue="tiny", env=label, symbol="AAA", received=now.epoch_ms, bids=list(self._bids), asks=[])
+
+
+class SeededRoute(BaseRoute):
+    def session(self, secrets: Mapping[str, str]) -> Seeded:
+        return Seeded(self.settings)
+
+
 class ListingRoute(BaseRoute):
     def session(self, secrets: Mapping[str, str]) -> Listing:
         return Listing(self.settings)
@@ -89,8 +135,8 @@ class Tiny(BaseVenue):
     def check_symbol(self, symbol: str) -> None:
         pass
 
-    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> Sequence[ListingRoute]:
-        return [ListingRoute(subscriptions, settings)] if subscriptions else []
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> Sequence[SeededRoute]:
+        return [SeededRoute(subscriptions, settings)] if subscriptions else []
 
     def symbol_list(self, settings: Settings) -> SymbolList | None:
         how = settings.values.get("how", "requests")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from html import unescape
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote, unquote_plus
@@ -20,6 +21,10 @@ T = TypeVar("T")
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
 SHORTEST_CUT = 4  # characters of a secret before an ellipsis that are hidden too
 LONGEST_WITH_CUTS = 4096  # characters; texts cut with an ellipsis are for people, so they are short
+
+# An answer is written again with the digits that it came with.
+_EXACT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
+_AS_NUMBERS = msgspec.json.Encoder(decimal_format="number")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # what no encoding changes
 _PIECES = re.compile(rf"{_PLAIN.pattern}|\\\\+|.", re.DOTALL)
@@ -100,7 +105,7 @@ class Redactor:
     def answer(self, body: str) -> str:
         """An HTTP answer without the tokens and keys in it, by their names; they are hidden from now on."""
         try:
-            data = msgspec.json.decode(body)
+            data = _EXACT.decode(body)
         except (msgspec.MsgspecError, RecursionError):
             return self.text(body)
         found: list[tuple[str, str]] = []
@@ -109,7 +114,7 @@ class Redactor:
             return self.text(body)
         for name, value in found:
             self.learn({name: value})
-        return self.text(msgspec.json.encode(hidden).decode())
+        return self.text(_AS_NUMBERS.encode(hidden).decode())
 
     def value(self, value: T) -> T:
         """The same value without secrets in its texts; for structs, lists and dicts.
