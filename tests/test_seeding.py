@@ -640,3 +640,27 @@ def test_a_real_tape_seeded_before_between_and_after_its_changes(tape: Path, pla
     assert held.sequence == len(changes)
     assert plain(held.bids(100_000)) == best_first({p: s for p, s in whole["bids"].items() if s}, bids=True)
     assert plain(held.asks(100_000)) == best_first({p: s for p, s in whole["asks"].items() if s}, bids=False)
+
+
+MIXTURES = (
+    [*OFTEN, *OFTEN, *SELDOM],
+    [*OFTEN * 6, *SELDOM],
+    [*OFTEN, *SELDOM, "doubt", "doubt", "sleep", "sleep"],
+    ["publish", "deliver", "lose", "answer", "wait", "repeat"],
+)
+
+
+@pytest.mark.parametrize("rule", ["chained", "contiguous"])
+def test_long_runs_with_many_seedings(rule: Rule) -> None:
+    """As above, with more in a row than hypothesis tries, and in some runs much that goes wrong."""
+    seedings = 0
+    for seed in range(400):
+        draw = random.Random(seed)
+        world = World(seed, rule, draw.choice([2.0, 20.0, 47.0]))
+        mixture, was_live = draw.choice(MIXTURES), False
+        for _ in range(draw.randint(20, 250)):
+            world.step(draw.choice(mixture))
+            seedings += world.book.live and not was_live
+            was_live = world.book.live
+        world.come_to_rest()
+    assert seedings > 400
