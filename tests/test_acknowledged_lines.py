@@ -142,7 +142,7 @@ def test_what_several_lines_are_refused_is_one_error(monkeypatch: pytest.MonkeyP
     with pytest.raises(VenueRefused, match=r"^v refuses trades of B, A \(no\)$"):
         ended((0.01, refused("B")), (0.0, refused("A")))
     monkeypatch.setattr(source, "VERDICTS_WITHIN", 0.01)
-    with pytest.raises(VenueRefused, match="^x$"):
+    with pytest.raises(VenueRefused, match=r"^x$"):
         ended((0.0, refused("A")), (3600, None))
 
 

@@ -239,11 +239,61 @@ def test_a_state_in_doubt_is_asked_for_anew_and_paced() -> None:
     assert line.sent == [Request(2, "book", ("A",), anew=True)]
     line.asked.again("book", "A", at(1.1))  # it is under way
     line.asked.acknowledged("book", "A", at(1.2))
+    assert line.asked.is_taken("book", "A")
     line.asked.again("book", "A", at(1.3))
     line.until(2.9)
     assert len(line.sent) == 1
     line.until(3)
     assert len(line.sent) == 2
+
+
+def test_a_late_answer_counts_unless_its_data_may_be_gone() -> None:
+    line = Line()
+    line.asked.ask("book", ["A"], at(0))
+    line.until(10)
+    line.asked.acknowledged("book", "A", at(10.5))
+    assert line.asked.is_taken("book", "A")
+    line.asked.again("book", "A", at(50))
+    line.until(60)
+    line.asked.acknowledged("book", "A", at(60.5))
+    assert not line.asked.is_taken("book", "A")
+    line.asked_for()
+    line.until(80)
+    assert line.sent[0].anew
+
+
+def test_pauses_begin_anew_after_what_lasted() -> None:
+    line = Line()
+    line.asked.ask("trades", ["A"], at(0))
+    for seconds in (0.1, 2, 5, 10, 20):
+        line.asked.failed(None, "slowly", at(seconds), retry=True)
+        line.until(seconds)
+    line.until(40)
+    line.asked.acknowledged("trades", "A", at(40))
+    line.asked_for()
+    line.asked.refused("trades", "A", "slowly", at(100), retry=True)
+    line.until(100.9)
+    assert line.asked_for() == []
+    line.until(101)
+    assert line.asked_for() == [("A",)]
+
+
+def test_silence_between_refusals_is_no_end_of_them() -> None:
+    line = taken_before("A", "B")
+    line.asked.ask("trades", ["A", "B"], at(0))
+    line.asked.acknowledged("trades", "A", at(0))
+    line.asked.refused("trades", "B", UNKNOWN, at(0))
+    line.until(72)
+    line.asked.refused("trades", "B", UNKNOWN, at(72))
+    assert [item.symbol for item in line.until(650) if isinstance(item, Refused)] == ["B"]
+
+
+def test_requests_without_an_answer_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("venues.toolkit.acknowledgements.MOST_REQUESTS", 2)
+    line = Line(most=1)
+    line.asked.ask("trades", ["A", "B", "C"], at(0))
+    assert line.asked.answered(1, ["A"], at(1)) == []
+    assert line.asked.answered(3, ["C"], at(1)) == [StreamState("trades", "live", symbol="C")]
 
 
 def test_a_symbol_that_was_taken_is_asked_for_again_for_ten_minutes() -> None:
@@ -307,8 +357,9 @@ def test_a_symbol_comes_back() -> None:
         StreamState("book", "syncing", "the venue has acknowledged it; waiting for its first state", symbol="B")
     ]
     line.asked.acknowledged("book", "A", at(101))
-    line.asked.refused("book", "B", UNKNOWN, at(1000))
-    assert not any(isinstance(item, Refused) for item in line.until(1599))
+    line.asked.refused("book", "B", UNKNOWN, at(130))
+    assert not any(isinstance(item, Refused) for item in line.until(729))
+    assert any(isinstance(item, Refused) for item in line.until(745))
 
 
 def test_the_last_symbol_that_is_closed_is_the_whole_stream() -> None:

@@ -416,6 +416,22 @@ def test_a_bad_frame_with_trades_and_several_symbols() -> None:
     ]
 
 
+def test_a_bad_frame_alone_makes_the_open_candle_incomplete() -> None:
+    line = Played(CANDLES)
+    complete(line)
+    line.gives(70_000, BadFrame("no JSON", ("trades",)))
+    assert line.bars(72_000, trade(72_000, "10")) == [(1, "10", "10", "10", "10", "2", False, False)]
+
+
+def test_a_venue_that_says_nothing_of_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Played(CANDLES)
+    complete(line)
+    line.driver.closed(None, "", at(70_000))
+    monkeypatch.setattr(Script, "opened", lambda self, now: [])
+    line.open(71_000)
+    assert line.bars(72_000, trade(72_000, "10")) == [(1, "10", "10", "10", "10", "2", False, False)]
+
+
 def test_confirmed_trades_confirm_candles_and_tell_the_time() -> None:
     line = Played(CANDLES)
     line.gives(1_000, trade(1_000, "10"))
@@ -453,7 +469,7 @@ def test_one_symbol_is_closed_and_the_others_go_on() -> None:
     assert session.receive(b"", at(3)) == [Refused("no; candles are made of trades", "candles")]
 
 
-def test_the_rest_is_the_venues() -> None:
+def test_the_rest_is_the_venues(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Played(CANDLES)
     inner = line.inner
     assert next(line.session.opening()).method == "GET"
@@ -469,4 +485,7 @@ def test_the_rest_is_the_venues() -> None:
     assert line.driver.done()
     assert inner.calls == ["pong", "fetched 1", "leave"]
     assert isinstance(line.route.refused(503, ""), Lost)
-    assert isinstance(line.route.refused(403, ""), Refused)
+    both = Played(TRADES, CANDLES)
+    monkeypatch.setattr(ScriptRoute, "refused", lambda self, status, body: Refused("no", "trades"))
+    assert line.route.refused(404, "") == Refused("no", "candles")
+    assert both.route.refused(404, "") == Refused("no", "trades")

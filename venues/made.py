@@ -47,7 +47,6 @@ def routes_of(venue: Venue, subscriptions: Sequence[Subscription], settings: Set
     for one in subscriptions:
         if not _is_made(venue, one):
             continue
-        interval_ms(one.interval)
         if not any(layer.takes(one, venue) for layer in layers):
             layers.append(_Layer([]))
             layers[-1].takes(one, venue)
@@ -212,8 +211,7 @@ class _MadeSession:
         return self._inner.done()
 
     def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """The connection is gone: trades may be missed from here on."""
-        self._interrupt(self._candles, now)
+        """The connection is gone. That trades were missed is noted with the next one."""
         return self._with_candles(self._inner.closed(code, reason, now), now)
 
     def take(self) -> list[Out]:
