@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 LATENCY_OVER_MS = 5_000
 MOST_CLEAN = 10_000  # texts that are known to have no secret in them
 MOST_IN_HEADER = 2  # symbols of one state that a header names
+LONGEST_CONDITION, SHORT_CONDITION = 120, 24  # cells
 
 
 class Streamed(Protocol):
@@ -377,7 +378,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(width, ended=ended), *self._versions_parts()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._warnings()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -395,7 +396,7 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             state,
-            *self._versions_parts(),
+            *self._warnings(),
             Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
         ]
@@ -416,12 +417,21 @@ class Pane:
             part.least = part.text.cell_len + start - now
         return part
 
-    def _versions_parts(self) -> list[Part]:
-        """The warning that a lost change of the book would go unnoticed, which is left out late."""
-        if self._status is None or self._status.versions is None:
+    def _warnings(self) -> list[Part]:
+        """What lasts and is not as usual: that a lost change of the book would go unnoticed, how the market is.
+
+        They are left out late.
+        """
+        status, style = self._status, self._look.style("warn")
+        if status is None:
             return []
-        style = self._look.style("warn")
-        return [Part(9, Text("versions may skip", style), Text("skips", style))]
+        parts = []
+        if status.versions is not None:
+            parts.append(Part(9, Text("versions may skip", style), Text("skips", style)))
+        if status.condition is not None:
+            words = self._look.text(cells.harmless(status.condition, LONGEST_CONDITION))
+            parts.append(Part(9, Text(words, style), Text(self._look.cut(words, SHORT_CONDITION), style)))
+        return parts
 
     def _since_status(self) -> int:
         return self._ages.mono() - self._status_mono

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from venues.venue import Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OFFERS = {
     "book": Offer("book", symbols="many", public=True),

@@ -304,7 +304,7 @@ class _Book:
         before, self._told = self._told, {side: self._top(side) for side in _SIDES}
         bids, asks = (
             self._rows(side, None if change.whole else changed, before[side], fills)
-            for side, changed in (("buy", change.bids), ("sell", change.asks))
+            for side, changed in zip(_SIDES, (change.bids, change.asks), strict=True)
         )
         if not bids and not asks:
             return
