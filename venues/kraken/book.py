@@ -17,7 +17,7 @@ from venues.toolkit.checksum import Checksum, crc32_of_digits
 from venues.toolkit.numbers import not_negative, positive
 from venues.toolkit.resync import BookKeeper
 from venues.toolkit.times import span
-from venues.venue import EVERY_LEVEL, Notice
+from venues.venue import EVERY_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +49,7 @@ class BookFeed(BookKeeper):
         env: str | None,
         newest: Newest,
         again: Callable[[Now], None],
+        say_once: Callable[[str], list[Item]],
     ) -> None:
         depths = [one.depth for one in subscriptions if one.stream == "book" and symbol in one.symbols]
         self.depth = depth_of(depths[0] if depths else 1)
@@ -64,6 +65,7 @@ class BookFeed(BookKeeper):
             awaited="the book is subscribed to anew",
         )
         self._newest = newest
+        self._say_once = say_once
         self._older = 0  # milliseconds by which the book is older than the one that was shown before
         self._told_older = False
         self._figure = 0
@@ -86,7 +88,7 @@ class BookFeed(BookKeeper):
         self.book = self._new_book()
         if self.depth >= min(self._wanted, DEPTHS[-1]) or self._wanted == EVERY_LEVEL:
             return []
-        return [Notice(f"kraken gives {self.depth} levels a side of {self.symbol}, not {self._wanted}")]
+        return self._say_once(f"kraken gives {self.depth} levels a side of {self.symbol}, not {self._wanted}")
 
     def take(self, rows: Sequence[wire.Book], at: Arrival, *, snapshot: bool) -> list[Item]:
         """The book as it is now; nothing while its snapshot has not come."""
@@ -95,7 +97,7 @@ class BookFeed(BookKeeper):
             path = f"data[{index}]"
             bids, asks = _levels(row.bids, f"{path}.bids"), _levels(row.asks, f"{path}.asks")
             self._at, self._figure = at, row.checksum
-            self._older = 0 if at.sent is None else self._newest.older_by(at.sent)
+            self._older = 0 if at.sent is None else self._newest.older_by(at.fine)
             extra = {"checksum": row.checksum}
             if snapshot:
                 self._told_older = False
@@ -115,7 +117,7 @@ class BookFeed(BookKeeper):
         self._told_older = False
         at = self._at
         if at is not None and time is not None:
-            self._newest.shows(time, now, believed=at.believed)
+            self._newest.shows(at.fine, now, believed=at.believed)
         return super().show(now, time=time, extra=extra)
 
     def again(self, now: Now) -> list[Item]:

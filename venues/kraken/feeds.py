@@ -31,11 +31,15 @@ SNAPSHOT_WITHIN = 5.0  # seconds after the acknowledgement in which the latest t
 
 
 class Arrival(NamedTuple):
-    """When a message came. `sent`: the venue's time of it, in ms; `believed`: whether anything may move by that."""
+    """When a message came. `sent`: the venue's time of it, in ms; `believed`: whether anything may move by that.
+
+    `fine`: the same time with all its digits, in picoseconds.
+    """
 
     now: Now
     sent: int | None
     believed: bool
+    fine: int = 0
 
 
 class Feed(Protocol):
@@ -182,9 +186,9 @@ class TickerFeed:
         for index, row in enumerate(rows):
             record = self._record(row, f"data[{index}]", at)
             if at.sent is not None:
-                if self._newest.older_by(at.sent):
+                if self._newest.older_by(at.fine):
                     continue
-                self._newest.shows(at.sent, at.now, believed=at.believed)
+                self._newest.shows(at.fine, at.now, believed=at.believed)
             before, self._latest = self._latest, record
             if not self.ready or before is None:
                 items += [StreamState("ticker", "live", symbol=self.symbol), record]

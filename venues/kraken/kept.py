@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from venues.toolkit.times import PER_MS
+
 if TYPE_CHECKING:
     from venues.toolkit.clock import VenueClock
     from venues.venue import Now
@@ -18,9 +20,9 @@ DIALS_WITHIN = 600.0  # … in so many seconds; then it bans the address for as 
 
 
 class _Shown(NamedTuple):
-    """The time of a state that is shown, in milliseconds, when it came, and whether it was believed then."""
+    """The time of a state that is shown, in picoseconds, when it came, and whether it was believed then."""
 
-    stamp: int
+    time: int
     at: Now
     believed: bool
 
@@ -37,25 +39,29 @@ class Newest:
         self._went_back = clock.went_back
         self._newest: _Shown | None = None
 
-    def older_by(self, stamp: int) -> int:
-        """How many milliseconds older a state is than the one shown; 0 if it may be shown."""
+    def older_by(self, time: int) -> int:
+        """How many milliseconds older a state is than the one shown, at least 1; 0 if it may be shown.
+
+        `time` is the venue's with all its digits, in picoseconds: several states may come in a millisecond.
+        """
         newest = self._newest
-        if newest is None or stamp >= newest.stamp:
+        if newest is None or time >= newest.time:
             self._went_back = self._clock.went_back
             return 0
-        went_back = self._went_back != self._clock.went_back and newest.stamp - stamp >= LONG
+        older_by = max(1, (newest.time - time) // PER_MS)
+        went_back = self._went_back != self._clock.went_back and older_by >= LONG
         if went_back or not (newest.believed or self._agrees(newest)):
             self._newest = None
             return 0
-        return newest.stamp - stamp
+        return older_by
 
-    def shows(self, stamp: int, now: Now, *, believed: bool) -> None:
+    def shows(self, time: int, now: Now, *, believed: bool) -> None:
         """Notes that a state with this time is shown."""
-        self._newest = _Shown(stamp, now, believed)
+        self._newest = _Shown(time, now, believed)
 
     def _agrees(self, newest: _Shown) -> bool:
         """Whether the clock, as it is known by now, agrees with a time; while it is not known, nothing contradicts."""
-        return self._clock.shown_by(newest.at) is None or self._clock.believes(newest.stamp, newest.at)
+        return self._clock.shown_by(newest.at) is None or self._clock.believes(newest.time // PER_MS, newest.at)
 
 
 class PrintedTrades:

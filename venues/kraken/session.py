@@ -7,6 +7,7 @@ nothing, but where nothing else is subscribed.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from msgspec import json
@@ -26,7 +27,7 @@ from venues.toolkit.acknowledgements import Taken
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.made_candles import ClockedCandles
-from venues.toolkit.times import iso_ms
+from venues.toolkit.times import PER_MS, fine_time
 from venues.toolkit.unasked import LeftOut
 from venues.venue import EVERY_LEVEL, BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Out, StreamState
 
@@ -103,7 +104,7 @@ class KrakenSession(AcknowledgedSession):
     def opened(self, now: Now) -> list[Item]:
         """Asks for all channels at once. Candles that were open before may have ended meanwhile."""
         self._mono = self._heard = now.mono
-        items: list[Item] = self._route.to_say()
+        items: list[Item] = self._route.say_of_depth()
         for candles in self._candles:
             candles.candles.forget()
         groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
@@ -193,8 +194,9 @@ class KrakenSession(AcknowledgedSession):
             case "candles":
                 return CandleFeed(symbol, subscription.interval, env, route.candles(symbol))
             case _:
-                newest = route.newest("book", symbol)
-                return BookFeed(route.of_symbol(symbol), symbol, env, newest, lambda now: self._again(symbol, now))
+                newest, say_once = route.newest("book", symbol), route.say_once
+                again = partial(self._again, symbol)
+                return BookFeed(route.of_symbol(symbol), symbol, env, newest, again, say_once)
 
     def _again(self, symbol: str, now: Now) -> None:
         """Subscribes to a book anew, for its snapshot."""
@@ -270,9 +272,10 @@ class KrakenSession(AcknowledgedSession):
             break
         if sent is None:
             return Arrival(now, None, believed=False), []
-        stamp = iso_ms(sent, "timestamp")
+        fine = fine_time(sent, "timestamp")
+        stamp = fine // PER_MS
         believed = self._route.clock.see(stamp, now)
-        return Arrival(now, stamp, believed), self._route.clock.take() if self._route.clock.items else []
+        return Arrival(now, stamp, believed, fine), self._route.clock.take() if self._route.clock.items else []
 
     def _note_first(self, channel: str, symbol: str, kind: wire.Kind) -> None:
         self._has_data = True
@@ -592,7 +595,7 @@ class KrakenRoute(BaseRoute):
         self._newest: dict[Key, Newest] = {}
         self._printed: dict[str, PrintedTrades] = {}
         self._candles: dict[str, ClockedCandles] = {}
-        self._has_said = False
+        self._told: set[str] = set()
 
     def session(self, secrets: Mapping[str, str]) -> Session:
         """Makes the session of a new connection."""
@@ -625,13 +628,20 @@ class KrakenRoute(BaseRoute):
         """The candles of a symbol."""
         return self._candles.setdefault(symbol, ClockedCandles(self.clock))
 
-    def to_say(self) -> list[Item]:
+    def say_once(self, text: str) -> list[Item]:
+        """A notice; nothing where it was given on this route before."""
+        if text in self._told:
+            return []
+        self._told.add(text)
+        return [Notice(text)]
+
+    def say_of_depth(self) -> list[Item]:
         """Once, where more levels are asked for than the venue has; a table takes what there is."""
         asked = [one.depth for one in self.subscriptions if one.stream == "book" and DEPTHS[-1] < one.depth]
-        said, self._has_said = self._has_said, True
-        if said or not asked or asked[0] == EVERY_LEVEL:
+        if not asked or asked[0] == EVERY_LEVEL:
             return []
-        return [Notice(f"kraken has books of at most {DEPTHS[-1]} levels a side: --depth {asked[0]} is {DEPTHS[-1]}")]
+        most = DEPTHS[-1]
+        return self.say_once(f"kraken has books of at most {most} levels a side: --depth {asked[0]} is {most}")
 
 
 def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
