@@ -66,6 +66,8 @@ class Kraken(BaseVenue):
 
 def _meant(symbol: str) -> str:
     """The symbol in the venue's own spelling, as far as that follows from the form alone; empty if it does not."""
+    if "." in symbol and not _FORM.fullmatch(symbol):
+        return ""
     parts = re.split(r"[/_:-]", symbol if _FORM.fullmatch(symbol) else symbol.upper())
     if len(parts) == 3 and parts[0] == "SPOT":  # as others write it
         parts = parts[1:]

@@ -251,7 +251,7 @@ class KrakenSession(AcknowledgedSession):
         if feed is None:
             return self._unasked(channel, symbol)
         try:
-            at, items = self._arrival(rows if sent is None else (), sent, now)
+            at, items = self._arrival(sent or getattr(rows[-1], "timestamp", None), now)
             if self._first or not self._has_data:
                 self._note_first(channel, symbol, kind)
             if not self._asked.is_taken(channel, symbol):
@@ -265,11 +265,8 @@ class KrakenSession(AcknowledgedSession):
         items += taken
         return self._shown(items) if self._halted or self._said else items
 
-    def _arrival(self, rows: Rows, sent: str | None, now: Now) -> tuple[Arrival, list[Item]]:
-        """The venue's time of a message, that of its last row where it has none of its own."""
-        for row in reversed(rows):
-            sent = row.timestamp
-            break
+    def _arrival(self, sent: str | None, now: Now) -> tuple[Arrival, list[Item]]:
+        """When a message came, and what its time tells of the clocks."""
         if sent is None:
             return Arrival(now, None, believed=False), []
         fine = fine_time(sent, "timestamp")
