@@ -29,6 +29,7 @@ COMMANDS = {
     "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
     "symbols": ("The symbols that a venue has.", "cli.commands.symbols:symbols"),
     "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
+    "new-venue": ("Write a package with a venue of your own.", "cli.commands.new_venue:new_venue"),
     "schema": ("The JSON Schema of every line that a stream can print.", "cli.commands.schema:schema"),
     "config": ("Make, show or check the configuration.", "cli.commands.config:app"),
     "completion": ("The completion script of a shell.", "cli.commands.completion:completion"),
@@ -166,7 +167,8 @@ def _with_what_came(error: Any) -> str:
 
 def _last_words(error: Exception, *, verbose: bool) -> str:
     known = isinstance(error, MonError) or exit_code(error) != FAULT
-    text = str(error) if known else f"{fault_in(error)}: {type(error).__name__}: {error}"
+    whose = fault_in(error)
+    text = str(error) if known else f"{whose}: {type(error).__name__}: {error}"
     text = without_secrets(text)
     if verbose:
         import traceback
@@ -174,7 +176,8 @@ def _last_words(error: Exception, *, verbose: bool) -> str:
         # One part after the other: a secret that was cut is found in short texts only.
         text += "\n" + "".join(map(without_secrets, traceback.format_exception(error)))
     elif not known:
-        text += "\nrun it again with -v for the traceback, and please report it"
+        to_whom = "" if whose.endswith("mon itself") else " to its author"
+        text += f"\nrun it again with -v for the traceback, and please report it{to_whom}"
     return text
 
 

@@ -91,12 +91,8 @@ class AckSession(AcknowledgedSession):
                 received=now.epoch_ms,
                 bid_price=positive(message["bid"], "bid"),
             )
-            return [StreamState("quotes", "live", symbol=None if self._is_alone else symbol), quote]
+            return [StreamState("quotes", "live", symbol=symbol), quote]
         return []
-
-    @property
-    def _is_alone(self) -> bool:
-        return len(self._route.subscriptions[0].symbols) == 1
 
 
 class AckRoute(BaseRoute):

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# A package of its own, which tests/test_plugin.py installs and tests.
+collect_ignore = ["plugin"]
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("mon", deadline=None)
 settings.load_profile("mon")

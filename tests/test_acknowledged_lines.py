@@ -129,7 +129,7 @@ def ended(*lines: tuple[float, Exception | None]) -> None:
     async def run() -> None:
         tasks = [asyncio.create_task(line_that(*line)) for line in lines]
         try:
-            await source._ended(tasks)
+            await source.until_ended(tasks)
         finally:
             for task in tasks:
                 task.cancel()

@@ -296,6 +296,43 @@ def test_requests_without_an_answer_are_not_kept_for_ever(monkeypatch: pytest.Mo
     assert line.asked.answered(3, ["C"], at(1)) == [StreamState("trades", "live", symbol="C")]
 
 
+def test_what_is_acknowledged_and_silent_is_asked_for_anew() -> None:
+    line = Line()
+    line.asked.ask("book", ["A", "B"], at(0), data_within=10)
+    line.asked.answered(1, ["A", "B"], at(1))
+    line.asked_for()
+    assert line.asked.arrived("book", "A", at(2)) == []
+    assert line.until(10.9) == []
+    said = "acks has acknowledged it, but sends nothing; asked anew"
+    assert line.until(11) == [StreamState("book", "syncing", said, symbol="B")]
+    assert line.sent == [Request(2, "book", ("B",), anew=True)]
+    assert line.asked.arrived("book", "B", at(11)) == []  # of the subscription that is given up
+    assert not line.asked.is_taken("book", "B")
+    assert line.asked.acknowledged("book", "B", at(12)) == []
+    assert line.until(22) == []  # said once
+    assert len(line.sent) == 2
+    line.asked.acknowledged("book", "B", at(22))
+    assert line.asked.arrived("book", "B", at(23)) == []
+    assert line.asked.deadline() is None
+    assert line.until(1000) == []
+
+
+def test_data_before_the_answer_is_data() -> None:
+    line = Line()
+    line.asked.ask("book", ["A"], at(0), data_within=10)
+    line.asked.arrived("book", "A", at(1))
+    assert line.asked.is_taken("book", "A")
+    assert line.asked.deadline() is None
+
+
+def test_data_behind_a_message_on_its_way() -> None:
+    line = Line()
+    line.asked.ask("book", ["A"], at(0), data_within=10)
+    line.asked.acknowledged("book", "A", at(0))
+    assert line.asked.tick(at(10, heard=1009.0, arriving=1009.0)) == []
+    assert line.asked.deadline() == 1019.0
+
+
 def test_a_symbol_that_was_taken_is_asked_for_again_for_ten_minutes() -> None:
     line = taken_before("A", "B")
     assert line.asked.ask("trades", ["A", "B"], at(100)) == [StreamState("trades", "syncing")]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.tapes import TAPES, tape_lines
 from tests.test_book import BOOK, best_first, book_of, levels, plain
-from venues.errors import ChecksumMismatch, CrossedBook, SequenceGap, TooManyLevels
+from venues.errors import ChecksumMismatch, SequenceGap, TooManyLevels
 from venues.records import Level
 from venues.toolkit import book as book_module
 from venues.toolkit.book import BookDelta, OrderBook
@@ -165,10 +165,7 @@ def test_a_real_tape_with_a_depth(tape: Path, depth: int) -> None:
             model = DeepSides(depth)
             book.snapshot(bids, asks)
         else:
-            try:
-                book.apply(BookDelta(bids, asks))
-            except CrossedBook:  # what lay beyond the depth is not known any more
-                book.whole = True
+            book.apply(BookDelta(bids, asks))
         model.merge(bids, asks)
         assert rows_of(book, depth) == model.as_rows()
 

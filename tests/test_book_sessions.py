@@ -17,7 +17,7 @@ from venues.toolkit.book import BookDelta, OrderBook, levels_of
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.decoding import DECODE_ERRORS, Reader, explain
 from venues.toolkit.numbers import JsonNumber
-from venues.toolkit.resync import BookKeeper
+from venues.toolkit.resync import BookKeeper, BookKeepers
 from venues.toolkit.seeding import Seed, SeededBook, SeededBooks
 from venues.venue import (
     BadFrame,
@@ -168,7 +168,7 @@ class SnapshotSession(Guided):
 
     def __init__(self, route: Route) -> None:
         super().__init__(route)
-        self._books = {symbol: self._book(symbol) for symbol in self.symbols}
+        self._books = BookKeepers([self._book(symbol) for symbol in self.symbols])
 
     def _book(self, symbol: str) -> BookKeeper:
         checksum = None if self.rule else crc32_of_digits(10, price_decimals=1, size_decimals=8)
@@ -183,7 +183,7 @@ class SnapshotSession(Guided):
     def opened(self, now: Now) -> list[Item]:
         for symbol in self.symbols:
             self.ask(f"book {symbol}", now, f"subscribe {symbol}")
-        return [item for book in self._books.values() for item in book.begin()]
+        return self._books.begin()
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         try:
@@ -191,8 +191,7 @@ class SnapshotSession(Guided):
             bids, asks = levels_of(message.bids, "bids"), levels_of(message.asks, "asks")
         except (BadMessage, BookError, *DECODE_ERRORS) as error:
             problem = str(error) if isinstance(error, BadMessage | BookError) else explain(error)
-            doubted = [item for book in self._books.values() for item in book.doubt(problem, now)]
-            return [BadFrame(problem), *doubted]
+            return [BadFrame(problem), *self._books.doubt(problem, now)]
         book, checksum = self._books[message.symbol], message.checksum
         if message.snapshot:
             return book.snapshot(bids, asks, now, sequence=message.sequence, checksum=checksum)
@@ -262,7 +261,8 @@ def test_a_book_seeded_by_http() -> None:
     (waiting,) = line.answer(0.3, ids["B"], success=False, message="no upstream")
     assert "the venue says: no upstream (1 try so far)" in waiting.reason
     assert line.frame(1, kind="change", s="A", ts=120, prevTs=110, bids=[], asks=[]) == [Confirmed("book", 120, "A")]
-    assert states(line.frame(2, kind="change", s="A", ts=140, prevTs=130, bids=[], asks=[])) == [("book", "stale")]
+    stale = line.frame(2, kind="change", s="A", ts=140, prevTs=130, bids=[], asks=[])
+    assert [(item.symbol, item.state) for item in stale] == [("A", "stale")]
 
 
 def test_a_frame_that_cannot_be_read_is_doubt_about_every_book() -> None:
@@ -305,6 +305,18 @@ def test_a_chained_book_is_subscribed_anew_after_a_gap() -> None:
     assert line.frame(5.1, symbol="A", snapshot=False, bids=[], asks=[], sequence=11, previous=10) == []
     items = line.frame(5.2, symbol="A", snapshot=True, bids=[[1, 9]], asks=[[3, 4]], sequence=20)
     assert [type(item) for item in items] == [Status, Book, Status, Quote]
+
+
+def test_thirty_books_with_a_gap_at_once_keep_their_line() -> None:
+    """Each is asked for anew, once: what one may do, each of them may."""
+    symbols = [f"S{number}" for number in range(30)]
+    line = Line(ChainedSession, *symbols)
+    for symbol in symbols:
+        line.frame(0.1, symbol=symbol, snapshot=True, bids=[[1, 2]], asks=[[3, 4]], sequence=7)
+    for symbol in symbols:
+        line.frame(5, symbol=symbol, snapshot=False, bids=[], asks=[], sequence=10, previous=9)
+        assert line.out == [f"unsubscribe {symbol}", f"subscribe {symbol}"]
+    assert line.driver.retry_at is None
 
 
 def test_a_wrong_checksum_is_subscribed_anew() -> None:

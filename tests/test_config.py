@@ -17,8 +17,8 @@ import pytest
 from cli.commands import config_check
 from cli.settings import config, credentials
 from venues import venue_named
-from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
+from venues.toolkit.addresses import is_loopback
 
 if TYPE_CHECKING:
     pass

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.servers import raw_server
+from tests.servers import http_answer, raw_server
 from venues import events, fetching
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -206,7 +206,9 @@ def test_a_long_pause_is_not_waited_for() -> None:
         maker = Maker(clock, HttpResponse(429, b"", 600.0))
         fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker)
         waiting = [asyncio.create_task(fetcher.fetch(get(name))) for name in "abc"]
-        await clock.forward(1)
+        await clock.forward(0.3)
+        assert [task.done() for task in waiting] == [True, True, False], "failures are paced too"
+        await clock.forward(0.7)
         assert [type(task.result()) for task in waiting] == [HttpResponse, NoResponse, NoResponse]
         assert await fetcher.fetch(get("d")) == NoResponse(
             "venue.example takes no requests for another 599 s (HTTP 429)"
@@ -221,6 +223,34 @@ def test_a_long_pause_is_not_waited_for() -> None:
     run(test)
 
 
+def test_a_proxy_is_for_other_machines() -> None:
+    proxies = []
+
+    async def make(request: HttpRequest, proxy: str | None) -> HttpResponse:
+        proxies.append(proxy)
+        return HttpResponse(200, b"")
+
+    async def test(clock: Clock) -> None:
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, per_second=1e9, make=make)
+        for base in ("https://venue.example", "http://127.0.0.1:1", "http://localhost"):
+            clock.mono += 1
+            await fetcher.fetch(get("a", base), "http://proxy.example")
+
+    run(test)
+    assert proxies == ["http://proxy.example", None, None]
+
+
+def test_a_proxy_that_refuses_is_told_in_words() -> None:
+    async def test() -> None:
+        clock = SystemClock()
+        refusal = http_answer("403 Forbidden")
+        async with raw_server(refusal) as port, Fetcher(now=clock.now, sleep=clock.sleep).used() as fetcher:
+            answer = await fetcher.fetch(get("a"), f"http://127.0.0.1:{port}")
+        assert answer == NoResponse("the proxy refused (HTTP 403)")
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
 def test_a_flood_of_requests_is_refused() -> None:
     async def test(clock: Clock) -> None:
         maker = Maker(clock)
@@ -228,8 +258,11 @@ def test_a_flood_of_requests_is_refused() -> None:
         fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker)
         tasks = [asyncio.create_task(fetcher.fetch(get(number))) for number in range(fetching.MOST_WAITING)]
         await settled()
-        refused = NoResponse("1,000 requests to venue.example are waiting already")
-        assert await fetcher.fetch(get("x")) == refused
+        one_more = asyncio.create_task(fetcher.fetch(get("x")))
+        await settled()
+        assert not one_more.done(), "whoever asks again and again is slowed down"
+        await clock.forward(0.2)
+        assert await one_more == NoResponse("1,000 requests to venue.example are waiting already")
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -453,6 +486,10 @@ class Asking(BaseSession):
         self._out += ["hello"]
         return [StreamState("feed", "live")]
 
+    def leave(self, now: Now) -> None:
+        url = f"{self._settings.rest_url}/bye"
+        self._out.append(Fetch("bye", HttpRequest("GET", url, url)))
+
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         words = frame.decode().split()
         if words[0] == "ask":
@@ -486,6 +523,8 @@ class Market:
         self.sockets = 0
         self.requests: list[str] = []
         self.waits = asyncio.Event()
+        self.again = asyncio.Event()  # a second connection is there
+        self.hung = asyncio.Event()  # the request that hangs is over
 
     @contextlib.asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
@@ -499,6 +538,8 @@ class Market:
         frames = self.frames[min(self.sockets, len(self.frames) - 1)]
         self.sockets += 1
         await socket.receive()
+        if self.sockets == 2:
+            self.again.set()
         for frame in frames:
             if frame == "close":
                 await self.waits.wait()
@@ -513,8 +554,11 @@ class Market:
     async def hang(self, request: web.Request) -> web.Response:
         self.requests.append("hang")
         self.waits.set()
-        await asyncio.sleep(30)
-        return web.Response(text="late")
+        try:
+            await self.again.wait()
+            return web.Response(text="late")
+        finally:
+            self.hung.set()
 
     async def private(self, request: web.Request) -> web.Response:
         self.requests.append("private")
@@ -524,6 +568,8 @@ class Market:
     async def answer(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         self.requests.append(path)
+        if path == "after":
+            await self.hung.wait()
         headers = {"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}
         if path == "binary":
             return web.Response(body=b"\xff\xfe the-secret-of-mine", headers=headers)
@@ -645,6 +691,24 @@ def hidden(record: Record, ids: tuple[str, ...]) -> bool:
     return isinstance(record, Message) and str(record.data).startswith(ids)
 
 
+@pytest.mark.parametrize("version", [1, 2, VERSION, VERSION + 1])
+def test_older_recordings_play_and_later_ones_do_not(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    header = {"version": version, "venue": "asking", "url": "ws://a", "subscriptions": [{"stream": "feed"}]}
+    stamp = {"at": 1, "mono": 1.0}
+    frames = [{"kind": kind, **stamp} for kind in ("open",)] + [
+        {"kind": "frame", **stamp, "direction": "in", "text": "hello"}
+    ]
+    lines = [{"kind": "recording", **header}, {"kind": "dial", **stamp, "draw": 0.5}, *frames]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if version > VERSION:
+        with pytest.raises(RecordingError, match=f"a recording of version 1 to 3, got version {version}"):
+            replayed(path, math.inf)
+        return
+    assert [one.data for one in replayed(path, math.inf) if isinstance(one, Message)] == ["hello"]
+    assert Recording(path).header.settings().rest_url == ""
+
+
 def test_a_failure_comes_as_an_event_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "MAX_ANSWER", 10)
     market, path = Market(), tmp_path / "r.jsonl"
@@ -657,7 +721,7 @@ def test_a_failure_comes_as_an_event_too(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_an_answer_never_reaches_a_later_connection() -> None:
     market = Market()
-    market.frames = [["ask 1 hang", "close"], ["ask 2 a", "there"]]
+    market.frames = [["ask 1 hang", "close"], ["there", "ask 2 after"]]
     seen: list[events.Event] = []
 
     async def test() -> list[str]:
@@ -686,11 +750,30 @@ def test_a_request_does_not_delay_the_end() -> None:
             task = asyncio.create_task(watched.connection.run())
             await market.waits.wait()
             watched.connection.leave()
-            async with asyncio.timeout(2):  # the request would take 30 s, or 10 s until its deadline
+            async with asyncio.timeout(2):  # the request would take 10 s, until its deadline
                 await task
             assert watched.connection.left_in_order
 
     asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_nothing_is_asked_while_leaving() -> None:
+    market = Market()
+    market.frames = [["ask 1 a"]]
+    maker = Maker(Clock())
+
+    async def test() -> None:
+        now = SystemClock().now
+        fetcher = Fetcher(now=now, sleep=asyncio.sleep, per_second=1e6, make=maker)
+        async with market.served() as base:
+            watched = Watched(base, lambda _: None, fetcher)
+            task = asyncio.create_task(watched.connection.run())
+            await watched.has(1)
+            watched.connection.leave()
+            await task
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+    assert [name for name, _ in maker.begun] == ["a"]
 
 
 def test_connections_of_a_venue_share_the_pace() -> None:

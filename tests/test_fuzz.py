@@ -1,191 +1,388 @@
-"""Whatever comes, no session raises: every recording, mutated, through driver and session, with another seed each run.
+"""`venues.testing` finds what it is there to find: sessions and entries that break the contract, each in its own way.
 
-`MON_FUZZ_SEED` repeats a run, `MON_FUZZ_SECONDS` lengthens it.
+They are the venue of tests/plugin, with one thing otherwise.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import re
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import msgspec
 import pytest
 
-from tests.recorded import ENCODER, FOLDER, cases
-from venues import events, venue_named
-from venues.driver import Driver
-from venues.errors import MonError
-from venues.made import routes_of
-from venues.recording import Recording
-from venues.records import Record, Status
-from venues.venue import Command, HttpResponse, Now
+from venues import records
+from venues.testing import checks_of, endings, entries
+from venues.testing.__main__ import main as rewrite_command
+from venues.testing.checks import any_frames, fuzz
+from venues.testing.recordings import cases, expected_of
+from venues.venue import BadFrame, Item, Now, SocketPing, StreamState, Veiled
 
-SECONDS = float(os.environ.get("MON_FUZZ_SECONDS", "5"))
-SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null')
-STRANGE = [
-    *(b"null", b"true", b"false", b'""', b'"x"', b'"0"', b'"-1"', b"0", b"-1", b"1", b"1.5", b"1e400", b"-0.0"),
-    *(b"[]", b"{}", b"[[]]", b'[{"a":[]}]', b"NaN", b"9" * 60, b'"' + b"9" * 60 + b'"', b"99999999999999", b"1e-400"),
-    *(b'"\\ud83d"', b'"\xe2\x80\xae\x1b[2J"', b'"NaN"', b'"Infinity"', b'"1e999999999"', b"1795876058737000"),
+PLUGIN = Path(__file__).parent / "plugin"
+RECORDINGS = PLUGIN / "tests" / "recordings"
+
+
+@pytest.fixture
+def orbit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module of the venue's session; its entry is `.ORBIT`."""
+    monkeypatch.syspath_prepend(PLUGIN / "src")
+    import mon_orbit
+    import mon_orbit.session as module
+
+    monkeypatch.setattr(module, "ORBIT", mon_orbit.ORBIT, raising=False)
+    return module
+
+
+def case(stream: str) -> Path:
+    return RECORDINGS / f"{stream}.frames.jsonl"
+
+
+def in_recording(name: str = "trades--first") -> Callable[[Any], list[str]]:
+    return lambda venue: endings.faults_in(case(name), venue)
+
+
+def when_cut(venue: Any) -> list[str]:
+    return endings.faults_when_cut(case("trades--first"), venue)
+
+
+def of_bad_messages(venue: Any) -> list[str]:
+    return endings.faults_of_bad_messages(case("book--first"), venue)
+
+
+def of_long_lists(venue: Any) -> list[str]:
+    return endings.faults_of_long_lists(case("book--first"), venue)
+
+
+def in_turns(venue: Any) -> list[str]:
+    return endings.differences_of_two(case("trades--first"), venue)
+
+
+def mutated(venue: Any) -> list[str]:
+    try:
+        fuzz([case("trades--first"), case("book--gap")], venue, 0.0, seed=7, times=50)
+    except pytest.fail.Exception as problem:
+        return [str(problem)]
+    return []
+
+
+# --- what a session may do wrong: each takes the class of the venue's session, and gives another one
+
+
+def after(change: Callable[[Any, list[Item], Now], list[Item]]) -> Callable[[Any], Any]:
+    """A session whose `receive` gives something else."""
+
+    def broken(base: Any) -> Any:
+        class Broken(base):
+            def receive(self, frame: bytes, now: Now) -> list[Item]:
+                return change(self, super().receive(frame, now), now)
+
+        return Broken
+
+    return broken
+
+
+def with_methods(**methods: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda base: type("Broken", (base,), methods)
+
+
+def raising(*arguments: Any) -> Any:
+    raise KeyError("price")
+
+
+def trades(change: Callable[[records.Trade], records.Trade]) -> Callable[[Any], Any]:
+    return after(lambda session, items, now: [change(i) if isinstance(i, records.Trade) else i for i in items])
+
+
+def replaced(**fields: Any) -> Callable[[Any], Any]:
+    return trades(lambda trade: msgspec.structs.replace(trade, **fields))
+
+
+def added(item: Item) -> Callable[[Any], Any]:
+    return after(lambda session, items, now: [*items, item])
+
+
+def asks_each_time(base: Any) -> Any:
+    def change(session: Any, items: list[Item], now: Now) -> list[Item]:
+        if any(isinstance(item, BadFrame) for item in items):
+            session._out.append('{"op":"subscribe","id":9,"channel":"book","symbols":["BTC-USDT"]}')
+        return items
+
+    return after(change)(base)
+
+
+def keeps_everything(base: Any) -> Any:
+    def receive(self: Any, frame: bytes, now: Now) -> list[Item]:
+        self.kept = [*getattr(self, "kept", []), msgspec.json.decode(frame)]
+        return []
+
+    return with_methods(receive=receive)(base)
+
+
+def shares_what_came(base: Any) -> Any:
+    seen: list[str] = []
+
+    def change(session: Any, items: list[Item], now: Now) -> list[Item]:
+        ids = [item.trade_id for item in items if isinstance(item, records.Trade)]
+        known = [one for one in ids if one in seen]
+        seen.extend(str(one) for one in ids)
+        return [] if known else items
+
+    return after(change)(base)
+
+
+def takes_twice(base: Any) -> Any:
+    def take(self: Any) -> list[Any]:
+        return list(self._out)
+
+    return with_methods(take=take)(base)
+
+
+def is_never_stirred(base: Any) -> Any:
+    def change(session: Any, items: list[Item], now: Now) -> list[Item]:
+        session._out.append("pong")
+        return items
+
+    return type("Broken", (after(change)(base),), {"stirred": False})
+
+
+BROKEN = [
+    ("raises", with_methods(receive=raising), in_recording(), "`receive` raised KeyError: 'price'"),
+    ("raises when opened", with_methods(opened=raising), in_recording(), "`opened` raised KeyError"),
+    ("raises when closed", with_methods(closed=raising), when_cut, "`closed` raised KeyError"),
+    ("raises in a tick", with_methods(tick=raising), mutated, "`tick` raised KeyError"),
+    ("raises in a pong", with_methods(pong=raising), mutated, "`pong` raised KeyError"),
+    ("a generator", after(lambda s, items, now: (i for i in items)), in_recording(), "expected a list of items"),
+    ("no item", added("text"), in_recording(), "gave a str: expected one of `venues.venue.Item`"),
+    ("words of Python", added(BadFrame("KeyError: 'price'")), in_recording(), 'words of Python ("KeyError")'),
+    ("no words", added(BadFrame("")), in_recording(), "a BadFrame without words"),
+    ("stale without words", added(StreamState("trades", "stale")), in_recording(), "a StreamState stale without words"),
+    ("another stream", added(StreamState("orders", "live")), in_recording(), 'a StreamState of stream "orders"'),
+    ("unknown stream", added(BadFrame("bad", ("weather",))), in_recording(), "expected streams that the venue has"),
+    ("a float", replaced(price=0.1), in_recording(), "Trade.price is 0.1: expected a finite Decimal"),
+    ("not a number", replaced(size=Decimal("NaN")), in_recording(), "Trade.size is Decimal('NaN')"),
+    ("another venue", replaced(venue="other"), in_recording(), 'a Trade of venue "other": expected "orbit"'),
+    ("another environment", replaced(env=None), in_recording(), "expected `settings.label`"),
+    ("seconds as floats", replaced(time=1.5), in_recording(), "Trade.time is 1.5: expected milliseconds"),
+    ("another symbol", replaced(symbol="ETH-USDT"), in_recording(), "of 'ETH-USDT', which nobody asked for"),
+    (
+        "a full state of trades",
+        added(records.SnapshotEnd(venue="orbit", env="replay", received=1, stream="trades", count=1)),
+        in_recording(),
+        "expected none, since that stream has no full states",
+    ),
+    (
+        "a status",
+        added(records.Status(venue="orbit", env="replay", received=1, stream="trades", state="live")),
+        in_recording(),
+        "a session gave a `Status`",
+    ),
+    (
+        "shown before it is whole",
+        after(lambda s, items, now: [i for i in items if not isinstance(i, StreamState)]),
+        in_recording("book--first"),
+        "came while book was not live",
+    ),
+    (
+        "one symbol is stale, and shown",
+        after(lambda s, items, now: [i for i in items if not isinstance(i, StreamState) or i.state != "live"]),
+        in_recording("book--gap"),
+        "a Book of BTC-USDT came while book was not live",
+    ),
+    ("unpaced", asks_each_time, of_bad_messages, "answered bad messages with frames of its own 12 times in 10 s"),
+    ("asks at once again", asks_each_time, of_bad_messages, "asked for the same again after 0.1 s"),
+    ("no progress", with_methods(deadline=lambda self: 0.0), mutated, "`tick` makes no progress"),
+    (
+        "never left",
+        with_methods(done=lambda self: False, deadline=lambda self: None),
+        when_cut,
+        "`leave` never ends: `done` is False and `deadline` is None",
+    ),
+    (
+        "left too late",
+        with_methods(done=lambda self: False, deadline=lambda self: 500.0),
+        when_cut,
+        "`leave` does not end: `done` is False after 60 s",
+    ),
+    ("keeps everything", keeps_everything, of_long_lists, "keeps more with each long list"),
+    ("shares state", shares_what_came, in_turns, "of two routes that were played in turns"),
+    ("takes twice", takes_twice, in_recording(), "`take` returned 1 frames twice"),
+    ("not stirred", is_never_stirred, mutated, "while `stirred` is False"),
 ]
-LOOSE = [
-    *(b"", b"{}", b"[]", b"null", b"\x1e", b"{}\x1e", b'{"type":6}\x1e', b'{"type":7}\x1e', b"\xff\xfe", b"2", b"3"),
-    *(b'{"type":7,"allowReconnect":true}\x1e', b'{"type":3,"invocationId":"0"}\x1e', b"40", b'40{"sid":"a"}', b"41"),
-    *(b'{"type":3,"invocationId":"0","error":"x"}\x1e', b'44"no"', b'42["error","x"]', b'42["orderbook"]', b"451-"),
-    *(b'42["orderbook",{}]', b'42["kline",null]', b'4212["positions",[]]', b'43["x"]', b'430["x"]', b"1", b"6", b"9"),
-    *(b'0{"sid":"a","pingInterval":1000,"pingTimeout":500}', b'{"success":false}', b'{"event":"ping"}', b"x" * 999),
-]
 
 
-class Player:
-    """Plays mutated events as a connection would: in an order that can happen, whatever comes."""
-
-    def __init__(self, case: Path, chance: random.Random) -> None:
-        recording = Recording(case)
-        self.events = list(recording.events())
-        header = recording.header
-        venue = venue_named(header.venue)
-        subscriptions = header.asked_for()
-        (line,) = routes_of(venue, subscriptions, header.settings())
-        self.driver = Driver(line, subscriptions, venue=venue.name, apart=chance.random() < 0.3)
-        self.secrets = {name: f"[{name}]" for name in venue.secrets}
-        self.chance = chance
-        self.spoiling = chance.choice([0.1, 0.3, 0.7])
-        self.mono = self.events[0].mono
-        self.ahead = self.events[0].at - self.events[0].mono * 1000
-        self.encode = ENCODER.encode
-
-    def now(self) -> Now:
-        return Now(self.mono, int(self.mono * 1000 + self.ahead))
-
-    def connect(self) -> None:
-        opening = self.driver.begin(self.secrets, self.chance.random()).opening()
-        with contextlib.suppress(StopIteration, MonError):
-            next(opening)
-            while True:
-                opening.send(HttpResponse(200, b'{"connectionToken":"t","negotiateVersion":1}'))
-        if self.chance.random() < 0.05:
-            self.take(self.driver.answered(self.chance.choice([200, 302, 401, 403, 404, 503]), "", None, self.now()))
-        else:
-            self.take(self.driver.opened(self.now()))
-
-    def take(self, items: list[object]) -> None:
-        for item in items:
-            assert isinstance(item, object)
-            if isinstance(item, Record):
-                self.encode(item)
-            if isinstance(item, Status):
-                assert "a fault of mon itself" not in (item.reason or ""), item.reason
-        self.driver.take()
-        self.driver.deadline()
-
-    def must_say_that_it_is_stirred(self, before: float | None, after: float | None) -> None:
-        """Else nobody would send what it wants sent, or wake it in time."""
-        if not self.driver.stirred:
-            assert self.driver.take() == []
-            assert after is None or (before is not None and after >= before)
-
-    def play(self) -> None:
-        self.connect()
-        for event in self.mutated():
-            while self.driver.ended is None and self.driver.retry_at is not None:
-                self.mono = max(self.mono, self.driver.retry_at)
-                self.connect()
-            if self.driver.ended is not None:
-                return
-            self.feed(event)
-
-    def feed(self, event: events.Event) -> None:
-        driver, chance = self.driver, self.chance
-        self.mono += chance.choice([0.0, 0.0, 0.001, 0.1, 1.0])
-        due = driver.deadline()
-        if due is not None and (due <= self.mono or chance.random() < 0.1):
-            self.mono = max(self.mono, due)
-            arriving = self.mono - chance.random() if chance.random() < 0.3 else None
-            self.take(driver.tick(Now(self.mono, self.now().epoch_ms, heard=self.mono - 1, arriving=arriving)))
-        elif isinstance(event, events.Ponged) or chance.random() < 0.05:
-            self.take(driver.pong(self.now()))
-        elif isinstance(event, events.Frame):
-            delivered = driver.receive(self.spoilt(event.data()), self.now())
-            self.must_say_that_it_is_stirred(due, driver.deadline())
-            self.take(delivered)
-        elif chance.random() < 0.02:
-            with contextlib.suppress(MonError):
-                driver.send(Command("buy_signal", {"pair": "BTCUSDT"}))
-            driver.take()
-        elif isinstance(event, events.Closed) or chance.random() < 0.02:
-            code = chance.choice([None, 1000, 1006, 1008, 4000])
-            self.take(driver.closed(code, chance.choice(["", "unauthorized"]), self.now()))
-
-    def mutated(self) -> Iterator[events.Event]:
-        chance = self.chance
-        mutated = [
-            event
-            for event in self.events
-            if isinstance(event, events.Ponged | events.Ticked | events.Closed)
-            or (isinstance(event, events.Frame) and event.direction == "in")
-        ]
-        for _ in range(chance.randrange(12)):
-            if not mutated:
-                break
-            at, other = chance.randrange(len(mutated)), chance.randrange(len(mutated))
-            match chance.randrange(4):
-                case 0:
-                    mutated[at], mutated[other] = mutated[other], mutated[at]
-                case 1:
-                    mutated.insert(at, mutated[other])
-                case 2:
-                    del mutated[at]
-                case 3:
-                    mutated[at:] = [*mutated[at:], *mutated[at:]]
-        return iter(mutated[:400])
-
-    def spoilt(self, frame: bytes) -> bytes:
-        chance = self.chance
-        if chance.random() > self.spoiling:
-            return frame
-        match chance.randrange(8):
-            case 0:
-                return frame[: chance.randrange(len(frame) + 1)]
-            case 1 if frame:
-                at = chance.randrange(len(frame))
-                return frame[:at] + bytes([chance.randrange(256)]) + frame[at + 1 :]
-            case 2 | 3 | 4 | 5:
-                return self.with_another_value(frame)
-            case 6:
-                return chance.choice(LOOSE)
-            case 7:
-                return frame + chance.choice(LOOSE)
-        return frame
-
-    def with_another_value(self, frame: bytes) -> bytes:
-        values = list(SCALAR.finditer(frame))
-        if not values:
-            return frame
-        value = self.chance.choice(values)
-        return frame[: value.start()] + self.chance.choice(STRANGE) + frame[value.end() :]
+@pytest.mark.parametrize(("broken", "check", "words"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
+def test_what_a_session_does_wrong_is_told(
+    broken: Callable[[Any], Any],
+    check: Callable[[Any], list[str]],
+    words: str,
+    orbit: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert check(orbit.ORBIT) == [], "as it is, nothing is wrong"
+    monkeypatch.setattr(orbit, "OrbitSession", broken(orbit.OrbitSession))
+    faults = "\n".join(check(orbit.ORBIT))
+    assert words in faults
 
 
-def test_no_session_raises_whatever_comes() -> None:
-    seed = int(os.environ.get("MON_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
-    print(f"MON_FUZZ_SEED={seed}")
-    chance = random.Random(seed)
-    until = time.monotonic() + SECONDS
-    files = [case for case in cases() if playable(case)]
-    rounds = 0
-    while rounds < len(files) or time.monotonic() < until:
-        case = files[rounds % len(files)]
-        try:
-            Player(case, chance).play()
-        except Exception as error:
-            pytest.fail(f"{case.relative_to(FOLDER)}, round {rounds}, MON_FUZZ_SEED={seed}: {error!r}")
-        rounds += 1
-    print(f"{rounds} rounds")
+def test_a_fault_comes_with_its_traceback_and_seed(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orbit, "OrbitSession", with_methods(pong=raising)(orbit.OrbitSession))
+    (fault,) = mutated(orbit.ORBIT)
+    assert "MON_FUZZ_SEED=7 repeats it" in fault
+    assert 'raise KeyError("price")' in fault
+    assert mutated(orbit.ORBIT) == [fault]
 
 
-def playable(case: Path) -> bool:
-    """Made by hand for one line each."""
-    return bool(list(Recording(case).events()))
+def test_any_frames_find_what_recordings_do_not(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def receive(self: Any, frame: bytes, now: Now) -> list[Item]:
+        return [] if frame.startswith((b"{", b"[")) else [BadFrame(str(frame.decode()[0]))]
+
+    any_frames(cases(RECORDINGS), orbit.ORBIT)
+    monkeypatch.setattr(orbit, "OrbitSession", with_methods(receive=receive)(orbit.OrbitSession))
+    with pytest.raises(pytest.fail.Exception, match="`receive` raised"):
+        any_frames([case("trades--first")], orbit.ORBIT)
+
+
+# --- secrets
+
+
+def with_secret(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch, broken: Callable[[Any, str], Any]) -> list[str]:
+    """The faults of a session that has a secret, and does something with it."""
+    monkeypatch.setattr(type(orbit.ORBIT), "secrets", {"api_key": "a key"})
+
+    def session(self: Any, secrets: Any) -> Any:
+        return broken(orbit.OrbitSession, secrets["api_key"])(self)
+
+    monkeypatch.setattr(orbit.OrbitRoute, "session", session)
+    return endings.faults_in(case("trades--first"), orbit.ORBIT)
+
+
+def test_a_secret_in_what_is_shown_is_told(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shows(base: Any, key: str) -> Any:
+        return with_methods(dial=lambda self: orbit.Dial(f"wss://x?{key}", f"wss://x?{key}"))(base)
+
+    (fault,) = with_secret(orbit, monkeypatch, shows)
+    assert fault.startswith("a secret is in `Dial.shown`")
+
+
+@pytest.mark.parametrize("is_veiled", [True, False])
+def test_a_secret_in_a_frame_is_veiled(is_veiled: bool, orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sends(base: Any, key: str) -> Any:
+        def opened(self: Any, now: Now) -> list[Item]:
+            self._out.append(Veiled(key, "[api_key]") if is_veiled else key)
+            return list(base.opened(self, now))
+
+        return with_methods(opened=opened)(base)
+
+    faults = with_secret(orbit, monkeypatch, sends)
+    assert [fault[:30] for fault in faults] == ([] if is_veiled else ["a secret is in a frame that is"])
+
+
+def test_a_secret_in_a_record_or_a_text_is_told(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tells(base: Any, key: str) -> Any:
+        return added(BadFrame(f"the key {key} is bad"))(replaced(trade_id=key)(base))
+
+    faults = with_secret(orbit, monkeypatch, tells)
+    assert [fault.partition(":")[0] for fault in faults[:2]] == [
+        "a secret is in a BadFrame",
+        "a secret is in what comes out",
+    ]
+    assert any(fault.startswith("a secret is in a Trade") for fault in faults)
+
+
+# --- entries, and the recordings as files
+
+
+def test_an_entry_that_is_none_is_told(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(entries.problems_of(orbit.ORBIT)) == []
+    monkeypatch.setattr(type(orbit.ORBIT), "simulator", "mon_orbit.simulator:Nobody")
+    assert "cannot be loaded" in "".join(entries.problems_of(orbit.ORBIT))
+    monkeypatch.setattr(type(orbit.ORBIT), "contract", 99)
+    assert "version 99 of the contract" in "".join(entries.problems_of(orbit.ORBIT))
+
+
+def test_an_entry_that_loads_its_session_is_told(orbit: ModuleType, tmp_path: Path) -> None:
+    assert entries.heavy_modules(orbit.ORBIT) == []
+    text = (PLUGIN / "src/mon_orbit/__init__.py").read_text(encoding="utf-8")
+    (tmp_path / "heavy_entry.py").write_text(text + "\nimport mon_orbit.session\nimport asyncio\n", encoding="utf-8")
+    import sys
+
+    sys.path.insert(0, str(tmp_path))
+    try:
+        from heavy_entry import ORBIT  # type: ignore[import-not-found]
+    finally:
+        del sys.path[0]
+    sys.path.append(str(tmp_path))
+    try:
+        assert entries.heavy_modules(ORBIT) == ["asyncio", "venues.session", "venues.driver"]
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def test_recordings_that_are_missing_are_told(orbit: ModuleType, tmp_path: Path) -> None:
+    recording = case("book--first").read_text(encoding="utf-8")
+    first = tmp_path / "book--first.frames.jsonl"
+    first.write_text(recording.replace('"source":', '"sauce":'), encoding="utf-8")
+    (tmp_path / "book--gone.records.jsonl").write_text("", encoding="utf-8")
+    checks: Any = checks_of(orbit.ORBIT, tmp_path)()
+    with pytest.raises(pytest.fail.Exception, match=r"book--first.records.jsonl is missing; `python -m venues.testing"):
+        checks.test_recording_gives_its_records(first)
+    with pytest.raises(AssertionError, match="has no recording trades--<case>"):
+        checks.test_every_stream_has_a_recording()
+    with pytest.raises(AssertionError, match='expected "source" in the first line'):
+        checks.test_every_recording_says_where_it_is_from()
+    with pytest.raises(AssertionError, match="expected a recording beside"):
+        checks.test_no_expectation_without_a_recording()
+
+
+def test_what_differs_is_shown_and_rewritten(
+    orbit: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tmp_path / "book--first.frames.jsonl"
+    first.write_bytes(case("book--first").read_bytes())
+    wanted = expected_of(case("book--first")).read_text(encoding="utf-8")
+    expected_of(first).write_text(wanted.replace("65000.50", "65000.49"), encoding="utf-8")
+    checks: Any = checks_of(orbit.ORBIT, tmp_path)()
+    with pytest.raises(pytest.fail.Exception, match=r"gives something else now(.|\n)*65000\.49(.|\n)*65000\.50"):
+        checks.test_recording_gives_its_records(first)
+    assert rewrite_command(["rewrite", "mon_orbit:ORBIT", str(tmp_path)]) == 0
+    assert expected_of(first).read_text(encoding="utf-8") == wanted
+    assert "written; read it before you commit it" in capsys.readouterr().out
+    assert rewrite_command(["rewrite", "mon_orbit:ORBIT", str(tmp_path)]) == 0
+    assert "nothing has changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["rewrite"],
+        ["rewrite", "mon_orbit", str(RECORDINGS)],
+        ["rewrite", "mon_nobody:NOBODY", str(RECORDINGS)],
+        ["rewrite", "venues.nexus:NOBODY", str(RECORDINGS)],
+        ["rewrite", "venues.nexus:NEXUS", str(PLUGIN / "src")],
+    ],
+)
+def test_a_wrong_rewrite_command_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert rewrite_command(arguments) == 2
+    assert capsys.readouterr().err
+
+
+def test_fuzz_is_repeatable(orbit: ModuleType) -> None:
+    from venues.testing.mutation import MutatedPlay
+
+    plays = [MutatedPlay(case("book--gap"), orbit.ORBIT, random.Random("7 1")) for _ in range(2)]
+    assert [play.run() for play in plays] == [[], []]
+    assert plays[0]._mono == plays[1]._mono
+
+
+def test_pings_are_no_answers(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(session: Any, items: list[Item], now: Now) -> list[Item]:
+        session._out += [SocketPing()]
+        return items
+
+    monkeypatch.setattr(orbit, "OrbitSession", after(change)(orbit.OrbitSession))
+    assert of_bad_messages(orbit.ORBIT) == []

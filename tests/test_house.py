@@ -14,11 +14,13 @@ from tests import house
 from tests.house import GROUND, LAYERS, MOST_MODULES, ROOF, ROOT
 
 IMPURE = {"asyncio", "websockets", "os", "time", "random", "socket", "threading", "subprocess", "aiohttp"}
+TESTING = "venues.testing"  # nothing of ours imports it but the command that writes its template
 WITH_IO = {
-    *("venues.connection", "venues.opening", "venues.fetching", "venues.listing", "venues.http_request"),
-    *("venues.recording", "venues.recording_file"),
+    *("venues.connection", "venues.opening", "venues.fetching", "venues.listing", "venues.recording"),
+    "venues.recording_file",
 }
 KNOWN_IN_VENUES = {"venues", "msgspec", "websockets", "aiohttp", "signalrcore", "socketio", "engineio"}
+KNOWN_IN_TESTING = {"pytest", "hypothesis"}  # an extra; for authors of venues
 KNOWN_IN_CLI = {"cli", "venues", "msgspec", "typer", "rich", "platformdirs"}
 KNOWN_IN_BOT = {"numpy", "aiohttp"}  # an extra, and the bot's own server
 
@@ -33,12 +35,18 @@ def problems() -> Iterator[str]:
         for other in sorted({one.partition(".")[0] for one in house.imports(name)} - sys.stdlib_module_names):
             if other not in known_in(name):
                 yield f"{name} -> {other}"
-        if name.startswith("venues") and not house.is_simulator(name) and name not in WITH_IO:
+        if name.startswith("venues") and not may_do_io(name):
             for other in sorted({one.partition(".")[0] for one in house.imports(name)} & IMPURE):
                 yield f"{name} -> {other}"
 
 
+def may_do_io(name: str) -> bool:
+    return house.is_simulator(name) or house.room(name) == TESTING or name in WITH_IO
+
+
 def known_in(name: str) -> set[str]:
+    if house.room(name) == TESTING:
+        return KNOWN_IN_VENUES | KNOWN_IN_TESTING
     if name.startswith("venues"):
         return KNOWN_IN_VENUES
     return KNOWN_IN_CLI | (KNOWN_IN_BOT if house.room(name) == "cli.bot" else set())
@@ -69,11 +77,13 @@ def allowed_in_venues(name: str, other: str) -> bool:
         return False
     if there in house.venues():
         return here == there
-    return True
+    return there != TESTING or here == TESTING
 
 
 def allowed_from_cli(name: str, other: str) -> bool:
     """The registry names venues; nobody else does, and neither what draws a screen nor what draws a stream."""
+    if house.room(other) == TESTING and (name, other) != ("cli.commands.new_venue", f"{TESTING}.making"):
+        return False
     return house.room(other) not in house.venues() and not (
         house.room(name) == "cli.screen" and other == "venues.streams"
     )
@@ -130,6 +140,13 @@ PLANTED = [
     ("venues.toolkit.book", "asyncio"),
     ("venues.driver", "rich"),
     ("cli.run.source", "numpy"),
+    ("venues.driver", "venues.testing.watching"),
+    ("venues.nexus.session", "venues.testing"),
+    ("venues.nexus.session", "pytest"),
+    ("venues.testing.rules", "venues.nexus.session"),
+    ("venues.testing.rules", "rich"),
+    ("cli.run.source", "venues.testing.playing"),
+    ("cli.commands.new_venue", "venues.testing.checks"),
 ]
 
 
@@ -218,7 +235,8 @@ def test_one_reader_of_the_environment() -> None:
         for name, path in house.modules().items()
         if re.search(r"os\.environ|getenv", path.read_text(encoding="utf-8"))
     ]
-    assert [house.room(name) for name in readers] == ["cli.settings"]
+    # The checks for authors of venues are told by variables how to run: they are no part of a run of mon.
+    assert sorted(house.room(name) for name in readers) == ["cli.settings", TESTING, TESTING]
 
 
 def test_the_top_level_is_fixed() -> None:

@@ -307,6 +307,13 @@ def test_each_symbol_has_its_candles() -> None:
     assert [bar(item)[1] for item in given if isinstance(item, Candle)] == ["10", "5"]
 
 
+def test_candles_have_the_units_of_their_trades() -> None:
+    line = Played(CANDLES)
+    (candle,) = line.gives(1_000, trade(1_000, "10", price_unit="ticks", size_unit="raw_lots"))
+    (closed,) = line.driver.tick(at(61_000))
+    assert [(one.price_unit, one.size_unit) for one in (candle, closed)] == [("ticks", "raw_lots")] * 2  # type: ignore[union-attr]
+
+
 def test_old_trades_are_left_out() -> None:
     line = Played(TRADES, CANDLES)
     old = trade(-5_000, "7", extra={"snapshot": True})
@@ -340,6 +347,7 @@ def test_the_venues_own_clock_tells_the_offset_once() -> None:
     given = [alone.gives(ms, trade(ms - 100_000, "1")) for ms in range(1_000, 9_000, 1_000)]
     said = [item for items in given for item in items if isinstance(item, Notice | ClockOffset)]
     assert said[0] == ClockOffset("candles", -100_000)
+    assert [type(items[0]) for items in given if len(items) > 1] == [ClockOffset]  # before the records
     assert len(said) == 2
 
 

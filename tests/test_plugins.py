@@ -52,6 +52,7 @@ def test_a_stream_of_a_plugin_at_its_simulator(folder: Path, env: dict[str, str]
         (("book", "acme", "--special=3", "BTC-USD"), {"special": "3"}),
         (("book", "--special", "3", "acme", "BTC-USD", "--fast"), {"special": "3", "fast": "true"}),
         (("book", "--special", "nexus", "acme", "BTC-USD"), {"special": "nexus"}),
+        (("book", "--special", "acme", "acme", "BTC-USD"), {"special": "acme"}),
         (("book", "--fast", "acme", "BTC-USD"), {"fast": "true"}),
         (("book", "--depth", "3", "acme", "BTC-USD"), {}),
     ],
@@ -61,11 +62,16 @@ def test_its_own_options_stand_anywhere(
 ) -> None:
     make(folder)
     done = mon(*words, *SIM, "--count", "1", env=env)
-    if "nexus" in words:  # which may be the venue as well as a value: the built-in one is taken, and has no such option
-        assert (done.returncode, done.stdout) == (2, "")
-        return
     assert done.returncode == 0, done.stderr
     assert records(done.stdout)[0]["extra"] == {"stream": "book", **extra}
+
+
+def test_an_option_of_a_built_in_venues_name_is_the_venues_own(folder: Path, env: dict[str, str]) -> None:
+    entry = changed('"fast", "The', '"precise", "The').replace('"special", "fast"', '"special", "precise"')
+    make(folder, entry=entry)
+    done = mon("book", "acme", "--precise", "BTC-USD", *SIM, "--count", "1", env=env)
+    assert records(done.stdout)[0]["extra"] == {"stream": "book", "precise": "true"}
+    assert mon("book", "jayx", "--precise", "10", "BTCUSDT", *SIM, "--count", "1", env=env).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,7 @@ def test_its_own_options_stand_anywhere(
     [
         (("book", "nexus", SYMBOL, "--special", "3"), "No such option: --special"),
         (("book", "--special", "3", "nexus", SYMBOL), "No such option: --special"),
+        (("book", "--special", "acme", "nexus", SYMBOL), "No such option: --special"),
         (("trades", "acme", "BTC-USD", "--special", "3"), "No such option: --special"),
         (("book", "acme", "BTC-USD", "--precise", "3"), "--precise does not apply to book of acme"),
         (("book", "nexus", SYMBOL, "--precise", "3"), "--precise does not apply to book of nexus"),
@@ -185,6 +192,12 @@ def test_a_bot_on_its_market(folder: Path, env: dict[str, str], tmp_path: Path) 
     assert (refused.returncode, "jayx, nbt, profitview, acme) in --market" in refused.stderr) == (2, True)
 
 
+def test_nothing_is_sent_to_one_that_takes_no_signals(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    refused = mon("send", "acme", "buy", "--yes", env=env)
+    assert (refused.returncode, refused.stderr) == (2, 'mon: expected a venue that takes signals (nbt), got "acme"\n')
+
+
 def test_its_dashboard(folder: Path, env: dict[str, str], show: Callable[..., Terminal]) -> None:  # noqa: F811
     make(folder)
     terminal = show("dash", "acme", "BTC-USD", *SIM, env=env)
@@ -212,6 +225,8 @@ def test_mon_sim_runs_its_simulator_too(folder: Path, env: dict[str, str]) -> No
     [
         ("mon book ", ["nexus", "b2trader", "jayx", "acme"]),
         ("mon dash a", ["acme"]),
+        ("mon symbols a", ["acme"]),
+        ("mon symbols acme --env ", ["production", "beta", "sim"]),
         ("mon book acme ", ["BTC-USD", "ETH-USD"]),
         ("mon dash acme ", ["BTC-USD", "ETH-USD"]),
         ("mon ticker acme ", []),
@@ -229,6 +244,63 @@ def test_tab(line: str, offered: list[str], folder: Path, env: dict[str, str]) -
     make(folder)
     answer = ask("bash", line, len(line.split(" ")) - 1, PYTHONPATH=str(folder))
     assert (answer.returncode, answer.stderr, answer.stdout.split()) == (0, "", offered)
+
+
+# --- its symbols and its second address ----------------------------------------------------------------------------
+
+LISTED = """
+    rest = {"production": "https://rest.acme.example", "beta": "https://rest.beta.acme.example"}
+
+    def symbol_list(self, settings):
+        from venues.records import Instrument
+
+        return [Instrument(venue="acme", symbol="BTC-USD", received=0)]
+        yield
+
+"""
+
+
+def with_list(lines: str = LISTED) -> str:
+    return changed("\n    def check_symbol", lines + "    def check_symbol")
+
+
+def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    done = mon("symbols", "acme", *SIM, env=env)
+    assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD", "ETH-USD"], "the simulator's markets"
+    done = mon("symbols", "acme", env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "acme has no list of its symbols" in done.stderr
+    make(folder, entry=with_list())
+    done = mon("symbols", "acme", "btc", env=env)
+    assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (LISTED.replace("return [", "return 1 / 0 or ["), 1, "a fault of the venue acme (mon-acme 0.3)"),
+        (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "7"), 5, "got int"),
+        (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "[7]"), 5, "got int"),
+        (LISTED.replace("        yield\n", ""), 5, "got list"),
+    ],
+)
+def test_its_symbols_when_they_are_broken(lines: str, code: int, said: str, folder: Path, env: dict[str, str]) -> None:
+    make(folder, entry=with_list(lines))
+    done = mon("symbols", "acme", env=env)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_its_second_address(folder: Path, env: dict[str, str]) -> None:
+    make(folder, entry=with_list())
+    done = mon("book", "acme", "BTC-USD", env={**env, "MON_ACME_URL": "ws://127.0.0.1:1"})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "set MON_ACME_REST_URL too" in done.stderr
+    checked = mon("config", "check", env={**env, "MON_ACME_URL": "ws://a.invalid"}).stdout
+    assert "only one is set (MON_ACME_URL)" in checked
+    assert "requests: https://rest.acme.example (built in)" in mon("config", "check", env=env).stdout
 
 
 # --- what is looked up when ----------------------------------------------------------------------------------------
@@ -543,6 +615,7 @@ BROKEN_SIMULATORS = {
     "half of it": ("class Simulated:\n    name = 'acme'\n", "in the simulator's class Simulated, got none"),
     "another venue": (SIMULATOR.replace('name = "acme"', 'name = "nexus"'), 'expected "acme" as name of the simulator'),
     "credentials": (SIMULATOR.replace('{"key": ', '{"token": '), "that the venue has, got token"),
+    "its values": (SIMULATOR.replace("return {}", 'return {"other": 1}'), "expected the venue's values by name from"),
     "another scheme": (SIMULATOR.replace('scheme = "ws"', 'scheme = "file"'), "expected ws or http as scheme"),
 }
 
@@ -561,6 +634,26 @@ def test_a_broken_simulator(kind: str, folder: Path, env: dict[str, str]) -> Non
     assert ask("bash", "mon book acme ", 3, PYTHONPATH=str(folder)).stdout == ""
     other = mon("book", "nexus", SYMBOL, *SIM, "--count", "1", env=env)
     assert (other.returncode, other.stderr) == (0, "")
+
+
+def test_a_simulator_that_cannot_be_started(folder: Path, env: dict[str, str]) -> None:
+    make(folder, simulator=SIMULATOR.replace("self._world = world\n\n    def sockets", "1 / 0\n\n    def sockets"))
+    listed = mon("sim", "--show-env", "--port", "4711", env=env)
+    assert (listed.returncode, "NEXUS" in listed.stdout, "ACME" in listed.stdout) == (0, True, False)
+    assert listed.stderr == (
+        "mon: the simulator of the venue acme (mon-acme 0.3) cannot be started: ZeroDivisionError: division by zero\n"
+    )
+    done = mon(*BOOK, env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a fault of the venue acme (mon-acme 0.3): ZeroDivisionError" in done.stderr
+    assert done.stderr.endswith("please report it to its author\n")
+
+
+def test_an_entry_point_with_an_extra(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    points = folder / "mon_acme-0.3.dist-info" / "entry_points.txt"
+    points.write_text("[mon.venues]\nacme = mon_acme:ACME [fast]\n")
+    assert mon(*BOOK, env=env).returncode == 0
 
 
 # --- faults of its code --------------------------------------------------------------------------------------------

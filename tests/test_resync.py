@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.test_book import BOOK, levels
+from tests.test_book_rules import DECIMALS, captured
 from venues.errors import SequenceGap
 from venues.records import Book, Quote
 from venues.session import BaseSession
-from venues.toolkit.book import BookDelta, OrderBook
-from venues.toolkit.checksum import Checksum
-from venues.toolkit.resync import BookKeeper, OldDeltas
+from venues.toolkit.book import BookDelta, OrderBook, levels_of
+from venues.toolkit.checksum import Checksum, crc32_of_digits
+from venues.toolkit.resync import BookKeeper, BookKeepers, OldDeltas
 from venues.venue import Confirmed, Dial, Now, StreamState, Subscription
 
 if TYPE_CHECKING:
     from venues.venue import Item
 
+SIDES = ("bids", "asks")
 ONE = (Subscription("book", ("A",), depth=2), Subscription("quotes", ("A",)))
 STALE = "; a new snapshot is asked for"
 
@@ -100,6 +102,29 @@ def test_of_several_symbols_each_has_its_states() -> None:
 
 def test_streams_of_other_symbols_are_not_its_own() -> None:
     assert keeper(subscriptions=(Subscription("book", ("B",)), Subscription("trades", ("A",)))).begin() == []
+
+
+def test_a_symbol_of_another_subscription_is_another_symbol_of_the_stream() -> None:
+    kept = keeper(subscriptions=(Subscription("book", ("B",)), Subscription("book", ("A",))))
+    assert kept.begin() == [StreamState("book", "syncing", symbol="A")]
+
+
+def test_what_happens_to_all_symbols_is_said_once() -> None:
+    subscriptions = (Subscription("book", ("A", "B")), Subscription("quotes", ("A", "B", "C")))
+    keepers = [BookKeeper(OrderBook(), subscriptions, venue="nowhere", symbol=symbol) for symbol in ("A", "B", "C")]
+    books = BookKeepers(keepers)
+    assert books.begin() == [StreamState("book", "syncing"), StreamState("quotes", "syncing")]
+    assert books.doubt("x", at(1)) == [
+        StreamState("book", "stale", "x; waiting for the next book"),
+        StreamState("quotes", "stale", "x; waiting for the next book"),
+    ]
+    assert (books["B"], "D" in books) == (keepers[1], False)
+    some = BookKeepers(keepers[:2])
+    assert some.begin() == [
+        StreamState("book", "syncing"),
+        StreamState("quotes", "syncing", symbol="A"),
+        StreamState("quotes", "syncing", symbol="B"),
+    ]
 
 
 def crossed(kept: BookKeeper) -> list[Item]:
@@ -203,3 +228,39 @@ def test_one_sequence_with_two_contents_is_a_gap_in_a_chain() -> None:
         ("book", "stale"),
         ("quotes", "stale"),
     ]
+
+
+def test_a_captured_feed_and_one_damaged_message_of_it() -> None:
+    """Each message shows a book or confirms it; after a lost one nothing is shown until the snapshot comes again."""
+    for lost in (None, 100):
+        kept: dict[str, BookKeeper] = {}
+        messages = list(captured())
+        first = {entry["symbol"]: entry for kind, entry in messages if kind == "snapshot"}
+        live, stale = 0, list[str]()
+        for number, (kind, entry) in enumerate([*messages, *(("snapshot", one) for one in first.values())]):
+            if number == lost:
+                continue
+            symbol = entry["symbol"]
+            if symbol not in kept:
+                price_decimals, size_decimals = DECIMALS[symbol]
+                book = OrderBook(
+                    rule=None,
+                    depth=10,
+                    checksum=crc32_of_digits(price_decimals=price_decimals, size_decimals=size_decimals),
+                )
+                kept[symbol] = BookKeeper(
+                    book, [Subscription("book", ("BTC/USD", "ETH/USD"))], venue="nowhere", symbol=symbol
+                )
+            bids, asks = (levels_of([(row["price"], row["qty"]) for row in entry[side]], side) for side in SIDES)
+            if kind == "snapshot":
+                items = kept[symbol].snapshot(bids, asks, at(number), checksum=entry["checksum"])
+            else:
+                items = kept[symbol].delta(BookDelta(bids, asks, checksum=entry["checksum"]), at(number))
+            stale += [item.symbol or "" for item in items if isinstance(item, StreamState) and item.state == "stale"]
+            live += any(isinstance(item, Book | Confirmed) for item in items)
+        assert all(keeper.book.whole for keeper in kept.values())
+        if lost is None:
+            assert (live, stale) == (1493 + 2, [])
+        else:
+            assert len(stale) == 1
+            assert live < 1493

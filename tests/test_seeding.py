@@ -57,7 +57,11 @@ def answer(bids: Sequence[Level], asks: Sequence[Level], sequence: int) -> HttpR
 
 def seeded(rule: Rule | None = "chained", symbol: str = "A", **options: Any) -> SeededBook:
     keeper = BookKeeper(
-        OrderBook(rule=rule), [Subscription("book", (symbol,), depth=100)], venue="nowhere", symbol=symbol
+        OrderBook(rule=rule),
+        [Subscription("book", (symbol,), depth=100)],
+        venue="nowhere",
+        symbol=symbol,
+        extra={"rpi": False},
     )
     return SeededBook(keeper, REQUEST, read, **options)
 
@@ -110,7 +114,7 @@ def test_a_snapshot_that_a_kept_change_follows_on() -> None:
     items = book.fetched(request, answer(BIDS, ASKS, 110), at(0.5))
     assert shown(items) == ("7", 130)
     assert isinstance(items[1], Book)
-    assert (items[1].time, items[1].asks) == (130, ASKS)
+    assert (items[1].time, items[1].asks, items[1].extra) == (130, ASKS, {"rpi": False})
     assert book.live
     assert book.deadline() is None
     assert isinstance(book.change(change(140, 130, "8"), at(1))[0], Book)
@@ -123,7 +127,7 @@ def test_a_snapshot_that_is_as_new_as_the_newest_change() -> None:
     items = book.fetched(asked(book, 0.1), answer(BIDS, ASKS, 110), at(0.5))
     assert shown(items) == ("1", 110)
     assert isinstance(items[1], Book)
-    assert items[1].time == 110
+    assert (items[1].time, items[1].extra) == (110, {"rpi": False})
 
 
 def test_changes_that_come_before_the_acknowledgement_count() -> None:
@@ -390,6 +394,20 @@ def test_never_more_than_one_request_a_second_and_seldom_more_than_one_in_five()
     assert len(times) <= 16
 
 
+def test_two_books_of_one_symbol_have_names() -> None:
+    plain_one, other = begun(), begun(name="A with more")
+    books = SeededBooks([plain_one, other])
+    assert (books["A"], books["A with more"]) == (plain_one, other)
+    books.tick(at(0))
+    first, second = books.take()
+    assert isinstance(first, Fetch)
+    assert isinstance(second, Fetch)
+    assert (first.id, second.id) == ("seed A 1", "seed A with more 1")
+    books.fetched(second.id, answer(BIDS, ASKS, 100), at(0.1))
+    assert other.change(change(110, 100), at(1))
+    assert not plain_one.change(change(110, 100), at(1))
+
+
 def test_what_is_said_again_and_again_is_said_less_often() -> None:
     book = begun()
     book.change(change(110, 100), at(0))
@@ -398,6 +416,18 @@ def test_what_is_said_again_and_again_is_said_less_often() -> None:
         now = at(10 * number)
         said += len(book.fetched(asked(book, 10 * number), NoResponse("nothing"), now))
     assert said == 10 + 9
+
+
+def test_a_second_subscription_on_the_same_connection_begins_from_nothing() -> None:
+    book = live_book()
+    book.change(change(130, 120), at(2))
+    book.fetched(asked(book, 2), answer(BIDS, ASKS, 150), at(2.1))
+    assert book.begin(at(2.2)) == [StreamState("book", "syncing")]
+    assert (book.live, book.tries, book.deadline()) == (False, 0, None)
+    assert book.change(change(150, 140), at(2.3)) == [], "the snapshot of before does not count"
+    book.acknowledged(at(2.5))
+    assert book.deadline() == START + 3, "one request a second"
+    assert shown(book.fetched(asked(book, 4), answer(BIDS, ASKS, 140), at(4.1))) == ("5", 150)
 
 
 def test_a_session_that_leaves_asks_for_nothing_more() -> None:

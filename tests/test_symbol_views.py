@@ -206,6 +206,8 @@ def test_a_symbol_that_is_closed_stays_as_such_when_all_others_have_a_new_full_s
     shown.status("reconnecting", reason="lost", attempt=1, retry_in_ms=1500)
     shown.status("live")
     shown.write(quote("BTC/USD"), quote("ETH/USD"), SnapshotEnd(venue="v", received=NOW, stream="quotes", count=2))
+    shown.clock.now += 60_000
+    shown.write(quote("BTC/USD", 1))
     assert "LIVE 2/3 · CLOSED 1: XRP/USD" in shown.lines()[0]
     assert next(row for row in shown.body() if row.startswith("!")).startswith("! XRP/USD  closed")
 
@@ -241,6 +243,18 @@ def test_what_is_frozen_says_which_symbol_is_not_live_meanwhile() -> None:
     shown.table.idle()
     assert any("166" in line for line in shown.lines())
     assert len(shown.body()) == 4
+
+
+def test_symbols_keep_the_places_in_which_they_were_asked_for() -> None:
+    shown = Shown("quotes")
+    shown.status("live")
+    shown.write(quote("XRP/USD"), quote("BTC/USD"), quote("ETH/USD"))
+    assert [row.split()[0] for row in shown.body()[1:]] == [*THREE]
+    shown.status("stale", "BTC/USD", reason="gap")
+    shown.status("live", "BTC/USD")
+    assert [row.split()[0] for row in shown.body()[1:]] == ["ETH/USD", "XRP/USD"], "an old row is not shown as live"
+    shown.write(quote("BTC/USD"))
+    assert [row.split()[0] for row in shown.body()[1:]] == [*THREE]
 
 
 def test_one_symbol_is_shown_as_ever() -> None:
@@ -318,6 +332,20 @@ def test_volumes_stand_still_while_frozen_and_go_on_only_for_what_is_live() -> N
     by_symbol = {line.split()[0]: line for line in shown.body()[1:4]}
     assert "4" in by_symbol["BTC/USD"].split()
     assert any(line.startswith("! ETH/USD") for line in shown.body()[1:4])
+
+
+def test_volumes_of_what_was_stale_before_stand_still_after_freezing_too() -> None:
+    shown = live_trades()
+    shown.status("stale", "ETH/USD", reason="gap")
+    for _ in range(2):
+        shown.lines()
+        shown.table.press("space")
+        shown.table.idle()
+    shown.clock.now += 120_000
+    shown.write(trade("XRP/USD", "1", 120_000))
+    by_symbol = {line.removeprefix("! ").split()[0]: line for line in shown.body()[1:4]}
+    assert by_symbol["BTC/USD"].split()[-6:-2] == ["0", "0", "0", "0"]
+    assert by_symbol["ETH/USD"].split()[-6:-2] == ["6", "3", "6", "3"]
 
 
 def test_events_of_any_stream_tell_whose_may_be_missing() -> None:

@@ -24,12 +24,14 @@ from cli.commands import config_check, symbols
 from cli.commands.schema import schema_of
 from cli.settings import config
 from tests.servers import in_thread, raw_server
-from tests.tiny import TINY, Endpoint
+from tests.tiny import TINY, Endpoint, Seeded
 from venues import VENUES, Entry
+from venues.answers import problem_of
 from venues.errors import SetupError
 from venues.records import Instrument
 from venues.simulator import Simulator, environment, parse_fault
 from venues.simulator.endpoint import Answer
+from venues.venue import HttpResponse, NoResponse, Now, Settings, StreamState
 
 ROOT = Path(__file__).parents[1]
 ROWS = [
@@ -303,6 +305,23 @@ def test_a_recording_with_requests_plays_the_same(mon: Mon, tiny: type[Endpoint]
     assert "from=0" not in raw, "an answer is no frame"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (HttpResponse(503, b" down\n"), "no book yet: HTTP 503: down"),
+        (HttpResponse(404, b"\xff"), "no book yet: HTTP 404: \ufffd"),
+        (
+            NoResponse("cannot reach a.example: connection refused"),
+            "no book yet: cannot reach a.example: connection refused",
+        ),
+    ],
+)
+def test_why_there_is_no_seed_in_words(answer: HttpResponse | NoResponse, said: str) -> None:
+    session = Seeded(Settings(url="ws://a", rest_url="http://a"))
+    assert session.fetched("seed", answer, Now(1.0, 1)) == [StreamState("book", "syncing", said)]
+    assert problem_of(HttpResponse(204, b"")) == ""
+
+
 def test_a_recording_of_another_second_address_is_not_gone_on_with(
     mon: Mon, tiny: type[Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,7 +408,7 @@ def test_one_address_by_hand_is_not_enough(
     assert (code, out) == (3, "")
     for each in (*words, "under [venues.tiny] in"):
         assert each in err
-    found, sound = config_check.check(config.load())
+    found, sound = config_check.check(config.load(), pytest.fail)
     assert not sound
     assert any(words[0] in line for line in found)
 
@@ -420,11 +439,11 @@ def test_where_a_venue_has_one_address_a_second_one_is_unknown(tmp_path: Path, m
 
 def test_config_shows_and_checks_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = '[venues.tiny]\nurl = "wss://a.example"\nrest_url = "https://u:hidden-secret@b.example/x?k=v"\n'
-    shown = config.shown(loaded(text, tmp_path, monkeypatch))
+    shown = config.shown(loaded(text, tmp_path, monkeypatch), pytest.fail)
     assert 'rest_url = "https://[hidden]@b.example/x?[hidden]"' in shown
     monkeypatch.setenv("MON_TINY_REST_URL", "https://c.example")
-    assert "# MON_TINY_REST_URL is set: https://c.example" in config.shown(config.load())
-    found, _ = config_check.check(config.load())
+    assert "# MON_TINY_REST_URL is set: https://c.example" in config.shown(config.load(), pytest.fail)
+    found, _ = config_check.check(config.load(), pytest.fail)
     at = found.index("tiny production")
     assert found[at + 1 : at + 3] == [
         f"  address: wss://a.example (url under [venues.tiny] in {tmp_path / 'c.toml'})",
@@ -434,7 +453,10 @@ def test_config_shows_and_checks_both(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "only one is set (MON_TINY_REST_URL): set MON_TINY_STAGING_URL too" in found[at + 1]
 
 
-def test_the_simulator_has_a_second_address() -> None:
+def test_the_simulator_has_a_second_address(mon: Mon) -> None:
+    shown = mon("sim", "--show-env", "--port", "9000")[1].splitlines()
+    assert "export MON_TINY_REST_URL=http://127.0.0.1:9000/tiny" in shown
+    assert not any("NEXUS_REST" in line for line in shown)
     variables = environment([Endpoint], 9000)
     assert variables == {
         "MON_TINY_URL": "ws://127.0.0.1:9000/tiny",

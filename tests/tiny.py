@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from venues.answers import body_of
+from venues.answers import body_of, problem_of
 from venues.records import Book, Instrument, Level, SnapshotEnd
 from venues.session import BaseRoute, BaseSession
 from venues.simulator.endpoint import Answer, Connect, Handshake, Heartbeat, Request, Serve, Service, Wire
@@ -98,7 +98,7 @@ class Seeded(BaseSession):
 
     def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
         if isinstance(answer, NoResponse) or answer.status != 200:
-            return [StreamState("book", "syncing", f"no seed: {answer}")]
+            return [StreamState("book", "syncing", f"no book yet: {problem_of(answer)}")]
         self._bids = [Level(Decimal(row["tick"]), Decimal(1)) for row in json.loads(answer.body)]
         return [StreamState("book", "live"), self._book(now)]
 

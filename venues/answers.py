@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING, Protocol, TypedDict
 from urllib.parse import urlsplit
 
-from venues.addresses import is_loopback
 from venues.driver import answer_in_words, is_passing
 from venues.errors import SetupError, VenueRefused, VenueUnreachable
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import excerpt
+from venues.venue import NoResponse
 
 if TYPE_CHECKING:
     from venues.venue import HttpResponse
@@ -44,6 +45,15 @@ def refuse_plain(url: str, shown: str) -> None:
         raise SetupError(f"expected a wss:// or https:// address (others only on this machine), got {shown}")
 
 
+def problem_of(answer: HttpResponse | NoResponse) -> str:
+    """Why an HTTP answer has not what was asked for, e.g. "HTTP 404: no such market"; empty where it may have it."""
+    if isinstance(answer, NoResponse):
+        return answer.reason
+    if answer.status < 300:
+        return ""
+    return answer_in_words(answer.status, excerpt(answer.body.decode(errors="replace").strip(), 200))
+
+
 def body_of(response: HttpResponse, what: str) -> bytes:
     """The body of an HTTP answer that has what was asked for; `what` is that in words, e.g. "the list of symbols".
 
@@ -51,9 +61,9 @@ def body_of(response: HttpResponse, what: str) -> bytes:
         VenueUnreachable: the venue does not give it now, or it redirects.
         VenueRefused: the venue refused it.
     """
-    if response.status < 300:
+    said = problem_of(response)
+    if not said:
         return response.body
-    said = answer_in_words(response.status, excerpt(response.body.decode(errors="replace").strip(), 200))
     if 400 <= response.status < 500 and not is_passing(response.status):
         raise VenueRefused(f"the venue refused {what} ({said})")
     raise VenueUnreachable(f"the venue does not give {what} now ({said})")

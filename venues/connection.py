@@ -351,7 +351,7 @@ class Connection:
         return Fetches(self._fetcher, self._redactor, self._rest_proxy, self._on_answer)
 
     def _on_answer(self, fetch: Fetch, answer: HttpResponse | NoResponse) -> None:
-        if self._driver.retry_at is None and not self._leaving.is_set():
+        if self._driver.retry_at is None:
             self._guarded(lambda: self._take_answer(fetch, answer))
 
     def _take_answer(self, fetch: Fetch, answer: HttpResponse | NoResponse) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from venues.venue import Command, HttpResponse, NoResponse, Route, Session, Subscription
 
 SHORTEST_DELAY = 0.5
-MOST_ASKED = 20  # a session may answer bad messages of a stream with frames of its own so often …
+MOST_ASKED = 20  # a session may answer bad messages of a symbol of a stream with frames of its own so often …
 ASKED_WITHIN = 10.0  # … in so many seconds
 RETURNS_WITHIN = 600.0  # seconds in which a venue that was live is tried again, whatever it answers but HTTP 401
 LONGEST_RETRY_AFTER = 86_400.0
@@ -111,7 +111,8 @@ class Driver:
         self._always_stirred = False  # the session has no `stirred`
         self._out: list[Out] = []  # already taken from the session …
         self._taken_early = False  # … which resets the session's `stirred`
-        self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, len(subscriptions)))
+        several = sum(max(1, len(subscription.symbols)) for subscription in subscriptions)
+        self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, several))
         self._draw = 0.0
         self._opened_at: float | None = None
         self._is_there = False  # on this connection, a stream has been live

@@ -1,40 +1,140 @@
-"""HTTP requests beside the WebSockets: one `Fetcher` a venue makes them for all connections, paced. Knows no venue.
+"""HTTP requests: `ask` makes one before a WebSocket is opened, a `Fetcher` those beside it. Knows no venue.
 
-Whoever asks gets an answer or, in words, why there is none; nothing is raised. `aiohttp` is loaded with the first
-request, and the connections to the venue are kept for the next one.
+One `Fetcher` a venue makes the requests of all its connections, paced. Whoever asks it gets an answer or, in words, why
+there is none; nothing is raised. `aiohttp` is loaded with the first request, and the connections to the venue are kept
+for the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import email.utils
+import ssl
 import weakref
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from venues.addresses import is_loopback
 from venues.answers import MAX_MESSAGE
 from venues.driver import LONGEST_RETRY_AFTER, fault_in_words
 from venues.errors import MonError, SetupError
-from venues.http_request import NoAnswer, ask_through, new_session, place_of
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.pacing import Pacing
 from venues.venue import HttpRequest, HttpResponse, NoResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from aiohttp import ClientSession
+    from aiohttp import ClientResponse, ClientSession
 
     from venues.redaction import Redactor
     from venues.venue import Fetch, Now
 
+MAX_BODY = 2**20  # bytes of an answer before dialling; the rest is cut
 REQUESTS_PER_SECOND = 5.0
 MOST_AT_ONCE = 4
 ANSWERED_WITHIN = 10.0  # seconds for one request, its body included
-LONGEST_HOLD = 10.0  # seconds that a request waits where the venue has asked for a pause; else it fails at once
+LONGEST_HOLD = 10.0  # seconds that a request waits where the venue wants a pause; in a longer one it fails
 MOST_WAITING = 1_000
 MAX_ANSWER = MAX_MESSAGE  # bytes, also once decompressed
 _BUSY = (429, 503)
+
+
+class NoAnswer(MonError):
+    """No answer came; the text says why. `retry`: another try may help."""
+
+    def __init__(self, reason: str, *, retry: bool = True) -> None:
+        super().__init__(reason)
+        self.retry = retry
+
+
+def new_session() -> ClientSession:
+    """A pool of connections for requests, which keeps no cookie: that is for the venue to say. To be closed."""
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+    )
+
+
+async def ask(request: HttpRequest, *, user_agent: str, proxy: str | None, now: Now) -> HttpResponse:
+    """Make the request before dialling; the body is cut at `MAX_BODY`.
+
+    Raises:
+        NoAnswer: whatever went wrong.
+    """
+    async with new_session() as http:
+        return await ask_through(http, request, user_agent=user_agent, proxy=proxy, now=now, most=MAX_BODY)
+
+
+async def ask_through(
+    http: ClientSession, request: HttpRequest, *, user_agent: str, proxy: str | None, now: Now, most: int
+) -> HttpResponse:
+    """Make the request; of the body at most so many bytes are read. Redirects are not followed.
+
+    `now` stands for the server's clock where the server does not tell the time.
+
+    Raises:
+        NoAnswer: whatever went wrong.
+    """
+    import aiohttp
+
+    place = place_of(request.shown)
+    agent = {"User-Agent": user_agent}
+    try:
+        async with http.request(
+            request.method,
+            request.url,
+            headers={**agent, **request.headers},
+            data=request.body or None,
+            allow_redirects=False,
+            proxy=proxy,
+            proxy_headers=agent,
+        ) as response:
+            return await _read(response, now, most)
+    except aiohttp.ClientConnectorCertificateError:
+        raise NoAnswer(f"the TLS certificate of {place} is not trusted", retry=False) from None
+    except aiohttp.ClientHttpProxyError as error:
+        raise NoAnswer(f"the proxy refused (HTTP {error.status})", retry=error.status >= 500) from None
+    except aiohttp.ClientProxyConnectionError as error:
+        raise NoAnswer(f"the proxy cannot be reached: {words_of_system(error.os_error)}") from None
+    except aiohttp.ClientConnectorDNSError:
+        raise NoAnswer(f"the host of {place} is not known") from None
+    except aiohttp.ServerDisconnectedError:
+        raise NoAnswer(f"{place} closed the connection without an answer") from None
+    except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
+        raise NoAnswer(f"{place} gave no whole answer in HTTP") from None
+    except (aiohttp.ClientError, OSError) as error:
+        words = words_of_system(getattr(error, "os_error", error))
+        raise NoAnswer(f"cannot reach {place}: {words}") from None
+
+
+def place_of(shown: str) -> str:
+    """Host and port of an address; all of it where it has none."""
+    try:
+        return urlsplit(shown).netloc.rpartition("@")[2] or shown
+    except ValueError:
+        return shown
+
+
+def words_of_system(error: BaseException) -> str:
+    """What the operating system says; libraries put addresses and names of Python classes into their texts."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS ({error.reason})" if error.reason else "no TLS"
+    words = error.strerror if isinstance(error, OSError) else None
+    return words if words and "Connect call failed" not in words else "connection failed"
+
+
+def retry_after(value: str | None, now: Now) -> float | None:
+    """Seconds from a `Retry-After` header, which has seconds or a date."""
+    if value is None:
+        return None
+    if value.strip().isascii() and value.strip().isdigit():
+        return float(value.strip()[:9])
+    date = _milliseconds(value)
+    return None if date is None else max(0.0, (date - now.epoch_ms) / 1000)
 
 
 class Fetcher:
@@ -96,12 +196,13 @@ class Fetcher:
         To be cancelled when nobody wants the answer any more.
         """
         if self._waiting >= MOST_WAITING:
+            await self._sleep(self._pause)
             return NoResponse(f"{MOST_WAITING:,} requests to {place_of(request.shown)} are waiting already")
         self._waiting += 1
         try:
-            _refuse_unsafe(request)
             async with self._places:
                 await self._take_turn(place_of(request.shown))
+                _refuse_unsafe(request)
                 return await self._answer(request, None if is_loopback(request.url) else proxy)
         except MonError as problem:  # `NoAnswer` among them
             return NoResponse(str(problem))
@@ -113,6 +214,8 @@ class Fetcher:
     async def _take_turn(self, place: str) -> None:
         """Waits until the next request may begin.
 
+        One that fails has its turn too: whoever asks again and again is slowed down.
+
         Raises:
             NoAnswer: the venue wants a longer pause than anybody waits for.
         """
@@ -120,13 +223,15 @@ class Fetcher:
             while True:
                 mono = self._now().mono
                 held = self._held_until - mono
-                if held > LONGEST_HOLD:
+                is_refused = held > LONGEST_HOLD
+                wait = self._next_at - mono if is_refused else max(self._next_at - mono, held)
+                if wait > 0:
+                    await self._sleep(wait)
+                    continue
+                self._next_at = mono + self._pause
+                if is_refused:
                     raise NoAnswer(f"{place} takes no requests for another {held:.0f} s (HTTP {self._held_by})")
-                wait = max(self._next_at - mono, held)
-                if wait <= 0:
-                    self._next_at = mono + self._pause
-                    return
-                await self._sleep(wait)
+                return
 
     async def _answer(self, request: HttpRequest, proxy: str | None) -> HttpResponse:
         place = place_of(request.shown)
@@ -235,3 +340,30 @@ def _refuse_unsafe(request: HttpRequest) -> None:
         scheme = ""
     if scheme != "https" and not (scheme == "http" and is_loopback(request.url)):
         raise SetupError(f"expected an https:// address (http:// only on this machine), got {request.shown}")
+
+
+async def _read(response: ClientResponse, now: Now, most: int) -> HttpResponse:
+    headers = response.headers
+    date = _milliseconds(headers.get("Date", ""))
+    return HttpResponse(
+        response.status,
+        await _body_of(response, most),
+        retry_after(headers.get("Retry-After"), now),
+        cookies=tuple(headers.getall("Set-Cookie", ())),
+        date_ms=now.epoch_ms if date is None else date,
+    )
+
+
+async def _body_of(response: ClientResponse, most: int) -> bytes:
+    """The body, cut at `most` bytes; one read alone gives no more than what has come so far."""
+    body = bytearray()
+    while len(body) < most and (part := await response.content.read(most - len(body))):
+        body += part
+    return bytes(body)
+
+
+def _milliseconds(date: str) -> int | None:
+    try:
+        return round(email.utils.parsedate_to_datetime(date).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

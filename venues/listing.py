@@ -92,16 +92,20 @@ class Listing:
         """
         if isinstance(listed, Generator):
             found = await self._within(within, self._by_requests(listed))
-        else:
+        elif hasattr(listed, "session"):
             found = await self._by_connection(listed, within)
+        else:
+            raise self._unusable(f"expected a generator or a route of symbol_list, got {type(listed).__name__}")
         return self.checked(found)
 
-    def checked(self, found: Sequence[Any]) -> list[Instrument]:
+    def checked(self, found: Any) -> list[Instrument]:
         """The instruments, sorted by symbol.
 
         Raises:
-            VenueUnreachable: one of them cannot be used; says which, and why.
+            VenueUnreachable: they are no list, or one of them cannot be used; says which, and why.
         """
+        if not isinstance(found, list | tuple):
+            raise self._unusable(f"expected a list of instruments, got {type(found).__name__}")
         if len(found) > MOST_SYMBOLS:
             raise self._unusable(f"expected at most {MOST_SYMBOLS:,} symbols, got {len(found):,}")
         received = self._clock.now().epoch_ms
@@ -181,7 +185,7 @@ class Listing:
 
     def _unusable(self, reason: str) -> VenueUnreachable:
         words = self._redactor.text(reason)
-        return VenueUnreachable(f"the list of symbols that {self._venue.name} sent cannot be used: {words}")
+        return VenueUnreachable(f"the list of symbols that {self._venue.name} gave cannot be used: {words}")
 
 
 def _problem_of(one: Any) -> str:

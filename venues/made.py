@@ -7,7 +7,7 @@ and a route and a session around the venue's make the candles. The venue itself 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from venues import records
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
@@ -124,6 +124,7 @@ class _MadeRoute:
         self.candles = {
             symbol: TradedCandles(interval_ms(length), self.clock) for symbol, length in self.intervals.items()
         }
+        self.units: dict[str, tuple[str | None, str | None]] = {}  # of prices and sizes, by symbol, as trades say
         self.wanted = {symbol for one in subscriptions if one.stream == _TRADES for symbol in one.symbols}
         self._inner = inner
 
@@ -189,6 +190,7 @@ class _MadeSession:
 
     def tick(self, now: Now) -> list[Item]:
         """Does what is due at the venue, and closes the candles that are over."""
+        self._sooner = True
         items: list[Item] = []
         due = self._inner.deadline()
         if due is not None and now.mono >= due:
@@ -239,7 +241,7 @@ class _MadeSession:
                 made += self._on_offset(item)
             else:
                 made.append(item)
-        return made + self._of_the_clock(items) if self._route.clock.items else made
+        return self._of_the_clock(items) + made if self._route.clock.items else made
 
     def _on_trade(self, trade: records.Trade, now: Now) -> list[Item]:
         symbol = trade.symbol
@@ -249,6 +251,7 @@ class _MadeSession:
         if symbol is None or candles is None or is_old:
             return items
         clock, time = self._route.clock, trade.time
+        self._route.units[symbol] = (trade.price_unit, trade.size_unit)
         believed = True if time is None else clock.see(time, now)
         placed = clock.venue_now(now) if time is None else time
         bars = candles.trade(placed, trade.price, trade.size, now, believed=believed)
@@ -296,8 +299,8 @@ class _MadeSession:
         if streams is not None:
             others = [name for name in streams if name != _TRADES or self._route.wanted]
             streams = (*others, _CANDLES)
-        doubtful = {symbol for symbol, live in self._live.items() if live and symbol in self._candles} - self._doubted
-        self._doubted |= doubtful
+        doubtful = [symbol for symbol, live in self._live.items() if live and symbol not in self._doubted]
+        self._doubted.update(doubtful)
         reason = f"bad frame: {item.reason}; a trade may be missing"
         if len(doubtful) == len(self._candles):
             return [BadFrame(item.reason, streams), StreamState(_CANDLES, "stale", reason)]
@@ -341,11 +344,11 @@ class _MadeSession:
         for symbol in symbols:
             self._route.candles[symbol].interrupted(now)
 
-    def _state_of(self, symbol: str, state: str, reason: str) -> StreamState:
-        only = len(self._route.candles) == 1
-        return StreamState(_CANDLES, state, reason, symbol=None if only else symbol)  # type: ignore[arg-type]
+    def _state_of(self, symbol: str, state: Literal["live", "stale"], reason: str) -> StreamState:
+        return StreamState(_CANDLES, state, reason, symbol=symbol)
 
     def _records(self, symbol: str, bars: Iterable[Bar], time: int | None, now: Now) -> list[Item]:
+        price_unit, size_unit = self._route.units.get(symbol, (None, None))
         return [
             records.Candle(
                 venue=self._route.venue,
@@ -363,6 +366,8 @@ class _MadeSession:
                 volume=bar.volume,
                 closed=bar.closed,
                 complete=bar.complete,
+                price_unit=price_unit,
+                size_unit=size_unit,
             )
             for bar in bars
         ]

@@ -16,11 +16,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidProxyStatus, InvalidStatus, ProxyError
 
 from venues import events
-from venues.addresses import is_loopback
 from venues.answers import MAX_MESSAGE, refuse_plain, status_of_old_answer, words_of
 from venues.errors import MonError
-from venues.http_request import NoAnswer, ask, place_of, retry_after, words_of_system
+from venues.fetching import NoAnswer, ask, place_of, retry_after, words_of_system
 from venues.protocols import cookies
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import excerpt
 from venues.venue import HttpRequest, HttpResponse, NotOpened, Refused
 

@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from venues.addresses import is_loopback
 from venues.errors import UsageError
 from venues.streams import STREAMS, VenueOption
+from venues.toolkit.addresses import is_loopback
 from venues.venue import CONTRACT, BaseVenue, Offer, Venue
 
 PRODUCTION = "production"
@@ -112,6 +112,9 @@ def check_endpoint(endpoint: object, venue: Venue) -> None:
         _texts(f"{what} of the simulator", getattr(known, what))
     if unknown := known.credentials.keys() - {*venue.secrets, *venue.values}:
         raise ContractBroken(f"expected credentials of the simulator that the venue has, got {min(unknown)}")
+    values = known.values(None)
+    if not isinstance(values, Mapping) or values.keys() - {*venue.values}:
+        raise ContractBroken("expected the venue's values by name from values() of the simulator, got something else")
 
 
 def _check_addresses(entry: BaseVenue) -> None:

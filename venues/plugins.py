@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GROUP = "mon.venues"
 NAME = re.compile(r"[a-z][a-z0-9]*")
 TAKEN = ("bot",)  # a table of the config file, and the beginning of variables
+NAMELESS = "a distribution without a name"
 LONGEST_WORDS = 300  # characters of what a plug-in says itself
 
 
@@ -132,8 +133,8 @@ def _label(one: Distribution) -> str:
     try:
         name, version = one.metadata["Name"], one.version
     except Exception:  # no or broken metadata
-        name = version = None
-    return _printable(f"{name} {version}") if name and version else "a distribution without a name"
+        return NAMELESS
+    return _printable(f"{name} {version}") if name and version else NAMELESS
 
 
 def _with_fault(plugin: Plugin, offered: Sequence[Plugin], built_in: Collection[str]) -> Plugin:
@@ -176,7 +177,7 @@ def _checked(plugin: Plugin, where: str, check: Callable[[Any], None]) -> Any:
 
 
 def _at(where: str) -> Any:
-    module, colon, path = (part.strip() for part in where.partition(":"))
+    module, colon, path = (part.strip() for part in where.partition("[")[0].partition(":"))  # without extras
     if not colon or not re.fullmatch(r"[\w.]+", module) or not re.fullmatch(r"[\w.]+", path):
         raise ContractBroken(f'expected an entry point such as mon_acme:ACME, got "{where}"')
     found: Any = import_module(module)

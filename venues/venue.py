@@ -222,7 +222,8 @@ class HttpResponse:
 
     Before dialling, the body is cut at 1 MiB; later, one of more than 16 MiB is a `NoResponse`. `cookies` are its
     `Set-Cookie` lines as they came. `date_ms` is the time of the answer by the server's clock. Of what was asked before
-    dialling a recording has neither, because it has the address that was dialled in the end.
+    dialling a recording has neither, because it has the address that was dialled in the end. The answer to a `Fetch`
+    has no cookies.
     """
 
     status: int

@@ -142,11 +142,9 @@ def _need(bot: Bot, venue: Venue, stream: str, callback: str, has: Collection[st
 
 
 def _subscribe(plan: Plan, stream: str, intervals: Sequence[str] = ("1m",)) -> None:
-    if plan.venue.streams[stream].symbols == "many":
-        plan.subscriptions += [Subscription(stream, tuple(plan.symbols), interval=interval) for interval in intervals]
-        return
-    for symbol in plan.symbols:
-        plan.subscriptions += [Subscription(stream, (symbol,), interval=interval) for interval in intervals]
+    together = plan.venue.streams[stream].symbols == "many"
+    for symbols in [tuple(plan.symbols)] if together else [(symbol,) for symbol in plan.symbols]:
+        plan.subscriptions += [Subscription(stream, symbols, interval=interval) for interval in intervals]
 
 
 def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) -> None:

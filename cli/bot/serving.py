@@ -24,8 +24,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from cli.bot.script_api import message
 from cli.settings import config
-from venues.addresses import is_loopback
 from venues.errors import SetupError
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.written import Writer
 
 if TYPE_CHECKING:

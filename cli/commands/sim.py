@@ -12,13 +12,13 @@ import typer
 
 from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come, run_loop
-from cli.output.lines import Words, print_out
+from cli.output.lines import Words, print_out, prints_go_to_stderr
 from cli.run.options import DurationParser, SpeedParser, existing_for
-from venues import VENUES, load, venue_named
+from venues import VENUES, distribution_of, load, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from venues.recording_file import Existing
     from venues.simulator import Simulator
@@ -115,17 +115,15 @@ def sim(
         return
     if speed is not None and tape is None:
         raise UsageError("--speed applies to --tape only")
-    from venues.simulated import all_endpoints
-
     if show_env:
         if not port:
             raise UsageError("expected --show-env with --port N, the port of a running simulator")
-        endpoints = all_endpoints(Words().say)
+        endpoints = _endpoints()
         print_out(_exports(port, endpoints, None if tape is None else _made(endpoints, tape=tape).world))
         return
     faults = _faults(fault or [])
     simulator = _made(
-        all_endpoints(Words().say),
+        _endpoints(),
         seed=seed,
         rate=rate or 20.0,
         tape=tape,
@@ -135,6 +133,29 @@ def sim(
         hush=0.0 if faults else HUSH,
     )
     raise typer.Exit(run_loop(_serve(simulator)))
+
+
+def _endpoints() -> list[type[Endpoint]]:
+    """The endpoints of all venues. One of a plug-in that cannot be started is told of, and left out."""
+    from venues.simulated import all_endpoints
+
+    say = Words().say
+    return [one for one in all_endpoints(say) if not (whose := distribution_of(one.name)) or _starts(one, whose, say)]
+
+
+def _starts(endpoint: type[Endpoint], distribution: str, say: Callable[[str], None]) -> bool:
+    """Whether an endpoint of somebody else's can be started: it is, in a world of its own."""
+    from venues.simulator import Simulator
+
+    try:
+        with prints_go_to_stderr():
+            tried = endpoint(Simulator([endpoint]).world)
+            tried.sockets(), tried.posts()
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        say(f"the simulator of the venue {endpoint.name} ({distribution}) cannot be started: {what}")
+        return False
+    return True
 
 
 def _made(endpoints: Sequence[type[Endpoint]], **given: Any) -> Simulator:
@@ -257,5 +278,6 @@ def _exports(port: int, endpoints: Sequence[type[Endpoint]], world: World | None
     """Lines for a shell: the variables that lead to a simulator on that port."""
     from venues.simulator import environment
 
-    variables = environment(endpoints, port, world)
+    with prints_go_to_stderr():  # a shell runs what is on stdout
+        variables = environment(endpoints, port, world)
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import random
 import shutil
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from cli.run.options import (
     Format,
     complete_environment,
     duration_ms,
+    with_plugins,
 )
 from venues import VENUES, venue_named
 from venues.errors import UsageError
@@ -22,10 +23,12 @@ from venues.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.output.lines import Words
     from cli.run.source import Embedded
     from cli.settings.config import Access
     from venues.listing import Listing
     from venues.records import Instrument
+    from venues.redaction import Redactor
     from venues.venue import SymbolList, Venue
 
 EXAMPLES = """\b
@@ -39,7 +42,7 @@ TIMEOUT = "10s"
 
 def complete_venue(incomplete: str) -> list[str]:
     """All venues: which of them have a list is known only once they are loaded."""
-    return [name for name in VENUES if name.startswith(incomplete)]
+    return [name for name in with_plugins([*VENUES]) if name.startswith(incomplete)]
 
 
 def symbols(
@@ -90,13 +93,13 @@ def symbols(
     from cli.interrupts import run_loop
     from cli.output.lines import Words
 
-    words = Words(quiet=quiet)
+    words, redactor = Words(quiet=quiet), redactor_of_run()
     wanted = venue_named(venue)
-    found = run_loop(_found(wanted, env, profile, timeout or duration_ms(TIMEOUT), words))
+    found = run_loop(_found(wanted, env, profile, timeout or duration_ms(TIMEOUT), words, redactor))
     if isinstance(found, int):
         raise typer.Exit(found)
     matching = [one for one in found if pattern is None or matches(one.symbol or "", pattern)]
-    _print(matching, output, numbers_as_strings=numbers == "string")
+    _print(matching, output, redactor, numbers_as_strings=numbers == "string")
     if not matching:
         fitting = f' that fits "{pattern}" ({len(found):,} are listed)' if found else ""
         words.say(f"{venue} lists no symbol{fitting}")
@@ -111,7 +114,7 @@ def matches(symbol: str, pattern: str) -> bool:
 
 
 async def _found(
-    venue: Venue, env: str | None, profile: str | None, timeout_ms: int, words: Any
+    venue: Venue, env: str | None, profile: str | None, timeout_ms: int, words: Words, redactor: Redactor
 ) -> list[Instrument] | int:
     """The list; an exit code where a signal came first."""
     import asyncio
@@ -129,7 +132,7 @@ async def _found(
     with asked_to_end(stop):
         if has_come():
             return INTERRUPTED
-        listing = asyncio.create_task(_list(venue, env, profile, timeout_ms, words, embedded))
+        listing = asyncio.create_task(_list(venue, env, profile, timeout_ms, words, redactor, embedded))
         try:
             await asyncio.wait((listing, stopped), return_when=asyncio.FIRST_COMPLETED)
             return stopped.result() if stopped.done() else listing.result()
@@ -141,7 +144,13 @@ async def _found(
 
 
 async def _list(
-    venue: Venue, env: str | None, profile: str | None, timeout_ms: int, words: Any, embedded: Embedded
+    venue: Venue,
+    env: str | None,
+    profile: str | None,
+    timeout_ms: int,
+    words: Words,
+    redactor: Redactor,
+    embedded: Embedded,
 ) -> list[Instrument]:
     from cli.run.source import access_for_symbols, access_to
     from cli.settings.config import SIM
@@ -153,18 +162,18 @@ async def _list(
     listed = venue.symbol_list(access.settings)
     if listed is None:
         if env == SIM and (markets := _markets(venue)):
-            return _listing(venue, access).checked(markets)
+            return _listing(venue, access, redactor).checked(markets)
         raise _no_list(venue)
     if not access.settings.url:  # none is set and none built in, which is no matter where nobody has to be asked
         found = without_request(listed)
         if found is not None:
-            return _listing(venue, access).checked(found)
+            return _listing(venue, access, redactor).checked(found)
         access = await access_to(venue, env, profile, embedded, words.say)  # says what is to be set
         listed = venue.symbol_list(access.settings)
         assert listed is not None, "it was there without an address"
     access = await _with_secrets(access, listed, venue, env, profile, embedded, words)
     try:
-        return await _listing(venue, access).instruments(listed, within=timeout_ms / 1000)
+        return await _listing(venue, access, redactor).instruments(listed, within=timeout_ms / 1000)
     except NotInTimeError as error:
         raise NoDataError(str(error)) from None
 
@@ -176,7 +185,7 @@ async def _with_secrets(
     env: str | None,
     profile: str | None,
     embedded: Embedded,
-    words: Any,
+    words: Words,
 ) -> Access:
     """A connection of a venue without public streams needs the venue's secrets; requests never do."""
     from collections.abc import Generator
@@ -189,7 +198,7 @@ async def _with_secrets(
     return await access_to(venue, env, profile, embedded, words.say)
 
 
-def _listing(venue: Venue, access: Access) -> Listing:
+def _listing(venue: Venue, access: Access, redactor: Redactor) -> Listing:
     from cli.version import USER_AGENT
     from venues.connection import SystemClock
     from venues.fetching import shared_fetcher
@@ -201,7 +210,7 @@ def _listing(venue: Venue, access: Access) -> Listing:
         access.settings,
         clock=clock,
         random=random.random,
-        redactor=redactor_of_run(),
+        redactor=redactor,
         fetcher=shared_fetcher(
             venue.name, venue.requests_per_second, now=clock.now, sleep=clock.sleep, user_agent=USER_AGENT
         ),
@@ -232,14 +241,14 @@ def _no_list(venue: Venue) -> UsageError:
     return UsageError(f"{venue.name} has no list of its symbols: {others}{simulated}")
 
 
-def _print(found: Sequence[Instrument], output: Format, *, numbers_as_strings: bool) -> None:
+def _print(found: Sequence[Instrument], output: Format, redactor: Redactor, *, numbers_as_strings: bool) -> None:
     from cli.output.lines import STDOUT, CsvLines, JsonLines, draws_table, is_terminal, print_out
     from venues.records import Instrument
 
     if draws_table(output):
         print_out("\n".join(table(found, shutil.get_terminal_size((80, 24)).columns)))
         return
-    redactor, to_terminal = redactor_of_run(), is_terminal(STDOUT)
+    to_terminal = is_terminal(STDOUT)
     if output == "csv":
         rows = CsvLines(Instrument, to_terminal=to_terminal, redactor=redactor)
         rows.write(found)

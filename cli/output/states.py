@@ -85,21 +85,13 @@ class StateQueue:
                     self._make_room()
                 return
             now = self._clock()
-            for record in records:
-                if self._several and (end := self._owed.before(record)) is not None:
-                    self._append(end, now)
-                if isinstance(record, Status) and record.state in TROUBLE:
-                    if self._several and record.symbol is not None:
-                        self._drop_rows_of(record.symbol)
-                    else:
+            if self._several:
+                self._put_several(records, now)
+            else:
+                for record in records:
+                    if isinstance(record, Status) and record.state in TROUBLE:
                         self._drop_rows()
-                self._all.append(record)
-                self._put_at.append(now)
-                self._levels += _levels(record)
-                if self._several:
-                    self._owed.see(record)
-            if self._several and (end := self._owed.complete()) is not None:
-                self._append(end, now)
+                    self._append(record, now)
             if self._all and self._is_behind():
                 self._take_turns()
 
@@ -123,10 +115,25 @@ class StateQueue:
         with self._lock:
             return len(self._turns) + len(_lines(self._all))
 
-    def _append(self, end: SnapshotEnd, now: float) -> None:
-        self._all.append(end)
+    def _put_several(self, records: Sequence[Record], now: float) -> None:
+        owed = self._owed
+        for record in records:
+            if (end := owed.before(record)) is not None:
+                self._append(end, now)
+            if isinstance(record, Status) and record.state in TROUBLE:
+                if record.symbol is None:
+                    self._drop_rows()
+                else:
+                    self._drop_rows_of(record.symbol)
+            self._append(record, now)
+            owed.see(record)
+        if (end := owed.complete()) is not None:
+            self._append(end, now)
+
+    def _append(self, record: Record, now: float) -> None:
+        self._all.append(record)
         self._put_at.append(now)
-        self._levels += 1
+        self._levels += _levels(record)
 
     def _is_behind(self) -> bool:
         if self._levels > MOST_LEVELS:

@@ -27,6 +27,8 @@ GATHERED_FOR = 0.5  # seconds in which those that are live again are told togeth
 class StatusGate:
     """A healthy stream of lines is data only; an interruption is in it from its first status to its last.
 
+    A first state that does not come, for which there is a reason, is one too.
+
     Each symbol is judged by itself; a status without one is about all of them.
     """
 
@@ -41,7 +43,7 @@ class StatusGate:
             was_live, was_disturbed = any(live for live, _ in known), any(disturbed for _, disturbed in known)
         else:
             was_live, was_disturbed = self._of.get(status.symbol, self._all)
-        is_trouble = status.state in TROUBLE
+        is_trouble = status.state in TROUBLE or (status.state == "syncing" and status.reason is not None)
         is_live = was_live or status.state == "live"
         now = is_live, is_trouble or (was_disturbed and status.state != "live")
         if status.symbol is None:
@@ -70,6 +72,8 @@ def _in_words(status: Status, what: str, verb: str = "is", whose: str = "") -> s
             return f"{what}: {reason}; trying again in {again} (try {status.attempt}){whose}"
         case "stale":
             return f"{what} {verb} stale: {reason}{whose}"
+        case "syncing" if reason:  # why it takes so long
+            return f"{what}: {reason}{whose}"
         case "live" if status.down_ms is not None:
             away = cells.duration(status.down_ms) if status.down_ms >= SHORTEST_TOLD_MS else "<0.1 s"
             text = f"{what} {verb} live again after {away}{whose}"
@@ -102,6 +106,7 @@ class Together:
         if status.state in TROUBLE and status.symbol is not None:
             for _, others in self._waiting:
                 others.pop(status.symbol, None)
+            self._waiting = [waiting for waiting in self._waiting if waiting[1]]
         self._group_for(status)[status.symbol] = status
         self._allow(now)
         wait = GATHERED_FOR if status.state == "live" else 0.0

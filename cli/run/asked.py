@@ -40,6 +40,8 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
         )
     if offer.symbols == "one" and len(symbols) > 1:
         raise UsageError(f"{request.stream} of {venue.name} takes one symbol, got {' '.join(symbols)}")
+    if offer.symbols == "many" and recording is None:
+        symbols = tuple(dict.fromkeys(symbols))  # one named twice is one
     for symbol in symbols:
         venue.check_symbol(symbol)
     recorded = _recorded_subscription(recording, venue, request.stream, symbols)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import structs
+
 from cli.output.queues import is_last_word, is_of, key_of
 from cli.output.symbols import begins_anew, is_closed_alone
 from cli.output.turns import OwedEnd, Whole, with_wholes
 from cli.output.weights import HEAVIEST, weight
-from venues.records import Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.toolkit.row_times import forget_oldest
 from venues.venue import ClockOffset, Confirmed, has_several, symbol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from venues.driver import Delivered
     from venues.venue import Now, Subscription
 
 MOST_REMEMBERED = 25_000  # rows that have passed: more than ever wait for a reader
 MOST_KEYS = 20_000  # rows that have passed and may not pass again yet
+
+
+_Place = tuple[int | None, str]  # a line, None for all of them, and a stream
 
 
 class MaxAge:
@@ -44,6 +49,11 @@ class MaxAge:
         self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
         self._good: dict[tuple[Any, ...], float] = {}  # until when each row that has passed may be handed over
         self._all_good = 0.0  # until when all of them may, since they were confirmed
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the latest that came was too old, and is held back."""
+        return self._held is not None
 
     def deadline(self) -> float | None:
         """The monotonic time at which `tick` is due."""
@@ -305,8 +315,9 @@ class Limits:
         self._max_age = max_age
         self._every = None if every is None else Every(every)
         # By line and stream, then by symbol; None stands for all lines, and for all symbols.
-        self._ages: dict[tuple[int | None, str], dict[str | None, MaxAge]] = {}
+        self._ages: dict[_Place, dict[str | None, MaxAge]] = {}
         self._stream_of: dict[type, str] = {}
+        self._ends: dict[_Place, SnapshotEnd] = {}  # of full states of several symbols of which rows are held back
         self._said: list[Delivered] = []
 
     def __bool__(self) -> bool:
@@ -409,12 +420,34 @@ class Limits:
     def _judged(self, item: Delivered, line: int, now: Now) -> list[Delivered]:
         of_record = self._stream_of.get(item.__class__)
         stream: Any = of_record or getattr(item, "stream", None)
-        ages = self._ages.get((line, stream)) or self._ages.get((None, stream)) or {}
+        place = (line, stream) if (line, stream) in self._ages else (None, stream)
+        ages = self._ages.get(place) or {}
         if (whole := ages.get(None)) is not None:
             return whole.passes(item, now)
+        passed = self._judged_by_symbol(item, of_record, ages, now)
+        return self._with_end(place, item, passed, ages) if ages else passed
+
+    def _judged_by_symbol(
+        self, item: Delivered, of_record: str | None, ages: Mapping[str | None, MaxAge], now: Now
+    ) -> list[Delivered]:
         if isinstance(item, Status | Confirmed | ClockOffset) or (isinstance(item, SnapshotEnd) and not item.count):
             symbol = getattr(item, "symbol", None)
             about = ages.values() if symbol is None else filter(None, [ages.get(symbol)])
             return [*(one for age in about for one in age.passes(item, now) if one is not item), item]
         age = None if of_record is None else ages.get(getattr(item, "symbol", None) or "")
         return [item] if age is None else age.passes(item, now)
+
+    def _with_end(
+        self, place: _Place, item: Delivered, passed: list[Delivered], ages: Mapping[str | None, MaxAge]
+    ) -> list[Delivered]:
+        """What passes; the end of a full state comes behind the last of its rows, also where that was held back."""
+        if isinstance(item, Status) and item.state in TROUBLE:
+            end = self._ends.pop(place, None)
+            if end is not None and item.state == "closed" and item.symbol is not None:
+                self._ends[place] = structs.replace(end, count=end.count - 1)
+        elif isinstance(item, SnapshotEnd):
+            self._ends[place] = item
+            passed = [one for one in passed if one is not item]
+        if place in self._ends and not any(age.is_holding for age in ages.values()):
+            return [*passed, self._ends.pop(place)]
+        return passed

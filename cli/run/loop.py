@@ -19,7 +19,7 @@ from cli.output import cells
 from cli.run.ending import ended_within
 from cli.run.freshness import Limits
 from cli.run.options import existing_file
-from cli.run.source import Source
+from cli.run.source import Source, until_ended
 from venues.errors import MonError, RecordingError
 from venues.recording import Recorder
 from venues.venue import Now
@@ -249,7 +249,7 @@ class Loop:
     async def _run_several(self) -> None:
         tasks = [asyncio.create_task(self._run_source(line, source)) for line, source in enumerate(self._sources)]
         try:
-            await asyncio.gather(*tasks)
+            await until_ended(tasks)
         finally:
             self._leave()
             await asyncio.gather(*tasks, return_exceptions=True)

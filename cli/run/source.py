@@ -331,7 +331,7 @@ class Source:
         ]
         tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
         try:
-            await (_all_ended(tasks) if self._apart else _ended(tasks))
+            await (_all_ended(tasks) if self._apart else until_ended(tasks))
         finally:
             self.leave()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -396,8 +396,8 @@ def _is_heard(item: Delivered, streams: Mapping[str, bool]) -> bool:
     return any(streams.values()) and not any(is_of(item, stream) for stream in streams)
 
 
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Until a line has ended for good; a line whose symbols were all taken and refused later leaves the others on.
+async def until_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until a line has ended for good; one whose symbols were all taken and refused later leaves the others on.
 
     Raises:
         MonError: what ended it. Where symbols were refused at the beginning, it names those of all lines.

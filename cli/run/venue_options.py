@@ -80,9 +80,7 @@ class VenueOptionsCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the line; a plug-in's venue that it names is loaded before."""
         ctx.meta[GIVEN] = {}
-        venue = self._plugin_in(ctx, args)
-        if venue is not None:
-            self.take_options_of(venue)
+        self._take_plugins_options(ctx, args)
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -98,14 +96,23 @@ class VenueOptionsCommand(TyperCommand):
             with formatter.section(SECTION):
                 formatter.write_dl(rows)
 
-    def _plugin_in(self, ctx: Any, args: list[str]) -> str | None:
-        """The plug-in's venue that the line names; None where it names another one, or none."""
-        for name in self.venues_in(ctx, args):
-            if name in VENUES:
-                return None
-            if has_venue(name):
-                return name
-        return None
+    def _take_plugins_options(self, ctx: Any, args: list[str]) -> None:
+        """Have the options of the plug-in's venue that the line names, if it names one."""
+        words = self.venues_in(ctx, args)
+        if len(words) == 1 and words[0] not in VENUES and has_venue(words[0]):
+            self.take_options_of(words[0])
+        elif len(words) > 1:
+            self._try_options_of(words, ctx, args)
+
+    def _try_options_of(self, words: Sequence[str], ctx: Any, args: list[str]) -> None:
+        """An option stands before the venue that only a plug-in can have: it is the one whose options make it so."""
+        before = self._of_venues, self._own, self.params
+        for name in words:
+            if name not in VENUES and has_venue(name):
+                self.take_options_of(name)
+                if self.arguments_in(ctx, args).get("venue") == name:
+                    return
+                self._of_venues, self._own, self.params = before
 
     def venues_in(self, ctx: Any, args: list[str]) -> list[str]:
         """Which words may be the venue: the first that is no option or value of one. Where an unknown option stands

@@ -114,7 +114,7 @@ class Look:
     `mono_ms`: the monotonic clock beside it, in milliseconds; without one the wall clock is taken for steady.
     `offset_ms`: what the venue's clock is ahead of ours. `ago_ms`: how long ago a moment of our clock was.
     `any_symbol`: rows may be of any symbol, since none was asked for. `state_of`: how each of several symbols stands;
-    None where there are not several.
+    None where there are not several. `places`: the place of each of several symbols in what was asked for.
     """
 
     palette: Palette = "default"
@@ -127,6 +127,7 @@ class Look:
     ago_ms: Callable[[int], int] | None = None
     any_symbol: bool = False
     state_of: Callable[[str | None], str] | None = None
+    places: Mapping[str | None, int] = field(default_factory=dict, compare=False)
     offsets: Offsets = field(default_factory=Offsets, compare=False)
 
     def mono(self) -> int:
@@ -141,6 +142,10 @@ class Look:
         """How long ago a moment of the venue's clock was, in milliseconds; None for one that is still to come."""
         ago = self.epoch_ms() + self.offset_ms() - epoch_ms
         return ago if ago > -FAR else None
+
+    def place(self, symbol: str | None) -> int:
+        """Where a symbol stands among several; behind all others, if it was not asked for."""
+        return self.places.get(symbol, len(self.places))
 
     def is_old(self, symbol: str | None) -> bool:
         """Whether what is shown of one of several symbols is not live."""

@@ -152,6 +152,7 @@ class Pane:
                 ago_ms=self._ago_of_view,
                 any_symbol=not title.symbols,
                 state_of=self._state_of if title.several else None,
+                places={symbol: place for place, symbol in enumerate(title.symbols)} if title.several else {},
             )
         )
 

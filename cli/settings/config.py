@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 from cli.settings.config_shape import KINDS, PRODUCTION, addresses_of, check_sections_of, check_shape, is_words
 from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
 from venues import FIRST_IN_CONFIG, VENUES, all_venues, venue_named
-from venues.addresses import is_loopback
 from venues.errors import SetupError, UsageError
 from venues.redaction import SHORTEST_BY_VALUE, Redactor
+from venues.toolkit.addresses import is_loopback
 from venues.venue import Settings
 
 if TYPE_CHECKING:
@@ -514,8 +514,9 @@ def shown(config: Config, warn: Callable[[str], None]) -> str:
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor, venues)]
     plain = {variable("bot", None, "token"): False}
     for venue in venues.values():
-        addresses = addresses_of(venue)
-        plain |= {named: name in addresses or _is_value(venue, name) for named, name in _variables(venue).items()}
+        plain |= {
+            named: name in ("url", "rest_url") or _is_value(venue, name) for named, name in _variables(venue).items()
+        }
     for named in sorted(plain):
         value = set_value(named)
         if value and plain[named]:

@@ -229,6 +229,8 @@ class SetView:
         rows = list(self._rows.items())
         if self._newest_first:
             rows.reverse()
+        elif self._look.places:  # symbols that come and go keep their places
+            rows.sort(key=lambda row: self._look.place(row[1].symbol))
         column = self._sorting([row for _, row in rows])
         if column is None or column.key is None:
             return rows[::-1] if self._reversed and self._sorted_by is None else rows

@@ -59,7 +59,7 @@ class TradesView:
         # A text says why trades may be missing here, as an `Interruption` does of several symbols.
         self._rows: deque[Seen | str | Interruption] = deque(maxlen=MOST_TRADES)
         self._count = 0
-        self._minutes: dict[str | None, Minute] = {}  # by symbol, in the order in which they traded first
+        self._minutes: dict[str | None, Minute] = {}  # by symbol
         self._usual: dict[str | None, Usual] = {}
         self._price, self._size = SteadyColumn(), SteadyColumn()
         self._parts: dict[str, SteadyText] = {}
@@ -192,7 +192,8 @@ class TradesView:
     def _head_of_each(self, width: int, height: int) -> list[Text]:
         """A line a symbol, as far as a third of the room goes, with a title above and what is left out below."""
         look, now = self._look, self._look.epoch_ms()
-        known = [(symbol, volume) for symbol, one in self._minutes.items() if (volume := one.volume(now)) is not None]
+        minutes = sorted(self._minutes.items(), key=lambda one: look.place(one[0]))
+        known = [(symbol, volume) for symbol, one in minutes if (volume := one.volume(now)) is not None]
         room = max(1, height // 3 - 1)
         shown = known if len(known) <= room else known[: max(1, room - 1)]
         if not shown:

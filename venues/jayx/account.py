@@ -59,7 +59,7 @@ class OrdersFeed:
     restates = False
 
     def __init__(self, common: Common, memory: OrderMemory) -> None:
-        self.awaited = False
+        self.awaited = True  # until the subscription has begun, or a message is here
         self.heard = False
         self.streams: tuple[str, ...] = ("orders",)
         self._common = common
@@ -69,6 +69,7 @@ class OrdersFeed:
 
     def begin(self, now: Now) -> list[Item]:
         """The stream is live at once: there is no snapshot, so no order is known yet."""
+        self.awaited = False
         return [self._live(now)]
 
     def take(self, payload: Raw | bytes, now: Now) -> list[Item]:

@@ -17,9 +17,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from msgspec import Struct
 
-from venues.addresses import is_loopback
 from venues.protocols.cookies import Cookies
 from venues.redaction import without_secret_parameters
+from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import DECODE_ERRORS, Reader, excerpt, explain
 from venues.venue import Dial, HttpRequest, HttpResponse, Lost, NotOpened, Refused
 

@@ -63,11 +63,14 @@ class _Asked:
 
     __slots__ = (
         "anew",
+        "data_by",
+        "data_within",
         "first_by",
         "late",
         "overdue",
         "pacing",
         "refused",
+        "silent",
         "state",
         "streams",
         "symbol",
@@ -83,6 +86,9 @@ class _Asked:
         self.first_by = 0.0  # until then it is not known whether the first subscription is refused
         self.overdue = 0.0  # until then the answer is to come
         self.tries = 0
+        self.data_within: float | None = None
+        self.data_by: float | None = None  # until then the first data is to come, once it is acknowledged
+        self.silent = False  # it was said that no data came
         self.late = False  # it waits to be asked for again only because the answer is overdue
         self.anew = False  # it was taken on this connection, and is asked for once more
         self.refused = ""  # the venue's words, if it is refused now
@@ -129,12 +135,20 @@ class Acknowledgements:
     # --- asking
 
     def ask(
-        self, channel: str, symbols: Sequence[str], now: Now, *, streams: Sequence[str] | None = None
+        self,
+        channel: str,
+        symbols: Sequence[str],
+        now: Now,
+        *,
+        streams: Sequence[str] | None = None,
+        data_within: float | None = None,
     ) -> list[Item]:
         """Ask for the symbols of a channel, at once. What was closed on this route is left out.
 
         `streams`: those that live from it, unless the stream has the channel's name. Without any, the channel is only
         joined in, and nothing is said of it. Asked for what was asked for before, it only gains streams.
+        `data_within`: seconds after the acknowledgement in which the venue always sends something, such as a snapshot;
+        without it (`arrived`), the symbol is asked for anew. None: it may be silent.
         """
         wanted = tuple(STREAMS[stream].name for stream in ((channel,) if streams is None else streams))
         new: list[_Key] = []
@@ -148,6 +162,7 @@ class Acknowledgements:
             if one is None:
                 one = self._asked[key] = _Asked(symbol, self._kept.pacings.setdefault(key, Pacing()))
                 one.first_by = now.mono + self._within
+                one.data_within = data_within
                 new.append(key)
             added = [stream for stream in wanted if stream not in one.streams]
             one.streams += tuple(added)
@@ -180,8 +195,14 @@ class Acknowledgements:
 
     def arrived(self, channel: str, symbol: str, now: Now) -> list[Item]:
         """Data of the symbol came: the venue has taken it, also if its answer is late or lost."""
-        one = self._asked.get((channel, symbol))
-        return [] if one is None or one.anew else self._take([(channel, symbol)], now)
+        key = channel, symbol
+        one = self._asked.get(key)
+        if one is None or (one.state == "taken" and one.data_by is None) or (one.anew and one.state != "taken"):
+            return []
+        items = [] if one.state == "taken" else self._take([key], now)
+        if one.state == "taken":
+            one.data_by, one.silent, self._changed = None, False, True
+        return items
 
     def refused(self, channel: str, symbol: str, reason: str, now: Now, *, retry: bool = False) -> list[Item]:
         """The venue refuses the symbol; `reason` is in its words. `retry`: it only wants to be asked more slowly."""
@@ -216,6 +237,7 @@ class Acknowledgements:
         items = self._be_late(now)
         if items and isinstance(items[-1], Lost):
             return items
+        items += self._be_silent(now)
         items += self._close([key for key in self._asked if self._is_refused_for_good(key, now)])
         waiting = [key for key, one in self._asked.items() if one.state == "waiting" and one.pacing.is_due(now.mono)]
         self._request(waiting, now)
@@ -265,6 +287,7 @@ class Acknowledgements:
                 elif one.told:
                     syncing.setdefault(stream, []).append(one.symbol)
             one.state, one.refused, one.told, one.anew, one.late = "taken", "", False, False, False
+            one.data_by = None if one.data_within is None else now.mono + one.data_within
         self._changed = True
         items = [
             *self._states(live, "live", ""),
@@ -337,6 +360,22 @@ class Acknowledgements:
             items.append(Lost(f"{self._venue} answers no subscription, asked {most} times"))
         return items
 
+    def _be_silent(self, now: Now) -> list[Item]:
+        """Asks anew for what was acknowledged, but brought nothing."""
+        silent: dict[str, list[str]] = {}
+        for (channel, symbol), one in self._asked.items():
+            if one.state != "taken" or one.data_by is None or one.data_within is None:
+                continue
+            if now.arriving is not None:
+                one.data_by = max(one.data_by, now.arriving + one.data_within)
+            if now.mono < one.data_by:
+                continue
+            self.again(channel, symbol, now)
+            for stream in () if one.silent else one.streams:
+                silent.setdefault(stream, []).append(symbol)
+            one.silent = True
+        return self._states(silent, "syncing", f"{self._venue} has acknowledged it, but sends nothing; asked anew")
+
     def _is_over(self, key: _Key, now: Now) -> bool:
         since = self._kept.refusals.get(key)
         return since is not None and now.mono - since[0] >= RETURNS_WITHIN
@@ -395,6 +434,8 @@ class Acknowledgements:
                 yield one.pacing.due
             if key in self._kept.refusals:
                 yield self._kept.refusals[key][0] + RETURNS_WITHIN
+        elif one.state == "taken" and one.data_by is not None:
+            yield one.data_by
         elif one.state == "refused" and one.streams:  # told once what is pending is not so any more
             yield min((other.first_by for other in self._asked.values() if self._is_pending(other)), default=0.0)
 

@@ -6,6 +6,7 @@ way: its streams are stale, a new snapshot is asked for, nothing is shown until 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from venues import records
@@ -13,7 +14,7 @@ from venues.errors import BookError, SequenceGap
 from venues.venue import Confirmed, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from venues.records import Extra, Level
     from venues.toolkit.book import BookDelta, OrderBook
@@ -66,11 +67,56 @@ class OldDeltas:
             )
 
 
+class BookKeepers:
+    """The books of one connection, by symbol; what happens to all of them at once is said once."""
+
+    def __init__(self, keepers: Iterable[BookKeeper]) -> None:
+        self._keepers = {keeper.symbol: keeper for keeper in keepers}
+
+    def __getitem__(self, symbol: str) -> BookKeeper:
+        return self._keepers[symbol]
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._keepers
+
+    def __iter__(self) -> Iterator[BookKeeper]:
+        return iter(self._keepers.values())
+
+    def begin(self, reason: str = "") -> list[Item]:
+        """To be called once all of them have been subscribed to."""
+        return said_together([item for keeper in self for item in keeper.begin(reason)], self)
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Doubts all of them: a message could not be read, and may have been of any symbol."""
+        return said_together([item for keeper in self for item in keeper.doubt(reason, now)], self)
+
+
+def said_together(items: Sequence[Item], keepers: Iterable[BookKeeper]) -> list[Item]:
+    """The items, where a state that all symbols of a stream share is one state without a symbol."""
+    among = {stream: symbols for keeper in keepers for stream, symbols in keeper.among.items()}
+    symbols: dict[StreamState, set[str]] = {}
+    for item in items:
+        if isinstance(item, StreamState) and item.symbol is not None:
+            symbols.setdefault(replace(item, symbol=None), set()).add(item.symbol)
+    shared = {state for state, of_state in symbols.items() if frozenset(of_state) == among.get(state.stream)}
+    said: list[Item] = []
+    for item in items:
+        of_all = replace(item, symbol=None) if isinstance(item, StreamState) else None
+        if of_all is None or of_all not in shared:
+            said.append(item)
+        elif of_all not in said:
+            said.append(of_all)
+    return said
+
+
 class BookKeeper:
     """The streams `book` and `quotes` of one symbol on one connection, made of one order book.
 
     Give it decoded levels; it returns the items: a stream is `live` with its first whole book, a record comes whenever
     what is shown has changed, and a `Confirmed` when it has not.
+
+    `streams`: those of the two that are wanted, each with the symbol that its states name, None where it has only this
+    one. `among`: all symbols that each of them has on this connection.
     """
 
     def __init__(
@@ -89,20 +135,21 @@ class BookKeeper:
     ) -> None:
         """`subscriptions`: those of the connection; what is not `book` or `quotes`, or lacks the symbol, is left out.
 
-        `extra`: what all records of this book say in `extra`; a record of the book may say something else.
-
-        `again` asks the venue for a new snapshot, and has to be paced (`BaseSession.ask`); None where whole books come
-        unasked. `awaited` is how the reason of a stale state ends, e.g. "waiting for the next book".
+        `extra` goes into each record of the book that is given none of its own. `again` asks the venue for a new
+        snapshot, and has to be paced (`BaseSession.ask`); None where whole books come unasked. `awaited` is how the
+        reason of a stale state ends, e.g. "waiting for the next book".
         """
         self.book = book
         self.symbol = symbol
-        of_symbol = {one.stream: one for one in subscriptions if symbol in one.symbols}
-        # A state of one symbol among several names it; the only symbol of a stream is the stream's.
-        self.streams = {
-            name: symbol if len(of_symbol[name].symbols) > 1 else None
+        subscribed = list(subscriptions)
+        of_symbol = {one.stream: one for one in subscribed if symbol in one.symbols}
+        self.among: dict[str, frozenset[str]] = {
+            name: frozenset(other for one in subscribed if one.stream == name for other in one.symbols)
             for name in ("book", "quotes")
             if name in of_symbol
         }
+        # A state of one symbol among several names it; the only symbol of a stream is the stream's.
+        self.streams = {name: symbol if len(symbols) > 1 else None for name, symbols in self.among.items()}
         self._shows_book, self._shows_quote = "book" in self.streams, "quotes" in self.streams
         self._depth = of_symbol["book"].depth if self._shows_book else 1
         self._venue = venue

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from venues.errors import BadMessage, BookError
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
-from venues.toolkit.pacing import Pacing
+from venues.toolkit.pacing import SHORTEST_PAUSE, Pacing
+from venues.toolkit.resync import said_together
 from venues.toolkit.times import span
 from venues.venue import Fetch, NoResponse
 
@@ -90,12 +91,11 @@ class SeededBook:
             raise ValueError(f"expected a chained or contiguous book, got the rule {keeper.book.rule}")
         keeper.awaited = "a new snapshot is asked for"
         self.keeper = keeper
-        self.symbol = keeper.symbol
+        self.name = name or keeper.symbol
         self.tries = 0  # since the book was whole last
         self._request = request
         self._read = read
         self._quiet_after = quiet_after
-        self._name = name or keeper.symbol
         self._out: list[Out] = []
         self._pacing = Pacing(longest=LONGEST_PAUSE)
         self._not_before = 0.0  # by the venue's Retry-After
@@ -116,17 +116,17 @@ class SeededBook:
         return self.keeper.book.whole
 
     def begin(self, now: Now) -> list[Item]:
-        """The streams are syncing; changes that come are kept from now on."""
-        self._quiet_since = None
+        """The streams are syncing; changes that come are kept from now on. Nothing from before counts."""
+        self._quiet_since = self._pacing.due = self._asked = self._seed = None
+        self.tries, self._said = 0, ""
         self._start_again()
-        self._pacing.due = self._asked = None
         return self.keeper.begin()
 
     def acknowledged(self, now: Now) -> list[Item]:
         """Asks for the first snapshot: every change from here on will come."""
         if self._quiet_since is None:
             self._quiet_since = now.mono
-            self._pacing.due = now.mono
+            self._pacing.due = max(now.mono, self._pacing.tried_at + SHORTEST_PAUSE) if self._requests else now.mono
         return []
 
     def change(self, delta: BookDelta, now: Now, *, time: int | None = None, extra: Extra | None = None) -> list[Item]:
@@ -192,7 +192,7 @@ class SeededBook:
             return self._failed(f"no snapshot came: no answer within {ANSWERED_WITHIN:.0f} s", now)
         self._requests += 1
         self.tries += 1
-        self._asked, self._asked_at = f"seed {self._name} {self._requests}", now.mono
+        self._asked, self._asked_at = f"seed {self.name} {self._requests}", now.mono
         self._pacing.tried(now.mono)
         self._out.append(Fetch(self._asked, self._request))
         return []
@@ -328,31 +328,31 @@ class SeededBook:
 
 
 class SeededBooks:
-    """The seeded books of one connection, by symbol.
+    """The seeded books of one connection, by name, which is the symbol unless they were given another.
 
     A session hands `fetched`, `deadline`, `tick` and `take` on to them, and `leave` and `closed` as `stop`. A change of
     a book that is `live` before and after it leaves nothing to send and no earlier deadline.
     """
 
     def __init__(self, books: Iterable[SeededBook]) -> None:
-        self._books = {book.symbol: book for book in books}
+        self._books = {book.name: book for book in books}
 
-    def __getitem__(self, symbol: str) -> SeededBook:
-        return self._books[symbol]
+    def __getitem__(self, name: str) -> SeededBook:
+        return self._books[name]
 
-    def __contains__(self, symbol: str) -> bool:
-        return symbol in self._books
+    def __contains__(self, name: str) -> bool:
+        return name in self._books
 
     def __iter__(self) -> Iterator[SeededBook]:
         return iter(self._books.values())
 
     def begin(self, now: Now) -> list[Item]:
         """To be called once all of them have been subscribed to."""
-        return [item for book in self for item in book.begin(now)]
+        return self._said_together([item for book in self for item in book.begin(now)])
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Doubts all of them: a message could not be read, and may have been of any symbol."""
-        return [item for book in self for item in book.doubt(reason, now)]
+        return self._said_together([item for book in self for item in book.doubt(reason, now)])
 
     def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
         """What the answer brings to the book that asked. Where the venue wants fewer requests, all books wait."""
@@ -378,6 +378,9 @@ class SeededBooks:
     def take(self) -> list[Out]:
         """The requests to make; each is returned once."""
         return [out for book in self for out in book.take()]
+
+    def _said_together(self, items: list[Item]) -> list[Item]:
+        return said_together(items, [book.keeper for book in self])
 
 
 def _before(delta: BookDelta) -> int:
