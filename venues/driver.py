@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from venues import fault_in
 from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record
@@ -439,7 +440,7 @@ def fault_in_words(error: Exception) -> str:
         where = f"{traceback.tb_frame.f_globals.get('__name__', '?')}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
     words = excerpt(f"{type(error).__name__}: {error}", 300).rstrip(": ")
-    return f"a fault of mon itself ({words}; {where}); please report it"
+    return f"{fault_in(error)} ({words}; {where}); please report it"
 
 
 def is_passing(status: int) -> bool:

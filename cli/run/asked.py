@@ -96,6 +96,16 @@ def check_for_table(subscription: Subscription, venue: Venue) -> None:
 _ONE_IN_A_TABLE = ("book", "candles")
 
 
+def flags_of(venue: Venue, subscription: Subscription) -> list[str]:
+    """The venue's own options of the stream that are switches, each with its setting, e.g. "precise: true"."""
+    has = venue.streams[subscription.stream].options
+    return [
+        f"{option.name}: {subscription.options.get(option.name, 'false')}"
+        for option in venue.options
+        if not option.takes and option.name in has
+    ]
+
+
 def for_table(subscription: Subscription) -> Subscription:
     """The subscription of a table. Its view shows as much of a book as fits, and sums up what lies in a group."""
     if subscription.stream != "book":

@@ -30,7 +30,7 @@ from cli.screen.header import (
     symbols_words,
 )
 from cli.screen.look import BySymbol, Measuring, Offsets
-from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status, is_from_before
 from venues.toolkit.clock import FAR, LONGEST_LATENCY
 from venues.toolkit.times import span
 
@@ -60,7 +60,10 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True)
 class Title:
-    """The part of the header that does not change. `several`: each of the symbols stands by itself."""
+    """The part of the header that does not change. `several`: each of the symbols stands by itself.
+
+    `flags`: the venue's own options of this stream that are switches, each with its setting, e.g. "precise: true".
+    """
 
     venue: str
     env: str | None
@@ -68,6 +71,7 @@ class Title:
     stream: Streamed
     partial: bool
     several: bool = False
+    flags: Sequence[str] = ()
 
 
 class Latency:
@@ -79,7 +83,7 @@ class Latency:
     def see(self, record: Record, mono_ms: int) -> None:
         """Only a change tells: what a first state tells of may have happened long ago. So may what was late by more
         than a message can be; and a time that is still to come is no time."""
-        if record.time is None or getattr(record, "change", "update") == "snapshot":
+        if record.time is None or getattr(record, "change", "update") == "snapshot" or is_from_before(record):
             return
         took = record.received - record.time
         if not -FAR < took <= LONGEST_LATENCY:
@@ -379,7 +383,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(width, ended=ended), *self._warnings()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._flags_parts(), *self._warnings()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -397,6 +401,7 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             state,
+            *self._flags_parts(),
             *self._warnings(),
             Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
@@ -417,6 +422,10 @@ class Pane:
             now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
             part.least = part.text.cell_len + start - now
         return part
+
+    def _flags_parts(self) -> list[Part]:
+        """How the venue's own switches are set: they say what the figures are, so they are left out late."""
+        return [Part(9, Text(self._look.text(cells.harmless(flag, 40)))) for flag in self._title.flags]
 
     def _warnings(self) -> list[Part]:
         """What lasts and is not as usual: that a lost change of the book would go unnoticed, how the market is.

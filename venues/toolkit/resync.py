@@ -292,7 +292,6 @@ class BookKeeper:
                 ask_size=ask.size if ask else None,
                 price_unit=self._price_unit,
                 size_unit=self._size_unit,
-                extra=self._extra,
             )
         )
 

@@ -6,6 +6,7 @@ pings that every venue gets; the venue's own `PING` is for the stream `ping` alo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
@@ -19,7 +20,7 @@ from venues.toolkit.decoding import DECODE_ERRORS, Reader, excerpt, explain
 from venues.toolkit.made_candles import ClockedCandles
 from venues.toolkit.seeding import SeededBooks
 from venues.toolkit.unasked import LeftOut
-from venues.venue import EVERY_LEVEL, BadFrame, Dial, Item, Notice, Now, Out
+from venues.venue import EVERY_LEVEL, BadFrame, Dial, Item, Notice, Now, Out, StreamState
 from venues.woox import messages as wire
 from venues.woox.book import BookFeed
 from venues.woox.feeds import VENUE, Arrival, CandleFeed, JoinedFeed, QuoteFeed, TickerFeed, TradeFeed, milliseconds
@@ -102,8 +103,7 @@ class WooXSession(AcknowledgedSession):
             channels.setdefault((topic.channel, topic.feed.stream), []).append(topic.symbol)
         for (channel, stream), symbols in channels.items():
             items += self._asked.ask(channel, symbols, now, streams=[stream] if stream else [])
-        for book in self._books:
-            items += book.begin(now)
+        items += self._books.begin(now)
         if "ping" in self._route.by_stream:
             items += self._pings.begin(now)
         return items
@@ -293,11 +293,26 @@ class WooXSession(AcknowledgedSession):
         if outline is not None and isinstance(outline.topic, str):
             topic = self._topics.get(outline.topic)
             return self._unasked(outline.topic) if topic is None else self._bad(topic, problem, now)
-        items: list[Item] = [BadFrame(f"{problem} (woox frame)", () if outline and outline.cmd else None)]
-        if outline is None or not outline.cmd:  # an answer has no data
-            for topic in self._topics.values():
-                items += topic.feed.doubt(f"bad frame: {problem}", now)
-        return items
+        if outline is not None and outline.cmd:  # an answer has no data
+            return [BadFrame(f"{problem} (woox answer)", ())]
+        doubted = [item for topic in self._topics.values() for item in topic.feed.doubt(f"bad frame: {problem}", now)]
+        return [BadFrame(f"{problem} (woox frame)"), *self._said_together(doubted)]
+
+    def _said_together(self, items: list[Item]) -> list[Item]:
+        """The items, where a state that all symbols of a stream share is one state without a symbol."""
+        said: list[Item] = []
+        of_all: dict[str, set[str | None]] = {}
+        for subscription in self._route.subscriptions:
+            of_all.setdefault(subscription.stream, set()).update(subscription.symbols)
+        for item in items:
+            if not isinstance(item, StreamState):
+                said.append(item)
+                continue
+            same = {one.symbol for one in items if isinstance(one, StreamState) and _is_same(one, item)}
+            whole = replace(item, symbol=None) if same == of_all[item.stream] else item
+            if whole not in said:
+                said.append(whole)
+        return said
 
     def _bad(self, topic: _Topic, problem: str, now: Now) -> list[Item]:
         """Reports a bad message of a topic, and doubts what lives from it."""
@@ -307,6 +322,10 @@ class WooXSession(AcknowledgedSession):
 
     def _send(self, command: Mapping[str, Any]) -> None:
         self._out.append(json.encode(command).decode())
+
+
+def _is_same(one: StreamState, other: StreamState) -> bool:
+    return (one.stream, one.state, one.reason) == (other.stream, other.state, other.reason)
 
 
 def _ping(now: Now) -> Out:
