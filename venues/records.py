@@ -329,4 +329,4 @@ RECORD_TYPES = frozenset(get_args(AnyRecord))
 
 def is_from_before(record: object) -> bool:
     """Whether it is a trade of before we came: venues that send their latest trades first mark these in `extra`."""
-    return record.__class__ is Trade and record.extra is not None and record.extra.get("snapshot") is True  # type: ignore[attr-defined]
+    return record.__class__ is Trade and record.extra is not None and record.extra.get("snapshot") is True

@@ -140,7 +140,7 @@ class Limit:
 
 
 def newest_candles(records: Sequence[Any]) -> Sequence[Any]:
-    """The records without candles that are followed by a later one of the same symbol: of several the last is the state.
+    """The records without candles that a later one of the same symbol follows: of several the last is the state.
 
     A venue may send the candles before the current one with it.
     """

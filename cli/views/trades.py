@@ -24,7 +24,6 @@ from cli.views.rows import (
     with_states,
     with_unit,
 )
-
 from venues.records import is_from_before
 
 if TYPE_CHECKING:

@@ -70,6 +70,7 @@ def test_the_environment_points_at_every_venue() -> None:
         "MON_NBT_KEY": "simulated-nbt-key",
         "MON_PROFITVIEW_URL": "ws://127.0.0.1:4711/profitview",
         "MON_PROFITVIEW_API_KEY": "simulated-profitview-api-key",
+        "MON_KRAKEN_URL": "ws://127.0.0.1:4711/kraken",
         "MON_WOOX_URL": "ws://127.0.0.1:4711/woox",
         "MON_WOOX_REST_URL": "http://127.0.0.1:4711/woox",
     }
