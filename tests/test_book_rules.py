@@ -242,6 +242,11 @@ def test_contiguous_deltas_of_several_sequences() -> None:
         book.apply(change("4", 25, 22))
 
 
+def test_a_gap_before_a_change_of_one_sequence_names_that_alone() -> None:
+    with pytest.raises(SequenceGap, match="expected sequence 186, got 189$"):
+        book_of(185).apply(change("4", 189, 188))
+
+
 def test_one_sequence_can_be_a_gap_by_what_it_follows_on() -> None:
     with pytest.raises(SequenceGap, match="expected sequence 11, got 12 to 11"):
         book_of(10).apply(change("4", 11, 11))

@@ -223,7 +223,8 @@ class OrderBook:
         if sequence <= held:
             return False
         if rule == "contiguous" and held < (sequence - 1 if previous is None else previous):
-            came = str(sequence) if previous is None else f"{previous + 1} to {sequence}"
+            first = sequence if previous is None else previous + 1
+            came = str(sequence) if first == sequence else f"{first} to {sequence}"
             self._gap(f"expected sequence {held + 1}, got {came}")
         return True
 
