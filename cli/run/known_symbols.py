@@ -78,10 +78,9 @@ def lists_symbols(venue: Venue, env: str | None) -> bool:
 
 
 def completed_symbols(venue: Venue, env: str | None, profile: str | None, incomplete: str) -> list[str]:
-    """The symbols that may be typed there; those that begin so in another case where none does in this one.
+    """The symbols that may be typed there.
 
-    Of a venue that has a list and of which none is known, its example. A venue without a list has the names of its
-    simulator.
+    Of a venue that has a list, its example where no list is known. A venue without one has the names of its simulator.
     """
     known = known_symbols(venue, env, profile)
     if known is not None:
@@ -90,9 +89,7 @@ def completed_symbols(venue: Venue, env: str | None, profile: str | None, incomp
         symbols = [venue.example]
     else:
         symbols = _simulated_names(venue)
-    begun = incomplete.casefold()
-    exact = [symbol for symbol in symbols if symbol.startswith(incomplete)]
-    return exact or [symbol for symbol in symbols if symbol.casefold().startswith(begun)]
+    return [symbol for symbol in symbols if symbol.startswith(incomplete)]
 
 
 def _simulated_names(venue: Venue) -> list[str]:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 MOST = 3  # symbols that are suggested for one
 LONGEST = 60  # characters of a symbol that is suggested, and of one that suggestions are looked for
+LOOKED_AT = 20
+BY_RULE = 1.0
 ALIKE = 0.6  # the share of letters that two symbols have in common, from which one may be meant by the other
+NOT_MUCH_LESS = 0.15  # what is less alike than the nearest by more than that is not suggested
 
 
 def in_another_form(error: UsageError, venue: Venue, symbol: str, env: str | None, profile: str | None) -> UsageError:
@@ -40,26 +43,23 @@ def meant_by(venue: Venue, symbol: str, known: Sequence[KnownSymbol] | None) -> 
 def nearest(symbol: str, known: Sequence[KnownSymbol], rules: Sequence[str] = ()) -> list[str]:
     """Those of the known symbols that may be meant, the likeliest first; empty where none is alike.
 
-    First what the venue's `rules` say, then the same letters otherwise divided, then the same pair, then the same base,
-    then what is most alike. What is alike as much is in the order of how many symbols have that quote.
+    First what the venue's `rules` say, then the same letters otherwise divided, then the same pair, then the same base;
+    only without any of these what is alike. What is alike as much is in the order of how many symbols have that quote.
     """
-    letters = _letters(symbol)
+    asked = list(dict.fromkeys(letters for text in (symbol, *rules) if (letters := _letters(text))))
     quotes = Counter(one.quote for one in known)
+    matchers = [SequenceMatcher(None, "", letters, autojunk=False) for letters in asked]
     ranked: list[tuple[float, float, int, str]] = []
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(letters)
     for one in known:
-        if one.symbol in rules:
-            rank = 5.0 - rules.index(one.symbol) / len(rules)
-        elif letters:
-            rank = _likeness(letters, one, matcher)
-        else:
-            rank = 0.0
+        likeness = max((_likeness(one, matcher) for matcher in matchers), default=0.0)
+        rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else likeness
         if rank:
-            ranked.append((-rank, -_ratio(matcher, one.symbol.upper()), -quotes[one.quote], one.symbol))
+            matchers[0].set_seq1(_letters(one.symbol))
+            ranked.append((-rank, -matchers[0].ratio(), -quotes[one.quote], one.symbol))
     ranked.sort()
-    best = [one for one in ranked if one[0] <= -1] or ranked
-    return [symbol for *_, symbol in best[:MOST]]
+    by_rule = [one for one in ranked if one[0] <= -BY_RULE]
+    alike = [one for one in ranked if one[0] <= ranked[0][0] + NOT_MUCH_LESS]
+    return [one for *_, one in (by_rule or alike)[:LOOKED_AT]]
 
 
 def either(symbols: Sequence[str]) -> str:
@@ -68,19 +68,17 @@ def either(symbols: Sequence[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _likeness(letters: str, one: KnownSymbol, matcher: SequenceMatcher[str]) -> float:
-    """From 1 on it is meant by some rule; below that the share of letters in common; 0 where that is too small."""
-    own, base, quote = _letters(one.symbol), _letters(one.base), _letters(one.quote)
+def _likeness(one: KnownSymbol, matcher: SequenceMatcher[str]) -> float:
+    """From `BY_RULE` on it is meant by some rule; below that the share of letters in common; 0 where that is small."""
+    letters, own, base, quote = matcher.b, _letters(one.symbol), _letters(one.base), _letters(one.quote)
     if letters == own:
         return 4.0
     if base and quote and letters in (base + quote, quote + base):
         return 3.0
     if base and letters == base:
         return 2.0
-    ratio = _ratio(matcher, own)
-    if base and quote:
-        ratio = max(ratio, _ratio(matcher, base + quote))
-    return ratio
+    ratio = max(_ratio(matcher, own), _ratio(matcher, base + quote))
+    return max(ratio, ALIKE) if len(base) > 1 and str(letters).startswith(base) else ratio
 
 
 def _ratio(matcher: SequenceMatcher[str], text: str) -> float:

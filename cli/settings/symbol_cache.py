@@ -6,6 +6,7 @@ as none: also when it is older than a day, is open to others, or is of another a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
@@ -103,7 +104,6 @@ def keep(place: Place, instruments: Iterable[Instrument], now_ms: int) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    import contextlib
     import tempfile
 
     descriptor, beside = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)  # of mode 600
@@ -120,8 +120,9 @@ def _write(path: Path, content: bytes) -> None:
 def _clear_away(path: Path, now_ms: int) -> None:
     """Remove what runs that were ended hard had begun."""
     for part in path.parent.glob(f"{path.name}.*.part"):
-        if now_ms / 1000 - part.stat().st_mtime > LEFT_BEHIND_AFTER:
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run was just done with it
+            if now_ms / 1000 - part.stat().st_mtime > LEFT_BEHIND_AFTER:
+                part.unlink()
 
 
 def _content(path: Path) -> bytes:
