@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cli.errors import USAGE
 from cli.main import run
 from cli.output import cells
-from cli.run.asked import EVERY_LEVEL, for_table
+from cli.run.asked import for_table
 from cli.run.options import StreamRequest, price_step, view_options
 from cli.screen import drawing as bars
 from cli.screen.look import Look
@@ -27,7 +27,7 @@ from cli.views.ladder import LEAVING
 from tests.drawn import HOSTILE, NOW, Clock, case_of, golden, golden_text, levels, look_of, screens, texts
 from venues import venue_named
 from venues.records import Book, Level
-from venues.venue import Now, Offer, Settings, Subscription
+from venues.venue import EVERY_LEVEL, Now, Offer, Settings, Subscription
 
 BIDS = levels(("64998.52", "0.0498"), ("64998.25", "0.0051"), ("64997.4", "12.0138"), ("64997", "0.000000000000000001"))
 ASKS = levels(("65000.14", "0.0089"), ("65000.59", "0.0165"), ("65001", "100"), ("65002.75", "0.5"))

@@ -16,7 +16,7 @@ import pytest
 
 from cli.commands import config_check
 from cli.settings import config, credentials
-from venues import venue_named
+from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
 from venues.toolkit.addresses import is_loopback
 
@@ -711,7 +711,17 @@ profitview production
   api_key: missing (MON_PROFITVIEW_API_KEY or the config file)
 profitview sim
   nothing is needed
-[venues.later] is for a venue that this mon does not have: no built-in one (nexus, b2trader, jayx, nbt, profitview) \
+woox production
+  address: wss://wss.woox.io (built in)
+  requests: https://api.woox.io (built in)
+  proxy: from HTTPS_PROXY
+woox staging
+  address: wss://wss.staging.woox.io (built in)
+  requests: https://api.staging.woox.io (built in)
+  proxy: from HTTPS_PROXY
+woox sim
+  nothing is needed
+[venues.later] is for a venue that this mon does not have: no built-in one ({", ".join(VENUES)}) \
 and no plug-in's has that name
 nexus production --profile second
   address: wss://by.hand.example (url under [venues.nexus] in {path})

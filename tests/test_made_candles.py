@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests import test_jayx as jayx
 from venues.records import Candle
-from venues.toolkit.made_candles import MadeCandles
+from venues.toolkit.clock import VenueClock
+from venues.toolkit.made_candles import ClockedCandles, MadeCandles
 from venues.venue import Confirmed, Notice, Now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MINUTE = 60_000
 BEGIN = 1_700_000_040_000  # a full minute
@@ -167,3 +172,119 @@ def test_jayx() -> None:
     assert told(8, modify=kline(-1, 8, modified=59)) == [(8, True)]
     assert told(60, add=kline(1, 11)) == [(10, True), (11, False)]
     assert told(62, modify=kline(0, 12, modified=59)) == [(12, True)]
+
+
+# --- closed by the clock
+
+
+class Clocked:
+    """Candles that the venue's clock closes; the line shows a sign of life whenever something comes."""
+
+    def __init__(self) -> None:
+        self.candles = ClockedCandles(VenueClock())
+        self._heard = 0.0
+
+    def __call__(self, seconds: float, minute: int, close: str = "1", *, sent: float | None = None) -> list[Any]:
+        """`sent`: the venue's time of the message, in seconds."""
+        self._heard = seconds
+        time = None if sent is None else BEGIN + round(sent * 1000)
+        return told(self.candles.take(replace(candle(minute, close), time=time), now(seconds)))
+
+    def tick(self, seconds: float, *, heard: float | None = None) -> list[Any]:
+        self._heard = seconds if heard is None else heard
+        at = now(seconds)
+        return told(self.candles.tick(Now(at.mono, at.epoch_ms, heard=1_000.0 + self._heard)))
+
+    @property
+    def due(self) -> float | None:
+        return None if self.candles.due is None else round(self.candles.due - 1_000.0, 3)
+
+
+def told(items: Iterable[Any]) -> list[Any]:
+    return [
+        "the same" if isinstance(item, Confirmed) else ((item.start - BEGIN) // MINUTE, str(item.close), item.closed)
+        for item in items
+    ]
+
+
+def test_the_clock_closes_a_candle_once_and_a_late_update_corrects_it() -> None:
+    sent = Clocked()
+    assert sent.due is None
+    assert sent(1, 0) == [(0, "1", False)]
+    assert sent.due == 61
+    assert sent.tick(60.9) == []
+    assert sent.tick(61) == [(0, "1", True)]
+    assert sent.due is None
+    assert sent(61.5, 0, "2") == [(0, "2", True)], "a late update corrects it"
+    assert sent(200, 3, "3") == [(3, "3", False)], "and what is closed already is not closed once more"
+    assert sent.due == 241
+
+
+def test_the_next_candle_closes_one_before_the_clock_does() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    assert sent(60.2, 1, "3") == [(0, "1", True), (1, "3", False)]
+    assert sent.due == 121
+
+
+def test_a_line_that_hangs_closes_nothing() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    assert sent.tick(61, heard=59) == []
+    assert sent.due == 61.25
+    assert sent.tick(64, heard=60.9) == []
+    assert sent.tick(66, heard=65) == [(0, "1", True)]
+
+
+def test_a_candle_that_came_before_its_time_does_not_keep_the_one_before_it_open() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    assert sent(57, 1, "3") == [(1, "3", False)]
+    assert sent.due == 61
+    assert sent.tick(61) == [(0, "1", True)]
+    assert sent.due == 121
+
+
+def test_how_a_candle_ended_is_not_known_after_an_interruption() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    sent.candles.forget()
+    assert sent.due is None
+    assert sent.tick(70) == []
+
+
+def test_candles_that_were_over_when_they_were_sent_are_closed_at_once() -> None:
+    sent = Clocked()
+    assert sent(200, 0, sent=200) == [(0, "1", True)]
+    assert sent(200, 1, sent=200) == [(1, "1", True)]
+    assert sent(200, 3, sent=200) == [(3, "1", False)], "this one is not over"
+    assert sent(200.5, 1, "2", sent=200.5) == [(1, "2", True)], "a late update corrects"
+    assert sent.due == 241
+
+
+def test_what_waited_on_a_line_that_hung_closes_nothing_by_itself() -> None:
+    sent = Clocked()
+    sent(1, 0, sent=1)
+    assert sent(70, 0, "2", sent=59) == [(0, "2", False)]
+    assert sent(70, 0, "3", sent=59.5) == [(0, "3", False)]
+    assert sent.tick(70.5) == [(0, "3", True)]
+
+
+def test_what_was_delivered_is_not_delivered_again_after_a_reconnect() -> None:
+    sent = Clocked()
+    sent(200, 1, sent=200)
+    sent(200, 3, sent=200)
+    sent.candles.forget()
+    assert sent(210, 1, sent=210) == ["the same"]
+    assert sent(210, 2, sent=210) == [(2, "1", True)]
+    assert sent(210, 3, sent=210) == ["the same"]
+    assert sent(211, 3, "4", sent=211) == [(3, "4", False)]
+
+
+def test_what_was_closed_stays_closed_after_a_reconnect() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    assert sent.tick(61) == [(0, "1", True)]
+    sent.candles.forget()
+    assert sent(62, 0) == ["the same"]
+    assert sent(62, 0, "2") == [(0, "2", True)]

@@ -894,3 +894,18 @@ def test_times_and_durations() -> None:
 if __name__ == "__main__":
     for name in LIVE:
         golden(name).write_text(all_screens(name), encoding="utf-8")
+
+
+def test_the_header_says_how_the_venue_s_own_switches_are_set() -> None:
+    """Which book it is must never be in doubt, so it is left out late, in the header and in a pane's heading."""
+    table = table_of("book", [status("book", "live")], look_of(), flags=["rpi: false"])
+    for width in (60, 80, 120):
+        assert "rpi: false" in table.frame(width, 24)[0].plain
+    pane = Pane(
+        loaded("book").view,
+        Title("nexus", "sim", ["A"], STREAMS["book"], partial=False, flags=["rpi: true"]),
+        look_of(),
+        rate(),
+        Redactor(),
+    )
+    assert "rpi: true" in pane.heading(40).plain

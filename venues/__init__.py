@@ -58,6 +58,20 @@ VENUES = {
     ),
     "nbt": Entry("venues.nbt:NBT", "signals feed ping", commands="buy sell traded-buy traded-sell"),
     "profitview": Entry("venues.profitview:PROFITVIEW", "feed ping"),
+    "kraken": Entry("venues.kraken:KRAKEN", "book trades quotes ticker candles ping"),
+    "woox": Entry(
+        "venues.woox:WOOX",
+        "book trades quotes candles ticker ping",
+        options={
+            "book quotes": (
+                VenueOption(
+                    "rpi",
+                    "Show the book with its RPI orders (retail price improvement), as the venue's own site does. "
+                    "Orders sent by API never trade with those, so without this option none of them is in it.",
+                ),
+            )
+        },
+    ),
 }
 FIRST_IN_CONFIG = ("nexus", "jayx")  # a new config file begins with these; the others follow as above
 

@@ -351,7 +351,13 @@ class Driver:
             if self._retries is not None and endings > self._retries:
                 return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(endings)}"), now)
         statuses = self._standings.changed(
-            item.stream, item.state, item.reason, now, symbol=item.symbol, versions=item.versions
+            item.stream,
+            item.state,
+            item.reason,
+            now,
+            symbol=item.symbol,
+            versions=item.versions,
+            condition=item.condition,
         )
         if statuses and item.state == "live":
             self._is_there = True
@@ -380,6 +386,8 @@ class Driver:
         if self._retries is not None and self._failures > self._retries:
             return self._end(VenueUnreachable(f"{reason}; gave up after {_tries(self._failures)}"), now)
         delay = max(self._pacing.drawn(self._draw), lost.after or 0.0)
+        if (next_dial := getattr(self._route, "next_dial", None)) is not None:
+            delay = max(delay, next_dial(now.mono + delay) - now.mono)
         self.retry_at = now.mono + delay
         self._standings.missed()
         return [

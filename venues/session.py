@@ -190,6 +190,13 @@ class BaseRoute(ABC):
         """What an HTTP status means that came instead of a WebSocket, by the general rules."""
         return verdict(status, body)
 
+    def next_dial(self, at: float) -> float:
+        """The moment of the next connection (monotonic seconds), which is planned for `at`.
+
+        That is `at`, unless the venue counts connections: then a later moment where there would be too many.
+        """
+        return at
+
 
 def spread(
     subscriptions: Sequence[Subscription],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from venues.streams import Stream, VenueOption
 
+EVERY_LEVEL = 1_000_000_000  # the depth of a table's subscription: as many levels as the venue has
 CONTRACT = 1  # the version of this contract; a package of somebody else's names the one that it was made for
 
 
@@ -51,7 +52,8 @@ class StreamState:
     """The state of one stream as the session sees it. The same state again, with a reason, is a notice about it.
 
     `symbol`: it is the state of that symbol alone; None: of all symbols of the stream on this route. `ended`: a text,
-    set when the venue itself ended the stream; the session asks for it again. `versions` is that of `Status`.
+    set when the venue itself ended the stream; the session asks for it again. `versions` and `condition` are those of
+    `Status`.
     """
 
     stream: str
@@ -60,6 +62,7 @@ class StreamState:
     versions: Literal["growing"] | None = None
     symbol: str | None = None
     ended: str = field(default="", compare=False)
+    condition: str = ""
 
 
 class BadFrame(Struct, frozen=True, omit_defaults=True):
@@ -261,8 +264,8 @@ class Command:
 class Subscription:
     """One stream with its symbols and parameters.
 
-    `depth`: levels a side of a book. `interval`: a candle's length, e.g. "1m". `options`: parameters that only this
-    venue has.
+    `depth`: levels a side of a book; `EVERY_LEVEL` for a table, which shows as many as fit. `interval`: a candle's
+    length, e.g. "1m". `options`: parameters that only this venue has.
     """
 
     stream: str

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RECORDED = next(name for name, entry in VENUES.items() if entry.synthetic)  # the venue whose frames --trades writes
 HUSH = 6.0  # seconds in which whoever waits for a signal gets one of a sender, not one that the hub makes up
+MOST_NAMED = 8  # of a venue's markets; `mon symbols` has all
 LATEST_START = 221_845_392_000_000  # the end of the year 8999: a year later is still a date
 
 EXAMPLES = """\b
@@ -58,7 +59,7 @@ def sim(
         list[str] | None,
         typer.Option(
             help="drop[:5s], stall[:5s], garbage[:1s], refuse[:403], flap, gap[:5s], skip[:1s], close[:5s], "
-            "expel[:5s]; several."
+            "expel[:5s], checksum[:5s], halt[:5s], mute[:5s], lag[:5s]; several."
         ),
     ] = None,
     show_env: Annotated[
@@ -262,7 +263,8 @@ def _example(name: str, symbols: list[str]) -> str:
     command = f"mon {next(iter(venue_named(name).streams))} {name}"
     if not symbols:
         return f"# {name}: e.g. {command}"
-    return f"# {name}: {' '.join(symbols)}, e.g. {command} {venue_named(name).example}"
+    more = f" and {len(symbols) - MOST_NAMED:,} more" if len(symbols) > MOST_NAMED else ""
+    return f"# {name}: {' '.join(symbols[:MOST_NAMED])}{more}, e.g. {command} {venue_named(name).example}"
 
 
 def _faults(texts: list[str]) -> list[Any]:

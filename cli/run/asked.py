@@ -9,7 +9,7 @@ from cli.output.symbols import named
 from venues import venue_named
 from venues.errors import UsageError
 from venues.made import routes_of
-from venues.venue import Settings, Subscription
+from venues.venue import EVERY_LEVEL, Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from cli.run.options import StreamRequest
     from venues.recording import Header, Recording
     from venues.venue import Venue
-
-
-EVERY_LEVEL = 1_000_000_000  # levels a side: a group of prices is summed up from all that is held
 
 
 def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venue, Subscription]:
@@ -97,6 +94,16 @@ def check_for_table(subscription: Subscription, venue: Venue) -> None:
 
 
 _ONE_IN_A_TABLE = ("book", "candles")
+
+
+def flags_of(venue: Venue, subscription: Subscription) -> list[str]:
+    """The venue's own options of the stream that are switches, each with its setting, e.g. "precise: true"."""
+    has = venue.streams[subscription.stream].options
+    return [
+        f"{option.name}: {subscription.options.get(option.name, 'false')}"
+        for option in venue.options
+        if not option.takes and option.name in has
+    ]
 
 
 def for_table(subscription: Subscription) -> Subscription:

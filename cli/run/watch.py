@@ -32,7 +32,7 @@ from cli.output.states import StateQueue
 from cli.output.statuses import BadFrames, Seldom, StatusGate, Together, in_words
 from cli.output.symbols import named
 from cli.output.weights import Shortener
-from cli.run.asked import asked_for, check_for_table, for_table
+from cli.run.asked import asked_for, check_for_table, flags_of, for_table
 from cli.run.ending import Ending, Reading
 from cli.run.loop import Loop, calm_collector
 from cli.run.options import StreamRequest, check_for_lines, check_together, view_options
@@ -346,7 +346,15 @@ class Watcher:
 
         stream, offer = STREAMS[subscription.stream], self._venue.streams[subscription.stream]
         symbols, several = subscription.symbols, has_several(subscription)
-        title = Title(self._venue.name, settings.label, symbols, stream, partial=offer.partial, several=several)
+        title = Title(
+            self._venue.name,
+            settings.label,
+            symbols,
+            stream,
+            partial=offer.partial,
+            several=several,
+            flags=flags_of(self._venue, subscription),
+        )
         options = view_options(self._request, stream.name, offer)
         view = _shown_by(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, rate, self._redactor)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.output import cells
 from cli.screen.steady import Held
-from venues.records import Record, Status
+from venues.records import Record, Status, is_from_before
 from venues.venue import Confirmed
 
 if TYPE_CHECKING:
@@ -35,9 +35,14 @@ class Rate:
         self._marks: list[tuple[float, int]] = [(clock(), 0)]
 
     def see(self, delivered: Sequence[Any]) -> None:
-        """Count one message, however many records it made. What is only said about a stream is no message."""
-        if any(isinstance(item, Confirmed | Record) and not isinstance(item, Status) for item in delivered):
-            self.total += 1
+        """Count one message, however many records it made. What is only said about a stream is no message.
+
+        Nor are trades of before we came.
+        """
+        for item in delivered:
+            if isinstance(item, Confirmed | Record) and not isinstance(item, Status) and not is_from_before(item):
+                self.total += 1
+                return
 
     def per_second(self) -> float:
         """Messages a second; right also while fewer seconds have passed than it looks back."""

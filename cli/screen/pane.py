@@ -30,7 +30,7 @@ from cli.screen.header import (
     symbols_words,
 )
 from cli.screen.look import BySymbol, Measuring, Offsets
-from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status, is_from_before
 from venues.toolkit.clock import FAR, LONGEST_LATENCY
 from venues.toolkit.times import span
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 LATENCY_OVER_MS = 5_000
 MOST_CLEAN = 10_000  # texts that are known to have no secret in them
 MOST_IN_HEADER = 2  # symbols of one state that a header names
+LONGEST_CONDITION, SHORT_CONDITION = 120, 24  # cells
 
 
 class Streamed(Protocol):
@@ -59,7 +60,10 @@ class Streamed(Protocol):
 
 @dataclass(frozen=True)
 class Title:
-    """The part of the header that does not change. `several`: each of the symbols stands by itself."""
+    """The part of the header that does not change. `several`: each of the symbols stands by itself.
+
+    `flags`: the venue's own options of this stream that are switches, each with its setting, e.g. "precise: true".
+    """
 
     venue: str
     env: str | None
@@ -67,6 +71,7 @@ class Title:
     stream: Streamed
     partial: bool
     several: bool = False
+    flags: Sequence[str] = ()
 
 
 class Latency:
@@ -78,7 +83,7 @@ class Latency:
     def see(self, record: Record, mono_ms: int) -> None:
         """Only a change tells: what a first state tells of may have happened long ago. So may what was late by more
         than a message can be; and a time that is still to come is no time."""
-        if record.time is None or getattr(record, "change", "update") == "snapshot":
+        if record.time is None or getattr(record, "change", "update") == "snapshot" or is_from_before(record):
             return
         took = record.received - record.time
         if not -FAR < took <= LONGEST_LATENCY:
@@ -378,7 +383,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(width, ended=ended), *self._versions_parts()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._flags_parts(), *self._warnings()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -396,7 +401,8 @@ class Pane:
             Part(8, Text(look.text(cells.harmless(title.venue, 12)), look.style("title"))),
             Part(ALWAYS, env, short_env, gap=1),
             state,
-            *self._versions_parts(),
+            *self._flags_parts(),
+            *self._warnings(),
             Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
         ]
@@ -417,12 +423,25 @@ class Pane:
             part.least = part.text.cell_len + start - now
         return part
 
-    def _versions_parts(self) -> list[Part]:
-        """The warning that a lost change of the book would go unnoticed, which is left out late."""
-        if self._status is None or self._status.versions is None:
+    def _flags_parts(self) -> list[Part]:
+        """How the venue's own switches are set: they say what the figures are, so they are left out late."""
+        return [Part(9, Text(self._look.text(cells.harmless(flag, 40)))) for flag in self._title.flags]
+
+    def _warnings(self) -> list[Part]:
+        """What lasts and is not as usual: that a lost change of the book would go unnoticed, how the market is.
+
+        They are left out late.
+        """
+        status, style = self._status, self._look.style("warn")
+        if status is None:
             return []
-        style = self._look.style("warn")
-        return [Part(9, Text("versions may skip", style), Text("skips", style))]
+        parts = []
+        if status.versions is not None:
+            parts.append(Part(9, Text("versions may skip", style), Text("skips", style)))
+        if status.condition is not None:
+            words = self._look.text(cells.harmless(status.condition, LONGEST_CONDITION))
+            parts.append(Part(9, Text(words, style), Text(self._look.cut(words, SHORT_CONDITION), style)))
+        return parts
 
     def _since_status(self) -> int:
         return self._ages.mono() - self._status_mono

@@ -11,6 +11,7 @@ import pytest
 
 import venues.simulator
 from tests.simulated import Simulator, environment
+from venues import VENUES
 from venues.simulated import markets
 from venues.simulator import Fault, FaultError, parse_fault
 
@@ -69,14 +70,15 @@ def test_the_environment_points_at_every_venue() -> None:
         "MON_NBT_KEY": "simulated-nbt-key",
         "MON_PROFITVIEW_URL": "ws://127.0.0.1:4711/profitview",
         "MON_PROFITVIEW_API_KEY": "simulated-profitview-api-key",
+        "MON_KRAKEN_URL": "ws://127.0.0.1:4711/kraken",
+        "MON_WOOX_URL": "ws://127.0.0.1:4711/woox",
+        "MON_WOOX_REST_URL": "http://127.0.0.1:4711/woox",
     }
     assert markets("b2trader") == ["spot.btc_usdt", "spot.eth_usdt", "spot.sol_usdt"]
     assert markets("jayx") == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     assert markets("nbt") == []
     assert markets("nexus") == ["SPOT_BTC_USDT", "SPOT_ETH_USDT", "SPOT_SOL_USDT"]
-    with pytest.raises(
-        ValueError, match="expected a simulated venue, one of nexus, b2trader, jayx, nbt, profitview; got 'nowhere'"
-    ):
+    with pytest.raises(ValueError, match=f"expected a simulated venue, one of {', '.join(VENUES)}; got 'nowhere'"):
         markets("nowhere")
 
 
@@ -105,6 +107,10 @@ def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start(
         ("skip:200ms", Fault("skip", 0.2)),
         ("close", Fault("close", 5.0)),
         ("expel:2s", Fault("expel", 2.0)),
+        ("checksum", Fault("checksum", 5.0)),
+        ("halt:300ms", Fault("halt", 0.3)),
+        ("mute:1s", Fault("mute", 1.0)),
+        ("lag:7s", Fault("lag", 7.0)),
     ],
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:
@@ -117,7 +123,8 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
         (
             "",
             r"expected a fault, one of drop\[:5s\], stall\[:5s\], gap\[:5s\], skip\[:1s\], garbage\[:1s\], "
-            r"refuse\[:CODE\], flap, close\[:5s\], expel\[:5s\]; got ''",
+            r"refuse\[:CODE\], flap, close\[:5s\], expel\[:5s\], checksum\[:5s\], halt\[:5s\], mute\[:5s\], "
+            r"lag\[:5s\]; got ''",
         ),
         ("dorp", "expected a fault, one of .*; got 'dorp'"),
         ("Drop", "got 'Drop'"),

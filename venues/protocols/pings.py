@@ -1,4 +1,4 @@
-"""Round trips by WebSocket pings, one a second, for venues whose protocol has no measure of its own."""
+"""Round trips, one a second: by WebSocket pings, or by pings of a venue's own whose answers come in order."""
 
 from __future__ import annotations
 
@@ -9,19 +9,30 @@ from venues import records
 from venues.venue import SocketPing, StreamState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from venues.venue import Item, Now, Out
 
 EVERY = 1.0  # seconds
 LATE = 5.0  # seconds without an answer after which the figure shown is old
 
 
+def _socket_ping(now: Now) -> Out:
+    return SocketPing()
+
+
 class SocketPings:
     """The `ping` stream of one connection. `due` is the monotonic time of the next ping, None while it is not on."""
 
-    def __init__(self, venue: str, env: str | None) -> None:
+    def __init__(
+        self, venue: str, env: str | None, ping: Callable[[Now], Out] = _socket_ping, *, what: str = "a WebSocket ping"
+    ) -> None:
+        """`ping` makes one, and `what` is its name: by default those of WebSockets."""
         self.due: float | None = None
         self._venue = venue
         self._env = env
+        self._ping = ping
+        self._what = what
         self._sent: deque[float] = deque()  # when each ping without an answer was sent
         self._is_late = False
         self._out: list[Out] = []
@@ -35,15 +46,17 @@ class SocketPings:
         """Ends the stream: no more pings are sent."""
         self.due = None
 
-    def pong(self, now: Now) -> list[Item]:
-        """To be called when an answer comes: the round trip of the oldest ping, as a `Pong`."""
+    def pong(self, now: Now, time: int | None = None) -> list[Item]:
+        """To be called when an answer comes: the round trip of the oldest ping, as a `Pong`; `time` is the venue's."""
         if not self._sent:
             return []
         round_trip = now.mono - self._sent.popleft()
         recovered: list[Item] = [StreamState("ping", "live")] if self._is_late else []
         self._is_late = False
         milliseconds = round(round_trip * 1000, 3)
-        pong = records.Pong(venue=self._venue, env=self._env, received=now.epoch_ms, round_trip_ms=milliseconds)
+        pong = records.Pong(
+            venue=self._venue, env=self._env, time=time, received=now.epoch_ms, round_trip_ms=milliseconds
+        )
         return [*recovered, pong]
 
     def tick(self, now: Now) -> list[Item]:
@@ -58,7 +71,7 @@ class SocketPings:
         if self._is_late:
             return []
         self._is_late = True
-        return [StreamState("ping", "stale", f"no answer to a WebSocket ping for {LATE:.0f} s")]
+        return [StreamState("ping", "stale", f"no answer to {self._what} for {LATE:.0f} s")]
 
     def take(self) -> list[Out]:
         """The pings to send; each is returned once."""
@@ -66,6 +79,6 @@ class SocketPings:
         return out
 
     def _send(self, now: Now) -> None:
-        self._out.append(SocketPing())
+        self._out.append(self._ping(now))
         self._sent.append(now.mono)
         self.due = now.mono + EVERY

@@ -74,6 +74,14 @@ class Wire(Protocol):
         """Close the connection once everything queued with `send` until now has been sent."""
         ...
 
+    def abort(self) -> None:
+        """End the connection at once, without a close frame: the client sees code 1006."""
+        ...
+
+    def silence(self) -> float:
+        """Seconds since the client sent its last frame of any kind, a ping for example."""
+        ...
+
 
 class Peer(Protocol):
     """The venue's side of one connection."""

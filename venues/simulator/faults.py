@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from venues.simulator.endpoint import Peer
 
-FaultKind = Literal["drop", "stall", "gap", "skip", "garbage", "refuse", "flap", "close", "expel"]
+FaultKind = Literal[
+    "drop", "stall", "gap", "skip", "garbage", "refuse", "flap", "close", "expel", "checksum", "halt", "mute", "lag"
+]
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)", re.ASCII)
@@ -22,8 +24,15 @@ _TIMED: Final[dict[str, tuple[FaultKind, float]]] = {
     "garbage": ("garbage", 1.0),
     "close": ("close", 5.0),
     "expel": ("expel", 5.0),
+    "checksum": ("checksum", 5.0),
+    "halt": ("halt", 5.0),
+    "mute": ("mute", 5.0),
+    "lag": ("lag", 5.0),
 }
-_KNOWN: Final = "drop[:5s], stall[:5s], gap[:5s], skip[:1s], garbage[:1s], refuse[:CODE], flap, close[:5s], expel[:5s]"
+_KNOWN: Final = (
+    "drop[:5s], stall[:5s], gap[:5s], skip[:1s], garbage[:1s], refuse[:CODE], flap, close[:5s], expel[:5s], "
+    "checksum[:5s], halt[:5s], mute[:5s], lag[:5s]"
+)
 
 
 class FaultError(ValueError):
@@ -43,6 +52,11 @@ class Fault(NamedTuple):
     `flap`: every WebSocket is accepted and closed at once.
     `close`: the venue closes each connection properly, `seconds` after it opened; the client may come again.
     `expel`: the same, and the client is told not to come again, where the protocol can say so.
+    `checksum`: every `seconds` one change of each book, or the checksum with it, is wrong, where the venue has such.
+    `halt`: every `seconds` the venue goes one step on, where it can say so: maintenance is announced, begins, and ends;
+    its first market alone is halted, and goes on.
+    `mute`: `seconds` after it opened a connection brings no data any more; what is asked for is still acknowledged.
+    `lag`: books over HTTP are `seconds` behind the changes that are sent, where the venue has both.
     """
 
     kind: FaultKind

@@ -70,6 +70,7 @@ class SocketLink:
         self._peer: Peer | None = None
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._stalled = False
+        self._heard = clock.epoch_ms()  # when the client sent its last frame
         self._tasks: list[asyncio.Task[None]] = []
 
     def send(self, data: bytes, *, binary: bool = False) -> None:
@@ -99,6 +100,14 @@ class SocketLink:
         self._wake.set()
         if not self._ended.done():
             self._start(self._end_after(_FINISHING_SECONDS, self._last))
+
+    def abort(self) -> None:
+        """End the connection at once, without a close frame."""
+        self.end(End())
+
+    def silence(self) -> float:
+        """Seconds since the client sent its last frame of any kind."""
+        return (self._clock.epoch_ms() - self._heard) / 1000
 
     def dismiss(self, reason: str, *, reconnect: bool) -> None:
         """End the connection with the venue's own last frame."""
@@ -196,6 +205,7 @@ class SocketLink:
     async def _read(self, peer: Peer) -> None:
         while True:
             message = await self._socket.receive()
+            self._heard = self._clock.epoch_ms()
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 peer.receive(message.data)
             elif message.type is WSMsgType.PING:

@@ -66,6 +66,7 @@ class Simulator:
             speed=speed,
             hush=hush,
             skip=next((fault.seconds for fault in faults if fault.kind == "skip"), 0.0),
+            faults={fault.kind: fault.seconds for fault in faults if fault.seconds},
         )
         self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
         self._faults = tuple(faults)

@@ -19,6 +19,8 @@ from venues.simulator.strategy import Strategy
 from venues.simulator.tape import Steps, steps_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from venues.simulator.market import MarketBook
     from venues.simulator.tape import Tape
     from venues.simulator.world_clock import WorldClock
@@ -46,7 +48,8 @@ class World:
 
     With a tape, `BTC_USDT` plays it instead of the random flow, and the account does not trade there. In a client's
     first `hush` seconds a hub sends it none of its own signals. Every `skip` seconds numbered books leave versions
-    out; 0: they never do.
+    out; 0: they never do. `faults` are those with a time, by kind, with their seconds: for endpoints that have some of
+    their own.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class World:
         speed: float = 1.0,
         hush: float = 0.0,
         skip: float = 0.0,
+        faults: Mapping[str, float] | None = None,
     ) -> None:
         self.clock: Final = clock
         self.seed: Final = seed
         self.rate: Final = rate
         self.hush: Final = hush
         self.skip: Final = skip
+        self.faults: Final = faults or {}
         self.stage: Final = Stage(clock.epoch_ms())
         self.markets: Final[dict[str, MarketBook]] = {}
         self._player: Player | None = None

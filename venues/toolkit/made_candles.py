@@ -1,4 +1,7 @@
-"""Candles that the venue made: which one is current, which are over, which come before their time."""
+"""Candles that the venue made: which one is current, which are over, which come before their time.
+
+`MadeCandles` knows that a candle is over from the next one, `ClockedCandles` from the venue's clock too.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from venues.records import Candle
+from venues.toolkit.candles import LATE_TRADES
 from venues.toolkit.clock import FAR, LASTING, MESSAGES
 from venues.toolkit.times import span, utc_time
-from venues.venue import Notice
+from venues.venue import Confirmed, Notice
 
 if TYPE_CHECKING:
-    from venues.records import Candle
+    from venues.toolkit.clock import VenueClock
     from venues.venue import Item, Now
 
+AGAIN = 0.25  # seconds until a candle is looked at again whose end the line has not outlived yet
 MOST_EARLY = 16  # candles that came before their time and are kept in mind
 MOST_TIMES = 500  # candles whose latest time is kept in mind
 
@@ -36,14 +42,34 @@ class MadeCandles:
         self._least, self._most = 0, 0  # how far the venue's clock is ahead of what we take for it
         self._run = (0, 0, 0.0)  # messages in a row of another candle: its start, how many, since when
         self._said: int | None = None
+        self._ended: int | None = None  # the start of the current candle, once it was closed by the clock
         self._times: dict[int, int] = {}  # by start: the latest time that a candle came with
         self._outdated = 0  # messages in a row that were older than that time
 
     def forget(self) -> None:
         """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed."""
-        self._current = None
+        self._current = self._ended = None
         self._open.clear()
         self._run = (0, 0, 0.0)
+
+    def next_end(self) -> int | None:
+        """The end of the earliest candle that nothing has closed yet; None where there is none."""
+        ends = [candle.end for candle in self._open.values()]
+        if self._current is not None and self._current.start != self._ended:
+            ends.append(self._current.end)
+        return min(ends, default=None)
+
+    def ended_by(self, time: int, received: int) -> list[Candle]:
+        """Closes the candles that end at `time` or before, by the venue's clock; later updates of them correct them.
+
+        `received` is our own clock; both in milliseconds.
+        """
+        over = [self._open.pop(start) for start in sorted(self._open) if self._open[start].end <= time]
+        current = self._current
+        if current is not None and current.start != self._ended and current.end <= time:
+            self._ended = current.start
+            over.append(current)
+        return [replace(candle, closed=True, received=received) for candle in over]
 
     def take(self, candle: Candle, venue_now: int, now: Now, *, is_new: bool = True) -> list[Item]:
         """What a candle changes, in order; `venue_now` is the venue's clock in milliseconds, as far as we know.
@@ -63,12 +89,12 @@ class MadeCandles:
         else:
             if start - venue_now > self._most + FAR and not self._insists(start, now):
                 return self._too_early(candle, venue_now, is_new=is_new)
-            if is_new or start in self._early:
+            if (is_new or start in self._early) and current.start != self._ended:
                 self._open[current.start] = current
         self._trust(candle, venue_now)
         self._current = candle
         self._early.pop(start, None)
-        return [*self._over(candle, venue_now), candle]
+        return [*self._over(candle, venue_now), replace(candle, closed=True) if start == self._ended else candle]
 
     def _is_outdated(self, candle: Candle, venue_now: int) -> bool:
         """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back."""
@@ -87,6 +113,7 @@ class MadeCandles:
         return False
 
     def _older(self, candle: Candle) -> Candle:
+        """An earlier candle, corrected; it is closed unless the current one has not begun yet."""
         if candle.start in self._open:
             self._open[candle.start] = candle
             return candle
@@ -141,3 +168,80 @@ class MadeCandles:
                 return
             self._least = max(self._least, least)
             self._most = max(self._least, min(self._most, most))
+
+
+class ClockedCandles:
+    """Candles of one market that the venue makes and does not end: its clock closes them.
+
+    That is `LATE_TRADES` milliseconds after their end, and only once the line has shown a sign of life since then:
+    what is still on its way on a line that hangs may belong to the candle. `due`: the monotonic time of the next
+    `tick`, None while no candle is open.
+    """
+
+    def __init__(self, clock: VenueClock) -> None:
+        self.due: float | None = None
+        self._clock = clock
+        self._made = MadeCandles()
+        self._delivered: dict[int, Candle] = {}  # by start: as they were delivered last
+
+    def forget(self) -> None:
+        """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed.
+
+        What was delivered stays known.
+        """
+        self._made.forget()
+        self.due = None
+
+    def take(self, candle: Candle, now: Now) -> list[Item]:
+        """What a candle changes, in order: those that are over by it, and itself. Later updates correct those.
+
+        One whose own time says that it was over when it was sent is closed at once. One that was delivered already as
+        it is gives a `Confirmed` instead of itself.
+        """
+        items = self._made.take(candle, self._clock.venue_now(now), now)
+        if candle.time is not None and candle.end + LATE_TRADES <= candle.time <= self._time(now) + LATE_TRADES:
+            over = {one.start: one for one in self._made.ended_by(candle.end, now.epoch_ms)}
+            items = [over.get(item.start, item) if isinstance(item, Candle) else item for item in items]
+        self._set_due(now)
+        return [new for item in items for new in self._news(item, candle, now)]
+
+    def tick(self, now: Now) -> list[Candle]:
+        """The candles that are over by the venue's clock."""
+        if self.due is None or now.mono < self.due:
+            return []
+        time = self._time(now)
+        if now.heard is not None:  # a deadline made this moment: what came until then is all that counts
+            time = min(time, time - round((now.mono - now.heard) * 1000))
+        over = self._made.ended_by(time - LATE_TRADES, now.epoch_ms)
+        for candle in over:
+            self._keep(candle)
+        self._set_due(now)
+        if self.due is not None and not over:
+            self.due = max(self.due, now.mono + AGAIN)
+        return over
+
+    def _news(self, item: Item, came: Candle, now: Now) -> list[Item]:
+        """What to deliver of a candle or a notice."""
+        if not isinstance(item, Candle):
+            return [item]
+        known = self._delivered.get(item.start)
+        if known is not None and known.closed and not item.closed and item.end <= self._time(now):
+            item = replace(item, closed=True)  # closed before it was forgotten
+        self._keep(item)
+        if known is None or replace(item, time=known.time, received=known.received) != known:
+            return [item]
+        return [Confirmed("candles", item.time, item.symbol)] if item.start == came.start else []
+
+    def _keep(self, candle: Candle) -> None:
+        self._delivered[candle.start] = candle
+        if len(self._delivered) > MOST_TIMES:
+            del self._delivered[min(self._delivered)]
+
+    def _time(self, now: Now) -> int:
+        """The venue's clock, less the time that its messages take, as far as that is known."""
+        shown = self._clock.shown_by(now)
+        return self._clock.venue_now(now) if shown is None else shown
+
+    def _set_due(self, now: Now) -> None:
+        end = self._made.next_end()
+        self.due = None if end is None else now.mono + max(0, end + LATE_TRADES - self._time(now)) / 1000

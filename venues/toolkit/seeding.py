@@ -278,7 +278,7 @@ class SeededBook:
         kept, sequence = self._kept, seed.sequence
         if not kept:
             quiet = self._quiet_since
-            return None if quiet is None or self._seed_asked_at - quiet < self._quiet_after else 0
+            return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else 0
         if self.keeper.book.rule == "chained":
             for index, one in enumerate(kept):
                 if one.delta.previous == sequence:

@@ -1,0 +1,1 @@
+"""WOO X, simulated."""
