@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from cli.output.lines import Words
 from cli.run.asked import asked_for
 from cli.run.options import StreamRequest
 from cli.run.source import Embedded, Source
+from cli.run.venue_options import GIVEN
 from cli.run.watch import Watcher
 from cli.views.panes import PANES
 from tests.command import environment, mon
@@ -311,7 +313,7 @@ def test_what_fits_on_no_dashboard_is_not_offered_as_one(tmp_path: Path, more: A
     monkeypatch.setattr("cli.output.lines.is_terminal", lambda _: True)
     file = two_markets(tmp_path / "r.jsonl", **more)
     with pytest.raises(UsageError, match=r"take one of them, e\.g\. mon \w+ nexus[A-Z_ ]* --replay \S+$"):
-        replay(file=file, output="auto", raw=False)
+        replay(SimpleNamespace(meta={GIVEN: {}}), file=file, output="auto", raw=False)
 
 
 def test_a_stream_that_is_not_in_a_recording(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from venues import records
 from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
-from venues.testing.recordings import cases, expected_of
-from venues.venue import BadFrame, Item, Now, SocketPing, StreamState, Veiled
+from venues.testing.recordings import cases, expected_of, outcome
+from venues.venue import BadFrame, Confirmed, Fetch, HttpRequest, Item, Notice, Now, SocketPing, StreamState, Veiled
 
 PLUGIN = Path(__file__).parent / "plugin"
 RECORDINGS = PLUGIN / "tests" / "recordings"
@@ -192,6 +192,7 @@ BROKEN = [
         in_recording("book--gap"),
         "a Book of BTC-USDT came while book was not live",
     ),
+    ("confirmed too early", added(Confirmed("book")), in_recording("book--first"), "a Confirmed of book, which is not"),
     ("unpaced", asks_each_time, of_bad_messages, "answered bad messages with frames of its own 12 times in 10 s"),
     ("asks at once again", asks_each_time, of_bad_messages, "asked for the same again after 0.1 s"),
     ("no progress", with_methods(deadline=lambda self: 0.0), mutated, "`tick` makes no progress"),
@@ -386,3 +387,42 @@ def test_pings_are_no_answers(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(orbit, "OrbitSession", after(change)(orbit.OrbitSession))
     assert of_bad_messages(orbit.ORBIT) == []
+
+
+# --- requests beside the WebSocket
+
+
+@pytest.mark.parametrize("is_careful", [True, False])
+def test_answers_to_requests_are_played_and_spoilt(
+    is_careful: bool, orbit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that reads the answer to its request without care is found by it."""
+    head, dial, opened, *frames = case("trades--first").read_text(encoding="utf-8").splitlines()
+    fetched = {"kind": "fetched", "at": 1700000000060, "mono": 10.06, "request": "seed", "method": "GET"}
+    answer = msgspec.json.encode(fetched | {"url": "https://x.example/seed", "status": 200, "text": '{"price":"7"}'})
+    recording = tmp_path / "trades--seeded.frames.jsonl"
+    recording.write_text("\n".join([head, dial, opened, answer.decode(), *frames, ""]), encoding="utf-8")
+
+    def begin(self: Any, now: Now) -> list[Item]:
+        url = "https://x.example/seed"
+        self._out.append(Fetch("seed", HttpRequest("GET", url, url)))
+        return list(super(broken, self).opened(now))
+
+    def take_answer(self: Any, request: str, answer: Any, now: Now) -> list[Item]:
+        try:
+            price = msgspec.json.decode(answer.body)["price"]
+        except Exception:
+            if not is_careful:
+                raise
+            return [Notice("the answer cannot be read")]
+        return [Notice(f"the seed is at {str(price)[:20]}")]
+
+    broken = type("Broken", (orbit.OrbitSession,), {"opened": begin, "fetched": take_answer})
+    monkeypatch.setattr(orbit, "OrbitSession", broken)
+    assert '{"Notice":{"text":"the seed is at 7"}}' in outcome(recording, orbit.ORBIT)
+    assert endings.faults_in(recording, orbit.ORBIT) == []
+    if is_careful:
+        fuzz([recording], orbit.ORBIT, 0.0, seed=7, times=100)
+    else:
+        with pytest.raises(pytest.fail.Exception, match="`fetched` raised"):
+            fuzz([recording], orbit.ORBIT, 0.0, seed=7, times=100)

@@ -200,6 +200,15 @@ def test_once_is_a_full_state() -> None:
     assert limit.reached
 
 
+def test_once_is_the_newest_of_candles_that_come_together() -> None:
+    limit = Limit(count=None, once=True, ends_with_snapshot=False)
+    came = [status("live", "candles"), candle(1, 1, closed=True), candle(2, 1, closed=True), candle(3, 1)]
+    assert limit.cut(came) == [came[0], came[3]]
+    assert limit.reached
+    all_of_them = Limit(count=3, once=False, ends_with_snapshot=False)
+    assert all_of_them.cut(came) == came
+
+
 def test_raw_frames_that_went_out_do_not_count() -> None:
     limit = Limit(count=1, once=False, ends_with_snapshot=False)
     out, come = RawFrame(1, "out", "x"), RawFrame(1, "in", "y")

@@ -76,6 +76,24 @@ CASES: dict[str, Callable[[Look], TradesView]] = {
 }
 
 
+BEFORE = [trade(size=f"{n}.5", ago=100_000 - n, extra={"ord_type": "limit", "snapshot": True}) for n in range(9)]
+
+
+def test_trades_of_before_we_came_are_rows_and_count_in_no_figure() -> None:
+    look = look_of()
+    shown = drawn(*BEFORE)(look)
+    assert len([line for line in texts(shown, 100, 24) if "BUY" in line.upper()]) == 9
+    assert not any("volume" in line for line in texts(shown, 100, 24))
+    both = drawn(*BEFORE, *MANY)(look)
+    alone = drawn(*MANY)(look)
+    assert texts(both, 100, 24)[0] == texts(alone, 100, 24)[0]
+    rate = Rate(lambda: 0.0)
+    rate.see(BEFORE)
+    assert rate.total == 0
+    rate.see([*BEFORE, trade()])
+    assert rate.total == 1
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_golden(case: str) -> None:
     assert screens(CASES[case]) == case_of("trades-view", case)

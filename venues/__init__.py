@@ -58,6 +58,7 @@ VENUES = {
     ),
     "nbt": Entry("venues.nbt:NBT", "signals feed ping", commands="buy sell traded-buy traded-sell"),
     "profitview": Entry("venues.profitview:PROFITVIEW", "feed ping"),
+    "kraken": Entry("venues.kraken:KRAKEN", "book trades quotes ticker candles ping"),
     "woox": Entry(
         "venues.woox:WOOX",
         "book trades quotes candles ticker ping",

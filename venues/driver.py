@@ -245,6 +245,8 @@ class Driver:
         """In a recording, a later run of mon begins: all streams begin anew, also those that had ended."""
         if self.session is not None and self.retry_at is None:
             self.session.closed(None, _ANOTHER_RUN, now)
+        if (forget := getattr(self.session, "resumed", None)) is not None:
+            forget()
         self.session = self.ended = self.retry_at = None
         self.refused.clear()
         self._failures = self._unauthorized = 0
@@ -351,7 +353,13 @@ class Driver:
             if self._retries is not None and endings > self._retries:
                 return self._end(VenueUnreachable(f"{item.ended}; gave up after {_tries(endings)}"), now)
         statuses = self._standings.changed(
-            item.stream, item.state, item.reason, now, symbol=item.symbol, versions=item.versions
+            item.stream,
+            item.state,
+            item.reason,
+            now,
+            symbol=item.symbol,
+            versions=item.versions,
+            condition=item.condition,
         )
         if statuses and item.state == "live":
             self._is_there = True
@@ -380,6 +388,8 @@ class Driver:
         if self._retries is not None and self._failures > self._retries:
             return self._end(VenueUnreachable(f"{reason}; gave up after {_tries(self._failures)}"), now)
         delay = max(self._pacing.drawn(self._draw), lost.after or 0.0)
+        if (next_dial := getattr(self._route, "next_dial", None)) is not None:
+            delay = max(delay, next_dial(now.mono + delay) - now.mono)
         self.retry_at = now.mono + delay
         self._standings.missed()
         return [
@@ -392,13 +402,14 @@ class Driver:
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
         stream = refused.stream
+        alone = stream is not None and refused.symbol is not None
         names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
         error = VenueRefused(
             excerpt(refused.reason, LONGEST_REASON + names),
             venue=self._venue,
             stream=stream,
             symbols=refused.symbols,
-            late=refused.late,
+            late=refused.late or alone,  # the others go on, on whichever line they are
         )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)

@@ -291,6 +291,7 @@ class Status(Record, frozen=True, kw_only=True, tag="status"):
 
     `attempt` is the coming try to connect, `retry_in_ms` when it is made, `down_ms` how long the stream was not live.
     `versions`: of a book that is live although its versions may skip (`growing`), so that a lost change goes unnoticed.
+    `condition`: what is not as usual at the venue or in the market for as long as no other status says otherwise.
     """
 
     stream: str
@@ -300,6 +301,7 @@ class Status(Record, frozen=True, kw_only=True, tag="status"):
     retry_in_ms: int | None = None
     down_ms: int | None = None
     versions: Literal["growing"] | None = None
+    condition: str | None = None
 
 
 AnyRecord = (
@@ -323,3 +325,8 @@ AnyRecord = (
 )
 
 RECORD_TYPES = frozenset(get_args(AnyRecord))
+
+
+def is_from_before(record: object) -> bool:
+    """Whether it is a trade of before we came: venues that send their latest trades first mark these in `extra`."""
+    return record.__class__ is Trade and record.extra is not None and record.extra.get("snapshot") is True

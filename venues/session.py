@@ -172,6 +172,10 @@ class AcknowledgedSession(BaseSession):
         super().leave(now)
         self._asked.leave()
 
+    def resumed(self) -> None:
+        """In a recording, a later run of mon begins: as it did then, it asks as if nothing had ever been answered."""
+        self._asked.forget()
+
 
 class BaseRoute(ABC):
     """The subscriptions that share one connection, with their settings. A venue overrides `session`."""
@@ -189,6 +193,13 @@ class BaseRoute(ABC):
     def refused(self, status: int, body: str) -> Refused | Lost:
         """What an HTTP status means that came instead of a WebSocket, by the general rules."""
         return verdict(status, body)
+
+    def next_dial(self, at: float) -> float:
+        """The moment of the next connection (monotonic seconds), which is planned for `at`.
+
+        That is `at`, unless the venue counts connections: then a later moment where there would be too many.
+        """
+        return at
 
 
 def spread(

@@ -114,6 +114,7 @@ class Standings:
         attempt: int | None = None,
         retry_in_ms: int | None = None,
         versions: Literal["growing"] | None = None,
+        condition: str = "",
     ) -> list[Status]:
         """The statuses that tell of a new state, or of a reason; none when nothing changed. What is closed stays so."""
         changes: dict[str | None, _Change] = {}
@@ -135,6 +136,7 @@ class Standings:
                 retry_in_ms=retry_in_ms,
                 down_ms=change.down_ms,
                 versions=versions,
+                condition=excerpt(self._hide(condition), LONGEST_REASON) or None,
             )
             for one, change in changes.items()
         ]

@@ -52,7 +52,8 @@ class StreamState:
     """The state of one stream as the session sees it. The same state again, with a reason, is a notice about it.
 
     `symbol`: it is the state of that symbol alone; None: of all symbols of the stream on this route. `ended`: a text,
-    set when the venue itself ended the stream; the session asks for it again. `versions` is that of `Status`.
+    set when the venue itself ended the stream; the session asks for it again. `versions` and `condition` are those of
+    `Status`.
     """
 
     stream: str
@@ -61,6 +62,7 @@ class StreamState:
     versions: Literal["growing"] | None = None
     symbol: str | None = None
     ended: str = field(default="", compare=False)
+    condition: str = ""
 
 
 class BadFrame(Struct, frozen=True, omit_defaults=True):

@@ -52,6 +52,7 @@ class _TradeLine(_Line, frozen=True, kw_only=True, tag="trade"):
     price: JsonNumber
     size: JsonNumber
     side: Literal["buy", "sell"]
+    extra: dict[str, Any] | None = None
 
 
 class _CandleLine(_Line, frozen=True, kw_only=True, tag="candle"):
@@ -158,6 +159,8 @@ class _Taken:
         """Take a trade or a candle; those of other markets are counted only."""
         market = MarketName(record.venue, record.symbol or "")
         candles = self._markets.get(market)
+        if records.is_from_before(record):
+            return  # the run that it is of was not there, and another one may have it too
         if candles is None:
             self._others[str(market)] += 1
         elif record.price_unit is not None:
@@ -351,6 +354,7 @@ def _trade(read: _TradeLine) -> records.Trade:
         price=positive(read.price, "price"),
         size=not_negative(read.size, "size"),
         side=read.side,
+        extra=read.extra,
         price_unit=read.price_unit,
         size_unit=read.size_unit,
     )

@@ -26,7 +26,7 @@ from cli.run.loop import Loop, calm_collector
 from cli.run.source import Embedded
 from venues.connection import SystemClock
 from venues.errors import SetupError, UsageError
-from venues.records import Candle, Quote, Record, Signal, SnapshotEnd, Status, Trade
+from venues.records import Candle, Quote, Record, Signal, SnapshotEnd, Status, Trade, is_from_before
 from venues.venue import BadFrame, Notice, Now
 
 if TYPE_CHECKING:
@@ -366,7 +366,8 @@ class Host:
     def _on_item(self, line: int, item: Delivered, now: Now) -> None:
         kind = item.__class__
         if kind is Trade or kind is Quote or kind is Candle:
-            self._on_data(item, now)
+            if not is_from_before(item):
+                self._on_data(item, now)
         elif isinstance(item, Status):
             self._on_status(line, item, now, by_age=self._run.limits.says(item))
         elif isinstance(item, SnapshotEnd):

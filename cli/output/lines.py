@@ -23,7 +23,7 @@ from msgspec import Struct
 from cli.output import cells
 from cli.output.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
-from venues.records import TROUBLE, Book, Level, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, Book, Candle, Level, Record, SnapshotEnd, Status
 from venues.toolkit.numbers import plain_text
 from venues.toolkit.written import Writer
 
@@ -80,6 +80,7 @@ class Limit:
         self.reached = False
         self._data = 0
         self._count = 1 if once and not ends_with_snapshot else count
+        self._once = once
         self._until_end = once and ends_with_snapshot
         self._wanted = list(each_of) if once and not ends_with_snapshot else []
         self._missing = set(self._wanted)
@@ -91,6 +92,8 @@ class Limit:
 
     def cut(self, records: Sequence[Any]) -> Sequence[Any]:
         """The records that may still be written; those behind the limit are left out."""
+        if self._once:
+            records = newest_candles(records)
         if self._wanted:
             return self._first_of_each(records)
         if self._count is None and not self._until_end:
@@ -134,6 +137,15 @@ class Limit:
             if status.state == "closed":
                 self._wanted = [symbol for symbol in self._wanted if symbol != status.symbol]
                 self._missing.discard(status.symbol)
+
+
+def newest_candles(records: Sequence[Any]) -> Sequence[Any]:
+    """The records without candles that a later one of the same symbol follows: of several the last is the state.
+
+    A venue may send the candles before the current one with it.
+    """
+    last = {record.symbol: record for record in records if isinstance(record, Candle)}
+    return [record for record in records if not isinstance(record, Candle) or last[record.symbol] is record]
 
 
 class Queue(Protocol):

@@ -43,6 +43,7 @@ class MaxAge:
         self._live = False
         self._is_closed = False
         self._versions: Literal["growing"] | None = None
+        self._condition: str | None = None
         self._old_since: float | None = None
         self._fresh_until: float | None = None
         self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
@@ -107,7 +108,7 @@ class MaxAge:
         if self._is_closed and status.symbol is None and not begins_anew(status):
             return [status]  # it is about the symbols that go on
         self._is_closed = is_closed_alone(status)
-        self._live, self._versions = status.state == "live", status.versions
+        self._live, self._versions, self._condition = status.state == "live", status.versions, status.condition
         if self._live and self._fresh_until is None:
             self._fresh_until = now.mono + self._limit_ms / 1000
         if not self._live:
@@ -148,11 +149,12 @@ class MaxAge:
             return []
         down_ms = round((now.mono - self._old_since) * 1000)
         self._old_since = None
-        return [self._status(now, state="live", down_ms=down_ms, versions=self._versions)]
+        known = {"versions": self._versions, "condition": self._condition}
+        return [self._status(now, state="live", down_ms=down_ms, **known)]
 
     def _stale(self, reason: str, now: Now) -> Status:
         self._old_since = now.mono
-        return self._status(now, state="stale", reason=reason)
+        return self._status(now, state="stale", reason=reason, condition=self._condition)
 
     def _status(self, now: Now, **fields: Any) -> Status:
         return Status(

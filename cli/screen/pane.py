@@ -30,7 +30,7 @@ from cli.screen.header import (
     symbols_words,
 )
 from cli.screen.look import BySymbol, Measuring, Offsets
-from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status
+from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status, is_from_before
 from venues.toolkit.clock import FAR, LONGEST_LATENCY
 from venues.toolkit.times import span
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 LATENCY_OVER_MS = 5_000
 MOST_CLEAN = 10_000  # texts that are known to have no secret in them
 MOST_IN_HEADER = 2  # symbols of one state that a header names
+LONGEST_CONDITION, SHORT_CONDITION = 120, 24  # cells
 
 
 class Streamed(Protocol):
@@ -82,7 +83,7 @@ class Latency:
     def see(self, record: Record, mono_ms: int) -> None:
         """Only a change tells: what a first state tells of may have happened long ago. So may what was late by more
         than a message can be; and a time that is still to come is no time."""
-        if record.time is None or getattr(record, "change", "update") == "snapshot":
+        if record.time is None or getattr(record, "change", "update") == "snapshot" or is_from_before(record):
             return
         took = record.received - record.time
         if not -FAR < took <= LONGEST_LATENCY:
@@ -382,7 +383,7 @@ class Pane:
     def heading(self, width: int, *, ended: bool = False) -> Text:
         """The heading of one pane among several: stream, state and age, as much as fits; the state always."""
         title = Text(self._title.stream.name, self._look.style("title"))
-        parts = [Part(8, title), self._state_part(width, ended=ended), *self._flags_parts(), *self._versions_parts()]
+        parts = [Part(8, title), self._state_part(width, ended=ended), *self._flags_parts(), *self._warnings()]
         if not ended and (age := self._age_part()) is not None:
             parts.append(age)
         return fit_line(fitted(parts, width), width, self._look)
@@ -401,7 +402,7 @@ class Pane:
             Part(ALWAYS, env, short_env, gap=1),
             state,
             *self._flags_parts(),
-            *self._versions_parts(),
+            *self._warnings(),
             Part(7, *symbols_words(title.symbols, look, counted=bool(self._mixed))),
             Part(4, Text(title.stream.name)),
         ]
@@ -410,12 +411,16 @@ class Pane:
 
     def _state_part(self, width: int, *, ended: bool) -> Part:
         """The state. A countdown keeps the room that it had at its start."""
-        if ended:
-            return Part(ALWAYS, *self._ended_state(width))
         if self._mixed:
-            full, short = self._mixed_state(width)
-            frozen = self._frozen_at is not None
-            return Part(ALWAYS, *(self._frozen_state("", full, short) if frozen else (full, short)))
+            full, short, shortest = self._mixed_state(width)
+            if ended:
+                at = Text(f", {self._as_of()}")
+                return Part(ALWAYS, full + at, short + at, shortest=shortest)
+            if self._frozen_at is not None:
+                return Part(ALWAYS, *self._frozen_state("", full, shortest))
+            return Part(ALWAYS, full, short, shortest=shortest)
+        if ended:
+            return Part(ALWAYS, *self._ended_state())
         part, status = Part(ALWAYS, *self._state()), self._status
         if status is not None and status.state == "reconnecting":
             now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
@@ -426,12 +431,21 @@ class Pane:
         """How the venue's own switches are set: they say what the figures are, so they are left out late."""
         return [Part(9, Text(self._look.text(cells.harmless(flag, 40)))) for flag in self._title.flags]
 
-    def _versions_parts(self) -> list[Part]:
-        """The warning that a lost change of the book would go unnoticed, which is left out late."""
-        if self._status is None or self._status.versions is None:
+    def _warnings(self) -> list[Part]:
+        """What lasts and is not as usual: that a lost change of the book would go unnoticed, how the market is.
+
+        They are left out late.
+        """
+        status, style = self._status, self._look.style("warn")
+        if status is None:
             return []
-        style = self._look.style("warn")
-        return [Part(9, Text("versions may skip", style), Text("skips", style))]
+        parts = []
+        if status.versions is not None:
+            parts.append(Part(9, Text("versions may skip", style), Text("skips", style)))
+        if status.condition is not None:
+            words = self._look.text(cells.harmless(status.condition, LONGEST_CONDITION))
+            parts.append(Part(9, Text(words, style), Text(self._look.cut(words, SHORT_CONDITION), style)))
+        return parts
 
     def _since_status(self) -> int:
         return self._ages.mono() - self._status_mono
@@ -452,10 +466,11 @@ class Pane:
         made = Text(words, look.style(state)), Text(word, look.style(state))
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
-    def _mixed_state(self, width: int) -> tuple[Text, Text]:
-        """How many symbols are live, and which are not where there is room for that; in short the worst of it."""
-        full, short = self._mixed_words(with_names=True)
-        return (full, short) if full.cell_len <= width // 2 else self._mixed_words(with_names=False)
+    def _mixed_state(self, width: int) -> tuple[Text, Text, Text]:
+        """How many symbols are live, and which are not where there is room for that; without names; the worst of it."""
+        full, worst = self._mixed_words(with_names=True)
+        short, _ = self._mixed_words(with_names=False)
+        return (full if full.cell_len <= width // 2 else short), short, worst
 
     def _mixed_words(self, *, with_names: bool) -> tuple[Text, Text]:
         look, all_of_them = self._look, len(self._symbols)
@@ -480,16 +495,15 @@ class Pane:
             return words, Text("FROZEN", style)
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
-    def _ended_state(self, width: int) -> tuple[Text, Text]:
+    def _ended_state(self) -> tuple[Text, Text]:
         """The words for what stays on the normal screen, where nothing may look live."""
-        look, state = self._look, self.state
-        at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
+        look, state, at = self._look, self.state, self._as_of()
         if state == "live":
             return Text(at, look.style("title")), Text(at, look.style("title"))
-        if self._mixed:
-            full, short = self._mixed_state(width)
-            return Text(", ").join([full, Text(at)]), short
         return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
+
+    def _as_of(self) -> str:
+        return "no data" if self._latest is None else f"as of {self._look.clock(self._latest, millis=False)}"
 
     def _shown_latest(self) -> int | None:
         """When what is shown came, by the monotonic clock; None while nothing has."""

@@ -24,6 +24,7 @@ from cli.views.rows import (
     with_states,
     with_unit,
 )
+from venues.records import is_from_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,10 +67,13 @@ class TradesView:
         self._until: int | None = None
 
     def add(self, record: Trade) -> None:
-        """Take in one trade: a row, and part of the last minute."""
+        """Take in one trade: a row, and part of the last minute unless it is of before we came."""
         symbol = record.symbol if self._several else None
         if symbol not in self._usual:
             self._usual[symbol] = Usual()
+        if is_from_before(record):
+            self._rows.appendleft(Seen(record, self._usual[symbol].times(record.size)))
+            return
         self._minute(symbol).trade(record)
         self._rows.appendleft(Seen(record, self._usual[symbol].times(record.size)))
         self._count += 1

@@ -10,6 +10,7 @@ from cli.bot.plan import Plan, _subscribe
 from tests import manysymbols
 from tests.bot.conftest import HEAD, Runs
 from tests.manysymbols import NAME, says_row, says_state
+from tests.recorded import FOLDER
 from tests.servers import in_thread, websocket_server
 
 if TYPE_CHECKING:
@@ -56,3 +57,12 @@ def test_candles_of_several_markets_are_asked_for_in_every_interval() -> None:
     plan = Plan(manysymbols.MANY, ["A", "B"])
     _subscribe(plan, "candles", ("1m", "1h"))
     assert [(one.symbols, one.interval) for one in plan.subscriptions] == [(("A", "B"), "1m"), (("A", "B"), "1h")]
+
+
+def test_trades_of_before_we_came_are_not_for_scripts(runs: Runs) -> None:
+    source = (
+        HEAD + "class Signals(Link):\n  def trade_update(self, src, sym, data): self.publish('trade', data['time'])\n"
+    )
+    recording = FOLDER / "kraken" / "trades--reconnect.frames.jsonl"
+    ran = runs(source, replay=recording)
+    assert [one["data"] % 100_000 // 1000 for one in ran.of("message")] == [20, 30, 50], "not those of the snapshots"

@@ -70,6 +70,7 @@ def test_the_environment_points_at_every_venue() -> None:
         "MON_NBT_KEY": "simulated-nbt-key",
         "MON_PROFITVIEW_URL": "ws://127.0.0.1:4711/profitview",
         "MON_PROFITVIEW_API_KEY": "simulated-profitview-api-key",
+        "MON_KRAKEN_URL": "ws://127.0.0.1:4711/kraken",
         "MON_WOOX_URL": "ws://127.0.0.1:4711/woox",
         "MON_WOOX_REST_URL": "http://127.0.0.1:4711/woox",
     }
@@ -106,6 +107,9 @@ def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start(
         ("skip:200ms", Fault("skip", 0.2)),
         ("close", Fault("close", 5.0)),
         ("expel:2s", Fault("expel", 2.0)),
+        ("checksum", Fault("checksum", 5.0)),
+        ("halt:300ms", Fault("halt", 0.3)),
+        ("mute:1s", Fault("mute", 1.0)),
         ("lag:7s", Fault("lag", 7.0)),
     ],
 )

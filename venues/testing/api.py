@@ -28,9 +28,11 @@ _API = {
         CrossedBook TooManyLevels ChecksumMismatch
     """,
     "venues.driver": "verdict answer_in_words",
+    "venues.answers": "body_of problem_of",
+    "venues.made": "routes_of",
     "venues.toolkit.decoding": "Reader DECODE_ERRORS explain excerpt",
     "venues.toolkit.numbers": """
-        JsonNumber number positive not_negative optional optional_positive optional_not_negative whole_number
+        JsonNumber EXACT number positive not_negative optional optional_positive optional_not_negative whole_number
         text_number is_absent percent add subtract plain_text shown
     """,
     "venues.toolkit.spellings": "Id Milliseconds Seconds documented in_any_case",
@@ -38,9 +40,9 @@ _API = {
     "venues.toolkit.clock": "VenueClock NewestState",
     "venues.toolkit.book": "OrderBook BookDelta Rule levels_of refuse_too_many",
     "venues.toolkit.checksum": "Checksum crc32_of_digits digits exact_digits",
-    "venues.toolkit.resync": "BookKeeper",
+    "venues.toolkit.resync": "BookKeeper BookKeepers",
     "venues.toolkit.seeding": "SeededBook SeededBooks Seed",
-    "venues.toolkit.acknowledgements": "Acknowledgements Request Taken",
+    "venues.toolkit.acknowledgements": "Acknowledgements Request Taken chunks",
     "venues.toolkit.pacing": "Pacing",
     "venues.toolkit.candles": "TradedCandles Bar interval_ms",
     "venues.toolkit.made_candles": "MadeCandles",

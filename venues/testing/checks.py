@@ -44,7 +44,9 @@ _FRAMES = st.lists(
 def made(venue: Venue, folder: Path, seconds: float) -> type:
     """The class of tests for a venue; `folder` has its recordings."""
     found = cases(folder)
+    one_a_stream = _one_a_stream(found)
     each = pytest.mark.parametrize("case", found, ids=[name_of(case) for case in found])
+    each_stream = pytest.mark.parametrize("case", one_a_stream, ids=[name_of(case) for case in one_a_stream])
 
     class Checks:
         """The contract's checks of one venue."""
@@ -76,11 +78,11 @@ def made(venue: Venue, folder: Path, seconds: float) -> type:
             fuzz(found, venue, seconds)
 
         def test_any_frame_keeps_the_rules(self) -> None:
-            any_frames(found, venue)
+            any_frames(one_a_stream, venue)
 
-        def test_what_is_kept_is_bounded(self) -> None:
-            for case in _one_a_stream(found):
-                _fail_with(case, endings.faults_of_long_lists(case, venue))
+        @each_stream
+        def test_what_is_kept_is_bounded(self, case: Path) -> None:
+            _fail_with(case, endings.faults_of_long_lists(case, venue))
 
         def test_every_stream_has_a_recording(self) -> None:
             missing = [name for name in venue.streams if name not in _streams_of(found)]
@@ -125,8 +127,8 @@ def fuzz(found: Sequence[Path], venue: Venue, seconds: float, *, seed: int | Non
 
 
 def any_frames(found: Sequence[Path], venue: Venue) -> None:
-    """Feeds frames that hypothesis makes to each stream's session, once it is open and once it has data."""
-    for case in _one_a_stream(found):
+    """Feeds frames that hypothesis makes to the sessions of recordings, at any moment after they were opened."""
+    for case in found:
         _any_frames_of(case, venue)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from venues import events
@@ -223,13 +224,12 @@ def longer(frame: bytes, times: int, which: int | None = None, first: int = 0) -
         return frame
     found = max(lists, key=lambda one: len(one[0])) if which is None else lists[which % len(lists)]
     inner = found[0][1:-1]
-    parts = [inner, *(_renumbered(inner, first + number) for number in range(1, times))]
-    return b"%b[%b]%b" % (frame[: found.start()], b",".join(parts), frame[found.end() :])
+    # A number at the end of each figure and text of the element, so that none is like another.
+    ends = [0, *(value.end("value") for value in _VALUE.finditer(inner)), len(inner)]
+    pieces = [inner[start:end] for start, end in pairwise(ends)]
+    elements = [inner, *((b"%07d" % (first + number)).join(pieces) for number in range(1, times))]
+    return b"%b[%b]%b" % (frame[: found.start()], b",".join(elements), frame[found.end() :])
 
 
-def _renumbered(element: bytes, number: int) -> bytes:
-    """The element with that number at the end of its figures and texts, so that none is like another."""
-    return _SCALAR_VALUE.sub(lambda found: b"%b%b%07d%b" % (found[1], found[2], number, found[3]), element)
-
-
-_SCALAR_VALUE = re.compile(rb'([:,\[]\s*|^)("[^"\\:]*|-?[1-9]\d*(?:\.\d+)?)("?)(?=\s*[,\]}]|$)')
+# A figure other than 0, or a text without a time, up to its end: not the name of a field.
+_VALUE = re.compile(rb'(?:[:,\[]\s*|^)(?P<value>"[^"\\:]*(?="\s*(?:[,\]}]|$))|-?[1-9]\d*(?:\.\d+)?(?=\s*(?:[,\]}]|$)))')

@@ -72,8 +72,10 @@ class ItemRules:
                 self._look_at_record(item)
             case StreamState():
                 self._look_at_state(item)
-            case Confirmed() | ClockOffset():
-                self._is_asked_for(item.stream, getattr(item, "symbol", None), type(item).__name__)
+            case Confirmed():
+                self._look_at_confirmed(item)
+            case ClockOffset():
+                self._is_asked_for(item.stream, None, "ClockOffset")
             case BadFrame():
                 self._in_words(item.reason, "BadFrame")
                 if unknown := [stream for stream in item.streams or () if stream not in self._venue.streams]:
@@ -103,6 +105,14 @@ class ItemRules:
             self._live -= here
             if item.symbol is not None:
                 self._live.discard((item.stream, None))
+
+    def _look_at_confirmed(self, item: Confirmed) -> None:
+        if not self._is_asked_for(item.stream, item.symbol, "Confirmed") or STREAMS[item.stream].kind == "event":
+            return
+        if not any((item.stream, symbol) in self._live for symbol in (None, item.symbol)):
+            self._fault(
+                f"a Confirmed of {item.stream}, which is not live: expected none, since nothing current is shown"
+            )
 
     def _look_at_end(self, item: SnapshotEnd) -> None:
         if item.stream != "symbols" and self._is_asked_for(item.stream, None, "SnapshotEnd"):

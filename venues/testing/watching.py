@@ -85,8 +85,8 @@ class Watch:
             self.fault(f"a secret is in {where}: expected a placeholder such as [api_key] there")
 
     def what_is_asked(self, frame: str) -> str:
-        """A frame without the number that each request has, if it names what is asked for; else as it is."""
-        return _IDS.sub(r"\1#", frame) if any(word in frame for word in self._asked_words) else frame
+        """A frame that names what is asked for, without the number that each request has; empty for any other."""
+        return _IDS.sub(r"\1#", frame) if any(word in frame for word in self._asked_words) else ""
 
     def is_doubt(self, item: Item) -> bool:
         """Whether a session may ask for a state anew because of an item. An event that was lost is not sent again."""
@@ -192,6 +192,10 @@ class WatchedSession:
             self._watch.fault(raised("send", error))
             raise
 
+    def resumed(self) -> None:
+        if (forget := getattr(self._session, "resumed", None)) is not None:
+            self._without_raising("resumed", forget)
+
     def leave(self, now: Now) -> None:
         self._without_raising("leave", lambda: self._session.leave(now))
 
@@ -237,7 +241,7 @@ class WatchedSession:
         for one in asking:
             text = self._watch.what_is_asked(_shown(one))
             before = self._asked.get(text)
-            if self._doubt and before is not None and self._at - before < SOONEST - _ROUNDING:
+            if text and self._doubt and before is not None and self._at - before < SOONEST - _ROUNDING:
                 self._watch.fault(
                     f"asked for the same again after {self._at - before:.1f} s, expected a pause of {SOONEST:.0f} s at "
                     f"least (send it through `BaseSession.ask`, or hold a `Pacing`): {text[:200]}"

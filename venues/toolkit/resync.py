@@ -243,6 +243,10 @@ class BookKeeper:
             self._show_quote(items, now, time)
         return items
 
+    def hide(self) -> None:
+        """Forgets what is shown, so that `show` gives all of it again. The book itself stays."""
+        self._shown = self._top = None
+
     def _show_book(self, items: list[Item], now: Now, time: int | None, extra: Extra | None) -> None:
         shown = self.book.views(self._depth)
         if shown == self._shown:
@@ -300,4 +304,4 @@ class BookKeeper:
 
     def _distrust(self) -> None:
         self.book.distrust()
-        self._shown = self._top = None
+        self.hide()

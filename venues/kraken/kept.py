@@ -1,0 +1,120 @@
+"""What outlives a connection: the time of what is shown, the trades that were printed, when to connect again. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from venues.toolkit.times import PER_MS
+
+if TYPE_CHECKING:
+    from venues.toolkit.clock import VenueClock
+    from venues.venue import Now
+
+LONG = 60_000  # milliseconds: a state that is older by less is waited for, since that is over in a minute
+MOST_TRADES = 20_000  # of a symbol whose ids are remembered
+MOST_LEFT_OUT = 60  # trades in a row; a snapshot has 50
+
+MOST_DIALS = 120  # of the 150 that the venue takes from one address …
+DIALS_WITHIN = 600.0  # … in so many seconds; then it bans the address for as long
+
+
+class _Shown(NamedTuple):
+    """The time of a state that is shown, in picoseconds, when it came, and whether it was believed then."""
+
+    time: int
+    at: Now
+    believed: bool
+
+
+class Newest:
+    """The venue's time of the newest state of a symbol that was shown, so that no older one is.
+
+    A time that was not believed when it came counts as long as the clock, once it is known, does not contradict it. A
+    clock that has gone back by more than a minute begins anew.
+    """
+
+    def __init__(self, clock: VenueClock) -> None:
+        self._clock = clock
+        self._went_back = clock.went_back
+        self._newest: _Shown | None = None
+
+    def older_by(self, time: int) -> int:
+        """How many milliseconds older a state is than the one shown, at least 1; 0 if it may be shown.
+
+        `time` is the venue's with all its digits, in picoseconds: several states may come in a millisecond.
+        """
+        newest = self._newest
+        if newest is None or time >= newest.time:
+            self._went_back = self._clock.went_back
+            return 0
+        older_by = max(1, (newest.time - time) // PER_MS)
+        went_back = self._went_back != self._clock.went_back and older_by >= LONG
+        if went_back or not (newest.believed or self._agrees(newest)):
+            self._newest = None
+            return 0
+        return older_by
+
+    def shows(self, time: int, now: Now, *, believed: bool) -> None:
+        """Notes that a state with this time is shown."""
+        self._newest = _Shown(time, now, believed)
+
+    def _agrees(self, newest: _Shown) -> bool:
+        """Whether the clock, as it is known by now, agrees with a time; while it is not known, nothing contradicts."""
+        return self._clock.shown_by(newest.at) is None or self._clock.believes(newest.time // PER_MS, newest.at)
+
+
+class PrintedTrades:
+    """The trades of a symbol that were printed, by the venue's ids, which count up by one.
+
+    A single id far ahead loses nothing: what was not printed is new, whatever came before it. Those that are older than
+    all that is known are left out, unless there are more in a row than a snapshot has.
+    """
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self._ids: set[int] = set()
+        self._in_order: deque[int] = deque()
+        self._oldest = -1  # at or below it, an id is older than all that is remembered
+        self._left_out = 0  # such ids in a row
+
+    def is_new(self, trade_id: int) -> bool:
+        """Whether a trade was not printed yet."""
+        if trade_id in self._ids:
+            return False
+        if trade_id <= self._oldest and self._left_out < MOST_LEFT_OUT:
+            self._left_out += 1
+            return False
+        self._left_out = 0
+        return True
+
+    def missing_before(self, trade_id: int) -> int:
+        """How many trades are missing between the last one printed and this one."""
+        return 0 if self.last is None else max(0, trade_id - self.last - 1)
+
+    def printed(self, trade_id: int) -> None:
+        """Notes that a trade is printed."""
+        if not self._in_order or trade_id <= self._oldest:
+            self._oldest = trade_id - 1  # what is older than the first one would come out of order
+        self.last = trade_id
+        self._ids.add(trade_id)
+        self._in_order.append(trade_id)
+        if len(self._in_order) > MOST_TRADES:
+            gone = self._in_order.popleft()
+            self._ids.discard(gone)
+            if gone < self._in_order[0]:
+                self._oldest = max(self._oldest, gone)
+
+
+class Dials:
+    """When connections are made, over all of a venue's that were asked for together: never more than it allows."""
+
+    def __init__(self) -> None:
+        self._planned: deque[float] = deque(maxlen=MOST_DIALS)
+
+    def next_at(self, at: float) -> float:
+        """The moment of the next connection: `at`, or later where that would be too soon (monotonic seconds)."""
+        if len(self._planned) == MOST_DIALS:
+            at = max(at, self._planned[0] + DIALS_WITHIN)
+        self._planned.append(at)
+        return at
