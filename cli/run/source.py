@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from cli.output.queues import is_of
 from cli.settings import config
@@ -38,11 +38,15 @@ if TYPE_CHECKING:
     from venues.venue import Now, Route, Settings, Subscription, Venue
 
 
+T = TypeVar("T")
+
+
 class Embedded:
     """The simulator inside this process: started when the first source needs it, one for all of them."""
 
     def __init__(self) -> None:
         self._simulator: Simulator | None = None
+        self._fault: asyncio.Future[None] | None = None
 
     async def simulator(self) -> Simulator:
         """The simulator, which is started at the first call."""
@@ -50,9 +54,36 @@ class Embedded:
             from venues.simulated import endpoints
             from venues.simulator import Simulator
 
-            self._simulator = Simulator(endpoints())
+            self._fault = asyncio.get_running_loop().create_future()
+            self._simulator = Simulator(endpoints(), on_fault=self._on_fault)
             await self._simulator.start()
         return self._simulator
+
+    async def beside(self, work: Awaitable[T]) -> T:
+        """The result of some work, which a fault of the simulator ends at once: what it serves is not to be trusted.
+
+        Raises:
+            Exception: the fault, as it was raised there.
+        """
+        if self._fault is None:
+            return await work
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task, self._fault), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else self._raised()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _raised(self) -> NoReturn:
+        assert self._fault is not None
+        self._fault.result()
+        raise AssertionError("a fault is an exception")
+
+    def _on_fault(self, error: Exception, venues: Collection[str]) -> None:
+        if self._fault is not None and not self._fault.done():
+            self._fault.set_exception(error)
+            self._fault.exception()  # it is no matter if the work has come to its end before
 
     async def close(self) -> None:
         """End the simulator, if it was ever started."""
@@ -162,6 +193,7 @@ class Source:
         self._first_line = first_line
         self._beside = beside or {}
         self._access: Access | None = None
+        self._embedded: Embedded | None = None
         self._connections: list[Connection] = []
 
     async def open(self, embedded: Embedded, say: Callable[[str], None]) -> Settings:
@@ -171,6 +203,7 @@ class Source:
             SetupError: something is missing or cannot be used.
         """
         self._access = await self._find(embedded, say)
+        self._embedded = embedded
         return self._access.settings
 
     async def run(
@@ -190,7 +223,8 @@ class Source:
         assert self._access is not None, "open() comes first"
         if self._recording is None:
             drivers = self._drivers(self._venue, self._subscriptions, self._access.settings, apart=self._apart)
-            await self._connect(drivers, self._access, self._with_ends(deliver), tap)
+            assert self._embedded is not None
+            await self._embedded.beside(self._connect(drivers, self._access, self._with_ends(deliver), tap))
             return
         drivers, heard = self._recorded_drivers(self._recording.header)
         secrets = {name for venue, _ in self.played() for name in self._venue_named(venue).secrets}
