@@ -131,6 +131,14 @@ def test_the_end_of_mon_is_not_for_its_entry_to_say(raised: str, folder: Path, e
     assert f"{WHOSE}: {raised.partition('(')[0]}" in done.stderr
 
 
+def test_a_value_that_its_code_cannot_take_hides_no_other_venue(folder: Path, env: dict[str, str]) -> None:
+    make(folder, entry=changed("from mon_acme.session import AcmeRoute", "subscriptions[0]"))
+    checked = mon("config", "check", env=env | {"MON_ACME_REGION": "eu"})
+    assert (checked.returncode, checked.stderr) == (3, "")
+    assert f"  region: {WHOSE}: IndexError: tuple index out of range\n" in checked.stdout
+    assert checked.stdout.endswith("acme sim\n  nothing is needed\n")
+
+
 def test_every_kind_of_record_can_be_checked() -> None:
     assert problem_of(object()) == "an object, which is no item"
     for kind in RECORD_TYPES:

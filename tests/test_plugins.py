@@ -403,6 +403,23 @@ BROKEN = {
     "addresses": (changed('"wss://acme.example"', "7"), "expected texts of one line in environments, got an int"),
     "a plain address": (changed('"wss://acme', '"ws://acme'), "one without TLS is for this machine"),
     "another address": (changed('"wss://acme.example"', '"acme.example"'), "an address such as wss://host.example"),
+    "a port": (changed('"wss://acme.example"', '"wss://acme.example:99999"'), "an address such as wss://host.example"),
+    "a query": (changed('"wss://acme.example"', '"wss://acme.example?a=b"'), "an address such as wss://host.example"),
+    "a user": (changed('"wss://acme.example"', '"wss://a:b@acme.example"'), "an address such as wss://host.example"),
+    "two words": (changed('"wss://acme.example"', '"wss://acme example"'), "an address such as wss://host.example"),
+    "brackets": (changed('"wss://acme.example"', '"wss://[acme.example"'), "an address such as wss://host.example"),
+    "once_within": (
+        changed('"Trade", public=True', '"Trade", public=True, once_within=1e300'),
+        "expected seconds above 0, at most a day, as once_within of trades, got 1e+300",
+    ),
+    "requests_per_second": (
+        changed("    values =", "    requests_per_second = 10**400\n    values ="),
+        "expected a number above 0, at most 10,000, as requests_per_second, got 1000",
+    ),
+    "made of what it has not": (
+        changed('"trades": Offer("Trade", public=True)', '"candles": Offer("", made_from="trades")'),
+        "expected candles made from the venue's trades, got candles from 'trades'",
+    ),
     "its environment": (changed('"beta":', '"sim":'), "expected an environment's name such as staging, got 'sim'"),
     "rest": (changed("    secrets =", '    rest = {"gamma": ""}\n    secrets ='), "environments has too, got gamma"),
     "secrets": (changed('{"key": ', '{"url": '), "the name of a secret or a value, such as api_key, got 'url'"),
@@ -412,6 +429,14 @@ BROKEN = {
     "its template": (
         changed("[venues.acme]", "[venues.nexus]"),
         "only the table [venues.acme] in template, got others",
+    ),
+    "its template's names": (
+        changed("[venues.acme]", "[venues.acme]\ncolour = 1"),
+        "expected known names in template, got colour in [venues.acme]",
+    ),
+    "its template's environment": (
+        changed("[venues.acme]", "[venues.acme.beta]\nbeta = 1"),
+        "expected known names in template, got beta in [venues.acme.beta]",
     ),
     "its example": (changed('"BTC-USD"\n', '"BTCUSD"\n'), "expected an example that check_symbol passes, got 'BTCUSD'"),
     "raises when asked": (

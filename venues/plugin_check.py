@@ -6,7 +6,6 @@ anything is opened; the items of its sessions as they come. So its mistakes are 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping, Sequence
 from decimal import Decimal
@@ -47,6 +46,8 @@ PRODUCTION = "production"
 LABELS = ("sim", "replay", "custom")  # what records carry as `env` for other reasons
 OPTION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SETTING = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+LONGEST_ONCE = 86_400  # seconds
+MOST_A_SECOND = 10_000  # HTTP requests
 WHERE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 # Every option that `mon` itself has, of any command; a test compares.
@@ -171,8 +172,12 @@ def _check_address(address: str, secure: str, plain: str) -> None:
     """An empty address is the user's to set. One without TLS is for this machine only."""
     if not address:
         return
-    parts = urlsplit(address)
-    if not parts.netloc or parts.scheme not in (secure, plain):
+    try:
+        parts = urlsplit(address)
+        is_one = bool(parts.hostname) and parts.port != 0 and parts.scheme in (secure, plain)
+    except ValueError:
+        is_one = False
+    if not is_one or set(address) & set(" \\?#@"):
         raise ContractBroken(f"expected an address such as {secure}://host.example, got {address!r}")
     if parts.scheme == plain and not is_loopback(address):
         raise ContractBroken(f"expected a {secure}:// address, got {address!r}: one without TLS is for this machine")
@@ -224,14 +229,18 @@ def _check_offer(stream: str, offer: Offer, streams: Mapping[str, Offer]) -> Non
             raise ContractBroken(f"expected True or False as {what} of {stream}, got {_kind(getattr(offer, what))}")
     if offer.made_from not in ("", "trades") or (offer.made_from and (stream != "candles" or "trades" not in streams)):
         raise ContractBroken(f"expected candles made from the venue's trades, got {stream} from {offer.made_from!r}")
-    if not _is(offer.once_within, int, float) or not 0 < offer.once_within < math.inf:
-        raise ContractBroken(f"expected seconds above 0 as once_within of {stream}, got {offer.once_within!r}")
+    if not _is(offer.once_within, int, float) or not 0 < offer.once_within <= LONGEST_ONCE:
+        raise ContractBroken(
+            f"expected seconds above 0, at most a day, as once_within of {stream}, got {offer.once_within!r}"
+        )
 
 
 def _check_rest(entry: BaseVenue) -> None:
     a_second = entry.requests_per_second
-    if not _is(a_second, int, float) or not 0 < a_second < math.inf:
-        raise ContractBroken(f"expected a number above 0 as requests_per_second, got {a_second!r}")
+    if not _is(a_second, int, float) or not 0 < a_second <= MOST_A_SECOND:
+        raise ContractBroken(
+            f"expected a number above 0, at most {MOST_A_SECOND:,}, as requests_per_second, got {a_second!r}"
+        )
     if not isinstance(entry.simulator, str) or (entry.simulator and not WHERE.fullmatch(entry.simulator)):
         raise ContractBroken(f'expected module:Class as simulator, or "", got {entry.simulator!r}')
     _check_template(entry)
@@ -254,6 +263,19 @@ def _check_template(entry: BaseVenue) -> None:
             raise ContractBroken(f"expected TOML as template, got something else: {error}") from None
         if [*tables] != ["venues"] or not isinstance(tables["venues"], dict) or [*tables["venues"]] != [entry.name]:
             raise ContractBroken(f"expected only the table [venues.{entry.name}] in template, got others")
+        _check_template_table(entry, tables["venues"][entry.name])
+
+
+def _check_template_table(entry: BaseVenue, table: Any) -> None:
+    """What a new config file has of the venue must be what a config file may have of it."""
+    ways = {f"{name}{suffix}" for name in entry.secrets for suffix in ("", "_file", "_command")}
+    known = {"url", *entry.values, *ways} | ({"rest_url"} if entry.rest else set())
+    own = {name for name in entry.environments if name != PRODUCTION}
+    for place, keys in [("", table), *((f".{name}", table[name]) for name in own if name in table)]:
+        if unknown := set(keys) - known - (set() if place else own):
+            raise ContractBroken(
+                f"expected known names in template, got {min(unknown)} in [venues.{entry.name}{place}]"
+            )
 
 
 def _check_example(entry: BaseVenue) -> None:

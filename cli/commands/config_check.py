@@ -9,7 +9,7 @@ from cli.settings.config import SIM, check_usable
 from cli.settings.config_shape import PRODUCTION
 from cli.settings.credentials import obtain, words_of
 from cli.settings.environment import variable
-from venues import VENUES, all_venues, has_venue
+from venues import FAULT_OF_MON, VENUES, all_venues, fault_in, has_venue
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
@@ -105,6 +105,10 @@ def _check_values(
                 found.append((f"{name}: {value} ({source.origin})", True))
             except SetupError as error:
                 found.append((f"{name}: {error}", False))
+            except Exception as error:  # of a plug-in's code: the other venues are to be told of all the same
+                if fault_in(error) == FAULT_OF_MON:
+                    raise
+                found.append((f"{name}: {fault_in(error)}: {type(error).__name__}: {error}", False))
         elif name in venue.required:
             found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
     for name in venue.secrets:
