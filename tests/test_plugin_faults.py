@@ -9,7 +9,7 @@ import pytest
 
 from tests.command import MON, mon, records
 from tests.completions.support import ask
-from tests.made_plugins import ENTRY, FILES, SESSION, changed, distribution, make, with_plugins
+from tests.made_plugins import ENTRY, FILES, SESSION, SIMULATOR, changed, distribution, make, with_plugins
 from venues.plugin_check import problem_of
 from venues.records import RECORD_TYPES
 
@@ -168,9 +168,54 @@ def test_nothing_that_it_writes_is_on_stdout(lines: str, folder: Path, env: dict
 
 
 def test_its_simulator_writes_nothing_to_stdout(folder: Path, env: dict[str, str]) -> None:
-    make(folder, simulator="import os\nos.write(1, b'PRINTED')\n" + FILES["mon_acme/simulator.py"])
+    make(folder, simulator="import os\nos.write(1, b'PRINTED')\n" + SIMULATOR)
     done = mon(*BOOK, env=env)
     assert (done.returncode, [line["type"] for line in records(done.stdout)], done.stderr) == (0, ["book"], "PRINTED")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("self._asked = json.loads(frame)", "raise RuntimeError('sim')", "RuntimeError: sim; mon_acme.simulator"),
+        (".encode())", ")", "TypeError: expected bytes to send, got str"),
+        ("lambda handshake: lambda wire: Peer(", "lambda handshake: 1 / 0 or (", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_fault_of_its_simulator_is_told_in_words(
+    before: str, after: str, said: str, folder: Path, env: dict[str, str]
+) -> None:
+    assert before in SIMULATOR
+    make(folder, simulator=SIMULATOR.replace(before, after))
+    done = mon(*BOOK, env=env)
+    assert done.returncode == 5
+    assert f"mon: the simulator: {WHOSE} ({said}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("def posts(self):\n        return {}", "def posts(self):\n        return None", "AttributeError: 'NoneType'"),
+        (
+            "def __init__(self, world):\n        self._world",
+            "def __init__(self):\n        world",
+            "TypeError: Simulated",
+        ),
+        ('"ETH_USDT"', '"DOGE_USDT"', "ValueError: expected markets of the simulator (BTC_USDT, "),
+        ("self._world = world\n\n    def sockets", "raise SystemExit(0)\n\n    def sockets", "SystemExit: 0"),
+    ],
+)
+def test_a_simulator_that_cannot_be_started(
+    before: str, after: str, said: str, folder: Path, env: dict[str, str]
+) -> None:
+    assert before in SIMULATOR
+    make(folder, simulator=SIMULATOR.replace(before, after))
+    done = mon(*BOOK, env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{WHOSE}: ContractBroken: its simulator cannot be started: {said}" in done.stderr
+    listed = mon("sim", "--show-env", "--port", "4711", env=env)
+    assert (listed.returncode, "NEXUS" in listed.stdout, "ACME" in listed.stdout) == (0, True, False)
+    assert (said in listed.stderr, listed.stderr.count("\n")) == (True, 1)
 
 
 def test_ctrl_c_of_its_own_is_a_broken_one(folder: Path, env: dict[str, str]) -> None:

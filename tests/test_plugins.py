@@ -666,11 +666,13 @@ def test_a_simulator_that_cannot_be_started(folder: Path, env: dict[str, str]) -
     listed = mon("sim", "--show-env", "--port", "4711", env=env)
     assert (listed.returncode, "NEXUS" in listed.stdout, "ACME" in listed.stdout) == (0, True, False)
     assert listed.stderr == (
-        "mon: the simulator of the venue acme (mon-acme 0.3) cannot be started: ZeroDivisionError: division by zero\n"
+        "mon: the venue acme (mon-acme 0.3): its simulator cannot be started: ZeroDivisionError: division by zero\n"
     )
     done = mon(*BOOK, env=env)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "a fault of the venue acme (mon-acme 0.3): ZeroDivisionError" in done.stderr
+    assert (
+        "a fault of the venue acme (mon-acme 0.3): ContractBroken: its simulator cannot be started: Zero" in done.stderr
+    )
     assert done.stderr.endswith("please report it to its author\n")
 
 
