@@ -612,6 +612,15 @@ def test_the_nearer_of_two_copies_of_a_distribution_counts(folder: Path, env: di
     assert mon("venues", env=both).stdout.endswith("acme  mon-acme 0.3\n")
 
 
+def test_a_distribution_that_is_found_twice_in_a_folder(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    again = folder / "mon_acme.egg-info"
+    again.mkdir()
+    (again / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: mon-acme\nVersion: 0.3\n")
+    (again / "entry_points.txt").write_text("[mon.venues]\nacme = mon_acme:ACME\n")
+    assert mon("venues", env=env).stdout.endswith("acme  mon-acme 0.3\n")
+
+
 # --- its simulator -------------------------------------------------------------------------------------------------
 
 
@@ -746,6 +755,8 @@ def test_a_section_of_an_unknown_name_is_looked_through_when_its_venue_is_used(
         "[venues.acme] is for a venue that this mon does not have: no built-in one "
         "(nexus, b2trader, jayx, nbt, profitview) and no plug-in's has that name\n"
     )
+    off = mon("config", "check", env=env | {"MON_PLUGINS": "0"})
+    assert off.stdout.endswith("has that name, and MON_PLUGINS=0 switches plug-ins off\n")
     assert mon(*nexus, env=env).returncode == 0
     make(folder)
     assert mon(*nexus, env=env).returncode == 0

@@ -57,7 +57,9 @@ _loaded: dict[str, tuple[Plugin, Venue]] = {}
 @cache
 def found(built_in: Collection[str]) -> Sequence[Plugin]:
     """All venues that distributions offer, in the order of their names; imports none of them."""
-    offered = sorted((plugin for one in distributions() for plugin in _offered(one)), key=lambda plugin: plugin.name)
+    # What one distribution says twice, as where both its dist-info and its egg-info are there, it says once.
+    every = dict.fromkeys(plugin for one in distributions() for plugin in _offered(one))
+    offered = sorted(every, key=lambda plugin: plugin.name)
     return [_with_fault(plugin, offered, built_in) for plugin in offered]
 
 

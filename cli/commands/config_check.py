@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.settings.config import SIM, check_usable
 from cli.settings.config_shape import PRODUCTION
 from cli.settings.credentials import obtain, words_of
-from cli.settings.environment import variable
+from cli.settings.environment import plugins_wanted, variable
 from venues import FAULT_OF_MON, VENUES, all_venues, fault_in, has_venue
 from venues.errors import SetupError
 
@@ -67,6 +67,8 @@ def _why_not(name: str) -> str:
     """Why there is no venue of that name."""
     if has_venue(name):
         return "the plug-in that brings it cannot be loaded"
+    if not plugins_wanted():
+        return f"no built-in one ({', '.join(VENUES)}) has that name, and MON_PLUGINS=0 switches plug-ins off"
     return f"no built-in one ({', '.join(VENUES)}) and no plug-in's has that name"
 
 
