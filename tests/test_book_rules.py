@@ -243,7 +243,7 @@ def test_contiguous_deltas_of_several_sequences() -> None:
 
 
 def test_a_gap_before_a_change_of_one_sequence_names_that_alone() -> None:
-    with pytest.raises(SequenceGap, match="expected sequence 186, got 189$"):
+    with pytest.raises(SequenceGap, match=r"expected sequence 186, got 189$"):
         book_of(185).apply(change("4", 189, 188))
 
 

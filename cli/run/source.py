@@ -6,13 +6,13 @@ import asyncio
 import random
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from cli.output.queues import is_of
 from cli.settings import config
 from cli.settings.config import Access
 from cli.version import USER_AGENT
-from venues import venue_named
+from venues import distribution_of, venue_named
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
@@ -54,8 +54,11 @@ class Embedded:
             from venues.simulated import endpoints
             from venues.simulator import Simulator
 
+            served = endpoints()
+            for endpoint in served:
+                check_starts(endpoint)
             self._fault = asyncio.get_running_loop().create_future()
-            self._simulator = Simulator(endpoints(), on_fault=self._on_fault)
+            self._simulator = Simulator(served, on_fault=self._on_fault)
             await self._simulator.start()
         return self._simulator
 
@@ -89,6 +92,32 @@ class Embedded:
         """End the simulator, if it was ever started."""
         if self._simulator is not None:
             await self._simulator.close()
+
+
+def check_starts(endpoint: Any) -> None:
+    """Check that the simulated endpoint of a plug-in can be started: in a world of its own, without listening.
+
+    Raises:
+        ContractBroken: it cannot.
+    """
+    if not distribution_of(endpoint.name):
+        return
+    from venues.plugin_check import ContractBroken
+    from venues.simulator import Simulator
+
+    try:
+        tried = Simulator([endpoint])
+        if unknown := {*endpoint.symbols.values()} - {*tried.world.markets}:
+            raise ValueError(
+                f"expected markets of the simulator ({', '.join(tried.world.markets)}), got {min(unknown)}"
+            )
+        tried.made()
+        tried.values(endpoint.name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        words = f"its simulator cannot be started: {type(error).__name__}: {error}".partition("\n")[0]
+        raise ContractBroken(words, venue=endpoint.name) from error
 
 
 async def access_to(

@@ -87,16 +87,20 @@ class Simulator:
         Raises:
             OSError: the port cannot be had.
         """
-        from venues.simulator.server import Server
-
         if self._server is not None:
             raise RuntimeError("the simulator has been started already")
-        endpoints = [made(self.world) for made in self._endpoints.values()]
-        server = Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat, self._is_told)
+        server = self.made()
         self.port = await server.start(HOST, self.port)
         self._server = server
         self._driver = asyncio.create_task(self.world.run())
         self._driver.add_done_callback(self._driven)
+
+    def made(self) -> Server:
+        """A server of its endpoints that does not listen yet; raises whatever is wrong with one of them."""
+        from venues.simulator.server import Server
+
+        endpoints = [made(self.world) for made in self._endpoints.values()]
+        return Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat, self._is_told)
 
     async def close(self) -> None:
         """End all connections and the world, and wait for them; an exception that stopped the world is raised here."""
