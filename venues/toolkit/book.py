@@ -137,10 +137,11 @@ class OrderBook:
             return
         levels = self.checksum.levels
         bids, asks = self._bids.best(levels), self._asks.best(levels)
+        self.whole = False  # also where a figure cannot be made
         ours = self.checksum.of(bids, asks)
         if ours == figure or (self.checksum.otherwise is not None and self.checksum.otherwise(bids, asks) == figure):
+            self.whole = True
             return
-        self.whole = False
         raise ChecksumMismatch(f"expected checksum {figure}, got {ours} from the book here")
 
     def distrust(self) -> None:
