@@ -39,11 +39,12 @@ HELP = """Live markets and accounts in the terminal: a table for people, JSON li
 
 EXAMPLES = """\b
 Examples:
-  mon book nexus SPOT_BTC_USDT --env sim
-  mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
+  mon book kraken BTC/USD
+  mon book kraken BTC/USD --env sim
+  mon trades kraken BTC/USD | jq -c 'select(.size > 0.5)'
   mon positions b2trader --record positions.jsonl.gz
   mon signals nbt --env sim
-  mon dash nexus SPOT_BTC_USDT --env sim
+  mon dash kraken BTC/USD
   mon venues
 """
 
