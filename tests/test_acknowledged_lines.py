@@ -112,6 +112,33 @@ def test_a_line_ends_when_its_last_symbol_is_closed() -> None:
     assert line.statuses()[-1] == ("A", "closed")
 
 
+@pytest.mark.parametrize("stream", ["trades", "candles"])
+def test_a_later_run_of_a_recording_knows_no_refusals_of_the_one_before(stream: str) -> None:
+    line = Line(*drivers("A", "B", stream=stream), "A", "B")
+    line.open(0)
+    line.driver.closed(None, "", at(1))
+    line.taken.discard("B")
+    line.open(2)
+    line.until(2 + RETURNS_WITHIN)
+    assert line.statuses()[-1] == ("B", "closed")
+    line.driver.resumed(at(700))
+    line.taken.add("B")
+    line.statuses()
+    line.open(701)
+    assert line.statuses() == [(None, "syncing"), ("A", "live"), ("B", "live")]
+
+
+def test_what_is_refused_first_in_a_later_run_ends_it_as_it_did() -> None:
+    line = Line(*drivers("A", "B"), "A", "B")
+    line.open(0)
+    line.driver.closed(None, "", at(1))
+    line.driver.resumed(at(700))
+    line.taken.discard("B")
+    line.open(701)
+    assert isinstance(line.driver.ended, VenueRefused)
+    assert str(line.driver.ended) == "acks refuses trades of B (halted)"
+
+
 # --- several lines
 
 

@@ -174,6 +174,36 @@ def test_a_symbol_that_is_refused_is_closed_and_the_others_go_on(tmp_path: Path)
     assert code == 0
 
 
+def test_all_symbols_of_one_connection_that_are_refused_leave_the_other_one_on(tmp_path: Path) -> None:
+    names = [f"S{number}" for number in range(76)]  # 75 on one, 1 on another
+
+    class Two(manysymbols.Server):
+        async def __call__(self, websocket: Any) -> None:
+            asked = json.loads(await websocket.recv())["quotes"]
+            for message in says_first("quotes", *asked):
+                await websocket.send(json.dumps(message))
+            await asyncio.sleep(PAUSE)
+            if len(asked) == 1:
+                gone = [{"refused": symbol, "stream": "quotes", "reason": "no such symbol"} for symbol in asked]
+            else:
+                gone = [says_row("quotes", asked[0], number) for number in range(5)]
+                await asyncio.sleep(PAUSE)
+            for message in gone:
+                await websocket.send(json.dumps(message))
+            await websocket.wait_closed()
+
+    file = tmp_path / "two.jsonl"
+    with in_thread(lambda: websocket_server(Two())) as port:
+        variables = {"MON_MANYSYMBOLS_URL": f"ws://127.0.0.1:{port}"}
+        lines, words, code = ran(
+            tmp_path, variables, "quotes", manysymbols.NAME, *names, "--count", "81", "--record", str(file)
+        )
+    assert (short(lines)[-6:], code) == (["S75 closed", *["S0"] * 5], 0)
+    assert words == "mon: quotes S75 is closed: no such symbol\n"
+    lines, _, code = ran(tmp_path, {}, "quotes", manysymbols.NAME, "--replay", str(file), "--speed", "max")
+    assert (short(lines)[-6:], code) == (["S75 closed", *["S0"] * 5], 0)
+
+
 def test_csv_has_the_symbol_and_no_status(tmp_path: Path) -> None:
     said = [
         *says_first("quotes", "A", "B"),

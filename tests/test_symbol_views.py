@@ -26,11 +26,13 @@ SIZES = {"80×24": (80, 24), "200×50": (200, 50), "40×12": (40, 12), "24×6": 
 class Shown:
     """A table of several symbols, and the clock that it sees."""
 
+    env = "sim"
+
     def __init__(self, stream: str, symbols: tuple[str, ...] = THREE, **fields: Any) -> None:
         self.stream = stream
         self.clock = Clock()
         look = look_of(self.clock, **fields)
-        title = Title("kraken", "sim", symbols, STREAMS[stream], partial=False, several=True)
+        title = Title("kraken", self.env, symbols, STREAMS[stream], partial=False, several=True)
         self.pane = Pane(loaded(stream).view, title, look, Rate(clock=lambda: 0.0), Redactor())
         self.table = Table(self.pane, look, on_terminal=False)
 
@@ -210,6 +212,19 @@ def test_a_symbol_that_is_closed_stays_as_such_when_all_others_have_a_new_full_s
     shown.write(quote("BTC/USD", 1))
     assert "LIVE 2/3 · CLOSED 1: XRP/USD" in shown.lines()[0]
     assert next(row for row in shown.body() if row.startswith("!")).startswith("! XRP/USD  closed")
+
+
+def test_a_header_says_all_that_is_not_live_before_it_says_only_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shown, "env", "custom:127.0.0.1:18302")
+    shown = Shown("quotes", ("BTC", "ETH", "DOGE"))
+    for symbol in ("BTC", "ETH", "DOGE"):
+        shown.status("live", symbol)
+        shown.write(quote(symbol))
+    shown.status("stale", "BTC", reason="gap")
+    shown.status("closed", "DOGE", reason="halted")
+    assert "LIVE 1/3 · CLOSED 1: DOGE · STALE 1: BTC" in shown.lines(100)[0]
+    assert "LIVE 1/3 · CLOSED 1 · STALE 1  3 symbols" in shown.lines(80)[0]
+    assert "CLOSED 1/3" in shown.lines(30)[0]
 
 
 def test_a_row_that_a_full_state_of_live_symbols_does_not_have_is_gone() -> None:

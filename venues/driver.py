@@ -245,6 +245,8 @@ class Driver:
         """In a recording, a later run of mon begins: all streams begin anew, also those that had ended."""
         if self.session is not None and self.retry_at is None:
             self.session.closed(None, _ANOTHER_RUN, now)
+        if (forget := getattr(self.session, "resumed", None)) is not None:
+            forget()
         self.session = self.ended = self.retry_at = None
         self.refused.clear()
         self._failures = self._unauthorized = 0
@@ -400,13 +402,14 @@ class Driver:
 
     def _refuse(self, refused: Refused, now: Now) -> list[Delivered]:
         stream = refused.stream
+        alone = stream is not None and refused.symbol is not None
         names = sum(len(symbol) + 2 for symbol in refused.symbols)  # all of them are said
         error = VenueRefused(
             excerpt(refused.reason, LONGEST_REASON + names),
             venue=self._venue,
             stream=stream,
             symbols=refused.symbols,
-            late=refused.late,
+            late=refused.late or alone,  # the others go on, on whichever line they are
         )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)

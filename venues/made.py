@@ -216,6 +216,11 @@ class _MadeSession:
         """The connection is gone. That trades were missed is noted with the next one."""
         return self._with_candles(self._inner.closed(code, reason, now), now)
 
+    def resumed(self) -> None:
+        """In a recording, a later run of mon begins."""
+        if (forget := getattr(self._inner, "resumed", None)) is not None:
+            forget()
+
     def take(self) -> list[Out]:
         """The frames to send, in order."""
         return self._inner.take()

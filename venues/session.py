@@ -172,6 +172,10 @@ class AcknowledgedSession(BaseSession):
         super().leave(now)
         self._asked.leave()
 
+    def resumed(self) -> None:
+        """In a recording, a later run of mon begins: as it did then, it asks as if nothing had ever been answered."""
+        self._asked.forget()
+
 
 class BaseRoute(ABC):
     """The subscriptions that share one connection, with their settings. A venue overrides `session`."""

@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import SETUP, redactor_of_run
 from cli.output.lines import Words, print_out
-from cli.settings import config
+from cli.settings import config, config_text
 from venues.errors import UsageError
 
 EXAMPLES = """\b
@@ -26,13 +26,13 @@ app = typer.Typer(
 @app.command()
 def init() -> None:
     """Write a config file with everything commented out, readable by you only."""
-    print_out(str(config.write_template(Words().say)))
+    print_out(str(config_text.write_template(Words().say)))
 
 
 @app.command()
 def show() -> None:
     """The configuration without its secrets."""
-    print_out(config.shown(config.load(), Words().say))
+    print_out(config_text.shown(config.load(), Words().say))
 
 
 @app.command()

@@ -109,8 +109,9 @@ class SteadyFigures:
 class Part:
     """A part of the header. `keep`: those with the lowest value are left out first, those with `ALWAYS` never.
 
-    `short` takes the place of `text` when there is little room, before parts above `SHORTEN` are left out; `least` is
-    the room it is given when it is decided what fits, so that a longer figure does not drive another part away.
+    `short` takes the place of `text` when there is little room, before parts above `SHORTEN` are left out, and
+    `shortest` that of `short`; `least` is the room it is given when it is decided what fits, so that a longer figure
+    does not drive another part away.
     """
 
     keep: int
@@ -118,6 +119,7 @@ class Part:
     short: Text | None = None
     gap: int = 2
     least: int = 0
+    shortest: Text | None = None
 
     def width(self) -> int:
         """How many cells the part takes, with the gap before it."""
@@ -128,6 +130,7 @@ def fitted(parts: list[Part], width: int) -> Text:
     """One line with as many of the parts as fit."""
     steps = [(part.keep, 0, part) for part in parts if part.keep < ALWAYS]
     steps += [(SHORTEN, 1, part) for part in parts if part.short is not None and part.short.plain != part.text.plain]
+    steps += [(SHORTEN, 2, part) for part in parts if part.shortest is not None]
     steps.sort(key=lambda step: step[:2])
     left_out: list[Part] = []
 
@@ -141,7 +144,7 @@ def fitted(parts: list[Part], width: int) -> Text:
         if fits():
             break
         if shorten:
-            part.text, part.short, part.least = part.short or part.text, None, 0
+            part.text, part.least = (part.short if shorten == 1 else part.shortest) or part.text, 0
         else:
             left_out.append(part)
     for part in left_out[::-1]:  # something longer may have gone after it

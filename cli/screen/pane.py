@@ -411,12 +411,16 @@ class Pane:
 
     def _state_part(self, width: int, *, ended: bool) -> Part:
         """The state. A countdown keeps the room that it had at its start."""
-        if ended:
-            return Part(ALWAYS, *self._ended_state(width))
         if self._mixed:
-            full, short = self._mixed_state(width)
-            frozen = self._frozen_at is not None
-            return Part(ALWAYS, *(self._frozen_state("", full, short) if frozen else (full, short)))
+            full, short, shortest = self._mixed_state(width)
+            if ended:
+                at = Text(f", {self._as_of()}")
+                return Part(ALWAYS, full + at, short + at, shortest=shortest)
+            if self._frozen_at is not None:
+                return Part(ALWAYS, *self._frozen_state("", full, shortest))
+            return Part(ALWAYS, full, short, shortest=shortest)
+        if ended:
+            return Part(ALWAYS, *self._ended_state())
         part, status = Part(ALWAYS, *self._state()), self._status
         if status is not None and status.state == "reconnecting":
             now, start = (len(reconnecting_words(status, gone)) for gone in (self._since_status(), 0))
@@ -462,10 +466,11 @@ class Pane:
         made = Text(words, look.style(state)), Text(word, look.style(state))
         return made if self._frozen_at is None else self._frozen_state(state, *made)
 
-    def _mixed_state(self, width: int) -> tuple[Text, Text]:
-        """How many symbols are live, and which are not where there is room for that; in short the worst of it."""
-        full, short = self._mixed_words(with_names=True)
-        return (full, short) if full.cell_len <= width // 2 else self._mixed_words(with_names=False)
+    def _mixed_state(self, width: int) -> tuple[Text, Text, Text]:
+        """How many symbols are live, and which are not where there is room for that; without names; the worst of it."""
+        full, worst = self._mixed_words(with_names=True)
+        short, _ = self._mixed_words(with_names=False)
+        return (full if full.cell_len <= width // 2 else short), short, worst
 
     def _mixed_words(self, *, with_names: bool) -> tuple[Text, Text]:
         look, all_of_them = self._look, len(self._symbols)
@@ -490,16 +495,15 @@ class Pane:
             return words, Text("FROZEN", style)
         return Text(" ").join([words, full]), Text(" ").join([Text("FROZEN", style), short])
 
-    def _ended_state(self, width: int) -> tuple[Text, Text]:
+    def _ended_state(self) -> tuple[Text, Text]:
         """The words for what stays on the normal screen, where nothing may look live."""
-        look, state = self._look, self.state
-        at = "no data" if self._latest is None else f"as of {look.clock(self._latest, millis=False)}"
+        look, state, at = self._look, self.state, self._as_of()
         if state == "live":
             return Text(at, look.style("title")), Text(at, look.style("title"))
-        if self._mixed:
-            full, short = self._mixed_state(width)
-            return Text(", ").join([full, Text(at)]), short
         return Text(f"{state.upper()}, {at}", look.style(state)), Text(state.upper(), look.style(state))
+
+    def _as_of(self) -> str:
+        return "no data" if self._latest is None else f"as of {self._look.clock(self._latest, millis=False)}"
 
     def _shown_latest(self) -> int | None:
         """When what is shown came, by the monotonic clock; None while nothing has."""

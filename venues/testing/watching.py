@@ -192,6 +192,10 @@ class WatchedSession:
             self._watch.fault(raised("send", error))
             raise
 
+    def resumed(self) -> None:
+        if (forget := getattr(self._session, "resumed", None)) is not None:
+            self._without_raising("resumed", forget)
+
     def leave(self, now: Now) -> None:
         self._without_raising("leave", lambda: self._session.leave(now))
 

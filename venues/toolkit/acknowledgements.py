@@ -57,6 +57,11 @@ class Taken:
         self.refusals: dict[_Key, tuple[float, float]] = {}  # when the venue first refused what it had taken, and last
         self.pacings: dict[_Key, Pacing] = {}
 
+    def clear(self) -> None:
+        """Forget everything."""
+        for kept in (self.taken, self.closed, self.refusals, self.pacings):
+            kept.clear()
+
 
 class _Asked:
     """One symbol of a channel on this connection, and the streams that live from it."""
@@ -248,6 +253,11 @@ class Acknowledgements:
         self._asked.clear()
         self._requests.clear()
         self._changed = True
+
+    def forget(self) -> None:
+        """Forget also what other connections of the route were answered: what follows is a later run of mon."""
+        self.leave()
+        self._kept.clear()
 
     # --- what becomes of it
 
