@@ -45,7 +45,7 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
     try:
         found = access_without_simulator(venue, env, profile)
         if found is None:
-            return [KnownSymbol(one.symbol or "") for one in simulated_markets(venue)] or None
+            return _simulated(venue) or None
         if not has_list(venue):
             return None
         access, place = found
@@ -57,6 +57,15 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
         return None if own is None else [KnownSymbol(one.symbol or "", one.base or "", one.quote or "") for one in own]
     except Exception:  # also a fault of a plug-in's
         return None
+
+
+def _simulated(venue: Venue) -> list[KnownSymbol]:
+    """The markets of the venue's simulator, with their base: its names of them are such as BTC_USDT."""
+    from venues.simulated import endpoint
+
+    listed = [one.symbol or "" for one in simulated_markets(venue)]
+    markets = endpoint(venue.name).symbols if listed else {}
+    return [KnownSymbol(symbol, markets[symbol].partition("_")[0]) for symbol in listed]
 
 
 def simulated_markets(venue: Venue) -> list[Instrument]:
