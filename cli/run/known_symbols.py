@@ -60,12 +60,13 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
 
 
 def _simulated(venue: Venue) -> list[KnownSymbol]:
-    """The markets of the venue's simulator, with their base: its names of them are such as BTC_USDT."""
+    """The markets of the venue's simulator, with their base where their name in the simulator says it: BTC_USDT."""
     from venues.simulated import endpoint
 
     listed = [one.symbol or "" for one in simulated_markets(venue)]
     markets = endpoint(venue.name).symbols if listed else {}
-    return [KnownSymbol(symbol, markets[symbol].partition("_")[0]) for symbol in listed]
+    bases = {symbol: name.partition("_")[0] for symbol, name in markets.items() if name != symbol}
+    return [KnownSymbol(symbol, bases.get(symbol, "")) for symbol in listed]
 
 
 def simulated_markets(venue: Venue) -> list[Instrument]:
