@@ -18,6 +18,7 @@ import pytest
 from cli.run.suggestions import either, meant_by, nearest
 from cli.settings import symbol_cache
 from cli.settings.symbol_cache import LARGEST, LASTS_MS, KnownSymbol, Place, keep, kept, path_of
+from tests.bot.conftest import HEAD
 from tests.command import environment
 from tests.listedvenue import LISTED
 from tests.servers import in_thread, websocket_server
@@ -49,7 +50,8 @@ class Venue:
             for symbol in request["symbols"]:
                 if symbol in [row[0] for row in self.rows]:
                     await socket.send(json.dumps({"ack": channel, "symbol": symbol}))
-                    await socket.send(json.dumps({"trade": symbol, "price": "10", "size": "1"}))
+                    quote, trade = {"quote": symbol, "bid": "10"}, {"trade": symbol, "price": "10", "size": "1"}
+                    await socket.send(json.dumps(quote if channel == "quotes" else trade))
                 else:
                     await socket.send(json.dumps({"no": channel, "symbol": symbol, "why": "not supported"}))
 
@@ -162,14 +164,14 @@ def test_from_the_cache_where_there_is_one(symbol: str, said: str, mon: Mon) -> 
 )
 def test_the_list_is_fetched_for_a_refusal(symbols: list[str], said: str, mon: Mon) -> None:
     code, _, err = mon("trades", "listed", *symbols)
-    assert (code, err.splitlines()[-1]) == (4, f"mon: acks refuses trades of {said}")
+    assert (code, err.splitlines()[-1]) == (4, f"mon: listed refuses trades of {said}")
     assert mon.venue.asked == ["subscribe", "list"]
     assert mon.file.exists(), "what was fetched is kept"
 
 
 def test_a_refusal_is_told_whatever_becomes_of_the_list(mon: Mon) -> None:
     mon.venue.lists = False
-    refused = "mon: acks refuses trades of BTC-USX (not supported)"
+    refused = "mon: listed refuses trades of BTC-USX (not supported)"
     code, _, err = mon("trades", "listed", "BTC-USX", "--timeout", "1s")
     assert (code, err.splitlines()[-1]) == (4, refused)
     mon.venue.lists = True
@@ -190,7 +192,7 @@ def test_a_refusal_is_not_waited_for_by_who_has_had_enough(mon: Mon) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert time.monotonic() - begun < 2.5, "not as long as the list is waited for"
-    assert (process.returncode, err.splitlines()[-1]) == (4, "mon: acks refuses trades of BTC-USX (not supported)")
+    assert (process.returncode, err.splitlines()[-1]) == (4, "mon: listed refuses trades of BTC-USX (not supported)")
 
 
 def test_a_symbol_that_is_listed_and_refused_is_no_matter_of_spelling(mon: Mon) -> None:
@@ -206,7 +208,7 @@ def test_a_symbol_that_is_listed_and_refused_is_no_matter_of_spelling(mon: Mon) 
 
     with in_thread(lambda: websocket_server(refuse)) as port:
         code, _, err = mon("trades", "listed", "XRP-USD", MON_LISTED_URL=f"ws://127.0.0.1:{port}")
-    assert (code, err.splitlines()[-1]) == (4, "mon: acks refuses trades of XRP-USD (halted)")
+    assert (code, err.splitlines()[-1]) == (4, "mon: listed refuses trades of XRP-USD (halted)")
 
 
 # --- what a run keeps ----------------------------------------------------------------------------------------------
@@ -227,6 +229,21 @@ def test_a_run_keeps_the_list_after_its_first_data(mon: Mon) -> None:
     assert mon.tab("mon trades listed ") == sorted(row[0] for row in ROWS)
     assert mon("trades", "listed", "BTC-USD", "--duration", "700ms")[0] == 0
     assert mon.venue.asked == ["subscribe", "list", "subscribe"], "it is of today"
+
+
+def test_a_bot_keeps_the_list_too(mon: Mon, tmp_path: Path) -> None:
+    script = tmp_path / "bot.py"
+    script.write_text(HEAD + "class Signals(Link):\n    def trade_update(self, src, sym, data): pass\n")
+    with mon.started("bot", "run", str(script), "--market", "listed:BTC-USD") as process:
+        until(mon.file.exists)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == ""
+    assert mon.venue.asked == ["subscribe", "list"]
+    code, _, err = mon("bot", "run", str(script), "--market", "listed:BTC-USX")
+    assert (code, err.splitlines()[-1].partition(";")[2]) == (
+        4,
+        " did you mean BTC-USD or BTC-PERP? All that it has: mon symbols listed",
+    )
 
 
 def test_the_end_of_a_run_waits_for_no_list(mon: Mon) -> None:
