@@ -227,7 +227,7 @@ def test_a_run_keeps_the_list_after_its_first_data(mon: Mon) -> None:
     assert [path.name for path in mon.cache.iterdir()] == [mon.file.name]
     assert "127.0.0.1" not in mon.file.read_text()
     assert mon.tab("mon trades listed ") == sorted(row[0] for row in ROWS)
-    assert mon("trades", "listed", "BTC-USD", "--duration", "700ms")[0] == 0
+    assert mon("trades", "listed", "BTC-USD", "--duration", "2s")[0] == 0
     assert mon.venue.asked == ["subscribe", "list", "subscribe"], "it is of today"
 
 
@@ -265,7 +265,7 @@ def test_where_nothing_can_be_kept_nothing_is_said(what: str, mon: Mon) -> None:
         mon.cache.write_text("")
     else:
         mon.file.mkdir(parents=True)
-    code, out, err = mon("trades", "listed", "BTC-USD", "--duration", "1s")
+    code, out, err = mon("trades", "listed", "BTC-USD", "--duration", "3s")
     assert (code, err, out.count('"trade"')) == (0, "", 1)
     assert mon.venue.asked == ["subscribe", "list"]
     assert mon("symbols", "listed", "-q")[0] == 0
@@ -275,7 +275,7 @@ def test_where_nothing_can_be_kept_nothing_is_said(what: str, mon: Mon) -> None:
 def test_a_replay_asks_nobody(mon: Mon, tmp_path: Path) -> None:
     file = str(tmp_path / "r.jsonl")
     assert mon("trades", "listed", "BTC-USD", "--once", "--record", file)[0] == 0
-    code, _, err = mon("trades", "listed", "--replay", file, "--duration", "1s")
+    code, _, err = mon("trades", "listed", "--replay", file, "--duration", "2s")
     assert (code, err) == (0, "")
     assert mon.venue.asked == ["subscribe"]
     assert not mon.file.exists()

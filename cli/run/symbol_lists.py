@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SUGGESTED_WITHIN = 3.0  # seconds for the list that a suggestion is taken from
 KEPT_WITHIN = 0.5  # seconds for the file of a list that somebody waits for
-REFRESHED_AFTER = 0.2  # seconds: a run that ends with its first data asks for nothing more
+REFRESHED_AFTER = 1.0  # seconds: a run that ends soon after its first data asks for nothing more
 REFRESHED_WITHIN = 30.0
 MOST_SUGGESTED = 5  # refused symbols for which others are suggested
 
