@@ -711,6 +711,14 @@ profitview production
   api_key: missing (MON_PROFITVIEW_API_KEY or the config file)
 profitview sim
   nothing is needed
+kraken production
+  address: wss://ws.kraken.com (built in)
+  proxy: from HTTPS_PROXY
+kraken beta
+  address: wss://beta-ws.kraken.com (built in)
+  proxy: from HTTPS_PROXY
+kraken sim
+  nothing is needed
 woox production
   address: wss://wss.woox.io (built in)
   requests: https://api.woox.io (built in)

@@ -128,6 +128,11 @@ class BookFeed(BookKeeper):
         at = self._at
         return super().show(now, time=None if at is None else at.sent, extra={"checksum": self._figure})
 
+    def forget(self) -> None:
+        """Forgets the book: nothing is shown of it until a snapshot comes."""
+        self.book.distrust()
+        self.hide()
+
     def set_decimals(self, price: int | None, size: int | None) -> None:
         """Sets how many decimals the pair's prices and sizes have, as the venue says."""
         if price is None or size is None or not (0 <= price <= 40 and 0 <= size <= 40):

@@ -74,6 +74,10 @@ class Feed(Protocol):
         """What is shown, once more: it may be live again."""
         ...
 
+    def forget(self) -> None:
+        """Forget what is shown: the venue does not send it any more."""
+        ...
+
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """What becomes of it after a message that could not be read."""
         ...
@@ -132,6 +136,11 @@ class TradeFeed:
     def again(self, now: Now) -> list[Item]:
         """Nothing: a trade is printed once."""
         return []
+
+    def forget(self) -> None:
+        """Not live any more; which trades were printed stays known."""
+        self.ready, self.due = False, None
+        self._is_back = self._printed.last is not None
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Nothing: the id of the next trade tells whether one is missing."""
@@ -203,9 +212,13 @@ class TickerFeed:
         """The figures that came last."""
         return [] if self._latest is None else [self._latest]
 
+    def forget(self) -> None:
+        """Forgets the figures."""
+        self.ready, self._latest = False, None
+
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Stale until the next figures, which are whole."""
-        self.ready, self._latest = False, None
+        self.forget()
         return [StreamState("ticker", "stale", f"{reason}; waiting for the next figures", symbol=self.symbol)]
 
     def _record(self, row: wire.Ticker, path: str, at: Arrival) -> records.Ticker:
@@ -277,10 +290,14 @@ class CandleFeed:
         """The candle that came last."""
         return [] if self._latest is None else [self._latest]
 
-    def doubt(self, reason: str, now: Now) -> list[Item]:
-        """Stale until the next candle: how the current one goes on is not known any more."""
+    def forget(self) -> None:
+        """Forgets the current candle."""
         self.candles.forget()
         self.ready, self._latest = False, None
+
+    def doubt(self, reason: str, now: Now) -> list[Item]:
+        """Stale until the next candle: how the current one goes on is not known any more."""
+        self.forget()
         return [StreamState("candles", "stale", f"{reason}; waiting for the next candle", symbol=self.symbol)]
 
     def _note(self, items: Sequence[Item]) -> None:

@@ -8,7 +8,7 @@ nothing, but where nothing else is subscribed.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from msgspec import json
 
@@ -16,12 +16,11 @@ from venues.driver import answer_in_words
 from venues.errors import BadMessage, BookError, UsageError
 from venues.kraken import messages as wire
 from venues.kraken.book import BookFeed
-from venues.kraken.conditions import Conditions
 from venues.kraken.feeds import VENUE, Arrival, CandleFeed, Feed, TickerFeed, TradeFeed
 from venues.kraken.kept import Dials, Newest, PrintedTrades
 from venues.kraken.offers import DEPTHS, INTERVALS
+from venues.kraken.shown import Shown
 from venues.protocols.pings import SocketPings
-from venues.records import Record, Trade
 from venues.session import AcknowledgedSession, BaseRoute, grouped
 from venues.toolkit.acknowledgements import Taken
 from venues.toolkit.clock import VenueClock
@@ -29,10 +28,10 @@ from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.toolkit.made_candles import ClockedCandles
 from venues.toolkit.times import PER_MS, fine_time
 from venues.toolkit.unasked import LeftOut
-from venues.venue import EVERY_LEVEL, BadFrame, Confirmed, Dial, Item, Lost, Notice, Now, Out, StreamState
+from venues.venue import EVERY_LEVEL, BadFrame, Dial, Item, Lost, Notice, Now, Out, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from venues.toolkit.acknowledgements import Request
     from venues.venue import Refused, Route, Session, Settings, Subscription
@@ -80,13 +79,10 @@ class KrakenSession(AcknowledgedSession):
                     self._feeds[channel, symbol] = self._feed(subscription, symbol)
         self._trades = [feed for feed in self._feeds.values() if isinstance(feed, TradeFeed)]
         self._candles = [feed for feed in self._feeds.values() if isinstance(feed, CandleFeed)]
-        self._conditions = Conditions()
-        self._halted: set[str] = set()  # symbols of which nothing looks live
-        self._said: dict[str, str] = {}  # by symbol: the condition that was told last
+        self._shown = Shown([*self._feeds.values()])
         self._pings = SocketPings(VENUE, route.label, self._ping, what="a ping")
         self._left_out = LeftOut(VENUE)
         self._heard = 0.0  # when heartbeat or data came last
-        self._is_silent = False
         self._has_data = False
         self._first: dict[Key, float] = {}  # until when the first state of what was acknowledged is to come
         self._leaving: dict[
@@ -142,11 +138,11 @@ class KrakenSession(AcknowledgedSession):
         moments = (
             super().deadline(),
             self._pings.due,
-            self._heard + (LOST_AFTER if self._is_silent else SILENT_AFTER),
+            self._heard + (LOST_AFTER if self._shown.is_silent else SILENT_AFTER),
             *self._first.values(),
             *self._leaving.values(),
             *(feed.due for feed in self._trades),
-            *(feed.candles.due for feed in self._candles if feed.symbol not in self._halted),
+            *(feed.candles.due for feed in self._candles if not self._shown.is_halted(feed.symbol)),
         )
         return min(due for due in moments if due is not None)
 
@@ -156,16 +152,16 @@ class KrakenSession(AcknowledgedSession):
         silence = self._look_for_silence(now)
         if any(isinstance(item, Lost) for item in silence):
             return silence
-        items = [*silence, *super().tick(now), *self._pings.tick(now)]
+        items = [*silence, *self._noted(super().tick(now)), *self._pings.tick(now)]
         for key in [key for key, due in self._leaving.items() if now.mono >= due]:
             self._left(key)
         items += self._look_for_first(now)
         for trades in self._trades:
             items += trades.tick(now)
         for candles in self._candles:
-            if candles.symbol not in self._halted:
+            if not self._shown.is_halted(candles.symbol):
                 items += candles.tick(now)
-        return self._shown(items)
+        return self._shown.of(items)
 
     def leave(self, now: Now) -> None:
         """Asks for nothing more. The venue forgets the subscriptions with the connection."""
@@ -220,8 +216,8 @@ class KrakenSession(AcknowledgedSession):
                 return []
             case wire.StatusMessage(data=states):
                 for state in states:
-                    self._conditions.see_state(state)
-                return self._look_at_conditions(now)
+                    self._shown.conditions.see_state(state)
+                return self._shown.changed(now)
             case wire.InstrumentMessage(data=pairs):
                 return self._on_pairs(pairs.pairs, now)
             case wire.BookMessage(type=kind, data=rows):
@@ -256,14 +252,16 @@ class KrakenSession(AcknowledgedSession):
                 self._note_first(channel, symbol, kind)
             if not self._asked.is_taken(channel, symbol):
                 self.stirred = True
-                items += self._only_others(self._asked.arrived(channel, symbol, now))
+                # A snapshot is what is waited for, also where it comes before the answer to the second request.
+                take = self._asked.acknowledged if kind == "snapshot" else self._asked.arrived
+                items += self._noted(take(channel, symbol, now))
             taken = feed.take(rows, at, snapshot=kind == "snapshot")
         except (BadMessage, BookError) as problem:
             return self._bad((feed,), str(problem), now)
         if channel == "ohlc":
             self.stirred = True  # a candle's end may be due earlier
         items += taken
-        return self._shown(items) if self._halted or self._said else items
+        return self._shown.of(items)
 
     def _arrival(self, sent: str | None, now: Now) -> tuple[Arrival, list[Item]]:
         """When a message came, and what its time tells of the clocks."""
@@ -290,127 +288,27 @@ class KrakenSession(AcknowledgedSession):
             feed = self._feeds.get(("book", pair.symbol))
             if isinstance(feed, BookFeed):
                 feed.set_decimals(pair.price_precision, pair.qty_precision)
-            self._conditions.see_pair(pair)
-        return self._look_at_conditions(now)
-
-    def _look_at_conditions(self, now: Now) -> list[Item]:
-        """What has changed for the markets: words, and whether anything may look live."""
-        stopped: list[Feed] = []
-        resumed: list[Feed] = []
-        changed: list[Feed] = []
-        for feed in self._feeds.values():
-            symbol, words = feed.symbol, self._conditions.words(feed.symbol)
-            is_halted = self._conditions.is_halted(symbol)
-            if is_halted != (symbol in self._halted):
-                (stopped if is_halted else resumed).append(feed)
-            elif words != self._said.get(symbol, ""):
-                changed.append(feed)
-        for feed in self._feeds.values():
-            symbol, words = feed.symbol, self._conditions.words(feed.symbol)
-            if words:
-                self._said[symbol] = words
-            else:
-                self._said.pop(symbol, None)
-            if self._conditions.is_halted(symbol):
-                self._halted.add(symbol)
-            else:
-                self._halted.discard(symbol)
-        items = self._told(stopped, "stale", lambda feed: self._said.get(feed.symbol, ""))
-        live = [feed for feed in changed if feed.ready and not self._is_silent and feed.symbol not in self._halted]
-        items += self._told(live, "live", self._words_now)
-        return [*items, *self._resumed(resumed, now, self._words_now)]
-
-    def _words_now(self, feed: Feed) -> str:
-        return self._said.get(feed.symbol) or "all is as usual again"
-
-    def _shown(self, items: list[Item]) -> list[Item]:
-        """The items with the conditions of their markets; what is halted shows nothing but trades."""
-        if not self._halted and not self._said:
-            return items
-        shown: list[Item] = []
-        for item in items:
-            if isinstance(item, StreamState) and item.state == "live" and item.stream in _CHANNELS:
-                shown += self._with_condition(item)
-            elif not isinstance(item, Record | Confirmed) or isinstance(item, Trade) or not self._is_halted(item):
-                shown.append(item)
-        return shown
-
-    def _is_halted(self, item: Record | Confirmed) -> bool:
-        if item.symbol is None:  # the only one of its stream
-            return any(s in self._halted for s in self._symbols_of(item.stream if isinstance(item, Confirmed) else ""))
-        return item.symbol in self._halted
-
-    def _with_condition(self, item: StreamState) -> list[Item]:
-        """A state that would be live: not while the market is halted, and with what is not as usual."""
-        symbols = [item.symbol] if item.symbol is not None else self._symbols_of(item.stream)
-        items: list[Item] = []
-        for symbol in symbols:
-            words = self._said.get(symbol, "")
-            if symbol in self._halted:
-                items.append(StreamState(item.stream, "stale", words, symbol=symbol))
-            else:
-                reason = ", ".join(part for part in (item.reason, words) if part)
-                items.append(StreamState(item.stream, "live", reason, symbol=symbol, condition=words))
-        return items
-
-    def _symbols_of(self, stream: str) -> list[str]:
-        return [feed.symbol for feed in self._feeds.values() if stream in feed.streams]
-
-    def _told(
-        self, feeds: Sequence[Feed], state: Literal["syncing", "live", "stale"], words: Callable[[Feed], str]
-    ) -> list[Item]:
-        """A state of feeds: one for all symbols of a stream, where it is that of all of them in the same words."""
-        by_stream: dict[str, dict[str, str]] = {}
-        for feed in feeds:
-            for stream in feed.streams:
-                by_stream.setdefault(stream, {})[feed.symbol] = words(feed)
-        items: list[Item] = []
-        for stream, by_symbol in by_stream.items():
-            lasting = {symbol: self._said.get(symbol, "") for symbol in by_symbol}
-            is_one = len(by_symbol) == len(self._symbols_of(stream)) and len({*by_symbol.values()}) == 1
-            if is_one and len({*lasting.values()}) == 1:
-                (reason, *_), (condition, *_) = by_symbol.values(), lasting.values()
-                items.append(StreamState(stream, state, reason, condition=condition))
-            else:
-                items += [
-                    StreamState(stream, state, reason, symbol=symbol, condition=lasting[symbol])
-                    for symbol, reason in by_symbol.items()
-                ]
-        return items
-
-    def _resumed(self, feeds: Sequence[Feed], now: Now, words: Callable[[Feed], str]) -> list[Item]:
-        """Feeds that may look live again: their state, and what they show."""
-        if not feeds or self._is_silent:
-            return []
-        ready = [feed for feed in feeds if feed.ready]
-        waiting = [feed for feed in feeds if not feed.ready]
-        items = self._told(ready, "live", words)
-        items += self._told(waiting, "syncing", lambda feed: "waiting for its first state")
-        for feed in ready:
-            items += feed.again(now)
-        return items
+            self._shown.conditions.see_pair(pair)
+        return self._shown.changed(now)
 
     # --- signs of life
 
     def _alive(self, now: Now) -> list[Item]:
         """Takes a heartbeat or data: the line is there."""
         self._mono = self._heard = now.mono
-        if not self._is_silent:
+        if not self._shown.is_silent:
             return []
-        self._is_silent = False
         self.stirred = True
-        return self._resumed([feed for feed in self._feeds.values() if feed.symbol not in self._halted], now, _no_words)
+        return self._shown.heard(now)
 
     def _look_for_silence(self, now: Now) -> list[Item]:
         heard = self._heard if now.arriving is None else max(self._heard, now.arriving)
         self._heard = heard
-        if now.mono - heard >= LOST_AFTER:
+        if now.mono >= heard + LOST_AFTER:
             return [Lost(f"nothing came from {VENUE} for {LOST_AFTER:.0f} s, not even a heartbeat")]
-        if now.mono - heard < SILENT_AFTER or self._is_silent:
+        if now.mono < heard + SILENT_AFTER or self._shown.is_silent:
             return []
-        self._is_silent = True
-        reason = f"nothing came from {VENUE} for {SILENT_AFTER:.0f} s, not even a heartbeat"
-        return self._told([*self._feeds.values()], "stale", lambda feed: reason)
+        return self._shown.silent(f"nothing came from {VENUE} for {SILENT_AFTER:.0f} s, not even a heartbeat")
 
     def _look_for_first(self, now: Now) -> list[Item]:
         """What was acknowledged and has brought no first state: a connection that brings no data at all is lost."""
@@ -423,7 +321,8 @@ class KrakenSession(AcknowledgedSession):
             reason = f"{key[1]} was acknowledged, and brought nothing for {FIRST_WITHIN:.0f} s"
             if not self._has_data:
                 return [Lost(f"{reason}; nor did anything else on this connection")]
-            items += self._told([self._feeds[key]], "stale", lambda feed, said=reason: f"{said}; subscribed to anew")  # type: ignore[misc]
+            self._feeds[key].forget()
+            items += self._shown.told({self._feeds[key]: f"{reason}; subscribed to anew"}, "stale")
             self._asked.again(*key, now)
         return items
 
@@ -463,7 +362,7 @@ class KrakenSession(AcknowledgedSession):
         if answer.method == "pong":
             if not self._feeds:
                 self._mono = self._heard = now.mono
-                self._is_silent = False
+                self._shown.is_silent = False
             return self._pings.pong(now)
         items = self._alive(now)
         if answer.result is not None and answer.success is not False:
@@ -486,14 +385,20 @@ class KrakenSession(AcknowledgedSession):
             items += feed.acknowledged(result, now)
             if not feed.ready and feed.channel in ("book", "ticker") and result.snapshot is not False:
                 self._first[key] = now.mono + FIRST_WITHIN
-        return self._shown([*items, *self._only_others(self._asked.acknowledged(*key, now))])
+        return self._shown.of([*items, *self._noted(self._asked.acknowledged(*key, now))])
 
-    def _only_others(self, items: list[Item]) -> list[Item]:
-        """What acknowledgements say, but that trades are live: their feed knows when."""
+    def _noted(self, items: list[Item]) -> list[Item]:
+        """What acknowledgements say, but that trades are live: their feed knows when. What is not live is forgotten."""
+        for item in items:
+            if isinstance(item, StreamState) and item.state != "live":
+                for feed in self._feeds.values():
+                    if item.stream in feed.streams and item.symbol in (None, feed.symbol):
+                        feed.forget()
         return [one for one in items if not (isinstance(one, StreamState) and one.state == "live")]
 
     def _refused(self, answer: wire.Answer, now: Now) -> list[Item]:
         words = excerpt(answer.error or "no reason given", LONGEST_WORDS)
+        items: list[Item]
         sent = None if answer.req_id is None else self._sent.get(answer.req_id)
         if words.casefold().startswith("subscription not found"):
             self._gone(sent, answer.symbol)
@@ -504,13 +409,14 @@ class KrakenSession(AcknowledgedSession):
             keys = [key for key in self._feeds if key[1] == answer.symbol]
         else:
             retry = words.casefold().startswith(_TOO_FAST)
-            return self._asked.failed(None, f"it says: {words}", now, retry=retry) or [Notice(f"kraken says: {words}")]
-        items: list[Item] = []
+            items = self._noted(self._asked.failed(None, f"it says: {words}", now, retry=retry))
+            return items or [Notice(f"kraken says: {words}")]
+        items = []
         for channel, symbol in keys:
             if words.casefold().startswith("already subscribed"):
                 items += self._has_already((channel, symbol), now)
             else:
-                items += self._asked.refused(channel, symbol, words, now)
+                items += self._noted(self._asked.refused(channel, symbol, words, now))
         for key in [key for key, feed in self._feeds.items() if self._asked.over.issuperset(feed.streams)]:
             self._first.pop(key, None)
         return items
@@ -518,7 +424,7 @@ class KrakenSession(AcknowledgedSession):
     def _has_already(self, key: Key, now: Now) -> list[Item]:
         """The venue has the subscription from before: a book needs its snapshot all the same."""
         feed = self._feeds.get(key)
-        items = self._only_others(self._asked.acknowledged(*key, now))
+        items = self._noted(self._asked.acknowledged(*key, now))
         if isinstance(feed, TradeFeed):
             items += feed.acknowledged(wire.Result(*key, snapshot=False), now)
         elif feed is not None and not feed.ready:
@@ -572,10 +478,6 @@ class KrakenSession(AcknowledgedSession):
     def _ping(self, now: Now) -> Out:
         self._last_id += 1
         return f'{{"method":"ping","req_id":{self._last_id}}}'
-
-
-def _no_words(feed: Feed) -> str:
-    return ""
 
 
 # --- what outlives a connection ------------------------------------------------------------------------------------
