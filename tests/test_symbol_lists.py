@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.run import symbol_lists
+from cli.run.source import Embedded
 from cli.run.suggestions import either, meant_by, nearest
 from cli.settings import symbol_cache
 from cli.settings.symbol_cache import LARGEST, LASTS_MS, KnownSymbol, Place, keep, kept, path_of
 from tests.bot.conftest import HEAD
 from tests.command import environment
-from tests.listedvenue import LISTED
+from tests.listedvenue import ENTRY, LISTED, Listed
 from tests.servers import in_thread, websocket_server
+from venues import VENUES
 from venues.records import Instrument
+from venues.redaction import Redactor
+from venues.venue import Offer
 
 ROOT = Path(__file__).parents[1]
 ROWS = [["BTC-USD", "BTC", "USD"], ["BTC-EUR", "BTC", "EUR"], ["ETH-USD", "ETH", "USD"], ["BTC-PERP", "BTC", "USD"]]
@@ -279,6 +285,35 @@ def test_a_replay_asks_nobody(mon: Mon, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert mon.venue.asked == ["subscribe"]
     assert not mon.file.exists()
+
+
+class Private(Listed):
+    """A venue whose list needs the user's key, since all that it has does."""
+
+    secrets: Mapping[str, str] = {"key": "the key"}
+    streams: Mapping[str, Offer] = {"trades": Offer("trades", symbols="many")}
+
+
+@pytest.mark.parametrize("how", ["value", "command"])
+def test_no_program_of_the_user_is_run_for_a_list(
+    how: str, mon: Mon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    settings = tmp_path / "c.toml"
+    settings.write_text(f'[venues.listed]\nkey_command = ["touch", "{ran}"]\n' if how == "command" else "")
+    settings.chmod(0o600)
+    for name, value in {**mon.env, "MON_CONFIG": str(settings), "XDG_CACHE_HOME": str(mon.cache.parent)}.items():
+        monkeypatch.setenv(name, value)
+    if how == "value":
+        monkeypatch.setenv("MON_LISTED_KEY", "abcdefghijkl")
+    venue = Private()
+    monkeypatch.setitem(VENUES, "listed", ENTRY._replace(where=f"{__name__}:PRIVATE"))
+    monkeypatch.setattr(sys.modules[__name__], "PRIVATE", venue, raising=False)
+    monkeypatch.setattr(symbol_lists, "REFRESHED_AFTER", 0.0)
+    asyncio.run(symbol_lists.Lists(None, None, Redactor(), Embedded()).refresh([venue]))
+    assert mon.venue.asked == (["list"] if how == "value" else [])
+    assert mon.file.exists() is (how == "value")
+    assert not ran.exists()
 
 
 # --- what Tab offers -----------------------------------------------------------------------------------------------

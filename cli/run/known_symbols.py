@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cli.settings import config
-from cli.settings.symbol_cache import KnownSymbol, kept, place_of
+from cli.settings.symbol_cache import KnownSymbol, kept, known_of, place_of
 from venues.errors import MonError
 from venues.records import Instrument
 from venues.venue import has_list, without_request
@@ -54,7 +54,7 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
             return cached
         listed = venue.symbol_list(access.settings)
         own = None if listed is None else without_request(listed)
-        return None if own is None else [KnownSymbol(one.symbol or "", one.base or "", one.quote or "") for one in own]
+        return None if own is None else known_of(own)
     except Exception:  # also a fault of a plug-in's
         return None
 

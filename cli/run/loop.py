@@ -231,10 +231,10 @@ class Loop:
 
     def _lists(self) -> Lists | None:
         """The lists of symbols of the venues that have one; None where none of these has."""
-        from cli.run.symbol_lists import Lists
-
         if self._embedded is None or not any(map(has_list, self._venues)):
             return None
+        from cli.run.symbol_lists import Lists
+
         return Lists(self._request.env, self._request.profile, self._redactor, self._embedded)
 
     def data_came(self) -> None:
