@@ -274,6 +274,16 @@ def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
     make(folder, entry=with_list())
     done = mon("symbols", "acme", "btc", env=env)
     assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD"], done.stderr
+    assert not (Path(env["HOME"]) / ".cache").exists(), "what the venue was not asked for is not kept"
+    answer = ask("bash", "mon book acme ", 3, PYTHONPATH=str(folder))
+    assert (answer.stderr, answer.stdout.split()) == ("", ["BTC-USD"])
+    said = 'mon: expected a symbol like BTC-USD, got "btcusd"'
+    done = mon("book", "acme", "btcusd", env=env)
+    assert (done.returncode, done.stderr) == (2, f"{said}; did you mean BTC-USD?\n")
+    make(folder, entry=with_list(LISTED + "    def meant(self, symbol):\n        return 1 / 0\n\n"))
+    assert mon("book", "acme", "btcusd", env=env).stderr == f"{said}; did you mean BTC-USD?\n"
+    make(folder, entry=with_list(LISTED.replace("return [", "return 1 / 0 or [")))
+    assert mon("book", "acme", "btcusd", env=env).stderr == f"{said}\n", "the list's fault does not hide it"
 
 
 @pytest.mark.parametrize(
