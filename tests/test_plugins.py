@@ -283,6 +283,7 @@ def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
         (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "7"), 5, "got int"),
         (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "[7]"), 5, "got int"),
         (LISTED.replace("        yield\n", ""), 5, "got list"),
+        (LISTED.replace("        from", "        yield 7\n        from"), 5, "expected an HTTP request, got int"),
     ],
 )
 def test_its_symbols_when_they_are_broken(lines: str, code: int, said: str, folder: Path, env: dict[str, str]) -> None:
