@@ -436,7 +436,7 @@ class Driver:
         ]
 
 
-def fault_in_words(error: Exception) -> str:
+def fault_in_words(error: BaseException) -> str:
     """The text about an exception that should never have been raised: what it is, and where it was raised."""
     traceback, where = error.__traceback__, ""
     while traceback is not None:
