@@ -85,9 +85,7 @@ class KrakenSession(AcknowledgedSession):
         self._heard = 0.0  # when heartbeat or data came last
         self._has_data = False
         self._first: dict[Key, float] = {}  # until when the first state of what was acknowledged is to come
-        self._leaving: dict[
-            Key, float
-        ] = {}  # subscriptions that end, to be made anew: until when the answer is awaited
+        self._leaving: dict[Key, float] = {}  # what is left, to be subscribed to anew: until when the answer may come
         self._sent: dict[int, _Sent] = {}
         self._last_id = 0
         self._mono = 0.0  # when anything happened last
