@@ -374,6 +374,17 @@ def test_a_wrong_checksum_costs_that_symbol_alone_and_the_snapshot_replaces_ever
     assert [(symbol, state) for symbol, state, _ in said(items)] == [("BTC/USD", "live")] * 2
 
 
+def test_a_snapshot_is_as_good_as_the_answer_to_the_second_request() -> None:
+    line = Line(Subscription("book", ("BTC/USD",), depth=10))
+    line.receive(ack("book", "BTC/USD", depth=10), book([("1.0", "1.00")], [("2.0", "1.00")]))
+    line.pass_by(2)
+    line.receive(book([("1.0", "3.00")], [], kind="update", second=1, checksum=7))
+    line.items.clear()
+    line.receive(book([("1.2", "9.00")], [("1.9", "1.00")], second=3))
+    line.pass_by(30)
+    assert [state for _, state, _ in said(line.items)] == ["live"]
+
+
 def test_wrong_checksums_without_end_are_paced() -> None:
     line = Line(Subscription("book", ("BTC/USD",), depth=10))
     line.receive(ack("book", "BTC/USD", depth=10))
