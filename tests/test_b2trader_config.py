@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.commands import config_check
-from cli.settings import config
+from cli.settings import config, config_text
 from venues.b2trader import B2TRADER
 from venues.errors import SetupError
 
@@ -60,7 +60,7 @@ def test_everything_from_the_file_and_a_second_account_from_a_profile(
     access = known.access(B2TRADER, None, "second")
     assert access.settings.values["account_id"] == "a2"
     assert asyncio.run(access.fetch()) == {"token": "tok"}
-    shown = config.shown(known, print)
+    shown = config_text.shown(known, print)
     assert 'account_id = "a1"' in shown
 
 
@@ -84,7 +84,7 @@ def test_what_is_set_is_shown_and_the_token_is_not(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("MON_B2TRADER_TOKEN", "very-secret")
     monkeypatch.setenv("MON_B2TRADER_ACCOUNT_ID", "a1")
     known = configured(tmp_path, monkeypatch, f'[venues.b2trader]\nurl = "{URL}"\ntoken = "also-secret"')
-    said = config.shown(known, print) + "\n".join(config_check.check(known, print)[0])
+    said = config_text.shown(known, print) + "\n".join(config_check.check(known, print)[0])
     assert "MON_B2TRADER_ACCOUNT_ID is set: a1" in said
     assert "secret" not in said
 
@@ -107,7 +107,7 @@ def test_that_versions_grow_is_shown_by_the_check(tmp_path: Path, monkeypatch: p
     lines, sound = config_check.check(known, print)
     assert f"  versions: growing (versions under [venues.b2trader] in {known.path})" in lines
     assert sound
-    assert 'versions = "growing"' in config.shown(known, print)
+    assert 'versions = "growing"' in config_text.shown(known, print)
     settings = known.access(B2TRADER, None, None).settings
     assert settings.values["versions"] == "growing"
     assert settings.table == "venues.b2trader"

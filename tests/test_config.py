@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.commands import config_check
-from cli.settings import config, credentials
+from cli.settings import config, config_text, credentials
 from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
 from venues.toolkit.addresses import is_loopback
@@ -324,7 +324,7 @@ def test_not_this_machine(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
      "wss://[::1].h.example", " "],
 )  # fmt: skip
 def test_an_address_that_cannot_be_used(url: str) -> None:
-    text = f"[venues.nexus]\nurl = {config._toml(url)}\n"
+    text = f"[venues.nexus]\nurl = {config_text._toml(url)}\n"
     with pytest.raises(SetupError, match=r"url under \[venues.nexus\]") as caught:
         write(text).address(NEXUS, None, None)
     assert "s3cret" not in str(caught.value)
@@ -406,7 +406,7 @@ def test_a_proxy_that_cannot_be_used(proxy: str, monkeypatch: pytest.MonkeyPatch
         config.load().proxy(FAR)
     assert "s3cret" not in str(caught.value)
     with pytest.raises(SetupError, match="proxy in ") as caught:
-        write(f"proxy = {config._toml(proxy)}\n").proxy(FAR)
+        write(f"proxy = {config_text._toml(proxy)}\n").proxy(FAR)
     assert "s3cret" not in str(caught.value)
 
 
@@ -548,7 +548,7 @@ def test_init_show_path_check(home: Path) -> None:
 
 
 def test_every_line_of_the_template_loads_without_its_hash() -> None:
-    lines = [line.removeprefix("# ") for line in config.template(print).splitlines()]
+    lines = [line.removeprefix("# ") for line in config_text.template(print).splitlines()]
     loaded = write("\n".join(line for line in lines if " = " in line or line.startswith("[")))
     assert [source.kind for source in loaded.access(NEXUS, "staging", "second").secrets.values()] == ["file"]
 
@@ -583,7 +583,7 @@ SECRET = 's3cret/"key'
 def shown(text: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return config.shown(write(text), print)
+    return config_text.shown(write(text), print)
 
 
 def test_show_never_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -710,6 +710,14 @@ profitview production
   proxy: from HTTPS_PROXY
   api_key: missing (MON_PROFITVIEW_API_KEY or the config file)
 profitview sim
+  nothing is needed
+kraken production
+  address: wss://ws.kraken.com (built in)
+  proxy: from HTTPS_PROXY
+kraken beta
+  address: wss://beta-ws.kraken.com (built in)
+  proxy: from HTTPS_PROXY
+kraken sim
   nothing is needed
 woox production
   address: wss://wss.woox.io (built in)

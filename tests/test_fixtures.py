@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import os
+
 from tests import recorded as fixtures
 from venues import VENUES, venue_named
 from venues.testing import checks_of
 
+_SEED = os.environ.get("MON_FUZZ_SEED")
+_SECONDS = float(os.environ.get("MON_FUZZ_SECONDS", "2"))
 for _name in VENUES:
-    globals()[f"Test{_name.capitalize()}"] = checks_of(venue_named(_name), fixtures.FOLDER / _name)
+    globals()[f"Test{_name.capitalize()}"] = checks_of(
+        venue_named(_name), fixtures.FOLDER / _name, seconds=_SECONDS, seed=None if _SEED is None else int(_SEED)
+    )
 
 
 def test_each_folder_of_recordings_is_of_a_venue() -> None:

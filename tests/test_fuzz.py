@@ -232,7 +232,7 @@ def test_what_a_session_does_wrong_is_told(
 def test_a_fault_comes_with_its_traceback_and_seed(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orbit, "OrbitSession", with_methods(pong=raising)(orbit.OrbitSession))
     (fault,) = mutated(orbit.ORBIT)
-    assert "MON_FUZZ_SEED=7 repeats it" in fault
+    assert "checks_of(…, seed=7) repeats it" in fault
     assert 'raise KeyError("price")' in fault
     assert mutated(orbit.ORBIT) == [fault]
 

@@ -11,7 +11,7 @@ import pytest
 from cli.commands import config_check
 from cli.run.asked import asked_for
 from cli.run.options import StreamRequest
-from cli.settings import config
+from cli.settings import config, config_text
 from venues.errors import SetupError, UsageError
 from venues.jayx import JAYX
 from venues.recording import Recording
@@ -126,7 +126,7 @@ def test_check_and_show_tell_the_scales_and_no_key(tmp_path: Path, monkeypatch: 
     lines, sound = config_check.check(found, print)
     assert sound
     assert f"  symbols: BTCUSDT (symbols under [venues.jayx] in {found.path})" in lines
-    shown = config.shown(found, print)
+    shown = config_text.shown(found, print)
     assert SCALED.strip() in shown
     assert "s3cret" not in shown
     assert "s3cret" not in "".join(lines)

@@ -22,7 +22,7 @@ import pytest
 from cli import main
 from cli.commands import config_check, symbols
 from cli.commands.schema import schema_of
-from cli.settings import config
+from cli.settings import config, config_text
 from tests.servers import in_thread, raw_server
 from tests.tiny import TINY, Endpoint, Seeded
 from venues import VENUES, Entry, venue_named
@@ -181,13 +181,13 @@ def test_a_list_that_cannot_be_used(
     tiny.rows, tiny.frames = [row], [json.dumps(row), "end"]
     code, out, err = mon("symbols", "tiny", "--env", "sim")
     assert (code, out) == (5, "")
-    assert err.startswith(f"mon: the list of symbols that tiny sent cannot be used: {said}")
+    assert err.startswith(f"mon: the list of symbols that tiny gave cannot be used: {said}")
 
 
 @pytest.mark.parametrize(
     ("frames", "code", "said"),
     [
-        (["bad"], 5, "mon: the list of symbols that tiny sent cannot be used: expected a symbol, got nothing\n"),
+        (["bad"], 5, "mon: the list of symbols that tiny gave cannot be used: expected a symbol, got nothing\n"),
         (["no"], 5, "mon: no list today; gave up after 1 try\n"),
         ([], 6, "mon: tiny gave no list of its symbols within 0.3 s\n"),
         ([json.dumps(ROWS[0])], 6, "mon: tiny gave no list of its symbols within 0.3 s\n"),
@@ -441,10 +441,10 @@ def test_where_a_venue_has_one_address_a_second_one_is_unknown(tmp_path: Path, m
 
 def test_config_shows_and_checks_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = '[venues.tiny]\nurl = "wss://a.example"\nrest_url = "https://u:hidden-secret@b.example/x?k=v"\n'
-    shown = config.shown(loaded(text, tmp_path, monkeypatch), pytest.fail)
+    shown = config_text.shown(loaded(text, tmp_path, monkeypatch), pytest.fail)
     assert 'rest_url = "https://[hidden]@b.example/x?[hidden]"' in shown
     monkeypatch.setenv("MON_TINY_REST_URL", "https://c.example")
-    assert "# MON_TINY_REST_URL is set: https://c.example" in config.shown(config.load(), pytest.fail)
+    assert "# MON_TINY_REST_URL is set: https://c.example" in config_text.shown(config.load(), pytest.fail)
     found, _ = config_check.check(config.load(), pytest.fail)
     at = found.index("tiny production")
     assert found[at + 1 : at + 3] == [

@@ -371,6 +371,13 @@ def test_what_is_joined_in_is_left_out_when_it_is_old() -> None:
     assert figures(line.data(401, f"ticker@{PERP}", **{**DAY, "c": "111"})) == (None, None, None), "it came late"
 
 
+def test_a_figure_that_is_old_is_left_out_before_the_clock_says_so() -> None:
+    line = ticker_line()
+    line.data(2, f"ticker@{PERP}", **DAY)
+    late = {"topic": f"ticker@{PERP}", "ts": ms(3), "data": {"s": PERP, "ts": ms(3), **DAY, "c": "111"}}
+    assert figures(line.frame(6.5, late)) == (None, None, Decimal("0.0001")), "it waited on a line that hung"
+
+
 def test_each_figure_says_its_time() -> None:
     (ticker,) = of(Ticker, ticker_line().data(2, f"ticker@{PERP}", **DAY))
     assert ticker.extra == {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
     from venues.driver import Delivered, Driver
-    from venues.opening import Socket
+    from venues.opening import Handshake, Socket
     from venues.redaction import Redactor
     from venues.venue import Command, HttpResponse, NoResponse, Out, Session
 
@@ -133,6 +133,11 @@ class Connection:
         self._fault: Exception | None = None  # an exception that a new connection would not cure
         self._all_written = False
         self.left_in_order = False
+
+    @property
+    def handshake(self) -> Handshake | None:
+        """What the opening of the latest connection told; None before the first one is open."""
+        return self._opening.handshake
 
     def send(self, command: Command) -> None:
         """Sends a command of the user's on the open connection; a `Receipt` of it is delivered later.

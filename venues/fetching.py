@@ -133,7 +133,7 @@ def retry_after(value: str | None, now: Now) -> float | None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
         return float(value.strip()[:9])
-    date = _milliseconds(value)
+    date = date_ms(value)
     return None if date is None else max(0.0, (date - now.epoch_ms) / 1000)
 
 
@@ -344,7 +344,7 @@ def _refuse_unsafe(request: HttpRequest) -> None:
 
 async def _read(response: ClientResponse, now: Now, most: int) -> HttpResponse:
     headers = response.headers
-    date = _milliseconds(headers.get("Date", ""))
+    date = date_ms(headers.get("Date", ""))
     return HttpResponse(
         response.status,
         await _body_of(response, most),
@@ -362,7 +362,8 @@ async def _body_of(response: ClientResponse, most: int) -> bytes:
     return bytes(body)
 
 
-def _milliseconds(date: str) -> int | None:
+def date_ms(date: str) -> int | None:
+    """The time of a `Date` header, which has whole seconds, in milliseconds since the epoch; None if it is no time."""
     try:
         return round(email.utils.parsedate_to_datetime(date).timestamp() * 1000)
     except (ValueError, OverflowError):

@@ -14,7 +14,7 @@ from venues.driver import Driver
 from venues.errors import MonError, VenueUnreachable
 from venues.records import Instrument, SnapshotEnd
 from venues.toolkit.decoding import excerpt
-from venues.venue import BadFrame, BaseVenue, NoResponse
+from venues.venue import BadFrame, NoResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -34,24 +34,6 @@ STREAM = "symbols"  # that of the `SnapshotEnd` behind the last instrument of a 
 
 class NotInTimeError(MonError):
     """The list did not come in time."""
-
-
-def has_list(venue: Venue) -> bool:
-    """Whether the entry says anything of a list of symbols; with some settings there may be none all the same."""
-    return getattr(type(venue), "symbol_list", BaseVenue.symbol_list) is not BaseVenue.symbol_list
-
-
-def without_request(listed: SymbolList) -> Sequence[Instrument] | None:
-    """The list where the venue's entry knows it by itself; None where the venue has to be asked."""
-    if not isinstance(listed, Generator):
-        return None
-    try:
-        next(listed)
-    except StopIteration as stop:
-        found: Sequence[Instrument] = stop.value
-        return found
-    listed.close()
-    return None
 
 
 class Listing:

@@ -9,6 +9,7 @@ import itertools
 import logging
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidProxySt
 from venues import events
 from venues.answers import MAX_MESSAGE, refuse_plain, status_of_old_answer, words_of
 from venues.errors import MonError
-from venues.fetching import NoAnswer, ask, place_of, retry_after, words_of_system
+from venues.fetching import NoAnswer, ask, date_ms, place_of, retry_after, words_of_system
 from venues.protocols import cookies
 from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import excerpt
@@ -54,6 +55,21 @@ class _Connect(connect):
         return exc
 
 
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What the opening of a WebSocket told beside the connection itself.
+
+    `tls` is the version of TLS, e.g. "TLSv1.3", empty without TLS. `date_ms` is the second in which the answer was made
+    by the other end's clock, in milliseconds; None where the answer has no `Date`. By our clock it was made between
+    `dialled` and `answered`.
+    """
+
+    tls: str
+    date_ms: int | None
+    dialled: Now
+    answered: Now
+
+
 class NoConnectionError(Exception):
     """Carries the event that says why no connection was made."""
 
@@ -85,6 +101,7 @@ class Opening:
         self._redactor = redactor
         self._proxy = proxy
         self._user_agent = user_agent
+        self.handshake: Handshake | None = None  # of the latest WebSocket that was opened
 
     async def open(self, session: Session, *, close_timeout: float) -> tuple[Socket, str]:
         """The open WebSocket, and its address without secrets.
@@ -140,7 +157,7 @@ class Opening:
 
     async def _dial(self, dial: Dial, close_timeout: float) -> Socket:
         refuse_plain(dial.url, dial.shown)
-        place = place_of(dial.shown)
+        place, dialled = place_of(dial.shown), self._now()
         try:
             websocket = await _Connect(
                 dial.url,
@@ -154,6 +171,7 @@ class Opening:
                 max_size=MAX_MESSAGE,
                 logger=_SILENT,
             )
+            self.handshake = self._handshake(websocket, dialled)
             return cast("Socket", websocket)
         except InvalidStatus as error:
             raise NoConnectionError(self._answered(error)) from None
@@ -177,6 +195,16 @@ class Opening:
             raise self.no_connection(f"the host of {place} is not known") from None
         except OSError as error:
             raise self.no_connection(f"cannot reach {place}: {words_of_system(error)}") from None
+
+    def _handshake(self, websocket: ClientConnection, dialled: Now) -> Handshake:
+        encrypted = websocket.transport.get_extra_info("ssl_object")
+        dates = [] if websocket.response is None else websocket.response.headers.get_all("Date")
+        return Handshake(
+            tls=(encrypted.version() or "") if encrypted is not None else "",
+            date_ms=date_ms(dates[0]) if dates else None,
+            dialled=dialled,
+            answered=self._now(),
+        )
 
     def _answered(self, error: InvalidStatus) -> events.Answered:
         response = error.response

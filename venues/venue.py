@@ -543,3 +543,28 @@ class BaseVenue(ABC):
     def symbol_list(self, settings: Settings) -> SymbolList | None:
         """None: the venue has no list of its symbols."""
         return None
+
+    def meant(self, symbol: str) -> Sequence[str]:
+        """What a symbol that the venue does not have may mean there, by rules of spelling alone; the likeliest first.
+
+        For the words of an error. Nothing: it follows from no rule.
+        """
+        return ()
+
+
+def has_list(venue: Venue) -> bool:
+    """Whether the entry says anything of a list of symbols; with some settings there may be none all the same."""
+    return getattr(type(venue), "symbol_list", BaseVenue.symbol_list) is not BaseVenue.symbol_list
+
+
+def without_request(listed: SymbolList) -> Sequence[Instrument] | None:
+    """The list where the venue's entry knows it by itself; None where the venue has to be asked."""
+    if not isinstance(listed, Generator):
+        return None
+    try:
+        next(listed)
+    except StopIteration as stop:
+        found: Sequence[Instrument] = stop.value
+        return found
+    listed.close()
+    return None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import redactor_of_run
-from cli.run.options import check_for_lines, check_run, options_of_runs, take_options
+from cli.run.options import check_for_lines, check_run, options_of_runs, take_options, venue_quietly, with_plugins
+from venues import venues_with
 from venues.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,25 @@ Examples:
 """
 
 
+def complete_market(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The venues that a bot can watch, each with its example; of one alone the symbols, as far as they are known."""
+    from cli.bot.plan import MARKET_DATA
+    from cli.run.known_symbols import completed_symbols
+
+    name, colon, symbol = incomplete.partition(":")
+    if colon:
+        venue = venue_quietly(name)
+        if venue is None or set(MARKET_DATA).isdisjoint(venue.streams):
+            return []
+        found = completed_symbols(venue, ctx.params.get("env"), ctx.params.get("profile"), symbol)
+        return [f"{name}:{one}" for one in found]
+    begun = [name for name in with_plugins(venues_with(*MARKET_DATA)) if name.startswith(incomplete)]
+    if len(begun) == 1:
+        return complete_market(ctx, f"{begun[0]}:")
+    venues = [venue for name in begun if (venue := venue_quietly(name)) is not None]
+    return [f"{one.name}:{one.example}" for one in venues if not set(MARKET_DATA).isdisjoint(one.streams)]
+
+
 @app.callback(epilog=EXAMPLES)
 def bot() -> None:
     """Run a signal bot on the live streams of any venue."""
@@ -44,7 +64,7 @@ def run(**given: Any) -> None:
     from cli.bot.plan import BotRequest
     from cli.output.lines import Words
 
-    markets = [market_named(text) for text in given.pop("market") or ()]
+    markets = [market_named(text, given["env"], given["profile"]) for text in given.pop("market") or ()]
     if len(set(markets)) < len(markets):
         twice = next(name for name in markets if markets.count(name) > 1)
         raise UsageError(f"expected each --market once, got {twice} twice")
@@ -80,13 +100,14 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed
         )
 
 
-def market_named(text: str) -> MarketName:
-    """A market from `VENUE:SYMBOL`.
+def market_named(text: str, env: str | None = None, profile: str | None = None) -> MarketName:
+    """A market from `VENUE:SYMBOL`; `env` and `profile` as the run has them.
 
     Raises:
         UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
     """
     from cli.bot.plan import MARKET_DATA, MarketName
+    from cli.run.asked import check_symbol
     from venues import has_venue, venue_named, venue_names
 
     venue, colon, symbol = text.partition(":")
@@ -99,7 +120,7 @@ def market_named(text: str) -> MarketName:
         raise UsageError(
             f"expected a venue with {', '.join(MARKET_DATA)} in --market VENUE:SYMBOL; {venue} has {', '.join(streams)}"
         )
-    venue_named(venue).check_symbol(symbol)
+    check_symbol(venue_named(venue), symbol, env, profile)
     return MarketName(venue, symbol)
 
 
@@ -125,7 +146,11 @@ _OWN: dict[str, tuple[Any, Any]] = {
     "market": (
         list[str] | None,
         typer.Option(
-            "--market", metavar="VENUE:SYMBOL", help="A market that the bot watches; several.", show_default=False
+            "--market",
+            metavar="VENUE:SYMBOL",
+            help="A market that the bot watches; several.",
+            autocompletion=complete_market,
+            show_default=False,
         ),
     ),
     "history": (

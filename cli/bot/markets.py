@@ -148,6 +148,7 @@ class Standings:
         self._states: dict[_Place, SymbolStates] = {}
         self._gates: dict[_Place, StatusGate] = {}
         self._troubles: dict[MarketName, set[_Place]] = {market: set() for market in markets}
+        self._closed: set[MarketName] = set()
 
     def expect(self, line: int, stream: str, *symbols: str) -> None:
         """Note that a stream of these symbols is about to be opened."""
@@ -170,8 +171,13 @@ class Standings:
                 troubles.add(place)
             elif status.state == "live":
                 troubles.discard(place)
-            if bool(troubles) != was_down:
+            is_closed = status.state == "closed" and market not in self._closed
+            if is_closed or bool(troubles) != was_down:  # of what was down already it is news that it stays so
                 (down if troubles else live).append(market)
+            if is_closed:
+                self._closed.add(market)
+            elif not troubles:
+                self._closed.discard(market)
         return Told(status, down, live, about, inline)
 
     def together(self) -> State:

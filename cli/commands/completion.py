@@ -320,6 +320,7 @@ class _Place:
     def after(self, word: str) -> _Place | None:
         """The place after one more word; None after a command that does not exist."""
         if self._awaiting is not None:
+            self._keep(self._awaiting, word)
             self._awaiting = None
         elif self._no_more_options or not word.startswith("-") or word == "-":
             return self._after_argument(word)
@@ -357,10 +358,12 @@ class _Place:
         self._options = known
 
     def _after_option(self, word: str) -> None:
-        name, joined, _ = word.partition("=")
+        name, joined, value = word.partition("=")
         if word.startswith("--"):
             option = self._named.get(name)
             self._use(option)
+            if joined and _takes_value(option):
+                self._keep(option, value)
             self._awaiting = option if _takes_value(option) and not joined else None
             return
         for at, letter in enumerate(word[1:], start=2):
@@ -369,6 +372,11 @@ class _Place:
             if _takes_value(option):
                 self._awaiting = option if at == len(word) else None
                 return
+
+    def _keep(self, option: Any, value: str) -> None:
+        """Note the value of an option: which symbols there are depends on `--env`."""
+        if not option.multiple:
+            self._context.params[option.name] = value
 
     def _use(self, option: Any) -> None:
         if option is not None and not option.multiple:

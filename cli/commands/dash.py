@@ -37,15 +37,13 @@ def complete_venue(incomplete: str) -> list[str]:
 
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The markets that every simulator of the venue has, where any of the streams takes a symbol."""
+    """The venue's symbols as far as they are known, where any of the streams takes a symbol."""
     venue = venue_quietly(ctx.params.get("venue") or "")
-    if venue is None or not venue.simulator:
+    if venue is None or all(venue.streams[stream].symbols == "none" for stream in PANES if stream in venue.streams):
         return []
-    from venues.simulated import markets
+    from cli.run.known_symbols import completed_symbols
 
-    if all(venue.streams[stream].symbols == "none" for stream in PANES if stream in venue.streams):
-        return []
-    return [symbol for symbol in markets(venue.name) if symbol.startswith(incomplete)]
+    return completed_symbols(venue, ctx.params.get("env"), ctx.params.get("profile"), incomplete)
 
 
 def dash(**given: Any) -> None:

@@ -13,7 +13,7 @@ from cli.output.lines import STDOUT, Queue, Words, is_terminal
 from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import in_words
-from cli.run.asked import check_for_table, either, recorded_at
+from cli.run.asked import check_for_table, check_symbol, either, recorded_at
 from cli.run.options import StreamRequest, check_together
 from cli.run.watch import Watcher
 from cli.views.panes import PANES
@@ -93,7 +93,7 @@ def panes_asked_for(request: StreamRequest, recording: Recording | None) -> tupl
 def _asked(request: StreamRequest, venue: Venue, offers: Mapping[str, Offer]) -> list[Subscription]:
     symbols = request.names()
     for symbol in symbols:
-        venue.check_symbol(symbol)
+        check_symbol(venue, symbol, request.env, request.profile)
     taking = {stream: offer for stream, offer in offers.items() if offer.symbols != "none"}
     if symbols and not taking:
         raise UsageError(f"the dashboard of {venue.name} takes no symbol, got {' '.join(symbols)}")

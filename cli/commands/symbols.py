@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import random
 import shutil
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,21 +14,19 @@ from cli.run.options import (
     Format,
     complete_environment,
     duration_ms,
+    venue_quietly,
     with_plugins,
 )
 from venues import VENUES, venue_named
-from venues.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.output.lines import Words
-    from cli.run.source import Embedded
-    from cli.settings.config import Access
-    from venues.listing import Listing
+    from cli.run.symbol_lists import Lists
     from venues.records import Instrument
     from venues.redaction import Redactor
-    from venues.venue import SymbolList, Venue
+    from venues.venue import Venue
 
 EXAMPLES = """\b
 Examples:
@@ -43,6 +40,17 @@ TIMEOUT = "10s"
 def complete_venue(incomplete: str) -> list[str]:
     """All venues: which of them have a list is known only once they are loaded."""
     return [name for name in with_plugins([*VENUES]) if name.startswith(incomplete)]
+
+
+def complete_pattern(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The venue's symbols, as far as they are known; none of a venue that has no list to be filtered."""
+    from cli.run.known_symbols import completed_symbols, lists_symbols
+
+    env = ctx.params.get("env")
+    venue = venue_quietly(ctx.params.get("venue") or "")
+    if venue is None or not lists_symbols(venue, env):
+        return []
+    return completed_symbols(venue, env, ctx.params.get("profile"), incomplete)
 
 
 def symbols(
@@ -60,6 +68,7 @@ def symbols(
         typer.Argument(
             metavar="PATTERN",
             help="Only symbols with this text in them, in any case; with * and ? the whole symbol: 'SPOT_*'.",
+            autocompletion=complete_pattern,
             show_default=False,
         ),
     ] = None,
@@ -121,6 +130,7 @@ async def _found(
 
     from cli.interrupts import asked_to_end, has_come
     from cli.run.source import Embedded
+    from cli.run.symbol_lists import Lists
 
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -132,7 +142,8 @@ async def _found(
     with asked_to_end(stop):
         if has_come():
             return INTERRUPTED
-        listing = asyncio.create_task(_list(venue, env, profile, timeout_ms, words, redactor, embedded))
+        lists = Lists(env, profile, redactor, embedded, words.say)
+        listing = asyncio.create_task(_list(lists, venue, timeout_ms))
         try:
             await asyncio.wait((listing, stopped), return_when=asyncio.FIRST_COMPLETED)
             return stopped.result() if stopped.done() else listing.result()
@@ -143,102 +154,13 @@ async def _found(
             await embedded.close()
 
 
-async def _list(
-    venue: Venue,
-    env: str | None,
-    profile: str | None,
-    timeout_ms: int,
-    words: Words,
-    redactor: Redactor,
-    embedded: Embedded,
-) -> list[Instrument]:
-    from cli.run.source import access_for_symbols, access_to
-    from cli.settings.config import SIM
-    from venues.listing import NotInTimeError, has_list, without_request
+async def _list(lists: Lists, venue: Venue, timeout_ms: int) -> list[Instrument]:
+    from venues.listing import NotInTimeError
 
-    if not has_list(venue) and not (env == SIM and _markets(venue)):
-        raise _no_list(venue)
-    access = await access_for_symbols(venue, env, profile, embedded, words.say)
-    listed = venue.symbol_list(access.settings)
-    if listed is None:
-        if env == SIM and (markets := _markets(venue)):
-            return _listing(venue, access, redactor).checked(markets)
-        raise _no_list(venue)
-    if not access.settings.url:  # none is set and none built in, which is no matter where nobody has to be asked
-        found = without_request(listed)
-        if found is not None:
-            return _listing(venue, access, redactor).checked(found)
-        access = await access_to(venue, env, profile, embedded, words.say)  # says what is to be set
-        listed = venue.symbol_list(access.settings)
-        assert listed is not None, "it was there without an address"
-    access = await _with_secrets(access, listed, venue, env, profile, embedded, words)
     try:
-        return await _listing(venue, access, redactor).instruments(listed, within=timeout_ms / 1000)
+        return await lists.of(venue, timeout_ms / 1000)
     except NotInTimeError as error:
         raise NoDataError(str(error)) from None
-
-
-async def _with_secrets(
-    access: Access,
-    listed: SymbolList,
-    venue: Venue,
-    env: str | None,
-    profile: str | None,
-    embedded: Embedded,
-    words: Words,
-) -> Access:
-    """A connection of a venue without public streams needs the venue's secrets; requests never do."""
-    from collections.abc import Generator
-
-    from cli.run.source import access_to
-
-    public = [name for name, offer in venue.streams.items() if offer.public]
-    if isinstance(listed, Generator) or public or not venue.secrets:
-        return access
-    return await access_to(venue, env, profile, embedded, words.say)
-
-
-def _listing(venue: Venue, access: Access, redactor: Redactor) -> Listing:
-    from cli.version import USER_AGENT
-    from venues.connection import SystemClock
-    from venues.fetching import shared_fetcher
-    from venues.listing import Listing
-
-    clock = SystemClock()
-    return Listing(
-        venue,
-        access.settings,
-        clock=clock,
-        random=random.random,
-        redactor=redactor,
-        fetcher=shared_fetcher(
-            venue.name, venue.requests_per_second, now=clock.now, sleep=clock.sleep, user_agent=USER_AGENT
-        ),
-        fetch_secrets=access.fetch,
-        proxy=access.proxy,
-        rest_proxy=access.rest_proxy,
-        user_agent=USER_AGENT,
-    )
-
-
-def _markets(venue: Venue) -> list[Instrument]:
-    """The markets of the venue's simulator; none where its names are topics, or where it has no simulator."""
-    from venues.records import Instrument
-    from venues.simulated import markets
-
-    if not venue.simulator or not any(offer.symbols in ("one", "many") for offer in venue.streams.values()):
-        return []
-    return [Instrument(venue=venue.name, symbol=symbol, received=0) for symbol in markets(venue.name)]
-
-
-def _no_list(venue: Venue) -> UsageError:
-    from cli.settings.config import SIM
-    from venues.listing import has_list
-
-    with_list = [name for name in VENUES if name != venue.name and has_list(venue_named(name))]
-    others = f"expected a venue that has one ({', '.join(with_list)})" if with_list else "no venue has one"
-    simulated = f"; --env {SIM} lists the markets of its simulator" if _markets(venue) else ""
-    return UsageError(f"{venue.name} has no list of its symbols: {others}{simulated}")
 
 
 def _print(found: Sequence[Instrument], output: Format, redactor: Redactor, *, numbers_as_strings: bool) -> None:

@@ -43,7 +43,7 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
     if offer.symbols == "many" and recording is None:
         symbols = tuple(dict.fromkeys(symbols))  # one named twice is one
     for symbol in symbols:
-        venue.check_symbol(symbol)
+        check_symbol(venue, symbol, request.env, request.profile)
     recorded = _recorded_subscription(recording, venue, request.stream, symbols)
     _check_options(request, venue, None if recording is None else recorded)
     subscription = Subscription(
@@ -55,6 +55,20 @@ def asked_for(request: StreamRequest, recording: Recording | None) -> tuple[Venu
     )
     routes_of(venue, [subscription], Settings(url=""))  # whatever is wrong with it is said before anything is opened
     return venue, subscription
+
+
+def check_symbol(venue: Venue, symbol: str, env: str | None = None, profile: str | None = None) -> None:
+    """Check the form of a symbol that is asked for.
+
+    Raises:
+        UsageError: it is another one; the text has the venue's form, and what may be meant.
+    """
+    try:
+        venue.check_symbol(symbol)
+    except UsageError as error:
+        from cli.run.suggestions import in_another_form  # for the words of an error only
+
+        raise in_another_form(error, venue, symbol, env, profile) from None
 
 
 def _check_options(request: StreamRequest, venue: Venue, recorded: Subscription | None) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import gc
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cli.errors import OK, NoDataError
 from cli.output import cells
@@ -20,9 +20,9 @@ from cli.run.ending import ended_within
 from cli.run.freshness import Limits
 from cli.run.options import existing_file
 from cli.run.source import Source, until_ended
-from venues.errors import MonError, RecordingError
+from venues.errors import MonError, RecordingError, VenueRefused
 from venues.recording import Recorder
-from venues.venue import Now
+from venues.venue import Now, has_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cli.run.ending import Ending
     from cli.run.options import RunRequest
     from cli.run.source import Embedded
+    from cli.run.symbol_lists import Lists
     from venues.connection import Clock
     from venues.driver import Delivered
     from venues.events import Event
@@ -100,6 +101,11 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None  # rings at the next deadline of the limits
         self._timer_due = math.inf
         self._asyncio: asyncio.AbstractEventLoop | None = None
+        self._deadlines: list[asyncio.TimerHandle] = []  # of --timeout and --duration
+        self._venues: list[Venue] = []  # with a connection
+        self._embedded: Embedded | None = None
+        self._awaits_data = recording is None
+        self._refresh: asyncio.Task[None] | None = None
 
     # --- setting up
 
@@ -134,6 +140,8 @@ class Loop:
         )
         settings = await source.open(embedded, say)
         self._sources.append(source)
+        self._venues.append(venue)
+        self._embedded = embedded
         for one in subscriptions:
             self._once_within_ms = max(self._once_within_ms, round(venue.streams[one.stream].once_within * 1000))
         return settings
@@ -167,9 +175,9 @@ class Loop:
         request, loop = self._request, asyncio.get_running_loop()
         timeout = request.timeout or (self._once_within_ms if request.once and self._sources else None)
         if timeout is not None:
-            loop.call_later(timeout / 1000, self._on_timeout, timeout)
+            self._deadlines.append(loop.call_later(timeout / 1000, self._on_timeout, timeout))
         if request.duration is not None:
-            loop.call_later(request.duration / 1000, self._on_duration, request.duration)
+            self._deadlines.append(loop.call_later(request.duration / 1000, self._on_duration, request.duration))
 
     def _on_timeout(self, after: int) -> None:
         if (missing := self._consumer.missing("timeout")) is not None:
@@ -199,9 +207,43 @@ class Loop:
             problem = None if sources.cancelled() else sources.exception()
             if problem is not None and not self._ending.stopping.is_set():
                 self._ending.problem = problem
+                await self._suggest(problem, stopping)
         finally:
             sources.cancel()
             stopping.cancel()
+            if self._refresh is not None:
+                self._refresh.cancel()  # whatever it was about: the end is not held up
+
+    async def _suggest(self, problem: BaseException, stopping: asyncio.Task[Any]) -> None:
+        """Say with a refusal of symbols what may be meant by them, unless somebody does not want to wait for that."""
+        if not (isinstance(problem, VenueRefused) and problem.symbols) or problem.late or self._recording is not None:
+            return
+        venue = next((one for one in self._venues if one.name == problem.venue), None)
+        if venue is None or (lists := self._lists()) is None:
+            return
+        for deadline in self._deadlines:  # what has ended the run is not that nothing came in time
+            deadline.cancel()
+        suggesting = asyncio.create_task(lists.with_suggestion(problem, venue))
+        await asyncio.wait((suggesting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if suggesting.done():
+            self._ending.problem = suggesting.result()
+        suggesting.cancel()
+
+    def _lists(self) -> Lists | None:
+        """The lists of symbols of the venues that have one; None where none of these has."""
+        from cli.run.symbol_lists import Lists
+
+        if self._embedded is None or not any(map(has_list, self._venues)):
+            return None
+        return Lists(self._request.env, self._request.profile, self._redactor, self._embedded)
+
+    def _refresh_lists(self) -> None:
+        """Once there is data, look beside it whether the lists of symbols that are kept for Tab are of the last day."""
+        if self._consumer.missing("timeout") is not None:
+            return
+        self._awaits_data = False
+        if (lists := self._lists()) is not None:
+            self._refresh = asyncio.create_task(lists.refresh(dict.fromkeys(self._venues)))
 
     def stop_limits(self) -> None:
         """Stop the timer of the limits: they say nothing from now on."""
@@ -301,6 +343,8 @@ class Loop:
             except MonError as error:
                 self._ending.end(error)
         self._consumer.flush()
+        if self._awaits_data:
+            self._refresh_lists()
 
     def _tap(self, event: Event) -> None:
         if self._recorder is not None:

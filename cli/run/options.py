@@ -116,15 +116,17 @@ def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The markets that every simulator of the venue has; a venue's own list is not asked for."""
-    from venues.simulated import markets
+    """The venue's symbols as far as they are known: nobody is asked for them."""
+    from cli.run.known_symbols import completed_symbols
 
-    typed = ctx.params.get("symbols") or ()
-    venue = venue_quietly(ctx.params.get("venue") or "")
-    offer = None if venue is None or not venue.simulator else venue.streams.get(ctx.info_name or "")
+    given = ctx.params
+    typed = given.get("symbols") or ()
+    venue = venue_quietly(given.get("venue") or "")
+    offer = None if venue is None else venue.streams.get(ctx.info_name or "")
     if venue is None or offer is None or offer.symbols == "none" or (offer.symbols == "one" and typed):
         return []
-    return [symbol for symbol in markets(venue.name) if symbol.startswith(incomplete) and symbol not in typed]
+    found = completed_symbols(venue, given.get("env"), given.get("profile"), incomplete)
+    return [symbol for symbol in found if symbol not in typed]
 
 
 def _complete_venue(stream: str) -> Callable[[str], list[str]]:

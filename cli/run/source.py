@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from venues import events
     from venues.connection import Clock
     from venues.driver import Delivered
+    from venues.opening import Handshake
     from venues.recording import Header, Recording
     from venues.redaction import Redactor
     from venues.simulator import Simulator
@@ -282,6 +283,15 @@ class Source:
                 asked = {each.stream for each in route.subscriptions if is_part_of(each, wanted)}
                 heard.append({stream: stream in asked for stream in streams})
         return drivers, heard
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether the connections go through a proxy, once it is open."""
+        return self._access is not None and self._access.proxy is not None
+
+    def handshakes(self) -> list[Handshake]:
+        """What the openings of the connections told, of those that were open."""
+        return [one.handshake for one in self._connections if one.handshake is not None]
 
     def leave(self) -> None:
         """Take leave of the venue; a recording is ended by cancelling `run`."""

@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 
-def checks_of(venue: Venue, recordings: Path | str, *, seconds: float = 2.0) -> type:
+def checks_of(venue: Venue, recordings: Path | str, *, seconds: float = 2.0, seed: int | None = None) -> type:
     """A class of tests for pytest: the recordings, mutated recordings, and the contract's own rules.
 
-    `seconds`: how long mutated recordings are played, at least once each; the environment's `MON_FUZZ_SECONDS` comes
-    first. `MON_FUZZ_SEED` repeats a run.
+    `seconds`: how long mutated recordings are played, at least once each. `seed` repeats a run; it was printed there.
     """
     from pathlib import Path
 
     from venues.testing.checks import made
 
-    return made(venue, Path(recordings), seconds)
+    return made(venue, Path(recordings), seconds, seed)

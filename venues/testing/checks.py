@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import random
 import time
 from itertools import islice
@@ -41,7 +40,7 @@ _FRAMES = st.lists(
 )
 
 
-def made(venue: Venue, folder: Path, seconds: float) -> type:
+def made(venue: Venue, folder: Path, seconds: float, seed: int | None) -> type:
     """The class of tests for a venue; `folder` has its recordings."""
     found = cases(folder)
     one_a_stream = _one_a_stream(found)
@@ -75,7 +74,7 @@ def made(venue: Venue, folder: Path, seconds: float) -> type:
             _fail_with(case, endings.differences_of_two(case, venue))
 
         def test_mutated_recordings_keep_the_rules(self) -> None:
-            fuzz(found, venue, seconds)
+            fuzz(found, venue, seconds, seed=seed)
 
         def test_any_frame_keeps_the_rules(self) -> None:
             any_frames(one_a_stream, venue)
@@ -112,16 +111,15 @@ def fuzz(found: Sequence[Path], venue: Venue, seconds: float, *, seed: int | Non
 
     Returns how many plays there were.
     """
-    seed = seed if seed is not None else int(os.environ.get("MON_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
-    seconds = float(os.environ.get("MON_FUZZ_SECONDS") or seconds)
-    print(f"MON_FUZZ_SEED={seed}")
+    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+    print(f"mutated recordings: seed={seed}")
     played = [case for case in found if any(Recording(case).events())]
     until, number = time.monotonic() + seconds, 0
     while played and (number < len(played) * times or time.monotonic() < until):
         case = played[number % len(played)]
         # Each play has a seed of its own, so that one that fails is repeated without those before it.
         if faults := MutatedPlay(case, venue, random.Random(f"{seed} {number}")).run():
-            _fail_with(case, faults, f"mutated, play {number}; MON_FUZZ_SEED={seed} repeats it")
+            _fail_with(case, faults, f"mutated, play {number}; checks_of(…, seed={seed}) repeats it")
         number += 1
     return number
 

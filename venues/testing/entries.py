@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -63,11 +62,10 @@ def _problems_of_simulator(venue: Venue) -> Iterator[str]:
 def heavy_modules(venue: Venue) -> list[str]:
     """What importing the entry loads that it should not."""
     module = type(venue).__module__
-    code = f"import sys; import {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
-    path = os.pathsep.join(path for path in sys.path if path)
+    paths = [path for path in sys.path if path]
+    code = f"import sys; sys.path[:0] = {paths!r}; import {module}; print(*sorted({{*{HEAVY!r}}} & sys.modules.keys()))"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=60,
