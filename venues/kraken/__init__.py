@@ -39,13 +39,15 @@ class Kraken(BaseVenue):
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:
-        UsageError: not of the form BASE/QUOTE, or a name of the older protocol; the text has what it may be.
+        UsageError: not of the form BASE/QUOTE, or with a name of the older protocol in it.
         """
+        if not _FORM.fullmatch(symbol) or not _OLDER.keys().isdisjoint(symbol.split("/")):
+            raise UsageError(f'expected a symbol like BTC/USD (<BASE>/<QUOTE>, upper case), got "{symbol}"')
+
+    def meant(self, symbol: str) -> list[str]:
+        """What a symbol in another spelling may be: XBT/USD, BTCUSD and btc-usd are BTC/USD here."""
         meant = _meant(symbol)
-        if _FORM.fullmatch(symbol) and symbol == meant:
-            return
-        also = f"; did you mean {meant}?" if _FORM.fullmatch(meant) else ""
-        raise UsageError(f'expected a symbol like BTC/USD (<BASE>/<QUOTE>, upper case), got "{symbol}"{also}')
+        return [meant] if _FORM.fullmatch(meant) else []
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """As few connections as the venue allows: one depth and one candle interval a symbol on each.

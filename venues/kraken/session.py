@@ -550,10 +550,8 @@ def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Ro
     for one in subscriptions:
         if one.stream == "candles" and one.interval not in INTERVALS:
             raise UsageError(f'kraken has candles of {", ".join(INTERVALS)}; got "{one.interval}" as --interval')
-    # Books first, so that the quotes of a symbol come from its book.
-    in_order = sorted(subscriptions, key=lambda one: one.stream == "quotes")
     dials = Dials()
-    return [KrakenRoute(group, settings, dials) for group in grouped(in_order, _may_share)]
+    return [KrakenRoute(group, settings, dials) for group in grouped(subscriptions, _may_share)]
 
 
 def _may_share(one: Subscription, other: Subscription) -> bool:
