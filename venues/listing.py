@@ -14,7 +14,7 @@ from venues.driver import Driver
 from venues.errors import MonError, VenueUnreachable
 from venues.records import Instrument, SnapshotEnd
 from venues.toolkit.decoding import excerpt
-from venues.venue import BadFrame, BaseVenue, HttpRequest, NoResponse
+from venues.venue import BadFrame, HttpRequest, NoResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
