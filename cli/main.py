@@ -118,7 +118,7 @@ def _nothing_on_stdout() -> Any:
 
 def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     """The exit code of a call. What was not asked for is told on stderr."""
-    from cli.output.lines import ReaderGone, Words, abandon_stdout
+    from cli.output.lines import LONGEST_WORDS, ReaderGone, Words, abandon_stdout
 
     words = Words()
     try:
@@ -137,7 +137,8 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:
-        words.error(_last_words(error, verbose=_wants_traceback(arguments)))
+        names = sum(len(symbol) + 2 for symbol in getattr(error, "symbols", ()))  # all refused symbols are said
+        words.error(_last_words(error, verbose=_wants_traceback(arguments)), LONGEST_WORDS + names)
         return exit_code(error)
     return code if isinstance(code, int) else OK
 
