@@ -39,11 +39,12 @@ HELP = """Live markets and accounts in the terminal: a table for people, JSON li
 
 EXAMPLES = """\b
 Examples:
-  mon book nexus SPOT_BTC_USDT --env sim
-  mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
+  mon book kraken BTC/USD
+  mon book kraken BTC/USD --env sim
+  mon trades kraken BTC/USD | jq -c 'select(.size > 0.5)'
   mon positions b2trader --record positions.jsonl.gz
   mon signals nbt --env sim
-  mon dash nexus SPOT_BTC_USDT --env sim
+  mon dash kraken BTC/USD
   mon venues
 """
 
@@ -117,7 +118,7 @@ def _nothing_on_stdout() -> Any:
 
 def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     """The exit code of a call. What was not asked for is told on stderr."""
-    from cli.output.lines import ReaderGone, Words, abandon_stdout
+    from cli.output.lines import LONGEST_WORDS, ReaderGone, Words, abandon_stdout
 
     words = Words()
     try:
@@ -136,7 +137,8 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:
-        words.error(_last_words(error, verbose=_wants_traceback(arguments)))
+        names = sum(len(symbol) + 2 for symbol in getattr(error, "symbols", ()))  # all refused symbols are said
+        words.error(_last_words(error, verbose=_wants_traceback(arguments)), LONGEST_WORDS + names)
         return exit_code(error)
     return code if isinstance(code, int) else OK
 

@@ -189,7 +189,8 @@ def test_a_bot_on_its_market(folder: Path, env: dict[str, str], tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert records(done.stdout)[0]["symbol"] == "BTC-USD"
     refused = mon("bot", "run", str(script), "--market", "nowhere:X", env=env)
-    assert (refused.returncode, "jayx, nbt, profitview, acme) in --market" in refused.stderr) == (2, True)
+    assert (refused.returncode, ", acme) in --market" in refused.stderr) == (2, True)
+    assert all(f"{name}, " in refused.stderr for name in VENUES)
 
 
 def test_nothing_is_sent_to_one_that_takes_no_signals(folder: Path, env: dict[str, str]) -> None:
@@ -274,6 +275,16 @@ def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
     make(folder, entry=with_list())
     done = mon("symbols", "acme", "btc", env=env)
     assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD"], done.stderr
+    assert not (Path(env["HOME"]) / ".cache").exists(), "what the venue was not asked for is not kept"
+    answer = ask("bash", "mon book acme ", 3, PYTHONPATH=str(folder))
+    assert (answer.stderr, answer.stdout.split()) == ("", ["BTC-USD"])
+    said = 'mon: expected a symbol like BTC-USD, got "btcusd"'
+    done = mon("book", "acme", "btcusd", env=env)
+    assert (done.returncode, done.stderr) == (2, f"{said}; did you mean BTC-USD?\n")
+    make(folder, entry=with_list(LISTED + "    def meant(self, symbol):\n        return 1 / 0\n\n"))
+    assert mon("book", "acme", "btcusd", env=env).stderr == f"{said}; did you mean BTC-USD?\n"
+    make(folder, entry=with_list(LISTED.replace("return [", "return 1 / 0 or [")))
+    assert mon("book", "acme", "btcusd", env=env).stderr == f"{said}\n", "the list's fault does not hide it"
 
 
 @pytest.mark.parametrize(
@@ -283,6 +294,7 @@ def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
         (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "7"), 5, "got int"),
         (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "[7]"), 5, "got int"),
         (LISTED.replace("        yield\n", ""), 5, "got list"),
+        (LISTED.replace("        from", "        yield 7\n        from"), 5, "expected an HTTP request, got int"),
     ],
 )
 def test_its_symbols_when_they_are_broken(lines: str, code: int, said: str, folder: Path, env: dict[str, str]) -> None:

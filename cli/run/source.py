@@ -475,7 +475,7 @@ async def until_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
     Raises:
         MonError: what ended it. Where symbols were refused at the beginning, it names those of all lines.
     """
-    late: list[BaseException] = []
+    late: list[VenueRefused] = []
     waiting = set(tasks)
     while waiting:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -490,7 +490,7 @@ async def until_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
             elif problem is not None:
                 raise problem
     if len(late) == len(tasks):
-        raise late[0]
+        raise together(late) if all(one.symbols for one in late) else late[0]
 
 
 def _refusals(problems: Iterable[BaseException | None]) -> list[VenueRefused]:

@@ -39,13 +39,15 @@ class Kraken(BaseVenue):
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:
-        UsageError: not of the form BASE/QUOTE, or a name of the older protocol; the text has what it may be.
+        UsageError: not of the form BASE/QUOTE, or with a name of the older protocol.
         """
+        if not _FORM.fullmatch(symbol) or symbol != _meant(symbol):
+            raise UsageError(f'expected a symbol like BTC/USD (<BASE>/<QUOTE>, upper case), got "{symbol}"')
+
+    def meant(self, symbol: str) -> Sequence[str]:
+        """The pair of a symbol that is spelt as elsewhere: XBT/USD, BTCUSD, btc-usd and SPOT_BTC_USD are BTC/USD."""
         meant = _meant(symbol)
-        if _FORM.fullmatch(symbol) and symbol == meant:
-            return
-        also = f"; did you mean {meant}?" if _FORM.fullmatch(meant) else ""
-        raise UsageError(f'expected a symbol like BTC/USD (<BASE>/<QUOTE>, upper case), got "{symbol}"{also}')
+        return [meant] if _FORM.fullmatch(meant) else []
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """As few connections as the venue allows: one depth and one candle interval a symbol on each.
