@@ -450,6 +450,17 @@ def test_confirmed_trades_confirm_candles_and_tell_the_time() -> None:
     assert both.gives(61_000, Confirmed("trades", None)) == [Confirmed("trades", None), Confirmed("candles", None)]
 
 
+def test_candles_that_a_trade_may_be_missing_from_are_not_confirmed() -> None:
+    line = Played(Subscription("candles", ("A", "B")))
+    line.gives(0, trade(0, "1"), trade(0, "2", symbol="B"))
+    line.gives(10, BadFrame("expected a price, got none", ("trades",)))
+    assert line.gives(20, Confirmed("trades", None)) == [], "they are stale"
+    line.gives(30, trade(30, "3"))
+    assert line.gives(40, Confirmed("trades", None)) == [Confirmed("candles", None, "A")]
+    line.gives(50, trade(50, "3", symbol="B"))
+    assert line.gives(60, Confirmed("trades", None)) == [Confirmed("candles", None)]
+
+
 def test_refused_trades_are_refused_candles() -> None:
     line = Played(CANDLES)
     line.gives(1, Refused("v refuses trades of A (no)", "trades", symbols={"A": "no"}))

@@ -293,6 +293,9 @@ class _MadeSession:
             if item.time is not None and believed:
                 items += self._records(symbol, self._candles[symbol].heard(item.time, now), item.time, now)
                 self._sooner = True
+        sound = [symbol for symbol in symbols if self._live[symbol] and symbol not in self._doubted]
+        if sound != symbols:
+            return [*items, *(Confirmed(_CANDLES, item.time, symbol) for symbol in sound)]
         return [*items, replace(item, stream=_CANDLES)] if symbols else items
 
     def _on_bad_frame(self, item: BadFrame, now: Now) -> list[Item]:
