@@ -175,6 +175,18 @@ def test_the_header_says_that_versions_may_skip_as_long_as_the_book_is_live_with
     assert "skip" not in header(later, Clock())
 
 
+def test_the_header_says_what_is_not_as_usual_at_the_venue_for_as_long_as_it_lasts() -> None:
+    halted = [status("book", "live", condition="BTC/USD is cancel_only"), BOOK]
+    assert header(halted, Clock()).startswith("nexus  SIM  LIVE  BTC/USD is cancel_only  SPOT_BTC_USDT  book")
+    for width in range(34, 120):
+        assert "BTC/USD" in header(halted, Clock(), width)
+    stale = [*halted, status("book", "stale", reason="x", condition="the venue is in maintenance")]
+    assert "STALE 0 s  the venue is in maintenance" in header(stale, Clock())
+    assert "cancel_only" not in header([*halted, status("book", "live", reason="all is as usual again")], Clock())
+    hostile = [status("book", "live", condition="\x1b[31m[bold]" + "x" * 500), BOOK]
+    assert "\x1b" not in header(hostile, Clock())
+
+
 def test_the_header_says_where_from_how_it_stands_and_how_old() -> None:
     clock = Clock()
     assert header(LIVE_BOOK, clock) == ("nexus  SIM  LIVE  SPOT_BTC_USDT  book  age 0 s  0.0 msg/s  latency 10 ms  UTC")

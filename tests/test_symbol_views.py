@@ -395,3 +395,12 @@ def test_a_ticker_marks_the_rows_of_a_quiet_symbol_too() -> None:
 
 if __name__ == "__main__":
     golden("symbols").write_text(all_screens(), encoding="utf-8")
+
+
+def test_what_is_not_as_usual_of_one_symbol_stays_in_the_header() -> None:
+    shown = live_quotes()
+    shown.status("live", "ETH/USD", condition="ETH/USD is cancel_only")
+    shown.status("live", "BTC/USD", reason="a notice")
+    assert "ETH/USD is cancel_only" in shown.lines(120)[0]
+    shown.status("live", "ETH/USD", reason="all is as usual again")
+    assert "cancel_only" not in shown.lines(120)[0]

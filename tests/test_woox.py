@@ -176,6 +176,26 @@ def test_ten_topics_a_request() -> None:
     assert [one["id"] for one in line.sent] == ["1", "2", "3"]
 
 
+def test_connections_keep_to_the_venue_s_bound() -> None:
+    """Eighty reconnects in five minutes, over all connections; a venue that is gone must not make us an attacker."""
+    routes = WOOX.routes([Subscription("quotes", MANY)], SETTINGS)
+    drivers = [Driver(route, route.subscriptions, venue="woox") for route in routes]
+    assert len(drivers) == 2
+    dialled: list[float] = []
+    for driver in drivers:
+        driver.begin({}, 0.0)
+        driver.opened(now(0))
+        driver.closed(None, "", now(1))
+    for _ in range(200):
+        driver = min(drivers, key=lambda one: one.retry_at or 0.0)
+        at = (driver.retry_at or 0.0) - 1_000
+        dialled.append(at)
+        driver.begin({}, 0.0)  # the shortest of all delays
+        driver.opened(now(at))
+        driver.closed(None, "", now(at))
+    assert all(later - earlier >= 300 for earlier, later in zip(dialled, dialled[80:], strict=False))
+
+
 def test_each_symbol_is_live_with_its_acknowledgement_or_its_data() -> None:
     line = Line(Subscription("trades", MANY[:11]))
     assert states(line.ack(0.1, 2, f"trade@{MANY[10]}")) == [("trades", MANY[10], "live")]

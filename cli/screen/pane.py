@@ -442,10 +442,16 @@ class Pane:
         parts = []
         if status.versions is not None:
             parts.append(Part(9, Text("versions may skip", style), Text("skips", style)))
-        if status.condition is not None:
-            words = self._look.text(cells.harmless(status.condition, LONGEST_CONDITION))
+        if conditions := self._conditions():
+            words = self._look.text(cells.harmless(", ".join(conditions), LONGEST_CONDITION))
             parts.append(Part(9, Text(words, style), Text(self._look.cut(words, SHORT_CONDITION), style)))
         return parts
+
+    def _conditions(self) -> list[str]:
+        """What is not as usual, of each symbol."""
+        each = [self._symbols.status_of(symbol) for symbol in self._title.symbols] if self._title.several else []
+        found = [one.condition for one in each or [self._status] if one is not None and one.condition is not None]
+        return list(dict.fromkeys(found))
 
     def _since_status(self) -> int:
         return self._ages.mono() - self._status_mono

@@ -9,7 +9,7 @@ from venues.toolkit.decoding import excerpt
 from venues.toolkit.times import time_ms, utc_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from venues.kraken.messages import Maintenance, Pair, State
 
@@ -24,7 +24,8 @@ LONGEST_WORD = 60  # characters of what the venue says
 class Conditions:
     """The states of the engine and of the pairs that are watched, as they were told last on this connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbols: Collection[str]) -> None:
+        self._symbols = symbols
         self._system = ONLINE
         self._announced = ""
         self._pairs: dict[str, str] = {}
@@ -36,7 +37,7 @@ class Conditions:
 
     def see_pair(self, pair: Pair) -> None:
         """Takes a row of `instrument`."""
-        if pair.status is not None:
+        if pair.status is not None and pair.symbol in self._symbols:
             self._pairs[pair.symbol] = excerpt(pair.status, LONGEST_WORD)
 
     def words(self, symbol: str) -> str:

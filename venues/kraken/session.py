@@ -85,9 +85,7 @@ class KrakenSession(AcknowledgedSession):
         self._heard = 0.0  # when heartbeat or data came last
         self._has_data = False
         self._first: dict[Key, float] = {}  # until when the first state of what was acknowledged is to come
-        self._leaving: dict[
-            Key, float
-        ] = {}  # subscriptions that end, to be made anew: until when the answer is awaited
+        self._leaving: dict[Key, float] = {}  # what is left, to be subscribed to anew: until when the answer may come
         self._sent: dict[int, _Sent] = {}
         self._last_id = 0
         self._mono = 0.0  # when anything happened last
@@ -552,10 +550,8 @@ def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Ro
     for one in subscriptions:
         if one.stream == "candles" and one.interval not in INTERVALS:
             raise UsageError(f'kraken has candles of {", ".join(INTERVALS)}; got "{one.interval}" as --interval')
-    # Books first, so that the quotes of a symbol come from its book.
-    in_order = sorted(subscriptions, key=lambda one: one.stream == "quotes")
     dials = Dials()
-    return [KrakenRoute(group, settings, dials) for group in grouped(in_order, _may_share)]
+    return [KrakenRoute(group, settings, dials) for group in grouped(subscriptions, _may_share)]
 
 
 def _may_share(one: Subscription, other: Subscription) -> bool:

@@ -25,7 +25,7 @@ class Shown:
     """The feeds of a connection, and what may be shown of them. `is_silent`: neither data nor a heartbeat comes."""
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
-        self.conditions = Conditions()
+        self.conditions = Conditions({feed.symbol for feed in feeds})
         self.is_silent = False
         self._feeds = feeds
         self._halted: set[str] = set()  # symbols of which nothing looks live
