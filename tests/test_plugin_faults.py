@@ -139,6 +139,26 @@ def test_a_value_that_its_code_cannot_take_hides_no_other_venue(folder: Path, en
     assert checked.stdout.endswith("acme sim\n  nothing is needed\n")
 
 
+LIST = """
+    def symbol_list(self, settings):
+        from mon_acme.session import AcmeRoute
+        from venues.venue import Subscription
+
+        return AcmeRoute([Subscription("book", ("BTC-USD",))], settings)
+
+    def check_symbol"""
+
+
+def test_a_list_of_symbols_by_a_connection_is_checked_too(folder: Path, env: dict[str, str]) -> None:
+    entry = changed("\n    def check_symbol", LIST)
+    text = SESSION.replace(RECEIVE, "        return [7]\n" + RECEIVE)
+    files = FILES | {"mon_acme/__init__.py": entry, "mon_acme/session.py": text}
+    distribution(folder, "mon-acme", "0.3", {"acme": "mon_acme:ACME"}, files)
+    done = mon("symbols", "acme", "--env", "sim", env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{WHOSE}: ContractBroken: receive gave an int, which is no item" in done.stderr
+
+
 def test_every_kind_of_record_can_be_checked() -> None:
     assert problem_of(object()) == "an object, which is no item"
     for kind in RECORD_TYPES:

@@ -180,13 +180,13 @@ def test_a_list_that_cannot_be_used(
     tiny.rows, tiny.frames = [row], [json.dumps(row), "end"]
     code, out, err = mon("symbols", "tiny", "--env", "sim")
     assert (code, out) == (5, "")
-    assert err.startswith(f"mon: the list of symbols that tiny sent cannot be used: {said}")
+    assert err.startswith(f"mon: the list of symbols that tiny gave cannot be used: {said}")
 
 
 @pytest.mark.parametrize(
     ("frames", "code", "said"),
     [
-        (["bad"], 5, "mon: the list of symbols that tiny sent cannot be used: expected a symbol, got nothing\n"),
+        (["bad"], 5, "mon: the list of symbols that tiny gave cannot be used: expected a symbol, got nothing\n"),
         (["no"], 5, "mon: no list today; gave up after 1 try\n"),
         ([], 6, "mon: tiny gave no list of its symbols within 0.3 s\n"),
         ([json.dumps(ROWS[0])], 6, "mon: tiny gave no list of its symbols within 0.3 s\n"),

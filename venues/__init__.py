@@ -169,6 +169,15 @@ def checked_routes(venue: Venue, subscriptions: Sequence[Subscription], settings
     return plugin_check.guarded_routes(venue, subscriptions, settings)
 
 
+def checked_route(venue: Venue, route: Route) -> Route:
+    """One route, as `checked_routes` gives them."""
+    if venue.name not in _used:
+        return route
+    from venues import plugin_check
+
+    return plugin_check.GuardedRoute(route, venue)
+
+
 def fault_in(error: BaseException) -> str:
     """Whose fault an exception is that should never have been raised, in words: mon's own, or that of a plug-in whose
     code it came through."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origi
 from urllib.parse import urlsplit
 
 from venues.errors import MonError, SetupError, UsageError
-from venues.records import RECORD_TYPES, Book, Candle, Level, Quote, Record, SnapshotEnd, Ticker, Trade
+from venues.records import RECORD_TYPES, Book, Candle, Instrument, Level, Quote, Record, SnapshotEnd, Ticker, Trade
 from venues.streams import STREAMS, VenueOption
 from venues.toolkit.addresses import is_loopback
 from venues.venue import (
@@ -326,6 +326,8 @@ class GuardedRoute(_Guard):
         self._streams = [*dict.fromkeys(one.stream for one in self.subscriptions)]
         unasked = {name for name, offer in venue.streams.items() if offer.unasked}
         self._records = frozenset({*(STREAMS[name].record for name in {*self._streams, *unasked}), SnapshotEnd})
+        if not self._streams:  # it is a list of symbols
+            self._records |= {Instrument}
         self._symbols = _symbols_of(self.subscriptions)
 
     def session(self, secrets: Mapping[str, str]) -> Session:
