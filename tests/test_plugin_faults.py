@@ -10,8 +10,8 @@ import pytest
 from tests.command import MON, mon, records
 from tests.completions.support import ask
 from tests.made_plugins import ENTRY, FILES, SESSION, SIMULATOR, changed, distribution, make, with_plugins
-from venues.plugin_check import problem_of
 from venues.records import RECORD_TYPES
+from venues.toolkit.guard import problem_of
 
 BOOK = ("book", "acme", "BTC-USD", "--env", "sim", "--count", "1", "--retries", "0")
 WHOSE = "a fault of the venue acme (mon-acme 0.3)"
@@ -106,12 +106,16 @@ def test_what_a_timer_of_its_session_must_not_do(folder: Path, env: dict[str, st
         ("return None", "expected a sequence of routes from routes, got none"),
         ("return []", "expected a route for each subscription from routes, got none for book BTC-USD"),
         ("return [7]", "expected routes with subscriptions from routes, got an int without"),
+        (
+            "return [AcmeRoute([7], settings)]",
+            "expected routes of subscriptions that were asked for, got one of an int",
+        ),
         ("raise SystemExit(0)", "routes must not raise SystemExit: 0"),
         ("raise BrokenPipeError", "routes must not raise BrokenPipeError"),
     ],
 )
 def test_routes_that_are_none(routes: str, said: str, folder: Path, env: dict[str, str]) -> None:
-    make(folder, entry=changed("from mon_acme.session import AcmeRoute", routes))
+    make(folder, entry=changed("AcmeRoute\n\n", f"AcmeRoute\n\n        {routes}\n"))
     done = mon(*BOOK, env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{WHOSE}: ContractBroken: {said}" in done.stderr
