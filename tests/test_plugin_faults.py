@@ -107,7 +107,7 @@ def test_what_a_timer_of_its_session_must_not_do(folder: Path, env: dict[str, st
         ("return []", "expected a route for each subscription from routes, got none for book BTC-USD"),
         ("return [7]", "expected routes with subscriptions from routes, got an int without"),
         (
-            "return [AcmeRoute([7], settings)]",
+            "one = AcmeRoute([], settings); one.subscriptions = [7]; return [one]",
             "expected routes of subscriptions that were asked for, got one of an int",
         ),
         ("raise SystemExit(0)", "routes must not raise SystemExit: 0"),
