@@ -334,6 +334,16 @@ def test_zeros_exponents_and_integers_break_no_checksum(*, told: bool) -> None:
     assert not [state for _, state, _ in said(line.items) if state == "stale"]
 
 
+def test_the_pairs_decimals_hold_for_the_depth_that_the_venue_says() -> None:
+    line = Line(Subscription("book", ("VET/USDT",), depth=20))
+    pairs = [{"symbol": "VET/USDT", "price_precision": 6, "qty_precision": 5}]
+    line.receive(json.dumps({"channel": "instrument", "type": "snapshot", "data": {"assets": [], "pairs": pairs}}))
+    figure = figure_of([("0.022130", "5.10000")], [("0.022140", "3.00000")])
+    line.receive(ack("book", "VET/USDT", depth=10))
+    line.receive(book([("0.02213", "5.1")], [("2.214e-2", "3")], symbol="VET/USDT", checksum=figure))
+    assert len(line.of(Book)) == 1
+
+
 def test_the_documented_example_gives_its_figure() -> None:
     asks = """45285.2 0.00100000, 45286.4 1.54571953, 45286.6 1.54571109, 45289.6 1.54560911, 45290.2 0.15890660,
      45291.8 1.54553491, 45294.7 0.04454749, 45296.1 0.35380000, 45297.5 0.09945542, 45299.5 0.18772827"""
