@@ -19,7 +19,7 @@ from venues.driver import Driver
 from venues.errors import UsageError
 from venues.kraken.book import BookFeed, depth_of
 from venues.kraken.kept import DIALS_WITHIN, MOST_DIALS, MOST_LEFT_OUT, MOST_TRADES, Dials, Newest, PrintedTrades
-from venues.records import Book, Instrument, Level, Quote, Record, SnapshotEnd, Status, Ticker, Trade
+from venues.records import Book, Candle, Instrument, Level, Quote, Record, SnapshotEnd, Status, Ticker, Trade
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.times import PER_MS
@@ -523,6 +523,52 @@ def test_a_ticker_that_is_older_changes_nothing_and_an_equal_one_confirms() -> N
     empty = {"channel": "ticker", "type": "update", "data": [{"symbol": "BTC/USD", "last": None}]}
     line.receive(json.dumps(empty))
     assert line.of(Ticker)[-1].last is None
+
+
+# --- candles
+
+
+def candles(*rows: tuple[int, str], kind: str = "update", sent: float = 0.0, **more: Any) -> str:
+    """Candles of minutes after 14:28, each with its close; `sent` seconds after that."""
+    made = [
+        {"symbol": "BTC/USD", "open": 5.0, "high": 9.0, "low": 1.0, "close": float(close), "trades": 3, "volume": 2.5,
+         "vwap": 5.5, "interval_begin": f"2026-09-21T14:{28 + minute}:00.000000000Z", "interval": 1, **more}
+        for minute, close in rows
+    ]  # fmt: skip
+    at = f"2026-09-21T14:{28 + sent // 60:02.0f}:{sent % 60:09.6f}000Z"
+    return json.dumps({"channel": "ohlc", "type": kind, "timestamp": at, "data": made})
+
+
+def shown_candles(items: Sequence[Any]) -> list[tuple[int, str, bool]]:
+    """Minute, close, and whether it is over."""
+    begin = 1_790_000_880_000
+    return [((one.start - begin) // 60_000, str(one.close), one.closed) for one in items if isinstance(one, Candle)]
+
+
+def test_candles_are_closed_by_the_clock_and_come_once() -> None:
+    line = Line(Subscription("candles", ("BTC/USD",)))  # it is 14:30:00
+    line.receive(ack("ohlc", "BTC/USD", interval=1))
+    first = line.receive(candles((0, "2.0"), (2, "3.0"), kind="snapshot", sent=120.5))
+    assert shown_candles(first) == [(0, "2.0", True), (2, "3.0", False)], "the minute between had no trade"
+    assert shown_candles(line.receive(candles((2, "4.0"), sent=121))) == [(2, "4.0", False)]
+    assert shown_candles(line.pass_by(62)) == [(2, "4.0", True)]
+    assert not shown_candles(line.pass_by(60)), "and this one has none either"
+    line.reconnect()
+    line.receive(ack("ohlc", "BTC/USD", interval=1))
+    again = line.receive(candles((0, "2.0"), (2, "4.0"), (4, "5.0"), kind="snapshot", sent=245))
+    assert shown_candles(again) == [(4, "5.0", False)], "what was shown before is not repeated"
+
+
+@pytest.mark.parametrize("bad", [{"interval": 5}, {"low": 4.5}, {"close": -1}, {"interval_begin": "yesterday"}])
+def test_a_candle_of_another_length_or_that_cannot_be_is_bad_until_the_next(bad: dict[str, Any]) -> None:
+    line = Line(Subscription("candles", ("BTC/USD",)))
+    line.receive(candles((2, "3.0"), sent=121))
+    items = line.receive(candles((2, "3.5"), sent=122, **bad))
+    assert [type(item).__name__ for item in items] == ["BadFrame", "Status"]
+    assert [(state, shown_candles(items)) for _, state, _ in said(items)] == [("stale", [])]
+    items = line.receive(candles((2, "4.0"), sent=123))
+    assert [state for _, state, _ in said(items)] == ["live"]
+    assert shown_candles(items) == [(2, "4.0", False)]
 
 
 # --- answers
