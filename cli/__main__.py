@@ -31,6 +31,10 @@ def main() -> None:
         all_is_done()
     except KeyboardInterrupt:
         code = 130
+    if "venues.plugins" in sys.modules:
+        from cli.output.foreign import end
+
+        end(code)
     sys.exit(code)
 
 

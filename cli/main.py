@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code, redactor_of_run, without_secrets
 from cli.settings.environment import completion_request, plugins_wanted
 from cli.version import VERSION
-from venues import fault_in, look_for_plugins_if, venues_with
+from venues import FAULT_OF_MON, fault_in, look_for_plugins_if, venues_with
 from venues.errors import MonError
 from venues.streams import STREAMS
 
@@ -39,11 +39,12 @@ HELP = """Live markets and accounts in the terminal: a table for people, JSON li
 
 EXAMPLES = """\b
 Examples:
-  mon book nexus SPOT_BTC_USDT --env sim
-  mon trades nexus SPOT_BTC_USDT | jq -c 'select(.size > 0.5)'
+  mon book kraken BTC/USD
+  mon book kraken BTC/USD --env sim
+  mon trades kraken BTC/USD | jq -c 'select(.size > 0.5)'
   mon positions b2trader --record positions.jsonl.gz
   mon signals nbt --env sim
-  mon dash nexus SPOT_BTC_USDT --env sim
+  mon dash kraken BTC/USD
   mon venues
 """
 
@@ -97,7 +98,7 @@ def watch_request(request: Any) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
     _open_missing_descriptors()
-    look_for_plugins_if(plugins_wanted)
+    look_for_plugins_if(plugins_wanted, _nothing_on_stdout)
     try:
         asked = completion_request()
         if asked is not None:
@@ -109,9 +110,15 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
 
 
+def _nothing_on_stdout() -> Any:
+    from cli.output.foreign import nothing_on_stdout
+
+    return nothing_on_stdout()
+
+
 def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     """The exit code of a call. What was not asked for is told on stderr."""
-    from cli.output.lines import ReaderGone, Words, abandon_stdout
+    from cli.output.lines import LONGEST_WORDS, ReaderGone, Words, abandon_stdout
 
     words = Words()
     try:
@@ -119,25 +126,38 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except typer.TyperException as error:
         return _usage_error(error, words)
-    except (ReaderGone, BrokenPipeError):
+    except ReaderGone:
         abandon_stdout()
         return PIPE_CLOSED
-    except OSError as error:
-        abandon_stdout()
-        words.error(f"cannot write to stdout: {error.strerror or error}")
+    except (OSError, SystemExit) as error:
+        if fault_in(error) == FAULT_OF_MON:
+            return _ended_by(error, words)
+        words.error(_last_words(error, verbose=_wants_traceback(arguments)))
         return FAULT
-    except SystemExit as error:
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Exception as error:
+        names = sum(len(symbol) + 2 for symbol in getattr(error, "symbols", ()))  # all refused symbols are said
+        words.error(_last_words(error, verbose=_wants_traceback(arguments)), LONGEST_WORDS + names)
+        return exit_code(error)
+    return code if isinstance(code, int) else OK
+
+
+def _ended_by(error: OSError | SystemExit, words: Any) -> int:
+    """The exit code for stdout that cannot be written to, or for an end by Typer."""
+    from cli.output.lines import abandon_stdout
+
+    if isinstance(error, SystemExit):
         # This is how Typer ends a completion, and a help that nobody reads any more when stdout is wrapped.
         if sys.stdout.__class__.__name__ != "PacifyFlushWrapper":
             return error.code if isinstance(error.code, int) else OK
         abandon_stdout()
         return PIPE_CLOSED
-    except (typer.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except Exception as error:
-        words.error(_last_words(error, verbose=_wants_traceback(arguments)))
-        return exit_code(error)
-    return code if isinstance(code, int) else OK
+    abandon_stdout()
+    if isinstance(error, BrokenPipeError):
+        return PIPE_CLOSED
+    words.error(f"cannot write to stdout: {error.strerror or error}")
+    return FAULT
 
 
 def _usage_error(error: Any, words: Any) -> int:
@@ -165,7 +185,7 @@ def _with_what_came(error: Any) -> str:
     return message.replace(problems[0]["msg"], f'expected {kind}{expected}, got "{came}"')
 
 
-def _last_words(error: Exception, *, verbose: bool) -> str:
+def _last_words(error: BaseException, *, verbose: bool) -> str:
     known = isinstance(error, MonError) or exit_code(error) != FAULT
     whose = fault_in(error)
     text = str(error) if known else f"{whose}: {type(error).__name__}: {error}"
@@ -176,7 +196,7 @@ def _last_words(error: Exception, *, verbose: bool) -> str:
         # One part after the other: a secret that was cut is found in short texts only.
         text += "\n" + "".join(map(without_secrets, traceback.format_exception(error)))
     elif not known:
-        to_whom = "" if whose.endswith("mon itself") else " to its author"
+        to_whom = "" if whose == FAULT_OF_MON else " to its author"
         text += f"\nrun it again with -v for the traceback, and please report it{to_whom}"
     return text
 

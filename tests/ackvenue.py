@@ -71,7 +71,7 @@ class AckSession(AcknowledgedSession):
         if "trade" in message and self._asked.is_taken("trades", message["trade"]):
             return [
                 records.Trade(
-                    venue="acks",
+                    venue=self.venue,
                     env=self._route.label,
                     symbol=message["trade"],
                     time=message.get("time"),
@@ -85,7 +85,7 @@ class AckSession(AcknowledgedSession):
         if "quote" in message and self._asked.is_taken("quotes", message["quote"]):
             symbol = message["quote"]
             quote = records.Quote(
-                venue="acks",
+                venue=self.venue,
                 env=self._route.label,
                 symbol=symbol,
                 received=now.epoch_ms,

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from tests.ackvenue import Acks
+from tests.ackvenue import MOST, AckRoute, Acks, AckSession
 from venues import Entry
 from venues.errors import UsageError
 from venues.records import Instrument, SnapshotEnd
-from venues.session import BaseRoute, BaseSession
-from venues.venue import Dial, Item, Now, Session, Settings, SymbolList
+from venues.session import BaseRoute, BaseSession, spread
+from venues.venue import Dial, Item, Now, Route, Session, Settings, Subscription, SymbolList
 
 
 class ListSession(BaseSession):
@@ -47,6 +47,15 @@ class ListRoute(BaseRoute):
         return ListSession(self.settings)
 
 
+class ListedSession(AckSession):
+    venue = "listed"
+
+
+class ListedRoute(AckRoute):
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        return ListedSession(self)
+
+
 class Listed(Acks):
     name = "listed"
     environments: Mapping[str, str] = {"production": "", "beta": "wss://beta.listed.example"}
@@ -55,6 +64,9 @@ class Listed(Acks):
     def check_symbol(self, symbol: str) -> None:
         if not re.fullmatch(r"[A-Z0-9]+-[A-Z]+", symbol):
             raise UsageError(f'expected a symbol like BTC-USD, got "{symbol}"')
+
+    def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
+        return [ListedRoute(some, settings) for some in spread(subscriptions, MOST)]
 
     def symbol_list(self, settings: Settings) -> SymbolList:
         return ListRoute((), settings)

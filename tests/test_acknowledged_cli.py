@@ -96,6 +96,20 @@ def test_all_refused_symbols_are_named_over_all_connections(tmp_path: Path) -> N
     assert said in again.stderr
 
 
+def test_all_of_many_refused_symbols_are_named(tmp_path: Path) -> None:
+    """However much the venue says of each."""
+    symbols = [f"S{number}OFALONGNAME" for number in range(150)]
+
+    def answers(request: dict[str, Any], connection: int, tries: int) -> list[dict[str, Any]]:
+        return [{"no": "trades", "symbol": one, "why": f"{one[1:4]} " * 60} for one in request["symbols"]]
+
+    with serving(answers) as (_, env):
+        done = mon("trades", "acks", *symbols, "-q", env=env, home=tmp_path)
+    assert done.returncode == 4
+    (said,) = done.stderr.splitlines()
+    assert [symbol for symbol in symbols if symbol not in said] == []
+
+
 def test_data_of_many_symbols_plays_back(tmp_path: Path) -> None:
     """Also where a subscription was spread over several connections."""
 

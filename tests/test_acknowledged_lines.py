@@ -176,8 +176,8 @@ def test_what_several_lines_are_refused_is_one_error(monkeypatch: pytest.MonkeyP
 def test_a_line_that_is_refused_later_leaves_the_others_on() -> None:
     with pytest.raises(VenueUnreachable):
         ended((0.0, refused("A", late=True)), (0.01, VenueUnreachable("gone")))
-    with pytest.raises(VenueRefused):
-        ended((0.0, refused("A", late=True)), (0.0, refused("B", late=True)))
+    with pytest.raises(VenueRefused, match=r"^v refuses trades of A, B \(no\)$"):
+        ended((0.0, refused("A", late=True)), (0.01, refused("B", late=True)))
     ended((0.0, refused("A", late=True)), (0.0, None))
 
 

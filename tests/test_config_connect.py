@@ -218,6 +218,15 @@ def test_a_refused_credential_beside_public_data(sim: int, check: Check, monkeyp
     assert KEY not in "".join(lines) + err
 
 
+def test_one_problem_of_both_connections_is_told_once(sim: int, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("MON_JAYX_URL", f"ws://127.0.0.1:{port}")
+    code, lines, _ = check("jayx")
+    said = f"cannot reach 127.0.0.1:{port}: connection refused"
+    assert (code, lines[0]) == (5, f"jayx production: ws://127.0.0.1:{port}; {said}")
+
+
 def test_a_credential_that_cannot_be_had(
     sim: int, check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,17 @@ def test_start_up_loads_what_it_needs_and_nothing_else() -> None:
         assert not HEAVY & set(loaded(f"import cli.main; cli.main.run({command!r})")), command
 
 
+def test_a_help_text_loads_nothing_of_what_its_command_does() -> None:
+    """What a command needs only when it runs: a recording's reader, the config, the options of a plug-in's venue."""
+    assert "venues.recording" not in our_modules("replay", "--help")
+    assert "cli.settings.config" not in our_modules("venues", "--help")
+    code = (
+        "import os; os.environ.update(_MON_COMPLETE='complete_bash', COMP_WORDS='mon b', COMP_CWORD='1'); "
+        "import cli.main; cli.main.run([])"
+    )
+    assert "cli.run.venue_options" not in loaded(code)
+
+
 def test_lines_load_nothing_of_the_screen() -> None:
     """Of the screen's modules only the one that declares the options' palettes; nothing that draws, no other venue."""
     recording = next((ROOT / "tests/fixtures/nexus").glob("trades--*.frames.jsonl"))

@@ -23,7 +23,7 @@ from venues.records import Book, Candle, Instrument, Level, Quote, Record, Snaps
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.times import PER_MS
-from venues.venue import EVERY_LEVEL, BadFrame, BaseVenue, Confirmed, Lost, Notice, Now, Refused, Settings, Subscription
+from venues.venue import EVERY_LEVEL, BadFrame, Confirmed, Lost, Notice, Now, Refused, Settings, Subscription
 
 KRAKEN = venue_named("kraken")
 CAPTURED = Path(__file__).parent / "fixtures" / "toolkit" / "kraken-book.jsonl.gz"
@@ -176,9 +176,8 @@ def said(items: Sequence[Any], stream: str = "") -> list[tuple[Any, ...]]:
     ],
 )
 def test_symbols_of_the_wrong_form(symbol: str, meant: str) -> None:
-    with pytest.raises(UsageError, match=r"expected a symbol like BTC/USD \(<BASE>/<QUOTE>, upper case\), got"):
+    with pytest.raises(UsageError, match=r"expected a symbol like BTC/USD \(<BASE>/<QUOTE>, upper case\)"):
         KRAKEN.check_symbol(symbol)
-    assert isinstance(KRAKEN, BaseVenue)
     assert list(KRAKEN.meant(symbol)) == ([meant] if meant else [])
 
 
@@ -382,17 +381,6 @@ def test_a_wrong_checksum_costs_that_symbol_alone_and_the_snapshot_replaces_ever
     items = line.receive(book([("1.2", "9.00")], [("1.9", "1.00")], second=3))
     assert [item.bids for item in items if isinstance(item, Book)] == [[Level(Decimal("1.2"), Decimal("9.00"))]]
     assert [(symbol, state) for symbol, state, _ in said(items)] == [("BTC/USD", "live")] * 2
-
-
-def test_a_snapshot_is_as_good_as_the_answer_to_the_second_request() -> None:
-    line = Line(Subscription("book", ("BTC/USD",), depth=10))
-    line.receive(ack("book", "BTC/USD", depth=10), book([("1.0", "1.00")], [("2.0", "1.00")]))
-    line.pass_by(2)
-    line.receive(book([("1.0", "3.00")], [], kind="update", second=1, checksum=7))
-    line.items.clear()
-    line.receive(book([("1.2", "9.00")], [("1.9", "1.00")], second=3))
-    line.pass_by(30)
-    assert [state for _, state, _ in said(line.items)] == ["live"]
 
 
 def test_wrong_checksums_without_end_are_paced() -> None:
@@ -604,16 +592,6 @@ def test_a_symbol_that_was_live_is_asked_for_again_and_then_closed() -> None:
     assert line.driver.ended is None
     assert line.receive(book([("1.1", "1.00")], [], kind="update", second=9,
                              whole=([("1.1", "1.00"), ("1.0", "1.00")], [("2.0", "1.00")])))  # fmt: skip
-
-
-def test_what_is_refused_is_not_shown_until_its_snapshot_comes() -> None:
-    line = Line(Subscription("quotes", BOTH), Subscription("ticker", ("BTC/USD",)))
-    shown = [book([("1.0", "1.00")], [("2.0", "1.00")], symbol=symbol) for symbol in BOTH]
-    line.receive(*(ack("book", symbol, depth=10) for symbol in BOTH), *shown)
-    items = line.receive(refusal("BTC/USD"))
-    assert [(symbol, state) for symbol, state, _ in said(items, "quotes")] == [("BTC/USD", "stale")]
-    whole = ([("1.5", "1.00"), ("1.0", "1.00")], [("2.0", "1.00")])
-    assert not line.receive(book([("1.5", "1.00")], [], kind="update", second=1, whole=whole))
 
 
 def test_already_subscribed_is_no_refusal_and_a_book_still_needs_its_snapshot() -> None:

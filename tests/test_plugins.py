@@ -189,7 +189,8 @@ def test_a_bot_on_its_market(folder: Path, env: dict[str, str], tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert records(done.stdout)[0]["symbol"] == "BTC-USD"
     refused = mon("bot", "run", str(script), "--market", "nowhere:X", env=env)
-    assert (refused.returncode, "jayx, nbt, profitview, acme) in --market" in refused.stderr) == (2, True)
+    assert (refused.returncode, ", acme) in --market" in refused.stderr) == (2, True)
+    assert all(f"{name}, " in refused.stderr for name in VENUES)
 
 
 def test_nothing_is_sent_to_one_that_takes_no_signals(folder: Path, env: dict[str, str]) -> None:
@@ -274,6 +275,16 @@ def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
     make(folder, entry=with_list())
     done = mon("symbols", "acme", "btc", env=env)
     assert [line["symbol"] for line in records(done.stdout)] == ["BTC-USD"], done.stderr
+    assert not (Path(env["HOME"]) / ".cache").exists(), "what the venue was not asked for is not kept"
+    answer = ask("bash", "mon book acme ", 3, PYTHONPATH=str(folder))
+    assert (answer.stderr, answer.stdout.split()) == ("", ["BTC-USD"])
+    said = 'mon: expected a symbol like BTC-USD, got "btcusd"'
+    done = mon("book", "acme", "btcusd", env=env)
+    assert (done.returncode, done.stderr) == (2, f"{said}; did you mean BTC-USD?\n")
+    make(folder, entry=with_list(LISTED + "    def meant(self, symbol):\n        return 1 / 0\n\n"))
+    assert mon("book", "acme", "btcusd", env=env).stderr == f"{said}; did you mean BTC-USD?\n"
+    make(folder, entry=with_list(LISTED.replace("return [", "return 1 / 0 or [")))
+    assert mon("book", "acme", "btcusd", env=env).stderr == f"{said}\n", "the list's fault does not hide it"
 
 
 @pytest.mark.parametrize(
@@ -283,6 +294,7 @@ def test_its_symbols(folder: Path, env: dict[str, str]) -> None:
         (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "7"), 5, "got int"),
         (LISTED.replace('[Instrument(venue="acme", symbol="BTC-USD", received=0)]', "[7]"), 5, "got int"),
         (LISTED.replace("        yield\n", ""), 5, "got list"),
+        (LISTED.replace("        from", "        yield 7\n        from"), 5, "expected an HTTP request, got int"),
     ],
 )
 def test_its_symbols_when_they_are_broken(lines: str, code: int, said: str, folder: Path, env: dict[str, str]) -> None:
@@ -402,6 +414,23 @@ BROKEN = {
     "addresses": (changed('"wss://acme.example"', "7"), "expected texts of one line in environments, got an int"),
     "a plain address": (changed('"wss://acme', '"ws://acme'), "one without TLS is for this machine"),
     "another address": (changed('"wss://acme.example"', '"acme.example"'), "an address such as wss://host.example"),
+    "a port": (changed('"wss://acme.example"', '"wss://acme.example:99999"'), "an address such as wss://host.example"),
+    "a query": (changed('"wss://acme.example"', '"wss://acme.example?a=b"'), "an address such as wss://host.example"),
+    "a user": (changed('"wss://acme.example"', '"wss://a:b@acme.example"'), "an address such as wss://host.example"),
+    "two words": (changed('"wss://acme.example"', '"wss://acme example"'), "an address such as wss://host.example"),
+    "brackets": (changed('"wss://acme.example"', '"wss://[acme.example"'), "an address such as wss://host.example"),
+    "once_within": (
+        changed('"Trade", public=True', '"Trade", public=True, once_within=1e300'),
+        "expected seconds above 0, at most a day, as once_within of trades, got 1e+300",
+    ),
+    "requests_per_second": (
+        changed("    values =", "    requests_per_second = 10**400\n    values ="),
+        "expected a number above 0, at most 10,000, as requests_per_second, got 1000",
+    ),
+    "made of what it has not": (
+        changed('"trades": Offer("Trade", public=True)', '"candles": Offer("", made_from="trades")'),
+        "expected candles made from the venue's trades, got candles from 'trades'",
+    ),
     "its environment": (changed('"beta":', '"sim":'), "expected an environment's name such as staging, got 'sim'"),
     "rest": (changed("    secrets =", '    rest = {"gamma": ""}\n    secrets ='), "environments has too, got gamma"),
     "secrets": (changed('{"key": ', '{"url": '), "the name of a secret or a value, such as api_key, got 'url'"),
@@ -411,6 +440,14 @@ BROKEN = {
     "its template": (
         changed("[venues.acme]", "[venues.nexus]"),
         "only the table [venues.acme] in template, got others",
+    ),
+    "its template's names": (
+        changed("[venues.acme]", "[venues.acme]\ncolour = 1"),
+        "expected known names in template, got colour in [venues.acme]",
+    ),
+    "its template's environment": (
+        changed("[venues.acme]", "[venues.acme.beta]\nbeta = 1"),
+        "expected known names in template, got beta in [venues.acme.beta]",
     ),
     "its example": (changed('"BTC-USD"\n', '"BTCUSD"\n'), "expected an example that check_symbol passes, got 'BTCUSD'"),
     "raises when asked": (
@@ -586,6 +623,15 @@ def test_the_nearer_of_two_copies_of_a_distribution_counts(folder: Path, env: di
     assert mon("venues", env=both).stdout.endswith("acme  mon-acme 0.3\n")
 
 
+def test_a_distribution_that_is_found_twice_in_a_folder(folder: Path, env: dict[str, str]) -> None:
+    make(folder)
+    again = folder / "mon_acme.egg-info"
+    again.mkdir()
+    (again / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: mon-acme\nVersion: 0.3\n")
+    (again / "entry_points.txt").write_text("[mon.venues]\nacme = mon_acme:ACME\n")
+    assert mon("venues", env=env).stdout.endswith("acme  mon-acme 0.3\n")
+
+
 # --- its simulator -------------------------------------------------------------------------------------------------
 
 
@@ -640,11 +686,13 @@ def test_a_simulator_that_cannot_be_started(folder: Path, env: dict[str, str]) -
     listed = mon("sim", "--show-env", "--port", "4711", env=env)
     assert (listed.returncode, "NEXUS" in listed.stdout, "ACME" in listed.stdout) == (0, True, False)
     assert listed.stderr == (
-        "mon: the simulator of the venue acme (mon-acme 0.3) cannot be started: ZeroDivisionError: division by zero\n"
+        "mon: the venue acme (mon-acme 0.3): its simulator cannot be started: ZeroDivisionError: division by zero\n"
     )
     done = mon(*BOOK, env=env)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "a fault of the venue acme (mon-acme 0.3): ZeroDivisionError" in done.stderr
+    assert (
+        "a fault of the venue acme (mon-acme 0.3): ContractBroken: its simulator cannot be started: Zero" in done.stderr
+    )
     assert done.stderr.endswith("please report it to its author\n")
 
 
@@ -718,6 +766,8 @@ def test_a_section_of_an_unknown_name_is_looked_through_when_its_venue_is_used(
         "[venues.acme] is for a venue that this mon does not have: no built-in one "
         f"({', '.join(VENUES)}) and no plug-in's has that name\n"
     )
+    off = mon("config", "check", env=env | {"MON_PLUGINS": "0"})
+    assert off.stdout.endswith("has that name, and MON_PLUGINS=0 switches plug-ins off\n")
     assert mon(*nexus, env=env).returncode == 0
     make(folder)
     assert mon(*nexus, env=env).returncode == 0

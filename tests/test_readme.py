@@ -18,6 +18,7 @@ from cli.errors import EXIT_CODES
 from cli.run.options import declared
 from tests.command import mon, simulator
 from tests.pictures import PICTURES
+from tests.test_terminal import Terminal
 from venues import VENUES, venue_named
 from venues.records import AnyRecord
 from venues.streams import STREAMS, VenueOption
@@ -30,8 +31,14 @@ SCRIPTS = {
     name: f"# {name}{text}" for name, text in re.findall(r"```python\n# ([a-z]+\.py)(.*?)```", README, re.DOTALL)
 }
 # These two are what .ci/run itself runs: the first needs the package index, the second would run this test again.
-RUN_BY_CI = BLOCKS[:2]
+RUN_BY_CI = [BLOCKS[0], next(block for block in BLOCKS if block.strip().endswith("pytest"))]
+LIVE = "# live: needs the internet\n"
 SINGLE_VENUES = "Options of single venues"
+
+
+def is_dashboard(block: str) -> bool:
+    """Whether it draws on a terminal, and on nothing else."""
+    return any(line.startswith("mon dash ") for line in block.splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +51,46 @@ def test_ci_runs_the_first_two_commands() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     first, second = (block.strip() for block in RUN_BY_CI)
     assert "## Try it" in ci, "the first is taken from the README itself"
-    assert first.endswith("mon book nexus SPOT_BTC_USDT --env sim")
+    assert first.endswith("mon book kraken BTC/USD --env sim")
     assert second in ci.splitlines()
 
 
-@pytest.mark.parametrize("block", BLOCKS[2:], ids=lambda block: block.strip().splitlines()[-1][:50])
+def test_the_first_live_commands_need_no_key_and_have_a_twin_without_the_internet() -> None:
+    live = [block for block in BLOCKS if block.startswith(LIVE)]
+    assert live[:2] == [f"{LIVE}mon {stream} kraken BTC/USD\n" for stream in ("book", "dash")]
+    assert BLOCKS[1:5] == [*live[:2], *(block.removeprefix(LIVE).strip() + " --env sim\n" for block in live[:2])]
+    for block in live:
+        names = set(re.findall(r"\b(?:" + "|".join(VENUES) + r")\b", block))
+        assert names, block
+        assert all("production" in venue_named(name).environments for name in names)
+        assert not any(venue_named(name).secrets or not venue_named(name).environments["production"] for name in names)
+
+
+def test_live_commands_are_marked() -> None:
+    """Before the scripts, which say it of all of theirs."""
+    before = README.partition("\n## On the screen\n")[0]
+    for block in re.findall(r"```sh\n(.*?)```", before, re.DOTALL):
+        open_to_all = re.search(r"\b(?:kraken|woox)\b", block) is not None and "--env sim" not in block
+        assert open_to_all == block.startswith(LIVE), block
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if is_dashboard(block)])
+def test_dashboard(block: str, sim: dict[str, str]) -> None:
+    """As `test_command`, on a terminal; ended with `q`."""
+    terminal = Terminal(["bash", "-euo", "pipefail", "-c", block], sim, 120, 40)
+    try:
+        terminal.until(lambda: " LIVE" in terminal.text())
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in BLOCKS if block not in RUN_BY_CI and not is_dashboard(block)],
+    ids=lambda block: block.strip().splitlines()[-1][:50],
+)
 def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
     """Run as it stands, with the venue's address set to the simulator; what does not end is ended with Ctrl-C."""
     for name, text in SCRIPTS.items():

@@ -105,6 +105,7 @@ def test_the_last_symbol_that_is_refused_ends_it() -> None:
     assert driver.ended is None
     assert said(driver.receive(b"c", at(3))) == [("C", "closed", "no c")]
     assert isinstance(driver.ended, VenueRefused)
+    assert str(driver.ended) == "v refuses quotes of A (no a); B (no b); C (no c)"
 
 
 @pytest.mark.parametrize("apart", [False, True])

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.run import symbol_lists
+from cli.run.source import Embedded
 from cli.run.suggestions import either, meant_by, nearest
 from cli.settings import symbol_cache
 from cli.settings.symbol_cache import LARGEST, LASTS_MS, KnownSymbol, Place, keep, kept, path_of
+from tests.bot.conftest import HEAD
 from tests.command import environment
-from tests.listedvenue import LISTED
+from tests.listedvenue import ENTRY, LISTED, Listed
 from tests.servers import in_thread, websocket_server
+from venues import VENUES
 from venues.records import Instrument
+from venues.redaction import Redactor
+from venues.venue import Offer
 
 ROOT = Path(__file__).parents[1]
 ROWS = [["BTC-USD", "BTC", "USD"], ["BTC-EUR", "BTC", "EUR"], ["ETH-USD", "ETH", "USD"], ["BTC-PERP", "BTC", "USD"]]
@@ -49,7 +56,8 @@ class Venue:
             for symbol in request["symbols"]:
                 if symbol in [row[0] for row in self.rows]:
                     await socket.send(json.dumps({"ack": channel, "symbol": symbol}))
-                    await socket.send(json.dumps({"trade": symbol, "price": "10", "size": "1"}))
+                    quote, trade = {"quote": symbol, "bid": "10"}, {"trade": symbol, "price": "10", "size": "1"}
+                    await socket.send(json.dumps(quote if channel == "quotes" else trade))
                 else:
                     await socket.send(json.dumps({"no": channel, "symbol": symbol, "why": "not supported"}))
 
@@ -162,14 +170,14 @@ def test_from_the_cache_where_there_is_one(symbol: str, said: str, mon: Mon) -> 
 )
 def test_the_list_is_fetched_for_a_refusal(symbols: list[str], said: str, mon: Mon) -> None:
     code, _, err = mon("trades", "listed", *symbols)
-    assert (code, err.splitlines()[-1]) == (4, f"mon: acks refuses trades of {said}")
+    assert (code, err.splitlines()[-1]) == (4, f"mon: listed refuses trades of {said}")
     assert mon.venue.asked == ["subscribe", "list"]
     assert mon.file.exists(), "what was fetched is kept"
 
 
 def test_a_refusal_is_told_whatever_becomes_of_the_list(mon: Mon) -> None:
     mon.venue.lists = False
-    refused = "mon: acks refuses trades of BTC-USX (not supported)"
+    refused = "mon: listed refuses trades of BTC-USX (not supported)"
     code, _, err = mon("trades", "listed", "BTC-USX", "--timeout", "1s")
     assert (code, err.splitlines()[-1]) == (4, refused)
     mon.venue.lists = True
@@ -190,7 +198,7 @@ def test_a_refusal_is_not_waited_for_by_who_has_had_enough(mon: Mon) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert time.monotonic() - begun < 2.5, "not as long as the list is waited for"
-    assert (process.returncode, err.splitlines()[-1]) == (4, "mon: acks refuses trades of BTC-USX (not supported)")
+    assert (process.returncode, err.splitlines()[-1]) == (4, "mon: listed refuses trades of BTC-USX (not supported)")
 
 
 def test_a_symbol_that_is_listed_and_refused_is_no_matter_of_spelling(mon: Mon) -> None:
@@ -206,7 +214,7 @@ def test_a_symbol_that_is_listed_and_refused_is_no_matter_of_spelling(mon: Mon) 
 
     with in_thread(lambda: websocket_server(refuse)) as port:
         code, _, err = mon("trades", "listed", "XRP-USD", MON_LISTED_URL=f"ws://127.0.0.1:{port}")
-    assert (code, err.splitlines()[-1]) == (4, "mon: acks refuses trades of XRP-USD (halted)")
+    assert (code, err.splitlines()[-1]) == (4, "mon: listed refuses trades of XRP-USD (halted)")
 
 
 # --- what a run keeps ----------------------------------------------------------------------------------------------
@@ -225,8 +233,23 @@ def test_a_run_keeps_the_list_after_its_first_data(mon: Mon) -> None:
     assert [path.name for path in mon.cache.iterdir()] == [mon.file.name]
     assert "127.0.0.1" not in mon.file.read_text()
     assert mon.tab("mon trades listed ") == sorted(row[0] for row in ROWS)
-    assert mon("trades", "listed", "BTC-USD", "--duration", "700ms")[0] == 0
+    assert mon("trades", "listed", "BTC-USD", "--duration", "2s")[0] == 0
     assert mon.venue.asked == ["subscribe", "list", "subscribe"], "it is of today"
+
+
+def test_a_bot_keeps_the_list_too(mon: Mon, tmp_path: Path) -> None:
+    script = tmp_path / "bot.py"
+    script.write_text(HEAD + "class Signals(Link):\n    def trade_update(self, src, sym, data): pass\n")
+    with mon.started("bot", "run", str(script), "--market", "listed:BTC-USD") as process:
+        until(mon.file.exists)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == ""
+    assert mon.venue.asked == ["subscribe", "list"]
+    code, _, err = mon("bot", "run", str(script), "--market", "listed:BTC-USX")
+    assert (code, err.splitlines()[-1].partition(";")[2]) == (
+        4,
+        " did you mean BTC-USD or BTC-PERP? All that it has: mon symbols listed",
+    )
 
 
 def test_the_end_of_a_run_waits_for_no_list(mon: Mon) -> None:
@@ -248,7 +271,7 @@ def test_where_nothing_can_be_kept_nothing_is_said(what: str, mon: Mon) -> None:
         mon.cache.write_text("")
     else:
         mon.file.mkdir(parents=True)
-    code, out, err = mon("trades", "listed", "BTC-USD", "--duration", "1s")
+    code, out, err = mon("trades", "listed", "BTC-USD", "--duration", "3s")
     assert (code, err, out.count('"trade"')) == (0, "", 1)
     assert mon.venue.asked == ["subscribe", "list"]
     assert mon("symbols", "listed", "-q")[0] == 0
@@ -258,10 +281,39 @@ def test_where_nothing_can_be_kept_nothing_is_said(what: str, mon: Mon) -> None:
 def test_a_replay_asks_nobody(mon: Mon, tmp_path: Path) -> None:
     file = str(tmp_path / "r.jsonl")
     assert mon("trades", "listed", "BTC-USD", "--once", "--record", file)[0] == 0
-    code, _, err = mon("trades", "listed", "--replay", file, "--duration", "1s")
+    code, _, err = mon("trades", "listed", "--replay", file, "--duration", "2s")
     assert (code, err) == (0, "")
     assert mon.venue.asked == ["subscribe"]
     assert not mon.file.exists()
+
+
+class Private(Listed):
+    """A venue whose list needs the user's key, since all that it has does."""
+
+    secrets: Mapping[str, str] = {"key": "the key"}
+    streams: Mapping[str, Offer] = {"trades": Offer("trades", symbols="many")}
+
+
+@pytest.mark.parametrize("how", ["value", "command"])
+def test_no_program_of_the_user_is_run_for_a_list(
+    how: str, mon: Mon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    settings = tmp_path / "c.toml"
+    settings.write_text(f'[venues.listed]\nkey_command = ["touch", "{ran}"]\n' if how == "command" else "")
+    settings.chmod(0o600)
+    for name, value in {**mon.env, "MON_CONFIG": str(settings), "XDG_CACHE_HOME": str(mon.cache.parent)}.items():
+        monkeypatch.setenv(name, value)
+    if how == "value":
+        monkeypatch.setenv("MON_LISTED_KEY", "abcdefghijkl")
+    venue = Private()
+    monkeypatch.setitem(VENUES, "listed", ENTRY._replace(where=f"{__name__}:PRIVATE"))
+    monkeypatch.setattr(sys.modules[__name__], "PRIVATE", venue, raising=False)
+    monkeypatch.setattr(symbol_lists, "REFRESHED_AFTER", 0.0)
+    asyncio.run(symbol_lists.Lists(None, None, Redactor(), Embedded()).refresh([venue]))
+    assert mon.venue.asked == (["list"] if how == "value" else [])
+    assert mon.file.exists() is (how == "value")
+    assert not ran.exists()
 
 
 # --- what Tab offers -----------------------------------------------------------------------------------------------

@@ -28,11 +28,10 @@ from tests.tiny import TINY, Endpoint, Seeded
 from venues import VENUES, Entry, venue_named
 from venues.answers import problem_of
 from venues.errors import SetupError
-from venues.listing import has_list
 from venues.records import Instrument
 from venues.simulator import Simulator, environment, parse_fault
 from venues.simulator.endpoint import Answer
-from venues.venue import HttpResponse, NoResponse, Now, Settings, StreamState
+from venues.venue import HttpResponse, NoResponse, Now, Settings, StreamState, has_list
 
 ROOT = Path(__file__).parents[1]
 ROWS = [

@@ -13,7 +13,7 @@ from venues.driver import Driver
 from venues.errors import BadMessage, UsageError, VenueUnreachable
 from venues.records import Book, Candle, Pong, Quote, Status, Ticker, Trade
 from venues.venue import EVERY_LEVEL, BadFrame, Fetch, HttpResponse, NoResponse, Notice, Now, Subscription
-from venues.woox import WOOX, suggestion
+from venues.woox import WOOX
 from venues.woox.plan import shared_out
 
 SPOT, PERP = "SPOT_BTC_USDT", "PERP_BTC_USDT"
@@ -125,6 +125,8 @@ def test_symbols_of_the_right_form(symbol: str) -> None:
         ("PERP-BTC-USDT", "PERP_BTC_USDT"),
         ("PERP_BTCUSDT", "PERP_BTC_USDT"),
         ("ETHBTC", "SPOT_ETH_BTC"),
+        ("BTC-PERP", "PERP_BTC_USDT"),
+        ("btc-usd-swap", "PERP_BTC_USD"),
         ("USDT", ""),
         ("BTC", ""),
         ("", ""),
@@ -133,10 +135,10 @@ def test_symbols_of_the_right_form(symbol: str) -> None:
     ],
 )
 def test_symbols_of_the_wrong_form(symbol: str, meant: str) -> None:
-    assert suggestion(symbol) == meant
+    assert list(WOOX.meant(symbol)) == ([meant] if meant else [])
     with pytest.raises(UsageError, match=r"^expected a symbol like SPOT_BTC_USDT") as caught:
         WOOX.check_symbol(symbol)
-    assert str(caught.value).endswith(f"; did you mean {meant}?" if meant else f'got "{symbol}"')
+    assert str(caught.value).endswith(f'got "{symbol}"')
 
 
 def test_an_interval_that_the_venue_does_not_have() -> None:
@@ -172,6 +174,26 @@ def test_ten_topics_a_request() -> None:
     line = Line(Subscription("trades", MANY[:23]))
     assert [len(one["params"]) for one in line.sent] == [10, 10, 3]
     assert [one["id"] for one in line.sent] == ["1", "2", "3"]
+
+
+def test_connections_keep_to_the_venue_s_bound() -> None:
+    """Eighty reconnects in five minutes, over all connections; a venue that is gone must not make us an attacker."""
+    routes = WOOX.routes([Subscription("quotes", MANY)], SETTINGS)
+    drivers = [Driver(route, route.subscriptions, venue="woox") for route in routes]
+    assert len(drivers) == 2
+    dialled: list[float] = []
+    for driver in drivers:
+        driver.begin({}, 0.0)
+        driver.opened(now(0))
+        driver.closed(None, "", now(1))
+    for _ in range(200):
+        driver = min(drivers, key=lambda one: one.retry_at or 0.0)
+        at = (driver.retry_at or 0.0) - 1_000
+        dialled.append(at)
+        driver.begin({}, 0.0)  # the shortest of all delays
+        driver.opened(now(at))
+        driver.closed(None, "", now(at))
+    assert all(later - earlier >= 300 for earlier, later in zip(dialled, dialled[80:], strict=False))
 
 
 def test_each_symbol_is_live_with_its_acknowledgement_or_its_data() -> None:

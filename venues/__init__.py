@@ -7,6 +7,7 @@ are looked up only for a name that is not built in, or where all venues are list
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,9 +16,10 @@ from venues.streams import VenueOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from venues.plugins import Plugin
-    from venues.venue import Venue
+    from venues.venue import Route, Settings, Subscription, Venue
 
 DISTRIBUTION = "mon"
 
@@ -73,6 +75,7 @@ VENUES = {
         },
     ),
 }
+FAULT_OF_MON = "a fault of mon itself"
 FIRST_IN_CONFIG = ("nexus", "jayx")  # a new config file begins with these; the others follow as above
 
 
@@ -123,13 +126,17 @@ def _always() -> bool:
 
 
 _plugins_wanted: Callable[[], bool] = _always
+_while_loading: Callable[[], AbstractContextManager[object]] = nullcontext
 _used: list[str] = []  # the names of plug-ins' venues that were loaded
 
 
-def look_for_plugins_if(wanted: Callable[[], bool]) -> None:
-    """Sets what is asked, before plug-ins are looked up, whether there are to be any."""
-    global _plugins_wanted
-    _plugins_wanted = wanted
+def look_for_plugins_if(
+    wanted: Callable[[], bool], while_loading: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> None:
+    """Sets what is asked, before plug-ins are looked up, whether there are to be any; and what surrounds the loading of
+    their code."""
+    global _plugins_wanted, _while_loading
+    _plugins_wanted, _while_loading = wanted, while_loading
 
 
 def venue_names() -> list[str]:
@@ -162,6 +169,20 @@ def distribution_of(name: str) -> str:
     return "" if plugin is None else plugin.distribution
 
 
+def checked_routes(venue: Venue, subscriptions: Sequence[Subscription], settings: Settings) -> Sequence[Route]:
+    """The routes that a venue gives. Those of a plug-in are checked whenever they are used: what they give back that
+    is not what the contract says is the plug-in's fault.
+
+    Raises:
+        UsageError, SetupError: as `Venue.routes`.
+    """
+    if venue.name not in _used:
+        return venue.routes(subscriptions, settings)
+    from venues import plugin_check
+
+    return plugin_check.guarded_routes(venue, subscriptions, settings)
+
+
 def fault_in(error: BaseException) -> str:
     """Whose fault an exception is that should never have been raised, in words: mon's own, or that of a plug-in whose
     code it came through."""
@@ -171,7 +192,7 @@ def fault_in(error: BaseException) -> str:
         plugin = plugins.owner(error)
         if plugin is not None:
             return f"a fault of the venue {plugin.name} ({plugin.distribution})"
-    return "a fault of mon itself"
+    return FAULT_OF_MON
 
 
 def own_options(name: str, stream: str | None = None) -> tuple[VenueOption, ...]:
@@ -189,6 +210,19 @@ def own_options(name: str, stream: str | None = None) -> tuple[VenueOption, ...]
     return tuple(option for option in venue.options if option.name in has)
 
 
+def endpoint_of(plugin: Plugin) -> Any:
+    """The class of a plug-in's simulated endpoint.
+
+    Raises:
+        SetupError: it, or the plug-in itself, cannot be loaded.
+    """
+    from venues import plugins
+
+    venue = _load_plugin(plugin)
+    with _while_loading():
+        return plugins.load_endpoint(plugin, venue)
+
+
 def used_plugins() -> list[str]:
     """The names of the plug-ins' venues that have been loaded until now."""
     return [*_used]
@@ -197,7 +231,8 @@ def used_plugins() -> list[str]:
 def _load_plugin(plugin: Plugin) -> Venue:
     from venues import plugins
 
-    venue = plugins.load(plugin)
+    with _while_loading():
+        venue = plugins.load(plugin)
     if plugin.name not in _used:
         _used.append(plugin.name)
     return venue

@@ -15,6 +15,7 @@ from venues.misread import Misread
 from venues.records import RECORD_TYPES, Record
 from venues.standing import LONGEST_REASON, Standings, last_sign_of_life
 from venues.streams import STREAMS
+from venues.toolkit.acknowledgements import in_words
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.pacing import LONGEST_PAUSE, STABLE_AFTER, Pacing
 from venues.venue import (
@@ -105,6 +106,7 @@ class Driver:
         self._retries = retries
         self._apart = apart
         self.refused: dict[str, MonError] = {}
+        self._closed: dict[str, dict[str, str]] = {}  # symbols that were refused alone, and why, by stream
         self._standings = Standings(subscriptions, venue=venue, label=label, hide=hide, partly=partly)
         self._misread = Misread(list(self._standings))
         self._failures = 0
@@ -249,6 +251,7 @@ class Driver:
             forget()
         self.session = self.ended = self.retry_at = None
         self.refused.clear()
+        self._closed.clear()
         self._failures = self._unauthorized = 0
         self._pacing.relax()
         self._is_there, self._there_at, self._refused_since = False, None, None
@@ -413,8 +416,15 @@ class Driver:
         )
         if stream is not None and refused.symbol is not None:
             closed = self._standings.changed(stream, "closed", str(error), now, symbol=refused.symbol)
+            gone = self._closed.setdefault(stream, {})
+            if closed:
+                gone[refused.symbol] = refused.symbols.get(refused.symbol, refused.reason)
             if not self._standings.is_closed(stream):
                 return [*closed]
+            names = sum(len(symbol) + 2 for symbol in gone)
+            text = in_words(self._venue, stream, gone) if len(gone) > 1 else refused.reason
+            text = excerpt(text, LONGEST_REASON + names)
+            error = VenueRefused(text, venue=self._venue, stream=stream, symbols=gone, late=True)
             return [*closed, *self._refuse_stream(stream, error, now)]
         return self._end(error, now) if stream is None else self._refuse_stream(stream, error, now)
 
@@ -436,7 +446,7 @@ class Driver:
         ]
 
 
-def fault_in_words(error: Exception) -> str:
+def fault_in_words(error: BaseException) -> str:
     """The text about an exception that should never have been raised: what it is, and where it was raised."""
     traceback, where = error.__traceback__, ""
     while traceback is not None:

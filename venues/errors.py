@@ -48,7 +48,8 @@ class VenueRefused(MonError):
     """The venue refused: wrong credential, no permission, unknown symbol or account.
 
     `symbols`: the refused symbols of `stream` at `venue`, each with the venue's words; empty where it is not about
-    symbols. `late`: the venue had taken them before, so whoever has other connections goes on with these.
+    symbols. `late`: the venue had taken them before, or refused them one by one; whoever has other connections
+    goes on with these.
     """
 
     def __init__(

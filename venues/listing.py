@@ -14,7 +14,7 @@ from venues.driver import Driver
 from venues.errors import MonError, VenueUnreachable
 from venues.records import Instrument, SnapshotEnd
 from venues.toolkit.decoding import excerpt
-from venues.venue import BadFrame, NoResponse
+from venues.venue import BadFrame, HttpRequest, NoResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from venues.driver import Delivered
     from venues.fetching import Fetcher
     from venues.redaction import Redactor
-    from venues.venue import HttpRequest, HttpResponse, Route, Settings, SymbolList, Venue
+    from venues.venue import HttpResponse, Route, Settings, SymbolList, Venue
 
 LISTED_WITHIN = 10.0  # seconds for the whole list, however many requests it takes
 MOST_SYMBOLS = 100_000
@@ -104,6 +104,8 @@ class Listing:
             try:
                 request = next(listed)
                 while True:
+                    if not isinstance(request, HttpRequest):
+                        raise self._unusable(f"expected an HTTP request, got {type(request).__name__}")
                     self._redactor.learn_url(request.url, request.shown)
                     answer = await self._fetcher.fetch(request, self._rest_proxy)
                     if isinstance(answer, NoResponse):

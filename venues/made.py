@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from venues import records
+from venues import checked_routes, records
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import VenueClock
 from venues.venue import BadFrame, ClockOffset, Confirmed, Item, Lost, Notice, Now, Refused, StreamState
@@ -42,7 +42,7 @@ def routes_of(venue: Venue, subscriptions: Sequence[Subscription], settings: Set
         SetupError: a value of the settings cannot be used.
     """
     if not any(_is_made(venue, one) for one in subscriptions):
-        return venue.routes(subscriptions, settings)
+        return checked_routes(venue, subscriptions, settings)
     layers = [_Layer([one for one in subscriptions if not _is_made(venue, one)])]
     for one in subscriptions:
         if not _is_made(venue, one):
@@ -54,7 +54,7 @@ def routes_of(venue: Venue, subscriptions: Sequence[Subscription], settings: Set
         layer.around(route, venue.name, settings)
         for layer in layers
         if layer.asked
-        for route in venue.routes(layer.asked, settings)
+        for route in checked_routes(venue, layer.asked, settings)
     ]
 
 

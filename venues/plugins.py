@@ -11,8 +11,10 @@ names its distribution.
 from __future__ import annotations
 
 import contextlib
+import decimal
 import re
 import sys
+import traceback
 from functools import cache
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distribution, distributions
@@ -55,7 +57,9 @@ _loaded: dict[str, tuple[Plugin, Venue]] = {}
 @cache
 def found(built_in: Collection[str]) -> Sequence[Plugin]:
     """All venues that distributions offer, in the order of their names; imports none of them."""
-    offered = sorted((plugin for one in distributions() for plugin in _offered(one)), key=lambda plugin: plugin.name)
+    # What one distribution says twice, as where both its dist-info and its egg-info are there, it says once.
+    every = dict.fromkeys(plugin for one in distributions() for plugin in _offered(one))
+    offered = sorted(every, key=lambda plugin: plugin.name)
     return [_with_fault(plugin, offered, built_in) for plugin in offered]
 
 
@@ -87,15 +91,15 @@ def loaded() -> Sequence[Plugin]:
 
 
 def owner(error: BaseException) -> Plugin | None:
-    """The plug-in in whose code an exception was raised, or that called what raised it; None: no plug-in had to do
-    with it."""
-    packages = {plugin.where.partition(":")[0].partition(".")[0]: plugin for plugin in loaded()}
-    traceback = error.__traceback__
-    while traceback is not None:
-        package = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    """The plug-in in whose code an exception was raised, or that called what raised it, or gave what is not to be
+    given; None: no plug-in had to do with it."""
+    if isinstance(error, ContractBroken):
+        return next((plugin for plugin in loaded() if plugin.name == error.venue), None)
+    packages = {_package(plugin.where): plugin for plugin in loaded()}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        package = _package(str(frame.f_globals.get("__name__", "")))
         if package in packages:
             return packages[package]
-        traceback = traceback.tb_next
     return None
 
 
@@ -164,16 +168,26 @@ _WHAT_TO_DO = "; install another version of it, or set MON_PLUGINS=0 to do witho
 def _checked(plugin: Plugin, where: str, check: Callable[[Any], None]) -> Any:
     """What is at a place of a plug-in's code, once `check` has passed it."""
     try:
-        with _without_stdout():
+        with _without_stdout(), decimal.localcontext():  # a precision that it sets is not ours
             thing = _at(where)
             check(thing)
-    except KeyboardInterrupt:
-        raise
     except ContractBroken as broken:
         raise SetupError(f"{plugin.in_words()} cannot be used: {_shortened(str(broken))}{_WHAT_TO_DO}") from broken
     except BaseException as error:  # also SystemExit: whatever it does while it is loaded, mon goes on
+        if isinstance(error, KeyboardInterrupt) and not _is_raised_in(plugin, error):
+            raise  # Ctrl-C
         raise SetupError(f"{plugin.in_words()} cannot be loaded: {_words(error)}{_WHAT_TO_DO}") from error
     return thing
+
+
+def _is_raised_in(plugin: Plugin, error: BaseException) -> bool:
+    """Whether it was the plug-in's own code that raised an exception, and nothing that it called."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return _package(str(frame.f_globals.get("__name__", ""))) == _package(plugin.where)
+
+
+def _package(where: str) -> str:
+    return where.partition(":")[0].partition(".")[0].strip()
 
 
 def _at(where: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from venues import VENUES, all_venues, load, plugin_named, used_plugins, venue_named
+from venues import VENUES, all_venues, endpoint_of, load, plugin_named, used_plugins, venue_named
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def endpoint(venue: str) -> Any:
         raise ValueError(f"expected a simulated venue, one of {names}; got {venue!r}")
     if plugin is None:
         return load(where)
-    from venues import plugins
-
-    return plugins.load_endpoint(plugin, venue_named(venue))
+    return endpoint_of(plugin)
 
 
 def markets(venue: str) -> list[str]:

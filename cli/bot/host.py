@@ -389,7 +389,9 @@ class Host:
         if record.size_unit is not None and record.size_unit not in self._sizes_told:
             self._sizes_told.add(record.size_unit)
             self._voice.say(f"{market} has its sizes in {record.size_unit}: the script gets NaN for them")
-        self._data_seen = True
+        if not self._data_seen:
+            self._data_seen = True
+            self._run.data_came()
         if self._follower is not None:
             self._tell_follower(self._follower, record)
         if record.__class__ is Quote:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.errors import USAGE
-from cli.run.venue_options import VenueOptionsCommand, learn_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -341,7 +340,9 @@ class _Place:
         if argument.nargs == 1:
             values[argument.name] = word
             self._arguments.remove(argument)
-            if argument.name == "venue" and isinstance(self._command, VenueOptionsCommand):
+            if argument.name == "venue" and self._has_options_of_venues():
+                from cli.run.venue_options import learn_quietly
+
                 learn_quietly(self._command, word)
                 self._know_options(venue=word)
         else:
@@ -353,9 +354,13 @@ class _Place:
         parameters = self._command.get_params(self._context)
         known = [one for one in parameters if one.param_type_name == "option"]
         self._named = {name: one for one in known for name in (*one.opts, *one.secondary_opts)}
-        if isinstance(self._command, VenueOptionsCommand):
+        if self._has_options_of_venues():
             known = [one for one in known if not self._command.is_own(one) or self._command.has_option(venue, one)]
         self._options = known
+
+    def _has_options_of_venues(self) -> bool:
+        """Whether it is a `VenueOptionsCommand`; asked without loading what that is where no such command is loaded."""
+        return hasattr(self._command, "take_options_of")
 
     def _after_option(self, word: str) -> None:
         name, joined, value = word.partition("=")

@@ -15,7 +15,7 @@ EXAMPLES = """\b
 Examples:
   mon config check
   mon config check --connect
-  mon config check --connect nexus jayx
+  mon config check --connect kraken woox
 """
 
 app = typer.Typer(

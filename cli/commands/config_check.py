@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cli.settings.config import SIM, check_usable
 from cli.settings.config_shape import PRODUCTION
 from cli.settings.credentials import obtain, words_of
-from cli.settings.environment import variable
-from venues import VENUES, all_venues, has_venue
+from cli.settings.environment import plugins_wanted, variable
+from venues import FAULT_OF_MON, VENUES, all_venues, fault_in, has_venue
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _why_not(name: str) -> str:
     """Why there is no venue of that name."""
     if has_venue(name):
         return "the plug-in that brings it cannot be loaded"
+    if not plugins_wanted():
+        return f"no built-in one ({', '.join(VENUES)}) has that name, and MON_PLUGINS=0 switches plug-ins off"
     return f"no built-in one ({', '.join(VENUES)}) and no plug-in's has that name"
 
 
@@ -105,6 +107,10 @@ def _check_values(
                 found.append((f"{name}: {value} ({source.origin})", True))
             except SetupError as error:
                 found.append((f"{name}: {error}", False))
+            except Exception as error:  # of a plug-in's code: the other venues are to be told of all the same
+                if fault_in(error) == FAULT_OF_MON:
+                    raise
+                found.append((f"{name}: {fault_in(error)}: {type(error).__name__}: {error}", False))
         elif name in venue.required:
             found.append((f"{name}: missing ({variable(venue.name, own, name)} or the config file)", True))
     for name in venue.secrets:

@@ -227,7 +227,9 @@ class _Dial:
             return [f"{', '.join(unset)} not set, which {first.stream} does not need"]
         asked = beside[0] if beside else first
         if asked is not first and asked.problem is not None:
-            return [f"{names}: {asked.problem_words()}"]
+            said = asked.problem_words()
+            is_told = first.problem is not None and said == first.problem_words()
+            return [] if is_told else [f"{names}: {said}"]
         if asked.problem is not None or asked.handshake is None:
             return []  # the problem is told behind it
         return [f"{names} accepted" if asked.first_ms is not None else f"{names} not refused"]

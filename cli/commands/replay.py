@@ -28,13 +28,16 @@ class ReplayCommand(VenueOptionsCommand):
     def venues_in(self, ctx: Any, args: list[str]) -> list[str]:
         """The recording's venue. What can be read only once, such as a pipe, is not looked into."""
         from venues.errors import MonError
-        from venues.recording import Recording
 
         given = self.arguments_in(ctx, args)
         words = [word for word in (given.get("file"), *given.get("", ())) if isinstance(word, str)]
         try:
             file = next((Path(word) for word in words if not word.startswith("-") and Path(word).is_file()), None)
-            return [] if file is None else [Recording(file).header.venue]
+            if file is None:
+                return []
+            from venues.recording import Recording
+
+            return [Recording(file).header.venue]
         except (MonError, OSError, ValueError):
             return []  # what is wrong is said when it is played
 

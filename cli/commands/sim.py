@@ -145,16 +145,15 @@ def _endpoints() -> list[type[Endpoint]]:
 
 
 def _starts(endpoint: type[Endpoint], distribution: str, say: Callable[[str], None]) -> bool:
-    """Whether an endpoint of somebody else's can be started: it is, in a world of its own."""
-    from venues.simulator import Simulator
+    """Whether an endpoint of somebody else's can be started."""
+    from cli.run.source import check_starts
+    from venues.plugin_check import ContractBroken
 
     try:
         with prints_go_to_stderr():
-            tried = endpoint(Simulator([endpoint]).world)
-            tried.sockets(), tried.posts()
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        say(f"the simulator of the venue {endpoint.name} ({distribution}) cannot be started: {what}")
+            check_starts(endpoint)
+    except ContractBroken as broken:
+        say(f"the venue {endpoint.name} ({distribution}): {broken}")
         return False
     return True
 
@@ -168,9 +167,15 @@ def _made(endpoints: Sequence[type[Endpoint]], **given: Any) -> Simulator:
     from venues.simulator import Simulator, TapeError
 
     try:
-        return Simulator(endpoints, **given)
+        return Simulator(endpoints, **given, tell=_tell_fault)
     except TapeError as error:
         raise SetupError(str(error)) from None
+
+
+def _tell_fault(error: BaseException) -> None:
+    from venues.driver import fault_in_words
+
+    Words().say(fault_in_words(error))
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.output.lines import Words, print_out
-from cli.settings.config import SIM
 from venues import all_venues, distribution_of
 from venues.streams import STREAMS
 
@@ -52,6 +51,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _environments(venue: Venue) -> list[str]:
+    from cli.settings.config import SIM
+
     return [*venue.environments, *([SIM] if venue.simulator else [])]
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 STDIN = 0
 STDOUT = 1
 STDERR = 2
+LONGEST_WORDS = 2_000  # characters of a line that is said
 
 
 class OutputError(MonError):
@@ -476,13 +477,14 @@ class Words:
         if not self._quiet:
             self._write(text)
 
-    def error(self, text: str) -> None:
-        """Say an error. It is never left out."""
-        self._write(text)
+    def error(self, text: str, longest: int = LONGEST_WORDS) -> None:
+        """Say an error, with so many characters a line at most. It is never left out."""
+        self._write(text, longest)
 
-    def _write(self, text: str) -> None:
-        lines = [cells.harmless(line, 2_000) for line in text.splitlines()] or [""]
-        self._waiting.append(("mon: " + "\n     ".join(lines) + "\n").encode(errors="replace"))
+    def _write(self, text: str, longest: int = LONGEST_WORDS) -> None:
+        lines = [cells.harmless(line, longest) for line in text.splitlines()] or [""]
+        data = ("mon: " + "\n     ".join(lines) + "\n").encode(errors="replace")
+        self._waiting.extend(data[at : at + select.PIPE_BUF] for at in range(0, len(data), select.PIPE_BUF))
         with contextlib.suppress(OSError):
             while self._waiting and _writable(STDERR):
                 os.write(STDERR, self._waiting[0])

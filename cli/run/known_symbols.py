@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cli.settings import config
-from cli.settings.symbol_cache import KnownSymbol, kept, place_of
+from cli.settings.symbol_cache import KnownSymbol, kept, known_of, place_of
 from venues.errors import MonError
 from venues.records import Instrument
 from venues.venue import has_list, without_request
@@ -45,7 +45,7 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
     try:
         found = access_without_simulator(venue, env, profile)
         if found is None:
-            return [KnownSymbol(one.symbol or "") for one in simulated_markets(venue)] or None
+            return _simulated(venue) or None
         if not has_list(venue):
             return None
         access, place = found
@@ -54,9 +54,19 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
             return cached
         listed = venue.symbol_list(access.settings)
         own = None if listed is None else without_request(listed)
-        return None if own is None else [KnownSymbol(one.symbol or "", one.base or "", one.quote or "") for one in own]
+        return None if own is None else known_of(own)
     except Exception:  # also a fault of a plug-in's
         return None
+
+
+def _simulated(venue: Venue) -> list[KnownSymbol]:
+    """The markets of the venue's simulator, with their base where their name in the simulator says it: BTC_USDT."""
+    from venues.simulated import endpoint
+
+    listed = [one.symbol or "" for one in simulated_markets(venue)]
+    markets = endpoint(venue.name).symbols if listed else {}
+    bases = {symbol: name.partition("_")[0] for symbol, name in markets.items() if name != symbol}
+    return [KnownSymbol(symbol, bases.get(symbol, "")) for symbol in listed]
 
 
 def simulated_markets(venue: Venue) -> list[Instrument]:

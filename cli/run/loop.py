@@ -231,19 +231,21 @@ class Loop:
 
     def _lists(self) -> Lists | None:
         """The lists of symbols of the venues that have one; None where none of these has."""
-        from cli.run.symbol_lists import Lists
-
         if self._embedded is None or not any(map(has_list, self._venues)):
             return None
+        from cli.run.symbol_lists import Lists
+
         return Lists(self._request.env, self._request.profile, self._redactor, self._embedded)
 
-    def _refresh_lists(self) -> None:
-        """Once there is data, look beside it whether the lists of symbols that are kept for Tab are of the last day."""
-        if self._consumer.missing("timeout") is not None:
-            return
-        self._awaits_data = False
-        if (lists := self._lists()) is not None:
-            self._refresh = asyncio.create_task(lists.refresh(dict.fromkeys(self._venues)))
+    def data_came(self) -> None:
+        """Look beside the run whether the lists of symbols that are kept for Tab are of the last day.
+
+        To be called by a consumer that does not ask to be flushed; of another one, what it misses is asked.
+        """
+        if self._awaits_data:
+            self._awaits_data = False
+            if (lists := self._lists()) is not None:
+                self._refresh = asyncio.create_task(lists.refresh(dict.fromkeys(self._venues)))
 
     def stop_limits(self) -> None:
         """Stop the timer of the limits: they say nothing from now on."""
@@ -343,8 +345,8 @@ class Loop:
             except MonError as error:
                 self._ending.end(error)
         self._consumer.flush()
-        if self._awaits_data:
-            self._refresh_lists()
+        if self._awaits_data and self._consumer.missing("timeout") is None:
+            self.data_came()
 
     def _tap(self, event: Event) -> None:
         if self._recorder is not None:

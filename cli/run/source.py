@@ -6,15 +6,15 @@ import asyncio
 import random
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli.output.queues import is_of
 from cli.settings import config
 from cli.settings.config import Access
 from cli.version import USER_AGENT
-from venues import venue_named
+from venues import distribution_of, venue_named
 from venues.connection import Connection
-from venues.driver import Driver
+from venues.driver import Driver, fault_in_words
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
 from venues.fetching import shared_fetcher
 from venues.full_states import FullStates
@@ -44,13 +44,16 @@ class Embedded:
     def __init__(self) -> None:
         self._simulator: Simulator | None = None
 
-    async def simulator(self) -> Simulator:
-        """The simulator, which is started at the first call."""
+    async def simulator(self, say: Callable[[str], None]) -> Simulator:
+        """The simulator, which is started at the first call; `say` is told of its faults."""
         if self._simulator is None:
             from venues.simulated import endpoints
             from venues.simulator import Simulator
 
-            self._simulator = Simulator(endpoints())
+            served = endpoints()
+            for endpoint in served:
+                check_starts(endpoint)
+            self._simulator = Simulator(served, tell=lambda error: say(f"the simulator: {fault_in_words(error)}"))
             await self._simulator.start()
         return self._simulator
 
@@ -58,6 +61,32 @@ class Embedded:
         """End the simulator, if it was ever started."""
         if self._simulator is not None:
             await self._simulator.close()
+
+
+def check_starts(endpoint: Any) -> None:
+    """Check that the simulated endpoint of a plug-in can be started: in a world of its own, without listening.
+
+    Raises:
+        ContractBroken: it cannot.
+    """
+    if not distribution_of(endpoint.name):
+        return
+    from venues.plugin_check import ContractBroken
+    from venues.simulator import Simulator
+
+    try:
+        tried = Simulator([endpoint])
+        if unknown := {*endpoint.symbols.values()} - {*tried.world.markets}:
+            raise ValueError(
+                f"expected markets of the simulator ({', '.join(tried.world.markets)}), got {min(unknown)}"
+            )
+        tried.made()
+        tried.values(endpoint.name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        words = f"its simulator cannot be started: {type(error).__name__}: {error}".partition("\n")[0]
+        raise ContractBroken(words, venue=endpoint.name) from error
 
 
 async def access_to(
@@ -120,7 +149,7 @@ async def _access_to(
             f"{venue.name} has no simulator: expected one of its environments ({', '.join(venue.environments)}) as "
             f'--env, got "{config.SIM}"'
         )
-    simulator = await embedded.simulator()
+    simulator = await embedded.simulator(say)
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
     url, rest_url = simulator.url(venue.name), simulator.rest_url(venue.name)
     return configured.simulated(venue, url, given, profile, rest_url=rest_url)
@@ -412,7 +441,7 @@ async def until_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
     Raises:
         MonError: what ended it. Where symbols were refused at the beginning, it names those of all lines.
     """
-    late: list[BaseException] = []
+    late: list[VenueRefused] = []
     waiting = set(tasks)
     while waiting:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -427,7 +456,7 @@ async def until_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
             elif problem is not None:
                 raise problem
     if len(late) == len(tasks):
-        raise late[0]
+        raise together(late) if all(one.symbols for one in late) else late[0]
 
 
 def _refusals(problems: Iterable[BaseException | None]) -> list[VenueRefused]:

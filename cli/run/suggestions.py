@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 MOST = 3  # symbols that are suggested for one
 LONGEST = 60  # characters of a symbol that is suggested, and of one that suggestions are looked for
 LOOKED_AT = 20
-BY_RULE = 1.0
+BY_RULE = 2.0
 ALIKE = 0.6  # the share of letters that two symbols have in common, from which one may be meant by the other
+SAME_BASE = 0.3  # so much more alike are two of the same base
 NOT_MUCH_LESS = 0.15  # what is less alike than the nearest by more than that is not suggested
 
 
@@ -46,47 +47,55 @@ def nearest(symbol: str, known: Sequence[KnownSymbol], rules: Sequence[str] = ()
     First what the venue's `rules` say, then the same letters otherwise divided, then the same pair, then the same base;
     only without any of these what is alike. What is alike as much is in the order of how many symbols have that quote.
     """
-    asked = list(dict.fromkeys(letters for text in (symbol, *rules) if (letters := _letters(text))))
+    asked = [_Asked(text) for text in dict.fromkeys((symbol, *rules)) if _letters(text)]
     quotes = Counter(one.quote for one in known)
-    matchers = [SequenceMatcher(None, "", letters, autojunk=False) for letters in asked]
     ranked: list[tuple[float, float, int, str]] = []
     for one in known:
-        likeness = max((_likeness(one, matcher) for matcher in matchers), default=0.0)
+        likeness = max((each.likeness(one) for each in asked), default=0.0)
         rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else likeness
         if rank:
-            matchers[0].set_seq1(_letters(one.symbol))
-            ranked.append((-rank, -matchers[0].ratio(), -quotes[one.quote], one.symbol))
+            ranked.append((-rank, -asked[0].ratio(_letters(one.symbol), 0.0), -quotes[one.quote], one.symbol))
     ranked.sort()
     by_rule = [one for one in ranked if one[0] <= -BY_RULE]
     alike = [one for one in ranked if one[0] <= ranked[0][0] + NOT_MUCH_LESS]
     return [one for *_, one in (by_rule or alike)[:LOOKED_AT]]
 
 
+class _Asked:
+    """What was typed, or what a rule makes of it, to be compared with many symbols."""
+
+    def __init__(self, text: str) -> None:
+        self._letters = _letters(text)
+        self._words = {_letters(word) for word in re.split(r"[\W_]+", text)}
+        self._matcher = SequenceMatcher(None, "", self._letters, autojunk=False)
+
+    def likeness(self, one: KnownSymbol) -> float:
+        """From `BY_RULE` on it is meant by some rule; below that the share of letters in common, more of the same base;
+        0 where that is too small."""
+        letters, own, base, quote = self._letters, _letters(one.symbol), _letters(one.base), _letters(one.quote)
+        if letters == own:
+            return 4.0
+        if base and quote and letters in (base + quote, quote + base):
+            return 3.0
+        if base and letters == base:
+            return 2.0
+        ratio = max(self.ratio(own), self.ratio(base + quote))
+        is_of_base = base in self._words or (len(base) > 1 and letters.startswith(base))
+        return SAME_BASE + max(ratio, ALIKE) if base and is_of_base else ratio
+
+    def ratio(self, letters: str, least: float = ALIKE) -> float:
+        """The share of letters in common; 0 where it is less than `least`."""
+        self._matcher.set_seq1(letters)
+        if self._matcher.real_quick_ratio() < least or self._matcher.quick_ratio() < least:
+            return 0.0
+        ratio = self._matcher.ratio()
+        return ratio if ratio >= least else 0.0
+
+
 def either(symbols: Sequence[str]) -> str:
     """The symbols in words: "A", "A or B", "A, B or C"."""
     *others, last = symbols
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _likeness(one: KnownSymbol, matcher: SequenceMatcher[str]) -> float:
-    """From `BY_RULE` on it is meant by some rule; below that the share of letters in common; 0 where that is small."""
-    letters, own, base, quote = matcher.b, _letters(one.symbol), _letters(one.base), _letters(one.quote)
-    if letters == own:
-        return 4.0
-    if base and quote and letters in (base + quote, quote + base):
-        return 3.0
-    if base and letters == base:
-        return 2.0
-    ratio = max(_ratio(matcher, own), _ratio(matcher, base + quote))
-    return max(ratio, ALIKE) if len(base) > 1 and str(letters).startswith(base) else ratio
-
-
-def _ratio(matcher: SequenceMatcher[str], text: str) -> float:
-    matcher.set_seq1(text)
-    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
-        return 0.0
-    ratio = matcher.ratio()
-    return ratio if ratio >= ALIKE else 0.0
 
 
 def _letters(text: str) -> str:

@@ -13,7 +13,7 @@ from cli.run.known_symbols import access_without_simulator, known_symbols, simul
 from cli.run.source import access_for_symbols, access_to
 from cli.run.suggestions import either, meant_by
 from cli.settings.config import SIM
-from cli.settings.symbol_cache import KnownSymbol, keep, kept, place_of
+from cli.settings.symbol_cache import keep, kept, known_of, place_of
 from cli.version import USER_AGENT
 from venues import VENUES, venue_named
 from venues.connection import SystemClock
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
     from cli.run.source import Embedded
     from cli.settings.config import Access
+    from cli.settings.symbol_cache import KnownSymbol
     from venues.records import Instrument
     from venues.redaction import Redactor
     from venues.venue import SymbolList, Venue
 
 SUGGESTED_WITHIN = 3.0  # seconds for the list that a suggestion is taken from
 KEPT_WITHIN = 0.5  # seconds for the file of a list that somebody waits for
-REFRESHED_AFTER = 0.2  # seconds: a run that ends with its first data asks for nothing more
+REFRESHED_AFTER = 1.0  # seconds: a run that ends soon after its first data asks for nothing more
 REFRESHED_WITHIN = 30.0
 MOST_SUGGESTED = 5  # refused symbols for which others are suggested
 
@@ -73,13 +74,13 @@ class Lists:
             if self._env == SIM and (markets := simulated_markets(venue)):
                 return self._listing(venue, access).checked(markets)
             raise no_list(venue)
-        if not access.settings.url:  # none is set and none built in, which is no matter where nobody has to be asked
-            found = without_request(listed)
-            if found is not None:
-                return self._listing(venue, access).checked(found)
+        found = without_request(listed)
+        if found is not None:  # nobody has to be asked, so it is no matter whether there is an address
+            return self._listing(venue, access).checked(found)
+        if not access.settings.url:
             access = await self._access_to(venue)  # says what is to be set
-            listed = venue.symbol_list(access.settings)
-            assert listed is not None, "it was there without an address"
+        listed = venue.symbol_list(access.settings)  # anew: the other one was begun
+        assert listed is not None, "it was there a moment ago"
         access = await self._with_secrets(venue, access, listed, ask_programs=ask_programs)
         instruments = await self._listing(venue, access).instruments(listed, within=within)
         if access.settings.label != SIM:
@@ -146,8 +147,7 @@ class Lists:
         venue knows them, where it has no list, and where its list cannot be had in time."""
         try:
             async with asyncio.timeout(SUGGESTED_WITHIN):
-                found = await self.of(venue, SUGGESTED_WITHIN, ask_programs=False)
-            known = [KnownSymbol(one.symbol or "", one.base or "", one.quote or "") for one in found]
+                known = known_of(await self.of(venue, SUGGESTED_WITHIN, ask_programs=False))
         except Exception:  # also a fault of a plug-in's, which must not hide the refusal
             known = known_symbols(venue, self._env, self._profile) or []
         words = _in_words(venue, [*problem.symbols], known)

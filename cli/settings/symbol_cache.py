@@ -16,7 +16,7 @@ import msgspec
 from venues.toolkit.decoding import DECODE_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from venues.records import Instrument
@@ -58,6 +58,15 @@ class _Kept(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Kept)
 
 
+def known_of(instruments: Iterable[Instrument]) -> list[KnownSymbol]:
+    """The symbols of a list, without those that have characters which cannot be seen."""
+    return [
+        KnownSymbol(one.symbol, *(word if word and _is_sound(word) else "" for word in (one.base, one.quote)))
+        for one in instruments
+        if one.symbol is not None and _is_sound(one.symbol)
+    ]
+
+
 def place_of(venue: str, environment: str | None, settings: Settings) -> Place:
     """The place of the list that a venue has with these settings."""
     return Place(venue, environment or "production", (settings.url, settings.rest_url))
@@ -87,7 +96,7 @@ def kept(place: Place, now_ms: int) -> list[KnownSymbol] | None:
 
 def keep(place: Place, instruments: Iterable[Instrument], now_ms: int) -> bool:
     """Put a list in the place of the one before; whether that could be done. What others began stays whole."""
-    symbols = list(_sound(instruments))
+    symbols = known_of(instruments)
     content = msgspec.json.encode(
         _Kept(VERSION, place.venue, place.environment, _digest(place), now_ms, symbols),
     )
@@ -147,13 +156,6 @@ def _digest(place: Place) -> str:
     import hashlib
 
     return hashlib.sha256("\n".join(place.addresses).encode(errors="replace")).hexdigest()
-
-
-def _sound(instruments: Iterable[Instrument]) -> Iterator[KnownSymbol]:
-    for one in instruments:
-        if one.symbol is not None and _is_sound(one.symbol):
-            base, quote = one.base or "", one.quote or ""
-            yield KnownSymbol(one.symbol, base if _is_sound(base) else "", quote if _is_sound(quote) else "")
 
 
 def _is_sound(text: str) -> bool:

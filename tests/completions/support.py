@@ -10,10 +10,15 @@ import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from unittest.mock import patch
 
 import pyte
 
 from cli.commands.completion import FILES
+from cli.settings.symbol_cache import keep, place_of
+from venues import venue_named
+from venues.records import Instrument
+from venues.venue import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +43,9 @@ COMPLETED = {
     "mon replay tod": "mon replay today.jsonl ",
     "mon book nexus --record=tod": "mon book nexus --record=today.jsonl ",
     "mon sim --tape 'my t": "mon sim --tape 'my tape.jsonl' ",
+    "mon book kraken ETH/U": "mon book kraken ETH/USD ",
+    "mon book kraken 'ETH/U": "mon book kraken 'ETH/USD' ",
+    "mon bot run x.py --market kraken:ETH/U": "mon bot run x.py --market kraken:ETH/USD ",
     "true && mon trades nexus --max": "true && mon trades nexus --max-age ",
 }
 
@@ -62,9 +70,14 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def new_home(folder: Path) -> Path:
-    """A folder to be in, with files that must and must not be offered."""
+    """A folder to be in, with files that must and must not be offered, and a venue's symbols as a run keeps them."""
     for name in ("today.jsonl", "my tape.jsonl"):
         (folder / name).touch()
+    place = place_of("kraken", None, Settings(url=venue_named("kraken").environments["production"]))
+    symbols = [Instrument(venue="kraken", symbol=symbol, received=0) for symbol in ("BTC/USD", "ETH/USD", "$(false)")]
+    with patch.dict(os.environ, {"HOME": str(folder)}):
+        os.environ.pop("XDG_CACHE_HOME", None)
+        assert keep(place, symbols, round(time.time() * 1000))
     return folder
 
 

@@ -39,13 +39,13 @@ class Kraken(BaseVenue):
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:
-        UsageError: not of the form BASE/QUOTE, or with a name of the older protocol in it.
+        UsageError: not of the form BASE/QUOTE, or with a name of the older protocol.
         """
-        if not _FORM.fullmatch(symbol) or not _OLDER.keys().isdisjoint(symbol.split("/")):
+        if not _FORM.fullmatch(symbol) or symbol != _meant(symbol):
             raise UsageError(f'expected a symbol like BTC/USD (<BASE>/<QUOTE>, upper case), got "{symbol}"')
 
-    def meant(self, symbol: str) -> list[str]:
-        """What a symbol in another spelling may be: XBT/USD, BTCUSD and btc-usd are BTC/USD here."""
+    def meant(self, symbol: str) -> Sequence[str]:
+        """The pair of a symbol that is spelt as elsewhere: XBT/USD, BTCUSD, btc-usd and SPOT_BTC_USD are BTC/USD."""
         meant = _meant(symbol)
         return [meant] if _FORM.fullmatch(meant) else []
 

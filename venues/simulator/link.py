@@ -75,6 +75,8 @@ class SocketLink:
 
     def send(self, data: bytes, *, binary: bool = False) -> None:
         """Queue a frame, of text unless it is `binary`; it is sent in order."""
+        if not isinstance(data, bytes | bytearray):
+            raise TypeError(f"expected bytes to send, got {type(data).__name__}")
         self._queue(data, WSMsgType.BINARY if binary else WSMsgType.TEXT)
 
     def show(self, key: str, produce: Callable[[], bytes]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import logging
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -32,7 +33,9 @@ class Server:
         faults: Sequence[Fault],
         unpaced: Collection[str],
         heartbeat: Heartbeat,
+        tell: Callable[[BaseException], None] | None = None,
     ) -> None:
+        """`tell` gets the exceptions that end a connection, or a request, by a fault; without it aiohttp logs them."""
         self._world = world
         self._faults = faults
         self._unpaced = unpaced
@@ -50,8 +53,9 @@ class Server:
             for path, service in endpoint.services(self._accept, heartbeat).items():
                 self._services.append(service)
                 app.router.add_route("*", f"/{endpoint.name}{path}", self._forwarder(service))
+        told: dict[str, Any] = {} if tell is None else {"logger": _logger_for(tell)}
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS, **told
         )
 
     async def start(self, host: str, port: int) -> int:
@@ -147,6 +151,15 @@ class Server:
 
     def _fault(self, kind: str) -> Fault | None:
         return next((fault for fault in self._faults if fault.kind == kind), None)
+
+
+def _logger_for(tell: Callable[[BaseException], None]) -> logging.Logger:
+    """A logger of aiohttp's that tells exceptions instead of printing them with their tracebacks."""
+    handler = logging.Handler()
+    handler.emit = lambda record: tell(record.exc_info[1]) if record.exc_info and record.exc_info[1] else None  # type: ignore[method-assign]
+    logger = logging.Logger("mon.simulator")
+    logger.addHandler(handler)
+    return logger
 
 
 def _response(answer: Answer) -> web.Response:

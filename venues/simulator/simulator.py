@@ -13,7 +13,7 @@ from venues.simulator.world import TAPE_MARKET, World
 from venues.simulator.world_clock import RunningClock, WorldClock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from venues.simulator.endpoint import Endpoint
@@ -31,7 +31,7 @@ class Simulator:
     as it was (math.inf: as fast as possible), from the moment that the first client comes to that market. `port` 0
     takes any free one. `heartbeat` is that of the venues on Socket.IO, in real seconds whatever the clock; Engine.IO
     tells its clients whole seconds of it. In its first `hush` seconds, a client of a hub of signals gets only signals
-    of senders, none of the hub's own.
+    of senders, none of the hub's own. `tell` gets the exceptions of endpoints; without it they are logged.
 
     Raises:
         TapeError: the tape cannot be read.
@@ -51,6 +51,7 @@ class Simulator:
         port: int = 0,
         heartbeat: Heartbeat = _HEARTBEAT,
         hush: float = 0.0,
+        tell: Callable[[BaseException], None] | None = None,
     ) -> None:
         if not 0 <= rate < math.inf:
             raise ValueError(f"expected a rate of 0 or more events a second, got {rate}")
@@ -71,6 +72,7 @@ class Simulator:
         self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
         self._faults = tuple(faults)
         self._heartbeat = heartbeat
+        self._tell = tell
         self._server: Server | None = None
         self._driver: asyncio.Task[None] | None = None
 
@@ -80,16 +82,20 @@ class Simulator:
         Raises:
             OSError: the port cannot be had.
         """
-        from venues.simulator.server import Server
-
         if self._server is not None:
             raise RuntimeError("the simulator has been started already")
-        endpoints = [made(self.world) for made in self._endpoints.values()]
-        server = Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat)
+        server = self.made()
         self.port = await server.start(HOST, self.port)
         self._server = server
         self._driver = asyncio.create_task(self.world.run())
         self._driver.add_done_callback(self._driven)
+
+    def made(self) -> Server:
+        """A server of its endpoints that does not listen yet; raises whatever is wrong with one of them."""
+        from venues.simulator.server import Server
+
+        endpoints = [made(self.world) for made in self._endpoints.values()]
+        return Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat, self._tell)
 
     async def close(self) -> None:
         """End all connections and the world, and wait for them; an exception that stopped the world is raised here."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from venues import VENUES, load
 from venues.errors import MonError
 from venues.plugin_check import ContractBroken, check_endpoint, check_entry
-from venues.venue import Settings
+from venues.venue import BaseVenue, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,29 @@ def problems_of(venue: Venue) -> Iterator[str]:
             continue  # a value is missing, and it says so
         except Exception as error:
             yield f"`routes(())` raised {error!r}: expected it to check the settings alone"
+    yield from _problems_of_meaning(venue)
+
+
+def _problems_of_meaning(venue: Venue) -> Iterator[str]:
+    """What `meant` says of the example in other spellings, and of no symbol at all, must be symbols of the form."""
+    if not isinstance(venue, BaseVenue):
+        return
+    letters = "".join(one for one in venue.example if one.isalnum())
+    for symbol in (venue.example.lower(), letters, letters.upper(), "", "/", "\x1b[31m", "é" * 300):
+        try:
+            meant = venue.meant(symbol)
+        except Exception as error:
+            yield f"`meant({symbol!r})` raised {error!r}: expected the symbols that may be meant, or none"
+            return
+        if isinstance(meant, str) or not isinstance(meant, Sequence):
+            yield f"`meant({symbol!r})` gave {meant!r}: expected a sequence of symbols"
+            return
+        for one in meant:
+            try:
+                venue.check_symbol(one)
+            except Exception as error:
+                yield f"`meant({symbol!r})` gave {one!r}, which check_symbol does not pass: {error}"
+                return
 
 
 def _problems_of_simulator(venue: Venue) -> Iterator[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from venues import VENUES
+from venues import VENUES, plugin_named
 from venues.errors import UsageError
-from venues.plugins import NAME, TAKEN, found
+from venues.plugins import NAME, TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,19 +32,37 @@ def check_name(name: str) -> None:
             f"expected a venue's name of at most {LONGEST_NAME} letters a-z and digits that begins with a letter, "
             f'got "{name[: LONGEST_NAME + 1]}"'
         )
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+    if any(keyword.iskeyword(word) or keyword.issoftkeyword(word) for word in (name, name.capitalize())):
         raise UsageError(f'"{name}" is a word of Python; take another name, such as {name}x')
+    names = _names_in_template()
+    after_the_venue = {one for one in names if PLACEHOLDER in one.lower()}
+    if own := {_named(one, name) for one in after_the_venue} & (names - after_the_venue):
+        raise UsageError(
+            f"the package has something else that is called {min(own)}; take another name, such as {name}x"
+        )
     if name in VENUES or name in TAKEN:
         raise UsageError(f'the name "{name}" is one that mon has already; take another one')
-    for plugin in found(tuple(VENUES)):
-        if plugin.name == name:
-            raise UsageError(f'the name "{name}" is taken by {plugin.distribution}, which is installed; take another')
+    if plugin := plugin_named(name):
+        raise UsageError(f'the name "{name}" is taken by {plugin.distribution}, which is installed; take another')
 
 
 def texts_of(name: str) -> Mapping[str, str]:
     """The files of the new package by their paths in its folder; `name` is the venue's."""
     template = files("venues.testing") / "template"
     return {_named(path, name): _named(text, name) for path, text in sorted(_texts(template, ""))}
+
+
+def _names_in_template() -> set[str]:
+    """What the template's modules give a name to, or use by it."""
+    names: set[str] = set()
+    for path, text in _texts(files("venues.testing") / "template", ""):
+        for node in ast.walk(ast.parse(text if path.endswith(".py") else "")):
+            match node:
+                case ast.Name(id=found) | ast.alias(asname=str(found)) | ast.alias(name=found):
+                    names.add(found)
+                case ast.ClassDef(name=found) | ast.FunctionDef(name=found):
+                    names.add(found)
+    return names
 
 
 def _texts(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:

@@ -44,12 +44,22 @@ class WooX(BaseVenue):
 
     def check_symbol(self, symbol: str) -> None:
         """Raises:
-        UsageError: not of the form <TYPE>_<BASE>_<QUOTE>; the text has that form of what is likely meant.
+        UsageError: not of the form <TYPE>_<BASE>_<QUOTE>.
         """
         if not _SYMBOL.fullmatch(symbol):
-            meant = suggestion(symbol)
-            rather = f"; did you mean {meant}?" if meant else ""
-            raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"{rather}')
+            raise UsageError(f'expected a symbol like SPOT_BTC_USDT (<TYPE>_<BASE>_<QUOTE>), got "{symbol}"')
+
+    def meant(self, symbol: str) -> Sequence[str]:
+        """The symbol of a pair that is spelt as elsewhere: BTCUSDT and btc-usdt are SPOT_BTC_USDT."""
+        words = [word for word in re.split(r"[^A-Z0-9]+", symbol.upper()) if word]
+        if len(words) > 1 and words[-1] in ("PERP", "SWAP"):
+            words = ["PERP", *words[:-1], *(["USDT"] if len(words) == 2 else [])]  # BTC-PERP, BTC-USDT-SWAP
+        if words and words[0] not in ("SPOT", "PERP"):
+            words.insert(0, "SPOT")
+        if len(words) == 2:
+            quote = next((quote for quote in QUOTES if words[1].endswith(quote) and words[1] != quote), "")
+            words = [words[0], words[1].removesuffix(quote), quote] if quote else []
+        return ["_".join(words)] if len(words) == 3 else []
 
     def routes(self, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
         """As few connections as 100 topics each allow.
@@ -66,17 +76,6 @@ class WooX(BaseVenue):
         from venues.woox.instruments import instruments
 
         return instruments(settings)
-
-
-def suggestion(symbol: str) -> str:
-    """What a symbol of another form means here, by rule: BTCUSDT and btc-usdt are SPOT_BTC_USDT; empty if unknown."""
-    words = [word for word in re.split(r"[^A-Z0-9]+", symbol.upper()) if word]
-    if words and words[0] not in ("SPOT", "PERP"):
-        words.insert(0, "SPOT")
-    if len(words) == 2:
-        quote = next((quote for quote in QUOTES if words[1].endswith(quote) and words[1] != quote), "")
-        words = [words[0], words[1].removesuffix(quote), quote] if quote else []
-    return "_".join(words) if len(words) == 3 else ""
 
 
 WOOX = WooX()

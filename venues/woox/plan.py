@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_TOPICS = 100  # of a connection …
 MOST_AT_ONCE = 10  # … and of a request
+MOST_DIALS = 80  # of the 100 connections that the venue takes from one address …
+DIALS_WITHIN = 300.0  # … in so many seconds
 PRICE_LASTS = 5.0  # seconds after which a mark or index price is too old to be shown; it comes every second
 FUNDING_LASTS = 180.0  # seconds; it comes every minute
 

@@ -17,6 +17,7 @@ from venues.session import AcknowledgedSession, BaseRoute
 from venues.toolkit.acknowledgements import Taken
 from venues.toolkit.clock import NewestState, VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, Reader, excerpt, explain
+from venues.toolkit.dials import Dials
 from venues.toolkit.made_candles import ClockedCandles
 from venues.toolkit.seeding import SeededBooks
 from venues.toolkit.unasked import LeftOut
@@ -25,7 +26,7 @@ from venues.woox import messages as wire
 from venues.woox.book import BookFeed
 from venues.woox.feeds import VENUE, Arrival, CandleFeed, JoinedFeed, QuoteFeed, TickerFeed, TradeFeed, milliseconds
 from venues.woox.offers import DEPTHS
-from venues.woox.plan import MOST_AT_ONCE, channel_of, is_rpi, joined_into, shared_out
+from venues.woox.plan import DIALS_WITHIN, MOST_AT_ONCE, MOST_DIALS, channel_of, is_rpi, joined_into, shared_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -346,8 +347,9 @@ def _words(message: wire.Envelope) -> str:
 class WooXRoute(BaseRoute):
     """The topics of one connection, with what outlives it: the clock, what was taken, times and candles."""
 
-    def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
+    def __init__(self, subscriptions: Sequence[Subscription], settings: Settings, dials: Dials) -> None:
         super().__init__(subscriptions, settings)
+        self._dials = dials
         self.clock = VenueClock([*self.by_stream])
         self.taken = Taken()
         self._newest: dict[tuple[str, str], NewestState] = {}
@@ -357,6 +359,10 @@ class WooXRoute(BaseRoute):
     def session(self, secrets: Mapping[str, str]) -> Session:
         """Makes the session of a new connection."""
         return WooXSession(self)
+
+    def next_dial(self, at: float) -> float:
+        """The moment of the next connection, not before `at`: the venue counts them."""
+        return self._dials.next_at(at)
 
     def newest(self, stream: str, symbol: str) -> NewestState:
         """The time of what is shown of a symbol."""
@@ -381,4 +387,5 @@ def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Ro
     Raises:
         UsageError: an interval that the venue has no candles of.
     """
-    return [WooXRoute(group, settings) for group in shared_out(subscriptions)]
+    dials = Dials(MOST_DIALS, DIALS_WITHIN)
+    return [WooXRoute(group, settings, dials) for group in shared_out(subscriptions)]
