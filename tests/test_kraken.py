@@ -18,7 +18,7 @@ from venues import venue_named
 from venues.driver import Driver
 from venues.errors import UsageError
 from venues.kraken.book import BookFeed, depth_of
-from venues.kraken.kept import DIALS_WITHIN, MOST_DIALS, MOST_LEFT_OUT, MOST_TRADES, Dials, Newest, PrintedTrades
+from venues.kraken.kept import MOST_LEFT_OUT, MOST_TRADES, Newest, PrintedTrades
 from venues.records import Book, Candle, Instrument, Level, Quote, Record, SnapshotEnd, Status, Ticker, Trade
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.clock import VenueClock
@@ -800,10 +800,6 @@ def test_connections_keep_to_the_venues_bound_also_together() -> None:
         due[driver] = driver.retry_at
     most = max(sum(at <= other < at + 600 for other in dials) for at in dials)
     assert most <= 130
-    assert Dials().next_at(5.0) == 5.0
-    many = Dials()
-    times = [many.next_at(0.0) for _ in range(MOST_DIALS + 1)]
-    assert times[-2:] == [0.0, DIALS_WITHIN]
 
 
 @pytest.mark.parametrize("status_code", [403, 429])

@@ -1,4 +1,4 @@
-"""What outlives a connection: the time of what is shown, the trades that were printed, when to connect again. Pure."""
+"""What outlives a connection: the time of what is shown, and the trades that were printed. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 LONG = 60_000  # milliseconds: a state that is older by less is waited for, since that is over in a minute
 MOST_TRADES = 20_000  # of a symbol whose ids are remembered
 MOST_LEFT_OUT = 60  # trades in a row; a snapshot has 50
-
-MOST_DIALS = 120  # of the 150 that the venue takes from one address …
-DIALS_WITHIN = 600.0  # … in so many seconds; then it bans the address for as long
 
 
 class _Shown(NamedTuple):
@@ -104,17 +101,3 @@ class PrintedTrades:
             self._ids.discard(gone)
             if gone < self._in_order[0]:
                 self._oldest = max(self._oldest, gone)
-
-
-class Dials:
-    """When connections are made, over all of a venue's that were asked for together: never more than it allows."""
-
-    def __init__(self) -> None:
-        self._planned: deque[float] = deque(maxlen=MOST_DIALS)
-
-    def next_at(self, at: float) -> float:
-        """The moment of the next connection: `at`, or later where that would be too soon (monotonic seconds)."""
-        if len(self._planned) == MOST_DIALS:
-            at = max(at, self._planned[0] + DIALS_WITHIN)
-        self._planned.append(at)
-        return at
