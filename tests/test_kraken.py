@@ -18,7 +18,7 @@ from venues import venue_named
 from venues.driver import Driver
 from venues.errors import UsageError
 from venues.kraken.book import BookFeed, depth_of
-from venues.kraken.kept import MOST_LEFT_OUT, MOST_TRADES, Newest, PrintedTrades
+from venues.kraken.kept import MOST_TRADES, Newest, PrintedTrades
 from venues.records import Book, Candle, Instrument, Level, Quote, Record, SnapshotEnd, Status, Ticker, Trade
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.clock import VenueClock
@@ -132,7 +132,7 @@ def figure_of(bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) 
     return crc32_of_digits(10).of(levels[0][:10], levels[1][:10])
 
 
-def trades(*ids: int, kind: str = "update", symbol: str = "BTC/USD") -> str:
+def trades(*ids: int, kind: str = "update", symbol: str = "BTC/USD", second: int = 0) -> str:
     rows = [
         {
             "symbol": symbol,
@@ -141,7 +141,7 @@ def trades(*ids: int, kind: str = "update", symbol: str = "BTC/USD") -> str:
             "qty": 0.25,
             "ord_type": "limit",
             "trade_id": number,
-            "timestamp": "2026-09-21T14:00:00.000001Z",
+            "timestamp": f"2026-09-21T14:00:{second:02}.000001Z",
         }
         for number in ids
     ]
@@ -483,16 +483,34 @@ def test_without_the_latest_trades_the_stream_is_live_all_the_same() -> None:
 
 def test_an_id_far_ahead_loses_nothing_and_what_is_remembered_is_bounded() -> None:
     printed = PrintedTrades()
-    for number in (10**12, *range(5, 5 + MOST_TRADES + 10)):
-        for _ in range(MOST_LEFT_OUT + 1):
-            if printed.is_new(number):
-                printed.printed(number)
-                break
+    for time, number in enumerate((10**12, *range(5, 5 + MOST_TRADES + 10))):
+        found = printed.weigh(number, time, hash(number))
+        assert found == ("anew" if time == 1 else "new")
+        if found == "anew":
+            printed.begin_anew()
+        printed.printed(number, time, hash(number))
     assert printed.last == 4 + MOST_TRADES + 10
-    assert len(printed._ids) == MOST_TRADES
-    assert not printed.is_new(6), "it was printed, and is older than all that is remembered"
-    assert not printed.is_new(printed.last)
+    assert len(printed._trades) == MOST_TRADES
+    assert printed.weigh(6, 2, hash(6)) == "printed", "it is older than all that is remembered"
+    assert printed.weigh(printed.last, 9, hash(printed.last)) == "printed"
     assert printed.missing_before(printed.last + 3) == 2
+
+
+def test_a_venue_that_counts_anew_loses_no_trade() -> None:
+    line = Line(Subscription("trades", ("BTC/USD",)))
+    full = ack("trade", "BTC/USD", snapshot=True)
+    line.receive(full, trades(7, 8, 9, kind="snapshot"))
+    line.reconnect()
+    line.items.clear()
+    items = line.receive(full, trades(1, 2, 7, kind="snapshot", second=5), trades(8, second=6))
+    assert said(items) == [("BTC/USD", "live", "the venue counts its trades anew: what happened before may be missing")]
+    assert [one.trade_id for one in line.of(Trade)] == ["1", "2", "7", "8"]
+
+
+def test_trades_that_come_late_are_printed_once() -> None:
+    line = Line(Subscription("trades", ("BTC/USD",)))
+    line.receive(trades(1), trades(3), trades(2), trades(2), trades(4))
+    assert [one.trade_id for one in line.of(Trade)] == ["1", "3", "2", "4"]
 
 
 # --- ticker
