@@ -351,8 +351,10 @@ def test_the_documented_example_gives_its_figure() -> None:
     sides = [[tuple(row.split()) for row in rows.split(", ") for row in row.split(",\n")] for rows in (bids, asks)]
     line = Line(Subscription("book", ("BTC/USD",), depth=10))
     line.receive(book(sides[0], sides[1], checksum=3310070434))  # type: ignore[arg-type]
-    (shown,) = line.of(Book)
-    assert [len(shown.bids), len(shown.asks)] == [10, 10]
+    line.receive(
+        book([("62710.4", "0.01000000")], [("62710.5", "0.93111634"), ("62710.6", "0.50000000")], checksum=1318110605)
+    )
+    assert [[len(shown.bids), len(shown.asks)] for shown in line.of(Book)] == [[10, 10], [1, 2]]
 
 
 # --- the book
