@@ -127,6 +127,10 @@ def _check_addresses(entry: BaseVenue) -> None:
     rest = _texts("rest", entry.rest)
     if unknown := rest.keys() - environments.keys():
         raise ContractBroken(f"expected environments in rest that environments has too, got {min(unknown)}")
+    if rest and (missing := environments.keys() - rest.keys()):
+        raise ContractBroken(
+            f'expected an address in rest for each environment ("": the user\'s to set), got none for {min(missing)}'
+        )
     for address, secure, plain in (
         *((text, "wss", "ws") for text in environments.values()),
         *((text, "https", "http") for text in rest.values()),
