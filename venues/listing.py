@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from venues import checked_route
 from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import BadMessage, MonError, VenueUnreachable
@@ -139,6 +140,7 @@ class Listing:
                 if whole or problem is not None or len(found) > MOST_SYMBOLS:
                     connection.leave()
 
+        route = checked_route(self._venue, route)
         name, label, hide = self._venue.name, self._settings.label, self._redactor.text
         connection = Connection(
             Driver(route, route.subscriptions, venue=name, label=label, retries=0, hide=hide),

@@ -149,7 +149,7 @@ def _endpoints() -> list[type[Endpoint]]:
 def _starts(endpoint: type[Endpoint], distribution: str, say: Callable[[str], None]) -> bool:
     """Whether an endpoint of somebody else's can be started."""
     from cli.run.source import check_starts
-    from venues.plugin_check import ContractBroken
+    from venues.toolkit.guard import ContractBroken
 
     try:
         with prints_go_to_stderr():

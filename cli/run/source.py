@@ -102,8 +102,8 @@ def check_starts(endpoint: Any) -> None:
     """
     if not distribution_of(endpoint.name):
         return
-    from venues.plugin_check import ContractBroken
     from venues.simulator import Simulator
+    from venues.toolkit.guard import ContractBroken
 
     try:
         tried = Simulator([endpoint])
