@@ -319,7 +319,7 @@ def test_an_entry_that_loads_its_session_is_told(orbit: ModuleType, tmp_path: Pa
         del sys.path[0]
     sys.path.append(str(tmp_path))
     try:
-        assert entries.heavy_modules(ORBIT) == ["asyncio", "venues.session", "venues.driver"]
+        assert entries.heavy_modules(ORBIT) == ["asyncio", "venues.driver", "venues.session"]
     finally:
         sys.path.remove(str(tmp_path))
 
