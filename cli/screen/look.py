@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from cli.output import cells
-from venues.toolkit.clock import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -141,6 +140,8 @@ class Look:
     def venue_ago(self, epoch_ms: int) -> int | None:
         """How long ago a moment of the venue's clock was, in milliseconds; None for one that is still to come."""
         ago = self.epoch_ms() + self.offset_ms() - epoch_ms
+        from venues.toolkit.clock import FAR  # a help text needs the palettes alone
+
         return ago if ago > -FAR else None
 
     def place(self, symbol: str | None) -> int:
