@@ -594,6 +594,22 @@ def test_all_refused_symbols_are_named_in_the_venues_words() -> None:
     assert str(line.driver.ended) == ("kraken refuses quotes of NOPE/USD, NADA/EUR (Currency pair not supported)")
 
 
+def test_a_stream_that_is_refused_gives_nothing_more_and_the_others_go_on() -> None:
+    (route,) = KRAKEN.routes(
+        [Subscription("book", ("BTC/USD",)), Subscription("quotes", ("BTC/USD", "NOPE/USD"))], Settings(url="")
+    )
+    driver = Driver(route, route.subscriptions, venue="kraken", apart=True)
+    driver.begin({}, 0.0)
+    driver.opened(Now(0.0, START))
+    frames = [ack("book", "BTC/USD", depth=25), book([("1.0", "1.00")], [("2.0", "1.00")]), refusal("NOPE/USD")]
+    before = [item for frame in frames for item in driver.receive(frame.encode(), Now(0.1, START))]
+    assert [type(item) for item in before if isinstance(item, Book | Quote)] == [Book, Quote]
+    assert list(driver.refused) == ["quotes"]
+    whole = ([("1.5", "1.00"), ("1.0", "1.00")], [("2.0", "1.00")])
+    after = driver.receive(book([("1.5", "1.00")], [], kind="update", second=1, whole=whole).encode(), Now(0.2, START))
+    assert [type(item) for item in after] == [Book]
+
+
 def test_a_symbol_that_was_live_is_asked_for_again_and_then_closed() -> None:
     line = Line(Subscription("quotes", BOTH))
     shown = [book([("1.0", "1.00")], [("2.0", "1.00")], symbol=symbol) for symbol in BOTH]

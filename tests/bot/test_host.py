@@ -286,7 +286,7 @@ def test_print_goes_to_stderr_and_logger_has_its_level(runs: Runs, tmp_path: Pat
             "trade_update of bot.py needs trades, and b2trader has: book, quotes",
         ),
         ("quote_update", "profitview:", "expected --market VENUE:SYMBOL"),
-        ("quote_update", "kraken:X", "expected a venue"),
+        ("quote_update", "nowhere:X", "expected a venue"),
         ("quote_update", "nexus:btc", "expected a symbol like SPOT_BTC_USDT"),
         ("quote_update", "nexus", "expected --market VENUE:SYMBOL"),
     ],
@@ -491,7 +491,7 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
     said: list[str] = []
 
     class Spoken(Words):
-        def _write(self, text: str) -> None:
+        def _write(self, text: str, longest: int = 0) -> None:
             said.append(text)
 
     async def scenario() -> None:

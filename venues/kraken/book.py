@@ -20,7 +20,7 @@ from venues.toolkit.times import span
 from venues.venue import EVERY_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from typing import Any
 
     from venues.kraken import messages as wire
@@ -123,6 +123,11 @@ class BookFeed(BookKeeper):
         self.hide()
         at = self._at
         return super().show(now, time=None if at is None else at.sent, extra={"checksum": self._figure})
+
+    def only(self, streams: Collection[str]) -> None:
+        """Goes on for these streams alone."""
+        self.streams = {stream: symbol for stream, symbol in self.streams.items() if stream in streams}
+        self._shows_book, self._shows_quote = "book" in self.streams, "quotes" in self.streams
 
     def forget(self) -> None:
         """Forgets the book: nothing is shown of it until a snapshot comes."""

@@ -86,6 +86,7 @@ class KrakenSession(AcknowledgedSession):
         self._left_out = LeftOut(VENUE)
         self._heard = 0.0  # when heartbeat or data came last
         self._has_data = False
+        self._ended: set[Key] = set()  # what only streams live from that were refused
         self._first: dict[Key, float] = {}  # until when the first state of what was acknowledged is to come
         self._leaving: dict[Key, float] = {}  # what is left, to be subscribed to anew: until when the answer may come
         self._sent: dict[int, _Sent] = {}
@@ -246,6 +247,8 @@ class KrakenSession(AcknowledgedSession):
         feed = self._feeds.get((channel, symbol))
         if feed is None:
             return self._unasked(channel, symbol)
+        if (channel, symbol) in self._ended:
+            return []
         try:
             at, items = self._arrival(sent or getattr(rows[-1], "timestamp", None), now)
             if self._first or not self._has_data:
@@ -394,6 +397,8 @@ class KrakenSession(AcknowledgedSession):
                 for feed in self._feeds.values():
                     if item.stream in feed.streams and item.symbol in (None, feed.symbol):
                         feed.forget()
+        if self._asked.over:
+            self._end(self._asked.over)
         return [one for one in items if not (isinstance(one, StreamState) and one.state == "live")]
 
     def _refused(self, answer: wire.Answer, now: Now) -> list[Item]:
@@ -417,9 +422,17 @@ class KrakenSession(AcknowledgedSession):
                 items += self._has_already((channel, symbol), now)
             else:
                 items += self._noted(self._asked.refused(channel, symbol, words, now))
-        for key in [key for key, feed in self._feeds.items() if self._asked.over.issuperset(feed.streams)]:
-            self._first.pop(key, None)
         return items
+
+    def _end(self, streams: Collection[str]) -> None:
+        """Gives nothing more of streams that were refused; a book may go on for the other one that lives from it."""
+        for key, feed in self._feeds.items():
+            left = [stream for stream in feed.streams if stream not in streams]
+            if not left:
+                self._ended.add(key)
+                self._first.pop(key, None)
+            elif isinstance(feed, BookFeed):
+                feed.only(left)
 
     def _has_already(self, key: Key, now: Now) -> list[Item]:
         """The venue has the subscription from before: a book needs its snapshot all the same."""

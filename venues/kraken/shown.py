@@ -61,7 +61,7 @@ class Shown:
             is_halted = self.conditions.is_halted(symbol)
             if is_halted != (symbol in self._halted):
                 (stopped if is_halted else resumed)[feed] = words if is_halted else words or AS_USUAL
-            elif words != self._words.get(symbol, "") and feed.ready and not self.is_silent and not is_halted:
+            elif words != self._words.get(symbol, "") and feed.ready and not is_halted:
                 told[feed] = words or AS_USUAL
         symbols = {feed.symbol for feed in self._feeds}
         self._words = {symbol: words for symbol in symbols if (words := self.conditions.words(symbol))}
@@ -99,8 +99,6 @@ class Shown:
 
     def _again(self, reasons: Mapping[Feed, str], now: Now) -> list[Item]:
         """Feeds that may look live again: their state, and what they show."""
-        if not reasons or self.is_silent:
-            return []
         ready = {feed: reason for feed, reason in reasons.items() if feed.ready}
         waiting = {feed: "waiting for its first state" for feed in reasons if not feed.ready}
         items = [*self.told(ready, "live"), *self.told(waiting, "syncing")]
