@@ -163,7 +163,7 @@ def test_from_the_cache_where_there_is_one(symbol: str, said: str, mon: Mon) -> 
         (["QQQQ-ZZZ"], "QQQQ-ZZZ (not supported); all that it has: mon symbols listed"),
         (
             ["BTC-USD", "ETC-USD", "BTC-EUX"],
-            "ETC-USD, BTC-EUX (not supported); did you mean BTC-USD, ETH-USD or BTC-PERP instead of ETC-USD; "
+            "ETC-USD, BTC-EUX (not supported); did you mean BTC-USD or ETH-USD instead of ETC-USD; "
             "BTC-EUR instead of BTC-EUX? All that it has: mon symbols listed",
         ),
     ],
@@ -495,6 +495,13 @@ def test_the_nearest(symbol: str, rules: list[str], found: list[str]) -> None:
 def test_the_pair_finds_other_kinds_of_it() -> None:
     known = [KnownSymbol(f"{kind}_BTC_USDT", "BTC", "USDT") for kind in ("SPOT", "PERP")]
     assert nearest("BTCUSDT", known, ["SPOT_BTC_USDT"]) == ["SPOT_BTC_USDT", "PERP_BTC_USDT"]
+
+
+def test_words_that_all_have_make_nothing_alike() -> None:
+    known = [KnownSymbol(f"SPOT_{base}_USDT", base, "USDT") for base in ("AR", "BTC", "ETH", "QNT", "XRP")]
+    assert nearest("SPOT_QQQ_USDT", known) == []
+    assert nearest("SPOT_XPR_USDT", known) == ["SPOT_XRP_USDT"]
+    assert nearest("SPOT_BTC_USDX", known) == ["SPOT_BTC_USDT"]
 
 
 def test_what_is_suggested_can_be_asked_for() -> None:

@@ -22,6 +22,7 @@ LONGEST = 60  # characters of a symbol that is suggested, and of one that sugges
 LOOKED_AT = 20
 BY_RULE = 2.0
 ALIKE = 0.6  # the share of letters that two symbols have in common, from which one may be meant by the other
+REST_ALIKE = 0.5  # and so many of those in the words that only one of the two has
 SAME_BASE = 0.3  # so much more alike are two of the same base
 NOT_MUCH_LESS = 0.15  # what is less alike than the nearest by more than that is not suggested
 
@@ -66,7 +67,7 @@ class _Asked:
 
     def __init__(self, text: str) -> None:
         self._letters = _letters(text)
-        self._words = {_letters(word) for word in re.split(r"[\W_]+", text)}
+        self._words = _words(text)
         self._matcher = SequenceMatcher(None, "", self._letters, autojunk=False)
 
     def likeness(self, one: KnownSymbol) -> float:
@@ -80,8 +81,16 @@ class _Asked:
         if base and letters == base:
             return 2.0
         ratio = max(self.ratio(own), self.ratio(base + quote))
-        is_of_base = base in self._words or (len(base) > 1 and letters.startswith(base))
-        return SAME_BASE + max(ratio, ALIKE) if base and is_of_base else ratio
+        if base and (base in self._words or (len(base) > 1 and letters.startswith(base))):
+            return SAME_BASE + max(ratio, ALIKE)
+        return ratio if ratio and self._differs_little(one.symbol) else 0.0
+
+    def _differs_little(self, symbol: str) -> bool:
+        """Whether the words that they do not share are alike too: of SPOT_X_USDT and SPOT_Y_USDT only X and Y count."""
+        words = _words(symbol)
+        mine = "".join(word for word in self._words if word not in words)
+        its = "".join(word for word in words if word not in self._words)
+        return SequenceMatcher(None, mine, its, autojunk=False).ratio() >= REST_ALIKE
 
     def ratio(self, letters: str, least: float = ALIKE) -> float:
         """The share of letters in common; 0 where it is less than `least`."""
@@ -101,6 +110,11 @@ def either(symbols: Sequence[str]) -> str:
 def _letters(text: str) -> str:
     """The letters and digits alone, in upper case."""
     return re.sub(r"[\W_]", "", text).upper()
+
+
+def _words(text: str) -> list[str]:
+    """The parts of a symbol between its signs, in upper case."""
+    return [word.upper() for word in re.split(r"[\W_]+", text) if word]
 
 
 def _by_rule(venue: Venue, symbol: str) -> list[str]:
