@@ -510,9 +510,11 @@ def test_what_is_suggested_can_be_asked_for() -> None:
     assert meant_by(LISTED, "BTC-USD", None) == []
 
 
-def test_many_symbols_are_looked_through_in_time() -> None:
-    known = [KnownSymbol(f"{number:05}X/USDT", f"{number:05}X", "USDT") for number in range(5_000)]
-    assert nearest("01234Y/USDT", known)[0] == "01234X/USDT"
+def test_of_many_symbols_those_that_begin_alike_are_compared() -> None:
+    known = [KnownSymbol(f"{number:05}X/USDT", f"{number:05}X", "USDT") for number in range(20_000)]
+    assert nearest("11234Y/USDT", known)[0] == "11234X/USDT"
+    assert nearest("19999x-usdt", known) == ["19999X/USDT"]
+    assert nearest("19999X", known) == ["19999X/USDT"]
 
 
 def test_several_in_words() -> None:
