@@ -6,6 +6,7 @@ import gzip
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from venues.errors import ChecksumMismatch, SequenceGap, TooManyLevels
 from venues.records import Level
 from venues.toolkit import book as book_module
 from venues.toolkit.book import BookDelta, OrderBook
-from venues.toolkit.checksum import Checksum, crc32_of_digits, digits, exact_digits
+from venues.toolkit.checksum import Checksum, crc32_of_digits, digits, exact_digits, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -242,6 +243,11 @@ def test_contiguous_deltas_of_several_sequences() -> None:
         book.apply(change("4", 25, 22))
 
 
+def test_a_gap_before_a_change_of_one_sequence_names_that_alone() -> None:
+    with pytest.raises(SequenceGap, match=r"expected sequence 186, got 189$"):
+        book_of(185).apply(change("4", 189, 188))
+
+
 def test_one_sequence_can_be_a_gap_by_what_it_follows_on() -> None:
     with pytest.raises(SequenceGap, match="expected sequence 11, got 12 to 11"):
         book_of(10).apply(change("4", 11, 11))
@@ -436,3 +442,32 @@ def test_digits_that_changed_make_another_checksum() -> None:
     book.snapshot(levels(("5", "1.50")), [])
     book.apply(BookDelta(levels(("5", "1.5")), [], checksum=crc32_of_digits().of(levels(("5", "1.5")), [])))
     assert book.whole
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals", "expected"),
+    [
+        ("64000.5", 2, "64000.50"),
+        ("64000.50", 2, "64000.50"),
+        ("64000.5000", 2, "64000.50"),
+        ("6.40005E+4", 2, "64000.50"),
+        ("64E+3", 2, "64000.00"),
+        ("64000.0", 0, "64000"),
+        ("0.00000012", 8, "0.00000012"),
+        ("1.2E-7", 8, "0.00000012"),
+        ("0", 1, "0.0"),
+    ],
+)
+def test_a_figure_is_written_with_so_many_decimals(text: str, decimals: int, expected: str) -> None:
+    assert written(Decimal(text), decimals) == expected
+
+
+def test_a_figure_with_more_decimals_than_the_checksum_has_is_no_right_book() -> None:
+    with pytest.raises(ChecksumMismatch, match=r"expected at most 2 decimals in what .*, got 64000\.505$"):
+        written(Decimal("64000.505"), 2)
+    proof = Checksum(2, lambda bids, asks: crc32("|".join(written(one.price, 1) for one in bids).encode()))
+    book = OrderBook(rule=None, checksum=proof)
+    book.snapshot(levels(("5.0", "1")), levels(("6", "1")), checksum=crc32(b"5.0"))
+    with pytest.raises(ChecksumMismatch):
+        book.apply(BookDelta(levels(("5.25", "1")), [], checksum=7))
+    assert not book.whole

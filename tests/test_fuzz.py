@@ -21,6 +21,7 @@ from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
 from venues.testing.recordings import cases, expected_of, outcome
 from venues.venue import BadFrame, Confirmed, Fetch, HttpRequest, Item, Notice, Now, SocketPing, StreamState, Veiled
+from venues.woox import WOOX
 
 PLUGIN = Path(__file__).parent / "plugin"
 RECORDINGS = PLUGIN / "tests" / "recordings"
@@ -354,6 +355,25 @@ def test_what_differs_is_shown_and_rewritten(
     assert "written; read it before you commit it" in capsys.readouterr().out
     assert rewrite_command(["rewrite", "mon_orbit:ORBIT", str(tmp_path)]) == 0
     assert "nothing has changed" in capsys.readouterr().out
+
+
+def test_an_answer_that_nobody_waits_for_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording by hand without the `tick` at which the request is made: the answer would be lost without a word."""
+    whole = Path(__file__).parent / "fixtures/woox/book--document.frames.jsonl"
+    first = tmp_path / whole.name
+    first.write_text("".join(line for line in whole.read_text().splitlines(True) if '"kind":"tick"' not in line))
+    words = (
+        'the answer to "seed PERP_BTC_USDT 1" at mono 10.7 is nobody\'s: no request waits then; expected a `fetched`'
+    )
+    assert rewrite_command(["rewrite", "venues.woox:WOOX", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.startswith(f"{whole.name}: {words}")
+    checks: Any = checks_of(WOOX, tmp_path)()
+    with pytest.raises(pytest.fail.Exception, match="is nobody's"):
+        checks.test_recording_keeps_the_rules(first)
+    first.write_bytes(whole.read_bytes())
+    checks.test_recording_keeps_the_rules(first)
+    assert rewrite_command(["rewrite", "venues.woox:WOOX", str(tmp_path)]) == 0
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

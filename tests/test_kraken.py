@@ -18,8 +18,8 @@ from venues import venue_named
 from venues.driver import Driver
 from venues.errors import UsageError
 from venues.kraken.book import BookFeed, depth_of
-from venues.kraken.kept import DIALS_WITHIN, MOST_DIALS, MOST_LEFT_OUT, MOST_TRADES, Dials, Newest, PrintedTrades
-from venues.records import Book, Instrument, Level, Quote, Record, SnapshotEnd, Status, Ticker, Trade
+from venues.kraken.kept import MOST_TRADES, Newest, PrintedTrades
+from venues.records import Book, Candle, Instrument, Level, Quote, Record, SnapshotEnd, Status, Ticker, Trade
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.times import PER_MS
@@ -132,7 +132,7 @@ def figure_of(bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) 
     return crc32_of_digits(10).of(levels[0][:10], levels[1][:10])
 
 
-def trades(*ids: int, kind: str = "update", symbol: str = "BTC/USD") -> str:
+def trades(*ids: int, kind: str = "update", symbol: str = "BTC/USD", second: int = 0) -> str:
     rows = [
         {
             "symbol": symbol,
@@ -141,7 +141,7 @@ def trades(*ids: int, kind: str = "update", symbol: str = "BTC/USD") -> str:
             "qty": 0.25,
             "ord_type": "limit",
             "trade_id": number,
-            "timestamp": "2026-09-21T14:00:00.000001Z",
+            "timestamp": f"2026-09-21T14:00:{second:02}.000001Z",
         }
         for number in ids
     ]
@@ -333,6 +333,16 @@ def test_zeros_exponents_and_integers_break_no_checksum(*, told: bool) -> None:
     assert not [state for _, state, _ in said(line.items) if state == "stale"]
 
 
+def test_the_pairs_decimals_hold_for_the_depth_that_the_venue_says() -> None:
+    line = Line(Subscription("book", ("VET/USDT",), depth=20))
+    pairs = [{"symbol": "VET/USDT", "price_precision": 6, "qty_precision": 5}]
+    line.receive(json.dumps({"channel": "instrument", "type": "snapshot", "data": {"assets": [], "pairs": pairs}}))
+    figure = figure_of([("0.022130", "5.10000")], [("0.022140", "3.00000")])
+    line.receive(ack("book", "VET/USDT", depth=10))
+    line.receive(book([("0.02213", "5.1")], [("2.214e-2", "3")], symbol="VET/USDT", checksum=figure))
+    assert len(line.of(Book)) == 1
+
+
 def test_the_documented_example_gives_its_figure() -> None:
     asks = """45285.2 0.00100000, 45286.4 1.54571953, 45286.6 1.54571109, 45289.6 1.54560911, 45290.2 0.15890660,
      45291.8 1.54553491, 45294.7 0.04454749, 45296.1 0.35380000, 45297.5 0.09945542, 45299.5 0.18772827"""
@@ -341,8 +351,10 @@ def test_the_documented_example_gives_its_figure() -> None:
     sides = [[tuple(row.split()) for row in rows.split(", ") for row in row.split(",\n")] for rows in (bids, asks)]
     line = Line(Subscription("book", ("BTC/USD",), depth=10))
     line.receive(book(sides[0], sides[1], checksum=3310070434))  # type: ignore[arg-type]
-    (shown,) = line.of(Book)
-    assert [len(shown.bids), len(shown.asks)] == [10, 10]
+    line.receive(
+        book([("62710.4", "0.01000000")], [("62710.5", "0.93111634"), ("62710.6", "0.50000000")], checksum=1318110605)
+    )
+    assert [[len(shown.bids), len(shown.asks)] for shown in line.of(Book)] == [[10, 10], [1, 2]]
 
 
 # --- the book
@@ -473,16 +485,34 @@ def test_without_the_latest_trades_the_stream_is_live_all_the_same() -> None:
 
 def test_an_id_far_ahead_loses_nothing_and_what_is_remembered_is_bounded() -> None:
     printed = PrintedTrades()
-    for number in (10**12, *range(5, 5 + MOST_TRADES + 10)):
-        for _ in range(MOST_LEFT_OUT + 1):
-            if printed.is_new(number):
-                printed.printed(number)
-                break
+    for time, number in enumerate((10**12, *range(5, 5 + MOST_TRADES + 10))):
+        found = printed.weigh(number, time, hash(number))
+        assert found == ("anew" if time == 1 else "new")
+        if found == "anew":
+            printed.begin_anew()
+        printed.printed(number, time, hash(number))
     assert printed.last == 4 + MOST_TRADES + 10
-    assert len(printed._ids) == MOST_TRADES
-    assert not printed.is_new(6), "it was printed, and is older than all that is remembered"
-    assert not printed.is_new(printed.last)
+    assert len(printed._trades) == MOST_TRADES
+    assert printed.weigh(6, 2, hash(6)) == "printed", "it is older than all that is remembered"
+    assert printed.weigh(printed.last, 9, hash(printed.last)) == "printed"
     assert printed.missing_before(printed.last + 3) == 2
+
+
+def test_a_venue_that_counts_anew_loses_no_trade() -> None:
+    line = Line(Subscription("trades", ("BTC/USD",)))
+    full = ack("trade", "BTC/USD", snapshot=True)
+    line.receive(full, trades(7, 8, 9, kind="snapshot"))
+    line.reconnect()
+    line.items.clear()
+    items = line.receive(full, trades(1, 2, 7, kind="snapshot", second=5), trades(8, second=6))
+    assert said(items) == [("BTC/USD", "live", "the venue counts its trades anew: what happened before may be missing")]
+    assert [one.trade_id for one in line.of(Trade)] == ["1", "2", "7", "8"]
+
+
+def test_trades_that_come_late_are_printed_once() -> None:
+    line = Line(Subscription("trades", ("BTC/USD",)))
+    line.receive(trades(1), trades(3), trades(2), trades(2), trades(4))
+    assert [one.trade_id for one in line.of(Trade)] == ["1", "3", "2", "4"]
 
 
 # --- ticker
@@ -501,6 +531,52 @@ def test_a_ticker_that_is_older_changes_nothing_and_an_equal_one_confirms() -> N
     empty = {"channel": "ticker", "type": "update", "data": [{"symbol": "BTC/USD", "last": None}]}
     line.receive(json.dumps(empty))
     assert line.of(Ticker)[-1].last is None
+
+
+# --- candles
+
+
+def candles(*rows: tuple[int, str], kind: str = "update", sent: float = 0.0, **more: Any) -> str:
+    """Candles of minutes after 14:28, each with its close; `sent` seconds after that."""
+    made = [
+        {"symbol": "BTC/USD", "open": 5.0, "high": 9.0, "low": 1.0, "close": float(close), "trades": 3, "volume": 2.5,
+         "vwap": 5.5, "interval_begin": f"2026-09-21T14:{28 + minute}:00.000000000Z", "interval": 1, **more}
+        for minute, close in rows
+    ]  # fmt: skip
+    at = f"2026-09-21T14:{28 + sent // 60:02.0f}:{sent % 60:09.6f}000Z"
+    return json.dumps({"channel": "ohlc", "type": kind, "timestamp": at, "data": made})
+
+
+def shown_candles(items: Sequence[Any]) -> list[tuple[int, str, bool]]:
+    """Minute, close, and whether it is over."""
+    begin = 1_790_000_880_000
+    return [((one.start - begin) // 60_000, str(one.close), one.closed) for one in items if isinstance(one, Candle)]
+
+
+def test_candles_are_closed_by_the_clock_and_come_once() -> None:
+    line = Line(Subscription("candles", ("BTC/USD",)))  # it is 14:30:00
+    line.receive(ack("ohlc", "BTC/USD", interval=1))
+    first = line.receive(candles((0, "2.0"), (2, "3.0"), kind="snapshot", sent=120.5))
+    assert shown_candles(first) == [(0, "2.0", True), (2, "3.0", False)], "the minute between had no trade"
+    assert shown_candles(line.receive(candles((2, "4.0"), sent=121))) == [(2, "4.0", False)]
+    assert shown_candles(line.pass_by(62)) == [(2, "4.0", True)]
+    assert not shown_candles(line.pass_by(60)), "and this one has none either"
+    line.reconnect()
+    line.receive(ack("ohlc", "BTC/USD", interval=1))
+    again = line.receive(candles((0, "2.0"), (2, "4.0"), (4, "5.0"), kind="snapshot", sent=245))
+    assert shown_candles(again) == [(4, "5.0", False)], "what was shown before is not repeated"
+
+
+@pytest.mark.parametrize("bad", [{"interval": 5}, {"low": 4.5}, {"close": -1}, {"interval_begin": "yesterday"}])
+def test_a_candle_of_another_length_or_that_cannot_be_is_bad_until_the_next(bad: dict[str, Any]) -> None:
+    line = Line(Subscription("candles", ("BTC/USD",)))
+    line.receive(candles((2, "3.0"), sent=121))
+    items = line.receive(candles((2, "3.5"), sent=122, **bad))
+    assert [type(item).__name__ for item in items] == ["BadFrame", "Status"]
+    assert [(state, shown_candles(items)) for _, state, _ in said(items)] == [("stale", [])]
+    items = line.receive(candles((2, "4.0"), sent=123))
+    assert [state for _, state, _ in said(items)] == ["live"]
+    assert shown_candles(items) == [(2, "4.0", False)]
 
 
 # --- answers
@@ -744,10 +820,6 @@ def test_connections_keep_to_the_venues_bound_also_together() -> None:
         due[driver] = driver.retry_at
     most = max(sum(at <= other < at + 600 for other in dials) for at in dials)
     assert most <= 130
-    assert Dials().next_at(5.0) == 5.0
-    many = Dials()
-    times = [many.next_at(0.0) for _ in range(MOST_DIALS + 1)]
-    assert times[-2:] == [0.0, DIALS_WITHIN]
 
 
 @pytest.mark.parametrize("status_code", [403, 429])

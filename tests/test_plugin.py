@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -48,6 +49,20 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 # --- the package, installed
+
+
+def test_it_can_be_installed_to_be_changed_in_its_place(tmp_path: Path) -> None:
+    """`pip install -e` with nothing but hatchling, which is all that an environment without the network may have."""
+    write(tmp_path / "source", texts_of("orbit"))
+    code = "import sys; from hatchling.build import build_editable; print(build_editable(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=tmp_path / "source", capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with ZipFile(tmp_path / done.stdout.split()[-1]) as wheel:
+        (link,) = [wheel.read(name).decode() for name in wheel.namelist() if name.endswith(".pth")]
+    assert link.strip() == str(tmp_path / "source" / "src")
 
 
 def test_tests_plugin_is_what_the_template_gives() -> None:
@@ -140,6 +155,9 @@ def test_new_venue_says_what_to_do_next(tmp_path: Path) -> None:
     ):
         assert words in done.stderr
     assert f"'{tmp_path / 'mon zeta'}'" in done.stderr, "as a shell takes it"
+    guide = re.search(r"the guide .* is\s+(\S+)", done.stderr)
+    assert guide is not None
+    assert "## A venue in a day" in Path(guide[1]).read_text(encoding="utf-8")
     written = files_in(tmp_path / "mon zeta")
     assert written == dict(texts_of("zeta"))
     assert not [path for path, text in written.items() if re.search("acme", path + text, re.IGNORECASE)]
@@ -252,8 +270,6 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_the_wheel_has_the_template(tmp_path: Path) -> None:
     """What is written out by an installed mon comes from its wheel, which is built here as an installer would."""
-    from zipfile import ZipFile
-
     root = PLUGIN.parents[1]
     code = f"from hatchling.build import build_wheel; print(build_wheel({str(tmp_path)!r}))"
     done = subprocess.run(
@@ -265,4 +281,5 @@ def test_the_wheel_has_the_template(tmp_path: Path) -> None:
     wanted = {path.relative_to(root).as_posix() for path in template.rglob("*.txt")}
     assert len(wanted) > 10
     assert wanted <= names
+    assert "venues/README.md" in names, "the guide"
     assert not [name for name in names if name.startswith("tests/")]

@@ -10,8 +10,8 @@ import pytest
 from tests.command import MON, mon, records
 from tests.completions.support import ask
 from tests.made_plugins import ENTRY, FILES, SESSION, SIMULATOR, changed, distribution, make, with_plugins
-from venues.plugin_check import problem_of
 from venues.records import RECORD_TYPES
+from venues.toolkit.guard import problem_of
 
 BOOK = ("book", "acme", "BTC-USD", "--env", "sim", "--count", "1", "--retries", "0")
 WHOSE = "a fault of the venue acme (mon-acme 0.3)"
@@ -106,12 +106,16 @@ def test_what_a_timer_of_its_session_must_not_do(folder: Path, env: dict[str, st
         ("return None", "expected a sequence of routes from routes, got none"),
         ("return []", "expected a route for each subscription from routes, got none for book BTC-USD"),
         ("return [7]", "expected routes with subscriptions from routes, got an int without"),
+        (
+            "one = AcmeRoute([], settings); one.subscriptions = [7]; return [one]",
+            "expected routes of subscriptions that were asked for, got one of an int",
+        ),
         ("raise SystemExit(0)", "routes must not raise SystemExit: 0"),
         ("raise BrokenPipeError", "routes must not raise BrokenPipeError"),
     ],
 )
 def test_routes_that_are_none(routes: str, said: str, folder: Path, env: dict[str, str]) -> None:
-    make(folder, entry=changed("from mon_acme.session import AcmeRoute", routes))
+    make(folder, entry=changed("AcmeRoute\n\n", f"AcmeRoute\n\n        {routes}\n"))
     done = mon(*BOOK, env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{WHOSE}: ContractBroken: {said}" in done.stderr
@@ -137,6 +141,26 @@ def test_a_value_that_its_code_cannot_take_hides_no_other_venue(folder: Path, en
     assert (checked.returncode, checked.stderr) == (3, "")
     assert f"  region: {WHOSE}: IndexError: tuple index out of range\n" in checked.stdout
     assert checked.stdout.endswith("acme sim\n  nothing is needed\n")
+
+
+LIST = """
+    def symbol_list(self, settings):
+        from mon_acme.session import AcmeRoute
+        from venues.venue import Subscription
+
+        return AcmeRoute([Subscription("book", ("BTC-USD",))], settings)
+
+    def check_symbol"""
+
+
+def test_a_list_of_symbols_by_a_connection_is_checked_too(folder: Path, env: dict[str, str]) -> None:
+    entry = changed("\n    def check_symbol", LIST)
+    text = SESSION.replace(RECEIVE, "        return [7]\n" + RECEIVE)
+    files = FILES | {"mon_acme/__init__.py": entry, "mon_acme/session.py": text}
+    distribution(folder, "mon-acme", "0.3", {"acme": "mon_acme:ACME"}, files)
+    done = mon("symbols", "acme", "--env", "sim", env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{WHOSE}: ContractBroken: receive gave an int, which is no item" in done.stderr
 
 
 def test_every_kind_of_record_can_be_checked() -> None:
@@ -176,7 +200,7 @@ def test_its_simulator_writes_nothing_to_stdout(folder: Path, env: dict[str, str
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("self._asked = json.loads(frame)", "raise RuntimeError('sim')", "RuntimeError: sim; mon_acme.simulator"),
+        ("self._asked = json.loads(frame)", "raise RuntimeError('sim')", "RuntimeError: sim"),
         (".encode())", ")", "TypeError: expected bytes to send, got str"),
         ("lambda handshake: lambda wire: Peer(", "lambda handshake: 1 / 0 or (", "ZeroDivisionError: division by zero"),
     ],
@@ -187,8 +211,8 @@ def test_a_fault_of_its_simulator_is_told_in_words(
     assert before in SIMULATOR
     make(folder, simulator=SIMULATOR.replace(before, after))
     done = mon(*BOOK, env=env)
-    assert done.returncode == 5
-    assert f"mon: the simulator: {WHOSE} ({said}" in done.stderr
+    assert done.returncode == 1
+    assert f"mon: {WHOSE}: {said}" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -433,6 +433,10 @@ BROKEN = {
     ),
     "its environment": (changed('"beta":', '"sim":'), "expected an environment's name such as staging, got 'sim'"),
     "rest": (changed("    secrets =", '    rest = {"gamma": ""}\n    secrets ='), "environments has too, got gamma"),
+    "rest in part": (
+        changed("    secrets =", '    rest = {"production": ""}\n    secrets ='),
+        "expected an address in rest for each environment (\"\": the user's to set), got none for beta",
+    ),
     "secrets": (changed('{"key": ', '{"url": '), "the name of a secret or a value, such as api_key, got 'url'"),
     "values": (changed('{"region": ', '{"key": '), "expected key as a secret or as a value, got both"),
     "required": (changed("    values =", '    required = ("x",)\n    values ='), "names of values in required, got x"),

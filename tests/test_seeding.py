@@ -394,6 +394,41 @@ def test_never_more_than_one_request_a_second_and_seldom_more_than_one_in_five()
     assert len(times) <= 16
 
 
+@pytest.mark.parametrize("order", ["acknowledged first", "change first"])
+def test_the_first_request_is_no_retry_whatever_comes_first(order: str) -> None:
+    """Also soon after the machine has started, when its monotonic clock has not come far."""
+    book, now = seeded("contiguous"), Now(10.1, 1_790_000_000_000)
+    book.begin(Now(10.0, 1_790_000_000_000))
+    calls = [lambda: book.acknowledged(now), lambda: book.change(change(10, 9), now)]
+    for call in calls if order == "acknowledged first" else reversed(calls):
+        assert call() == []
+    assert book.deadline() == 10.1
+    book.tick(now)
+    (fetch,) = book.take()
+    assert isinstance(fetch, Fetch)
+    book.fetched(fetch.id, HttpResponse(500, b""), now)
+    assert book.deadline() == pytest.approx(11.1), "the first pause is the shortest"
+
+
+def test_the_pauses_begin_anew_when_the_latest_request_was_long_ago() -> None:
+    """What was tried often before the book was live is forgotten then; a book that is live for a moment only is not."""
+    for live_until, pauses in ((10.0, [2.0, 5.0]), (38.0, [0.0, 1.0, 2.0])):
+        book = begun()
+        book.change(change(110, 100), at(0))
+        for second in (0, 1, 3):
+            book.fetched(asked(book, second), HttpResponse(500, b""), at(second))
+        assert shown(book.fetched(asked(book, 7), answer(BIDS, ASKS, 110), at(7)))
+        book.change(change(130, 120), at(live_until))
+        found, now = [], live_until
+        for _ in pauses:
+            deadline = book.deadline()
+            assert deadline is not None
+            found.append(round(max(deadline - START - now, 0.0), 6))
+            now += found[-1]
+            book.fetched(asked(book, now), HttpResponse(500, b""), at(now))
+        assert found == pauses
+
+
 def test_two_books_of_one_symbol_have_names() -> None:
     plain_one, other = begun(), begun(name="A with more")
     books = SeededBooks([plain_one, other])

@@ -107,11 +107,12 @@ def test_rows_before_an_end_are_a_full_state_only_where_each_is_another_one() ->
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_trouble_of_one_symbol_drops_its_rows_alone(reader: str) -> None:
+@pytest.mark.parametrize("state", ["stale", "syncing"])
+def test_trouble_of_one_symbol_drops_its_rows_alone(reader: str, state: State) -> None:
     queue = queue_for(reader)
     queue.put([quote("A", 1), quote("B", 2), quote("C", 3)])
-    queue.put([status("stale", "B")])
-    assert told(one_by_one(queue)) == ["A1", "C3", "B stale"]
+    queue.put([status(state, "B", reason="x")])
+    assert told(one_by_one(queue)) == ["A1", "C3", f"B {state}"]
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -188,7 +189,7 @@ def _check(came: Sequence[Any], put: Sequence[Any]) -> None:
             about = {record.symbol} if record.symbol else set("ABCD")
             if record.state == "closed":
                 closed |= about  # type: ignore[arg-type]
-            if record.state in ("stale", "reconnecting", "closed"):
+            if record.state != "live":
                 has_row -= about
                 for symbol in about:
                     latest[symbol] = max(latest[symbol], record.received)  # type: ignore[index]
@@ -232,7 +233,7 @@ def test_whatever_comes_no_row_is_lost_and_none_is_shown_after_its_trouble(seed:
                     ended = True
                     batch.append(end(len(has_row - closed)))
             elif kind < 0.93 and symbol not in down | closed:
-                state: State = "closed" if draw.random() < 0.05 else "stale"
+                state: State = "closed" if draw.random() < 0.05 else draw.choice(["stale", "syncing"])
                 batch.append(Status(venue="v", symbol=symbol, received=stamp, stream="quotes", state=state))
                 down.add(symbol)
                 has_row.discard(symbol)
@@ -530,9 +531,10 @@ def test_once_is_the_first_state_of_each_symbol() -> None:
     assert limit.reached
 
 
-def test_a_symbol_in_trouble_has_to_come_again_and_a_closed_one_is_not_waited_for() -> None:
+@pytest.mark.parametrize("state", ["stale", "syncing"])
+def test_a_symbol_in_trouble_has_to_come_again_and_a_closed_one_is_not_waited_for(state: State) -> None:
     limit = once_of("A", "B", "C")
-    assert told(limit.cut([row_of("A"), status("stale", "A"), row_of("B")])) == ["A1", "A stale", "B1"]
+    assert told(limit.cut([row_of("A"), status(state, "A", reason="x"), row_of("B")])) == ["A1", f"A {state}", "B1"]
     assert limit.missing() == ["A", "C"]
     assert told(limit.cut([status("live", "A"), row_of("A")])) == ["A live", "A1"]
     assert told(limit.cut([status("closed", "C")])) == ["C closed"]

@@ -11,12 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from cli import main
@@ -27,11 +28,11 @@ from tests.servers import in_thread, raw_server
 from tests.tiny import TINY, Endpoint, Seeded
 from venues import VENUES, Entry, venue_named
 from venues.answers import problem_of
-from venues.errors import SetupError
+from venues.errors import BadMessage, SetupError
 from venues.records import Instrument
 from venues.simulator import Simulator, environment, parse_fault
 from venues.simulator.endpoint import Answer
-from venues.venue import HttpResponse, NoResponse, Now, Settings, StreamState, has_list
+from venues.venue import HttpRequest, HttpResponse, NoResponse, Now, Settings, StreamState, has_list
 
 ROOT = Path(__file__).parents[1]
 ROWS = [
@@ -212,6 +213,34 @@ def test_a_connection_without_a_list(
 def test_a_request_without_a_list(answer: Answer, code: int, said: str, mon: Mon, tiny: type[Endpoint]) -> None:
     tiny.answer = answer
     assert mon("symbols", "tiny", "--env", "sim") == (code, "", said)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (BadMessage("expected rows, got 7"), 5, "cannot be used: expected rows, got 7"),
+        (
+            msgspec.ValidationError("Expected `str`, got `float` - at `$.rows[0].s`"),
+            5,
+            "cannot be used: expected str at `rows[0].s`, got float",
+        ),
+        (msgspec.DecodeError("Input data was truncated"), 5, "cannot be used: expected JSON, got something else"),
+        (ZeroDivisionError("ours"), 1, "a fault of mon itself: ZeroDivisionError: ours"),
+    ],
+)
+def test_a_list_that_cannot_be_read(
+    error: Exception, code: int, said: str, mon: Mon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(settings: Settings) -> Generator[HttpRequest, HttpResponse, list[Instrument]]:
+        url = f"{settings.rest_url}/instruments"
+        yield HttpRequest("GET", url, url)
+        raise error
+
+    monkeypatch.setattr(type(TINY), "symbol_list", lambda self, settings: listed(settings))
+    found, out, err = mon("symbols", "tiny", "--env", "sim")
+    assert (found, out) == (code, "")
+    assert said in err
+    assert code == 1 or err.startswith("mon: the list of symbols that tiny gave cannot be used: ")
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

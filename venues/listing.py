@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from venues import checked_route
 from venues.connection import Connection
 from venues.driver import Driver
-from venues.errors import MonError, VenueUnreachable
+from venues.errors import BadMessage, MonError, VenueUnreachable
 from venues.records import Instrument, SnapshotEnd
-from venues.toolkit.decoding import excerpt
+from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.venue import BadFrame, HttpRequest, NoResponse
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ class Listing:
             except StopIteration as stop:
                 found: Sequence[Any] = stop.value
                 return found
+            except BadMessage as problem:
+                raise self._unusable(str(problem)) from problem
+            except DECODE_ERRORS as error:
+                raise self._unusable(explain(error)) from error
             finally:
                 listed.close()
 
@@ -135,6 +140,7 @@ class Listing:
                 if whole or problem is not None or len(found) > MOST_SYMBOLS:
                     connection.leave()
 
+        route = checked_route(self._venue, route)
         name, label, hide = self._venue.name, self._settings.label, self._redactor.text
         connection = Connection(
             Driver(route, route.subscriptions, venue=name, label=label, retries=0, hide=hide),

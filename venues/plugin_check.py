@@ -1,46 +1,22 @@
-"""Whether a plug-in's entry, its simulated endpoint, and what its code gives back are what the contract says.
+"""Whether a plug-in's entry, and its simulated endpoint, are what the contract says.
 
-What mypy and tests hold for the venues of this package is looked at here: the entry when the plug-in is loaded, before
-anything is opened; the items of its sessions as they come. So its mistakes are told in words, and whose they are.
+What mypy and tests hold for the venues of this package is looked at here when a plug-in is loaded, so that its mistakes
+are told in words, and before anything is opened. What its code gives back later is for `toolkit/guard.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Generator, Hashable, Mapping, Sequence
-from decimal import Decimal
-from functools import cache
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-from venues.errors import MonError, SetupError, UsageError
-from venues.records import RECORD_TYPES, Book, Candle, Level, Quote, Record, SnapshotEnd, Ticker, Trade
+from venues.errors import UsageError
 from venues.streams import STREAMS, VenueOption
 from venues.toolkit.addresses import is_loopback
-from venues.venue import (
-    CONTRACT,
-    BadFrame,
-    BaseVenue,
-    ClockOffset,
-    Close,
-    Confirmed,
-    Dial,
-    Fetch,
-    HttpRequest,
-    Lost,
-    Notice,
-    Offer,
-    Receipt,
-    Refused,
-    SocketPing,
-    StreamState,
-    Veiled,
-    Venue,
-)
-
-if TYPE_CHECKING:
-    from venues.venue import Command, HttpResponse, Item, NoResponse, Now, Out, Route, Session, Settings, Subscription
+from venues.toolkit.guard import ContractBroken as ContractBroken
+from venues.toolkit.guard import is_a, kind_of
+from venues.venue import CONTRACT, BaseVenue, Offer, Venue
 
 PRODUCTION = "production"
 LABELS = ("sim", "replay", "custom")  # what records carry as `env` for other reasons
@@ -63,17 +39,6 @@ OPTIONS_OF_MON = frozenset(
 )  # fmt: skip
 
 
-class ContractBroken(Exception):
-    """Something is not what the contract says; the text says what was expected, and what came.
-
-    `venue`: whose code it came from, while it was used; empty while it is loaded.
-    """
-
-    def __init__(self, words: str, *, venue: str = "") -> None:
-        super().__init__(words)
-        self.venue = venue
-
-
 def check_entry(entry: object, name: str) -> None:
     """Check the object that an entry point leads to; `name` is the entry point's.
 
@@ -81,14 +46,14 @@ def check_entry(entry: object, name: str) -> None:
         ContractBroken: it is made for another version of the contract, or is not what this one says.
     """
     version = getattr(entry, "contract", None)
-    if _is(version, int) and version != CONTRACT:
+    if is_a(version, int) and version != CONTRACT:
         raise ContractBroken(f"it is made for version {version} of the contract of venues, and this mon has {CONTRACT}")
     if isinstance(entry, type):
         raise ContractBroken(f"expected a venue, got the class {entry.__name__}; make one of it: {entry.__name__}()")
     if not isinstance(entry, BaseVenue):
-        raise ContractBroken(f"expected a venue made from venues.venue.BaseVenue, got {_kind(entry)}")
-    if not _is(version, int):
-        raise ContractBroken(f"expected the version of the contract, contract = {CONTRACT}, got {_kind(version)}")
+        raise ContractBroken(f"expected a venue made from venues.venue.BaseVenue, got {kind_of(entry)}")
+    if not is_a(version, int):
+        raise ContractBroken(f"expected the version of the contract, contract = {CONTRACT}, got {kind_of(version)}")
     for needed in ("name", "environments", "streams", "example"):
         if not hasattr(entry, needed):
             raise ContractBroken(f"expected {needed}, which every venue has, got none")
@@ -108,10 +73,10 @@ def check_options(options: object, taken: Collection[str]) -> None:
         ContractBroken: as `check_entry`.
     """
     if not isinstance(options, Sequence) or isinstance(options, str | VenueOption):
-        raise ContractBroken(f"expected a sequence of VenueOption as options, got {_kind(options)}")
+        raise ContractBroken(f"expected a sequence of VenueOption as options, got {kind_of(options)}")
     for option in options:
         if not isinstance(option, VenueOption):
-            raise ContractBroken(f"expected a VenueOption in options, got {_kind(option)}")
+            raise ContractBroken(f"expected a VenueOption in options, got {kind_of(option)}")
         name = option.name
         if not isinstance(name, str) or len(name) < 2 or not OPTION.fullmatch(name):
             raise ContractBroken(f"expected an option's name such as special-price, without --, got {name!r}")
@@ -119,7 +84,7 @@ def check_options(options: object, taken: Collection[str]) -> None:
             raise ContractBroken(f"the option --{name} is one that mon itself has; the venue's needs another name")
         for what, text in (("help", option.help), ("takes", option.takes)):
             if not isinstance(text, str) or not text.isprintable():
-                raise ContractBroken(f"expected one line of text as {what} of the option {name}, got {_kind(text)}")
+                raise ContractBroken(f"expected one line of text as {what} of the option {name}, got {kind_of(text)}")
         if not option.help.strip():
             raise ContractBroken(f"expected a help text for the option {name}, got none")
     names = [option.name for option in options]
@@ -134,7 +99,7 @@ def check_endpoint(endpoint: object, venue: Venue) -> None:
         ContractBroken: it is not of that form, or of another venue.
     """
     if not isinstance(endpoint, type):
-        raise ContractBroken(f"expected a class as simulator ({venue.simulator}), got {_kind(endpoint)}")
+        raise ContractBroken(f"expected a class as simulator ({venue.simulator}), got {kind_of(endpoint)}")
     for needed in ("name", "scheme", "symbols", "credentials", "sockets", "posts", "services", "values"):
         if not hasattr(endpoint, needed):
             raise ContractBroken(f"expected {needed} in the simulator's class {endpoint.__name__}, got none")
@@ -162,6 +127,10 @@ def _check_addresses(entry: BaseVenue) -> None:
     rest = _texts("rest", entry.rest)
     if unknown := rest.keys() - environments.keys():
         raise ContractBroken(f"expected environments in rest that environments has too, got {min(unknown)}")
+    if rest and (missing := environments.keys() - rest.keys()):
+        raise ContractBroken(
+            f'expected an address in rest for each environment ("": the user\'s to set), got none for {min(missing)}'
+        )
     for address, secure, plain in (
         *((text, "wss", "ws") for text in environments.values()),
         *((text, "https", "http") for text in rest.values()),
@@ -203,14 +172,14 @@ def _check_settings(entry: BaseVenue) -> None:
 def _check_streams(entry: BaseVenue) -> None:
     streams = entry.streams
     if not isinstance(streams, Mapping) or not streams:
-        raise ContractBroken(f"expected offers by stream as streams, got {_kind(streams)}")
+        raise ContractBroken(f"expected offers by stream as streams, got {kind_of(streams)}")
     declared = {option.name for option in entry.options}
     used: set[str] = set()
     for stream, offer in streams.items():
         if stream not in STREAMS:
             raise ContractBroken(f"expected streams of the contract ({', '.join(STREAMS)}), got {stream!r}")
         if not isinstance(offer, Offer):
-            raise ContractBroken(f"expected an Offer for {stream}, got {_kind(offer)}")
+            raise ContractBroken(f"expected an Offer for {stream}, got {kind_of(offer)}")
         _check_offer(stream, offer, streams)
         names = set(_names(f"options of {stream}", offer.options))
         if unknown := names - declared - {"interval"}:
@@ -222,15 +191,15 @@ def _check_streams(entry: BaseVenue) -> None:
 
 def _check_offer(stream: str, offer: Offer, streams: Mapping[str, Offer]) -> None:
     if not isinstance(offer.source, str) or not offer.source.isprintable():
-        raise ContractBroken(f"expected the venue's own name as source of {stream}, got {_kind(offer.source)}")
+        raise ContractBroken(f"expected the venue's own name as source of {stream}, got {kind_of(offer.source)}")
     if offer.symbols not in ("none", "one", "many", "any"):
         raise ContractBroken(f"expected none, one, many or any as symbols of {stream}, got {offer.symbols!r}")
     for what in ("partial", "public", "unasked", "complete"):
         if not isinstance(getattr(offer, what), bool):
-            raise ContractBroken(f"expected True or False as {what} of {stream}, got {_kind(getattr(offer, what))}")
+            raise ContractBroken(f"expected True or False as {what} of {stream}, got {kind_of(getattr(offer, what))}")
     if offer.made_from not in ("", "trades") or (offer.made_from and (stream != "candles" or "trades" not in streams)):
         raise ContractBroken(f"expected candles made from the venue's trades, got {stream} from {offer.made_from!r}")
-    if not _is(offer.once_within, int, float) or not 0 < offer.once_within <= LONGEST_ONCE:
+    if not is_a(offer.once_within, int, float) or not 0 < offer.once_within <= LONGEST_ONCE:
         raise ContractBroken(
             f"expected seconds above 0, at most a day, as once_within of {stream}, got {offer.once_within!r}"
         )
@@ -238,7 +207,7 @@ def _check_offer(stream: str, offer: Offer, streams: Mapping[str, Offer]) -> Non
 
 def _check_rest(entry: BaseVenue) -> None:
     a_second = entry.requests_per_second
-    if not _is(a_second, int, float) or not 0 < a_second <= MOST_A_SECOND:
+    if not is_a(a_second, int, float) or not 0 < a_second <= MOST_A_SECOND:
         raise ContractBroken(
             f"expected a number above 0, at most {MOST_A_SECOND:,}, as requests_per_second, got {a_second!r}"
         )
@@ -254,7 +223,7 @@ def _check_rest(entry: BaseVenue) -> None:
 
 def _check_template(entry: BaseVenue) -> None:
     if not isinstance(entry.template, str):
-        raise ContractBroken(f"expected text as template, got {_kind(entry.template)}")
+        raise ContractBroken(f"expected text as template, got {kind_of(entry.template)}")
     if entry.template:
         import tomllib
 
@@ -282,7 +251,7 @@ def _check_template_table(entry: BaseVenue, table: Any) -> None:
 def _check_example(entry: BaseVenue) -> None:
     example = entry.example
     if not isinstance(example, str) or not example.isprintable():
-        raise ContractBroken(f"expected a symbol as example, got {_kind(example)}")
+        raise ContractBroken(f"expected a symbol as example, got {kind_of(example)}")
     takes_symbols = any(
         offer.symbols in ("one", "many") and not STREAMS[stream].topics for stream, offer in entry.streams.items()
     )
@@ -294,324 +263,23 @@ def _check_example(entry: BaseVenue) -> None:
         raise ContractBroken(f"expected an example that check_symbol passes, got {example!r}: {error}") from None
 
 
-# --- what its code gives back, while it is used --------------------------------------------------------------------
-
-
-class _Guard:
-    """Calls of a plug-in's code, checked: what it must not raise or give back is a `ContractBroken` of its venue."""
-
-    def __init__(self, venue: str) -> None:
-        self.venue = venue
-
-    def broken(self, words: str) -> ContractBroken:
-        """The error of this venue."""
-        return ContractBroken(words, venue=self.venue)
-
-    def raised(self, what: str, error: BaseException) -> BaseException:
-        """What is raised for an exception of the plug-in's code.
-
-        One that would be taken for something else is told of: the end of mon, a reader that is gone, a wrong option.
-        """
-        if isinstance(error, Exception) and not isinstance(error, MonError | OSError | StopIteration):
-            return error
-        return self.broken(f"{what} must not raise {type(error).__name__}" + (f": {error}" if str(error) else ""))
-
-
-class GuardedRoute(_Guard):
-    """A route of a plug-in's venue."""
-
-    def __init__(self, route: Any, venue: Venue) -> None:
-        super().__init__(venue.name)
-        self._route = route
-        self.subscriptions: Sequence[Subscription] = route.subscriptions
-        self._streams = [*dict.fromkeys(one.stream for one in self.subscriptions)]
-        unasked = {name for name, offer in venue.streams.items() if offer.unasked}
-        self._records = frozenset({*(STREAMS[name].record for name in {*self._streams, *unasked}), SnapshotEnd})
-        self._symbols = _symbols_of(self.subscriptions)
-
-    def session(self, secrets: Mapping[str, str]) -> Session:
-        """Makes the session of a new connection."""
-        try:
-            session = self._route.session(secrets)
-        except BaseException as error:
-            raise self.raised("session", error) from error
-        for needed in ("opening", "opened", "receive", "pong", "fetched", "deadline", "tick", "take", "closed"):
-            if not callable(getattr(session, needed, None)):
-                raise self.broken(f"expected a session from session, got {_kind(session)} without {needed}")
-        return GuardedSession(session, self)
-
-    def refused(self, status: int, body: str) -> Refused | Lost:
-        """What an HTTP status means at the venue."""
-        try:
-            problem = self._route.refused(status, body)
-        except BaseException as error:
-            raise self.raised("refused", error) from error
-        if not isinstance(problem, Refused | Lost):
-            raise self.broken(f"expected a Refused or a Lost from refused, got {_kind(problem)}")
-        return problem
-
-    def misplaced(self, item: Any) -> str:
-        """What is wrong with where an item of a session says that it belongs; empty if nothing."""
-        kind = type(item).__name__
-        if isinstance(item, Record):
-            if item.venue != self.venue:
-                return f"a {kind} of the venue {item.venue!r}"
-            if item.__class__ not in self._records:
-                return f"a {kind}, which none of the streams that were asked for ({', '.join(self._streams)}) has"
-            symbols = self._symbols.get(item.__class__)
-            if symbols is not None and item.symbol not in symbols:
-                return f"a {kind} of the symbol {item.symbol!r}, which was not asked for"
-            return ""
-        stream = item.stream if isinstance(item, StreamState | Confirmed | ClockOffset | Refused) else None
-        if stream is not None and stream not in self._streams:
-            return f"a {kind} of the stream {stream!r}, which was not asked for"
-        return ""
-
-
-class GuardedSession(_Guard):
-    """A session of a plug-in's venue."""
-
-    def __init__(self, session: Any, route: GuardedRoute) -> None:
-        super().__init__(route.venue)
-        self._session = session
-        self._receive = session.receive
-        self._route = route
-
-    @property
-    def stirred(self) -> bool:
-        """As the session says; true where it does not."""
-        return bool(getattr(self._session, "stirred", True))
-
-    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
-        """Yields what the session yields; only this may end with an error of ours."""
-        try:
-            opening = self._session.opening()
-            if not isinstance(opening, Generator):
-                raise self.broken(f"expected a generator from opening, got {_kind(opening)}")
-            request = next(opening)
-            while True:
-                if not isinstance(request, HttpRequest):
-                    raise self.broken(f"expected opening to yield an HttpRequest, got {_kind(request)}")
-                request = opening.send((yield request))
-        except StopIteration as stop:
-            if not isinstance(stop.value, Dial):
-                raise self.broken(f"expected a Dial from opening, got {_kind(stop.value)}") from None
-            return stop.value
-        except (MonError, GeneratorExit):
-            raise
-        except BaseException as error:
-            raise self.raised("opening", error) from error
-
-    def opened(self, now: Now) -> list[Item]:
-        """To be called once the WebSocket is open."""
-        return self._items("opened", self._session.opened, now)
-
-    def receive(self, frame: bytes, now: Now) -> list[Item]:
-        """What one WebSocket message brings."""
-        return self._items("receive", self._receive, frame, now)
-
-    def pong(self, now: Now) -> list[Item]:
-        """To be called when the answer to a `SocketPing` comes."""
-        return self._items("pong", self._session.pong, now)
-
-    def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
-        """To be called with the answer to a `Fetch`."""
-        return self._items("fetched", self._session.fetched, request, answer, now)
-
-    def tick(self, now: Now) -> list[Item]:
-        """To be called once the deadline has passed."""
-        return self._items("tick", self._session.tick, now)
-
-    def closed(self, code: int | None, reason: str, now: Now) -> list[Item]:
-        """To be called once the connection is gone."""
-        return self._items("closed", self._session.closed, code, reason, now)
-
-    def deadline(self) -> float | None:
-        """When `tick` is due."""
-        due = self._called("deadline", self._session.deadline)
-        if due is not None and not (_is(due, int, float) and due == due):
-            raise self.broken(f"expected seconds from deadline, or None, got {_kind(due)}")
-        return due  # type: ignore[no-any-return]
-
-    def send(self, command: Command) -> None:
-        """Queues a command of the user's."""
-        self._session.send(command)
-
-    def leave(self, now: Now) -> None:
-        """Begins to leave."""
-        self._called("leave", self._session.leave, now)
-
-    def done(self) -> bool:
-        """Whether nothing more is awaited."""
-        return bool(self._called("done", self._session.done))
-
-    def take(self) -> list[Out]:
-        """The frames to send."""
-        taken = self._listed("take", self._called("take", self._session.take))
-        for out in taken:
-            if not isinstance(out, str | bytes | Veiled | SocketPing | Close | Fetch):
-                raise self.broken(f"expected frames from take, or another Out, got {_kind(out)}")
-        return taken
-
-    def _called(self, what: str, call: Callable[..., Any], *given: Any) -> Any:
-        try:
-            return call(*given)
-        except BaseException as error:
-            raise self.raised(what, error) from error
-
-    def _listed(self, what: str, found: Any) -> list[Any]:
-        if not isinstance(found, list | tuple):
-            raise self.broken(f"expected a list from {what}, got {_kind(found)}")
-        return [*found]
-
-    def _items(self, what: str, call: Callable[..., Any], *given: Any) -> list[Item]:
-        items = self._called(what, call, *given)
-        if items.__class__ is not list:
-            items = self._listed(what, items)
-        for item in items:
-            if problem := problem_of(item) or self._route.misplaced(item):
-                raise self.broken(f"{what} gave {problem}")
-        return items
-
-
-def guarded_routes(venue: Venue, subscriptions: Sequence[Subscription], settings: Settings) -> list[Route]:
-    """The routes that a plug-in's venue gives, each checked whenever it is used.
-
-    Raises:
-        ContractBroken: they are none.
-        UsageError, SetupError: as `Venue.routes`.
-    """
-    guard = _Guard(venue.name)
-    try:
-        routes: Any = venue.routes(subscriptions, settings)
-    except (UsageError, SetupError):
-        raise
-    except BaseException as error:
-        raise guard.raised("routes", error) from error
-    if not isinstance(routes, Sequence) or isinstance(routes, str | bytes):
-        raise guard.broken(f"expected a sequence of routes from routes, got {_kind(routes)}")
-    for route in routes:
-        for needed in ("subscriptions", "session", "refused"):
-            if not hasattr(route, needed):
-                raise guard.broken(f"expected routes with {needed} from routes, got {_kind(route)} without")
-    asked = {(one.stream, symbol) for one in subscriptions for symbol in one.symbols or ("",)}
-    given = {(one.stream, symbol) for route in routes for one in route.subscriptions for symbol in one.symbols or ("",)}
-    if missing := asked - given:
-        raise guard.broken(f"expected a route for each subscription from routes, got none for {' '.join(min(missing))}")
-    return [GuardedRoute(route, venue) for route in routes]
-
-
-def _symbols_of(subscriptions: Sequence[Subscription]) -> Mapping[type[Record], Collection[str]]:
-    """The symbols of which market data may come, by the records that carry it; none where there are no symbols."""
-    found: dict[type[Record], set[str]] = {}
-    for one in subscriptions:
-        record = STREAMS[one.stream].record
-        if record in (Book, Trade, Quote, Ticker, Candle) and one.symbols:
-            found.setdefault(record, set()).update(one.symbols)
-    return found
-
-
-def problem_of(item: Any) -> str:
-    """What is wrong with one item of a session, in words; empty if nothing. A record's figures are `Decimal`."""
-    tests = _tests_of(cast("Hashable", item.__class__))
-    if tests is None:
-        return f"{_kind(item)}, which is no item"
-    for name, test, expected in tests:
-        value = getattr(item, name)
-        if not test(value):
-            got = "others in it" if isinstance(value, list) else _kind(value)
-            return f"{_kind(item)} with a bad {name}: expected {expected}, got {got}"
-    return ""
-
-
-@cache
-def _tests_of(kind: Any) -> Sequence[tuple[str, Callable[[Any], bool], str]] | None:
-    """The fields of a record or another item with what tests their values, by their annotations; None: it is none."""
-    if kind not in RECORD_TYPES | {StreamState, Confirmed, ClockOffset, BadFrame, Notice, Receipt, Refused, Lost}:
-        return None
-    hints = get_type_hints(kind, localns={"Mapping": Mapping})
-    return [(name, _test_of(hint), _in_words(hint)) for name, hint in hints.items() if hint is not Any]
-
-
-def _in_words(hint: Any) -> str:
-    """An annotation as it is written, without modules; of a number, that it is finite."""
-    words = hint.__name__ if isinstance(hint, type) and not get_args(hint) else re.sub(r"\b[a-z_]\w*\.", "", str(hint))
-    return words.replace("Decimal", "finite Decimal").replace("[Level]", "[Level], of finite Decimals")
-
-
-def _test_of(hint: Any) -> Callable[[Any], bool]:
-    """What tests a value of that annotation. Numbers must be finite; what is in a mapping is not looked at."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        first, *others = [_test_of(one) for one in inner if one is not type(None)]
-        if type(None) not in inner:
-            return lambda value: first(value) or any(test(value) for test in others)
-        return lambda value: value is None or first(value) or any(test(value) for test in others)
-    if origin is Literal:
-        return lambda value: isinstance(value, str) and value in inner
-    if origin is list:
-        if inner[0] is Level:
-            return _are_levels
-        test = _test_of(inner[0])
-        return lambda value: value.__class__ is list and all(map(test, value))
-    if origin is tuple:
-        return lambda value: isinstance(value, tuple)
-    if hint is Decimal:
-        return lambda value: value.__class__ is Decimal and value.is_finite()
-    if hint in (int, float):
-        return lambda value: _is(value, int, hint) and value - value == 0
-    kind = origin or hint
-    return lambda value: isinstance(value, kind)
-
-
-def _are_levels(value: Any) -> bool:
-    """Whether it is a list of levels; they are many, so this is as quick as it can be."""
-    if value.__class__ is not list:
-        return False
-    for level in value:
-        if level.__class__ is not Level:
-            return False
-        price, size = level.price, level.size
-        if price.__class__ is not Decimal or size.__class__ is not Decimal:
-            return False
-        if not (price.is_finite() and size.is_finite()):
-            return False
-        if level.orders is not None and level.orders.__class__ is not int:
-            return False
-        if level.total is not None and level.total.__class__ is not Decimal:
-            return False
-    return True
-
-
 # --- kinds ---------------------------------------------------------------------------------------------------------
 
 
 def _texts(what: str, value: object) -> Mapping[str, str]:
     """A mapping of texts to texts, each in one line."""
     if not isinstance(value, Mapping):
-        raise ContractBroken(f"expected a mapping as {what}, got {_kind(value)}")
+        raise ContractBroken(f"expected a mapping as {what}, got {kind_of(value)}")
     for text in (*value, *value.values()):
         if not isinstance(text, str) or not text.isprintable():
-            raise ContractBroken(f"expected texts of one line in {what}, got {_kind(text)}")
+            raise ContractBroken(f"expected texts of one line in {what}, got {kind_of(text)}")
     return value
 
 
 def _names(what: str, value: object) -> Collection[str]:
     if isinstance(value, str) or not isinstance(value, Collection):
-        raise ContractBroken(f"expected a collection of names as {what}, got {_kind(value)}")
+        raise ContractBroken(f"expected a collection of names as {what}, got {kind_of(value)}")
     for name in value:
         if not isinstance(name, str):
-            raise ContractBroken(f"expected names in {what}, got {_kind(name)}")
+            raise ContractBroken(f"expected names in {what}, got {kind_of(name)}")
     return value
-
-
-def _is(value: object, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)
-
-
-def _kind(value: object) -> str:
-    """The kind of a wrong value, in words; never the value itself."""
-    if value is None:
-        return "none"
-    name = type(value).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -21,7 +21,8 @@ from importlib.metadata import Distribution, EntryPoint, distribution, distribut
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venues.errors import SetupError
-from venues.plugin_check import ContractBroken, check_endpoint, check_entry
+from venues.plugin_check import check_endpoint, check_entry
+from venues.toolkit.guard import ContractBroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 WITHIN = 10.0  # seconds for a connection and its first data
 LEAVE_WITHIN = 0.7
 END_WITHIN = 0.1  # seconds after Ctrl-C
-SECOND = 1000  # milliseconds that the second of a `Date` header lasts
+SECOND = 2_000  # milliseconds that the second of a `Date` header may be over: servers keep it for a second more
 LONGEST_REASON = 500  # characters
 
 _ONE_TRY = "; gave up after 1 try"  # there is never another
@@ -221,6 +221,8 @@ class _Dial:
     def _credential(self, first: _Probe, beside: Sequence[_Probe], unset: Sequence[str]) -> list[str]:
         venue = self._target.venue
         names = ", ".join(venue.secrets)
+        if first.settings is None:
+            return []  # it does not come to that
         if not names:
             return ["no credential needed"]
         if unset:
@@ -228,8 +230,7 @@ class _Dial:
         asked = beside[0] if beside else first
         if asked is not first and asked.problem is not None:
             said = asked.problem_words()
-            is_told = first.problem is not None and said == first.problem_words()
-            return [] if is_told else [f"{names}: {said}"]
+            return [] if [said] == first.words_of_data() else [f"{names}: {said}"]
         if asked.problem is not None or asked.handshake is None:
             return []  # the problem is told behind it
         return [f"{names} accepted" if asked.first_ms is not None else f"{names} not refused"]
@@ -285,7 +286,7 @@ class _Probe:
             self.handshake = next(iter(source.handshakes()), None)
             if self.handshake is not None:
                 self.skew = Skew.of(self.handshake, self._newest)
-            if line.done():
+            if self.first_ms is None and line.done():
                 line.result()
             elif self.handshake is None:
                 self.code = UNREACHABLE
@@ -387,7 +388,8 @@ class Skew:
         """As the header of a table says it: + where our clock is ahead. What cannot be told apart from the way that a
         message takes is no skew."""
         if self.most is not None and self.most < 0:
-            return f"clock skew −{span(-self.most)}"
+            alone = " by the first data alone" if self.least is None else ""
+            return f"clock skew −{span(-self.most)}{alone}"
         if self.least is not None and self.least > 0:
             return f"clock skew +{span(self.least)}"
         if self.least is None or self.most is None:

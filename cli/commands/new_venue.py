@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import venues
 from cli.output.lines import Words
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+GUIDE = Path(venues.__file__).with_name("README.md")
 EXAMPLES = """\b
 Examples:
   mon new-venue acme ./mon-acme
@@ -47,7 +49,8 @@ def next_steps(name: str, folder: Path) -> str:
   uv tool install mon --with {where}
 then try it, and test it (pytest and hypothesis come with mon's extra `testing`):
   mon book {name} BTC-USDT --env sim
-  cd {where} && python -m pytest"""
+  cd {where} && python -m pytest
+the guide to change it into your venue is {GUIDE}"""
 
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:

@@ -14,11 +14,11 @@ from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come, run_loop
 from cli.output.lines import Words, print_out, prints_go_to_stderr
 from cli.run.options import DurationParser, SpeedParser, existing_for
-from venues import VENUES, distribution_of, load, venue_named
+from venues import VENUES, distribution_of, fault_in, load, venue_named
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from venues.recording_file import Existing
     from venues.simulator import Simulator
@@ -123,6 +123,7 @@ def sim(
         print_out(_exports(port, endpoints, None if tape is None else _made(endpoints, tape=tape).world))
         return
     faults = _faults(fault or [])
+    told = _Faults(Words().say)
     simulator = _made(
         _endpoints(),
         seed=seed,
@@ -132,8 +133,9 @@ def sim(
         faults=faults,
         port=port,
         hush=0.0 if faults else HUSH,
+        on_fault=told,
     )
-    raise typer.Exit(run_loop(_serve(simulator)))
+    raise typer.Exit(run_loop(_serve(simulator, told)))
 
 
 def _endpoints() -> list[type[Endpoint]]:
@@ -147,7 +149,7 @@ def _endpoints() -> list[type[Endpoint]]:
 def _starts(endpoint: type[Endpoint], distribution: str, say: Callable[[str], None]) -> bool:
     """Whether an endpoint of somebody else's can be started."""
     from cli.run.source import check_starts
-    from venues.plugin_check import ContractBroken
+    from venues.toolkit.guard import ContractBroken
 
     try:
         with prints_go_to_stderr():
@@ -167,15 +169,9 @@ def _made(endpoints: Sequence[type[Endpoint]], **given: Any) -> Simulator:
     from venues.simulator import Simulator, TapeError
 
     try:
-        return Simulator(endpoints, **given, tell=_tell_fault)
+        return Simulator(endpoints, **given)
     except TapeError as error:
         raise SetupError(str(error)) from None
-
-
-def _tell_fault(error: BaseException) -> None:
-    from venues.driver import fault_in_words
-
-    Words().say(fault_in_words(error))
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:
@@ -235,13 +231,36 @@ def _start_ms(text: str) -> int:
     return milliseconds
 
 
-async def _serve(simulator: Simulator) -> int:
+class _Faults:
+    """Tells what went wrong in a venue's simulator, each once. `end` is called where no venue's did: all has ended."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: set[str] = set()
+        self.end: Callable[[Exception], None] | None = None
+
+    def __call__(self, error: Exception, venues: Collection[str]) -> None:
+        if not venues and self.end is not None:
+            self.end(error)
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        text = f"{fault_in(error)}: {what} (in the simulator of {' and '.join(sorted(venues))})"
+        if venues and text not in self._said:
+            self._said.add(text)
+            self._say(text)
+
+
+async def _serve(simulator: Simulator, faults: _Faults) -> int:
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def stop(code: int) -> None:
         if not stopped.done():
             stopped.set_result(code)
 
+    def fail(error: Exception) -> None:
+        if not stopped.done():
+            stopped.set_exception(error)
+
+    faults.end = fail
     with asked_to_end(stop):
         return INTERRUPTED if has_come() else await _serve_until(stopped, simulator)
 

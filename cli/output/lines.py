@@ -23,7 +23,7 @@ from msgspec import Struct
 from cli.output import cells
 from cli.output.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
-from venues.records import TROUBLE, Book, Candle, Level, Record, SnapshotEnd, Status
+from venues.records import Book, Candle, Level, Record, SnapshotEnd, Status
 from venues.toolkit.numbers import plain_text
 from venues.toolkit.written import Writer
 
@@ -129,7 +129,7 @@ class Limit:
         return passed
 
     def _on_status(self, status: Status) -> None:
-        if status.state not in TROUBLE:
+        if status.state == "live":
             return
         if status.symbol is None:
             self._missing.update(self._wanted)

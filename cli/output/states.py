@@ -38,8 +38,9 @@ class StateQueue:
     much as `MOST_LEVELS` waits. What was current before an interruption is dropped when the interruption is here, since
     it is not current any more. Last words (removals, closed candles) are never left out. All records are of one stream.
 
-    `several`: the stream has several symbols, and what a status with a symbol says is about that one alone. In a
-    subscription to one symbol each status has it, and is about all rows.
+    `several`: the stream has several symbols, and what a status with a symbol says is about that one alone. A symbol
+    that is not live, also one that only waits for a new state, has no row in a full state. In a subscription to one
+    symbol each status has it, and is about all rows.
 
     `good_until`: the monotonic time until which a row may be handed over, None for any time; one that comes too late
     is left out, and `on_late` gets it, in the thread of the reader.
@@ -120,7 +121,7 @@ class StateQueue:
         for record in records:
             if (end := owed.before(record)) is not None:
                 self._append(end, now)
-            if isinstance(record, Status) and record.state in TROUBLE:
+            if isinstance(record, Status) and record.state != "live":
                 if record.symbol is None:
                     self._drop_rows()
                 else:

@@ -137,7 +137,7 @@ class OwedEnd:
             self._without_row.discard(record.symbol)
 
     def _on_status(self, status: Status) -> None:
-        if status.state not in TROUBLE:
+        if status.state == "live":
             return
         if status.symbol is None:
             self._end = None
@@ -285,7 +285,7 @@ class Turns:
     def _add_status(self, status: Status) -> None:
         """Take in a status, behind what was said before of the same."""
         symbol = status.symbol if self._several else None
-        if status.state in TROUBLE:
+        if status.state in TROUBLE or (self._several and status.state != "live"):
             self._on_trouble(symbol)
         self._statuses.append(self._append("status", status))
         if len(self._statuses) > MOST_STATUSES:

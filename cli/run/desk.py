@@ -98,7 +98,7 @@ class Desk:
             self._access = await access_to(self._venue, self._env, self._profile, embedded, self.words.say)
             known = {name: str(source.value) for name, source in self._access.secrets.items() if source.kind == "value"}
             self.redactor.learn(known)  # it may be part of what is shown before anything is opened
-            code = await work()
+            code = await embedded.beside(work())
             return self.stopped.result() if self.stopped.done() else code
         finally:
             await self.close()

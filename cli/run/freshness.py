@@ -10,7 +10,7 @@ from cli.output.queues import is_last_word, is_of, key_of
 from cli.output.symbols import begins_anew, is_closed_alone
 from cli.output.turns import OwedEnd, Whole, with_wholes
 from cli.output.weights import HEAVIEST, weight
-from venues.records import TROUBLE, Record, SnapshotEnd, Status
+from venues.records import Record, SnapshotEnd, Status
 from venues.streams import STREAMS
 from venues.toolkit.row_times import forget_oldest
 from venues.venue import ClockOffset, Confirmed, has_several, symbol_of
@@ -441,7 +441,7 @@ class Limits:
         self, place: _Place, item: Delivered, passed: list[Delivered], ages: Mapping[str | None, MaxAge]
     ) -> list[Delivered]:
         """What passes; the end of a full state comes behind the last of its rows, also where that was held back."""
-        if isinstance(item, Status) and item.state in TROUBLE:
+        if isinstance(item, Status) and item.state != "live":
             end = self._ends.pop(place, None)
             if end is not None and item.state == "closed" and item.symbol is not None:
                 self._ends[place] = structs.replace(end, count=end.count - 1)

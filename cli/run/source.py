@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from cli.output.queues import is_of
 from cli.settings import config
@@ -14,7 +14,7 @@ from cli.settings.config import Access
 from cli.version import USER_AGENT
 from venues import distribution_of, venue_named
 from venues.connection import Connection
-from venues.driver import Driver, fault_in_words
+from venues.driver import Driver
 from venues.errors import UsageError, VenueRefused, VenueUnreachable
 from venues.fetching import shared_fetcher
 from venues.full_states import FullStates
@@ -38,14 +38,18 @@ if TYPE_CHECKING:
     from venues.venue import Now, Route, Settings, Subscription, Venue
 
 
+T = TypeVar("T")
+
+
 class Embedded:
     """The simulator inside this process: started when the first source needs it, one for all of them."""
 
     def __init__(self) -> None:
         self._simulator: Simulator | None = None
+        self._fault: asyncio.Future[None] | None = None
 
-    async def simulator(self, say: Callable[[str], None]) -> Simulator:
-        """The simulator, which is started at the first call; `say` is told of its faults."""
+    async def simulator(self) -> Simulator:
+        """The simulator, which is started at the first call."""
         if self._simulator is None:
             from venues.simulated import endpoints
             from venues.simulator import Simulator
@@ -53,9 +57,36 @@ class Embedded:
             served = endpoints()
             for endpoint in served:
                 check_starts(endpoint)
-            self._simulator = Simulator(served, tell=lambda error: say(f"the simulator: {fault_in_words(error)}"))
+            self._fault = asyncio.get_running_loop().create_future()
+            self._simulator = Simulator(served, on_fault=self._on_fault)
             await self._simulator.start()
         return self._simulator
+
+    async def beside(self, work: Awaitable[T]) -> T:
+        """The result of some work, which a fault of the simulator ends at once: what it serves is not to be trusted.
+
+        Raises:
+            Exception: the fault, as it was raised there.
+        """
+        if self._fault is None:
+            return await work
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task, self._fault), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else self._raised()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _raised(self) -> NoReturn:
+        assert self._fault is not None
+        self._fault.result()
+        raise AssertionError("a fault is an exception")
+
+    def _on_fault(self, error: Exception, venues: Collection[str]) -> None:
+        if self._fault is not None and not self._fault.done():
+            self._fault.set_exception(error)
+            self._fault.exception()  # it is no matter if the work has come to its end before
 
     async def close(self) -> None:
         """End the simulator, if it was ever started."""
@@ -71,8 +102,8 @@ def check_starts(endpoint: Any) -> None:
     """
     if not distribution_of(endpoint.name):
         return
-    from venues.plugin_check import ContractBroken
     from venues.simulator import Simulator
+    from venues.toolkit.guard import ContractBroken
 
     try:
         tried = Simulator([endpoint])
@@ -149,7 +180,7 @@ async def _access_to(
             f"{venue.name} has no simulator: expected one of its environments ({', '.join(venue.environments)}) as "
             f'--env, got "{config.SIM}"'
         )
-    simulator = await embedded.simulator(say)
+    simulator = await embedded.simulator()
     given = simulator.credentials(venue.name) | simulator.values(venue.name)
     url, rest_url = simulator.url(venue.name), simulator.rest_url(venue.name)
     return configured.simulated(venue, url, given, profile, rest_url=rest_url)
@@ -191,6 +222,7 @@ class Source:
         self._first_line = first_line
         self._beside = beside or {}
         self._access: Access | None = None
+        self._embedded: Embedded | None = None
         self._connections: list[Connection] = []
 
     async def open(self, embedded: Embedded, say: Callable[[str], None]) -> Settings:
@@ -200,6 +232,7 @@ class Source:
             SetupError: something is missing or cannot be used.
         """
         self._access = await self._find(embedded, say)
+        self._embedded = embedded
         return self._access.settings
 
     async def run(
@@ -219,7 +252,8 @@ class Source:
         assert self._access is not None, "open() comes first"
         if self._recording is None:
             drivers = self._drivers(self._venue, self._subscriptions, self._access.settings, apart=self._apart)
-            await self._connect(drivers, self._access, self._with_ends(deliver), tap)
+            assert self._embedded is not None
+            await self._embedded.beside(self._connect(drivers, self._access, self._with_ends(deliver), tap))
             return
         drivers, heard = self._recorded_drivers(self._recording.header)
         secrets = {name for venue, _ in self.played() for name in self._venue_named(venue).secrets}

@@ -82,7 +82,7 @@ class Lists:
         listed = venue.symbol_list(access.settings)  # anew: the other one was begun
         assert listed is not None, "it was there a moment ago"
         access = await self._with_secrets(venue, access, listed, ask_programs=ask_programs)
-        instruments = await self._listing(venue, access).instruments(listed, within=within)
+        instruments = await self._embedded.beside(self._listing(venue, access).instruments(listed, within=within))
         if access.settings.label != SIM:
             await self._keep(venue, access, instruments)
         return instruments

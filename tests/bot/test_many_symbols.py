@@ -65,4 +65,4 @@ def test_trades_of_before_we_came_are_not_for_scripts(runs: Runs) -> None:
     )
     recording = FOLDER / "kraken" / "trades--reconnect.frames.jsonl"
     ran = runs(source, replay=recording)
-    assert [one["data"] % 100_000 // 1000 for one in ran.of("message")] == [20, 30, 50], "not those of the snapshots"
+    assert [one["data"] % 100_000 // 1000 for one in ran.of("message")] == [9, 18, 42], "not those of the snapshots"

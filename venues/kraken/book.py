@@ -67,7 +67,6 @@ class BookFeed(BookKeeper):
         self._newest = newest
         self._say_once = say_once
         self._older = 0  # milliseconds by which the book is older than the one that was shown before
-        self._told_older = False
         self._figure = 0
         self._at: Arrival | None = None
 
@@ -100,7 +99,6 @@ class BookFeed(BookKeeper):
             self._older = 0 if at.sent is None else self._newest.older_by(at.fine)
             extra = {"checksum": row.checksum}
             if snapshot:
-                self._told_older = False
                 items += self.snapshot(bids, asks, at.now, checksum=row.checksum, time=at.sent, extra=extra)
             else:
                 delta = BookDelta(bids, asks, checksum=row.checksum)
@@ -111,10 +109,8 @@ class BookFeed(BookKeeper):
         """What a whole book shows. One that is older than the one shown before is not shown."""
         if self._older:
             self.hide()
-            told, self._told_older = self._told_older, True
             words = f"the venue sends a book {span(self._older)} older than the one before; waiting until it is newer"
-            return [] if told else self.states("stale", words)
-        self._told_older = False
+            return self.states("stale", words)
         at = self._at
         if at is not None and time is not None:
             self._newest.shows(at.fine, now, believed=at.believed)

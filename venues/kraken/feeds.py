@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 VENUE = "kraken"
 MINUTE = 60 * SECOND
+COUNTS_ANEW = "the venue counts its trades anew: what happened before may be missing"
 SNAPSHOT_WITHIN = 5.0  # seconds after the acknowledgement in which the latest trades are to come
 
 
@@ -120,18 +121,24 @@ class TradeFeed:
         """The trades that were not printed before, behind the word how many are missing."""
         made = [self._record(row, index, at.now, snapshot=snapshot) for index, row in enumerate(rows)]
         new: list[Item] = []
-        missing = 0
+        missing, anew = 0, False
         for row, record in zip(rows, made, strict=True):
-            if self._printed.is_new(row.trade_id):
-                missing += self._printed.missing_before(row.trade_id)
-                self._printed.printed(row.trade_id)
-                new.append(record)
+            time, trade = record.time or 0, hash((row.timestamp, record.price, record.size, row.side))
+            found = self._printed.weigh(row.trade_id, time, trade)
+            if found == "printed":
+                continue
+            if found == "anew":
+                anew = True
+                self._printed.begin_anew()
+            missing += self._printed.missing_before(row.trade_id)
+            self._printed.printed(row.trade_id, time, trade)
+            new.append(record)
         is_first = self._is_back and (bool(new) or snapshot)
         if is_first:
             self._is_back = False
-        if not self.ready or missing or is_first:
-            return [*self._live(_missing(missing) if missing or is_first else ""), *new]
-        return new
+        if not (missing or anew or is_first):
+            return new if self.ready else [*self._live(""), *new]
+        return [*self._live(COUNTS_ANEW if anew else _missing(missing)), *new]
 
     def again(self, now: Now) -> list[Item]:
         """Nothing: a trade is printed once."""

@@ -1,9 +1,8 @@
-"""What outlives a connection: the time of what is shown, the trades that were printed, when to connect again. Pure."""
+"""What outlives a connection: the time of what is shown, and the trades that were printed. Pure."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from venues.toolkit.times import PER_MS
 
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
 
 LONG = 60_000  # milliseconds: a state that is older by less is waited for, since that is over in a minute
 MOST_TRADES = 20_000  # of a symbol whose ids are remembered
-MOST_LEFT_OUT = 60  # trades in a row; a snapshot has 50
-
-MOST_DIALS = 120  # of the 150 that the venue takes from one address …
-DIALS_WITHIN = 600.0  # … in so many seconds; then it bans the address for as long
 
 
 class _Shown(NamedTuple):
@@ -67,54 +62,46 @@ class Newest:
 class PrintedTrades:
     """The trades of a symbol that were printed, by the venue's ids, which count up by one.
 
-    A single id far ahead loses nothing: what was not printed is new, whatever came before it. Those that are older than
-    all that is known are left out, unless there are more in a row than a snapshot has.
+    A single id far ahead loses nothing: what was not printed is new. What is older than all that is remembered is left
+    out. A venue that counts anew gives itself away: an id comes again with another trade, or an old one with a later
+    time than any before.
     """
 
     def __init__(self) -> None:
         self.last: int | None = None
-        self._ids: set[int] = set()
-        self._in_order: deque[int] = deque()
+        self._trades: dict[int, int] = {}  # by id, in the order of printing: what identifies the trade
         self._oldest = -1  # at or below it, an id is older than all that is remembered
-        self._left_out = 0  # such ids in a row
+        self._newest = 0  # the latest time of a trade
 
-    def is_new(self, trade_id: int) -> bool:
-        """Whether a trade was not printed yet."""
-        if trade_id in self._ids:
-            return False
-        if trade_id <= self._oldest and self._left_out < MOST_LEFT_OUT:
-            self._left_out += 1
-            return False
-        self._left_out = 0
-        return True
+    def weigh(self, trade_id: int, time: int, trade: int) -> Literal["printed", "new", "anew"]:
+        """Whether a trade was printed already; `time` in milliseconds, `trade` a hash of all that it says.
+
+        `anew`: it is new, and so is the venue's counting: nothing is known of what happened before it.
+        """
+        known = self._trades.get(trade_id)
+        if known == trade:
+            return "printed"
+        if known is None and trade_id > self._oldest:
+            return "new"
+        return "anew" if time > self._newest else "printed"
 
     def missing_before(self, trade_id: int) -> int:
         """How many trades are missing between the last one printed and this one."""
         return 0 if self.last is None else max(0, trade_id - self.last - 1)
 
-    def printed(self, trade_id: int) -> None:
+    def printed(self, trade_id: int, time: int, trade: int) -> None:
         """Notes that a trade is printed."""
-        if not self._in_order or trade_id <= self._oldest:
+        if not self._trades:
             self._oldest = trade_id - 1  # what is older than the first one would come out of order
-        self.last = trade_id
-        self._ids.add(trade_id)
-        self._in_order.append(trade_id)
-        if len(self._in_order) > MOST_TRADES:
-            gone = self._in_order.popleft()
-            self._ids.discard(gone)
-            if gone < self._in_order[0]:
+        self.last, self._newest = trade_id, max(self._newest, time)
+        self._trades[trade_id] = trade
+        if len(self._trades) > MOST_TRADES:
+            gone = next(iter(self._trades))
+            del self._trades[gone]
+            if gone < next(iter(self._trades)):
                 self._oldest = max(self._oldest, gone)
 
-
-class Dials:
-    """When connections are made, over all of a venue's that were asked for together: never more than it allows."""
-
-    def __init__(self) -> None:
-        self._planned: deque[float] = deque(maxlen=MOST_DIALS)
-
-    def next_at(self, at: float) -> float:
-        """The moment of the next connection: `at`, or later where that would be too soon (monotonic seconds)."""
-        if len(self._planned) == MOST_DIALS:
-            at = max(at, self._planned[0] + DIALS_WITHIN)
-        self._planned.append(at)
-        return at
+    def begin_anew(self) -> None:
+        """Forgets all ids: the venue gives them again."""
+        self._trades.clear()
+        self.last = None

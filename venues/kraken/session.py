@@ -17,7 +17,7 @@ from venues.errors import BadMessage, BookError, UsageError
 from venues.kraken import messages as wire
 from venues.kraken.book import BookFeed
 from venues.kraken.feeds import VENUE, Arrival, CandleFeed, Feed, TickerFeed, TradeFeed
-from venues.kraken.kept import Dials, Newest, PrintedTrades
+from venues.kraken.kept import Newest, PrintedTrades
 from venues.kraken.offers import DEPTHS, INTERVALS
 from venues.kraken.shown import Shown
 from venues.protocols.pings import SocketPings
@@ -25,6 +25,7 @@ from venues.session import AcknowledgedSession, BaseRoute, grouped
 from venues.toolkit.acknowledgements import Taken
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.toolkit.dials import Dials
 from venues.toolkit.made_candles import ClockedCandles
 from venues.toolkit.times import PER_MS, fine_time
 from venues.toolkit.unasked import LeftOut
@@ -43,6 +44,7 @@ LOST_AFTER = 10.0  # … and after which the connection is given up
 FIRST_WITHIN = 10.0  # seconds from the acknowledgement in which the first state is to come
 LEFT_WITHIN = 5.0  # seconds in which the venue answers that a subscription is gone
 BANNED_FOR = 60.0  # seconds until the next try, where the venue's network does not let us in
+MOST_DIALS, DIALS_WITHIN = 120, 600.0  # of the 150 in so many seconds that the venue takes from one address
 MOST_SENT = 1_000  # requests that are remembered, for refusals that name no symbol
 LONGEST_WORDS = 200  # characters of a refusal
 
@@ -550,7 +552,7 @@ def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Ro
     for one in subscriptions:
         if one.stream == "candles" and one.interval not in INTERVALS:
             raise UsageError(f'kraken has candles of {", ".join(INTERVALS)}; got "{one.interval}" as --interval')
-    dials = Dials()
+    dials = Dials(MOST_DIALS, DIALS_WITHIN)
     return [KrakenRoute(group, settings, dials) for group in grouped(subscriptions, _may_share)]
 
 

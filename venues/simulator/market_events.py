@@ -99,16 +99,25 @@ Event: TypeAlias = Trade | Fill | OrderUpdate | Holding | BookChange
 
 
 class Stage:
-    """The world's time, and the listeners of its events."""
+    """The world's time, and the listeners of its events.
+
+    A listener that raises is heard of by `failed`, which says whether the world goes on without it; else it stops.
+    """
 
     def __init__(self, now: int) -> None:
         self.now = now
+        self.failed: Callable[[Exception], bool] = _stops
         self._listeners: dict[object, Callable[[Event], None]] = {}
 
     def emit(self, event: Event) -> None:
         """Tell every listener of an event, in the order in which they joined."""
-        for listener in tuple(self._listeners.values()):
-            listener(event)
+        for token, listener in tuple(self._listeners.items()):
+            try:
+                listener(event)
+            except Exception as error:
+                if not self.failed(error):
+                    raise
+                self._listeners.pop(token, None)
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` with every event from now on; the returned function ends that."""
@@ -119,3 +128,7 @@ class Stage:
             self._listeners.pop(token, None)
 
         return leave
+
+
+def _stops(error: Exception) -> bool:
+    return False

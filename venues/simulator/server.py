@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -13,6 +13,8 @@ from venues.simulator.link import End, SocketLink, new_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from aiohttp.typedefs import Handler
 
     from venues.simulator.endpoint import Connect, Endpoint, Heartbeat, Polled, Respond, Service, Socket, Transport
     from venues.simulator.faults import Fault
@@ -24,7 +26,10 @@ _BUSY: Final = (429, 503)
 
 
 class Server:
-    """Serves endpoints. States of the markets in `unpaced` are sent as fast as a client takes them."""
+    """Serves endpoints. States of the markets in `unpaced` are sent as fast as a client takes them.
+
+    `is_told` is called with each exception that serving a client ends with; it says whether somebody heard of it.
+    """
 
     def __init__(
         self,
@@ -33,15 +38,16 @@ class Server:
         faults: Sequence[Fault],
         unpaced: Collection[str],
         heartbeat: Heartbeat,
-        tell: Callable[[BaseException], None] | None = None,
+        is_told: Callable[[Exception], bool],
     ) -> None:
-        """`tell` gets the exceptions that end a connection, or a request, by a fault; without it aiohttp logs them."""
+        self._is_told = is_told
+        self._failed: set[str] = set()
         self._world = world
         self._faults = faults
         self._unpaced = unpaced
-        self._links: set[SocketLink] = set()
+        self._links: dict[SocketLink, str] = {}  # with the venue of each
         self._services: list[Service] = []
-        app = web.Application()
+        app = web.Application(middlewares=[self._guard])
         for endpoint in endpoints:
             for path, admit in endpoint.sockets().items():
                 app.router.add_get(f"/{endpoint.name}{path}", self._handler(endpoint, admit))
@@ -50,12 +56,11 @@ class Server:
             for where, respond in (endpoint.requests() if isinstance(endpoint, HttpEndpoint) else {}).items():
                 method, _, path = where.partition(" ")
                 app.router.add_route(method, f"/{endpoint.name}{path}", self._responder(respond))
-            for path, service in endpoint.services(self._accept, heartbeat).items():
+            for path, service in endpoint.services(partial(self._accept, endpoint), heartbeat).items():
                 self._services.append(service)
                 app.router.add_route("*", f"/{endpoint.name}{path}", self._forwarder(service))
-        told: dict[str, Any] = {} if tell is None else {"logger": _logger_for(tell)}
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS, **told
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
 
     async def start(self, host: str, port: int) -> int:
@@ -82,6 +87,27 @@ class Server:
         for link in self._links:
             link.end(End())
 
+    def fail(self, venues: Collection[str]) -> None:
+        """Abort every connection of those venues, and accept no other."""
+        self._failed |= {*venues}
+        for link, venue in self._links.items():
+            if venue in self._failed:
+                link.end(End())
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answers 500 for a venue that has failed, and where an endpoint raises."""
+        venue = request.path.partition("/")[2].partition("/")[0]
+        if venue not in self._failed:
+            try:
+                return await handler(request)
+            except web.HTTPException:
+                raise
+            except Exception as error:
+                if not self._is_told(error):
+                    raise
+        return web.Response(status=500, text=f"the simulator of {venue} has failed\n")
+
     def _handler(
         self, endpoint: Endpoint, admit: Callable[[Handshake], Answer | Connect]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -93,7 +119,8 @@ class Server:
             if isinstance(decision, Answer):
                 return _response(decision)
             market = endpoint.symbols.get(request.match_info.get("symbol", ""))
-            return await self._serve(request, decision, 0.0 if market in self._unpaced else _INTERVAL)
+            interval = 0.0 if market in self._unpaced else _INTERVAL
+            return await self._serve(endpoint, request, decision, interval)
 
         return handle
 
@@ -124,42 +151,43 @@ class Server:
 
         return handle
 
-    async def _accept(self, request: web.Request, connect: Connect, polled: Polled | None = None) -> web.StreamResponse:
+    async def _accept(
+        self, endpoint: Endpoint, request: web.Request, connect: Connect, polled: Polled | None = None
+    ) -> web.StreamResponse:
         """Serve a client that chooses its markets later, and may choose one of those without a pace."""
         interval = 0.0 if self._unpaced else _INTERVAL
         if polled is None:
-            return await self._serve(request, connect, interval)
-        await self._run(polled, polled, connect, interval)
+            return await self._serve(endpoint, request, connect, interval)
+        await self._run(endpoint, polled, polled, connect, interval)
         return web.Response()
 
-    async def _serve(self, request: web.Request, connect: Connect, interval: float) -> web.StreamResponse:
+    async def _serve(
+        self, endpoint: Endpoint, request: web.Request, connect: Connect, interval: float
+    ) -> web.StreamResponse:
         socket = new_websocket()
         await socket.prepare(request)
-        await self._run(socket, request.transport, connect, interval)
+        await self._run(endpoint, socket, request.transport, connect, interval)
         return socket
 
-    async def _run(self, socket: Socket, transport: Transport | None, connect: Connect, interval: float) -> None:
+    async def _run(
+        self, endpoint: Endpoint, socket: Socket, transport: Transport | None, connect: Connect, interval: float
+    ) -> None:
         if self._fault("flap") is not None or transport is None:
             await socket.close(message=b"goodbye")
             return
         link = SocketLink(socket, transport, self._world.clock, interval, self._faults)
-        self._links.add(link)
+        self._links[link] = endpoint.name
         try:
             await link.run(connect(link))
+        except Exception as error:
+            if not self._is_told(error):
+                raise
+            transport.abort()
         finally:
-            self._links.discard(link)
+            self._links.pop(link, None)
 
     def _fault(self, kind: str) -> Fault | None:
         return next((fault for fault in self._faults if fault.kind == kind), None)
-
-
-def _logger_for(tell: Callable[[BaseException], None]) -> logging.Logger:
-    """A logger of aiohttp's that tells exceptions instead of printing them with their tracebacks."""
-    handler = logging.Handler()
-    handler.emit = lambda record: tell(record.exc_info[1]) if record.exc_info and record.exc_info[1] else None  # type: ignore[method-assign]
-    logger = logging.Logger("mon.simulator")
-    logger.addHandler(handler)
-    return logger
 
 
 def _response(answer: Answer) -> web.Response:

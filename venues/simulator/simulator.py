@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from venues.simulator.endpoint import HOST, Heartbeat, address, rest_address
@@ -13,7 +13,7 @@ from venues.simulator.world import TAPE_MARKET, World
 from venues.simulator.world_clock import RunningClock, WorldClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from venues.simulator.endpoint import Endpoint
@@ -31,7 +31,11 @@ class Simulator:
     as it was (math.inf: as fast as possible), from the moment that the first client comes to that market. `port` 0
     takes any free one. `heartbeat` is that of the venues on Socket.IO, in real seconds whatever the clock; Engine.IO
     tells its clients whole seconds of it. In its first `hush` seconds, a client of a hub of signals gets only signals
-    of senders, none of the hub's own. `tell` gets the exceptions of endpoints; without it they are logged.
+    of senders, none of the hub's own.
+
+    `on_fault` is called with each exception that endpoints raised, and their venues: one for a client ends that
+    connection, one in the world ends the venue, and the others go on. It is called without venues for an exception that
+    stopped the world. Without `on_fault` exceptions are raised where they are noticed, by `close` at the latest.
 
     Raises:
         TapeError: the tape cannot be read.
@@ -51,7 +55,7 @@ class Simulator:
         port: int = 0,
         heartbeat: Heartbeat = _HEARTBEAT,
         hush: float = 0.0,
-        tell: Callable[[BaseException], None] | None = None,
+        on_fault: Callable[[Exception, Collection[str]], None] | None = None,
     ) -> None:
         if not 0 <= rate < math.inf:
             raise ValueError(f"expected a rate of 0 or more events a second, got {rate}")
@@ -72,9 +76,10 @@ class Simulator:
         self._unpaced = {TAPE_MARKET} if tape is not None and math.isinf(speed) else set()
         self._faults = tuple(faults)
         self._heartbeat = heartbeat
-        self._tell = tell
         self._server: Server | None = None
         self._driver: asyncio.Task[None] | None = None
+        self._on_fault = on_fault
+        self.world.stage.failed = self._ends_its_venues
 
     async def start(self) -> None:
         """Listen on the port and start the world.
@@ -95,7 +100,7 @@ class Simulator:
         from venues.simulator.server import Server
 
         endpoints = [made(self.world) for made in self._endpoints.values()]
-        return Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat, self._tell)
+        return Server(self.world, endpoints, self._faults, self._unpaced, self._heartbeat, self._is_told)
 
     async def close(self) -> None:
         """End all connections and the world, and wait for them; an exception that stopped the world is raised here."""
@@ -105,8 +110,13 @@ class Simulator:
             await server.close()
         if driver is not None:
             driver.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            try:
                 await driver
+            except asyncio.CancelledError:
+                pass
+            except Exception:
+                if self._on_fault is None:
+                    raise
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,5 +156,35 @@ class Simulator:
 
     def _driven(self, driver: asyncio.Task[None]) -> None:
         # A world that stopped by a fault of ours must not look like a quiet market.
-        if not driver.cancelled() and driver.exception() is not None and self._server is not None:
-            self._server.abort()
+        if driver.cancelled() or self._server is None or (error := driver.exception()) is None:
+            return
+        self._server.abort()
+        if self._on_fault is not None and isinstance(error, Exception):
+            self._on_fault(error, ())
+
+    def _ends_its_venues(self, error: Exception) -> bool:
+        """Ends the venues whose endpoints raised an exception in the world, and tells of it; False: there is none."""
+        if not self._is_told(error):
+            return False
+        if self._server is not None:
+            self._server.fail(self._whose(error))
+        return True
+
+    def _is_told(self, error: Exception) -> bool:
+        """Tells of an exception that an endpoint raised; False: it was none that did, or there is nobody to tell."""
+        venues = self._whose(error)
+        if self._on_fault is None or not venues:
+            return False
+        self._on_fault(error, venues)
+        return True
+
+    def _whose(self, error: Exception) -> set[str]:
+        """The venues through whose code an exception came."""
+        came_through = {_package(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)}
+        return {name for name, made in self._endpoints.items() if _package(made.__module__) in came_through}
+
+
+def _package(module: object) -> str:
+    """The package of a venue: a folder of `venues`, or one of somebody else's."""
+    first, _, rest = str(module).partition(".")
+    return f"{first}.{rest.partition('.')[0]}" if first == "venues" else first

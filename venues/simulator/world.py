@@ -97,7 +97,12 @@ class World:
             if first.due > until_ms:
                 break
             self.stage.now = int(first.due)
-            first.step()
+            try:
+                first.step()
+            except Exception as error:
+                if not self.stage.failed(error):
+                    raise
+                self._processes.remove(first)
         self.stage.now = max(self.stage.now, until_ms)
 
     def add(self, process: Process) -> None:
@@ -117,10 +122,13 @@ class World:
 
     async def run(self) -> None:
         """Drive the world by its clock until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            if self._player is not None:
-                group.create_task(self._player.run())
-            group.create_task(self._drive())
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self._player is not None:
+                    group.create_task(self._player.run())
+                group.create_task(self._drive())
+        except ExceptionGroup as group_of_one:
+            raise group_of_one.exceptions[0] from None
 
     async def _drive(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from venues import load
 from venues.errors import MonError
-from venues.testing.recordings import cases, rewrite
+from venues.testing.recordings import cases, rewrite, unasked
 
 USAGE = "usage: python -m venues.testing rewrite MODULE:ENTRY FOLDER\n  e.g. … rewrite mon_acme:ACME tests/recordings"
 
@@ -24,9 +24,12 @@ def main(arguments: list[str]) -> int:
     try:
         venue = load(arguments[1])
         changed = rewrite(folder, venue)
+        warnings = [f"{case.name}: {text}" for case in cases(folder) for text in unasked(case, venue)]
     except (ImportError, AttributeError, MonError) as error:
         print(f"cannot write what {arguments[1]} gives: {error}", file=sys.stderr)
         return 2
+    for warning in warnings:
+        print(warning, file=sys.stderr)
     for path in changed:
         print(f"{path}: written; read it before you commit it")
     if not changed:

@@ -39,7 +39,7 @@ _API = {
     "venues.toolkit.times": "iso_ms time_ms refuse_seconds utc_clock utc_time span",
     "venues.toolkit.clock": "VenueClock NewestState",
     "venues.toolkit.book": "OrderBook BookDelta Rule levels_of refuse_too_many",
-    "venues.toolkit.checksum": "Checksum crc32_of_digits digits exact_digits",
+    "venues.toolkit.checksum": "Checksum crc32_of_digits digits exact_digits written",
     "venues.toolkit.resync": "BookKeeper BookKeepers",
     "venues.toolkit.seeding": "SeededBook SeededBooks Seed",
     "venues.toolkit.acknowledgements": "Acknowledgements Request Taken chunks",

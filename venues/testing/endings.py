@@ -11,7 +11,7 @@ from venues import events
 from venues.recording import Recording
 from venues.testing.mutation import TICKS_AT_ONCE, longer
 from venues.testing.playing import Play
-from venues.testing.recordings import lines, written
+from venues.testing.recordings import lines, unasked, written
 from venues.testing.watching import Watch
 from venues.venue import Now
 
@@ -46,7 +46,7 @@ def faults_in(case: Path, venue: Venue) -> list[str]:
         for line in lines(play, Recording(case).events()):
             if not line.startswith('{"sent"'):  # the frames themselves are looked at as they are taken
                 watch.no_secret(line, "what comes out")
-    return watch.faults
+    return watch.faults or unasked(case, venue)
 
 
 def cuts(played: Sequence[events.Event]) -> list[int]:

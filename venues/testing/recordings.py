@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
+from venues import events
 from venues.recording import Recording
 from venues.records import Record
 from venues.testing.playing import Play
 from venues.toolkit.written import Writer
-from venues.venue import Close, SocketPing
+from venues.venue import Close, Fetch, SocketPing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from venues import events
     from venues.driver import Delivered
     from venues.venue import Out, Venue
 
@@ -58,6 +58,30 @@ def lines(play: Play, played: Iterator[events.Event]) -> Iterator[str]:
         if ended is not None:
             yield _ENCODER.encode({"ended": type(ended).__name__, "text": str(ended)}).decode()
             return
+
+
+def unasked(case: Path, venue: Venue) -> list[str]:
+    """The answers in a recording that no request waits for at that place, each in words. They change nothing."""
+    recording = Recording(case)
+    play, waiting, found = Play(venue, recording.header), set[str](), list[str]()
+    for event in recording.events():
+        if isinstance(event, events.Dialled):
+            waiting.clear()
+        if isinstance(event, events.Fetched | events.NotFetched):
+            if event.request not in waiting:
+                others = (
+                    f"the requests that wait are {', '.join(sorted(waiting))}" if waiting else "no request waits then"
+                )
+                found.append(
+                    f'the answer to "{event.request}" at mono {event.mono:g} is nobody\'s: {others}; expected a '
+                    "`fetched` behind the event that its request is made at; a SeededBook makes one at a `tick`"
+                )
+            waiting.discard(event.request)
+        play.feed(event)
+        waiting |= {out.id for out in play.take() if isinstance(out, Fetch)}
+        if play.driver.ended is not None:
+            break
+    return found
 
 
 def written(item: Delivered) -> str:

@@ -45,7 +45,11 @@ class ItemRules:
 
     def __init__(self, venue: Venue, subscriptions: Sequence[Subscription], fault: Callable[[str], None]) -> None:
         self._venue = venue
-        self._asked = {subscription.stream: subscription for subscription in subscriptions}
+        self._asked: dict[str, tuple[str, ...]] = {}  # the symbols by stream, of all its subscriptions; none: any
+        for one in subscriptions:
+            others = self._asked.get(one.stream)
+            several = (*others, *one.symbols) if others and one.symbols else ()
+            self._asked[one.stream] = one.symbols if others is None else several
         self._streams_of: dict[type[Record], list[str]] = {}
         for name in self._asked:
             self._streams_of.setdefault(STREAMS[name].record, []).append(name)
@@ -95,7 +99,7 @@ class ItemRules:
         self._is_asked_for(item.stream, item.symbol, "StreamState")
         if item.state == "stale":
             self._in_words(item.reason, "StreamState stale")
-        symbols = self._asked[item.stream].symbols if item.stream in self._asked else ()
+        symbols = self._asked.get(item.stream, ())
         here = {(item.stream, item.symbol)}
         if item.symbol is None:
             here |= {(item.stream, symbol) for symbol in symbols}
@@ -150,7 +154,7 @@ class ItemRules:
                 self._fault(f"{kind}.{name} is {value!r}: expected milliseconds since the epoch, a whole number")
 
     def _is_of_a_symbol(self, item: Record, streams: Sequence[str]) -> None:
-        asked = [self._asked[name].symbols for name in streams if name in MARKET_DATA]
+        asked = [self._asked[name] for name in streams if name in MARKET_DATA]
         if len(asked) == len(streams) and all(asked) and not any(item.symbol in symbols for symbols in asked):
             self._fault(
                 f"a {type(item).__name__} of {item.symbol!r}, which nobody asked for: expected it to be left out "
@@ -172,7 +176,7 @@ class ItemRules:
         if stream not in self._asked:
             self._fault(f'a {kind} of stream "{stream}": expected one that was asked for ({self._names()})')
             return False
-        symbols = self._asked[stream].symbols
+        symbols = self._asked[stream]
         if symbol is not None and symbols and symbol not in symbols:
             self._fault(f'a {kind} of {stream} with symbol "{symbol}": expected one of {", ".join(symbols)}')
         return True

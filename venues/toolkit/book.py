@@ -137,10 +137,11 @@ class OrderBook:
             return
         levels = self.checksum.levels
         bids, asks = self._bids.best(levels), self._asks.best(levels)
+        self.whole = False  # also where a figure cannot be made
         ours = self.checksum.of(bids, asks)
         if ours == figure or (self.checksum.otherwise is not None and self.checksum.otherwise(bids, asks) == figure):
+            self.whole = True
             return
-        self.whole = False
         raise ChecksumMismatch(f"expected checksum {figure}, got {ours} from the book here")
 
     def distrust(self) -> None:
@@ -223,7 +224,8 @@ class OrderBook:
         if sequence <= held:
             return False
         if rule == "contiguous" and held < (sequence - 1 if previous is None else previous):
-            came = str(sequence) if previous is None else f"{previous + 1} to {sequence}"
+            first = sequence if previous is None else previous + 1
+            came = str(sequence) if first == sequence else f"{first} to {sequence}"
             self._gap(f"expected sequence {held + 1}, got {came}")
         return True
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from venues.errors import ChecksumMismatch
+from venues.toolkit.numbers import plain_text, shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from decimal import Decimal
@@ -47,6 +50,20 @@ def exact_digits(value: Decimal, decimals: int) -> str:
     """The digits of a figure with exactly so many decimals, where those beyond are zeros: 6.349900E+4 → 634990."""
     text, beyond = digits(value, decimals), -value.as_tuple().exponent - decimals  # type: ignore[operator]
     return text[:-beyond] if beyond > 0 and text.endswith("0" * beyond) else text
+
+
+def written(value: Decimal, decimals: int) -> str:
+    """A figure with exactly so many decimals, however it was sent, for checksums that have text between the digits.
+
+    With 2 decimals 64000.5, 6.40005E+4 and 64000.5000 → 64000.50; with 0 decimals 64000.0 → 64000.
+
+    Raises:
+        ChecksumMismatch: it has more decimals than that; the book needs a new snapshot.
+    """
+    whole, _, part = plain_text(value).partition(".")
+    if part[decimals:].strip("0"):
+        raise ChecksumMismatch(f"expected at most {decimals} decimals in what the checksum is of, got {shown(value)}")
+    return f"{whole}.{part[:decimals].ljust(decimals, '0')}" if decimals else whole
 
 
 def crc32_of_digits(levels: int = 10, *, price_decimals: int = 0, size_decimals: int = 0) -> Checksum:

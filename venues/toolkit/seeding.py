@@ -9,6 +9,9 @@ snapshot is asked for until one fits among them. It *fits* by the book's rule:
 The changes after it are then applied, and the book is live. A snapshot that is ahead of the changes is held until they
 have come up to it. One that is behind them is of no use. Where no change has come at all, nothing shows how old a
 snapshot is: it counts only if it was asked for so long after the acknowledgement that it cannot be from before.
+
+Requests are paced by one `Pacing` a book: the pauses grow from try to try, and begin anew where the latest request was
+30 s ago. A book that was live for a moment only goes on with the pauses that it had.
 """
 
 from __future__ import annotations
@@ -98,6 +101,7 @@ class SeededBook:
         self._quiet_after = quiet_after
         self._out: list[Out] = []
         self._pacing = Pacing(longest=LONGEST_PAUSE)
+        self._waits_for_quiet = False  # the next request is due once the market has been quiet for long enough
         self._not_before = 0.0  # by the venue's Retry-After
         self._requests = 0
         self._asked: str | None = None  # the request whose answer is awaited …
@@ -118,6 +122,7 @@ class SeededBook:
     def begin(self, now: Now) -> list[Item]:
         """The streams are syncing; changes that come are kept from now on. Nothing from before counts."""
         self._quiet_since = self._pacing.due = self._asked = self._seed = None
+        self._waits_for_quiet = False
         self.tries, self._said = 0, ""
         self._start_again()
         return self.keeper.begin()
@@ -192,6 +197,7 @@ class SeededBook:
             return self._failed(f"no snapshot came: no answer within {ANSWERED_WITHIN:.0f} s", now)
         self._requests += 1
         self.tries += 1
+        self._waits_for_quiet = False
         self._asked, self._asked_at = f"seed {self.name} {self._requests}", now.mono
         self._pacing.tried(now.mono)
         self._out.append(Fetch(self._asked, self._request))
@@ -295,6 +301,7 @@ class SeededBook:
             if self._quiet_since is not None:
                 counts_at = self._quiet_since + self._quiet_after
                 self._pacing.due = max(counts_at, self._pacing.tried_at + self._pacing.pause)
+                self._waits_for_quiet = True
             return self._say(
                 f"no change has come yet; a snapshot may be old, and counts after {self._quiet_after:.0f} s without one"
             )
@@ -314,8 +321,8 @@ class SeededBook:
         """Plans the next request, unless one is planned or its answer awaited."""
         if self._asked is not None or self._quiet_since is None:
             return
-        if self._pacing.due is not None and self._pacing.due > self._pacing.tried_at + self._pacing.pause:
-            self._pacing.due = None  # it was to be made when the market has been quiet for long enough
+        if self._waits_for_quiet:
+            self._pacing.due, self._waits_for_quiet = None, False
         self._pacing.again(now.mono)
 
     def _say(self, reason: str) -> list[Item]:

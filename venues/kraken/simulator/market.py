@@ -30,6 +30,7 @@ _SHOWN_TRADES: Final = 50
 _SHOWN_CANDLES: Final = 12
 _FEWEST_QTY_DIGITS: Final = 8
 _MOST_ROWS: Final = 50_000  # levels whose text is kept
+_CENT: Final = Decimal("0.01")
 _EXACT: Final = Context(prec=1_000)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SIDES: Final[tuple[Side, Side]] = ("buy", "sell")
@@ -174,7 +175,7 @@ class Quoted:
             f'"bid_qty":{self.qty(bid.size if bid else zero)},"ask":{self.price(ask.price if ask else zero)},'
             f'"ask_qty":{self.qty(ask.size if ask else zero)},"last":{self.price(last)},'
             f'"volume":{self.qty(sums.volume)},"vwap":{self.price(vwap)},"low":{self.price(day.low)},'
-            f'"high":{self.price(day.high)},"change":{self.price(change)},"change_pct":{percent:.2f},'
+            f'"high":{self.price(day.high)},"change":{self.price(change)},"change_pct":{percent.quantize(_CENT) + 0},'
             f'"trades":{sums.trades},"timestamp":"{self.stamp()}"}}'
         ])  # fmt: skip
 
