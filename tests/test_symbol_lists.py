@@ -163,7 +163,7 @@ def test_from_the_cache_where_there_is_one(symbol: str, said: str, mon: Mon) -> 
         (["QQQQ-ZZZ"], "QQQQ-ZZZ (not supported); all that it has: mon symbols listed"),
         (
             ["BTC-USD", "ETC-USD", "BTC-EUX"],
-            "ETC-USD, BTC-EUX (not supported); did you mean BTC-USD, ETH-USD or BTC-PERP instead of ETC-USD; "
+            "ETC-USD, BTC-EUX (not supported); did you mean BTC-USD or ETH-USD instead of ETC-USD; "
             "BTC-EUR instead of BTC-EUX? All that it has: mon symbols listed",
         ),
     ],
@@ -497,15 +497,24 @@ def test_the_pair_finds_other_kinds_of_it() -> None:
     assert nearest("BTCUSDT", known, ["SPOT_BTC_USDT"]) == ["SPOT_BTC_USDT", "PERP_BTC_USDT"]
 
 
+def test_words_that_all_have_make_nothing_alike() -> None:
+    known = [KnownSymbol(f"SPOT_{base}_USDT", base, "USDT") for base in ("AR", "BTC", "ETH", "QNT", "XRP")]
+    assert nearest("SPOT_QQQ_USDT", known) == []
+    assert nearest("SPOT_XPR_USDT", known) == ["SPOT_XRP_USDT"]
+    assert nearest("SPOT_BTC_USDX", known) == ["SPOT_BTC_USDT"]
+
+
 def test_what_is_suggested_can_be_asked_for() -> None:
     assert meant_by(LISTED, "btcusd", [KnownSymbol("BTC_USD", "BTC", "USD")]) == []
     assert meant_by(LISTED, "btcusd", None) == ["BTC-USD"]
     assert meant_by(LISTED, "BTC-USD", None) == []
 
 
-def test_many_symbols_are_looked_through_in_time() -> None:
-    known = [KnownSymbol(f"{number:05}X/USDT", f"{number:05}X", "USDT") for number in range(5_000)]
-    assert nearest("01234Y/USDT", known)[0] == "01234X/USDT"
+def test_of_many_symbols_those_that_begin_alike_are_compared() -> None:
+    known = [KnownSymbol(f"{number:05}X/USDT", f"{number:05}X", "USDT") for number in range(20_000)]
+    assert nearest("11234Y/USDT", known)[0] == "11234X/USDT"
+    assert nearest("19999x-usdt", known) == ["19999X/USDT"]
+    assert nearest("19999X", known) == ["19999X/USDT"]
 
 
 def test_several_in_words() -> None:
