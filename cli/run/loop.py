@@ -225,7 +225,7 @@ class Loop:
             deadline.cancel()
         suggesting = asyncio.create_task(lists.with_suggestion(problem, venue))
         await asyncio.wait((suggesting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if suggesting.done():
+        if suggesting.done() and suggesting.exception() is None:
             self._ending.problem = suggesting.result()
         suggesting.cancel()
 
