@@ -627,7 +627,7 @@ def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
 ) -> None:
     served = []
 
-    async def serve(simulator: Simulator) -> int:
+    async def serve(simulator: Simulator, *more: object) -> int:
         served.append(simulator)
         return 0
 

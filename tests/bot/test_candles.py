@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import talib
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -151,6 +151,7 @@ def test_a_bots_candles_are_those_of_mon_candles(trades: list[tuple[int, int, De
     for at, time, price, size in arrivals:
         now = Now(at / 1000, at)
         bars = built.trade(time, price, size, now, believed=clock.see(time, now))
+        assume(not clock.offset_ms)  # several that are late by the same time prove another clock: another test's matter
         shown |= {bar.start: bar for bar in bars}
         assert bot.trade(replace(trade(Tick(time, str(price), str(size))), received=at))
     model = {}
