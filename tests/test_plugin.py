@@ -150,7 +150,7 @@ def test_new_venue_says_what_to_do_next(tmp_path: Path) -> None:
     for words in (
         "pip install --no-deps -e",
         "pipx inject mon",
-        "uv tool install mon --with",
+        "uv tool install ./mon --with",
         "mon book zeta BTC-USDT",
     ):
         assert words in done.stderr

@@ -46,7 +46,7 @@ def next_steps(name: str, folder: Path) -> str:
     return f"""the package mon-{name} is in {where}. Install it beside mon, with the line that fits:
   python -m pip install --no-deps -e {where}
   pipx inject mon {where}
-  uv tool install mon --with {where}
+  uv tool install ./mon --with {where}    (./mon: what mon was installed from)
 then try it, and test it (pytest and hypothesis come with mon's extra `testing`):
   mon book {name} BTC-USDT --env sim
   cd {where} && python -m pytest
