@@ -125,6 +125,26 @@ def test_requests_are_evenly_spaced_and_in_order() -> None:
     run(test)
 
 
+@pytest.mark.parametrize(("asked_after", "begins"), [(1.0, 1.7), (5.0, 5.0), (0.8, 1.5)])
+def test_a_request_that_went_out_late_does_not_come_closer_to_the_next_one(asked_after: float, begins: float) -> None:
+    """It may have waited for a connection all the time until it was answered."""
+
+    async def test(clock: Clock) -> None:
+        maker = Maker(clock)
+        maker.hold = asyncio.Event()
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker)
+        first = asyncio.create_task(fetcher.fetch(get("a")))
+        await clock.forward(0.7)
+        maker.hold.set()
+        await clock.forward(asked_after - 0.7)
+        again, other = asyncio.create_task(fetcher.fetch(get("a"))), asyncio.create_task(fetcher.fetch(get("b")))
+        await clock.forward(10)
+        assert sorted(maker.begun) == [("a", 0), ("a", begins), ("b", asked_after if begins > asked_after else 5.2)]
+        await asyncio.gather(first, again, other)
+
+    run(test)
+
+
 def test_at_most_four_are_under_way() -> None:
     async def test(clock: Clock) -> None:
         maker = Maker(clock)

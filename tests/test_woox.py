@@ -231,6 +231,46 @@ def test_a_stream_that_is_refused_leaves_the_others_of_a_dashboard() -> None:
     assert not line.fetches
 
 
+@pytest.mark.parametrize(
+    ("stream", "topic", "figures", "kind"),
+    [
+        ("quotes", f"bbo@{SPOT}", {"bp": "1", "bq": "1", "ap": "2", "aq": "1"}, Quote),
+        ("ticker", f"ticker@{SPOT}", {"o": "1", "c": "1", "h": "1", "l": "1"}, Ticker),
+    ],
+)
+def test_what_is_refused_after_its_data_came_is_shown_no_more(
+    stream: str, topic: str, figures: dict[str, str], kind: type
+) -> None:
+    line = Line(Subscription(stream, (SPOT,)))
+    assert of(kind, line.data(0.1, topic, **figures))
+    assert [one.state for one in of(Status, line.ack(0.2, 1))] == ["stale"]
+    assert line.data(0.3, topic, **figures) == []
+    line.sent.clear()
+    line.tick(1.5)
+    assert [one["cmd"] for one in line.sent] == ["UNSUBSCRIBE", "SUBSCRIBE"]
+    line.ack(1.6, 2, topic)
+    items = line.data(1.7, topic, **figures)
+    assert [one.state for one in of(Status, items)] == ["live"]
+    assert of(kind, items)
+
+
+def test_a_book_that_is_refused_after_its_changes_came_is_seeded_anew() -> None:
+    line = Line(Subscription("book", (SPOT,)))
+    topic, change = f"orderbookupdate@{SPOT}@50", {"prevTs": ms(0), "bids": [["1", "1"]], "asks": []}
+    line.data(0.1, topic, **change)
+    line.tick(0.1)
+    assert len(line.fetches) == 1
+    assert [one.state for one in of(Status, line.ack(0.2, 1))] == ["stale"]
+    assert line.data(0.3, topic, **change) == []
+    line.sent.clear()
+    line.tick(2)
+    assert [one["cmd"] for one in line.sent] == ["UNSUBSCRIBE", "SUBSCRIBE"]
+    assert len(line.fetches) == 1
+    line.ack(2.1, 2, topic)
+    line.tick(2.2)
+    assert len(line.fetches) == 2
+
+
 def test_answers_that_answer_nothing_of_ours() -> None:
     line = Line(Subscription("trades", (SPOT,)))
     assert not line.frame(0.1, acknowledgement(77, "trade@SPOT_X_Y"))

@@ -36,6 +36,7 @@ MOST_AT_ONCE = 4
 ANSWERED_WITHIN = 10.0  # seconds for one request, its body included
 LONGEST_HOLD = 10.0  # seconds that a request waits where the venue wants a pause; in a longer one it fails
 MOST_WAITING = 1_000
+LONGEST_SPACE = 1.0  # seconds; see `Fetcher`
 MAX_ANSWER = MAX_MESSAGE  # bytes, also once decompressed
 _BUSY = (429, 503)
 
@@ -142,6 +143,9 @@ class Fetcher:
 
     At most `MOST_AT_ONCE` are under way, and `per_second` begin, evenly spaced. A `Retry-After`, 429 or 503 holds all
     of them back: without a `Retry-After` for 1 s, then twice as long each time up to 30 s, until one succeeds.
+
+    Whoever paces a request does not know when it goes out: it may wait for its turn, or for a connection. So one that
+    is made again begins as long after the latest answer as it was asked for after the latest time, 1 s at most.
     """
 
     def __init__(
@@ -170,6 +174,7 @@ class Fetcher:
         self._held_by = 0  # the HTTP status that did it
         self._holding = Pacing()
         self._waiting = 0
+        self._latest: dict[str, tuple[float, float]] = {}  # by URL: when it was asked for, and when it was over
         self._users = 0
         self._session: ClientSession | None = None
 
@@ -199,8 +204,12 @@ class Fetcher:
             await self._sleep(self._pause)
             return NoResponse(f"{MOST_WAITING:,} requests to {place_of(request.shown)} are waiting already")
         self._waiting += 1
+        asked_at = self._now().mono
         try:
+            await self._keep_apart(request, asked_at)
             async with self._places:
+                if self._make == self._through_session:
+                    self._opened()  # loading aiohttp takes a while, and its turn is the moment it goes out
                 await self._take_turn(place_of(request.shown))
                 _refuse_unsafe(request)
                 return await self._answer(request, None if is_loopback(request.url) else proxy)
@@ -210,6 +219,22 @@ class Fetcher:
             return NoResponse(fault_in_words(error))
         finally:
             self._waiting -= 1
+            self._over(request, asked_at)
+
+    async def _keep_apart(self, request: HttpRequest, asked_at: float) -> None:
+        """Waits until the same request may be made again."""
+        if request.url not in self._latest:
+            return
+        before, over = self._latest[request.url]
+        wait = over + min(asked_at - before, LONGEST_SPACE) - asked_at
+        if wait > 0:
+            await self._sleep(wait)
+
+    def _over(self, request: HttpRequest, asked_at: float) -> None:
+        mono = self._now().mono
+        if len(self._latest) >= MOST_WAITING:
+            self._latest = {url: one for url, one in self._latest.items() if mono - one[1] < LONGEST_SPACE}
+        self._latest[request.url] = asked_at, mono
 
     async def _take_turn(self, place: str) -> None:
         """Waits until the next request may begin.
@@ -261,12 +286,15 @@ class Fetcher:
                 self._held_until, self._held_by = until, response.status
 
     async def _through_session(self, request: HttpRequest, proxy: str | None) -> HttpResponse:
-        if self._session is None:
-            self._session = new_session()
         # One byte more than there may be tells that there is more.
         return await ask_through(
-            self._session, request, user_agent=self._user_agent, proxy=proxy, now=self._now(), most=MAX_ANSWER + 1
+            self._opened(), request, user_agent=self._user_agent, proxy=proxy, now=self._now(), most=MAX_ANSWER + 1
         )
+
+    def _opened(self) -> ClientSession:
+        if self._session is None:
+            self._session = new_session()
+        return self._session
 
 
 _shared: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Fetcher]] = weakref.WeakKeyDictionary()

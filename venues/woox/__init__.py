@@ -36,6 +36,7 @@ class WooX(BaseVenue):
         "production": "https://api.woox.io",
         "staging": "https://api.staging.woox.io",
     }
+    requests_per_second = 4.5  # at most five come within any second, also where one is late
     example = "SPOT_BTC_USDT"
     streams: Mapping[str, Offer] = OFFERS
     options: Sequence[VenueOption] = VENUES[name].own_options()

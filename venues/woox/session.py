@@ -209,6 +209,8 @@ class WooXSession(AcknowledgedSession):
         if not topic.taken:
             self.stirred = True
             items += self._asked.arrived(topic.channel, topic.symbol, now)
+            if not self._asked.is_taken(topic.channel, topic.symbol):
+                return items  # the venue has refused it, and goes on all the same
             items += self._begin(topic, now)
         sent, believed = message.ts, True
         if sent is not None:
@@ -261,7 +263,7 @@ class WooXSession(AcknowledgedSession):
             return []
         number = int(message.id)
         if message.success is False:
-            return self._over(self._asked.failed(number, f"it says: {_words(message)}", now))
+            return self._over(self._asked.failed(number, f"it says: {_words(message)}", now), now)
         try:
             names = wire.TOPICS.decode(message.data)
         except DECODE_ERRORS as error:
@@ -269,12 +271,19 @@ class WooXSession(AcknowledgedSession):
         taken = [topic for name in names if (topic := self._topics.get(name)) is not None]
         items = self._asked.answered(number, {topic.symbol for topic in taken}, now)
         for topic in taken:
-            if not topic.taken:
+            if not topic.taken and self._asked.is_taken(topic.channel, topic.symbol):
                 items += self._begin(topic, now)
-        return self._over(items)
+        return self._over(items, now)
 
-    def _over(self, items: list[Item]) -> list[Item]:
+    def _over(self, items: list[Item], now: Now) -> list[Item]:
+        """The items of an answer; what it refuses is shown no more, also where data came before it."""
         self._close(self._asked.over)
+        for topic in self._topics.values():
+            if topic.taken and not self._asked.is_taken(topic.channel, topic.symbol):
+                topic.taken = False
+                topic.feed.doubt("", now)  # the items say so already
+                if isinstance(topic.feed, BookFeed):
+                    topic.feed.seeded.stop()
         return items
 
     # --- what went wrong
