@@ -279,6 +279,21 @@ def test_the_venue_says_which_depth_is_in_force(depth: int) -> None:
     assert len([one for one in line.of(Notice) if "10 levels a side" in one.text]) == (0 if depth <= 10 else 2)
 
 
+def test_the_depth_in_force_counts_also_where_the_snapshot_comes_first() -> None:
+    line = Line(Subscription("book", ("BTC/USD",), depth=20))
+    bids, asks = [(f"{20 - n}.0", "1.00") for n in range(10)], [(f"{21 + n}.0", "1.00") for n in range(10)]
+    better = [("20.5", "1.00"), *asks[:9]]
+    line.receive(book(bids, asks), book([], [better[0]], kind="update", second=0.1, whole=(bids, better)))
+    line.receive(ack("book", "BTC/USD", depth=10))
+    shown = line.of(Book)[-1]
+    assert (len(shown.bids), len(shown.asks)) == (10, 10), "the venue does not say more of the eleventh"
+    even_better = [("20.2", "1.00"), *better[:9]]
+    line.receive(book([], [even_better[0]], kind="update", second=0.2, whole=(bids, even_better)))
+    assert [str(level.price) for level in line.of(Book)[-1].asks] == [price for price, _ in even_better]
+    assert [one.text for one in line.of(Notice)][:1] == ["kraken gives 10 levels a side of BTC/USD, not 20"]
+    assert not [state for _, state, _ in said(line.items) if state == "stale"]
+
+
 FIGURES = {
     symbol: [json.loads(f)["data"][0]["checksum"] for f in captured() if f'"{symbol}","bids"'.encode() in f]
     for symbol in BOTH

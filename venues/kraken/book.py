@@ -81,13 +81,21 @@ class BookFeed(BookKeeper):
 
     def acknowledged(self, result: wire.Result, now: Now) -> list[Item]:
         """Takes the depth that the venue says: what lies beyond is not kept up to date."""
-        if result.depth is None or result.depth == self.depth or result.depth < 1 or self.book.whole:
+        if result.depth is None or result.depth == self.depth or result.depth < 1:
+            return []
+        before = self.book
+        if before.whole and result.depth > self.depth:
             return []
         self.depth = result.depth
         self.book = self._new_book()
+        items: list[Item] = []
+        if before.whole:  # the snapshot came first
+            self.book.snapshot(*before.views(self.depth))
+            items += self.again(now)
         if self.depth >= min(self._wanted, DEPTHS[-1]) or self._wanted == EVERY_LEVEL:
-            return []
-        return self._say_once(f"kraken gives {self.depth} levels a side of {self.symbol}, not {self._wanted}")
+            return items
+        notice = f"kraken gives {self.depth} levels a side of {self.symbol}, not {self._wanted}"
+        return [*self._say_once(notice), *items]
 
     def take(self, rows: Sequence[wire.Book], at: Arrival, *, snapshot: bool) -> list[Item]:
         """The book as it is now; nothing while its snapshot has not come."""
