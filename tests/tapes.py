@@ -7,8 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FOLDER = Path(__file__).parents[1].parent / "shared" / "market"
 TAPES = sorted(FOLDER.glob("*.jsonl.gz"))
+
+needs_tapes = pytest.mark.skipif(not TAPES, reason="../shared/market is not beside the project")
 
 
 def tape_lines(path: Path) -> list[dict[str, Any]]:

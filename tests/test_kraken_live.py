@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.command import environment, mon, records, simulator, started
 from tests.servers import in_thread, websocket_server
-from tests.tapes import TAPES, tape_lines
+from tests.tapes import TAPES, needs_tapes, tape_lines
 
 CAPTURED = Path(__file__).parent / "fixtures" / "toolkit" / "kraken-book.jsonl.gz"
 Top = tuple[tuple[tuple[Decimal, Decimal], ...], tuple[tuple[Decimal, Decimal], ...]]
@@ -81,6 +81,7 @@ def test_a_tape_gives_its_exact_books_at_any_depth(tape: Path, depth: int, tmp_p
         process.terminate()
 
 
+@needs_tapes
 @pytest.mark.parametrize(
     ("tape", "speed", "fault", "depth"),
     [
@@ -95,8 +96,6 @@ def test_a_tape_gives_its_exact_books_at_any_depth(tape: Path, depth: int, tmp_p
     ids=str,
 )
 def test_a_wrong_book_is_never_shown_as_live(tape: int, speed: str, fault: str, depth: int, tmp_path: Path) -> None:
-    if len(TAPES) < 3:
-        pytest.skip("../shared/market is not beside the project")
     arguments = ("--tape", str(TAPES[tape]), "--speed", speed, "--fault", fault)
     with (
         simulator(tmp_path, *arguments) as env,

@@ -15,7 +15,7 @@ import pytest
 
 from tests.command import SYMBOL, simulator, started
 from tests.tapehub import versions_of
-from tests.tapes import TAPES, tape_lines
+from tests.tapes import TAPES, needs_tapes, tape_lines
 
 QUIET = 4.0  # seconds without a line after which the tape is over
 
@@ -98,7 +98,9 @@ def test_a_tape_ends_in_its_book_and_is_never_crossed(tape: Path | str, venue: s
 
 
 @pytest.mark.parametrize(
-    ("tape", "speed", "gap"), [(TAPES[0], 10, "700ms"), (TAPES[1], 3, "300ms")], ids=lambda case: str(case)[-20:]
+    ("tape", "speed", "gap"),
+    [(TAPES[0], 10, "700ms"), (TAPES[1], 3, "300ms")] if TAPES else [],
+    ids=lambda case: str(case)[-20:],
 )
 def test_a_gap_is_never_shown_as_a_book(tape: Path, speed: int, gap: str, tmp_path: Path) -> None:
     with simulator(tmp_path, "--tape", str(tape), "--speed", str(speed), "--fault", f"gap:{gap}") as env:
@@ -141,7 +143,6 @@ def test_skips_that_lose_nothing_are_learnt_and_said_in_the_stream(tmp_path: Pat
     assert any(later["sequence"] > earlier["sequence"] + 1 for earlier, later in itertools.pairwise(books))
 
 
+@needs_tapes
 def test_there_are_tapes_to_test_with() -> None:
-    if not TAPES:
-        pytest.skip("../shared/market is not beside the project")
     assert all(gzip.decompress(tape.read_bytes()) for tape in TAPES)

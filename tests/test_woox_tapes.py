@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.tapes import TAPES
+from tests.tapes import TAPES, needs_tapes
 from tests.wooxwire import SYMBOL, Client, Referee, Venue, play
 from venues.records import Book, Status
 from venues.venue import Subscription
@@ -20,11 +20,6 @@ DELAYS = {
     "seed after changes": ((0, 20), (2_000, 4_000)),
     "changes late": ((800, 1_500), (50, 300)),
 }
-
-
-def test_there_are_tapes() -> None:
-    if not TAPES:
-        pytest.skip("../shared/market is not beside the project")
 
 
 def watch(
@@ -77,6 +72,7 @@ def test_lag_and_gaps(tape: Path, speed: float, depth: int, lag: float, gap: flo
     assert any("expected a change after" in reasons for reasons in said) or not gap
 
 
+@needs_tapes
 def test_the_book_is_asked_for_seldom() -> None:
     """At most once a second, however far behind the HTTP book is."""
     venue = Venue(tape=TAPES[0], faults={"lag": 20.0})

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from tests.simulated import Simulator
-from tests.tapes import TAPES
+from tests.tapes import TAPES, needs_tapes
 from tests.wooxwire import STEP, Venue, Wire
 from venues.simulator import ManualClock, parse_fault
 from venues.woox import WOOX
@@ -147,9 +147,8 @@ def test_the_chain_leads_from_one_whole_book_to_another(depth: int, rpi: bool) -
     assert book == sides(end["data"])
 
 
+@needs_tapes
 def test_the_book_without_rpi_orders_is_the_tape_s() -> None:
-    if not TAPES:
-        pytest.skip("../shared/market is not beside the project")
     venue = Venue(tape=TAPES[2])
     market: Any = venue.world.markets["BTC_USDT"]
     for line in venue.lines:
