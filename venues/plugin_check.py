@@ -29,12 +29,12 @@ WHERE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Every option that `mon` itself has, of any command; a test compares.
 OPTIONS_OF_MON = frozenset(
     {
-        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "group", "help", "history",
-        "interval", "listen", "market", "max-age", "message", "numbers", "once", "out", "output", "overwrite",
-        "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw", "record", "relay",
-        "replay", "retries", "seed", "show-env", "speed", "start", "status", "stdin", "stop-loss", "stop-profit",
-        "strategy", "strategy-id", "symbol", "tail", "tape", "timeout", "trades", "trading-type", "tz", "verbose",
-        "version", "yes",
+        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "fee-bps", "group", "help",
+        "history", "interval", "listen", "market", "max-age", "message", "numbers", "once", "out", "output",
+        "overwrite", "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw",
+        "record", "relay", "replay", "report", "retries", "seed", "show-env", "slippage-bps", "speed", "start",
+        "status", "stdin", "stop-loss", "stop-profit", "strategy", "strategy-id", "symbol", "tail", "tape",
+        "timeout", "trades", "trading-type", "tz", "verbose", "version", "yes",
     }
 )  # fmt: skip
 

@@ -11,7 +11,9 @@ script emits comes through `script_api` back to `host`, which hands it to `outle
     view          the table of signals and messages
     history       candles from before the start
     markets       which markets the bot watches, where their data come from, and how they stand
+    report        the summary of a run as a person reads it, and as JSON
     runner        the thread that runs the script, and what waits for it
+    summary       what the position signals would have brought
     plan          what the user asked for, and which streams of which venue that needs
     script        how a script is loaded, and what its class defines
     script_api    what a script imports, and what it emits, checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,8 @@ import typer
 from cli.errors import redactor_of_run
 from cli.run.options import check_for_lines, check_run, options_of_runs, take_options, venue_quietly, with_plugins
 from venues import venues_with
-from venues.errors import UsageError
+from venues.errors import BadMessage, UsageError
+from venues.toolkit.numbers import text_number
 
 if TYPE_CHECKING:
     from cli.bot.plan import MarketName
@@ -21,6 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Run a signal bot on the live streams of any venue.",
 )
+
+MOST_BPS = 10_000
 
 EXAMPLES = """\b
 Examples:
@@ -69,8 +73,11 @@ def run(**given: Any) -> None:
         twice = next(name for name in markets if markets.count(name) > 1)
         raise UsageError(f"expected each --market once, got {twice} twice")
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
+    fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
     request = BotRequest(
         markets=markets,
+        fee_bps=fee_bps,
+        slippage_bps=slippage_bps,
         history=history or [],
         listen=None if listen is None else listening_at(listen),
         **given,
@@ -80,6 +87,18 @@ def run(**given: Any) -> None:
     if not request.as_table():
         check_for_lines(request)
     raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
+
+
+def _basis_points(name: str, text: str | None) -> Decimal:
+    if text is None:
+        return Decimal(0)
+    try:
+        value = text_number(text, name)
+    except BadMessage:
+        value = Decimal(-1)
+    if not 0 <= value <= MOST_BPS:
+        raise UsageError(f'expected --{name}-bps from 0 to {MOST_BPS}, e.g. 7.5, got "{text}"')
+    return value
 
 
 def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:
@@ -175,6 +194,20 @@ _OWN: dict[str, tuple[Any, Any]] = {
     "strategy": (
         str | None,
         typer.Option(metavar="NAME", help="The strategy's name at the hub; the script's unless said otherwise."),
+    ),
+    "report": (
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the summary of the run as JSON too; a file that is there is replaced."
+        ),
+    ),
+    "fee_bps": (
+        str | None,
+        typer.Option(metavar="N", help="Fees in the summary, in hundredths of a percent of what is traded."),
+    ),
+    "slippage_bps": (
+        str | None,
+        typer.Option(metavar="N", help="How much worse than the market each fill of the summary is, likewise."),
     ),
     "yes": (bool, typer.Option("--yes", help="Signals may be sent: --relay asks nobody.")),
 }

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot import history
@@ -18,8 +19,10 @@ from cli.bot.runner import Job, Jobs, Lag, Pace, Runner, called
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
 from cli.bot.speech import BotVoice, LogLines, redirected, script_traceback, unheard
+from cli.bot.summary import Costs, Tally
 from cli.errors import NoDataError
 from cli.interrupts import run_loop
+from cli.output.lines import STDERR, is_terminal
 from cli.output.statuses import BadFrames, in_words
 from cli.run.ending import Ending, ended_within, first_of
 from cli.run.loop import Loop, calm_collector
@@ -94,6 +97,7 @@ class Host:
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
         self._reading: Reading | None = None  # once the end was asked for
+        self._tally: Tally | None = None
 
     async def run(self) -> int:
         """Run the bot until it ends. The result is the exit code.
@@ -144,6 +148,7 @@ class Host:
         planned = self._plan(bot)
         self._runner.bot = bot
         self._make_candles(bot, planned)
+        self._runner.tally = self._tally = self._tally_for(planned)
         self._runner.labels = await self._inlet.open(planned, self._embedded, self._voice.say) or self._labels()
         await self._unless_stopped(self._fill())
         if self._ending.stopping.is_set():
@@ -309,6 +314,27 @@ class Host:
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.file.name}: {many} in its callbacks")
+        self._sum_up()
+
+    def _tally_for(self, planned: Sequence[Plan]) -> Tally | None:
+        """What adds up the summary, unless nobody gets one."""
+        request = self._request
+        if request.report is None and (request.quiet or request.once):
+            return None
+        quoted = {plan.venue.name for plan in planned if "quotes" in plan.streams()}
+        return Tally(request.file.stem, Costs(request.fee_bps, request.slippage_bps), quoted)
+
+    def _sum_up(self) -> None:
+        """Say the summary, and write the report."""
+        if self._tally is None:
+            return
+        from cli.bot import report
+
+        summary = self._tally.summary(None if self._recording is not None else self._clock.now().epoch_ms)
+        if not self._request.once and (words := report.words(summary, blocks=_blocks())):
+            self._words.say(words)
+        if self._request.report is not None:
+            report.write(self._request.report, [summary])
 
     def _join_what_ended(self) -> None:
         """Join our threads that have ended: of those that go on, only the script's are left, which may still print."""
@@ -460,6 +486,8 @@ class Host:
         number = secrets.token_hex(4)
         raised = error.__cause__ if error.__cause__ is not None and type(error).__name__ == "ScriptStop" else error
         name = self._request.file.name
+        if self._tally is not None:
+            self._tally.exception(None)
         self._voice.error(
             f"{name}: an exception in a webhook (id {number}); the bot goes on\n{script_traceback(raised)}",
             f"{name}: {type(raised).__name__} in a webhook (id {number})",
@@ -481,6 +509,16 @@ class Host:
         if self._server is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._server.publish, frame)
+
+
+def _blocks() -> bool | None:
+    """Whether the curves of a summary are drawn with block characters; None where stderr is no terminal."""
+    if not is_terminal(STDERR):
+        return None
+    from cli.screen.terminal import has_unicode
+    from cli.settings.environment import variables
+
+    return has_unicode(variables(), getattr(sys.__stderr__, "encoding", None) or "ascii")
 
 
 def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from cli.bot.market_data import LEVELS, made_of
@@ -41,7 +42,8 @@ class BotRequest(RunRequest):
     """Everything a user said about a bot's run, beside what every run can be asked.
 
     `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
-    name `strategy`, the script's own if None.
+    name `strategy`, the script's own if None. `report` is the file that the summary goes to as JSON too, and the two
+    in `bps` are what trading is taken to cost in it, in hundredths of a percent.
     """
 
     file: Path
@@ -50,20 +52,25 @@ class BotRequest(RunRequest):
     listen: tuple[str, int] | None = None
     relay: str | None = None
     strategy: str | None = None
+    report: Path | None = None
+    fee_bps: Decimal = Decimal(0)
+    slippage_bps: Decimal = Decimal(0)
 
     def as_table(self) -> bool:
         """Whether what the bot emits is drawn."""
         return draws_table(self.output)
 
     def check_record(self) -> None:
-        """Check that the recording to be written is no file that is read.
+        """Check that no file to be written is one that is read.
 
         Raises:
             UsageError: it is a file that is read.
         """
-        for read in (self.file, *self.history):
-            if self.record is not None and self.record.exists() and read.exists() and self.record.samefile(read):
-                raise UsageError(f"--record {self.record} would take the place of a file that is read; take another")
+        replayed = [] if self.replay is None else [self.replay]
+        for read in (self.file, *self.history, *replayed):
+            for option, written in (("record", self.record), ("report", self.report)):
+                if written is not None and written.exists() and read.exists() and written.samefile(read):
+                    raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
 
 
 @dataclass

@@ -20,11 +20,12 @@ from venues.records import Message, Record, Signal, Status
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from cli.bot.market_data import Candles
     from cli.bot.script import Bot
     from cli.bot.speech import BotVoice
+    from cli.bot.summary import Tally
     from venues.connection import Clock
     from venues.venue import Now
 
@@ -91,6 +92,7 @@ class Runner(threading.Thread):
         self.down: set[MarketName] = set()
         self.running: Running | None = None
         self.logger: logging.Logger | None = None
+        self.tally: Tally | None = None  # for the summary
         self._jobs = jobs
         self._voice = voice
         self._replayed = replayed
@@ -132,16 +134,20 @@ class Runner(threading.Thread):
         checked = signal_figures(src, sym, figures)
         size = checked.get("size")
         market = MarketName(text_of(src), text_of(sym))
+        marks = self._marks([market, self._market])
+        received = self.epoch_ns() // 1_000_000
+        if self.tally is not None:
+            self.tally.signal(market, received, size, marked=marks is not None)
         self._put(
             Signal(
                 venue=market.venue,
                 env=self._label(market.venue),
                 symbol=market.symbol,
                 time=self._time,
-                received=self.epoch_ns() // 1_000_000,
+                received=received,
                 name="signal",
                 side=None if not size else "long" if size > 0 else "short",
-                extra=self._marks([market, self._market]),
+                extra=marks,
                 **checked,
             )
         )
@@ -196,6 +202,8 @@ class Runner(threading.Thread):
         if self._replayed:
             self._now_ms = job.at
         self._came = job.mono
+        if self.tally is not None:
+            tell(self.tally, job, self.down)
         match job.what:
             case "trade":
                 self._on_trade(job.record)
@@ -269,11 +277,28 @@ class Runner(threading.Thread):
             self.bot.callbacks[name](*arguments)
         except BaseException as error:  # a script that ends itself ends this call only
             self._voice.fault(error, name, self.bot.name)
+            if self.tally is not None:
+                self.tally.exception(market)
         self.running = None
         took = time.monotonic() - begun
         if took > SLOW:
             of_what = "" if market is None else f" for {market}"
             self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
+
+
+def tell(tally: Tally, job: Job, down: Container[MarketName]) -> None:
+    """Tell the summary's tally of a price, before the script is told of it. A market that is down has none."""
+    record = job.record
+    if job.what not in ("trade", "quote", "candle"):
+        tally.saw(job.at)
+        return
+    market = MarketName(record.venue, record.symbol)
+    if market in down:
+        return
+    if job.what == "quote":
+        tally.quote(market, job.at, record.bid_price, record.ask_price)
+    else:
+        tally.trade(market, job.at, record.price if job.what == "trade" else record.close)
 
 
 def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

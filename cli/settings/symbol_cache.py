@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from cli.settings.whole_files import write_whole
 from venues.toolkit.decoding import DECODE_ERRORS
 
 if TYPE_CHECKING:
@@ -106,24 +107,10 @@ def keep(place: Place, instruments: Iterable[Instrument], now_ms: int) -> bool:
             return False
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _clear_away(path, now_ms)
-        _write(path, content)
+        write_whole(path, content)
     except (OSError, ValueError):
         return False
     return True
-
-
-def _write(path: Path, content: bytes) -> None:
-    import tempfile
-
-    descriptor, beside = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)  # of mode 600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
 
 
 def _clear_away(path: Path, now_ms: int) -> None:

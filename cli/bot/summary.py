@@ -1,0 +1,380 @@
+"""What a bot's position signals would have brought: the figures of its summary. Pure.
+
+The figures are those of a constant notional: a size of 0.5 buys for half of it, and what was gained or lost changes
+nothing of what the next signal buys for. So returns are added up, not compounded. All figures are exact to fifty
+digits; who prints them rounds them.
+
+A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote,
+where no quotes come at the price of the next trade. What a callback emits is after the price that it was called with,
+so no signal is filled with a price that its script could see.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from decimal import Context, Decimal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from cli.bot.plan import MarketName
+
+Side = Literal["long", "short"]
+SIDES: tuple[Side, Side] = ("long", "short")
+MOST_POINTS = 512  # of a curve that are kept: enough for a line of any terminal
+_CONTEXT = Context(prec=50)
+_ZERO = Decimal(0)
+_ONE = Decimal(1)
+_HUNDRED = Decimal(100)
+_TEN_THOUSAND = Decimal(10_000)
+
+
+class Costs(NamedTuple):
+    """What trading costs: both in hundredths of a percent (basis points) of what is bought or sold."""
+
+    fee_bps: Decimal = _ZERO
+    slippage_bps: Decimal = _ZERO
+
+
+class Point(NamedTuple):
+    """The return in percent at a time (epoch ms)."""
+
+    at: int
+    return_pct: Decimal
+
+
+@dataclass
+class Figures:
+    """One market's figures of one side, or of both.
+
+    `in_position_ms` is in milliseconds, the figures in percent are of the constant notional. `drawdown_pct` is the
+    greatest fall of the return, `exposure` the mean of the size without its sign, over the whole run. `hit_rate_pct` is
+    the share of `round_trips` (from nothing back to nothing) that gained anything after fees; None without any.
+    `missed` signals had not been filled when another one took their place or the run ended; `marked` ones were made
+    while a market was not live or of old data, and are not filled.
+    """
+
+    signals: int = 0
+    missed: int = 0
+    marked: int = 0
+    in_position_ms: int = 0
+    return_pct: Decimal = _ZERO
+    drawdown_pct: Decimal = _ZERO
+    exposure: Decimal = _ZERO
+    round_trips: int = 0
+    hits: int = 0
+
+    @property
+    def hit_rate_pct(self) -> Decimal | None:
+        """The share of the round trips that gained anything, in percent."""
+        if not self.round_trips:
+            return None
+        return _CONTEXT.divide(Decimal(100 * self.hits), Decimal(self.round_trips))
+
+
+@dataclass
+class MarketSummary:
+    """The figures of one market. `exceptions` are those of its callbacks; `open_size` is what is held at the end."""
+
+    market: MarketName
+    both: Figures
+    sides: dict[Side, Figures]
+    others: int  # signals that are no positions: of grids and of market makers
+    exceptions: int
+    open_size: Decimal
+    filled_by: Literal["quotes", "trades"]
+    curve: list[Point] = field(default_factory=list)
+
+
+@dataclass
+class Summary:
+    """A bot's run in figures. `begin` and `end` are epoch ms, None where nothing came."""
+
+    name: str
+    begin: int | None
+    end: int | None
+    markets: list[MarketSummary]
+    exceptions: int
+    costs: Costs
+
+
+class Tally:
+    """Takes a script's prices and signals in the order in which the script has them, and adds up.
+
+    It may be called from any thread.
+    """
+
+    def __init__(self, name: str, costs: Costs, quoted: Collection[str]) -> None:
+        """`quoted` are the venues of which quotes come; trades fill nothing there."""
+        self._name = name
+        self._costs = costs
+        self._quoted = quoted
+        self._books: dict[MarketName, _Book] = {}
+        self._exceptions = 0
+        self._begin: int | None = None
+        self._end: int | None = None
+        self._lock = threading.Lock()
+
+    def saw(self, at: int) -> None:
+        """Note that the run was there at a time (epoch ms)."""
+        if self._begin is None:
+            self._begin = at
+        self._end = at if self._end is None else max(self._end, at)
+
+    def quote(self, market: MarketName, at: int, bid: Decimal | None, ask: Decimal | None) -> None:
+        """Take a market's best prices, before the script gets them; None for a side that is empty."""
+        with self._lock:
+            self.saw(at)
+            self._book(market).price(at, bid, ask)
+
+    def trade(self, market: MarketName, at: int, price: Decimal) -> None:
+        """Take the price of a trade (or a candle's latest), before the script gets it."""
+        with self._lock:
+            self.saw(at)
+            if market.venue not in self._quoted:
+                self._book(market).price(at, price, price)
+
+    def signal(self, market: MarketName, at: int, size: Decimal | None, *, marked: bool) -> None:
+        """Take a signal; `size` is None for one that is no position."""
+        with self._lock:
+            self.saw(at)
+            self._book(market).signal(size, marked=marked)
+
+    def exception(self, market: MarketName | None) -> None:
+        """Count an exception of the script, in a callback for a market or elsewhere."""
+        with self._lock:
+            self._exceptions += 1
+            if market is not None:
+                self._book(market).exceptions += 1
+
+    def summary(self, at: int | None = None) -> Summary:
+        """The figures as they are when the run has ended, at a time (epoch ms); without one, when it last saw any."""
+        with self._lock:
+            if at is not None and self._begin is not None:
+                self.saw(at)
+            duration = 0 if self._begin is None or self._end is None else self._end - self._begin
+            markets = [book.summary(self._end or 0, duration) for book in self._books.values()]
+            return Summary(self._name, self._begin, self._end, markets, self._exceptions, self._costs)
+
+    def _book(self, market: MarketName) -> _Book:
+        book = self._books.get(market)
+        if book is None:
+            filled_by: Literal["quotes", "trades"] = "quotes" if market.venue in self._quoted else "trades"
+            book = self._books[market] = _Book(market, self._costs, filled_by)
+        return book
+
+
+class _Curve:
+    """The return of one side or of both over time: its greatest fall, and points to draw it with."""
+
+    def __init__(self) -> None:
+        self._highest = _ZERO
+        self.fall = _ZERO
+
+    def at(self, value: Decimal) -> None:
+        if value > self._highest:
+            self._highest = value
+        else:
+            self.fall = max(self.fall, _CONTEXT.subtract(self._highest, value))
+
+
+class _Points:
+    """Points of a curve, fewer and fewer of them as there are more."""
+
+    def __init__(self) -> None:
+        self.kept: list[Point] = []
+        self._every = 1
+        self._number = 0
+        self._last: Point | None = None
+
+    def add(self, at: int, value: Decimal) -> None:
+        self._last = Point(at, value)
+        if self._number % self._every == 0:
+            self.kept.append(self._last)
+            if len(self.kept) >= MOST_POINTS:
+                self.kept = self.kept[::2]
+                self._every *= 2
+        self._number += 1
+
+    def all(self) -> list[Point]:
+        """What is kept, and always the last one."""
+        if self._last is None or self.kept[-1] is self._last:
+            return self.kept
+        return [*self.kept, self._last]
+
+
+class _SideBook:
+    """What one side has brought so far, all in shares of the notional."""
+
+    def __init__(self) -> None:
+        self.figures = Figures()
+        self.gained = _ZERO  # of what was closed, after the fees of all
+        self.curve = _Curve()
+        self.weighted_ms = _ZERO  # size times milliseconds
+
+
+class _Book:
+    """One market: what is wanted, what is held, and what that has brought."""
+
+    def __init__(self, market: MarketName, costs: Costs, filled_by: Literal["quotes", "trades"]) -> None:
+        self._market = market
+        self._filled_by: Literal["quotes", "trades"] = filled_by
+        self._fee = _CONTEXT.divide(costs.fee_bps, _TEN_THOUSAND)
+        self._slippage = _CONTEXT.divide(costs.slippage_bps, _TEN_THOUSAND)
+        self._sides: dict[Side, _SideBook] = {"long": _SideBook(), "short": _SideBook()}
+        self._curve = _Curve()
+        self._points = _Points()
+        self._flat = Figures()  # signals of size 0
+        self._others = 0
+        self.exceptions = 0
+        self._wanted: Decimal | None = None  # a size that no price has filled yet
+        self._size = _ZERO  # held, as a share of the notional
+        self._units = _ZERO  # held, for a notional of 1
+        self._paid = _ZERO  # for them
+        self._open_gain = _ZERO  # what they would bring at the last price, beyond what was paid
+        self._trip = _ZERO  # what the present round trip has gained so far
+        self._since = 0  # up to when the held size was weighed
+
+    # --- what comes
+
+    def signal(self, size: Decimal | None, *, marked: bool) -> None:
+        if size is None:
+            self._others += 1
+            return
+        figures = self._figures_of(size)
+        figures.signals += 1
+        if self._wanted is not None and (marked or size != self._wanted):
+            self._miss()
+        if marked:
+            figures.marked += 1
+        elif size != self._size:
+            self._wanted = size
+
+    def price(self, at: int, bid: Decimal | None, ask: Decimal | None) -> None:
+        if self._wanted is not None:
+            price = ask if self._wanted > self._size else bid
+            if price is not None and price > 0:
+                self._fill(at, self._wanted, price)
+        if self._size:
+            mark = bid if self._size > 0 else ask  # what closing it would bring
+            if mark is not None:
+                self._open_gain = _CONTEXT.subtract(_CONTEXT.multiply(self._units, mark), self._paid)
+                self._draw(at)
+
+    def summary(self, at: int, duration: int) -> MarketSummary:
+        """The figures when the run has lasted so long (ms), and ended at a time (epoch ms)."""
+        self._weigh(at)
+        both = Figures(signals=self._flat.signals, missed=self._flat.missed, marked=self._flat.marked)
+        if self._wanted is not None:
+            both.missed += 1
+        sides: dict[Side, Figures] = {}
+        for side in SIDES:
+            book = self._sides[side]
+            one = sides[side] = replace(book.figures)
+            one.missed += self._wanted is not None and _side_of(self._wanted) == side
+            one.return_pct = _percent(_CONTEXT.add(book.gained, self._open_gain_of(side)))
+            one.drawdown_pct = _percent(book.curve.fall)
+            one.exposure = _CONTEXT.divide(book.weighted_ms, Decimal(duration)) if duration else _ZERO
+            for name in ("signals", "marked", "in_position_ms", "round_trips", "hits"):
+                setattr(both, name, getattr(both, name) + getattr(one, name))
+            both.missed += book.figures.missed
+            both.return_pct = _CONTEXT.add(both.return_pct, one.return_pct)
+            both.exposure = _CONTEXT.add(both.exposure, one.exposure)
+        both.drawdown_pct = _percent(self._curve.fall)
+        return MarketSummary(
+            self._market,
+            both,
+            sides,
+            others=self._others,
+            exceptions=self.exceptions,
+            open_size=self._size,
+            filled_by=self._filled_by,
+            curve=[Point(point.at, _percent(point.return_pct)) for point in self._points.all()],
+        )
+
+    # --- what becomes of it
+
+    def _miss(self) -> None:
+        assert self._wanted is not None
+        self._figures_of(self._wanted).missed += 1
+        self._wanted = None
+
+    def _fill(self, at: int, wanted: Decimal, price: Decimal) -> None:
+        """Change what is held: what is closed first, then what is opened, both at one price."""
+        self._wanted = None
+        self._weigh(at)
+        moved = _CONTEXT.multiply(price, self._slippage)
+        price = _CONTEXT.add(price, moved) if wanted > self._size else _CONTEXT.subtract(price, moved)
+        stays = wanted if _side_of(wanted) == _side_of(self._size) else _ZERO
+        if stays.copy_abs() < self._size.copy_abs():
+            self._close(at, stays, price)
+        if wanted != self._size:
+            self._open(wanted, price)
+
+    def _open(self, wanted: Decimal, price: Decimal) -> None:
+        added = _CONTEXT.subtract(wanted, self._size)
+        self._units = _CONTEXT.add(self._units, _CONTEXT.divide(added, price))
+        self._paid = _CONTEXT.add(self._paid, added)
+        self._size = wanted
+        self._gain(_CONTEXT.multiply(added.copy_abs(), self._fee).copy_negate())
+
+    def _close(self, at: int, stays: Decimal, price: Decimal) -> None:
+        """Sell, or buy back, until `stays` is left. Of what was paid, the share of what is closed goes with it."""
+        share = _CONTEXT.divide(_CONTEXT.subtract(self._size, stays), self._size) if stays else _ONE
+        units, paid = _CONTEXT.multiply(self._units, share), _CONTEXT.multiply(self._paid, share)
+        worth = _CONTEXT.multiply(units, price)
+        fee = _CONTEXT.multiply(worth.copy_abs(), self._fee)
+        self._gain(_CONTEXT.subtract(_CONTEXT.subtract(worth, paid), fee))
+        if stays:
+            self._units, self._paid = _CONTEXT.subtract(self._units, units), _CONTEXT.subtract(self._paid, paid)
+        else:
+            figures = self._side().figures
+            figures.round_trips += 1
+            figures.hits += self._trip > 0
+            self._units = self._paid = self._open_gain = self._trip = _ZERO
+            self._draw(at)
+        self._size = stays
+
+    def _gain(self, gained: Decimal) -> None:
+        side = self._side()
+        side.gained = _CONTEXT.add(side.gained, gained)
+        self._trip = _CONTEXT.add(self._trip, gained)
+
+    def _draw(self, at: int) -> None:
+        """Go on with the curves of the side that is held, and of both."""
+        side = self._side()
+        side.curve.at(_CONTEXT.add(side.gained, self._open_gain))
+        total = _CONTEXT.add(_CONTEXT.add(self._sides["long"].gained, self._sides["short"].gained), self._open_gain)
+        self._curve.at(total)
+        self._points.add(at, total)
+
+    def _weigh(self, at: int) -> None:
+        """Count the time for which the present size was held."""
+        lasted = max(0, at - self._since)
+        self._since = max(at, self._since)
+        if self._size:
+            side = self._side()
+            side.figures.in_position_ms += lasted
+            side.weighted_ms = _CONTEXT.add(side.weighted_ms, _CONTEXT.multiply(self._size.copy_abs(), Decimal(lasted)))
+
+    def _side(self) -> _SideBook:
+        side = _side_of(self._size)
+        assert side is not None, "nothing is held"
+        return self._sides[side]
+
+    def _open_gain_of(self, side: Side) -> Decimal:
+        return self._open_gain if _side_of(self._size) == side else _ZERO
+
+    def _figures_of(self, size: Decimal) -> Figures:
+        side = _side_of(size)
+        return self._flat if side is None else self._sides[side].figures
+
+
+def _side_of(size: Decimal) -> Side | None:
+    return "long" if size > 0 else "short" if size < 0 else None
+
+
+def _percent(share: Decimal) -> Decimal:
+    return _CONTEXT.multiply(share, _HUNDRED)

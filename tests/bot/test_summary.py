@@ -1,0 +1,367 @@
+"""The summary of a bot's run, against a calculation of its own that shares nothing with it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.bot import report
+from cli.bot.plan import MarketName
+from cli.bot.summary import Costs, MarketSummary, Tally
+from tests.bot.conftest import HEAD, Runs
+from tests.bot.recordings import BEGIN, Tick, book, came, opened, record_trades, walk, write
+from tests.command import environment, mon, records
+
+MARKET = MarketName("nexus", "BTC")
+Event = tuple[str, int, Any]  # what, when (ms), and a price, (bid, ask), or a size with whether it is marked
+
+
+def tally(events: list[Event], *, fee: str = "0", slippage: str = "0", quoted: bool = False) -> MarketSummary:
+    made = Tally("bot", Costs(Decimal(fee), Decimal(slippage)), {"nexus"} if quoted else ())
+    for what, at, value in events:
+        if what == "trade":
+            made.trade(MARKET, at, Decimal(value))
+        elif what == "quote":
+            made.quote(MARKET, at, *(None if one is None else Decimal(one) for one in value))
+        else:
+            size, marked = value
+            made.signal(MARKET, at, None if size is None else Decimal(size), marked=marked)
+    (one,) = made.summary().markets
+    return one
+
+
+# --- a calculation of its own: money and things, in fractions --------------------------------------------------------
+
+
+def independent(events: list[Event], *, fee: str = "0", slippage: str = "0", quoted: bool = False) -> dict[str, Any]:
+    """Signals of sizes; what is bought is paid from a purse of nothing, and worth what it would bring."""
+    costs, worse = Fraction(fee) / 10_000, Fraction(slippage) / 10_000
+    purse, things, size = Fraction(0), Fraction(0), Fraction(0)
+    wish: Fraction | None = None
+    began_with, trips, hits = Fraction(0), 0, 0
+    highest = fall = worth = Fraction(0)
+    weighted, held_ms = Fraction(0), 0
+    last_at = events[0][1]
+    for what, at, value in events:
+        weighted += abs(size) * (at - last_at)
+        held_ms += at - last_at if size else 0
+        last_at = at
+        if what == "signal":
+            wished, marked = value
+            wish = None if marked else Fraction(wished)
+            continue
+        if what == "begin" or quoted != (what == "quote"):
+            continue
+        bid, ask = map(Fraction, value if quoted else (value, value))
+        if wish is not None and wish != size:
+            buys = wish > size
+            price = ask * (1 + worse) if buys else bid * (1 - worse)
+            steps = [wish] if wish * size >= 0 else [Fraction(0), wish]
+            for step in steps:
+                moved = things * (step / size - 1) if abs(step) < abs(size) else (step - size) / price
+                if not size:
+                    began_with = purse
+                purse -= moved * price + abs(moved * price) * costs
+                things += moved
+                size = step
+                if not size:
+                    trips, hits = trips + 1, hits + (purse > began_with)
+                    worth = purse
+                    highest = max(highest, worth)
+                    fall = max(fall, highest - worth)
+        wish = None
+        if size:
+            worth = purse + things * (bid if size > 0 else ask)
+            highest = max(highest, worth)
+            fall = max(fall, highest - worth)
+    lasted = events[-1][1] - events[0][1]
+    return {
+        "return_pct": worth * 100,
+        "drawdown_pct": fall * 100,
+        "exposure": weighted / lasted,
+        "in_position_ms": held_ms,
+        "round_trips": trips,
+        "hits": hits,
+    }
+
+
+def places(value: Fraction, number: int = report.PLACES) -> Decimal:
+    """A fraction rounded half to even, without a decimal context on the way."""
+    scaled = value * 10**number
+    return Decimal(round(scaled)).scaleb(-number)
+
+
+def rounded(one: MarketSummary) -> dict[str, Any]:
+    quantum = Decimal(1).scaleb(-report.PLACES)
+    figures = one.both
+    return {
+        name: getattr(figures, name).quantize(quantum, ROUND_HALF_EVEN)
+        for name in ("return_pct", "drawdown_pct", "exposure")
+    } | {name: getattr(figures, name) for name in ("in_position_ms", "round_trips", "hits")}
+
+
+def expected(events: list[Event], **options: Any) -> dict[str, Any]:
+    found = independent(events, **options)
+    return {name: places(value) if isinstance(value, Fraction) else value for name, value in found.items()}
+
+
+def drawn(seed: int, *, quoted: bool) -> list[Event]:
+    """Prices and signals in any order; some signals are marked."""
+    draw = random.Random(seed)
+    at, price = 1_000, 10_000
+    events: list[Event] = []
+    for _ in range(draw.randint(3, 300)):
+        at += draw.randint(0, 5_000)
+        if draw.random() < 0.3:
+            size = draw.choice(["0", "1", "-1", "0.5", "-0.5", "0.3", "-0.25", "0.75", "0.125"])
+            events.append(("signal", at, (size, draw.random() < 0.1)))
+            continue
+        price = max(100, price + draw.randint(-300, 300))
+        if quoted:
+            events.append(("quote", at, (f"{price / 100:.2f}", f"{(price + draw.randint(0, 50)) / 100:.2f}")))
+        if not quoted or draw.random() < 0.3:
+            events.append(("trade", at, f"{price / 100:.2f}"))
+    return [("trade", 0, "100"), *events, ("trade", at + 1, "100")]
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("costs", [("0", "0"), ("5", "0"), ("7.5", "12.25")])
+@pytest.mark.parametrize("seed", range(40))
+def test_figures_equal_those_of_another_calculation(seed: int, costs: tuple[str, str], quoted: bool) -> None:
+    events = drawn(seed, quoted=quoted)
+    options = {"fee": costs[0], "slippage": costs[1], "quoted": quoted}
+    assert rounded(tally(events, **options)) == expected(events, **options)
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_round_trip_of_half_the_notional() -> None:
+    one = tally(
+        [
+            ("trade", 0, "90"),
+            ("signal", 0, ("0.5", False)),
+            ("trade", 1_000, "100"),
+            ("signal", 1_000, ("0", False)),
+            ("trade", 3_000, "110"),
+            ("trade", 4_000, "500"),
+        ]
+    )
+    assert one.both.return_pct == 5
+    assert (one.both.round_trips, one.both.hits, one.both.hit_rate_pct) == (1, 1, 100)
+    assert one.both.in_position_ms == 2_000
+    assert one.both.exposure == Decimal("0.25")
+    assert one.sides["long"].return_pct == 5
+    assert one.sides["short"].return_pct == 0
+    assert one.open_size == 0
+
+
+def test_a_turn_closes_and_opens_at_one_price_and_each_side_has_its_own() -> None:
+    one = tally(
+        [
+            ("signal", 0, ("1", False)),
+            ("trade", 0, "100"),
+            ("signal", 10, ("-0.5", False)),
+            ("trade", 20, "110"),
+            ("trade", 30, "121"),
+        ]
+    )
+    assert one.sides["long"].return_pct == 10
+    assert round(one.sides["short"].return_pct, 20) == -5
+    assert round(one.both.return_pct, 20) == 5
+    assert round(one.both.drawdown_pct, 20) == 5
+    assert one.open_size == Decimal("-0.5")
+
+
+def test_a_buy_pays_the_ask_and_a_sale_gets_the_bid() -> None:
+    one = tally(
+        [
+            ("quote", 0, ("1", "2")),
+            ("signal", 0, ("1", False)),
+            ("quote", 1, ("99", "100")),
+            ("signal", 1, ("0", False)),
+            ("trade", 2, "1000"),
+            ("quote", 3, ("104", "120")),
+        ],
+        quoted=True,
+    )
+    assert one.both.return_pct == 4
+
+
+def test_a_quote_without_the_side_that_is_needed_fills_nothing() -> None:
+    one = tally([("signal", 0, ("1", False)), ("quote", 1, ("5", None)), ("quote", 2, ("99", "100"))], quoted=True)
+    assert one.both.return_pct == -1
+
+
+def test_of_two_signals_before_a_price_the_first_is_missed() -> None:
+    one = tally([("signal", 0, ("1", False)), ("signal", 0, ("-1", False)), ("trade", 1, "100"), ("trade", 2, "90")])
+    assert one.sides["long"].missed == 1
+    assert one.sides["long"].return_pct == 0
+    assert one.sides["short"].return_pct == 10
+
+
+def test_a_signal_that_no_price_follows_is_missed() -> None:
+    one = tally([("trade", 0, "100"), ("signal", 1, ("1", False))])
+    assert (one.both.missed, one.open_size) == (1, 0)
+
+
+def test_a_marked_signal_is_not_filled_and_takes_back_the_wish_before_it() -> None:
+    one = tally([("signal", 0, ("1", False)), ("signal", 0, ("0.5", True)), ("trade", 1, "100")])
+    assert (one.both.marked, one.both.missed, one.open_size) == (1, 1, 0)
+
+
+def test_the_same_signal_again_is_nothing_new() -> None:
+    one = tally([("signal", 0, ("1", False)), ("signal", 0, ("1.0", False)), ("trade", 1, "100"), ("trade", 2, "110")])
+    assert (one.both.signals, one.both.missed, one.both.return_pct) == (2, 0, 10)
+
+
+# --- through a run -----------------------------------------------------------------------------------------------
+
+
+FOLLOWS = (
+    HEAD + "class Signals(Link):\n    def on_start(self):\n        self.last = None\n"
+    "    def trade_update(self, src, sym, data):\n"
+    "        if self.last is not None and data['price'] != self.last:\n"
+    "            self.signal(src, sym, size=0.5 if data['price'] > self.last else -0.25)\n"
+    "        self.last = data['price']\n"
+)
+
+
+def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int) -> list[Event]:
+    """Each signal after the trade that it came with; `begin` is when the recording begins (ms)."""
+    said: dict[int, list[Any]] = {}
+    for one in signals:
+        said.setdefault(one["received"], []).append(one["size"])
+    events: list[Event] = [("begin", begin, None)]
+    for tick in ticks:
+        events.append(("trade", tick.time, tick.price))
+        events += [("signal", tick.time, (str(size), False)) for size in said.pop(tick.time, ())]
+    assert not said
+    return events
+
+
+def distinct(ticks: list[Tick]) -> list[Tick]:
+    """Trades with a time of their own each, so that a signal's time says which trade it came with."""
+    return list({tick.time: tick for tick in ticks}.values())
+
+
+def test_the_report_of_a_replay_equals_the_other_calculation(runs: Runs, tmp_path: Path) -> None:
+    ticks = distinct(walk(2_000, seed=3, every_ms=900))
+    path = record_trades(tmp_path / "r.jsonl", ticks)
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / "report.json", fee_bps=Decimal(5))
+    signals = ran.of("signal")
+    assert len(signals) > 1_000
+    (script,) = json.loads((tmp_path / "report.json").read_text(), parse_float=Decimal)["scripts"]
+    (market,) = script["markets"]
+    wanted = expected(run_events(signals, ticks, ticks[0].time - 1), fee="5")
+    assert {name: market[name] for name in wanted} == wanted
+    assert "position signals in" in ran.said
+    assert "the price of the next trade" in ran.said
+
+
+def test_no_signal_is_filled_by_the_price_that_its_script_saw(runs: Runs, tmp_path: Path) -> None:
+    ticks = [Tick(BEGIN + 1_000 * number, price, "1") for number, price in enumerate(["100", "200", "300", "300"])]
+    once = HEAD + (
+        "class Signals(Link):\n    def trade_update(self, src, sym, data):\n"
+        "        if data['price'] == 200:\n            self.signal(src, sym, size=1)\n"
+    )
+    runs(once, replay=record_trades(tmp_path / "r.jsonl", ticks), report=tmp_path / "report.json")
+    (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
+    assert script["markets"][0]["return_pct"] == 0
+    assert script["markets"][0]["open_size"] == 1
+
+
+def test_quotes_fill_where_the_script_takes_quotes(runs: Runs, tmp_path: Path) -> None:
+    frames = [book(BEGIN + at, bid, ask) for at, (bid, ask) in enumerate([("9", "11"), ("99", "100"), ("110", "111")])]
+    events = [*opened(BEGIN), *(came(BEGIN + at, text) for at, text in enumerate(frames))]
+    path = write(tmp_path / "r.jsonl", events, streams=("quotes",))
+    source = HEAD + (
+        "class Signals(Link):\n    def quote_update(self, src, sym, data):\n        self.signal(src, sym, size=1)\n"
+    )
+    runs(source, replay=path, report=tmp_path / "report.json")
+    (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
+    assert script["markets"][0]["return_pct"] == 10
+    assert script["markets"][0]["filled_by"] == "first quote after"
+
+
+def test_exceptions_are_counted(runs: Runs, tmp_path: Path) -> None:
+    ticks = [Tick(BEGIN + number, "100", "1") for number in range(3)]
+    source = HEAD + "class Signals(Link):\n    def trade_update(self, src, sym, data):\n        raise KeyError\n"
+    runs(source, replay=record_trades(tmp_path / "r.jsonl", ticks), report=tmp_path / "report.json")
+    (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
+    assert script["exceptions"] == 3
+    assert script["markets"][0]["exceptions"] == 3
+
+
+def test_quiet_says_no_summary_and_still_writes_the_report(runs: Runs, tmp_path: Path) -> None:
+    path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / "report.json", quiet=True)
+    assert ran.said == ""
+    assert (tmp_path / "report.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_is_replaced_as_a_whole(runs: Runs, tmp_path: Path) -> None:
+    path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
+    (tmp_path / "report.json").write_text("x" * 1_000_000)
+    runs(FOLLOWS, replay=path, report=tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())["type"] == "bot_report"
+    assert sorted(one.name for one in tmp_path.iterdir() if "report" in one.name) == ["report.json"]
+
+
+def test_a_report_that_cannot_be_written_is_an_error(runs: Runs, tmp_path: Path) -> None:
+    path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / "nowhere" / "report.json")
+    assert ran.code == 3
+    assert "cannot write the report" in str(ran.problem)
+
+
+def test_a_report_never_takes_the_place_of_what_is_read(runs: Runs, tmp_path: Path) -> None:
+    path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
+    ran = runs(FOLLOWS, replay=path, report=path)
+    assert ran.code == 2
+
+
+@pytest.mark.parametrize("text", ["-1", "x", "1e99", "10001", "NaN", ""])
+def test_costs_that_are_none_are_usage_errors(text: str, tmp_path: Path) -> None:
+    ran = mon("bot", "run", "x.py", f"--fee-bps={text}", env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert ran.returncode == 2
+    assert "--fee-bps" in ran.stderr
+    assert records(ran.stdout) == []
+
+
+def test_the_readmes_example_equals_the_other_calculation_to_the_last_digit(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    source = next(part for part in readme.split("```python\n")[1:] if part.startswith("# rsi.py")).partition("```")[0]
+    (tmp_path / "rsi.py").write_text(source, encoding="utf-8")
+    env = environment(tmp_path)
+    tape, file = str(tmp_path / "two-days.jsonl.gz"), str(tmp_path / "rsi.json")
+    assert mon("sim", "--trades", "2d", "--seed", "7", "--out", tape, env=env).returncode == 0
+    replay = ("--replay", tape, "--speed", "max")
+    ran = mon("bot", "run", str(tmp_path / "rsi.py"), *replay, "--fee-bps", "5", "--report", file, env=env)
+    trades = [
+        Tick(one["received"], one["price"], "1")
+        for one in map(partial(json.loads, parse_float=str, parse_int=int), lines_of("trades", *replay, env=env))
+    ]
+    signals = [json.loads(line, parse_float=str) for line in ran.stdout.splitlines()]
+    signals = [one for one in signals if one["type"] == "signal"]
+    first = signals[0]["received"]
+    assert [trade.time for trade in trades].count(first) == 1, "the signal could be of either trade"
+    with gzip.open(tape) as recording:
+        begin = json.loads(recording.readlines()[1])["at"]
+    wanted = expected(run_events(signals, trades, begin), fee="5")
+    (script,) = json.loads(Path(file).read_text(), parse_float=Decimal)["scripts"]
+    (market,) = script["markets"]
+    assert {name: market[name] for name in wanted} == wanted
+
+
+def lines_of(stream: str, *options: str, env: dict[str, str]) -> list[str]:
+    ran = mon(stream, "nexus", "SPOT_BTC_USDT", *options, env=env)
+    return [line for line in ran.stdout.splitlines() if '"type":"trade"' in line]
