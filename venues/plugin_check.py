@@ -29,7 +29,7 @@ WHERE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Every option that `mon` itself has, of any command; a test compares.
 OPTIONS_OF_MON = frozenset(
     {
-        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "group", "help", "history",
+        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "group", "held", "help", "history",
         "interval", "listen", "market", "max-age", "message", "numbers", "once", "out", "output", "overwrite",
         "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw", "record", "relay",
         "replay", "retries", "seed", "show-env", "speed", "start", "status", "stdin", "stop-loss", "stop-profit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cli.bot.market_data import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 MARKET_DATA = ("quotes", "trades", "candles")
+HubPosition = Literal["long", "short", "flat"]  # what a hub has of a market
 
 
 class MarketName(NamedTuple):
@@ -41,7 +42,7 @@ class BotRequest(RunRequest):
     """Everything a user said about a bot's run, beside what every run can be asked.
 
     `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
-    name `strategy`, the script's own if None.
+    name `strategy`, the script's own if None; `held` what the hub has at the start, and `held_file` where that is kept.
     """
 
     file: Path
@@ -50,6 +51,8 @@ class BotRequest(RunRequest):
     listen: tuple[str, int] | None = None
     relay: str | None = None
     strategy: str | None = None
+    held: dict[MarketName, HubPosition] = field(default_factory=dict)
+    held_file: Path | None = None
 
     def as_table(self) -> bool:
         """Whether what the bot emits is drawn."""
@@ -61,7 +64,7 @@ class BotRequest(RunRequest):
         Raises:
             UsageError: it is a file that is read.
         """
-        for read in (self.file, *self.history):
+        for read in (self.file, *self.history, *([self.held_file] if self.held_file is not None else [])):
             if self.record is not None and self.record.exists() and read.exists() and self.record.samefile(read):
                 raise UsageError(f"--record {self.record} would take the place of a file that is read; take another")
 
