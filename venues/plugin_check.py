@@ -29,7 +29,7 @@ WHERE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Every option that `mon` itself has, of any command; a test compares.
 OPTIONS_OF_MON = frozenset(
     {
-        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "fee-bps", "group", "help",
+        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "fee-bps", "group", "held", "help",
         "history", "interval", "listen", "market", "max-age", "message", "numbers", "once", "out", "output",
         "overwrite", "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw",
         "record", "relay", "replay", "report", "retries", "seed", "show-env", "slippage-bps", "speed", "start",

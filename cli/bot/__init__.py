@@ -6,7 +6,10 @@ script emits comes through `script_api` back to `host`, which hands it to `outle
     command       `mon bot run` and its options
     host          one run, from the script's file to its end; it puts the others together
     relay         `--relay`: position signals on their way to a hub
+    held          `--held`: what a hub has at the start, and the file in which that is kept
+    positions     what to send so that the hub's position is the bot's last word
     serving       the bot's own feed and webhooks
+    door          how many connections that may have, and for how long
     outlet        signals and messages on their way to the reader
     view          the table of signals and messages
     history       candles from before the start

@@ -64,6 +64,7 @@ def run(**given: Any) -> None:
 
     Signals and messages that it emits are the output.
     """
+    from cli.bot.held import held_of
     from cli.bot.host import run_bot
     from cli.bot.plan import BotRequest
     from cli.output.lines import Words
@@ -74,15 +75,19 @@ def run(**given: Any) -> None:
         raise UsageError(f"expected each --market once, got {twice} twice")
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
     fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
+    said = given.pop("held") or ()
+    held, held_file = held_of(said, lambda text: market_named(text, given["env"], given["profile"]))
     request = BotRequest(
         markets=markets,
         fee_bps=fee_bps,
         slippage_bps=slippage_bps,
         history=history or [],
         listen=None if listen is None else listening_at(listen),
+        held=held,
+        held_file=held_file,
         **given,
     )
-    _check_relay(request.relay, request.strategy, yes=yes, replayed=request.replay is not None)
+    _check_relay(request.relay, request.strategy, yes=yes, held=bool(said), replayed=request.replay is not None)
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
@@ -101,9 +106,9 @@ def _basis_points(name: str, text: str | None) -> Decimal:
     return value
 
 
-def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, replayed: bool) -> None:
+def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, held: bool, replayed: bool) -> None:
     if relay is None:
-        for option, given in (("--strategy", strategy is not None), ("--yes", yes)):
+        for option, given in (("--strategy", strategy is not None), ("--yes", yes), ("--held", held)):
             if given:
                 raise UsageError(f"{option} applies to --relay only")
         return
@@ -208,6 +213,14 @@ _OWN: dict[str, tuple[Any, Any]] = {
     "slippage_bps": (
         str | None,
         typer.Option(metavar="N", help="How much worse than the market each fill of the summary is, likewise."),
+    ),
+    "held": (
+        list[str] | None,
+        typer.Option(
+            metavar="VENUE:SYMBOL=POSITION|FILE",
+            help="What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several.",
+            show_default=False,
+        ),
     ),
     "yes": (bool, typer.Option("--yes", help="Signals may be sent: --relay asks nobody.")),
 }

@@ -446,6 +446,8 @@ class Host:
         if self._follower is not None:
             for market in told.down:
                 self._follower.forget(*market)
+            for market in told.live:
+                self._follower.live(*market)
         if not told.down and not told.live:
             words = in_words(status)
             if words is not None and (told.inline or self._outlet.as_table):
@@ -503,7 +505,7 @@ class Host:
         beyond = wanted is not None and number > wanted  # nobody sees it
         if self._follower is not None and isinstance(record, Signal) and not beyond:
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._follower.signal, record)
+                self._loop.call_soon_threadsafe(self._follower.signal, record, self._runner.source)
 
     def _send(self, frame: bytes) -> None:
         if self._server is not None:
@@ -549,4 +551,7 @@ def _follower(request: BotRequest, redactor: Redactor) -> Follower | None:
         profile=request.profile,
         retries=request.retries,
         redactor=redactor,
+        markets=request.markets,
+        held=request.held,
+        held_file=request.held_file,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cli.bot.market_data import LEVELS, made_of
 from cli.bot.script import CALLBACKS, CANDLE
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 MARKET_DATA = ("quotes", "trades", "candles")
+HubPosition = Literal["long", "short", "flat"]  # what a hub has of a market
 
 
 class MarketName(NamedTuple):
@@ -44,6 +45,7 @@ class BotRequest(RunRequest):
     `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
     name `strategy`, the script's own if None. `report` is the file that the summary goes to as JSON too, and the two
     in `bps` are what trading is taken to cost in it, in hundredths of a percent.
+    name `strategy`, the script's own if None; `held` what the hub has at the start, and `held_file` where that is kept.
     """
 
     file: Path
@@ -55,6 +57,8 @@ class BotRequest(RunRequest):
     report: Path | None = None
     fee_bps: Decimal = Decimal(0)
     slippage_bps: Decimal = Decimal(0)
+    held: dict[MarketName, HubPosition] = field(default_factory=dict)
+    held_file: Path | None = None
 
     def as_table(self) -> bool:
         """Whether what the bot emits is drawn."""
@@ -66,8 +70,8 @@ class BotRequest(RunRequest):
         Raises:
             UsageError: it is a file that is read.
         """
-        replayed = [] if self.replay is None else [self.replay]
-        for read in (self.file, *self.history, *replayed):
+        beside = [path for path in (self.replay, self.held_file) if path is not None]
+        for read in (self.file, *self.history, *beside):
             for option, written in (("record", self.record), ("report", self.report)):
                 if written is not None and written.exists() and read.exists() and written.samefile(read):
                     raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")

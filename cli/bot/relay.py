@@ -1,212 +1,41 @@
-"""`--relay HUB`: what to send so that the hub's position is the bot's, and how that goes out, one after the other.
+"""`--relay HUB`: the bot's position signals on their way to a hub, one after the other.
 
-A hub knows no sizes, only signals that open and close: a buy while it has nothing enters long, a sell then leaves; a
-sell while it has nothing enters short, a buy then leaves. So a bot's size above 0 is long, below 0 short, 0 nothing;
-turning is leaving and then entering; growing and shrinking on the same side sends nothing.
-
-What the hub has is known only from what was sent to it: at the start it is taken to have nothing. Where nobody knows
-whether a signal has arrived, every next one could be the wrong way round, so there are no more of that market.
+What is to be sent is `HubPositions`' to say, anew before each signal. Whatever is not sent is said.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
 
 from cli.bot.plan import MarketName
+from cli.bot.positions import HubPositions, market_of, way
+from cli.bot.runner import monotonic
 from cli.run.sender import Sender
 from cli.run.source import access_to
 from cli.settings import config
 from venues import venue_named, venues_taking
-from venues.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from decimal import Decimal
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
+    from cli.bot.held import HeldFile
+    from cli.bot.plan import HubPosition
+    from cli.bot.positions import Step
     from cli.bot.speech import BotVoice
     from cli.run.sender import Outcome
     from cli.run.source import Embedded
+    from cli.settings.config import Access
     from venues.records import Quote, Signal, Trade
     from venues.redaction import Redactor
-    from venues.venue import Command, Commands
+    from venues.venue import Command
 
-HubPosition = Literal["long", "short", "flat"]
 HUBS = venues_taking("buy", "sell")
-SEND_WITHIN = 5.0  # seconds for a signal to be handed to a connection that is there
 AGAIN_AFTER = 0.2  # seconds after one that could not be handed over
-REFUSED_AGAIN_AFTER = 10.0  # seconds in which the same wish that the hub has just refused is not sent again
-
-
-class Step(NamedTuple):
-    """One signal to be sent, the positions before and after it at the hub, the one wanted in the end, and its price."""
-
-    market: MarketName
-    command: Command
-    before: HubPosition
-    after: HubPosition
-    wanted: HubPosition
-    price: Decimal | None
-
-    def __str__(self) -> str:
-        """Such as "BTCUSDT: enter long (buy_signal at 9264.13)"."""
-        what = f"enter {self.after}" if self.before == "flat" else f"leave {self.before}"
-        at = "without a price" if self.price is None else f"at {self.price:f}"
-        return f"{self.market.symbol}: {what} ({self.command.name} {at})"
-
-
-class Prices(NamedTuple):
-    """The present prices of a market; None for one that is not known."""
-
-    bid: Decimal | None = None
-    ask: Decimal | None = None
-    last: Decimal | None = None
-
-
-class HubPositions:
-    """The positions of one strategy at a hub.
-
-    Ask `steps` what to send. Call `sent`, `refused` or `doubted` for each of them before the next one is sent.
-    """
-
-    def __init__(self, strategy: str, commands: Commands) -> None:
-        """`strategy` is its name at the hub, whose `commands` are `buy` and `sell`.
-
-        Raises:
-            UsageError: it is no name that can be sent.
-        """
-        commands.command("buy", {"strategy": strategy, "pair": "any"})
-        self._commands = commands
-        self.strategy = strategy
-        self._prices: dict[MarketName, Prices] = {}
-        self._wanted: dict[MarketName, HubPosition] = {}
-        self._held: dict[MarketName, HubPosition] = {}
-        self._doubts: dict[MarketName, Step] = {}
-        self._owners: dict[str, MarketName] = {}  # by the hub's pair, which has no venue
-
-    @property
-    def assumption(self) -> str:
-        """What a person must know before the first signal goes out."""
-        return (
-            f'the hub is taken to have no open signal of strategy "{self.strategy}": '
-            "what it has from before is neither known nor closed"
-        )
-
-    # --- prices
-
-    def quote(self, quote: Quote) -> None:
-        """Take a market's best prices. A price in ticks of an unknown size is no price."""
-        market = _market_of(quote)
-        bid, ask = (quote.bid_price, quote.ask_price) if quote.price_unit is None else (None, None)
-        self._prices[market] = self._prices.get(market, Prices())._replace(bid=bid, ask=ask)
-
-    def trade(self, trade: Trade) -> None:
-        """Take a market's last price, for where its best prices are not known."""
-        market = _market_of(trade)
-        last = trade.price if trade.price_unit is None else None
-        self._prices[market] = self._prices.get(market, Prices())._replace(last=last)
-
-    def forget(self, src: str, sym: str) -> None:
-        """Forget the prices of a market that is not live: its signals go out without a price."""
-        self._prices.pop(MarketName(src, sym), None)
-
-    # --- positions
-
-    def unfit(self, signal: Signal) -> str | None:
-        """Why a signal is not one for the hub, in words. None for one that is."""
-        market = _market_of(signal)
-        if signal.size is None:
-            kind = next((name for name in ("mid", "bid", "ask", "quote") if getattr(signal, name) is not None), "other")
-            return f"a {kind} signal is no position, which is all that the hub knows"
-        owner = self._owners.get(market.symbol, market)
-        if owner != market:
-            return f"the hub knows pairs without their venue, and {market.symbol} is relayed from {owner.venue} already"
-        if market in self._doubts:
-            return "what the hub has of it is not known, so the next signal could be the wrong one"
-        try:
-            self._commands.command("buy", {"strategy": self.strategy, "pair": market.symbol}, from_json=True)
-        except UsageError as error:
-            return str(error)
-        return None
-
-    def steps(self, signal: Signal) -> list[Step]:
-        """What to send so that the hub has what the signal wants; nothing for a signal that is `unfit`."""
-        if self.unfit(signal) is not None:
-            return []
-        assert signal.size is not None
-        market = _market_of(signal)
-        self._owners[market.symbol] = market
-        self._wanted[market] = position_of(signal.size)
-        return self._steps_in(market)
-
-    def outstanding(self) -> list[Step]:
-        """What is still to be sent for the positions wanted so far, with the present prices.
-
-        Of several wishes for a market only the latest counts.
-        """
-        return [step for market in self._wanted for step in self._steps_in(market)]
-
-    def sent(self, step: Step) -> None:
-        """Note that the hub has a step: its position is what the step makes it."""
-        self._held[step.market] = step.after
-
-    def refused(self, step: Step) -> None:
-        """Note that the hub did not take a step. It has what it had, and nothing is tried before the next signal.
-
-        What the bot has wanted since the step was made is still wanted.
-        """
-        self._held[step.market] = step.before
-        if self._wanted[step.market] == step.wanted:
-            self._wanted[step.market] = step.before
-
-    def doubted(self, step: Step) -> None:
-        """Note that nobody knows whether a step has arrived. There are no more steps of its market."""
-        self._doubts[step.market] = step
-        self._held.pop(step.market, None)
-
-    def open_positions(self) -> dict[MarketName, HubPosition]:
-        """What the hub holds, by what was sent to it; markets where it is flat are left out."""
-        return {market: position for market, position in self._held.items() if position != "flat"}
-
-    def doubts(self) -> dict[MarketName, Step]:
-        """The markets of which nobody knows what the hub holds, each with the step that may have arrived."""
-        return dict(self._doubts)
-
-    def _steps_in(self, market: MarketName) -> list[Step]:
-        if market in self._doubts:
-            return []
-        held, wanted = self._held.get(market, "flat"), self._wanted[market]
-        path: list[HubPosition] = [held]
-        if held != wanted:
-            path += [wanted] if "flat" in (held, wanted) else ["flat", wanted]
-        return [self._step(market, before, after) for before, after in pairwise(path)]
-
-    def _step(self, market: MarketName, before: HubPosition, after: HubPosition) -> Step:
-        """A buy where the position gets longer, a sell where it gets shorter, at the price that it would cost."""
-        buys = (before, after) in (("flat", "long"), ("short", "flat"))
-        prices = self._prices.get(market, Prices())
-        price = prices.ask if buys else prices.bid
-        if price is None:
-            price = prices.last
-        if price is not None and price <= 0:
-            price = None  # a spread may have one, a hub takes none
-        fields = {"strategy": self.strategy, "pair": market.symbol, "price": price}
-        command = self._commands.command("buy" if buys else "sell", fields, from_json=True)
-        return Step(market, command, before, after, self._wanted[market], price)
-
-
-def position_of(size: Decimal) -> HubPosition:
-    """The position at a hub, which knows no sizes, for a signal's size."""
-    return "long" if size > 0 else "short" if size < 0 else "flat"
-
-
-def _market_of(record: Signal | Quote | Trade) -> MarketName:
-    return MarketName(record.venue, record.symbol or "")
-
-
-# --- on the way to the hub -----------------------------------------------------------------------------------------
+MOST_UNANSWERED = 1_000  # steps whose refusal may still come; a hub that never answers refuses nothing
 
 
 class HubRelay:
@@ -217,37 +46,60 @@ class HubRelay:
     """
 
     def __init__(
-        self, hub: str, strategy: str, *, env: str | None, profile: str | None, retries: int | None, redactor: Redactor
+        self,
+        hub: str,
+        strategy: str,
+        *,
+        env: str | None,
+        profile: str | None,
+        retries: int | None,
+        redactor: Redactor,
+        markets: Collection[MarketName] = (),
+        held: Mapping[MarketName, HubPosition] | None = None,
+        held_file: Path | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`env` is that of the bot's markets. Where they are simulated, the hub is simulated too.
+        """`env` is that of the bot's `markets`. Where they are simulated, the hub is simulated too.
+
+        `held` is what the hub has at the start, by the user's word; so is `held_file`, and is kept up to date.
 
         Raises:
-            UsageError: the strategy has a name that cannot be sent.
+            UsageError: the strategy has a name that cannot be sent, or the hub cannot tell two held markets apart.
         """
         self._hub = hub
         commands = venue_named(hub).commands
         assert commands is not None, "a hub takes commands"
         self._commands = commands
-        self._positions = HubPositions(strategy, commands)
+        self._positions = HubPositions(strategy, commands, markets)
+        self._said_held = dict(held or {})
+        for market, position in self._said_held.items():
+            self._positions.hold(market, position)
+        self._held_path = held_file
+        self._held_file: HeldFile | None = None
         self._env = config.SIM if env == config.SIM else None
         self._profile = profile
         self._retries = retries
         self._redactor = redactor
+        self._clock = clock
         self._sender: Sender | None = None
         self._work: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
         self._told: set[tuple[MarketName, str]] = set()
-        self._refused: dict[MarketName, tuple[HubPosition, float]] = {}
+        self._replaced: dict[MarketName, int] = {}
+        self._latest: dict[MarketName, Step] = {}  # the last step of each market that was sent
+        self._unanswered: deque[Step] = deque(maxlen=MOST_UNANSWERED)  # those that were not acknowledged
+        self._acknowledges = False  # the hub does so
         self._under_way: Step | None = None
 
     async def open(self, embedded: Embedded, voice: BotVoice, end: Callable[[BaseException], None]) -> None:
         """Connect in the background; `end` is called with what ends the relay for good.
 
         Raises:
-            SetupError: the hub's address or key is missing or cannot be used.
+            SetupError: the hub's address or key is missing or cannot be used, or the file of what it holds.
         """
         self._voice = voice
         venue = venue_named(self._hub)
@@ -262,10 +114,45 @@ class HubRelay:
             redactor=self._redactor,
             say=lambda text: voice.say(f"{self._hub}: {text}"),
             retries=self._retries,
+            late=self._refused_late,
         )
+        from_file = self._read_held(access)
         where = "the simulated hub" if self._env == config.SIM else access.settings.url
-        voice.say(f"position signals are relayed to {self._hub} ({where}); {self._positions.assumption}")
+        voice.say(f"position signals are relayed to {self._hub} ({where}); {self._words_of_start(from_file)}")
         self._work = asyncio.create_task(self._send_all(self._sender, end))
+
+    # --- what the hub has at the start
+
+    def _read_held(self, access: Access) -> bool:
+        """Take what the file says, where the user says nothing else. Whether there is one."""
+        if self._held_path is None:
+            return False
+        from cli.bot.held import HeldFile
+
+        strategy = self._positions.strategy
+        self._held_file = HeldFile(self._held_path, self._hub, access.settings.label, strategy)
+        found = self._held_file.read()
+        for market, position in (found or {}).items():
+            if market not in self._said_held:
+                self._positions.hold(market, position)
+        return found is not None
+
+    def _words_of_start(self, from_file: bool) -> str:
+        """What a person must know before the first signal goes out."""
+        strategy = self._positions.strategy
+        known = [f"{market} {position or 'unknown'}" for market, position in self._positions.positions().items()]
+        if known or from_file:
+            held = ", ".join(known) or "nothing"
+            return f'by --held the hub has of strategy "{strategy}": {held}; other markets are taken to be flat'
+        missing = "" if self._held_path is None else f"{self._held_path} is not there yet: "
+        return (
+            f"{missing}it is not known what the hub has from before: it is taken to have no open signal of strategy "
+            f'"{strategy}" (--held says what it has)'
+        )
+
+    def _write_held(self) -> None:
+        if self._held_file is not None and (problem := self._held_file.write(self._positions.positions())):
+            self._voice.error(problem)
 
     # --- what the bot's markets and the bot say
 
@@ -278,12 +165,18 @@ class HubRelay:
         self._positions.trade(trade)
 
     def forget(self, src: str, sym: str) -> None:
-        """Forget the prices of a market that is down."""
-        self._positions.forget(src, sym)
+        """Take that a market is down: nothing of it is sent until it is live again."""
+        self._positions.down(MarketName(src, sym))
+        self._tell_what_waits()
 
-    def signal(self, signal: Signal) -> None:
-        """Relay a signal. One that is not relayed is reported, once for each market and reason."""
-        market = _market_of(signal)
+    def live(self, src: str, sym: str) -> None:
+        """Take that a market is live again: what is wanted of it may go out."""
+        self._positions.live(MarketName(src, sym))
+        self._look()
+
+    def signal(self, signal: Signal, source: MarketName | None = None) -> None:
+        """Relay a signal. What is not relayed, or no longer, is said."""
+        market = market_of(signal)
         unfit = self._positions.unfit(signal)
         if unfit is not None:
             self._say_once(market, unfit)
@@ -291,36 +184,91 @@ class HubRelay:
         assert signal.size is not None
         marks = signal.extra or {}
         if marks:
-            why = "a market was not live" if marks.get("stale") else f"it came from data {marks['behind_ms']} ms old"
-            self._voice.seldom(f"unrelayed {market}", f"not relayed: {market} size {signal.size}, since {why}")
+            self._say_unrelayed(market, signal, marks)
             return
-        wish, until = self._refused.get(market, ("flat", 0.0))
-        if wish == position_of(signal.size) and asyncio.get_running_loop().time() < until:
-            return
-        if self._positions.steps(signal):
-            self._idle.clear()
-        self._wake.set()
+        replaced = self._positions.wish(signal, self._clock(), source)
+        if replaced is not None:
+            self._say_replaced(replaced)
+        self._look()
+        self._tell_what_waits(market)
+
+    def _say_unrelayed(self, market: MarketName, signal: Signal, marks: Mapping[str, object]) -> None:
+        """Withdraw what was wanted before: the bot has said something newer, which must not be sent."""
+        withdrawn = self._positions.withdraw(market)
+        why = "a market was not live" if marks.get("stale") else f"it came from data {marks['behind_ms']} ms old"
+        text = f"not relayed: {market} size {signal.size}, since {why}; {self._what_it_has(market)}"
+        if withdrawn is None:
+            self._voice.often(f"unrelayed {market}", text)
+        else:
+            self._voice.error(f"{text}; {way(withdrawn.before, withdrawn.after)}, which waited, is withdrawn")
+
+    def _say_replaced(self, step: Step) -> None:
+        """Say that of a burst only the latest wish counts; how many were not sent is counted."""
+        count = self._replaced[step.market] = self._replaced.get(step.market, 0) + 1
+        if sum(self._replaced.values()) == 1:
+            self._voice.error("of several wishes for a market that come before one can be sent, only the latest counts")
+        self._voice.often(
+            f"replaced {step.market}",
+            f"not sent: {step.market}: {way(step.before, step.after)}: a newer wish came first ({count:,} so far)",
+        )
 
     def _say_once(self, market: MarketName, reason: str) -> None:
         if (market, reason) not in self._told:
             self._told.add((market, reason))
             self._voice.error(f"not relayed: {market}: {reason}")
 
+    def _tell_what_waits(self, only: MarketName | None = None) -> None:
+        """Say of what is wanted and cannot go out now what it waits for."""
+        now = self._clock()
+        for step in self._positions.firsts():
+            if only not in (None, step.market) or (self._under_way is not None and self._under_way.is_like(step)):
+                continue
+            why = self._positions.waits(step, now)
+            if why is None and self._sender is not None and not self._sender.is_ready:
+                why = f"{self._hub} is not connected"
+            if why is not None:
+                self._voice.often(f"waits {step.market} {step.after}", f"{step} waits: {why}")
+
+    def _what_it_has(self, market: MarketName) -> str:
+        position = self._positions.position(market)
+        has = "something that is not known" if position is None else position
+        if self._under_way is not None and self._under_way.market == market:
+            return f"{self._hub} has {has}, and {way(self._under_way.before, self._under_way.after)} is under way"
+        return f"{self._hub} has {has}"
+
     # --- what goes out
+
+    def _look(self) -> None:
+        """See what is to be done now, and look again when time alone changes that."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closing:
+            return
+        now = self._clock()
+        for step in self._positions.expired(now):
+            self._voice.error(f"not sent: {step}: it was wanted too long ago; {self._what_it_has(step.market)}")
+        if self._positions.next_step(now) is not None:
+            self._idle.clear()
+        self._wake.set()
+        moment = self._positions.moment(now)
+        if moment is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, moment - now) + 0.001, self._look)
 
     async def _send_all(self, sender: Sender, end: Callable[[BaseException], None]) -> None:
         try:
             await sender.ready()  # now, so that the first signal need not wait, and a wrong key is known at once
             while True:
                 self._wake.clear()
-                if self._closing or not self._positions.outstanding():
+                if self._closing or self._positions.next_step(self._clock()) is None:
                     self._idle.set()
                     await self._wake.wait()
                     continue
                 await sender.ready()
-                outstanding = self._positions.outstanding()  # anew, with the prices and wishes of now
-                if outstanding and not self._closing:
-                    await self._send(sender, outstanding[0])
+                self._look()  # anew, with the prices, wishes and markets of now
+                step = self._positions.next_step(self._clock())
+                if step is not None and not self._closing:
+                    await self._send(sender, step)
         except Exception as error:  # also a fault of ours: nobody must believe that signals still go out
             end(error)
         finally:
@@ -328,30 +276,68 @@ class HubRelay:
 
     async def _send(self, sender: Sender, step: Step) -> None:
         self._under_way = step
-        outcome = await sender.send(step.command, SEND_WITHIN)
-        self._under_way = None
+        self._positions.begun(step)
+        self._write_held()
+        try:
+            outcome = await sender.send(step.command, 0.0)  # what was judged for now must not wait
+        except BaseException:
+            self._positions.doubted(step)
+            self._write_held()
+            raise
+        finally:
+            self._under_way = None
         self._settle(step, outcome)
+        self._write_held()
+        self._look()
         if outcome.sent is False:
             await asyncio.sleep(AGAIN_AFTER)
 
     def _settle(self, step: Step, outcome: Outcome) -> None:
+        self._acknowledges = self._acknowledges or outcome.acknowledged
         if outcome.sent is None:
-            self._positions.doubted(step)
-            self._voice.error(
-                f"{step}: {outcome.error}. What {self._hub} has of {step.market} is not known now, "
-                f"so nothing more is relayed of it until the bot is started again"
-            )
+            self._doubt(step, outcome.error)
         elif outcome.sent is False:
+            self._positions.unsent(step)
             self._voice.seldom("unsent", f"{step}: {outcome.error}")
         elif outcome.refused:
-            self._positions.refused(step)
-            self._refused[step.market] = (step.wanted, asyncio.get_running_loop().time() + REFUSED_AGAIN_AFTER)
-            self._voice.error(f"{step}: {outcome.error}; it is taken to have what it had: {step.before}")
+            self._refuse(step, outcome.error)
+        elif self._acknowledges and not outcome.acknowledged and outcome.error is not None:
+            self._doubt(step, f"{outcome.error}; whether it was taken is not known")
         else:
             self._positions.sent(step)
-            self._refused.pop(step.market, None)
+            self._latest[step.market] = step
+            if not outcome.acknowledged:
+                self._unanswered.append(step)
             how = "acknowledged" if outcome.acknowledged else "not acknowledged, which a hub need not do"
             self._voice.say(f"{step}: sent, {outcome.error or how}")
+
+    def _refuse(self, step: Step, error: str | None) -> None:
+        self._positions.refused(step, self._clock())
+        self._voice.error(f"{step}: {error}; it is taken to have what it had: {step.before}")
+
+    def _doubt(self, step: Step, error: str | None) -> None:
+        withdrawn = self._positions.withdraw(step.market)
+        self._positions.doubted(step)
+        also = "" if withdrawn is None else f"; {way(withdrawn.before, withdrawn.after)} is not sent"
+        self._voice.error(
+            f"{step}: {error}. What {self._hub} has of {step.market} is not known now, "
+            f"so nothing more is relayed of it until the bot is started again{also}"
+        )
+
+    def _refused_late(self, command: Command, error: str) -> None:
+        """Take a refusal that came when nobody waited for it any more."""
+        step = next((step for step in self._unanswered if step.command is command), None)
+        if step is None:
+            self._voice.error(f"{self._hub}: {error}")
+            return
+        self._unanswered.remove(step)
+        goes_on = self._under_way is not None and self._under_way.market == step.market
+        if goes_on or self._latest[step.market] is not step:
+            self._doubt(step, f"{error}, after more was sent")
+        else:
+            self._refuse(step, error)
+        self._write_held()
+        self._look()
 
     # --- the end
 
@@ -364,29 +350,33 @@ class HubRelay:
             return
         self._closing = hurried
         if not self._closing or self._under_way is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await self._idle.wait()
+            await self._until_idle(patience)
         self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._sender.interrupt()
         self._wake.set()
         if self._under_way is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await self._idle.wait()
+            await self._until_idle(patience)
         work, self._work = self._work, None
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         self._say_what_is_left()
         await self._sender.close()
 
+    async def _until_idle(self, patience: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._idle.wait()
+
     def _say_what_is_left(self) -> None:
         for step in {step.market: step for step in reversed(self._positions.outstanding())}.values():
             self._voice.error(f"not sent: {step}")
         for market, position in self._positions.open_positions().items():
             self._voice.error(f"still open at {self._hub}, and not closed by us: {position} {market}")
-        for step in self._positions.doubts().values():
-            self._voice.error(f"not known at {self._hub}: {step.market} is {step.before} or {step.after}")
+        for market, doubt in self._positions.doubts().items():
+            which = "" if doubt is None else f" is {doubt.before} or {doubt.after}"
+            self._voice.error(f"not known at {self._hub}: {market}{which}")
 
 
 # --- what the host wants of whoever acts on signals ----------------------------------------------------------------
@@ -399,8 +389,8 @@ class Follower(Protocol):
         """Called before the first signal. `end` takes an error that must end the bot."""
         ...
 
-    def signal(self, signal: Signal) -> None:
-        """Called with each signal of the bot, in order."""
+    def signal(self, signal: Signal, source: MarketName | None = None) -> None:
+        """Called with each signal of the bot, in order; `source` is the market whose data it was made from, if any."""
         ...
 
     def quote(self, quote: Quote) -> None:
@@ -413,6 +403,10 @@ class Follower(Protocol):
 
     def forget(self, src: str, sym: str) -> None:
         """Called when a market is down: its prices are no longer true."""
+        ...
+
+    def live(self, src: str, sym: str) -> None:
+        """Called when a market that was down is live again."""
         ...
 
     async def close(self, patience: float, *, hurried: bool) -> None:

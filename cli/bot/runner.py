@@ -57,6 +57,18 @@ class Told(NamedTuple):
     by_age: bool = False  # it is the user's own limit: nothing was missed
 
 
+class _Rests(NamedTuple):
+    """What a callback rests on: its market, the venue's time, when it came (monotonic seconds), its thread."""
+
+    market: MarketName | None = None
+    time: int | None = None
+    came: float | None = None
+    thread: int | None = None
+
+
+_ON_NOTHING = _Rests()
+
+
 @dataclass
 class Running:
     """The callback that runs now, and since when (monotonic seconds)."""
@@ -100,9 +112,7 @@ class Runner(threading.Thread):
         self._send = send
         self._on_end = on_end
         self._now_ms: int | None = None  # in a replay
-        self._market: MarketName | None = None
-        self._time: int | None = None  # the venue's, of what a callback was called with
-        self._came: float | None = None  # when that came, by the monotonic clock
+        self._of: _Rests = _ON_NOTHING  # what the callback that runs rests on
 
     def run(self) -> None:
         """Do jobs until they are closed and done."""
@@ -121,6 +131,11 @@ class Runner(threading.Thread):
 
     # --- the script's side
 
+    @property
+    def source(self) -> MarketName | None:
+        """The market whose data the callback has that asks. None outside of one, as in a thread of the script's own."""
+        return self._rests().market
+
     def epoch_ns(self) -> int:
         """The time in nanoseconds since the epoch: the recorded one in a replay."""
         return time.time_ns() if self._now_ms is None else self._now_ms * 1_000_000
@@ -134,7 +149,8 @@ class Runner(threading.Thread):
         checked = signal_figures(src, sym, figures)
         size = checked.get("size")
         market = MarketName(text_of(src), text_of(sym))
-        marks = self._marks([market, self._market])
+        rests = self._rests()
+        marks = self._marks([market, rests.market], rests.came)
         received = self.epoch_ns() // 1_000_000
         if self.tally is not None:
             self.tally.signal(market, received, size, marked=marks is not None)
@@ -143,7 +159,7 @@ class Runner(threading.Thread):
                 venue=market.venue,
                 env=self._label(market.venue),
                 symbol=market.symbol,
-                time=self._time,
+                time=rests.time,
                 received=received,
                 name="signal",
                 side=None if not size else "long" if size > 0 else "short",
@@ -159,15 +175,16 @@ class Runner(threading.Thread):
             TypeError, ValueError: it is not a message.
         """
         plain, frame = message(topic, data)
+        rests = self._rests()
         self._put(
             Message(
                 venue=BOT,
-                env=self._label(None if self._market is None else self._market.venue),
-                time=self._time,
+                env=self._label(None if rests.market is None else rests.market.venue),
+                time=rests.time,
                 received=self.epoch_ns() // 1_000_000,
                 topic=text_of(topic),
                 data=plain,
-                extra=self._marks([self._market]),
+                extra=self._marks([rests.market], rests.came),
             )
         )
         self._send(frame)
@@ -178,13 +195,17 @@ class Runner(threading.Thread):
             return self.labels[venue]
         return next((label for label in self.labels.values() if label is not None), None)
 
-    def _marks(self, markets: Sequence[MarketName | None]) -> dict[str, Any] | None:
+    def _rests(self) -> _Rests:
+        """What rests on data is what a callback makes: a thread of the script's own looks at the time itself."""
+        return self._of if threading.get_ident() == self._of.thread else _ON_NOTHING
+
+    def _marks(self, markets: Sequence[MarketName | None], came: float | None) -> dict[str, Any] | None:
         """What must be known about something emitted now: that a market is not live, that its data is old."""
         concerned = [market for market in markets if market in self.candles]
         stale = any(market in self.down for market in concerned) if concerned else bool(self.down)
         marks: dict[str, Any] = {"stale": True} if stale else {}
-        if self._came is not None and not self._replayed:
-            behind = round((monotonic() - self._came) * 1000)
+        if came is not None and not self._replayed:
+            behind = round((monotonic() - came) * 1000)
             if behind > BEHIND_MS:
                 marks["behind_ms"] = behind
         return marks or None
@@ -194,50 +215,48 @@ class Runner(threading.Thread):
     def _in_turn(self, call: Callable[[], None]) -> None:
         """Run a webhook's handler, or load the script. Both report themselves what they raise."""
         self.running = Running("a webhook" if self.bot is not None else "loading the script", None, time.monotonic())
-        self._market = self._time = self._came = None
         call()
         self.running = None
 
     def _do(self, job: Job) -> None:
         if self._replayed:
             self._now_ms = job.at
-        self._came = job.mono
         if self.tally is not None:
             tell(self.tally, job, self.down)
         match job.what:
             case "trade":
-                self._on_trade(job.record)
+                self._on_trade(job.record, job.mono)
             case "quote":
-                self._on_quote(job.record)
+                self._on_quote(job.record, job.mono)
             case "candle":
-                self._on_candle(job.record)
+                self._on_candle(job.record, job.mono)
             case "status":
                 self._on_status(job.record, job.at)
             case "start":
-                self._call("on_start", None, None)
+                self._call("on_start", _ON_NOTHING)
 
-    def _on_trade(self, trade: Any) -> None:
+    def _on_trade(self, trade: Any, came: float) -> None:
         assert self.bot is not None
         market = MarketName(trade.venue, trade.symbol)
         candles = self.candles[market]
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
-            self._call("trade_update", market, time_of(trade), *market, trade_data(trade))
+            self._call("trade_update", _on(trade, time_of(trade), came), *market, trade_data(trade))
         if candled:
             for level in candles.levels:
-                self._call(f"{CANDLE}{level}", market, time_of(trade), *market, candles.bars(level))
+                self._call(f"{CANDLE}{level}", _on(trade, time_of(trade), came), *market, candles.bars(level))
 
-    def _on_candle(self, candle: Any) -> None:
+    def _on_candle(self, candle: Any, came: float) -> None:
         market = MarketName(candle.venue, candle.symbol)
         candles = self.candles[market]
         for level in candles.candle(candle):
             if candles.known(level):
-                self._call(f"{CANDLE}{level}", market, candle.time, *market, candles.bars(level))
+                self._call(f"{CANDLE}{level}", _on(candle, candle.time, came), *market, candles.bars(level))
 
-    def _on_quote(self, quote: Any) -> None:
+    def _on_quote(self, quote: Any, came: float) -> None:
         market = MarketName(quote.venue, quote.symbol)
         if market not in self.down:
-            self._call("quote_update", market, quote.time, *market, quote_data(quote))
+            self._call("quote_update", _on(quote, quote.time, came), *market, quote_data(quote))
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
@@ -268,9 +287,9 @@ class Runner(threading.Thread):
             missed = "" if told.by_age else f"; {told.status.reason or 'trades in between may be missing'}"
             self.logger.warning("%s is live again%s%s", market, away, missed)
 
-    def _call(self, name: str, market: MarketName | None, venue_time: int | None, *arguments: Any) -> None:
+    def _call(self, name: str, rests: _Rests, *arguments: Any) -> None:
         assert self.bot is not None
-        self._market, self._time = market, venue_time
+        self._of, market = rests._replace(thread=threading.get_ident()), rests.market
         begun = time.monotonic()
         self.running = Running(name, market, begun)
         try:
@@ -279,11 +298,15 @@ class Runner(threading.Thread):
             self._voice.fault(error, name, self.bot.name)
             if self.tally is not None:
                 self.tally.exception(market)
-        self.running = None
+        self.running, self._of = None, _ON_NOTHING
         took = time.monotonic() - begun
         if took > SLOW:
             of_what = "" if market is None else f" for {market}"
             self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
+
+
+def _on(record: Any, time: int | None, came: float) -> _Rests:
+    return _Rests(MarketName(record.venue, record.symbol), time, came)
 
 
 def tell(tally: Tally, job: Job, down: Container[MarketName]) -> None:

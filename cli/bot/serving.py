@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from cli.bot.door import Door
 from cli.bot.script_api import message
 from cli.settings import config
 from venues.errors import SetupError
@@ -44,6 +45,8 @@ MOST_BODY = 2**20  # bytes of what is posted
 BODY_WITHIN = 10.0  # seconds for all of it to come
 PING_EVERY = 10.0  # a reader that does not answer within half of it is gone
 CLOSE_WITHIN = 1.0  # seconds for a reader to take leave
+SHORTEST_TOKEN = 16  # characters: a shorter one can be guessed
+WRONG_EVERY = 1.0  # seconds from one wrong token that is answered to the next, whoever asks
 
 _WRITER = Writer()
 
@@ -93,6 +96,8 @@ class BotServer:
         self._fault = fault
         self._readers: set[_Reader] = set()
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
+        self._guesses = asyncio.Lock()
 
     async def start(self) -> None:
         """Begin to listen.
@@ -105,14 +110,15 @@ class BotServer:
         app.on_response_prepare.append(_without_server)
         runner = web.AppRunner(app, access_log=None, logger=_SILENT, shutdown_timeout=CLOSE_WITHIN)
         await runner.setup()
+        assert runner.server is not None, "it is set up"
+        door = Door(runner.server, self._say)
         try:
-            await web.TCPSite(runner, self._host, self.port).start()
+            self.port = await door.open(self._host, self.port)
         except OSError as error:
             await runner.cleanup()
             place = f"{self._host} port {self.port}"
             raise SetupError(f"cannot serve the bot's feed at {place}: {error.strerror or error}") from error
-        self.port = runner.addresses[0][1]
-        self._runner = runner
+        self._runner, self._door = runner, door
 
     @property
     def feed_url(self) -> str:
@@ -141,6 +147,8 @@ class BotServer:
 
     async def close(self) -> None:
         """Send the readers what waits for them, close their connections, and end."""
+        if self._door is not None:
+            await self._door.close()
         ends = [reader.finish(WSCloseCode.GOING_AWAY, "the bot has ended") for reader in self._readers]
         if ends:
             await asyncio.wait(ends, timeout=CLOSE_WITHIN)
@@ -173,16 +181,19 @@ class BotServer:
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         parts = [unquote(part, errors="replace") for part in request.rel_url.raw_path.split("/")[1:]]
         if parts == ["stream"]:
-            self._check(request.query.get("token", ""))
+            await self._check(request.query.get("token", ""))
             return await self._feed(request)
         if parts[:2] == ["trading", "signal"] and len(parts) == 4:
-            self._check(parts[2])
+            await self._check(parts[2])
             return await self._webhook(request, parts[3])
         raise _Problem(404, "expected /stream?token=TOKEN or /trading/signal/TOKEN/NAME, got another path")
 
-    def _check(self, token: str) -> None:
-        if not hmac.compare_digest(token.encode(errors="replace"), self._token.encode()):
-            raise _Problem(401, "expected the bot's token, got another one")
+    async def _check(self, token: str) -> None:
+        if hmac.compare_digest(token.encode(errors="replace"), self._token.encode()):
+            return
+        async with self._guesses:
+            await asyncio.sleep(WRONG_EVERY)
+        raise _Problem(401, "expected the bot's token, got another one")
 
     # --- the feed
 
@@ -190,6 +201,11 @@ class BotServer:
         socket = web.WebSocketResponse(compress=False, heartbeat=PING_EVERY, max_msg_size=MOST_RECEIVED)
         if not socket.can_prepare(request).ok:
             raise _Problem(426, "expected a WebSocket, got an ordinary request")
+        assert self._door is not None, "it is started"
+        with self._door.knows(request.transport):
+            return await self._serve_reader(request, socket)
+
+    async def _serve_reader(self, request: web.Request, socket: web.WebSocketResponse) -> web.WebSocketResponse:
         await socket.prepare(request)
         reader = _Reader(socket, request.transport)
         self._readers.add(reader)
@@ -203,7 +219,15 @@ class BotServer:
 
     # --- webhooks
 
-    async def _webhook(self, request: web.Request, name: str) -> web.Response:
+    async def _webhook(self, request: web.Request, name: str) -> web.StreamResponse:
+        assert self._door is not None, "it is started"
+        with self._door.knows(request.transport):
+            response = await self._answer_of_route(request, name)
+            await response.prepare(request)
+            await response.write_eof()  # here, since it may be long, and its reader slow
+        return response
+
+    async def _answer_of_route(self, request: web.Request, name: str) -> web.Response:
         handler = self._routes.get((request.method, name))
         if handler is None:
             allowed = sorted(method for method, known in self._routes if known == name)
@@ -421,6 +445,10 @@ async def serve(
     host, port = listen
     source = config.load().bot_token()
     token = secrets.token_urlsafe(24) if source is None else await _configured(source, redactor)
+    if source is not None and len(token) < SHORTEST_TOKEN:
+        raise SetupError(
+            f"expected a token of at least {SHORTEST_TOKEN} characters as {source.origin}, got a shorter one"
+        )
     server = BotServer(host, port, token, bot.routes, call, voice.say, report)
     await server.start()
     names = [f"{method} {name}" for method, name in bot.routes] or ["none: the script has no @http.route"]

@@ -42,6 +42,7 @@ class BotVoice:
         self._notice: Callable[[str], None] | None = None
         self._kept: deque[str] = deque(maxlen=MOST_KEPT)
         self._seldom = Seldom(self._say)
+        self._often = Seldom(lambda text: self._error(text, text))
         self._faults: Counter[tuple[Any, ...]] = Counter()
         self._fault_told: dict[tuple[Any, ...], int] = {}
         self._fault_words: dict[tuple[Any, ...], str] = {}
@@ -57,6 +58,10 @@ class BotVoice:
     def seldom(self, kind: str, text: str) -> None:
         """Say a notice of a kind that may come in floods: of each kind, only the latest in a second."""
         self._soon(self._seldom.say, kind, text)
+
+    def often(self, kind: str, text: str) -> None:
+        """As `seldom`, for what is never left out: each text of a kind has all that the one before it said."""
+        self._soon(self._often.say, kind, text)
 
     def fault(self, error: BaseException, where: str, name: str) -> None:
         """Say an exception of the script: in full the first time, then its count, at most once a second."""
@@ -86,6 +91,7 @@ class BotVoice:
     def last_words(self) -> None:
         """Say what was held back until now."""
         self._seldom.last_words()
+        self._often.last_words()
         for key, told in self._fault_told.items():
             if self._faults[key] > 1 and told != self._faults[key]:
                 self._say_count(key)

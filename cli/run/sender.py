@@ -76,10 +76,12 @@ class Sender:
         redactor: Redactor,
         say: Callable[[str], None],
         retries: int | None,
+        late: Callable[[Command, str], None] | None = None,
     ) -> None:
         """`subscription` is what the venue wants to be asked for on a connection of this kind.
 
         `retries`: for one command, which is given up after so many tries to connect; None: for as many as come.
+        `late` is called with a command, and why it was refused, when `send` has returned already.
         """
         (route,) = venue.routes([subscription], access.settings)
         label = access.settings.label
@@ -104,6 +106,7 @@ class Sender:
         self._venue = venue.name
         self._redactor = redactor
         self._say = say
+        self._late = late
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # commands go out in the order in which they came
         self._ready = False
@@ -112,6 +115,11 @@ class Sender:
         self._trouble = ""
         self._changed = asyncio.Event()
         self._underway: list[_Underway] = []
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a connection on which commands go out."""
+        return self._ready
 
     async def ready(self) -> None:
         """Connect, and wait for it as long as it takes; also for the connection after one that was lost.
@@ -193,9 +201,12 @@ class Sender:
         answered = tuple(map(self._redactor.value, receipt.answered))
         outcome = Outcome(True, acknowledged=receipt.acknowledged, answered=answered)
         if receipt.refused is not None:
-            outcome.error = f"{self._venue} refused it: {self._redactor.text(receipt.refused)}"
+            outcome.error = self._refusal(receipt.refused)
             outcome.code, outcome.refused = REFUSED, True
         return outcome
+
+    def _refusal(self, said: str) -> str:
+        return f"{self._venue} refused it: {self._redactor.text(said)}"
 
     def _lost(self, underway: _Underway) -> Outcome:
         why = self._redactor.text(underway.lost or "no answer to a ping")
@@ -241,6 +252,9 @@ class Sender:
                 if receipt.acknowledged or receipt.refused is not None:
                     underway.receipt = receipt
                 underway.changed.set()
+                return
+        if receipt.refused is not None and self._late is not None:
+            self._late(receipt.command, self._refusal(receipt.refused))
 
     def _on_status(self, status: Status) -> None:
         if status.state == "live":

@@ -169,7 +169,8 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
         async def close(self, patience: float, *, hurried: bool) -> None:
             heard.append(("close", hurried))
 
-        def signal(self, signal: Any) -> None:
+        def signal(self, signal: Any, source: Any) -> None:
+            assert source == ("nexus", SYMBOL)
             heard.append(("signal", signal.size))
 
         def quote(self, quote: Any) -> None:
@@ -180,6 +181,9 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
 
         def forget(self, src: str, sym: str) -> None:
             heard.append(("forget", (src, sym)))
+
+        def live(self, src: str, sym: str) -> None:
+            heard.append(("live", (src, sym)))
 
     path = tmp_path / "bot.py"
     path.write_text(
@@ -197,6 +201,7 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
         ("quote", Decimal("99.5")),
         ("forget", ("nexus", SYMBOL)),
         ("trade", 102),
+        ("live", ("nexus", SYMBOL)),
         ("quote", 101),
         ("trade", 103),
         ("close", False),

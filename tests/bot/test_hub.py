@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import re
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -15,19 +18,22 @@ from websockets.frames import Opcode
 
 from cli import main
 from cli.bot.command import market_named
+from cli.bot.held import held_of
 from cli.bot.host import Host
-from cli.bot.plan import BotRequest
+from cli.bot.plan import BotRequest, MarketName
 from cli.bot.relay import HubRelay
+from cli.bot.runner import monotonic
 from cli.output.lines import Words
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import websocket_server
-from venues.errors import VenueRefused
+from venues.errors import SetupError, UsageError, VenueRefused
 from venues.records import Quote, Signal
 from venues.redaction import Redactor
 
 PATIENCE = 10.0
 BTC = "BTCUSDT"
+NEXUS_BTC = MarketName("nexus", BTC)
 
 
 class Said:
@@ -45,6 +51,8 @@ class Said:
     def seldom(self, kind: str, text: str) -> None:
         self.say(text)
 
+    often = seldom
+
 
 class Running(HubRelay):
     """A relay of its own, with a hub."""
@@ -52,6 +60,25 @@ class Running(HubRelay):
     hub: SmallHub
     said: list[str]
     ended: list[BaseException]
+    port: int
+    seconds: float = 0.0  # by its clock
+
+    def later(self, seconds: float) -> None:
+        """Let time go by, for it alone."""
+        self.seconds += seconds
+        self._look()
+
+    def loses_the_hub(self) -> None:
+        """As the driver tells it."""
+        self._sender._on_status(  # type: ignore[union-attr]
+            type("S", (), {"state": "reconnecting", "reason": "away", "retry_in_ms": 1, "attempt": 1})  # type: ignore[arg-type]
+        )
+
+    def has_the_hub(self) -> None:
+        self._sender._on_status(type("S", (), {"state": "live"}))  # type: ignore[union-attr, arg-type]
+
+    def said_of(self, *words: str) -> list[str]:
+        return [text for text in self.said if all(word in text for word in words)]
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -76,13 +103,14 @@ def signal(size: str | None, sym: str = BTC, **more: Any) -> Signal:
 @pytest.fixture
 def relaying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     @contextlib.asynccontextmanager
-    async def running(retries: int | None = None) -> AsyncIterator[Running]:
+    async def running(retries: int | None = None, port: int = 0, **more: Any) -> AsyncIterator[Running]:
         small = SmallHub()
-        async with websocket_server(small) as port:
+        async with websocket_server(small, port) as port:
             configure(monkeypatch, tmp_path, port)
-            relay = Running("nbt", "rsi", env=None, profile=None, retries=retries, redactor=Redactor())
+            relay = Running("nbt", "rsi", env=None, profile=None, retries=retries, redactor=Redactor(), **more)
+            relay._clock = lambda: relay.seconds
             voice = Said()
-            relay.hub, relay.said, relay.ended = small, voice.texts, []
+            relay.hub, relay.said, relay.ended, relay.port = small, voice.texts, [], port
             await relay.open(Embedded(), voice, relay.ended.append)  # type: ignore[arg-type]
             try:
                 yield relay
@@ -99,6 +127,7 @@ def test_a_turn_is_leaving_and_then_entering_and_what_is_open_at_the_end_is_said
             await relay.wants("0.5")
             await relay.wants("0.1")
             relay.forget("nexus", BTC)
+            relay.live("nexus", BTC)
             await relay.wants("-1")
             await relay.wants("0.5", "ETHUSDT")
             await relay.wants("0", "ETHUSDT")
@@ -151,38 +180,384 @@ def test_after_a_lost_connection_only_the_latest_wish_goes_out(relaying: Any) ->
     async def scenario() -> Running:
         async with relaying() as relay:
             await relay.until(lambda: relay._sender._ready)
-            relay._sender._on_status(  # as the driver tells it
-                type("S", (), {"state": "reconnecting", "reason": "away", "retry_in_ms": 1, "attempt": 1})
-            )
+            relay.loses_the_hub()
             for size in ("0.5", "0", "-0.5", "0.25"):
                 relay.signal(signal(size))
             await asyncio.sleep(0.05)
             assert relay.hub.events == []
-            relay._sender._on_status(type("S", (), {"state": "live"}))
+            relay.has_the_hub()
             await relay.until(relay._idle.is_set)
             return relay
 
     assert asyncio.run(scenario()).meanings() == [f"buy {BTC}"]
 
 
-def test_what_was_refused_is_not_sent_again_at_once_but_another_wish_is(
-    relaying: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("mark", [{"stale": True}, {"behind_ms": 1500}])
+@pytest.mark.parametrize("away", [0.0, 90.0])
+def test_a_marked_signal_withdraws_the_wish_before_it(relaying: Any, mark: dict[str, Any], away: float) -> None:
+    """The bot's last word is short: whatever is sent, it may not be a buy."""
+
+    async def scenario() -> Running:
+        async with relaying(markets=[NEXUS_BTC]) as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.loses_the_hub()
+            relay.signal(signal("0.5"))
+            relay.forget(*NEXUS_BTC)
+            relay.signal(signal("-0.7", extra=mark))
+            relay.later(away)
+            relay.live(*NEXUS_BTC)
+            relay.has_the_hub()
+            await relay.wants("0.5", "ETHUSDT")
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == ["buy ETHUSDT"]
+    (told,) = relay.said_of("size -0.7")
+    assert told.startswith(f"not relayed: nexus:{BTC} size -0.7, since ")
+    assert told.endswith("; nbt has flat; enter long, which waited, is withdrawn")
+
+
+def test_a_market_that_dies_keeps_back_what_was_wanted_of_it(relaying: Any) -> None:
+    async def scenario() -> Running:
+        async with relaying(markets=[NEXUS_BTC]) as relay:
+            await relay.wants("0.5")
+            relay.forget(*NEXUS_BTC)
+            await relay.wants("-0.5")  # made before, and came after
+            assert relay.said_of("leave long", "waits: nexus:BTCUSDT is not live")
+            await relay.wants("0.5", "ETHUSDT")
+            assert relay.meanings()[1:] == [], "not watched: it may rest on the market that died"
+            relay.live(*NEXUS_BTC)
+            await relay.until(lambda: len(relay.hub.events) == 4)
+            await relay.until(relay._idle.is_set)
+            return relay
+
+    assert asyncio.run(scenario()).meanings() == [f"buy {BTC}", f"sell {BTC}", f"sell {BTC}", "buy ETHUSDT"]
+
+
+def test_what_was_wanted_too_long_ago_is_not_entered_and_said_when_that_is(relaying: Any) -> None:
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            await relay.wants("0.5")
+            relay.loses_the_hub()
+            relay.signal(signal("-0.5"))
+            relay.signal(signal("0.5", "ETHUSDT"))
+            assert len(relay.said_of("waits: nbt is not connected")) == 2
+            relay.later(59)
+            assert not relay.said_of("too long ago")
+            relay.signal(signal("0.5", "ETHUSDT"))
+            relay.later(31)
+            relay.has_the_hub()
+            await relay.until(lambda: len(relay.hub.events) == 3)
+            await relay.until(relay._idle.is_set)
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}", "buy ETHUSDT"], "what is to be left is left"
+    assert relay.said_of("too long ago") == [
+        f"not sent: {BTC}: enter short (sell_signal without a price): it was wanted too long ago; nbt has long"
+    ]
+
+
+def test_it_looks_by_itself_when_a_wish_grows_old(relaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.bot.positions.ENTERED_WITHIN", 0.05)
+
+    async def scenario() -> None:
+        async with relaying() as relay:
+            relay._clock = monotonic
+            await relay.until(lambda: relay._sender._ready)
+            relay.loses_the_hub()
+            relay.signal(signal("0.5"))
+            await relay.until(lambda: bool(relay.said_of("too long ago")))
+            assert relay._positions.outstanding() == []
+
+    asyncio.run(scenario())
+
+
+def test_what_was_refused_is_sent_again_later_and_another_wish_at_once(relaying: Any) -> None:
     async def scenario() -> Running:
         async with relaying() as relay:
             relay.hub.answer = '[{"status":"error","message":"no such pair"}]'
             await relay.wants("0.5")
             await relay.wants("0.5")
+            assert relay.meanings() == [f"buy {BTC}"]
+            assert relay.said_of("enter long", "waits: the hub has just refused the same")
             await relay.wants("-0.5")
-            monkeypatch.setattr("cli.bot.relay.REFUSED_AGAIN_AFTER", 0.0)
+            await relay.wants("0")
             await relay.wants("0.5")
+            assert relay.meanings()[1:] == [f"sell {BTC}", f"buy {BTC}"], "another refusal came between"
+            relay.hub.answer = '[{"status":"ok"}]'
+            await relay.wants("0.5")
+            relay.later(9.9)
+            assert len(relay.hub.events) == 3
+            relay.later(0.1)
+            await relay.until(lambda: len(relay.hub.events) == 4)
+            await relay.until(relay._idle.is_set)
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings()[3:] == [f"buy {BTC}"]
+    assert len(relay.said_of("nbt refused it: no such pair; it is taken to have what it had: flat")) == 3
+    assert relay.said_of("still open") == [f"still open at nbt, and not closed by us: long nexus:{BTC}"]
+
+
+def test_a_new_wish_after_a_refusal_is_not_lost(relaying: Any) -> None:
+    """Refused long, wants short while the hub is away, and then long again: the last word is long."""
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            relay.hub.answer = '[{"status":"error","message":"full"}]'
+            await relay.wants("0.5")
+            relay.hub.answer = '[{"status":"ok"}]'
+            relay.loses_the_hub()
+            relay.signal(signal("-0.5"))
+            relay.signal(signal("0.5"))
+            relay.has_the_hub()
+            relay.later(10)
+            await relay.until(lambda: len(relay.hub.events) == 2)
+            await relay.until(relay._idle.is_set)
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}", f"buy {BTC}"]
+    assert relay.said_of("not sent", "enter short: a newer wish came first (1 so far)")
+
+
+def test_of_a_burst_only_the_last_counts_and_that_is_told(relaying: Any) -> None:
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            for _ in range(2):
+                for size in ("0.5", "-0.5", "0"):
+                    relay.signal(signal(size))
+            await relay.wants("0.25")
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}"]
+    assert len(relay.said_of("of several wishes", "only the latest counts")) == 1
+    assert [text.rpartition("(")[2] for text in relay.said_of("a newer wish came first")] == [
+        f"{count} so far)" for count in range(1, 5)
+    ]
+
+
+def test_a_refusal_that_comes_late_counts(relaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.05)
+    late: list[Any] = []
+
+    async def keep(socket: ServerConnection, event: Any) -> bool:
+        late.append(socket)
+        return True
+
+    async def refuse(which: int) -> None:
+        await late[0].send(f'43{which}[{{"status":"error","message":"too fast"}}]')
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            relay.hub.on_event = keep
+            await relay.wants("0.5")
+            await refuse(0)
+            await relay.until(lambda: bool(relay.said_of("too fast")))
+            assert relay._positions.open_positions() == {}
+            relay.later(10)
+            await relay.wants("0.5")
+            await relay.wants("0")
+            await refuse(1)
+            await relay.until(lambda: len(relay.said_of("too fast")) == 2)
+            await relay.wants("0.5")
+            await relay.wants("0.5", "ETHUSDT")
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}", f"buy {BTC}", f"sell {BTC}", "buy ETHUSDT"]
+    assert relay.said_of("too fast", "it is taken to have what it had: flat")
+    assert relay.said_of("too fast", "after more was sent", "not known now")
+
+
+def test_a_hub_that_acknowledges_and_is_gone_before_it_did_leaves_a_doubt(relaying: Any) -> None:
+    async def drop(socket: ServerConnection, event: Any) -> bool:
+        await (await socket.ping())  # what was sent before it has arrived
+        await asyncio.sleep(0.05)
+        socket.transport.abort()
+        return True
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.wants("0.5")
+            relay.hub.on_event = drop
+            await relay.wants("0")
+            relay.hub.on_event = None
             await relay.wants("0.5")
             return relay
 
     relay = asyncio.run(scenario())
-    assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}", f"buy {BTC}", f"buy {BTC}"]
-    assert any("nbt refused it: no such pair; it is taken to have what it had: flat" in text for text in relay.said)
-    assert not any("still open" in text for text in relay.said)
+    assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}"]
+    assert relay.said_of("it was sent, and then", "whether it was taken is not known")
+
+
+# --- what is held --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_held_is_left_and_not_entered_twice(relaying: Any) -> None:
+    async def scenario() -> Running:
+        async with relaying(held={NEXUS_BTC: "long"}) as relay:
+            await relay.wants("0.5")
+            await relay.wants("0")
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"sell {BTC}"]
+    assert relay.said_of('by --held the hub has of strategy "rsi": nexus:BTCUSDT long; other markets')
+    assert not relay.said_of("it is not known what the hub has")
+
+
+def test_a_file_is_kept_up_to_date(relaying: Any, tmp_path: Path) -> None:
+    path = tmp_path / "held.json"
+
+    def says() -> dict[str, str]:
+        assert path.stat().st_mode & 0o777 == 0o600
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert (found["hub"], found["env"].split(":")[0], found["strategy"]) == ("nbt", "custom", "rsi")
+        return found["held"]
+
+    under_way: list[dict[str, str]] = []
+
+    async def look(socket: ServerConnection, event: Any) -> bool:
+        under_way.append(says())
+        return False
+
+    async def scenario() -> None:
+        async with relaying(held_file=path) as relay:
+            assert relay.said_of("is not there yet: it is not known what the hub has from before")
+            relay.hub.on_event = look
+            await relay.wants("0")
+            assert not path.exists()
+            await relay.wants("0.5")
+            assert says() == {f"nexus:{BTC}": "long"}
+            os.link(path, tmp_path / "before")
+            await relay.wants("-0.5", "ETHUSDT")
+            assert says() == {f"nexus:{BTC}": "long", "nexus:ETHUSDT": "short"}
+            assert "short" not in (tmp_path / "before").read_text(encoding="utf-8"), "replaced as a whole"
+            (tmp_path / "before").unlink()
+        async with relaying(held_file=path, port=relay.port) as relay:
+            assert relay.said_of('has of strategy "rsi": nexus:BTCUSDT long, nexus:ETHUSDT short')
+            await relay.wants("0.25")
+            await relay.wants("0")
+            await relay.wants("0", "ETHUSDT")
+            assert relay.meanings() == [f"sell {BTC}", "buy ETHUSDT"]
+            assert says() == {f"nexus:{BTC}": "flat", "nexus:ETHUSDT": "flat"}
+
+    asyncio.run(scenario())
+    assert [path.name for path in tmp_path.iterdir()] == ["held.json"]
+    assert under_way[0] == {f"nexus:{BTC}": "unknown"}, "killed here, nobody would know"
+
+
+def test_what_became_of_a_signal_that_nobody_knows_is_not_known_after_a_restart(relaying: Any, tmp_path: Path) -> None:
+    path = tmp_path / "held.json"
+
+    async def drop(socket: ServerConnection, event: Any) -> bool:
+        socket.transport.abort()
+        return True
+
+    async def scenario() -> None:
+        async with relaying(held_file=path) as relay:
+            relay.hub.on_event, relay.hub.mute = drop, {Opcode.PONG}
+            await relay.wants("0.5")
+        async with relaying(held_file=path, port=relay.port) as relay:
+            await relay.wants("0")
+            assert relay.hub.events == []
+            await relay.close(PATIENCE, hurried=False)
+            assert relay.said[-1] == f"not known at nbt: nexus:{BTC}"
+        async with relaying(held_file=path, port=relay.port, held={NEXUS_BTC: "long"}) as relay:
+            await relay.wants("0")
+            assert relay.meanings() == [f"sell {BTC}"]
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_cannot_be_written_is_removed(relaying: Any, tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "held.json"
+    path.parent.mkdir()
+
+    async def scenario() -> Running:
+        async with relaying(held_file=path) as relay:
+            await relay.wants("0.5")
+            path.unlink()
+            path.mkdir()  # nobody, not even root, can put a file in its place
+            await relay.wants("0")
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}"]
+    assert relay.said_of(f"cannot write --held {path}", "it still has what was true before: remove it")
+    assert not list(path.parent.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "as mon writes it, got something else"),
+        ("[" * 100_000, "as mon writes it, got something else"),
+        ('{"hub":"nbt","strategy":"rsi","held":{"BTC":"long"}}', "as mon writes it, got something else"),
+        ('{"hub":"nbt","strategy":"rsi","held":{"nexus:BTC":"lnog"}}', "as mon writes it, got something else"),
+        ('{"hub":"nbt","strategy":"rsi","env":"custom","held":{},"x":1}', "as mon writes it, got something else"),
+        (
+            '{"hub":"nbt","strategy":"other","env":"custom:elsewhere","held":{}}',
+            'is of strategy "other" at nbt (custom:elsewhere), and this is strategy "rsi" at nbt (custom:127.0.0.1:',
+        ),
+        ('{"hub":"nbt","strategy":"rsi","held":{}}', 'is of strategy "rsi" at nbt, and this is'),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(relaying: Any, tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "held.json"
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text, encoding="utf-8")
+
+    async def scenario() -> None:
+        async with relaying(held_file=path):
+            pass
+
+    with pytest.raises(SetupError, match=re.escape(words)):
+        asyncio.run(scenario())
+
+
+def test_a_folder_that_is_not_there(relaying: Any, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with relaying(held_file=tmp_path / "none" / "held.json"):
+            pass
+
+    with pytest.raises(SetupError, match="expected a folder that is there and can be written"):
+        asyncio.run(scenario())
+
+
+def test_what_held_says() -> None:
+    assert held_of(["nexus:SPOT_BTC_USDT=long", "woox:SPOT_ETH_USDT=flat", "a/b=c.json"], market_named) == (
+        {MarketName("nexus", "SPOT_BTC_USDT"): "long", MarketName("woox", "SPOT_ETH_USDT"): "flat"},
+        Path("a/b=c.json"),
+    )
+    assert held_of([], market_named) == ({}, None)
+    assert held_of(["./nexus:x=long"], market_named) == ({}, Path("./nexus:x=long"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["nexus:SPOT_BTC_USDT=lnog"], 'expected --held VENUE:SYMBOL=long, =short or =flat, or a file, got "nexus'),
+        (["nexus:SPOT_BTC_USDT"], "expected --held VENUE:SYMBOL=long"),
+        (["nexsu:SPOT_BTC_USDT=long"], "expected a venue"),
+        (["nexus:SPOT_BTC_USDT=long", "nexus:SPOT_BTC_USDT=flat"], "expected each market once as --held"),
+        (["a", "b"], "expected one file as --held, got a and b"),
+    ],
+)
+def test_what_held_cannot_say(texts: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        held_of(texts, market_named)
+
+
+# --- what is not relayed -------------------------------------------------------------------------------------------
 
 
 def test_what_is_marked_or_is_no_position_is_not_relayed_and_said(relaying: Any) -> None:
@@ -198,8 +573,8 @@ def test_what_is_marked_or_is_no_position_is_not_relayed_and_said(relaying: Any)
 
     relay = asyncio.run(scenario())
     assert relay.hub.events == []
-    assert f"not relayed: nexus:{BTC} size 0.5, since a market was not live" in relay.said
-    assert f"not relayed: nexus:{BTC} size 0.5, since it came from data 1500 ms old" in relay.said
+    assert f"not relayed: nexus:{BTC} size 0.5, since a market was not live; nbt has flat" in relay.said
+    assert f"not relayed: nexus:{BTC} size 0.5, since it came from data 1500 ms old; nbt has flat" in relay.said
     assert sum("a mid signal is no position" in text for text in relay.said) == 1
     assert any("expected plain text of 1 to 200 characters as pair" in text for text in relay.said)
 
@@ -283,6 +658,11 @@ def test_with_env_sim_the_hub_is_the_simulators_whatever_is_set(
         (("--relay", "nbt", "--yes", "--strategy", ""), "characters as --strategy"),
         (("--yes",), "--yes applies to --relay only"),
         (("--strategy", "s"), "--strategy applies to --relay only"),
+        (("--held", "x"), "--held applies to --relay only"),
+        (
+            ("--relay", "nbt", "--yes", "--held", "nexus:SPOT_BTC_USDT=long", "--held", "woox:SPOT_BTC_USDT=long"),
+            "expected one market of SPOT_BTC_USDT as held, got nexus:SPOT_BTC_USDT and woox:SPOT_BTC_USDT",
+        ),
     ],
 )
 def test_usage(arguments: tuple[str, ...], words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.bot.plan import MarketName
-from cli.bot.relay import HubPositions, Step
+from cli.bot.plan import HubPosition, MarketName
+from cli.bot.positions import ENTERED_WITHIN, REFUSED_AGAIN_AFTER, HubPositions, Step, way
+from venues.errors import UsageError
 from venues.nbt import NBT
 from venues.records import Quote, Signal, Trade
 
 PAIR = "SPOT_BTC_USDT"
+MARKET = MarketName("nexus", PAIR)
+NOW = 1_000.0
 BUY, SELL = "buy_signal", "sell_signal"
 
 
@@ -52,7 +55,8 @@ def run(sizes: list[Any], relay: HubPositions | None = None) -> list[str]:
     """What the hub takes each size to mean, when everything is sent."""
     relay, hub = relay or HubPositions("rsi", NBT.commands), Hub()
     for size in sizes:
-        for step in relay.steps(signal(size=size)):
+        relay.wish(signal(size=size), NOW)
+        for step in relay.outstanding():
             hub.take(step)
             relay.sent(step)
     return hub.meanings
@@ -86,10 +90,11 @@ def test_the_hub_ends_up_where_the_bot_is(wishes: list[tuple[str, float, str]]) 
     """Also when the connection is away now and then: s sends all, o one step only, a none."""
     relay, hub = HubPositions("rsi", NBT.commands), Hub()
     wanted: dict[str, float] = {}
-    for sym, size, way in wishes:
+    for sym, size, goes in wishes:
         wanted[sym] = size
-        steps = relay.steps(signal(sym, size=size))
-        for step in steps[: {"s": 2, "o": 1, "a": 0}[way]]:
+        relay.wish(signal(sym, size=size), NOW)
+        steps = [step for step in relay.outstanding() if step.market.symbol == sym]
+        for step in steps[: {"s": 2, "o": 1, "a": 0}[goes]]:
             hub.take(step)
             relay.sent(step)
     for step in relay.outstanding():
@@ -105,8 +110,14 @@ def test_the_hub_ends_up_where_the_bot_is(wishes: list[tuple[str, float, str]]) 
     }
 
 
+def wished(relay: HubPositions, wish: Signal, now: float = NOW) -> list[Step]:
+    """What is outstanding of a market once this is wanted of it."""
+    relay.wish(wish, now)
+    return [step for step in relay.outstanding() if step.market.symbol == wish.symbol]
+
+
 def fields(relay: HubPositions, size: float) -> list[tuple[str, dict[str, Any]]]:
-    steps = relay.steps(signal(size=size))
+    steps = wished(relay, signal(size=size))
     for step in steps:
         relay.sent(step)
     return [(step.command.name, dict(step.command.fields)) for step in steps]
@@ -125,7 +136,7 @@ def test_prices_are_those_that_it_would_cost() -> None:
     assert fields(relay, 1) == [bought, bought]
     relay.quote(quote(None, "101"))
     assert fields(relay, 0) == [(SELL, {**own, "sell_price": Decimal("100.50")})]
-    relay.forget("nexus", PAIR)
+    relay.down(MARKET)
     assert fields(relay, 1) == [(BUY, own)]
 
 
@@ -144,49 +155,196 @@ def test_only_positions_are_relayed(kind: str) -> None:
     relay = HubPositions("rsi", NBT.commands)
     other = signal(**{kind: 30000})
     assert relay.unfit(other) == f"a {kind} signal is no position, which is all that the hub knows"
-    assert relay.steps(other) == []
+    assert wished(relay, other) == []
     assert relay.unfit(signal(size=0)) is None
 
 
 def test_a_pair_belongs_to_the_first_venue_that_has_it() -> None:
     relay = HubPositions("rsi", NBT.commands)
-    assert len(relay.steps(signal("BTCUSDT", "jayx", size=1))) == 1
+    assert len(wished(relay, signal("BTCUSDT", "jayx", size=1))) == 1
     second = signal("BTCUSDT", "other", size=-1)
     assert relay.unfit(second) == ("the hub knows pairs without their venue, and BTCUSDT is relayed from jayx already")
-    assert relay.steps(second) == []
-    assert len(relay.steps(signal("ETHUSDT", "other", size=-1))) == 1
+    assert relay.wish(second, NOW) is None
+    assert [step.market.venue for step in relay.outstanding()] == ["jayx"]
+    assert len(wished(relay, signal("ETHUSDT", "other", size=-1))) == 1
+
+
+def next_steps(relay: HubPositions, now: float) -> list[tuple[str, str]]:
+    step = relay.next_step(now)
+    return [] if step is None else [(step.before, step.after)]
 
 
 def test_what_the_hub_did_not_take_is_not_tried_again_by_itself() -> None:
     relay = HubPositions("rsi", NBT.commands)
-    (step,) = relay.steps(signal(size=1))
-    relay.sent(step)
-    relay.refused(step)
+    (step,) = wished(relay, signal(size=1))
+    relay.begun(step)
+    relay.refused(step, NOW)
     assert (relay.outstanding(), relay.open_positions()) == ([], {})
-    (again,) = relay.steps(signal(size=1))
-    relay.sent(again)
-    assert relay.open_positions() == {MarketName("nexus", PAIR): "long"}
+    assert wished(relay, signal(size=1)) != [], "it is kept as what the bot wants"
+    assert next_steps(relay, NOW + REFUSED_AGAIN_AFTER - 0.001) == []
+    assert relay.moment(NOW) == NOW + REFUSED_AGAIN_AFTER
+    assert next_steps(relay, NOW + REFUSED_AGAIN_AFTER) == [("flat", "long")]
+    relay.sent(step)
+    assert relay.open_positions() == {MARKET: "long"}
+
+
+def test_another_wish_does_not_wait_for_what_was_refused() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    (step,) = wished(relay, signal(size=1))
+    relay.refused(step, NOW)
+    relay.wish(signal(size=-1), NOW)
+    assert next_steps(relay, NOW) == [("flat", "short")]
+    relay.sent(relay.next_step(NOW))  # type: ignore[arg-type]
+    relay.wish(signal(size=1), NOW)
+    assert next_steps(relay, NOW) == [("short", "flat")]
+    relay.sent(relay.next_step(NOW))  # type: ignore[arg-type]
+    assert next_steps(relay, NOW) == [("flat", "long")], "once the hub has taken something, nothing old holds it up"
 
 
 def test_what_is_refused_does_not_take_a_newer_wish_away() -> None:
     relay = HubPositions("rsi", NBT.commands)
-    (step,) = relay.steps(signal(size=1))
-    relay.steps(signal(size=-1))
-    relay.refused(step)
+    (step,) = wished(relay, signal(size=1))
+    wished(relay, signal(size=-1))
+    relay.refused(step, NOW)
     assert [(step.before, step.after) for step in relay.outstanding()] == [("flat", "short")]
+
+
+def test_a_refusal_to_leave_ends_a_turn() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    relay.hold(MARKET, "long")
+    leave, _ = wished(relay, signal(size=-1))
+    relay.refused(leave, NOW)
+    assert (relay.outstanding(), relay.open_positions()) == ([], {MARKET: "long"})
+
+
+def test_a_wish_is_withdrawn() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    relay.hold(MARKET, "long")
+    wished(relay, signal(size=-1))
+    unsent = relay.withdraw(MARKET)
+    assert (str(unsent), relay.outstanding(), relay.open_positions()) == (
+        f"{PAIR}: enter short (sell_signal without a price)",
+        [],
+        {MARKET: "long"},
+    )
+    assert relay.withdraw(MARKET) is None
+
+
+def test_what_is_under_way_is_neither_withdrawn_nor_replaced() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    (enter,) = wished(relay, signal(size=1))
+    relay.begun(enter)
+    assert relay.positions() == {MARKET: None}
+    assert relay.wish(signal(size=0), NOW) is None
+    assert relay.withdraw(MARKET) is None
+    relay.sent(enter)
+    assert (relay.outstanding(), relay.positions()) == ([], {MARKET: "long"})
+    leave, _ = wished(relay, signal(size=-1))
+    relay.begun(leave)
+    replaced = relay.wish(signal(size=0), NOW)
+    assert replaced is not None
+    assert (replaced.before, replaced.after) == ("flat", "short")
+    relay.unsent(leave)
+    assert [(step.before, step.after) for step in relay.outstanding()] == [("long", "flat")]
+
+
+@pytest.mark.parametrize(
+    ("held", "sizes", "replaced"),
+    [
+        ("flat", [0.5, 0.25], []),
+        ("flat", [0.5, 0], ["enter long"]),
+        ("flat", [0.5, -0.5, 0.25], ["enter long", "enter short"]),
+        ("long", [0, 0.5], ["leave long"]),
+        ("long", [0, -0.5], []),
+        ("long", [-0.5, 0], ["enter short"]),
+        ("long", [-0.5, 0.5], ["enter short"]),
+        ("long", [0.5, 1], []),
+    ],
+)
+def test_what_a_newer_wish_takes_the_place_of(held: HubPosition, sizes: list[float], replaced: list[str]) -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    relay.hold(MARKET, held)
+    found = [relay.wish(signal(size=size), NOW) for size in sizes]
+    assert [way(step.before, step.after) for step in found if step is not None] == replaced
+
+
+def test_nothing_goes_out_while_a_market_is_down() -> None:
+    other = MarketName("b2trader", "spot.btc_usdt")
+    relay = HubPositions("rsi", NBT.commands, [MARKET, other])
+    relay.wish(signal(size=1), NOW)
+    relay.down(other)
+    assert next_steps(relay, NOW) == [("flat", "long")]
+    relay.down(MARKET)
+    (step,) = relay.outstanding()
+    assert (next_steps(relay, NOW), relay.waits(step, NOW)) == ([], f"{MARKET} is not live")
+    relay.live(MARKET)
+    assert next_steps(relay, NOW) == [("flat", "long")]
+    relay.wish(signal(size=1), NOW, other)
+    assert relay.waits(step, NOW) == f"{other} is not live", "it rests on that too"
+    relay.withdraw(MARKET)
+    relay.wish(signal("XBT", "bitmex", size=1), NOW)
+    assert next_steps(relay, NOW) == [], "of what is not watched nobody knows what it rests on"
+    relay.live(other)
+    assert next_steps(relay, NOW) == [("flat", "long")]
+
+
+def test_a_wish_to_enter_grows_old_and_one_to_leave_does_not() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    relay.wish(signal(size=1), NOW)
+    assert relay.moment(NOW) == NOW + ENTERED_WITHIN
+    just_before, late = NOW + ENTERED_WITHIN - 0.001, NOW + ENTERED_WITHIN
+    assert (next_steps(relay, just_before), relay.expired(just_before)) == ([("flat", "long")], [])
+    assert next_steps(relay, late) == [], "also before anybody has looked for what is too old"
+    assert relay.waits(relay.outstanding()[0], late) == "it was wanted too long ago"
+    assert [way(step.before, step.after) for step in relay.expired(late)] == ["enter long"]
+    assert (relay.outstanding(), relay.expired(late), relay.moment(late)) == ([], [], None)
+    relay.wish(signal(size=1), NOW)
+    relay.wish(signal(size=1), just_before)
+    assert next_steps(relay, late) == [("flat", "long")], "said again is as good as new"
+    relay.hold(MARKET, "long")
+    relay.wish(signal(size=-1), NOW)
+    assert [way(step.before, step.after) for step in relay.expired(late)] == ["enter short"]
+    assert [(step.before, step.after) for step in relay.outstanding()] == [("long", "flat")]
+    assert next_steps(relay, NOW + 1e6) == [("long", "flat")]
+    assert relay.moment(NOW) is None
+
+
+def test_what_is_held_at_the_start() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    relay.hold(MARKET, "long")
+    assert relay.open_positions() == relay.positions() == {MARKET: "long"}
+    assert wished(relay, signal(size=0.5)) == []
+    assert [step.command.name for step in wished(relay, signal(size=0))] == [SELL]
+    unknown = MarketName("nexus", "ETH")
+    relay.hold(unknown, None)
+    assert (relay.position(unknown), relay.doubts()) == (None, {unknown: None})
+    assert wished(relay, signal("ETH", size=1)) == []
+    relay.hold(unknown, "flat")
+    assert len(wished(relay, signal("ETH", size=1))) == 1
+    with pytest.raises(UsageError, match="pairs without their venue"):
+        relay.hold(MarketName("woox", PAIR), "long")
+    assert relay.unfit(signal(src="woox", size=1)) is not None
 
 
 def test_of_what_is_in_doubt_nothing_more_is_sent() -> None:
     relay = HubPositions("rsi", NBT.commands)
-    (step,) = relay.steps(signal(size=1))
+    (step,) = wished(relay, signal(size=1))
     relay.doubted(step)
     assert (
         relay.unfit(signal(size=0)) == "what the hub has of it is not known, so the next signal could be the wrong one"
     )
-    assert (relay.steps(signal(size=-1)), relay.outstanding(), relay.open_positions()) == ([], [], {})
+    assert (wished(relay, signal(size=-1)), relay.outstanding(), relay.open_positions()) == ([], [], {})
     assert relay.doubts() == {MarketName("nexus", PAIR): step}
-    assert len(relay.steps(signal("ETH", size=1))) == 1
+    assert len(wished(relay, signal("ETH", size=1))) == 1
 
 
-def test_the_assumption_is_said() -> None:
-    assert '"rsi"' in HubPositions("rsi", NBT.commands).assumption
+def test_what_is_in_doubt_stays_so_whatever_becomes_of_what_is_under_way() -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    (enter,) = wished(relay, signal(size=1))
+    relay.sent(enter)
+    (leave,) = wished(relay, signal(size=0))
+    for settle in (relay.sent, lambda step: relay.refused(step, NOW), relay.unsent):
+        relay.begun(leave)
+        relay.doubted(enter)
+        settle(leave)
+        assert (relay.positions(), relay.open_positions(), relay.outstanding()) == ({MARKET: None}, {}, [])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cli.bot.market_data import Candles
 from cli.bot.markets import Standings
@@ -69,6 +71,55 @@ def test_what_is_emitted_says_what_it_rests_on(runner: Runner, put: list[Any]) -
     assert 5_000 <= put[0].extra["behind_ms"] < 3_600_000
     assert put[0].env is None
     assert "stale" not in put[0].extra
+
+
+def size(runner: Runner, market: MarketName = NEXUS) -> None:
+    runner.signal(*market, {"size": 1, "mid": None, "bid": None, "ask": None, "quote": None})
+
+
+def test_a_signal_is_as_old_as_the_data_of_the_callback_that_runs(runner: Runner, put: list[Any]) -> None:
+    """Not as the time since the last callback: a quiet market is not an old one."""
+    runner._do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
+    put.clear()
+    size(runner)  # from a thread or a timer, when nothing runs
+    assert (put[0].extra, put[0].time, runner.source) == (None, None, None)
+    runner.down.add(OTHER)
+    size(runner)
+    size(runner, OTHER)
+    assert [record.extra for record in put[1:]] == [None, {"stale": True}]
+
+
+def test_a_thread_of_the_script_does_not_rest_on_the_callback_beside_it(runner: Runner, put: list[Any]) -> None:
+    sources: list[Any] = []
+
+    def quote_update(src: str, sym: str, data: Any) -> None:
+        sources.append(runner.source)
+        beside = threading.Thread(target=lambda: (size(runner), sources.append(runner.source)))
+        beside.start()
+        beside.join()
+        size(runner)
+
+    runner.bot = Bot("bot.py", {"quote_update": quote_update}, {})
+    runner._do(Job("quote", replace(QUOTE, time=7), now_ms(), monotonic() - 5))
+    assert [(record.time, record.extra is None) for record in put] == [(None, True), (7, False)]
+    assert sources == [NEXUS, None]
+
+
+def test_on_start_rests_on_no_data_however_long_it_runs(runner: Runner, put: list[Any]) -> None:
+    runner.bot = Bot("bot.py", {"on_start": lambda: size(runner)}, {})
+    runner._do(Job("start", None, now_ms(), monotonic() - 8))
+    assert put[0].extra is None
+
+
+def test_a_callback_that_runs_long_has_old_data(
+    runner: Runner, put: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = monotonic()
+    runner.bot = Bot("bot.py", {"quote_update": lambda src, sym, data: size(runner)}, {})
+    for late, marked in ((1.0, False), (1.002, True)):
+        monkeypatch.setattr("cli.bot.runner.monotonic", lambda late=late: begun + late)
+        runner._do(Job("quote", QUOTE, now_ms(), begun))
+        assert (put.pop().extra is not None) == marked
 
 
 def test_a_step_of_the_wall_clock_makes_nothing_old(runner: Runner, put: list[Any]) -> None:

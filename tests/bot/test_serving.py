@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,10 +22,12 @@ from aiohttp import ClientSession, FormData, WSMsgType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cli.bot import serving
+from cli.bot import door, serving
+from cli.bot.script import Bot
 from cli.bot.serving import BotServer
 from tests.command import MON, environment
 from venues.errors import SetupError
+from venues.redaction import Redactor
 
 TOKEN = "tok/en+of mine-4711"
 PATIENCE = 10.0
@@ -54,6 +58,11 @@ ROUTES: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("GET", "self"): lambda data: (loop := []).append(loop) or loop,
     ("GET", "naïve"): lambda data: None,
 }
+
+
+@pytest.fixture(autouse=True)
+def wrong_tokens_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "WRONG_EVERY", 0.001)
 
 
 @asynccontextmanager
@@ -518,3 +527,261 @@ def test_nothing_is_logged_of_a_request(caplog: pytest.LogCaptureFixture, capfd:
         asyncio.run(test())
     assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
     assert capfd.readouterr() == ("", "")
+
+
+# --- who may stay --------------------------------------------------------------------------------------------------
+
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Visitor:
+    """A connection as its other side sees it."""
+
+    def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        self.reader, self.writer = streams
+
+    @classmethod
+    async def at(cls, bot: Running, said: str = "") -> Visitor:
+        visitor = cls(await asyncio.open_connection("127.0.0.1", bot.port))
+        visitor.writer.write(said.encode())
+        return visitor
+
+    async def answer(self) -> str:
+        return (await self.reader.readline()).decode().strip()
+
+    async def gone(self) -> bool:
+        """Whether the other side has ended it; waits for it."""
+        try:
+            while await self.reader.read(2**16):
+                pass
+        except ConnectionError:
+            pass
+        self.writer.close()
+        return True
+
+
+def path_of(bot: Running, name: str = "echo") -> str:
+    return f"{bot.webhook_url.partition(str(bot.port))[2]}/{name}"
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "GET /",
+        "GET /trading/signal/x/echo HTTP/1.1\r\nHost: x\r\n",
+        "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+        "whole",
+        "posted",
+    ],
+)
+def test_who_asks_for_nothing_is_sent_away(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an answer: a connection that is kept may be used again within the time, and no longer."""
+    monkeypatch.setattr(door, "WAITS_WITHIN", 0.1)
+    monkeypatch.setattr(serving, "BODY_WITHIN", 0.05)
+
+    async def test() -> None:
+        async with running() as bot:
+            path = path_of(bot)
+            asked = {
+                "whole": f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n",
+                "posted": f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1",
+            }
+            visitor = await Visitor.at(bot, asked.get(said, said))
+            assert await visitor.gone()
+            await until(lambda: bot._door._waiting == {} and bot._door._known == set())  # type: ignore[union-attr]
+            assert bot.said == []
+
+    asyncio.run(test())
+
+
+def test_who_has_the_token_may_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "WAITS_WITHIN", 0.1)
+    gate = asyncio.Event()
+
+    async def test() -> None:
+        async with running() as bot:
+            held = bot._call
+
+            async def slow(thunk: Callable[[], Any]) -> Any:
+                await gate.wait()
+                return await held(thunk)
+
+            bot._call = slow  # type: ignore[method-assign]
+            async with reader(bot) as joined:
+                waiting = await Visitor.at(bot, f"GET {path_of(bot)} HTTP/1.1\r\nHost: x\r\n\r\n")
+                await until(lambda: len(bot._door._known) == 2)  # type: ignore[union-attr]
+                await asyncio.sleep(0.3)
+                bot.publish(b"still here")
+                assert await joined.recv() == "still here"
+                gate.set()
+                assert await waiting.answer() == "HTTP/1.1 200 OK"
+                assert await waiting.gone(), "and waits again"
+
+    asyncio.run(test())
+
+
+def test_a_long_answer_is_whole_however_slow_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "WAITS_WITHIN", 0.1)
+    long = "x" * 12_000_000
+
+    async def test() -> None:
+        async with running({("GET", "long"): lambda data: long}) as bot:
+            slow = await Visitor.at(bot, f"GET {path_of(bot, 'long')} HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: len(bot._door._known) == 1)  # type: ignore[union-attr]
+            await asyncio.sleep(0.3)
+            got = bytearray()
+            while piece := await slow.reader.read(2**20):
+                got += piece
+            assert got.endswith(b'{"data":"' + long.encode() + b'"}')
+            slow.writer.close()
+
+    asyncio.run(test())
+
+
+def test_of_too_many_that_ask_for_nothing_the_oldest_goes() -> None:
+    async def test() -> None:
+        async with running() as bot, reader(bot) as joined:
+            before = descriptors()
+            visitors = [await Visitor.at(bot, "GET /") for _ in range(door.MOST_WAITING)]
+            await until(lambda: len(bot._door._waiting) == door.MOST_WAITING)  # type: ignore[union-attr]
+            assert bot.said == []
+            later = [await Visitor.at(bot) for _ in range(100)]
+            for visitor in visitors:
+                assert await visitor.gone()
+            assert len(bot.said) == 1
+            assert "ask for nothing (at most 64): those that have waited longest are closed" in bot.said[0]
+            assert (await asked(bot, "GET", "echo"))[0] == 200, "who asks is served"
+            bot.publish(b"still here")
+            assert await joined.recv() == "still here"
+            await until(lambda: len(bot._door._waiting) <= door.MOST_WAITING)  # type: ignore[union-attr]
+            for visitor in later:
+                visitor.writer.close()
+            await until(lambda: not bot._door._waiting)  # type: ignore[union-attr]
+            await until(lambda: descriptors() <= before)
+
+    asyncio.run(test())
+
+
+def test_no_more_connections_than_the_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door.resource, "getrlimit", lambda which: (12, 12))
+
+    async def test() -> None:
+        async with running() as bot, contextlib.AsyncExitStack() as stack:
+            for _ in range(4):
+                await stack.enter_async_context(reader(bot))
+            idle = [await Visitor.at(bot) for _ in range(4)]
+            await until(lambda: len(bot.said) == 1)
+            assert "at most 3" in bot.said[0]
+            assert await idle[0].gone()
+            assert await idle[1].gone()
+            for _ in range(2):
+                await stack.enter_async_context(reader(bot))
+            for visitor in idle[2:]:
+                assert await visitor.gone()
+            for _ in range(3):
+                refused = await Visitor.at(bot)
+                assert await refused.gone()
+            assert bot.said[1:] == ["the bot's feed and webhooks have 6 connections already: no more are taken"]
+            assert len(bot._door._known) == 6  # type: ignore[union-attr]
+            assert bot._door._waiting == {}  # type: ignore[union-attr]
+
+    asyncio.run(test())
+
+
+def test_an_accept_that_fails_is_said_once_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door, "ACCEPT_AGAIN_AFTER", 0.01)
+    fails = [OSError(24, "Too many open files")] * 5 + [ConnectionAbortedError()] * 3
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        accept = loop.sock_accept
+
+        async def sock_accept(listener: socket.socket) -> Any:
+            if fails:
+                raise fails.pop(0)
+            return await accept(listener)
+
+        monkeypatch.setattr(loop, "sock_accept", sock_accept)
+        async with running() as bot:
+            assert (await asked(bot, "GET", "echo"))[0] == 200
+            assert bot.said == ["cannot take a connection to the bot's feed and webhooks: Too many open files"]
+
+    asyncio.run(test())
+    assert caplog.records == []
+
+
+def test_wrong_tokens_are_answered_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "WRONG_EVERY", 0.05)
+
+    async def test() -> None:
+        async with running() as bot:
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            guesses = [asyncio.create_task(asked(bot, "GET", "echo", token=f"wrong-{n}")) for n in range(4)]
+            assert (await asked(bot, "GET", "echo"))[0] == 200
+            assert not any(guess.done() for guess in guesses[1:]), "who knows it does not wait for who does not"
+            assert [(await guess)[0] for guess in guesses] == [401] * 4
+            assert loop.time() - begun >= 4 * 0.05
+
+    asyncio.run(test())
+
+
+def test_a_port_of_its_own_at_every_address_of_a_host() -> None:
+    async def test() -> None:
+        async def getaddrinfo(*_: Any, **__: Any) -> Any:
+            plain = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+            return [plain, plain, (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0))]
+
+        asyncio.get_running_loop().getaddrinfo = getaddrinfo  # type: ignore[method-assign]
+        made = door.Door(asyncio.Protocol, print)
+        port = await made.open("localhost", 0)
+        assert [listener.getsockname()[:2] for listener in made._listeners] == [("127.0.0.1", port), ("::1", port)]
+        await made.close()
+        assert (made._listeners, made._tasks) == ([], [])
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(("token", "taken"), [("x" * 15, False), ("x" * 16, True)])
+def test_a_token_that_can_be_guessed_is_refused_at_the_start(
+    token: str, taken: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("MON_BOT_TOKEN", token)
+    said: list[str] = []
+
+    class Voice:
+        say = staticmethod(said.append)
+        error = say
+
+    async def test() -> None:
+        bot = Bot("bot.py", {}, {})
+        server, own = await serving.serve(
+            bot,
+            ("127.0.0.1", 0),
+            call=None,  # type: ignore[arg-type]
+            report=None,  # type: ignore[arg-type]
+            voice=Voice,  # type: ignore[arg-type]
+            words=Voice,  # type: ignore[arg-type]
+            redactor=Redactor(),
+        )
+        await server.close()
+        assert own is None
+
+    if taken:
+        asyncio.run(test())
+        assert "MON_BOT_TOKEN" in said[0]
+    else:
+        with pytest.raises(SetupError, match="expected a token of at least 16 characters as MON_BOT_TOKEN, got a sh"):
+            asyncio.run(test())
+        assert said == []
