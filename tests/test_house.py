@@ -49,7 +49,7 @@ def known_in(name: str) -> set[str]:
         return KNOWN_IN_VENUES | KNOWN_IN_TESTING
     if name.startswith("venues"):
         return KNOWN_IN_VENUES
-    return KNOWN_IN_CLI | (KNOWN_IN_BOT if house.room(name) == "cli.bot" else set())
+    return KNOWN_IN_CLI | (KNOWN_IN_BOT if house.room(name) in ("cli.bot", "cli.bot.hub") else set())
 
 
 def allowed(name: str, other: str) -> bool:
@@ -111,7 +111,9 @@ def test_venues_are_known_by_the_registry_only() -> None:
             continue
         text = EXAMPLE.sub("", path.read_text(encoding="utf-8"))
         named = {venue for venue in VENUES if re.search(rf"\b{venue}\b", text, re.IGNORECASE)}
-        assert named <= MAY_NAME.get(name, BOTS_IMPORT if house.room(name) == "cli.bot" else set()), name
+        assert named <= MAY_NAME.get(name, BOTS_IMPORT if house.room(name) in ("cli.bot", "cli.bot.hub") else set()), (
+            name
+        )
 
 
 EXAMPLE = re.compile(r"^  mon [^\n]*$|e\.g\. [^\n]*$", re.MULTILINE)

@@ -64,8 +64,8 @@ def run(**given: Any) -> None:
 
     Signals and messages that it emits are the output.
     """
-    from cli.bot.held import held_of
     from cli.bot.host import run_bot
+    from cli.bot.hub.held import held_of
     from cli.bot.plan import BotRequest
     from cli.output.lines import Words
 
@@ -112,7 +112,7 @@ def _check_relay(relay: str | None, strategy: str | None, *, yes: bool, held: bo
             if given:
                 raise UsageError(f"{option} applies to --relay only")
         return
-    from cli.bot.relay import HUBS
+    from cli.bot.hub.relay import HUBS
 
     if relay not in HUBS:
         raise UsageError(f'expected a hub that takes signals ({", ".join(HUBS)}) as --relay, got "{relay}"')

@@ -81,7 +81,7 @@ class Outlet:
         """Show a state in the header of the table: one for all markets."""
         if self._table is not None:
             now = self._clock.now().epoch_ms
-            self.put(Status(venue="bot", received=now, stream=self._request.file.name, state=state))
+            self.put(Status(venue="bot", received=now, stream=self._request.name, state=state))
 
     def finish(self) -> bool:
         """Write what waits, then end. False when nothing was begun."""
@@ -150,7 +150,7 @@ class Outlet:
             epoch_ms=lambda: self._clock.now().epoch_ms,
             mono_ms=lambda: round(self._clock.now().mono * 1000),
         )
-        stream = Stream(self._request.file.name, "event", Signal, "")
+        stream = Stream(self._request.name, "event", Signal, "")
         title = Title("bot", label, markets, stream, partial=False)
         keys = [("t", "token")] if self._token is not None else []
         pane = Pane(partial(view, keys=keys), title, look, self._rate, self._redactor)

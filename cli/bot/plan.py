@@ -42,10 +42,10 @@ class MarketName(NamedTuple):
 class BotRequest(RunRequest):
     """Everything a user said about a bot's run, beside what every run can be asked.
 
-    `listen` is host and port of the bot's own feed and webhooks; `relay` the hub that position signals go to, under the
-    name `strategy`, the script's own if None. `report` is the file that the summary goes to as JSON too, and the two
-    in `bps` are what trading is taken to cost in it, in hundredths of a percent.
-    name `strategy`, the script's own if None; `held` what the hub has at the start, and `held_file` where that is kept.
+    `more` are further scripts; `listen` is host and port of their own feed and webhooks; `relay` the hub that position
+    signals go to, under the name `strategy`, the script's own if None. `held` and `held_file` are what it has at the
+    start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading is taken to
+    cost in it, in hundredths of a percent.
     """
 
     file: Path
@@ -59,6 +59,17 @@ class BotRequest(RunRequest):
     slippage_bps: Decimal = Decimal(0)
     held: dict[MarketName, HubPosition] = field(default_factory=dict)
     held_file: Path | None = None
+    more: list[Path] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Path]:
+        """All scripts of the run, in the order in which they were named."""
+        return [self.file, *self.more]
+
+    @property
+    def name(self) -> str:
+        """The names of the scripts, for people."""
+        return ", ".join(file.name for file in self.files)
 
     def as_table(self) -> bool:
         """Whether what the bot emits is drawn."""
@@ -71,7 +82,7 @@ class BotRequest(RunRequest):
             UsageError: it is a file that is read.
         """
         beside = [path for path in (self.replay, self.held_file) if path is not None]
-        for read in (self.file, *self.history, *beside):
+        for read in (*self.files, *self.history, *beside):
             for option, written in (("record", self.record), ("report", self.report)):
                 if written is not None and written.exists() and read.exists() and written.samefile(read):
                     raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
@@ -110,6 +121,16 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
         return []
     headers = {name: None if recorded is None else recorded.of(name) for name in by_venue}
     return [_plan(bot, venue_named(name), symbols, headers[name]) for name, symbols in by_venue.items()]
+
+
+def merged(planned: Sequence[Sequence[Plan]]) -> list[Plan]:
+    """What to open at each venue for several scripts: whatever any of them needs, once."""
+    by_venue: dict[str, Plan] = {}
+    for plan in (plan for plans in planned for plan in plans):
+        whole = by_venue.setdefault(plan.venue.name, Plan(plan.venue, []))
+        whole.symbols += [symbol for symbol in plan.symbols if symbol not in whole.symbols]
+        whole.subscriptions += [one for one in plan.subscriptions if one not in whole.subscriptions]
+    return list(by_venue.values())
 
 
 def played_for(plan: Plan, header: Header) -> list[Subscription]:

@@ -16,7 +16,7 @@ import hmac
 import logging
 import secrets
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
@@ -32,7 +32,6 @@ from venues.toolkit.written import Writer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from cli.bot.script import Bot
     from cli.bot.speech import BotVoice
     from cli.output.lines import Words
     from cli.settings.environment import ConfiguredValue
@@ -69,29 +68,37 @@ class _Problem(Exception):
         self.body = {"error": error, **more}
 
 
+class Route(NamedTuple):
+    """A script's handler of a webhook; `call` runs it in turn with the script's callbacks.
+
+    `report` reports an exception of it and returns the id under which it is reported.
+    """
+
+    handler: Callable[[Any], Any]
+    call: Callable[[Callable[[], Any]], Awaitable[Any]]
+    report: Callable[[BaseException], str]
+
+
 class BotServer:
-    """Serves one bot. It is started and closed on the host's event loop; `publish` is called there too."""
+    """Serves the bots of one run. It is started and closed on the host's event loop; `publish` is called there too."""
 
     def __init__(
         self,
         host: str,
         port: int,
         token: str,
-        routes: Mapping[tuple[str, str], Callable[[Any], Any]],
-        call: Callable[[Callable[[], Any]], Awaitable[Any]],
+        routes: Mapping[tuple[str, str], Route],
         say: Callable[[str], None],
         fault: Callable[[BaseException], str],
     ) -> None:
-        """`routes` are the script's handlers by method and name; `port` 0 takes any that is free.
+        """`routes` by method and name; `port` 0 takes any that is free.
 
-        `call` runs something in turn with the bot's callbacks. `fault` reports an exception and returns the id under
-        which it is reported. `say` is for people.
+        `fault` reports an exception of ours and returns the id under which it is reported. `say` is for people.
         """
         self.port = port
         self._host = host
         self._token = token
         self._routes = routes
-        self._call = call
         self._say = say
         self._fault = fault
         self._readers: set[_Reader] = set()
@@ -183,9 +190,9 @@ class BotServer:
         if parts == ["stream"]:
             await self._check(request.query.get("token", ""))
             return await self._feed(request)
-        if parts[:2] == ["trading", "signal"] and len(parts) == 4:
+        if parts[:2] == ["trading", "signal"] and len(parts) in (4, 5):  # five: the script's name is before the route's
             await self._check(parts[2])
-            return await self._webhook(request, parts[3])
+            return await self._webhook(request, "/".join(parts[3:]))
         raise _Problem(404, "expected /stream?token=TOKEN or /trading/signal/TOKEN/NAME, got another path")
 
     async def _check(self, token: str) -> None:
@@ -228,8 +235,8 @@ class BotServer:
         return response
 
     async def _answer_of_route(self, request: web.Request, name: str) -> web.Response:
-        handler = self._routes.get((request.method, name))
-        if handler is None:
+        route = self._routes.get((request.method, name))
+        if route is None:
             allowed = sorted(method for method, known in self._routes if known == name)
             if not allowed:
                 raise _Problem(404, f"the bot has no route {name[:100]}")
@@ -237,11 +244,11 @@ class BotServer:
             response.headers["Allow"] = ", ".join(allowed)
             return response
         data = dict(request.query.items()) if request.method == "GET" else await _posted(request)
-        label = f"{request.method.lower()}_{name}"
+        label = f"{request.method.lower()}_{name.rpartition('/')[2]}"
         try:
-            body = await self._call(lambda: _answer_of(label, handler(data)))
+            body = await route.call(lambda: _answer_of(label, route.handler(data)))
         except Exception as error:
-            return _response(500, _failed(f"{label} failed", self._fault(error)))
+            return _response(500, _failed(f"{label} failed", route.report(error)))
         return web.Response(body=body, content_type="application/json")
 
 
@@ -426,18 +433,17 @@ class _Reader:
 
 
 async def serve(
-    bot: Bot,
+    routes: Mapping[tuple[str, str], Route],
     listen: tuple[str, int],
     *,
-    call: Callable[[Callable[[], Any]], Awaitable[Any]],
     report: Callable[[BaseException], str],
     voice: BotVoice,
     words: Words,
     redactor: Redactor,
 ) -> tuple[BotServer, str | None]:
-    """Start the server of a bot. Also returns its token, if we made it up, since only we know it then.
+    """Start the server of a run. Also returns its token, if we made it up, since only we know it then.
 
-    `call` and `report` as of `BotServer`.
+    `report` as the `fault` of `BotServer`.
 
     Raises:
         SetupError: it cannot listen at the address, or the configured token cannot be read.
@@ -449,9 +455,9 @@ async def serve(
         raise SetupError(
             f"expected a token of at least {SHORTEST_TOKEN} characters as {source.origin}, got a shorter one"
         )
-    server = BotServer(host, port, token, bot.routes, call, voice.say, report)
+    server = BotServer(host, port, token, routes, voice.say, report)
     await server.start()
-    names = [f"{method} {name}" for method, name in bot.routes] or ["none: the script has no @http.route"]
+    names = [f"{method} {name}" for method, name in routes] or ["none: the script has no @http.route"]
     where = f"its feed: {server.shown_feed_url}\nits webhooks: {server.shown_webhook_url}/NAME ({', '.join(names)})"
     if source is None:
         words.error(f"the bot's token: {token}\n{where}")  # also for who wants quiet: nobody else knows it

@@ -127,7 +127,8 @@ class Tally:
         """Take a market's best prices, before the script gets them; None for a side that is empty."""
         with self._lock:
             self.saw(at)
-            self._book(market).price(at, bid, ask)
+            if market.venue in self._quoted:
+                self._book(market).price(at, bid, ask)
 
     def trade(self, market: MarketName, at: int, price: Decimal) -> None:
         """Take the price of a trade (or a candle's latest), before the script gets it."""

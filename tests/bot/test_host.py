@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cli.bot import host, runner
+from cli.bot import host, lag
 from cli.bot.plan import BotRequest
 from cli.bot.speech import LogLines
 from cli.output.lines import Words
@@ -193,7 +193,7 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
         encoding="utf-8",
     )
     request = BotRequest(path, replay=quotes_and_trades(tmp_path / "r.jsonl"), speed=math.inf, output="jsonl")
-    asyncio.run(host.Host(request, Words(), Redactor(), follower=Follower()).run())
+    asyncio.run(host.Host(request, Words(), Redactor(), followers=[Follower()]).run())
     assert [what for what in heard if what[0] != "signal"] == [
         ("open", None),
         ("quote", 99),
@@ -403,8 +403,8 @@ def test_live_at_two_venues_at_once(runs: Runs) -> None:
 def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "RUNS_LONG", 0.2)
-    monkeypatch.setattr(runner, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(lag, "RUNS_LONG", 0.2)
+    monkeypatch.setattr(lag, "LOOK_EVERY", 0.1)
     monkeypatch.setattr(host, "LAST_WORDS_WITHIN", 0.1)
     source = HEAD + (
         "import os, signal, threading, time\n"

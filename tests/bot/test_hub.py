@@ -18,11 +18,11 @@ from websockets.frames import Opcode
 
 from cli import main
 from cli.bot.command import market_named
-from cli.bot.held import held_of
 from cli.bot.host import Host
+from cli.bot.hub.held import held_of
+from cli.bot.hub.relay import HubRelay
+from cli.bot.jobs import monotonic
 from cli.bot.plan import BotRequest, MarketName
-from cli.bot.relay import HubRelay
-from cli.bot.runner import monotonic
 from cli.output.lines import Words
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure
@@ -260,7 +260,7 @@ def test_what_was_wanted_too_long_ago_is_not_entered_and_said_when_that_is(relay
 
 
 def test_it_looks_by_itself_when_a_wish_grows_old(relaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.bot.positions.ENTERED_WITHIN", 0.05)
+    monkeypatch.setattr("cli.bot.hub.positions.ENTERED_WITHIN", 0.05)
 
     async def scenario() -> None:
         async with relaying() as relay:
@@ -641,7 +641,7 @@ def test_with_env_sim_the_hub_is_the_simulators_whatever_is_set(
         path, [market_named("nexus:SPOT_BTC_USDT")], env="sim", output="jsonl", count=2, relay="nbt", strategy="s"
     )
     follower = HubRelay("nbt", "s", env="sim", profile=None, retries=None, redactor=redactor)
-    assert asyncio.run(Host(request, Words(), redactor, follower=follower).run()) == 0
+    assert asyncio.run(Host(request, Words(), redactor, followers=[follower]).run()) == 0
     out, err = capfd.readouterr()
     assert len(out.splitlines()) == 2
     assert "relayed to nbt (the simulated hub)" in err

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from cli.bot import runner
-from cli.bot.runner import Job, Jobs
+from cli.bot import jobs
+from cli.bot.jobs import Job, Jobs
 
 
 def job(what: str, record: object) -> Job:
@@ -55,7 +55,7 @@ def test_a_quote_that_is_not_true_any_more_is_dropped() -> None:
 
 
 def test_what_is_too_much_for_memory_waits_in_a_file_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "IN_MEMORY", 10)
+    monkeypatch.setattr(jobs, "IN_MEMORY", 10)
     monkeypatch.setattr("cli.output.queues.MOST_EVENTS", 5)
     queue = Jobs(keep_all=False)
     for number in range(100):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.bot.hub.positions import ENTERED_WITHIN, REFUSED_AGAIN_AFTER, HubPositions, Step, way
 from cli.bot.plan import HubPosition, MarketName
-from cli.bot.positions import ENTERED_WITHIN, REFUSED_AGAIN_AFTER, HubPositions, Step, way
 from venues.errors import UsageError
 from venues.nbt import NBT
 from venues.records import Quote, Signal, Trade

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 import cli.bot
+import cli.bot.hub
 from tests import house
 
-MAP = re.findall(r"^    (\w+)  +\S", cli.bot.__doc__ or "", re.MULTILINE)
+MAPS = {
+    room.__name__: re.findall(r"^    (\w+)  +\S", room.__doc__ or "", re.MULTILINE) for room in (cli.bot, cli.bot.hub)
+}
 
 
-def test_the_map_has_every_module() -> None:
-    assert sorted(MAP) == sorted(name.rpartition(".")[2] for name in house.modules() if name.startswith("cli.bot."))
+@pytest.mark.parametrize("room", MAPS)
+def test_the_map_has_every_module(room: str) -> None:
+    names = (name.rpartition(".") for name in house.modules())
+    assert sorted(MAPS[room]) == sorted(
+        name for home, _, name in names if home == room and f"{home}.{name}" not in MAPS
+    )
 
 
-def test_each_module_imports_only_what_stands_below_it() -> None:
-    for place, name in enumerate(MAP):
-        inside = {other.rpartition(".")[2] for other in house.ours(f"cli.bot.{name}") if other.startswith("cli.bot.")}
-        assert inside <= set(MAP[place + 1 :]), name
+@pytest.mark.parametrize("room", MAPS)
+def test_each_module_imports_only_what_stands_below_it(room: str) -> None:
+    for place, name in enumerate(MAPS[room]):
+        imported = (other.rpartition(".") for other in house.ours(f"{room}.{name}"))
+        assert {other for home, _, other in imported if home == room} <= set(MAPS[room][place + 1 :]), name

@@ -6,16 +6,19 @@ import logging
 import threading
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from cli.bot.jobs import Job, Told, monotonic
 from cli.bot.market_data import Candles
 from cli.bot.markets import Standings
 from cli.bot.plan import MarketName
-from cli.bot.runner import Job, Jobs, Runner, Told, called, monotonic
 from cli.bot.script import Bot
+from cli.bot.script_time import ScriptTime
+from cli.bot.seat import Seat, called
 from venues.records import Quote, State, Status
 
 NEXUS = MarketName("nexus", "SPOT_BTC_USDT")
@@ -29,14 +32,20 @@ def put() -> list[Any]:
 
 
 @pytest.fixture
-def runner(put: list[Any]) -> Runner:
-    made = Runner(
-        Jobs(keep_all=False),
+def sources() -> list[MarketName | None]:
+    """What each record was made of."""
+    return []
+
+
+@pytest.fixture
+def seat(put: list[Any], sources: list[MarketName | None]) -> Seat:
+    made = Seat(
+        Path("bot.py"),
+        ScriptTime(),
+        set(),
         None,  # type: ignore[arg-type]  # says nothing here
-        replayed=False,
-        put=put.append,
+        put=lambda record, source: (put.append(record), sources.append(source))[0],
         send=lambda frame: None,
-        on_end=lambda: None,
     )
     made.candles = {NEXUS: Candles([]), OTHER: Candles([])}
     made.labels = {"nexus": None, "b2trader": "sim"}
@@ -48,95 +57,92 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def test_no_quotes_while_a_market_is_down(runner: Runner, put: list[Any]) -> None:
-    runner.down.add(NEXUS)
-    runner._do(Job("quote", QUOTE, now_ms(), 0.0))
+def test_no_quotes_while_a_market_is_down(seat: Seat, put: list[Any]) -> None:
+    seat._down.add(NEXUS)
+    seat.do(Job("quote", QUOTE, now_ms(), 0.0))
     assert put == []
-    runner.down.clear()
-    runner._do(Job("quote", QUOTE, now_ms(), 0.0))
+    seat._down.clear()
+    seat.do(Job("quote", QUOTE, now_ms(), 0.0))
     assert [(record.topic, record.data) for record in put] == [("quote", [None, None])]
 
 
-def test_what_is_emitted_says_what_it_rests_on(runner: Runner, put: list[Any]) -> None:
-    runner.down.add(OTHER)
-    runner.signal(*NEXUS, {"size": 1, "mid": None, "bid": None, "ask": None, "quote": None})
-    runner.signal(*OTHER, {"size": -1, "mid": None, "bid": None, "ask": None, "quote": None})
-    runner.signal("bitmex", "XBTUSD", {"size": 0, "mid": None, "bid": None, "ask": None, "quote": None})
-    runner.publish("outside any callback", None)
+def test_what_is_emitted_says_what_it_rests_on(seat: Seat, put: list[Any]) -> None:
+    seat._down.add(OTHER)
+    seat.signal(*NEXUS, {"size": 1, "mid": None, "bid": None, "ask": None, "quote": None})
+    seat.signal(*OTHER, {"size": -1, "mid": None, "bid": None, "ask": None, "quote": None})
+    seat.signal("bitmex", "XBTUSD", {"size": 0, "mid": None, "bid": None, "ask": None, "quote": None})
+    seat.publish("outside any callback", None)
     told = [(record.env, getattr(record, "side", None), record.extra) for record in put]
     stale = {"stale": True}
     assert told == [(None, "long", None), ("sim", "short", stale), ("sim", None, stale), ("sim", None, stale)]
     put.clear()
-    runner._do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
+    seat.do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
     assert 5_000 <= put[0].extra["behind_ms"] < 3_600_000
     assert put[0].env is None
     assert "stale" not in put[0].extra
 
 
-def size(runner: Runner, market: MarketName = NEXUS) -> None:
-    runner.signal(*market, {"size": 1, "mid": None, "bid": None, "ask": None, "quote": None})
+def size(seat: Seat, market: MarketName = NEXUS) -> None:
+    seat.signal(*market, {"size": 1, "mid": None, "bid": None, "ask": None, "quote": None})
 
 
-def test_a_signal_is_as_old_as_the_data_of_the_callback_that_runs(runner: Runner, put: list[Any]) -> None:
+def test_a_signal_is_as_old_as_the_data_of_the_callback_that_runs(seat: Seat, put: list[Any]) -> None:
     """Not as the time since the last callback: a quiet market is not an old one."""
-    runner._do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
+    seat.do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
     put.clear()
-    size(runner)  # from a thread or a timer, when nothing runs
-    assert (put[0].extra, put[0].time, runner.source) == (None, None, None)
-    runner.down.add(OTHER)
-    size(runner)
-    size(runner, OTHER)
+    size(seat)  # from a thread or a timer, when nothing runs
+    assert (put[0].extra, put[0].time) == (None, None)
+    seat._down.add(OTHER)
+    size(seat)
+    size(seat, OTHER)
     assert [record.extra for record in put[1:]] == [None, {"stale": True}]
 
 
-def test_a_thread_of_the_script_does_not_rest_on_the_callback_beside_it(runner: Runner, put: list[Any]) -> None:
-    sources: list[Any] = []
-
+def test_a_thread_of_the_script_does_not_rest_on_the_callback_beside_it(
+    seat: Seat, put: list[Any], sources: list[MarketName | None]
+) -> None:
     def quote_update(src: str, sym: str, data: Any) -> None:
-        sources.append(runner.source)
-        beside = threading.Thread(target=lambda: (size(runner), sources.append(runner.source)))
+        beside = threading.Thread(target=lambda: size(seat))
         beside.start()
         beside.join()
-        size(runner)
+        size(seat)
 
-    runner.bot = Bot("bot.py", {"quote_update": quote_update}, {})
-    runner._do(Job("quote", replace(QUOTE, time=7), now_ms(), monotonic() - 5))
+    seat.bot = Bot("bot.py", {"quote_update": quote_update}, {})
+    seat.do(Job("quote", replace(QUOTE, time=7), now_ms(), monotonic() - 5))
     assert [(record.time, record.extra is None) for record in put] == [(None, True), (7, False)]
-    assert sources == [NEXUS, None]
+    assert sources == [None, NEXUS]
 
 
-def test_on_start_rests_on_no_data_however_long_it_runs(runner: Runner, put: list[Any]) -> None:
-    runner.bot = Bot("bot.py", {"on_start": lambda: size(runner)}, {})
-    runner._do(Job("start", None, now_ms(), monotonic() - 8))
+def test_on_start_rests_on_no_data_however_long_it_runs(seat: Seat, put: list[Any]) -> None:
+    seat.bot = Bot("bot.py", {"on_start": lambda: size(seat)}, {})
+    seat.do(Job("start", None, now_ms(), monotonic() - 8))
     assert put[0].extra is None
 
 
-def test_a_callback_that_runs_long_has_old_data(
-    runner: Runner, put: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_callback_that_runs_long_has_old_data(seat: Seat, put: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     begun = monotonic()
-    runner.bot = Bot("bot.py", {"quote_update": lambda src, sym, data: size(runner)}, {})
+    seat.bot = Bot("bot.py", {"quote_update": lambda src, sym, data: size(seat)}, {})
     for late, marked in ((1.0, False), (1.002, True)):
-        monkeypatch.setattr("cli.bot.runner.monotonic", lambda late=late: begun + late)
-        runner._do(Job("quote", QUOTE, now_ms(), begun))
+        monkeypatch.setattr("cli.bot.seat.monotonic", lambda late=late: begun + late)
+        seat.do(Job("quote", QUOTE, now_ms(), begun))
         assert (put.pop().extra is not None) == marked
 
 
-def test_a_step_of_the_wall_clock_makes_nothing_old(runner: Runner, put: list[Any]) -> None:
+def test_a_step_of_the_wall_clock_makes_nothing_old(seat: Seat, put: list[Any]) -> None:
     for stepped in (3_600_000, -3_600_000):
-        runner._do(Job("quote", QUOTE, now_ms() + stepped, monotonic()))
+        seat.do(Job("quote", QUOTE, now_ms() + stepped, monotonic()))
         assert put.pop().extra is None
-        runner._do(Job("quote", QUOTE, now_ms() + stepped, monotonic() - 5))
+        seat.do(Job("quote", QUOTE, now_ms() + stepped, monotonic() - 5))
         assert put.pop().extra["behind_ms"] < 3_600_000
 
 
 def test_the_script_hears_what_the_venue_says_of_trades_in_between(
-    runner: Runner, caplog: pytest.LogCaptureFixture
+    seat: Seat, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner.logger = logging.getLogger("test")
+    seat.logger = logging.getLogger("test")
     for reason in ("no trade was missed", None):
         status = Status(venue="nexus", received=0, stream="trades", state="live", reason=reason, down_ms=700)
-        runner._do(Job("status", Told(status, live=[NEXUS]), 0, 0.0))
+        seat.do(Job("status", Told(status, live=[NEXUS]), 0, 0.0))
     assert [record.getMessage().partition("; ")[2] for record in caplog.records] == [
         "no trade was missed",
         "trades in between may be missing",

@@ -23,8 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cli.bot import door, serving
-from cli.bot.script import Bot
-from cli.bot.serving import BotServer
+from cli.bot.serving import BotServer, Route
 from tests.command import MON, environment
 from venues.errors import SetupError
 from venues.redaction import Redactor
@@ -80,7 +79,9 @@ async def running(routes: Any = None, token: str = TOKEN) -> AsyncIterator[Runni
         faults.append(error)
         return f"id-{len(faults)}"
 
-    started = Running("127.0.0.1", 0, token, ROUTES if routes is None else routes, call, said.append, fault)
+    given = ROUTES if routes is None else routes
+    made = {key: Route(handler, call, fault) for key, handler in given.items()}
+    started = Running("127.0.0.1", 0, token, made, said.append, fault)
     started.said, started.faults, started.turns = said, faults, 0
     await started.start()
     try:
@@ -496,7 +497,7 @@ def test_curl_calls_webhooks() -> None:
 def test_a_port_that_is_taken() -> None:
     async def test() -> None:
         async with running() as bot:
-            other = BotServer("127.0.0.1", bot.port, TOKEN, {}, bot._call, print, str)
+            other = BotServer("127.0.0.1", bot.port, TOKEN, {}, print, str)
             with pytest.raises(
                 SetupError, match=rf"cannot serve the bot's feed at 127.0.0.1 port {bot.port}: .*in use"
             ):
@@ -507,10 +508,10 @@ def test_a_port_that_is_taken() -> None:
 
 
 def test_addresses_have_the_token_as_a_url_has_it() -> None:
-    made = BotServer("0.0.0.0", 80, TOKEN, {}, None, print, str)  # type: ignore[arg-type]
+    made = BotServer("0.0.0.0", 80, TOKEN, {}, print, str)
     assert made.feed_url == "ws://127.0.0.1:80/stream?token=tok%2Fen%2Bof%20mine-4711"
     assert made.webhook_url == "http://127.0.0.1:80/trading/signal/tok%2Fen%2Bof%20mine-4711"
-    assert BotServer("::1", 80, "t", {}, None, print, str).feed_url == "ws://[::1]:80/stream?token=t"  # type: ignore[arg-type]
+    assert BotServer("::1", 80, "t", {}, print, str).feed_url == "ws://[::1]:80/stream?token=t"  # type: ignore[arg-type]
 
 
 def test_nothing_is_logged_of_a_request(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
@@ -608,13 +609,13 @@ def test_who_has_the_token_may_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def test() -> None:
         async with running() as bot:
-            held = bot._call
+            (name, held) = ("GET", "echo"), bot._routes["GET", "echo"]
 
             async def slow(thunk: Callable[[], Any]) -> Any:
                 await gate.wait()
-                return await held(thunk)
+                return await held.call(thunk)
 
-            bot._call = slow  # type: ignore[method-assign]
+            bot._routes = {name: held._replace(call=slow)}
             async with reader(bot) as joined:
                 waiting = await Visitor.at(bot, f"GET {path_of(bot)} HTTP/1.1\r\nHost: x\r\n\r\n")
                 await until(lambda: len(bot._door._known) == 2)  # type: ignore[union-attr]
@@ -765,11 +766,9 @@ def test_a_token_that_can_be_guessed_is_refused_at_the_start(
         error = say
 
     async def test() -> None:
-        bot = Bot("bot.py", {}, {})
         server, own = await serving.serve(
-            bot,
+            {},
             ("127.0.0.1", 0),
-            call=None,  # type: ignore[arg-type]
             report=None,  # type: ignore[arg-type]
             voice=Voice,  # type: ignore[arg-type]
             words=Voice,  # type: ignore[arg-type]

@@ -10,9 +10,9 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from cli.bot.hub.positions import HubPositions, market_of, way
+from cli.bot.jobs import monotonic
 from cli.bot.plan import MarketName
-from cli.bot.positions import HubPositions, market_of, way
-from cli.bot.runner import monotonic
 from cli.run.sender import Sender
 from cli.run.source import access_to
 from cli.settings import config
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from cli.bot.held import HeldFile
+    from cli.bot.hub.held import HeldFile
+    from cli.bot.hub.positions import Step
     from cli.bot.plan import HubPosition
-    from cli.bot.positions import Step
     from cli.bot.speech import BotVoice
     from cli.run.sender import Outcome
     from cli.run.source import Embedded
@@ -127,7 +127,7 @@ class HubRelay:
         """Take what the file says, where the user says nothing else. Whether there is one."""
         if self._held_path is None:
             return False
-        from cli.bot.held import HeldFile
+        from cli.bot.hub.held import HeldFile
 
         strategy = self._positions.strategy
         self._held_file = HeldFile(self._held_path, self._hub, access.settings.label, strategy)

@@ -1,0 +1,303 @@
+"""One script at its place: what it is called with, what it emits, and the time and the candles that it sees."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cli.bot.jobs import monotonic
+from cli.bot.market_data import quote_data, time_of, trade_data
+from cli.bot.plan import MarketName
+from cli.bot.script import CANDLE
+from cli.bot.script_api import message, signal_figures, text_of
+from venues.records import Message, Record, Signal
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Container, Mapping, Sequence
+    from pathlib import Path
+
+    from cli.bot.jobs import Job, Told
+    from cli.bot.market_data import Candles
+    from cli.bot.script import Bot
+    from cli.bot.script_time import ScriptTime
+    from cli.bot.speech import BotVoice
+    from cli.bot.summary import Tally
+
+SLOW = 0.1  # seconds that a callback may take before it is told
+BEHIND_MS = 1_000  # what is emitted from older data says how old it is
+BOT = "bot"  # the venue of its messages
+
+
+class ScriptStop(Exception):
+    """The script raised SystemExit or the like, which must not end more than the call that it came from."""
+
+
+class _Rests(NamedTuple):
+    """What a callback rests on: its market, the venue's time, when it came (monotonic seconds), its thread."""
+
+    market: MarketName | None = None
+    time: int | None = None
+    came: float | None = None
+    thread: int | None = None
+
+
+_ON_NOTHING = _Rests()
+
+
+@dataclass
+class Running:
+    """The callback that runs now, and since when (monotonic seconds)."""
+
+    name: str
+    market: MarketName | None
+    since: float
+
+
+class Seat:
+    """The place of one script. `bot`, `candles` and `candles_from` are set before the first job.
+
+    It is what the script's `Link` speaks with, in whatever thread the script does so.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        time: ScriptTime,
+        down: set[MarketName],
+        voice: BotVoice,
+        *,
+        put: Callable[[Record, MarketName | None], None],
+        send: Callable[[bytes], None],
+        strategy: str | None = None,
+    ) -> None:
+        """`file` is the script. `down` are the markets that are not live; the loop or the runner changes them.
+
+        `put` takes a record, and the market whose data it is made of; `send` a frame for the readers of the bot's own
+        feed. `strategy` is what the records say whose they are, where several scripts run.
+        """
+        self.file = file
+        self.bot: Bot | None = None
+        self.candles: Mapping[MarketName, Candles] = {}
+        self.candles_from: Mapping[str, str | None] = {}
+        self.labels: Mapping[str, str | None] = {}
+        self.running: Running | None = None
+        self.logger: logging.Logger | None = None
+        self.tally: Tally | None = None  # for the summary
+        self._script_time = time
+        self._down = down
+        self._voice = voice
+        self._put = put
+        self._send = send
+        self._strategy = strategy
+        self._of: _Rests = _ON_NOTHING  # what the callback that runs rests on
+
+    # --- the script's side
+
+    def epoch_ns(self) -> int:
+        """The time in nanoseconds since the epoch: the recorded one in a replay."""
+        return self._script_time.epoch_ns()
+
+    def signal(self, src: object, sym: object, figures: dict[str, object]) -> None:
+        """Emit a signal.
+
+        Raises:
+            ValueError: it is not a signal.
+        """
+        checked = signal_figures(src, sym, figures)
+        size = checked.get("size")
+        market = MarketName(text_of(src), text_of(sym))
+        rests = self._rests()
+        marks = self._marks([market, rests.market], rests.came)
+        received = self.epoch_ns() // 1_000_000
+        if self.tally is not None:
+            self.tally.signal(market, received, size, marked=marks is not None)
+        self._put(
+            Signal(
+                venue=market.venue,
+                env=self._label(market.venue),
+                symbol=market.symbol,
+                time=rests.time,
+                received=received,
+                name="signal",
+                side=None if not size else "long" if size > 0 else "short",
+                strategy=self._strategy,
+                extra=marks,
+                **checked,
+            ),
+            rests.market,
+        )
+
+    def publish(self, topic: object, data: object) -> None:
+        """Emit a message.
+
+        Raises:
+            TypeError, ValueError: it is not a message.
+        """
+        plain, frame = message(topic, data)
+        rests = self._rests()
+        whose = {} if self._strategy is None else {"strategy": self._strategy}
+        self._put(
+            Message(
+                venue=BOT,
+                env=self._label(None if rests.market is None else rests.market.venue),
+                time=rests.time,
+                received=self.epoch_ns() // 1_000_000,
+                topic=text_of(topic),
+                data=plain,
+                extra={**whose, **(self._marks([rests.market], rests.came) or {})} or None,
+            ),
+            rests.market,
+        )
+        self._send(frame)
+
+    def _label(self, venue: str | None) -> str | None:
+        """The environment of a venue. For a venue that the bot does not watch, the environment of its markets."""
+        if venue is not None and venue in self.labels:
+            return self.labels[venue]
+        return next((label for label in self.labels.values() if label is not None), None)
+
+    def _rests(self) -> _Rests:
+        """What rests on data is what a callback makes: a thread of the script's own looks at the time itself."""
+        return self._of if threading.get_ident() == self._of.thread else _ON_NOTHING
+
+    def _marks(self, markets: Sequence[MarketName | None], came: float | None) -> dict[str, Any] | None:
+        """What must be known about something emitted now: that a market is not live, that its data is old."""
+        concerned = [market for market in markets if market in self.candles]
+        stale = any(market in self._down for market in concerned) if concerned else bool(self._down)
+        marks: dict[str, Any] = {"stale": True} if stale else {}
+        if came is not None and not self._script_time.recorded:
+            behind = round((monotonic() - came) * 1000)
+            if behind > BEHIND_MS:
+                marks["behind_ms"] = behind
+        return marks or None
+
+    # --- the host's side
+
+    def in_turn(self, call: Callable[[], None]) -> None:
+        """Run a webhook's handler, or load the script, in turn. Both report themselves what they raise."""
+        self.running = Running("a webhook" if self.bot is not None else "loading the script", None, time.monotonic())
+        call()
+        self.running = None
+
+    def do(self, job: Job) -> None:
+        """Call the script's callbacks for a job, where it has any."""
+        if self.tally is not None:
+            tell(self.tally, job, self._down, self.candles)
+        match job.what:
+            case "trade":
+                self._on_trade(job.record, job.mono)
+            case "quote":
+                self._on_quote(job.record, job.mono)
+            case "candle":
+                self._on_candle(job.record, job.mono)
+            case "status":
+                self._on_status(job.record, job.at)
+            case "start" if self.bot is not None and "on_start" in self.bot.callbacks:
+                self._call("on_start", _ON_NOTHING)
+
+    def _on_trade(self, trade: Any, came: float) -> None:
+        assert self.bot is not None
+        market = MarketName(trade.venue, trade.symbol)
+        candles = self.candles.get(market)
+        if candles is None:  # another script's
+            return
+        candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
+        if "trade_update" in self.bot.callbacks:
+            self._call("trade_update", _on(trade, time_of(trade), came), *market, trade_data(trade))
+        if candled:
+            for level in candles.levels:
+                self._call(f"{CANDLE}{level}", _on(trade, time_of(trade), came), *market, candles.bars(level))
+
+    def _on_candle(self, candle: Any, came: float) -> None:
+        market = MarketName(candle.venue, candle.symbol)
+        candles = self.candles.get(market)
+        if candles is None or self.candles_from.get(market.venue) != "candles":  # another script's
+            return
+        for level in candles.candle(candle):
+            if candles.known(level):
+                self._call(f"{CANDLE}{level}", _on(candle, candle.time, came), *market, candles.bars(level))
+
+    def _on_quote(self, quote: Any, came: float) -> None:
+        assert self.bot is not None
+        market = MarketName(quote.venue, quote.symbol)
+        if market not in self._down and "quote_update" in self.bot.callbacks:
+            self._call("quote_update", _on(quote, quote.time, came), *market, quote_data(quote))
+
+    def _on_status(self, told: Told, at: int) -> None:
+        status = told.status
+        for market in told.markets:
+            if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
+                continue
+            candles = self.candles[market]
+            if status.state in ("stale", "reconnecting", "closed") or (status.state == "live" and status.reason):
+                candles.down(at)  # said again with a reason while it is live: something may be missing
+            if status.state == "live":
+                candles.live(at)
+        self._tell(told)
+
+    def _tell(self, told: Told) -> None:
+        """Tell the script through its logger what it will not get."""
+        assert self.logger is not None
+        for market in told.down:
+            reason = f": {told.status.reason}" if told.status.reason else ""
+            until = "it gives no more quotes" if told.status.state == "closed" else "no quotes until it is live again"
+            self.logger.warning("%s is %s%s; %s", market, told.status.state, reason, until)
+        for market in told.live:
+            away = "" if told.status.down_ms is None else f" after {told.status.down_ms / 1000:.1f} s"
+            missed = "" if told.by_age else f"; {told.status.reason or 'trades in between may be missing'}"
+            self.logger.warning("%s is live again%s%s", market, away, missed)
+
+    def _call(self, name: str, rests: _Rests, *arguments: Any) -> None:
+        assert self.bot is not None
+        self._of, market = rests._replace(thread=threading.get_ident()), rests.market
+        begun = time.monotonic()
+        self.running = Running(name, market, begun)
+        try:
+            self.bot.callbacks[name](*arguments)
+        except BaseException as error:  # a script that ends itself ends this call only
+            self._voice.fault(error, name, self.bot.name)
+            if self.tally is not None:
+                self.tally.exception(market)
+        self.running, self._of = None, _ON_NOTHING
+        took = time.monotonic() - begun
+        if took > SLOW:
+            of_what = "" if market is None else f" for {market}"
+            self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
+
+
+def _on(record: Any, time: int | None, came: float) -> _Rests:
+    return _Rests(MarketName(record.venue, record.symbol), time, came)
+
+
+def tell(tally: Tally, job: Job, down: Container[MarketName], watched: Container[MarketName]) -> None:
+    """Tell the summary's tally of a price, before the script is told of it. A market that is down has none."""
+    record = job.record
+    if job.what not in ("trade", "quote", "candle"):
+        tally.saw(job.at)
+        return
+    market = MarketName(record.venue, record.symbol)
+    if market in down or market not in watched:
+        return
+    if job.what == "quote":
+        tally.quote(market, job.at, record.bid_price, record.ask_price)
+    else:
+        tally.trade(market, job.at, record.price if job.what == "trade" else record.close)
+
+
+def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """What a call returns, or what it raises, in a form that a future can carry."""
+    try:
+        return call(), None
+    except Exception as error:
+        if not isinstance(error, StopIteration):
+            return None, error
+        raised: BaseException = error
+    except BaseException as error:
+        raised = error
+    stop = ScriptStop(f"{type(raised).__name__}: {raised}".rstrip(": "))
+    stop.__cause__ = raised
+    stop.__traceback__ = raised.__traceback__
+    return None, stop

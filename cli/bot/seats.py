@@ -1,0 +1,378 @@
+"""All scripts of a run: their seats, the threads that run them, and what each of them needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cli.bot import history
+from cli.bot.jobs import Jobs
+from cli.bot.lag import Lag
+from cli.bot.market_data import Candles
+from cli.bot.plan import MarketName, merged, plans
+from cli.bot.runner import Runner
+from cli.bot.script import hosted, load
+from cli.bot.script_api import module_for
+from cli.bot.script_time import ScriptTime
+from cli.bot.seat import Seat, called
+from cli.bot.speech import LogLines, script_traceback
+from cli.bot.summary import Costs, Tally
+from cli.output.lines import STDERR, is_terminal
+from venues.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cli.bot.jobs import Job, Told
+    from cli.bot.lag import Pace
+    from cli.bot.plan import BotRequest, Plan
+    from cli.bot.script import Bot
+    from cli.bot.serving import Route
+    from cli.bot.speech import BotVoice
+    from cli.output.lines import Words
+    from venues.recording import Header
+    from venues.records import Record
+    from venues.venue import Now
+
+STREAM_OF = {"quote": "quotes", "trade": "trades", "candle": "candles"}
+
+
+class Seats:
+    """The scripts of a run, in the order in which they were named. Made and used in the event loop.
+
+    `watched` are the markets that any of them has callbacks for; `ended` is set once all their threads have ended.
+    """
+
+    def __init__(
+        self,
+        request: BotRequest,
+        voice: BotVoice,
+        *,
+        recorded_at: int | None,
+        emit: Callable[[int, Record, MarketName | None], None],
+        put_status: Callable[[Record], None],
+        send: Callable[[bytes], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        """`recorded_at` is when a recording begins (epoch ms), None for a run that is live or of an empty recording.
+
+        `emit` takes the number of a script, a record of it, and the market whose data that is made of; `put_status` a
+        status in turn with these; `send` a frame for the readers of the feed. All are called in a script's thread.
+        """
+        self._request = request
+        self._voice = voice
+        self._loop = asyncio.get_running_loop()
+        self._time = ScriptTime()
+        if recorded_at is not None:
+            self._time.set(recorded_at)
+        self._down: set[MarketName] = set()
+        self._recorded_at = recorded_at
+        self.watched: set[MarketName] = set()
+        self.ended = asyncio.Event()
+        several = len(request.files) > 1
+        self._seats = [
+            Seat(
+                file,
+                self._time,
+                self._down,
+                voice,
+                put=partial(emit, number),
+                send=send,
+                strategy=file.stem if several else None,
+            )
+            for number, file in enumerate(request.files)
+        ]
+        replayed = request.replay is not None
+        self._runners = [
+            Runner(
+                Jobs(keep_all=replayed, on_room=on_room),
+                seats,
+                self._time,
+                self._down,
+                replayed=replayed,
+                put=put_status,
+                on_end=self._on_end,
+            )
+            for seats in ([self._seats] if replayed else [[seat] for seat in self._seats])
+        ]
+
+    # --- setting up
+
+    def start(self, stack: contextlib.ExitStack, pace: Pace | None) -> None:
+        """Start the threads, and look at how far they are behind; `pace` is a replay's."""
+        for seat in self._seats:
+            seat.logger = logger = self._logger(seat.file.stem)
+            stack.callback(logger.handlers.clear)
+        for runner in self._runners:
+            runner.start()
+            Lag(", ".join(seat.file.name for seat in runner.seats), runner, self._voice, pace).look()
+
+    def _logger(self, name: str) -> logging.Logger:
+        logger = logging.getLogger(f"mon.bot.{name}")
+        quiet, verbose = self._request.quiet, self._request.verbose
+        logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+        logger.propagate = False
+        logger.addHandler(LogLines(self._voice, name))
+        return logger
+
+    async def load(self, stack: contextlib.ExitStack) -> bool:
+        """Load each script in its thread.
+
+        Raises:
+            ScriptError: one of them cannot be used.
+        """
+        for seat in self._seats:
+            assert seat.logger is not None, "it is started"
+            module, link = module_for(seat, seat.logger)
+            stack.enter_context(hosted(seat.file, module))
+            bot: Bot = await self._call(seat, partial(load, seat.file, link))
+            seat.bot = bot
+            for remark in bot.remarks:
+                self._voice.say(remark)
+        return True
+
+    def plan(self, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
+        """What is to be opened for all of them; `recorded` is the header of a recording.
+
+        Raises:
+            UsageError: a script needs what is not there, or an option is given that none has a use for.
+        """
+        planned: list[list[Plan]] = []
+        for seat in self._seats:
+            assert seat.bot is not None, "it is loaded"
+            mine = self._plan_for(seat.bot, markets, recorded)
+            self._make_candles(seat, seat.bot, mine)
+            seat.tally = self._tally_for(seat, mine)
+            self._runner_of(seat).wants.update(stream for plan in mine for stream in plan.streams())
+            self.watched.update(seat.candles)
+            planned.append(mine)
+        self._check_options(planned)
+        return merged(planned)
+
+    def _plan_for(self, bot: Bot, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
+        if not markets and any(name != "on_start" for name in bot.callbacks):
+            raise UsageError(f"{bot.name} has callbacks for markets: expected --market VENUE:SYMBOL, or --replay FILE")
+        planned = plans(bot, markets, recorded)
+        if not planned:
+            if not bot.callbacks and not bot.routes:
+                self._voice.say(f"{bot.name} has nothing that is called: no callback and no route")
+            elif markets:
+                self._voice.say(f"{bot.name} has no callback for a market: no stream is opened")
+        for plan in planned:
+            for remark in plan.remarks:
+                self._voice.say(remark)
+        return planned
+
+    def _check_options(self, planned: Sequence[Sequence[Plan]]) -> None:
+        names = self._request.name
+        if self._request.history and not any(seat.bot is not None and seat.bot.levels() for seat in self._seats):
+            raise UsageError(f"--history is for candles, and {names} has no candle_update_…")
+        for option in ("record", "timeout", "max_age"):
+            if not any(planned) and getattr(self._request, option) is not None:
+                raise UsageError(
+                    f"--{option.replace('_', '-')} is for market data, and {names} gets none: "
+                    "it has no callback for a market"
+                )
+
+    @staticmethod
+    def _make_candles(seat: Seat, bot: Bot, planned: Sequence[Plan]) -> None:
+        levels = bot.levels()
+        seat.candles = {
+            MarketName(plan.venue.name, symbol): Candles(levels, plan.finer if plan.candles_from == "candles" else {})
+            for plan in planned
+            for symbol in plan.symbols
+        }
+        seat.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
+
+    def _tally_for(self, seat: Seat, planned: Sequence[Plan]) -> Tally | None:
+        """What adds up a script's summary, unless nobody gets one."""
+        request = self._request
+        if request.report is None and (request.quiet or request.once):
+            return None
+        quoted = {plan.venue.name for plan in planned if "quotes" in plan.streams()}
+        return Tally(seat.file.stem, Costs(request.fee_bps, request.slippage_bps), quoted)
+
+    def label(self, labels: Mapping[str, str | None]) -> None:
+        """Take the label of each venue's environment."""
+        for seat in self._seats:
+            seat.labels = labels
+
+    async def fill(self, now: Now) -> None:
+        """Fill the candles with the history that was asked for.
+
+        Raises:
+            SetupError: a file of it cannot be read.
+        """
+        now_ms = now.epoch_ms if self._recorded_at is None else self._recorded_at
+        for seat in self._seats:
+            label = next((label for label in seat.labels.values() if label is not None), None)
+            for path in self._request.history if seat.bot is not None and seat.bot.levels() else ():
+                await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+
+    def routes(self, begun: asyncio.Event) -> dict[tuple[str, str], Route]:
+        """The routes by method and name; of several scripts, each has its own name before them.
+
+        They wait until `begun` is set, so that they never come before `on_start`.
+        """
+        if not any(seat.bot is not None and seat.bot.routes for seat in self._seats):
+            return {}
+        from cli.bot.serving import Route
+
+        found: dict[tuple[str, str], Route] = {}
+        for seat in self._seats:
+            assert seat.bot is not None, "it is loaded"
+            before = f"{seat.file.stem}/" if len(self._seats) > 1 else ""
+            for (method, name), handler in seat.bot.routes.items():
+                route = Route(handler, partial(self._call_begun, seat, begun), partial(self._report, seat))
+                found[method, before + name] = route
+        return found
+
+    # --- running
+
+    def put(self, job: Job) -> None:
+        """Put a job for every script."""
+        for runner in self._runners:
+            runner.jobs.put(job)
+
+    def put_record(self, market: MarketName, job: Job) -> None:
+        """Put a market's record for the scripts that want its kind."""
+        for runner in self._runners:
+            if STREAM_OF[job.what] not in runner.wants:
+                continue
+            if job.what != "quote":
+                runner.jobs.put(job)
+            elif market not in self._down or self._request.replay is not None:
+                runner.jobs.put_quote(market, job)
+
+    def stand(self, told: Told) -> None:
+        """Take at once, live, which markets are down now and which are back."""
+        self._down.update(told.down)
+        self._down.difference_update(told.live)
+        for market in told.down:
+            for runner in self._runners:
+                runner.jobs.drop_quote(market)
+
+    def waiting(self) -> int:
+        """How many jobs wait for the thread that has most."""
+        return max(len(runner.jobs) for runner in self._runners)
+
+    def want_room(self, waiting: int) -> None:
+        """Ask a replay's thread to say when no more than so many jobs wait."""
+        for runner in self._runners:
+            runner.jobs.want_room(waiting)
+
+    def who(self) -> str:
+        """The script that runs in this thread, by its name; all of them where that is not known."""
+        thread = threading.current_thread()
+        for runner in self._runners:
+            if thread is runner:
+                running = [seat for seat in runner.seats if seat.running is not None] or runner.seats[:1]
+                return running[0].file.stem
+        return ", ".join(seat.file.stem for seat in self._seats)
+
+    async def _call(self, seat: Seat, call: Callable[[], Any]) -> Any:
+        """Run something in turn with a script's callbacks. Returns or raises what that returns or raises."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+
+        def settle(result: Any, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        def run() -> None:
+            outcome = called(call)
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle, *outcome)
+
+        self._runner_of(seat).jobs.put_call(partial(seat.in_turn, run))
+        return await future
+
+    async def _call_begun(self, seat: Seat, begun: asyncio.Event, call: Callable[[], Any]) -> Any:
+        """As `_call`, but never before `on_start`."""
+        await begun.wait()
+        return await self._call(seat, call)
+
+    def report(self, error: BaseException) -> str:
+        """Report an exception in the server under an id, which is the result."""
+        return self._report(self._seats[0], error)
+
+    def _report(self, seat: Seat, error: BaseException) -> str:
+        number = secrets.token_hex(4)
+        raised = error.__cause__ if error.__cause__ is not None and type(error).__name__ == "ScriptStop" else error
+        name = seat.file.name
+        if seat.tally is not None:
+            seat.tally.exception(None)
+        self._voice.error(
+            f"{name}: an exception in a webhook (id {number}); the bot goes on\n{script_traceback(raised)}",
+            f"{name}: {type(raised).__name__} in a webhook (id {number})",
+        )
+        return number
+
+    def _runner_of(self, seat: Seat) -> Runner:
+        return next(runner for runner in self._runners if seat in runner.seats)
+
+    # --- ending
+
+    def close(self, *, now: bool = False) -> None:
+        """Nothing is put from now on. With `now`, what waits is dropped too."""
+        for runner in self._runners:
+            runner.jobs.close(now=now)
+
+    def tell_of_those_left(self) -> None:
+        """Say which callbacks have not returned."""
+        for runner in self._runners:
+            if not runner.ended and runner.running is not None:
+                self._voice.say(f"{runner.running.name} has not returned: it is left behind")
+
+    def join(self) -> None:
+        """Join the threads that have ended: of those that go on, only the scripts' are left, which may still print."""
+        for runner in self._runners:
+            if runner.ended:
+                runner.join()
+
+    def sum_up(self, words: Words, at: int | None) -> None:
+        """Say each script's summary, and write the report. The run ended at a time (epoch ms); None: with its data.
+
+        Raises:
+            SetupError: the report cannot be written.
+        """
+        tallies = [seat.tally for seat in self._seats if seat.tally is not None]
+        if not tallies:
+            return
+        from cli.bot import report
+
+        summaries = [tally.summary(at) for tally in tallies]
+        for summary in summaries:
+            if not self._request.once and (text := report.words(summary, blocks=_blocks())):
+                words.say(text)
+        if self._request.report is not None:
+            report.write(self._request.report, summaries)
+
+    def _on_end(self, runner: Runner) -> None:
+        """Called in a runner's thread: it has ended."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._has_ended, runner)
+
+    def _has_ended(self, runner: Runner) -> None:
+        runner.ended = True
+        if all(one.ended for one in self._runners):
+            self.ended.set()
+
+
+def _blocks() -> bool | None:
+    """Whether the curves of a summary are drawn with block characters; None where stderr is no terminal."""
+    if not is_terminal(STDERR):
+        return None
+    from cli.screen.terminal import has_unicode
+    from cli.settings.environment import variables
+
+    return has_unicode(variables(), getattr(sys.__stderr__, "encoding", None) or "ascii")
