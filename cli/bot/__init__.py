@@ -21,6 +21,7 @@ what relays it in the room `hub`.
     jobs          what waits for a script
     plan          what the user asked for, and which streams of which venue that needs
     script        how a script is loaded, and what its class defines
+    attributes    `--set`: what the user sets of a script
     script_time   the time that scripts see
     script_api    what a script imports, and what it emits, checked
     market_data   quotes, trades and candles as a script gets them

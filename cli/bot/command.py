@@ -64,6 +64,7 @@ def run(**given: Any) -> None:
 
     Signals and messages that it emits are the output.
     """
+    from cli.bot.attributes import settings_of
     from cli.bot.host import run_bot
     from cli.bot.hub.held import held_of
     from cli.bot.plan import BotRequest
@@ -73,11 +74,17 @@ def run(**given: Any) -> None:
     if len(set(markets)) < len(markets):
         twice = next(name for name in markets if markets.count(name) > 1)
         raise UsageError(f"expected each --market once, got {twice} twice")
+    files = given.pop("files")
+    _check_names(files, given["strategy"], given["relay"], given["held"])
+    settings = settings_of(given.pop("set") or (), files)
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
     fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
     said = given.pop("held") or ()
     held, held_file = held_of(said, lambda text: market_named(text, given["env"], given["profile"]))
     request = BotRequest(
+        file=files[0],
+        more=files[1:],
+        settings=settings,
         markets=markets,
         fee_bps=fee_bps,
         slippage_bps=slippage_bps,
@@ -92,6 +99,18 @@ def run(**given: Any) -> None:
     if not request.as_table():
         check_for_lines(request)
     raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
+
+
+def _check_names(files: list[Path], strategy: str | None, relay: str | None, held: list[str] | None) -> None:
+    """Check that each of several scripts has a name of its own, and that no option is for one of them only."""
+    stems = [file.stem for file in files]
+    if len(set(stems)) < len(stems):
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
+        raise UsageError(f"expected scripts with a name each, since it is in what they emit; got {twice} twice")
+    if len(files) > 1 and strategy is not None:
+        raise UsageError("--strategy is the name of one script; each of several has its own")
+    if len(files) > 1 and relay is not None and held:
+        raise UsageError("--held is what a hub has of one script: run the scripts that are relayed one by one")
 
 
 def _basis_points(name: str, text: str | None) -> Decimal:
@@ -200,6 +219,14 @@ _OWN: dict[str, tuple[Any, Any]] = {
         str | None,
         typer.Option(metavar="NAME", help="The strategy's name at the hub; the script's unless said otherwise."),
     ),
+    "set": (
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A class attribute of the script, with another value; of several scripts SCRIPT.NAME=VALUE; several.",
+            show_default=False,
+        ),
+    ),
     "report": (
         Path | None,
         typer.Option(
@@ -224,12 +251,13 @@ _OWN: dict[str, tuple[Any, Any]] = {
     ),
     "yes": (bool, typer.Option("--yes", help="Signals may be sent: --relay asks nobody.")),
 }
-_file = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The script, with its class Signals(Link).", show_default=False)
+_files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE", help="The script, with its class Signals(Link); several.", show_default=False),
 ]
 take_options(
     run,
-    {"file": _file, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
+    {"files": _files, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
     options_of_runs(),
     {name: False if kind is bool else None for name, (kind, _) in _OWN.items()},
 )

@@ -42,10 +42,10 @@ class MarketName(NamedTuple):
 class BotRequest(RunRequest):
     """Everything a user said about a bot's run, beside what every run can be asked.
 
-    `more` are further scripts; `listen` is host and port of their own feed and webhooks; `relay` the hub that position
-    signals go to, under the name `strategy`, the script's own if None. `held` and `held_file` are what it has at the
-    start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading is taken to
-    cost in it, in hundredths of a percent.
+    `more` are further scripts, `settings` what the user sets of each. `listen` is host and port of their own feed and
+    webhooks; `relay` the hub that position signals go to, under the name `strategy`, the script's own if None. `held`
+    and `held_file` are what it has at the start. `report` is the file that the summary goes to as JSON too, and the two
+    in `bps` are what trading is taken to cost in it, in hundredths of a percent.
     """
 
     file: Path
@@ -60,6 +60,7 @@ class BotRequest(RunRequest):
     held: dict[MarketName, HubPosition] = field(default_factory=dict)
     held_file: Path | None = None
     more: list[Path] = field(default_factory=list)
+    settings: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:

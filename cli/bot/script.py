@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cli.bot.attributes import set_attributes
 from cli.bot.market_data import LEVELS
 from cli.bot.script_api import MODULE
 from cli.bot.speech import place_of, script_traceback
@@ -86,11 +87,12 @@ def _lies_in(module: Any, folder: str) -> bool:
     return isinstance(file, str) and os.path.dirname(os.path.realpath(file)) == folder
 
 
-def load(path: Path, base: type) -> Bot:
-    """Run a script and make its bot; inside `hosted`.
+def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
+    """Run a script and make its bot; inside `hosted`. `settings` are class attributes that the user sets.
 
     Raises:
         ScriptError: it cannot be read or run, or has no class `Signals` that can be used.
+        UsageError: a setting that it cannot have.
     """
     source = _read(path)
     tree, code = _compiled(path, source)
@@ -104,6 +106,7 @@ def load(path: Path, base: type) -> Bot:
     _run(path, lambda: exec(code, module.__dict__))
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None
+    set_attributes(main, base, settings or {}, path.name)
     remarks, wanted, routes = _look_at(path, main, base)
     instance = _run(path, main, line)
     return Bot(

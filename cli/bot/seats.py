@@ -131,7 +131,7 @@ class Seats:
             assert seat.logger is not None, "it is started"
             module, link = module_for(seat, seat.logger)
             stack.enter_context(hosted(seat.file, module))
-            bot: Bot = await self._call(seat, partial(load, seat.file, link))
+            bot: Bot = await self._call(seat, partial(load, seat.file, link, self._request.settings.get(seat.file)))
             seat.bot = bot
             for remark in bot.remarks:
                 self._voice.say(remark)

@@ -1,0 +1,133 @@
+"""Several scripts in one run, and what the user sets of each."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.bot.attributes import NotSettable, value_of
+from tests.bot.conftest import HEAD
+from tests.bot.recordings import record_trades, walk
+from tests.command import environment, mon, records
+
+EACH = (
+    HEAD + "class Signals(Link):\n    SIZE = 0.5\n    EVERY = 10\n    seen = 0\n"
+    "    def trade_update(self, src, sym, data):\n        self.seen += 1\n"
+    "        if self.seen % self.EVERY == 0:\n            self.signal(src, sym, size=self.SIZE)\n"
+)
+TALKS = (
+    HEAD + "class Signals(Link):\n    def trade_update(self, src, sym, data):\n"
+    "        self.publish('price', data['price'])\n        print('seen', data['price'])\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.py").write_text(EACH)
+    (tmp_path / "b.py").write_text(EACH)
+    (tmp_path / "talks.py").write_text(TALKS)
+    record_trades(tmp_path / "r.jsonl", walk(30, seed=1, every_ms=900))
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    replay = ("--replay", str(folder / "r.jsonl"), "--speed", "max")
+    paths = [str(folder / one) if one.endswith(".py") else one for one in arguments]
+    ran = mon("bot", "run", *paths, *replay, env=environment(folder))
+    return ran.returncode, records(ran.stdout), ran.stderr
+
+
+def test_each_script_has_its_name_in_what_it_emits_and_settings_of_its_own(folder: Path) -> None:
+    code, found, said = run(folder, "a.py", "b.py", "--set", "a.SIZE=-1", "--set", "b.EVERY=15")
+    assert code == 0, said
+    signals = [(one["strategy"], one["size"]) for one in found if one["type"] == "signal"]
+    assert signals == [("a", -1), ("b", 0.5), ("a", -1), ("a", -1), ("b", 0.5)]
+    assert "mon: a: 3 position signals" in said
+    assert "mon: b: 2 position signals" in said
+
+
+def test_two_runs_of_several_scripts_are_equal(folder: Path) -> None:
+    runs = {json.dumps(run(folder, "a.py", "talks.py", "b.py")[1]) for _ in range(3)}
+    assert len(runs) == 1
+
+
+def test_messages_and_prints_say_whose_they_are(folder: Path) -> None:
+    _, found, said = run(folder, "a.py", "talks.py")
+    assert {one["extra"]["strategy"] for one in found if one["type"] == "message"} == {"talks"}
+    assert said.count("[talks] seen ") == 30
+
+
+def test_one_script_says_no_strategy(folder: Path) -> None:
+    _, found, _ = run(folder, "a.py")
+    assert all("strategy" not in one for one in found)
+
+
+def test_a_report_has_every_script(folder: Path) -> None:
+    run(folder, "a.py", "b.py", "--report", str(folder / "report.json"))
+    scripts = json.loads((folder / "report.json").read_text())["scripts"]
+    assert [one["strategy"] for one in scripts] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.py", "--set", "SISE=1"], "a.py has no attribute SISE to --set; is it meant to be SIZE?"),
+        (["a.py", "--set", "EVERY=1.5"], "expected a whole number as --set EVERY=VALUE"),
+        (["a.py", "--set", "SIZE=much"], "expected a number as --set SIZE=VALUE"),
+        (["a.py", "--set", "SIZE"], 'expected --set NAME=VALUE, got "SIZE"'),
+        (["a.py", "--set", "SIZE=1", "--set", "SIZE=2"], "expected each --set once, got SIZE twice"),
+        (["a.py", "--set", "signal=1"], "a.py has no attribute signal to --set"),
+        (["a.py", "--set", "b.SIZE=1"], "expected a script of this run (a)"),
+        (["a.py", "b.py", "--set", "SIZE=1"], "expected --set SCRIPT.NAME=VALUE"),
+        (["a.py", "b.py", "--set", "c.SIZE=1"], "expected a script of this run (a, b)"),
+        (["talks.py", "--set", "SIZE=1"], "its class has none"),
+        (["a.py", "a.py"], "got a twice"),
+        (["a.py", "b.py", "--relay", "nbt", "--strategy", "x"], "--strategy is the name of one script"),
+        (["a.py", "b.py", "--relay", "nbt", "--held", "x"], "--held is what a hub has of one script"),
+    ],
+)
+def test_what_is_no_setting_is_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
+    code, found, said = run(folder, *arguments)
+    assert (code, found) == (2, [])
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "value"),
+    [
+        ("1", 2, 1),
+        ("-1_000", 2, -1000),
+        ("1", 2.0, 1.0),
+        ("1e-3", 2.0, 0.001),
+        ("TRUE", False, True),
+        ("false", True, False),
+        ("0.10", Decimal(1), Decimal("0.10")),
+        ("a=b", "x", "a=b"),
+        ("", "x", ""),
+        ("[1, 2]", [3], [1, 2]),
+        ('["a"]', ("b",), ("a",)),
+        ('{"a": 1}', {}, {"a": 1}),
+        ("[1]", {2}, {1}),
+        ("7", None, 7),
+        ("text", None, "text"),
+    ],
+)
+def test_a_value_has_the_type_of_the_one_before(text: str, present: Any, value: Any) -> None:
+    found = value_of(text, present)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "present"),
+    [
+        *(("1.0", 1), ("one", 1), ("", 1), ("9" * 41, 1), ("x", 1.0), ("1", True), ("yes", True), ("x", Decimal(1))),
+        *(("1", [2]), ("{}", [2]), ("[1]", {}), ("[[1]]", {1}), ("{", []), ("1", object()), ("[" * 100_000, [])),
+    ],
+)
+def test_a_value_of_another_type_is_none(text: str, present: Any) -> None:
+    with pytest.raises(NotSettable):
+        value_of(text, present)
