@@ -2,7 +2,7 @@
 
 Market data come from the run loop to `host`, wait as `jobs`, and become calls of each script's callbacks at its `seat`.
 What a script emits comes through `script_api` back to its seat, and goes from `host` to `outlet`, `serving` and to
-what relays it in the room `hub`.
+what relays it in the room `hub`. The time that it all happens in is of the room `timing`.
 
     command       `mon bot run` and its options
     host          one run, from the scripts' files to its end; it puts the others together
@@ -22,7 +22,6 @@ what relays it in the room `hub`.
     plan          what the user asked for, and which streams of which venue that needs
     script        how a script is loaded, and what its class defines
     attributes    `--set`: what the user sets of a script
-    script_time   the time that scripts see
     script_api    what a script imports, and what it emits, checked
     market_data   quotes, trades and candles as a script gets them
     bars          candles as numpy arrays; nothing else needs numpy

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from cli.bot.jobs import Job, Jobs
     from cli.bot.plan import MarketName
-    from cli.bot.script_time import ScriptTime
     from cli.bot.seat import Running, Seat
+    from cli.bot.timing.script_time import ScriptTime
     from venues.records import Record
 
 
@@ -56,14 +56,22 @@ class Runner(threading.Thread):
 
     def run(self) -> None:
         """Do jobs until they are closed and done."""
+        if self._time.turns is not None:
+            self._time.turns.runner_is()
         try:
-            while (job := self.jobs.take()) is not None:
+            while (job := self._next()) is not None:
                 if callable(job):
                     job()
                 else:
                     self.do(job)
         finally:
             self._on_end(self)
+
+    def _next(self) -> Job | Callable[[], None] | None:
+        if self._time.turns is None:
+            return self.jobs.take()
+        with self._time.turns.apart():
+            return self.jobs.take()
 
     def do(self, job: Job) -> None:
         """Give a job to each seat."""

@@ -16,6 +16,7 @@ from cli.bot.attributes import set_attributes
 from cli.bot.market_data import LEVELS
 from cli.bot.script_api import MODULE
 from cli.bot.speech import place_of, script_traceback
+from cli.bot.timing.cron import Schedule, schedule_of
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ class ScriptError(SetupError):
 class Bot:
     """A loaded script: what can be called in it.
 
-    `callbacks` by name; `routes` by method and name; `remarks` are for the person who runs it.
+    `callbacks` by name; `routes` by method and name; `schedules` by the method's name; `remarks` are for the person
+    who runs it.
     """
 
     name: str
     callbacks: dict[str, Callable[..., Any]]
     routes: dict[tuple[str, str], Callable[[Any], Any]]
+    schedules: dict[str, tuple[Schedule, Callable[[], Any]]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
     def levels(self) -> list[str]:
@@ -107,13 +110,14 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None
     set_attributes(main, base, settings or {}, path.name)
-    remarks, wanted, routes = _look_at(path, main, base)
+    found = _look_at(path, main, base)
     instance = _run(path, main, line)
     return Bot(
         path.name,
-        {name: getattr(instance, name) for name in wanted},
-        {key: getattr(instance, name) for key, name in routes.items()},
-        remarks,
+        {name: getattr(instance, name) for name in found.callbacks},
+        {key: getattr(instance, name) for key, name in found.routes.items()},
+        {name: (schedule, getattr(instance, name)) for name, schedule in found.schedules.items()},
+        found.remarks,
     )
 
 
@@ -156,7 +160,7 @@ def _run(path: Path, call: Callable[[], Any], line: int | None = None) -> Any:
         where = f"{file}, line {number}" if number is not None else f"{file}"
         text = f"{where}: {type(error).__name__}: {error}".rstrip(": ")
         if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == MODULE:
-            text += f"\nmon has of it: from {MODULE} import Link, http, logger"
+            text += f"\nmon has of it: from {MODULE} import Link, cron, http, logger"
         elif isinstance(error, ModuleNotFoundError):
             text += f"\ninstall {error.name} where mon is installed; it comes from the script's own imports"
         elif at is not None:
@@ -204,11 +208,18 @@ def _line_of_name(tree: ast.Module, name: str) -> int | None:
 # --- what the class defines ----------------------------------------------------------------------------------------
 
 
-def _look_at(path: Path, main: type, base: type) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
-    """Remarks, the callbacks to be called, and the routes with their methods' names."""
-    remarks: list[str] = []
-    wanted: list[str] = []
-    routes: dict[tuple[str, str], str] = {}
+@dataclass
+class _Found:
+    """What a class defines: names of callbacks, of routes' methods, and of scheduled methods; and remarks on it."""
+
+    callbacks: list[str] = field(default_factory=list)
+    routes: dict[tuple[str, str], str] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def _look_at(path: Path, main: type, base: type) -> _Found:
+    found = _Found()
     for name, value in _own_members(main, base).items():
         if getattr(value, "mon_route", False):
             method, _, rest = name.partition("_")
@@ -217,17 +228,21 @@ def _look_at(path: Path, main: type, base: type) -> tuple[list[str], list[str], 
                     f"{_where(path, value)}: expected the name of a route to be get_… or post_…, got {name}"
                 )
             _check_callable(path, name, value, ("data",))
-            routes[method.upper(), rest] = name
+            found.routes[method.upper(), rest] = name
+        elif (schedule := schedule_of(value)) is not None:
+            _check_callable(path, name, value, ())
+            found.schedules[name] = schedule
         elif name in CALLBACKS:
             _check_callable(path, name, value, CALLBACKS[name])
-            wanted.append(name)
+            found.callbacks.append(name)
         elif name in _HELPERS and value is not getattr(base, name):
-            remarks.append(f"{_where(path, value)}: {name} hides the {name} of Link")
+            found.remarks.append(f"{_where(path, value)}: {name} hides the {name} of Link")
         elif callable(value) and not name.startswith("_"):
             remark = _misspelt(name)
             if remark is not None:
-                remarks.append(f"{_where(path, value)}: {remark}")
-    return remarks, sorted(wanted, key=list(CALLBACKS).index), routes
+                found.remarks.append(f"{_where(path, value)}: {remark}")
+    found.callbacks.sort(key=list(CALLBACKS).index)
+    return found
 
 
 def _own_members(main: type, base: type) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a script imports from `profitview`: `Link`, `http` and `logger`; and what it emits through them, checked. Pure.
+"""What a script imports from `profitview`: `Link`, `http`, `cron`, `logger`; and what it emits, checked. Pure.
 
 Whatever is wrong with a signal or a message is raised as `ValueError` or `TypeError`, so that the script's own line is
 in the traceback.
@@ -20,6 +20,8 @@ from venues.toolkit.written import Writer, WrittenDecimal
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
+
+    from cli.bot.timing.cron import Cron
 
 MODULE = "profitview"  # the name that scripts import from
 T = TypeVar("T")
@@ -120,11 +122,11 @@ class Http:
         return method
 
 
-def module_for(host: ScriptHost, logger: logging.Logger) -> tuple[types.ModuleType, type]:
+def module_for(host: ScriptHost, logger: logging.Logger, cron: Cron) -> tuple[types.ModuleType, type]:
     """The module that a script imports from, and its `Link`."""
     module = types.ModuleType(MODULE, "The helpers of mon's bot host.")
     link: Callable[..., Any] = type("Link", (Link,), {"mon_host": host, "__module__": MODULE, "__doc__": Link.__doc__})
-    module.__dict__.update(Link=link, http=Http(), logger=logger, __all__=["Link", "http", "logger"])
+    module.__dict__.update(Link=link, http=Http(), cron=cron, logger=logger, __all__=["Link", "cron", "http", "logger"])
     assert isinstance(link, type)
     return module, link
 

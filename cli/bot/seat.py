@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.bot.jobs import monotonic
@@ -12,6 +13,7 @@ from cli.bot.market_data import quote_data, time_of, trade_data
 from cli.bot.plan import MarketName
 from cli.bot.script import CANDLE
 from cli.bot.script_api import message, signal_figures, text_of
+from cli.bot.timing.cron import Cron
 from venues.records import Message, Record, Signal
 
 if TYPE_CHECKING:
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from cli.bot.jobs import Job, Told
     from cli.bot.market_data import Candles
     from cli.bot.script import Bot
-    from cli.bot.script_time import ScriptTime
     from cli.bot.speech import BotVoice
     from cli.bot.summary import Tally
+    from cli.bot.timing.cron import Schedule
+    from cli.bot.timing.script_time import ScriptTime
 
 SLOW = 0.1  # seconds that a callback may take before it is told
 BEHIND_MS = 1_000  # what is emitted from older data says how old it is
@@ -86,6 +89,7 @@ class Seat:
         self.running: Running | None = None
         self.logger: logging.Logger | None = None
         self.tally: Tally | None = None  # for the summary
+        self.cron = Cron()
         self._script_time = time
         self._down = down
         self._voice = voice
@@ -195,8 +199,36 @@ class Seat:
                 self._on_candle(job.record, job.mono)
             case "status":
                 self._on_status(job.record, job.at)
-            case "start" if self.bot is not None and "on_start" in self.bot.callbacks:
-                self._call("on_start", _ON_NOTHING)
+            case "start":
+                self._start()
+
+    def _start(self) -> None:
+        """Begin what runs beside the callbacks: `on_start`, and the methods with a schedule."""
+        assert self.bot is not None
+        if "on_start" in self.bot.callbacks:
+            self._script_time.start("on_start", partial(self._beside, "on_start", self.bot.callbacks["on_start"]))
+        for name, (schedule, method) in self.bot.schedules.items():
+            self._script_time.start(name, partial(self._by_schedule, name, schedule, method))
+
+    def _by_schedule(self, name: str, schedule: Schedule, method: Callable[[], Any]) -> None:
+        """Run a method by its schedule until the run ends; never twice at a time."""
+        begun = self._script_time.epoch_ns()
+        if self.cron.options.get("auto_start", True):
+            self._beside(name, method)
+        while self._script_time.wait_until(schedule.next_after(self._script_time.epoch_ns(), begun)):
+            self._beside(name, method)
+
+    def _beside(self, name: str, call: Callable[[], Any]) -> None:
+        """Call something of the script beside its callbacks. What that raises ends this call only."""
+        assert self.bot is not None
+        try:
+            call()
+        except BaseException as error:
+            if self._script_time.over:
+                raise
+            self._voice.fault(error, name, self.bot.name)
+            if self.tally is not None:
+                self.tally.exception(None)
 
     def _on_trade(self, trade: Any, came: float) -> None:
         assert self.bot is not None

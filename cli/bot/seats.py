@@ -19,10 +19,11 @@ from cli.bot.plan import MarketName, merged, plans
 from cli.bot.runner import Runner
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
-from cli.bot.script_time import ScriptTime
 from cli.bot.seat import Seat, called
 from cli.bot.speech import LogLines, script_traceback
 from cli.bot.summary import Costs, Tally
+from cli.bot.timing.script_time import ScriptTime
+from cli.bot.timing.turns import Turns, ordered
 from cli.output.lines import STDERR, is_terminal
 from venues.errors import UsageError
 
@@ -68,7 +69,7 @@ class Seats:
         self._request = request
         self._voice = voice
         self._loop = asyncio.get_running_loop()
-        self._time = ScriptTime()
+        self._time = ScriptTime(None if request.replay is None else Turns(voice.say))
         if recorded_at is not None:
             self._time.set(recorded_at)
         self._down: set[MarketName] = set()
@@ -109,6 +110,9 @@ class Seats:
         for seat in self._seats:
             seat.logger = logger = self._logger(seat.file.stem)
             stack.callback(logger.handlers.clear)
+        if self._time.turns is not None:
+            stack.enter_context(ordered(self._time.turns))
+        stack.callback(self._time.end)
         for runner in self._runners:
             runner.start()
             Lag(", ".join(seat.file.name for seat in runner.seats), runner, self._voice, pace).look()
@@ -129,7 +133,7 @@ class Seats:
         """
         for seat in self._seats:
             assert seat.logger is not None, "it is started"
-            module, link = module_for(seat, seat.logger)
+            module, link = module_for(seat, seat.logger, seat.cron)
             stack.enter_context(hosted(seat.file, module))
             bot: Bot = await self._call(seat, partial(load, seat.file, link, self._request.settings.get(seat.file)))
             seat.bot = bot
@@ -324,6 +328,8 @@ class Seats:
 
     def close(self, *, now: bool = False) -> None:
         """Nothing is put from now on. With `now`, what waits is dropped too."""
+        if now:
+            self._time.end()
         for runner in self._runners:
             runner.jobs.close(now=now)
 

@@ -440,7 +440,10 @@ def test_a_line_for_the_logger_that_cannot_be_made_is_the_scripts_fault() -> Non
 
 
 def test_a_slow_callback_is_told(runs: Runs, tmp_path: Path) -> None:
-    source = HEAD + ("import time\nclass Signals(Link):\n  def trade_update(self, src, sym, data): time.sleep(0.11)\n")
+    source = HEAD + (
+        "import time\nclass Signals(Link):\n  def trade_update(self, src, sym, data):\n"
+        "    until = time.monotonic() + 0.11\n    while time.monotonic() < until: pass\n"
+    )
     ran = runs(source, replay=record_trades(tmp_path / "r.jsonl", walk(1, seed=1, every_ms=1)))
     assert "bot.py: trade_update for nexus:SPOT_BTC_USDT took 0.1" in ran.said
 

@@ -17,8 +17,8 @@ from cli.bot.market_data import Candles
 from cli.bot.markets import Standings
 from cli.bot.plan import MarketName
 from cli.bot.script import Bot
-from cli.bot.script_time import ScriptTime
 from cli.bot.seat import Seat, called
+from cli.bot.timing.script_time import ScriptTime
 from venues.records import Quote, State, Status
 
 NEXUS = MarketName("nexus", "SPOT_BTC_USDT")

@@ -1,0 +1,66 @@
+"""The time that scripts see, and the threads beside their callbacks: ours live, the recording's in a replay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.bot.timing.turns import Turns
+
+_LONGEST_WAIT = 60.0  # seconds after which the wall clock is looked at again, since it may be set
+
+
+class ScriptTime:
+    """One for all scripts of a run. In a replay `turns` has the time, and gives the threads their turns."""
+
+    def __init__(self, turns: Turns | None = None) -> None:
+        self.turns = turns
+        self._ended = threading.Event()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is a recording's time."""
+        return self.turns is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether the run is over."""
+        return self._ended.is_set()
+
+    def set(self, epoch_ms: int) -> None:
+        """Let a recording's time go on. Whatever in the scripts waited until then goes on before."""
+        assert self.turns is not None, "the time of a live run goes on by itself"
+        self.turns.go_to(epoch_ms * 1_000_000)
+
+    def epoch_ns(self) -> int:
+        """The time in nanoseconds since the epoch."""
+        return time.time_ns() if self.turns is None else self.turns.now_ns()
+
+    def start(self, name: str, run: Callable[[], None]) -> None:
+        """Run something beside the callbacks, in a thread that holds up no end."""
+        if self.turns is not None:
+            self.turns.start(name, run)
+        else:
+            threading.Thread(target=run, name=name, daemon=True).start()
+
+    def wait_until(self, epoch_ns: int) -> bool:
+        """Wait, in such a thread, until a time. False if the run ends before."""
+        while not self._ended.is_set():
+            left = (epoch_ns - self.epoch_ns()) / 1e9
+            if left <= 0:
+                return True
+            if self.turns is not None:
+                self.turns.wait(left)
+            else:
+                self._ended.wait(min(left, _LONGEST_WAIT))
+        return False
+
+    def end(self) -> None:
+        """End all waits: the run is over."""
+        self._ended.set()
+        if self.turns is not None:
+            self.turns.close()

@@ -1,0 +1,408 @@
+"""The order of a replay: one thread of the scripts at a time, in recorded time, so that two runs are the same.
+
+The runner plays the recording. Before each event it lets the waits end that are over by then, each at its own time and
+those of one time in the order in which they began. A thread has its turn until it waits again or ends; only then does
+the runner go on. A wait of the runner itself, in a callback, lets the time go on to its end.
+
+What waits is `time.sleep`, and whatever the modules `threading`, `queue` and `concurrent.futures` build on their locks:
+while a replay lasts, `ordered` has them make locks that wait here. A thread that is not of the scripts waits as ever.
+
+What waits elsewhere (for a socket, a process, an event loop) cannot be ordered: its thread goes on by itself, and that
+is told once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import queue
+import threading
+import time
+import weakref
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOOK_EVERY = 0.05  # seconds, real ones, between two looks at whether a thread that has its turn still works
+SHORTEST = 0.0001  # seconds, recorded ones, of a wait: a thread that waits for nothing again and again gets on
+IDLE_LOOKS = 4  # so many looks at a thread that did nothing, and it waits for something that is not ours
+_NS = 1_000_000_000
+
+_real_sleep = time.sleep
+_real_monotonic = time.monotonic
+_real_lock = threading.Lock
+_real_rlock = threading.RLock
+_START = threading.Thread.start
+_JOIN = threading.Thread.join
+_WAIT = threading.Condition.wait
+_get_ident = threading.get_ident
+
+
+class _Ended(SystemExit):
+    """Raised in a thread that waits when the replay has ended: it ends, and nobody is told."""
+
+
+class _Waiter:
+    """A thread that waits for its turn."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.turn = _real_lock()
+        self.turn.acquire()
+        self.entry: int | None = None  # the place in the heap that counts; None while it has its turn
+        self.waits = False
+        self.woken = False  # by somebody, and not by the time
+        self.native_id: int | None = None
+
+
+class Turns:
+    """Gives the threads of the scripts their turns. `runner_is` is called in the runner's thread before all else."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """`say` is for what a person must know, once."""
+        self.closed = False
+        self._say = say
+        self._now = 0  # nanoseconds since the epoch
+        self._heap: list[tuple[int, int, _Waiter]] = []
+        self._number = itertools.count()
+        self._of: dict[int, _Waiter] = {}  # by thread
+        self._ends: weakref.WeakKeyDictionary[threading.Thread, TurnLock] = weakref.WeakKeyDictionary()
+        self._back = _real_lock()  # released by whoever gives its turn back to the runner
+        self._back.acquire()
+        self._change = _real_lock()  # held while it changes who has a turn and who waits
+        self._runner: int | None = None
+        self._runners_own = _Waiter("")
+        self._apart: set[int] = set()  # threads that do something of ours now, and wait as ever
+        self._loose: set[int] = set()  # threads that go on by themselves
+
+    # --- the runner's side
+
+    def runner_is(self) -> None:
+        """Note that the present thread is the runner."""
+        self._runner = _get_ident()
+
+    def now_ns(self) -> int:
+        """The recorded time, in nanoseconds since the epoch."""
+        return self._now
+
+    def go_to(self, epoch_ns: int) -> None:
+        """Let the time go on, and end the waits that are over by then. It never goes back."""
+        while not self.closed:
+            with self._change:
+                while self._heap and self._heap[0][1] != self._heap[0][2].entry:
+                    heapq.heappop(self._heap)  # it was woken before its time
+                if not self._heap or self._heap[0][0] > epoch_ns:
+                    break
+                due, _, waiter = heapq.heappop(self._heap)
+                waiter.waits, waiter.entry = False, None
+            self._now = max(self._now, due)
+            waiter.turn.release()
+            self._until_back(waiter)
+        self._now = max(self._now, epoch_ns)
+
+    def close(self) -> None:
+        """End the waits of all threads: the replay is over."""
+        with self._change:
+            self.closed = True
+            waiting = [waiter for waiter in self._of.values() if waiter.waits]
+            for waiter in waiting:
+                waiter.waits = False
+        for waiter in waiting:
+            waiter.turn.release()
+
+    def _until_back(self, waiter: _Waiter) -> None:
+        """Wait until a thread gives its turn back, or waits for something that is not ours."""
+        idle, before = 0, None
+        while not self._back.acquire(timeout=LOOK_EVERY):
+            worked = _work_of(waiter.native_id)
+            idle = idle + 1 if worked is not None and worked == before else 0
+            before = worked
+            if (idle >= IDLE_LOOKS or self.closed) and self._let_go(waiter):
+                return
+
+    def _let_go(self, waiter: _Waiter) -> bool:
+        """Let a thread go on by itself. False if it has just given its turn back."""
+        with self._change:
+            if self._back.acquire(False):
+                self._back.release()
+                return False
+            for thread in [thread for thread, one in self._of.items() if one is waiter]:
+                del self._of[thread]
+                self._loose.add(thread)
+        if not self.closed:
+            self._say(
+                f"{waiter.name} waits for something that a recording has no time for, such as a network or a process: "
+                "it goes on by itself, so two runs may differ"
+            )
+        return True
+
+    # --- the scripts' side
+
+    def is_ours(self) -> bool:
+        """Whether the present thread has turns: the runner, or one that a script has started, also one that is loose.
+
+        A loose thread is in order again once it waits here.
+        """
+        thread = _get_ident()
+        if self.closed or thread in self._apart:
+            return False
+        return thread == self._runner or thread in self._of or thread in self._loose
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """While it lasts, the present thread waits as ever: it does something of ours."""
+        thread = _get_ident()
+        if thread in self._apart:
+            yield
+            return
+        self._apart.add(thread)
+        try:
+            yield
+        finally:
+            self._apart.discard(thread)
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until somebody wakes the present thread, or for so long in recorded time. Whether it was woken."""
+        if seconds is not None:
+            seconds = max(seconds, SHORTEST)
+        if _get_ident() == self._runner:
+            return self._runner_waits(None if seconds is None else self._now + round(seconds * _NS))
+        with self._change:
+            if self.closed:
+                raise _Ended
+            mine = self._of.get(_get_ident())
+            has_turn = mine is not None
+            if mine is None:
+                mine = self._of[_get_ident()] = _Waiter(threading.current_thread().name)
+                mine.native_id = threading.get_native_id()
+                self._loose.discard(_get_ident())
+            mine.woken, mine.waits = False, True
+            mine.entry = next(self._number)
+            if seconds is not None:
+                heapq.heappush(self._heap, (self._now + round(seconds * _NS), mine.entry, mine))
+            if has_turn:
+                self._back.release()
+        mine.turn.acquire()
+        if self.closed:
+            raise _Ended
+        return mine.woken
+
+    def _runner_waits(self, due: int | None) -> bool:
+        """The runner waits, in a callback: the others go on meanwhile, and the time with them."""
+        mine = self._runners_own
+        mine.woken = False
+        while not mine.woken and not self.closed:
+            next_due = self._next_due()
+            if next_due is not None and (due is None or next_due <= due):
+                self.go_to(next_due)
+            elif due is not None:
+                self._now = max(self._now, due)
+                break
+            elif self._loose:
+                _real_sleep(LOOK_EVERY)
+            else:
+                raise RuntimeError("a callback waits for what no thread of this replay can bring: it would be for ever")
+        return mine.woken
+
+    def _next_due(self) -> int | None:
+        with self._change:
+            while self._heap and self._heap[0][1] != self._heap[0][2].entry:
+                heapq.heappop(self._heap)
+            return self._heap[0][0] if self._heap else None
+
+    def mine(self) -> _Waiter:
+        """The present thread as one that others may wake."""
+        return self._of.get(_get_ident(), self._runners_own)
+
+    def wake(self, waiter: _Waiter) -> None:
+        """End the wait of a thread before its time. It has its turn once the present one is over."""
+        with self._change:
+            waiter.woken = True
+            if waiter.waits:
+                waiter.entry = next(self._number)
+                heapq.heappush(self._heap, (self._now, waiter.entry, waiter))
+
+    def start(self, name: str, run: Callable[[], None]) -> None:
+        """Start a thread of ours for a script."""
+        self.take(threading.Thread(target=run, name=name, daemon=True))
+
+    def take(self, thread: threading.Thread) -> None:
+        """Start a thread that has turns: the first one when the present one is over."""
+        waiter = _Waiter(thread.name)
+        ended = self._ends[thread] = TurnLock(self)
+        ended.acquire()
+        run = thread.run
+
+        def in_turn() -> None:
+            waiter.native_id = threading.get_native_id()
+            waiter.turn.acquire()
+            try:
+                if not self.closed:
+                    run()
+            except _Ended:
+                pass
+            finally:
+                ended.release()
+                with self._change:
+                    if self._of.pop(_get_ident(), None) is not None and not self.closed:
+                        self._back.release()
+                    self._loose.discard(_get_ident())
+
+        thread.run = in_turn  # type: ignore[method-assign]
+        with self.apart():
+            _START(thread)
+        assert thread.ident is not None, "it is started"
+        with self._change:
+            self._of[thread.ident] = waiter
+            waiter.waits, waiter.entry = True, next(self._number)
+            heapq.heappush(self._heap, (self._now, waiter.entry, waiter))
+
+    def ended(self, thread: threading.Thread) -> TurnLock | None:
+        """What is released when a thread that has turns ends; None for another one."""
+        return self._ends.get(thread)
+
+
+def _work_of(native_id: int | None) -> tuple[bytes, ...] | None:
+    """How much a thread has worked so far, by the system's own count, where it waits now; None while it runs."""
+    try:
+        fields = Path(f"/proc/self/task/{native_id}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == b"R" else (fields[11], fields[12])
+
+
+class TurnLock:
+    """A lock for which threads of the scripts wait in recorded time; others wait as ever."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._lock = _real_lock()
+        self._waiting: list[_Waiter] = []
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """As that of any lock."""
+        turns = self._turns
+        if not blocking or not turns.is_ours():
+            return self._lock.acquire(blocking, timeout)
+        if self._lock.acquire(False):
+            return True
+        due = None if timeout < 0 else turns.now_ns() + round(timeout * _NS)
+        mine = turns.mine()
+        while True:
+            self._waiting.append(mine)
+            try:
+                woken = turns.wait(None if due is None else max(0.0, (due - turns.now_ns()) / _NS))
+            finally:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+            if self._lock.acquire(False):
+                return True
+            if not woken:
+                return False
+
+    def release(self) -> None:
+        """As that of any lock."""
+        self._lock.release()
+        if self._waiting:
+            self._turns.wake(self._waiting.pop(0))
+
+    def locked(self) -> bool:
+        """Whether somebody has it."""
+        return self._lock.locked()
+
+    __enter__ = acquire
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def _at_fork_reinit(self) -> None:
+        self._lock, self._waiting = _real_lock(), []
+
+
+class TurnRLock(threading._PyRLock):  # type: ignore[name-defined, misc]
+    """As `TurnLock`, and whoever has it may take it again."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._block = TurnLock(turns)
+
+
+# --- in the place of Python's own ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def ordered(turns: Turns) -> Iterator[None]:
+    """While it lasts, threads that scripts start have turns, and what they wait with waits in recorded time."""
+    patches: list[tuple[Any, str, Any]] = [
+        (time, "sleep", partial(_sleep, turns)),
+        (threading.Thread, "start", lambda thread: _start(turns, thread)),
+        (threading.Thread, "join", lambda thread, timeout=None: _join(turns, thread, timeout)),
+        (threading.Condition, "wait", lambda condition, timeout=None: _wait(turns, condition, timeout)),
+        (threading, "Lock", lambda: TurnLock(turns) if turns.is_ours() else _real_lock()),
+        (threading, "RLock", lambda: TurnRLock(turns) if turns.is_ours() else _real_rlock()),
+        (threading, "_time", partial(_monotonic, turns)),
+        (queue, "time", partial(_monotonic, turns)),
+        (queue, "SimpleQueue", queue._PySimpleQueue),  # type: ignore[attr-defined]  # the other one is no Python
+    ]
+    before = [getattr(home, name) for home, name, _ in patches]
+    for home, name, value in patches:
+        setattr(home, name, value)
+    try:
+        yield
+    finally:
+        for (home, name, _), value in zip(patches, before, strict=True):
+            setattr(home, name, value)
+
+
+def _monotonic(turns: Turns) -> float:
+    """What Python's own waits count their seconds by."""
+    return turns.now_ns() / _NS if turns.is_ours() else _real_monotonic()
+
+
+def _sleep(turns: Turns, seconds: float) -> None:
+    if not turns.is_ours():
+        _real_sleep(seconds)
+    elif seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    else:
+        turns.wait(seconds)
+
+
+def _start(turns: Turns, thread: threading.Thread) -> None:
+    if turns.is_ours():
+        turns.take(thread)
+    else:
+        _START(thread)
+
+
+def _join(turns: Turns, thread: threading.Thread, timeout: float | None) -> None:
+    ended = turns.ended(thread)
+    if ended is None or not turns.is_ours():
+        _JOIN(thread, timeout)
+    elif ended.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+        ended.release()
+
+
+def _wait(turns: Turns, condition: Any, timeout: float | None) -> bool:
+    """As Python's own; a wait for a lock of the host's is none of a script's."""
+    if not isinstance(condition._lock, TurnLock | TurnRLock) or not turns.is_ours():
+        return _WAIT(condition, timeout)
+    if not condition._is_owned():
+        raise RuntimeError("cannot wait on un-acquired lock")
+    mine = TurnLock(turns)
+    mine.acquire()
+    condition._waiters.append(mine)
+    saved = condition._release_save()
+    told = False
+    try:
+        told = mine.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+        return told
+    finally:
+        condition._acquire_restore(saved)
+        if not told:
+            with contextlib.suppress(ValueError):
+                condition._waiters.remove(mine)

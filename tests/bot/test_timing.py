@@ -1,0 +1,325 @@
+"""A replay's time: a script's waits end when the recording has come so far, in an order that is always the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.bot.timing.cron import Cron, Schedule, schedule_of
+from tests.bot.conftest import Runs
+from tests.bot.recordings import BEGIN, Tick, record_trades
+
+SECOND = 1_000
+ALL = "from profitview import Link, http, logger, cron\nimport queue, threading, time\n"
+
+
+@pytest.fixture
+def minutes(tmp_path: Path) -> Path:
+    """Ten minutes with a trade every second, from a full minute on."""
+    begin = BEGIN + 1
+    ticks = [Tick(begin + SECOND * number, f"{100 + number % 7}", "1") for number in range(600)]
+    return record_trades(tmp_path / "r.jsonl", ticks)
+
+
+def script(*lines: str, head: str = ALL) -> str:
+    """A class `Signals` with these lines."""
+    return head + "class Signals(Link):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def told(ran: Any) -> list[tuple[float, Any]]:
+    """What was published, with the second of the recording."""
+    return [((one["received"] - BEGIN) / SECOND, one["data"]) for one in ran.of("message")]
+
+
+def equal_runs(runs: Runs, source: str, path: Path, times: int = 3) -> list[tuple[float, Any]]:
+    """What several runs publish, which is all the same."""
+    found = [runs(source, replay=path) for _ in range(times)]
+    assert all(ran.code == 0 for ran in found), found[0].said
+    assert all(ran.records == found[0].records for ran in found)
+    assert all(ran.said == found[0].said for ran in found)
+    return told(found[0])
+
+
+def test_on_start_may_sleep_and_the_callbacks_go_on(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "seen = 0",
+        "def on_start(self):",
+        "    for _ in range(3):",
+        "        self.publish('t', [self.seen, self.epoch_now])",
+        "        time.sleep(60)",
+        "    self.publish('t', 'done')",
+        "def trade_update(self, src, sym, data): self.seen += 1",
+    )
+    found = equal_runs(runs, source, minutes)
+    assert [at for at, _ in found] == pytest.approx([0, 60, 120, 180], abs=0.01)
+    assert [data[0] for _, data in found[:3]] == [0, 60, 120]
+    assert found[3][1] == "done"
+    assert found[1][1][1] == BEGIN + 60 * SECOND, "self.now is the recording's"
+
+
+def test_a_loop_in_on_start_until_there_is_something(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "last = None",
+        "def on_start(self):",
+        "    while self.last is None: time.sleep(0.01)",
+        "    self.publish('t', self.last)",
+        "def trade_update(self, src, sym, data): self.last = data['price']",
+    )
+    assert len(equal_runs(runs, source, minutes)) == 1
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "time.sleep(30)",
+        "threading.Event().wait(30)",
+        "threading.Condition().acquire() and None",
+        "self.gate.wait(timeout=30)",
+        "self.sleeper.join()",
+        "self.get()",
+        "self.held()",
+    ],
+)
+def test_whatever_waits_waits_in_recorded_time(runs: Runs, minutes: Path, wait: str) -> None:
+    source = script(
+        "def on_start(self):",
+        "    self.gate = threading.Event()",
+        "    self.lock, self.queue = threading.Lock(), queue.Queue()",
+        "    self.sleeper = threading.Thread(target=time.sleep, args=(30,))",
+        "    self.sleeper.start()",
+        "    threading.Thread(target=self.hold).start()",
+        "    time.sleep(0)",
+        f"    {wait}",
+        "    self.publish('t', 'over')",
+        "def hold(self):",
+        "    with self.lock: time.sleep(30)",
+        "    self.queue.put(7)",
+        "def held(self):",
+        "    with self.lock: pass",
+        "def get(self):",
+        "    assert self.queue.get() == 7",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    found = equal_runs(runs, source, minutes, times=2)
+    assert [data for _, data in found] == ["over"]
+    assert found[0][0] == pytest.approx(0 if "acquire" in wait else 30, abs=0.1)
+
+
+def test_a_get_that_waits_too_long_is_empty(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    try: queue.Queue().get(timeout=45)",
+        "    except queue.Empty: self.publish('t', 'empty')",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ((at, data),) = equal_runs(runs, source, minutes, times=2)
+    assert (at, data) == (pytest.approx(45, abs=0.01), "empty")
+
+
+def test_threads_timers_and_pools_have_an_order(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    for number in range(5): threading.Thread(target=self.talk, args=(number,)).start()",
+        "    threading.Timer(5, self.publish, ('t', 'timer')).start()",
+        "    with ThreadPoolExecutor(3) as pool:",
+        "        for answer in pool.map(self.slow, range(6)): self.publish('t', ['pool', answer])",
+        "def slow(self, number):",
+        "    time.sleep(2)",
+        "    return number * number",
+        "def talk(self, number):",
+        "    for turn in range(3):",
+        "        self.publish('t', [number, turn])",
+        "        time.sleep(1)",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "from concurrent.futures import ThreadPoolExecutor\n",
+    )
+    found = equal_runs(runs, source, minutes, times=4)
+    assert len(found) == 5 * 3 + 1 + 6
+    assert [data for _, data in found[:5]] == [[number, 0] for number in range(5)]
+    assert [at for at, data in found if data == "timer"] == pytest.approx([5], abs=0.01)
+    assert [data[1] for _, data in found if data[0] == "pool"] == [0, 1, 4, 9, 16, 25]
+
+
+def test_a_callback_that_sleeps_lets_the_others_go_on(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "slept = False",
+        "def on_start(self):",
+        "    for _ in range(4):",
+        "        time.sleep(10)",
+        "        self.publish('t', 'beside')",
+        "def trade_update(self, src, sym, data):",
+        "    if not self.slept:",
+        "        self.slept = True",
+        "        time.sleep(25)",
+        "        self.publish('t', 'callback')",
+    )
+    found = equal_runs(runs, source, minutes, times=2)
+    assert [data for _, data in found] == ["beside", "beside", "callback", "beside", "beside"]
+    assert found[2][0] == pytest.approx(25, abs=0.1)
+
+
+def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, minutes: Path) -> None:
+    source = script("def trade_update(self, src, sym, data): threading.Event().wait()")
+    ran = runs(source, replay=minutes)
+    assert ran.code == 0
+    assert "a callback waits for what no thread of this replay can bring" in ran.said
+
+
+def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "import subprocess\n",
+    )
+    ran = runs(source, replay=minutes)
+    assert ran.said.count("two runs may differ") == 1
+
+
+def test_the_end_of_the_recording_ends_all_waits(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    try: time.sleep(10_000)",
+        "    finally: self.ended = True",
+        "    self.publish('t', 'never')",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ran = runs(source, replay=minutes)
+    assert (ran.code, ran.records, ran.said) == (0, [], "")
+
+
+# --- by a schedule
+
+
+def test_schedules_go_by_the_recording(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "@cron.run(every=90)",
+        "def often(self): self.publish('t', 'every')",
+        "@cron.run(on='3m')",
+        "def at_candles(self): self.publish('t', 'on')",
+        "@cron.run(expr='*/2 * * * *')",
+        "def even(self): self.publish('t', 'expr')",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    found = equal_runs(runs, source, minutes)
+    by = {name: [round(at) for at, data in found if data == name] for name in ("every", "on", "expr")}
+    assert by["every"] == list(range(0, 600, 90))
+    assert by["on"] == [0, *range((-BEGIN // SECOND) % 180, 600, 180)]
+    assert by["expr"] == [0, *range((-BEGIN // SECOND) % 120, 600, 120)]
+
+
+def test_a_long_run_holds_up_no_other_and_is_never_twice_at_a_time(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "@cron.run(every=10)",
+        "def long(self):",
+        "    self.publish('t', 'begins')",
+        "    time.sleep(25)",
+        "@cron.run(every=10)",
+        "def short(self): self.publish('t', 'short')",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    found = equal_runs(runs, source, minutes, times=2)
+    assert [round(at) for at, data in found if data == "begins"][:4] == [0, 30, 60, 90]
+    assert [round(at) for at, data in found if data == "short"][:4] == [0, 10, 20, 30]
+
+
+def test_an_exception_of_a_run_ends_that_run_only(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "runs = 0",
+        "@cron.run(every=60)",
+        "def fails(self):",
+        "    self.runs += 1",
+        "    self.publish('t', self.runs)",
+        "    raise ZeroDivisionError",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ran = runs(source, replay=minutes)
+    assert [data for _, data in told(ran)] == list(range(1, 11))
+    assert "an exception in fails" in ran.said
+
+
+def test_without_auto_start_the_first_run_waits(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "@cron.run(every=60)",
+        "def later(self): self.publish('t', 1)",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "cron.options['auto_start'] = False\n",
+    )
+    assert round(equal_runs(runs, source, minutes, times=2)[0][0]) == 60
+
+
+def test_schedules_run_live_too(runs: Runs) -> None:
+    source = script(
+        "runs = 0",
+        "def on_start(self):",
+        "    while self.runs < 3: time.sleep(0.01)",
+        "    self.publish('done', self.runs)",
+        "@cron.run(every=0.05)",
+        "def often(self): self.runs += 1",
+    )
+    ran = runs(source, once=True)
+    assert [one["topic"] for one in ran.of("message")] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("@cron.run()", "expected exactly one of every, on and expr in @cron.run, got none"),
+        ("@cron.run(every=1, on='1m')", "got every and on"),
+        ("@cron.run(every=0)", "expected every as seconds"),
+        ("@cron.run(every=True)", "expected every as seconds"),
+        ("@cron.run(every=float('nan'))", "expected every as seconds"),
+        ("@cron.run(on='2m')", "expected on as one of 1m 3m"),
+        ("@cron.run(expr='* * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='61 * * * *')", "a cron expression of five fields"),
+        ("@cron.run", "got @cron.run alone"),
+    ],
+)
+def test_what_is_no_schedule(runs: Runs, written: str, words: str) -> None:
+    ran = runs(script(written, "def often(self): pass"), once=True)
+    assert ran.code == 3
+    assert words in str(ran.problem)
+
+
+def test_a_scheduled_method_takes_nothing_but_self(runs: Runs) -> None:
+    ran = runs(script("@cron.run(every=1)", "def often(self, data): pass"), once=True)
+    assert ran.code == 3
+    assert "expected def often(self)" in str(ran.problem)
+
+
+NS = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after", "due"),
+    [
+        (Schedule(on="1w"), "2023-11-16T07:13:00", "2023-11-20T00:00:00"),
+        (Schedule(on="1d"), "2023-11-16T07:13:00", "2023-11-17T00:00:00"),
+        (Schedule(on="1h"), "2023-11-16T07:00:00", "2023-11-16T08:00:00"),
+        (Schedule(expr="30 6 * * 1"), "2023-11-16T07:13:00", "2023-11-20T06:30:00"),
+        (Schedule(expr="* * * * *"), "2023-11-16T07:13:59", "2023-11-16T07:14:00"),
+    ],
+)
+def test_when_a_schedule_is_due(schedule: Schedule, after: str, due: str) -> None:
+    at = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    found = schedule.next_after(int(at.timestamp()) * NS, 0)
+    assert datetime.fromtimestamp(found // NS, UTC) == datetime.fromisoformat(due).replace(tzinfo=UTC)
+
+
+def test_every_is_counted_from_the_first_run() -> None:
+    schedule = Schedule(every=2.5)
+    begun = 7 * NS
+    ends = [begun, begun + 1, begun + round(2.5 * NS), begun + 100 * NS + 1]
+    assert [(schedule.next_after(end, begun) - begun) / NS for end in ends] == [2.5, 2.5, 5.0, 102.5]
+
+
+def test_the_decorator_leaves_a_method_as_it_is() -> None:
+    def method() -> int:
+        return 7
+
+    marked = Cron().run(every=1)(method)
+    assert marked is method
+    assert schedule_of(marked) == Schedule(every=1)
