@@ -23,6 +23,7 @@ what relays it in the room `hub`. The time that it all happens in is of the room
     script        how a script is loaded, and what its class defines
     attributes    `--set`: what the user sets of a script
     script_api    what a script imports, and what it emits, checked
+    knowledge     what a script can look up
     market_data   quotes, trades and candles as a script gets them
     bars          candles as numpy arrays; nothing else needs numpy
     speech        what the host and the scripts say, tracebacks included

@@ -15,7 +15,7 @@ from venues.errors import BadMessage, UsageError
 from venues.toolkit.numbers import text_number
 
 if TYPE_CHECKING:
-    from cli.bot.plan import MarketName
+    from cli.bot.market_data import MarketName
 
 app = typer.Typer(
     add_completion=False,
@@ -149,7 +149,8 @@ def market_named(text: str, env: str | None = None, profile: str | None = None) 
     Raises:
         UsageError: not of that form, a venue that is unknown or has no markets, or a symbol of the wrong form.
     """
-    from cli.bot.plan import MARKET_DATA, MarketName
+    from cli.bot.market_data import MarketName
+    from cli.bot.plan import MARKET_DATA
     from cli.run.asked import check_symbol
     from venues import has_venue, venue_named, venue_names
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cli.bot.market_data import LEVELS, made_of
-from cli.bot.plan import MarketName
+from cli.bot.market_data import LEVELS, MarketName, made_of
 from cli.output import cells
 from venues import has_venue, records, venue_named, venue_names
 from venues.errors import BadMessage, DamagedRecording, MonError, RecordingError, SetupError, UsageError

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot.jobs import Job
 from cli.bot.lag import Pace
+from cli.bot.market_data import MarketName
 from cli.bot.markets import Inlet, PeekedRecording, Standings, markets_of
 from cli.bot.outlet import Outlet
-from cli.bot.plan import BotRequest, MarketName
 from cli.bot.seats import Seats
 from cli.bot.speech import BotVoice, redirected, unheard
-from cli.errors import NoDataError
+from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
 from cli.output.statuses import BadFrames, in_words
 from cli.run.ending import Ending, ended_within, first_of
 from cli.run.loop import Loop, calm_collector
 from cli.run.source import Embedded
+from cli.run.symbol_lists import Lists
 from venues.connection import SystemClock
 from venues.errors import SetupError
 from venues.records import Candle, Quote, Record, Signal, SnapshotEnd, Status, Trade, is_from_before
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from cli.bot.hub.relay import Follower
+    from cli.bot.plan import BotRequest
     from cli.output.lines import Words
     from cli.run.ending import Reading
     from venues.driver import Delivered
@@ -104,6 +106,7 @@ class Host:
             put_status=self._put_status,
             send=self._send,
             on_room=self._on_room,
+            on_all_stopped=lambda: self._ending.stop(OK),
         )
         with contextlib.ExitStack() as stack:
             self._ending.take_signals(stack)
@@ -128,6 +131,7 @@ class Host:
         labels = await self._inlet.open(planned, self._embedded, self._voice.say) or self._labels()
         self._seats.label(labels)
         await self._unless_stopped(self._seats.fill(self._clock.now()))
+        await self._unless_stopped(self._seats.list_instruments(self._lists()))
         if self._ending.stopping.is_set():
             return
         if (notice := self._inlet.record()) is not None:
@@ -151,6 +155,9 @@ class Host:
         if self._recording is not None or self._request.env is None:
             return {}
         return {market.venue: self._request.env for market in self._markets}
+
+    def _lists(self) -> Lists:
+        return Lists(self._request.env, self._request.profile, self._redactor, self._embedded)
 
     async def _serve(self) -> str | None:
         """Serve the bot's own feed and webhooks, where they are asked for or where a script has routes.

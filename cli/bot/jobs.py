@@ -12,7 +12,7 @@ from venues.connection import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cli.bot.plan import MarketName
+    from cli.bot.market_data import MarketName
     from venues.records import Status
 
 IN_MEMORY = 100_000  # jobs that wait in memory; those beyond go to a file without a name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from venues.toolkit.candles import Held, interval_ms, start_of
 from venues.toolkit.clock import FAR, LONGEST_LATENCY, VenueClock
@@ -23,6 +23,16 @@ NAN = float("nan")
 UNNOTICED = 10_000  # milliseconds that a dead line can go unnoticed: a ping every 5 s, 5 s for its answer
 MOST_KEPT = 4_000  # candles of an interval that others are put together from, also where some come late
 _SIDES = {"buy": "Buy", "sell": "Sell"}
+
+
+class MarketName(NamedTuple):
+    """A venue and a symbol there: `src` and `sym` of a script."""
+
+    venue: str
+    symbol: str
+
+    def __str__(self) -> str:
+        return f"{self.venue}:{self.symbol}"
 
 
 # --- levels --------------------------------------------------------------------------------------------------------

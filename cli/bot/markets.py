@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli.bot.jobs import Told
-from cli.bot.plan import MarketName, played_for
+from cli.bot.market_data import MarketName
+from cli.bot.plan import played_for
 from cli.output.statuses import StatusGate
 from cli.output.symbols import SymbolStates
 from cli.run.source import is_part_of

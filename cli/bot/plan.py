@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from cli.bot.market_data import LEVELS, made_of
-from cli.bot.script import CALLBACKS, CANDLE
+from cli.bot.market_data import LEVELS, MarketName, made_of
+from cli.bot.script import CANDLE
 from cli.output.lines import draws_table
 from cli.run.asked import streams_of
 from cli.run.options import RunRequest
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 MARKET_DATA = ("quotes", "trades", "candles")
 HubPosition = Literal["long", "short", "flat"]  # what a hub has of a market
-
-
-class MarketName(NamedTuple):
-    """A venue and a symbol there: `src` and `sym` of a script."""
-
-    venue: str
-    symbol: str
-
-    def __str__(self) -> str:
-        return f"{self.venue}:{self.symbol}"
 
 
 @dataclass
@@ -103,6 +93,7 @@ class Plan:
     candles_from: str | None = None
     finer: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)  # what cannot be called here, and why, in words
 
     def streams(self) -> set[str]:
         """The names of the streams that the bot needs here."""
@@ -110,18 +101,30 @@ class Plan:
 
 
 def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = None) -> list[Plan]:
-    """What to open at each venue; nothing when the bot has no callback for a market.
+    """What to open at each venue; nothing when the bot wants nothing of a market.
+
+    A venue that does not have what a callback needs is left out of that callback, as long as another one has it.
 
     Raises:
-        UsageError: a venue, or the recording, does not have what the bot needs.
+        UsageError: no venue, or not the recording, has what the bot needs.
     """
     by_venue: dict[str, list[str]] = {}
     for market in markets:
         by_venue.setdefault(market.venue, []).append(market.symbol)
-    if not any(name in bot.callbacks for name in CALLBACKS if name != "on_start"):
+    if not bot.wants_markets:
         return []
     headers = {name: None if recorded is None else recorded.of(name) for name in by_venue}
-    return [_plan(bot, venue_named(name), symbols, headers[name]) for name, symbols in by_venue.items()]
+    found = [_plan(bot, venue_named(name), symbols, headers[name]) for name, symbols in by_venue.items()]
+    remarks: list[str] = []
+    for missing in {name: None for plan in found for name in plan.missing}:
+        problems = [plan.missing[missing] for plan in found if missing in plan.missing]
+        if len(problems) == len(found) and missing in bot.callbacks:
+            raise UsageError(problems[0])
+        remarks += [f"{problem}; it has nothing of its markets" for problem in problems]
+    opened = [plan for plan in found if plan.subscriptions]
+    if opened:
+        opened[0].remarks[:0] = remarks
+    return opened
 
 
 def merged(planned: Sequence[Sequence[Plan]]) -> list[Plan]:
@@ -146,32 +149,32 @@ def played_for(plan: Plan, header: Header) -> list[Subscription]:
 def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -> Plan:
     plan = Plan(venue, symbols)
     has = venue.streams if recorded is None else streams_of(venue, recorded)
-    if "quote_update" in bot.callbacks:
-        _need(bot, venue, "quotes", "quote_update", has, recorded)
-        _subscribe(plan, "quotes")
-    if "trade_update" in bot.callbacks:
-        _need(bot, venue, "trades", "trade_update", has, recorded)
-        _subscribe(plan, "trades")
+    for stream, callback in (("quotes", "quote_update"), ("trades", "trade_update")):
+        if callback not in bot.callbacks and stream not in bot.looks_up:
+            continue
+        if stream in has:
+            _subscribe(plan, stream)
+        else:
+            who = callback if callback in bot.callbacks else f"the latest of {stream}"
+            plan.missing[who] = _lack(bot, venue, stream, who, has, recorded)
     levels = bot.levels()
     if levels and "trades" in has:
         plan.candles_from = "trades"
-        if "trade_update" not in bot.callbacks:
+        if "trades" not in plan.streams():
             _subscribe(plan, "trades")
-    elif levels:
-        _need(bot, venue, "candles", f"{CANDLE}{levels[0]}", has, recorded)
+    elif levels and "candles" in has:
         plan.candles_from = "candles"
         _from_candles(plan, levels, recorded)
+    elif levels:
+        who = f"{CANDLE}{levels[0]}"
+        plan.missing[who] = _lack(bot, venue, "candles", who, has, recorded)
     return plan
 
 
-def _need(bot: Bot, venue: Venue, stream: str, callback: str, has: Collection[str], recorded: Header | None) -> None:
-    if stream in has:
-        return
+def _lack(bot: Bot, venue: Venue, stream: str, who: str, has: Collection[str], recorded: Header | None) -> str:
     if recorded is not None:
-        raise UsageError(
-            f"{callback} of {bot.name} needs {stream}, and the recording is of {', '.join(has) or 'nothing'}"
-        )
-    raise UsageError(f"{callback} of {bot.name} needs {stream}, and {venue.name} has: {', '.join(venue.streams)}")
+        return f"{who} of {bot.name} needs {stream}, and the recording is of {', '.join(has) or 'nothing'}"
+    return f"{who} of {bot.name} needs {stream}, and {venue.name} has: {', '.join(venue.streams)}"
 
 
 def _subscribe(plan: Plan, stream: str, intervals: Sequence[str] = ("1m",)) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cli.bot.jobs import Job, Jobs
-    from cli.bot.plan import MarketName
+    from cli.bot.market_data import MarketName
     from cli.bot.seat import Running, Seat
     from cli.bot.timing.script_time import ScriptTime
     from venues.records import Record

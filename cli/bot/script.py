@@ -10,11 +10,12 @@ import sys
 import types
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.attributes import set_attributes
 from cli.bot.market_data import LEVELS
-from cli.bot.script_api import MODULE
+from cli.bot.script_api import MODULE, Link
 from cli.bot.speech import place_of, script_traceback
 from cli.bot.timing.cron import Schedule, schedule_of
 from venues.errors import SetupError
@@ -34,7 +35,11 @@ CALLBACKS = {
     "trade_update": ("src", "sym", "data"),
     **{f"{CANDLE}{level}": ("src", "sym", "bars") for level in LEVELS},
 }
-_HELPERS = ("now", "unix_now", "epoch_now", "second", "iso_now", "signal", "publish")
+_HELPERS = tuple(name for name in vars(Link) if not name.startswith(("_", "mon_")))
+# What a script looks up, and the streams that it needs for that.
+LOOKED_UP = {"quotes": "quotes", "last_quote": "quotes", "trades": "trades", "last_trade": "trades"}
+TRADING = "Trading"  # the class of bots that place orders themselves
+OF_ACCOUNTS = ("order_update", "fill_update", "position_update")
 
 
 class ScriptError(SetupError):
@@ -45,19 +50,33 @@ class ScriptError(SetupError):
 class Bot:
     """A loaded script: what can be called in it.
 
-    `callbacks` by name; `routes` by method and name; `schedules` by the method's name; `remarks` are for the person
-    who runs it.
+    `callbacks` by name; `routes` by method and name; `schedules` by the method's name; `looks_up` are the streams whose
+    latest records it looks up, `more_levels` those of `get_bars`; `asks_instruments`: whether it looks up what venues'
+    lists say; `remarks` are for the person who runs it.
     """
 
     name: str
     callbacks: dict[str, Callable[..., Any]]
     routes: dict[tuple[str, str], Callable[[Any], Any]]
     schedules: dict[str, tuple[Schedule, Callable[[], Any]]] = field(default_factory=dict)
+    looks_up: set[str] = field(default_factory=set)
+    more_levels: set[str] = field(default_factory=set)
+    asks_instruments: bool = False
     remarks: list[str] = field(default_factory=list)
 
     def levels(self) -> list[str]:
         """The candle levels that it wants, shortest first."""
+        return [level for level in LEVELS if f"{CANDLE}{level}" in self.callbacks or level in self.more_levels]
+
+    @cached_property
+    def called_levels(self) -> list[str]:
+        """The candle levels that it has a callback for, shortest first."""
         return [level for level in LEVELS if f"{CANDLE}{level}" in self.callbacks]
+
+    @property
+    def wants_markets(self) -> bool:
+        """Whether it has callbacks for markets, or looks their data up."""
+        return any(name != "on_start" for name in self.callbacks) or bool(self.looks_up or self.more_levels)
 
 
 @contextmanager
@@ -112,13 +131,48 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
     set_attributes(main, base, settings or {}, path.name)
     found = _look_at(path, main, base)
     instance = _run(path, main, line)
+    trees = [tree, *_own_modules(path)]
     return Bot(
         path.name,
         {name: getattr(instance, name) for name in found.callbacks},
         {key: getattr(instance, name) for key, name in found.routes.items()},
         {name: (schedule, getattr(instance, name)) for name, schedule in found.schedules.items()},
+        {stream for one in trees for stream in _looked_up(one)},
+        {level for one in trees for level in _levels_of_bars(one)},
+        any(isinstance(node, ast.Attribute) and node.attr == "instruments" for one in trees for node in ast.walk(one)),
         found.remarks,
     )
+
+
+def _own_modules(path: Path) -> list[ast.Module]:
+    """The modules of the script's folder that it has imported."""
+    folder = str(path.resolve().parent)
+    files = {str(module.__file__) for module in tuple(sys.modules.values()) if _lies_in(module, folder)}
+    found = []
+    for file in sorted(files - {str(path)}):
+        try:
+            with open(file, "rb") as source:
+                found.append(ast.parse(source.read(LARGEST), file))
+        except (OSError, SyntaxError, ValueError):
+            continue
+    return found
+
+
+def _looked_up(tree: ast.Module) -> set[str]:
+    """The streams of what a module looks up, by the names that it uses."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {LOOKED_UP[name] for name in names & LOOKED_UP.keys()}
+
+
+def _levels_of_bars(tree: ast.Module) -> set[str]:
+    """The levels that a module gets bars of; all of them where it does not name the level itself."""
+    levels: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_bars":
+            given = [word.value for word in node.keywords if word.arg == "level"] or node.args[2:3]
+            named = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            levels |= set(named) & LEVELS.keys() if named else set(LEVELS)
+    return levels
 
 
 def _read(path: Path) -> bytes:
@@ -175,6 +229,11 @@ def _classes(tree: ast.Module, name: str | None = None) -> list[ast.ClassDef]:
 def _main_class(path: Path, module: types.ModuleType, base: type, tree: ast.Module) -> type:
     found = module.__dict__.get(MAIN)
     expected = f"expected a class {MAIN}(Link)"
+    if found is None and _classes(tree, TRADING):
+        raise ScriptError(
+            f"{path}: class {TRADING} places orders itself, which mon does not do: mon runs signal bots, "
+            f"with a class {MAIN}(Link)"
+        )
     if found is None:
         others = ", ".join(f"{node.name} (line {node.lineno})" for node in _classes(tree))
         got = f"it has the classes {others}" if others else "it has no class"
@@ -235,6 +294,10 @@ def _look_at(path: Path, main: type, base: type) -> _Found:
         elif name in CALLBACKS:
             _check_callable(path, name, value, CALLBACKS[name])
             found.callbacks.append(name)
+        elif name in OF_ACCOUNTS:
+            found.remarks.append(
+                f"{_where(path, value)}: {name} is of bots that trade themselves: it is never called here"
+            )
         elif name in _HELPERS and value is not getattr(base, name):
             found.remarks.append(f"{_where(path, value)}: {name} hides the {name} of Link")
         elif callable(value) and not name.startswith("_"):

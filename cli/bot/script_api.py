@@ -13,7 +13,10 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from cli.bot.market_data import LEVELS
+from cli.bot.timing.cron import Cron
 from venues.errors import BadMessage
+from venues.toolkit.candles import start_of
 from venues.toolkit.numbers import number, plain_text, shown, text_number
 from venues.toolkit.written import Writer, WrittenDecimal
 
@@ -21,15 +24,19 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from cli.bot.timing.cron import Cron
+    from cli.bot.knowledge import Knowledge
+
 
 MODULE = "profitview"  # the name that scripts import from
 T = TypeVar("T")
 _NANOSECONDS = 1_000_000_000
+# What trading bots do: another product.
+OUT_OF_SCOPE = ("create_", "cancel_", "amend_", "fetch_", "call_endpoint")
 KINDS = ("size", "mid", "bid", "ask", "quote")
 LONGEST_MESSAGE = 16 * 2**20  # bytes: what a reader of the feed takes at most
 DEEPEST = 100
 _ONE = Decimal(1)
+_NOISE = Decimal("1e-9")  # of floats: so much beyond 1 is 1
 _WRITER = Writer()
 
 
@@ -49,6 +56,19 @@ class ScriptHost(Protocol):
 
     def publish(self, topic: object, data: object) -> None:
         """Emit a message. Raises TypeError or ValueError for what is not a message."""
+        ...
+
+    def stop(self, reason: object) -> None:
+        """Call the script no more."""
+        ...
+
+    def out_of_scope(self, name: str) -> None:
+        """Say, once for each name, that the script asks for what `mon` does not do."""
+        ...
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the script can look up."""
         ...
 
 
@@ -82,24 +102,74 @@ class Link:
         """The current time as ISO 8601, UTC, e.g. 2023-03-09T12:22:52.949Z."""
         return _moment(self.mon_host.epoch_ns()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def signal(
-        self,
-        src: str,
-        sym: str,
-        size: Any = None,
-        mid: Any = None,
-        bid: Any = None,
-        ask: Any = None,
-        quote: Any = None,
-    ) -> None:
-        """Emit a signal: exactly one of `size` (a position, -1 to 1), `mid`, `bid`, `ask` (a neutral, long or short
+    @property
+    def venues(self) -> dict[str, dict[str, str]]:
+        """The venues by name, each with `id`, `kind`, `name` and `src`."""
+        return self.mon_host.knowledge.venues()
+
+    @property
+    def market_streams(self) -> dict[str, list[str]]:
+        """The symbols of each venue."""
+        return self.mon_host.knowledge.market_streams()
+
+    @property
+    def quotes(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The latest quotes, `quotes[src][sym]`, as `quote_update` gets them; also of a market that is down."""
+        return self.mon_host.knowledge.quotes()
+
+    @property
+    def trades(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The latest trades, `trades[src][sym]`, as `trade_update` gets them."""
+        return self.mon_host.knowledge.trades()
+
+    @property
+    def instruments(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What the venues' lists say of each market, `instruments[src][sym]`; `tick_size` and `lot_size` among it."""
+        return self.mon_host.knowledge.instruments()
+
+    @property
+    def health(self) -> dict[str, list[dict[str, Any]]]:
+        """`{'public': [{'src', 'live', 'markets': {sym: live}}, …], 'private': []}`."""
+        return self.mon_host.knowledge.health()
+
+    def last_quote(self, src: str, sym: str, key: str | None = None) -> Any:
+        """The latest quote of a market, or what it has under a key; None before the first one."""
+        return self.mon_host.knowledge.last_quote(src, sym, key)
+
+    def last_trade(self, src: str, sym: str, key: str | None = None) -> Any:
+        """The latest trade of a market, or what it has under a key; None before the first one."""
+        return self.mon_host.knowledge.last_trade(src, sym, key)
+
+    def get_bars(self, src: str, sym: str, level: str) -> Any:
+        """The last 360 candles of a level, as `candle_update_…` gets them.
+
+        Raises:
+            ValueError: no such level, or no candles of this market.
+        """
+        return self.mon_host.knowledge.bars(src, sym, level)
+
+    def candle_bin(self, ms: int, level: str) -> int:
+        """The beginning of the candle that a time (epoch ms) belongs to.
+
+        Raises:
+            ValueError: no such level.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"expected a level, one of {' '.join(LEVELS)}, got {level!r}")
+        return start_of(int(ms), LEVELS[level])
+
+    def stop_trading(self, msg: Any = None) -> None:
+        """End this script: it is called no more, and what it wanted of a hub and was not sent yet is dropped."""
+        self.mon_host.stop(msg)
+
+    def signal(self, src: str, sym: str, **intents: Any) -> None:
+        """Emit a signal: one or several of `size` (a position, -1 to 1), `mid`, `bid`, `ask` (a neutral, long or short
         grid) and `quote` (a fair value, or `[bid, ask]`).
 
         Raises:
             ValueError: anything else; nothing is emitted.
         """
-        figures = {"size": size, "mid": mid, "bid": bid, "ask": ask, "quote": quote}
-        self.mon_host.signal(src, sym, figures)
+        self.mon_host.signal(src, sym, intents)
 
     def publish(self, topic: str, data: Any = None) -> None:
         """Emit a message on a topic: any data that JSON can carry; NaN becomes null.
@@ -108,6 +178,13 @@ class Link:
             TypeError, ValueError: the data has no place in JSON; nothing is emitted.
         """
         self.mon_host.publish(topic, data)
+
+    def __getattr__(self, name: str) -> Any:
+        """Of what trading bots have, something that says once that it is not here; of all else, that there is none."""
+        if name.startswith(OUT_OF_SCOPE):
+            host = self.mon_host
+            return lambda *_, **__: host.out_of_scope(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
 
 class Http:
@@ -122,11 +199,12 @@ class Http:
         return method
 
 
-def module_for(host: ScriptHost, logger: logging.Logger, cron: Cron) -> tuple[types.ModuleType, type]:
+def module_for(host: ScriptHost, logger: logging.Logger, cron: Cron | None = None) -> tuple[types.ModuleType, type]:
     """The module that a script imports from, and its `Link`."""
     module = types.ModuleType(MODULE, "The helpers of mon's bot host.")
     link: Callable[..., Any] = type("Link", (Link,), {"mon_host": host, "__module__": MODULE, "__doc__": Link.__doc__})
-    module.__dict__.update(Link=link, http=Http(), cron=cron, logger=logger, __all__=["Link", "cron", "http", "logger"])
+    names = {"Link": link, "http": Http(), "cron": cron or Cron(), "logger": logger}
+    module.__dict__.update(names, __all__=list(names))
     assert isinstance(link, type)
     return module, link
 
@@ -140,25 +218,30 @@ def _moment(epoch_ns: int) -> datetime:
 
 
 def signal_figures(src: object, sym: object, given: Mapping[str, object]) -> dict[str, Any]:
-    """The one figure of a signal under its name, as `Decimal`; `quote` may be `[bid, ask]`.
+    """The figures of a signal by name, as `Decimal`; `quote` may be `[bid, ask]`.
 
     Raises:
-        ValueError: not exactly one of size, mid, bid, ask and quote, or a figure out of its range.
+        ValueError: none of size, mid, bid, ask and quote, something else, or a figure out of its range.
     """
     for name, value in (("src", src), ("sym", sym)):
         if not isinstance(value, str) or not value or not _is_unicode(value):
             raise ValueError(f"expected a text as {name}, got {_what(value)}")
-    said = [kind for kind in KINDS if given[kind] is not None]
-    if len(said) != 1:
-        raise ValueError(f"expected exactly one of size, mid, bid, ask and quote, got {' and '.join(said) or 'none'}")
-    kind = said[0]
-    value = given[kind]
+    unknown = [kind for kind in given if kind not in KINDS]
+    said = [kind for kind in KINDS if given.get(kind) is not None]
+    if unknown or not said:
+        raise ValueError(f"expected size, mid, bid, ask or quote, got {' and '.join(map(shown, unknown)) or 'none'}")
+    return {kind: _intent(kind, given[kind]) for kind in said}
+
+
+def _intent(kind: str, value: object) -> Any:
     if kind == "quote" and not isinstance(value, numbers.Number) and _items(value) is not None:
-        return {"quote": _bid_and_ask(value)}
+        return _bid_and_ask(value)
     figure = _figure(value, kind)
-    if kind == "size" and not -_ONE <= figure <= _ONE:
-        raise ValueError(f"expected a size from -1 to 1, got {shown(value)}")
-    return {kind: figure if figure else abs(figure)}  # -0.0, of -1 * 0.0 say, is nothing
+    if kind == "size" and abs(figure) > _ONE:
+        if abs(figure) > _ONE + _NOISE:
+            raise ValueError(f"expected a size from -1 to 1, got {shown(value)}")
+        figure = _ONE.copy_sign(figure)  # as 0.1 * 3 / 0.3 is
+    return figure if figure else abs(figure)  # -0.0, of -1 * 0.0 say, is nothing
 
 
 def _is_unicode(text: str) -> bool:
@@ -189,7 +272,7 @@ def _figure(value: object, name: str) -> Decimal:
         value = value.item()  # type: ignore[attr-defined]
     if isinstance(value, str):
         return _written(value, name)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if not isinstance(value, int | float | Decimal):  # True and False are 1 and 0
         raise ValueError(f"expected a number as {name}, got {_what(value)}")
     if isinstance(value, float):
         if not math.isfinite(value):

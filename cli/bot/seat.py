@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.bot.jobs import monotonic
-from cli.bot.market_data import quote_data, time_of, trade_data
-from cli.bot.plan import MarketName
+from cli.bot.knowledge import Knowledge
+from cli.bot.market_data import MarketName, quote_data, time_of, trade_data
 from cli.bot.script import CANDLE
 from cli.bot.script_api import message, signal_figures, text_of
 from cli.bot.timing.cron import Cron
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cli.bot.timing.cron import Schedule
     from cli.bot.timing.script_time import ScriptTime
 
+HEAD_START = 0.25  # seconds that `on_start` has before the first callback, live: most only make ready what those need
 SLOW = 0.1  # seconds that a callback may take before it is told
 BEHIND_MS = 1_000  # what is emitted from older data says how old it is
 BOT = "bot"  # the venue of its messages
@@ -74,6 +75,7 @@ class Seat:
         *,
         put: Callable[[Record, MarketName | None], None],
         send: Callable[[bytes], None],
+        on_stop: Callable[[], None] = lambda: None,
         strategy: str | None = None,
     ) -> None:
         """`file` is the script. `down` are the markets that are not live; the loop or the runner changes them.
@@ -90,11 +92,15 @@ class Seat:
         self.logger: logging.Logger | None = None
         self.tally: Tally | None = None  # for the summary
         self.cron = Cron()
+        self.knowledge = Knowledge(down)
+        self.stopped = False  # by the script itself
+        self._told_out_of_scope: set[str] = set()
         self._script_time = time
         self._down = down
         self._voice = voice
         self._put = put
         self._send = send
+        self._on_stop = on_stop
         self._strategy = strategy
         self._of: _Rests = _ON_NOTHING  # what the callback that runs rests on
 
@@ -157,6 +163,19 @@ class Seat:
         )
         self._send(frame)
 
+    def stop(self, reason: object) -> None:
+        """Call the script no more. The run ends with its last script."""
+        if not self.stopped:
+            self.stopped = True
+            self._voice.error(f"{self.file.name} has stopped itself" + ("" if reason is None else f": {reason}"))
+            self._on_stop()
+
+    def out_of_scope(self, name: str) -> None:
+        """Say, once for each name, that the script asks for what is not done here."""
+        if name not in self._told_out_of_scope:
+            self._told_out_of_scope.add(name)
+            self._voice.error(f"{self.file.name}: {name} is of bots that trade themselves: mon does nothing for it")
+
     def _label(self, venue: str | None) -> str | None:
         """The environment of a venue. For a venue that the bot does not watch, the environment of its markets."""
         if venue is not None and venue in self.labels:
@@ -188,6 +207,8 @@ class Seat:
 
     def do(self, job: Job) -> None:
         """Call the script's callbacks for a job, where it has any."""
+        if self.stopped:
+            return
         if self.tally is not None:
             tell(self.tally, job, self._down, self.candles)
         match job.what:
@@ -206,7 +227,8 @@ class Seat:
         """Begin what runs beside the callbacks: `on_start`, and the methods with a schedule."""
         assert self.bot is not None
         if "on_start" in self.bot.callbacks:
-            self._script_time.start("on_start", partial(self._beside, "on_start", self.bot.callbacks["on_start"]))
+            on_start = partial(self._beside, "on_start", self.bot.callbacks["on_start"])
+            self._script_time.start("on_start", on_start, HEAD_START)
         for name, (schedule, method) in self.bot.schedules.items():
             self._script_time.start(name, partial(self._by_schedule, name, schedule, method))
 
@@ -236,11 +258,12 @@ class Seat:
         candles = self.candles.get(market)
         if candles is None:  # another script's
             return
+        self.knowledge.trade(market, trade)
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
             self._call("trade_update", _on(trade, time_of(trade), came), *market, trade_data(trade))
         if candled:
-            for level in candles.levels:
+            for level in self.bot.called_levels:
                 self._call(f"{CANDLE}{level}", _on(trade, time_of(trade), came), *market, candles.bars(level))
 
     def _on_candle(self, candle: Any, came: float) -> None:
@@ -248,18 +271,23 @@ class Seat:
         candles = self.candles.get(market)
         if candles is None or self.candles_from.get(market.venue) != "candles":  # another script's
             return
+        assert self.bot is not None
         for level in candles.candle(candle):
-            if candles.known(level):
+            if level in self.bot.called_levels and candles.known(level):
                 self._call(f"{CANDLE}{level}", _on(candle, candle.time, came), *market, candles.bars(level))
 
     def _on_quote(self, quote: Any, came: float) -> None:
         assert self.bot is not None
         market = MarketName(quote.venue, quote.symbol)
-        if market not in self._down and "quote_update" in self.bot.callbacks:
+        if market in self._down:
+            return
+        self.knowledge.quote(market, quote)
+        if "quote_update" in self.bot.callbacks and market in self.candles:
             self._call("quote_update", _on(quote, quote.time, came), *market, quote_data(quote))
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
+        self.knowledge.status(status, told.markets)
         for market in told.markets:
             if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
                 continue

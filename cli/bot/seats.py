@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from cli.bot import history
 from cli.bot.jobs import Jobs
 from cli.bot.lag import Lag
-from cli.bot.market_data import Candles
-from cli.bot.plan import MarketName, merged, plans
+from cli.bot.market_data import Candles, MarketName
+from cli.bot.plan import merged, plans
 from cli.bot.runner import Runner
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
@@ -25,7 +25,8 @@ from cli.bot.summary import Costs, Tally
 from cli.bot.timing.script_time import ScriptTime
 from cli.bot.timing.turns import Turns, ordered
 from cli.output.lines import STDERR, is_terminal
-from venues.errors import UsageError
+from venues import venue_named
+from venues.errors import MonError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
     from cli.output.lines import Words
+    from cli.run.symbol_lists import Lists
     from venues.recording import Header
     from venues.records import Record
     from venues.venue import Now
 
+LISTED_WITHIN = 10.0  # seconds for the list of a venue
 STREAM_OF = {"quote": "quotes", "trade": "trades", "candle": "candles"}
 
 
@@ -60,14 +63,17 @@ class Seats:
         put_status: Callable[[Record], None],
         send: Callable[[bytes], None],
         on_room: Callable[[], None],
+        on_all_stopped: Callable[[], None],
     ) -> None:
         """`recorded_at` is when a recording begins (epoch ms), None for a run that is live or of an empty recording.
 
         `emit` takes the number of a script, a record of it, and the market whose data that is made of; `put_status` a
         status in turn with these; `send` a frame for the readers of the feed. All are called in a script's thread.
+        `on_all_stopped` is called in the event loop once every script has stopped itself.
         """
         self._request = request
         self._voice = voice
+        self._on_all_stopped = on_all_stopped
         self._loop = asyncio.get_running_loop()
         self._time = ScriptTime(None if request.replay is None else Turns(voice.say))
         if recorded_at is not None:
@@ -85,6 +91,7 @@ class Seats:
                 voice,
                 put=partial(emit, number),
                 send=send,
+                on_stop=self._on_stop,
                 strategy=file.stem if several else None,
             )
             for number, file in enumerate(request.files)
@@ -151,6 +158,7 @@ class Seats:
         for seat in self._seats:
             assert seat.bot is not None, "it is loaded"
             mine = self._plan_for(seat.bot, markets, recorded)
+            seat.knowledge.markets = list(markets)
             self._make_candles(seat, seat.bot, mine)
             seat.tally = self._tally_for(seat, mine)
             self._runner_of(seat).wants.update(stream for plan in mine for stream in plan.streams())
@@ -160,11 +168,11 @@ class Seats:
         return merged(planned)
 
     def _plan_for(self, bot: Bot, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
-        if not markets and any(name != "on_start" for name in bot.callbacks):
+        if not markets and bot.wants_markets:
             raise UsageError(f"{bot.name} has callbacks for markets: expected --market VENUE:SYMBOL, or --replay FILE")
         planned = plans(bot, markets, recorded)
         if not planned:
-            if not bot.callbacks and not bot.routes:
+            if not bot.callbacks and not bot.routes and not bot.schedules:
                 self._voice.say(f"{bot.name} has nothing that is called: no callback and no route")
             elif markets:
                 self._voice.say(f"{bot.name} has no callback for a market: no stream is opened")
@@ -192,6 +200,7 @@ class Seats:
             for plan in planned
             for symbol in plan.symbols
         }
+        seat.knowledge.candles = seat.candles
         seat.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
 
     def _tally_for(self, seat: Seat, planned: Sequence[Plan]) -> Tally | None:
@@ -218,6 +227,23 @@ class Seats:
             label = next((label for label in seat.labels.values() if label is not None), None)
             for path in self._request.history if seat.bot is not None and seat.bot.levels() else ():
                 await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+
+    async def list_instruments(self, lists: Lists) -> None:
+        """Get what the venues' lists say of the markets, for the scripts that look it up. None is no end of the run."""
+        asking = [seat for seat in self._seats if seat.bot is not None and seat.bot.asks_instruments]
+        names = dict.fromkeys(market.venue for seat in asking for market in seat.knowledge.markets)
+        if self._request.replay is not None and names:
+            self._voice.say("a recording has no lists of instruments: self.instruments has no tick or lot sizes")
+            return
+        for name in names:
+            try:
+                found = await lists.of(venue_named(name), LISTED_WITHIN)
+            except MonError as error:
+                self._voice.say(f"self.instruments has nothing of {name}: {error}")
+                continue
+            listed = {MarketName(name, one.symbol or ""): one for one in found}
+            for seat in asking:
+                seat.knowledge.listed.update(listed)
 
     def routes(self, begun: asyncio.Event) -> dict[tuple[str, str], Route]:
         """The routes by method and name; of several scripts, each has its own name before them.
@@ -325,6 +351,15 @@ class Seats:
         return next(runner for runner in self._runners if seat in runner.seats)
 
     # --- ending
+
+    def _on_stop(self) -> None:
+        """Called in a script's thread: it has stopped itself."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._has_stopped)
+
+    def _has_stopped(self) -> None:
+        if all(seat.stopped for seat in self._seats):
+            self._on_all_stopped()
 
     def close(self, *, now: bool = False) -> None:
         """Nothing is put from now on. With `now`, what waits is dropped too."""

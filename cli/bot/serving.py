@@ -52,6 +52,7 @@ _WRITER = Writer()
 TOKEN = "TOKEN"  # what people are shown in its place, once they know it
 
 FORM = "application/x-www-form-urlencoded"
+TEXT = "text/plain"
 MULTIPART = "multipart/form-data"
 
 # In place of aiohttp's own logger, whose lines would have the paths, and so the token.
@@ -235,7 +236,8 @@ class BotServer:
         return response
 
     async def _answer_of_route(self, request: web.Request, name: str) -> web.Response:
-        route = self._routes.get((request.method, name))
+        method = "GET" if request.method == "HEAD" else request.method  # aiohttp leaves the body out itself
+        route = self._routes.get((method, name))
         if route is None:
             allowed = sorted(method for method, known in self._routes if known == name)
             if not allowed:
@@ -243,8 +245,8 @@ class BotServer:
             response = _response(405, {"error": f"expected {' or '.join(allowed)}, got {request.method}"})
             response.headers["Allow"] = ", ".join(allowed)
             return response
-        data = dict(request.query.items()) if request.method == "GET" else await _posted(request)
-        label = f"{request.method.lower()}_{name.rpartition('/')[2]}"
+        data = dict(request.query.items()) if method == "GET" else await _posted(request)
+        label = f"{method.lower()}_{name.rpartition('/')[2]}"
         try:
             body = await route.call(lambda: _answer_of(label, route.handler(data)))
         except Exception as error:
@@ -295,6 +297,8 @@ async def _posted(request: web.Request) -> Any:
         raise _Problem(400, "expected a whole body, got a broken one") from None
     if not body:
         return {}
+    if request.content_type == TEXT and "Content-Type" in request.headers:
+        return _text(request, body)
     if request.content_type == MULTIPART:
         return _multipart(request.headers["Content-Type"], body)
     if request.content_type == FORM and (form := _form(body)) is not None:
@@ -303,6 +307,14 @@ async def _posted(request: web.Request) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _Problem(400, "expected JSON or a form as the body, got something else") from None
+
+
+def _text(request: web.Request, body: bytes) -> str:
+    """What is said to be text, as an alert is: as it is."""
+    try:
+        return body.decode(request.charset or "utf-8")
+    except (LookupError, UnicodeDecodeError):
+        raise _Problem(400, f"expected text in {request.charset or 'UTF-8'}, got other bytes") from None
 
 
 def _form(body: bytes) -> dict[str, str] | None:

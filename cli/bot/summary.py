@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from cli.bot.plan import MarketName
+    from cli.bot.market_data import MarketName
 
 Side = Literal["long", "short"]
 SIDES: tuple[Side, Side] = ("long", "short")

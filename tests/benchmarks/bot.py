@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.bot.host import Host
-from cli.bot.market_data import LEVELS
-from cli.bot.plan import BotRequest, MarketName
+from cli.bot.market_data import LEVELS, MarketName
+from cli.bot.plan import BotRequest
 from cli.output.lines import Words
 from tests.benchmarks.figures import WrongResultError, at_least, at_most, for_information, print_head, progress
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, record_trades

@@ -17,7 +17,7 @@ from cli.bot.script_api import KINDS, message, signal_figures
 
 
 def figures(src: object = "nexus", sym: object = "X", **given: object) -> dict[str, Any]:
-    return signal_figures(src, sym, {kind: given.get(kind) for kind in KINDS})
+    return signal_figures(src, sym, {**dict.fromkeys(KINDS), **given})
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,8 @@ def figures(src: object = "nexus", sym: object = "X", **given: object) -> dict[s
         ({"quote": (np.float64(2), 2)}, {"quote": [Decimal("2.0"), Decimal(2)]}),
         ({"quote": np.array([1.0, 2.0])}, {"quote": [Decimal("1.0"), Decimal("2.0")]}),
         ({"mid": "30000.10"}, {"mid": Decimal("30000.10")}),
+        ({"size": True, "mid": 2, "bid": None}, {"size": Decimal(1), "mid": Decimal(2)}),
+        ({"size": 1.0000000001}, {"size": Decimal(1)}),
         ({"quote": ["1", "2"]}, {"quote": [Decimal(1), Decimal(2)]}),
     ],
 )
@@ -50,11 +52,10 @@ def test_nothing_has_no_sign() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "exactly one of size, mid, bid, ask and quote, got none"),
-        ({"size": 1, "mid": 2}, "got size and mid"),
+        ({}, "expected size, mid, bid, ask or quote, got none"),
+        ({"size": 1, "side": "long"}, 'expected size, mid, bid, ask or quote, got "side"'),
         ({"size": 7}, "a size from -1 to 1, got 7"),
         ({"size": -1.0000001}, "a size from -1 to 1"),
-        ({"size": True}, r"a number as size, got true \(bool\)"),
         ({"size": "-7"}, "a size from -1 to 1, got"),
         ({"mid": "30_000"}, r'a number as mid, got "30_000" \(str\)'),
         ({"mid": "nan"}, r'a number as mid, got "nan" \(str\)'),

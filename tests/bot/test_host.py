@@ -489,9 +489,8 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
         HEAD
         + "import threading\n"
         + "class Signals(Link):\n"
-        + "  def on_start(self): self.thread = threading.get_ident()\n"
         + "  @http.route\n"
-        + "  def get_thread(self, data): return threading.get_ident() == self.thread\n"
+        + "  def get_thread(self, data): return threading.current_thread().name == 'bot'\n"
         + "  @http.route\n"
         + "  def post_bad(self, data): raise SystemExit\n",
         encoding="utf-8",

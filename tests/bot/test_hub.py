@@ -22,7 +22,8 @@ from cli.bot.host import Host
 from cli.bot.hub.held import held_of
 from cli.bot.hub.relay import HubRelay
 from cli.bot.jobs import monotonic
-from cli.bot.plan import BotRequest, MarketName
+from cli.bot.market_data import MarketName
+from cli.bot.plan import BotRequest
 from cli.output.lines import Words
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure

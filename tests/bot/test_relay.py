@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.bot.hub.positions import ENTERED_WITHIN, REFUSED_AGAIN_AFTER, HubPositions, Step, way
-from cli.bot.plan import HubPosition, MarketName
+from cli.bot.market_data import MarketName
+from cli.bot.plan import HubPosition
 from venues.errors import UsageError
 from venues.nbt import NBT
 from venues.records import Quote, Signal, Trade

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cli.bot import history
-from cli.bot.market_data import Candles
+from cli.bot.market_data import Candles, MarketName
 from cli.bot.markets import Standings
-from cli.bot.plan import MarketName, plans
+from cli.bot.plan import plans
 from cli.bot.script import Bot
 from cli.errors import NoDataError
 from cli.output.lines import Words

@@ -13,9 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from cli.bot.jobs import Job, Told, monotonic
-from cli.bot.market_data import Candles
+from cli.bot.market_data import Candles, MarketName
 from cli.bot.markets import Standings
-from cli.bot.plan import MarketName
 from cli.bot.script import Bot
 from cli.bot.seat import Seat, called
 from cli.bot.timing.script_time import ScriptTime

@@ -307,7 +307,9 @@ def test_queries_are_texts() -> None:
     [
         (b'{"price": 1.5, "n": [1, null]}', "application/json", {"price": 1.5, "n": [1, None]}),
         (b'"text"', "application/json; charset=utf-8", "text"),
-        (b"[1]", "text/plain", [1]),
+        (b"[1]", "text/plain", "[1]"),
+        ("BTC crossed 70 000\u00a0!\n".encode(), "text/plain; charset=utf-8", "BTC crossed 70 000\u00a0!\n"),
+        (b"caf\xe9", "text/plain; charset=latin-1", "caf\u00e9"),
         (b'{"price": 2}', "application/x-www-form-urlencoded", {"price": 2}),
         (b" price=1.10&side=Buy&e=", "application/x-www-form-urlencoded", {"price": "1.10", "side": "Buy", "e": ""}),
         (b"%7Boops&a=1", "application/x-www-form-urlencoded", {"{oops": "", "a": "1"}),

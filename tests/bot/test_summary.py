@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cli.bot import report
-from cli.bot.plan import MarketName
+from cli.bot.market_data import MarketName
 from cli.bot.summary import Costs, MarketSummary, Tally
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, Tick, book, came, opened, record_trades, walk, write

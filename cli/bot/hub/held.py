@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from cli.bot.plan import MarketName
+from cli.bot.market_data import MarketName
 from venues.errors import SetupError, UsageError
 
 if TYPE_CHECKING:

@@ -16,13 +16,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from cli.bot.plan import HubPosition, MarketName
+from cli.bot.market_data import MarketName
 from venues.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from decimal import Decimal
 
+    from cli.bot.plan import HubPosition
     from venues.records import Quote, Signal, Trade
     from venues.venue import Command, Commands
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cli.bot.hub.positions import HubPositions, market_of, way
 from cli.bot.jobs import monotonic
-from cli.bot.plan import MarketName
+from cli.bot.market_data import MarketName
 from cli.run.sender import Sender
 from cli.run.source import access_to
 from cli.settings import config

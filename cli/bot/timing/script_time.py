@@ -40,12 +40,19 @@ class ScriptTime:
         """The time in nanoseconds since the epoch."""
         return time.time_ns() if self.turns is None else self.turns.now_ns()
 
-    def start(self, name: str, run: Callable[[], None]) -> None:
-        """Run something beside the callbacks, in a thread that holds up no end."""
+    def start(self, name: str, run: Callable[[], None], head_start: float = 0.0) -> None:
+        """Run something beside the callbacks, in a thread that holds up no end.
+
+        Live, it is waited for so many seconds; in a replay it goes first anyway, until it waits for the first time.
+        """
         if self.turns is not None:
             self.turns.start(name, run)
-        else:
-            threading.Thread(target=run, name=name, daemon=True).start()
+            self.turns.go_to(self.turns.now_ns())
+            return
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        if head_start:
+            thread.join(head_start)
 
     def wait_until(self, epoch_ns: int) -> bool:
         """Wait, in such a thread, until a time. False if the run ends before."""
