@@ -108,7 +108,9 @@ class BotServer:
         app = web.Application(client_max_size=MOST_BODY, logger=_SILENT)
         app.router.add_route("*", "/{path:.*}", self._answer)
         app.on_response_prepare.append(_without_server)
-        runner = web.AppRunner(app, access_log=None, logger=_SILENT, shutdown_timeout=CLOSE_WITHIN)
+        runner = web.AppRunner(
+            app, access_log=None, logger=_SILENT, shutdown_timeout=CLOSE_WITHIN, lingering_time=CLOSE_WITHIN
+        )
         await runner.setup()
         assert runner.server is not None, "it is set up"
         door = Door(runner.server, self._say)
