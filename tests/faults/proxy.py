@@ -26,6 +26,7 @@ from tests.faults.schedules import TO_CLIENT, TO_SERVER, Draw, Schedule, Step
 
 CHUNK = 2**15
 PIECES = 200  # bytes of one chunk that go one by one; the rest follows as one piece, or it would cost all the time
+ARMED_FOR = 1.0  # seconds that a fault of what comes next waits for it once all others are over
 UNSENT = 64  # chunks that one way holds before it stops to read
 TORN = (schedules.RESET_IN_FRAME, schedules.CUT_IN_FRAME)
 LINGER_0 = struct.pack("ii", 1, 0)
@@ -70,6 +71,9 @@ class FaultProxy:
         """Wait until the last fault has ended."""
         await self._begun.wait()
         await asyncio.sleep(max(0.0, self.schedule.until - self.now))
+        waits_until = self.now + ARMED_FOR
+        while self._armed and self.now < waits_until:
+            await self.until_change(0.05)
         # What was armed and met no byte until now is over too: else it would hit the calm behind.
         self._armed.clear()
         await self._listen()
