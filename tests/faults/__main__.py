@@ -171,8 +171,9 @@ def _progress(run: Run) -> None:
 
 
 def _print_case(case: Case, outcome: Outcome, *, verbose: bool) -> None:
-    print(f"{case.link} seed {case.seed}: {'FAILED' if outcome.findings else 'passed'} after {outcome.seconds:g} s, "
-          f"{outcome.records} records, {outcome.interruptions} statuses, lag {outcome.lag:g} s", flush=True)  # fmt: skip
+    how = "FAILED" if outcome.findings else "passed"
+    figures = f"{outcome.records} records, {outcome.interruptions} statuses, lag {outcome.lag:g} s"
+    print(f"{case.link} seed {case.seed}: {how} after {outcome.seconds:g} s, {figures}", flush=True)
     if verbose:
         print(f"  drawn: {dict(case.drawn)}\n  schedule: {case.schedule}")
         for line in outcome.told:

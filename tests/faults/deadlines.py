@@ -14,7 +14,7 @@ SHORT: Final[dict[str, dict[str, float]]] = {
     "venues.connection": {
         "OPEN_TIMEOUT": 1.5,
         "PING_EVERY": 0.5,
-        "PING_ANSWER_WITHIN": 1.0,
+        "PING_ANSWER_WITHIN": 1.5,
         "MESSAGE_WITHIN": 2.0,
         "CLOSE_TIMEOUT": 0.5,
     },
@@ -35,7 +35,7 @@ ASKED_AGAIN: Final = 1.0  # seconds, the longest pause between two requests of t
 SOCKETIO_HEARTBEAT: Final = (1.0, 1.5)  # interval and timeout
 
 # A dead line is known after a ping, its answer's deadline, and one more look (`keepalive.LATE`).
-HEARTBEAT: Final = 0.5 + 1.0 + 0.5
+HEARTBEAT: Final = 0.5 + 1.5 + 0.5
 # While a message is arriving the answer is put off, for as long as a message may take.
 SLOW_HEARTBEAT: Final = HEARTBEAT + 2.0
 # What is lost was noticed, a try was under way, one more pause, the opening, the protocol's own answers, the snapshot.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import subprocess
 import sys
@@ -83,12 +84,9 @@ class _Worker:
 
     def end(self) -> None:
         """End the process."""
-        for pipe in (self._process.stdin,):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    pass
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

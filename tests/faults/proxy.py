@@ -51,6 +51,7 @@ class FaultProxy:
         self._draw = Draw(f"proxy {schedule.seed}")
         self._armed: dict[int, Step] = {}  # faults of what comes next, by the number of the step
         self._server: asyncio.Server | None = None
+        self._listening = asyncio.Lock()
         self._held: socket.socket | None = None  # keeps the port ours while nobody listens
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # replaced at each change of what is in force
@@ -129,26 +130,28 @@ class FaultProxy:
 
     async def close(self) -> None:
         """End everything at once; returns when nothing is left."""
-        await self._stop_listening()
-        for connection in list(self.connections):
-            connection.abort()
         for task in list(self._tasks):
             task.cancel()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop_listening()
+        for connection in list(self.connections):
+            connection.abort()
         if self._held is not None:
             self._held.close()
         await asyncio.sleep(0)  # transports close their sockets in the turn after
 
     async def _listen(self) -> None:
-        if self._server is None and self._held is not None:
-            self._server = await asyncio.start_server(self._accepted, sock=_bound(self.port), ssl=self._tls)
+        async with self._listening:
+            if self._server is None and self._held is not None:
+                self._server = await asyncio.start_server(self._accepted, sock=_bound(self.port), ssl=self._tls)
 
     async def _stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            await asyncio.sleep(0)
+        async with self._listening:
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+                await asyncio.sleep(0)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -77,7 +77,7 @@ def _event(*names: str) -> Callable[[Record], Figures]:
 
 def _holding(record: Record) -> tuple[Hashable, Figures]:
     size = record["size"]
-    return record["symbol"], (-size if record["side"] == "short" else size,)
+    return record["symbol"], (-size if record.get("side") == "short" else size,)
 
 
 def _asset_position(record: Record) -> tuple[Hashable, Figures]:
