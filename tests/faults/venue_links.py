@@ -1,0 +1,511 @@
+"""The links between `mon` and the simulated venues: how a seed's case is made and played.
+
+The simulator, the proxy and `mon` run in one event loop; `mon` writes its lines into a pipe at its real stdout, through
+its real output thread. In one case of ten it is a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from tests.faults import certificates, schedules
+from tests.faults.cases import Case, Link, Outcome
+from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
+from tests.faults.leaks import tasks_left
+from tests.faults.proxy import FaultProxy, fault_proxy
+from tests.faults.referee import Judge, Record
+from tests.faults.schedules import Draw, Schedule, schedule
+from tests.faults.truths import Told
+from tests.faults.watched import TYPES, WATCHED, Ground, Watched
+from venues.simulated import endpoint
+from venues.simulator import Simulator, environment
+from venues.simulator.endpoint import Heartbeat
+from venues.simulator.faults import parse_fault
+
+ROOT: Final = Path(__file__).parents[2]
+FIRST_WITHIN: Final = 20.0  # seconds for the first data of a healthy line
+UNTIL_OVER: Final = 10.0  # seconds for `mon` to end once it was told to
+# Seconds that the loop stood still, after which nothing is said of deadlines: half of the shortest one. What is wrong
+# whatever the time is (a figure that never was, a trade twice) is said all the same.
+TOO_SLOW: Final = 0.75
+OF_TIME: Final = ("not live", "stood as live", "true: it was so", "came as live", "at the end", "no data within")
+SLOWS: Final = {schedules.THROTTLE, schedules.SINGLE_BYTES, schedules.DELAY, schedules.STALL}
+
+# Faults of the simulators that make something of a line; they end with the schedule.
+SIMULATED: Final[Mapping[str, tuple[str, ...]]] = {
+    "nexus": ("garbage:900ms", "drop:1500ms", "close:1500ms"),
+    "b2trader": ("garbage:900ms", "gap:700ms", "skip:900ms", "drop:1500ms", "close:1500ms"),
+    "jayx": ("garbage:900ms", "drop:1500ms", "close:1500ms"),
+    "nbt": ("garbage:900ms", "drop:1500ms"),
+    "profitview": ("garbage:900ms", "drop:1500ms", "close:1500ms"),
+    "kraken": ("garbage:900ms", "gap:700ms", "checksum:700ms", "drop:1500ms", "mute:1200ms"),
+    "woox": ("garbage:900ms", "gap:700ms", "drop:1500ms", "lag:700ms"),
+}
+
+
+def links() -> list[Link]:
+    """One link for each stream that is watched."""
+    return [_link(one) for one in WATCHED]
+
+
+def _link(watched: Watched) -> Link:
+    name = f"{watched.venue}-{watched.stream}"
+    return Link(name, watched.venue, lambda seed: _case(watched, name, seed), lambda case: play(watched, case))
+
+
+def _case(watched: Watched, name: str, seed: int) -> Case:
+    """What the seed plays: most of all plain lines, some with TLS, some with the simulator's own faults."""
+    draw = Draw(f"{name} {seed}")
+    tls = draw.one_of(
+        ("",) * 16 + (certificates.RIGHT,) * 3 + (draw.one_of((certificates.WRONG, certificates.EXPIRED)),)
+    )
+    corrupts: tuple[str, ...] = (schedules.HEAD, schedules.FRAMING, schedules.STRUCTURE)
+    if tls:
+        corrupts = (schedules.ANY,)
+    elif watched.venue == "kraken" and watched.stream in ("book", "quotes"):
+        corrupts = (*corrupts, schedules.DIGIT, schedules.DIGIT)  # there is a checksum
+    several = draw.some_of(watched.symbols, 1, 3) if watched.by_symbol and draw.chance(0.3) else watched.symbols[:1]
+    drawn = {
+        "tls": tls,
+        "symbols": several,
+        "at_once": draw.chance(0.3),  # the faults begin before the line is opened
+        "simulated": draw.one_of(SIMULATED[watched.venue]) if draw.chance(0.2) and not tls else "",
+        "process": draw.chance(0.1),
+        "rate": draw.one_of((20, 60, 200)),
+    }
+    return Case(name, seed, schedule(draw.whole(10**9), span=2.5, corrupts=corrupts), drawn)
+
+
+async def play(watched: Watched, case: Case) -> Outcome:
+    """Play a case and judge it."""
+    return await _Play(watched, case).run()
+
+
+class _Play:
+    def __init__(self, watched: Watched, case: Case) -> None:
+        self._watched = watched
+        self._case = case
+        self._symbols: tuple[str, ...] = tuple(case.drawn["symbols"])
+        self._outcome = Outcome()
+        self._judges: dict[str | None, Judge] = {}
+        self._states: dict[str | None, str] = {}
+        self._lag = 0.0
+        self._words = ""
+        self._rest = b""
+        self._client: _Client | None = None
+        self._changed = asyncio.Event()
+        slow = any(step.kind in SLOWS for step in case.schedule.steps)
+        self._within = SLOW_HEARTBEAT if slow else HEARTBEAT
+
+    async def run(self) -> Outcome:
+        """Play it."""
+        began, before = time.monotonic(), asyncio.all_tasks()
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        lag = asyncio.create_task(self._measure_lag())
+        try:
+            async with self._simulator() as (simulator, ground):
+                await self._between(simulator, ground)
+        finally:
+            lag.cancel()
+            await asyncio.gather(lag, return_exceptions=True)
+        self._outcome.findings += await tasks_left(before)
+        self._outcome.lag, self._outcome.seconds = round(self._lag, 3), round(time.monotonic() - began, 2)
+        only_late = all(any(words in one for words in OF_TIME) for one in self._outcome.findings)
+        if self._lag > TOO_SLOW and only_late:
+            self._outcome.unjudged = f"the machine stood still for {self._lag:.1f} s"
+        self._outcome.told += [f"stderr: {line}" for line in self._words.splitlines()]
+        return self._outcome
+
+    # --- the three of them
+
+    @contextlib.asynccontextmanager
+    async def _simulator(self) -> AsyncIterator[tuple[Simulator, Ground]]:
+        kept: list[Any] = []
+        made = endpoint(self._watched.venue)
+
+        def keep(this: Any, world: Any) -> None:
+            made.__init__(this, world)
+            kept.append(this)
+
+        served = type(made.__name__, (made,), {"__init__": keep})
+        simulated = self._case.drawn["simulated"]
+        simulator = Simulator(
+            [served],
+            seed=self._case.seed,
+            rate=self._case.drawn["rate"],
+            faults=[parse_fault(simulated)] if simulated else [],
+            heartbeat=Heartbeat(*SOCKETIO_HEARTBEAT),
+        )
+        async with simulator:
+            yield simulator, Ground(simulator.world, Told(simulator.world), kept[0])
+
+    async def _between(self, simulator: Simulator, ground: Ground) -> None:
+        may_lose = self._case.drawn["simulated"].startswith("garbage") or any(
+            step.kind == schedules.CORRUPT for step in self._case.schedule.steps
+        )
+        for symbol in self._symbols or (None,):
+            judge = self._watched.judge(ground, symbol or "", self._allowed, may_lose=may_lose)
+            self._judges[symbol] = judge
+        tls, target = self._case.drawn["tls"], simulator.port
+        async with contextlib.AsyncExitStack() as stack:
+            if tls:
+                where = Path(os.environ["MON_FAULTS_TLS"])
+                shown = certificates.context(tls, where)
+                front = await stack.enter_async_context(fault_proxy(target, Schedule(), tls=shown))
+                target = front.port
+            proxy = await stack.enter_async_context(fault_proxy(target, self._case.schedule, waits=True))
+            client = _Process(self) if self._case.drawn["process"] else _InProcess(self)
+            self._client = client
+            await client.start(self._environment(simulator, proxy), self._watched, self._symbols)
+            try:
+                if tls in (certificates.WRONG, certificates.EXPIRED):
+                    await self._refused(client, proxy)
+                else:
+                    await self._live(client, proxy, simulator)
+            finally:
+                await client.end()
+            self._outcome.told += [f"{at:.2f} s: {words}" for at, words in proxy.told]
+        self._after(client, tls)
+
+    def _environment(self, simulator: Simulator, proxy: FaultProxy) -> dict[str, str]:
+        given = {
+            name: value.replace(f":{simulator.port}/", f":{proxy.port}/")
+            for name, value in environment(simulator.endpoints, simulator.port, simulator.world).items()
+        }
+        if self._case.drawn["tls"]:
+            given = {
+                name: value.replace("ws://", "wss://").replace("http://", "https://") for name, value in given.items()
+            }
+        return given
+
+    # --- the course of it
+
+    async def _live(self, client: _Client, proxy: FaultProxy, simulator: Simulator) -> None:
+        if self._case.drawn["at_once"]:
+            proxy.begin()
+        elif not await self._until(lambda: self._all_live() or client.ended(), FIRST_WITHIN):
+            self._found(f"no data within {FIRST_WITHIN:.0f} s of a line without faults")
+            return
+        proxy.begin()
+        await self._until(client.ended, max(0.0, proxy.schedule.until - proxy.now))
+        await proxy.over()
+        await self._calm(simulator)
+        if not await self._until(lambda: self._all_live() or client.ended(), LIVE_AGAIN + 4 * self._lag):
+            states = {symbol: self._states.get(symbol, "live") for symbol in self._judges}
+            self._found(f"not live again within {LIVE_AGAIN:.1f} s of the last fault: {states}")
+        if client.ended():
+            return
+        # Some more of the market, then it stands still: what is shown must come to be the venue's own state.
+        await self._until(client.ended, 0.5)
+        for process in simulator.world._processes:
+            process.due = float("inf")
+        settled = await self._until(lambda: client.ended() or not self._differs(), self._allowed() + LIVE_AGAIN)
+        if not settled and not client.ended():
+            self._found(f"at the end {self._differs()}")
+        for judge in self._judges.values():
+            judge.finish(time.time())
+
+    async def _refused(self, client: _Client, proxy: FaultProxy) -> None:
+        """With a certificate that is not to be trusted there is never any data, and an end as the design has it."""
+        proxy.begin()
+        await proxy.over()
+        if not await self._until(client.ended, LIVE_AGAIN):
+            self._found("goes on though the certificate is not to be trusted")
+
+    async def _calm(self, simulator: Simulator) -> None:
+        """End the simulator's own faults, also on lines that have them already."""
+        if self._case.drawn["simulated"]:
+            simulator.world.faults = {}  # type: ignore[misc]
+            simulator.world.skip = 0.0  # type: ignore[misc]
+            assert simulator._server is not None
+            simulator._server._faults = ()
+            simulator._server.abort()
+            for judge in self._judges.values():
+                judge.finish(time.time())
+            await self._until(lambda: False, 0.3)
+
+    def _after(self, client: _Client, tls: str) -> None:
+        code, words = client.code(), self._words
+        findings = [
+            f"{symbol}: {one}" if symbol else one for symbol, judge in self._judges.items() for one in judge.findings
+        ]
+        for one in findings:
+            self._found(one)
+        if "please report it" in words or "Traceback" in words:
+            self._found(f"a fault of mon: {words[-600:]}")
+        if tls in (certificates.WRONG, certificates.EXPIRED):
+            if self._outcome.records:
+                self._found("data came though the certificate is not to be trusted")
+            if code != 5 or "certificate" not in words:
+                self._found(f"exit code {code} and not 5 with words of the certificate: {words[-300:]}")
+        elif client.ended_by_itself and not self._may_end(code):
+            self._found(f"ended by itself with exit code {code}: {words[-300:]}")
+        elif not client.ended_by_itself and code != 143:
+            self._found(f"exit code {code} after TERM, expected 143: {words[-300:]}")
+
+    def _may_end(self, code: int | None) -> bool:
+        """A head that was changed can be a refusal: 101 becomes 401. Nobody can know better."""
+        return code in (4, 5) and any(
+            step.kind == schedules.CORRUPT and step.where == schedules.HEAD for step in self._case.schedule.steps
+        )
+
+    # --- what is seen
+
+    def line(self, text: bytes) -> None:
+        """One line that `mon` has written."""
+        at = time.time()
+        record: Record = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        self._changed.set()
+        if record["type"] == "status":
+            self._status(record, at)
+            return
+        self._outcome.records += 1
+        if record["type"] == "snapshot_end":
+            for judge in self._judges.values():
+                judge.record(record, at)
+        elif record["type"] != TYPES[self._watched.stream]:
+            self._found(f"a record of another stream: {record}")
+        else:
+            symbol = record.get("symbol") if len(self._judges) > 1 or None not in self._judges else None
+            self._judges[symbol].record(record, at)
+
+    def words(self, text: str) -> None:
+        """What `mon` has said on stderr."""
+        self._words += text
+
+    def _status(self, record: Record, at: float) -> None:
+        state, symbol = record["state"], record.get("symbol")
+        self._outcome.interruptions += state != "live"
+        for name, judge in self._judges.items():
+            if symbol is None or name is None or name == symbol:
+                self._states[name] = state
+                judge.status(state, at)
+
+    def _all_live(self) -> bool:
+        return all(judge.live and judge.count for judge in self._judges.values())  # type: ignore[attr-defined]
+
+    def _differs(self) -> str:
+        for symbol, judge in self._judges.items():
+            if not judge.live:
+                return f"{symbol or ''} is not live"
+            if words := judge.differs():
+                return f"{symbol or ''} {words}".strip()
+        return ""
+
+    def _allowed(self) -> float:
+        """Seconds that what is live may be old: the deadline, and what this machine was late."""
+        return self._within + 2 * self._lag
+
+    async def _until(self, condition: Any, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, 0.05)):
+                    await self._changed.wait()
+        return True
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.05)
+            self._lag = max(self._lag, time.monotonic() - before - 0.05)
+
+    def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._found(f"in the event loop: {context.get('message')}: {context.get('exception')!r}")
+
+    def _found(self, text: str) -> None:
+        self._outcome.findings.append(text)
+
+
+class _Client:
+    """`mon`, however it runs."""
+
+    def __init__(self, play: _Play) -> None:
+        self._play = play
+        self._rest = b""
+        self.ended_by_itself = False
+
+    async def start(self, given: Mapping[str, str], watched: Watched, symbols: Sequence[str]) -> None:
+        """Start it."""
+        raise NotImplementedError
+
+    def ended(self) -> bool:
+        """Whether it is over."""
+        raise NotImplementedError
+
+    def code(self) -> int | None:
+        """Its exit code."""
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        """Tell it to end, as a user does, and wait until it has."""
+        raise NotImplementedError
+
+    def _take(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._play.line(line)
+
+
+class _InProcess(_Client):
+    """In this event loop; its stdout and stderr are pipes that the loop reads."""
+
+    def __init__(self, play: _Play) -> None:
+        super().__init__(play)
+        self._task: asyncio.Task[int] | None = None
+        self._code: int | None = None
+        self._stack = contextlib.ExitStack()
+
+    async def start(self, given: Mapping[str, str], watched: Watched, symbols: Sequence[str]) -> None:
+        from cli.output.lines import Words
+        from cli.run.asked import asked_for
+        from cli.run.options import StreamRequest
+        from cli.run.watch import Watcher
+        from venues.redaction import Redactor
+
+        self._stack.enter_context(_environment(given))
+        self._stack.enter_context(_piped(1, self._take))
+        self._stack.enter_context(_piped(2, lambda data: self._play.words(data.decode(errors="replace"))))
+        request = StreamRequest(venue=watched.venue, symbols=list(symbols), **dict(watched.options))
+        request.stream = watched.stream
+        venue, subscription = asked_for(request, None)
+        watcher = Watcher(request, venue, [subscription], None, Words(), Redactor())
+        self._task = asyncio.create_task(self._run(watcher))
+
+    async def _run(self, watcher: Any) -> int:
+        from cli.errors import exit_code
+
+        try:
+            return int(await watcher.run())
+        except Exception as error:
+            self._play.words(f"mon: {error}\n")
+            return int(exit_code(error))
+
+    def ended(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    def code(self) -> int | None:
+        return self._code
+
+    async def end(self) -> None:
+        assert self._task is not None
+        try:
+            self.ended_by_itself = self._task.done()
+            if not self._task.done():
+                signal.raise_signal(signal.SIGTERM)
+                await asyncio.wait((self._task,), timeout=UNTIL_OVER)
+            if self._task.done():
+                self._code = self._task.result()
+            else:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+                self._play.words("mon did not end after TERM\n")
+            await asyncio.sleep(0.02)  # what lies in the pipes
+        finally:
+            self._stack.close()
+            sys.setswitchinterval(0.005)
+
+
+class _Process(_Client):
+    """As a process of its own, with the same deadlines."""
+
+    def __init__(self, play: _Play) -> None:
+        super().__init__(play)
+        self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+
+    async def start(self, given: Mapping[str, str], watched: Watched, symbols: Sequence[str]) -> None:
+        options = [word for name, value in watched.options for word in (f"--{name}", str(value))]
+        arguments = [watched.stream, watched.venue, *symbols, *options, "-o", "jsonl"]
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.faults.deadlines", *arguments,
+            cwd=ROOT, env={**os.environ, **given},
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._readers = [
+            asyncio.create_task(self._read(self._process.stdout, self._take)),
+            asyncio.create_task(
+                self._read(self._process.stderr, lambda data: self._play.words(data.decode(errors="replace")))
+            ),
+        ]
+
+    async def _read(self, stream: asyncio.StreamReader, take: Any) -> None:
+        while data := await stream.read(2**16):
+            take(data)
+
+    def ended(self) -> bool:
+        return self._process is not None and self._process.returncode is not None
+
+    def code(self) -> int | None:
+        return None if self._process is None else self._process.returncode
+
+    async def end(self) -> None:
+        assert self._process is not None
+        self.ended_by_itself = self.ended()
+        if not self.ended_by_itself:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(UNTIL_OVER):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+            self._play.words("mon did not end after TERM\n")
+        await asyncio.gather(*self._readers)
+        self._process._transport.close()  # type: ignore[attr-defined]  # else Python warns of it later
+
+
+@contextlib.contextmanager
+def _environment(given: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _piped(descriptor: int, take: Any) -> Iterator[None]:
+    """Put a pipe in the place of stdout or stderr; the running loop reads it."""
+    loop = asyncio.get_running_loop()
+    kept = os.dup(descriptor)
+    reading, writing = os.pipe()
+    os.dup2(writing, descriptor)
+    os.close(writing)
+    os.set_blocking(reading, False)
+
+    def read() -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(reading, 2**16):
+                take(data)
+
+    loop.add_reader(reading, read)
+    try:
+        yield
+    finally:
+        read()
+        loop.remove_reader(reading)
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(reading)
