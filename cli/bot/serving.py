@@ -288,6 +288,10 @@ async def _posted(request: web.Request) -> Any:
         raise _Problem(408, f"expected the whole body within {BODY_WITHIN:.0f} s, got a part of it") from None
     except web.RequestPayloadError:
         raise _Problem(400, "expected a whole body, got a broken one") from None
+    except RuntimeError:  # how aiohttp says that the connection was lost before the body was asked for
+        if request.transport is not None:
+            raise
+        raise _Problem(400, "expected a whole body, got a part of it") from None
     if not body:
         return {}
     if request.content_type == MULTIPART:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import pytest
@@ -470,6 +472,35 @@ def test_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (bot.faults, bot.turns) == ([], 1)
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("behind", [0, 1, 2, 3])
+def test_who_has_gone_before_his_body_is_read_is_no_fault(
+    before: int, behind: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However few turns of the loop lie before his request, and behind it."""
+
+    async def test() -> None:
+        async with running() as bot:
+            assert bot._runner is not None
+            assert bot._runner.server is not None
+            assert bot._door is not None
+            protocol = door._Visitor(bot._door, bot._runner.server())
+            protocol.connection_made(Mock(asyncio.Transport, is_closing=lambda: False))
+            for _ in range(before):
+                await asyncio.sleep(0)
+            head = f"POST {path_of(bot)} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1"
+            protocol.data_received(head.encode())
+            for _ in range(behind):
+                await asyncio.sleep(0)
+            protocol.connection_lost(ConnectionResetError())
+            assert (await asked(bot, "POST", "echo", json=1))[0] == 200
+            assert (bot.turns, bot.faults) == (1, [])
+
+    asyncio.run(test())
+    gc.collect()
+    assert caplog.records == []
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")

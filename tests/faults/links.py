@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tests.faults import venue_links
+from tests.faults import feed_link, relay_link, venue_links
 from tests.faults.cases import Case, Link
 from tests.faults.schedules import Draw
 
 LINKS: tuple[Link, ...] = (
     *venue_links.links(),  # between `mon` and each stream of each simulated venue
+    Link(relay_link.NAME, "bot", relay_link.case, relay_link.play),  # between a bot's relay and the simulated hub
+    Link(feed_link.NAME, "bot", feed_link.case, feed_link.play),  # between clients and a bot's feed and webhooks
 )
 
 

@@ -1,6 +1,6 @@
-"""The link between a bot's relay and the simulated hub, with faults of the hub, of its line, and of the bot's market.
+"""The link between a bot's relay and the simulated hub, with faults of the hub, of its line and of the bot's market.
 
-A scripted bot signals whatever its seed draws: from callbacks and from a thread of its own, alone and in bursts. Judged:
+A scripted bot signals whatever its seed draws: from callbacks and a thread of its own, alone and in bursts. Judged:
 
 - whatever is sent is at that moment what the bot said last, of a market that is live, and not too long ago;
 - at every moment the hub's position is the bot's last valid word, or the difference is said;
@@ -34,8 +34,8 @@ from venues.redaction import Redactor
 
 NAME: Final = "bot-relay"
 SPAN: Final = 2.5  # seconds in which faults begin
-# How long a difference may stand before it is said. What comes often is said a second late at most; what is under way is
-# said after half a second here; the rest is for a loaded machine.
+# How long a difference may stand before it is said. What comes often is said a second late at most; what is under way
+# is said after half a second here; the rest is for a loaded machine.
 SAID_WITHIN: Final = 2.5
 LOOK_EVERY: Final = 0.02
 TOO_SLOW: Final = 1.5  # seconds that the loop stood still, after which nothing can be said of deadlines
