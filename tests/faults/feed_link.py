@@ -122,21 +122,26 @@ class _Play:
         before = descriptors()
         async with fault_proxy(port, self._case.schedule, waits=True) as proxy:
             clients = [asyncio.create_task(work) for work in self._clients(proxy.port, port)]
+            idles = asyncio.create_task(self._idles(port, self._case.drawn["idle"]))
             proxy.begin()
             await proxy.over()
             await asyncio.sleep(0.5)
             await _ended(clients)
             await self._calm(proxy)
+            door: Door = host._server._door
+            if not await bots.until(lambda: not door._waiting and not door._known, GIVEN_BACK_WITHIN):
+                self.find(f"{len(door._waiting)} connections may ask for nothing for ever, {len(door._known)} for more")
+            await _ended([idles])
             self.outcome.told += [f"proxy: {at:.2f}s {text}" for at, text in proxy.told]
         if not await bots.until(lambda: not descriptors() - before, GIVEN_BACK_WITHIN):
             self.find(f"descriptors are not given back: {dict(descriptors() - before)}")
         await _ended([looking])
         self._judge(ground)
+        self._host = None
 
     def _clients(self, through: int, direct: int) -> list[Any]:
         work: list[Any] = [self._reads(through) for _ in range(READERS)]
         work += [self._calls(through, number) for number in range(CALLERS)]
-        work.append(self._idles(direct, self._case.drawn["idle"]))
         if self._case.drawn["guesses"]:
             work.append(self._guesses(direct))
         return work
