@@ -34,7 +34,7 @@ TOKEN: Final = "a-token-for-the-faults"
 FIRST_WITHIN: Final = 20.0  # seconds for the first data of healthy lines
 ENDS_WITHIN: Final = 15.0  # seconds for the bot to end once it was told to
 
-# module: name → seconds; about a tenth of what they are. `h1`'s list is for the venues; this one has what bots add.
+# module: name → seconds; about a tenth of what they are. Those of the venues' lines are in `deadlines` too.
 SHORT: Final[Mapping[str, Mapping[str, float]]] = {
     "venues.connection": {
         "OPEN_TIMEOUT": 1.5,
@@ -57,10 +57,10 @@ LIVE_AGAIN: Final = 2.0 + 0.8 + 1.5 + 3.0
 
 
 @contextlib.contextmanager
-def shortened() -> Iterator[None]:
-    """The deadlines of a bot and its lines, while it lasts."""
+def deadlines(those: Mapping[str, Mapping[str, float]]) -> Iterator[None]:
+    """Other deadlines, by module and name, while it lasts."""
     before: list[tuple[Any, str, float]] = []
-    for module, figures in SHORT.items():
+    for module, figures in those.items():
         loaded = import_module(module)
         for name, seconds in figures.items():
             before.append((loaded, name, getattr(loaded, name)))  # one that has gone is an error
@@ -110,8 +110,13 @@ class Ground:
 
 
 @contextlib.asynccontextmanager
-async def ground(seed: int, market: Schedule, hub: Schedule) -> AsyncIterator[tuple[Ground, FaultProxy, FaultProxy]]:
-    """The simulator, and a proxy to the market and one to the hub, whose schedules have not begun."""
+async def ground(
+    seed: int, market: Schedule, hub: Schedule, those: Mapping[str, Mapping[str, float]] = SHORT
+) -> AsyncIterator[tuple[Ground, FaultProxy, FaultProxy]]:
+    """The simulator, and a proxy to the market and one to the hub, whose schedules have not begun.
+
+    `those`: the deadlines that are other than usual.
+    """
     kept: list[Any] = []
     made = endpoint(HUB)
 
@@ -121,7 +126,7 @@ async def ground(seed: int, market: Schedule, hub: Schedule) -> AsyncIterator[tu
 
     served = [endpoint(MARKET.venue), type(made.__name__, (made,), {"__init__": keep})]
     simulator = Simulator(served, seed=seed, rate=40, heartbeat=HEARTBEAT)
-    with shortened(), tempfile.TemporaryDirectory() as folder:
+    with deadlines(those), tempfile.TemporaryDirectory() as folder:
         await simulator.start()
         try:
             async with (
