@@ -133,6 +133,9 @@ class HubRelay:
         strategy = self._positions.strategy
         self._held_file = HeldFile(self._held_path, self._hub, access.settings.label, strategy)
         found = self._held_file.read()
+        if found and self._env == config.SIM:
+            self._voice.say(f"the simulated hub is new at every start: what {self._held_path} says is of another one")
+            found = {}
         for market, position in (found or {}).items():
             if market not in self._said_held:
                 self._positions.hold(market, position)

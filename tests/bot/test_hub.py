@@ -226,6 +226,7 @@ def test_a_market_that_dies_keeps_back_what_was_wanted_of_it(relaying: Any) -> N
             assert relay.said_of("leave long", "waits: nexus:BTCUSDT is not live")
             await relay.wants("0.5", "ETHUSDT")
             assert relay.meanings()[1:] == [], "not watched: it may rest on the market that died"
+            await relay.until(lambda: not relay._wake.is_set())
             relay.live(*NEXUS_BTC)
             await relay.until(lambda: len(relay.hub.events) == 4)
             await relay.until(relay._idle.is_set)
@@ -473,6 +474,31 @@ def test_what_became_of_a_signal_that_nobody_knows_is_not_known_after_a_restart(
             assert relay.meanings() == [f"sell {BTC}"]
 
     asyncio.run(scenario())
+
+
+def test_the_simulated_hub_has_nothing_at_the_start_whatever_a_file_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configure(monkeypatch, tmp_path, 9)
+    path = tmp_path / "held.json"
+    text = '{"hub":"nbt","env":"sim","strategy":"rsi","held":{"nexus:BTCUSDT":"long"}}'
+    path.write_text(text, encoding="utf-8")
+
+    async def scenario() -> list[str]:
+        relay = HubRelay(
+            "nbt", "rsi", env="sim", profile=None, retries=None, redactor=Redactor(), markets=[NEXUS_BTC],
+            held_file=path,
+        )  # fmt: skip
+        voice, embedded = Said(), Embedded()
+        await relay.open(embedded, voice, voice.texts.append)  # type: ignore[arg-type]
+        relay.signal(signal("0"))
+        await relay.close(PATIENCE, hurried=False)
+        await embedded.close()
+        return voice.texts
+
+    said = asyncio.run(scenario())
+    assert any("the simulated hub is new at every start" in text for text in said)
+    assert not any("leave long" in text or "still open" in text for text in said)
 
 
 def test_a_file_that_cannot_be_written_is_removed(relaying: Any, tmp_path: Path) -> None:
