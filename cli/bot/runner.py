@@ -57,12 +57,11 @@ class Told(NamedTuple):
 
 
 class _Rests(NamedTuple):
-    """What a callback rests on: its market, the venue's time, when it came (monotonic seconds), its thread."""
+    """What a callback rests on: its market, the venue's time, and when that came (monotonic seconds)."""
 
     market: MarketName | None = None
     time: int | None = None
     came: float | None = None
-    thread: int | None = None
 
 
 _ON_NOTHING = _Rests()
@@ -111,6 +110,7 @@ class Runner(threading.Thread):
         self._on_end = on_end
         self._now_ms: int | None = None  # in a replay
         self._of: _Rests = _ON_NOTHING  # what the callback that runs rests on
+        self._thread: int | None = None  # where callbacks run
 
     def run(self) -> None:
         """Do jobs until they are closed and done."""
@@ -191,7 +191,7 @@ class Runner(threading.Thread):
 
     def _rests(self) -> _Rests:
         """What rests on data is what a callback makes: a thread of the script's own looks at the time itself."""
-        return self._of if threading.get_ident() == self._of.thread else _ON_NOTHING
+        return self._of if threading.get_ident() == self._thread else _ON_NOTHING
 
     def _marks(self, markets: Sequence[MarketName | None], came: float | None) -> dict[str, Any] | None:
         """What must be known about something emitted now: that a market is not live, that its data is old."""
@@ -213,6 +213,7 @@ class Runner(threading.Thread):
         self.running = None
 
     def _do(self, job: Job) -> None:
+        self._thread = threading.get_ident()
         if self._replayed:
             self._now_ms = job.at
         match job.what:
@@ -233,22 +234,22 @@ class Runner(threading.Thread):
         candles = self.candles[market]
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
-            self._call("trade_update", _on(trade, time_of(trade), came), *market, trade_data(trade))
+            self._call("trade_update", _Rests(market, time_of(trade), came), *market, trade_data(trade))
         if candled:
             for level in candles.levels:
-                self._call(f"{CANDLE}{level}", _on(trade, time_of(trade), came), *market, candles.bars(level))
+                self._call(f"{CANDLE}{level}", _Rests(market, time_of(trade), came), *market, candles.bars(level))
 
     def _on_candle(self, candle: Any, came: float) -> None:
         market = MarketName(candle.venue, candle.symbol)
         candles = self.candles[market]
         for level in candles.candle(candle):
             if candles.known(level):
-                self._call(f"{CANDLE}{level}", _on(candle, candle.time, came), *market, candles.bars(level))
+                self._call(f"{CANDLE}{level}", _Rests(market, candle.time, came), *market, candles.bars(level))
 
     def _on_quote(self, quote: Any, came: float) -> None:
         market = MarketName(quote.venue, quote.symbol)
         if market not in self.down:
-            self._call("quote_update", _on(quote, quote.time, came), *market, quote_data(quote))
+            self._call("quote_update", _Rests(market, quote.time, came), *market, quote_data(quote))
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
@@ -281,7 +282,7 @@ class Runner(threading.Thread):
 
     def _call(self, name: str, rests: _Rests, *arguments: Any) -> None:
         assert self.bot is not None
-        self._of, market = rests._replace(thread=threading.get_ident()), rests.market
+        self._of, market = rests, rests.market
         begun = time.monotonic()
         self.running = Running(name, market, begun)
         try:
@@ -293,10 +294,6 @@ class Runner(threading.Thread):
         if took > SLOW:
             of_what = "" if market is None else f" for {market}"
             self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
-
-
-def _on(record: Any, time: int | None, came: float) -> _Rests:
-    return _Rests(MarketName(record.venue, record.symbol), time, came)
 
 
 def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
