@@ -18,12 +18,13 @@ from websockets.frames import Opcode
 
 from cli import main
 from cli.bot.command import market_named
-from cli.bot.held import held_of
+from cli.bot.held import HeldFile, held_of
 from cli.bot.host import Host
 from cli.bot.plan import BotRequest, MarketName
 from cli.bot.relay import HubRelay
 from cli.bot.runner import monotonic
 from cli.output.lines import Words
+from cli.run.sender import Outcome
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import websocket_server
@@ -299,6 +300,7 @@ def test_what_was_refused_is_sent_again_later_and_another_wish_at_once(relaying:
     relay = asyncio.run(scenario())
     assert relay.meanings()[3:] == [f"buy {BTC}"]
     assert len(relay.said_of("nbt refused it: no such pair; it is taken to have what it had: flat")) == 3
+    assert len(relay.said_of("nbt refused it")) == 3, "and is told once"
     assert relay.said_of("still open") == [f"still open at nbt, and not closed by us: long nexus:{BTC}"]
 
 
@@ -394,6 +396,148 @@ def test_a_hub_that_acknowledges_and_is_gone_before_it_did_leaves_a_doubt(relayi
     relay = asyncio.run(scenario())
     assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}"]
     assert relay.said_of("it was sent, and then", "whether it was taken is not known")
+
+
+@pytest.mark.parametrize(
+    ("first", "doubted"),
+    [
+        ([], True),  # nobody knows whether this hub answers
+        (["answers"], True),
+        (["answers", "is silent"], True),
+        (["is silent"], False),  # it never answers: what has arrived is taken
+    ],
+)
+def test_what_arrived_at_a_hub_that_went_before_it_answered(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch, first: list[str], doubted: bool
+) -> None:
+    monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.2)
+
+    async def drop(socket: ServerConnection, event: Any) -> bool:
+        await asyncio.sleep(0.05)  # the answer to the ping goes out meanwhile
+        socket.transport.abort()
+        return True
+
+    async def be_silent(socket: ServerConnection, event: Any) -> bool:
+        return True
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            for number, does in enumerate(first):
+                relay.hub.on_event = be_silent if does == "is silent" else None
+                await relay.wants("0.5", f"PAIR{number}")
+            relay.hub.on_event = drop
+            await relay.wants("0.5")
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert bool(relay.said_of(BTC, "whether it was taken is not known")) == doubted
+    assert bool(relay.said_of("still open", BTC)) != doubted
+
+
+def test_a_refusal_that_comes_while_the_next_signal_is_under_way_leaves_a_doubt(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.05)
+    sockets: list[Any] = []
+
+    async def keep(socket: ServerConnection, event: Any) -> bool:
+        sockets.append(socket)
+        if len(sockets) == 2:
+            monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 30.0)
+            await socket.send('430[{"status":"error","message":"too fast"}]')
+        return True
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            relay.hub.on_event = keep
+            await relay.wants("0.5")
+            relay.signal(signal("0"))
+            await relay.until(lambda: bool(relay.said_of("too fast")))
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.said_of("too fast", "after more was sent", "not known now")
+    assert not relay.said_of("it is taken to have what it had")
+
+
+def test_what_has_no_answer_yet_is_said_to_be_under_way(relaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.bot.relay.ANSWERED_SOON", 0.05)
+    gate = asyncio.Event()
+
+    async def wait(socket: ServerConnection, event: Any) -> bool:
+        await gate.wait()
+        return False
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.hub.on_event = wait
+            relay.signal(signal("0.5"))
+            relay.signal(signal("-0.5", "ETHUSDT"))
+            await relay.until(lambda: bool(relay.said_of("enter long", "is under way: nbt has not answered yet")))
+            relay.signal(signal("-0.5", extra={"stale": True}))
+            assert relay.said_of("nbt has flat, and enter long is under way")
+            gate.set()
+            await relay.until(relay._idle.is_set)
+            said = len(relay.said_of("is under way: nbt"))
+            await asyncio.sleep(0.1)
+            assert len(relay.said_of("is under way: nbt")) == said, "what was answered is not under way"
+            return relay
+
+    assert asyncio.run(scenario()).meanings() == [f"buy {BTC}", "sell ETHUSDT"]
+
+
+def test_what_could_not_be_handed_over_is_tried_again_and_not_at_once(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.bot.relay.AGAIN_AFTER", 0.2)
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            tries: list[float] = []
+            send = relay._sender.send
+
+            async def fail(command: Any, timeout: float) -> Outcome:
+                assert timeout == 0.0, "what was judged for now must not wait"
+                tries.append(timeout)
+                return await send(command, timeout) if len(tries) > 2 else Outcome(False, "no room; nothing was sent")
+
+            monkeypatch.setattr(relay._sender, "send", fail)
+            relay.signal(signal("0.5"))
+            await relay.until(lambda: len(tries) == 1)
+            assert relay._positions._under_way is None
+            await asyncio.sleep(0.1)
+            assert len(tries) == 1
+            await relay.until(relay._idle.is_set)
+            assert len(tries) == 3
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}"]
+    assert len(relay.said_of("enter long", "no room; nothing was sent")) == 2
+
+
+def test_what_grew_old_while_this_machine_slept_is_said_when_the_hub_is_back(relaying: Any) -> None:
+    """No timer has run: only the clock tells."""
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.loses_the_hub()
+            relay.signal(signal("0.5"))
+            relay.signal(signal("-0.5", "ETHUSDT"))
+            await relay.until(lambda: not relay._wake.is_set())  # it waits for the hub
+            relay.seconds += 50
+            relay.signal(signal("-0.5", "ETHUSDT"))
+            relay.seconds += 40
+            relay.has_the_hub()
+            await relay.until(lambda: len(relay.hub.events) == 1)
+            await relay.until(relay._idle.is_set)
+            assert relay.said_of(BTC, "it was wanted too long ago")
+            return relay
+
+    assert asyncio.run(scenario()).meanings() == ["sell ETHUSDT"]
 
 
 # --- what is held --------------------------------------------------------------------------------------------------
@@ -517,6 +661,26 @@ def test_a_file_that_cannot_be_written_is_removed(relaying: Any, tmp_path: Path)
     assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}"]
     assert relay.said_of(f"cannot write --held {path}", "it still has what was true before: remove it")
     assert not list(path.parent.glob(".*"))
+
+
+def test_a_file_that_cannot_be_replaced_is_removed_and_written_once_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "held.json"
+    file = HeldFile(path, "nbt", None, "rsi")
+    assert file.write({NEXUS_BTC: "long"}) is None
+    assert file.read() == {NEXUS_BTC: "long"}
+    written = path.stat().st_mtime_ns
+    assert file.write({NEXUS_BTC: "long"}) is None
+    assert path.stat().st_mtime_ns == written, "it says so already"
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        problem = file.write({NEXUS_BTC: "flat"})
+    assert problem == f"cannot write --held {path}: No space left on device; it is removed"
+    assert list(tmp_path.iterdir()) == []
+    assert file.read() is None
+    assert file.write({NEXUS_BTC: None}) is None
+    assert file.read() == {NEXUS_BTC: None}
 
 
 @pytest.mark.parametrize(

@@ -474,6 +474,62 @@ def test_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(test())
 
 
+def test_a_fault_of_reading_a_body_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken_read(self: Any) -> bytes:
+        raise RuntimeError("by design")
+
+    monkeypatch.setattr("aiohttp.web.Request.read", broken_read)
+
+    async def test() -> None:
+        async with running() as bot:
+            assert (await asked(bot, "POST", "echo", json=1))[0] == 500
+            assert [str(fault) for fault in bot.faults] == ["by design"]
+
+    asyncio.run(test())
+
+
+def test_the_rest_of_a_body_that_was_given_up_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "BODY_WITHIN", 0.05)
+    monkeypatch.setattr(serving, "CLOSE_WITHIN", 0.05)
+
+    async def test() -> None:
+        async with running() as bot:
+            head = f"POST {path_of(bot)} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1"
+            visitor = await Visitor.at(bot, head)
+            assert await visitor.answer() == "HTTP/1.1 408 Request Timeout"
+            async with asyncio.timeout(5):  # of its own it would wait for ten seconds
+                assert await visitor.gone()
+
+    asyncio.run(test())
+
+
+def test_nobody_is_let_in_once_it_is_closed() -> None:
+    async def test() -> None:
+        async with running() as bot:
+            await bot.close()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", bot.port)
+
+    asyncio.run(test())
+
+
+def test_who_has_gone_leaves_no_timer_behind() -> None:
+    async def test() -> None:
+        made = door.Door(asyncio.Protocol, print)
+        transport = Mock(asyncio.Transport)
+        made.made(transport)
+        timer = made._waiting[transport]
+        made.lost(transport)
+        assert timer.cancelled()
+        made.made(transport)
+        with made.knows(transport):
+            made.lost(transport)
+            assert (made._waiting, made._known) == ({}, set())
+        assert (made._waiting, made._known) == ({}, set())
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize("before", [0, 1, 3])
 @pytest.mark.parametrize("behind", [0, 1, 2, 3])
 def test_who_has_gone_before_his_body_is_read_is_no_fault(

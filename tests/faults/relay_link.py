@@ -39,6 +39,12 @@ SPAN: Final = 2.5  # seconds in which faults begin
 SAID_WITHIN: Final = 2.5
 LOOK_EVERY: Final = 0.02
 TOO_SLOW: Final = 1.5  # seconds that the loop stood still, after which nothing can be said of deadlines
+# Who is silent or answers with nonsense from the first is no hub, and that ends the bot: so other faults begin only
+# once the hub has let it in.
+AT_ONCE: Final = (
+    schedules.REFUSE, schedules.CUT, schedules.RESET, schedules.RESET_IN_FRAME, schedules.CUT_IN_FRAME,
+    schedules.SINGLE_BYTES, schedules.REORDER,
+)  # fmt: skip
 SAYS: Final = ("waits:", "not sent", "not relayed", "refused it", "not known", "under way", "is withdrawn")
 
 SCRIPT: Final = """
@@ -153,8 +159,7 @@ class _Play:
             looking = asyncio.create_task(self._look())
             try:
                 async with bots.running(host) as task:
-                    if any(step.kind == schedules.CORRUPT for step in hub.schedule.steps):
-                        # Who answers with nonsense from the first is no hub, and ends the bot.
+                    if any(step.kind not in AT_ONCE for step in hub.schedule.steps):
                         await bots.until(lambda: relay._sender and relay._sender.is_ready, bots.FIRST_WITHIN)
                     market.begin()
                     hub.begin()
