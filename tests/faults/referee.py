@@ -97,7 +97,7 @@ class StateJudge:
         self._replace(key, at)
         self._shown[key] = shown
         if self._latest:
-            for old in [other for other in self._shown if other < key]:  # type: ignore[operator]
+            for old in [other for other in self._shown if other != key and _place(other) <= _place(key)]:
                 del self._shown[old]
         if self.live:
             self._match(key, shown, at)
@@ -279,6 +279,10 @@ class EventJudge:
     def _found(self, text: str) -> None:
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(text)
+
+
+def _place(key: Hashable) -> Any:
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _named(key: Hashable) -> str:
