@@ -404,6 +404,7 @@ def test_an_old_state_that_is_called_live_again_without_a_new_one_is_found() -> 
     judge.record(book(1, 9), 9)
     judge.status("stale", 11)
     judge.status("live", 20)
+    judge.finish(21)
     assert "printed as live" in judge.findings[0]
 
 
