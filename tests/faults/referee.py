@@ -113,6 +113,8 @@ class StateJudge:
         elif state != "live" and self.live:
             self._stand_until(at)
             self.live = False
+            for shown in self._shown.values():
+                shown.number = None
         if state == "reconnecting":
             self._snapshot = None
             if not self._full:
