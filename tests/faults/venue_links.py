@@ -22,7 +22,7 @@ import msgspec
 
 from tests.faults import certificates, schedules
 from tests.faults.cases import Case, Link, Outcome
-from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
+from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, PACE, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
 from tests.faults.leaks import tasks_left
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.faults.referee import Judge, Record
@@ -35,11 +35,11 @@ from venues.simulator.endpoint import Heartbeat
 from venues.simulator.faults import parse_fault
 
 ROOT: Final = Path(__file__).parents[2]
-FIRST_WITHIN: Final = 20.0  # seconds for the first data of a healthy line
+FIRST_WITHIN: Final = 20.0 * PACE  # seconds for the first data of a healthy line
 UNTIL_OVER: Final = 10.0  # seconds for `mon` to end once it was told to
 # Seconds that the loop stood still, after which nothing is said of deadlines: half of the shortest one. What is wrong
 # whatever the time is (a figure that never was, a trade twice) is said all the same.
-TOO_SLOW: Final = 0.75
+TOO_SLOW: Final = 0.75 * PACE
 OF_TIME: Final = ("not live", "stood as live", "true: it was so", "came as live", "at the end", "no data within")
 SLOWS: Final = {schedules.THROTTLE, schedules.SINGLE_BYTES, schedules.DELAY, schedules.STALL}
 
@@ -92,7 +92,7 @@ def _case(watched: tuple[Watched, ...], name: str, seed: int) -> Case:
         "at_once": draw.chance(0.3),  # the faults begin before the line is opened
         "simulated": draw.one_of(SIMULATED[venue]) if draw.chance(0.2) and not tls else "",
         "process": draw.chance(0.1) and len(watched) == 1,
-        "rate": draw.one_of((20, 60, 200)),
+        "rate": draw.one_of((20, 60, 120)),
     }
     return Case(name, seed, schedule(draw.whole(10**9), span=2.5, corrupts=corrupts), drawn)
 
