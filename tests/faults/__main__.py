@@ -80,6 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     os.environ["MON_FAULTS_TLS"] = str(certificates.folder())
     os.environ["SSL_CERT_FILE"] = str(certificates.folder() / "trusted.pem")
+    pace = given.pace or measured_pace()
+    os.environ["MON_FAULTS_PACE"] = f"{pace:.1f}"
+    print(f"deadlines at {pace:.1f} times the shortest, {given.jobs} cases at once", flush=True)
     began, run = time.monotonic(), Run()
     try:
         cases = _cases(given, links, began)
@@ -91,6 +94,14 @@ def main(arguments: list[str] | None = None) -> int:
         for number, (case, outcome) in enumerate(run.failures):
             _tell_failure(case, outcome, pool if number < MOST_SHRUNK and not given.as_is else None)
     return _close(run, time.monotonic() - began, given.seeds or given.minutes is not None)
+
+
+def measured_pace() -> float:
+    """How much longer than alone something takes on this machine now: 1 to 2.5, the factor of all deadlines."""
+    began, used = time.monotonic(), time.process_time()
+    while time.process_time() - used < 0.15:
+        pass
+    return min(2.5, max(1.0, (time.monotonic() - began) / 0.15 / 1.5))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--schedule", metavar="JSON", help="instead of the seed's own")
     parser.add_argument("--only", metavar="1,4", help="of the seed's schedule only these steps, from 0 on")
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2), help="cases at once")
+    parser.add_argument("--pace", type=float, help="factor of all deadlines; by default as busy as the machine is now")
     parser.add_argument("--as-is", action="store_true", help="do not shrink what fails")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of each case what was done")
     return parser
@@ -193,10 +205,8 @@ def _tell_failure(case: Case, outcome: Outcome, pool: Pool | None) -> None:
             again = " (it did not fail a second time)"
     print(f"FAILED: {case.link} seed {case.seed}{again}: {outcome.findings[0]}")
     shown = f" --schedule '{smaller.as_json()}'" if smaller != case.schedule else ""
-    print(
-        f"  repeat: {Path(sys.executable).name} -m tests.faults --link {case.link} --seed {case.seed} -v{shown}",
-        flush=True,
-    )
+    options = f"--link {case.link} --seed {case.seed} --pace {os.environ['MON_FAULTS_PACE']} -v{shown}"
+    print(f"  repeat: {Path(sys.executable).name} -m tests.faults {options}", flush=True)
 
 
 def _close(run: Run, seconds: float, counts: bool) -> int:

@@ -6,8 +6,11 @@ lives by are set to about a tenth. What follows from them is what the referee ju
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any, Final
+
+PACE: Final = float(os.environ.get("MON_FAULTS_PACE", "1"))  # more, and all deadlines are longer: for a busy machine
 
 # module: name → seconds
 SHORT: Final[dict[str, dict[str, float]]] = {
@@ -32,14 +35,14 @@ SHORT: Final[dict[str, dict[str, float]]] = {
     "venues.simulator.hub": {"_PING_AFTER": 1.0, "_CLIENT_TIMEOUT": 3.0, "_HANDSHAKE_TIMEOUT": 1.5, "_BEAT": 0.25},
 }
 ASKED_AGAIN: Final = 1.0  # seconds, the longest pause between two requests of the same thing
-SOCKETIO_HEARTBEAT: Final = (1.0, 1.5)  # interval and timeout
+SOCKETIO_HEARTBEAT: Final = (1.0 * PACE, 1.5 * PACE)  # interval and timeout
 
 # A dead line is known after a ping, its answer's deadline, and one more look (`keepalive.LATE`).
-HEARTBEAT: Final = 0.5 + 1.5 + 0.5
+HEARTBEAT: Final = PACE * (0.5 + 1.5) + 0.5
 # While a message is arriving the answer is put off, for as long as a message may take.
-SLOW_HEARTBEAT: Final = HEARTBEAT + 2.0
+SLOW_HEARTBEAT: Final = HEARTBEAT + PACE * 2.0
 # What is lost was noticed, a try was under way, one more pause, the opening, the protocol's own answers, the snapshot.
-LIVE_AGAIN: Final = SLOW_HEARTBEAT + 1.5 + 0.8 + 1.5 + 3.0 + 4.0
+LIVE_AGAIN: Final = SLOW_HEARTBEAT + PACE * (1.5 + 0.8 + 1.5 + 3.0 + 4.0)
 
 
 def shorten() -> None:
@@ -49,7 +52,7 @@ def shorten() -> None:
         for name, seconds in figures.items():
             if not hasattr(loaded, name):
                 raise LookupError(f"{module} has no deadline {name} any more: look where it went")
-            setattr(loaded, name, seconds)
+            setattr(loaded, name, seconds * PACE)
     from venues.toolkit.pacing import Pacing
 
     defaults: dict[str, Any] = Pacing.__init__.__kwdefaults__  # type: ignore[misc]

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeAlias
 from tests.faults.truths import Events, Figures, History
 
 Record: TypeAlias = Mapping[str, Any]
+TOGETHER = 0.3  # seconds within which a new full state follows the word that the stream is live: one write, two reads
 MOST_FINDINGS = 5  # of one judge: the first ones tell what is wrong
 
 
@@ -77,9 +78,11 @@ class StateJudge:
         self._snapshot: dict[Hashable, _Shown] | None = None
         self._newest: dict[Hashable, int] = {}  # versions that were shown
         self._stamps: tuple[int, int] = (0, 0)
+        self._live_at: float | None = None  # when it came to be live, until that is judged
 
     def record(self, record: Record, at: float) -> None:
         """One record: a row, or the end of a full state."""
+        self._settle(at)
         if record["type"] == "snapshot_end":
             if self._snapshot is not None or not record["count"]:  # else its rows are symbols, and say no change
                 self._end_of_snapshot(at)
@@ -97,20 +100,21 @@ class StateJudge:
         self._replace(key, at)
         self._shown[key] = shown
         if self._latest:
-            for old in [other for other in self._shown if other < key]:  # type: ignore[operator]
+            for old in [other for other in self._shown if other != key and _place(other) <= _place(key)]:
                 del self._shown[old]
         if self.live:
             self._match(key, shown, at)
 
     def status(self, state: str, at: float) -> None:
-        """Another state. What comes to be live is judged then."""
+        """Another state. What comes to be live is judged once what belongs to it has been written."""
+        self._settle(at)
         if state == "live" and not self.live:
-            self.live = True
-            for key, shown in list(self._shown.items()):
-                self._match(key, shown, at)
+            self.live, self._live_at = True, at
         elif state != "live" and self.live:
             self._stand_until(at)
             self.live = False
+            for shown in self._shown.values():
+                shown.number = None
         if state == "reconnecting":
             self._snapshot = None
             if not self._full:
@@ -130,8 +134,18 @@ class StateJudge:
 
     def finish(self, at: float) -> None:
         """The end."""
+        self._settle(at)
         if self.live:
             self._stand_until(at)
+
+    def _settle(self, at: float) -> None:
+        """Judge what was there already when the stream came to be live, and was not replaced right after it."""
+        if self._live_at is None or not self.live or at < self._live_at + TOGETHER:
+            return
+        for key, shown in list(self._shown.items()):
+            if shown.number is None:
+                self._match(key, shown, self._live_at)
+        self._live_at = None
 
     def _end_of_snapshot(self, at: float) -> None:
         rows = self._snapshot or {}
@@ -229,6 +243,7 @@ class EventJudge:
         if record["type"] == "snapshot_end":
             return
         self.count += 1
+        self._live_at = self._live_at or at  # what happened before the line was open is not missed
         figures = self._project(record)
         if record["received"] < self._received:
             self._found(f"received {record['received']} behind {self._received}: the order is turned")
@@ -279,6 +294,10 @@ class EventJudge:
     def _found(self, text: str) -> None:
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(text)
+
+
+def _place(key: Hashable) -> Any:
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _named(key: Hashable) -> str:

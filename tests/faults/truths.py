@@ -13,7 +13,7 @@ from decimal import Decimal
 from time import time
 from typing import Any, TypeAlias
 
-from venues.simulator.market_events import Event, Fill, OrderUpdate, Trade
+from venues.simulator.market_events import BookChange, Event, Fill, OrderUpdate, Trade
 
 Figures: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Mapping[Hashable, Figures]
@@ -85,15 +85,17 @@ class Told:
 
     def __init__(self, world: Any) -> None:
         self._world = world
-        self._histories: list[tuple[str | None, History]] = []
+        self._histories: list[tuple[str | None, tuple[type, ...], History]] = []
         self._hearers: list[Callable[[Event], None]] = []
         world.stage.listen(self._hear)
 
-    def state(self, sample: Sample, *, market: str | None = None, keeps: bool = False) -> History:
-        """The history of a state, of which one look is taken after each event (of a market, if it is given)."""
+    def state(
+        self, sample: Sample, *, market: str | None = None, keeps: bool = False, on: tuple[type, ...] = ()
+    ) -> History:
+        """The history of a state, of which one look is taken after each event (of a market, of those kinds)."""
         history = History(sample, keeps=keeps)
         history.note()
-        self._histories.append((market, history))
+        self._histories.append((market, on, history))
         return history
 
     def hear(self, hearer: Callable[[Event], None]) -> None:
@@ -103,8 +105,8 @@ class Told:
     def _hear(self, event: Event) -> None:
         for hearer in self._hearers:
             hearer(event)
-        for market, history in self._histories:
-            if market is None or market == event.market:
+        for market, on, history in self._histories:
+            if (market is None or market == event.market) and (not on or isinstance(event, on)):
                 history.note()
 
 
@@ -229,7 +231,7 @@ def of_json(told: Told, produce: Callable[[], Any], names: tuple[str, ...], mark
         raw = json.loads(made, parse_float=Decimal, parse_int=Decimal) if isinstance(made, bytes) else made
         return {"": tuple(Decimal(raw[name]) for name in names)}
 
-    return told.state(sample, market=market)
+    return told.state(sample, market=market, on=(BookChange,))
 
 
 _SIDES = ("buy", "sell")

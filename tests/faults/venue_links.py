@@ -13,14 +13,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from tests.faults import certificates, schedules
 from tests.faults.cases import Case, Link, Outcome
-from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
+from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, PACE, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
 from tests.faults.leaks import tasks_left
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.faults.referee import Judge, Record
@@ -33,11 +35,11 @@ from venues.simulator.endpoint import Heartbeat
 from venues.simulator.faults import parse_fault
 
 ROOT: Final = Path(__file__).parents[2]
-FIRST_WITHIN: Final = 20.0  # seconds for the first data of a healthy line
+FIRST_WITHIN: Final = 20.0 * PACE  # seconds for the first data of a healthy line
 UNTIL_OVER: Final = 10.0  # seconds for `mon` to end once it was told to
 # Seconds that the loop stood still, after which nothing is said of deadlines: half of the shortest one. What is wrong
 # whatever the time is (a figure that never was, a trade twice) is said all the same.
-TOO_SLOW: Final = 0.75
+TOO_SLOW: Final = 0.75 * PACE
 OF_TIME: Final = ("not live", "stood as live", "true: it was so", "came as live", "at the end", "no data within")
 SLOWS: Final = {schedules.THROTTLE, schedules.SINGLE_BYTES, schedules.DELAY, schedules.STALL}
 
@@ -54,55 +56,64 @@ SIMULATED: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def links() -> list[Link]:
-    """One link for each stream that is watched."""
-    return [_link(one) for one in WATCHED]
+    """One link for each stream that is watched, and one for each venue with several streams on its lines at once."""
+    made = [_link(f"{one.venue}-{one.stream}", (one,)) for one in WATCHED]
+    for venue in dict.fromkeys(one.venue for one in WATCHED):
+        # A watchlist has the records of a ticker: beside one nobody could tell whose they are.
+        several = tuple(one for one in WATCHED if one.venue == venue and one.stream != "watchlist")
+        if len(several) > 1:
+            made.append(_link(f"{venue}-several", several))
+    return made
 
 
-def _link(watched: Watched) -> Link:
-    name = f"{watched.venue}-{watched.stream}"
-    return Link(name, watched.venue, lambda seed: _case(watched, name, seed), lambda case: play(watched, case))
+def _link(name: str, watched: tuple[Watched, ...]) -> Link:
+    return Link(name, watched[0].venue, lambda seed: _case(watched, name, seed), lambda case: play(watched, case))
 
 
-def _case(watched: Watched, name: str, seed: int) -> Case:
+def _case(watched: tuple[Watched, ...], name: str, seed: int) -> Case:
     """What the seed plays: most of all plain lines, some with TLS, some with the simulator's own faults."""
-    draw = Draw(f"{name} {seed}")
-    tls = draw.one_of(
-        ("",) * 16 + (certificates.RIGHT,) * 3 + (draw.one_of((certificates.WRONG, certificates.EXPIRED)),)
-    )
+    draw, venue = Draw(f"{name} {seed}"), watched[0].venue
+    untrusted = draw.one_of((certificates.WRONG, certificates.EXPIRED))
+    tls = draw.one_of(("",) * 16 + (certificates.RIGHT,) * 3 + (untrusted,))
     corrupts: tuple[str, ...] = (schedules.HEAD, schedules.FRAMING, schedules.STRUCTURE)
     if tls:
         corrupts = (schedules.ANY,)
-    elif watched.venue == "kraken" and watched.stream in ("book", "quotes"):
+    elif name in ("kraken-book", "kraken-quotes"):
         corrupts = (*corrupts, schedules.DIGIT, schedules.DIGIT)  # there is a checksum
-    several = draw.some_of(watched.symbols, 1, 3) if watched.by_symbol and draw.chance(0.3) else watched.symbols[:1]
+    streams = draw.some_of([one.stream for one in watched], 2, 4) if len(watched) > 1 else (watched[0].stream,)
+    first = watched[0].symbols
+    symbols = (
+        draw.some_of(first, 1, 3) if watched[0].by_symbol and draw.chance(0.3) and len(watched) == 1 else first[:1]
+    )
     drawn = {
         "tls": tls,
-        "symbols": several,
+        "streams": streams,
+        "symbols": symbols,
         "at_once": draw.chance(0.3),  # the faults begin before the line is opened
-        "simulated": draw.one_of(SIMULATED[watched.venue]) if draw.chance(0.2) and not tls else "",
-        "process": draw.chance(0.1),
-        "rate": draw.one_of((20, 60, 200)),
+        "simulated": draw.one_of(SIMULATED[venue]) if draw.chance(0.2) and not tls else "",
+        "process": draw.chance(0.1) and len(watched) == 1,
+        "rate": draw.one_of((20, 60, 120)),
     }
     return Case(name, seed, schedule(draw.whole(10**9), span=2.5, corrupts=corrupts), drawn)
 
 
-async def play(watched: Watched, case: Case) -> Outcome:
+async def play(watched: tuple[Watched, ...], case: Case) -> Outcome:
     """Play a case and judge it."""
-    return await _Play(watched, case).run()
+    chosen = tuple(one for one in watched if one.stream in case.drawn["streams"])
+    return await _Play(chosen, case).run()
 
 
 class _Play:
-    def __init__(self, watched: Watched, case: Case) -> None:
+    def __init__(self, watched: tuple[Watched, ...], case: Case) -> None:
         self._watched = watched
+        self._venue = watched[0].venue
         self._case = case
         self._symbols: tuple[str, ...] = tuple(case.drawn["symbols"])
         self._outcome = Outcome()
-        self._judges: dict[str | None, Judge] = {}
-        self._states: dict[str | None, str] = {}
+        self._judges: dict[tuple[str, str | None], Judge] = {}  # by stream and symbol
+        self._states: dict[tuple[str, str | None], str] = {}
         self._lag = 0.0
         self._words = ""
-        self._rest = b""
-        self._client: _Client | None = None
         self._changed = asyncio.Event()
         slow = any(step.kind in SLOWS for step in case.schedule.steps)
         self._within = SLOW_HEARTBEAT if slow else HEARTBEAT
@@ -131,7 +142,7 @@ class _Play:
     @contextlib.asynccontextmanager
     async def _simulator(self) -> AsyncIterator[tuple[Simulator, Ground]]:
         kept: list[Any] = []
-        made = endpoint(self._watched.venue)
+        made = endpoint(self._venue)
 
         def keep(this: Any, world: Any) -> None:
             made.__init__(this, world)
@@ -153,9 +164,10 @@ class _Play:
         may_lose = self._case.drawn["simulated"].startswith("garbage") or any(
             step.kind == schedules.CORRUPT for step in self._case.schedule.steps
         )
-        for symbol in self._symbols or (None,):
-            judge = self._watched.judge(ground, symbol or "", self._allowed, may_lose=may_lose)
-            self._judges[symbol] = judge
+        for one in self._watched:
+            for symbol in (self._symbols if one.symbols else ()) or (None,):
+                judge = one.judge(ground, symbol or "", self._allowed, may_lose=may_lose)
+                self._judges[one.stream, symbol] = judge
         tls, target = self._case.drawn["tls"], simulator.port
         async with contextlib.AsyncExitStack() as stack:
             if tls:
@@ -164,8 +176,7 @@ class _Play:
                 front = await stack.enter_async_context(fault_proxy(target, Schedule(), tls=shown))
                 target = front.port
             proxy = await stack.enter_async_context(fault_proxy(target, self._case.schedule, waits=True))
-            client = _Process(self) if self._case.drawn["process"] else _InProcess(self)
-            self._client = client
+            client = self._new_client()
             await client.start(self._environment(simulator, proxy), self._watched, self._symbols)
             try:
                 if tls in (certificates.WRONG, certificates.EXPIRED):
@@ -176,6 +187,11 @@ class _Play:
                 await client.end()
             self._outcome.told += [f"{at:.2f} s: {words}" for at, words in proxy.told]
         self._after(client, tls)
+
+    def _new_client(self) -> _Client:
+        if len(self._watched) > 1:
+            return _Several(self)
+        return _Process(self) if self._case.drawn["process"] else _InProcess(self)
 
     def _environment(self, simulator: Simulator, proxy: FaultProxy) -> dict[str, str]:
         given = {
@@ -201,7 +217,7 @@ class _Play:
         await proxy.over()
         await self._calm(simulator)
         if not await self._until(lambda: self._all_live() or client.ended(), LIVE_AGAIN + 4 * self._lag):
-            states = {symbol: self._states.get(symbol, "live") for symbol in self._judges}
+            states = {" ".join(filter(None, name)): self._states.get(name, "live") for name in self._judges}
             self._found(f"not live again within {LIVE_AGAIN:.1f} s of the last fault: {states}")
         if client.ended():
             return
@@ -236,9 +252,7 @@ class _Play:
 
     def _after(self, client: _Client, tls: str) -> None:
         code, words = client.code(), self._words
-        findings = [
-            f"{symbol}: {one}" if symbol else one for symbol, judge in self._judges.items() for one in judge.findings
-        ]
+        findings = [f"{_named(name)}: {one}" for name, judge in self._judges.items() for one in judge.findings]
         for one in findings:
             self._found(one)
         if "please report it" in words or "Traceback" in words:
@@ -270,14 +284,21 @@ class _Play:
             self._status(record, at)
             return
         self._outcome.records += 1
-        if record["type"] == "snapshot_end":
-            for judge in self._judges.values():
-                judge.record(record, at)
-        elif record["type"] != TYPES[self._watched.stream]:
-            self._found(f"a record of another stream: {record}")
-        else:
-            symbol = record.get("symbol") if len(self._judges) > 1 or None not in self._judges else None
-            self._judges[symbol].record(record, at)
+        judges = list(self._judges_of(record))
+        if not judges:
+            self._found(f"a record of another stream or symbol: {record}")
+        for judge in judges:
+            judge.record(record, at)
+
+    def _judges_of(self, record: Record) -> Iterator[Judge]:
+        ended = record.get("stream") if record["type"] == "snapshot_end" else None
+        for (stream, symbol), judge in self._judges.items():
+            if ended is not None:
+                is_of = ended == stream
+            else:
+                is_of = record["type"] == TYPES[stream] and symbol in (None, record.get("symbol"))
+            if is_of:
+                yield judge
 
     def words(self, text: str) -> None:
         """What `mon` has said on stderr."""
@@ -287,7 +308,7 @@ class _Play:
         state, symbol = record["state"], record.get("symbol")
         self._outcome.interruptions += state != "live"
         for name, judge in self._judges.items():
-            if symbol is None or name is None or name == symbol:
+            if name[0] == record["stream"] and (symbol is None or name[1] in (None, symbol)):
                 self._states[name] = state
                 judge.status(state, at)
 
@@ -295,11 +316,11 @@ class _Play:
         return all(judge.live and judge.count for judge in self._judges.values())  # type: ignore[attr-defined]
 
     def _differs(self) -> str:
-        for symbol, judge in self._judges.items():
+        for name, judge in self._judges.items():
             if not judge.live:
-                return f"{symbol or ''} is not live"
+                return f"{_named(name)} is not live"
             if words := judge.differs():
-                return f"{symbol or ''} {words}".strip()
+                return f"{_named(name)} {words}"
         return ""
 
     def _allowed(self) -> float:
@@ -339,7 +360,7 @@ class _Client:
         self._rest = b""
         self.ended_by_itself = False
 
-    async def start(self, given: Mapping[str, str], watched: Watched, symbols: Sequence[str]) -> None:
+    async def start(self, given: Mapping[str, str], watched: Sequence[Watched], symbols: Sequence[str]) -> None:
         """Start it."""
         raise NotImplementedError
 
@@ -370,27 +391,25 @@ class _InProcess(_Client):
         self._code: int | None = None
         self._stack = contextlib.ExitStack()
 
-    async def start(self, given: Mapping[str, str], watched: Watched, symbols: Sequence[str]) -> None:
+    async def start(self, given: Mapping[str, str], watched: Sequence[Watched], symbols: Sequence[str]) -> None:
         from cli.output.lines import Words
         from cli.run.asked import asked_for
-        from cli.run.options import StreamRequest
         from cli.run.watch import Watcher
         from venues.redaction import Redactor
 
         self._stack.enter_context(_environment(given))
         self._stack.enter_context(_piped(1, self._take))
         self._stack.enter_context(_piped(2, lambda data: self._play.words(data.decode(errors="replace"))))
-        request = StreamRequest(venue=watched.venue, symbols=list(symbols), **dict(watched.options))
-        request.stream = watched.stream
+        request = _request(watched[0], symbols)
         venue, subscription = asked_for(request, None)
         watcher = Watcher(request, venue, [subscription], None, Words(), Redactor())
-        self._task = asyncio.create_task(self._run(watcher))
+        self._task = asyncio.create_task(self._run(watcher.run()))
 
-    async def _run(self, watcher: Any) -> int:
+    async def _run(self, run: Coroutine[Any, Any, int]) -> int:
         from cli.errors import exit_code
 
         try:
-            return int(await watcher.run())
+            return int(await run)
         except Exception as error:
             self._play.words(f"mon: {error}\n")
             return int(exit_code(error))
@@ -420,6 +439,60 @@ class _InProcess(_Client):
             sys.setswitchinterval(0.005)
 
 
+class _Several(_InProcess):
+    """Several streams of a venue at once, as a dashboard has them; what comes is judged before it is drawn."""
+
+    async def start(self, given: Mapping[str, str], watched: Sequence[Watched], symbols: Sequence[str]) -> None:
+        from cli.run.ending import Ending
+        from cli.run.loop import Loop
+        from venues.connection import SystemClock
+        from venues.redaction import Redactor
+
+        self._stack.enter_context(_environment(given))
+        self._stack.enter_context(_piped(2, lambda data: self._play.words(data.decode(errors="replace"))))
+        self._ending, requests = Ending(), [_request(one, symbols if one.symbols else ()) for one in watched]
+        self._loop = Loop(
+            requests[0], self, ending=self._ending, clock=SystemClock(), redactor=Redactor(), recording=None
+        )
+        self._task = asyncio.create_task(self._run(self._watch(requests)))
+
+    async def _watch(self, requests: Sequence[Any]) -> int:
+        from cli.run.asked import asked_for
+        from cli.run.source import Embedded
+
+        asked = [asked_for(request, None) for request in requests]
+        with contextlib.ExitStack() as stack:
+            self._ending.take_signals(stack)
+            subscriptions = [subscription for _, subscription in asked]
+            await self._loop.open(asked[0][0], subscriptions, Embedded(), lambda text: None, apart=True)
+            await self._loop.watch()
+        return self._ending.result()
+
+    # --- a consumer, as the loop has it
+
+    def deliver(self, items: list[Any], line: int = 0) -> None:
+        """Judge the records at once."""
+        from venues.records import Record
+
+        for item in items:
+            if isinstance(item, Record):
+                self._play.line(_encode(item))
+        self._loop.flush_soon()
+
+    def flush(self) -> None:
+        """Nothing is gathered."""
+
+    async def played(self, count: int) -> None:
+        """There is no recording."""
+
+    def end_asked(self) -> None:
+        """Nothing is to be done."""
+
+    def missing(self, option: str) -> str | None:
+        """Nothing was to come by a time."""
+        return None
+
+
 class _Process(_Client):
     """As a process of its own, with the same deadlines."""
 
@@ -428,9 +501,10 @@ class _Process(_Client):
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
 
-    async def start(self, given: Mapping[str, str], watched: Watched, symbols: Sequence[str]) -> None:
-        options = [word for name, value in watched.options for word in (f"--{name}", str(value))]
-        arguments = [watched.stream, watched.venue, *symbols, *options, "-o", "jsonl"]
+    async def start(self, given: Mapping[str, str], watched: Sequence[Watched], symbols: Sequence[str]) -> None:
+        one = watched[0]
+        options = [word for name, value in one.options for word in (f"--{name}", str(value))]
+        arguments = [one.stream, one.venue, *symbols, *options, "-o", "jsonl"]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.faults.deadlines", *arguments,
             cwd=ROOT, env={**os.environ, **given},
@@ -469,6 +543,21 @@ class _Process(_Client):
             self._play.words("mon did not end after TERM\n")
         await asyncio.gather(*self._readers)
         self._process._transport.close()  # type: ignore[attr-defined]  # else Python warns of it later
+
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def _request(watched: Watched, symbols: Sequence[str]) -> Any:
+    from cli.run.options import StreamRequest
+
+    request = StreamRequest(venue=watched.venue, symbols=list(symbols), **dict(watched.options))
+    request.stream = watched.stream
+    return request
+
+
+def _named(name: tuple[str, str | None]) -> str:
+    return " ".join(filter(None, name))
 
 
 @contextlib.contextmanager

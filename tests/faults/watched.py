@@ -15,6 +15,7 @@ from tests.faults import truths
 from tests.faults.referee import EventJudge, Judge, Record, StateJudge
 from tests.faults.truths import Events, Figures, History, Told, Truth
 from venues.b2trader.simulator.account import closed_row, order_row
+from venues.simulator.market_events import Fill
 
 DEPTH = 10  # levels a side: as many as Kraken's checksum covers
 TYPES = {
@@ -142,8 +143,25 @@ def _holding_of(ground: Ground, symbol: str) -> History:
     return truths.holding(ground.world, ground.told, _market(ground, symbol), symbol)
 
 
-def _candles_made(ground: Ground, symbol: str) -> History:
-    return truths.candles_of_trades(ground.told, _market(ground, symbol), 60_000)
+def _candles_of_nexus(ground: Ground, symbol: str) -> History:
+    """Whole candles, and of those of which `mon` has not seen all the latest price."""
+    made = truths.candles_of_trades(ground.told, _market(ground, symbol), 5_000)
+
+    def sample() -> dict[Hashable, Figures]:
+        return {
+            (key, kind): figures if kind == "whole" else figures[3:4]
+            for key, figures in made.now.items()
+            for kind in ("close", "whole")
+        }
+
+    return ground.told.state(sample, market=_market(ground, symbol), keeps=True)
+
+
+def _candle_of_nexus(record: Record) -> tuple[Hashable, Figures]:
+    start, names = record["start"], ("open", "high", "low", "close", "volume")
+    if not record["complete"]:
+        return (start, "close"), (record["close"],)
+    return (start, "whole"), tuple(record[name] for name in names)
 
 
 def _candles_5s(ground: Ground, symbol: str) -> History:
@@ -216,7 +234,7 @@ def _closed_b2trader(ground: Ground, _: str) -> History:
         rows = [closed_row(ids[one.market], one) for one in ground.world.account.closed.values()]
         return {(row["orderId"], row["positionId"]): tuple(Decimal(row[name]) for name in names) for row in rows}
 
-    return ground.told.state(sample)
+    return ground.told.state(sample, on=(Fill,))
 
 
 def _balances(ground: Ground, _: str) -> History:
@@ -369,6 +387,7 @@ WATCHED = (
     Watched("nexus", "book", _book_of, _book, _NEXUS, _SHALLOW),
     Watched("nexus", "quotes", _quotes_of, _QUOTE, _NEXUS),
     Watched("nexus", "trades", _BY_TIME, _TRADE_BY_TIME, _NEXUS),
+    Watched("nexus", "candles", _candles_of_nexus, _candle_of_nexus, _NEXUS, (("interval", "5s"),), latest=True),
     Watched("nexus", "orders", _order_changes, _ORDER_CHANGE, _NEXUS, full=False),
     Watched("nexus", "fills", _fills_of, _FILL, _NEXUS),
     Watched("nexus", "positions", _holding_of, _holding, _NEXUS, full=False),
