@@ -526,18 +526,13 @@ def test_what_grew_old_while_this_machine_slept_is_said_when_the_hub_is_back(rel
             await relay.until(lambda: relay._sender._ready)
             relay.loses_the_hub()
             relay.signal(signal("0.5"))
-            relay.signal(signal("-0.5", "ETHUSDT"))
             await relay.until(lambda: not relay._wake.is_set())  # it waits for the hub
-            relay.seconds += 50
-            relay.signal(signal("-0.5", "ETHUSDT"))
-            relay.seconds += 40
+            relay.seconds += 90
             relay.has_the_hub()
-            await relay.until(lambda: len(relay.hub.events) == 1)
-            await relay.until(relay._idle.is_set)
-            assert relay.said_of(BTC, "it was wanted too long ago")
+            await relay.until(lambda: bool(relay.said_of(BTC, "it was wanted too long ago")))
             return relay
 
-    assert asyncio.run(scenario()).meanings() == ["sell ETHUSDT"]
+    assert asyncio.run(scenario()).meanings() == []
 
 
 # --- what is held --------------------------------------------------------------------------------------------------
