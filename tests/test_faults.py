@@ -591,55 +591,37 @@ def test_one_schedule_against_the_real_thing_passes() -> None:
 
 
 BROKEN = """
-import asyncio, sys
+import asyncio
 from tests.faults import venue_links
 from tests.faults.cases import Case
 from tests.faults.deadlines import shorten
 from tests.faults.links import named
 from tests.faults.schedules import Schedule, Step
+from venues.kraken.kept import PrintedTrades
 
 shorten()
-from {module} import {owner} as broken
-broken.{name} = {value}
 venue_links.LIVE_AGAIN = 1.0
-drawn = {{"tls": "", "streams": ["{stream}"], "symbols": {symbols}, "at_once": False, "simulated": "",
-          "process": False, "rate": 60}}
-case = Case("{link}", 1, Schedule({steps}), drawn)
-found = asyncio.run(named(case.link).play(case)).findings
-print("\\n".join(found))
+PrintedTrades.weigh = lambda *_: "new"
+drawn = {"tls": "", "streams": ["trades"], "symbols": ["BTC/USD"], "at_once": False, "simulated": "",
+         "process": False, "rate": 60}
+case = Case("kraken-trades", 1, Schedule((Step(0.2, "cut"),)), drawn)
+print("\\n".join(asyncio.run(named(case.link).play(case)).findings))
 """
 
 
-def broken(owner: str, name: str, value: str, link: str, steps: str) -> str:
-    """What is found at a `mon` of which one thing was broken."""
-    symbols = {"nexus": ["SPOT_BTC_USDT"], "kraken": ["BTC/USD"]}[link.partition("-")[0]]
-    program = BROKEN.format(
-        module=owner.rpartition(".")[0], owner=owner.rpartition(".")[2], name=name, value=value, link=link, stream=link.partition("-")[2], steps=steps,
-        symbols=symbols,
-    )  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=True,
-        env={**os.environ, "MON_FAULTS_PACE": "2"},
-    ).stdout  # fmt: skip
-
-
-def test_a_mon_that_does_not_watch_its_line_is_found() -> None:
-    hole = 'Step(0.2, "black-hole", 0.3, toward="client"),'
-    found = broken("venues.connection", "PING_EVERY", "60.0", "nexus-quotes", f"({hole})")
-    assert "stood as live" in found
-
-
 def test_a_mon_that_forgets_which_trades_it_has_given_is_found() -> None:
-    found = broken(
-        "venues.kraken.kept.PrintedTrades", "weigh", "lambda *_: 'new'", "kraken-trades", '(Step(0.2, "cut"),)'
+    slow = {**os.environ, "MON_FAULTS_PACE": "2.5"}
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN], cwd=ROOT, env=slow, capture_output=True, text=True, timeout=110, check=True
     )
-    assert "twice" in found
+    assert "twice" in done.stdout
 
 
 def test_usage_errors_are_2() -> None:
-    assert run("--link", "nowhere").returncode == 2
-    assert run("--only", "1").returncode == 2
+    from tests.faults.__main__ import main
+
+    assert main(["--link", "nowhere"]) == 2
+    assert main(["--only", "1"]) == 2
 
 
 def test_outcomes_survive_the_way_between_processes() -> None:
