@@ -40,7 +40,17 @@ UNTIL_OVER: Final = 10.0  # seconds for `mon` to end once it was told to
 # Seconds that the loop stood still, after which nothing is said of deadlines: half of the shortest one. What is wrong
 # whatever the time is (a figure that never was, a trade twice) is said all the same.
 TOO_SLOW: Final = 0.75 * PACE
-OF_TIME: Final = ("not live", "stood as live", "true: it was so", "came as live", "at the end", "no data within")
+STARVED: Final = 0.25  # part of the time for which it stood still: then every deadline is missed again and again
+OF_TIME: Final = (
+    "not live",
+    "stood as live",
+    "true: it was so",
+    "came as live",
+    "at the end",
+    "no data within",
+    "goes on though",
+    "exit code None",
+)
 SLOWS: Final = {schedules.THROTTLE, schedules.SINGLE_BYTES, schedules.DELAY, schedules.STALL}
 
 # Faults of the simulators that make something of a line; they end with the schedule.
@@ -112,7 +122,8 @@ class _Play:
         self._outcome = Outcome()
         self._judges: dict[tuple[str, str | None], Judge] = {}  # by stream and symbol
         self._states: dict[tuple[str, str | None], str] = {}
-        self._lag = 0.0
+        self._lag = 0.0  # the longest that this event loop stood still
+        self._late_in_all = 0.0
         self._words = ""
         self._changed = asyncio.Event()
         slow = any(step.kind in SLOWS for step in case.schedule.steps)
@@ -131,9 +142,10 @@ class _Play:
             await asyncio.gather(lag, return_exceptions=True)
         self._outcome.findings += await tasks_left(before)
         self._outcome.lag, self._outcome.seconds = round(self._lag, 3), round(time.monotonic() - began, 2)
+        starved = self._late_in_all / max(0.1, time.monotonic() - began)
         only_late = all(any(words in one for words in OF_TIME) for one in self._outcome.findings)
-        if self._lag > TOO_SLOW and only_late:
-            self._outcome.unjudged = f"the machine stood still for {self._lag:.1f} s"
+        if (self._lag > TOO_SLOW or starved > STARVED) and only_late:
+            self._outcome.unjudged = f"the machine stood still for {self._lag:.1f} s, {starved:.0%} of the time in all"
         self._outcome.told += [f"stderr: {line}" for line in self._words.splitlines()]
         return self._outcome
 
@@ -343,7 +355,9 @@ class _Play:
         while True:
             before = time.monotonic()
             await asyncio.sleep(0.05)
-            self._lag = max(self._lag, time.monotonic() - before - 0.05)
+            late = time.monotonic() - before - 0.05
+            self._lag = max(self._lag, late)
+            self._late_in_all += late
 
     def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._found(f"in the event loop: {context.get('message')}: {context.get('exception')!r}")
