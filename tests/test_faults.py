@@ -1,4 +1,4 @@
-"""The fault proxy does what it says, and whoever judges by it notices what is wrong."""
+"""The fault proxy does what it says; what a case leaves behind is noticed; a failure is shrunk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,13 +23,10 @@ from tests.faults.deadlines import SHORT
 from tests.faults.layout import PAYLOAD, Layout
 from tests.faults.links import LINKS, case_of, named
 from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.faults.referee import EventJudge, StateJudge
 from tests.faults.schedules import BOTH, KINDS, TO_CLIENT, TO_SERVER, Schedule, Step, schedule
 from tests.faults.shrink import shrunk
-from tests.faults.truths import Events, History
 
 ROOT = Path(__file__).parents[1]
-WITHIN = 2.0
 
 # --- schedules
 
@@ -350,159 +346,6 @@ def test_certificates_are_what_they_are_called(tls: Path, kind: str, words: str)
     assert words in asyncio.run(run())
 
 
-# --- the referee
-
-
-class Truth(History):
-    """Versions that a test makes by hand, at the times it wants."""
-
-    def __init__(self, *versions: tuple[float, Any], key: str = "") -> None:
-        super().__init__(dict)
-        self.versions[key] = list(versions)
-        self._now = {key: versions[-1][1]}
-
-
-def book(size: int, received: float, **more: Any) -> dict[str, Any]:
-    return {"type": "row", "size": size, "received": round(received * 1000), **more}
-
-
-def state_judge(truth: History, **options: Any) -> StateJudge:
-    return StateJudge(truth, lambda record: (record.get("key", ""), (record["size"],)), lambda: WITHIN, **options)
-
-
-def test_a_state_that_was_true_within_the_deadline_passes() -> None:
-    judge = state_judge(Truth((0, (1,)), (10, (2,)), (20, (3,))))
-    judge.record(book(1, 1), 1)
-    judge.record(book(2, 11), 11)
-    judge.record(book(3, 20.5), 20.5)
-    judge.finish(100)
-    assert judge.findings == []
-    assert judge.differs() == ""
-
-
-def test_an_old_state_printed_as_live_is_found() -> None:
-    judge = state_judge(Truth((0, (1,)), (10, (2,)), (20, (3,))))
-    judge.record(book(2, 25), 25)
-    assert "printed as live" in judge.findings[0]
-    assert "5.000 s before" in judge.findings[0]
-
-
-def test_an_old_state_that_stands_there_as_live_is_found() -> None:
-    judge = state_judge(Truth((0, (1,)), (10, (2,))))
-    judge.record(book(1, 9), 9)
-    judge.finish(15)
-    assert "stood as live 5.000 s after it was replaced" in judge.findings[0]
-
-
-def test_an_old_state_that_is_called_stale_in_time_passes() -> None:
-    judge = state_judge(Truth((0, (1,)), (10, (2,))))
-    judge.record(book(1, 9), 9)
-    judge.status("reconnecting", 11)
-    judge.finish(15)
-    assert judge.findings == []
-
-
-def test_an_old_state_that_is_called_live_again_without_a_new_one_is_found() -> None:
-    judge = state_judge(Truth((0, (1,)), (10, (2,))))
-    judge.record(book(1, 9), 9)
-    judge.status("stale", 11)
-    judge.status("live", 20)
-    judge.finish(21)
-    assert "printed as live" in judge.findings[0]
-
-
-def test_a_figure_that_never_was_is_found() -> None:
-    judge = state_judge(Truth((0, (1,))))
-    judge.record(book(7, 1), 1)
-    assert "true: never" in judge.findings[0]
-
-
-def test_states_in_another_order_are_found() -> None:
-    judge = state_judge(Truth((0, (1,)), (1, (2,)), (2, (3,))))
-    judge.record(book(3, 2.1), 2.1)
-    judge.record(book(2, 2.2), 2.2)
-    assert "older than what was shown before" in judge.findings[0]
-
-
-def test_a_missing_row_is_found() -> None:
-    truth = Truth((0, (1,)), key="a")
-    truth.versions["b"] = [(0, (2,))]
-    truth._now = {"a": (1,), "b": (2,)}
-    judge = state_judge(truth)
-    judge.record(book(1, 1, key="a"), 1)
-    assert judge.differs() == "b: shown nothing, at the venue (2,)"
-
-
-def test_a_row_that_is_there_and_was_taken_away_is_found() -> None:
-    judge = state_judge(Truth((0, (1,)), key="a"))
-    judge.record(book(1, 1, key="a"), 1)
-    judge.record(book(0, 2, key="a", change="remove"), 2)
-    assert "taken away" in judge.findings[0]
-
-
-def event(number: int, received: float = 0) -> dict[str, Any]:
-    return {"type": "trade", "trade_id": number, "received": round(received * 1000)}
-
-
-def event_judge(*happened: tuple[float, int], **options: Any) -> EventJudge:
-    truth = Events()
-    truth.list = [(at, (number,)) for at, number in happened]
-    return EventJudge(truth, lambda record: (record["trade_id"],), lambda: WITHIN, **options)
-
-
-def played(*numbers: int, **options: Any) -> list[str]:
-    judge = event_judge(*((float(number), number) for number in range(10)), **options)
-    for number in numbers:
-        judge.record(event(number, number), number + 0.1)
-    return judge.findings
-
-
-def test_events_in_order_pass() -> None:
-    assert played(2, 3, 4, 5) == []
-
-
-def test_a_trade_twice_is_found() -> None:
-    judge = event_judge((1.0, 1), (2.0, 2))
-    for number in (1, 2, 2):
-        judge.record(event(number, 3), 3)
-    assert judge.findings == ["(2,) twice"]
-
-
-def test_a_turned_order_is_found() -> None:
-    judge = event_judge((1.0, 1), (2.0, 2), (3.0, 3))
-    judge.status("reconnecting", 1)
-    for number in (1, 3, 2):
-        judge.record(event(number, 3), 3)
-    assert judge.findings == ["(2,) behind a later event: the order is turned"]
-
-
-def test_a_missing_event_is_found_unless_somebody_was_told() -> None:
-    assert "1 events missing" in played(2, 4)[0]
-    judge = event_judge((1.0, 1), (2.0, 2), (3.0, 3))
-    judge.record(event(1, 1), 1)
-    judge.status("reconnecting", 2)
-    judge.status("live", 2.5)
-    judge.record(event(3, 3), 3)
-    assert judge.findings == []
-
-
-def test_an_event_that_never_happened_is_found() -> None:
-    assert played(42) == ["(42,) never happened"]
-
-
-def test_an_event_that_comes_late_as_live_is_found() -> None:
-    judge = event_judge((1.0, 1), (2.0, 2))
-    judge.record(event(1, 1), 1)
-    judge.record(event(2, 2), 9)
-    assert "7.000 s after it happened" in judge.findings[0]
-
-
-def test_the_last_event_that_is_missing_is_found() -> None:
-    judge = event_judge((1.0, 1), (2.0, 2))
-    judge.record(event(1, 1), 1)
-    assert "the last 1 were not printed" in judge.differs()
-
-
 # --- what is left behind
 
 
@@ -591,55 +434,37 @@ def test_one_schedule_against_the_real_thing_passes() -> None:
 
 
 BROKEN = """
-import asyncio, sys
+import asyncio
 from tests.faults import venue_links
 from tests.faults.cases import Case
 from tests.faults.deadlines import shorten
 from tests.faults.links import named
 from tests.faults.schedules import Schedule, Step
+from venues.kraken.kept import PrintedTrades
 
 shorten()
-from {module} import {owner} as broken
-broken.{name} = {value}
 venue_links.LIVE_AGAIN = 1.0
-drawn = {{"tls": "", "streams": ["{stream}"], "symbols": {symbols}, "at_once": False, "simulated": "",
-          "process": False, "rate": 60}}
-case = Case("{link}", 1, Schedule({steps}), drawn)
-found = asyncio.run(named(case.link).play(case)).findings
-print("\\n".join(found))
+PrintedTrades.weigh = lambda *_: "new"
+drawn = {"tls": "", "streams": ["trades"], "symbols": ["BTC/USD"], "at_once": False, "simulated": "",
+         "process": False, "rate": 60}
+case = Case("kraken-trades", 1, Schedule((Step(0.2, "cut"),)), drawn)
+print("\\n".join(asyncio.run(named(case.link).play(case)).findings))
 """
 
 
-def broken(owner: str, name: str, value: str, link: str, steps: str) -> str:
-    """What is found at a `mon` of which one thing was broken."""
-    symbols = {"nexus": ["SPOT_BTC_USDT"], "kraken": ["BTC/USD"]}[link.partition("-")[0]]
-    program = BROKEN.format(
-        module=owner.rpartition(".")[0], owner=owner.rpartition(".")[2], name=name, value=value, link=link, stream=link.partition("-")[2], steps=steps,
-        symbols=symbols,
-    )  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=True,
-        env={**os.environ, "MON_FAULTS_PACE": "2"},
-    ).stdout  # fmt: skip
-
-
-def test_a_mon_that_does_not_watch_its_line_is_found() -> None:
-    hole = 'Step(0.2, "black-hole", 0.3, toward="client"),'
-    found = broken("venues.connection", "PING_EVERY", "60.0", "nexus-quotes", f"({hole})")
-    assert "stood as live" in found
-
-
 def test_a_mon_that_forgets_which_trades_it_has_given_is_found() -> None:
-    found = broken(
-        "venues.kraken.kept.PrintedTrades", "weigh", "lambda *_: 'new'", "kraken-trades", '(Step(0.2, "cut"),)'
+    slow = {**os.environ, "MON_FAULTS_PACE": "2.5"}
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN], cwd=ROOT, env=slow, capture_output=True, text=True, timeout=110, check=True
     )
-    assert "twice" in found
+    assert "twice" in done.stdout
 
 
 def test_usage_errors_are_2() -> None:
-    assert run("--link", "nowhere").returncode == 2
-    assert run("--only", "1").returncode == 2
+    from tests.faults.__main__ import main
+
+    assert main(["--link", "nowhere"]) == 2
+    assert main(["--only", "1"]) == 2
 
 
 def test_outcomes_survive_the_way_between_processes() -> None:

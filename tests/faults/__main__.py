@@ -78,6 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not links:
         print(f"no such link; there are {', '.join(link.name for link in LINKS)}", file=sys.stderr)
         return 2
+    if (given.schedule or given.only) and not given.seed:
+        print("--schedule and --only need a --seed", file=sys.stderr)
+        return 2
     os.environ["MON_FAULTS_TLS"] = str(certificates.folder())
     os.environ["SSL_CERT_FILE"] = str(certificates.folder() / "trusted.pem")
     pace = given.pace or measured_pace()
@@ -127,8 +130,6 @@ def _cases(given: argparse.Namespace, links: tuple[Link, ...], began: float) -> 
     """What is played, in its order: the venues take turns, so ten a venue come first of all."""
     if given.seed:
         return iter([_changed(case_of(seed, links), given) for seed in given.seed])
-    if given.schedule or given.only:
-        raise ValueError("--schedule and --only need a --seed")
     if given.minutes is None:
         first = given.first or 0
         return (case_of(seed, links) for seed in range(first, first + (given.seeds or 100)))

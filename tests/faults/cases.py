@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -71,4 +71,4 @@ class Link:
     name: str
     venue: str
     case: Callable[[int], Case]
-    play: Callable[[Case], Awaitable[Outcome]]
+    play: Callable[[Case], Coroutine[Any, Any, Outcome]]

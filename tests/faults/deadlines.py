@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 PACE: Final = float(os.environ.get("MON_FAULTS_PACE", "1"))  # more, and all deadlines are longer: for a busy machine
 
@@ -55,8 +55,9 @@ def shorten() -> None:
             setattr(loaded, name, seconds * PACE)
     from venues.toolkit.pacing import Pacing
 
-    defaults: dict[str, Any] = Pacing.__init__.__kwdefaults__  # type: ignore[misc]
-    defaults["shortest"], defaults["longest"] = 0.2, ASKED_AGAIN
+    defaults = Pacing.__init__.__kwdefaults__
+    assert defaults is not None, "its pauses are parameters"
+    defaults["shortest"], defaults["longest"] = 0.2, ASKED_AGAIN * PACE
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def descriptors() -> Counter[str]:
 async def tasks_left(before: set[asyncio.Task[object]]) -> list[str]:
     """The tasks that go on though what began them is over."""
     deadline = time.monotonic() + GONE_WITHIN
-    while left := asyncio.all_tasks() - before - {asyncio.current_task()}:  # type: ignore[operator]
+    while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
         if time.monotonic() > deadline:
             return [f"tasks left: {', '.join(sorted(str(one.get_coro()) for one in left))}"]
         await asyncio.sleep(0.02)

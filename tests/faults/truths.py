@@ -231,7 +231,7 @@ def of_json(told: Told, produce: Callable[[], Any], names: tuple[str, ...], mark
         raw = json.loads(made, parse_float=Decimal, parse_int=Decimal) if isinstance(made, bytes) else made
         return {"": tuple(Decimal(raw[name]) for name in names)}
 
-    return told.state(sample, market=market, on=(BookChange,))
+    return told.state(sample, market=market, on=(Trade, BookChange))
 
 
 _SIDES = ("buy", "sell")
