@@ -502,6 +502,29 @@ def test_what_is_not_sent_at_the_end_is_said(relaying: Any, hurried: bool) -> No
         assert f"still open at nbt, and not closed by us: short nexus:{BTC}" in relay.said
 
 
+def test_an_end_that_takes_too_long_leaves_nothing_behind(relaying: Any) -> None:
+    async def never(socket: ServerConnection, event: Any) -> bool:
+        return True
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.hub.on_event, relay.hub.mute = never, {Opcode.PONG}
+            relay.signal(signal("0.5"))
+            relay.signal(signal("0.5", "ETHUSDT"))
+            await relay.until(lambda: len(relay.hub.events) == 1)
+            await relay.close(0.05, hurried=False)
+            assert relay._timer is None or relay._timer.cancelled()
+            relay.live(*NEXUS_BTC)
+            assert relay._timer is None or relay._timer.cancelled()
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}"]
+    assert relay.said_of("not sent: ETHUSDT: enter long")
+    assert relay.said_of(f"not known at nbt: nexus:{BTC} is flat or long")
+
+
 # --- with the host -------------------------------------------------------------------------------------------------
 
 FLIP = """
