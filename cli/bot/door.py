@@ -163,7 +163,9 @@ class _Visitor(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
             self._door.lost(self._transport)
-        self._server.connection_lost(exc)
+        # Two turns later: aiohttp fails at a connection that ends in the turn in which it began, or got a request.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._server.connection_lost, exc)
 
 
 def _listener(family: int, address: tuple[object, ...]) -> socket.socket:

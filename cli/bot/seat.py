@@ -40,12 +40,11 @@ class ScriptStop(Exception):
 
 
 class _Rests(NamedTuple):
-    """What a callback rests on: its market, the venue's time, when it came (monotonic seconds), its thread."""
+    """What a callback rests on: its market, the venue's time, and when that came (monotonic seconds)."""
 
     market: MarketName | None = None
     time: int | None = None
     came: float | None = None
-    thread: int | None = None
 
 
 _ON_NOTHING = _Rests()
@@ -103,6 +102,7 @@ class Seat:
         self._on_stop = on_stop
         self._strategy = strategy
         self._of: _Rests = _ON_NOTHING  # what the callback that runs rests on
+        self._thread: int | None = None  # where callbacks run
 
     # --- the script's side
 
@@ -184,7 +184,7 @@ class Seat:
 
     def _rests(self) -> _Rests:
         """What rests on data is what a callback makes: a thread of the script's own looks at the time itself."""
-        return self._of if threading.get_ident() == self._of.thread else _ON_NOTHING
+        return self._of if threading.get_ident() == self._thread else _ON_NOTHING
 
     def _marks(self, markets: Sequence[MarketName | None], came: float | None) -> dict[str, Any] | None:
         """What must be known about something emitted now: that a market is not live, that its data is old."""
@@ -209,6 +209,7 @@ class Seat:
         """Call the script's callbacks for a job, where it has any."""
         if self.stopped:
             return
+        self._thread = threading.get_ident()
         if self.tally is not None:
             tell(self.tally, job, self._down, self.candles)
         match job.what:
@@ -261,10 +262,10 @@ class Seat:
         self.knowledge.trade(market, trade)
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
-            self._call("trade_update", _on(trade, time_of(trade), came), *market, trade_data(trade))
+            self._call("trade_update", _Rests(market, time_of(trade), came), *market, trade_data(trade))
         if candled:
             for level in self.bot.called_levels:
-                self._call(f"{CANDLE}{level}", _on(trade, time_of(trade), came), *market, candles.bars(level))
+                self._call(f"{CANDLE}{level}", _Rests(market, time_of(trade), came), *market, candles.bars(level))
 
     def _on_candle(self, candle: Any, came: float) -> None:
         market = MarketName(candle.venue, candle.symbol)
@@ -274,7 +275,7 @@ class Seat:
         assert self.bot is not None
         for level in candles.candle(candle):
             if level in self.bot.called_levels and candles.known(level):
-                self._call(f"{CANDLE}{level}", _on(candle, candle.time, came), *market, candles.bars(level))
+                self._call(f"{CANDLE}{level}", _Rests(market, candle.time, came), *market, candles.bars(level))
 
     def _on_quote(self, quote: Any, came: float) -> None:
         assert self.bot is not None
@@ -283,7 +284,7 @@ class Seat:
             return
         self.knowledge.quote(market, quote)
         if "quote_update" in self.bot.callbacks and market in self.candles:
-            self._call("quote_update", _on(quote, quote.time, came), *market, quote_data(quote))
+            self._call("quote_update", _Rests(market, quote.time, came), *market, quote_data(quote))
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
@@ -312,7 +313,7 @@ class Seat:
 
     def _call(self, name: str, rests: _Rests, *arguments: Any) -> None:
         assert self.bot is not None
-        self._of, market = rests._replace(thread=threading.get_ident()), rests.market
+        self._of, market = rests, rests.market
         begun = time.monotonic()
         self.running = Running(name, market, begun)
         try:
@@ -326,10 +327,6 @@ class Seat:
         if took > SLOW:
             of_what = "" if market is None else f" for {market}"
             self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
-
-
-def _on(record: Any, time: int | None, came: float) -> _Rests:
-    return _Rests(MarketName(record.venue, record.symbol), time, came)
 
 
 def tell(tally: Tally, job: Job, down: Container[MarketName], watched: Container[MarketName]) -> None:

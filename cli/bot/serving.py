@@ -116,7 +116,9 @@ class BotServer:
         app = web.Application(client_max_size=MOST_BODY, logger=_SILENT)
         app.router.add_route("*", "/{path:.*}", self._answer)
         app.on_response_prepare.append(_without_server)
-        runner = web.AppRunner(app, access_log=None, logger=_SILENT, shutdown_timeout=CLOSE_WITHIN)
+        runner = web.AppRunner(
+            app, access_log=None, logger=_SILENT, shutdown_timeout=CLOSE_WITHIN, lingering_time=CLOSE_WITHIN
+        )
         await runner.setup()
         assert runner.server is not None, "it is set up"
         door = Door(runner.server, self._say)
@@ -295,6 +297,10 @@ async def _posted(request: web.Request) -> Any:
         raise _Problem(408, f"expected the whole body within {BODY_WITHIN:.0f} s, got a part of it") from None
     except web.RequestPayloadError:
         raise _Problem(400, "expected a whole body, got a broken one") from None
+    except RuntimeError:  # how aiohttp says that the connection was lost before the body was asked for
+        if request.transport is not None:
+            raise
+        raise _Problem(400, "expected a whole body, got a part of it") from None
     if not body:
         return {}
     if request.content_type == TEXT and "Content-Type" in request.headers:

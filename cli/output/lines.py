@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import threading
+import weakref
 from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
@@ -343,6 +344,8 @@ class Output(threading.Thread):
         self._handed = 0
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_writer, False)
+        # Not when the thread ends: whoever hands over or wakes later must not write to what is somebody else's by then.
+        weakref.finalize(self, _close, self._wake_reader, self._wake_writer)
         self._watched = select.poll()
         self._watched.register(self._wake_reader, select.POLLIN)
         self._watches_stdout = not is_terminal(STDOUT)  # which tells by a signal that it is gone; macOS cannot poll it
@@ -425,6 +428,11 @@ class Output(threading.Thread):
         """Look at once whether there is something to do; never waits. For the event loop."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_writer, b"w")
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, data: bytes, on_written: Callable[[int], None] | None = None) -> None:

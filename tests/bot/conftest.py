@@ -17,6 +17,7 @@ from cli.bot.command import market_named
 from cli.bot.plan import BotRequest
 from cli.errors import INTERRUPTED, exit_code
 from cli.output.lines import Words
+from tests.bot.relaying import relays
 from venues.errors import MonError
 from venues.redaction import Redactor
 
@@ -65,3 +66,9 @@ def runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.
         return Ran(code, [json.loads(line) for line in lines] if options["output"] == "jsonl" else [], err, problem)
 
     return run
+
+
+@pytest.fixture
+def relaying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """Runs a relay of its own with a small hub; see `relays`."""
+    return relays(monkeypatch, tmp_path)

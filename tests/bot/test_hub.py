@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import re
-from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,106 +14,16 @@ from websockets.frames import Opcode
 from cli import main
 from cli.bot.command import market_named
 from cli.bot.host import Host
-from cli.bot.hub.held import held_of
 from cli.bot.hub.relay import HubRelay
 from cli.bot.jobs import monotonic
-from cli.bot.market_data import MarketName
 from cli.bot.plan import BotRequest
 from cli.output.lines import Words
-from cli.run.source import Embedded
-from tests.hubs import KEY, SmallHub, configure
-from tests.servers import websocket_server
-from venues.errors import SetupError, UsageError, VenueRefused
-from venues.records import Quote, Signal
+from cli.run.sender import Outcome
+from tests.bot.relaying import BTC, NEXUS_BTC, PATIENCE, Running, signal
+from tests.hubs import KEY, configure
+from venues.errors import VenueRefused
+from venues.records import Quote
 from venues.redaction import Redactor
-
-PATIENCE = 10.0
-BTC = "BTCUSDT"
-NEXUS_BTC = MarketName("nexus", BTC)
-
-
-class Said:
-    """In the place of the voice."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def say(self, text: str) -> None:
-        assert KEY not in text
-        self.texts.append(text)
-
-    error = say
-
-    def seldom(self, kind: str, text: str) -> None:
-        self.say(text)
-
-    often = seldom
-
-
-class Running(HubRelay):
-    """A relay of its own, with a hub."""
-
-    hub: SmallHub
-    said: list[str]
-    ended: list[BaseException]
-    port: int
-    seconds: float = 0.0  # by its clock
-
-    def later(self, seconds: float) -> None:
-        """Let time go by, for it alone."""
-        self.seconds += seconds
-        self._look()
-
-    def loses_the_hub(self) -> None:
-        """As the driver tells it."""
-        self._sender._on_status(  # type: ignore[union-attr]
-            type("S", (), {"state": "reconnecting", "reason": "away", "retry_in_ms": 1, "attempt": 1})  # type: ignore[arg-type]
-        )
-
-    def has_the_hub(self) -> None:
-        self._sender._on_status(type("S", (), {"state": "live"}))  # type: ignore[union-attr, arg-type]
-
-    def said_of(self, *words: str) -> list[str]:
-        return [text for text in self.said if all(word in text for word in words)]
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.002)
-
-    async def wants(self, size: str, sym: str = BTC, **more: Any) -> None:
-        """One signal, and all that comes of it."""
-        self.signal(signal(size, sym, **more))
-        await self.until(self._idle.is_set)
-
-    def meanings(self) -> list[str]:
-        return [f"{name.partition('_')[0]} {fields['pair']}" for name, fields in self.hub.events]
-
-
-def signal(size: str | None, sym: str = BTC, **more: Any) -> Signal:
-    return Signal(
-        venue="nexus", symbol=sym, received=1, name="signal", size=None if size is None else Decimal(size), **more
-    )
-
-
-@pytest.fixture
-def relaying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
-    @contextlib.asynccontextmanager
-    async def running(retries: int | None = None, port: int = 0, **more: Any) -> AsyncIterator[Running]:
-        small = SmallHub()
-        async with websocket_server(small, port) as port:
-            configure(monkeypatch, tmp_path, port)
-            relay = Running("nbt", "rsi", env=None, profile=None, retries=retries, redactor=Redactor(), **more)
-            relay._clock = lambda: relay.seconds
-            voice = Said()
-            relay.hub, relay.said, relay.ended, relay.port = small, voice.texts, [], port
-            await relay.open(Embedded(), voice, relay.ended.append)  # type: ignore[arg-type]
-            try:
-                yield relay
-            finally:
-                await relay.close(0.1, hurried=True)
-
-    return running
 
 
 def test_a_turn_is_leaving_and_then_entering_and_what_is_open_at_the_end_is_said(relaying: Any) -> None:
@@ -227,6 +132,7 @@ def test_a_market_that_dies_keeps_back_what_was_wanted_of_it(relaying: Any) -> N
             assert relay.said_of("leave long", "waits: nexus:BTCUSDT is not live")
             await relay.wants("0.5", "ETHUSDT")
             assert relay.meanings()[1:] == [], "not watched: it may rest on the market that died"
+            await relay.until(lambda: not relay._wake.is_set())
             relay.live(*NEXUS_BTC)
             await relay.until(lambda: len(relay.hub.events) == 4)
             await relay.until(relay._idle.is_set)
@@ -299,6 +205,7 @@ def test_what_was_refused_is_sent_again_later_and_another_wish_at_once(relaying:
     relay = asyncio.run(scenario())
     assert relay.meanings()[3:] == [f"buy {BTC}"]
     assert len(relay.said_of("nbt refused it: no such pair; it is taken to have what it had: flat")) == 3
+    assert len(relay.said_of("nbt refused it")) == 3, "and is told once"
     assert relay.said_of("still open") == [f"still open at nbt, and not closed by us: long nexus:{BTC}"]
 
 
@@ -396,166 +303,141 @@ def test_a_hub_that_acknowledges_and_is_gone_before_it_did_leaves_a_doubt(relayi
     assert relay.said_of("it was sent, and then", "whether it was taken is not known")
 
 
-# --- what is held --------------------------------------------------------------------------------------------------
-
-
-def test_what_is_held_is_left_and_not_entered_twice(relaying: Any) -> None:
-    async def scenario() -> Running:
-        async with relaying(held={NEXUS_BTC: "long"}) as relay:
-            await relay.wants("0.5")
-            await relay.wants("0")
-            return relay
-
-    relay = asyncio.run(scenario())
-    assert relay.meanings() == [f"sell {BTC}"]
-    assert relay.said_of('by --held the hub has of strategy "rsi": nexus:BTCUSDT long; other markets')
-    assert not relay.said_of("it is not known what the hub has")
-
-
-def test_a_file_is_kept_up_to_date(relaying: Any, tmp_path: Path) -> None:
-    path = tmp_path / "held.json"
-
-    def says() -> dict[str, str]:
-        assert path.stat().st_mode & 0o777 == 0o600
-        found = json.loads(path.read_text(encoding="utf-8"))
-        assert (found["hub"], found["env"].split(":")[0], found["strategy"]) == ("nbt", "custom", "rsi")
-        return found["held"]
-
-    under_way: list[dict[str, str]] = []
-
-    async def look(socket: ServerConnection, event: Any) -> bool:
-        under_way.append(says())
-        return False
-
-    async def scenario() -> None:
-        async with relaying(held_file=path) as relay:
-            assert relay.said_of("is not there yet: it is not known what the hub has from before")
-            relay.hub.on_event = look
-            await relay.wants("0")
-            assert not path.exists()
-            await relay.wants("0.5")
-            assert says() == {f"nexus:{BTC}": "long"}
-            os.link(path, tmp_path / "before")
-            await relay.wants("-0.5", "ETHUSDT")
-            assert says() == {f"nexus:{BTC}": "long", "nexus:ETHUSDT": "short"}
-            assert "short" not in (tmp_path / "before").read_text(encoding="utf-8"), "replaced as a whole"
-            (tmp_path / "before").unlink()
-        async with relaying(held_file=path, port=relay.port) as relay:
-            assert relay.said_of('has of strategy "rsi": nexus:BTCUSDT long, nexus:ETHUSDT short')
-            await relay.wants("0.25")
-            await relay.wants("0")
-            await relay.wants("0", "ETHUSDT")
-            assert relay.meanings() == [f"sell {BTC}", "buy ETHUSDT"]
-            assert says() == {f"nexus:{BTC}": "flat", "nexus:ETHUSDT": "flat"}
-
-    asyncio.run(scenario())
-    assert [path.name for path in tmp_path.iterdir()] == ["held.json"]
-    assert under_way[0] == {f"nexus:{BTC}": "unknown"}, "killed here, nobody would know"
-
-
-def test_what_became_of_a_signal_that_nobody_knows_is_not_known_after_a_restart(relaying: Any, tmp_path: Path) -> None:
-    path = tmp_path / "held.json"
+@pytest.mark.parametrize(
+    ("first", "doubted"),
+    [
+        ([], True),  # nobody knows whether this hub answers
+        (["answers"], True),
+        (["answers", "is silent"], True),
+        (["is silent"], False),  # it never answers: what has arrived is taken
+    ],
+)
+def test_what_arrived_at_a_hub_that_went_before_it_answered(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch, first: list[str], doubted: bool
+) -> None:
+    monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.2)
 
     async def drop(socket: ServerConnection, event: Any) -> bool:
+        await asyncio.sleep(0.05)  # the answer to the ping goes out meanwhile
         socket.transport.abort()
         return True
 
-    async def scenario() -> None:
-        async with relaying(held_file=path) as relay:
-            relay.hub.on_event, relay.hub.mute = drop, {Opcode.PONG}
-            await relay.wants("0.5")
-        async with relaying(held_file=path, port=relay.port) as relay:
-            await relay.wants("0")
-            assert relay.hub.events == []
-            await relay.close(PATIENCE, hurried=False)
-            assert relay.said[-1] == f"not known at nbt: nexus:{BTC}"
-        async with relaying(held_file=path, port=relay.port, held={NEXUS_BTC: "long"}) as relay:
-            await relay.wants("0")
-            assert relay.meanings() == [f"sell {BTC}"]
-
-    asyncio.run(scenario())
-
-
-def test_a_file_that_cannot_be_written_is_removed(relaying: Any, tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "held.json"
-    path.parent.mkdir()
+    async def be_silent(socket: ServerConnection, event: Any) -> bool:
+        return True
 
     async def scenario() -> Running:
-        async with relaying(held_file=path) as relay:
+        async with relaying() as relay:
+            for number, does in enumerate(first):
+                relay.hub.on_event = be_silent if does == "is silent" else None
+                await relay.wants("0.5", f"PAIR{number}")
+            relay.hub.on_event = drop
             await relay.wants("0.5")
-            path.unlink()
-            path.mkdir()  # nobody, not even root, can put a file in its place
-            await relay.wants("0")
             return relay
 
     relay = asyncio.run(scenario())
-    assert relay.meanings() == [f"buy {BTC}", f"sell {BTC}"]
-    assert relay.said_of(f"cannot write --held {path}", "it still has what was true before: remove it")
-    assert not list(path.parent.glob(".*"))
+    assert bool(relay.said_of(BTC, "whether it was taken is not known")) == doubted
+    assert bool(relay.said_of("still open", BTC)) != doubted
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "as mon writes it, got something else"),
-        ("[" * 100_000, "as mon writes it, got something else"),
-        ('{"hub":"nbt","strategy":"rsi","held":{"BTC":"long"}}', "as mon writes it, got something else"),
-        ('{"hub":"nbt","strategy":"rsi","held":{"nexus:BTC":"lnog"}}', "as mon writes it, got something else"),
-        ('{"hub":"nbt","strategy":"rsi","env":"custom","held":{},"x":1}', "as mon writes it, got something else"),
-        (
-            '{"hub":"nbt","strategy":"other","env":"custom:elsewhere","held":{}}',
-            'is of strategy "other" at nbt (custom:elsewhere), and this is strategy "rsi" at nbt (custom:127.0.0.1:',
-        ),
-        ('{"hub":"nbt","strategy":"rsi","held":{}}', 'is of strategy "rsi" at nbt, and this is'),
-        (None, "cannot read"),
-    ],
-)
-def test_a_file_of_something_else_is_refused(relaying: Any, tmp_path: Path, text: str | None, words: str) -> None:
-    path = tmp_path / "held.json"
-    if text is None:
-        path.mkdir()
-    else:
-        path.write_text(text, encoding="utf-8")
+def test_a_refusal_that_comes_while_the_next_signal_is_under_way_leaves_a_doubt(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.05)
+    sockets: list[Any] = []
 
-    async def scenario() -> None:
-        async with relaying(held_file=path):
-            pass
+    async def keep(socket: ServerConnection, event: Any) -> bool:
+        sockets.append(socket)
+        if len(sockets) == 2:
+            monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 30.0)
+            await socket.send('430[{"status":"error","message":"too fast"}]')
+        return True
 
-    with pytest.raises(SetupError, match=re.escape(words)):
-        asyncio.run(scenario())
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            relay.hub.on_event = keep
+            await relay.wants("0.5")
+            relay.signal(signal("0"))
+            await relay.until(lambda: bool(relay.said_of("too fast")))
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.said_of("too fast", "after more was sent", "not known now")
+    assert not relay.said_of("it is taken to have what it had")
 
 
-def test_a_folder_that_is_not_there(relaying: Any, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with relaying(held_file=tmp_path / "none" / "held.json"):
-            pass
+def test_what_has_no_answer_yet_is_said_to_be_under_way(relaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.bot.hub.relay.ANSWERED_SOON", 0.05)
+    gate = asyncio.Event()
 
-    with pytest.raises(SetupError, match="expected a folder that is there and can be written"):
-        asyncio.run(scenario())
+    async def wait(socket: ServerConnection, event: Any) -> bool:
+        await gate.wait()
+        return False
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.hub.on_event = wait
+            relay.signal(signal("0.5"))
+            relay.signal(signal("-0.5", "ETHUSDT"))
+            await relay.until(lambda: bool(relay.said_of("enter long", "is under way: nbt has not answered yet")))
+            relay.signal(signal("-0.5", extra={"stale": True}))
+            assert relay.said_of("nbt has flat, and enter long is under way")
+            gate.set()
+            await relay.until(relay._idle.is_set)
+            said = len(relay.said_of("is under way: nbt"))
+            await asyncio.sleep(0.1)
+            assert len(relay.said_of("is under way: nbt")) == said, "what was answered is not under way"
+            return relay
+
+    assert asyncio.run(scenario()).meanings() == [f"buy {BTC}", "sell ETHUSDT"]
 
 
-def test_what_held_says() -> None:
-    assert held_of(["nexus:SPOT_BTC_USDT=long", "woox:SPOT_ETH_USDT=flat", "a/b=c.json"], market_named) == (
-        {MarketName("nexus", "SPOT_BTC_USDT"): "long", MarketName("woox", "SPOT_ETH_USDT"): "flat"},
-        Path("a/b=c.json"),
-    )
-    assert held_of([], market_named) == ({}, None)
-    assert held_of(["./nexus:x=long"], market_named) == ({}, Path("./nexus:x=long"))
+def test_what_could_not_be_handed_over_is_tried_again_and_not_at_once(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.bot.hub.relay.AGAIN_AFTER", 0.2)
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            tries: list[float] = []
+            send = relay._sender.send
+
+            async def fail(command: Any, timeout: float) -> Outcome:
+                assert timeout == 0.0, "what was judged for now must not wait"
+                tries.append(timeout)
+                return await send(command, timeout) if len(tries) > 2 else Outcome(False, "no room; nothing was sent")
+
+            monkeypatch.setattr(relay._sender, "send", fail)
+            relay.signal(signal("0.5"))
+            await relay.until(lambda: len(tries) == 1)
+            assert relay._positions._under_way is None
+            await asyncio.sleep(0.1)
+            assert len(tries) == 1
+            await relay.until(relay._idle.is_set)
+            assert len(tries) == 3
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}"]
+    assert len(relay.said_of("enter long", "no room; nothing was sent")) == 2
 
 
-@pytest.mark.parametrize(
-    ("texts", "words"),
-    [
-        (["nexus:SPOT_BTC_USDT=lnog"], 'expected --held VENUE:SYMBOL=long, =short or =flat, or a file, got "nexus'),
-        (["nexus:SPOT_BTC_USDT"], "expected --held VENUE:SYMBOL=long"),
-        (["nexsu:SPOT_BTC_USDT=long"], "expected a venue"),
-        (["nexus:SPOT_BTC_USDT=long", "nexus:SPOT_BTC_USDT=flat"], "expected each market once as --held"),
-        (["a", "b"], "expected one file as --held, got a and b"),
-    ],
-)
-def test_what_held_cannot_say(texts: list[str], words: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(words)):
-        held_of(texts, market_named)
+def test_what_grew_old_while_this_machine_slept_is_said_when_the_hub_is_back(relaying: Any) -> None:
+    """No timer has run: only the clock tells."""
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.loses_the_hub()
+            relay.signal(signal("0.5"))
+            await relay.until(lambda: not relay._wake.is_set())  # it waits for the hub
+            relay.seconds += 90
+            relay.has_the_hub()
+            await relay.until(lambda: bool(relay.said_of(BTC, "it was wanted too long ago")))
+            return relay
+
+    assert asyncio.run(scenario()).meanings() == []
 
 
 # --- what is not relayed -------------------------------------------------------------------------------------------
@@ -618,6 +500,29 @@ def test_what_is_not_sent_at_the_end_is_said(relaying: Any, hurried: bool) -> No
     else:
         assert relay.meanings()[2:] == [f"sell {BTC}"]
         assert f"still open at nbt, and not closed by us: short nexus:{BTC}" in relay.said
+
+
+def test_an_end_that_takes_too_long_leaves_nothing_behind(relaying: Any) -> None:
+    async def never(socket: ServerConnection, event: Any) -> bool:
+        return True
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.until(lambda: relay._sender._ready)
+            relay.hub.on_event, relay.hub.mute = never, {Opcode.PONG}
+            relay.signal(signal("0.5"))
+            relay.signal(signal("0.5", "ETHUSDT"))
+            await relay.until(lambda: len(relay.hub.events) == 1)
+            await relay.close(0.05, hurried=False)
+            assert relay._timer is None or relay._timer.cancelled()
+            relay.live(*NEXUS_BTC)
+            assert relay._timer is None or relay._timer.cancelled()
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"buy {BTC}"]
+    assert relay.said_of("not sent: ETHUSDT: enter long")
+    assert relay.said_of(f"not known at nbt: nexus:{BTC} is flat or long")
 
 
 # --- with the host -------------------------------------------------------------------------------------------------

@@ -344,8 +344,9 @@ def test_what_is_in_doubt_stays_so_whatever_becomes_of_what_is_under_way() -> No
     (enter,) = wished(relay, signal(size=1))
     relay.sent(enter)
     (leave,) = wished(relay, signal(size=0))
+    again = leave._replace(before="short", after="long")
     for settle in (relay.sent, lambda step: relay.refused(step, NOW), relay.unsent):
-        relay.begun(leave)
+        relay.begun(again)
         relay.doubted(enter)
-        settle(leave)
+        settle(again)
         assert (relay.positions(), relay.open_positions(), relay.outstanding()) == ({MARKET: None}, {}, [])

@@ -5,6 +5,7 @@ Only as much as the proxy needs to change the bytes of one part and no other.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from tests.faults.schedules import FRAMING, HEAD
@@ -25,38 +26,40 @@ class Layout:
     """Follows one way of one connection. Once bytes were changed it follows what was sent before the change."""
 
     def __init__(self) -> None:
-        self._head = b""  # the last three bytes of it
-        self._upgraded = False
+        self._head: bytearray | None = bytearray()  # until it is whole
         self._header = bytearray()
-        self._left = 0  # of the payload
+        self._left = 0.0  # of the payload; without end where this is plain HTTP
 
     def spans(self, data: bytes) -> list[Span]:
-        """The parts of the next bytes, in order. An answer that is no upgrade stays head to the end of its line."""
+        """The parts of the next bytes, in order. Behind a head that is no upgrade everything is payload."""
         found: list[Span] = []
         at = 0
-        if not self._upgraded:
-            at = self._through_head(data)
+        if self._head is not None:
+            at = self._through_head(self._head, data)
             found.append(Span(0, at, HEAD))
         while at < len(data):
             if self._left:
-                end = min(len(data), at + self._left)
+                end = int(min(len(data), at + self._left))
                 self._left -= end - at
                 found.append(Span(at, end, PAYLOAD))
             else:
+                begins = not self._header
                 end = self._through_header(data, at)
-                found.append(Span(at, end, FRAMING, first=len(self._header) == end - at or not self._header))
+                found.append(Span(at, end, FRAMING, first=begins))
             at = end
         return found
 
-    def _through_head(self, data: bytes) -> int:
+    def _through_head(self, head: bytearray, data: bytes) -> int:
         """How many of these bytes are of the head."""
-        seen = self._head + data
-        end = seen.find(b"\r\n\r\n")
+        before = len(head)
+        head += data
+        end = head.find(b"\r\n\r\n", max(0, before - 3))
         if end < 0:
-            self._head = seen[-3:]
             return len(data)
-        self._upgraded = True
-        return end + 4 - len(self._head)
+        self._head = None
+        if b"upgrade: websocket" not in head[:end].lower():
+            self._left = math.inf
+        return end + 4 - before
 
     def _through_header(self, data: bytes, at: int) -> int:
         """Where the header ends, or the data."""

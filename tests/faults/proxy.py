@@ -26,6 +26,7 @@ from tests.faults.schedules import TO_CLIENT, TO_SERVER, Draw, Schedule, Step
 
 CHUNK = 2**15
 PIECES = 200  # bytes of one chunk that go one by one; the rest follows as one piece, or it would cost all the time
+ARMED_FOR = 1.0  # seconds that a fault of what comes next waits for it once all others are over
 UNSENT = 64  # chunks that one way holds before it stops to read
 TORN = (schedules.RESET_IN_FRAME, schedules.CUT_IN_FRAME)
 LINGER_0 = struct.pack("ii", 1, 0)
@@ -50,6 +51,7 @@ class FaultProxy:
         self._draw = Draw(f"proxy {schedule.seed}")
         self._armed: dict[int, Step] = {}  # faults of what comes next, by the number of the step
         self._server: asyncio.Server | None = None
+        self._listening = asyncio.Lock()
         self._held: socket.socket | None = None  # keeps the port ours while nobody listens
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # replaced at each change of what is in force
@@ -70,6 +72,9 @@ class FaultProxy:
         """Wait until the last fault has ended."""
         await self._begun.wait()
         await asyncio.sleep(max(0.0, self.schedule.until - self.now))
+        waits_until = self.now + ARMED_FOR
+        while self._armed and self.now < waits_until:
+            await self.until_change(0.05)
         # What was armed and met no byte until now is over too: else it would hit the calm behind.
         self._armed.clear()
         await self._listen()
@@ -125,26 +130,28 @@ class FaultProxy:
 
     async def close(self) -> None:
         """End everything at once; returns when nothing is left."""
-        await self._stop_listening()
-        for connection in list(self.connections):
-            connection.abort()
         for task in list(self._tasks):
             task.cancel()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop_listening()
+        for connection in list(self.connections):
+            connection.abort()
         if self._held is not None:
             self._held.close()
         await asyncio.sleep(0)  # transports close their sockets in the turn after
 
     async def _listen(self) -> None:
-        if self._server is None and self._held is not None:
-            self._server = await asyncio.start_server(self._accepted, sock=_bound(self.port), ssl=self._tls)
+        async with self._listening:
+            if self._server is None and self._held is not None:
+                self._server = await asyncio.start_server(self._accepted, sock=_bound(self.port), ssl=self._tls)
 
     async def _stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            await asyncio.sleep(0)
+        async with self._listening:
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+                await asyncio.sleep(0)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

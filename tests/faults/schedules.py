@@ -175,12 +175,12 @@ class Draw:
 def schedule(
     seed: int, *, span: float = 4.0, kinds: Sequence[str] = KINDS, corrupts: Sequence[str] = (HEAD, FRAMING, STRUCTURE)
 ) -> Schedule:
-    """The schedule of a seed: one to five faults that begin within `span` seconds and are over soon after it.
+    """The schedule of a seed: one to five faults, now and then up to fifteen, that begin within `span` seconds.
 
     `kinds` are the faults that the line can have, `corrupts` the bytes that may be changed on it.
     """
     draw = Draw(f"schedule {seed}")
-    count = 1 + draw.whole(5)
+    count = 1 + draw.whole(5) if draw.chance(0.85) else 6 + draw.whole(10)
     usable = [kind for kind in kinds if kind != CORRUPT or corrupts]
     steps = [_DRAWN[kind](draw, span, corrupts) for kind in (draw.one_of(usable) for _ in range(count))]
     return Schedule(tuple(sorted(steps, key=lambda step: step.at)), seed)

@@ -140,7 +140,6 @@ def _write(path: Path, data: bytes) -> None:
         path.unlink()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
         file.write(data)
         file.flush()
         os.fsync(descriptor)

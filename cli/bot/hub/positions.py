@@ -273,7 +273,6 @@ class HubPositions:
         self._under_way = None if self._under_way is step else self._under_way
         self._doubts[step.market] = step
         self._held.pop(step.market, None)
-        self._wishes.pop(step.market, None)
 
     # --- what the hub has
 

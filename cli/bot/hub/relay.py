@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 HUBS = venues_taking("buy", "sell")
 AGAIN_AFTER = 0.2  # seconds after one that could not be handed over
+ANSWERED_SOON = 1.0  # seconds, after which it is said that a signal is still under way
 MOST_UNANSWERED = 1_000  # steps whose refusal may still come; a hub that never answers refuses nothing
 
 
@@ -132,6 +133,9 @@ class HubRelay:
         strategy = self._positions.strategy
         self._held_file = HeldFile(self._held_path, self._hub, access.settings.label, strategy)
         found = self._held_file.read()
+        if found and self._env == config.SIM:
+            self._voice.say(f"the simulated hub is new at every start: what {self._held_path} says is of another one")
+            found = {}
         for market, position in (found or {}).items():
             if market not in self._said_held:
                 self._positions.hold(market, position)
@@ -278,6 +282,7 @@ class HubRelay:
         self._under_way = step
         self._positions.begun(step)
         self._write_held()
+        told = asyncio.get_running_loop().call_later(ANSWERED_SOON, self._say_no_answer, step)
         try:
             outcome = await sender.send(step.command, 0.0)  # what was judged for now must not wait
         except BaseException:
@@ -286,11 +291,15 @@ class HubRelay:
             raise
         finally:
             self._under_way = None
+            told.cancel()
         self._settle(step, outcome)
         self._write_held()
         self._look()
         if outcome.sent is False:
             await asyncio.sleep(AGAIN_AFTER)
+
+    def _say_no_answer(self, step: Step) -> None:
+        self._voice.often(f"no answer {step.market}", f"{step} is under way: {self._hub} has not answered yet")
 
     def _settle(self, step: Step, outcome: Outcome) -> None:
         self._acknowledges = self._acknowledges or outcome.acknowledged
@@ -301,7 +310,8 @@ class HubRelay:
             self._voice.seldom("unsent", f"{step}: {outcome.error}")
         elif outcome.refused:
             self._refuse(step, outcome.error)
-        elif self._acknowledges and not outcome.acknowledged and outcome.error is not None:
+        elif outcome.error is not None and (self._acknowledges or not self._unanswered):
+            # Lost before the hub could refuse it. Only of a hub that never answers is an answer not missed.
             self._doubt(step, f"{outcome.error}; whether it was taken is not known")
         else:
             self._positions.sent(step)
@@ -309,7 +319,7 @@ class HubRelay:
             if not outcome.acknowledged:
                 self._unanswered.append(step)
             how = "acknowledged" if outcome.acknowledged else "not acknowledged, which a hub need not do"
-            self._voice.say(f"{step}: sent, {outcome.error or how}")
+            self._voice.say(f"{step}: {outcome.error or f'sent, {how}'}")
 
     def _refuse(self, step: Step, error: str | None) -> None:
         self._positions.refused(step, self._clock())
