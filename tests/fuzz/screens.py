@@ -20,6 +20,7 @@ from venues.testing.recordings import cases
 
 SIZES = [(80, 24), (40, 8), (1, 1), (200, 60)]
 MOST_RECORDS = 40  # that a view shows while keys are pressed
+MOST_BYTEWISE = 2_000  # bytes of a case that come one by one: real ones come so, but each call costs a microsecond
 MOST_KEYS = 60  # of one case that are pressed: each costs a drawing
 KEYS = [
     *(b"s", b"s+r-gG?", b"\x1b[A\x1b[B\x1b[C\x1b[D\x1b[5~\x1b[6~", b"\x1b[H\x1b[F\x1bOA", b"\t\x1b[Z\r\n \x0c"),
@@ -89,7 +90,7 @@ def sent(case: bytes) -> int:
     """What a keyboard sends, one byte after the other and all at once."""
     whole, bytewise = KeyParser(), KeyParser()
     keys = whole.feed(case) + whole.flush()
-    for at in range(len(case)):
+    for at in range(min(len(case), MOST_BYTEWISE)):
         bytewise.feed(case[at : at + 1])
     bytewise.flush()
     return len(keys)

@@ -27,7 +27,7 @@ TARGETS: list[Target] = [
     Target("file.config", files.configs, files.configured, (SetupError,)),
     Target("file.symbols", files.kept_lists, files.kept),
     Target("text.readers", lambda: texts.TEXTS, texts.read),
-    Target("text.json", lambda: texts.JSONS, texts.any_value, DECODE_ERRORS),
+    Target("text.json", lambda: texts.JSONS, texts.any_value, (BadMessage, *DECODE_ERRORS)),
     Target("text.checksum", lambda: texts.CHECKSUMS, texts.summed, (BadMessage, ChecksumMismatch)),
     Target("text.redaction", lambda: files.ANSWERS, files.redacted),
     Target("screen.keys", lambda: screens.KEYS, screens.sent),
