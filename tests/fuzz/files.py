@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cli.bot.history import fill
+from cli.bot.market_data import Candles
+from cli.bot.plan import MarketName
 from cli.settings import config, config_text, symbol_cache
 from tests.fuzz.loops import NOW, in_loop
 from tests.fuzz.sessions import FIXTURES, LARGEST_CASE
@@ -93,6 +96,34 @@ def replayed(case: bytes) -> int:
     secrets = {name: f"[{name}]" for name in ("client_key", "token", "api_key", "key")}
     in_loop(play(recording, drivers, speed=1.0, sleep=no_sleep, deliver=deliver, secrets=secrets))
     return count
+
+
+# --- history of a bot
+
+
+LINES = b"""{"type":"trade","venue":"nexus","symbol":"SPOT_BTC_USDT","received":1747841759500,"time":1747841759400,\
+"price":65000.5,"size":0.1,"side":"buy"}
+{"type":"status","venue":"nexus","symbol":"SPOT_BTC_USDT","received":1747841759600,"stream":"trades","state":"live"}
+{"type":"trade","venue":"nexus","symbol":"SPOT_BTC_USDT","received":1747841819500,"time":1747841819400,"price":65001,\
+"size":1e-7,"side":"sell"}
+""".replace(b"\\\n", b"")
+CANDLES = b"""{"type":"candle","venue":"nexus","symbol":"SPOT_BTC_USDT","received":1747841759500,"interval":"1m",\
+"start":1747841700000,"end":1747841760000,"open":1,"high":3,"low":1,"close":2,"volume":5,"closed":true,"complete":true}
+""".replace(b"\\\n", b"")
+
+
+def histories() -> list[bytes]:
+    """Lines of trades and of candles, and recordings."""
+    return [LINES, CANDLES, gzip.compress(LINES, mtime=0), *recordings()[:20]]
+
+
+def remembered(case: bytes) -> int:
+    """A file of history, put into a bot's candles; how many words that takes."""
+    said: list[str] = []
+    market = MarketName("nexus", "SPOT_BTC_USDT")
+    path = file_with(case, "history")
+    in_loop(fill(path, {market: Candles(["1m", "1h", "1d"])}, said.append, env=None, now_ms=NOW.epoch_ms))
+    return len(said)
 
 
 # --- tapes

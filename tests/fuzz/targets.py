@@ -9,7 +9,7 @@ from functools import partial
 
 from tests.fuzz import files, options, screens, servers, sessions, texts
 from tests.fuzz.judge import Target
-from venues.errors import BadMessage, ChecksumMismatch, SetupError
+from venues.errors import BadMessage, ChecksumMismatch, SetupError, UsageError
 from venues.simulator import TapeError
 from venues.toolkit.decoding import DECODE_ERRORS
 from venues.venue import NotOpened
@@ -23,12 +23,14 @@ TARGETS: list[Target] = [
     Target("protocol.negotiation", lambda: sessions.NEGOTIATIONS, sessions.negotiate, (NotOpened,)),
     Target("protocol.cookies", lambda: sessions.COOKIES, sessions.cookies),
     Target("file.recording", files.recordings, files.replayed, files.ERRORS_OF_FILES),
+    Target("file.history", files.histories, files.remembered, files.ERRORS_OF_FILES),
     Target("file.tape", files.tapes, files.tape, (TapeError,)),
     Target("file.config", files.configs, files.configured, (SetupError,)),
     Target("file.symbols", files.kept_lists, files.kept),
     Target("text.readers", lambda: texts.TEXTS, texts.read),
     Target("text.json", lambda: texts.JSONS, texts.any_value, (BadMessage, *DECODE_ERRORS)),
     Target("text.checksum", lambda: texts.CHECKSUMS, texts.summed, (BadMessage, ChecksumMismatch)),
+    Target("text.sent", lambda: texts.SENT, texts.sent, (UsageError,)),
     Target("text.redaction", lambda: files.ANSWERS, files.redacted),
     Target("screen.keys", lambda: screens.KEYS, screens.sent),
     Target("screen.views", screens.key_cases, screens.pressed, head=2),

@@ -11,7 +11,7 @@ from cli.bot import script_api
 from cli.bot.command import listening_at, market_named
 from cli.commands import sim
 from cli.output import cells, payload
-from cli.run import options
+from cli.run import desk, options
 from venues import VENUES, venue_named
 from venues.answers import status_of_old_answer
 from venues.errors import BadMessage, MonError
@@ -142,6 +142,22 @@ def _value(found: dict[str, Any]) -> Any:
     if set(found) == {"$decimal"} and isinstance(found["$decimal"], str):
         return Decimal(found["$decimal"])
     return found
+
+
+# --- lines of `mon send --stdin`
+
+SENT = [
+    b'{"kind":"buy","pair":"BTCUSDT","strategy":"mine","price":1.5,"message":"a","stop_profit":2}',
+    b'{"kind":"traded-sell","pair":"BTCUSDT","strategy_id":"1","trading_type":"real","qty":"2"}',
+]
+
+
+def sent(case: bytes) -> int:
+    """A line that is to be sent to a hub as a signal; how long it is when it is sent."""
+    commands = venue_named("nbt").commands
+    assert commands is not None
+    kind, command = desk._read_line(commands, case)
+    return len(commands.shown(kind, command, "wss://hub.example"))
 
 
 # --- checksums
