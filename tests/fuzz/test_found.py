@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from cli import main
 from cli.bot.forms import LONGEST_HEAD, MOST_PARTS, FormError, form_in_parts
 from cli.screen.keys import KeyParser
 from tests.fuzz.judge import MOST_CPU
+from tests.fuzz.options import ERRORS, parsed
+from tests.fuzz.sessions import live
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.worker import judge_alone
 from venues import venue_named
@@ -29,7 +32,7 @@ def cpu_of(call: object, *given: object) -> float:
     spent = []
     for _ in range(3):
         started = time.process_time()
-        with contextlib.suppress(FormError):
+        with contextlib.suppress(FormError, *ERRORS):
             call(*given)
         spent.append(time.process_time() - started)
     return min(spent)
@@ -135,3 +138,22 @@ def test_many_keys_at_once_take_little_time() -> None:
     assert cpu_of(lambda: KeyParser().feed(b"x" * 65_536)) <= MOST_CPU
     assert KeyParser().feed(b"\x1b[A" * 1_000) == ["up"] * 1_000
     assert KeyParser().feed(b"sell everything" + b" " * 1_000) == []
+
+
+@pytest.mark.parametrize("digits", [18, 19, 4_300, 4_301, 60_000])
+def test_an_answer_to_a_request_of_a_huge_number_is_nobodys(digits: int) -> None:
+    answer = f'{{"id":"{"9" * digits}","cmd":"SUBSCRIBE","success":true,"data":[]}}'
+    assert live("woox", b"\x00\x00" + answer.encode()) == live("woox", b"\x00\x00" + b'{"cmd":"UNSUBSCRIBE"}')
+
+
+def test_a_line_of_many_unknown_options_takes_little_time() -> None:
+    line = "\n".join(["book", "nexus", "SPOT_BTC_USDT", *["--quiets"] * 5_000]).encode()
+    assert cpu_of(parsed, line) <= MOST_CPU
+
+
+@pytest.mark.parametrize("words", [300, 498, 499, 500, 501, 502, 2_000])
+def test_the_venue_is_found_in_a_long_line(words: int) -> None:
+    command = main._loaded("quotes")
+    context = command.context_class(command, info_name="quotes")
+    line = ["woox", *["A"] * (words - 3), "--env", "sim", *["B"] * 600]
+    assert command.venues_in(context, line) == ["woox"]
