@@ -157,3 +157,10 @@ def test_the_venue_is_found_in_a_long_line(words: int) -> None:
     context = command.context_class(command, info_name="quotes")
     line = ["woox", *["A"] * (words - 3), "--env", "sim", *["B"] * 600]
     assert command.venues_in(context, line) == ["woox"]
+
+
+def test_a_simulator_refuses_an_empty_symbol() -> None:
+    (target,) = [one for one in TARGETS if one.name == "simulator.kraken"]
+    asked = b'kraken/v2\n\x00t{"method":"subscribe","params":{"channel":"ohlc","symbol":[""],"interval":1}}'
+    _, fault = judge_alone(target, asked, [])
+    assert fault is None
