@@ -205,8 +205,13 @@ def _in_a_child(work: Callable[[_At], Result], done: int) -> tuple[Result | None
     if not child:
         _be_the_child(work, _At(shared, done), read, write)
     os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        data = pipe.read()
+    try:
+        with os.fdopen(read, "rb") as pipe:
+            data = pipe.read()
+    except BaseException:  # somebody wants us to end
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     _, status = os.waitpid(child, 0)
     (number,) = struct.unpack("q", shared[:8])
     shared.close()
