@@ -122,10 +122,14 @@ class Meter:
 
 def limit_this_process(cpu: float) -> None:
     """Limit what this process may take from now on: processor time in seconds, and `ROOM` of memory."""
-    used = time.process_time()
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used + cpu) + 1, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_AS, (_statm(0) + ROOM, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    wanted = {
+        resource.RLIMIT_CPU: int(time.process_time() + cpu) + 1,
+        resource.RLIMIT_AS: _statm(0) + ROOM,
+        resource.RLIMIT_CORE: 0,
+    }
+    for what, limit in wanted.items():
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 @contextlib.contextmanager
