@@ -111,12 +111,12 @@ class Meter:
             if fault is not None:
                 return again, fault
             spent = Spent(min(spent.cpu, again.cpu), min(spent.memory, again.memory))
-        if spent.cpu > MOST_CPU:
-            words = f"{spent.cpu * 1000:.0f} ms of processor time, expected at most {MOST_CPU * 1000:.0f}"
-            return spent, Fault("cpu", "", words)
         if spent.memory > MOST_MEMORY:
             words = f"{spent.memory / 2**20:.0f} MiB of memory, expected at most {MOST_MEMORY // 2**20}"
             return spent, Fault("memory", "", words)
+        if spent.cpu > MOST_CPU:
+            words = f"{spent.cpu * 1000:.0f} ms of processor time, expected at most {MOST_CPU * 1000:.0f}"
+            return spent, Fault("cpu", "", words)
         return spent, None
 
 

@@ -19,6 +19,7 @@ from venues import VENUES
 from venues.errors import MonError
 from venues.streams import STREAMS
 
+MOST_WORDS = 5_000  # of a line: values are judged; the parser takes 2 µs a word, and 64 KiB can be 65,000 empty ones
 ERRORS = (typer.TyperException, typer.Exit, typer.Abort, MonError)
 _VALUES = {
     "depth": "10",
@@ -105,7 +106,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
 
 def parsed(case: bytes) -> int:
     """A command line: all of it is parsed; what a stream is asked for is also checked as far as before it is opened."""
-    words = case.decode(errors="surrogateescape").split("\n")
+    words = case.decode(errors="surrogateescape").split("\n")[:MOST_WORDS]
     with _without_words(), _app().make_context("mon", [], resilient_parsing=True) as context:
         name, command, rest = _app().resolve_command(context, words)
         if command is None:
