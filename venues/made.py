@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from venues import checked_routes, records
+from venues.errors import UsageError
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import VenueClock
+from venues.toolkit.decoding import excerpt
 from venues.venue import BadFrame, ClockOffset, Confirmed, Item, Lost, Notice, Now, Refused, StreamState
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def routes_of(venue: Venue, subscriptions: Sequence[Subscription], settings: Set
         UsageError: the venue cannot do what a subscription asks for, or no candles can be made of that interval.
         SetupError: a value of the settings cannot be used.
     """
+    for one in subscriptions:
+        _check_fits(venue, one)
     if not any(_is_made(venue, one) for one in subscriptions):
         return checked_routes(venue, subscriptions, settings)
     layers = [_Layer([one for one in subscriptions if not _is_made(venue, one)])]
@@ -56,6 +60,25 @@ def routes_of(venue: Venue, subscriptions: Sequence[Subscription], settings: Set
         if layer.asked
         for route in checked_routes(venue, layer.asked, settings)
     ]
+
+
+def _check_fits(venue: Venue, subscription: Subscription) -> None:
+    """Check that the venue has such a stream, and that it takes the symbols: a recording may say anything.
+
+    Raises:
+        UsageError: it has not.
+    """
+    stream, symbols = subscription.stream, subscription.symbols
+    offer = venue.streams.get(stream)
+    if offer is None:
+        raise UsageError(f"{venue.name} has no stream {excerpt(stream, 60)}; it has: {', '.join(venue.streams)}")
+    least, most = {"none": (0, 0), "one": (1, 1), "many": (1, None), "any": (0, None)}[offer.symbols]
+    if len(symbols) < least or (most is not None and len(symbols) > most):
+        wanted = {"none": "no symbol", "one": "one symbol"}.get(offer.symbols, "a symbol or several")
+        got = excerpt(" ".join(symbols), 60) or "none"
+        raise UsageError(f"expected {wanted} for {stream} of {venue.name}, got {got}")
+    for symbol in symbols:
+        venue.check_symbol(symbol)
 
 
 def _is_made(venue: Venue, subscription: Subscription) -> bool:

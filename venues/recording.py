@@ -17,7 +17,9 @@ from msgspec import Meta, Struct, structs
 from venues import events
 from venues.errors import DamagedRecording, MonError, RecordingError, VenueRefused
 from venues.recording_file import LONGEST_LINE, RecordingFile, damaged, read_lines
+from venues.streams import STREAMS
 from venues.toolkit.acknowledgements import VERDICTS_WITHIN, together
+from venues.toolkit.decoding import excerpt
 from venues.venue import Dial, HttpRequest, HttpResponse, Now, Settings, Subscription
 
 if TYPE_CHECKING:
@@ -266,7 +268,7 @@ class Recording:
         """Reads the header.
 
         Raises:
-            RecordingError: the file is missing, or is no recording of a version known here.
+            RecordingError: the file is missing, or is no recording of a version and of streams known here.
         """
         self._path = path
         self._lines = read_lines(path)
@@ -284,6 +286,10 @@ class Recording:
             raise RecordingError(
                 f"expected a recording of version 1 to {VERSION}, got version {self.header.version} in {path}"
             )
+        streams = [subscription.stream for one in self.header.venues() for subscription in one.subscriptions]
+        if unknown := [stream for stream in streams if stream not in STREAMS]:
+            got = excerpt(unknown[0], 60)
+            raise RecordingError(f'expected a recording of streams that mon has, got "{got}" in {path}')
 
     def events(self) -> Iterator[events.Event]:
         """The events in order; where another run was appended, a `Resumed` comes before its own.

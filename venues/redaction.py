@@ -19,6 +19,7 @@ _SECRET_WORDS = ("token", "secret", "password", "key")
 T = TypeVar("T")
 
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
+TOO_DEEP = "[an answer nested too deeply to be shown]"
 SHORTEST_CUT = 4  # characters of a secret before an ellipsis that are hidden too
 LONGEST_WITH_CUTS = 4096  # characters; texts cut with an ellipsis are for people, so they are short
 
@@ -104,12 +105,13 @@ class Redactor:
 
     def answer(self, body: str) -> str:
         """An HTTP answer without the tokens and keys in it, by their names; they are hidden from now on."""
-        try:
-            data = _EXACT.decode(body)
-        except (msgspec.MsgspecError, RecursionError):
-            return self.text(body)
         found: list[tuple[str, str]] = []
-        hidden = _without_secrets(data, found)
+        try:
+            hidden = _without_secrets(_EXACT.decode(body), found)
+        except msgspec.MsgspecError:
+            return self.text(body)
+        except RecursionError:
+            return TOO_DEEP  # what is in it may be a token
         if not found:
             return self.text(body)
         for name, value in found:

@@ -9,6 +9,7 @@ what relays it in the room `hub`. The time that it all happens in is of the room
     seats         all scripts of a run, the threads that run them, and what each needs
     serving       the feed and webhooks of the scripts
     door          how many connections that may have, and for how long
+    forms         what is posted to webhooks as a form
     outlet        signals and messages on their way to the reader
     view          the table of signals and messages
     history       candles from before the start

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email
-import email.policy
 import hmac
 import logging
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from cli.bot.door import Door
+from cli.bot.forms import FormError, form, form_in_parts
 from cli.bot.script_api import message
 from cli.settings import config
 from venues.errors import SetupError
@@ -209,7 +208,7 @@ class BotServer:
 
     async def _feed(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(compress=False, heartbeat=PING_EVERY, max_msg_size=MOST_RECEIVED)
-        if not socket.can_prepare(request).ok:
+        if not _asks_for_a_websocket(socket, request):
             raise _Problem(426, "expected a WebSocket, got an ordinary request")
         assert self._door is not None, "it is started"
         with self._door.knows(request.transport):
@@ -254,6 +253,13 @@ class BotServer:
         except Exception as error:
             return _response(500, _failed(f"{label} failed", route.report(error)))
         return web.Response(body=body, content_type="application/json")
+
+
+def _asks_for_a_websocket(socket: web.WebSocketResponse, request: web.Request) -> bool:
+    try:
+        return socket.can_prepare(request).ok
+    except UnicodeEncodeError:  # aiohttp quotes the headers of a bad request, which may be no text
+        return False
 
 
 def _failed(what: str, fault_id: str) -> dict[str, str]:
@@ -305,12 +311,14 @@ async def _posted(request: web.Request) -> Any:
         return {}
     if request.content_type == TEXT and "Content-Type" in request.headers:
         return _text(request, body)
-    if request.content_type == MULTIPART:
-        return _multipart(request.headers["Content-Type"], body)
-    if request.content_type == FORM and (form := _form(body)) is not None:
-        return form
     try:
+        if request.content_type == MULTIPART:
+            return form_in_parts(request.headers["Content-Type"], body)
+        if request.content_type == FORM and (fields := form(body)) is not None:
+            return fields
         return msgspec.json.decode(body)
+    except FormError as error:
+        raise _Problem(400, str(error)) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _Problem(400, "expected JSON or a form as the body, got something else") from None
 
@@ -321,40 +329,6 @@ def _text(request: web.Request, body: bytes) -> str:
         return body.decode(request.charset or "utf-8")
     except (LookupError, UnicodeDecodeError):
         raise _Problem(400, f"expected text in {request.charset or 'UTF-8'}, got other bytes") from None
-
-
-def _form(body: bytes) -> dict[str, str] | None:
-    """The fields of a form. None for JSON, which `curl -d` sends as a form unless told otherwise."""
-    if body.lstrip()[:1] in (b"{", b"[") or b"=" not in body:
-        return None
-    try:
-        return dict(parse_qsl(body.decode().strip(), keep_blank_values=True, errors="strict"))
-    except ValueError:
-        raise _Problem(400, "expected a form in UTF-8, got other bytes") from None
-
-
-def _multipart(content_type: str, body: bytes) -> dict[str, str]:
-    """The fields of a form in parts; a file is its content."""
-    head = f"Content-Type: {content_type}\r\n\r\n".encode(errors="replace")
-    try:
-        parsed = email.message_from_bytes(head + body, policy=email.policy.HTTP)
-    except RecursionError:
-        raise _Problem(400, "expected a form in parts, got parts within parts") from None
-    fields: dict[str, str] = {}
-    for part in parsed.iter_parts() if parsed.is_multipart() else ():
-        disposition = part.get("Content-Disposition")
-        name = disposition.params.get("name") if disposition is not None else None
-        content = part.get_payload(decode=True)
-        if name is None or not isinstance(content, bytes):
-            raise _Problem(400, "expected a name for each part of a form, got none")
-        try:
-            name = str(name).encode("utf-8", "surrogateescape").decode()  # browsers send names as they are
-            fields[name] = content.decode()
-        except UnicodeDecodeError:
-            raise _Problem(400, f"expected text in UTF-8 as {name[:100]} of a form, got other bytes") from None
-    if not fields:
-        raise _Problem(400, "expected a form in parts, got something else")
-    return fields
 
 
 # --- one reader of the feed ----------------------------------------------------------------------------------------

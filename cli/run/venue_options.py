@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 GIVEN = "own options"  # of a context's `meta`: what was given, by the option's name; a flag is "true"
+MOST_WORDS = 500  # of a line that are looked through for the venue: similar names are sought for each unknown option
 SECTION = "Options of single venues"
 
 
@@ -128,11 +129,15 @@ class VenueOptionsCommand(TyperCommand):
         taken for arguments. Nothing where an option has no value: that is said when the line is parsed for good."""
         parser = self.make_parser(ctx)
         parser.ignore_unknown_options = True
-        try:
-            values, rest, _ = parser.parse_args(args=[*args])
-        except typer.TyperException:
-            return {}
-        return {**values, "": rest}
+        # Where a long line is cut behind an option, its value is missing: then it is cut before the option.
+        cuts = [len(args)] if len(args) <= MOST_WORDS else [MOST_WORDS, MOST_WORDS - 1]
+        for cut in cuts:
+            try:
+                values, rest, _ = parser.parse_args(args=args[:cut])
+            except typer.TyperException:
+                continue
+            return {**values, "": rest}
+        return {}
 
 
 class StreamCommand(VenueOptionsCommand):

@@ -27,6 +27,7 @@ except ImportError:  # no such keyboard on this system
 
 LONE_ESCAPE_AFTER = 0.05  # seconds without the rest of a sequence
 LONGEST_SEQUENCE = 64  # characters; what is longer is garbage
+PIECE = 256  # characters that are looked at together: each key copies what is behind it in its piece
 MOST_AT_ONCE = 8  # different keys in one read; more have not been pressed but pasted
 
 _FINALS = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "Z": "shift-tab"}
@@ -54,7 +55,12 @@ class KeyParser:
 
     def feed(self, data: bytes) -> list[str]:
         """The names of the keys that are complete with these bytes."""
-        self._pending += self._decoder.decode(data)
+        text = self._decoder.decode(data)
+        keys = [key for at in range(0, len(text), PIECE) for key in self._fed(text[at : at + PIECE])]
+        return keys if len(set(keys)) <= MOST_AT_ONCE else []
+
+    def _fed(self, text: str) -> list[str]:
+        self._pending += text
         keys: list[str] = []
         while self._pending:
             if self._pasting and not self._skip_paste():
@@ -67,7 +73,7 @@ class KeyParser:
             elif key is not None:
                 keys.append(key)
             self._pending = self._pending[length:]
-        return keys if len(set(keys)) <= MOST_AT_ONCE else []
+        return keys
 
     def flush(self) -> list[str]:
         """The keys when nothing more came in time: a lone Esc is one, the beginning of a sequence is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,16 @@ def test_what_is_no_fault_is_refused_in_one_line(text: str, said: str) -> None:
     with pytest.raises(FaultError, match=said) as caught:
         parse_fault(text)
     assert "\n" not in str(caught.value)
+
+
+def test_who_does_not_speak_http_is_answered_and_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> bytes:
+        async with Simulator() as simulator:
+            receiver, sender = await asyncio.open_connection("127.0.0.1", simulator.port)
+            sender.write(b"this is no HTTP\r\n\r\n")
+            answer = await receiver.read()
+            sender.close()
+            return answer
+
+    assert asyncio.run(test()).startswith(b"HTTP/1.0 400")
+    assert caplog.records == []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from venues.simulator.endpoint import Answer, Handshake, HttpEndpoint, Request
 from venues.simulator.link import End, SocketLink, new_websocket
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 _INTERVAL: Final = 0.02  # seconds between two states on a connection
 _SHUTDOWN_SECONDS: Final = 2.0
 _BUSY: Final = (429, 503)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether an error is a fault of ours: a client that does not speak HTTP is only answered."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, http_exceptions.HttpProcessingError)
+
+
+_LOGGER: Final = logging.getLogger("mon.simulator")
+_LOGGER.addFilter(_is_ours)
 
 
 class Server:
@@ -60,7 +71,7 @@ class Server:
                 self._services.append(service)
                 app.router.add_route("*", f"/{endpoint.name}{path}", self._forwarder(service))
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+            app, access_log=None, logger=_LOGGER, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
 
     async def start(self, host: str, port: int) -> int:

@@ -28,12 +28,12 @@ LONGEST_PAUSE = 3600.0  # seconds that are skipped to a deadline
 TICKS_AT_ONCE = 100  # at one moment; more make no progress
 _SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null')
 _LIST = re.compile(rb"\[[^\[\]]*\]|\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
-_STRANGE = [
+STRANGE = [
     *(b"null", b"true", b"false", b'""', b'"x"', b'"0"', b'"-1"', b"0", b"-1", b"1", b"1.5", b"1e400", b"-0.0"),
     *(b"[]", b"{}", b"[[]]", b'[{"a":[]}]', b"NaN", b"9" * 60, b'"' + b"9" * 60 + b'"', b"99999999999999", b"1e-400"),
     *(b'"\\ud83d"', b'"\xe2\x80\xae\x1b[2J"', b'"NaN"', b'"Infinity"', b'"1e999999999"', b"1795876058737000"),
 ]
-_LOOSE = [
+LOOSE = [
     *(b"", b"{}", b"[]", b"null", b"\x1e", b"{}\x1e", b'{"type":6}\x1e', b'{"type":7}\x1e', b"\xff\xfe", b"2", b"3"),
     *(b'{"type":7,"allowReconnect":true}\x1e', b'{"type":3,"invocationId":"0"}\x1e', b"40", b'40{"sid":"a"}', b"41"),
     *(b'{"type":3,"invocationId":"0","error":"x"}\x1e', b'44"no"', b'42["error","x"]', b'42["orderbook"]', b"451-"),
@@ -199,9 +199,9 @@ class MutatedPlay:
             case 2 | 3 | 4 | 5:
                 return self._with_another_value(frame)
             case 6:
-                return chance.choice(_LOOSE)
+                return chance.choice(LOOSE)
             case 7:
-                return frame + chance.choice(_LOOSE)
+                return frame + chance.choice(LOOSE)
             case 8:
                 return longer(frame, chance.choice([2, 20, 200]), chance.randrange(8))
         return frame
@@ -211,7 +211,7 @@ class MutatedPlay:
         if not values:
             return frame
         value = self._chance.choice(values)
-        return frame[: value.start()] + self._chance.choice(_STRANGE) + frame[value.end() :]
+        return frame[: value.start()] + self._chance.choice(STRANGE) + frame[value.end() :]
 
 
 def longer(frame: bytes, times: int, which: int | None = None, first: int = 0) -> bytes:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from venues.venue import HttpResponse, NoResponse, Route, Session, Settings, Subscription
     from venues.woox.feeds import Feed
 
+LONGEST_ID = 18  # digits of the number of a request of ours, which comes back with its answer
+
 _decode = wire.ENVELOPE.quick
 
 
@@ -259,7 +261,7 @@ class WooXSession(AcknowledgedSession):
 
     def _subscribed(self, message: wire.Envelope, now: Now) -> list[Item]:
         """Takes the answer to a subscription: what was refused is only missing from its list."""
-        if message.id is None or not message.id.isdecimal():
+        if message.id is None or not message.id.isdecimal() or len(message.id) > LONGEST_ID:
             return []
         number = int(message.id)
         if message.success is False:

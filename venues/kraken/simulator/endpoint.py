@@ -206,7 +206,7 @@ class KrakenPeer:
             raise _Refused("Subscription event_trigger not supported")
 
     def _subscribe(self, params: _Params, symbol: str) -> dict[str, Any]:
-        if symbol and symbol not in self._markets:
+        if params.channel != "instrument" and symbol not in self._markets:
             known = "/" in symbol
             raise _Refused(f"Currency pair not {'supported' if known else 'in ISO 4217-A3 format'} {symbol}")
         if (params.channel, symbol) in self._subscribed:

@@ -1,0 +1,1 @@
+"""Fuzzing of all that reads what somebody else wrote: `python -m tests.fuzz --help`; the list is `targets.py`."""

@@ -1,0 +1,176 @@
+"""Targets of small texts: numbers, times, addresses, symbols, and what is shown of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal, DecimalException
+from typing import Any
+
+from cli.bot import script_api
+from cli.bot.command import listening_at, market_named
+from cli.commands import sim
+from cli.output import cells, payload
+from cli.run import desk, options
+from venues import VENUES, venue_named
+from venues.answers import status_of_old_answer
+from venues.errors import BadMessage, MonError
+from venues.fetching import date_ms, retry_after
+from venues.redaction import without_secret_parameters
+from venues.toolkit import any_json, candles, checksum, decoding, numbers, times
+from venues.toolkit.addresses import is_loopback
+from venues.toolkit.written import Writer
+from venues.venue import Now
+
+NOW = Now(1.0, 1_747_841_760_000)
+_WRITER = Writer()
+_Reading = tuple[Callable[[Any], object], tuple[type[Exception], ...]]
+
+# Each reader of a text, with the errors that it names.
+READERS: Sequence[_Reading] = [
+    (lambda text: numbers.number(text, "p"), (BadMessage,)),
+    (lambda text: numbers.positive(text, "p"), (BadMessage,)),
+    (lambda text: numbers.not_negative(text, "p"), (BadMessage,)),
+    (lambda text: numbers.optional(text, "p"), (BadMessage,)),
+    (lambda text: numbers.optional_positive(text, "p"), (BadMessage,)),
+    (lambda text: numbers.whole_number(text, "p"), (BadMessage,)),
+    (lambda text: numbers.text_number(text, "p"), (BadMessage,)),
+    (numbers.whole, ()),
+    (numbers.shown, ()),
+    (lambda text: times.iso_ms(text, "p"), (BadMessage,)),
+    (lambda text: times.time_ms(text, "p"), (BadMessage,)),
+    (lambda text: times.fine_time(text, "p"), (BadMessage,)),
+    (candles.interval_ms, (MonError,)),
+    (date_ms, ()),
+    (lambda text: retry_after(text, NOW), ()),
+    (is_loopback, ()),
+    (without_secret_parameters, ()),
+    (status_of_old_answer, ()),
+    (lambda text: decoding.excerpt(text, 60), ()),
+    (cells.harmless, ()),
+    (cells.short, ()),
+    (cells.unit, ()),
+    (options.duration_ms, (options.typer.BadParameter,)),
+    (options.speed_factor, (options.typer.BadParameter,)),
+    (options.price_step, (options.typer.BadParameter,)),
+    (listening_at, (MonError,)),
+    (market_named, (MonError,)),
+    (lambda text: sim._faults([text]), (MonError,)),
+    (sim._start_ms, (MonError,)),
+    *[(venue_named(name).check_symbol, (MonError,)) for name in VENUES],
+    *[(venue_named(name).meant, ()) for name in VENUES],
+]
+TEXTS = [
+    *(b"0.00000012", b"1e-7", b"-12.50", b"1747841759500", b"2025-05-21T15:35:59.500Z", b"2025-05-21", b"1m", b"30s"),
+    *(b"Wed, 21 Oct 2026 07:28:00 GMT", b"120", b"wss://u:p@127.0.0.1:9000/a?token=x&b=c", b"http://[::1]:8080/"),
+    *(b"SPOT_BTC_USDT", b"BTC/USD", b"spot.btc_usdt", b"BTCUSDT", b"nexus:SPOT_BTC_USDT", b"drop:5s", b"refuse:503"),
+    *(b"0.0.0.0:8080", b"max", b"abc \x1b[2J\xe2\x80\xae", b"HTTP/1.0 502 Bad Gateway", b"12345678901234567890"),
+]
+
+
+def read(case: bytes) -> int:
+    """One text, read by all that read texts; how many could."""
+    text = case.decode(errors="surrogateescape" if case[:1] == b"\x00" else "replace")
+    return sum(_reads(reader, errors, text) for reader, errors in READERS)
+
+
+def _reads(reader: Callable[[Any], object], errors: tuple[type[Exception], ...], text: object) -> int:
+    try:
+        reader(text)
+    except errors:
+        return 0
+    return 1
+
+
+# --- JSON of any shape
+
+JSONS = [
+    b'{"a":[1,2.50,1e-7,-0,"x",null,true],"b":{"c":"d"}}',
+    b'{"type":"quote","bid":1.5,"ask":"1.6","time":1747841759500,"symbol":"BTCUSDT"}',
+    b'[["0.79","450.0"],["0.8","1"]]',
+    b'{"open":1,"high":2,"low":1,"close":2,"time":1747841759,"volume":10}',
+]
+
+
+def any_value(case: bytes) -> int:
+    """A message of any JSON, as a record carries it and a table shows it."""
+    found = 0
+    for exactly in (True, False):
+        data = any_json.any_json(case, exactly=exactly)
+        any_json.check_values(case)
+        line = _WRITER.encode({"data": data}).decode()
+        cells.harmless_json(line)
+        found += len(payload.line_of(data, lambda moment: str(moment)))
+    return found
+
+
+# --- a script's signals and messages
+
+
+SIGNALS = [
+    b'["nexus","SPOT_BTC_USDT",{"size":0.5}]',
+    b'["nexus","SPOT_BTC_USDT",{"quote":[1.5,2]}]',
+    b'["nexus","SPOT_BTC_USDT",{"bid":"1.50"}]',
+    b'["nexus","SPOT_BTC_USDT",{"mid":{"$decimal":"1.5"}},{"a":[1,{"b":null}]}]',
+]
+
+
+def signalled(case: bytes) -> int:
+    """What a script emits by `signal(src, sym, …)` and `publish(topic, data)`; JSON stands for its values."""
+    try:
+        given = json.loads(case, object_hook=_value)
+    except (ValueError, RecursionError, DecimalException):
+        return 0
+    if not isinstance(given, list) or len(given) < 3 or not isinstance(given[2], dict):
+        return 0
+    figures = {kind: given[2].get(kind) for kind in script_api.KINDS}
+    count = _emitted(lambda: script_api.signal_figures(given[0], given[1], figures), (ValueError,))
+    return count + _emitted(lambda: script_api.message(given[0], given[-1]), (ValueError, TypeError))
+
+
+def _emitted(emit: Callable[[], object], errors: tuple[type[Exception], ...]) -> int:
+    try:
+        emit()
+    except errors as error:
+        if isinstance(error, UnicodeError | RecursionError):
+            raise  # words of Python about something else
+        return 0
+    return 1
+
+
+def _value(found: dict[str, Any]) -> Any:
+    if set(found) == {"$decimal"} and isinstance(found["$decimal"], str):
+        return Decimal(found["$decimal"])
+    return found
+
+
+# --- lines of `mon send --stdin`
+
+SENT = [
+    b'{"kind":"buy","pair":"BTCUSDT","strategy":"mine","price":1.5,"message":"a","stop_profit":2}',
+    b'{"kind":"traded-sell","pair":"BTCUSDT","strategy_id":"1","trading_type":"real","qty":"2"}',
+]
+
+
+def sent(case: bytes) -> int:
+    """A line that is to be sent to a hub as a signal; how long it is when it is sent."""
+    commands = venue_named("nbt").commands
+    assert commands is not None
+    kind, command = desk._read_line(commands, case)
+    return len(commands.shown(kind, command, "wss://hub.example"))
+
+
+# --- checksums
+
+CHECKSUMS = [b"45285.2 0.00100000 2 8", b"0.00000012 1e3 8 8", b"1 2 0 0"]
+
+
+def summed(case: bytes) -> int:
+    """The digits that a checksum is made of, for a price and a size."""
+    words = case.decode(errors="replace").split(" ")
+    if len(words) != 4:
+        return 0
+    price, size = numbers.text_number(words[0], "p"), numbers.text_number(words[1], "p")
+    decimals = [min(numbers.whole(word) or 0, 40) for word in words[2:]]
+    length = sum(len(checksum.digits(one, places)) for one, places in zip((price, size), decimals, strict=True))
+    return length + len(checksum.written(price, decimals[0]))
