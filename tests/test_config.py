@@ -787,6 +787,8 @@ def test_only_the_settings_read_the_environment() -> None:
         ('client_key_command = ["echo Qs9dk-THE-SECRET"]', '["echo [hidden]"]'),
         ('client_key_command = ["Qs9dk-THE-SECRET"]', '["[hidden]"]'),
         ('url = "Qs9dk-THE-SECRET"', None),
+        ('url = "Qs9dk.THE.SECRET"', None),
+        ('url = "venue.example:8443/path"', "venue.example:8443/path"),
         ('client_key_file = "~/.secrets/nexus"', "~/.secrets/nexus"),
         ('client_key_file = "/tmp/nexus"', "/tmp/nexus"),
         ('client_key_command = ["pass", "show", "nexus"]', '["pass", "[hidden]", "[hidden]"]'),

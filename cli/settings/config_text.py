@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from cli.settings.config import Config
     from venues.venue import Venue
 
+# With a scheme, or with a host's name in lower case, as hardly any secret is spelt.
+_ADDRESS = re.compile(
+    r"^\s*[A-Za-z0-9+.-]+://|(?:^|@)\s*(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|localhost|\[[0-9a-f:]+\])(?::[0-9]*)?\s*(?:$|[/?#])"
+)
+
 _BEGINNING = """\
 # mon's configuration. Only you may read this file (chmod 600).
 # Each secret can be given as it is (name), as a file (name_file) or as a command
@@ -186,7 +191,7 @@ def _toml(value: Any) -> str:
 
 def _hide_user(url: str) -> str:
     """Without user and password, wherever they are, and without query and fragment; nothing of what is no address."""
-    if not re.match(r"[a-z0-9+.-]+://", url, re.IGNORECASE) and not re.search(r"[.:@]", url):
+    if not _ADDRESS.search(url):
         return HIDDEN
     url = re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\1[hidden]@", url, flags=re.DOTALL)
     return re.sub(r"([?#]).+", r"\1[hidden]", url, count=1, flags=re.DOTALL)
