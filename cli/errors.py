@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from venues import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from venues.redaction import Redactor
 
 OK = 0
@@ -60,6 +63,8 @@ def exit_code(error: BaseException) -> int:
 
 
 _redactors: list[Redactor] = []  # of this run: an error may be told long after its connection has ended
+_remembered: dict[tuple[str, str], None] = {}  # the secrets of this run, by name, that nobody has asked for yet
+_last: list[Redactor] = []  # the one that knows them since somebody did
 
 
 def redactor_of_run() -> Redactor:
@@ -70,8 +75,55 @@ def redactor_of_run() -> Redactor:
     return _redactors[-1]
 
 
+def remember(secrets: Mapping[str, str]) -> None:
+    """Secrets by name that this run has from now on: no word of it says them, not even those of a crash.
+
+    A crash can come before a connection has told its redactor, and Python tells of some by itself.
+    """
+    _remembered.update(
+        dict.fromkeys(secrets.items())
+    )  # until there is something to say, nothing is done with them: it takes time
+
+
 def without_secrets(text: str) -> str:
     """A text without what this run must hide."""
-    for redactor in _redactors:
+    if _remembered:
+        from venues.redaction import Redactor
+
+        if not _last:
+            _last.append(Redactor())
+        while _remembered:  # other threads may remember more meanwhile
+            (name, secret), _ = _remembered.popitem()
+            _last[0].learn({name: secret})
+    for redactor in (*_redactors, *_last):
         text = redactor.text(text)
     return text
+
+
+def hide_on_stderr() -> None:
+    """From now on, what Python and libraries write to stderr by themselves is without secrets too."""
+    if not isinstance(sys.stderr, _WithoutSecrets):
+        sys.stderr = _WithoutSecrets(sys.stderr)
+
+
+class _WithoutSecrets:
+    """Stderr for what does not go through `Words`: the tracebacks of threads and tasks, warnings, what libraries log.
+
+    Python writes the text of an exception in one piece, and so are the others written.
+    """
+
+    def __init__(self, stderr: Any) -> None:
+        self._stderr = stderr
+
+    def write(self, text: str) -> int:
+        """Write the text without secrets; the number of characters that were taken."""
+        self._stderr.write(without_secrets(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of the texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stderr, name)

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli.errors import FAULT, INTERRUPTED, OK, PIPE_CLOSED, USAGE, exit_code, redactor_of_run, without_secrets
+from cli.errors import (
+    FAULT,
+    INTERRUPTED,
+    OK,
+    PIPE_CLOSED,
+    USAGE,
+    exit_code,
+    hide_on_stderr,
+    redactor_of_run,
+    without_secrets,
+)
 from cli.settings.environment import completion_request, plugins_wanted
 from cli.version import VERSION
 from venues import FAULT_OF_MON, fault_in, look_for_plugins_if, venues_with
@@ -98,6 +108,7 @@ def watch_request(request: Any) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
     _open_missing_descriptors()
+    hide_on_stderr()
     look_for_plugins_if(plugins_wanted, _nothing_on_stdout)
     try:
         asked = completion_request()

@@ -620,10 +620,10 @@ def test_show_never_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_show_is_harmless_and_toml(monkeypatch: pytest.MonkeyPatch) -> None:
-    output = shown('[venues.nexus]\nclient_key_file = "a\\u001b[2J\\"\\\\b"\n', monkeypatch)
+    output = shown('[venues.nexus]\nclient_key_file = "/tmp/a\\u001b[2J\\"\\\\b"\n', monkeypatch)
     assert "\x1b" not in output
     assert write("\n".join(line for line in output.splitlines())).data == {
-        "venues": {"nexus": {"client_key_file": 'a\x1b[2J"\\b'}}
+        "venues": {"nexus": {"client_key_file": '/tmp/a\x1b[2J"\\b'}}
     }
 
 
@@ -778,3 +778,32 @@ def test_only_the_settings_read_the_environment() -> None:
                 names = {node.attr}
             found += [f"{path.relative_to(ROOT)}:{node.lineno} {name}" for name in names & forbidden]  # type: ignore[attr-defined]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "shown_too"),
+    [
+        ('client_key_file = "Qs9dk-THE-SECRET"', None),
+        ('client_key_command = ["echo Qs9dk-THE-SECRET"]', '["echo [hidden]"]'),
+        ('client_key_command = ["Qs9dk-THE-SECRET"]', '["[hidden]"]'),
+        ('url = "Qs9dk-THE-SECRET"', None),
+        ('url = "Qs9dk.THE.SECRET"', None),
+        ('url = "venue.example:8443/path"', "venue.example:8443/path"),
+        ('client_key_file = "~/.secrets/nexus"', "~/.secrets/nexus"),
+        ('client_key_file = "/tmp/nexus"', "/tmp/nexus"),
+        ('client_key_command = ["pass", "show", "nexus"]', '["pass", "[hidden]", "[hidden]"]'),
+    ],
+)
+def test_show_hides_a_secret_in_the_place_of_a_name(
+    line: str, shown_too: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = shown(f"[venues.nexus]\n{line}\n", monkeypatch)
+    assert "Qs9dk" not in output
+    assert (shown_too or "[hidden]") in output
+
+
+@pytest.mark.parametrize("line", ["Qs9dk7 = 1", "[Qs9dk7]", "[venues.nexus.Qs9dk7]", "a = { Qs9dk7 = 1, Qs9dk7 = 2 }"])
+def test_a_secret_for_a_name_is_not_said(line: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        write(line)
+    assert "Qs9dk7" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from venues.records import Book, Level, Position, Status
-from venues.redaction import Redactor
+from venues.redaction import Redactor, secrets_of_proxy
 
 SECRETS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=8, max_size=40)
 
@@ -163,3 +164,18 @@ def test_a_secret_that_begins_like_its_name_hangs_nothing() -> None:
     assert redactor.text("a client_key-of-mine, client_key-of, [client_key]") == (
         "a [client_key], [client_key], [client_key]"
     )
+
+
+def test_the_secrets_of_a_proxy_are_hidden_as_they_are_sent_too() -> None:
+    redactor = Redactor()
+    redactor.learn(secrets_of_proxy("http://somebody:p%40ss%2Fw0rd-1@proxy.example:3128"))
+    sent = base64.b64encode(b"somebody:p@ss/w0rd-1").decode()
+    assert redactor.text(f"Basic {sent}") == "Basic [proxy_authorization]"
+    assert redactor.text("no p@ss/w0rd-1, no p%40ss%2Fw0rd-1 of somebody") == (
+        "no [proxy_password], no [proxy_password] of [proxy_user]"
+    )
+
+
+@pytest.mark.parametrize("url", [None, "", "http://proxy.example:3128", "http://[", "somebody:password"])
+def test_a_proxy_without_a_password_has_no_secret(url: str | None) -> None:
+    assert secrets_of_proxy(url) == {}

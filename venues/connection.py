@@ -23,6 +23,7 @@ from venues.errors import SetupError
 from venues.fetching import Fetcher, Fetches
 from venues.keepalive import AGAIN_AFTER, Keepalive, Steps, step_between
 from venues.opening import NoConnectionError, Opening
+from venues.redaction import secrets_of_proxy
 from venues.venue import Close, Fetch, Now, SocketPing, Veiled
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Connection:
         self._line = line
         self._fetcher = fetcher or Fetcher(now=clock.now, sleep=clock.sleep, user_agent=user_agent)
         self._rest_proxy = rest_proxy
+        for through in (proxy, rest_proxy):
+            redactor.learn(secrets_of_proxy(through))  # a proxy may be the venue's door, and may repeat them there
         self._fetches = self._new_fetches()  # of the open connection
         self._opening = Opening(
             now=clock.now, stamp=self._stamp, note=self._note, redactor=redactor, proxy=proxy, user_agent=user_agent

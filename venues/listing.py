@@ -14,6 +14,7 @@ from venues.connection import Connection
 from venues.driver import Driver
 from venues.errors import BadMessage, MonError, VenueUnreachable
 from venues.records import Instrument, SnapshotEnd
+from venues.redaction import secrets_of_proxy
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
 from venues.venue import BadFrame, HttpRequest, NoResponse
 
@@ -64,6 +65,7 @@ class Listing:
         self._proxy = proxy
         self._rest_proxy = rest_proxy
         self._user_agent = user_agent
+        redactor.learn(secrets_of_proxy(rest_proxy))
 
     async def instruments(self, listed: SymbolList, *, within: float = LISTED_WITHIN) -> list[Instrument]:
         """The whole list, checked and sorted by symbol; `venue`, `env` and `received` are set here.

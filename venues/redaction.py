@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from decimal import Decimal
 from html import unescape
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECRET_WORDS = ("token", "secret", "password", "key")
+_SECRET_WORDS = ("token", "secret", "password", "passphrase", "key")
 T = TypeVar("T")
 
 SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; they are hidden by position only
@@ -263,7 +264,7 @@ def without_secret_parameters(url: str, found: list[tuple[str, str]] | None = No
     for at, parameter in enumerate(parameters):
         name, equals, value = parameter.partition("=")
         known = unquote_plus(name)
-        if equals and value and _says_a_secret(known):
+        if equals and value and says_a_secret(known):
             placeholder = known.lower().removeprefix("access_")
             if found is not None:
                 found.append((placeholder, unquote(value)))
@@ -271,7 +272,8 @@ def without_secret_parameters(url: str, found: list[tuple[str, str]] | None = No
     return f"{base}{mark}{'&'.join(parameters)}{hash_}{fragment}"
 
 
-def _says_a_secret(name: str) -> bool:
+def says_a_secret(name: str) -> bool:
+    """Whether what has this name is a secret, as far as a name tells."""
     lower = name.lower()
     return any(word in lower for word in _SECRET_WORDS)
 
@@ -285,12 +287,25 @@ def _without_secrets(data: Any, found: list[tuple[str, str]]) -> Any:
         return data
     hidden = {}
     for name, value in data.items():
-        if isinstance(value, str) and value and _says_a_secret(name):
+        if isinstance(value, str) and value and says_a_secret(name):
             found.append((name, value))
             hidden[name] = f"[{name}]"
         else:
             hidden[name] = _without_secrets(value, found)
     return hidden
+
+
+def secrets_of_proxy(url: str | None) -> dict[str, str]:
+    """The secrets in a proxy's address by name: its user and password, also as they are sent (`Basic …`)."""
+    try:
+        user, _, password = urlsplit(url or "").netloc.rpartition("@")[0].partition(":")
+    except ValueError:
+        return {}
+    if not user:
+        return {}
+    user, password = unquote(user), unquote(password)
+    sent = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"proxy_user": user, "proxy_password": password, "proxy_authorization": sent}
 
 
 def _after_host(url: str) -> str:

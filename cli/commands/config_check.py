@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.settings.config import SIM, check_usable
 from cli.settings.config_shape import PRODUCTION
 from cli.settings.credentials import obtain, words_of
-from cli.settings.environment import plugins_wanted, variable
+from cli.settings.environment import plugins_wanted, shown_program, variable
 from venues import FAULT_OF_MON, VENUES, all_venues, fault_in, has_venue
 from venues.errors import SetupError
 
@@ -129,7 +129,7 @@ def _check_secret(name: str, source: ConfiguredValue) -> tuple[str, bool]:
         if source.kind == "command":
             program = words_of(source)[0]
             if shutil.which(program) is None:
-                raise SetupError(f"cannot run {program} ({source.origin}): no such program")
+                raise SetupError(f"cannot run {shown_program(program)} ({source.origin}): no such program")
             return f"{name}: from {source.origin} (not run)", True
         obtain(name, source)
         return f"{name}: set, from {source.origin}", True

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from cli.errors import without_secrets
 from cli.output import cells
 from cli.output.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
@@ -490,7 +491,7 @@ class Words:
         self._write(text, longest)
 
     def _write(self, text: str, longest: int = LONGEST_WORDS) -> None:
-        lines = [cells.harmless(line, longest) for line in text.splitlines()] or [""]
+        lines = [cells.harmless(line, longest) for line in without_secrets(text).splitlines()] or [""]
         data = ("mon: " + "\n     ".join(lines) + "\n").encode(errors="replace")
         self._waiting.extend(data[at : at + select.PIPE_BUF] for at in range(0, len(data), select.PIPE_BUF))
         with contextlib.suppress(OSError):

@@ -14,16 +14,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cli.settings.config_shape import KINDS, PRODUCTION, check_sections_of, check_shape
-from cli.settings.environment import ConfiguredValue, expanded, set_by_variable, set_value, variable
+from cli.errors import remember
+from cli.settings.config_shape import KINDS, PRODUCTION, check_sections_of, check_shape, is_plain
+from cli.settings.environment import (
+    ConfiguredValue,
+    expanded,
+    secrets_set,
+    set_by_variable,
+    set_value,
+    variable,
+)
 from venues import VENUES
 from venues.errors import SetupError, UsageError
-from venues.redaction import SHORTEST_BY_VALUE
+from venues.redaction import SHORTEST_BY_VALUE, says_a_secret, secrets_of_proxy
 from venues.toolkit.addresses import is_loopback
 from venues.venue import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
     from urllib.parse import SplitResult
 
@@ -136,6 +144,7 @@ class Config:
         return Settings(url=url, label=label, values=values, table=_table(venue, environment), rest_url=rest_url)
 
     def _access(self, settings: Settings, secrets: Mapping[str, ConfiguredValue]) -> Access:
+        remember({name: str(source.value).strip() for name, source in secrets.items() if source.kind == "value"})
         return Access(settings, secrets, self.proxy(settings.url), self.proxy(settings.rest_url or settings.url))
 
     def values(self, venue: Venue, environment: str | None, profile: str | None) -> dict[str, Any]:
@@ -395,6 +404,7 @@ def load() -> Config:
     Raises:
         SetupError: the file is not readable, not TOML, can be read by others, or has something unknown in it.
     """
+    remember(secrets_set())
     path = config_path()
     try:
         with path.open("rb") as file:
@@ -405,8 +415,21 @@ def load() -> Config:
     except OSError as error:
         raise SetupError(f"cannot read the config file {path}: {error.strerror}") from error
     data = _parsed(path, raw)
+    for secret in _secrets_in(data):
+        remember(dict([secret]))
     check_shape(path, data)
     return Config(path, data)
+
+
+def _secrets_in(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What in a file is a secret, as far as the names tell; whatever else is wrong with it."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _secrets_in(value)
+        elif isinstance(value, str) and name == "proxy":
+            yield from secrets_of_proxy(value).items()
+        elif isinstance(value, str) and says_a_secret(name) and not name.endswith(("_file", "_command")):
+            yield name, value.strip()
 
 
 def _refuse_if_open_to_others(path: Path, mode: int) -> None:
@@ -437,7 +460,12 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     except RecursionError:
         raise SetupError(f"the config file {path} is nested too deeply") from None
     except ValueError as error:  # also of numbers with too many digits
-        raise SetupError(f"the config file {path} is not TOML: {error}") from None
+        raise SetupError(f"the config file {path} is not TOML: {_without_texts(str(error))}") from None
+
+
+def _without_texts(words: str) -> str:
+    """The words of the parser without what stands in the file, unless it is a plain name: it may be a secret."""
+    return re.sub(r"'((?:[^'\\]|\\.)*)'", lambda quoted: quoted[0] if is_plain(quoted[1]) else "…", words)
 
 
 def _checked_url(source: ConfiguredValue, scheme: str = "ws") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from venues import VENUES, venue_named
@@ -116,11 +117,15 @@ def _kind(value: Any) -> str:
 def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: set[str]) -> None:
     for key in table:
         if key not in known:
-            raise SetupError(
-                f"expected {', '.join(sorted(known))} under [{prefix[:-1]}] in {path}, got {key}, which is not known"
-                if prefix
-                else f"expected {', '.join(sorted(known))} at the top of {path}, got {key}, which is not known"
-            )
+            where = f"under [{prefix[:-1]}] in {path}" if prefix else f"at the top of {path}"
+            # Whoever writes a secret on a line of its own, or on the wrong side of the =, is not shown it.
+            got = f"{key}, which is not known" if is_plain(key) else "another name, which may be a secret"
+            raise SetupError(f"expected {', '.join(sorted(known))} {where}, got {got}")
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is spelt as all of ours are, short, and of lower-case words; hardly any secret is."""
+    return re.fullmatch(r"[a-z]{1,20}([_-][a-z]{1,20}){0,3}", name) is not None
 
 
 def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:

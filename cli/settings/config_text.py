@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.settings.config import config_path
 from cli.settings.config_shape import PRODUCTION, addresses_of, is_words
-from cli.settings.environment import set_value, variable
+from cli.settings.environment import HIDDEN, make_private, set_value, shown_path, shown_program, variable
 from venues import FIRST_IN_CONFIG, all_venues, venue_named
 from venues.errors import SetupError
 from venues.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from cli.settings.config import Config
     from venues.venue import Venue
+
+# With a scheme, or with a host's name in lower case, as hardly any secret is spelt.
+_ADDRESS = re.compile(
+    r"^\s*[A-Za-z0-9+.-]+://|(?:^|@)\s*(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|localhost|\[[0-9a-f:]+\])(?::[0-9]*)?\s*(?:$|[/?#])"
+)
 
 _BEGINNING = """\
 # mon's configuration. Only you may read this file (chmod 600).
@@ -67,7 +72,7 @@ def write_template(warn: Callable[[str], None]) -> Path:
     """
     path, text = config_path(), template(warn)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
     except OSError as error:
         raise SetupError(f"cannot make the folder {path.parent}: {error.strerror}") from error
     try:
@@ -155,13 +160,19 @@ def _shown_value(path: tuple[str, ...], key: str, value: Any, redactor: Redactor
     venue, _ = _venue_of(path, venues)
     if key in ("url", "rest_url", "proxy"):
         return _toml(_hide_user(str(value)))
-    if (venue is not None and _is_value(venue, key)) or path == ("screen",) or key.endswith("_file"):
+    if (venue is not None and _is_value(venue, key)) or path == ("screen",):
         return _toml(value)
+    if key.endswith("_file") and isinstance(value, str):
+        return _toml(value if value.startswith("~") else shown_path(Path(value)))
     if key.endswith("_command") and is_words(value):
-        return _toml([value[0], *("[hidden]" for _ in value[1:])])  # echo THE-SECRET is a command too
+        return _toml([_shown_word(value[0]), *(HIDDEN for _ in value[1:])])  # echo THE-SECRET is a command too
     if isinstance(value, str):
         redactor.learn({"hidden": value})
     return '"[hidden]"'
+
+
+def _shown_word(word: str) -> str:
+    return word if word.startswith("~") else shown_program(word)
 
 
 def _toml_key(key: str) -> str:
@@ -179,6 +190,8 @@ def _toml(value: Any) -> str:
 
 
 def _hide_user(url: str) -> str:
-    """Without user and password, wherever they are in what may be no URL at all, and without query and fragment."""
+    """Without user and password, wherever they are, and without query and fragment; nothing of what is no address."""
+    if not _ADDRESS.search(url):
+        return HIDDEN
     url = re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\1[hidden]@", url, flags=re.DOTALL)
     return re.sub(r"([?#]).+", r"\1[hidden]", url, count=1, flags=re.DOTALL)

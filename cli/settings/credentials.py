@@ -14,7 +14,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from cli.settings.environment import expanded, without_secrets
+from cli.errors import remember
+from cli.settings.environment import expanded, shown_path, shown_program, without_secrets
 from cli.settings.foreground import Terminal
 from venues.errors import SetupError
 
@@ -51,6 +52,7 @@ def obtain(name: str, source: ConfiguredValue, unwanted: threading.Event | None 
         raise SetupError(f"expected a {name} from {source.origin}, got nothing")
     if not text.isprintable():
         raise SetupError(f"expected a {name} from {source.origin}, got text with characters that none has")
+    remember({name: text})
     return text
 
 
@@ -63,32 +65,33 @@ def _first_line_of_file(name: str, source: ConfiguredValue, unwanted: threading.
         finally:
             os.close(descriptor)
     except TimeoutError:
-        raise SetupError(f"{path} ({source.origin}) gave no {name} within {COMMAND_TIMEOUT:g} s") from None
+        raise SetupError(f"{shown_path(path)} ({source.origin}) gave no {name} within {COMMAND_TIMEOUT:g} s") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not the name of a file"
-        raise SetupError(f"cannot read the {name} from {path} ({source.origin}): {reason}") from None
+        raise SetupError(f"cannot read the {name} from {shown_path(path)} ({source.origin}): {reason}") from None
 
 
 def _first_line_of_command(name: str, source: ConfiguredValue, unwanted: threading.Event) -> bytes:
     words = words_of(source)
+    program = shown_program(words[0])
     try:
         command = _Command(words)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not the name of a program"
-        raise SetupError(f"cannot run {words[0]} ({source.origin}): {reason}") from None
+        raise SetupError(f"cannot run {program} ({source.origin}): {reason}") from None
     try:
         line = _first_line(command.output, unwanted, command.has_ended)
     except TimeoutError:
         asked = "; it asks on the terminal, which is another program's" if command.waits_for_terminal else ""
         raise SetupError(
-            f"{words[0]} ({source.origin}) did not give a {name} within {COMMAND_TIMEOUT:g} s{asked}"
+            f"{program} ({source.origin}) did not give a {name} within {COMMAND_TIMEOUT:g} s{asked}"
         ) from None
     finally:
         command.end()
     if command.exit_code != 0:
         code = command.exit_code
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        raise SetupError(f"{words[0]} ({source.origin}) ended with {how}; run it by hand to see why")
+        raise SetupError(f"{program} ({source.origin}) ended with {how}; run it by hand to see why")
     return line
 
 

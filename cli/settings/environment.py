@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from venues.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+HIDDEN = "[hidden]"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,19 @@ def variables() -> Mapping[str, str]:
 def without_secrets() -> dict[str, str]:
     """The variables for a program that gives one secret and is to see no other: none of ours but `MON_CONFIG`."""
     return {name: value for name, value in os.environ.items() if name == "MON_CONFIG" or not name.startswith("MON_")}
+
+
+def secrets_set() -> dict[str, str]:
+    """The variables that have a secret in them, as far as their names tell: ours, and those of proxies."""
+    from venues.redaction import says_a_secret, secrets_of_proxy
+
+    found: dict[str, str] = {}
+    for name, value in os.environ.items():
+        if name.startswith("MON_") and says_a_secret(name):
+            found[name] = value.strip()
+        elif name.lower().endswith("_proxy"):
+            found |= {f"{part} of {name}": secret for part, secret in secrets_of_proxy(value.strip()).items()}
+    return found
 
 
 def completion_request() -> tuple[str, Mapping[str, str]] | None:
@@ -84,3 +100,35 @@ def expanded(path: str, origin: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise SetupError(f"there is no home folder for {path} ({origin})") from None
+
+
+def shown_path(path: Path) -> str:
+    """A file's path to be shown; not where it may be a secret that was set in place of a file's name."""
+    given = str(path)
+    above = path.parts[:2] if path.is_absolute() else path.parts[:1]
+    is_path = len(path.parts) > len(above) and os.path.exists(os.path.join(*above))
+    return given if is_path or os.path.exists(path) or re.fullmatch(r"[a-z_.-]{1,20}", given) else HIDDEN
+
+
+def shown_program(word: str) -> str:
+    """The program of a command to be shown; not where a secret may stand in its place, or behind it in one word."""
+    import shutil
+
+    program, space, _ = word.partition(" ")
+    if shutil.which(word) or ("/" in word and os.path.exists(os.path.dirname(word))):
+        return word
+    if shutil.which(program) or re.fullmatch(r"[a-z_.-]{1,20}", program):
+        return f"{program} {HIDDEN}" if space else program
+    return HIDDEN
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder of the user's that only the user can look into, and those above it that are missing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for one in (*reversed(folder.parents), folder):
+        if not one.exists():
+            one.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)  # says what is wrong where it is no folder

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from cli.settings.environment import make_private
 from cli.settings.whole_files import write_whole
 from venues.toolkit.decoding import DECODE_ERRORS
 
@@ -105,7 +106,7 @@ def keep(place: Place, instruments: Iterable[Instrument], now_ms: int) -> bool:
         path = path_of(place)
         if path is None or len(content) > LARGEST:
             return False
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         _clear_away(path, now_ms)
         write_whole(path, content)
     except (OSError, ValueError):
