@@ -35,6 +35,7 @@ FIRST_WITHIN: Final = 20.0 * PACE  # seconds for the first data of a healthy lin
 # Seconds that the loop stood still, after which nothing is said of deadlines: half of the shortest one. What is wrong
 # whatever the time is (a figure that never was, a trade twice) is said all the same.
 TOO_SLOW: Final = 0.75 * PACE
+STOOD: Final = 0.2  # seconds that it is late, from which on it stood still
 STARVED: Final = 0.25  # part of the time for which it stood still: then every deadline is missed again and again
 OF_TIME: Final = (
     "not live",
@@ -352,7 +353,7 @@ class _Play:
             await asyncio.sleep(0.05)
             late = time.monotonic() - before - 0.05
             self._lag = max(self._lag, late)
-            self._late_in_all += late
+            self._late_in_all += late if late > STOOD else 0.0
 
     def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._found(f"in the event loop: {context.get('message')}: {context.get('exception')!r}")
