@@ -85,7 +85,7 @@ class HubBook(Hub):
 
     stream = "book"
     symbols = (MARKET,)
-    can = frozenset({"lose", "late", "repeat", "garble", "restate", "late whole"})
+    can = frozenset({"lose", "late", "repeat", "garble", "restate"})
 
     def __init__(self, clock: Any, random: Any) -> None:
         self.book = Book(random)
@@ -140,6 +140,7 @@ class HubRows(Hub):
     """The rows of an account: whole at first, then those that changed, by their keys."""
 
     kind = "rows"
+    key: str
     MOST = 6
 
     def __init__(self, clock: Any, random: Any) -> None:
@@ -173,13 +174,16 @@ class HubRows(Hub):
         count = self.random.choice((1, 1, 1, 2))
         told = [self._happen() for _ in range(count)]
         self.history.append(self.view())
-        return [self.item(self.items(told, snapshot=False))] if self.invocations else []
+        if not self.invocations:
+            return []
+        return [self.item(self.items(told, snapshot=False), keys=tuple(row[self.key] for row in told))]
 
 
 class HubOrders(HubRows):
     """`OpenOrders`: an order's `updatedAt` tells one that comes late."""
 
     stream = "orders"
+    key = "orderId"
     can = frozenset({"late", "repeat", "garble"})
 
     def _happen(self) -> dict[str, Any]:
@@ -218,7 +222,8 @@ class HubPositions(HubRows):
     """`OpenPositions`: with a flag `snapshot`; a whole state may come again."""
 
     stream = "positions"
-    can = frozenset({"late", "repeat", "garble", "restate", "late whole"})
+    key = "positionId"
+    can = frozenset({"late", "repeat", "garble", "restate"})
 
     def _happen(self) -> dict[str, Any]:
         random = self.random
@@ -258,6 +263,7 @@ class HubBalance(HubRows):
     """`FullBalance`: no times, so only what is unreadable can be noticed; the latest may come twice."""
 
     stream = "balance"
+    key = "assetId"
     can = frozenset({"garble"})
     ASSETS = ("eur", "usd", "btc")
 

@@ -72,6 +72,7 @@ class Client:
         self.answers: deque[int] = deque()  # what the next dials get: an HTTP status, or 0 for no connection at all
         self.seen = clock.now()
         self.next_beat = 0.0
+        self.is_broken = False  # the rule was broken, or an exception came out: nothing more is to be expected
         self.dial()
 
     # --- connecting
@@ -179,9 +180,7 @@ class Client:
         self.keepalive.message_came(now.mono)
         if sent.is_data and readable:
             self.delivered.append(sent)
-        self.judge.delivers(sent)
-        if readable:
-            self.judge.delivers_whole(sent)
+        self.judge.delivers(sent, readable=readable)
         if sent.pong is not None:
             self.deliver(self.driver.pong(now))
         elif sent.answer is not None:
@@ -195,9 +194,9 @@ class Client:
     def advance(self, seconds: float) -> None:
         """Let time pass; what is due on the way is done when it is due, and what the venue sends arrives at once."""
         until = self.clock.mono + seconds
-        if seconds > AT_ONCE:
-            self.receive(len(self.line))
         for _ in range(MOST_TURNS):
+            if seconds > AT_ONCE:
+                self.receive(len(self.line))
             due = min(self._next_due(), until)
             self.clock.mono = max(self.clock.mono, due)
             self._do_what_is_due()
@@ -297,7 +296,9 @@ class Client:
 
     def deliver(self, items: list[Any]) -> None:
         """What the driver delivers, first to the judge, then on through limits and queue."""
+        self.is_broken = True
         self.judge.look_at(items)
+        self.is_broken = False
         now = self.clock.now()
         self._consume(self.limits.passes(items, 0, now) if self.limits else items)
 
@@ -315,16 +316,18 @@ class Client:
 
     def read(self) -> None:
         """The reader takes what is handed over at once."""
+        self.is_broken = True
         self.reading.reads(self.queue.take())
         if not self.queue.waiting() and not self.limits:
             self.reading.has_all(held_back=False)
+        self.is_broken = False
 
     def heal(self) -> None:
         """All faults end: the line works, the venue lets us in, and the reader reads everything."""
         self.answers.clear()
         self.go_on()
         self.reader.slow, self.reader.room = False, 1_000
-        for _ in range(40):
+        for turn in range(40):
             while self.line and self.is_open:
                 self.receive(len(self.line))
             if self.is_over:
@@ -332,6 +335,8 @@ class Client:
             if self.judge.fold.state == "live" and self.is_open and not self.line:
                 break
             self.advance(5.0)
+            if turn % 4 == 3 and self.is_open:  # a venue where nothing happens at all may owe us a first state
+                self.line.extend(self.speaker.change())
         while self.queue.waiting():
             self.read()
         self.read()

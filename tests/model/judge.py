@@ -79,7 +79,7 @@ class Judge:
         self.lives = 0
         self.heard: int | None = None
         self.whole_came = False  # a full state was delivered, whole, on this connection
-        self.changed: dict[Any, tuple[int, Any]] = {}  # of a partial stream: what was delivered of each row
+        self.changed: dict[Any, tuple[int, Any]] = {}  # of rows: what was delivered of each of them
         self.expected: list[Event] = []  # events that were delivered, each once where they have ids, and …
         self.came = 0  # … how many of them came out
         self.ids: set[str] = set()
@@ -99,20 +99,27 @@ class Judge:
         self.changed.clear()
         self.opened_since_live = True
 
-    def delivers(self, sent: Sent) -> None:
-        """A message of the venue's is handed over, whether or not it can be read."""
-        if sent.version is not None:
-            self.heard = sent.version if self.heard is None else max(self.heard, sent.version)
-
-    def delivers_whole(self, sent: Sent) -> None:
-        """… and it can be read."""
+    def delivers(self, sent: Sent, *, readable: bool) -> None:
+        """A message of the venue's is handed over. One that cannot be read makes all that came before it doubtful."""
+        if not readable:
+            self.whole_came = False
+            return
         self.whole_came = self.whole_came or sent.full
         if sent.version is not None:
+            self.heard = sent.version if self.heard is None else max(self.heard, sent.version)
+            if sent.full and self.speaker.kind == "rows":
+                self._has_whole(sent.version)
             for key in sent.keys:
                 if key not in self.changed or self.changed[key][0] <= sent.version:
                     self.changed[key] = sent.version, self.speaker.history[sent.version].get(key)
         for event in sent.events:
             self._expect(event)
+
+    def _has_whole(self, version: int) -> None:
+        """A whole state of rows came: what is not in it is gone, but for what is known to be newer."""
+        newer = {key: known for key, known in self.changed.items() if known[0] > version}
+        whole = {key: (version, figures) for key, figures in self.speaker.history[version].items()}
+        self.changed = {**whole, **newer}
 
     def _expect(self, event: Event) -> None:
         if not self.speaker.ids:
@@ -142,7 +149,7 @@ class Judge:
         self.checked += 1
         insist(status.stream == self.speaker.stream, f"a status of {status.stream}")
         if status.state == "live":
-            self.said_missing = "missing" in (status.reason or "")
+            self.said_missing = "miss" in (status.reason or "")
             if self.fold.state != "live":
                 self.lives += 1
         if self.speaker.kind == "partial" and status.state == "live":
@@ -185,7 +192,10 @@ class Judge:
         if fold.state != "live":
             self._note_current(())
             return
-        if speaker.kind == "partial":
+        if speaker.kind == "rows":
+            insist(self.whole_came, "live before the venue's new full state was delivered")
+            insist(fold.whole, "live without a full state")
+        if speaker.kind in ("partial", "rows"):
             expected = {key: figures for key, (_, figures) in self.changed.items() if figures is not None}
             insist(fold.rows == expected, f"expected the rows {expected}, got {fold.rows}")
         else:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.model.client import Client
+from tests.model.client import AT_ONCE, Client
 from tests.model.clock import VirtualClock
 from tests.model.speaker import Speaker
 
@@ -83,10 +83,12 @@ class Machine(RuleBasedStateMachine):
     # --- the venue
 
     @rule(count=FEW, seed=SEEDS, at_once=st.booleans())
-    def change(self, count: int, seed: int, at_once: bool) -> None:
+    def change(self, count: int, seed: int, *, at_once: bool) -> None:
         """Things happen at the venue; `at_once`: what it tells arrives before the next of them happens."""
         client = self.on
         self.random.seed(seed)
+        if at_once:
+            client.advance(2 * AT_ONCE)
         for _ in range(count):
             client.advance(0.001)
             sent = self.speaker.change()
@@ -95,6 +97,16 @@ class Machine(RuleBasedStateMachine):
                 client.line.extend(sent)
             if at_once:
                 client.receive(len(client.line))
+
+    @rule(count=FEW, seed=SEEDS)
+    def trade(self, count: int, seed: int) -> None:
+        """More of the same: most of what happens is ordinary."""
+        self.change(count, seed, at_once=True)
+
+    @rule(count=FEW, seed=SEEDS)
+    def trade_on(self, count: int, seed: int) -> None:
+        """… and it is on its way while something else happens."""
+        self.change(count, seed, at_once=False)
 
     @precondition(lambda self: self._can("restate"))
     @rule(seed=SEEDS)
@@ -151,7 +163,10 @@ class Machine(RuleBasedStateMachine):
         client = self.on
         if client.delivered and client.is_open:
             oldest = len(client.delivered) if "late" in self.speaker.can or self.speaker.ids else 1
-            client.line.appendleft(client.delivered[-min(back, oldest)])
+            back = min(back, oldest)
+            if back > 1 and client.delivered[-back].full and not self._can("late whole"):
+                back = 1
+            client.line.appendleft(client.delivered[-back])
 
     @precondition(lambda self: self._can("garble") and self._next_is_data())
     @rule()
@@ -217,7 +232,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """At the end all is well, and everything is as at the venue."""
-        if self.client is not None:
+        if self.client is not None and not self.client.is_broken:
             self.client.heal()
             self._count()
 

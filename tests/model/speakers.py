@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model import b2trader, kraken, nexus, woox
+from tests.model import b2trader, jayx, kraken, nbt, nexus, profitview, woox
 from tests.model.speaker import Speaker
 
 SPEAKERS: tuple[type[Speaker], ...] = (
@@ -11,6 +11,12 @@ SPEAKERS: tuple[type[Speaker], ...] = (
     b2trader.HubPositions,
     b2trader.HubBalance,
     b2trader.HubMargin,
+    jayx.JayXBook,
+    jayx.JayXQuotes,
+    jayx.JayXTrades,
+    jayx.JayXBalance,
+    jayx.JayXPositions,
+    jayx.JayXOrders,
     kraken.KrakenBook,
     kraken.KrakenQuotes,
     kraken.KrakenTrades,
@@ -20,6 +26,9 @@ SPEAKERS: tuple[type[Speaker], ...] = (
     nexus.NexusFills,
     nexus.NexusOrders,
     nexus.NexusPositions,
+    nbt.NbtSignals,
+    nbt.NbtFeed,
+    profitview.ProfitViewFeed,
     woox.WooXBook,
     woox.WooXQuotes,
     woox.WooXTrades,
