@@ -60,6 +60,8 @@ class Client:
         self.gate = StatusGate()
         self.reader = SlowReader()
         self.reading = Reading(speaker, clock, self.judge)
+        if max_age is not None:
+            self.reading.max_age = max_age / 1000
         self.queue: Any = EventQueue()
         if STREAMS[speaker.stream].kind == "state":
             self.queue = StateQueue(clock.seconds, reader=self.reader, good_until=self.limits.good_until())
@@ -122,6 +124,7 @@ class Client:
         self._forget_line()
         if self.driver.retry_at is None:
             self.deliver(self.driver.closed(code, reason, now))
+        self.judge.has_no_line()
 
     def _forget_line(self) -> None:
         self.keepalive, self.stalled_at = None, None
@@ -232,6 +235,7 @@ class Client:
         if (due := self.limits.deadline()) is not None and due <= now.mono:
             for _, items in self.limits.tick(now):
                 self._consume(items)
+        self.reading.is_fresh()
         if self.keepalive is not None:
             self._keep_alive(now)
         if self.keepalive is not None and self.speaker.beat_every is not None and self.next_beat <= now.mono:
@@ -248,7 +252,9 @@ class Client:
                 self._forget_line()
         if self.driver.retry_at is not None and not self.is_over and self.driver.retry_at + LATENCY <= now.mono:
             self.dial()
-        if self.stalled_at is not None and self.is_open:
+        if not self.is_open:
+            self.judge.has_no_line()
+        elif self.stalled_at is not None:
             self.judge.has_silence(now.mono - self.stalled_at)
 
     def _keep_alive(self, now: Now) -> None:
@@ -306,6 +312,7 @@ class Client:
         """As `Watcher.deliver`: records go into the queue, statuses where they belong."""
         batch: list[Record] = []
         for item in items:
+            self.reading.passes(item)
             if isinstance(item, Status):
                 if self.gate.passes(item):
                     batch.append(item)

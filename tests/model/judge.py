@@ -12,6 +12,7 @@ from tests.model.clock import VirtualClock
 from tests.model.speaker import Event, Sent, Speaker
 from venues.records import TROUBLE, Record, SnapshotEnd, State, Status
 from venues.streams import STREAMS
+from venues.venue import Confirmed
 
 QUICK_ENOUGH = 2.0  # seconds: the oldest state that a reader in a pipe may get (design, section 4)
 ANSWERED_WITHIN = 10.0  # seconds: a ping every 5 s, with 5 s to answer; nothing looks live on a dead line for longer …
@@ -159,6 +160,8 @@ class Judge:
         self.opened_since_live = self.opened_since_live and status.state != "live"
         if status.state != "live":
             self.changed.clear()
+        if status.state in TROUBLE:
+            self.past.clear()
         self.fold.take(status)
 
     def _on_record(self, record: Record) -> None:
@@ -212,6 +215,10 @@ class Judge:
         for key, figures in current:
             self.past.setdefault(key, {})[figures] = now
 
+    def has_no_line(self) -> None:
+        """There is no connection."""
+        insist(self.fold.state != "live", "live without a connection")
+
     def has_silence(self, silent_for: float) -> None:
         """The line is dead for so long."""
         if silent_for > ANSWERED_WITHIN + SLACK:
@@ -229,6 +236,31 @@ class Reading:
         self.fold.state = "live"  # lines say nothing of a healthy stream
         self.checked = 0
         self.events = 0
+        self.max_age = float("inf")  # seconds, of --max-age
+        self.given: dict[tuple[Any, Any], float] = {}  # with --max-age: when a row was given last …
+        self.confirmed = 0.0  # … and all of them were confirmed
+        self.live_since: float | None = None  # behind the limits; None while not live
+
+    def passes(self, item: Any) -> None:
+        """An item has passed the limits; with --max-age it counts as fresh from here on."""
+        if self.max_age == float("inf"):
+            return
+        now = self.clock.mono
+        if isinstance(item, Status):
+            self.live_since = now if item.state == "live" else None
+        elif isinstance(item, Confirmed):
+            self.confirmed = now
+        elif isinstance(item, Record) and not isinstance(item, SnapshotEnd):
+            self.confirmed = max(self.confirmed, now) if self.speaker.kind == "events" else self.confirmed
+            if self.speaker.kind != "events":
+                self.given[self.speaker.shown(item)] = now
+
+    def is_fresh(self) -> None:
+        """With --max-age nothing is live whose latest sign is older than that."""
+        if self.live_since is not None:
+            latest = max(self.live_since, self.confirmed, *self.given.values(), 0.0)
+            age = self.clock.mono - latest
+            insist(age <= self.max_age + 0.001, f"live, and nothing came for {age:.1f} s (--max-age {self.max_age:g}s)")
 
     def reads(self, records: Iterable[Record]) -> None:
         """The reader gets these lines."""
@@ -253,10 +285,13 @@ class Reading:
             return
         key, figures = self.speaker.shown(record)
         at: Mapping[Any, float] = self.judge.past.get(key, {})
-        insist(figures in at, f"the reader gets what was never given as live: {record}")
+        insist(figures in at, f"the reader gets what was not given as live since the last interruption: {record}")
         is_current = self.judge.fold.rows.get(key) == figures
         age = 0.0 if is_current else self.clock.mono - at[figures]
         insist(age <= QUICK_ENOUGH, f"the reader gets a state that was replaced {age:.1f} s ago: {record}")
+        if self.given:
+            waited = self.clock.mono - max(self.given[key, figures], self.confirmed)
+            insist(waited <= self.max_age + 0.001, f"the reader gets what is {waited:.1f} s old: {record}")
 
     def has_all(self, *, held_back: bool) -> None:
         """Nothing waits any more: the reader has what the driver gave. `held_back`: but for what a limit keeps."""

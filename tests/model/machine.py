@@ -137,20 +137,30 @@ class Machine(RuleBasedStateMachine):
         """Messages arrive."""
         self.on.receive(count)
 
-    @precondition(lambda self: self._can("lose") and self._next_is_data())
-    @rule()
-    def lose(self) -> None:
-        """The next message never arrives."""
+    def _under_way(self, seed: int) -> Client | None:
+        """The client, with data of the venue's next on the line; None where that cannot be."""
         client = self.on
-        if self._next_is_data():
+        self.random.seed(seed)
+        if not self._next_is_data() and client.stalled_at is None:
+            client.advance(2 * AT_ONCE)
+            client.receive(len(client.line))
+            if client.is_open:
+                client.line.extend([*self.speaker.change(), *self.speaker.change(), *self.speaker.change()])
+        return client if self._next_is_data() else None
+
+    @precondition(lambda self: self._can("lose"))
+    @rule(seed=SEEDS)
+    def lose(self, seed: int) -> None:
+        """The next message never arrives."""
+        if (client := self._under_way(seed)) is not None:
             client.line.popleft()
 
-    @precondition(lambda self: self._can("late") and self._next_is_data())
-    @rule(behind=st.integers(1, 4))
-    def late(self, behind: int) -> None:
+    @precondition(lambda self: self._can("late"))
+    @rule(behind=st.integers(1, 4), seed=SEEDS)
+    def late(self, behind: int, seed: int) -> None:
         """The next message arrives behind others; never behind the end of the connection."""
-        client = self.on
-        if not self._next_is_data() or (client.line[0].full and not self._can("late whole")):
+        client = self._under_way(seed)
+        if client is None or (client.line[0].full and not self._can("late whole")):
             return
         place = min(behind, next((n for n, one in enumerate(client.line) if not one.is_data), len(client.line)) - 1)
         sent = client.line.popleft()
@@ -168,12 +178,11 @@ class Machine(RuleBasedStateMachine):
                 back = 1
             client.line.appendleft(client.delivered[-back])
 
-    @precondition(lambda self: self._can("garble") and self._next_is_data())
-    @rule()
-    def garble(self) -> None:
+    @precondition(lambda self: self._can("garble"))
+    @rule(seed=SEEDS)
+    def garble(self, seed: int) -> None:
         """The next message cannot be read."""
-        client = self.on
-        if self._next_is_data():
+        if (client := self._under_way(seed)) is not None:
             client.receive_garbled()
 
     @rule(code=st.sampled_from((None, 1000, 1006, 1011, 1012)))
@@ -199,7 +208,7 @@ class Machine(RuleBasedStateMachine):
         self.on.advance(seconds)
         self.tally.seconds += seconds
 
-    @rule(minutes=st.sampled_from((3, 11, 61)))
+    @rule(minutes=st.sampled_from((3, 3, 3, 11, 61)))
     def wait_long(self, minutes: int) -> None:
         """An hour passes, or some minutes."""
         self.on.advance(minutes * 60.0)
