@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
     "a missing version goes unnoticed": (
         OrderBook, "_follows", lambda book, sequence, previous, held: sequence > held, b2trader.HubBook),
     "a wrong checksum goes unnoticed": (OrderBook, "check", lambda book, figure: None, kraken.KrakenBook),
-    "a book that comes late is taken": (NewestState, "older_by", lambda newest, stamp: 0, nexus.NexusBook),
+    "a book that comes late is taken": (NewestState, "older_by", lambda *_, **__: 0, nexus.NexusBook),
     "a row that comes late is taken": (RowTimes, "is_news", lambda *_: True, nexus.NexusOrders),
     "a fill is printed twice": (Remembered, "add", lambda *_: True, nexus.NexusFills),
     "a trade is printed twice": (PrintedTrades, "weigh", lambda *_: "new", kraken.KrakenTrades),
@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
     "--max-age has no deadline": (MaxAge, "deadline", lambda age: None, nexus.NexusBook),
     "a dead line is noticed after a minute": (client, "PING_ANSWER_WITHIN", 60.0, nexus.NexusBook),
     "a lost connection is not said": (Driver, "_lost", without_a_word(Driver._lost), profitview.ProfitViewFeed),
-    "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubPositions),
+    "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubBalance),
     "rows from before an interruption reach the reader": (
         StateQueue, "_drop_rows", lambda queue: None, b2trader.HubPositions),
     "a slow reader gets every state": (StateQueue, "_is_behind", lambda queue: False, nexus.NexusQuotes),
@@ -89,7 +89,9 @@ def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert problem.startswith("Broken: "), problem
 
 
-def test_the_command_prints_what_repeats_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_what_repeats_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(Remembered, "add", lambda *_: True)
     assert main(["--venue", "nexus:fills", "--examples", "30", "--seed", "1", "--steps", "15"]) == 1
     said = capsys.readouterr().out

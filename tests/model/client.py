@@ -107,9 +107,7 @@ class Client:
                 self.deliver(self.driver.failed("no connection", now))
             return
         self.judge.connection_begins()
-        self.keepalive = Keepalive(
-            now.mono, every=PING_EVERY, within=PING_ANSWER_WITHIN, message_within=MESSAGE_WITHIN
-        )
+        self.keepalive = Keepalive(now.mono, every=PING_EVERY, within=PING_ANSWER_WITHIN, message_within=MESSAGE_WITHIN)
         self.seen = now
         self.next_beat = now.mono + (self.speaker.beat_every or 0.0)
         self.line.extend(self.speaker.connected())

@@ -113,7 +113,11 @@ class JayXTrades(JayX):
 
     def change(self) -> list[Sent]:
         for _ in range(self.random.choice((1, 1, 1, 2, LISTED + 2))):
-            price, size, side = self.random.randint(900, 960), self.random.randint(1, 9), self.random.choice(("BUY", "SELL"))
+            price, size, side = (
+                self.random.randint(900, 960),
+                self.random.randint(1, 9),
+                self.random.choice(("BUY", "SELL")),
+            )
             number = len(self.trades)
             row = {"ticks": price, "lots": size, "side": side, "created": self.stamp()}
             self.trades.append((Event(str(number), number, (Decimal(price), Decimal(size), side.lower())), row))

@@ -85,9 +85,8 @@ class Judge:
         self.came = 0  # … how many of them came out
         self.ids: set[str] = set()
         self.oldest: int | None = None
-        self.last = 0
-        self.missing = 0  # trades between two that came out
-        self.said_missing = False
+        self.orders: set[int] = set()  # of those that came out
+        self.said_missing = False  # in what is delivered at this moment
         self.past: dict[Any, dict[Any, float]] = {}  # by row and figures: when they were current last
         self.record_type = STREAMS[speaker.stream].record
         self.opened_since_live = False
@@ -129,8 +128,6 @@ class Judge:
         if self.oldest is None:
             self.oldest = event.order
         if event.id not in self.ids and event.order >= self.oldest:
-            if self.expected and event.order > self.expected[-1].order + 1:
-                self.missing += 1
             self.ids.add(event.id)
             self.expected.append(event)
 
@@ -138,6 +135,7 @@ class Judge:
 
     def look_at(self, items: Iterable[Any]) -> None:
         """All that the driver delivered at one moment."""
+        self.said_missing = False
         for item in items:
             if isinstance(item, Status):
                 self._on_status(item)
@@ -150,7 +148,7 @@ class Judge:
         self.checked += 1
         insist(status.stream == self.speaker.stream, f"a status of {status.stream}")
         if status.state == "live":
-            self.said_missing = "miss" in (status.reason or "")
+            self.said_missing = self.said_missing or "miss" in (status.reason or "")
             if self.fold.state != "live":
                 self.lives += 1
         if self.speaker.kind == "partial" and status.state == "live":
@@ -180,9 +178,11 @@ class Judge:
         event = self.expected[self.came]
         got = self.speaker.event_figures(record)
         insist(got == event.figures, f"expected the event {event.figures}, got {got}")
-        if self.speaker.says_missing and self.came and event.order > self.expected[self.came - 1].order + 1:
-            insist(self.said_missing, f"{self.expected[self.came - 1].id} is followed by {event.id} without a word")
-        self.said_missing = False
+        if self.speaker.says_missing and self.came and not self.said_missing:
+            before = self.expected[self.came - 1]
+            lost = [number for number in range(before.order + 1, event.order) if number not in self.orders]
+            insist(not lost, f"{before.id} is followed by {event.id} without a word of {lost}")
+        self.orders.add(event.order)
         self.came += 1
 
     def _stand(self) -> None:
@@ -190,7 +190,7 @@ class Judge:
         speaker, fold = self.speaker, self.fold
         if speaker.kind == "events":
             if fold.state == "live":
-                insist(self.came == len(self.expected), f"{self.expected[self.came:]} came, and did not come out")
+                insist(self.came == len(self.expected), f"{self.expected[self.came :]} came, and did not come out")
             return
         if fold.state != "live":
             self._note_current(())
@@ -303,4 +303,6 @@ class Reading:
         if self.speaker.kind == "events":
             insist(self.events == self.judge.came, "an event did not reach the reader")
         elif self.fold.state == "live":
-            insist(self.fold.rows == self.judge.fold.rows, f"{self.fold.rows} is read, {self.judge.fold.rows} was given")
+            insist(
+                self.fold.rows == self.judge.fold.rows, f"{self.fold.rows} is read, {self.judge.fold.rows} was given"
+            )
