@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.model.speaker import Book, Sent, Speaker, changed
 
@@ -21,8 +21,8 @@ class Hub(Speaker):
     """A hub: the handshake, pings every 15 s, invocations until they are cancelled."""
 
     venue = "b2trader"
-    secrets = {"token": "a-token-of-the-model"}
-    values = {"account_id": "67d0456f8c7b1108e4cf5d46"}
+    secrets: ClassVar = {"token": "a-token-of-the-model"}
+    values: ClassVar = {"account_id": "67d0456f8c7b1108e4cf5d46"}
     beat_every = 15.0
 
     def __init__(self, clock: Any, random: Any) -> None:

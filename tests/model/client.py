@@ -15,6 +15,7 @@ from cli.output.statuses import StatusGate
 from cli.run.freshness import Limits
 from tests.model.clock import VirtualClock
 from tests.model.judge import Judge, Reading, insist
+from tests.model.screen import Screen
 from tests.model.speaker import Sent, Speaker
 from venues import venue_named
 from venues.connection import LONGEST_ABSENCE, MESSAGE_WITHIN, PING_ANSWER_WITHIN, PING_EVERY, SMALLEST_STEP
@@ -62,6 +63,7 @@ class Client:
         self.reading = Reading(speaker, clock, self.judge)
         if max_age is not None:
             self.reading.max_age = max_age / 1000
+        self.screen = Screen(speaker, clock)
         self.queue: Any = EventQueue()
         if STREAMS[speaker.stream].kind == "state":
             self.queue = StateQueue(clock.seconds, reader=self.reader, good_until=self.limits.good_until())
@@ -308,6 +310,8 @@ class Client:
 
     def _consume(self, items: Any) -> None:
         """As `Watcher.deliver`: records go into the queue, statuses where they belong."""
+        items = list(items)
+        self.screen.take(items)
         batch: list[Record] = []
         for item in items:
             self.reading.passes(item)
@@ -325,6 +329,12 @@ class Client:
         self.reading.reads(self.queue.take())
         if not self.queue.waiting() and not self.limits:
             self.reading.has_all(held_back=False)
+        self.is_broken = False
+
+    def draw(self, width: int, height: int) -> None:
+        """The table is drawn; with --max-age some of what was given may be held back."""
+        self.is_broken = True
+        self.screen.draw(width, height, None if self.limits else self.judge.fold.rows)
         self.is_broken = False
 
     def heal(self) -> None:
@@ -345,6 +355,7 @@ class Client:
         while self.queue.waiting():
             self.read()
         self.read()
+        self.draw(90, 24)
         if not self.is_over:
             state = self.judge.fold.state
             insist(state == "live", f"the venue has sent everything for 200 s, and the stream is {state}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.model.kraken import best_prices
 from tests.model.socketio import SocketIo
@@ -18,7 +18,7 @@ class JayX(SocketIo):
     """An event is asked for, and comes from then on."""
 
     venue = "jayx"
-    secrets = {"api_key": "a-key-of-the-model"}
+    secrets: ClassVar = {"api_key": "a-key-of-the-model"}
     symbols: tuple[str, ...] = (SYMBOL,)
     event: str
 

@@ -30,7 +30,7 @@ def insist(holds: bool, words: str) -> None:
 
 
 class Fold:
-    """What somebody has who keeps the rows of a stream by the records' own words: a reader that trusts what it reads."""
+    """What somebody has who keeps the rows of a stream by the records' own words: who trusts what is read."""
 
     def __init__(self, speaker: Speaker) -> None:
         self.speaker = speaker

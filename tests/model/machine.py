@@ -16,6 +16,8 @@ from tests.model.speaker import Speaker
 SEEDS = st.integers(0, 2**16)
 FEW = st.integers(1, 6)
 REFUSALS = (0, 429, 500, 503, 403)
+KEYS = ("space", "space", "?", "?", "s", "S", "+", "-", "esc", "redraw")
+SIZES = ((90, 24), (90, 40), (80, 12), (40, 8), (24, 6), (10, 3))
 MOMENTS = (0.001, 0.02, 0.3, 1.0, 1.6, 2.5, 5.5, 11.0, 35.0, 90.0)
 
 
@@ -29,6 +31,7 @@ class Tally:
     seconds: float = 0.0
     records: int = 0
     lives: int = 0
+    drawn: int = 0
 
 
 class Machine(RuleBasedStateMachine):
@@ -61,6 +64,7 @@ class Machine(RuleBasedStateMachine):
     def _count(self) -> None:
         if self.client is not None:
             self.tally.records += self.client.judge.checked + self.client.reading.checked
+            self.tally.drawn += self.client.screen.drawn
             self.tally.lives += self.client.judge.lives
 
     @property
@@ -223,8 +227,8 @@ class Machine(RuleBasedStateMachine):
     @rule(ms=st.sampled_from((-7_200_000, -3_600_000, -60_000, -1_500, 900, 2_500, 60_000, 3_600_000)))
     def set_clock(self, ms: int) -> None:
         """Our wall clock is set."""
-        self.on
-        self.clock.set_by(ms)
+        if not self.on.is_over:
+            self.clock.set_by(ms)
 
     # --- the reader
 
@@ -238,6 +242,16 @@ class Machine(RuleBasedStateMachine):
         """The reader becomes slow, or quick again."""
         reader = self.on.reader
         reader.slow, reader.room = slow, room
+
+    @rule(key=st.sampled_from(KEYS))
+    def press(self, key: str) -> None:
+        """The user presses a key."""
+        self.on.screen.press(key)
+
+    @rule(size=st.sampled_from(SIZES))
+    def draw(self, size: tuple[int, int]) -> None:
+        """The table is drawn, in whatever size the terminal has by now."""
+        self.on.draw(*size)
 
     def teardown(self) -> None:
         """At the end all is well, and everything is as at the venue."""

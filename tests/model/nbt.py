@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.model.socketio import SocketIo
 from tests.model.speaker import Event, Sent
@@ -13,7 +13,7 @@ class Nbt(SocketIo):
     """Events without ids: each that comes is one."""
 
     venue = "nbt"
-    secrets = {"key": "a-key-of-the-model"}
+    secrets: ClassVar = {"key": "a-key-of-the-model"}
     kind = "events"
     can = frozenset({"garble"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.model.kraken import best_prices
 from tests.model.speaker import Book, Event, Sent, Speaker
@@ -17,7 +17,7 @@ class Nexus(Speaker):
 
     venue = "nexus"
     symbols = (SYMBOL,)
-    secrets = {"client_key": "a-key-of-the-model"}
+    secrets: ClassVar = {"client_key": "a-key-of-the-model"}
 
     def __init__(self, clock: Any, random: Any) -> None:
         self._stamp = 0

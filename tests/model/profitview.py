@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.model.speaker import Event, Sent, Speaker
 
@@ -14,7 +14,7 @@ class ProfitViewFeed(Speaker):
     venue = "profitview"
     stream = "feed"
     kind = "events"
-    secrets = {"api_key": "a-key-of-the-model"}
+    secrets: ClassVar = {"api_key": "a-key-of-the-model"}
     can = frozenset({"garble"})
 
     def __init__(self, clock: Any, random: Any) -> None:

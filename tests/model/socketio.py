@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.model.speaker import Sent, Speaker
 
@@ -13,7 +13,13 @@ class SocketIo(Speaker):
     """The handshake of Engine.IO, the default namespace, the server's pings; events once the client is let in."""
 
     beat_every = 25.0
-    GREETING = {"sid": "a", "upgrades": [], "pingInterval": 25_000, "pingTimeout": 20_000, "maxPayload": 1_000_000}
+    GREETING: ClassVar = {
+        "sid": "a",
+        "upgrades": [],
+        "pingInterval": 25_000,
+        "pingTimeout": 20_000,
+        "maxPayload": 1_000_000,
+    }
 
     def __init__(self, clock: Any, random: Any) -> None:
         self.is_in = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tests.model.clock import VirtualClock
 from venues.venue import HttpRequest, HttpResponse
@@ -48,9 +48,13 @@ class Sent(NamedTuple):
 class Speaker:
     """One stream of a venue, as the venue speaks it. A subclass says what it can do in `can`:
 
-    `lose`: a message may be missing, and the protocol lets a client notice that. `late`: a message may come behind
-    those that were sent after it, a whole state only with `late whole`. `repeat`: a message may come twice. `restate`: a whole state may come unasked.
-    `garble`: a message may be unreadable. What a protocol gives a client no means to notice is not in its `can`.
+    - `lose`: a message may be missing, and the protocol lets a client notice that.
+    - `late`: a message may come after those that were sent after it; a whole state only with `late whole`.
+    - `repeat`: a message may come twice.
+    - `restate`: a whole state may come unasked.
+    - `garble`: a message may be unreadable.
+
+    What a protocol gives a client no means to notice is not in its `can`.
     """
 
     venue: str
@@ -59,14 +63,13 @@ class Speaker:
     depth = 10
     kind = "state"  # or "rows", "partial", "events"
     can: frozenset[str] = frozenset()
-    secrets: Mapping[str, str] = {}
-    values: Mapping[str, Any] = {}
+    secrets: ClassVar[Mapping[str, str]] = {}
+    values: ClassVar[Mapping[str, Any]] = {}
     url = "wss://venue.example"
     rest_url = ""
     beat_every: float | None = None
     ids = False  # of events: the venue gives ids, so none may come twice
     says_missing = False  # of events: ids count up by one, so those that are missing are counted
-    after_break_repeats = False
 
     def __init__(self, clock: VirtualClock, random: Random) -> None:
         self.clock = clock

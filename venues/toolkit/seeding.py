@@ -111,6 +111,7 @@ class SeededBook:
         self._kept: deque[_Kept] = deque()
         self._kept_levels = 0
         self._has_dropped = False
+        self._late: BookDelta | None = None  # the latest change that came behind a newer one
         self._quiet_since: float | None = None  # None before the acknowledgement
         self._said = ""
 
