@@ -93,9 +93,9 @@ def test_the_command_prints_what_repeats_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Remembered, "add", lambda *_: True)
-    assert main(["--venue", "nexus:fills", "--examples", "30", "--seed", "1", "--steps", "15"]) == 1
+    assert main(["--venue", "nexus:fills", "--examples", "60", "--seed", "1"]) == 1
     said = capsys.readouterr().out
-    assert "python -m tests.model --venue nexus:fills --seed 1 --examples 30 --steps 15" in said
+    assert "python -m tests.model --venue nexus:fills --seed 1 --examples 60" in said
     assert "state.begin(" in said, "the steps to it"
     assert "state.teardown()" in said
 

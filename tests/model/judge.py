@@ -81,6 +81,7 @@ class Judge:
         self.heard: int | None = None
         self.whole_came = False  # a full state was delivered, whole, on this connection
         self.changed: dict[Any, tuple[int, Any]] = {}  # of rows: what was delivered of each of them
+        self.whole_version = -1  # of the latest whole state of rows: what it lacks is gone
         self.expected: list[Event] = []  # events that were delivered, each once where they have ids, and …
         self.came = 0  # … how many of them came out
         self.ids: set[str] = set()
@@ -110,13 +111,15 @@ class Judge:
             if sent.full and self.speaker.kind == "rows":
                 self._has_whole(sent.version)
             for key in sent.keys:
-                if key not in self.changed or self.changed[key][0] <= sent.version:
+                known = self.changed[key][0] if key in self.changed else self.whole_version
+                if known <= sent.version:
                     self.changed[key] = sent.version, self.speaker.history[sent.version].get(key)
         for event in sent.events:
             self._expect(event)
 
     def _has_whole(self, version: int) -> None:
         """A whole state of rows came: what is not in it is gone, but for what is known to be newer."""
+        self.whole_version = max(self.whole_version, version)
         newer = {key: known for key, known in self.changed.items() if known[0] > version}
         whole = {key: (version, figures) for key, figures in self.speaker.history[version].items()}
         self.changed = {**whole, **newer}

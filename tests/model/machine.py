@@ -199,6 +199,13 @@ class Machine(RuleBasedStateMachine):
         """Nothing goes over the line any more, and nobody says so."""
         self.on.stall()
 
+    @rule(seconds=st.sampled_from((6.0, 12.0, 35.0)))
+    def black_hole(self, seconds: float) -> None:
+        """… and it stays like that for longer than any line may be silent, while the venue goes on."""
+        self.change(2, 0, at_once=True)
+        self.on.stall()
+        self.wait(seconds)
+
     @rule()
     def resume(self) -> None:
         """The line works again."""
