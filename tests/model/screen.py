@@ -118,7 +118,7 @@ class Screen:
         """Each side from its best level on, without a gap; with the sum of the sizes up to there."""
         drawn: dict[str, list[tuple[Decimal, ...]]] = {"ask": [], "bid": []}
         for line in lines:
-            if found := re.match(r"^[ *>▸]*\s*(ask|bid)\s+([\d.]+)\s+([\d.]+)\s+([\d.]+)", line):
+            if found := re.match(r"^[ *>▸]*\s*(ask|bid)\s+([\d.]+)\s+([\d.]+)[ *•]+([\d.]+)", line):
                 drawn[found[1]].append(tuple(Decimal(figure) for figure in found.groups()[1:]))
         for name, side, levels in (("bid", bids, drawn["bid"]), ("ask", asks, drawn["ask"][::-1])):
             for place, (price, size, total) in enumerate(levels):
