@@ -24,7 +24,7 @@ from venues.toolkit.clock import NewestState
 from venues.toolkit.row_times import Remembered, RowTimes
 
 EXAMPLES, STEPS = 4, 30  # of each stream: a second or so for all of a venue
-MOST_EXAMPLES = 150  # in which a fault has to be found; most are found in the first ten
+MOST_EXAMPLES = 300  # in which a fault has to be found; most are found in the first ten
 
 
 def command(speaker: type[Speaker], seed: int, examples: int, steps: int) -> str:
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
     "a lost connection is not said": (Driver, "_lost", without_a_word(Driver._lost), profitview.ProfitViewFeed),
     "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubBalance),
     "rows from before an interruption reach the reader": (
-        StateQueue, "_drop_rows", lambda queue: None, b2trader.HubPositions),
+        StateQueue, "_drop_rows", lambda queue: None, nexus.NexusBook),
     "a slow reader gets every state": (StateQueue, "_is_behind", lambda queue: False, nexus.NexusQuotes),
 }  # fmt: skip
 

@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     turn = 0
     while not failed:
         for outcome in outcomes:
-            if until is not None and time.monotonic() >= until:
-                break
+            if turn and until is not None and time.monotonic() >= until:
+                break  # but in the first turn each has its share, however slow the machine is
             examples = asked.examples or EXAMPLES_AT_ONCE
             problem = run(outcome, seed + turn, examples, steps=asked.steps)
             if problem is not None:

@@ -14,7 +14,7 @@ from tests.model.machine import Machine, Tally, machine_of
 from tests.model.speaker import Speaker
 
 STEPS = 60  # of an example at most
-EXAMPLES_AT_ONCE = 20  # of a speaker, before the next one has its turn
+EXAMPLES_AT_ONCE = 3  # of a speaker, before the next one has its turn
 
 
 class Outcome:
