@@ -1,0 +1,61 @@
+"""What the soak asks of a process at its end, beside its figures: what it said, what its screen shows, what the hub has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+SLOW_BY = 4.0  # seconds that the slow reader of the soak itself lets a line lie
+OPEN = re.compile(r"still open at nbt, and not closed by us: (long|short) nexus:(\S+)")
+UNKNOWN = re.compile(r"not known at nbt: nexus:(\S+) is (long|short|flat) or (long|short|flat)")
+SIDES = {"buy": "long", "sell": "short"}
+
+
+def said(text: str) -> list[str]:
+    """What is wrong with what a process said on stderr: it says its messages, never a traceback."""
+    found = []
+    for line in text.splitlines():
+        if "Traceback" in line or re.match(r'\s+File "', line) or "Exception ignored" in line:
+            found.append(f"a traceback on stderr: {line.strip()[:100]}")
+        elif not line.startswith(("mon: ", "     ")):
+            found.append(f"no message of mon's on stderr: {line[:100]}")
+    return found[:3]
+
+
+def screen(text: str, book: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
+    """A table that is live, and has the best prices of both sides."""
+    if "LIVE" not in text.split("\n")[0]:
+        return [f"the header does not say LIVE: {text.splitlines()[0].strip()}"]
+    shown = text.replace(",", "")
+    best = {side: format(Decimal(book[side][0][0]), "f") for side in ("bids", "asks")}
+    return [
+        f"the best of the {side}, {price}, is not on the screen" for side, price in best.items() if price not in shown
+    ]
+
+
+def hub(words: str, held: Sequence[Sequence[str]], wanted: Mapping[str, float]) -> list[str]:
+    """Whether the hub has what the bot's last words say, and what was asked for last at its webhooks.
+
+    `held` is what the hub has: strategy, pair and side of each; `wanted` the sizes, by pair.
+    """
+    has = {pair: SIDES[side] for strategy, pair, side in held if strategy == "bot"}
+    told = {pair: side for side, pair in OPEN.findall(words)}
+    unknown = {pair: {one, other} for pair, one, other in UNKNOWN.findall(words)}
+    found = []
+    for pair in sorted(has.keys() | told.keys() | wanted.keys()):
+        true = has.get(pair, "flat")
+        if pair in unknown:
+            if true not in unknown[pair]:
+                found.append(f"{pair}: the hub has {true}, the bot says {' or '.join(sorted(unknown[pair]))}")
+            continue
+        if true != told.get(pair, "flat"):
+            found.append(f"{pair}: the hub has {true}, the bot's last word is {told.get(pair, 'flat')}")
+        size = wanted.get(pair, 0)
+        asked = "long" if size > 0 else "short" if size < 0 else "flat"
+        if true != asked:
+            found.append(f"{pair}: the hub has {true}, and {asked} was asked for last")
+    if wanted and not wanted.keys() - unknown.keys():
+        found.append("of no pair it is known what the hub has: nothing was compared")
+    return found

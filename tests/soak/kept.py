@@ -1,0 +1,150 @@
+"""What a script keeps of the lines that `mon` prints, by the README alone; and the world's own past, to compare with.
+
+`Kept` is a reader: rows by their keys, the last of each symbol, whether the stream is live. `Past` knows what was true
+when, so that a line can be asked whether it was true lately.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Hashable, Mapping
+from decimal import Decimal
+from typing import Any
+
+Record = dict[str, Any]
+
+NOT_LIVE = ("connecting", "syncing", "stale", "reconnecting", "closed")
+KEYS = {"order": "order_id", "position": "position_id", "balance": "asset"}
+REMEMBERED = 120.0  # seconds of the world's past
+
+
+class Kept:
+    """The state of one stream, as a reader of its lines has it."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Hashable, Record] = {}
+        self.last: dict[str, Record] = {}  # by type and, where there is one, symbol or topic
+        self.live = True  # a healthy stream is data only
+        self.state = "live"
+        self.records = 0
+        self.interruptions = 0
+        self.at = 0.0  # when the last record came, by the monotonic clock
+        self._gathered: dict[Hashable, Record] | None = None
+
+    def take(self, record: Record, at: float) -> None:
+        """Take one line."""
+        kind = record["type"]
+        if kind == "status":
+            self._status(record)
+            return
+        if kind == "snapshot_end":
+            self.rows = self._gathered or {}
+            self._gathered = None
+            return
+        self.records += 1
+        self.at = at
+        self.last[" ".join(filter(None, (kind, record.get("symbol"), record.get("topic"))))] = record
+        change = record.get("change")
+        if change is None:
+            return
+        if change == "snapshot" and self._gathered is None:
+            self._gathered = {}
+        rows = self.rows if self._gathered is None else self._gathered
+        if change == "remove":
+            rows.pop(key_of(record), None)
+        else:
+            rows[key_of(record)] = record
+
+    def _status(self, status: Record) -> None:
+        state = status["state"]
+        if self.live and state in NOT_LIVE:
+            self.interruptions += 1
+        if state == "reconnecting":
+            self._gathered = None
+            self.rows = {}  # of a stream of changes alone nothing is known any more; any other one begins anew
+        self.state = state
+        self.live = state not in NOT_LIVE
+
+
+def key_of(record: Record) -> Hashable:
+    """What tells a row from the others of its stream."""
+    if record["type"] == "closed_position":
+        return record["position_id"], record["order_id"]
+    if record["type"] == "position":
+        return record.get("position_id") or record.get("symbol")
+    return record.get(KEYS.get(record["type"], "symbol"))
+
+
+# --- what was true when
+
+
+class Past:
+    """What was true in the world, and until when."""
+
+    def __init__(self) -> None:
+        self.told_until = 0.0  # the monotonic time up to which all is known
+        self._of: dict[tuple[str, ...], deque[tuple[float, tuple[Decimal, ...]]]] = defaultdict(deque)
+
+    def take(self, told: Mapping[str, Any]) -> None:
+        """A line of the world's."""
+        if "tick" in told:
+            self.told_until = told["tick"]
+        elif "is" in told:
+            values = self._of[tuple(told["is"])]
+            values.append((told["at"], tuple(map(Decimal, told["value"]))))
+            self.told_until = max(self.told_until, told["at"])
+            while len(values) > 1 and values[1][0] < told["at"] - REMEMBERED:
+                values.popleft()
+
+    def tidy(self, now: float) -> None:
+        """Forget orders and trades that are long over."""
+        for key in [key for key, values in self._of.items() if key[0] == "order" and values[-1][0] < now - 3600]:
+            del self._of[key]
+
+    def was(self, key: tuple[str, ...], value: tuple[Decimal, ...], since: float, until: float) -> bool:
+        """Whether that was so at some instant between the two."""
+        values = self._of.get(key, deque())
+        for place in range(len(values) - 1, -1, -1):
+            begins, what = values[place]
+            ends = values[place + 1][0] if place + 1 < len(values) else until
+            if ends < since:
+                return False
+            if begins <= until and what == value:
+                return True
+        return False
+
+    def happened(self, key: tuple[str, ...], value: tuple[Decimal, ...], since: float, until: float) -> bool:
+        """Whether such an event was between the two."""
+        return any(since <= at <= until and what == value for at, what in reversed(self._of.get(key, deque())))
+
+
+def claims(record: Record, markets: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], tuple[Decimal, ...]]]:
+    """What a line says of the world: whether it is a state or an event, of what, and which figures.
+
+    `markets` are the world's names of the venue's symbols.
+    """
+    market = markets.get(record.get("symbol", ""), "")
+    match record["type"]:
+        case "book" if record["bids"] and record["asks"]:
+            bid, ask = record["bids"][0], record["asks"][0]
+            return [("state", ("top", market), figures(bid["price"], bid["size"], ask["price"], ask["size"]))]
+        case "quote":
+            names = ("bid_price", "bid_size", "ask_price", "ask_size")
+            return [("state", ("top", market), figures(*(record[name] for name in names)))]
+        case "balance":
+            return [("state", ("balance", record["asset"]), figures(record["total"], record["available"]))]
+        case "margin":
+            return [("state", ("margin",), figures(*(record[name] for name in ("balance", "equity", "used", "free"))))]
+        case "position" if market and record["venue"] != "jayx" and "size" in record:
+            signed = record["size"] if record["side"] == "long" else -record["size"]
+            return [("state", ("position", market), figures(signed))]
+        case "order" if "filled" in record:
+            return [("state", ("order", record["order_id"]), figures(record["filled"]))]
+        case "trade" if not (record.get("extra") or {}).get("snapshot"):
+            return [("event", ("trade", market), figures(record["price"], record["size"]))]
+    return []
+
+
+def figures(*values: Any) -> tuple[Decimal, ...]:
+    """Numbers as they are compared."""
+    return tuple(Decimal(value) for value in values)

@@ -1,0 +1,123 @@
+"""What a process uses, from /proc, and whether it stays flat.
+
+Samples are taken in the calm stretch at the end of each round, so that like is compared with like. The first round
+warms up and does not count: modules are loaded, pools filled, arenas taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+HERTZ = os.sysconf("SC_CLK_TCK")
+MB = 1_000_000
+
+# A process of Python takes memory in arenas of 1 MiB and keeps what a burst needed: the first reconnect, the first
+# garbage, the first full book that waits. Over three minutes these come in any round, so some steps are no leak.
+# Measured on runs of 3, 10 and 30 minutes: see `part16`; the largest step of a healthy part was 2.3 MB.
+STEP = 4 * MB
+# A leak goes on. Where the run is long enough to tell a slope from such steps, it may be at most so steep: half a
+# kilobyte for each second of a stream that prints ten lines in it.
+SLOPE = 4 * MB  # an hour
+LONG_ENOUGH = 20  # rounds: ten minutes
+# CPU time in equal phases differs by what else the two cores do: caches, the other job. Twice as much is more than
+# that ever made (30 %), and less than a list that is searched from its beginning makes of an hour.
+TIMES = 2.0
+CPU_NOISE = 0.01  # seconds a second: what a process takes that does almost nothing
+
+
+class Sample(NamedTuple):
+    """One look at a process; memory in bytes, `cpu` in seconds since its start."""
+
+    at: float
+    rss: int
+    pss: int
+    descriptors: int
+    threads: int
+    cpu: float
+
+
+class Round(NamedTuple):
+    """What a process used in the calm of one round; `cpu` is seconds a second."""
+
+    at: float
+    rss: int
+    pss: int
+    descriptors: int
+    threads: int
+    cpu: float
+
+
+def sample(pid: int, at: float) -> Sample | None:
+    """A look at a process; None for one that is gone."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        if fields[0] == "Z":
+            return None
+        return Sample(
+            at,
+            int(fields[21]) * PAGE,
+            _pss(folder),
+            len(os.listdir(folder / "fd")),
+            int(fields[17]),
+            (int(fields[11]) + int(fields[12])) / HERTZ,
+        )
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _pss(folder: Path) -> int:
+    for line in (folder / "smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def of_round(samples: Sequence[Sample]) -> Round | None:
+    """The samples of a calm stretch as one. Of descriptors and threads the least: what comes and goes is no leak."""
+    if len(samples) < 2:
+        return None
+    first, last = samples[0], samples[-1]
+    return Round(
+        last.at,
+        int(median(one.rss for one in samples)),
+        int(median(one.pss for one in samples)),
+        min(one.descriptors for one in samples),
+        min(one.threads for one in samples),
+        (last.cpu - first.cpu) / (last.at - first.at),
+    )
+
+
+def not_flat(rounds: Sequence[Round]) -> list[str]:
+    """What grows, in words. The first round is not looked at."""
+    counted = rounds[1:]
+    if len(counted) < 3:
+        return []
+    third = max(1, len(counted) // 3)
+    first, last = counted[:third], counted[-third:]
+    found = []
+    for what in ("descriptors", "threads"):
+        before, after = max(getattr(one, what) for one in first), min(getattr(one, what) for one in last)
+        if after > before:
+            found.append(f"{what}: at most {before} in the first third, at least {after} in the last")
+    for what in ("rss", "pss"):
+        before, after = (median(getattr(one, what) for one in some) for some in (first, last))
+        if after - before > STEP:
+            found.append(f"{what}: {before / MB:.1f} MB in the first third, {after / MB:.1f} MB in the last")
+        if len(counted) >= LONG_ENOUGH and (slope := steepness([(o.at, getattr(o, what)) for o in counted])) > SLOPE:
+            found.append(f"{what}: grows by {slope / MB:.1f} MB an hour")
+    before, after = (median(one.cpu for one in some) for some in (first, last))
+    if after > before * TIMES + CPU_NOISE:
+        found.append(f"CPU: {before:.3f} s a second in the first third, {after:.3f} in the last")
+    return found
+
+
+def steepness(points: Sequence[tuple[float, float]]) -> float:
+    """How much it grows an hour: the median of the slopes between all pairs (Theil and Sen), which steps do not move."""
+    slopes = [(there - here) / (later - at) for n, (at, here) in enumerate(points) for later, there in points[n + 1 :]]
+    return median(slopes) * 3600

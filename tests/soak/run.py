@@ -1,0 +1,365 @@
+"""The run: everything is started, rounds of faults follow, and at the end what is shown is compared with what is true.
+
+A round of 30 seconds: in its first part one third of the processes has a bad line, another is stopped and goes on, the
+third has its clock set by an hour forward, then two back, then right again. Each third meets each of these in turn.
+Then they recover, and in the last seconds, when all is calm, each process is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.command import MON, environment
+from tests.faults.schedules import Draw
+from tests.soak import judges, resources
+from tests.soak.children import Child, Lines, OnTerminal, Piped, Pump, Server
+from tests.soak.clocks import HOUR, SetClock, library
+from tests.soak.hooks import Hooks
+from tests.soak.kept import Past, Record, claims
+from tests.soak.lines import Lines as FaultLines
+from tests.soak.parts import BOT, BROKEN, SERVER, SLOW, TABLE, WORLD, Part
+
+GROUPS = 3
+ROUND = 30.0
+STEPPED_BACK = 8.0  # seconds into the round: from an hour ahead to an hour behind
+# What was stopped must not go on with what it had: so long that a value from before is older than the deadline.
+STOPPED = 16.0
+CALM = 24.0
+# A connection is pinged every 5 s and has 5 s to answer; a slow reader's state may be 2 s old; and 1 s for whoever
+# reads here, beside other jobs. What was never true in that time is old.
+DEADLINE = 13.0
+ENDS_WITHIN = 15.0
+LIVE_WITHIN = 75.0  # the longest pause between two tries is 30 s, and a try may have to wait for its deadline
+KEYS = ("\t", "\x1b[Z", "1", "2", "z", "\r", "\x1b[A", "\x1b[B", "s", "g", "+", "-", "?", "x", "\x0c", " ", " ")
+SIZES = ((110, 34), (80, 24), (140, 45), (60, 12), (100, 30))
+
+
+class Soak:
+    """A run of these parts. `say` tells of the progress."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        folder: Path,
+        *,
+        seed: int,
+        rate: float,
+        say: Callable[[str], None],
+        round_seconds: float = ROUND,
+    ) -> None:
+        self.children: dict[str, Child] = {}
+        self.faults: list[str] = []
+        self.parts = {part.name: part for part in parts}
+        self.steps_clocks = library() is not None
+        self.hooks: Hooks | None = None
+        self.judged = 0  # lines that were compared with the past
+        self._folder = folder
+        self._seed = seed
+        self._rate = rate
+        self._say = say
+        self._draw = Draw(f"soak {seed}")
+        self._pump = Pump()
+        self._past = Past()
+        self._waiting: deque[tuple[Piped, str, list[Any], float]] = deque()
+        self._clocks = [SetClock(folder, str(group)) for group in range(GROUPS)]
+        self._answers: deque[dict[str, Any]] = deque()
+        self._began = time.monotonic()
+        self._turned = 0.0
+        self._lines: FaultLines | None = None
+        self._world: subprocess.Popen[bytes] | None = None
+
+    # --- starting
+
+    def start(self) -> None:
+        """Start the world, then each part, one after the other."""
+        self._start_world()
+        told = self._answer()
+        self._markets = told["symbols"]
+        self._lines = FaultLines(told["port"], GROUPS)
+        self._env = told["env"]
+        self._port = told["port"]
+        self._bot_port, self._token = _free_port(), secrets.token_hex(16)
+        for number, part in enumerate(self.parts.values()):
+            self._start_part(part, number % GROUPS)
+            self.pump(0.3)
+        if "bot" in self.parts:
+            self.hooks = Hooks(self._bot_port, self._token, self._seed)
+            self.hooks.start()
+
+    def _start_world(self) -> None:
+        command = [sys.executable, "-m", "tests.soak.world", "--seed", str(self._seed), "--rate", str(self._rate)]
+        with (self._folder / "world.stderr").open("wb") as said:
+            self._world = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+        assert self._world.stdout is not None
+        lines = Lines(self._world.stdout.fileno(), self._heard)
+        self._pump.add(lines.descriptor, lines.read)
+
+    def _heard(self, line: bytes) -> None:
+        told = json.loads(line)
+        if "is" in told or "tick" in told:
+            self._past.take(told)
+        else:
+            self._answers.append(told)
+
+    def _answer(self) -> dict[str, Any]:
+        self.until(lambda: bool(self._answers), 60, "the world's answer")
+        return self._answers.popleft()
+
+    def _start_part(self, part: Part, group: int) -> None:
+        home = self._folder / "home"
+        home.mkdir(exist_ok=True)
+        env = {**environment(home), **self._leads(part, group), **self._clocks[group].environment}
+        script = Path(__file__).with_name("bot.py")
+        command = [MON, *part.command.format(script=script, port=self._bot_port).split()]
+        given = (part.name, command, env, self._folder, group)
+        child: Child
+        if part.line == SERVER:
+            child = Server(*given)
+        elif part.reader == TABLE:
+            child = OnTerminal(*given)
+        else:
+            child = Piped(*given, told=self._told, slow=part.reader == SLOW)
+        child.start(self._pump)
+        self.children[part.name] = child
+        if isinstance(child, Server):
+            self.until(lambda: child.is_up, 60, part.name)
+
+    def _leads(self, part: Part, group: int) -> dict[str, str]:
+        """The variables that lead to where a part connects to."""
+        assert self._lines is not None
+        own = {"MON_BOT_TOKEN": self._token}
+        if part.line == WORLD:
+            old, new = f":{self._port}", f":{self._lines.ports[group]}"
+            return {**own, **{name: value.replace(old, new) for name, value in self._env.items()}}
+        if part.line == BROKEN:
+            server = next(one for one in self.children.values() if isinstance(one, Server))
+            return {**own, **server.exports}
+        if part.line == BOT:
+            bot = {"MON_PROFITVIEW_URL": f"ws://127.0.0.1:{self._bot_port}", "MON_PROFITVIEW_API_KEY": self._token}
+            return {**own, **bot}
+        return own
+
+    # --- reading
+
+    def pump(self, seconds: float) -> None:
+        """Read for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._pump.turn(min(left, 0.05))
+            now = time.monotonic()
+            for child in self.children.values():
+                if isinstance(child, Piped):
+                    child.look(now)
+            self._judge_lines()
+
+    def until(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+        """Read until that is so; else a fault."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                self.faults.append(f"{what}: not within {seconds:g} s")
+                return False
+            self.pump(0.05)
+        return True
+
+    def _told(self, child: Piped, record: Record, at: float) -> None:
+        part = self.parts[child.name]
+        if part.line != WORLD or record["type"] == "status" or not child.kept.live:
+            return
+        said = claims(record, self._markets.get(record["venue"], {}))
+        if said:
+            self._waiting.append((child, record["type"], said, at))
+
+    def _judge_lines(self) -> None:
+        """Whether what was printed as live was true lately; as soon as the world has told all until then."""
+        while self._waiting and self._waiting[0][3] < self._past.told_until:
+            child, kind, said, at = self._waiting.popleft()
+            self.judged += 1
+            since = at - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
+            for sort, key, value in said:
+                was = self._past.was if sort == "state" else self._past.happened
+                if not was(key, value, since, at):
+                    shown = " ".join(map(str, value))
+                    child.fault(f"old and live: a {kind} of {' '.join(key)}: {shown}, at {at - self._began:.1f} s")
+
+    # --- rounds
+
+    def round(self, number: int) -> None:
+        """One round."""
+        assert self._lines is not None
+        bad, stopped, stepped = (number % GROUPS, (number + 1) % GROUPS, (number + 2) % GROUPS)
+        begin = time.monotonic()
+        drawn = self._lines.play(bad, self._seed * 1000 + number)
+        self._say(f"round {number + 1}: group {bad}: {drawn}; {stopped} is stopped; {stepped} has its clock set")
+        if self.hooks is not None:
+            self.hooks.turn(number)
+        for child in self._of(stopped):
+            child.stop()
+        self._clocks[stepped].set(HOUR)
+        self._live(begin + STEPPED_BACK)
+        self._clocks[stepped].set(-HOUR)
+        self._live(begin + STOPPED)
+        self._clocks[stepped].set(0)
+        for child in self._of(stopped):
+            child.go_on()
+        self._lines.mend(bad)
+        self._live(begin + CALM)
+        self._measure(begin + ROUND)
+        self._past.tidy(time.monotonic())
+
+    def _of(self, group: int) -> list[Child]:
+        return [child for child in self.children.values() if child.group == group]
+
+    def _live(self, until: float) -> None:
+        """Let time pass, and let persons do what they do."""
+        while time.monotonic() < until:
+            if time.monotonic() > self._turned + 1.0:
+                self._turned = time.monotonic()
+                for child in self.children.values():
+                    if isinstance(child, OnTerminal) and child.stopped_at is None:
+                        child.press(self._draw.one_of(KEYS))
+                        if self._draw.chance(0.2):
+                            child.resize(*self._draw.one_of(SIZES))
+            self.pump(min(0.2, max(0.0, until - time.monotonic())))
+
+    def _measure(self, until: float) -> None:
+        for child in self.children.values():
+            child.samples = []
+        while True:
+            now = time.monotonic()
+            for child in self.children.values():
+                if (found := resources.sample(child.process.pid, now)) is not None:
+                    child.samples.append(found)
+                elif not child.faults:
+                    child.fault(f"has ended by itself with {child.process.poll()}")
+            if now >= until:
+                break
+            self.pump(min(1.5, max(0.1, until - now)))
+        for child in self.children.values():
+            if (measured := resources.of_round(child.samples)) is not None:
+                child.rounds.append(measured)
+
+    # --- the end
+
+    def end(self) -> None:
+        """All faults are over: compare, end each process, and look at what it said."""
+        self._say("the end: faults are over")
+        pipes = [child for child in self.children.values() if isinstance(child, Piped)]
+        since = time.monotonic()
+        self.until(lambda: all(one.kept.live for one in pipes), LIVE_WITHIN, "all streams are live again")
+        for child in pipes:
+            if not child.kept.live:
+                child.fault(f"is {child.kept.state} {time.monotonic() - since:.0f} s after the faults")
+        self.pump(5)  # all that is missed at a reconnect is out of what is compared: new trades have come
+        if self.hooks is not None:
+            self.hooks.close()
+            self.hooks.settle()
+        self._ask("calm")
+        self.pump(5)
+        for child in self.children.values():
+            if isinstance(child, OnTerminal):
+                child.resize(*SIZES[0])
+                child.press("\x0c")
+        self.pump(1.5)
+        truth = self.truth()
+        for name, child in self.children.items():
+            self._judge_end(self.parts[name], child, truth)
+        self._end_processes()
+        self.truth_left = self.truth()
+        for name, child in self.children.items():
+            for words in judges.said(child.said.read_text(errors="replace")):
+                child.fault(words)
+            for words in resources.not_flat(child.rounds):
+                child.fault(words)
+            if name == "bot" and self.hooks is not None:
+                for words in judges.hub(child.said.read_text(), self.truth_left["hub"], self.hooks.wanted):
+                    child.fault(words)
+                for words in self.hooks.wrong[:5]:
+                    child.fault(f"webhook: {words}")
+
+    def truth(self) -> dict[str, Any]:
+        """What is true now."""
+        self._ask("truth")
+        found: dict[str, Any] = self._answer()["truth"]
+        return found
+
+    def _ask(self, word: str) -> None:
+        assert self._world is not None
+        assert self._world.stdin is not None
+        self._world.stdin.write(f"{word}\n".encode())
+        self._world.stdin.flush()
+
+    def _judge_end(self, part: Part, child: Child, truth: dict[str, Any]) -> None:
+        if isinstance(child, OnTerminal):
+            found = judges.screen(child.text(), truth["books"][part.market])
+        elif isinstance(child, Piped):
+            found = part.judge(child.kept, truth, part.market)
+        else:
+            found = []
+        for words in found:
+            child.fault(f"at the end: {words}")
+
+    def _end_processes(self) -> None:
+        """Half of them by TERM, half by Ctrl-C; servers last."""
+        for servers in (False, True):
+            some = [(n, c) for n, c in enumerate(self.children.values()) if isinstance(c, Server) is servers]
+            for number, child in some:
+                child.process.send_signal(signal.SIGTERM if number % 2 else signal.SIGINT)
+            self.until(lambda now=some: all(c.process.poll() is not None for _, c in now), ENDS_WITHIN, "the end")
+            self.pump(0.3)
+            for number, child in some:
+                wanted, code = (143 if number % 2 else 130), child.process.poll()
+                if code != wanted:
+                    child.fault(f"ended with {code}, not with {wanted}")
+                if isinstance(child, OnTerminal) and not child.left_as_it_was():
+                    child.fault("the terminal is not left as it was")
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.hooks is not None:
+            self.hooks.close()
+        for child in self.children.values():
+            child.go_on()
+            child.kill()
+        if self._lines is not None:
+            (self._folder / "lines.txt").write_text("\n".join(self._lines.told))
+            self._lines.close()
+        if self._world is not None:
+            assert self._world.stdin is not None
+            assert self._world.stdout is not None
+            self._world.stdin.close()
+            try:
+                self._world.wait(10)
+            except subprocess.TimeoutExpired:
+                self._world.kill()
+                self._world.wait()
+            self._world.stdout.close()
+            if self._world.returncode:
+                self.faults.append(f"the world ended with {self._world.returncode}")
+        self._pump.close()
+        for child in self.children.values():
+            if child.faults:
+                (self._folder / f"{child.said.stem}.last").write_bytes(b"\n".join(child.last_lines()))
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+def nothing_skipped() -> bool:
+    """Whether a part that was skipped counts as failed: in CI."""
+    return bool(os.environ.get("MON_NO_SKIPS"))
