@@ -1,8 +1,9 @@
-"""`python -m tests.soak --minutes 60`: everything at once, under faults, for a long time; the last line is the verdict."""
+"""`python -m tests.soak --minutes 60`: everything at once, under faults, for a long time."""
 
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.soak.children import Child
-from tests.soak.parts import PARTS, SERVER, WORLD, Part
+from tests.soak.parts import PARTS, Part
 from tests.soak.resources import MB
 from tests.soak.run import ROUND, Soak, nothing_skipped
 
@@ -88,11 +89,17 @@ def verdict(run: Soak, folder: Path, command: str, began: float) -> int:
         print(row(form, name, child))
         faults += [f"{name}: {fault}" for fault in child.faults]
     records = sum(child.kept.records for child in run.children.values())
-    cpu = sum(child.rounds[-1].cpu for child in run.children.values() if child.rounds)
+    calm = sum(child.rounds[-1].cpu for child in run.children.values() if child.rounds)
+    lasted = time.monotonic() - began
+    used = [sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
     print(
         f"{len(run.children)} processes, {records:,} records, {run.judged:,} compared with the world of their instant, "
         f"{sum(c.kept.interruptions for c in run.children.values())} interruptions, "
-        f"{(time.monotonic() - began) / 60:.1f} minutes, CPU in the last calm {cpu * 100:.0f} % of a core"
+        f"{lasted / 60:.1f} minutes"
+    )
+    print(
+        f"CPU: {used[0]:.0f} s of the processes and {used[1]:.0f} s of the judge, {sum(used) / lasted * 100:.0f} % of a "
+        f"core; in the last calm {calm * 100:.0f} %"
     )
     if run.hooks is not None:
         print(f"webhooks: {run.hooks.answered} answered, {run.hooks.unanswered} not; {len(run.hooks.wanted)} pairs")

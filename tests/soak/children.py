@@ -15,6 +15,7 @@ import termios
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from tests.soak.kept import Kept, Record
 from tests.soak.resources import Round, Sample
 
 LINES_KEPT = 200  # the last ones, written down where something is wrong
+END_OF_FRAME = b"\x1b[?2026l"
 SLOW_EVERY, SLOW_BYTES = 2.0, 4096  # seconds between two looks of the slow reader, and what it takes then
-_decode = msgspec.json.Decoder(Any, float_hook=__import__("decimal").Decimal).decode
+_decode = msgspec.json.Decoder(Any, float_hook=Decimal).decode
 
 
 class Pump:
@@ -183,7 +185,7 @@ class OnTerminal(Child):
         self.screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self.screen)
         self._tail: deque[bytes] = deque(maxlen=LINES_KEPT)
-        self.raw_end = b""
+        self._end = b""
 
     def start(self, pump: Pump) -> None:
         self._own, theirs = pty.openpty()
@@ -209,9 +211,9 @@ class OnTerminal(Child):
             return True
         except OSError:  # the process is gone
             return False
-        self.kept.records += data.count(b"\x1b[?2026l")  # frames
+        self.kept.records += data.count(END_OF_FRAME)  # frames
         self._tail.append(data)
-        self.raw_end = (self.raw_end + data)[-100_000:]
+        self._end = (self._end + data)[-len(END_OF_FRAME) :]
         self._stream.feed(data)
         return bool(data)
 
@@ -229,12 +231,17 @@ class OnTerminal(Child):
         """What the screen shows."""
         return "\n".join(line.rstrip() for line in self.screen.display)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether what the screen shows is a whole frame."""
+        return self._end.endswith(END_OF_FRAME)
+
     def left_as_it_was(self) -> bool:
         """Whether the terminal has the modes that it had before."""
         return bool(termios.tcgetattr(self._own) == self.before)
 
     def last_lines(self) -> list[bytes]:
-        return [*self._tail, self.text().encode()]
+        return [b"".join(self._tail)]
 
     def kill(self) -> None:
         super().kill()

@@ -34,7 +34,8 @@ def quotes(kept: Kept, truth: Truth, market: str) -> list[str]:
         return ["no quote"]
     (bid, ask) = (truth["books"][market][side][0] for side in ("bids", "asks"))
     names = ("bid_price", "bid_size", "ask_price", "ask_size")
-    return compared("quote", [record[name] for name in names], [*bid, *ask])
+    true = [value for name, value in zip(names, [*bid, *ask], strict=True) if name in record]  # b2trader has no sizes
+    return compared("quote", [record[name] for name in names if name in record], true)
 
 
 def trades(kept: Kept, truth: Truth, market: str) -> list[str]:
@@ -143,7 +144,7 @@ def top_told(kept: Kept, truth: Truth, market: str) -> list[str]:
     (bid, ask) = (truth["books"][market][side][0] for side in ("bids", "asks"))
     told = record["data"]
     # The script gets floats, as ProfitView's scripts do.
-    return compared("top", [told["bid"], told["ask"]], [float(bid[0]), float(ask[0])])
+    return compared("top", [told["bid"], told["ask"]], [repr(float(bid[0])), repr(float(ask[0]))])
 
 
 # --- comparing

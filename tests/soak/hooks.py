@@ -81,7 +81,8 @@ class Hooks:
         finally:
             connection.close()
         self.answered += 1
-        if response.status != 200 or not isinstance(answer, dict):
+        if response.status != 200 or not isinstance(answer.get("data"), dict):
             self.wrong.append(f"{method} {path}: {response.status} {answer}")
             return None
-        return answer
+        data: dict[str, Any] = answer["data"]
+        return data

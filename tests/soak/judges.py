@@ -1,15 +1,15 @@
-"""What the soak asks of a process at its end, beside its figures: what it said, what its screen shows, what the hub has."""
+"""What the soak asks of a process at its end beside its figures: what it said, its screen, what the hub has."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 SLOW_BY = 4.0  # seconds that the slow reader of the soak itself lets a line lie
 OPEN = re.compile(r"still open at nbt, and not closed by us: (long|short) nexus:(\S+)")
 UNKNOWN = re.compile(r"not known at nbt: nexus:(\S+) is (long|short|flat) or (long|short|flat)")
+NOT_LIVE = ("CONNECTING", "SYNCING", "RECONNECTING", "STALE", "CLOSED", "FROZEN")
 SIDES = {"buy": "long", "sell": "short"}
 
 
@@ -24,11 +24,22 @@ def said(text: str) -> list[str]:
     return found[:3]
 
 
+def looks_live(text: str) -> bool:
+    """Whether a table's header says nothing of trouble: LIVE, or of a dashboard nothing at all."""
+    header = text.split("\n")[0]
+    return bool(header.strip()) and not any(word in header for word in NOT_LIVE)
+
+
+def plain_numbers(text: str) -> str:
+    """The text without what stands between thousands, and with plain digits only."""
+    return text.replace(",", "")
+
+
 def screen(text: str, book: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
     """A table that is live, and has the best prices of both sides."""
-    if "LIVE" not in text.split("\n")[0]:
-        return [f"the header does not say LIVE: {text.splitlines()[0].strip()}"]
-    shown = text.replace(",", "")
+    if not looks_live(text):
+        return [f"the table is not live: {text.splitlines()[0].strip()}"]
+    shown = plain_numbers(text)
     best = {side: format(Decimal(book[side][0][0]), "f") for side in ("bids", "asks")}
     return [
         f"the best of the {side}, {price}, is not on the screen" for side, price in best.items() if price not in shown

@@ -12,10 +12,12 @@ from decimal import Decimal
 from typing import Any
 
 Record = dict[str, Any]
+Claimed = tuple[Decimal | None, ...]
 
 NOT_LIVE = ("connecting", "syncing", "stale", "reconnecting", "closed")
 KEYS = {"order": "order_id", "position": "position_id", "balance": "asset"}
-REMEMBERED = 120.0  # seconds of the world's past
+REMEMBERED = 900.0  # seconds of the world's past: so old may a trade be that a venue tells again
+STATES_REMEMBERED = 120.0
 
 
 class Kept:
@@ -93,7 +95,8 @@ class Past:
             values = self._of[tuple(told["is"])]
             values.append((told["at"], tuple(map(Decimal, told["value"]))))
             self.told_until = max(self.told_until, told["at"])
-            while len(values) > 1 and values[1][0] < told["at"] - REMEMBERED:
+            remembered = REMEMBERED if told["is"][0] == "trade" else STATES_REMEMBERED
+            while len(values) > 1 and values[1][0] < told["at"] - remembered:
                 values.popleft()
 
     def tidy(self, now: float) -> None:
@@ -101,7 +104,7 @@ class Past:
         for key in [key for key, values in self._of.items() if key[0] == "order" and values[-1][0] < now - 3600]:
             del self._of[key]
 
-    def was(self, key: tuple[str, ...], value: tuple[Decimal, ...], since: float, until: float) -> bool:
+    def was(self, key: tuple[str, ...], value: Claimed, since: float, until: float) -> bool:
         """Whether that was so at some instant between the two."""
         values = self._of.get(key, deque())
         for place in range(len(values) - 1, -1, -1):
@@ -109,16 +112,29 @@ class Past:
             ends = values[place + 1][0] if place + 1 < len(values) else until
             if ends < since:
                 return False
-            if begins <= until and what == value:
+            if begins <= until and agrees(value, what):
                 return True
         return False
 
-    def happened(self, key: tuple[str, ...], value: tuple[Decimal, ...], since: float, until: float) -> bool:
-        """Whether such an event was between the two."""
-        return any(since <= at <= until and what == value for at, what in reversed(self._of.get(key, deque())))
+    def values(self, key: tuple[str, ...], since: float, until: float) -> list[tuple[Decimal, ...]]:
+        """All that it was between the two."""
+        values = self._of.get(key, deque())
+        ends = [begins for begins, _ in values][1:] + [until]
+        return [what for (begins, what), end in zip(values, ends, strict=False) if begins <= until and end >= since]
+
+    def last_so(self, key: tuple[str, ...], value: Claimed) -> float | None:
+        """When it was so for the last time; None: never, as far as is remembered."""
+        values = self._of.get(key, deque())
+        ends = [begins for begins, _ in values][1:] + [self.told_until]
+        so = [end for (_, what), end in zip(values, ends, strict=True) if agrees(value, what)]
+        return so[-1] if so else None
+
+    def happened(self, key: tuple[str, ...], value: Claimed) -> bool:
+        """Whether there was such an event."""
+        return any(agrees(value, what) for _, what in reversed(self._of.get(key, deque())))
 
 
-def claims(record: Record, markets: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], tuple[Decimal, ...]]]:
+def claims(record: Record, markets: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], Claimed]]:
     """What a line says of the world: whether it is a state or an event, of what, and which figures.
 
     `markets` are the world's names of the venue's symbols.
@@ -130,21 +146,28 @@ def claims(record: Record, markets: Mapping[str, str]) -> list[tuple[str, tuple[
             return [("state", ("top", market), figures(bid["price"], bid["size"], ask["price"], ask["size"]))]
         case "quote":
             names = ("bid_price", "bid_size", "ask_price", "ask_size")
-            return [("state", ("top", market), figures(*(record[name] for name in names)))]
+            return [("state", ("top", market), figures(*(record.get(name) for name in names)))]
         case "balance":
-            return [("state", ("balance", record["asset"]), figures(record["total"], record["available"]))]
+            return [("state", ("balance", record["asset"].upper()), figures(record["total"], record["available"]))]
         case "margin":
             return [("state", ("margin",), figures(*(record[name] for name in ("balance", "equity", "used", "free"))))]
-        case "position" if market and record["venue"] != "jayx" and "size" in record:
-            signed = record["size"] if record["side"] == "long" else -record["size"]
+        case "position" if market and record["venue"] != "jayx" and record.get("size"):
+            signed = -record["size"] if record.get("side") == "short" else record["size"]
             return [("state", ("position", market), figures(signed))]
         case "order" if "filled" in record:
             return [("state", ("order", record["order_id"]), figures(record["filled"]))]
-        case "trade" if not (record.get("extra") or {}).get("snapshot"):
-            return [("event", ("trade", market), figures(record["price"], record["size"]))]
+        case "trade":
+            said = figures(record["price"], record["size"])
+            # Venues send what they have missed to tell, with its time: the world must have had it at that time.
+            return [("event", ("trade", market), (*said, *figures(record.get("time"))))]
     return []
 
 
-def figures(*values: Any) -> tuple[Decimal, ...]:
-    """Numbers as they are compared."""
-    return tuple(Decimal(value) for value in values)
+def figures(*values: Any) -> Claimed:
+    """Numbers as they are compared; None for one that the venue does not send."""
+    return tuple(None if value is None else Decimal(value) for value in values)
+
+
+def agrees(claimed: Claimed, true: tuple[Decimal, ...]) -> bool:
+    """Whether all that is claimed is so."""
+    return all(ours is None or ours == theirs for ours, theirs in zip(claimed, true, strict=True))

@@ -1,4 +1,4 @@
-"""The fault proxies of the soak, in a thread of their own: one for each group of parts, bad for a while in its round."""
+"""The fault proxies of the soak, in a thread of their own: one for each group of parts, bad in its rounds."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.soak import judges, resources
 from tests.soak.children import Child, Lines, OnTerminal, Piped, Pump, Server
 from tests.soak.clocks import HOUR, SetClock, library
 from tests.soak.hooks import Hooks
-from tests.soak.kept import Past, Record, claims
+from tests.soak.kept import Claimed, Past, Record, claims
 from tests.soak.lines import Lines as FaultLines
 from tests.soak.parts import BOT, BROKEN, SERVER, SLOW, TABLE, WORLD, Part
 
@@ -39,10 +39,11 @@ CALM = 24.0
 # A connection is pinged every 5 s and has 5 s to answer; a slow reader's state may be 2 s old; and 1 s for whoever
 # reads here, beside other jobs. What was never true in that time is old.
 DEADLINE = 13.0
-ENDS_WITHIN = 15.0
+ENDS_WITHIN = 15.0  # a bot may wait 10 s for what is under way to its hub
 LIVE_WITHIN = 75.0  # the longest pause between two tries is 30 s, and a try may have to wait for its deadline
-KEYS = ("\t", "\x1b[Z", "1", "2", "z", "\r", "\x1b[A", "\x1b[B", "s", "g", "+", "-", "?", "x", "\x0c", " ", " ")
-SIZES = ((110, 34), (80, 24), (140, 45), (60, 12), (100, 30))
+# Not `g`: prices in groups are not the world's.
+KEYS = ("\t", "\x1b[Z", "1", "2", "z", "\r", "\x1b[A", "\x1b[B", "s", "+", "-", "?", "x", "\x0c", " ", " ")
+SIZES = ((120, 40), (80, 24), (140, 45), (60, 12), (100, 30))
 
 
 class Soak:
@@ -188,10 +189,17 @@ class Soak:
             self.judged += 1
             since = at - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
             for sort, key, value in said:
-                was = self._past.was if sort == "state" else self._past.happened
-                if not was(key, value, since, at):
-                    shown = " ".join(map(str, value))
-                    child.fault(f"old and live: a {kind} of {' '.join(key)}: {shown}, at {at - self._began:.1f} s")
+                if sort == "event":
+                    was = self._past.happened(key, value)
+                else:
+                    was = self._past.was(key, value, since, at)
+                if not was:
+                    child.fault(f"at {at - self._began:.1f} s {kind} {self._old(key, value, at)}")
+
+    def _old(self, key: tuple[str, ...], value: Claimed, at: float) -> str:
+        so = self._past.last_so(key, value)
+        when = "never so" if so is None else f"so for the last time {at - so:.1f} s before"
+        return f"old and live: {' '.join(key)} {' '.join(map(str, value))}, {when}"
 
     # --- rounds
 
@@ -231,7 +239,19 @@ class Soak:
                         child.press(self._draw.one_of(KEYS))
                         if self._draw.chance(0.2):
                             child.resize(*self._draw.one_of(SIZES))
+                        self._judge_table(child)
             self.pump(min(0.2, max(0.0, until - time.monotonic())))
+
+    def _judge_table(self, child: OnTerminal) -> None:
+        """Whether a table that says nothing of trouble shows a book that was so lately."""
+        now, text = time.monotonic(), child.text()
+        if not child.is_whole or not judges.looks_live(text) or "spread" not in text:
+            return
+        self.judged += 1
+        tops = self._past.values(("top", self.parts[child.name].market), now - DEADLINE, now)
+        shown = judges.plain_numbers(text)
+        if tops and not any(format(top[0], "f") in shown and format(top[2], "f") in shown for top in tops):
+            child.fault(f"old and live: no top of the last {DEADLINE:g} s is on the screen:\n{text}")
 
     def _measure(self, until: float) -> None:
         for child in self.children.values():
@@ -256,22 +276,18 @@ class Soak:
         """All faults are over: compare, end each process, and look at what it said."""
         self._say("the end: faults are over")
         pipes = [child for child in self.children.values() if isinstance(child, Piped)]
-        since = time.monotonic()
-        self.until(lambda: all(one.kept.live for one in pipes), LIVE_WITHIN, "all streams are live again")
-        for child in pipes:
-            if not child.kept.live:
-                child.fault(f"is {child.kept.state} {time.monotonic() - since:.0f} s after the faults")
+        judged = [one for one in pipes if self.parts[one.name].line in (WORLD, BOT)]  # the others' faults go on
+        if not self.until(lambda: all(one.kept.live for one in judged), LIVE_WITHIN, "all streams are live again"):
+            for child in judged:
+                if not child.kept.live:
+                    child.fault(f"is {child.kept.state} {LIVE_WITHIN:g} s after the faults")
         self.pump(5)  # all that is missed at a reconnect is out of what is compared: new trades have come
         if self.hooks is not None:
             self.hooks.close()
             self.hooks.settle()
         self._ask("calm")
         self.pump(5)
-        for child in self.children.values():
-            if isinstance(child, OnTerminal):
-                child.resize(*SIZES[0])
-                child.press("\x0c")
-        self.pump(1.5)
+        self._settle_tables()
         truth = self.truth()
         for name, child in self.children.items():
             self._judge_end(self.parts[name], child, truth)
@@ -287,6 +303,19 @@ class Soak:
                     child.fault(words)
                 for words in self.hooks.wrong[:5]:
                     child.fault(f"webhook: {words}")
+
+    def _settle_tables(self) -> None:
+        """Undo what the keys of the run have left: a frozen table, a help page, a pane that is alone."""
+        tables = [child for child in self.children.values() if isinstance(child, OnTerminal)]
+        for child in tables:
+            child.resize(*SIZES[0])
+        for keys in ("\x0c", "\x1b", "z", "1", "z"):
+            for child in tables:
+                if "spread" not in child.text() or keys == "\x0c":
+                    child.press(keys)
+                if "FROZEN" in child.text():
+                    child.press(" ")
+            self.pump(0.7)
 
     def truth(self) -> dict[str, Any]:
         """What is true now."""

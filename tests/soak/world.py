@@ -28,7 +28,7 @@ from venues.nbt.simulator.strategies import Doings
 from venues.simulated import endpoints
 from venues.simulator import Simulator
 from venues.simulator.flow import Flow
-from venues.simulator.market_events import BookChange, Event, OrderUpdate, Trade
+from venues.simulator.market_events import BookChange, Event, Holding, OrderUpdate, Trade
 from venues.simulator.strategy import Strategy
 
 TICK = 0.25  # seconds between two lines that only say how far the truth is told
@@ -136,11 +136,15 @@ class World:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Trade):
-            tell({"is": ["trade", event.market], "at": time.monotonic(), "value": [event.price, event.size]})
+            tell(
+                {"is": ["trade", event.market], "at": time.monotonic(), "value": [event.price, event.size, event.time]}
+            )
         elif isinstance(event, OrderUpdate):
             tell({"is": ["order", str(event.order_id)], "at": time.monotonic(), "value": [event.filled]})
             ours = ulid(event.created, event.order_id)
             tell({"is": ["order", ours], "at": time.monotonic(), "value": [event.filled]})
+        elif isinstance(event, Holding):
+            self._is(("position", event.market), [event.holding])
         elif isinstance(event, BookChange) and event.market in self.world.account.positions:
             self._state(event.market)
 
