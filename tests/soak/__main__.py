@@ -98,8 +98,8 @@ def verdict(run: Soak, folder: Path, command: str, began: float) -> int:
         f"{lasted / 60:.1f} minutes"
     )
     print(
-        f"CPU: {used[0]:.0f} s of the processes and {used[1]:.0f} s of the judge, {sum(used) / lasted * 100:.0f} % of a "
-        f"core; in the last calm {calm * 100:.0f} %"
+        f"CPU: {used[0]:.0f} s of the processes and {used[1]:.0f} s of the judge, "
+        f"{sum(used) / lasted * 100:.0f} % of a core; in the last calm {calm * 100:.0f} %"
     )
     if run.hooks is not None:
         print(f"webhooks: {run.hooks.answered} answered, {run.hooks.unanswered} not; {len(run.hooks.wanted)} pairs")

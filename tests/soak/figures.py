@@ -104,7 +104,7 @@ def assets(kept: Kept, truth: Truth, _: str) -> list[str]:
 
 def balance(kept: Kept, truth: Truth, _: str) -> list[str]:
     """Total, available and locked of each asset."""
-    return rows(kept, truth["balances"], ("total", "available", "locked"))
+    return rows(kept, truth["balances"], ("total", "available", "locked"), str.upper)
 
 
 def margin(kept: Kept, truth: Truth, _: str) -> list[str]:
@@ -155,12 +155,14 @@ def one_of(kept: Kept, kind: str) -> Record | None:
     return next((record for name, record in kept.last.items() if name.split()[0] == kind), None)
 
 
-def rows(kept: Kept, truth: Mapping[str, Iterable[Any]], names: tuple[str, ...]) -> list[str]:
-    """All rows and no other, with the figures of those names."""
-    found = [*missing({str(name): row for name, row in kept.rows.items()}, truth)]
-    for name, row in kept.rows.items():
-        if name in truth:
-            found += compared(str(name), [row.get(one) for one in names], truth[str(name)])
+def rows(
+    kept: Kept, truth: Mapping[str, Iterable[Any]], names: tuple[str, ...], spelling: Callable[[str], str] = str
+) -> list[str]:
+    """All rows and no other, with the figures of those names. `spelling`: the world's, of a row's key."""
+    shown = {spelling(str(name)): row for name, row in kept.rows.items()}
+    found = [*missing(shown, truth)]
+    for name in sorted(shown.keys() & truth.keys()):
+        found += compared(name, [shown[name].get(one) for one in names], truth[name])
     return found
 
 

@@ -25,9 +25,9 @@ def said(text: str) -> list[str]:
 
 
 def looks_live(text: str) -> bool:
-    """Whether a table's header says nothing of trouble: LIVE, or of a dashboard nothing at all."""
+    """Whether a table's header is there and says nothing of trouble: LIVE, or which streams are partial."""
     header = text.split("\n")[0]
-    return bool(header.strip()) and not any(word in header for word in NOT_LIVE)
+    return "custom:" in header and not any(word in header for word in NOT_LIVE)
 
 
 def plain_numbers(text: str) -> str:
@@ -35,12 +35,17 @@ def plain_numbers(text: str) -> str:
     return text.replace(",", "")
 
 
+def price_text(price: Decimal) -> str:
+    """A price as every venue's table has it, at least at its beginning: without zeros at the end."""
+    return format(price, "f").rstrip("0").rstrip(".")
+
+
 def screen(text: str, book: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
     """A table that is live, and has the best prices of both sides."""
     if not looks_live(text):
         return [f"the table is not live: {text.splitlines()[0].strip()}"]
     shown = plain_numbers(text)
-    best = {side: format(Decimal(book[side][0][0]), "f") for side in ("bids", "asks")}
+    best = {side: price_text(Decimal(book[side][0][0])) for side in ("bids", "asks")}
     return [
         f"the best of the {side}, {price}, is not on the screen" for side, price in best.items() if price not in shown
     ]

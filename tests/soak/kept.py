@@ -119,13 +119,13 @@ class Past:
     def values(self, key: tuple[str, ...], since: float, until: float) -> list[tuple[Decimal, ...]]:
         """All that it was between the two."""
         values = self._of.get(key, deque())
-        ends = [begins for begins, _ in values][1:] + [until]
+        ends = [*[begins for begins, _ in values][1:], until]
         return [what for (begins, what), end in zip(values, ends, strict=False) if begins <= until and end >= since]
 
     def last_so(self, key: tuple[str, ...], value: Claimed) -> float | None:
         """When it was so for the last time; None: never, as far as is remembered."""
         values = self._of.get(key, deque())
-        ends = [begins for begins, _ in values][1:] + [self.told_until]
+        ends = [*[begins for begins, _ in values][1:], self.told_until]
         so = [end for (_, what), end in zip(values, ends, strict=True) if agrees(value, what)]
         return so[-1] if so else None
 

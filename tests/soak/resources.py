@@ -115,7 +115,8 @@ def not_flat(rounds: Sequence[Round]) -> list[str]:
             found.append(f"{what}: grows by {slope / MB:.1f} MB an hour")
     before, after = (median(one.cpu for one in some) for some in (first, last))
     if after > before * TIMES + CPU_NOISE:
-        found.append(f"CPU: {before:.3f} s a second in the first third, {after:.3f} in the last")
+        series = " ".join(f"{one.cpu * 100:.1f}" for one in rounds)
+        found.append(f"CPU: {before * 100:.1f} % in the first third, {after * 100:.1f} % in the last ({series})")
     return found
 
 

@@ -189,10 +189,7 @@ class Soak:
             self.judged += 1
             since = at - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
             for sort, key, value in said:
-                if sort == "event":
-                    was = self._past.happened(key, value)
-                else:
-                    was = self._past.was(key, value, since, at)
+                was = self._past.happened(key, value) if sort == "event" else self._past.was(key, value, since, at)
                 if not was:
                     child.fault(f"at {at - self._began:.1f} s {kind} {self._old(key, value, at)}")
 
@@ -245,12 +242,12 @@ class Soak:
     def _judge_table(self, child: OnTerminal) -> None:
         """Whether a table that says nothing of trouble shows a book that was so lately."""
         now, text = time.monotonic(), child.text()
-        if not child.is_whole or not judges.looks_live(text) or "spread" not in text:
-            return
+        if not child.is_whole or child.screen.lines < 24 or not judges.looks_live(text) or "spread" not in text:
+            return  # something else is on the screen, or not all of it
         self.judged += 1
         tops = self._past.values(("top", self.parts[child.name].market), now - DEADLINE, now)
         shown = judges.plain_numbers(text)
-        if tops and not any(format(top[0], "f") in shown and format(top[2], "f") in shown for top in tops):
+        if tops and not any(all(judges.price_text(top[side]) in shown for side in (0, 2)) for top in tops):
             child.fault(f"old and live: no top of the last {DEADLINE:g} s is on the screen:\n{text}")
 
     def _measure(self, until: float) -> None:
