@@ -39,6 +39,8 @@ CALM = 24.0
 # A connection is pinged every 5 s and has 5 s to answer; a slow reader's state may be 2 s old; and 1 s for whoever
 # reads here, beside other jobs. What was never true in that time is old.
 DEADLINE = 13.0
+APART = 0.3  # seconds between two starts, which take a core for as long
+QUIET = 5.0  # seconds of flow without faults, and then without flow, before the end is compared
 ENDS_WITHIN = 15.0  # a bot may wait 10 s for what is under way to its hub
 LIVE_WITHIN = 75.0  # the longest pause between two tries is 30 s, and a try may have to wait for its deadline
 # Not `g`: prices in groups are not the world's.
@@ -47,7 +49,7 @@ SIZES = ((120, 40), (80, 24), (140, 45), (60, 12), (100, 30))
 
 
 class Soak:
-    """A run of these parts. `say` tells of the progress."""
+    """A run of these parts, with files in `folder`. `say` tells of the progress."""
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class Soak:
         seed: int,
         rate: float,
         say: Callable[[str], None],
-        round_seconds: float = ROUND,
+        quiet: float = QUIET,
     ) -> None:
         self.children: dict[str, Child] = {}
         self.faults: list[str] = []
@@ -69,6 +71,7 @@ class Soak:
         self._seed = seed
         self._rate = rate
         self._say = say
+        self._quiet = quiet
         self._draw = Draw(f"soak {seed}")
         self._pump = Pump()
         self._past = Past()
@@ -93,7 +96,7 @@ class Soak:
         self._bot_port, self._token = _free_port(), secrets.token_hex(16)
         for number, part in enumerate(self.parts.values()):
             self._start_part(part, number % GROUPS)
-            self.pump(0.3)
+            self.pump(APART)
         if "bot" in self.parts:
             self.hooks = Hooks(self._bot_port, self._token, self._seed)
             self.hooks.start()
@@ -278,12 +281,12 @@ class Soak:
             for child in judged:
                 if not child.kept.live:
                     child.fault(f"is {child.kept.state} {LIVE_WITHIN:g} s after the faults")
-        self.pump(5)  # all that is missed at a reconnect is out of what is compared: new trades have come
+        self.pump(self._quiet)  # new trades have come: those that were missed are not compared
         if self.hooks is not None:
             self.hooks.close()
             self.hooks.settle()
         self._ask("calm")
-        self.pump(5)
+        self.pump(self._quiet)
         self._settle_tables()
         truth = self.truth()
         for name, child in self.children.items():
@@ -306,7 +309,7 @@ class Soak:
         tables = [child for child in self.children.values() if isinstance(child, OnTerminal)]
         for child in tables:
             child.resize(*SIZES[0])
-        for keys in ("\x0c", "\x1b", "z", "1", "z"):
+        for keys in ("\x0c", "\x1b", "z", "1", "z") if tables else ():
             for child in tables:
                 if "spread" not in child.text() or keys == "\x0c":
                     child.press(keys)
