@@ -28,7 +28,7 @@ from tests.soak.resources import Round, Sample
 LINES_KEPT = 200  # the last ones, written down where something is wrong
 END_OF_FRAME = b"\x1b[?2026l"
 SLOW_EVERY, SLOW_BYTES = 2.0, 4096  # seconds between two looks of the slow reader, and what it takes then
-_decode = msgspec.json.Decoder(Any, float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 class Pump:
@@ -161,8 +161,8 @@ class Piped(Child):
         now = time.monotonic()
         self._last.append(line)
         try:
-            record = _decode(line)
-        except msgspec.DecodeError as error:
+            record: Record = _decode(line)
+        except msgspec.MsgspecError as error:
             self.fault(f"a line that is no JSON ({error}): {line[:80]!r}")
             return
         self._told(self, record, now)
@@ -199,7 +199,8 @@ class OnTerminal(Child):
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=lambda: (os.setsid(), fcntl.ioctl(1, termios.TIOCSCTTY, 0)),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
         pump.add(self._own, self._read)

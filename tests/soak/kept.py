@@ -6,7 +6,7 @@ when, so that a line can be asked whether it was true lately.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ Claimed = tuple[Decimal | None, ...]
 NOT_LIVE = ("connecting", "syncing", "stale", "reconnecting", "closed")
 KEYS = {"order": "order_id", "position": "position_id", "balance": "asset"}
 REMEMBERED = 900.0  # seconds of the world's past: so old may a trade be that a venue tells again
+IDS_REMEMBERED = 20_000
 STATES_REMEMBERED = 120.0
 
 
@@ -31,6 +32,8 @@ class Kept:
         self.records = 0
         self.interruptions = 0
         self.at = 0.0  # when the last record came, by the monotonic clock
+        self.twice: list[str] = []  # what has an id and came again
+        self._ids: OrderedDict[str, None] = OrderedDict()
         self._gathered: dict[Hashable, Record] | None = None
 
     def take(self, record: Record, at: float) -> None:
@@ -46,6 +49,7 @@ class Kept:
         self.records += 1
         self.at = at
         self.last[" ".join(filter(None, (kind, record.get("symbol"), record.get("topic"))))] = record
+        self._note_id(record)
         change = record.get("change")
         if change is None:
             return
@@ -56,6 +60,17 @@ class Kept:
             rows.pop(key_of(record), None)
         else:
             rows[key_of(record)] = record
+
+    def _note_id(self, record: Record) -> None:
+        """An event with an id comes once, whatever happens to the line."""
+        ours = record.get("trade_id") or record.get("fill_id")
+        if ours is None:
+            return
+        if ours in self._ids:
+            self.twice.append(ours)
+        self._ids[ours] = None
+        if len(self._ids) > IDS_REMEMBERED:
+            self._ids.popitem(last=False)
 
     def _status(self, status: Record) -> None:
         state = status["state"]

@@ -53,6 +53,7 @@ PARTS: Final = (
     Part("b2trader quotes", "quotes b2trader spot.sol_usdt", figures.quotes, SOL),
     Part("b2trader candles", "candles b2trader spot.eth_usdt", figures.candles, ETH),
     Part("b2trader ticker", "ticker b2trader spot.btc_usdt", figures.ticker),
+    Part("b2trader watchlist", "watchlist b2trader spot.btc_usdt", figures.ticker),
     Part("jayx book", "book jayx BTCUSDT", figures.book),
     Part("jayx quotes", "quotes jayx ETHUSDT", figures.quotes, ETH),
     Part("jayx trades", "trades jayx BTCUSDT", figures.trades),
@@ -61,10 +62,13 @@ PARTS: Final = (
     Part("kraken quotes", "quotes kraken ETH/USD", figures.quotes, ETH),
     Part("kraken trades", "trades kraken BTC/USD", figures.trades),
     Part("kraken candles", "candles kraken BTC/USD", figures.candles),
+    Part("kraken ticker", "ticker kraken BTC/USD", figures.ticker),
+    Part("kraken ping", "ping kraken", figures.heard),
     Part("woox book", "book woox SPOT_BTC_USDT", figures.book),
     Part("woox quotes", "quotes woox SPOT_SOL_USDT", figures.quotes, SOL),
     Part("woox trades", "trades woox SPOT_ETH_USDT", figures.trades, ETH),
     Part("woox candles", "candles woox SPOT_BTC_USDT", figures.candles),
+    Part("woox ticker", "ticker woox SPOT_ETH_USDT", figures.ticker, ETH),
     # every stream of an account
     Part("nexus orders", "orders nexus SPOT_BTC_USDT", figures.orders_since),
     Part("nexus fills", "fills nexus SPOT_BTC_USDT", figures.fills),
@@ -79,6 +83,7 @@ PARTS: Final = (
     Part("jayx balance", "balance jayx", figures.balance),
     # signals and messages
     Part("nbt signals", "signals nbt", figures.heard),
+    Part("nbt feed", "feed nbt", figures.heard),
     Part("profitview feed", "feed profitview", figures.heard),
     # readers that take their time
     Part("slow book", "book b2trader spot.btc_usdt", figures.book, reader=SLOW),

@@ -17,6 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -278,9 +279,9 @@ class Soak:
         pipes = [child for child in self.children.values() if isinstance(child, Piped)]
         judged = [one for one in pipes if self.parts[one.name].line in (WORLD, BOT)]  # the others' faults go on
         if not self.until(lambda: all(one.kept.live for one in judged), LIVE_WITHIN, "all streams are live again"):
-            for child in judged:
-                if not child.kept.live:
-                    child.fault(f"is {child.kept.state} {LIVE_WITHIN:g} s after the faults")
+            for late in judged:
+                if not late.kept.live:
+                    late.fault(f"is {late.kept.state} {LIVE_WITHIN:g} s after the faults")
         self.pump(self._quiet)  # new trades have come: those that were missed are not compared
         if self.hooks is not None:
             self.hooks.close()
@@ -334,6 +335,8 @@ class Soak:
             found = judges.screen(child.text(), truth["books"][part.market])
         elif isinstance(child, Piped):
             found = part.judge(child.kept, truth, part.market)
+            if child.kept.twice:
+                found.append(f"{len(child.kept.twice)} ids came twice, such as {child.kept.twice[0]}")
         else:
             found = []
         for words in found:
@@ -345,7 +348,7 @@ class Soak:
             some = [(n, c) for n, c in enumerate(self.children.values()) if isinstance(c, Server) is servers]
             for number, child in some:
                 child.process.send_signal(signal.SIGTERM if number % 2 else signal.SIGINT)
-            self.until(lambda now=some: all(c.process.poll() is not None for _, c in now), ENDS_WITHIN, "the end")
+            self.until(partial(_have_ended, [child for _, child in some]), ENDS_WITHIN, "the end")
             self.pump(0.3)
             for number, child in some:
                 wanted, code = (143 if number % 2 else 130), child.process.poll()
@@ -380,6 +383,10 @@ class Soak:
         for child in self.children.values():
             if child.faults:
                 (self._folder / f"{child.said.stem}.last").write_bytes(b"\n".join(child.last_lines()))
+
+
+def _have_ended(children: Sequence[Child]) -> bool:
+    return all(child.process.poll() is not None for child in children)
 
 
 def _free_port() -> int:

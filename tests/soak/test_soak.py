@@ -221,6 +221,12 @@ def test_a_reader_keeps_what_is_there() -> None:
     assert (kept.rows, kept.live, kept.interruptions) == ({}, False, 1)
 
 
+def test_what_has_an_id_comes_once() -> None:
+    one, other = ({"type": "trade", "trade_id": name} for name in ("1", "2"))
+    assert read(one, other).twice == []
+    assert read(one, other, one).twice == ["1"]
+
+
 # --- what was true when
 
 

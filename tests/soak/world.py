@@ -18,6 +18,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,7 @@ from venues.nbt.simulator.strategies import Doings
 from venues.simulated import endpoints
 from venues.simulator import Simulator
 from venues.simulator.flow import Flow
-from venues.simulator.market_events import BookChange, Event, Holding, OrderUpdate, Trade
+from venues.simulator.market_events import BookChange, Event, Holding, Level, OrderUpdate, Trade
 from venues.simulator.strategy import Strategy
 
 TICK = 0.25  # seconds between two lines that only say how far the truth is told
@@ -85,10 +86,7 @@ class World:
         margin = account.margin()
         return {
             "books": {
-                name: {
-                    side: [[level.price, level.size] for level in markets[name].levels(way)[:DEPTH]]
-                    for side, way in (("bids", "buy"), ("asks", "sell"))
-                }
+                name: {"bids": _rows(markets[name].levels("buy")), "asks": _rows(markets[name].levels("sell"))}
                 for name in account.positions
             },
             "last": {name: _last(markets[name].last) for name in account.positions},
@@ -175,6 +173,10 @@ def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     raise TypeError(f"expected a number, got {type(value).__name__}")
+
+
+def _rows(levels: Sequence[Level]) -> list[list[Decimal]]:
+    return [[level.price, level.size] for level in levels[:DEPTH]]
 
 
 def _last(trade: Trade | None) -> list[Decimal] | None:
