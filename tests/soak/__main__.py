@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of the world, the faults and the keys; drawn where it is not given")
     parser.add_argument("--part", action="append", default=[], metavar="NAME", help="only these parts; several")
     parser.add_argument("--rate", type=float, default=RATE, help="events a second and market")
+    parser.add_argument("--keep", action="store_true", help="keep the logs also when all is well")
     parser.add_argument("--list", action="store_true", help="only name the parts")
     given = parser.parse_args(arguments)
     if given.list:
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = given.seed if given.seed is not None else int(time.time()) % 100_000
     parts = with_needed(given.part)
     rounds = max(FEWEST_ROUNDS, int((given.minutes * 60 - AROUND) / ROUND))
-    return soak(parts, rounds, seed=seed, rate=given.rate, command=repeated(given, seed))
+    return soak(parts, rounds, seed=seed, rate=given.rate, command=repeated(given, seed), keep=given.keep)
 
 
 def with_needed(names: Sequence[str]) -> list[Part]:
@@ -59,7 +60,7 @@ def repeated(given: argparse.Namespace, seed: int) -> str:
     return f"python -m tests.soak --minutes {given.minutes:g} --seed {seed}{rate}{parts}"
 
 
-def soak(parts: Sequence[Part], rounds: int, *, seed: int, rate: float, command: str) -> int:
+def soak(parts: Sequence[Part], rounds: int, *, seed: int, rate: float, command: str, keep: bool) -> int:
     """Run it, and print the table."""
     folder = Path(tempfile.mkdtemp(prefix="mon-soak-"))
     began = time.monotonic()
@@ -72,7 +73,12 @@ def soak(parts: Sequence[Part], rounds: int, *, seed: int, rate: float, command:
         run.end()
     finally:
         run.close()
-    return verdict(run, folder, command, began)
+    code = verdict(run, command, began)
+    if code == 0 and not keep:
+        shutil.rmtree(folder)
+    else:
+        print(f"logs: {folder}")
+    return code
 
 
 def say(began: float, words: str) -> None:
@@ -80,7 +86,7 @@ def say(began: float, words: str) -> None:
     print(f"[{time.monotonic() - began:6.1f}] {words}", flush=True)
 
 
-def verdict(run: Soak, folder: Path, command: str, began: float) -> int:
+def verdict(run: Soak, command: str, began: float) -> int:
     """The table, and what is wrong."""
     faults = [*run.faults]
     form = "{:18} {:>8} {:>5} {:>7} {:>7} {:>7} {:>4} {:>4} {:>9}  {}"
@@ -108,12 +114,11 @@ def verdict(run: Soak, folder: Path, command: str, began: float) -> int:
         if nothing_skipped():
             faults.append("a part was skipped, and here (MON_NO_SKIPS) that counts as failed")
     if not faults:
-        shutil.rmtree(folder)
         print("all well")
         return 0
     print(f"{len(faults)} faults:")
     print("\n".join(f"  {fault}" for fault in faults))
-    print(f"logs: {folder}\nthe same again: {command}")
+    print(f"the same again: {command}")
     return 1
 
 

@@ -186,6 +186,8 @@ class OnTerminal(Child):
         self._stream = pyte.ByteStream(self.screen)
         self._tail: deque[bytes] = deque(maxlen=LINES_KEPT)
         self._end = b""
+        self.framed_at = 0.0  # when the last frame came
+        self.judged_at = 0.0
 
     def start(self, pump: Pump) -> None:
         self._own, theirs = pty.openpty()

@@ -118,7 +118,8 @@ class Soak:
             self._answers.append(told)
 
     def _answer(self) -> dict[str, Any]:
-        self.until(lambda: bool(self._answers), 60, "the world's answer")
+        if not self.until(lambda: bool(self._answers), 60, "the world's answer"):
+            raise RuntimeError(f"the world does not answer; see {self._folder}/world.stderr")
         return self._answers.popleft()
 
     def _start_part(self, part: Part, group: int) -> None:
@@ -245,14 +246,17 @@ class Soak:
 
     def _judge_table(self, child: OnTerminal) -> None:
         """Whether a table that says nothing of trouble shows a book that was so lately."""
-        now, text = time.monotonic(), child.text()
-        if not child.is_whole or child.screen.lines < 24 or not judges.looks_live(text) or "spread" not in text:
-            return  # something else is on the screen, or not all of it
+        text, at = child.text(), child.framed_at
+        if child.judged_at == at or not child.is_whole or child.screen.lines < 24:
+            return
+        if not judges.looks_live(text) or "spread" not in text:
+            return  # something else is on the screen
+        child.judged_at = at
         self.judged += 1
-        tops = self._past.values(("top", self.parts[child.name].market), now - DEADLINE, now)
+        tops = self._past.values(("top", self.parts[child.name].market), at - DEADLINE, at)
         shown = judges.plain_numbers(text)
         if tops and not any(all(judges.price_text(top[side]) in shown for side in (0, 2)) for top in tops):
-            child.fault(f"old and live: no top of the last {DEADLINE:g} s is on the screen:\n{text}")
+            child.fault(f"at {at - self._began:.1f} s no top of the last {DEADLINE:g} s is on the screen:\n{text}")
 
     def _measure(self, until: float) -> None:
         for child in self.children.values():
@@ -380,9 +384,16 @@ class Soak:
             if self._world.returncode:
                 self.faults.append(f"the world ended with {self._world.returncode}")
         self._pump.close()
+        self._write_rounds()
         for child in self.children.values():
             if child.faults:
                 (self._folder / f"{child.said.stem}.last").write_bytes(b"\n".join(child.last_lines()))
+
+    def _write_rounds(self) -> None:
+        """What each process used in each round, for whoever looks for what grows."""
+        with (self._folder / "rounds.jsonl").open("w") as file:
+            for name, child in self.children.items():
+                file.writelines(json.dumps({"part": name, **one._asdict()}) + "\n" for one in child.rounds)
 
 
 def _have_ended(children: Sequence[Child]) -> bool:
