@@ -6,6 +6,7 @@ warms up and does not count: modules are loaded, pools filled, arenas taken.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +25,10 @@ STEP = 3 * MB
 # kilobyte for each second of a stream that prints ten lines in it.
 SLOPE = 4 * MB  # an hour
 LONG_ENOUGH = 20  # rounds: ten minutes
-# One descriptor more or less: a line has none between two tries, and an HTTP connection is kept open for a while.
-MORE = {"descriptors": 1, "threads": 0}
+# One socket more or less: a line has none between two tries, and an HTTP connection is kept open for a while.
+MORE = {"files": 0, "sockets": 1, "threads": 0}
+# Of all processes together that evens out: where each loses one socket at each reconnect, they have as many more.
+MORE_OF_ALL = 1 / 8  # for each process
 # CPU time in equal phases differs by what else the two cores do: caches, the other job. Twice as much is more than
 # that ever made (30 %), and less than a list that is searched from its beginning makes of an hour.
 TIMES = 2.0
@@ -33,12 +36,13 @@ CPU_NOISE = 0.05  # seconds a second: a try to connect, or a book that is made a
 
 
 class Sample(NamedTuple):
-    """One look at a process; memory in bytes, `cpu` in seconds since its start."""
+    """One look at a process; memory in bytes, `cpu` in seconds since its start, `files` what is no socket."""
 
     at: float
     rss: int
     pss: int
-    descriptors: int
+    files: int
+    sockets: int
     threads: int
     cpu: float
 
@@ -49,9 +53,15 @@ class Round(NamedTuple):
     at: float
     rss: int
     pss: int
-    descriptors: int
+    files: int
+    sockets: int
     threads: int
     cpu: float
+
+    @property
+    def descriptors(self) -> int:
+        """All of them."""
+        return self.files + self.sockets
 
 
 def sample(pid: int, at: float) -> Sample | None:
@@ -65,12 +75,21 @@ def sample(pid: int, at: float) -> Sample | None:
             at,
             int(fields[21]) * PAGE,
             _pss(folder),
-            len(os.listdir(folder / "fd")),
+            *_descriptors(folder / "fd"),
             int(fields[17]),
             (int(fields[11]) + int(fields[12])) / HERTZ,
         )
     except (OSError, IndexError, ValueError):
         return None
+
+
+def _descriptors(folder: Path) -> tuple[int, int]:
+    files = sockets = 0
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed since
+            is_socket = os.readlink(folder / name).startswith("socket:")
+            files, sockets = files + (not is_socket), sockets + is_socket
+    return files, sockets
 
 
 def _pss(folder: Path) -> int:
@@ -89,7 +108,8 @@ def of_round(samples: Sequence[Sample]) -> Round | None:
         last.at,
         int(median(one.rss for one in samples)),
         int(median(one.pss for one in samples)),
-        min(one.descriptors for one in samples),
+        min(one.files for one in samples),
+        min(one.sockets for one in samples),
         min(one.threads for one in samples),
         (last.cpu - first.cpu) / (last.at - first.at),
     )
@@ -103,7 +123,7 @@ def not_flat(rounds: Sequence[Round]) -> list[str]:
     third = max(1, len(counted) // 3)
     first, last = counted[:third], counted[-third:]
     found = []
-    for what in ("descriptors", "threads"):
+    for what in MORE:
         before, after = max(getattr(one, what) for one in first), min(getattr(one, what) for one in last)
         if after > before + MORE[what]:
             found.append(f"{what}: at most {before} in the first third, at least {after} in the last")
@@ -118,6 +138,20 @@ def not_flat(rounds: Sequence[Round]) -> list[str]:
         series = " ".join(f"{one.cpu * 100:.1f}" for one in rounds)
         found.append(f"CPU: {before * 100:.1f} % in the first third, {after * 100:.1f} % in the last ({series})")
     return found
+
+
+def sockets_lost(processes: Sequence[Sequence[Round]]) -> list[str]:
+    """Whether all processes together have more and more sockets."""
+    counted = [rounds[1:] for rounds in processes if len(rounds) >= 4]
+    if not counted:
+        return []
+    count = min(map(len, counted))
+    sums = [sum(rounds[number].sockets for rounds in counted) for number in range(count)]
+    third = max(1, count // 3)
+    before, after = max(sums[:third]), min(sums[-third:])
+    if after <= before + max(2, MORE_OF_ALL * len(counted)):
+        return []
+    return [f"sockets of all together: at most {before} in the first third, at least {after} in the last"]
 
 
 def steepness(points: Sequence[tuple[float, float]]) -> float:

@@ -296,6 +296,7 @@ class Soak:
         truth = self.truth()
         for name, child in self.children.items():
             self._judge_end(self.parts[name], child, truth)
+        self.faults += resources.sockets_lost([child.rounds for child in self.children.values()])
         self._end_processes()
         self.truth_left = self.truth()
         for name, child in self.children.items():

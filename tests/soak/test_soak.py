@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ SEED = 1
 
 def rounds(count: int, **of: Callable[[int], float]) -> list[Round]:
     """A healthy process, but for what is given of each round."""
-    usual = {"rss": 45 * MB, "pss": 30 * MB, "descriptors": 15, "threads": 2, "cpu": 0.01}
+    usual = {"rss": 45 * MB, "pss": 30 * MB, "files": 10, "sockets": 5, "threads": 2, "cpu": 0.01}
     made = [{**usual, **{name: value(number) for name, value in of.items()}} for number in range(count)]
     return [Round(at=30.0 * number, **one) for number, one in enumerate(made)]  # type: ignore[arg-type]
 
@@ -41,7 +42,7 @@ def rounds(count: int, **of: Callable[[int], float]) -> list[Round]:
 @pytest.mark.parametrize("count", [4, 18, 120])
 def test_a_process_that_only_breathes_is_flat(count: int) -> None:
     breath = lambda number: 45 * MB + (number * 7919 % 5) * 300_000  # noqa: E731
-    assert not_flat(rounds(count, rss=breath, pss=breath, descriptors=lambda number: 15 + number % 2)) == []
+    assert not_flat(rounds(count, rss=breath, pss=breath, sockets=lambda number: 5 + number % 2)) == []
 
 
 def test_what_warms_up_in_the_first_round_does_not_count() -> None:
@@ -54,8 +55,9 @@ def test_what_warms_up_in_the_first_round_does_not_count() -> None:
         (4, "rss", lambda number: 45 * MB + number * 2 * MB),
         (4, "pss", lambda number: 30 * MB + number * 2 * MB),
         (120, "rss", lambda number: 45 * MB + number * 45_000),  # 5 MB an hour
-        (4, "descriptors", lambda number: 15 + number),
-        (120, "descriptors", lambda number: 15 + number // 20),
+        (4, "files", lambda number: 10 + number // 3),
+        (4, "sockets", lambda number: 5 + number),
+        (120, "sockets", lambda number: 5 + number // 20),
         (4, "threads", lambda number: 2 + number),
         (4, "cpu", lambda number: 0.02 + number * 0.1),
     ],
@@ -66,15 +68,25 @@ def test_what_grows_is_noticed(count: int, what: str, grows: Callable[[int], flo
     assert all(words.startswith("CPU" if what == "cpu" else what) for words in found)
 
 
+def test_sockets_that_all_processes_lose_are_noticed_where_one_is_within_its_bounds() -> None:
+    leaky = [rounds(4, sockets=lambda number: 5 + number // 3) for _ in range(48)]
+    assert not any(map(not_flat, leaky))
+    assert resources.sockets_lost(leaky) == [
+        "sockets of all together: at most 240 in the first third, at least 288 in the last"
+    ]
+    assert resources.sockets_lost([*leaky[:5], *[rounds(4)] * 43]) == []
+
+
 def test_a_process_is_looked_at_as_it_is() -> None:
     before = resources.sample(os.getpid(), 0.0)
-    descriptor = os.open("/dev/null", os.O_RDONLY)
+    ends: list[Any] = [open("/dev/null"), socket.socket()]  # noqa: SIM115
     block = bytearray(b"x" * 20 * MB)
     after = resources.sample(os.getpid(), 1.0)
-    os.close(descriptor)
+    for end in ends:
+        end.close()
     assert before is not None
     assert after is not None
-    assert after.descriptors == before.descriptors + 1
+    assert (after.files, after.sockets) == (before.files + 1, before.sockets + 1)
     assert after.rss - before.rss > len(block) / 2
     assert resources.sample(2**22 + 1, 0.0) is None
 
