@@ -215,6 +215,8 @@ class OnTerminal(Child):
         except OSError:  # the process is gone
             return False
         self.kept.records += data.count(END_OF_FRAME)  # frames
+        if b"Traceback" in data:
+            self.fault("a traceback on the terminal")
         self._tail.append(data)
         self._end = (self._end + data)[-len(END_OF_FRAME) :]
         self._stream.feed(data)

@@ -382,6 +382,8 @@ class Soak:
                 self._world.kill()
                 self._world.wait()
             self._world.stdout.close()
+            said = (self._folder / "world.stderr").read_text(errors="replace")
+            self.faults += [f"the world: {words}" for words in judges.said(said)]
             if self._world.returncode:
                 self.faults.append(f"the world ended with {self._world.returncode}")
         self._pump.close()

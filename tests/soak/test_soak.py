@@ -17,7 +17,7 @@ import pytest
 
 from tests.soak import __main__ as command
 from tests.soak import figures, judges, resources, run
-from tests.soak.children import Piped
+from tests.soak.children import OnTerminal, Piped, Pump
 from tests.soak.clocks import SetClock
 from tests.soak.kept import Kept, Past, claims
 from tests.soak.parts import ETH, PARTS, Part
@@ -379,6 +379,18 @@ def test_a_soak_of_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert command.verdict(soak, "python -m tests.soak --seed 1", 0.0) == 1
     told = capsys.readouterr().out
     assert "the same again: python -m tests.soak --seed 1" in told
+
+
+def test_a_traceback_on_a_terminal_is_noticed(tmp_path: Path) -> None:
+    pump = Pump()
+    child = OnTerminal("table", ["sh", "-c", "echo; echo 'Traceback (most recent call last):'"], {}, tmp_path, 0)
+    child.start(pump)
+    child.process.wait(10)
+    pump.turn(5)
+    assert child.faults == ["a traceback on the terminal"]
+    assert child.left_as_it_was()
+    child.kill()
+    pump.close()
 
 
 def test_a_part_that_was_skipped_is_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
