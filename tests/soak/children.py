@@ -32,9 +32,10 @@ _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 class Pump:
-    """One thread that reads everything."""
+    """One thread that reads everything. `before`: when it had read all there was, the last time but this one."""
 
     def __init__(self) -> None:
+        self.before = self._began = time.monotonic()
         self._selector = selectors.DefaultSelector()
 
     def add(self, descriptor: int, read: Callable[[], bool]) -> None:
@@ -49,6 +50,7 @@ class Pump:
 
     def turn(self, seconds: float) -> None:
         """Read what is there, for at most so long without anything."""
+        self.before, self._began = self._began, time.monotonic()
         for key, _ in self._selector.select(seconds):
             if not key.data():
                 self.drop(key.fd)

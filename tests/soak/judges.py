@@ -10,6 +10,7 @@ SLOW_BY = 4.0  # seconds that the slow reader of the soak itself lets a line lie
 OPEN = re.compile(r"still open at nbt, and not closed by us: (long|short) nexus:(\S+)")
 UNKNOWN = re.compile(r"not known at nbt: nexus:(\S+) is (long|short|flat) or (long|short|flat)")
 NOT_LIVE = ("CONNECTING", "SYNCING", "RECONNECTING", "STALE", "CLOSED", "FROZEN")
+DOUBTED = re.compile(r"What nbt has of nexus:(\S+) is not known now")
 SIDES = {"buy": "long", "sell": "short"}
 
 
@@ -51,12 +52,28 @@ def screen(text: str, book: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
     ]
 
 
+def unsettled(words: str, held: Sequence[Sequence[str]], wanted: Mapping[str, float]) -> list[str]:
+    """The pairs of which the hub has not yet what is wanted, and may still get it."""
+    has = _held(held)
+    doubted = set(DOUBTED.findall(words))
+    return [pair for pair, size in wanted.items() if pair not in doubted and has.get(pair, "flat") != side_of(size)]
+
+
+def side_of(size: float) -> str:
+    """What a hub has, which knows no sizes, for a position."""
+    return "long" if size > 0 else "short" if size < 0 else "flat"
+
+
+def _held(held: Sequence[Sequence[str]]) -> dict[str, str]:
+    return {pair: SIDES[side] for strategy, pair, side in held if strategy == "bot"}
+
+
 def hub(words: str, held: Sequence[Sequence[str]], wanted: Mapping[str, float]) -> list[str]:
     """Whether the hub has what the bot's last words say, and what was asked for last at its webhooks.
 
     `held` is what the hub has: strategy, pair and side of each; `wanted` the sizes, by pair.
     """
-    has = {pair: SIDES[side] for strategy, pair, side in held if strategy == "bot"}
+    has = _held(held)
     told = {pair: side for side, pair in OPEN.findall(words)}
     unknown = {pair: {one, other} for pair, one, other in UNKNOWN.findall(words)}
     found = []
@@ -68,8 +85,7 @@ def hub(words: str, held: Sequence[Sequence[str]], wanted: Mapping[str, float]) 
             continue
         if true != told.get(pair, "flat"):
             found.append(f"{pair}: the hub has {true}, the bot's last word is {told.get(pair, 'flat')}")
-        size = wanted.get(pair, 0)
-        asked = "long" if size > 0 else "short" if size < 0 else "flat"
+        asked = side_of(wanted.get(pair, 0))
         if true != asked:
             found.append(f"{pair}: the hub has {true}, and {asked} was asked for last")
     if wanted and not wanted.keys() - unknown.keys():

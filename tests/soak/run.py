@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -42,6 +43,8 @@ CALM = 24.0
 DEADLINE = 13.0
 APART = 0.3  # seconds between two starts, which take a core for as long
 QUIET = 5.0  # seconds of flow without faults, and then without flow, before the end is compared
+SETTLED_WITHIN = 60.0  # seconds for the bot's market and its hub to be live both, and for what it wants to get there
+AT_ONCE = 4  # processes that are ended together: each has 0.7 s for its last words, whatever hangs
 ENDS_WITHIN = 15.0  # a bot may wait 10 s for what is under way to its hub
 LIVE_WITHIN = 75.0  # the longest pause between two tries is 30 s, and a try may have to wait for its deadline
 # Not `g`: prices in groups are not the world's.
@@ -76,7 +79,7 @@ class Soak:
         self._draw = Draw(f"soak {seed}")
         self._pump = Pump()
         self._past = Past()
-        self._waiting: deque[tuple[Piped, str, list[Any], float]] = deque()
+        self._waiting: deque[tuple[Piped, str, list[Any], float, float]] = deque()
         self._clocks = [SetClock(folder, str(group)) for group in range(GROUPS)]
         self._answers: deque[dict[str, Any]] = deque()
         self._began = time.monotonic()
@@ -185,14 +188,15 @@ class Soak:
             return
         said = claims(record, self._markets.get(record["venue"], {}))
         if said:
-            self._waiting.append((child, record["type"], said, at))
+            # Whoever reads may itself have had no turn for a while, on a machine that is busy.
+            self._waiting.append((child, record["type"], said, self._pump.before, at))
 
     def _judge_lines(self) -> None:
         """Whether what was printed as live was true lately; as soon as the world has told all until then."""
-        while self._waiting and self._waiting[0][3] < self._past.told_until:
-            child, kind, said, at = self._waiting.popleft()
+        while self._waiting and self._waiting[0][4] < self._past.told_until:
+            child, kind, said, printed_after, at = self._waiting.popleft()
             self.judged += 1
-            since = at - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
+            since = min(at, printed_after) - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
             for sort, key, value in said:
                 was = self._past.happened(key, value) if sort == "event" else self._past.was(key, value, since, at)
                 if not was:
@@ -288,8 +292,7 @@ class Soak:
                     late.fault(f"is {late.kept.state} {LIVE_WITHIN:g} s after the faults")
         self.pump(self._quiet)  # new trades have come: those that were missed are not compared
         if self.hooks is not None:
-            self.hooks.close()
-            self.hooks.settle()
+            self._settle_hub(self.hooks)
         self._ask("calm")
         self.pump(self._quiet)
         self._settle_tables()
@@ -309,6 +312,18 @@ class Soak:
                     child.fault(words)
                 for words in self.hooks.wrong[:5]:
                     child.fault(f"webhook: {words}")
+
+    def _settle_hub(self, hooks: Hooks) -> None:
+        """Ask for a position of each pair, again where it is not relayed, since a market was not live just then."""
+        hooks.close()
+        said = self.children["bot"].said
+        todo, end = [*hooks.wanted], time.monotonic() + SETTLED_WITHIN
+        while todo and time.monotonic() < end:
+            asking = threading.Thread(target=hooks.settle, args=(todo,))
+            asking.start()
+            self.until(lambda now=asking: not now.is_alive(), 60 + SETTLED_WITHIN, "webhooks")  # type: ignore[misc]
+            self.pump(2)
+            todo = judges.unsettled(said.read_text(), self.truth()["hub"], hooks.wanted)
 
     def _settle_tables(self) -> None:
         """Undo what the keys of the run have left: a frozen table, a help page, a pane that is alone."""
@@ -348,14 +363,15 @@ class Soak:
             child.fault(f"at the end: {words}")
 
     def _end_processes(self) -> None:
-        """Half of them by TERM, half by Ctrl-C; servers last."""
-        for servers in (False, True):
-            some = [(n, c) for n, c in enumerate(self.children.values()) if isinstance(c, Server) is servers]
-            for number, child in some:
+        """Half of them by TERM, half by Ctrl-C; some at once, the bot first, servers last."""
+        order = sorted(self.children.values(), key=lambda one: (isinstance(one, Server), one.name != "bot"))
+        for at in range(0, len(order), AT_ONCE):
+            some = order[at : at + AT_ONCE]
+            for number, child in enumerate(some):
                 child.process.send_signal(signal.SIGTERM if number % 2 else signal.SIGINT)
-            self.until(partial(_have_ended, [child for _, child in some]), ENDS_WITHIN, "the end")
-            self.pump(0.3)
-            for number, child in some:
+            self.until(partial(_have_ended, some), ENDS_WITHIN, "the end")
+            self.pump(0.1)
+            for number, child in enumerate(some):
                 wanted, code = (143 if number % 2 else 130), child.process.poll()
                 if code != wanted:
                     child.fault(f"ended with {code}, not with {wanted}")
@@ -377,7 +393,7 @@ class Soak:
             assert self._world.stdout is not None
             self._world.stdin.close()
             try:
-                self._world.wait(10)
+                self._world.wait(30)
             except subprocess.TimeoutExpired:
                 self._world.kill()
                 self._world.wait()

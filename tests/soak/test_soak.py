@@ -254,9 +254,15 @@ def test_a_line_that_was_not_true_lately_is_old_and_live(tmp_path: Path) -> None
     told(soak._past, 20, "98", "1", "100", "3")
     quote = {**RECORDS["quotes"], "time": None}
     assert claims(quote, MARKETS)
-    soak._told(child, quote, 20 + DEADLINE - 1)
-    soak._told(child, quote, 20 + DEADLINE + 1)
-    soak._told(child, {**quote, "bid_price": D(97)}, 21)
+    for record, at in (
+        (quote, 20 + DEADLINE - 1),
+        (quote, 20 + DEADLINE + 1),
+        ({**quote, "bid_price": D(97)}, 21),
+    ):
+        soak._pump.before = at
+        soak._told(child, record, at)
+    soak._pump.before = 20 + DEADLINE - 1
+    soak._told(child, quote, 20 + DEADLINE + 30)  # it may have been printed long before it was read
     soak._judge_lines()
     assert child.faults == [], "the world has not told so much yet"
     soak._past.take({"tick": 99.0})
@@ -333,6 +339,13 @@ UNKNOWN = "mon: not known at nbt: nexus:S2 is long or flat\n"
 )
 def test_the_hub_has_what_the_bot_says(words: str, held: Any, wanted: dict[str, float], right: bool) -> None:
     assert (judges.hub(words, held, wanted) == []) is right
+
+
+def test_what_the_hub_has_not_yet_is_asked_for_again() -> None:
+    words = "mon: S2: … What nbt has of nexus:S2 is not known now, so nothing more is relayed of it\n"
+    held = [["bot", "S1", "buy"], ["bot", "S3", "buy"], ["another", "S4", "sell"]]
+    wanted = {"S1": 1.0, "S2": 1.0, "S3": -0.5, "S4": -1.0, "S5": 0.0}
+    assert judges.unsettled(words, held, wanted) == ["S3", "S4"]
 
 
 # --- the whole
