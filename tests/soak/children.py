@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import pyte
 
+from tests.soak import clocks
 from tests.soak.kept import Kept, Record
 from tests.soak.resources import Round, Sample
 
@@ -125,6 +126,7 @@ class Child:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+        clocks.forget(self.process.pid)
 
     def last_lines(self) -> list[bytes]:
         """What it printed last."""

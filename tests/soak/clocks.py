@@ -7,9 +7,11 @@ clock, which the library reckons wrongly); `mon` never calls it.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 HOUR = 3600
+SHARED = Path("/dev/shm")
 PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime")
 
 
@@ -45,6 +47,12 @@ class SetClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DISABLE_SHM": "1",
             "NO_FAKE_STAT": "1",
         }
+
+
+def forget(pid: int) -> None:
+    """Remove what the library leaves of a process that ended at once: the next one with its number could not start."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        with contextlib.suppress(OSError):
+            (SHARED / name).unlink()

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from tests.soak import __main__ as command
-from tests.soak import figures, judges, resources, run
+from tests.soak import clocks, figures, judges, resources, run
 from tests.soak.children import OnTerminal, Piped, Pump
-from tests.soak.clocks import SetClock
 from tests.soak.kept import Kept, Past, claims
 from tests.soak.parts import ETH, PARTS, Part
 from tests.soak.resources import MB, Round, not_flat
@@ -352,7 +351,7 @@ def test_what_the_hub_has_not_yet_is_asked_for_again() -> None:
 
 
 def test_a_clock_that_is_set_is_seen_by_a_process_that_runs(tmp_path: Path) -> None:
-    clock = SetClock(tmp_path, "one")
+    clock = clocks.SetClock(tmp_path, "one")
     if not clock.environment:
         pytest.skip("libfaketime is not installed")
     program = "import time\nwhile input():\n  print(time.time(), time.monotonic(), flush=True)"
@@ -368,7 +367,9 @@ def test_a_clock_that_is_set_is_seen_by_a_process_that_runs(tmp_path: Path) -> N
             wall, monotonic = map(float, process.stdout.readline().split())
             assert abs(wall - time.time() - step) < 5
             assert abs(monotonic - time.monotonic()) < 5
-        process.stdin.close()
+        process.kill()
+    clocks.forget(process.pid)
+    assert not [*clocks.SHARED.glob(f"*faketime_*_{process.pid}")]
 
 
 def test_a_soak_of_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -388,6 +389,7 @@ def test_a_soak_of_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert soak.judged > 6
     assert soak.children["right"].faults == []
     assert [words for words in soak.children["wrong"].faults if words.startswith("at the end: quote: shown")]
+    assert not [found for child in soak.children.values() for found in clocks.SHARED.glob(f"*_{child.process.pid}")]
     assert [child.process.returncode for child in soak.children.values()] == [130, 143]
     assert command.verdict(soak, "python -m tests.soak --seed 1", 0.0) == 1
     told = capsys.readouterr().out
