@@ -25,7 +25,7 @@ from typing import Any
 from tests.command import MON, environment
 from tests.faults.schedules import Draw
 from tests.soak import judges, resources
-from tests.soak.children import Child, Lines, OnTerminal, Piped, Pump, Server
+from tests.soak.children import SLOW_EVERY, Child, Lines, OnTerminal, Piped, Pump, Server
 from tests.soak.clocks import HOUR, SetClock, library
 from tests.soak.hooks import Hooks
 from tests.soak.kept import Claimed, Past, Record, claims
@@ -305,6 +305,8 @@ class Soak:
             self._settle_hub(self.hooks)
         self._ask("calm")
         self.pump(self._quiet)
+        slow = [one for one in judged if one.slow]
+        self.until(lambda: not any(map(_still_reads, slow)), LIVE_WITHIN, "the slow readers have read all")
         self._settle_tables()
         truth = self.truth()
         for name, child in self.children.items():
@@ -423,6 +425,11 @@ class Soak:
         with (self._folder / "rounds.jsonl").open("w") as file:
             for name, child in self.children.items():
                 file.writelines(json.dumps({"part": name, **one._asdict()}) + "\n" for one in child.rounds)
+
+
+def _still_reads(slow: Piped) -> bool:
+    """Whether a slow reader got a line at one of its last two looks: it gets one at each while several wait."""
+    return time.monotonic() - slow.kept.at < 3 * SLOW_EVERY
 
 
 def _have_ended(children: Sequence[Child]) -> bool:
