@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ SCRIPTS = {
 }
 # These two are what .ci/run itself runs: the first needs the package index, the second would run this test again.
 RUN_BY_CI = [BLOCKS[0], next(block for block in BLOCKS if block.strip().endswith("pytest"))]
+WITHOUT_HELP = ("tests.benchmarks", "tests.pictures")  # without options; tests/test_benchmarks.py and test_pictures.py
+WITH_PROOF = ("faults", "fuzz", "model", "mutation", "secrecy", "soak", "supply")
 LIVE = "# live: needs the internet\n"
 SINGLE_VENUES = "Options of single venues"
 
@@ -121,6 +124,27 @@ def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
     assert out.strip() or redirected or endless_and_quiet, "it shows something"
     for written in re.findall(r"(?:> |--record )([a-z][a-z.-]+)", block):
         assert (tmp_path / written).stat().st_size > 0
+
+
+PROOFS = re.findall(r"`\.venv/bin/python (-m tests\.[^`]+)`", README)
+
+
+@pytest.mark.parametrize("command", [command for command in PROOFS if command.split()[1] not in WITHOUT_HELP])
+def test_command_for_developers(command: str) -> None:
+    """Is there, and takes the options it is told with: the rest is done by `.ci/run`, or takes longer than a test."""
+    words = command.split()
+    done = subprocess.run(
+        [sys.executable, *words[:2], "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in words[2:] if not word.isdecimal()), done.stdout
+
+
+def test_each_proof_of_ci_is_told() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for words in re.findall(r"\.venv/bin/python (-m tests\.\w+ --minutes \d)", ci):
+        assert words in PROOFS
+    assert {words.split()[1] for words in PROOFS} >= {f"tests.{name}" for name in WITH_PROOF}
 
 
 def rows_of(section: str) -> list[list[str]]:

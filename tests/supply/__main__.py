@@ -1,9 +1,9 @@
 """Does `mon` install and run: from its wheel, with the oldest libraries it allows, with newer Pythons?
 
-    python -m tests.supply wheel      build wheel and source distribution, install each into an empty environment, run it
+    python -m tests.supply wheel      build wheel and source distribution, install each into an empty environment, run
     python -m tests.supply oldest     the oldest allowed version of each dependency, as pip takes it
     python -m tests.supply oldest --run [WORDS OF PYTEST]   install those, and run the nearest tests with them
-    python -m tests.supply pythons [--all]   install with each newer Python that this machine has, and run the same tests
+    python -m tests.supply pythons [--all]   install with each newer Python of this machine, and run the same tests
 
 Needs the package index, but for `oldest` alone. Ends with 0, 1 (something does not hold) or 2 (usage).
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.supply.declared import ROOT, RUN, groups
@@ -38,9 +39,14 @@ def package(distribution: str) -> str:
     return PACKAGES.get(distribution, distribution.replace("-", "_"))
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The packages that a file imports, lazy and type imports and `import_module("…")` included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def imported(text: str) -> frozenset[str]:
+    """The packages that a file of this text imports, lazy and type imports and `import_module("…")` included."""
+    return frozenset(_imported(text))
+
+
+def _imported(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -63,9 +69,9 @@ def files(root: Path = ROOT) -> Iterator[Path]:
                 yield path
 
 
-def foreign(path: Path) -> set[str]:
+def foreign(path: Path) -> frozenset[str]:
     """The packages that a file imports and that neither Python nor this project has."""
-    return set(imported(path)) - sys.stdlib_module_names - OURS - MADE
+    return imported(path.read_text(encoding="utf-8")) - sys.stdlib_module_names - OURS - MADE
 
 
 def problems(root: Path = ROOT) -> Iterator[str]:

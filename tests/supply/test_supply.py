@@ -93,8 +93,8 @@ def test_nothing_is_imported_that_is_not_declared_nor_declared_for_nothing() -> 
     ("file", "line", "told"),
     [
         ("venues/driver.py", "import yarl", "venues/driver.py: yarl is imported and not declared (mon)"),
-        ("cli/run/loop.py", "def f():\n    import numpy.linalg", "cli/run/loop.py: numpy is imported and not declared (mon)"),
-        ("cli/bot/plan.py", "from pandas import Series", "cli/bot/plan.py: pandas is imported and not declared (mon, bots)"),
+        ("cli/errors.py", "def f():\n    import numpy.linalg", "cli/errors.py: numpy is imported and not declared (mon)"),
+        ("cli/bot/plan.py", "from attrs import x", "cli/bot/plan.py: attrs is imported and not declared (mon, bots)"),
         ("tests/tiny.py", "import attrs", "tests/tiny.py: attrs is imported and not declared (mon, test)"),
         (
             "venues/driver.py",
@@ -178,14 +178,9 @@ def test_what_is_installed_runs(wheel: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The project's own files, to break something in."""
-    for folder in ("cli", "venues", "tests"):
-        for path in imports.files():
-            name = path.relative_to(ROOT)
-            if name.parts[0] == folder:
-                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, tmp_path / name)
-    for name in ("pyproject.toml", ".ci/run"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    names = [path.relative_to(ROOT) for path in imports.files()]
+    for name in (*names, Path("pyproject.toml"), Path(".ci/run")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
