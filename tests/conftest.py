@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ settings.load_profile("mon")
 
 # Half of the tests' time is waiting for a venue, a deadline or a process: so there are more workers than cores.
 BESIDE_THE_CORES = 4
+MOST_SECONDS = 10.0  # that a test may take without `@pytest.mark.slow("why")`
 # Python's own compiled files are kept, also where the environment has none written: each worker, and each process that
 # a test starts, would compile all of the tests and of `mon` anew. `__pycache__` is ignored by git.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Several for all tests; none of their own for what is named or chosen."""
     option = config.option
@@ -76,7 +78,26 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
     report = yield
-    if report.skipped and os.environ.get("MON_NO_SKIPS"):
+    if not os.environ.get("MON_NO_SKIPS"):
+        return report
+    if report.skipped:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and must run here: {call.excinfo and call.excinfo.value}"
+    elif report.passed and call.when == "call" and call.duration > most_seconds(os.environ) and not why_slow(item):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} took {call.duration:.0f} s: cut its waits, or say why: @pytest.mark.slow(…)"
     return report
+
+
+def most_seconds(environment: Mapping[str, str]) -> float:
+    """How long a test may take without a reason: as many times longer as there are workers to a core.
+
+    Only CI judges by it, since it has the machine for itself.
+    """
+    return MOST_SECONDS * max(1, int(environment.get("PYTEST_XDIST_WORKER_COUNT", 1)) / (os.cpu_count() or 1))
+
+
+def why_slow(item: pytest.Item) -> str:
+    """The reason that stands beside a test which takes long."""
+    marker = item.get_closest_marker("slow")
+    return "" if marker is None or not marker.args else str(marker.args[0]).strip()

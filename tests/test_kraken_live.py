@@ -9,10 +9,13 @@ import json
 import signal
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from itertools import islice
+from operator import neg
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sortedcontainers import SortedDict
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -33,7 +36,7 @@ def frames() -> list[str]:
 
 def tops(tape: Path, depth: int) -> list[Top]:
     """The best levels of a tape's book, after its first snapshot and each change."""
-    sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+    sides: tuple[SortedDict, SortedDict] = (SortedDict(neg), SortedDict())  # bids, the highest first; asks
     found: list[Top] = []
     for line in tape_lines(tape):
         if line["kind"] not in ("snapshot", "delta"):
@@ -41,11 +44,13 @@ def tops(tape: Path, depth: int) -> list[Top]:
         for held, rows in zip(sides, (line["bids"], line["asks"]), strict=True):
             if line["kind"] == "snapshot":
                 held.clear()
-            held.update({Decimal(price): Decimal(size) for price, size in rows})
-            for price in [price for price, size in held.items() if not size]:
-                del held[price]
-        bids, asks = (sorted(held.items(), reverse=not at) for at, held in enumerate(sides))
-        found.append((tuple(bids[:depth]), tuple(asks[:depth])))
+            for price, size in rows:
+                if Decimal(size):
+                    held[Decimal(price)] = Decimal(size)
+                else:
+                    held.pop(Decimal(price), None)
+        bids, asks = (tuple(islice(held.items(), depth)) for held in sides)
+        found.append((bids, asks))
     return found
 
 
