@@ -21,8 +21,8 @@ PROGRAMS = {
     "ruff": (".venv/bin/ruff", ".ci/run"),
 }
 OURS = {"cli", "venues", "tests"}
-# Packages that tests make for themselves.
-MADE = {"mon_orbit", "heavy_entry"}
+# Packages that tests make for themselves, and the module that `mon` gives to the scripts of bots.
+MADE = {"mon_orbit", "heavy_entry", "profitview"}
 # Which groups a folder may import from; the longest that fits counts. `venues.testing` is for authors of venues.
 MAY_USE = {
     "cli": (RUN,),
