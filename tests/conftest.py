@@ -42,8 +42,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     named = config.args_source is pytest.Config.ArgsSource.ARGS and config.args != config.getini("testpaths")
     if named or option.keyword or option.markexpr or option.collectonly or getattr(option, "lf", False):
         return 0
-    compile_once(Path(__file__).parent)
     return len(os.sched_getaffinity(0)) + BESIDE_THE_CORES if hasattr(os, "sched_getaffinity") else 2 * BESIDE_THE_CORES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before the workers begin."""
+    compile_once(Path(__file__).parent)
 
 
 def compile_once(folder: Path) -> None:
