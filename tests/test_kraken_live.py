@@ -161,6 +161,7 @@ def test_what_was_captured_gives_all_right_checksums(depth: str, tmp_path: Path)
         assert place == len(figures) - 1
 
 
+@pytest.mark.slow("two runs of four seconds: what must not come is waited for")
 @pytest.mark.parametrize("cut", [5, 7, 200, 1100])
 def test_cut_and_begun_again_shows_no_trade_twice_and_no_older_book(cut: int, tmp_path: Path) -> None:
     trades = played("trades", cut, tmp_path)
@@ -223,6 +224,7 @@ def test_several_symbols_are_one_socket_and_its_recording_plays_back(tmp_path: P
     assert first
 
 
+@pytest.mark.slow("a line is given up after the deadlines of Kraken's heartbeat, which are mon's own")
 def test_a_mute_line_is_stale_then_lost_then_there_again(tmp_path: Path) -> None:
     with (
         simulator(tmp_path, "--fault", "mute:1s") as env,
