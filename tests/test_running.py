@@ -108,9 +108,12 @@ def told_by(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
 def test_which_are_forked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MON_TEST_COLD", raising=False)
     env = environment(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text("")
     for variables, options, forked in (
         ({}, {}, True),
         ({"MON_CONFIG": "x"}, {}, True),
+        ({"PYTHONPATH": str(tmp_path / "other")}, {}, True),
+        ({"PYTHONPATH": str(tmp_path)}, {}, False),
         ({"PYTHONUTF8": "0"}, {}, False),
         ({"LC_ALL": "C" if os.environ.get("LC_ALL") != "C" else "POSIX"}, {}, False),
         ({}, {"start_new_session": True}, False),

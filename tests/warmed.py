@@ -37,7 +37,9 @@ def popen(command: list[Any], env: Mapping[str, str], **options: Any) -> subproc
 
 
 def _is_plain(env: Mapping[str, str]) -> bool:
-    others = [name for name in env if name not in PLAIN and not name.startswith(("MON_", "XDG_"))]
+    others: list[object] = [name for name in env if name not in PLAIN and not name.startswith(("MON_", "XDG_"))]
+    places = [Path(place) for place in env.get("PYTHONPATH", "").split(os.pathsep) if place]
+    others += [place for place in places if (place / "sitecustomize.py").exists()]  # which Python runs at its start
     return not others and all(env.get(name) == os.environ.get(name) for name in AT_THE_START)
 
 
