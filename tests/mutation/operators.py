@@ -30,6 +30,7 @@ _COMPARISON = re.compile(rb"==|!=|<=|>=|<|>|\bnot\s+in\b|\bin\b|\bis\s+not\b|\bi
 _JUNCTION = re.compile(rb"\b(?:and|or)\b")
 _COMMENT = re.compile(rb"#[^\n]*")
 _REMOVABLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Raise, ast.Return)
+_TYPES = {"bool", "bytes", "dict", "float", "frozenset", "int", "list", "object", "set", "str", "tuple", "type"}
 _JUMPS = (ast.Break, ast.Continue)
 
 
@@ -213,16 +214,24 @@ def _says_nothing(node: ast.stmt) -> bool:
     return isinstance(node, ast.AnnAssign) and node.value is None
 
 
-def _is_type(value: ast.expr) -> bool:
+def _is_type(value: ast.expr | None) -> bool:
     """Whether an assignment only names a type for annotations: `Literal[…]`, `Callable[…]`, `A | B`, `TypeVar(…)`."""
     match value:
-        case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name)):
-            return name[:1].isupper() or name in ("dict", "list", "tuple", "type", "set", "frozenset")
+        case ast.Subscript(value=named):
+            return _names_a_type(named)
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-            return all(
-                isinstance(side, ast.Name | ast.Attribute | ast.Constant) or _is_type(side) for side in (left, right)
-            )
+            return all(_is_type(side) or _names_a_type(side) for side in (left, right))
         case ast.Call(func=ast.Name(id="TypeVar" | "NewType" | "ParamSpec")):
+            return True
+    return False
+
+
+def _names_a_type(value: ast.expr) -> bool:
+    """`Order`, `records.Order`, `dict`, `None`; not `TABLE`."""
+    match value:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in _TYPES or (name[:1].isupper() and not name.isupper())
+        case ast.Constant(value=None):
             return True
     return False
 

@@ -36,23 +36,23 @@ ROOMS: dict[str, Room] = {
     "toolkit": Room(
         "venues/toolkit/*.py",
         "book book_rules candles clock consistency made_candles numbers pacing resync rows seeding spellings unasked "
-        "written acknowledgements ages late_rows text_numbers bounds candle_cases fixtures fuzz",
+        "written acknowledgements ages late_rows text_numbers candle_cases fixtures",
     ),
-    "protocols": Room("venues/protocols/*.py", "wire/* cookies signs_of_life bounds fixtures"),
-    "testing": Room("venues/testing/*.py", "plugin_faults entries endings fuzz guide"),
+    "protocols": Room("venues/protocols/*.py", "wire/* cookies signs_of_life fixtures"),
+    "testing": Room("venues/testing/*.py", "plugin_faults entries endings guide"),
     "venues": Room(
         "venues/*.py",
         "driver connection keepalive fetching redaction recording_files standing made entries symbols plugins "
-        "symbol_states public_api signs_of_life fixtures bounds states",
+        "symbol_states public_api signs_of_life fixtures states",
     ),
     "run": Room(
         "cli/run/*.py",
-        "loop states endings symbol_lists symbol_states empty_states entries bounds ages send acknowledged_lines "
+        "loop states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
         "jayx_config profitview config cli zones",
     ),
     "output": Room(
         "cli/output/*.py",
-        "queues written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers bounds "
+        "queues written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers "
         "many_symbols cli",
     ),
     "relay": Room("cli/bot/relay.py", "bot/relay bot/hub"),

@@ -61,14 +61,20 @@ class Copy:
             "OPENBLAS_NUM_THREADS": "1",
         }
         (folder / "t").mkdir()
-        self._nursery = subprocess.Popen(
-            [sys.executable, "-m", "tests.mutation.nursery"],
-            cwd=self._tree,
-            env=self._environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._nursery: subprocess.Popen[str] | None = None
+
+    def _born(self) -> subprocess.Popen[str]:
+        """The process that runs the jobs, made when it is first needed."""
+        if self._nursery is None:
+            self._nursery = subprocess.Popen(
+                [sys.executable, "-m", "tests.mutation.nursery"],
+                cwd=self._tree,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        return self._nursery
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +84,8 @@ class Copy:
 
     def close(self) -> None:
         """End the nursery; what it was doing ends with it."""
+        if self._nursery is None:
+            return
         if self._nursery.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._nursery.stdin.close()
@@ -163,12 +171,13 @@ class Copy:
 
     def _job(self, kind: str, within: float, environment: Mapping[str, str], **more: Any) -> dict[str, Any]:
         job = {"kind": kind, "id": uuid.uuid4().hex, "seconds": within, "output": str(self._folder / "output")}
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
         with self._lock:
-            self._nursery.stdin.write(json.dumps({**job, "environment": environment, **more}) + "\n")
-            self._nursery.stdin.flush()
-            answer = self._nursery.stdout.readline()
+            nursery = self._born()
+            assert nursery.stdin is not None
+            assert nursery.stdout is not None
+            nursery.stdin.write(json.dumps({**job, "environment": environment, **more}) + "\n")
+            nursery.stdin.flush()
+            answer = nursery.stdout.readline()
         if not answer:
             raise RuntimeError("the process that runs the tests has ended")
         done: dict[str, Any] = json.loads(answer)
@@ -188,3 +197,6 @@ def copied(root: Path, to: Path) -> None:
             )
         elif (root / name).exists():
             shutil.copy2(root / name, to / name)
+    # The tapes of real markets that lie beside the project, where they do.
+    if (root.parent / "shared").is_dir():
+        (to.parent / "shared").symlink_to((root.parent / "shared").resolve())
