@@ -145,6 +145,7 @@ class Place(NamedTuple):
 
     likely: tuple[range, ...]  # the first of them that anybody passes
     anywhere: bool  # else everybody is concerned: what an import runs belongs to no test
+    by_import: bool = True  # whether an import runs it
 
 
 def place(source: bytes, line: int) -> Place:
@@ -160,9 +161,9 @@ def place(source: bytes, line: int) -> Place:
     start = innermost.body[0].lineno
     body = range(start, (innermost.end_lineno or start) + 1)
     if line < start:
-        return Place((body,), anywhere=False)
+        return Place((body,), anywhere=False)  # a default
     back = [range(at, at + 1) for at in range(line, max(start, line - MOST_LINES_BACK) - 1, -1)]
-    return Place(tuple(back), anywhere=False)
+    return Place(tuple(back), anywhere=False, by_import=False)
 
 
 def concerned(tests: list[Test], path: str, where: Place) -> list[Test]:

@@ -29,7 +29,8 @@ _LOADED = (
 
 
 def main() -> None:
-    """Answer jobs until the other end closes."""
+    """Answer jobs until the other end closes, or has no more use for the one that runs."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in _LOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -50,14 +51,17 @@ def _done(job: dict[str, Any]) -> dict[str, Any]:
             traceback.print_exc()
         finally:
             os._exit(code)
-    code, late = _waited(child, began + job["seconds"])
-    _kill_group(child)
-    _kill_strays(job["id"])
+    try:
+        code, late = _waited(child, began + job["seconds"])
+    finally:
+        _kill_group(child)
+        _kill_strays(job["id"])
     return {"code": code, "late": late, "seconds": time.monotonic() - began}
 
 
 def _in_child(job: dict[str, Any]) -> int:
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(job["environment"], **{JOB: job["id"]})
     output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -59,6 +59,9 @@ ROOMS: dict[str, Room] = {
 }
 
 
+FIGURES = "tests/test_figures.py"  # every room's: constants and defaults
+
+
 def files(root: Path, rooms: Collection[str]) -> dict[str, str]:
     """The files of the rooms and the room of each: the first one that names it."""
     found: dict[str, str] = {}

@@ -86,14 +86,11 @@ class Copy:
         """End the nursery; what it was doing ends with it."""
         if self._nursery is None:
             return
+        self._nursery.terminate()
+        self._nursery.wait()
         if self._nursery.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._nursery.stdin.close()
-        try:
-            self._nursery.wait(10)
-        except subprocess.TimeoutExpired:
-            self._nursery.terminate()  # its child has a limit of its own
-            self._nursery.wait()
         if self._nursery.stdout:
             self._nursery.stdout.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -79,9 +79,17 @@ class Trial:
             self._free.put(copy)
 
     def verdicts(self, drawn: Sequence[tuple[Change, str]]) -> Iterator[Verdict]:
-        """In the order in which they are drawn."""
+        """Each as soon as it is known."""
         with ThreadPoolExecutor(len(self._copies)) as pool:
-            yield from pool.map(lambda one: self._verdict(*one), drawn)
+            asked = [pool.submit(self._verdict, change, room) for change, room in drawn]
+            try:
+                for done in as_completed(asked):
+                    yield done.result()
+            except BaseException:  # interrupted: those that wait are not begun, those that run are ended
+                pool.shutdown(wait=False, cancel_futures=True)
+                for copy in self._copies:
+                    copy.close()
+                raise
 
     def _verdict(self, change: Change, room: str) -> Verdict:
         copy = self._free.get()
@@ -108,6 +116,8 @@ class Trial:
         first: list[Test] = []
         later: list[Test] = []
         at_once = 1
+        if where.by_import and (self._root / rooms.FIGURES).exists():
+            yield self._measured.tests(rooms.FIGURES, copy.measure)
         for file in rooms.nearest(self._root, change.path, room):
             tests = concerned(self._measured.tests(file, copy.measure), change.path, where)
             some, others = _spread(sorted(tests, key=lambda test: test.seconds))
