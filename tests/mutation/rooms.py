@@ -36,7 +36,7 @@ ROOMS: dict[str, Room] = {
     "toolkit": Room(
         "venues/toolkit/*.py",
         "book book_rules candles clock consistency made_candles numbers pacing resync rows seeding spellings unasked "
-        "written acknowledgements ages late_rows text_numbers candle_cases fixtures",
+        "written acknowledgements ages late_rows text_numbers candle_cases plugin_faults fixtures",
     ),
     "protocols": Room("venues/protocols/*.py", "wire/* cookies signs_of_life fixtures"),
     "testing": Room("venues/testing/*.py", "plugin_faults entries endings guide"),
@@ -76,7 +76,7 @@ def files(root: Path, rooms: Collection[str]) -> dict[str, str]:
 
 
 def nearest(root: Path, path: str, room: str) -> list[str]:
-    """The room's test files: those whose name is the module's, then those that import it, then the others."""
+    """The room's test files: those named after the module, those that import it or are its venue's, the others."""
     tests = [
         test.relative_to(root).as_posix()
         for name in ROOMS[room].tests.split()
@@ -85,21 +85,27 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
     tests += _added(root, path, tests)
 
     def distance(test: str) -> int:
-        return 0 if _named_after(test, path) else 1 if dotted(path) in _imported(root / test) else 2
+        if _named_after(test, path):
+            return 0
+        return 1 if dotted(path) in _imported(root / test) or Path(path).parts[1] in _words(test) else 2
 
     return sorted(dict.fromkeys(tests), key=distance)
 
 
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:
-    """Test files named after the module that no room lists, such as those of a later issue."""
+    """Test files that are about the module though no room lists them, such as those of a later issue."""
     every = sorted(test.relative_to(root).as_posix() for test in (root / "tests").rglob("test_*.py"))
-    return [test for test in every if test not in known and _named_after(test, path)]
+    about = (test for test in every if _named_after(test, path) or dotted(path) in _imported(root / test))
+    return [test for test in about if test not in known]
 
 
 def _named_after(test: str, path: str) -> bool:
     """`tests/test_book_rules.py` for `venues/toolkit/book.py`."""
-    words = Path(test).stem.split("_")[1:]
-    return Path(path).stem in words or Path(path).stem == "_".join(words)
+    return Path(path).stem in _words(test) or Path(path).stem == "_".join(_words(test))
+
+
+def _words(test: str) -> list[str]:
+    return Path(test).stem.split("_")[1:]
 
 
 @cache
