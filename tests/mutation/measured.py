@@ -55,8 +55,9 @@ class Measured:
                 digest = _digest((self._root / file).read_bytes())
                 found = self._read(file, digest)
                 if found is None:
-                    found = measure(file)
-                    self._write(file, digest, found)
+                    found = self._with_sources(measure(file))
+                    if _all_passed(found):  # else it is measured again another time
+                        self._write(file, digest, found)
                 self._known[file] = list(self._taken(found))
             return self._known[file]
 
@@ -65,7 +66,7 @@ class Measured:
             row = self._store.execute("SELECT digest, found FROM measured WHERE test = ?", (file,)).fetchone()
         return json.loads(zlib.decompress(row[1])) if row and row[0] == digest else None
 
-    def _write(self, file: str, digest: str, found: dict[str, object]) -> None:
+    def _with_sources(self, found: dict[str, object]) -> dict[str, object]:
         """With the sources as they are now, to find their lines again."""
         sources = {}
         lines: dict[str, dict[str, str]] = found["lines"]  # type: ignore[assignment]
@@ -74,9 +75,11 @@ class Measured:
             sources[path] = _digest(text)
             with self._lock:
                 self._store.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", (sources[path], zlib.compress(text)))
-        found["sources"] = sources
-        packed = zlib.compress(json.dumps(found).encode())
+        return {**found, "sources": sources}
+
+    def _write(self, file: str, digest: str, found: dict[str, object]) -> None:
         with self._lock:
+            packed = zlib.compress(json.dumps(found).encode())
             self._store.execute("INSERT OR REPLACE INTO measured VALUES (?, ?, ?)", (file, digest, packed))
             self._store.commit()
 
@@ -88,7 +91,8 @@ class Measured:
         for result in found["results"]:  # type: ignore[attr-defined]
             name = result["test"]
             if result["outcome"] != "passed":
-                self.not_passing.add(name)
+                if result["outcome"] != "skipped":
+                    self.not_passing.add(name)
                 continue
             passed = {}
             for path, bits in lines.get(name, {}).items():
@@ -116,6 +120,10 @@ class Measured:
             else:  # whoever passes the line before passes what has been put behind it
                 moved.setdefault(last, []).extend(range(new_start + 1, new_end + 1))
         return moved
+
+
+def _all_passed(found: dict[str, object]) -> bool:
+    return all(result["outcome"] in ("passed", "skipped") for result in found["results"])  # type: ignore[attr-defined]
 
 
 def packed(lines: list[int]) -> str:

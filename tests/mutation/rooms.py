@@ -75,8 +75,12 @@ def files(root: Path, rooms: Collection[str]) -> dict[str, str]:
     return {path: name for path, name in sorted(found.items()) if name in rooms}
 
 
+# Tests that start processes and servers, and so wait: last.
+_SLOW = ("subprocess", "tests.command", "tests.simulated", "tests.servers", "tests.simulator.support", "tests.bot")
+
+
 def nearest(root: Path, path: str, room: str) -> list[str]:
-    """The room's test files: those named after the module, those that import it or are its venue's, the others."""
+    """The room's test files: named after the module, importing it or its venue's, the others; slow ones last."""
     tests = [
         test.relative_to(root).as_posix()
         for name in ROOMS[room].tests.split()
@@ -84,10 +88,12 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
     ]
     tests += _added(root, path, tests)
 
-    def distance(test: str) -> int:
+    def distance(test: str) -> tuple[bool, int]:
+        imported = _imported(root / test)
+        slow = any(name.startswith(_SLOW) for name in imported)
         if _named_after(test, path):
-            return 0
-        return 1 if dotted(path) in _imported(root / test) or Path(path).parts[1] in _words(test) else 2
+            return slow, 0
+        return slow, 1 if dotted(path) in imported or Path(path).parts[1] in _words(test) else 2
 
     return sorted(dict.fromkeys(tests), key=distance)
 
