@@ -26,13 +26,13 @@ class Room(NamedTuple):
 ROOMS: dict[str, Room] = {
     "simulators": Room("venues/*/simulator/*.py", "simulator/* kraken_live woox_live jayx_live b2trader_live"),
     "simulator": Room("venues/simulator/*.py", "simulator/* simulator_faults tapes"),
-    "b2trader": Room("venues/b2trader/*.py", "b2trader* fixtures late_rows book_sessions"),
-    "jayx": Room("venues/jayx/*.py", "jayx* fixtures late_rows candle_cases"),
-    "kraken": Room("venues/kraken/*.py", "kraken* fixtures symbol_states symbols"),
-    "nbt": Room("venues/nbt/*.py", "nbt acknowledgements fixtures simulator/nbt send"),
-    "nexus": Room("venues/nexus/*.py", "nexus* fixtures clock candle_cases late_rows"),
-    "profitview": Room("venues/profitview/*.py", "profitview simulator/profitview fixtures"),
-    "woox": Room("venues/woox/*.py", "woox* seeding fixtures symbols"),
+    "b2trader": Room("venues/b2trader/*.py", "b2trader* leaving_edges fixtures late_rows book_sessions"),
+    "jayx": Room("venues/jayx/*.py", "jayx* leaving_edges fixtures late_rows candle_cases"),
+    "kraken": Room("venues/kraken/*.py", "kraken* leaving_edges fixtures symbol_states symbols"),
+    "nbt": Room("venues/nbt/*.py", "nbt acknowledgements leaving_edges fixtures simulator/nbt send"),
+    "nexus": Room("venues/nexus/*.py", "nexus* leaving_edges fixtures clock candle_cases late_rows"),
+    "profitview": Room("venues/profitview/*.py", "profitview simulator/profitview leaving_edges fixtures"),
+    "woox": Room("venues/woox/*.py", "woox* seeding leaving_edges fixtures symbols"),
     "toolkit": Room(
         "venues/toolkit/*.py",
         "book book_rules candles clock consistency made_candles numbers pacing resync rows seeding spellings unasked "
