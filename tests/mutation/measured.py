@@ -55,9 +55,11 @@ class Measured:
                 digest = _digest((self._root / file).read_bytes())
                 found = self._read(file, digest)
                 if found is None:
-                    found = self._with_sources(measure(file))
+                    found = measure(file)
+                    texts = self._now(found)
+                    found["sources"] = {path: _digest(text) for path, text in texts.items()}
                     if _all_passed(found):  # else it is measured again another time
-                        self._write(file, digest, found)
+                        self._write(file, digest, found, texts)
                 self._known[file] = list(self._taken(found))
             return self._known[file]
 
@@ -66,22 +68,18 @@ class Measured:
             row = self._store.execute("SELECT digest, found FROM measured WHERE test = ?", (file,)).fetchone()
         return json.loads(zlib.decompress(row[1])) if row and row[0] == digest else None
 
-    def _with_sources(self, found: dict[str, object]) -> dict[str, object]:
-        """With the sources as they are now, to find their lines again."""
-        sources = {}
+    def _now(self, found: dict[str, object]) -> dict[str, bytes]:
+        """The sources that the lines are of, as they are now."""
         lines: dict[str, dict[str, str]] = found["lines"]  # type: ignore[assignment]
-        for path in {path for paths in lines.values() for path in paths}:
-            text = (self._root / path).read_bytes()
-            sources[path] = _digest(text)
-            with self._lock:
-                self._store.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", (sources[path], zlib.compress(text)))
-        return {**found, "sources": sources}
+        return {path: (self._root / path).read_bytes() for path in {path for paths in lines.values() for path in paths}}
 
-    def _write(self, file: str, digest: str, found: dict[str, object]) -> None:
-        with self._lock:
-            packed = zlib.compress(json.dumps(found).encode())
+    def _write(self, file: str, digest: str, found: dict[str, object], texts: Mapping[str, bytes]) -> None:
+        """With the sources, to find their lines again."""
+        packed = zlib.compress(json.dumps(found).encode())
+        rows = [(_digest(text), zlib.compress(text)) for text in texts.values()]
+        with self._lock, self._store:
+            self._store.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
             self._store.execute("INSERT OR REPLACE INTO measured VALUES (?, ?, ?)", (file, digest, packed))
-            self._store.commit()
 
     def _taken(self, found: dict[str, object]) -> Iterator[Test]:
         sources: dict[str, str] = found["sources"]  # type: ignore[assignment]
@@ -123,7 +121,8 @@ class Measured:
 
 
 def _all_passed(found: dict[str, object]) -> bool:
-    return all(result["outcome"] in ("passed", "skipped") for result in found["results"])  # type: ignore[attr-defined]
+    results: list[dict[str, str]] = found["results"]  # type: ignore[assignment]
+    return bool(results) and all(result["outcome"] in ("passed", "skipped") for result in results)
 
 
 def packed(lines: list[int]) -> str:
