@@ -116,8 +116,10 @@ class Trial:
         first: list[Test] = []
         later: list[Test] = []
         at_once = 1
-        if where.by_import and (self._root / rooms.FIGURES).exists():
-            yield self._measured.tests(rooms.FIGURES, copy.measure)
+        if where.by_import:
+            for file in rooms.OF_IMPORTS:
+                if (self._root / file).exists():
+                    yield self._measured.tests(file, copy.measure)
         for file in rooms.nearest(self._root, change.path, room):
             tests = concerned(self._measured.tests(file, copy.measure), change.path, where)
             some, others = _spread(sorted(tests, key=lambda test: test.seconds))
