@@ -9,4 +9,9 @@ from __future__ import annotations
 EXPLAINED: dict[str, str] = {
     "venues/toolkit/spellings.py _struct_of: if not said or not isinstance(said[0], str): -> "
     "if not said or not isinstance(said[(-1)], str):": "`said` has one element at most: its first is its last",
+    "venues/protocols/flood.py FloodGauge.overflows: if mono > self._at: -> if mono >= self._at:": (
+        "at the same moment nothing is forgotten: 0 seconds times the rate"
+    ),
+    'venues/jayx/session.py JayXRoute._feeds: symbol = of[0].symbols[0] if of[0].symbols else "" -> '
+    'symbol = of[0].symbols[(-1)] if of[0].symbols else ""': "the venue's streams take one symbol each, so it is the last",
 }
