@@ -91,7 +91,7 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
 
     def distance(test: str) -> tuple[bool, int]:
         imported = _imported(root / test)
-        slow = any(name.startswith(_SLOW) for name in imported)
+        slow = any(name.startswith(_SLOW) for name in imported) or not {"live", "cli", "tapes"}.isdisjoint(_words(test))
         if _named_after(test, path):
             return slow, 0
         return slow, 1 if dotted(path) in imported or Path(path).parts[1] in _words(test) else 2
