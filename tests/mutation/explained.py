@@ -14,7 +14,7 @@ EXPLAINED: dict[str, str] = {
     ),
     'venues/jayx/session.py JayXRoute._feeds: symbol = of[0].symbols[0] if of[0].symbols else "" -> '
     'symbol = of[0].symbols[(-1)] if of[0].symbols else ""': "a stream of this venue takes one symbol",
-    "venues/nexus/session.py NexusRoute.__init__: self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) "
-    "if intervals else None -> self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else "
-    "None": "a run has one `--interval`, so all of them are the same",
+    "venues/nexus/session.py NexusRoute.__init__: "
+    "self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) if intervals else None -> "
+    "self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else None": "a run has one `--interval`, so all of them are the same",
 }
