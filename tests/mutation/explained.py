@@ -16,5 +16,7 @@ EXPLAINED: dict[str, str] = {
     'symbol = of[0].symbols[(-1)] if of[0].symbols else ""': "a stream of this venue takes one symbol",
     "venues/nexus/session.py NexusRoute.__init__: "
     "self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) if intervals else None -> "
-    "self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else None": "a run has one `--interval`, so all of them are the same",
+    "self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else None": (
+        "a run has one `--interval`, so all of them are the same"
+    ),
 }
