@@ -48,7 +48,7 @@ ROOMS: dict[str, Room] = {
     "run": Room(
         "cli/run/*.py",
         "loop states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
-        "jayx_config profitview config cli zones",
+        "jayx_config profitview config symbols completions/answers dash_sources cli zones",
     ),
     "output": Room(
         "cli/output/*.py",
