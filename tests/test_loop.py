@@ -132,6 +132,27 @@ def test_a_deadline_that_moves_on_makes_no_new_timer() -> None:
     assert len(made) == 1
 
 
+def test_a_timer_that_rang_too_early_is_made_again() -> None:
+    """The deadline moved on with a later message, after which nothing comes any more."""
+
+    async def go() -> None:
+        consumer = Written()
+        loop, _ = loop_of(consumer, None, max_age=60_000)
+        loop.limits.expect(SUBSCRIPTION, "nexus", None)
+        now = SystemClock().now()
+        loop._limited(0, [Status(venue="nexus", received=now.epoch_ms, stream="book", state="live")])
+        assert loop._timer is not None
+        loop._timer.cancel()
+        loop._on_timer()
+        assert [what for _, what, _ in consumer.got] == ["live"]
+        assert loop._timer is not None
+        assert not loop._timer.cancelled()
+        assert 50 < loop._timer.when() - asyncio.get_running_loop().time() <= 60
+        loop.close()
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("option", ["timeout", "duration"])
 def test_an_end_by_time_without_data_is_told_as_the_consumer_says(option: str) -> None:
     async def go() -> None:

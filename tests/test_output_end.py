@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import select
 
+import pytest
+
+from cli.output import lines, pipe
 from cli.output.lines import JsonLines, Limit, Output
 from cli.output.queues import EventQueue
 from venues.redaction import Redactor
@@ -22,3 +27,22 @@ def test_an_output_that_is_over_leaves_no_descriptor() -> None:
     del output, sink
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+@pytest.mark.skipif(pipe.unread(os.pipe()[1]) is None, reason="needs a system that says how much is unread")
+def test_who_is_woken_too_early_by_the_pipe_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else made the pipe larger again: it can be written to all the time, which wakes us all the time."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr(lines, "STDOUT", writer)
+    small = pipe.Pipe(writer)
+    sink = JsonLines(numbers_as_strings=False, to_terminal=False, redactor=Redactor(), statuses=True)
+    limit = Limit(count=None, once=False, ends_with_snapshot=False)
+    output = Output(EventQueue(), sink, limit, lambda _: None, pipe=small)
+    small.hand_over(1, more_wait=False)
+    small.handed_over(os.write(writer, b"x\n"))
+    assert small.watched()[0] == select.POLLOUT
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 65_536)
+    output._wait()
+    assert small.watched()[0] == 0
+    os.close(reader)
+    os.close(writer)
