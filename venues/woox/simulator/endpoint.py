@@ -78,7 +78,7 @@ class WooX:
             market = world.markets[name]
             self.quoted[symbol] = Quoted(symbol, market, Steps(tick, lot), lively=True, lag=lag, now=now)
         quiet: dict[str, QuietMarket] = {}
-        for symbol in self.symbols.keys() - lively.keys():
+        for symbol in (one for one in self.symbols if one not in lively):  # in an order: a seed says the same each time
             spot = self.quoted.get(f"SPOT_{symbol.partition('_')[2]}")
             made = quiet[symbol] = QuietMarket(symbol, world.seed, now, None if spot is None else spot.middle())
             self.quoted[symbol] = Quoted(symbol, made, Steps(made.tick, made.lot), lively=False, lag=lag, now=now)
