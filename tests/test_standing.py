@@ -12,6 +12,7 @@ from venues.driver import Driver
 from venues.errors import VenueRefused
 from venues.full_states import FullStates
 from venues.records import Quote, SnapshotEnd, Status
+from venues.standing import Standings
 from venues.venue import Confirmed, Lost, Offer, Refused, StreamState, Subscription, has_full_states
 
 ONE = Decimal(1)
@@ -196,3 +197,9 @@ def test_books_and_candles_have_no_full_states() -> None:
     many = Offer("x", symbols="many")
     have = [name for name, stream in STREAMS.items() if stream.kind == "state" and has_full_states(stream, many)]
     assert have == ["quotes", "ticker", "watchlist", "orders", "positions", "closed", "balance"]
+
+
+def test_an_end_of_what_is_closed_already_is_not_counted() -> None:
+    standings = Standings([Subscription("quotes", ("A", "B"))], venue="v", label=None, hide=str)
+    assert [standings.end("quotes", "A", at(1)), standings.end("quotes", None, at(1))] == [1, 2]
+    assert standings.end("quotes", "X", at(1)) == 0

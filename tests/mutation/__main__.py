@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -48,6 +48,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     asked = parser.parse_args(arguments)
     asked.seed = random.randrange(10**6) if asked.seed is None else asked.seed
     asked.room = sorted(set(asked.room or ROOMS))
+    asked.mutants = len(asked.only) if asked.only else asked.mutants
     return asked
 
 
@@ -71,25 +72,25 @@ def main(arguments: Sequence[str], root: Path = ROOT, say: Callable[[str], None]
         copies = [stack.enter_context(Copy(snapshot, base / str(number))) for number in range(asked.jobs)]
         trial = Trial(snapshot, copies, measured, asked.seconds)
         drawn = _chosen(trial, asked)
-        if not drawn:
-            say("there is no such mutant" if asked.only else "there is nothing to break")
-            return 2
         if asked.list:
-            for change, _ in drawn:
+            for change, _ in trial.importable(drawn, asked.mutants):
                 say(str(change))
             return 0
-        say(f"{len(drawn)} mutants" if asked.only else f"{len(drawn)} mutants of seed {asked.seed}")
-        verdicts = []
-        for verdict in trial.verdicts(drawn):
+        say(f"mutants: {' '.join(asked.only)}" if asked.only else f"{asked.mutants} mutants of seed {asked.seed}")
+        verdicts: list[Verdict] = []
+        for verdict in trial.verdicts(drawn, asked.mutants):
             verdicts.append(verdict)
-            say(f"[{len(verdicts):3}/{len(drawn)}] {_in_words(verdict)}")
+            say(f"[{len(verdicts):3}/{asked.mutants}] {_in_words(verdict)}")
+        if not verdicts:
+            say("there is no such mutant" if asked.only else "there is nothing to break")
+            return 2
         return _close(verdicts, trial, say, time.monotonic() - began)
 
 
-def _chosen(trial: Trial, asked: argparse.Namespace) -> list[tuple[Change, str]]:
+def _chosen(trial: Trial, asked: argparse.Namespace) -> Iterator[tuple[Change, str]]:
     if not asked.only:
-        return trial.drawn(asked.room, asked.mutants, asked.seed)
-    return [one for one in trial.candidates(asked.room) if one[0].id in asked.only]
+        return trial.drawn(asked.room, asked.seed)
+    return (one for one in trial.candidates(asked.room) if one[0].id in asked.only)
 
 
 def _in_words(verdict: Verdict) -> str:

@@ -19,7 +19,8 @@ from typing import Any
 
 LARGEST_MEMORY = 2 << 30  # bytes of data of a process; the largest test needs a fifth
 LARGEST_FILE = 256 << 20
-DOES_NOT_IMPORT = 97  # the exit code of a job that only imports
+DOES_NOT_IMPORT = 97  # the exit code of a job whose modules cannot be imported
+IMPORTS_WITHIN = 60  # seconds
 JOB = "MON_MUTATION_JOB"  # in the environment of every process that a job starts, and by which it is found
 _LOADED = (
     *("pytest", "hypothesis", "msgspec", "websockets.asyncio.client", "websockets.asyncio.server"),
@@ -78,8 +79,10 @@ def _in_child(job: dict[str, Any]) -> int:
     from tests.mutation.fence import fence
 
     fence()
+    if job["modules"] and (code := _imported(job["modules"])):
+        return code
     if job["kind"] == "import":
-        return _imported(job["modules"])
+        return 0
     import pytest
 
     code = int(pytest.main(job["arguments"]))
@@ -88,13 +91,23 @@ def _in_child(job: dict[str, Any]) -> int:
 
 
 def _imported(modules: list[str]) -> int:
+    """With an end for a module whose import has none."""
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(IMPORTS_WITHIN)
     try:
         for name in modules:
             importlib.import_module(name)
     except BaseException:
         traceback.print_exc()
         return DOES_NOT_IMPORT
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
     return 0
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError("the import does not end")
 
 
 def _waited(child: int, until: float) -> tuple[int, bool]:

@@ -24,14 +24,18 @@ class Room(NamedTuple):
 
 # The first room that names a file has it. `*` stands for what is within one folder.
 ROOMS: dict[str, Room] = {
-    "simulators": Room("venues/*/simulator/*.py", "simulator/* kraken_live woox_live jayx_live b2trader_live"),
-    "simulator": Room("venues/simulator/*.py", "simulator/* simulator_faults tapes"),
+    "simulators": Room(
+        "venues/*/simulator/*.py", "simulator/plays simulator/* kraken_live woox_live jayx_live b2trader_live"
+    ),
+    "simulator": Room("venues/simulator/*.py", "simulator/plays simulator/* simulator_faults tapes"),
     "b2trader": Room("venues/b2trader/*.py", "b2trader* leaving_edges fixtures late_rows book_sessions"),
     "jayx": Room("venues/jayx/*.py", "jayx* leaving_edges fixtures late_rows candle_cases"),
     "kraken": Room("venues/kraken/*.py", "kraken* leaving_edges fixtures symbol_states symbols"),
     "nbt": Room("venues/nbt/*.py", "nbt acknowledgements leaving_edges fixtures simulator/nbt send"),
     "nexus": Room("venues/nexus/*.py", "nexus* leaving_edges fixtures clock candle_cases late_rows"),
-    "profitview": Room("venues/profitview/*.py", "profitview simulator/profitview leaving_edges fixtures"),
+    "profitview": Room(
+        "venues/profitview/*.py", "profitview simulator/plays simulator/profitview leaving_edges fixtures"
+    ),
     "woox": Room("venues/woox/*.py", "woox* seeding leaving_edges fixtures symbols"),
     "toolkit": Room(
         "venues/toolkit/*.py",
@@ -39,7 +43,7 @@ ROOMS: dict[str, Room] = {
         "written acknowledgements ages late_rows text_numbers candle_cases plugin_faults fixtures",
     ),
     "protocols": Room("venues/protocols/*.py", "wire/* cookies signs_of_life fixtures"),
-    "testing": Room("venues/testing/*.py", "plugin_faults entries endings guide"),
+    "testing": Room("venues/testing/*.py", "fuzz plugin_faults entries endings plugin"),
     "venues": Room(
         "venues/*.py",
         "driver connection keepalive fetching redaction recording_files standing made entries symbols plugins "
@@ -109,9 +113,15 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
     return sorted(dict.fromkeys(tests), key=distance)
 
 
+# What searches by chance, or runs everything: takes minutes, and says nothing that the tests of a room do not.
+_PROOFS = ("tests/fuzz/", "tests/interop/", "tests/plugin/", "tests/secrecy/", "tests/soak/", "tests/supply/")
+_PROOFS += tuple(f"tests/test_{name}.py" for name in ("bot_faults", "faults", "house", "model", "mutation"))
+
+
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:
     """Test files that are about the module though no room lists them, such as those of a later issue."""
     every = sorted(test.relative_to(root).as_posix() for test in (root / "tests").rglob("test_*.py"))
+    every = [test for test in every if not test.startswith(_PROOFS)]
     about = (test for test in every if _named_after(test, path) or dotted(path) in _imported(root / test))
     return [test for test in about if test not in known]
 
@@ -141,6 +151,7 @@ def dotted(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+@cache
 def importers(root: Path, path: str) -> list[str]:
     """The modules that import a module directly, which its own import may break only together with them."""
     name = dotted(path)

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from tests.mutation import measured, plugin
+from tests.mutation.nursery import DOES_NOT_IMPORT, IMPORTS_WITHIN
 from tests.mutation.operators import Change
 from tests.mutation.rooms import dotted, importers
 
 COPIED = ("cli", "venues", "tests", "completions", "README.md", "pyproject.toml", ".ci", ".gitignore")
-IMPORTS_WITHIN = 60.0  # seconds
 MEASURED_WITHIN = 1200.0  # seconds for a test file
 # A machine may be many times as slow as when a test was measured; one that hangs is hardly ever the machine.
 SLOWNESS = 10
@@ -33,6 +33,11 @@ class Ran(NamedTuple):
     late: bool  # the whole had to be killed
     results: list[dict[str, Any]]
     output: str
+
+    @property
+    def not_imported(self) -> bool:
+        """Whether the mutant cannot be imported, and so no test was run."""
+        return self.code == DOES_NOT_IMPORT
 
     def failed(self) -> dict[str, Any] | None:
         """The first test that did not pass."""
@@ -115,10 +120,13 @@ class Copy:
 
     def imports(self, change: Change) -> bool:
         """Whether the module, and those that import it, can be imported."""
-        modules = [dotted(change.path), *importers(self._root, change.path)]
         with self.changed(change):
-            done = self._job("import", IMPORTS_WITHIN, {}, modules=modules)
-        return done["code"] == 0
+            done = self._job("import", 2 * IMPORTS_WITHIN, {}, modules=self.modules(change))
+        return bool(done["code"] == 0)
+
+    def modules(self, change: Change) -> list[str]:
+        """What has to be importable with the change."""
+        return [dotted(change.path), *importers(self._root, change.path)]
 
     def measure(self, file: str) -> dict[str, object]:
         """Run a test file whole, without a mutant, and note who passes which lines."""
@@ -133,7 +141,8 @@ class Copy:
             old.unlink()
         covered = self._folder / "covered.json"
         covered.unlink(missing_ok=True)
-        environment = {"COVERAGE_PROCESS_START": str(settings), plugin.COVERED: str(covered)}
+        # Each `mon` from its own start: one that is forked from another would note its lines for that one's test.
+        environment = {"COVERAGE_PROCESS_START": str(settings), plugin.COVERED: str(covered), "MON_TEST_COLD": "1"}
         ran = self._pytest([file], [], MEASURED_WITHIN, environment)
         if not covered.exists():  # they did not end, or pytest did not
             return {"results": [*ran.results, {"test": f"{file} as a whole", "outcome": "failed"}], "lines": {}}
@@ -141,16 +150,23 @@ class Copy:
         packed = {test: {path: measured.packed(at) for path, at in paths.items()} for test, paths in lines.items()}
         return {"results": ran.results, "lines": packed}
 
-    def tests(self, chosen: Sequence[measured.Test]) -> Ran:
-        """Run some tests in their order, up to the first that fails."""
+    def tests(self, chosen: Sequence[measured.Test], modules: Sequence[str] = ()) -> Ran:
+        """Run some tests in their order, up to the first that fails; before them, import the modules."""
         limits = {test.name: max(SHORTEST_LIMIT, test.seconds * SLOWNESS) for test in chosen}
         file = self._folder / "chosen.json"
         file.write_text(json.dumps(limits), encoding="utf-8")
         within = 3 * SHORTEST_LIMIT + SLOWNESS * sum(test.seconds for test in chosen)
         files = list(dict.fromkeys(test.file for test in chosen))
-        return self._pytest(files, ["-x"], within, {plugin.CHOSEN: str(file)})
+        return self._pytest(files, ["-x"], within + IMPORTS_WITHIN, {plugin.CHOSEN: str(file)}, modules)
 
-    def _pytest(self, files: list[str], options: list[str], within: float, more: Mapping[str, str]) -> Ran:
+    def _pytest(
+        self,
+        files: list[str],
+        options: list[str],
+        within: float,
+        more: Mapping[str, str],
+        modules: Sequence[str] = (),
+    ) -> Ran:
         results = self._folder / "results.jsonl"
         results.write_text("", encoding="utf-8")
         arguments = [
@@ -159,7 +175,7 @@ class Copy:
             *("-p", "tests.mutation.plugin", "-q", "--no-header", "--tb=short", "--hypothesis-seed=0"),
             *("--basetemp", str(self._folder / "b"), *options, *files),
         ]
-        done = self._job("test", within, {plugin.RESULTS: str(results), **more}, arguments=arguments)
+        done = self._job("test", within, {plugin.RESULTS: str(results), **more}, arguments=arguments, modules=modules)
         lines = results.read_text(encoding="utf-8").splitlines()
         found = [json.loads(line) for line in lines if line.endswith("}")]
         shutil.rmtree(self._folder / "t", ignore_errors=True)

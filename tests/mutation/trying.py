@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from tests.mutation.running import Copy
 FIRST_OF_A_FILE = 12  # tests that are tried before those of the next test file
 FIRST_SECONDS = 5.0  # of them
 SURELY_QUICK = 0.5  # seconds: a test that takes longer may wait for something, and is asked again without the mutant
+UNCOLLECTED = 2  # pytest's exit code for test files that do not import
 ASKED_AGAIN = 3  # tests that fail by themselves and are left out, for one mutant
 
 
@@ -33,6 +35,10 @@ class Verdict(NamedTuple):
     @property
     def survived(self) -> bool:
         return not self.killed_by
+
+
+class _NotImported(Exception):
+    """A mutant that cannot be imported does not count."""
 
 
 class Trial:
@@ -57,44 +63,42 @@ class Trial:
             for change in changes(path, (self._root / path).read_bytes())
         ]
 
-    def drawn(self, names: Sequence[str], count: int, seed: int) -> list[tuple[Change, str]]:
-        """So many of them that are another program and can be imported; the same for the same seed and tree."""
+    def drawn(self, names: Sequence[str], seed: int) -> Iterator[tuple[Change, str]]:
+        """Those that are another program, in the order of a seed: the same for the same tree."""
         every = self.candidates(names)
         random.Random(seed).shuffle(every)
-        found: list[tuple[Change, str]] = []
-        with ThreadPoolExecutor(len(self._copies)) as pool:
-            while len(found) < count and every:
-                some, every = every[: count - len(found)], every[count - len(found) :]
-                counts = pool.map(lambda one: self._counts(one[0]), some)
-                found += [one for one, good in zip(some, counts, strict=True) if good]
-        return found
+        return (one for one in every if is_another_program(one[0], (self._root / one[0].path).read_bytes()))
 
-    def _counts(self, change: Change) -> bool:
-        if not is_another_program(change, (self._root / change.path).read_bytes()):
-            return False
-        copy = self._free.get()
-        try:
-            return copy.imports(change)
-        finally:
-            self._free.put(copy)
+    def importable(self, drawn: Iterable[tuple[Change, str]], count: int) -> Iterator[tuple[Change, str]]:
+        """The first so many that can be imported: those that `verdicts` tries."""
+        return islice((one for one in drawn if self._copies[0].imports(one[0])), count)
 
-    def verdicts(self, drawn: Sequence[tuple[Change, str]]) -> Iterator[Verdict]:
-        """Each as soon as it is known."""
+    def verdicts(self, drawn: Iterable[tuple[Change, str]], count: int) -> Iterator[Verdict]:
+        """On the first so many that can be imported, each as soon as it is known."""
+        more = iter(drawn)
         with ThreadPoolExecutor(len(self._copies)) as pool:
-            asked = [pool.submit(self._verdict, change, room) for change, room in drawn]
+            asked = {pool.submit(self._verdict, change, room) for change, room in islice(more, count)}
             try:
-                for done in as_completed(asked):
-                    yield done.result()
+                while asked:
+                    done, asked = wait(asked, return_when=FIRST_COMPLETED)
+                    for verdict in (one.result() for one in done):
+                        if verdict is not None:
+                            yield verdict
+                        else:
+                            asked |= {pool.submit(self._verdict, change, room) for change, room in islice(more, 1)}
             except BaseException:  # interrupted: those that wait are not begun, those that run are ended
                 pool.shutdown(wait=False, cancel_futures=True)
                 for copy in self._copies:
                     copy.close()
                 raise
 
-    def _verdict(self, change: Change, room: str) -> Verdict:
+    def _verdict(self, change: Change, room: str) -> Verdict | None:
+        """None for one that cannot be imported."""
         copy = self._free.get()
         try:
             return self._tried(copy, change, room)
+        except _NotImported:
+            return None
         finally:
             self._free.put(copy)
 
@@ -109,6 +113,8 @@ class Trial:
                 return verdict
             if left <= 0:
                 break
+        if not tried and not copy.imports(change):
+            raise _NotImported
         return Verdict(change, room, "", by_time=False, tried=tried)
 
     def _stages(self, copy: Copy, change: Change, room: str, where: Place) -> Iterator[list[Test]]:
@@ -134,14 +140,22 @@ class Trial:
             yield sorted(later, key=lambda test: test.seconds)
 
     def _asked(self, copy: Copy, change: Change, room: str, tests: list[Test], tried: int) -> Verdict | None:
-        """Run tests with the mutant; None if none of them notices."""
+        """Run tests with the mutant; None if none of them notices.
+
+        Raises:
+            _NotImported: it cannot be imported.
+        """
         for _ in range(ASKED_AGAIN):
             tests = [test for test in tests if test.name not in self._left_out]
             if not tests:
                 return None
             with copy.changed(change):
-                ran = copy.tests(tests)
+                ran = copy.tests(tests, copy.modules(change) if tried == len(tests) else ())
+            if ran.not_imported:
+                raise _NotImported
             failed = ran.failed()
+            if ran.code == UNCOLLECTED and not copy.imports(change):
+                raise _NotImported
             if failed is None:
                 how = _other_end(ran.code, ran.late, ran.output)
                 return Verdict(change, room, how, ran.late, tried) if how else None
@@ -168,7 +182,7 @@ def _other_end(code: int, late: bool, output: str) -> str:
         return ""
     if code < 0:
         return f"signal {-code}"
-    if code == 2:
+    if code == UNCOLLECTED:
         return "the tests no longer import"
     raise RuntimeError(f"pytest ended with {code}:\n{output[-3000:]}")
 
