@@ -206,6 +206,17 @@ def test_a_mutant_that_does_not_import_does_not_count(tree: Path) -> None:
     assert not any("ONLY = [1]  ->  pass" in line for line in lines)
 
 
+def test_a_test_that_fails_since_it_was_measured_kills_nothing(tree: Path, tmp_path: Path) -> None:
+    here = tmp_path / "tree"
+    copytree(tree, here)
+    asked = ("--only", found("return a >= 7"), "--jobs", "1")
+    assert "SURVIVED" in run(here, *asked)[1]
+    (here / "venues" / "small.py").write_text(SMALL.replace("return a > 7", "assert a != 7\n    return a > 7"))
+    said = run(here, *asked)[1]
+    assert "SURVIVED" in said
+    assert "test_that_looks_at_nothing" in said.partition("were left out:")[2]
+
+
 def test_the_same_seed_draws_the_same(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.mutation.running.Copy.imports", lambda *_: True)
     asked = ("--list", "--mutants", "9", "--room", "venues", "--jobs", "1", "--seed")

@@ -26,6 +26,7 @@ class Test(NamedTuple):
     name: str
     seconds: float
     lines: Mapping[str, frozenset[int]]
+    is_sure: bool = True  # it passed in this very tree
 
     @property
     def file(self) -> str:
@@ -37,6 +38,7 @@ class Measured:
 
     def __init__(self, file: Path, root: Path) -> None:
         self._root = root
+        self._tree = _digest(b"".join(path.read_bytes() for path in _sources(root)))
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._known: dict[str, list[Test]] = {}
@@ -57,6 +59,7 @@ class Measured:
                 if found is None:
                     found = measure(file)
                     texts = self._now(found)
+                    found["tree"] = self._tree
                     found["sources"] = {path: _digest(text) for path, text in texts.items()}
                     if _all_passed(found):  # else it is measured again another time
                         self._write(file, digest, found, texts)
@@ -98,7 +101,7 @@ class Measured:
                     if (path, bits) not in kept:
                         kept[path, bits] = _now(unpacked(bits), moved[path])
                     passed[path] = kept[path, bits]
-            yield Test(name, result["seconds"], passed)
+            yield Test(name, result["seconds"], passed, found.get("tree") == self._tree)
 
     def _moved(self, path: str, digest: str) -> Mapping[int, list[int]] | None:
         """Where the lines that were measured are now; None: where they were."""
@@ -141,6 +144,13 @@ def unpacked(text: str) -> frozenset[int]:
 
 def _now(lines: frozenset[int], moved: Mapping[int, list[int]] | None) -> frozenset[int]:
     return lines if moved is None else frozenset(new for line in lines for new in moved.get(line, ()))
+
+
+def _sources(root: Path) -> list[Path]:
+    """All that a test's end may depend on."""
+    parts = (root / part for part in ("cli", "venues", "tests"))
+    found = (path for part in parts for path in part.rglob("*") if path.is_file() and "node_modules" not in path.parts)
+    return sorted(path for path in found if "__pycache__" not in path.parts)
 
 
 def _digest(text: bytes) -> str:

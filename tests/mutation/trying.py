@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -53,6 +53,7 @@ class Trial:
         self._measured = measured
         self._seconds = seconds
         self._left_out: set[str] = set()
+        self._sure: set[str] = set()  # tests that were seen to pass without a mutant, in this run
         self._lock = threading.Lock()
 
     def candidates(self, names: Sequence[str]) -> list[tuple[Change, str]]:
@@ -76,16 +77,20 @@ class Trial:
     def verdicts(self, drawn: Iterable[tuple[Change, str]], count: int) -> Iterator[Verdict]:
         """On the first so many that can be imported, each as soon as it is known."""
         more = iter(drawn)
+        left = count
+        asked: set[Future[Verdict | None]] = set()
         with ThreadPoolExecutor(len(self._copies)) as pool:
-            asked = {pool.submit(self._verdict, change, room) for change, room in islice(more, count)}
             try:
-                while asked:
+                while True:
+                    room_for = min(2 * len(self._copies), left) - len(asked)
+                    asked |= {pool.submit(self._verdict, *one) for one in islice(more, max(0, room_for))}
+                    if not asked:
+                        return
                     done, asked = wait(asked, return_when=FIRST_COMPLETED)
                     for verdict in (one.result() for one in done):
                         if verdict is not None:
+                            left -= 1
                             yield verdict
-                        else:
-                            asked |= {pool.submit(self._verdict, change, room) for change, room in islice(more, 1)}
             except BaseException:  # interrupted: those that wait are not begun, those that run are ended
                 pool.shutdown(wait=False, cancel_futures=True)
                 for copy in self._copies:
@@ -161,12 +166,18 @@ class Trial:
                 return Verdict(change, room, how, ran.late, tried) if how else None
             late = failed["outcome"] == "late"
             test = next(test for test in tests if test.name == failed["test"])
-            if (late or test.seconds > SURELY_QUICK) and copy.tests([test]).failed():
-                with self._lock:  # it fails without the mutant too: on a machine that is too busy for it
+            if (late or self._is_in_doubt(test)) and copy.tests([test]).failed():
+                with self._lock:  # it fails without the mutant too: by itself, or on a machine that is too busy
                     self._left_out.add(test.name)
                 continue
+            with self._lock:
+                self._sure.add(test.name)
             return Verdict(change, room, test.name, late, tried)
         return None
+
+    def _is_in_doubt(self, test: Test) -> bool:
+        """Whether it may fail by itself: it waits for something, or passed when the tree was another."""
+        return test.seconds > SURELY_QUICK or not (test.is_sure or test.name in self._sure)
 
     @property
     def left_out(self) -> set[str]:
