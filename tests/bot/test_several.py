@@ -61,6 +61,49 @@ def test_messages_and_prints_say_whose_they_are(folder: Path) -> None:
     assert said.count("[talks] seen ") == 30
 
 
+HELPERS = """\
+from profitview import Link, logger
+WHOSE = "{whose}"
+class Base(Link):
+    def tell(self, src, sym): self.signal(src, sym, size=0.1)
+"""
+USES = """\
+import helpers, inner.deep
+class Signals(helpers.Base):
+    told = False
+    def trade_update(self, src, sym, data):
+        if not self.told:
+            self.told = True
+            self.tell(src, sym)
+            from profitview import logger
+            import late, inner.later as later
+            logger.info("seen")
+            helpers.logger.info("seen by helpers")
+            self.publish("whose", [helpers.WHOSE, inner.deep.WHOSE, late.WHOSE, later.late.WHOSE])
+"""
+
+
+def test_a_module_of_the_scripts_folder_is_each_scripts_own(tmp_path: Path) -> None:
+    """Also where two folders have one of the same name, where it makes the class, and where it comes in a callback."""
+    for folder, name in (("x", "one"), ("y", "two"), ("x", "three")):
+        home = tmp_path / folder
+        (home / "inner").mkdir(parents=True, exist_ok=True)
+        (home / "inner" / "__init__.py").write_text("")
+        (home / "inner" / "deep.py").write_text(f"WHOSE = {folder!r}\n")
+        (home / "inner" / "later.py").write_text("import late\n")
+        (home / "helpers.py").write_text(HELPERS.format(whose=folder))
+        (home / "late.py").write_text(f"WHOSE = {folder!r}\n")
+        (home / f"{name}.py").write_text(USES)
+    record_trades(tmp_path / "r.jsonl", walk(3, seed=1, every_ms=900))
+    code, found, said = run(tmp_path, "x/one.py", "y/two.py", "x/three.py")
+    assert code == 0, said
+    assert [one["strategy"] for one in found if one["type"] == "signal"] == ["one", "two", "three"]
+    assert [one["data"] for one in found if one["type"] == "message"] == [["x"] * 4, ["y"] * 4, ["x"] * 4]
+    for name in ("one", "two", "three"):
+        assert f"[{name}] INFO: seen\n" in said
+        assert f"[{name}] INFO: seen by helpers\n" in said
+
+
 def test_one_script_says_no_strategy(folder: Path) -> None:
     _, found, _ = run(folder, "a.py")
     assert all("strategy" not in one for one in found)
