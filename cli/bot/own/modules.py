@@ -38,7 +38,8 @@ class Home:
         self._path: list[str] = []
         self._shared: set[str] = set()  # what was there before it, by the part before the first dot
         self._kept: dict[str, Any] = {}
-        self._path_before: list[str] = []
+        self._finders: list[Any] = []
+        self._before: tuple[list[str], list[Any]] = ([], [])
 
     @staticmethod
     def present() -> Home:
@@ -75,22 +76,22 @@ class Home:
 
     def _come(self) -> None:
         if not self._path:
-            self._path = [self.folder, *sys.path]
+            self._path, self._finders = [self.folder, *sys.path], list(sys.meta_path)
             self._shared = {name.partition(".")[0] for name in sys.modules} - self._given
         self._kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in self._given}
         for name in self._kept:
             del sys.modules[name]
         sys.modules.update(self._modules)
-        self._path_before = list(sys.path)
-        sys.path[:] = self._path
+        self._before = list(sys.path), list(sys.meta_path)
+        sys.path[:], sys.meta_path[:] = self._path, self._finders
 
     def _go(self) -> None:
         self.settle()
         for name in self._modules:
             del sys.modules[name]
         sys.modules.update(self._kept)
-        self._path = list(sys.path)
-        sys.path[:] = self._path_before
+        self._path, self._finders = list(sys.path), list(sys.meta_path)
+        sys.path[:], sys.meta_path[:] = self._before
 
     @contextmanager
     def entered(self) -> Iterator[None]:
