@@ -244,9 +244,10 @@ class Seat:
         assert self.bot is not None
         if "on_start" in self.bot.callbacks:
             on_start = partial(self._beside, "on_start", self.bot.callbacks["on_start"])
-            self._script_time.start("on_start", on_start, HEAD_START)
+            self._script_time.start(f"{self.file.name}: on_start", on_start, HEAD_START)
         for name, (schedule, method) in self.bot.schedules.items():
-            self._script_time.start(name, partial(self._by_schedule, name, schedule, method))
+            run = partial(self._by_schedule, name, schedule, method)
+            self._script_time.start(f"{self.file.name}: {name}", run)
 
     def _by_schedule(self, name: str, schedule: Schedule, method: Callable[[], Any]) -> None:
         """Run a method by its schedule until the run or the script ends; never twice at a time."""

@@ -90,7 +90,8 @@ def test_bars_before_the_first_trade_are_nan(runs: Runs, tmp_path: Path) -> None
         "@cron.run(on='1m')",
         "def look(self):",
         "    bars = self.get_bars('nexus', 'SPOT_BTC_USDT', '1m')",
-        "    self.publish('t', [len(bars), bars.closes[-1], bars.volumes[-1], bool(bars.complete[-1]), bars.times[-1]])",
+        "    last = bars.closes[-1], bars.volumes[-1], bool(bars.complete[-1]), bars.times[-1]",
+        "    self.publish('t', [len(bars), *last])",
         head="from profitview import Link, cron\n",
     )
     found = said(runs(source, replay=path))

@@ -171,12 +171,16 @@ def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, 
 def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
     source = script(
         "def on_start(self):",
-        "    self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
-        "def trade_update(self, src, sym, data): pass",
+        "    for _ in range(2):",
+        "        self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
+        "        time.sleep(1)",
+        "def trade_update(self, src, sym, data): time.sleep(0)",
         head=ALL + "import subprocess\n",
     )
-    ran = runs(source, replay=minutes)
-    assert ran.said.count("two runs may differ") == 1
+    ran = runs(source, replay=minutes, speed=200.0)
+    assert len(ran.records) == 2
+    assert ran.said.count("two runs may differ") == 1, "once, however often it waits"
+    assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
 
 
 def test_the_end_of_the_recording_ends_all_waits(runs: Runs, minutes: Path) -> None:

@@ -78,6 +78,7 @@ class Turns:
         self._runners_own = _Waiter("")
         self._apart: set[int] = set()  # threads that do something of ours now, and wait as ever
         self._loose: set[int] = set()  # threads that go on by themselves
+        self._told: set[str] = set()  # of which, by name
 
     # --- the runner's side
 
@@ -133,7 +134,8 @@ class Turns:
             for thread in [thread for thread, one in self._of.items() if one is waiter]:
                 del self._of[thread]
                 self._loose.add(thread)
-        if not self.closed:
+        if not self.closed and waiter.name not in self._told:
+            self._told.add(waiter.name)
             self._say(
                 f"{waiter.name} waits for something that a recording has no time for, such as a network or a process: "
                 "it goes on by itself, so two runs may differ"
