@@ -279,6 +279,11 @@ def test_schedules_run_live_too(runs: Runs) -> None:
         ("@cron.run(on='2m')", "expected on as one of 1m 3m"),
         ("@cron.run(expr='* * *')", "a cron expression of five fields"),
         ("@cron.run(expr='61 * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='0 0 30 2 *')", "expected expr to be due ever, got '0 0 30 2 *'"),
+        ("@cron.run(expr='r * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='R(0-9) 1 * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='0,' * 400 + '1 * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr=7)", "a cron expression of five fields"),
         ("@cron.run", "got @cron.run alone"),
     ],
 )
@@ -304,6 +309,7 @@ NS = 1_000_000_000
         (Schedule(on="1d"), "2023-11-16T07:13:00", "2023-11-17T00:00:00"),
         (Schedule(on="1h"), "2023-11-16T07:00:00", "2023-11-16T08:00:00"),
         (Schedule(expr="30 6 * * 1"), "2023-11-16T07:13:00", "2023-11-20T06:30:00"),
+        (Schedule(expr="0 12 * mar fri"), "2023-11-16T07:13:59", "2024-03-01T12:00:00"),
         (Schedule(expr="* * * * *"), "2023-11-16T07:13:59", "2023-11-16T07:14:00"),
     ],
 )
