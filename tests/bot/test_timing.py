@@ -172,7 +172,7 @@ def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, 
 def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
     source = script(
         "def on_start(self):",
-        "    self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
+        "    self.publish('t', subprocess.run(['sleep', '3']).returncode)",
         "def trade_update(self, src, sym, data): pass",
         head=ALL + "import subprocess\n",
     )
