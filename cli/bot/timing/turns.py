@@ -93,6 +93,9 @@ class Turns:
 
     def go_to(self, epoch_ns: int) -> None:
         """Let the time go on, and end the waits that are over by then. It never goes back."""
+        if not self._heap:  # nobody waits: so it is with each event of most scripts
+            self._now = max(self._now, epoch_ns)
+            return
         while not self.closed:
             with self._change:
                 while self._heap and self._heap[0][1] != self._heap[0][2].entry:
