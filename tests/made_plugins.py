@@ -113,7 +113,7 @@ class Simulated:
     name = "acme"
     scheme = "ws"
     symbols = {"BTC-USD": "BTC_USDT", "ETH-USD": "ETH_USDT"}
-    credentials = {"key": "simulated-acme-key"}
+    credentials = {"key": "sim-acme-key"}
 
     def __init__(self, world):
         self._world = world

@@ -429,7 +429,9 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_one_schedule_against_the_real_thing_passes() -> None:
     quick = Schedule((Step(0.1, schedules.CUT),)).as_json()
     done = run("--link", "nexus-book", "--seed", "2", "--schedule", quick, "--jobs", "1")
-    assert done.returncode == 0, done.stdout + done.stderr
+    # A machine that is too busy says so; nothing is judged then, and nothing may be found either.
+    assert done.returncode == 0 or "too slow to judge" in done.stdout, done.stdout + done.stderr
+    assert "FAILED" not in done.stdout
     assert "1 schedules in" in done.stdout
 
 

@@ -513,6 +513,14 @@ def test_an_id_far_ahead_loses_nothing_and_what_is_remembered_is_bounded() -> No
     assert printed.missing_before(printed.last + 3) == 2
 
 
+def test_a_trade_that_came_late_leaves_none_missing_behind_it() -> None:
+    printed = PrintedTrades()
+    for number in (1, 5, 2, 3, 4):
+        printed.printed(number, number, number)
+    assert printed.missing_before(6) == 0
+    assert printed.missing_before(8) == 2
+
+
 def test_a_venue_that_counts_anew_loses_no_trade() -> None:
     line = Line(Subscription("trades", ("BTC/USD",)))
     full = ack("trade", "BTC/USD", snapshot=True)

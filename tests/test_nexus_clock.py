@@ -66,6 +66,24 @@ def test_an_older_book_is_not_shown_and_the_reason_is_said() -> None:
     assert [float(quote.bid_price) for quote in market.of(Quote)] == [99, 98]
 
 
+def test_nor_where_our_clock_is_an_hour_behind_and_the_venues_is_not_known_yet() -> None:
+    market = Market("book")
+    market.book(1.0, HOUR, 50)
+    market.book(1.2, HOUR + 100, 52)
+    late = market.book(1.3, HOUR - 50, 51)  # sent between the two
+    assert states(late) == [("book", "stale")]
+    market.book(1.4, HOUR + 100, 53)
+    assert [float(book.bids[0].price) for book in market.of(Book)] == [50, 52, 53]
+
+
+def test_but_one_time_alone_that_is_far_ahead_keeps_none_out() -> None:
+    market = Market("book")
+    market.book(1.0, 0, 50)
+    market.book(1.1, HOUR, 51)
+    market.book(1.2, 0, 52)
+    assert [float(book.bids[0].price) for book in market.of(Book)] == [50, 51, 52]
+
+
 def test_nor_after_a_reconnect() -> None:
     market = Market("book", "quotes")
     market.book(1.0, 0, 99)

@@ -210,7 +210,7 @@ def test_its_dashboard(folder: Path, env: dict[str, str], show: Callable[..., Te
 def test_mon_sim_runs_its_simulator_too(folder: Path, env: dict[str, str]) -> None:
     make(folder)
     exports = mon("sim", "--show-env", "--port", "4711", env=env).stdout
-    assert "export MON_ACME_URL=ws://127.0.0.1:4711/acme\nexport MON_ACME_KEY=simulated-acme-key\n" in exports
+    assert "export MON_ACME_URL=ws://127.0.0.1:4711/acme\nexport MON_ACME_KEY=sim-acme-key\n" in exports
     with started("sim", env=env) as process:
         assert process.stdout is not None
         address = next(line for line in process.stdout if "MON_ACME_URL" in line).strip().partition("=")[2]

@@ -13,7 +13,7 @@ import pytest
 from tests.command import MON, SYMBOL, environment, mon, records, simulator
 from tests.test_terminal import Terminal
 
-KEY = "simulated-nexus-client-key"
+KEY = "sim-nexus-client-key"
 
 
 @pytest.fixture

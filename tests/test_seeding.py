@@ -729,3 +729,24 @@ def test_long_runs_with_many_seedings(rule: Rule) -> None:
             was_live = world.book.live
         world.come_to_rest()
     assert seedings > 400
+
+
+def test_a_change_that_comes_behind_a_newer_one_makes_no_book_that_is_older_than_what_has_come() -> None:
+    book = begun()
+    request = asked(book, 0)
+    assert book.change(change(3, 2), at(0.1)) == []
+    assert book.change(change(2, 1), at(0.2)) == []  # sent before it
+    items = book.fetched(request, answer(BIDS, ASKS, 1), at(0.3))
+    assert not any(isinstance(item, Book) for item in items), "it would be the book of 2, and 3 has come"
+    request = asked(book, 5.0)
+    items = book.fetched(request, answer(BIDS, ASKS, 3), at(5.1))
+    assert shown(items)[1] == 3
+
+
+def test_a_venue_that_goes_on_behind_a_time_far_ahead_is_followed_all_the_same() -> None:
+    book = begun()
+    request = asked(book, 0)
+    for sequence, previous in ((10**9, 1), (2, 1), (3, 2), (4, 3)):
+        assert book.change(change(sequence, previous), at(0.1)) == []
+    items = book.fetched(request, answer(BIDS, ASKS, 2), at(0.3))
+    assert shown(items)[1] == 4

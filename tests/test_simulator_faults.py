@@ -6,14 +6,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import ClientError, ClientSession, web
 
 from tests.command import MON, SYMBOL, mon, records
 from tests.made_plugins import SIMULATOR, make, with_plugins
 from venues.nexus.simulator.endpoint import Nexus
-from venues.simulator import Simulator
+from venues.simulator import Simulator, server
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,6 +89,29 @@ def test_in_mon_sim_the_other_venues_go_on(where: str, folder: Path, env: dict[s
     assert told == f"mon: {FAULT} (in the simulator of acme)\n"
     assert rest == "", "once"
     assert served.returncode == 130
+
+
+def test_a_client_that_is_gone_before_its_handshake_is_answered_is_no_fault(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is where the simulator was stopped, and goes on behind the client's own deadline."""
+
+    class Gone(web.WebSocketResponse):
+        async def prepare(self, request: web.BaseRequest) -> Any:
+            assert request.transport is not None
+            request.transport.abort()
+            return await super().prepare(request)
+
+    monkeypatch.setattr(server, "new_websocket", Gone)
+
+    async def run() -> None:
+        async with Simulator([Nexus]) as simulator, ClientSession() as http:
+            key = Nexus.credentials["client_key"]
+            with pytest.raises(ClientError):
+                await http.ws_connect(f"{simulator.url('nexus')}/ws/{key}/{SYMBOL}")
+
+    asyncio.run(run())
+    assert "Error handling request" not in caplog.text
 
 
 def test_what_is_no_venues_stops_the_world_and_is_told() -> None:

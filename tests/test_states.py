@@ -52,6 +52,8 @@ def told(records: list[Any]) -> list[str]:
 class Reader:
     """Whoever reads the lines, as a test wants it."""
 
+    away: tuple[float, float] | None = None
+
     def __init__(self, room: int = 1, *, slow: bool = True) -> None:
         self.room = room
         self.slow = slow
@@ -468,6 +470,30 @@ def test_that_we_look_late_is_not_the_readers_fault(ends: Ends) -> None:
     assert not ends.pipe.is_slow()
     assert ends.pipe.is_empty()
     assert not ends.pipe.is_slow()
+
+
+@needs_linux
+@pytest.mark.parametrize("loop", ["says that mon was stopped", "says it before we look", "says nothing"])
+def test_what_waits_while_mon_is_stopped_is_not_handed_over_before_somebody_says_so(ends: Ends, loop: str) -> None:
+    queue = StateQueue(ends.clock, reader=ends.pipe)
+    lost = Status(venue="v", stream="quotes", state="reconnecting", reason="mon was stopped", received=1)
+    assert ends.pipe.is_empty()
+    queue.put([row("a", 1)])
+    ends.clock.now += pipes.LONGEST_ABSENCE + 1  # nobody looks: SIGSTOP, or a laptop that sleeps
+    if loop == "says it before we look":
+        queue.put([lost])
+    assert ends.pipe.is_empty()
+    if loop != "says it before we look":
+        assert queue.take() == [], "the loop has not had its turn yet"
+        assert queue.waiting() == 1
+    if loop == "says that mon was stopped":
+        queue.put([lost])
+    if loop != "says nothing":
+        assert queue.take() == [lost]
+        return
+    ends.clock.now += pipes.SAID_WITHIN
+    assert ends.pipe.is_empty()
+    assert queue.take() == [row("a", 1)], "the line was not down, so what waits is still good"
 
 
 @needs_linux

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class Reader:
     """Whoever reads the lines, as a test wants it."""
 
+    away: tuple[float, float] | None = None
+
     def __init__(self, *, slow: bool, room: int = 1) -> None:
         self.room = room
         self.slow = slow

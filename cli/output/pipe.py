@@ -37,6 +37,8 @@ AT_ONCE = 0.02  # seconds
 LOOK_EVERY = 0.1  # seconds between two looks when nothing wakes us
 SHORTEST_LOOK = 0.0005  # seconds between two looks where the kernel does not wake us
 LONGEST_LOOK = 0.02
+LONGEST_ABSENCE = 5.0  # seconds without a look, after which this process was stopped: as of the line to a venue
+SAID_WITHIN = 1.0  # seconds in which the event loop says so, where a line is down by that
 
 
 def unread(descriptor: int) -> int | None:
@@ -74,11 +76,14 @@ def paced(descriptor: int, beside: int) -> Pipe | None:
 class Pipe:
     """The writing end. All calls are of the thread that writes, but `is_slow`.
 
-    `room`: how many lines may be handed over at once.
+    `room`: how many lines may be handed over at once. `away`: from when to when nobody looked, where that was so long
+    that this process was stopped.
     """
 
     def __init__(self, descriptor: int, *, shared: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.room = 1
+        self.away: tuple[float, float] | None = None
+        self._looked = clock()
         self._descriptor = descriptor
         self._clock = clock
         self._size_before = None if shared else self._size()
@@ -110,7 +115,11 @@ class Pipe:
         self._line_size = size / max(1, self._lines)
 
     def is_empty(self) -> bool:
-        """Whether the reader has read everything."""
+        """Whether the reader has read everything. To be asked every tenth of a second: that is how `away` is known."""
+        now = self._clock()
+        if now - self._looked > LONGEST_ABSENCE:
+            self.away = self._looked, now
+        self._looked = now
         if self._since is None:
             return True
         if self._unread():

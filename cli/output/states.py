@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from cli.output.gaps import WHY, no_words
-from cli.output.pipe import PATIENCE
+from cli.output.pipe import PATIENCE, SAID_WITHIN
 from cli.output.queues import is_last_word
 from cli.output.turns import OwedEnd, Turns, Whole, with_wholes
 from cli.output.weights import HEAVIEST, OF_A_ROW, weight
@@ -21,10 +22,14 @@ MOST_LEVELS = 10_000  # whole books of thousands of levels are megabytes as line
 
 
 class Reader(Protocol):
-    """What is known of whoever reads the lines. `room`: how many of them it gets at once."""
+    """What is known of whoever reads the lines. `room`: how many of them it gets at once. `away`: from when to when
+    this process was stopped, the last time."""
 
     @property
     def room(self) -> int: ...
+
+    @property
+    def away(self) -> tuple[float, float] | None: ...
 
     def is_slow(self) -> bool:
         """Whether something has lain unread for longer than `PATIENCE`."""
@@ -65,6 +70,7 @@ class StateQueue:
         self._on_late = on_late
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
+        self._trouble_at = -math.inf  # when the last interruption was put
         self._all: list[Record | Whole] = []  # what waits while the reader keeps up
         self._put_at: list[float] = []  # when each of `_all` was put
         self._levels = 0  # the levels of the books in `_all`, and one for each other record
@@ -79,6 +85,8 @@ class StateQueue:
     def put(self, records: Sequence[Record]) -> None:
         """Take in records; those that newer ones replace are left out once the reader is behind."""
         with self._lock:
+            if self._reader is not None and any(_is_trouble(record) for record in records):
+                self._trouble_at = self._clock()
             if self._turns:
                 self._turns.add(records)
                 self._heft += sum(map(weight, records))
@@ -90,16 +98,22 @@ class StateQueue:
                 self._put_several(records, now)
             else:
                 for record in records:
-                    if isinstance(record, Status) and record.state in TROUBLE:
+                    if _is_trouble(record):
                         self._drop_rows()
                     self._append(record, now)
             if self._all and self._is_behind():
                 self._take_turns()
 
     def take(self) -> list[Record]:
-        """What comes next: as much as there is room for, or everything that waits where there is no `reader`."""
+        """What comes next: as much as there is room for, or everything that waits where there is no `reader`.
+
+        Nothing as long as this process was stopped and the event loop has not said yet which lines that has cost: what
+        waits is from before.
+        """
         most = None if self._reader is None else self._reader.room
         with self._lock:
+            if self._is_from_before():
+                return []
             if self._all and self._is_behind():
                 self._take_turns()
             if self._turns:
@@ -209,6 +223,13 @@ class StateQueue:
     def _clear(self) -> None:
         self._all, self._put_at, self._levels = [], [], 0
 
+    def _is_from_before(self) -> bool:
+        away = None if self._reader is None else self._reader.away
+        if away is None:
+            return False
+        since, until = away
+        return self._trouble_at <= since and self._clock() < until + SAID_WITHIN
+
     def _is_in_time(self, record: Record) -> bool:
         assert self._good_until is not None
         if isinstance(record, Status | SnapshotEnd) or is_last_word(record):
@@ -218,6 +239,10 @@ class StateQueue:
             return True
         self._on_late(record)
         return False
+
+
+def _is_trouble(record: Record) -> bool:
+    return record.__class__ is Status and record.state in TROUBLE
 
 
 def _levels(item: Record | Whole) -> int:

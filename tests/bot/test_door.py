@@ -130,6 +130,22 @@ def test_of_too_many_that_ask_for_nothing_the_oldest_goes() -> None:
     asyncio.run(test())
 
 
+def test_exactly_so_many_may_wait() -> None:
+    async def test() -> None:
+        said: list[str] = []
+        made = door.Door(asyncio.Protocol, said.append)
+        visitors = [Mock(asyncio.Transport) for _ in range(door.MOST_WAITING + 1)]
+        for visitor in visitors[:-1]:
+            made.made(visitor)
+        assert (list(made._waiting), said) == (visitors[:-1], [])
+        made.made(visitors[-1])
+        assert list(made._waiting) == visitors[1:]
+        assert [visitor.abort.called for visitor in visitors] == [True] + [False] * door.MOST_WAITING
+        assert len(said) == 1
+
+    asyncio.run(test())
+
+
 def test_no_more_connections_than_the_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door.resource, "getrlimit", lambda which: (12, 12))
 

@@ -216,9 +216,19 @@ def replayed(month: Path) -> list[Replayed]:
     """Two runs of all scripts on the month."""
     found = []
     for _ in range(2):
-        with service(slow=0.6) as address:
+        with service(slow=3) as address:
             env = environment(month.parent, HEADLINES_URL=f"{address}/rss", VAULTS_URL=address)
-            run = ("bot", "run", *map(str, FILES.values()), "--replay", str(month), "--speed", "max")
+            run = (
+                "bot",
+                "run",
+                *map(str, FILES.values()),
+                "--replay",
+                str(month),
+                "--speed",
+                "max",
+                "--set",
+                "event_loop.SECONDS=3",
+            )
             ran = mon(*run, env=env, seconds=110)
             assert ran.returncode == 0, ran.stderr
             found.append(Replayed(ran.stdout, ran.stderr))

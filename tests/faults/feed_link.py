@@ -233,7 +233,7 @@ class _Play:
             await asyncio.sleep(0.02)
             now = time.monotonic()
             self._lag, last = max(self._lag, now - last - 0.02), now
-            if self._host._runner.down and not self.outcome.findings:
+            if self._host._seats._down and not self.outcome.findings:
                 self.find("the bot has lost its market")
             if len(door._waiting) > 64 and not self.outcome.findings:
                 self.find(f"{len(door._waiting)} connections wait")
@@ -252,8 +252,8 @@ class _Play:
 
     def _judge(self, ground: Ground) -> None:
         assert self._host is not None
-        assert self._host._runner.bot is not None
-        got = self._host._runner.bot.routes["POST", "take"].__self__.got  # type: ignore[attr-defined]
+        assert self._host._seats._seats[0].bot is not None
+        got = self._host._seats._seats[0].bot.routes["POST", "take"].__self__.got  # type: ignore[attr-defined]
         for name in set(got):
             if got.count(name) > 1:
                 self.find(f"{name} came to its route {got.count(name)} times")

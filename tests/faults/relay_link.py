@@ -249,7 +249,7 @@ class _Play:
         if step.before == "flat" and now - at > bots.SHORT["cli.bot.hub.positions"]["ENTERED_WITHIN"] + 0.1:
             self.find(f"sends {step}, which was wanted {now - at:.1f} s ago")
         assert self._host is not None
-        if MARKET in self._host._runner.down:
+        if MARKET in self._host._seats._down:
             self.find(f"sends {step} while the market is not live")
 
     # --- what is true

@@ -44,8 +44,8 @@ async def last(client: Talk, count: int) -> Any:
     [
         ("&type=client&key=wrong", "unknown key: connect with your BvA key in the query"),
         ("&type=client", "unknown key: connect with your BvA key in the query"),
-        ("&type=trader&key=simulated-nbt-key", "expected type=client or type=server in the query, got 'trader'"),
-        ("&v=1&key=simulated-nbt-key", "expected type=client or type=server in the query, got 'None'"),
+        ("&type=trader&key=sim-nbt-key", "expected type=client or type=server in the query, got 'trader'"),
+        ("&v=1&key=sim-nbt-key", "expected type=client or type=server in the query, got 'None'"),
     ],
 )
 def test_who_is_not_let_in_is_told_why(query: str, said: str) -> None:

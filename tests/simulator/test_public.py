@@ -56,21 +56,21 @@ def test_everything_it_says_it_offers_is_there() -> None:
 def test_the_environment_points_at_every_venue() -> None:
     assert environment(4711) == {
         "MON_NEXUS_URL": "ws://127.0.0.1:4711/nexus",
-        "MON_NEXUS_CLIENT_KEY": "simulated-nexus-client-key",
+        "MON_NEXUS_CLIENT_KEY": "sim-nexus-client-key",
         "MON_B2TRADER_URL": "ws://127.0.0.1:4711/b2trader",
-        "MON_B2TRADER_TOKEN": "simulated-b2trader-token",
+        "MON_B2TRADER_TOKEN": "sim-b2trader-token",
         "MON_B2TRADER_ACCOUNT_ID": "64a1f0c2b7d94e0012ab34cd",
         "MON_JAYX_URL": "ws://127.0.0.1:4711/jayx",
-        "MON_JAYX_API_KEY": "simulated-jayx-api-key",
+        "MON_JAYX_API_KEY": "sim-jayx-api-key",
         "MON_JAYX_SYMBOLS": (
             '{"BTCUSDT": {"tick_size": "0.01", "lot_size": "0.0001"}, '
             '"ETHUSDT": {"tick_size": "0.01", "lot_size": "0.001"}, '
             '"SOLUSDT": {"tick_size": "0.001", "lot_size": "0.01"}}'
         ),
         "MON_NBT_URL": "ws://127.0.0.1:4711/nbt",
-        "MON_NBT_KEY": "simulated-nbt-key",
+        "MON_NBT_KEY": "sim-nbt-key",
         "MON_PROFITVIEW_URL": "ws://127.0.0.1:4711/profitview",
-        "MON_PROFITVIEW_API_KEY": "simulated-profitview-api-key",
+        "MON_PROFITVIEW_API_KEY": "sim-profitview-api-key",
         "MON_KRAKEN_URL": "ws://127.0.0.1:4711/kraken",
         "MON_WOOX_URL": "ws://127.0.0.1:4711/woox",
         "MON_WOOX_REST_URL": "http://127.0.0.1:4711/woox",
@@ -85,7 +85,7 @@ def test_the_environment_points_at_every_venue() -> None:
 
 def test_a_simulator_has_its_credentials_before_and_its_address_after_the_start() -> None:
     simulator = Simulator()
-    assert simulator.credentials("nexus") == {"client_key": "simulated-nexus-client-key"}
+    assert simulator.credentials("nexus") == {"client_key": "sim-nexus-client-key"}
     with pytest.raises(RuntimeError, match="no port before"):
         simulator.url("nexus")
 

@@ -87,7 +87,10 @@ class PrintedTrades:
 
     def missing_before(self, trade_id: int) -> int:
         """How many trades are missing between the last one printed and this one."""
-        return 0 if self.last is None else max(0, trade_id - self.last - 1)
+        if self.last is None or trade_id <= self.last + 1:
+            return 0
+        late = sum(self.last < known < trade_id for known in self._trades)  # those that others came before
+        return trade_id - self.last - 1 - late
 
     def printed(self, trade_id: int, time: int, trade: int) -> None:
         """Notes that a trade is printed."""

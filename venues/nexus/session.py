@@ -198,12 +198,12 @@ class NexusSession(BaseSession):
         items = self._route.clock.take()
         if believed:
             items += self._heard(event.timestamp, now)
-        if older_by := newest.older_by(event.timestamp):
+        if older_by := newest.older_by(event.timestamp, believed=believed):
             words = f"the venue sends a book {span(older_by)} older than the one before"
             return [*items, *self._book.doubt(words, now, awaited="waiting for a newer one")]
         shown = self._book.snapshot(bids, asks, now, time=event.timestamp)
-        if believed and self._book.book.whole:
-            newest.shows(event.timestamp)
+        if self._book.book.whole:
+            newest.shows(event.timestamp, now, believed=believed)
         return [*items, *shown]
 
     # --- trades and candles

@@ -49,7 +49,7 @@ class ProfitView:
     symbols: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("merton_theo", "btc_quote", "btc_trade", "btc_candle_1m", "btc_signal", "heartbeat"), _MARKET
     )
-    credentials: ClassVar[Mapping[str, str]] = {"api_key": "simulated-profitview-api-key"}
+    credentials: ClassVar[Mapping[str, str]] = {"api_key": "sim-profitview-api-key"}
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -176,7 +176,10 @@ class Server:
         self, endpoint: Endpoint, request: web.Request, connect: Connect, interval: float
     ) -> web.StreamResponse:
         socket = new_websocket()
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:  # the client has gone before its handshake was answered
+            return web.Response()
         await self._run(endpoint, socket, request.transport, connect, interval)
         return socket
 

@@ -195,22 +195,36 @@ class VenueClock:
 
 
 class NewestState:
-    """The venue's time of the whole state that is shown, so that no older one replaces it; outlives reconnects."""
+    """The venue's time of the whole state that is shown, so that no older one replaces it; outlives reconnects.
+
+    A time that is not believed does not keep believed ones out, unless the clock, once it is known, agrees with it. But
+    one that is not believed either, and older, came late: both are by the same clock.
+    """
 
     def __init__(self, clock: VenueClock) -> None:
         self._clock = clock
         self._went_back = 0
         self._newest: int | None = None
+        self._doubted: tuple[int, Now] | None = None  # shown after that, though its time was not believed
 
-    def older_by(self, stamp: int) -> int:
+    def older_by(self, stamp: int, *, believed: bool = True) -> int:
         """How many milliseconds older a state is than the one shown; 0 if it may be shown."""
         if self._went_back != self._clock.went_back:
-            self._went_back, self._newest = self._clock.went_back, None
+            self._went_back, self._newest, self._doubted = self._clock.went_back, None, None
+        if (
+            self._doubted is not None
+            and stamp < self._doubted[0]
+            and (not believed or self._clock.believes(*self._doubted))
+        ):
+            return self._doubted[0] - stamp
         return 0 if self._newest is None else max(0, self._newest - stamp)
 
-    def shows(self, stamp: int) -> None:
-        """Notes that a state with this believed time is shown."""
-        self._newest = stamp
+    def shows(self, stamp: int, now: Now, *, believed: bool = True) -> None:
+        """Notes that a state with this time is shown."""
+        if believed:
+            self._newest, self._doubted = stamp, None
+        else:
+            self._doubted = stamp, now
 
 
 class _Run:

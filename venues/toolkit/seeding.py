@@ -111,6 +111,7 @@ class SeededBook:
         self._kept: deque[_Kept] = deque()
         self._kept_levels = 0
         self._has_dropped = False
+        self._late: BookDelta | None = None  # the latest change that came behind a newer one
         self._quiet_since: float | None = None  # None before the acknowledgement
         self._said = ""
 
@@ -220,6 +221,9 @@ class SeededBook:
         if self._kept and _before(delta) != _sequence(self._kept[-1].delta):
             if any(one.delta == delta for one in islice(reversed(self._kept), MOST_REPEATED)):
                 return []  # the same change, repeated
+            if _sequence(delta) < _sequence(self._kept[-1].delta) and not self._follows_late(delta):
+                self._late = delta  # without those that follow on it, a book would be older than what has come
+                return []
             # What came before it leads nowhere: a change is missing in between.
             self._start_again()
         self._kept.append(kept)
@@ -229,6 +233,10 @@ class SeededBook:
             self._ask_again(now)  # it may have been waited for a quiet market
             return items
         return [*items, *fitted]
+
+    def _follows_late(self, delta: BookDelta) -> bool:
+        """Whether a change follows on one that was taken for late: the venue goes on there, so it is the other way."""
+        return self._late is not None and _before(delta) == _sequence(self._late)
 
     def _dropped_oldest(self, now: Now) -> list[Item]:
         """Drops the oldest changes if there are too many, and says so once."""
@@ -248,6 +256,7 @@ class SeededBook:
         self._kept.clear()
         self._kept_levels = 0
         self._has_dropped = False
+        self._late = None
 
     def _seed_anew(self, now: Now) -> None:
         """Begins anew after the book was in doubt; an answer that is still awaited does not count."""

@@ -127,10 +127,9 @@ class QuoteFeed:
         bid, bid_size = _side(best.bp, best.bq, "b")
         ask, ask_size = _side(best.ap, best.aq, "a")
         check_quote(bid, ask, "data.bp")
-        if self._newest.older_by(time):
+        if self._newest.older_by(time, believed=at.believed):
             return []
-        if at.believed:
-            self._newest.shows(time)
+        self._newest.shows(time, at.now, believed=at.believed)
         figures = (bid, bid_size, ask, ask_size)
         live = self._state.live()
         if figures == self._shown and not live:
@@ -296,10 +295,10 @@ class TickerFeed:
             "v": optional_not_negative(day.v, "data.v"),
             "a": optional_not_negative(day.a, "data.a"),
         }
-        if time is not None and self._newest.older_by(time):
+        if time is not None and self._newest.older_by(time, believed=at.believed):
             return []
-        if time is not None and at.believed:
-            self._newest.shows(time)
+        if time is not None:
+            self._newest.shows(time, at.now, believed=at.believed)
         self._sent = at.sent
         self._shown = records.Ticker(
             venue=VENUE,

@@ -48,7 +48,7 @@ class B2Trader:
         "spot.sol_usdt": "SOL_USDT",
     }
     credentials: ClassVar[Mapping[str, str]] = {
-        "token": "simulated-b2trader-token",
+        "token": "sim-b2trader-token",
         "account_id": "64a1f0c2b7d94e0012ab34cd",
     }
 

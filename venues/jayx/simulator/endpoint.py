@@ -53,7 +53,7 @@ class JayX:
     name: ClassVar[str] = "jayx"
     scheme: ClassVar[str] = "ws"
     symbols: ClassVar[Mapping[str, str]] = {"BTCUSDT": "BTC_USDT", "ETHUSDT": "ETH_USDT", "SOLUSDT": "SOL_USDT"}
-    credentials: ClassVar[Mapping[str, str]] = {"api_key": "simulated-jayx-api-key"}
+    credentials: ClassVar[Mapping[str, str]] = {"api_key": "sim-jayx-api-key"}
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -59,7 +59,7 @@ class Nbt:
     name: ClassVar[str] = "nbt"
     scheme: ClassVar[str] = "ws"
     symbols: ClassVar[Mapping[str, str]] = {}
-    credentials: ClassVar[Mapping[str, str]] = {"key": "simulated-nbt-key"}
+    credentials: ClassVar[Mapping[str, str]] = {"key": "sim-nbt-key"}
 
     def __init__(self, world: World) -> None:
         self._hub = _Hub(world, self.credentials["key"])

@@ -53,7 +53,7 @@ class Nexus:
         "SPOT_ETH_USDT": "ETH_USDT",
         "SPOT_SOL_USDT": "SOL_USDT",
     }
-    credentials: ClassVar[Mapping[str, str]] = {"client_key": "simulated-nexus-client-key"}
+    credentials: ClassVar[Mapping[str, str]] = {"client_key": "sim-nexus-client-key"}
 
     def __init__(self, world: World) -> None:
         self._world = world

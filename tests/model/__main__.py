@@ -1,0 +1,81 @@
+"""`python -m tests.model`: hypothesis plays venue and user at once against mon, for a while or so many examples.
+
+Each venue's stream gets its share of the time. What is printed at the end is what was really run. Exit code 0: the rule
+held; 1: it was broken, and the one command that repeats it is printed; 2: usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.model.running import EXAMPLES_AT_ONCE, STEPS, Outcome, run
+from tests.model.speakers import SPEAKERS
+
+HEAD = f"{'venue':<11}{'stream':<11}{'examples':>9}{'steps':>9}{'messages':>10}{'hours':>9}{'records':>10}{'lives':>8}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--minutes", type=float, help="so long in all (1, unless --examples is given)")
+    parser.add_argument("--examples", type=int, help="so many examples of each venue's stream instead")
+    parser.add_argument("--seed", type=int, help="the seed of a run to repeat (a new one each time)")
+    parser.add_argument("--venue", help="only this venue, or one stream of it: kraken, kraken:book")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"steps of an example at most ({STEPS})")
+    asked = parser.parse_args(arguments)
+    wanted = [one for one in SPEAKERS if asked.venue in (None, one.venue, f"{one.venue}:{one.stream}")]
+    if not wanted:
+        known = ", ".join(dict.fromkeys(one.venue for one in SPEAKERS))
+        parser.error(f'expected one of {known} (or with a stream, as kraken:book), got "{asked.venue}"')
+    seed = secrets.randbelow(10**9) if asked.seed is None else asked.seed
+    print(f"seed {seed}; {len(wanted)} streams", flush=True)
+    outcomes = [Outcome(one) for one in wanted]
+    until = None if asked.examples is not None else time.monotonic() + 60 * (asked.minutes or 1.0)
+    failed = False
+    turn = 0
+    while not failed:
+        for outcome in outcomes:
+            if turn and until is not None and time.monotonic() >= until:
+                break  # but in the first turn each has its share, however slow the machine is
+            examples = asked.examples or EXAMPLES_AT_ONCE
+            problem = run(outcome, seed + turn, examples, steps=asked.steps)
+            if problem is not None:
+                failed = True
+                _tell(outcome, problem, seed + turn, examples, asked.steps)
+        turn += 1
+        if until is None or time.monotonic() >= until:
+            break
+        print(f"turn {turn}: {sum(one.tally.steps for one in outcomes)} steps", flush=True)
+    _table(outcomes)
+    return 1 if failed else 0
+
+
+def _tell(outcome: Outcome, problem: str, seed: int, examples: int, steps: int) -> None:
+    speaker = outcome.speaker
+    print(f"\n{speaker.venue} {speaker.stream}: {problem}\n", flush=True)
+    command = f"python -m tests.model --venue {speaker.venue}:{speaker.stream} --seed {seed} --examples {examples}"
+    print(f"repeat it with: {command}{'' if steps == STEPS else f' --steps {steps}'}\n", flush=True)
+
+
+def _table(outcomes: Sequence[Outcome]) -> None:
+    print(HEAD)
+    for outcome in outcomes:
+        speaker, tally = outcome.speaker, outcome.tally
+        print(
+            f"{speaker.venue:<11}{speaker.stream:<11}{tally.examples:>9}{tally.steps:>9}{tally.messages:>10}"
+            f"{tally.seconds / 3600:>9.0f}{tally.records:>10}{tally.lives:>8}"
+        )
+    every = [outcome.tally for outcome in outcomes]
+    print(
+        f"{'all':<22}{sum(one.examples for one in every):>9}{sum(one.steps for one in every):>9}"
+        f"{sum(one.messages for one in every):>10}{sum(one.seconds for one in every) / 3600:>9.0f}"
+        f"{sum(one.records for one in every):>10}{sum(one.lives for one in every):>8}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Runs the machine of a speaker under hypothesis with a seed, and says what broke the rule."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from zlib import crc32
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import seed as with_seed
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.machine import Machine, Tally, machine_of
+from tests.model.speaker import Speaker
+
+STEPS = 60  # of an example at most
+EXAMPLES_AT_ONCE = 3  # of a speaker, before the next one has its turn
+
+
+class Outcome:
+    """What was run of a speaker so far."""
+
+    def __init__(self, speaker: type[Speaker]) -> None:
+        self.speaker = speaker
+        self.machine: type[Machine] = machine_of(speaker)
+
+    @property
+    def tally(self) -> Tally:
+        """How much that was."""
+        return self.machine.tally
+
+
+def _own(seed: int, speaker: type[Speaker]) -> int:
+    """A seed of its own for each stream: else two with the same rules would have the same games."""
+    return crc32(f"{seed} {speaker.venue} {speaker.stream}".encode())
+
+
+def run(outcome: Outcome, seed: int, examples: int, *, steps: int = STEPS, shrinks: bool = True) -> str | None:
+    """Run so many examples; what broke the rule with hypothesis' shortest steps to it, None if nothing did."""
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,  # how long an example takes says more about the machine than about the code
+        database=None,  # the seed repeats it
+        derandomize=False,
+        report_multiple_bugs=False,
+        phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            run_state_machine_as_test(with_seed(_own(seed, outcome.speaker))(outcome.machine), settings=chosen)
+    except Exception as error:
+        steps_to_it = "\n".join(getattr(error, "__notes__", ()))
+        return f"{type(error).__name__}: {error}\n{steps_to_it}{said.getvalue()}"
+    return None

@@ -1,0 +1,187 @@
+"""What the venue's side of a protocol is for the model: its truth, and the messages that tell of it.
+
+A speaker is written by the venue's document and knows nothing of the code under test. It keeps what the venue has, each
+version of it by number, and says of each message up to which version it tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, ClassVar, NamedTuple
+
+from tests.model.clock import VirtualClock
+from venues.venue import HttpRequest, HttpResponse
+
+View = Any  # what the venue has, as something that can be compared: a book's two sides, or figures by key
+
+
+class Event(NamedTuple):
+    """An event that the venue tells of: what tells it apart from all others, and its figures.
+
+    `id` is the venue's where it gives ids; else the number of the telling. `order` is where it belongs.
+    """
+
+    id: str
+    order: int
+    figures: tuple[Any, ...]
+
+
+class Sent(NamedTuple):
+    """One message of the venue's. After it the venue's state is that of `version`, None where it tells of none.
+
+    `full`: it is a whole state. `keys`: the rows that it names. `is_data`: it may be lost, repeated or garbled.
+    `answer`: it is the answer to an HTTP request of that id, and no WebSocket message. `pong`: it is a WebSocket pong.
+    """
+
+    frame: bytes = b""
+    version: int | None = None
+    full: bool = False
+    keys: tuple[Any, ...] = ()
+    events: tuple[Event, ...] = ()
+    is_data: bool = False
+    answer: tuple[str, HttpResponse] | None = None
+    pong: float | None = None
+    closes: int | None = None
+
+
+class Speaker:
+    """One stream of a venue, as the venue speaks it. A subclass says what it can do in `can`:
+
+    - `lose`: a message may be missing, and the protocol lets a client notice that.
+    - `late`: a message may come after those that were sent after it; a whole state only with `late whole`.
+    - `repeat`: a message may come twice.
+    - `restate`: a whole state may come unasked.
+    - `garble`: a message may be unreadable.
+
+    What a protocol gives a client no means to notice is not in its `can`.
+    """
+
+    venue: str
+    stream: str
+    symbols: tuple[str, ...] = ()
+    depth = 10
+    kind = "state"  # or "rows", "partial", "events"
+    can: frozenset[str] = frozenset()
+    secrets: ClassVar[Mapping[str, str]] = {}
+    values: ClassVar[Mapping[str, Any]] = {}
+    url = "wss://venue.example"
+    rest_url = ""
+    beat_every: float | None = None
+    ids = False  # of events: the venue gives ids, so none may come twice
+    says_missing = False  # of events: ids count up by one, so those that are missing are counted
+
+    def __init__(self, clock: VirtualClock, random: Random) -> None:
+        self.clock = clock
+        self.random = random
+        self.history: list[View] = [self.first()]
+        self.connections = 0
+
+    # --- the truth
+
+    def first(self) -> View:
+        """What the venue has at the beginning."""
+        return None
+
+    @property
+    def version(self) -> int:
+        """The number of the venue's current state."""
+        return len(self.history) - 1
+
+    # --- what the machine calls
+
+    def connected(self) -> list[Sent]:
+        """The WebSocket is open: a new connection begins, and the venue may greet."""
+        return []
+
+    def heard(self, text: str) -> list[Sent]:
+        """The client sent a text frame."""
+        return []
+
+    def fetched(self, request: HttpRequest) -> tuple[HttpResponse, int]:
+        """The answer to an HTTP request, and the version that it tells of."""
+        raise NotImplementedError
+
+    def beat(self) -> list[Sent]:
+        """What comes every `beat_every` seconds whatever happens."""
+        return []
+
+    def change(self) -> list[Sent]:
+        """Something happens at the venue: the messages that tell a client that has subscribed."""
+        raise NotImplementedError
+
+    def restate(self) -> list[Sent]:
+        """A whole state that nobody asked for."""
+        return []
+
+    def expire(self) -> list[Sent]:
+        """The venue ends the session; the last message closes the connection."""
+        return [Sent(closes=1001)]
+
+    def garbled(self, sent: Sent) -> Sent:
+        """A data message that nobody can read; it breaks off in the middle."""
+        return sent._replace(frame=sent.frame[: len(sent.frame) // 2])
+
+    # --- how records are compared with the truth
+
+    def shown(self, record: Any) -> tuple[Any, Any]:
+        """A record's key and its figures, in the form of a view."""
+        raise NotImplementedError
+
+    def view_of(self, rows: Mapping[Any, Any]) -> View:
+        """What a reader has that was given these rows, in the form of a view."""
+        return dict(rows)
+
+    def event_figures(self, record: Any) -> tuple[Any, ...]:
+        """The figures of an event's record, as in `Event.figures`; the id first where there are ids."""
+        raise NotImplementedError
+
+
+class Book:
+    """A book in whole numbers of ticks and lots; it is never crossed."""
+
+    LOWEST, HIGHEST = 900, 960
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.mid = 930
+        self.bids: dict[int, int] = {}
+        self.asks: dict[int, int] = {}
+        for _ in range(14):
+            self.mutate()
+
+    def mutate(self) -> None:
+        """One to four things happen: a level is set or removed, or the middle moves."""
+        random = self.random
+        for _ in range(random.choice((1, 1, 1, 2, 4))):
+            if random.random() < 0.12:
+                self._move(random.randint(-4, 4))
+            side = self.bids if random.random() < 0.5 else self.asks
+            near = random.randint(1, 16)
+            price = self.mid - near if side is self.bids else self.mid + near
+            if price in side and random.random() < 0.45:
+                del side[price]
+            else:
+                side[price] = random.randint(1, 99)
+
+    def _move(self, by: int) -> None:
+        self.mid = min(max(self.mid + by, self.LOWEST), self.HIGHEST)
+        self.bids = {price: size for price, size in self.bids.items() if price < self.mid}
+        self.asks = {price: size for price, size in self.asks.items() if price > self.mid}
+
+    def best(self, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The best levels of bids and of asks."""
+        return sorted(self.bids.items(), reverse=True)[:depth], sorted(self.asks.items())[:depth]
+
+
+Side = Sequence[tuple[int, int]]
+
+
+def changed(before: Side, after: Side, there: Mapping[int, int]) -> list[tuple[int, int]]:
+    """The levels that turn one side into another; one that was only pushed out is not named, as venues do it.
+
+    `there` has all levels of the side after the change.
+    """
+    old, new = dict(before), dict(after)
+    gone = [(price, 0) for price in old if price not in new and price not in there]
+    return gone + [(price, size) for price, size in new.items() if old.get(price) != size]

@@ -1,0 +1,173 @@
+"""WOO X as its document speaks: topics, a chain of book changes, the book's snapshot over HTTP."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from tests.model.speaker import Book, Event, Sent, Speaker, changed
+from venues.venue import HttpRequest, HttpResponse
+
+SYMBOL = "SPOT_BTC_USDT"
+OLDEST_SNAPSHOT = 50_000  # milliseconds since it was replaced; measured are 10 s and less
+
+
+class WooX(Speaker):
+    """Topics that are acknowledged by a list."""
+
+    venue = "woox"
+    symbols = (SYMBOL,)
+    topic: str
+    rest_url = "https://api.venue.example"
+
+    def __init__(self, clock: Any, random: Any) -> None:
+        self.subscribed = False
+        self._stamp = 0
+        super().__init__(clock, random)
+
+    def connected(self) -> list[Sent]:
+        self.subscribed = False
+        self.connections += 1
+        return []
+
+    def heard(self, text: str) -> list[Sent]:
+        asked = json.loads(text)
+        if asked["cmd"] == "PING":
+            return [Sent(json.dumps({"cmd": "PONG", "ts": self.clock.venue_ms}).encode())]
+        self.subscribed = asked["cmd"] == "SUBSCRIBE"
+        answer = {
+            "id": asked["id"],
+            "cmd": asked["cmd"],
+            "success": True,
+            "time": self.clock.venue_ms,
+            "data": asked["params"],
+        }
+        return [Sent(json.dumps(answer).encode()), *(self.begun() if self.subscribed else [])]
+
+    def begun(self) -> list[Sent]:
+        return []
+
+    def stamp(self) -> int:
+        self._stamp = max(self._stamp + 1, self.clock.venue_ms)
+        return self._stamp
+
+    def message(self, at: int, data: Any, **fields: Any) -> Sent:
+        body = {"topic": self.topic, "ts": at, "data": {"s": SYMBOL, "ts": at, **data}}
+        return Sent(json.dumps(body).encode(), is_data=True, **fields)
+
+
+class WooXBook(WooX):
+    """`orderbookupdate`: each change names the time of the one before it; the snapshot has the time of one of them."""
+
+    stream = "book"
+    topic = f"orderbookupdate@{SYMBOL}@50"
+    can = frozenset({"lose", "late", "repeat", "garble"})
+
+    def __init__(self, clock: Any, random: Any) -> None:
+        self.book = Book(random)
+        super().__init__(clock, random)
+        self.last = self.stamp()
+        self.times = [self.last]
+        self.sides = [self.book.best(50)]
+
+    def first(self) -> Any:
+        return self.view()
+
+    def view(self) -> Any:
+        return tuple(tuple((Decimal(p) / 100, Decimal(s) / 1000) for p, s in side) for side in self.book.best(10))
+
+    def change(self) -> list[Sent]:
+        before = self.book.best(50)
+        self.book.mutate()
+        after = self.book.best(50)
+        if before == after:
+            return []
+        self.history.append(self.view())
+        previous, self.last = self.last, self.stamp()
+        self.times.append(self.last)
+        self.sides.append(after)
+        if not self.subscribed:
+            return []
+        bids, asks = (
+            [[str(Decimal(p) / 100), str(Decimal(s) / 1000)] for p, s in changed(old, new, dict(new))]
+            for old, new in zip(before, after, strict=True)
+        )
+        return [self.message(self.last, {"bids": bids, "asks": asks, "prevTs": previous}, version=self.version)]
+
+    def fetched(self, request: HttpRequest) -> tuple[HttpResponse, int]:
+        """The snapshot, now and then an older one, as the venue's cache gives it; never of more than a minute ago."""
+        back = self.random.choice((0, 0, 0, 0, 1, 2, 5))
+        version = max(0, self.version - back)
+        while version < self.version and self.clock.venue_ms - self.times[version + 1] > OLDEST_SNAPSHOT:
+            version += 1
+        bids, asks = (
+            [{"price": str(Decimal(p) / 100), "quantity": str(Decimal(s) / 1000)} for p, s in side]
+            for side in self.sides[version]
+        )
+        body = {"success": True, "timestamp": self.times[version], "data": {"bids": bids, "asks": asks}}
+        return HttpResponse(200, json.dumps(body).encode()), version
+
+    def shown(self, record: Any) -> tuple[Any, Any]:
+        sides = (record.bids, record.asks)
+        return "book", tuple(tuple((level.price, level.size) for level in side) for side in sides)
+
+    def view_of(self, shown: Any) -> Any:
+        return shown.get("book")
+
+
+class WooXQuotes(WooX):
+    """`bbo`: the best prices; one that comes late is told by its time."""
+
+    stream = "quotes"
+    topic = f"bbo@{SYMBOL}"
+    can = frozenset({"lose", "late", "repeat", "garble", "restate", "late whole"})
+
+    def first(self) -> Any:
+        return (Decimal(99), Decimal(1), Decimal(101), Decimal(1))
+
+    def begun(self) -> list[Sent]:
+        return self.restate()
+
+    def restate(self) -> list[Sent]:
+        if not self.subscribed:
+            return []
+        bid, bid_size, ask, ask_size = map(str, self.history[-1])
+        figures = {"bp": bid, "bq": bid_size, "ap": ask, "aq": ask_size}
+        return [self.message(self.stamp(), figures, version=self.version, full=True)]
+
+    def change(self) -> list[Sent]:
+        mid = self.random.randint(900, 999)
+        figures = (mid - self.random.randint(1, 9), self.random.randint(1, 9), mid + 1, self.random.randint(1, 9))
+        self.history.append(tuple(Decimal(figure) / 10 for figure in figures))
+        return self.restate()
+
+    def shown(self, record: Any) -> tuple[Any, Any]:
+        return "quote", (record.bid_price, record.bid_size, record.ask_price, record.ask_size)
+
+    def view_of(self, shown: Any) -> Any:
+        return shown.get("quote")
+
+
+class WooXTrades(WooX):
+    """`trade`: without ids."""
+
+    stream = "trades"
+    topic = f"trade@{SYMBOL}"
+    kind = "events"
+    can = frozenset({"garble"})
+
+    def __init__(self, clock: Any, random: Any) -> None:
+        self.told = 0
+        super().__init__(clock, random)
+
+    def change(self) -> list[Sent]:
+        self.told += 1
+        price, size = self.random.randint(9000, 9999), self.random.randint(1, 999)
+        side = self.random.choice(("BUY", "SELL"))
+        data = {"px": str(Decimal(price) / 100), "sx": str(Decimal(size) / 1000), "sd": side, "src": 0, "rpi": False}
+        event = Event(str(self.told), self.told, (Decimal(price) / 100, Decimal(size) / 1000, side.lower()))
+        return [self.message(self.stamp(), data, events=(event,))] if self.subscribed else []
+
+    def event_figures(self, record: Any) -> tuple[Any, ...]:
+        return record.price, record.size, record.side

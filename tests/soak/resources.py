@@ -1,0 +1,168 @@
+"""What a process uses, from /proc, and whether it stays flat.
+
+Samples are taken in the calm stretch at the end of each round, so that like is compared with like. The first round, of
+many rounds the first fifth, warms up and does not count: modules are loaded, arenas taken; and a table meets all its
+sizes, keys and texts only by and by, of which rich keeps what it has measured (up to 5 MB in ten minutes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+HERTZ = os.sysconf("SC_CLK_TCK")
+MB = 1_000_000
+
+# A process of Python takes memory in arenas of 1 MiB and keeps what a burst needed: the first reconnect, the first
+# garbage, the first full book that waits. Over three minutes these come in any round, so some steps are no leak.
+# The largest step of a healthy part in three minutes was 0.7 MB.
+STEP = 3 * MB
+# A leak goes on. Where the run is long enough to tell a slope from such steps, it may be at most so steep: half a
+# kilobyte for each second of a stream that prints ten lines in it.
+SLOPE = 4 * MB  # an hour
+LONG_ENOUGH = 20  # rounds: ten minutes
+# One socket more or less: a line has none between two tries, and an HTTP connection is kept open for a while.
+MORE = {"files": 0, "sockets": 1, "threads": 0}
+# Of all processes together that evens out: where each loses one socket at each reconnect, they have as many more.
+MORE_OF_ALL = 1 / 8  # for each process
+# CPU time in equal phases differs by what else the two cores do: caches, the other job. Twice as much is more than
+# that ever made (30 %), and less than a list that is searched from its beginning makes of an hour.
+TIMES = 2.0
+CPU_NOISE = 0.05  # seconds a second: a try to connect, or a book that is made anew, in the six seconds of the calm
+
+
+class Sample(NamedTuple):
+    """One look at a process; memory in bytes, `cpu` in seconds since its start, `files` what is no socket."""
+
+    at: float
+    rss: int
+    pss: int
+    files: int
+    sockets: int
+    threads: int
+    cpu: float
+
+
+class Round(NamedTuple):
+    """What a process used in the calm of one round; `cpu` is seconds a second."""
+
+    at: float
+    rss: int
+    pss: int
+    files: int
+    sockets: int
+    threads: int
+    cpu: float
+
+    @property
+    def descriptors(self) -> int:
+        """All of them."""
+        return self.files + self.sockets
+
+
+def sample(pid: int, at: float) -> Sample | None:
+    """A look at a process; None for one that is gone."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        if fields[0] == "Z":
+            return None
+        return Sample(
+            at,
+            int(fields[21]) * PAGE,
+            _pss(folder),
+            *_descriptors(folder / "fd"),
+            int(fields[17]),
+            (int(fields[11]) + int(fields[12])) / HERTZ,
+        )
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _descriptors(folder: Path) -> tuple[int, int]:
+    files = sockets = 0
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed since
+            where = os.readlink(folder / name)
+            is_socket = where.startswith("socket:")
+            # libfaketime reads the time from that file again and again.
+            files, sockets = files + (not is_socket and "/clock-" not in where), sockets + is_socket
+    return files, sockets
+
+
+def _pss(folder: Path) -> int:
+    for line in (folder / "smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def of_round(samples: Sequence[Sample]) -> Round | None:
+    """The samples of a calm stretch as one. Of descriptors and threads the least: what comes and goes is no leak."""
+    if len(samples) < 2:
+        return None
+    first, last = samples[0], samples[-1]
+    return Round(
+        last.at,
+        int(median(one.rss for one in samples)),
+        int(median(one.pss for one in samples)),
+        min(one.files for one in samples),
+        min(one.sockets for one in samples),
+        min(one.threads for one in samples),
+        (last.cpu - first.cpu) / (last.at - first.at),
+    )
+
+
+def warm_after(rounds: int) -> int:
+    """How many of so many rounds warm up."""
+    return max(1, rounds // 5)
+
+
+def not_flat(rounds: Sequence[Round]) -> list[str]:
+    """What grows, in words. What warms up is not looked at."""
+    counted = rounds[warm_after(len(rounds)) :]
+    if len(counted) < 3:
+        return []
+    third = max(1, len(counted) // 3)
+    first, last = counted[:third], counted[-third:]
+    found = []
+    for what in MORE:
+        before, after = max(getattr(one, what) for one in first), min(getattr(one, what) for one in last)
+        if after > before + MORE[what]:
+            found.append(f"{what}: at most {before} in the first third, at least {after} in the last")
+    for what in ("rss", "pss"):
+        before, after = (median(getattr(one, what) for one in some) for some in (first, last))
+        if after - before > STEP:
+            found.append(f"{what}: {before / MB:.1f} MB in the first third, {after / MB:.1f} MB in the last")
+        if len(counted) >= LONG_ENOUGH and (slope := steepness([(o.at, getattr(o, what)) for o in counted])) > SLOPE:
+            found.append(f"{what}: grows by {slope / MB:.1f} MB an hour")
+    before, after = (median(one.cpu for one in some) for some in (first, last))
+    if after > before * TIMES + CPU_NOISE:
+        series = " ".join(f"{one.cpu * 100:.1f}" for one in rounds)
+        found.append(f"CPU: {before * 100:.1f} % in the first third, {after * 100:.1f} % in the last ({series})")
+    return found
+
+
+def sockets_lost(processes: Sequence[Sequence[Round]]) -> list[str]:
+    """Whether all processes together have more and more sockets."""
+    counted = [rounds[warm_after(len(rounds)) :] for rounds in processes if len(rounds) >= 4]
+    if not counted:
+        return []
+    count = min(map(len, counted))
+    sums = [sum(rounds[number].sockets for rounds in counted) for number in range(count)]
+    third = max(1, count // 3)
+    before, after = max(sums[:third]), min(sums[-third:])
+    if after <= before + max(2, MORE_OF_ALL * len(counted)):
+        return []
+    return [f"sockets of all together: at most {before} in the first third, at least {after} in the last"]
+
+
+def steepness(points: Sequence[tuple[float, float]]) -> float:
+    """How much it grows an hour: the median of the slopes of all pairs (Theil and Sen), which a step does not move."""
+    slopes = [(there - here) / (later - at) for n, (at, here) in enumerate(points) for later, there in points[n + 1 :]]
+    return median(slopes) * 3600

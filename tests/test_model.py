@@ -1,0 +1,113 @@
+"""The model of the whole, small: it finds nothing in mon, and each fault that is put into mon it finds quickly."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cli.output.states import StateQueue
+from cli.run.freshness import MaxAge
+from tests.model import b2trader, client, kraken, nexus, profitview, woox
+from tests.model.__main__ import main
+from tests.model.running import Outcome, run
+from tests.model.speaker import Speaker
+from tests.model.speakers import SPEAKERS
+from venues.b2trader.rows import RowsFeed
+from venues.driver import Driver
+from venues.kraken.kept import PrintedTrades
+from venues.streams import STREAMS
+from venues.toolkit.book import OrderBook
+from venues.toolkit.clock import NewestState
+from venues.toolkit.row_times import Remembered, RowTimes
+
+EXAMPLES, STEPS = 4, 30  # of each stream: a second or so for all of a venue
+MOST_EXAMPLES = 300  # in which a fault has to be found; most are found in the first ten
+
+
+def command(speaker: type[Speaker], seed: int, examples: int, steps: int) -> str:
+    return (
+        f"python -m tests.model --venue {speaker.venue}:{speaker.stream} --seed {seed} "
+        f"--examples {examples} --steps {steps}"
+    )
+
+
+@pytest.mark.parametrize("speaker", SPEAKERS, ids=lambda one: f"{one.venue}-{one.stream}")
+def test_what_is_given_as_live_is_what_the_venue_has(speaker: type[Speaker]) -> None:
+    seed = secrets.randbelow(10**9)  # chance searches: another game each time
+    problem = run(Outcome(speaker), seed, EXAMPLES, steps=STEPS)
+    assert problem is None, f"{problem}\nrepeat it with: {command(speaker, seed, EXAMPLES, STEPS)}"
+
+
+def test_each_venue_speaks_its_book_or_what_it_has_instead() -> None:
+    spoken = {(one.venue, one.stream) for one in SPEAKERS}
+    assert len(spoken) == len(SPEAKERS)
+    assert {venue for venue, _ in spoken} == {"b2trader", "jayx", "kraken", "nbt", "nexus", "profitview", "woox"}
+    assert all(stream in STREAMS for _, stream in spoken)
+
+
+def without_a_word(change: Callable[..., Any]) -> Callable[..., Any]:
+    """The driver's own method, whose statuses are left out."""
+
+    def silent(*arguments: Any) -> list[Any]:
+        change(*arguments)
+        return []
+
+    return silent
+
+
+# What is broken, where, with what, and whose game shows it.
+FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
+    "a missing change of a chain goes unnoticed": (
+        OrderBook, "_follows", lambda book, sequence, previous, held: sequence > held, woox.WooXBook),
+    "a missing version goes unnoticed": (
+        OrderBook, "_follows", lambda book, sequence, previous, held: sequence > held, b2trader.HubBook),
+    "a wrong checksum goes unnoticed": (OrderBook, "check", lambda book, figure: None, kraken.KrakenBook),
+    "a book that comes late is taken": (NewestState, "older_by", lambda *_, **__: 0, nexus.NexusBook),
+    "a row that comes late is taken": (RowTimes, "is_news", lambda *_: True, nexus.NexusOrders),
+    "a fill is printed twice": (Remembered, "add", lambda *_: True, nexus.NexusFills),
+    "a trade is printed twice": (PrintedTrades, "weigh", lambda *_: "new", kraken.KrakenTrades),
+    "missing trades are not counted": (PrintedTrades, "missing_before", lambda *_: 0, kraken.KrakenTrades),
+    "--max-age has no deadline": (MaxAge, "deadline", lambda age: None, nexus.NexusBook),
+    "a dead line is noticed after a minute": (client, "PING_ANSWER_WITHIN", 60.0, nexus.NexusBook),
+    "a lost connection is not said": (Driver, "_lost", without_a_word(Driver._lost), profitview.ProfitViewFeed),
+    "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubBalance),
+    "rows from before an interruption reach the reader": (
+        StateQueue, "_drop_rows", lambda queue: None, nexus.NexusBook),
+    "a slow reader gets every state": (StateQueue, "_is_behind", lambda queue: False, nexus.NexusQuotes),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, attribute, broken, speaker = FAULTS[name]
+    monkeypatch.setattr(where, attribute, broken)
+    problem = run(Outcome(speaker), secrets.randbelow(10**9), MOST_EXAMPLES, shrinks=False)
+    assert problem is not None, f"the fault was not found in {MOST_EXAMPLES} examples"
+    assert problem.startswith("Broken: "), problem
+
+
+def test_the_command_prints_what_repeats_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Remembered, "add", lambda *_: True)
+    assert main(["--venue", "nexus:fills", "--examples", "60", "--seed", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "python -m tests.model --venue nexus:fills --seed 1 --examples 60" in said
+    assert "state.begin(" in said, "the steps to it"
+    assert "state.teardown()" in said
+
+
+def test_the_command_prints_what_was_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--venue", "profitview", "--examples", "3", "--steps", "10"]) == 0
+    *_, stream, _ = capsys.readouterr().out.splitlines()
+    assert stream.split()[:2] == ["profitview", "feed"]
+
+
+def test_an_unknown_venue_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--venue", "nowhere"])
+    assert ended.value.code == 2
+    assert 'got "nowhere"' in capsys.readouterr().err
