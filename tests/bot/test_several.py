@@ -167,7 +167,20 @@ def test_a_value_has_the_type_of_the_one_before(text: str, present: Any, value: 
 @pytest.mark.parametrize(
     ("text", "present"),
     [
-        *(("1.0", 1), ("one", 1), ("", 1), ("9" * 41, 1), ("x", 1.0), ("1", True), ("yes", True), ("x", Decimal(1))),
+        *(
+            ("1.0", 1),
+            ("one", 1),
+            ("", 1),
+            ("9" * 61, 1),
+            ("1__0", 1),
+            ("1_", 1),
+            ("_", 1),
+            ("١", 1),
+            ("x", 1.0),
+            ("1", True),
+            ("yes", True),
+            ("x", Decimal(1)),
+        ),
         *(("1", [2]), ("{}", [2]), ("[1]", {}), ("[[1]]", {1}), ("{", []), ("1", object()), ("[" * 100_000, [])),
     ],
 )
