@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from cli.bot import view
 from cli.bot.attributes import NotSettable, value_of
+from cli.screen.look import PLAIN
 from tests.bot.conftest import HEAD
 from tests.bot.recordings import record_trades, walk
 from tests.command import environment, mon, records
+from venues.records import Message, Signal
 
 EACH = (
     HEAD + "class Signals(Link):\n    SIZE = 0.5\n    EVERY = 10\n    seen = 0\n"
@@ -187,3 +190,13 @@ def test_a_value_has_the_type_of_the_one_before(text: str, present: Any, value: 
 def test_a_value_of_another_type_is_none(text: str, present: Any) -> None:
     with pytest.raises(NotSettable):
         value_of(text, present)
+
+
+def test_a_table_says_whose_each_row_is() -> None:
+    """Only where there are several scripts."""
+    signal = Signal(venue="nexus", symbol="A", received=1, name="signal", size=Decimal(1), strategy="rsi")
+    message = Message(venue="bot", received=2, topic="top", data=1, extra={"strategy": "desk"})
+    headings = [[column.title for column in view.columns(rows, PLAIN, 80)] for rows in ([signal, message], [])]
+    assert [("script" in found) for found in headings] == [True, False]
+    (script,) = [column for column in view.columns([signal, message], PLAIN, 80) if column.title == "script"]
+    assert [str(cell) for cell in script.cells] == ["rsi", "desk"]
