@@ -11,7 +11,7 @@ import pytest
 
 from cli.bot import view
 from cli.bot.attributes import NotSettable, value_of
-from cli.screen.look import PLAIN
+from cli.screen.grid import PLAIN
 from tests.bot.conftest import HEAD
 from tests.bot.recordings import record_trades, walk
 from tests.command import environment, mon, records
