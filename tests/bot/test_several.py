@@ -72,6 +72,7 @@ class Base(Link):
 """
 USES = """\
 import helpers, inner.deep
+from without_file import deeper
 class Signals(helpers.Base):
     told = False
     def trade_update(self, src, sym, data):
@@ -82,7 +83,7 @@ class Signals(helpers.Base):
             import late, inner.later as later
             logger.info("seen")
             helpers.logger.info("seen by helpers")
-            self.publish("whose", [helpers.WHOSE, inner.deep.WHOSE, late.WHOSE, later.late.WHOSE])
+            self.publish("whose", [helpers.WHOSE, inner.deep.WHOSE, late.WHOSE, later.late.WHOSE, deeper.WHOSE])
 """
 
 
@@ -91,6 +92,8 @@ def test_a_module_of_the_scripts_folder_is_each_scripts_own(tmp_path: Path) -> N
     for folder, name in (("x", "one"), ("y", "two"), ("x", "three")):
         home = tmp_path / folder
         (home / "inner").mkdir(parents=True, exist_ok=True)
+        (home / "without_file").mkdir(exist_ok=True)
+        (home / "without_file" / "deeper.py").write_text(f"WHOSE = {folder!r}\n")
         (home / "inner" / "__init__.py").write_text("")
         (home / "inner" / "deep.py").write_text(f"WHOSE = {folder!r}\n")
         (home / "inner" / "later.py").write_text("import late\n")
@@ -101,7 +104,7 @@ def test_a_module_of_the_scripts_folder_is_each_scripts_own(tmp_path: Path) -> N
     code, found, said = run(tmp_path, "x/one.py", "y/two.py", "x/three.py")
     assert code == 0, said
     assert [one["strategy"] for one in found if one["type"] == "signal"] == ["one", "two", "three"]
-    assert [one["data"] for one in found if one["type"] == "message"] == [["x"] * 4, ["y"] * 4, ["x"] * 4]
+    assert [one["data"] for one in found if one["type"] == "message"] == [["x"] * 5, ["y"] * 5, ["x"] * 5]
     for name in ("one", "two", "three"):
         assert f"[{name}] INFO: seen\n" in said
         assert f"[{name}] INFO: seen by helpers\n" in said

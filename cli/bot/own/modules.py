@@ -13,11 +13,11 @@ import importlib.util
 import os
 import sys
 import threading
+import types
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import types
     from collections.abc import Iterator, Mapping
 
 _HOME = "__mon_home__"  # the home of a module, among its names
@@ -62,16 +62,17 @@ class Home:
         """Take what is loaded as its own, so that it is known whose code imports something."""
         self._modules = self.modules()
         for module in self._modules.values():
-            vars(module)[_HOME] = self
+            if isinstance(module, types.ModuleType):  # a script may put anything there
+                vars(module)[_HOME] = self
 
     def _has(self, name: str, module: Any) -> bool:
         top = name.partition(".")[0]
         if top in self._given:
             return True
-        file = getattr(module, "__file__", None)
-        if top in self._shared or not isinstance(file, str):
+        place = None if top in self._shared else _place_of(module)
+        if place is None:
             return False
-        parts = os.path.relpath(os.path.realpath(file), self.folder).split(os.sep)
+        parts = os.path.relpath(os.path.realpath(place), self.folder).split(os.sep)
         return parts[0] != os.pardir and not any(part in _NOT_ITS_OWN for part in parts)
 
     def _come(self) -> None:
@@ -100,8 +101,7 @@ class Home:
             before = _inner[-1] if _inner else None
             if before is not None:
                 before._go()
-            else:
-                builtins.__import__ = _imported
+                builtins.__import__ = _imported  # one alone is always in Python's tables
             _inner.append(self)
             self._come()
         try:
@@ -112,8 +112,17 @@ class Home:
                 self._go()
                 if before is not None:
                     before._come()
-                else:
+                if len(_inner) <= 1:
                     builtins.__import__ = _import
+
+
+def _place_of(module: Any) -> str | None:
+    """Where a module of Python's own language lies, or a folder that is a package without a file; None elsewhere."""
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str):
+        return file if file.endswith((".py", ".pyc")) else None  # one of C can be in a process once
+    path = getattr(module, "__path__", None)
+    return next((one for one in tuple(path) if isinstance(one, str)), None) if hasattr(path, "__iter__") else None
 
 
 def _imported(
