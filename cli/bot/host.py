@@ -106,6 +106,7 @@ class Host:
             put_status=self._put_status,
             send=self._send,
             on_room=self._on_room,
+            on_stopped=self._on_stopped,
             on_all_stopped=lambda: self._ending.stop(OK),
         )
         with contextlib.ExitStack() as stack:
@@ -369,6 +370,11 @@ class Host:
         if self._followers and isinstance(record, Signal) and not beyond:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._followers[number].signal, record, source)
+
+    def _on_stopped(self, number: int) -> None:
+        """A script has stopped itself: what it wanted and was not sent must not be sent later."""
+        if self._followers:
+            self._followers[number].withdraw("the script has stopped itself", for_good=True)
 
     def _put_status(self, record: Record) -> None:
         """Write a status in turn with what the scripts emit. Called in the runner's thread."""

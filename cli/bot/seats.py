@@ -63,17 +63,19 @@ class Seats:
         put_status: Callable[[Record], None],
         send: Callable[[bytes], None],
         on_room: Callable[[], None],
+        on_stopped: Callable[[int], None],
         on_all_stopped: Callable[[], None],
     ) -> None:
         """`recorded_at` is when a recording begins (epoch ms), None for a run that is live or of an empty recording.
 
         `emit` takes the number of a script, a record of it, and the market whose data that is made of; `put_status` a
         status in turn with these; `send` a frame for the readers of the feed. All are called in a script's thread.
-        `on_all_stopped` is called in the event loop once every script has stopped itself.
+        `on_stopped` is called in the event loop with the number of a script that has stopped itself, after what it had
+        emitted before; `on_all_stopped` once all of them have.
         """
         self._request = request
         self._voice = voice
-        self._on_all_stopped = on_all_stopped
+        self._on_stopped, self._on_all_stopped = on_stopped, on_all_stopped
         self._loop = asyncio.get_running_loop()
         self._time = ScriptTime(None if request.replay is None else Turns(voice.say))
         if recorded_at is not None:
@@ -91,7 +93,7 @@ class Seats:
                 voice,
                 put=partial(emit, number),
                 send=send,
-                on_stop=self._on_stop,
+                on_stop=partial(self._on_stop, number),
                 strategy=file.stem if several else None,
             )
             for number, file in enumerate(request.files)
@@ -352,12 +354,13 @@ class Seats:
 
     # --- ending
 
-    def _on_stop(self) -> None:
+    def _on_stop(self, number: int) -> None:
         """Called in a script's thread: it has stopped itself."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._has_stopped)
+            self._loop.call_soon_threadsafe(self._has_stopped, number)
 
-    def _has_stopped(self) -> None:
+    def _has_stopped(self, number: int) -> None:
+        self._on_stopped(number)
         if all(seat.stopped for seat in self._seats):
             self._on_all_stopped()
 
