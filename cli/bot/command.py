@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -95,6 +95,8 @@ def run(**given: Any) -> None:
         **given,
     )
     _check_relay(request.relay, request.strategy, yes=yes, held=bool(said), replayed=request.replay is not None)
+    if request.script_time is not None and request.replay is None:
+        raise UsageError("--script-time applies to --replay only: live, the script's time is today's anyway")
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
@@ -225,6 +227,14 @@ _OWN: dict[str, tuple[Any, Any]] = {
         typer.Option(
             metavar="NAME=VALUE",
             help="A class attribute of the script, with another value; of several scripts SCRIPT.NAME=VALUE; several.",
+            show_default=False,
+        ),
+    ),
+    "script_time": (
+        Literal["recording"] | None,
+        typer.Option(
+            "--script-time",
+            help="In a replay, time.time() and datetime.now() of the script tell the recording's time.",
             show_default=False,
         ),
     ),

@@ -35,7 +35,8 @@ class BotRequest(RunRequest):
     `more` are further scripts, `settings` what the user sets of each. `listen` is host and port of their own feed and
     webhooks; `relay` the hub that position signals go to, under the name `strategy`, the script's own if None. `held`
     and `held_file` are what it has at the start. `report` is the file that the summary goes to as JSON too, and the two
-    in `bps` are what trading is taken to cost in it, in hundredths of a percent.
+    in `bps` are what trading is taken to cost in it, in hundredths of a percent. `script_time` is whose time the
+    script's own `time` and `datetime` tell in a replay; today's if None.
     """
 
     file: Path
@@ -49,6 +50,7 @@ class BotRequest(RunRequest):
     slippage_bps: Decimal = Decimal(0)
     held: dict[MarketName, HubPosition] = field(default_factory=dict)
     held_file: Path | None = None
+    script_time: Literal["recording"] | None = None
     more: list[Path] = field(default_factory=list)
     settings: dict[Path, dict[str, str]] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 import types
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from venues.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from cli.bot.timing.own_modules import OwnModules
 
 MAIN = "Signals"
 SCRIPT = "mon_bot_script"  # the name of the script's own module
@@ -80,8 +82,8 @@ class Bot:
 
 
 @contextmanager
-def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
-    """While a script runs, its helpers are imported from `module`, and its own modules from its folder."""
+def hosted(path: Path, module: types.ModuleType, own: OwnModules | None = None) -> Iterator[None]:
+    """While a script runs, its helpers are imported from `module`, and its own modules from its folder, by `own`."""
     folder = str(path.resolve().parent)
     kept = {name: loaded for name, loaded in sys.modules.items() if _is_ours(name)}
     before = set(sys.modules)
@@ -90,12 +92,14 @@ def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
     sys.modules[MODULE] = module
     sys.path.insert(0, folder)
     try:
-        yield
+        with nullcontext() if own is None else own.looked_at_first():
+            yield
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
         for name, loaded in list(sys.modules.items()):
-            if _is_ours(name) or (name not in before and _lies_in(loaded, folder)):
+            found_there = _lies_in(loaded, folder) or (own is not None and name in own.files)
+            if _is_ours(name) or (name not in before and found_there):
                 del sys.modules[name]
         sys.modules.update(kept)
 
@@ -109,8 +113,10 @@ def _lies_in(module: Any, folder: str) -> bool:
     return isinstance(file, str) and os.path.dirname(os.path.realpath(file)) == folder
 
 
-def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
+def load(path: Path, base: type, settings: dict[str, str] | None = None, own: OwnModules | None = None) -> Bot:
     """Run a script and make its bot; inside `hosted`. `settings` are class attributes that the user sets.
+
+    `own` is what prepares the modules of its folder, and so the script's own one.
 
     Raises:
         ScriptError: it cannot be read or run, or has no class `Signals` that can be used.
@@ -125,6 +131,8 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
     module = types.ModuleType(SCRIPT)
     module.__file__ = str(path)
     sys.modules[SCRIPT] = module
+    if own is not None:
+        own.prepare(module)
     _run(path, lambda: exec(code, module.__dict__))
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None

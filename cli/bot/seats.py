@@ -23,6 +23,7 @@ from cli.bot.seat import Seat, called
 from cli.bot.speech import LogLines, script_traceback
 from cli.bot.summary import Costs, Tally
 from cli.bot.timing.script_time import ScriptTime
+from cli.bot.timing.stand_ins import StandIns
 from cli.bot.timing.turns import Turns, ordered
 from cli.output.lines import STDERR, is_terminal
 from venues import venue_named
@@ -30,6 +31,7 @@ from venues.errors import MonError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from cli.bot.jobs import Job, Told
     from cli.bot.lag import Pace
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from cli.bot.script import Bot
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
+    from cli.bot.timing.own_modules import OwnModules
     from cli.output.lines import Words
     from cli.run.symbol_lists import Lists
     from venues.recording import Header
@@ -80,6 +83,8 @@ class Seats:
         self._time = ScriptTime(None if request.replay is None else Turns(voice.say))
         if recorded_at is not None:
             self._time.set(recorded_at)
+        tell = None if request.script_time is not None else voice.error
+        self._stand_ins = None if request.replay is None else StandIns(self._time.epoch_ns, tell)
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
         self.watched: set[MarketName] = set()
@@ -143,12 +148,22 @@ class Seats:
         for seat in self._seats:
             assert seat.logger is not None, "it is started"
             module, link = module_for(seat, seat.logger, seat.cron)
-            stack.enter_context(hosted(seat.file, module))
-            bot: Bot = await self._call(seat, partial(load, seat.file, link, self._request.settings.get(seat.file)))
+            own = self._own_modules(seat.file)
+            stack.enter_context(hosted(seat.file, module, own))
+            settings = self._request.settings.get(seat.file)
+            bot: Bot = await self._call(seat, partial(load, seat.file, link, settings, own))
             seat.bot = bot
             for remark in bot.remarks:
                 self._voice.say(remark)
         return True
+
+    def _own_modules(self, file: Path) -> OwnModules | None:
+        """What finds the modules of a script's folder; None where Python's own way will do."""
+        if self._stand_ins is None:
+            return None
+        from cli.bot.timing.own_modules import OwnModules
+
+        return OwnModules(str(file.resolve().parent), self._stand_ins.give)
 
     def plan(self, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
         """What is to be opened for all of them; `recorded` is the header of a recording.

@@ -1,5 +1,7 @@
 """The time that scripts see, and what runs by it beside their callbacks.
 
+    stand_ins     `time` and `datetime` as scripts import them in a replay
+    own_modules   the modules of a script's folder, and what each gets before it runs
     script_time   ours live, the recording's in a replay; and the threads beside the callbacks
     turns         one thread of the scripts at a time, in recorded time
     cron          methods that run by a schedule
