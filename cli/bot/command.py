@@ -77,6 +77,7 @@ def run(**given: Any) -> None:
     files = given.pop("files")
     _check_names(files, given["strategy"], given["relay"], given["held"])
     settings = settings_of(given.pop("set") or (), files)
+    replay, *then = given.pop("replay") or [None]
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
     fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
     said = given.pop("held") or ()
@@ -84,6 +85,8 @@ def run(**given: Any) -> None:
     request = BotRequest(
         file=files[0],
         more=files[1:],
+        replay=replay,
+        then=then,
         settings=settings,
         markets=markets,
         fee_bps=fee_bps,
@@ -199,6 +202,15 @@ _OWN: dict[str, tuple[Any, Any]] = {
             show_default=False,
         ),
     ),
+    "replay": (
+        list[Path] | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="Play a recording instead of connecting; several, one after the other.",
+            show_default=False,
+        ),
+    ),
     "history": (
         list[Path] | None,
         typer.Option(
@@ -269,7 +281,7 @@ _files = Annotated[
 take_options(
     run,
     {"files": _files, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
-    options_of_runs(),
+    [name for name in options_of_runs() if name not in _OWN],
     {name: False if kind is bool else None for name, (kind, _) in _OWN.items()},
 )
 app.command(epilog=EXAMPLES, no_args_is_help=True)(run)

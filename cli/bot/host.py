@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from cli.bot.jobs import Job
 from cli.bot.lag import Pace
 from cli.bot.market_data import MarketName
-from cli.bot.markets import Inlet, PeekedRecording, Standings, markets_of
+from cli.bot.markets import Inlet, Standings, markets_of
 from cli.bot.outlet import Outlet
 from cli.bot.seats import Seats
 from cli.bot.speech import BotVoice, redirected, unheard
+from cli.bot.timing.time_line import TimeLine
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
 from cli.output.statuses import BadFrames, in_words
@@ -61,7 +62,7 @@ class Host:
         self._redactor = redactor
         self._followers = followers
         self._clock = SystemClock()
-        self._recording = None if request.replay is None else PeekedRecording(request.replay)
+        self._recording = TimeLine(request.recordings) if request.recordings else None
         self._pace = None if self._recording is None else Pace(self._clock)
         self._markets = markets_of(request, self._recording)
         self._outlet = Outlet(request, redactor, self._clock)
@@ -73,7 +74,7 @@ class Host:
             ending=self._ending,
             clock=self._clock if self._pace is None else self._pace,
             redactor=redactor,
-            recording=self._recording,
+            recording=None if self._recording is None else self._recording.recordings[0],
             last_words_within=ALL_LAST_WORDS_WITHIN,
         )
         self._inlet = Inlet(self._run, self._recording, self._standings)

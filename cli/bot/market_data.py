@@ -206,9 +206,8 @@ class Candles:
         return self._made_of(candle.interval)
 
     def down(self, at: int) -> None:
-        """The market is no longer live since `at` (our time, epoch ms)."""
-        if self._down_since is None:
-            self._down_since = at
+        """The market is no longer live since `at` (our time, epoch ms); of several such times the earliest counts."""
+        self._down_since = at if self._down_since is None else min(self._down_since, at)
         self._live_at, self._watched = None, False
 
     def live(self, at: int) -> None:

@@ -293,8 +293,11 @@ class Seat:
             if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
                 continue
             candles = self.candles[market]
-            if status.state in ("stale", "reconnecting", "closed") or (status.state == "live" and status.reason):
-                candles.down(at)  # said again with a reason while it is live: something may be missing
+            if status.state in ("stale", "reconnecting", "closed") or (
+                status.state == "live" and (status.reason or status.down_ms)
+            ):
+                # Said again with a reason while it is live: something may be missing.
+                candles.down(at - (status.down_ms or 0))
             if status.state == "live":
                 candles.live(at)
         self._tell(told)

@@ -1,5 +1,6 @@
 """The time that scripts see, and what runs by it beside their callbacks.
 
+    time_line     the recordings of a replay, one after the other
     stand_ins     `time` and `datetime` as scripts import them in a replay
     own_modules   the modules of a script's folder, and what each gets before it runs
     script_time   ours live, the recording's in a replay; and the threads beside the callbacks
