@@ -11,7 +11,7 @@ import typer
 from cli.errors import redactor_of_run
 from cli.run.options import check_for_lines, check_run, options_of_runs, take_options, venue_quietly, with_plugins
 from venues import venues_with
-from venues.errors import BadMessage, UsageError
+from venues.errors import BadMessage, SetupError, UsageError
 from venues.toolkit.numbers import text_number
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(**given: Any) -> None:
     from cli.bot.attributes import settings_of
     from cli.bot.host import run_bot
     from cli.bot.hub.held import held_of
-    from cli.bot.plan import BotRequest
+    from cli.bot.plan import AUTO, BotRequest
     from cli.output.lines import Words
 
     markets = [market_named(text, given["env"], given["profile"]) for text in given.pop("market") or ()]
@@ -92,6 +92,7 @@ def run(**given: Any) -> None:
         fee_bps=fee_bps,
         slippage_bps=slippage_bps,
         history=history or [],
+        recordings_folder=_recordings_folder() if AUTO in (history or ()) else None,
         listen=None if listen is None else listening_at(listen),
         held=held,
         held_file=held_file,
@@ -116,6 +117,24 @@ def _check_names(files: list[Path], strategy: str | None, relay: str | None, hel
         raise UsageError("--strategy is the name of one script; each of several has its own")
     if len(files) > 1 and relay is not None and held:
         raise UsageError("--held is what a hub has of one script: run the scripts that are relayed one by one")
+
+
+def _recordings_folder() -> Path:
+    """The folder for `--history auto`.
+
+    Raises:
+        SetupError: none is set.
+    """
+    from cli.settings import config
+
+    configured = config.load()
+    folder = configured.recordings_folder()
+    if folder is None:
+        raise SetupError(
+            "--history auto takes the recordings of a folder, and none is set: write one as folder under [recordings] "
+            f'in {configured.path}, such as folder = "~/recordings", and record into it with --record'
+        )
+    return folder
 
 
 def _basis_points(name: str, text: str | None) -> Decimal:
@@ -215,8 +234,9 @@ _OWN: dict[str, tuple[Any, Any]] = {
         list[Path] | None,
         typer.Option(
             "--history",
-            metavar="FILE",
-            help="Candles from before the start: a recording, or lines of mon trades or mon candles; several.",
+            metavar="FILE|auto",
+            help="Candles from before the start: a recording, or lines of mon trades or mon candles; several. "
+            "auto: what the config file's folder of recordings has.",
         ),
     ),
     "listen": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cli.bot.market_data import LEVELS, MarketName, made_of
@@ -18,12 +19,12 @@ from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from cli.bot.script import Bot
     from venues.recording import Header
     from venues.venue import Venue
 
+AUTO = Path("auto")  # in the place of a history's file: the recordings of the folder
 MARKET_DATA = ("quotes", "trades", "candles")
 HubPosition = Literal["long", "short", "flat"]  # what a hub has of a market
 
@@ -38,6 +39,7 @@ class BotRequest(RunRequest):
     start. `report` is the file that the summary goes to as JSON too, and the two
     in `bps` are what trading is taken to cost in it, in hundredths of a percent. `script_time` is whose time the
     script's own `time` and `datetime` tell in a replay; today's if None.
+    `recordings_folder` is where a history that is `AUTO` is looked for.
     """
 
     file: Path
@@ -52,6 +54,7 @@ class BotRequest(RunRequest):
     held: dict[MarketName, HubPosition] = field(default_factory=dict)
     held_file: Path | None = None
     script_time: Literal["recording"] | None = None
+    recordings_folder: Path | None = None
     then: list[Path] = field(default_factory=list)
     more: list[Path] = field(default_factory=list)
     settings: dict[Path, dict[str, str]] = field(default_factory=dict)
@@ -82,7 +85,7 @@ class BotRequest(RunRequest):
             UsageError: it is a file that is read.
         """
         beside = [*self.recordings, *([] if self.held_file is None else [self.held_file])]
-        for read in (*self.files, *self.history, *beside):
+        for read in (*self.files, *(path for path in self.history if path != AUTO), *beside):
             for option, written in (("record", self.record), ("report", self.report)):
                 if written is not None and written.exists() and read.exists() and written.samefile(read):
                     raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")

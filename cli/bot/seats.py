@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from cli.bot import history
 from cli.bot.jobs import Jobs
 from cli.bot.lag import Lag
-from cli.bot.market_data import Candles, MarketName
-from cli.bot.plan import merged, plans
+from cli.bot.market_data import LEVELS, Candles, MarketName
+from cli.bot.plan import AUTO, merged, plans
 from cli.bot.runner import Runner
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
@@ -27,7 +27,7 @@ from cli.bot.timing.stand_ins import StandIns
 from cli.bot.timing.turns import Turns, ordered
 from cli.output.lines import STDERR, is_terminal
 from venues import venue_named
-from venues.errors import MonError, UsageError
+from venues.errors import MonError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,6 +87,7 @@ class Seats:
         self._stand_ins = None if request.replay is None else StandIns(self._time.epoch_ns, tell)
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
+        self._recorded: Header | None = None
         self.watched: set[MarketName] = set()
         self.ended = asyncio.Event()
         several = len(request.files) > 1
@@ -171,6 +172,7 @@ class Seats:
         Raises:
             UsageError: a script needs what is not there, or an option is given that none has a use for.
         """
+        self._recorded = recorded
         planned: list[list[Plan]] = []
         for seat in self._seats:
             assert seat.bot is not None, "it is loaded"
@@ -243,7 +245,30 @@ class Seats:
         for seat in self._seats:
             label = next((label for label in seat.labels.values() if label is not None), None)
             for path in self._request.history if seat.bot is not None and seat.bot.levels() else ():
+                if path == AUTO:
+                    await self._fill_from_folder(seat, label, now_ms)
+                else:
+                    await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+
+    async def _fill_from_folder(self, seat: Seat, label: str | None, now_ms: int) -> None:
+        """Take what the recordings of the folder have; one that cannot be used is said, and is no end of the run."""
+        assert seat.bot is not None, "it is loaded"
+        assert self._request.recordings_folder is not None, "there is one where it is asked for"
+        from cli.bot.bars import SIZE
+        from cli.bot.timing.earlier import Wanted, earlier
+
+        recorded = {} if self._recorded is None else {one.venue: one.env for one in self._recorded.venues()}
+        since = now_ms - SIZE * max(LEVELS[level] for level in seat.bot.levels())
+        wanted = Wanted(list(seat.candles), since, now_ms, recorded or seat.labels)
+        beside = [*self._request.history, *self._request.recordings]
+        paths, said = await asyncio.to_thread(earlier, self._request.recordings_folder, wanted, beside)
+        for text in said:
+            self._voice.say(text)
+        for path in paths:
+            try:
                 await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+            except SetupError as error:
+                self._voice.say(f"--history auto leaves out the rest of {path}: {error}")
 
     async def list_instruments(self, lists: Lists) -> None:
         """Get what the venues' lists say of the markets, for the scripts that look it up. None is no end of the run."""

@@ -1,5 +1,6 @@
 """The time that scripts see, and what runs by it beside their callbacks.
 
+    earlier       which recordings of a folder have the candles from before the start
     time_line     the recordings of a replay, one after the other
     stand_ins     `time` and `datetime` as scripts import them in a replay
     own_modules   the modules of a script's folder, and what each gets before it runs
