@@ -101,6 +101,8 @@ def run(**given: Any) -> None:
     _check_relay(request.relay, request.strategy, yes=yes, held=bool(said), replayed=request.replay is not None)
     if request.script_time is not None and request.replay is None:
         raise UsageError("--script-time applies to --replay only: live, the script's time is today's anyway")
+    if request.reload and request.replay is not None:
+        raise UsageError("--reload does not apply to --replay: two plays of a recording must be equal; play it again")
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
@@ -269,6 +271,10 @@ _OWN: dict[str, tuple[Any, Any]] = {
             help="In a replay, time.time() and datetime.now() of the script tell the recording's time.",
             show_default=False,
         ),
+    ),
+    "reload": (
+        bool,
+        typer.Option("--reload", help="Load a script anew when it is saved; live only. Its state is lost."),
     ),
     "report": (
         Path | None,

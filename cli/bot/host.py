@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot.jobs import Job
@@ -196,6 +197,8 @@ class Host:
         now = self._clock.now()
         self._seats.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
         self._begun.set()
+        if self._request.reload:
+            self._seats.reload(self._on_reloaded, self._on_routes)
         try:
             await self._run.watch()
         finally:
@@ -376,6 +379,20 @@ class Host:
         """A script has stopped itself: what it wanted and was not sent must not be sent later."""
         if self._followers:
             self._followers[number].withdraw("the script has stopped itself", for_good=True)
+
+    def _on_reloaded(self, number: int) -> None:
+        """Called in a script's thread, between what the one before has emitted and what the new one emits."""
+        if self._followers:
+            withdraw = partial(self._followers[number].withdraw, "the script was loaded anew", for_good=False)
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(withdraw)
+
+    def _on_routes(self) -> str | None:
+        routes = self._seats.routes(self._begun)
+        if self._server is not None:
+            self._server.replace(routes)
+            return None
+        return "its routes are not served: start mon again for that" if routes else None
 
     def _put_status(self, record: Record) -> None:
         """Write a status in turn with what the scripts emit. Called in the runner's thread."""

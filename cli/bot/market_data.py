@@ -139,6 +139,14 @@ class Candles:
         self._live_at: int | None = None
         self._watched = False
 
+    def begin_levels(self, levels: Sequence[str], now: Now) -> None:
+        """Have more levels, made of the trades that come from now on: of what came before, nothing is known."""
+        for level in levels:
+            series = self._series[level] = self._new(LEVELS[level])
+            series.unseen(float("-inf"), self._clock.venue_now(now))
+            self._traded.append(series)
+            self.levels.append(level)
+
     def bars(self, level: str) -> Bars:
         """The last 360 candles of a level, as they are now."""
         return self._series[level].bars()

@@ -22,16 +22,19 @@ from cli.bot.script_api import module_for
 from cli.bot.seat import Seat, called
 from cli.bot.speech import LogLines, script_traceback
 from cli.bot.summary import Costs, Tally
+from cli.bot.timing.generation import Generation
 from cli.bot.timing.script_time import ScriptTime
 from cli.bot.timing.stand_ins import StandIns
 from cli.bot.timing.turns import Turns, ordered
 from cli.output.lines import STDERR, is_terminal
 from venues import venue_named
+from venues.connection import SystemClock
 from venues.errors import MonError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from cli.bot.jobs import Job, Told
     from cli.bot.lag import Pace
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
     from cli.bot.timing.own_modules import OwnModules
+    from cli.bot.timing.reload import Loaded
     from cli.output.lines import Words
     from cli.run.symbol_lists import Lists
     from venues.recording import Header
@@ -88,6 +92,9 @@ class Seats:
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
         self._recorded: Header | None = None
+        self._own: dict[str, OwnModules] = {}  # by folder
+        self._opened: dict[str, Plan] = {}  # by venue
+        self._reloading: asyncio.Task[None] | None = None
         self.watched: set[MarketName] = set()
         self.ended = asyncio.Event()
         several = len(request.files) > 1
@@ -148,23 +155,32 @@ class Seats:
         """
         for seat in self._seats:
             assert seat.logger is not None, "it is started"
-            module, link = module_for(seat, seat.logger, seat.cron)
+            if self._request.reload:
+                seat.generation = Generation(seat)
+                stack.callback(self._end_generation, seat)
+            module, link = module_for(seat.generation or seat, seat.logger, seat.cron)
             own = self._own_modules(seat.file)
             stack.enter_context(hosted(seat.file, module, own))
             settings = self._request.settings.get(seat.file)
             bot: Bot = await self._call(seat, partial(load, seat.file, link, settings, own))
             seat.bot = bot
+            if seat.generation is not None:
+                seat.generation.begin()
             for remark in bot.remarks:
                 self._voice.say(remark)
         return True
 
     def _own_modules(self, file: Path) -> OwnModules | None:
         """What finds the modules of a script's folder; None where Python's own way will do."""
-        if self._stand_ins is None:
+        if self._stand_ins is None and not self._request.reload:
             return None
         from cli.bot.timing.own_modules import OwnModules
 
-        return OwnModules(str(file.resolve().parent), self._stand_ins.give)
+        folder = str(file.resolve().parent)
+        prepare = _as_it_is if self._stand_ins is None else self._stand_ins.give
+        if folder not in self._own:
+            self._own[folder] = OwnModules(folder, prepare, fresh=self._request.reload)
+        return self._own[folder]
 
     def plan(self, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
         """What is to be opened for all of them; `recorded` is the header of a recording.
@@ -184,7 +200,9 @@ class Seats:
             self.watched.update(seat.candles)
             planned.append(mine)
         self._check_options(planned)
-        return merged(planned)
+        opened = merged(planned)
+        self._opened = {plan.venue.name: plan for plan in opened}
+        return opened
 
     def _plan_for(self, bot: Bot, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
         if not markets and bot.wants_markets:
@@ -305,6 +323,51 @@ class Seats:
                 found[method, before + name] = route
         return found
 
+    # --- scripts that are loaded anew
+
+    def reload(self, on_reloaded: Callable[[int], None], on_routes: Callable[[], str | None]) -> None:
+        """Load from now on each script anew that is saved.
+
+        `on_reloaded` is called in a script's thread with the number of one that begins, after what the one before has
+        emitted. `on_routes` is called in the event loop when the routes are others, and says what is wrong with that.
+        """
+        from cli.bot.timing.reload import Reloads, lacks, new_candles
+
+        def switch(seat: Seat, loaded: Loaded) -> list[str]:
+            old = seat.bot
+            now = SystemClock().now()
+            said = list(lacks(loaded.planned, self._opened))
+            said += new_candles(seat, loaded.bot, loaded.planned, lambda market: market not in self._down, now)
+            if loaded.bot.asks_instruments and old is not None and not old.asks_instruments:
+                said.append("self.instruments has no tick or lot sizes: start mon again for that")
+            seat.take(loaded)
+            self._runner_of(seat).wants.update(stream for plan in loaded.planned for stream in plan.streams())
+            on_reloaded(self._seats.index(seat))
+            seat.start()
+            return said
+
+        def switched(seat: Seat, _bot: Bot) -> list[str]:
+            self.watched.update(seat.candles)
+            problem = on_routes()
+            return [] if problem is None else [problem]
+
+        own = {seat.file: self._own[str(seat.file.resolve().parent)] for seat in self._seats}
+        reloads = Reloads(
+            self._seats,
+            own,
+            self._request.settings,
+            self._voice,
+            in_turn=partial(self._call, what="loading the script anew"),
+            switch=switch,
+            switched=switched,
+        )
+        self._reloading = asyncio.create_task(reloads.watch())
+
+    @staticmethod
+    def _end_generation(seat: Seat) -> None:
+        if seat.generation is not None:
+            seat.generation.over.set()
+
     # --- running
 
     def put(self, job: Job) -> None:
@@ -348,7 +411,7 @@ class Seats:
                 return running[0].file.stem
         return ", ".join(seat.file.stem for seat in self._seats)
 
-    async def _call(self, seat: Seat, call: Callable[[], Any]) -> Any:
+    async def _call(self, seat: Seat, call: Callable[[], Any], what: str = "a webhook") -> Any:
         """Run something in turn with a script's callbacks. Returns or raises what that returns or raises."""
         future: asyncio.Future[Any] = self._loop.create_future()
 
@@ -365,7 +428,7 @@ class Seats:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle, *outcome)
 
-        self._runner_of(seat).jobs.put_call(partial(seat.in_turn, run))
+        self._runner_of(seat).jobs.put_call(partial(seat.in_turn, run, what))
         return await future
 
     async def _call_begun(self, seat: Seat, begun: asyncio.Event, call: Callable[[], Any]) -> Any:
@@ -406,6 +469,8 @@ class Seats:
 
     def close(self, *, now: bool = False) -> None:
         """Nothing is put from now on. With `now`, what waits is dropped too."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         if now:
             self._time.end()
         for runner in self._runners:
@@ -450,6 +515,10 @@ class Seats:
         runner.ended = True
         if all(one.ended for one in self._runners):
             self.ended.set()
+
+
+def _as_it_is(_module: ModuleType) -> None:
+    """Do nothing for a module."""
 
 
 def _blocks() -> bool | None:

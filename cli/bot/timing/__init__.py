@@ -1,5 +1,7 @@
 """The time that scripts see, and what runs by it beside their callbacks.
 
+    reload        scripts that are loaded anew when they are saved
+    generation    a script as it was loaded once, and its end
     earlier       which recordings of a folder have the candles from before the start
     time_line     the recordings of a replay, one after the other
     stand_ins     `time` and `datetime` as scripts import them in a replay
