@@ -362,6 +362,12 @@ class Seats:
             switched=switched,
         )
         self._reloading = asyncio.create_task(reloads.watch())
+        self._reloading.add_done_callback(self._on_reloads_end)
+
+    def _on_reloads_end(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours: nobody must believe that what is saved now runs."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._voice.error(f"nothing is loaded anew any more, by a fault of mon: {type(error).__name__}: {error}")
 
     @staticmethod
     def _end_generation(seat: Seat) -> None:

@@ -115,7 +115,7 @@ def test_a_saved_script_takes_the_place_of_the_one_before(tmp_path: Path, runnin
     assert "GET version_1" in bot.said
     save(path, of_version(2))
     bot.until(lambda: [2, 1, 1] in bot.data("trade"))
-    assert "x.py was saved and is loaded anew: what it knew before is lost, its candles stay" in bot.said
+    bot.until(lambda: "x.py was saved and is loaded anew: what it knew before is lost, its candles stay" in bot.said)
     bot.until(lambda: bot.data("cron")[-1] == bot.data("beside")[-1] == 2)
     time.sleep(0.5)
     for topic in ("cron", "beside"):
@@ -169,7 +169,7 @@ def test_what_was_not_opened_at_the_start_is_said(tmp_path: Path, running: Calla
             "def get_x(self, data): return 1",
         ),
     )
-    bot.until(lambda: bot.data("t")[-1] == 2 and bot.data("c"))
+    bot.until(lambda: bot.data("t")[-1] == 2 and bot.data("c") and "its routes" in bot.said)
     assert "quotes of jayx were not opened at the start: its callbacks for them are not called" in bot.said
     assert "its candles of 1m begin now, without a history" in bot.said
     assert "its routes are not served: start mon again for that" in bot.said

@@ -1,12 +1,15 @@
 """Stand-ins for `time` and `datetime`, which the modules of scripts get in a replay.
 
-They answer with the recording's time where the user wants that. Else they answer as ever, and the first use is told:
-it is a trap. Everything else of the two modules is as it is, and what the classes make are Python's own objects: only
-the classes themselves are others, and take Python's own for theirs.
+They answer with the recording's time where the user wants that. Everything else of the two modules is as it is, and
+what the classes make are Python's own objects: only the classes are others, and take Python's own for theirs.
+
+Where the user does not want it, they answer as ever, and the first use is told: it is a trap. The classes are Python's
+own then, since a library may look at which they are; their use is seen in the source.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
 import copyreg
 import datetime as real_datetime
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _NS = 1_000_000_000
+_LARGEST = 16 * 2**20
+_CLASSES = ("datetime", "date")
 _IN_NANOSECONDS = ("time_ns", "monotonic_ns", "perf_counter_ns")
 _IN_SECONDS = ("time", "monotonic", "perf_counter")
 # What takes the present time where it is given none, and with how many arguments it is given one.
@@ -32,21 +37,30 @@ class StandIns:
         """`epoch_ns` is the recording's time. With `tell` it is today's that they answer with, which is told once."""
         self._epoch_ns = epoch_ns
         self._tell = tell
-        modules = {"time": self._time_module(), "datetime": self._datetime_module()}
+        modules = {"time": self._time_module()}
+        if tell is None:
+            modules["datetime"] = self._datetime_module()
         self._builtins = {**vars(builtins), "__import__": _importing(modules)}
 
     def give(self, module: types.ModuleType) -> None:
         """Let a module that has not run yet import the stand-ins."""
         module.__dict__["__builtins__"] = self._builtins
+        if self._tell not in (None, _nobody) and (use := _use_of_datetime(module)) is not None:
+            line, name = use
+            self._tell_once(f"{module.__file__}, line {line}", name)
 
-    def epoch_ns(self, name: str) -> int | None:
+    def _now_for(self, name: str) -> int | None:
         """The time to answer with; None: as ever. `name` is what a script has called."""
         if self._tell is None:
             return self._epoch_ns()
-        tell, self._tell = self._tell, _nobody
-        if tell is not _nobody:
-            tell(f"{_caller()}{name} {_TRAP}")
+        if self._tell is not _nobody:
+            self._tell_once(_caller(), name)
         return None
+
+    def _tell_once(self, where: str, name: str) -> None:
+        tell, self._tell = self._tell, _nobody
+        if tell is not None:
+            tell(f"{where}: {name} {_TRAP}")
 
     # --- time
 
@@ -59,7 +73,7 @@ class StandIns:
         in_seconds, real = name in _IN_SECONDS, getattr(real_time, name)
 
         def answer() -> Any:
-            ns = self.epoch_ns(f"time.{name}()")
+            ns = self._now_for(f"time.{name}()")
             return real() if ns is None else ns / _NS if in_seconds else ns
 
         return _named_as(answer, real)
@@ -70,7 +84,7 @@ class StandIns:
 
         def answer(*given: Any) -> Any:
             lacks = len(given) < count or (takes_seconds and given[-1] is None)
-            ns = self.epoch_ns(f"time.{name}()") if lacks else None
+            ns = self._now_for(f"time.{name}()") if lacks else None
             if ns is None:
                 return real(*given)
             now = ns / _NS
@@ -81,7 +95,9 @@ class StandIns:
     # --- datetime
 
     def _datetime_module(self) -> types.ModuleType:
-        return _Beside(real_datetime, {"datetime": _datetime_class(self), "date": _date_class(self)})
+        return _Beside(
+            real_datetime, {"datetime": _datetime_class(self._epoch_ns), "date": _date_class(self._epoch_ns)}
+        )
 
 
 _TRAP = (
@@ -95,11 +111,51 @@ def _nobody(_text: str) -> None:
 
 
 def _caller() -> str:
-    """Where in a script the present call comes from: file and line, with a colon."""
+    """Where in a script the present call comes from: file and line."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}: "
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def _use_of_datetime(module: types.ModuleType) -> tuple[int, str] | None:
+    """The first line of a module's source that asks a class of `datetime` for the present time, and what it asks."""
+    try:
+        with open(str(getattr(module, "__file__", None)), "rb") as file:
+            tree = ast.parse(file.read(_LARGEST))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None  # whoever runs it says what is wrong
+    modules, classes = _bound_to_datetime(tree)
+    found = [
+        (node.lineno, f"{cls}.{node.attr}()")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
+        if (cls := _class_named_by(node.value, modules, classes)) is not None
+    ]
+    return min(found, default=None)
+
+
+def _bound_to_datetime(tree: ast.Module) -> tuple[set[str], dict[str, str]]:
+    """The names that a source has for the module `datetime`, and for its classes."""
+    modules: set[str] = set()
+    classes: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name for alias in node.names if alias.name == "datetime"}
+        elif isinstance(node, ast.ImportFrom) and node.module == "datetime" and not node.level:
+            for alias in node.names:
+                if alias.name == "*":
+                    classes |= {name: name for name in _CLASSES}
+                elif alias.name in _CLASSES:
+                    classes[alias.asname or alias.name] = alias.name
+    return modules, classes
+
+
+def _class_named_by(value: ast.expr, modules: set[str], classes: Mapping[str, str]) -> str | None:
+    if isinstance(value, ast.Name):
+        return classes.get(value.id)
+    is_of_module = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id in modules
+    return value.attr if is_of_module and isinstance(value, ast.Attribute) and value.attr in _CLASSES else None
 
 
 def _importing(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
@@ -178,7 +234,7 @@ def _reduced(cls: type) -> Any:
 copyreg.pickle(_Kind, _reduced)
 
 
-def _datetime_class(times: StandIns) -> type:
+def _datetime_class(epoch_ns: Callable[[], int]) -> type:
     real: Any = real_datetime.datetime
 
     class StandIn(real, metaclass=_Kind):  # type: ignore[misc]
@@ -189,18 +245,15 @@ def _datetime_class(times: StandIns) -> type:
 
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            ns = times.epoch_ns("datetime.now()")
-            return super().now(tz) if ns is None else cls._mon_at(ns, tz)
+            return cls._mon_at(epoch_ns(), tz)
 
         @classmethod
         def today(cls) -> Any:
-            ns = times.epoch_ns("datetime.today()")
-            return super().today() if ns is None else cls._mon_at(ns, None)
+            return cls._mon_at(epoch_ns(), None)
 
         @classmethod
         def utcnow(cls) -> Any:
-            ns = times.epoch_ns("datetime.utcnow()")
-            return super().utcnow() if ns is None else cls._mon_at(ns, real_datetime.UTC).replace(tzinfo=None)
+            return cls._mon_at(epoch_ns(), real_datetime.UTC).replace(tzinfo=None)
 
         @classmethod
         def _mon_at(cls, ns: int, tz: Any) -> Any:
@@ -210,7 +263,7 @@ def _datetime_class(times: StandIns) -> type:
     return _named_as_class(StandIn, real)
 
 
-def _date_class(times: StandIns) -> type:
+def _date_class(epoch_ns: Callable[[], int]) -> type:
     real: Any = real_datetime.date
 
     class StandIn(real, metaclass=_Kind):  # type: ignore[misc]
@@ -221,8 +274,7 @@ def _date_class(times: StandIns) -> type:
 
         @classmethod
         def today(cls) -> Any:
-            ns = times.epoch_ns("date.today()")
-            return super().today() if ns is None else cls.fromtimestamp(ns // _NS)
+            return cls.fromtimestamp(epoch_ns() // _NS)
 
     return _named_as_class(StandIn, real)
 
