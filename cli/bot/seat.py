@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from cli.bot.speech import BotVoice
     from cli.bot.summary import Tally
     from cli.bot.timing.cron import Schedule
-    from cli.bot.timing.generation import Generation
-    from cli.bot.timing.reload import Loaded
+    from cli.bot.timing.generation import Generation, Loaded
     from cli.bot.timing.script_time import ScriptTime
 
 HEAD_START = 0.25  # seconds that `on_start` has before the first callback, live: most only make ready what those need

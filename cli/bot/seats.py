@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from cli.bot.script import Bot
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
+    from cli.bot.timing.generation import Loaded
     from cli.bot.timing.own_modules import OwnModules
-    from cli.bot.timing.reload import Loaded
     from cli.output.lines import Words
     from cli.run.symbol_lists import Lists
     from venues.recording import Header

@@ -1,4 +1,4 @@
-"""The time that scripts see, and what runs by it beside their callbacks.
+"""The time that scripts see, what runs by it beside their callbacks, and how long a script that was loaded lasts.
 
     reload        scripts that are loaded anew when they are saved
     generation    a script as it was loaded once, and its end

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from cli.bot.knowledge import Knowledge
+    from cli.bot.plan import Plan
+    from cli.bot.script import Bot
     from cli.bot.script_api import ScriptHost
+    from cli.bot.timing.cron import Cron
 
 
 class Generation:
@@ -82,3 +85,12 @@ class Generation:
     def left(self) -> list[threading.Thread]:
         """The threads that have not ended."""
         return [thread for thread in self._threads if thread.is_alive()]
+
+
+class Loaded(NamedTuple):
+    """A script that was loaded anew and does not run yet."""
+
+    bot: Bot
+    generation: Generation
+    cron: Cron
+    planned: list[Plan]

@@ -8,14 +8,14 @@ import importlib
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cli.bot.market_data import Candles, MarketName
 from cli.bot.plan import plans
 from cli.bot.script import CANDLE, SCRIPT, load
 from cli.bot.script_api import MODULE, module_for
 from cli.bot.timing.cron import Cron
-from cli.bot.timing.generation import Generation
+from cli.bot.timing.generation import Generation, Loaded
 from venues.errors import MonError
 
 if TYPE_CHECKING:
@@ -33,15 +33,6 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5  # seconds
 LEFT_AFTER = 2.0  # seconds that the threads of the one before have to end
 _Stamp = tuple[int, int, int]
-
-
-class Loaded(NamedTuple):
-    """A script that was loaded anew and does not run yet."""
-
-    bot: Bot
-    generation: Generation
-    cron: Cron
-    planned: list[Plan]
 
 
 class Reloads:
