@@ -7,7 +7,7 @@ import difflib
 import inspect
 import sys
 import types
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from venues.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from cli.bot.timing.own_modules import OwnModules
 
 MAIN = "Signals"
 SCRIPT = "mon_bot_script"  # the name of the script's own module
@@ -80,16 +82,19 @@ class Bot:
 
 
 @contextmanager
-def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
-    """While a script runs, its helpers are imported from `module`, and its own modules from its folder."""
+def hosted(path: Path, module: types.ModuleType, own: OwnModules | None = None) -> Iterator[None]:
+    """While a script runs, its helpers are imported from `module`, and its own modules from its folder, by `own`."""
     script = types.ModuleType(SCRIPT)
     script.__file__ = str(path)
-    with Home(str(path.resolve().parent), {MODULE: module, SCRIPT: script}).entered():
+    home = Home(str(path.resolve().parent), {MODULE: module, SCRIPT: script})
+    with home.entered(), nullcontext() if own is None else own.looked_at_first():
         yield
 
 
-def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
+def load(path: Path, base: type, settings: dict[str, str] | None = None, own: OwnModules | None = None) -> Bot:
     """Run a script and make its bot; inside `hosted`. `settings` are class attributes that the user sets.
+
+    `own` is what prepares the modules of its folder, and so the script's own one.
 
     Raises:
         ScriptError: it cannot be read or run, or has no class `Signals` that can be used.
@@ -103,6 +108,8 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
         raise ScriptError(f"{path}: expected one class {MAIN}, got several, at lines {lines}")
     module = sys.modules[SCRIPT] = types.ModuleType(SCRIPT)
     module.__file__ = str(path)
+    if own is not None:
+        own.prepare(module)
     _run(path, lambda: exec(code, module.__dict__))
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None
