@@ -121,7 +121,7 @@ def _place_of(module: Any) -> str | None:
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
         return file if file.endswith((".py", ".pyc")) else None  # one of C can be in a process once
-    path = getattr(module, "__path__", None)
+    path: Any = getattr(module, "__path__", None)
     return next((one for one in tuple(path) if isinstance(one, str)), None) if hasattr(path, "__iter__") else None
 
 
