@@ -251,12 +251,9 @@ def test_every_room_has_files_and_tests() -> None:
     assert set(every.values()) == set(rooms.ROOMS)
     for path, room in every.items():
         assert rooms.nearest(ROOT, path, room), path
-    asked = [
-        *(ROOT / "venues").rglob("*.py"),
-        *(ROOT / "cli" / "run").glob("*.py"),
-        *(ROOT / "cli" / "output").glob("*.py"),
-    ]
-    asked += [*(ROOT / "cli" / "bot" / "hub").glob("*.py"), *(ROOT / "cli" / "bot" / "timing").glob("*.py")]
+    asked = [*(ROOT / "venues").rglob("*.py")]
+    parts = ("run", "output", "bot/hub", "bot/own", "bot/timing")
+    asked += [path for part in parts for path in (ROOT / "cli" / part).glob("*.py")]
     assert {path.relative_to(ROOT).as_posix() for path in asked} <= set(every)
 
 

@@ -32,9 +32,9 @@ OPTIONS_OF_MON = frozenset(
         "append", "connect", "count", "depth", "duration", "env", "every", "fault", "fee-bps", "group", "held", "help",
         "history", "interval", "listen", "market", "max-age", "message", "numbers", "once", "out", "output",
         "overwrite", "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw",
-        "record", "relay", "replay", "report", "retries", "seed", "set", "show-env", "slippage-bps", "speed", "start",
-        "status", "stdin", "stop-loss", "stop-profit", "strategy", "strategy-id", "symbol", "tail", "tape",
-        "timeout", "trades", "trading-type", "tz", "verbose", "version", "yes",
+        "record", "relay", "reload", "replay", "report", "retries", "script-time", "seed", "set", "show-env",
+        "slippage-bps", "speed", "start", "status", "stdin", "stop-loss", "stop-profit", "strategy",
+        "strategy-id", "symbol", "tail", "tape", "timeout", "trades", "trading-type", "tz", "verbose", "version", "yes",
     }
 )  # fmt: skip
 

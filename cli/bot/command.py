@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cli.errors import redactor_of_run
 from cli.run.options import check_for_lines, check_run, options_of_runs, take_options, venue_quietly, with_plugins
 from venues import venues_with
-from venues.errors import BadMessage, UsageError
+from venues.errors import BadMessage, SetupError, UsageError
 from venues.toolkit.numbers import text_number
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(**given: Any) -> None:
     from cli.bot.attributes import settings_of
     from cli.bot.host import run_bot
     from cli.bot.hub.held import held_of
-    from cli.bot.plan import BotRequest
+    from cli.bot.plan import AUTO, BotRequest
     from cli.output.lines import Words
 
     markets = [market_named(text, given["env"], given["profile"]) for text in given.pop("market") or ()]
@@ -77,6 +77,7 @@ def run(**given: Any) -> None:
     files = given.pop("files")
     _check_names(files, given["strategy"], given["relay"], given["held"])
     settings = settings_of(given.pop("set") or (), files)
+    replay, *then = given.pop("replay") or [None]
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
     fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
     said = given.pop("held") or ()
@@ -84,17 +85,24 @@ def run(**given: Any) -> None:
     request = BotRequest(
         file=files[0],
         more=files[1:],
+        replay=replay,
+        then=then,
         settings=settings,
         markets=markets,
         fee_bps=fee_bps,
         slippage_bps=slippage_bps,
         history=history or [],
+        recordings_folder=_recordings_folder() if AUTO in (history or ()) else None,
         listen=None if listen is None else listening_at(listen),
         held=held,
         held_file=held_file,
         **given,
     )
     _check_relay(request.relay, request.strategy, yes=yes, held=bool(said), replayed=request.replay is not None)
+    if request.script_time is not None and request.replay is None:
+        raise UsageError("--script-time applies to --replay only: live, the script's time is today's anyway")
+    if request.reload and request.replay is not None:
+        raise UsageError("--reload does not apply to --replay: two plays of a recording must be equal; play it again")
     check_run(request)
     if not request.as_table():
         check_for_lines(request)
@@ -111,6 +119,24 @@ def _check_names(files: list[Path], strategy: str | None, relay: str | None, hel
         raise UsageError("--strategy is the name of one script; each of several has its own")
     if len(files) > 1 and relay is not None and held:
         raise UsageError("--held is what a hub has of one script: run the scripts that are relayed one by one")
+
+
+def _recordings_folder() -> Path:
+    """The folder for `--history auto`.
+
+    Raises:
+        SetupError: none is set.
+    """
+    from cli.settings import config
+
+    configured = config.load()
+    folder = configured.recordings_folder()
+    if folder is None:
+        raise SetupError(
+            "--history auto takes the recordings of a folder, and none is set: write one as folder under [recordings] "
+            f'in {configured.path}, such as folder = "~/recordings", and record into it with --record'
+        )
+    return folder
 
 
 def _basis_points(name: str, text: str | None) -> Decimal:
@@ -197,12 +223,22 @@ _OWN: dict[str, tuple[Any, Any]] = {
             show_default=False,
         ),
     ),
+    "replay": (
+        list[Path] | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="Play a recording instead of connecting; several, one after the other.",
+            show_default=False,
+        ),
+    ),
     "history": (
         list[Path] | None,
         typer.Option(
             "--history",
-            metavar="FILE",
-            help="Candles from before the start: a recording, or lines of mon trades or mon candles; several.",
+            metavar="FILE|auto",
+            help="Candles from before the start: a recording, or lines of mon trades or mon candles; several. "
+            "auto: what the config file's folder of recordings has.",
         ),
     ),
     "listen": (
@@ -227,6 +263,18 @@ _OWN: dict[str, tuple[Any, Any]] = {
             help="A class attribute of the script, with another value; of several scripts SCRIPT.NAME=VALUE; several.",
             show_default=False,
         ),
+    ),
+    "script_time": (
+        Literal["recording"] | None,
+        typer.Option(
+            "--script-time",
+            help="In a replay, time.time() and datetime.now() of the script tell the recording's time.",
+            show_default=False,
+        ),
+    ),
+    "reload": (
+        bool,
+        typer.Option("--reload", help="Load a script anew when it is saved; live only. Its state is lost."),
     ),
     "report": (
         Path | None,
@@ -259,7 +307,7 @@ _files = Annotated[
 take_options(
     run,
     {"files": _files, **{name: Annotated[kind, option] for name, (kind, option) in _OWN.items()}},
-    options_of_runs(),
+    [name for name in options_of_runs() if name not in _OWN],
     {name: False if kind is bool else None for name, (kind, _) in _OWN.items()},
 )
 app.command(epilog=EXAMPLES, no_args_is_help=True)(run)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MOST_LINE = 16 * 2**20
 YIELD_EVERY = 500  # lines or events, so that somebody can stop it
 _EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+_Count = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
 class _Line(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -72,6 +73,7 @@ class _StatusLine(_Line, frozen=True, kw_only=True, tag="status"):
     stream: str
     state: records.State
     reason: str | None = None
+    down_ms: _Count | None = None
 
 
 class _LineKind(Struct, frozen=True):
@@ -139,7 +141,7 @@ class _Taken:
                 return
             read = _DECODER.decode(line)
             if isinstance(read, _StatusLine):
-                self.status(read.venue, read.symbol, read.stream, read.state, read.reason, read.received)
+                self.status(read)
                 return
             record = _trade(read) if isinstance(read, _TradeLine) else _candle(read)
         except (*DECODE_ERRORS, BadMessage, UsageError) as error:
@@ -178,16 +180,16 @@ class _Taken:
             candles.trade(record)
             self.trades += 1
 
-    def status(self, venue: str, symbol: str | None, stream: str, state: str, reason: str | None, at: int) -> None:
+    def status(self, said: records.Status | _StatusLine) -> None:
         """A change of a stream's state: between two trades something may be missing."""
-        if stream not in ("trades", "candles"):
+        if said.stream not in ("trades", "candles"):
             return
         for market, candles in self._markets.items():
-            if market in self._begun and market.venue == venue and symbol in (None, market.symbol):
-                if state != "live" or reason is not None:
-                    candles.down(at)
-                if state == "live":
-                    candles.live(at)
+            if market in self._begun and market.venue == said.venue and said.symbol in (None, market.symbol):
+                if said.state != "live" or said.reason is not None or said.down_ms:
+                    candles.down(said.received - (said.down_ms or 0))
+                if said.state == "live":
+                    candles.live(said.received)
 
     async def finish(self) -> None:
         """Put the candles of each market together: for each level from the longest interval that fits."""
@@ -275,7 +277,7 @@ async def _play(path: Path, taken: _Taken) -> None:
             if isinstance(item, records.Trade | records.Candle):
                 taken.record(item)
             elif isinstance(item, records.Status):
-                taken.status(item.venue, item.symbol, item.stream, item.state, item.reason, item.received)
+                taken.status(item)
 
     async def sleep(seconds: float) -> None:
         """Return at once: history is played without its pauses."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli.bot.jobs import Job
 from cli.bot.lag import Pace
 from cli.bot.market_data import MarketName
-from cli.bot.markets import Inlet, PeekedRecording, Standings, markets_of
+from cli.bot.markets import Inlet, Standings, markets_of
 from cli.bot.outlet import Outlet
 from cli.bot.seats import Seats
 from cli.bot.speech import BotVoice, redirected, unheard
+from cli.bot.timing.time_line import TimeLine
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
 from cli.output.statuses import BadFrames, in_words
@@ -61,7 +63,7 @@ class Host:
         self._redactor = redactor
         self._followers = followers
         self._clock = SystemClock()
-        self._recording = None if request.replay is None else PeekedRecording(request.replay)
+        self._recording = TimeLine(request.recordings) if request.recordings else None
         self._pace = None if self._recording is None else Pace(self._clock)
         self._markets = markets_of(request, self._recording)
         self._outlet = Outlet(request, redactor, self._clock)
@@ -73,7 +75,7 @@ class Host:
             ending=self._ending,
             clock=self._clock if self._pace is None else self._pace,
             redactor=redactor,
-            recording=self._recording,
+            recording=None if self._recording is None else self._recording.recordings[0],
             last_words_within=ALL_LAST_WORDS_WITHIN,
         )
         self._inlet = Inlet(self._run, self._recording, self._standings)
@@ -106,6 +108,7 @@ class Host:
             put_status=self._put_status,
             send=self._send,
             on_room=self._on_room,
+            on_stopped=self._on_stopped,
             on_all_stopped=lambda: self._ending.stop(OK),
         )
         with contextlib.ExitStack() as stack:
@@ -194,6 +197,8 @@ class Host:
         now = self._clock.now()
         self._seats.put(Job("start", None, now.epoch_ms if first is None else first.at, now.mono))
         self._begun.set()
+        if self._request.reload:
+            self._seats.reload(self._on_reloaded, self._on_routes)
         try:
             await self._run.watch()
         finally:
@@ -369,6 +374,25 @@ class Host:
         if self._followers and isinstance(record, Signal) and not beyond:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._followers[number].signal, record, source)
+
+    def _on_stopped(self, number: int) -> None:
+        """A script has stopped itself: what it wanted and was not sent must not be sent later."""
+        if self._followers:
+            self._followers[number].withdraw("the script has stopped itself", for_good=True)
+
+    def _on_reloaded(self, number: int) -> None:
+        """Called in a script's thread, between what the one before has emitted and what the new one emits."""
+        if self._followers:
+            withdraw = partial(self._followers[number].withdraw, "the script was loaded anew", for_good=False)
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(withdraw)
+
+    def _on_routes(self) -> str | None:
+        routes = self._seats.routes(self._begun)
+        if self._server is not None:
+            self._server.replace(routes)
+            return None
+        return "its routes are not served: start mon again for that" if routes else None
 
     def _put_status(self, record: Record) -> None:
         """Write a status in turn with what the scripts emit. Called in the runner's thread."""

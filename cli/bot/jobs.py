@@ -67,6 +67,7 @@ class Jobs:
         self._calls: deque[Callable[[], None]] = deque()
         self._number = 0
         self._closed = False
+        self.thrown_away = False  # what waited was dropped: nobody has done it
 
     def put(self, job: Job) -> None:
         """Add a job at the end of the queue."""
@@ -142,6 +143,7 @@ class Jobs:
         with self._changed:
             self._closed = True
             if now:
+                self.thrown_away = True
                 self._waiting.clear()
                 self._quotes.clear()
                 self._calls.clear()

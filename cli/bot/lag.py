@@ -59,6 +59,8 @@ class Lag:
             )
 
     def _look_at_queue(self, now: float) -> None:
+        if self._jobs.thrown_away or all(seat.stopped for seat in self._runner.seats):
+            return  # it is empty since nobody wants it done any more
         waiting = len(self._jobs)
         behind = self._jobs.behind() if self._pace is None else self._pace.behind
         if behind > BEHIND or waiting > BEHIND_EVENTS:

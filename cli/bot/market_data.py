@@ -139,9 +139,17 @@ class Candles:
         self._live_at: int | None = None
         self._watched = False
 
-    def bars(self, level: str) -> Bars:
-        """The last 360 candles of a level, as they are now."""
-        return self._series[level].bars()
+    def begin_levels(self, levels: Sequence[str], now: Now) -> None:
+        """Have more levels, made of the trades that come from now on: of what came before, nothing is known."""
+        for level in levels:
+            series = self._series[level] = self._new(LEVELS[level])
+            series.unseen(float("-inf"), self._clock.venue_now(now))
+            self._traded.append(series)
+            self.levels.append(level)
+
+    def bars(self, level: str, now: int = 0) -> Bars:
+        """The last 360 candles of a level, as they are now (epoch ms)."""
+        return self._series[level].bars(now)
 
     @property
     def latest(self) -> int:
@@ -206,9 +214,8 @@ class Candles:
         return self._made_of(candle.interval)
 
     def down(self, at: int) -> None:
-        """The market is no longer live since `at` (our time, epoch ms)."""
-        if self._down_since is None:
-            self._down_since = at
+        """The market is no longer live since `at` (our time, epoch ms); of several such times the earliest counts."""
+        self._down_since = at if self._down_since is None else min(self._down_since, at)
         self._live_at, self._watched = None, False
 
     def live(self, at: int) -> None:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from cli.bot.jobs import Told
 from cli.bot.market_data import MarketName
 from cli.bot.plan import played_for
 from cli.output.statuses import StatusGate
 from cli.output.symbols import SymbolStates
+from cli.run.asked import streams_of
+from cli.run.loop import Then
 from cli.run.source import is_part_of
 from venues import venue_named
 from venues.errors import UsageError
 from venues.made import routes_of
-from venues.recording import Recording, header_for, with_beside
-from venues.records import TROUBLE
+from venues.recording import header_for, with_beside
+from venues.records import TROUBLE, Status
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cli.bot.plan import BotRequest, Plan
+    from cli.bot.timing.time_line import PeekedRecording, TimeLine
     from cli.run.loop import Loop
     from cli.run.source import Embedded
-    from venues import events
+    from venues.driver import Delivered
     from venues.recording import Header
-    from venues.records import State, Status
+    from venues.records import State
+    from venues.venue import Now
 
 _WORST_FIRST: tuple[State, ...] = ("closed", "reconnecting", "stale", "connecting", "syncing", "live")
 
@@ -34,22 +40,7 @@ _WORST_FIRST: tuple[State, ...] = ("closed", "reconnecting", "stale", "connectin
 # --- where their data come from ------------------------------------------------------------------------------------
 
 
-class PeekedRecording(Recording):
-    """A recording whose first event is read ahead: the script starts at its time."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._rest = super().events()
-        self.first = next(self._rest, None)
-
-    def events(self) -> Iterator[events.Event]:
-        """All events in order, with the one that was read ahead."""
-        if self.first is not None:
-            yield self.first
-        yield from self._rest
-
-
-def markets_of(request: BotRequest, recording: Recording | None) -> list[MarketName]:
+def markets_of(request: BotRequest, recording: TimeLine | None) -> list[MarketName]:
     """The markets that the bot watches: those asked for, or all that a recording has.
 
     Raises:
@@ -67,20 +58,73 @@ def markets_of(request: BotRequest, recording: Recording | None) -> list[MarketN
     )
     for market in request.markets:
         if market not in recorded:
-            raise UsageError(
-                f"{request.replay} is a recording of {', '.join(map(str, recorded)) or 'no market'}, not of {market}"
-            )
+            are = "is a recording" if len(recording.recordings) == 1 else "are recordings"
+            has = ", ".join(map(str, recorded)) or "no market"
+            raise UsageError(f"{recording} {are} of {has}, not of {market}")
     return request.markets or recorded
+
+
+class _Stood(NamedTuple):
+    """A market's place on a line of a recording."""
+
+    line: int
+    stream: str
+    market: MarketName
+    label: str | None
+
+    def status(self, now: Now, reason: str) -> Status:
+        """That it is not live, and why."""
+        return Status(
+            venue=self.market.venue,
+            env=self.label,
+            symbol=self.market.symbol,
+            received=now.epoch_ms,
+            stream=self.stream,
+            state="reconnecting",
+            reason=reason,
+        )
+
+
+def _had_by(planned: Sequence[Plan], recording: PeekedRecording) -> list[Plan]:
+    """What is planned of the markets that one of several recordings has.
+
+    Raises:
+        UsageError: it has them without a stream that the script needs: its part of the time would miss that unsaid.
+    """
+    found: list[Plan] = []
+    for plan in planned:
+        header = recording.header.of(plan.venue.name)
+        recorded = {symbol for one in header.subscriptions for symbol in one.symbols} if header is not None else set()
+        symbols = [symbol for symbol in plan.symbols if symbol in recorded]
+        if header is None or not symbols:
+            continue
+        lacks = plan.streams() - {*streams_of(plan.venue, header)}
+        lacks |= {
+            f"candles of {one.interval}"
+            for one in plan.subscriptions
+            if one.stream == "candles" and one.interval not in {each.interval for each in header.subscriptions}
+        }
+        if lacks:
+            missing = " and no ".join(sorted(lacks))
+            raise UsageError(
+                f"expected the same streams in every --replay: {recording.path} has no {missing} "
+                f"of {plan.venue.name}, which another one has and the script needs"
+            )
+        narrowed = [(one, tuple(name for name in one.symbols if name in symbols)) for one in plan.subscriptions]
+        subscriptions = [replace(one, symbols=names) for one, names in narrowed if names]
+        found.append(replace(plan, symbols=symbols, subscriptions=subscriptions))
+    return found
 
 
 class Inlet:
     """Opens what a bot needs, in the loop of its run."""
 
-    def __init__(self, run: Loop, recording: Recording | None, standings: Standings) -> None:
+    def __init__(self, run: Loop, recording: TimeLine | None, standings: Standings) -> None:
         self._run = run
         self._recording = recording
         self._standings = standings
         self._headers: list[Header] = []
+        self._stood: dict[MarketName, list[_Stood]] = {}
 
     async def open(
         self, planned: Sequence[Plan], embedded: Embedded, say: Callable[[str], None]
@@ -104,24 +148,75 @@ class Inlet:
         return labels
 
     async def _open_recorded(
-        self, planned: Sequence[Plan], recording: Recording, embedded: Embedded, say: Callable[[str], None]
+        self, planned: Sequence[Plan], time_line: TimeLine, embedded: Embedded, say: Callable[[str], None]
     ) -> dict[str, str | None]:
-        """Open one source for all that a recording has."""
-        if not planned:
-            return {}
-        played = {plan.venue.name: played_for(plan, recording.header) for plan in planned}
-        first, *others = planned
-        beside = {plan.venue.name: played[plan.venue.name] for plan in others}
-        settings = await self._run.open(first.venue, played[first.venue.name], embedded, say, beside=beside)
+        """Open one source for all that a recording has; of several recordings each, in their order."""
+        labels: dict[str, str | None] = {}
+        line = 0
+        for recording in time_line.recordings:
+            here = planned if len(time_line.recordings) == 1 else _had_by(planned, recording)
+            if not here:
+                if planned:
+                    say(f"{recording.path} has nothing of the bot's markets: it is left out")
+                continue
+            places: list[_Stood] = []
+            played = {plan.venue.name: played_for(plan, recording.header) for plan in here}
+            first, *others = here
+            settings = await self._run.open(
+                first.venue,
+                played[first.venue.name],
+                embedded,
+                say,
+                beside={plan.venue.name: played[plan.venue.name] for plan in others},
+                then=Then(recording, line, partial(self._begins, recording.path, line, places)),
+            )
+            line = self._expect_recorded(line, here, played, settings.label, places)
+            labels |= dict.fromkeys(played, settings.label)
+            if not self._stood:  # it is the first one that is played
+                self._stand(places)
+        return labels
+
+    def _expect_recorded(
+        self,
+        line: int,
+        planned: Sequence[Plan],
+        played: Mapping[str, list[Subscription]],
+        label: str | None,
+        places: list[_Stood],
+    ) -> int:
+        """Note what the recording that was opened last will bring, in `places` too. The result is its next line."""
         plans = {plan.venue.name: plan for plan in planned}
-        number = 0
         for venue, subscriptions in self._run.recorded():
             for route in routes_of(venue_named(venue), subscriptions, Settings(url="")):
                 if venue in plans:
                     wanted = [one for one in route.subscriptions if is_part_of(one, played[venue])]
-                    self._expect(number, plans[venue], wanted, settings.label)
-                number += 1
-        return dict.fromkeys(played, settings.label)
+                    self._expect(line, plans[venue], wanted, label)
+                    places += [
+                        _Stood(line, one.stream, MarketName(venue_named(venue).name, symbol), label)
+                        for one in wanted
+                        for symbol in one.symbols
+                    ]
+                line += 1
+        return line
+
+    def _stand(self, places: Sequence[_Stood]) -> None:
+        """Note where the markets of the recording that plays now stand."""
+        for market in {place.market for place in places}:
+            self._stood[market] = [place for place in places if place.market == market]
+
+    def _begins(
+        self, path: Path, first_line: int, places: Sequence[_Stood], now: Now
+    ) -> Iterator[tuple[int, list[Delivered]]]:
+        """Between two recordings no market is live: those of the next one until they are, the others from now on."""
+        for place in dict.fromkeys(places):
+            yield place.line, [place.status(now, f"{path} begins")]
+        next_markets = {place.market for place in places}
+        for market, stood in self._stood.items():
+            if market not in next_markets:
+                for place in dict.fromkeys(stood):
+                    yield place.line, [place.status(now, f"{path} has nothing of it")]
+        self._standings.forget_before(first_line, next_markets)
+        self._stand(places)
 
     def _expect(self, line: int, plan: Plan, subscriptions: Sequence[Subscription], label: str | None) -> None:
         for one in subscriptions:
@@ -180,6 +275,13 @@ class Standings:
             elif not troubles:
                 self._closed.discard(market)
         return Told(status, down, live, about, inline)
+
+    def forget_before(self, line: int, markets: Iterable[MarketName]) -> None:
+        """Lines before this one have ended: what was wrong with these markets there no longer matters."""
+        for market in markets:
+            self._troubles[market] = {place for place in self._troubles.get(market, ()) if place[0] >= line}
+        for place in [place for place in self._states if place[0] < line]:
+            del self._states[place]
 
     def together(self) -> State:
         """The worst state of all streams: the one of a table's header."""

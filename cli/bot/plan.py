@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cli.bot.market_data import LEVELS, MarketName, made_of
@@ -18,12 +19,12 @@ from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from cli.bot.script import Bot
     from venues.recording import Header
     from venues.venue import Venue
 
+AUTO = Path("auto")  # in the place of a history's file: the recordings of the folder
 MARKET_DATA = ("quotes", "trades", "candles")
 HubPosition = Literal["long", "short", "flat"]  # what a hub has of a market
 
@@ -32,10 +33,13 @@ HubPosition = Literal["long", "short", "flat"]  # what a hub has of a market
 class BotRequest(RunRequest):
     """Everything a user said about a bot's run, beside what every run can be asked.
 
-    `more` are further scripts, `settings` what the user sets of each. `listen` is host and port of their own feed and
-    webhooks; `relay` the hub that position signals go to, under the name `strategy`, the script's own if None. `held`
-    and `held_file` are what it has at the start. `report` is the file that the summary goes to as JSON too, and the two
-    in `bps` are what trading is taken to cost in it, in hundredths of a percent.
+    `then` are the recordings that are played after `replay`, in their order. `more` are further scripts, `settings`
+    what the user sets of each. `listen` is host and port of their own feed and webhooks; `relay` the hub that position
+    signals go to, under the name `strategy`, the script's own if None. `held` and `held_file` are what it has at the
+    start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading is taken to
+    cost in it, in hundredths of a percent. `script_time` is whose time the script's own `time` and `datetime` tell in a
+    replay; today's if None. `reload`: scripts are loaded anew when they are saved. `recordings_folder` is where a
+    history that is `AUTO` is looked for.
     """
 
     file: Path
@@ -49,6 +53,10 @@ class BotRequest(RunRequest):
     slippage_bps: Decimal = Decimal(0)
     held: dict[MarketName, HubPosition] = field(default_factory=dict)
     held_file: Path | None = None
+    script_time: Literal["recording"] | None = None
+    reload: bool = False
+    recordings_folder: Path | None = None
+    then: list[Path] = field(default_factory=list)
     more: list[Path] = field(default_factory=list)
     settings: dict[Path, dict[str, str]] = field(default_factory=dict)
 
@@ -56,6 +64,11 @@ class BotRequest(RunRequest):
     def files(self) -> list[Path]:
         """All scripts of the run, in the order in which they were named."""
         return [self.file, *self.more]
+
+    @property
+    def recordings(self) -> list[Path]:
+        """All recordings of a replay, in their order; none where the run is live."""
+        return [] if self.replay is None else [self.replay, *self.then]
 
     @property
     def name(self) -> str:
@@ -72,8 +85,8 @@ class BotRequest(RunRequest):
         Raises:
             UsageError: it is a file that is read.
         """
-        beside = [path for path in (self.replay, self.held_file) if path is not None]
-        for read in (*self.files, *self.history, *beside):
+        beside = [*self.recordings, *([] if self.held_file is None else [self.held_file])]
+        for read in (*self.files, *(path for path in self.history if path != AUTO), *beside):
             for option, written in (("record", self.record), ("report", self.report)):
                 if written is not None and written.exists() and read.exists() and written.samefile(read):
                     raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")

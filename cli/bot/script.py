@@ -5,16 +5,16 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-import os
 import sys
 import types
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.attributes import set_attributes
 from cli.bot.market_data import LEVELS
+from cli.bot.own.modules import Home
 from cli.bot.script_api import MODULE, Link
 from cli.bot.speech import place_of, script_traceback
 from cli.bot.timing.cron import Schedule, schedule_of
@@ -23,6 +23,8 @@ from venues.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from cli.bot.timing.own_modules import OwnModules
 
 MAIN = "Signals"
 SCRIPT = "mon_bot_script"  # the name of the script's own module
@@ -80,37 +82,19 @@ class Bot:
 
 
 @contextmanager
-def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
-    """While a script runs, its helpers are imported from `module`, and its own modules from its folder."""
-    folder = str(path.resolve().parent)
-    kept = {name: loaded for name, loaded in sys.modules.items() if _is_ours(name)}
-    before = set(sys.modules)
-    for name in kept:
-        del sys.modules[name]
-    sys.modules[MODULE] = module
-    sys.path.insert(0, folder)
-    try:
+def hosted(path: Path, module: types.ModuleType, own: OwnModules | None = None) -> Iterator[None]:
+    """While a script runs, its helpers are imported from `module`, and its own modules from its folder, by `own`."""
+    script = types.ModuleType(SCRIPT)
+    script.__file__ = str(path)
+    home = Home(str(path.resolve().parent), {MODULE: module, SCRIPT: script})
+    with home.entered(), nullcontext() if own is None else own.looked_at_first():
         yield
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
-        for name, loaded in list(sys.modules.items()):
-            if _is_ours(name) or (name not in before and _lies_in(loaded, folder)):
-                del sys.modules[name]
-        sys.modules.update(kept)
 
 
-def _is_ours(name: str) -> bool:
-    return name in (MODULE, SCRIPT) or name.startswith(f"{MODULE}.")
-
-
-def _lies_in(module: Any, folder: str) -> bool:
-    file = getattr(module, "__file__", None)
-    return isinstance(file, str) and os.path.dirname(os.path.realpath(file)) == folder
-
-
-def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
+def load(path: Path, base: type, settings: dict[str, str] | None = None, own: OwnModules | None = None) -> Bot:
     """Run a script and make its bot; inside `hosted`. `settings` are class attributes that the user sets.
+
+    `own` is what prepares the modules of its folder, and so the script's own one.
 
     Raises:
         ScriptError: it cannot be read or run, or has no class `Signals` that can be used.
@@ -122,9 +106,10 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
     if len(classes) > 1:
         lines = " and ".join(str(node.lineno) for node in classes)
         raise ScriptError(f"{path}: expected one class {MAIN}, got several, at lines {lines}")
-    module = types.ModuleType(SCRIPT)
+    module = sys.modules[SCRIPT] = types.ModuleType(SCRIPT)
     module.__file__ = str(path)
-    sys.modules[SCRIPT] = module
+    if own is not None:
+        own.prepare(module)
     _run(path, lambda: exec(code, module.__dict__))
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None
@@ -146,8 +131,7 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
 
 def _own_modules(path: Path) -> list[ast.Module]:
     """The modules of the script's folder that it has imported."""
-    folder = str(path.resolve().parent)
-    files = {str(module.__file__) for module in tuple(sys.modules.values()) if _lies_in(module, folder)}
+    files = {str(module.__file__) for name, module in Home.present().modules().items() if name not in (MODULE, SCRIPT)}
     found = []
     for file in sorted(files - {str(path)}):
         try:

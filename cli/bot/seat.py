@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cli.bot.speech import BotVoice
     from cli.bot.summary import Tally
     from cli.bot.timing.cron import Schedule
+    from cli.bot.timing.generation import Generation, Loaded
     from cli.bot.timing.script_time import ScriptTime
 
 HEAD_START = 0.25  # seconds that `on_start` has before the first callback, live: most only make ready what those need
@@ -91,9 +92,11 @@ class Seat:
         self.logger: logging.Logger | None = None
         self.tally: Tally | None = None  # for the summary
         self.cron = Cron()
+        self.generation: Generation | None = None  # of a script that is loaded anew when it is saved
         self.knowledge = Knowledge(down)
         self.stopped = False  # by the script itself
         self._told_out_of_scope: set[str] = set()
+        self._told_of_an_end = False
         self._script_time = time
         self._down = down
         self._voice = voice
@@ -117,6 +120,9 @@ class Seat:
             ValueError: it is not a signal.
         """
         checked = signal_figures(src, sym, figures)
+        if self.stopped:
+            self._tell_of_an_end(f"a signal for {text_of(src)}:{text_of(sym)}")
+            return
         size = checked.get("size")
         market = MarketName(text_of(src), text_of(sym))
         rests = self._rests()
@@ -147,6 +153,9 @@ class Seat:
             TypeError, ValueError: it is not a message.
         """
         plain, frame = message(topic, data)
+        if self.stopped:
+            self._tell_of_an_end(f"a message on {text_of(topic)}")
+            return
         rests = self._rests()
         whose = {} if self._strategy is None else {"strategy": self._strategy}
         self._put(
@@ -169,6 +178,14 @@ class Seat:
             self.stopped = True
             self._voice.error(f"{self.file.name} has stopped itself" + ("" if reason is None else f": {reason}"))
             self._on_stop()
+
+    def _tell_of_an_end(self, what: str) -> None:
+        """Say, once, that a script which has stopped itself emits nothing more: a thread of it goes on, say."""
+        if not self._told_of_an_end:
+            self._told_of_an_end = True
+            self._voice.error(
+                f"{self.file.name} has stopped itself: {what} after that is not emitted, nor what follows"
+            )
 
     def out_of_scope(self, name: str) -> None:
         """Say, once for each name, that the script asks for what is not done here."""
@@ -199,9 +216,9 @@ class Seat:
 
     # --- the host's side
 
-    def in_turn(self, call: Callable[[], None]) -> None:
+    def in_turn(self, call: Callable[[], None], what: str = "a webhook") -> None:
         """Run a webhook's handler, or load the script, in turn. Both report themselves what they raise."""
-        self.running = Running("a webhook" if self.bot is not None else "loading the script", None, time.monotonic())
+        self.running = Running(what if self.bot is not None else "loading the script", None, time.monotonic())
         call()
         self.running = None
 
@@ -222,32 +239,49 @@ class Seat:
             case "status":
                 self._on_status(job.record, job.at)
             case "start":
-                self._start()
+                self.start()
 
-    def _start(self) -> None:
+    def take(self, loaded: Loaded) -> None:
+        """Go on with a script that was loaded anew. Of the one before, nothing goes out any more."""
+        if self.generation is not None:
+            self.generation.end()
+        self.bot, self.generation, self.cron = loaded.bot, loaded.generation, loaded.cron
+        loaded.generation.begin()
+
+    def start(self) -> None:
         """Begin what runs beside the callbacks: `on_start`, and the methods with a schedule."""
         assert self.bot is not None
         if "on_start" in self.bot.callbacks:
-            on_start = partial(self._beside, "on_start", self.bot.callbacks["on_start"])
-            self._script_time.start("on_start", on_start, HEAD_START)
+            on_start = partial(self._beside, "on_start", self.bot.callbacks["on_start"], self.generation)
+            self._run_beside("on_start", on_start, HEAD_START)
         for name, (schedule, method) in self.bot.schedules.items():
-            self._script_time.start(name, partial(self._by_schedule, name, schedule, method))
+            self._run_beside(name, partial(self._by_schedule, name, schedule, method, self.generation))
 
-    def _by_schedule(self, name: str, schedule: Schedule, method: Callable[[], Any]) -> None:
-        """Run a method by its schedule until the run ends; never twice at a time."""
+    def _run_beside(self, name: str, run: Callable[[], None], head_start: float = 0.0) -> None:
+        begun = None if self.generation is None else self.generation.has
+        self._script_time.start(f"{self.file.name}: {name}", run, head_start, begun=begun)
+
+    def _by_schedule(
+        self, name: str, schedule: Schedule, method: Callable[[], Any], generation: Generation | None
+    ) -> None:
+        """Run a method by its schedule until the run ends, or its script; never twice at a time."""
+        over = None if generation is None else generation.over
         begun = self._script_time.epoch_ns()
         if self.cron.options.get("auto_start", True):
-            self._beside(name, method)
-        while self._script_time.wait_until(schedule.next_after(self._script_time.epoch_ns(), begun)):
-            self._beside(name, method)
+            self._beside(name, method, generation)
+        while not self.stopped:
+            if not self._script_time.wait_until(schedule.next_after(self._script_time.epoch_ns(), begun), over):
+                return
+            if not self.stopped:
+                self._beside(name, method, generation)
 
-    def _beside(self, name: str, call: Callable[[], Any]) -> None:
+    def _beside(self, name: str, call: Callable[[], Any], generation: Generation | None) -> None:
         """Call something of the script beside its callbacks. What that raises ends this call only."""
         assert self.bot is not None
         try:
             call()
         except BaseException as error:
-            if self._script_time.over:
+            if self._script_time.over or (generation is not None and generation.over.is_set()):
                 raise
             self._voice.fault(error, name, self.bot.name)
             if self.tally is not None:
@@ -293,8 +327,11 @@ class Seat:
             if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
                 continue
             candles = self.candles[market]
-            if status.state in ("stale", "reconnecting", "closed") or (status.state == "live" and status.reason):
-                candles.down(at)  # said again with a reason while it is live: something may be missing
+            if status.state in ("stale", "reconnecting", "closed") or (
+                status.state == "live" and (status.reason or status.down_ms)
+            ):
+                # Said again with a reason while it is live: something may be missing.
+                candles.down(at - (status.down_ms or 0))
             if status.state == "live":
                 candles.live(at)
         self._tell(told)

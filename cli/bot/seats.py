@@ -14,22 +14,27 @@ from typing import TYPE_CHECKING, Any
 from cli.bot import history
 from cli.bot.jobs import Jobs
 from cli.bot.lag import Lag
-from cli.bot.market_data import Candles, MarketName
-from cli.bot.plan import merged, plans
+from cli.bot.market_data import LEVELS, Candles, MarketName
+from cli.bot.plan import AUTO, merged, plans
 from cli.bot.runner import Runner
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
 from cli.bot.seat import Seat, called
 from cli.bot.speech import LogLines, script_traceback
 from cli.bot.summary import Costs, Tally
+from cli.bot.timing.generation import Generation
 from cli.bot.timing.script_time import ScriptTime
+from cli.bot.timing.stand_ins import StandIns
 from cli.bot.timing.turns import Turns, ordered
 from cli.output.lines import STDERR, is_terminal
 from venues import venue_named
-from venues.errors import MonError, UsageError
+from venues.connection import SystemClock
+from venues.errors import MonError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import ModuleType
 
     from cli.bot.jobs import Job, Told
     from cli.bot.lag import Pace
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from cli.bot.script import Bot
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
+    from cli.bot.timing.generation import Loaded
+    from cli.bot.timing.own_modules import OwnModules
     from cli.output.lines import Words
     from cli.run.symbol_lists import Lists
     from venues.recording import Header
@@ -63,23 +70,31 @@ class Seats:
         put_status: Callable[[Record], None],
         send: Callable[[bytes], None],
         on_room: Callable[[], None],
+        on_stopped: Callable[[int], None],
         on_all_stopped: Callable[[], None],
     ) -> None:
         """`recorded_at` is when a recording begins (epoch ms), None for a run that is live or of an empty recording.
 
         `emit` takes the number of a script, a record of it, and the market whose data that is made of; `put_status` a
         status in turn with these; `send` a frame for the readers of the feed. All are called in a script's thread.
-        `on_all_stopped` is called in the event loop once every script has stopped itself.
+        `on_stopped` is called in the event loop with the number of a script that has stopped itself, after what it had
+        emitted before; `on_all_stopped` once all of them have.
         """
         self._request = request
         self._voice = voice
-        self._on_all_stopped = on_all_stopped
+        self._on_stopped, self._on_all_stopped = on_stopped, on_all_stopped
         self._loop = asyncio.get_running_loop()
         self._time = ScriptTime(None if request.replay is None else Turns(voice.say))
         if recorded_at is not None:
             self._time.set(recorded_at)
+        tell = None if request.script_time is not None else voice.error
+        self._stand_ins = None if request.replay is None else StandIns(self._time.epoch_ns, tell)
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
+        self._recorded: Header | None = None
+        self._own: dict[str, OwnModules] = {}  # by folder
+        self._opened: dict[str, Plan] = {}  # by venue
+        self._reloading: asyncio.Task[None] | None = None
         self.watched: set[MarketName] = set()
         self.ended = asyncio.Event()
         several = len(request.files) > 1
@@ -91,7 +106,7 @@ class Seats:
                 voice,
                 put=partial(emit, number),
                 send=send,
-                on_stop=self._on_stop,
+                on_stop=partial(self._on_stop, number),
                 strategy=file.stem if several else None,
             )
             for number, file in enumerate(request.files)
@@ -140,13 +155,32 @@ class Seats:
         """
         for seat in self._seats:
             assert seat.logger is not None, "it is started"
-            module, link = module_for(seat, seat.logger, seat.cron)
-            stack.enter_context(hosted(seat.file, module))
-            bot: Bot = await self._call(seat, partial(load, seat.file, link, self._request.settings.get(seat.file)))
+            if self._request.reload:
+                seat.generation = Generation(seat)
+                stack.callback(self._end_generation, seat)
+            module, link = module_for(seat.generation or seat, seat.logger, seat.cron)
+            own = self._own_modules(seat.file)
+            stack.enter_context(hosted(seat.file, module, own))
+            settings = self._request.settings.get(seat.file)
+            bot: Bot = await self._call(seat, partial(load, seat.file, link, settings, own))
             seat.bot = bot
+            if seat.generation is not None:
+                seat.generation.begin()
             for remark in bot.remarks:
                 self._voice.say(remark)
         return True
+
+    def _own_modules(self, file: Path) -> OwnModules | None:
+        """What finds the modules of a script's folder; None where Python's own way will do."""
+        if self._stand_ins is None and not self._request.reload:
+            return None
+        from cli.bot.timing.own_modules import OwnModules
+
+        folder = str(file.resolve().parent)
+        prepare = _as_it_is if self._stand_ins is None else self._stand_ins.give
+        if folder not in self._own:
+            self._own[folder] = OwnModules(folder, prepare, fresh=self._request.reload)
+        return self._own[folder]
 
     def plan(self, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
         """What is to be opened for all of them; `recorded` is the header of a recording.
@@ -154,6 +188,7 @@ class Seats:
         Raises:
             UsageError: a script needs what is not there, or an option is given that none has a use for.
         """
+        self._recorded = recorded
         planned: list[list[Plan]] = []
         for seat in self._seats:
             assert seat.bot is not None, "it is loaded"
@@ -165,7 +200,9 @@ class Seats:
             self.watched.update(seat.candles)
             planned.append(mine)
         self._check_options(planned)
-        return merged(planned)
+        opened = merged(planned)
+        self._opened = {plan.venue.name: plan for plan in opened}
+        return opened
 
     def _plan_for(self, bot: Bot, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
         if not markets and bot.wants_markets:
@@ -175,7 +212,7 @@ class Seats:
             if not bot.callbacks and not bot.routes and not bot.schedules:
                 self._voice.say(f"{bot.name} has nothing that is called: no callback and no route")
             elif markets:
-                self._voice.say(f"{bot.name} has no callback for a market: no stream is opened")
+                self._voice.say(f"{bot.name} has no callback for a market: it gets no market data")
         for plan in planned:
             for remark in plan.remarks:
                 self._voice.say(remark)
@@ -226,7 +263,30 @@ class Seats:
         for seat in self._seats:
             label = next((label for label in seat.labels.values() if label is not None), None)
             for path in self._request.history if seat.bot is not None and seat.bot.levels() else ():
+                if path == AUTO:
+                    await self._fill_from_folder(seat, label, now_ms)
+                else:
+                    await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+
+    async def _fill_from_folder(self, seat: Seat, label: str | None, now_ms: int) -> None:
+        """Take what the recordings of the folder have; one that cannot be used is said, and is no end of the run."""
+        assert seat.bot is not None, "it is loaded"
+        assert self._request.recordings_folder is not None, "there is one where it is asked for"
+        from cli.bot.bars import SIZE
+        from cli.bot.timing.earlier import Wanted, earlier
+
+        recorded = {} if self._recorded is None else {one.venue: one.env for one in self._recorded.venues()}
+        since = now_ms - SIZE * max(LEVELS[level] for level in seat.bot.levels())
+        wanted = Wanted(list(seat.candles), since, now_ms, recorded or seat.labels)
+        beside = [*self._request.history, *self._request.recordings]
+        paths, said = await asyncio.to_thread(earlier, self._request.recordings_folder, wanted, beside)
+        for text in said:
+            self._voice.say(text)
+        for path in paths:
+            try:
                 await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+            except SetupError as error:
+                self._voice.say(f"--history auto leaves out the rest of {path}: {error}")
 
     async def list_instruments(self, lists: Lists) -> None:
         """Get what the venues' lists say of the markets, for the scripts that look it up. None is no end of the run."""
@@ -262,6 +322,57 @@ class Seats:
                 route = Route(handler, partial(self._call_begun, seat, begun), partial(self._report, seat))
                 found[method, before + name] = route
         return found
+
+    # --- scripts that are loaded anew
+
+    def reload(self, on_reloaded: Callable[[int], None], on_routes: Callable[[], str | None]) -> None:
+        """Load from now on each script anew that is saved.
+
+        `on_reloaded` is called in a script's thread with the number of one that begins, after what the one before has
+        emitted. `on_routes` is called in the event loop when the routes are others, and says what is wrong with that.
+        """
+        from cli.bot.timing.reload import Reloads, lacks, new_candles
+
+        def switch(seat: Seat, loaded: Loaded) -> list[str]:
+            old = seat.bot
+            now = SystemClock().now()
+            said = list(lacks(loaded.planned, self._opened))
+            said += new_candles(seat, loaded.bot, loaded.planned, lambda market: market not in self._down, now)
+            if loaded.bot.asks_instruments and old is not None and not old.asks_instruments:
+                said.append("self.instruments has no tick or lot sizes: start mon again for that")
+            seat.take(loaded)
+            self._runner_of(seat).wants.update(stream for plan in loaded.planned for stream in plan.streams())
+            on_reloaded(self._seats.index(seat))
+            seat.start()
+            return said
+
+        def switched(seat: Seat, _bot: Bot) -> list[str]:
+            self.watched.update(seat.candles)
+            problem = on_routes()
+            return [] if problem is None else [problem]
+
+        own = {seat.file: self._own[str(seat.file.resolve().parent)] for seat in self._seats}
+        reloads = Reloads(
+            self._seats,
+            own,
+            self._request.settings,
+            self._voice,
+            in_turn=partial(self._call, what="loading the script anew"),
+            switch=switch,
+            switched=switched,
+        )
+        self._reloading = asyncio.create_task(reloads.watch())
+        self._reloading.add_done_callback(self._on_reloads_end)
+
+    def _on_reloads_end(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours: nobody must believe that what is saved now runs."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._voice.error(f"nothing is loaded anew any more, by a fault of mon: {type(error).__name__}: {error}")
+
+    @staticmethod
+    def _end_generation(seat: Seat) -> None:
+        if seat.generation is not None:
+            seat.generation.over.set()
 
     # --- running
 
@@ -306,7 +417,7 @@ class Seats:
                 return running[0].file.stem
         return ", ".join(seat.file.stem for seat in self._seats)
 
-    async def _call(self, seat: Seat, call: Callable[[], Any]) -> Any:
+    async def _call(self, seat: Seat, call: Callable[[], Any], what: str = "a webhook") -> Any:
         """Run something in turn with a script's callbacks. Returns or raises what that returns or raises."""
         future: asyncio.Future[Any] = self._loop.create_future()
 
@@ -323,7 +434,7 @@ class Seats:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle, *outcome)
 
-        self._runner_of(seat).jobs.put_call(partial(seat.in_turn, run))
+        self._runner_of(seat).jobs.put_call(partial(seat.in_turn, run, what))
         return await future
 
     async def _call_begun(self, seat: Seat, begun: asyncio.Event, call: Callable[[], Any]) -> Any:
@@ -352,17 +463,20 @@ class Seats:
 
     # --- ending
 
-    def _on_stop(self) -> None:
+    def _on_stop(self, number: int) -> None:
         """Called in a script's thread: it has stopped itself."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._has_stopped)
+            self._loop.call_soon_threadsafe(self._has_stopped, number)
 
-    def _has_stopped(self) -> None:
+    def _has_stopped(self, number: int) -> None:
+        self._on_stopped(number)
         if all(seat.stopped for seat in self._seats):
             self._on_all_stopped()
 
     def close(self, *, now: bool = False) -> None:
         """Nothing is put from now on. With `now`, what waits is dropped too."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         if now:
             self._time.end()
         for runner in self._runners:
@@ -407,6 +521,10 @@ class Seats:
         runner.ended = True
         if all(one.ended for one in self._runners):
             self.ended.set()
+
+
+def _as_it_is(_module: ModuleType) -> None:
+    """Do nothing for a module."""
 
 
 def _blocks() -> bool | None:

@@ -106,6 +106,10 @@ class BotServer:
         self._door: Door | None = None
         self._guesses = asyncio.Lock()
 
+    def replace(self, routes: Mapping[tuple[str, str], Route]) -> None:
+        """Answer by other routes from now on."""
+        self._routes = routes
+
     async def start(self) -> None:
         """Begin to listen.
 

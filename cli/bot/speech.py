@@ -277,8 +277,8 @@ def place_of(error: BaseException) -> tuple[str, int] | None:
 
 
 def is_host(filename: str) -> bool:
-    """Whether a file with this name is one of the host."""
-    return filename.startswith(HOST)
+    """Whether a file with this name is one of the host, or of what Python imports with on its behalf."""
+    return filename.startswith((HOST, "<frozen importlib"))
 
 
 def _cut(told: traceback.TracebackException, seen: set[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,23 @@ def check(config: Config, warn: Callable[[str], None]) -> tuple[list[str], bool]
         found, fine = _check_secret("token", token)
         lines += ["bot", f"  {found}"]
         sound = sound and fine
+    if "folder" in config.data.get("recordings", {}):
+        found, fine = _check_folder(config)
+        lines += ["recordings", f"  {found}"]
+        sound = sound and fine
     return lines, sound
+
+
+def _check_folder(config: Config) -> tuple[str, bool]:
+    try:
+        folder = config.recordings_folder()
+    except SetupError as error:
+        return f"folder: {error}", False
+    if folder is None:
+        return "folder: not set", True
+    if not folder.is_dir():
+        return f"folder: {folder} is not there, or no folder", False
+    return f"folder: {folder}", os.access(folder, os.R_OK | os.X_OK)
 
 
 def _why_not(name: str) -> str:

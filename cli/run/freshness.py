@@ -352,6 +352,12 @@ class Limits:
         self._ages.setdefault((line, stream), {})[only] = age
         self._stream_of[STREAMS[stream].record] = stream
 
+    def forget_before(self, line: int) -> None:
+        """Say nothing more of the lines before this one: they have ended."""
+        for place in [place for place in self._ages if place[0] is not None and place[0] < line]:
+            del self._ages[place]
+            self._ends.pop(place, None)
+
     def passes(self, items: Sequence[Delivered], line: int, now: Now) -> list[Delivered]:
         """Those of a line's items that may pass now, and what the limits say around them."""
         self._said = []

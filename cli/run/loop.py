@@ -12,7 +12,7 @@ import contextlib
 import gc
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from cli.errors import OK, NoDataError
 from cli.output import cells
@@ -66,6 +66,18 @@ class Consumer(Protocol):
         ...
 
 
+class Then(NamedTuple):
+    """One of several recordings that are played in the order in which they are opened.
+
+    Its lines are numbered from `first_line` on. `begins` is called before it is played, except for the first one, and
+    says what is delivered then: the number of a line with its items.
+    """
+
+    recording: Recording
+    first_line: int
+    begins: Callable[[Now], Iterable[tuple[int, list[Delivered]]]]
+
+
 class Loop:
     """One run. First `open` for each source and `record`, then `set_timers`, `watch` and `close`."""
 
@@ -93,6 +105,7 @@ class Loop:
         self._recording = recording
         self._last_words_within = last_words_within
         self._sources: list[Source] = []
+        self._thens: list[Then | None] = []  # of each source
         self._once_within_ms = 0  # of the slowest stream
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
@@ -118,8 +131,9 @@ class Loop:
         *,
         apart: bool = False,
         beside: Mapping[str, Sequence[Subscription]] | None = None,
+        then: Then | None = None,
     ) -> Settings:
-        """Open one more source; `apart` and `beside` as of `Source`.
+        """Open one more source; `apart` and `beside` as of `Source`. `then` is of one more recording, see there.
 
         Raises:
             SetupError: something is missing or cannot be used.
@@ -133,13 +147,14 @@ class Loop:
             retries=self._request.retries,
             clock=self._clock,
             redactor=self._redactor,
-            recording=self._recording,
+            recording=self._recording if then is None else then.recording,
             apart=apart,
             first_line=len(self._sources),
             beside=beside,
         )
         settings = await source.open(embedded, say)
         self._sources.append(source)
+        self._thens.append(then)
         self._venues.append(venue)
         self._embedded = embedded
         for one in subscriptions:
@@ -151,8 +166,8 @@ class Loop:
         return bool(self._sources)
 
     def recorded(self) -> list[tuple[str, list[Subscription]]]:
-        """What is played of a recording, as `Source.played` says it."""
-        return self._sources[0].played() if self._sources else []
+        """What is played of the recording that was opened last, as `Source.played` says it."""
+        return self._sources[-1].played() if self._sources else []
 
     def record(self, header: Header) -> str | None:
         """Begin to keep all that happens, where that was asked for; what a person should know of how it began.
@@ -285,6 +300,8 @@ class Loop:
             await asyncio.Event().wait()  # a bot without a market goes on with its other work
         if len(self._sources) == 1:
             await self._run_source(0, self._sources[0])
+        elif any(then is not None for then in self._thens):
+            await self._run_in_order()
         else:
             await self._run_several()
         if self._recording is not None and (rest := self.limits.rest()):
@@ -298,12 +315,21 @@ class Loop:
             self._leave()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run_source(self, line: int, source: Source) -> None:
+    async def _run_in_order(self) -> None:
+        """Play several recordings, one after the other."""
+        for source, then in zip(self._sources, self._thens, strict=True):
+            if then is not None and then.first_line:
+                now = self.at()
+                self.limits.forget_before(then.first_line)
+                self._say(then.begins(now), now)
+            await self._run_source(0, source, then)
+
+    async def _run_source(self, line: int, source: Source, then: Then | None = None) -> None:
         # From the first source the consumer is called without a step between: 100,000 items a second may come.
         deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
         await source.run(
             partial(self._limited, line) if self.limits else deliver,
-            deliver_replayed=self._replayed,
+            deliver_replayed=self._replayed if then is None else partial(self._replayed, first_line=then.first_line),
             speed=self._request.speed or 1.0,
             tap=self._tap if self._recorder is not None or self._see is not None else None,
         )
@@ -360,10 +386,11 @@ class Loop:
         self._consumer.deliver(self.limits.passes(items, line, now), line)
         self._arm(now)
 
-    async def _replayed(self, items: list[Delivered], now: Now, line: int) -> None:
+    async def _replayed(self, items: list[Delivered], now: Now, line: int, *, first_line: int = 0) -> None:
         """The limits go by the recorded time: what they would have said between two events comes between them."""
         while (due := self.limits.deadline()) is not None and due <= now.mono:
             self._tick(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
+        line += first_line
         self._at, self._played = now, (now, self._clock.now().mono)
         self._consumer.deliver(self.limits.passes(items, line, now) if self.limits else items, line)
         await self._consumer.played(len(items))

@@ -297,6 +297,21 @@ class Config:
         """Where the token of a bot's own feed and webhooks comes from; None when it is set nowhere."""
         return set_by_variable("bot", None, "token") or self._from_table(self.data.get("bot", {}), "bot", "token")
 
+    def recordings_folder(self) -> Path | None:
+        """The folder that the user keeps recordings in; None where none is set.
+
+        Raises:
+            SetupError: it is not said as a whole.
+        """
+        said = str(self.data.get("recordings", {}).get("folder", "")).strip()
+        if not said:
+            return None
+        origin = f"folder under [recordings] in {self.path}"
+        folder = expanded(said, origin)
+        if not folder.is_absolute():
+            raise SetupError(f"expected a folder from / or ~ on as {origin}, such as ~/recordings")
+        return folder
+
     def proxy(self, url: str) -> str | None:
         """The proxy for an address, from the config file or the environment; none for this machine itself.
 

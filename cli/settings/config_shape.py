@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PRODUCTION = "production"
 SCREEN = ("palette", "tz")
+PLAIN = {"screen": SCREEN, "recordings": ("folder",)}  # sections of texts that are no secrets
 KINDS = {"": "value", "_file": "file", "_command": "command"}
 
 
@@ -25,12 +26,13 @@ def check_shape(path: Path, data: Mapping[str, Any]) -> None:
     Raises:
         SetupError: something is unknown, or of the wrong kind; says what, never its value.
     """
-    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy", "screen", "bot"})
-    screen = _table(path, data, "screen")
-    _refuse_unknown(path, "screen.", screen, set(SCREEN))
-    for name in screen:
-        if not isinstance(screen[name], str):
-            raise SetupError(f"expected text as {name} under [screen] in {path}, got {_kind(screen[name])}")
+    _refuse_unknown(path, "", data, {"venues", "profiles", "proxy", "screen", "bot", "recordings"})
+    for section, names in PLAIN.items():
+        table = _table(path, data, section)
+        _refuse_unknown(path, f"{section}.", table, set(names))
+        for name in table:
+            if not isinstance(table[name], str):
+                raise SetupError(f"expected text as {name} under [{section}] in {path}, got {_kind(table[name])}")
     if not isinstance(data.get("proxy", ""), str):
         raise SetupError(f"expected text as proxy in {path}, got {_kind(data['proxy'])}")
     _check_texts(path, "bot.", _table(path, data, "bot"), (), ["token"], example="bot")

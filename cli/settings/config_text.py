@@ -39,6 +39,9 @@ _BEGINNING = """\
 # tz = "utc"                  # or Europe/Zurich; local unless said otherwise
 """
 _OF_BOTS = """\
+[recordings]
+# folder = "~/recordings"      # where --history auto of mon bot run looks for candles from before the start
+
 [bot]                          # the token of a bot's own feed and webhooks; a random one without it
 # token_command = ["pass", "show", "bot"]
 """
@@ -162,7 +165,7 @@ def _shown_value(path: tuple[str, ...], key: str, value: Any, redactor: Redactor
         return _toml(_hide_user(str(value)))
     if (venue is not None and _is_value(venue, key)) or path == ("screen",):
         return _toml(value)
-    if key.endswith("_file") and isinstance(value, str):
+    if (key.endswith("_file") or path == ("recordings",)) and isinstance(value, str):
         return _toml(value if value.startswith("~") else shown_path(Path(value)))
     if key.endswith("_command") and is_words(value):
         return _toml([_shown_word(value[0]), *(HIDDEN for _ in value[1:])])  # echo THE-SECRET is a command too

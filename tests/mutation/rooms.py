@@ -70,6 +70,7 @@ ROOMS: dict[str, Room] = {
     "summary": Room("cli/bot/summary.py", "bot/summary bot/host"),
     "attributes": Room("cli/bot/attributes.py", "bot/script bot/several bot/run_options"),
     "knowledge": Room("cli/bot/knowledge.py", "bot/page bot/script bot/host bot/run_options"),
+    "own": Room("cli/bot/own/*.py", "bot/several bot/script"),
 }
 
 

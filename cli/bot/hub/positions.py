@@ -182,6 +182,10 @@ class HubPositions:
         self._wishes.pop(market, None)
         return unsent
 
+    def wished(self) -> list[MarketName]:
+        """The markets that the bot wants something of."""
+        return list(self._wishes)
+
     def _last_unsent(self, market: MarketName) -> Step | None:
         """The last step of the present wish of a market, without one that is under way."""
         steps = self._steps_in(market)

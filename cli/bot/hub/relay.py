@@ -89,6 +89,7 @@ class HubRelay:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self._over: str | None = None  # why nothing more is relayed
         self._told: set[tuple[MarketName, str]] = set()
         self._replaced: dict[MarketName, int] = {}
         self._latest: dict[MarketName, Step] = {}  # the last step of each market that was sent
@@ -181,7 +182,7 @@ class HubRelay:
     def signal(self, signal: Signal, source: MarketName | None = None) -> None:
         """Relay a signal. What is not relayed, or no longer, is said."""
         market = market_of(signal)
-        unfit = self._positions.unfit(signal)
+        unfit = self._over or self._positions.unfit(signal)
         if unfit is not None:
             self._say_once(market, unfit)
             return
@@ -195,6 +196,21 @@ class HubRelay:
             self._say_replaced(replaced)
         self._look()
         self._tell_what_waits(market)
+
+    def withdraw(self, reason: str, *, for_good: bool) -> None:
+        """Withdraw all that is wanted and was not sent yet, and say each. What is under way or held stays.
+
+        `for_good`: nothing that the bot says from now on is relayed either.
+        """
+        self._over = reason if for_good else None
+        for market in self._positions.wished():
+            step = self._positions.withdraw(market)
+            if step is not None:
+                self._voice.error(
+                    f"not sent: {market}: {way(step.before, step.after)} is withdrawn, since {reason}; "
+                    f"{self._what_it_has(market)}"
+                )
+        self._look()
 
     def _say_unrelayed(self, market: MarketName, signal: Signal, marks: Mapping[str, object]) -> None:
         """Withdraw what was wanted before: the bot has said something newer, which must not be sent."""
@@ -401,6 +417,13 @@ class Follower(Protocol):
 
     def signal(self, signal: Signal, source: MarketName | None = None) -> None:
         """Called with each signal of the bot, in order; `source` is the market whose data it was made from, if any."""
+        ...
+
+    def withdraw(self, reason: str, *, for_good: bool) -> None:
+        """Called when nothing that the bot has wanted so far is wanted any more; `reason` says why.
+
+        `for_good`: nothing that comes later counts either.
+        """
         ...
 
     def quote(self, quote: Quote) -> None:

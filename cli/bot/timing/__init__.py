@@ -1,5 +1,11 @@
-"""The time that scripts see, and what runs by it beside their callbacks.
+"""The time that scripts see, what runs by it beside their callbacks, and how long a script that was loaded lasts.
 
+    reload        scripts that are loaded anew when they are saved
+    generation    a script as it was loaded once, and its end
+    earlier       which recordings of a folder have the candles from before the start
+    time_line     the recordings of a replay, one after the other
+    stand_ins     `time` and `datetime` as scripts import them in a replay
+    own_modules   the modules of a script's folder, and what each gets before it runs
     script_time   ours live, the recording's in a replay; and the threads beside the callbacks
     turns         one thread of the scripts at a time, in recorded time
     cron          methods that run by a schedule

@@ -40,8 +40,15 @@ class ScriptTime:
         """The time in nanoseconds since the epoch."""
         return time.time_ns() if self.turns is None else self.turns.now_ns()
 
-    def start(self, name: str, run: Callable[[], None], head_start: float = 0.0) -> None:
-        """Run something beside the callbacks, in a thread that holds up no end.
+    def start(
+        self,
+        name: str,
+        run: Callable[[], None],
+        head_start: float = 0.0,
+        *,
+        begun: Callable[[threading.Thread], None] | None = None,
+    ) -> None:
+        """Run something beside the callbacks, in a thread that holds up no end. `begun`, live, gets that thread.
 
         Live, it is waited for so many seconds; in a replay it goes first anyway, until it waits for the first time.
         """
@@ -51,19 +58,21 @@ class ScriptTime:
             return
         thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
+        if begun is not None:
+            begun(thread)
         if head_start:
             thread.join(head_start)
 
-    def wait_until(self, epoch_ns: int) -> bool:
-        """Wait, in such a thread, until a time. False if the run ends before."""
-        while not self._ended.is_set():
+    def wait_until(self, epoch_ns: int, over: threading.Event | None = None) -> bool:
+        """Wait, in such a thread, until a time. False if the run, or, live, what is `over` then, ends before."""
+        while not self._ended.is_set() and (over is None or not over.is_set()):
             left = (epoch_ns - self.epoch_ns()) / 1e9
             if left <= 0:
                 return True
             if self.turns is not None:
                 self.turns.wait(left)
             else:
-                self._ended.wait(min(left, _LONGEST_WAIT))
+                (over or self._ended).wait(min(left, _LONGEST_WAIT))
         return False
 
     def end(self) -> None:

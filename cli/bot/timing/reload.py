@@ -1,0 +1,201 @@
+"""`--reload`: a script is loaded anew when it, or a module of its folder that it has imported, was saved."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cli.bot.market_data import Candles, MarketName
+from cli.bot.plan import plans
+from cli.bot.script import CANDLE, SCRIPT, load
+from cli.bot.script_api import MODULE, module_for
+from cli.bot.timing.cron import Cron
+from cli.bot.timing.generation import Generation, Loaded
+from venues.errors import MonError
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from cli.bot.plan import Plan
+    from cli.bot.script import Bot
+    from cli.bot.seat import Seat
+    from cli.bot.speech import BotVoice
+    from cli.bot.timing.own_modules import OwnModules
+    from venues.venue import Now
+
+LOOK_EVERY = 0.5  # seconds
+LEFT_AFTER = 2.0  # seconds that the threads of the one before have to end
+_Stamp = tuple[int, int, int]
+
+
+class Reloads:
+    """Looks at the files of the scripts, and loads those anew that were saved. Used in the event loop."""
+
+    def __init__(
+        self,
+        seats: Sequence[Seat],
+        own: Mapping[Path, OwnModules],
+        settings: Mapping[Path, dict[str, str]],
+        voice: BotVoice,
+        *,
+        in_turn: Callable[[Seat, Callable[[], Any]], Awaitable[Any]],
+        switch: Callable[[Seat, Loaded], list[str]],
+        switched: Callable[[Seat, Bot], list[str]],
+    ) -> None:
+        """`own` finds the modules of each script's folder. `in_turn` runs something between two jobs of a script.
+
+        `switch` is called there: it puts what was loaded in the place of the one before; `switched` afterwards in the
+        event loop. Both say what a person must know of what the new one lacks.
+        """
+        self._seats = seats
+        self._own = own
+        self._settings = settings
+        self._voice = voice
+        self._in_turn = in_turn
+        self._switch = switch
+        self._switched = switched
+        self._seen: dict[Path, dict[str, _Stamp]] = {}  # what was saved, until it is the same at two looks
+        self._failed: dict[Path, set[str]] = {}  # files of one that could not be loaded
+        self._known = {seat.file: _stamps(self._files(seat)) for seat in seats}
+
+    async def watch(self) -> None:
+        """Look for ever."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for seat in self._seats:
+                if not seat.stopped:
+                    await self._look_at(seat)
+
+    def _files(self, seat: Seat) -> set[str]:
+        files = {path for path in self._own[seat.file].files.values() if path is not None}
+        return {str(seat.file), *files, *self._failed.get(seat.file, ())}
+
+    async def _look_at(self, seat: Seat) -> None:
+        now = _stamps(self._files(seat))
+        if now == self._known[seat.file] or str(seat.file) not in now:  # it is being replaced
+            self._seen.pop(seat.file, None)
+        elif self._seen.get(seat.file) != now:
+            self._seen[seat.file] = now  # somebody may be writing it
+        else:
+            await self._reload(seat)
+            self._known[seat.file] = {**_stamps(self._files(seat)), **now}
+            del self._seen[seat.file]
+
+    async def _reload(self, seat: Seat) -> None:
+        name = seat.file.name
+        own = self._own[seat.file]
+        before = dict(own.files)
+        old = seat.generation
+        try:
+            said = await self._in_turn(seat, partial(self._load_and_switch, seat))
+        except MonError as error:
+            self._failed.setdefault(seat.file, set()).update(path for path in own.files.values() if path is not None)
+            own.files.clear()
+            own.files.update(before)
+            self._voice.error(f"{name} was saved and cannot be loaded; the one before goes on\n{error}")
+            return
+        self._failed.pop(seat.file, None)
+        assert seat.bot is not None, "it is loaded"
+        said += self._switched(seat, seat.bot)
+        self._voice.error(f"{name} was saved and is loaded anew: what it knew before is lost, its candles stay")
+        for text in (*seat.bot.remarks, *said):
+            self._voice.error(text)
+        if old is not None:
+            asyncio.get_running_loop().call_later(LEFT_AFTER, self._tell_of_those_left, name, old)
+
+    def _load_and_switch(self, seat: Seat) -> list[str]:
+        """Called in turn with the script's callbacks. The one before goes on where the new one cannot be loaded."""
+        own = self._own[seat.file]
+        assert seat.logger is not None, "it is started"
+        generation, cron = Generation(seat), Cron()
+        module, link = module_for(generation, seat.logger, cron)
+        with _anew(module, own, alone=len(self._seats) == 1):
+            bot = load(seat.file, link, self._settings.get(seat.file), own)
+            planned = plans(bot, seat.knowledge.markets) if seat.knowledge.markets else []
+        return self._switch(seat, Loaded(bot, generation, cron, planned))
+
+    def _tell_of_those_left(self, name: str, old: Generation) -> None:
+        for thread in old.left():
+            self._voice.error(f"{name}: {thread.name} of the one before has not ended: nothing of it goes out any more")
+
+
+def lacks(planned: Iterable[Plan], opened: Mapping[str, Plan]) -> Iterator[str]:
+    """What a script that was loaded anew needs and gets nothing of before `mon` is started again."""
+    for plan in planned:
+        has = opened.get(plan.venue.name)
+        for stream in sorted(plan.streams() - (set() if has is None else has.streams())):
+            yield (
+                f"{stream} of {plan.venue.name} were not opened at the start: its callbacks for them are not called; "
+                "start mon again for that"
+            )
+
+
+def new_candles(
+    seat: Seat, bot: Bot, planned: Iterable[Plan], live: Callable[[MarketName], bool], now: Now
+) -> list[str]:
+    """Let a script have candles that it did not have before, where these can be made from now on.
+
+    Those that cannot are not called. The result is what to say of both.
+    """
+    said: dict[str, None] = {}
+    candles = dict(seat.candles)
+    for plan in planned:
+        for market in (MarketName(plan.venue.name, symbol) for symbol in plan.symbols):
+            if market not in candles:
+                candles[market] = Candles([])
+                if live(market):
+                    candles[market].live(now.epoch_ms)
+            new = [level for level in bot.levels() if level not in candles[market].levels]
+            if new and plan.candles_from == "trades" and seat.candles_from.get(market.venue) in (None, "trades"):
+                candles[market].begin_levels(new, now)
+                said[f"its candles of {' '.join(new)} begin now, without a history"] = None
+            elif new:
+                for level in new:
+                    bot.callbacks.pop(f"{CANDLE}{level}", None)
+                said[f"its candles of {' '.join(new)} are not called: start mon again for them"] = None
+    seat.candles = seat.knowledge.candles = candles
+    seat.candles_from = {**{plan.venue.name: plan.candles_from for plan in planned}, **_said_by(seat.candles_from)}
+    return list(said)
+
+
+def _said_by(candles_from: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {venue: stream for venue, stream in candles_from.items() if stream is not None}
+
+
+def _stamps(files: Iterable[str]) -> dict[str, _Stamp]:
+    """What tells whether a file was saved, of each that is there."""
+    found: dict[str, _Stamp] = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            status = os.stat(file)
+            found[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
+
+
+@contextlib.contextmanager
+def _anew(module: types.ModuleType, own: OwnModules, *, alone: bool) -> Iterator[None]:
+    """While it lasts, a script and the modules of its folder are imported anew. They are as before if that fails.
+
+    `alone`: no other script runs, whose helpers are imported by the same name.
+    """
+    names = {*own.files, MODULE, SCRIPT}
+    kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    own.files.clear()
+    sys.modules[MODULE] = module
+    importlib.invalidate_caches()
+    try:
+        yield
+    except BaseException:
+        for name in {*own.files, MODULE, SCRIPT}:
+            sys.modules.pop(name, None)
+        sys.modules.update(kept)
+        raise
+    if not alone:
+        sys.modules.update({name: kept[name] for name in (MODULE, SCRIPT) if name in kept})

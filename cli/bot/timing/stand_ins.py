@@ -1,0 +1,285 @@
+"""Stand-ins for `time` and `datetime`, which the modules of scripts get in a replay.
+
+They answer with the recording's time where the user wants that. Everything else of the two modules is as it is, and
+what the classes make are Python's own objects: only the classes are others, and take Python's own for theirs.
+
+Where the user does not want it, they answer as ever, and the first use is told: it is a trap. The classes are Python's
+own then, since a library may look at which they are; their use is seen in the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copyreg
+import datetime as real_datetime
+import sys
+import time as real_time
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_NS = 1_000_000_000
+_LARGEST = 16 * 2**20
+_CLASSES = ("datetime", "date")
+_IN_NANOSECONDS = ("time_ns", "monotonic_ns", "perf_counter_ns")
+_IN_SECONDS = ("time", "monotonic", "perf_counter")
+# What takes the present time where it is given none, and with how many arguments it is given one.
+_OF_NOW = {"localtime": 1, "gmtime": 1, "ctime": 1, "asctime": 1, "strftime": 2}
+
+
+class StandIns:
+    """The stand-ins of one run, and the builtins of modules that import them."""
+
+    def __init__(self, epoch_ns: Callable[[], int], tell: Callable[[str], None] | None) -> None:
+        """`epoch_ns` is the recording's time. With `tell` it is today's that they answer with, which is told once."""
+        self._epoch_ns = epoch_ns
+        self._tell = tell
+        modules = {"time": self._time_module()}
+        if tell is None:
+            modules["datetime"] = self._datetime_module()
+        self._builtins = {**vars(builtins), "__import__": _importing(modules)}
+
+    def give(self, module: types.ModuleType) -> None:
+        """Let a module that has not run yet import the stand-ins."""
+        module.__dict__["__builtins__"] = self._builtins
+        if self._tell not in (None, _nobody) and (use := _use_of_datetime(module)) is not None:
+            line, name = use
+            self._tell_once(f"{module.__file__}, line {line}", name)
+
+    def _now_for(self, name: str) -> int | None:
+        """The time to answer with; None: as ever. `name` is what a script has called."""
+        if self._tell is None:
+            return self._epoch_ns()
+        if self._tell is not _nobody:
+            self._tell_once(_caller(), name)
+        return None
+
+    def _tell_once(self, where: str, name: str) -> None:
+        tell, self._tell = self._tell, _nobody
+        if tell is not None:
+            tell(f"{where}: {name} {_TRAP}")
+
+    # --- time
+
+    def _time_module(self) -> types.ModuleType:
+        names = (*_IN_SECONDS, *_IN_NANOSECONDS)
+        found: dict[str, Any] = {name: self._counting(name) for name in names}
+        return _Beside(real_time, found | {name: self._of_now(name, count) for name, count in _OF_NOW.items()})
+
+    def _counting(self, name: str) -> Callable[[], Any]:
+        in_seconds, real = name in _IN_SECONDS, getattr(real_time, name)
+
+        def answer() -> Any:
+            ns = self._now_for(f"time.{name}()")
+            return real() if ns is None else ns / _NS if in_seconds else ns
+
+        return _named_as(answer, real)
+
+    def _of_now(self, name: str, count: int) -> Callable[..., Any]:
+        real = getattr(real_time, name)
+        takes_seconds = name in ("localtime", "gmtime", "ctime")
+
+        def answer(*given: Any) -> Any:
+            lacks = len(given) < count or (takes_seconds and given[-1] is None)
+            ns = self._now_for(f"time.{name}()") if lacks else None
+            if ns is None:
+                return real(*given)
+            now = ns / _NS
+            return real(*given[: count - 1], now if takes_seconds else real_time.localtime(now))
+
+        return _named_as(answer, real)
+
+    # --- datetime
+
+    def _datetime_module(self) -> types.ModuleType:
+        return _Beside(
+            real_datetime, {"datetime": _datetime_class(self._epoch_ns), "date": _date_class(self._epoch_ns)}
+        )
+
+
+_TRAP = (
+    "tells the time of today, not the recording's: self.now, self.unix_now and self.epoch_now tell that; "
+    "--script-time recording makes it so"
+)
+
+
+def _nobody(_text: str) -> None:
+    """Where what is told was told."""
+
+
+def _caller() -> str:
+    """Where in a script the present call comes from: file and line."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def _use_of_datetime(module: types.ModuleType) -> tuple[int, str] | None:
+    """The first line of a module's source that asks a class of `datetime` for the present time, and what it asks."""
+    try:
+        with open(str(getattr(module, "__file__", None)), "rb") as file:
+            tree = ast.parse(file.read(_LARGEST))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None  # whoever runs it says what is wrong
+    modules, classes = _bound_to_datetime(tree)
+    found = [
+        (node.lineno, f"{cls}.{node.attr}()")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
+        if (cls := _class_named_by(node.value, modules, classes)) is not None
+    ]
+    return min(found, default=None)
+
+
+def _bound_to_datetime(tree: ast.Module) -> tuple[set[str], dict[str, str]]:
+    """The names that a source has for the module `datetime`, and for its classes."""
+    modules: set[str] = set()
+    classes: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name for alias in node.names if alias.name == "datetime"}
+        elif isinstance(node, ast.ImportFrom) and node.module == "datetime" and not node.level:
+            for alias in node.names:
+                if alias.name == "*":
+                    classes |= {name: name for name in _CLASSES}
+                elif alias.name in _CLASSES:
+                    classes[alias.asname or alias.name] = alias.name
+    return modules, classes
+
+
+def _class_named_by(value: ast.expr, modules: set[str], classes: Mapping[str, str]) -> str | None:
+    if isinstance(value, ast.Name):
+        return classes.get(value.id)
+    is_of_module = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id in modules
+    return value.attr if is_of_module and isinstance(value, ast.Attribute) and value.attr in _CLASSES else None
+
+
+def _importing(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
+    real = builtins.__import__
+
+    def importing(
+        name: str,
+        globals: Any = None,  # noqa: A002 -- Python's own names
+        locals: Any = None,  # noqa: A002
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> Any:
+        if level == 0 and name in modules:
+            return modules[name]
+        return real(name, globals, locals, fromlist, level)
+
+    return importing
+
+
+def _named_as(function: Callable[..., Any], real: Any) -> Callable[..., Any]:
+    function.__name__, function.__qualname__, function.__doc__ = real.__name__, real.__qualname__, real.__doc__
+    return function
+
+
+class _Beside(types.ModuleType):
+    """A module with something else under some names; all the rest is the real one's, as it is when it is asked for."""
+
+    def __init__(self, real: types.ModuleType, others: Mapping[str, Any]) -> None:
+        super().__init__(real.__name__, real.__doc__)
+        self.__dict__.update(others, mon_real=real, __all__=[name for name in dir(real) if not name.startswith("_")])
+        self.__spec__ = real.__spec__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["mon_real"], name)
+
+    def __dir__(self) -> list[str]:
+        return dir(self.__dict__["mon_real"])
+
+
+# --- classes -------------------------------------------------------------------------------------------------------
+
+
+class _Kind(type):
+    """The class of a class that stands in for another one: whatever is of that one is of it too, and they are equal."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        real = _real_of(cls)
+        return type.__instancecheck__(cls, instance) if real is None else isinstance(instance, real)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        real = _real_of(cls)
+        return type.__subclasscheck__(cls, other) if real is None else issubclass(other, real)
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or (other is not None and _real_of(cls) is other)
+
+    def __hash__(cls) -> int:
+        return hash(_real_of(cls)) if _real_of(cls) is not None else type.__hash__(cls)
+
+
+def _real_of(cls: type) -> type | None:
+    """The class that a class stands in for; None for one that a script has made from it."""
+    found = cls.__dict__.get("mon_real")
+    return found if isinstance(found, type) else None
+
+
+def _real_named(name: str) -> Any:
+    return getattr(real_datetime, name)
+
+
+def _reduced(cls: type) -> Any:
+    """How a class is pickled: as the one that it stands in for."""
+    return cls.__qualname__ if _real_of(cls) is None else (_real_named, (cls.__name__,))
+
+
+copyreg.pickle(_Kind, _reduced)
+
+
+def _datetime_class(epoch_ns: Callable[[], int]) -> type:
+    real: Any = real_datetime.datetime
+
+    class StandIn(real, metaclass=_Kind):  # type: ignore[misc]
+        mon_real = real
+
+        def __new__(cls, *given: Any, **named: Any) -> Any:
+            return real.__new__(real if _real_of(cls) else cls, *given, **named)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return cls._mon_at(epoch_ns(), tz)
+
+        @classmethod
+        def today(cls) -> Any:
+            return cls._mon_at(epoch_ns(), None)
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            return cls._mon_at(epoch_ns(), real_datetime.UTC).replace(tzinfo=None)
+
+        @classmethod
+        def _mon_at(cls, ns: int, tz: Any) -> Any:
+            seconds, rest = divmod(ns, _NS)
+            return cls.fromtimestamp(seconds, tz).replace(microsecond=rest // 1000)
+
+    return _named_as_class(StandIn, real)
+
+
+def _date_class(epoch_ns: Callable[[], int]) -> type:
+    real: Any = real_datetime.date
+
+    class StandIn(real, metaclass=_Kind):  # type: ignore[misc]
+        mon_real = real
+
+        def __new__(cls, *given: Any, **named: Any) -> Any:
+            return real.__new__(real if _real_of(cls) else cls, *given, **named)
+
+        @classmethod
+        def today(cls) -> Any:
+            return cls.fromtimestamp(epoch_ns() // _NS)
+
+    return _named_as_class(StandIn, real)
+
+
+def _named_as_class(cls: Any, real: type) -> type:
+    cls.__name__, cls.__qualname__, cls.__module__, cls.__doc__ = real.__name__, real.__name__, "datetime", real.__doc__
+    assert isinstance(cls, type)
+    return cls
