@@ -219,9 +219,9 @@ class NewestState:
             return self._doubted[0] - stamp
         return 0 if self._newest is None else max(0, self._newest - stamp)
 
-    def shows(self, stamp: int, now: Now, *, believed: bool = True) -> None:
-        """Notes that a state with this time is shown."""
-        if believed:
+    def shows(self, stamp: int, now: Now | None = None, *, believed: bool = True) -> None:
+        """Notes that a state with this time is shown. `now` is needed for one that is not `believed`."""
+        if believed or now is None:
             self._newest, self._doubted = stamp, None
         else:
             self._doubted = stamp, now
