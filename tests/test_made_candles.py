@@ -98,6 +98,19 @@ def test_a_clock_that_is_off_closes_every_candle_in_the_end(ahead: float) -> Non
     assert all(at - minute == 1 for at, (minute, _, _) in ((at, one) for at, one in told if one in closed))
 
 
+def test_a_clock_that_is_ahead_closes_a_candle_with_the_first_message_of_the_next() -> None:
+    sent = Sent(3_600)
+    assert sent(0, 0) == [(0, "1", False)]
+    assert sent(60, 1, "3") == [(0, "1", True), (1, "3", False)]
+
+
+def test_a_clock_that_was_ahead_is_right_again_when_a_candle_begins_by_ours() -> None:
+    sent = Sent(3_600)
+    assert sent(0, 0) == [(0, "1", False)]
+    assert sent(7_260, 61) == [(0, "1", True), (61, "1", False)]
+    assert sent(7_261, 62) == ["said"]
+
+
 def test_what_five_messages_in_a_row_insist_on_counts() -> None:
     sent = Sent()
     sent(1, 0)
