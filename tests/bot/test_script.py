@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -209,3 +210,14 @@ class Signals(Link):
     assert now.isoformat() == "2023-03-09T12:22:52.949123+00:00"
     assert (unix, epoch, iso) == (1_678_364_572, 1_678_364_572_949, "2023-03-09T12:22:52.949Z")
     assert second == pytest.approx(52.949123456)
+
+
+def test_our_import_is_called_as_pythons_own() -> None:
+    """Whoever calls `__import__` with a name alone means a module of that name, wherever the call stands."""
+    import inspect
+
+    from cli.bot.own.modules import _imported
+
+    defaults = {name: one.default for name, one in inspect.signature(_imported).parameters.items()}
+    assert defaults == {"name": inspect.Parameter.empty, "globals": None, "locals": None, "fromlist": (), "level": 0}
+    assert _imported("json") is json
