@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from croniter import croniter
 
+from cli.bot.timing import turns
 from cli.bot.timing.cron import Cron, Schedule, schedule_of
 from tests.bot.conftest import Runs
 from tests.bot.recordings import BEGIN, Tick, record_trades
@@ -344,3 +345,16 @@ def test_an_expression_is_due_whenever_croniter_says() -> None:
     for _ in range(200):
         due = schedule.next_after(due, 0)
         assert datetime.fromtimestamp(due // NS, UTC) == expected.get_next(datetime)
+
+
+@pytest.mark.parametrize(("state", "work"), [("S", (b"14", b"15")), ("D", (b"14", b"15")), ("R", None)])
+def test_how_much_a_thread_has_worked_is_its_two_counts(
+    state: str, work: tuple[bytes, bytes] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fields 14 and 15 of the system's line; the second, a name, may have brackets and spaces in it."""
+    stat = tmp_path / "stat"
+    stat.write_text(" ".join(["7", "(a) b)", state, *map(str, range(4, 53))]))
+    monkeypatch.setattr(turns, "Path", lambda _: stat)
+    assert turns._work_of(7) == work
+    stat.unlink()
+    assert turns._work_of(7) is None
