@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--link", help=f"this link only, one of {', '.join(link.name for link in LINKS)}")
     parser.add_argument("--schedule", metavar="JSON", help="instead of the seed's own")
     parser.add_argument("--only", metavar="1,4", help="of the seed's schedule only these steps, from 0 on")
-    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2), help="cases at once")
+    parser.add_argument("--jobs", type=int, default=2 * max(2, os.cpu_count() or 2), help="cases at once")
     parser.add_argument("--pace", type=float, help="factor of all deadlines; by default as busy as the machine is now")
     parser.add_argument("--as-is", action="store_true", help="do not shrink what fails")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of each case what was done")
