@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +23,8 @@ from venues.toolkit.clock import NewestState
 from venues.toolkit.row_times import Remembered, RowTimes
 
 EXAMPLES, STEPS = 4, 30  # of each stream: a second or so for all of a venue
-MOST_EXAMPLES = 300  # in which a fault has to be found; most are found in the first ten
+SEED = 16  # always the same games: `python -m tests.model` is what searches elsewhere each time
+MOST_EXAMPLES = 300  # in which a fault has to be found, also where hypothesis draws others than today
 
 
 def command(speaker: type[Speaker], seed: int, examples: int, steps: int) -> str:
@@ -36,9 +36,8 @@ def command(speaker: type[Speaker], seed: int, examples: int, steps: int) -> str
 
 @pytest.mark.parametrize("speaker", SPEAKERS, ids=lambda one: f"{one.venue}-{one.stream}")
 def test_what_is_given_as_live_is_what_the_venue_has(speaker: type[Speaker]) -> None:
-    seed = secrets.randbelow(10**9)  # chance searches: another game each time
-    problem = run(Outcome(speaker), seed, EXAMPLES, steps=STEPS)
-    assert problem is None, f"{problem}\nrepeat it with: {command(speaker, seed, EXAMPLES, STEPS)}"
+    problem = run(Outcome(speaker), SEED, EXAMPLES, steps=STEPS)
+    assert problem is None, f"{problem}\nrepeat it with: {command(speaker, SEED, EXAMPLES, STEPS)}"
 
 
 def test_each_venue_speaks_its_book_or_what_it_has_instead() -> None:
@@ -84,7 +83,7 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
 def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, attribute, broken, speaker = FAULTS[name]
     monkeypatch.setattr(where, attribute, broken)
-    problem = run(Outcome(speaker), secrets.randbelow(10**9), MOST_EXAMPLES, shrinks=False)
+    problem = run(Outcome(speaker), SEED, MOST_EXAMPLES, shrinks=False)
     assert problem is not None, f"the fault was not found in {MOST_EXAMPLES} examples"
     assert problem.startswith("Broken: "), problem
 
