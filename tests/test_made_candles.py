@@ -270,6 +270,30 @@ def test_what_waited_on_a_line_that_hung_closes_nothing_by_itself() -> None:
     assert sent.tick(70.5) == [(0, "3", True)]
 
 
+def test_our_clock_alone_closes_nothing_that_the_messages_own_times_contradict() -> None:
+    clock = VenueClock()
+    candles = ClockedCandles(clock)
+
+    def take(ours: float, venue: float, close: str) -> list[Any]:
+        time = BEGIN + round(venue * 1000)
+        clock.see(time, now(ours))
+        return told(candles.take(replace(candle(0, close), time=time), now(ours)))
+
+    assert take(80, 20, "1") == [(0, "1", False)]  # our clock is a minute ahead, which one message does not prove
+    assert told(candles.tick(Now(1_081, BEGIN + 81_000, heard=1_081))) == []
+    assert candles.due == 1_000 + 80 + 41
+    assert take(90, 30, "2") == [(0, "2", False)]
+    assert told(candles.tick(Now(1_121, BEGIN + 121_000, heard=1_121))) == [(0, "2", True)]
+
+
+def test_the_first_candle_of_a_stream_that_was_not_live_is_given_again() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    sent.candles.forget()
+    assert told(sent.candles.take(candle(0), now(2), again=True)) == [(0, "1", False)]
+    assert told(sent.candles.take(candle(0), now(3))) == ["the same"]
+
+
 def test_what_was_delivered_is_not_delivered_again_after_a_reconnect() -> None:
     sent = Clocked()
     sent(200, 1, sent=200)

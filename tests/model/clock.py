@@ -30,9 +30,12 @@ class VirtualClock:
         """The venue's wall clock, in milliseconds since the epoch."""
         return BEGIN_MS + round((self.mono - 1_000.0) * 1000)
 
-    def venue_iso(self) -> str:
-        """The venue's wall clock as ISO 8601 text with microseconds; no two are the same, else none were the later."""
-        self._told = max(self._told + 1, round(BEGIN_MS * 1000 + (self.mono - 1_000.0) * 1_000_000))
+    def venue_iso(self, apart: int = 1) -> str:
+        """The venue's wall clock as ISO 8601 text with microseconds; no two are the same, else none were the later.
+
+        `apart`: so many microseconds are between any two.
+        """
+        self._told = max(self._told + apart, round(BEGIN_MS * 1000 + (self.mono - 1_000.0) * 1_000_000))
         at = datetime.fromtimestamp(self._told // 1_000_000, UTC).replace(microsecond=self._told % 1_000_000)
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

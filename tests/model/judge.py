@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,6 +30,11 @@ def insist(holds: bool, words: str) -> None:
         raise Broken(words)
 
 
+def is_last(record: Any) -> bool:
+    """Whether this is the last word about a row: it is gone, or its candle is closed. It is true whatever comes."""
+    return getattr(record, "change", None) == "remove" or getattr(record, "closed", None) is True
+
+
 class Fold:
     """What somebody has who keeps the rows of a stream by the records' own words: who trusts what is read."""
 
@@ -51,7 +57,7 @@ class Fold:
             key, figures = self.speaker.shown(record)
             if getattr(record, "change", None) == "remove":
                 self.rows.pop(key, None)
-            else:
+            elif self.state == "live":
                 self.rows[key] = figures
                 self._since_end.append((key, figures))
             self.whole = self.whole or self.speaker.kind != "rows"
@@ -105,6 +111,7 @@ class Judge:
         if not readable:
             self.whole_came = False
             return
+        self.speaker.delivered(sent)
         self.whole_came = self.whole_came or sent.full
         if sent.version is not None:
             self.heard = sent.version if self.heard is None else max(self.heard, sent.version)
@@ -173,6 +180,7 @@ class Judge:
         insist(self.fold.state == "live", f"given while the stream is {self.fold.state}: {record}")
         self.fold.take(record)
         if isinstance(record, self.record_type):  # also one that the next of the same message replaces
+            insist(not (words := self.speaker.examine(record)), words)
             self._note_current([self.speaker.shown(record)])
 
     def _on_event(self, record: Record) -> None:
@@ -208,7 +216,7 @@ class Judge:
             insist(self.whole_came, "live before the venue's new full state was delivered")
             insist(fold.whole, "live without a full state")
             assert self.heard is not None
-            truth = speaker.history[self.heard]
+            truth = speaker.truth(self.heard)
             insist(fold.view() == truth, f"the venue has {truth}, given as live is {fold.view()}")
         self._note_current(fold.rows.items())
 
@@ -243,9 +251,12 @@ class Reading:
         self.given: dict[tuple[Any, Any], float] = {}  # with --max-age: when a row was given last …
         self.confirmed = 0.0  # … and all of them were confirmed
         self.live_since: float | None = None  # behind the limits; None while not live
+        self.last_words: dict[Any, deque[Record]] = {}  # by row: those that are to be read still
 
     def passes(self, item: Any) -> None:
         """An item has passed the limits; with --max-age it counts as fresh from here on."""
+        if is_last(item):
+            self.last_words.setdefault(self.speaker.shown(item)[0], deque()).append(item)
         if self.max_age == float("inf"):
             return
         now = self.clock.mono
@@ -279,7 +290,9 @@ class Reading:
                 self._on_state(record)
 
     def _on_state(self, record: Record) -> None:
-        if getattr(record, "change", None) == "remove":  # a last word is never left out, also not by a status
+        if is_last(record):  # it is never left out, also not by a status, comes once, and a row's in their order
+            words = self.last_words.get(self.speaker.shown(record)[0])
+            insist(bool(words) and words.popleft() is record, f"nobody gave this last word, or not now: {record}")
             self.fold.take(record)
             return
         insist(self.fold.state == "live", f"the reader gets this while the stream is {self.fold.state}: {record}")
@@ -300,6 +313,8 @@ class Reading:
         """Nothing waits any more: the reader has what the driver gave. `held_back`: but for what a limit keeps."""
         if held_back:
             return
+        left = [words for words in self.last_words.values() if words]
+        insist(not left, f"last words that did not reach the reader: {left}")
         given = self.judge.fold.state
         if given == "live" or given in TROUBLE:
             insist(self.fold.state == given, f"the reader believes that the stream is {self.fold.state}, it is {given}")

@@ -234,7 +234,7 @@ class Machine(RuleBasedStateMachine):
     @rule(ms=st.sampled_from((-7_200_000, -3_600_000, -60_000, -1_500, 900, 2_500, 60_000, 3_600_000)))
     def set_clock(self, ms: int) -> None:
         """Our wall clock is set."""
-        if not self.on.is_over:
+        if not self.on.is_over and self.speaker.clock_may_step:
             self.clock.set_by(ms)
 
     # --- the reader
