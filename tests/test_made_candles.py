@@ -158,6 +158,19 @@ def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
     assert [told(65, 1, 9, 3) for _ in range(5)] == [[], [], [], [], [(9, False)]], "the venue's clock went back"
 
 
+def test_of_times_that_are_all_far_ahead_of_our_clock_the_older_one_changes_nothing() -> None:
+    candles, ours = MadeCandles(), now(-7200)  # our clock is two hours behind, which nothing has proved yet
+
+    def take(close: str, seconds: float) -> list[Any]:
+        items = candles.take(replace(candle(0, close), time=BEGIN + round(seconds * 1000)), ours.epoch_ms, ours)
+        return [str(item.close) for item in items if isinstance(item, Candle)]
+
+    assert take("1", 20) == ["1"]
+    assert take("3", 22) == ["3"]
+    assert take("2", 21) == [], "it came late"
+    assert take("4", 22) == ["4"]
+
+
 def test_jayx() -> None:
     session = jayx.connected(jayx.line_of("candles"))
 

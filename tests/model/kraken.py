@@ -251,9 +251,7 @@ class KrakenTicker(Kraken):
         figures = dict(zip(("last", "high", "low", "change"), map(float, self.history[-1]), strict=True))
         row = {"symbol": SYMBOL, "bid": 899.0, "bid_qty": 1.0, "ask": 1000.5, "ask_qty": 2.0, "volume": 3.5,
                "vwap": 950.0, "change_pct": 0.1, "timestamp": self.clock.venue_iso(), **figures}  # fmt: skip
-        return Sent(
-            text({"channel": "ticker", "type": kind, "data": [row]}), self.version, full=True, is_data=True
-        )
+        return Sent(text({"channel": "ticker", "type": kind, "data": [row]}), self.version, full=True, is_data=True)
 
     def shown(self, record: Any) -> tuple[Any, Any]:
         return "ticker", (record.last, record.high, record.low, record.change)

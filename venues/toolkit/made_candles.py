@@ -43,7 +43,8 @@ class MadeCandles:
         self._run = (0, 0, 0.0)  # messages in a row of another candle: its start, how many, since when
         self._said: int | None = None
         self._ended: int | None = None  # the start of the current candle, once it was closed by the clock
-        self._times: dict[int, int] = {}  # by start: the latest time that a candle came with
+        self._times: dict[int, int] = {}  # by start: the latest time that a candle came with, …
+        self._doubted: dict[int, int] = {}  # … and the latest of those that were far ahead of the venue's clock
         self._outdated = 0  # messages in a row that were older than that time
 
     def forget(self) -> None:
@@ -97,19 +98,22 @@ class MadeCandles:
         return [*self._over(candle, venue_now), replace(candle, closed=True) if start == self._ended else candle]
 
     def _is_outdated(self, candle: Candle, venue_now: int) -> bool:
-        """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back."""
+        """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back.
+
+        A time far ahead keeps out none that is not, but an older one that is far ahead too: both are by one clock.
+        """
         time, start = candle.time, candle.start
         if time is None:
             return False
-        if time < self._times.get(start, time):
+        times = self._times if time - venue_now < FAR else self._doubted
+        if time < max(self._times.get(start, time), times.get(start, time)):
             self._outdated += 1
             if self._outdated < MESSAGES:
                 return True
         self._outdated = 0
-        if time - venue_now < FAR:
-            self._times[start] = time
-            if len(self._times) > MOST_TIMES:
-                del self._times[min(self._times)]
+        times[start] = time
+        if len(times) > MOST_TIMES:
+            del times[min(times)]
         return False
 
     def _older(self, candle: Candle) -> Candle:
