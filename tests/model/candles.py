@@ -1,4 +1,4 @@
-"""Candles that a venue makes: the current one is the state, and one that is called closed is over, with its last figures."""
+"""Candles that a venue makes: the current one is the state, and one that is called closed is over, as it was last."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Candles(Speaker):
 
     stream = "candles"
     can = frozenset({"lose", "late", "repeat", "garble", "restate", "late whole"})
+    gives_in = True
     volumes = True
 
     def __init__(self, clock: Any, random: Any) -> None:

@@ -166,6 +166,9 @@ class Machine(RuleBasedStateMachine):
         client = self._under_way(seed)
         if client is None or (client.line[0].full and not self._can("late whole")):
             return
+        versions = [sent.version for sent in client.line if sent.version is not None]
+        if self.speaker.gives_in and versions != sorted(versions):
+            return
         place = min(behind, next((n for n, one in enumerate(client.line) if not one.is_data), len(client.line)) - 1)
         sent = client.line.popleft()
         client.line.insert(place, sent)
@@ -176,7 +179,8 @@ class Machine(RuleBasedStateMachine):
         """A message that has arrived comes again; an older one only where its lateness can be told."""
         client = self.on
         if client.delivered and client.is_open:
-            oldest = len(client.delivered) if "late" in self.speaker.can or self.speaker.ids else 1
+            is_told = self.speaker.ids or ("late" in self.speaker.can and not self.speaker.gives_in)
+            oldest = len(client.delivered) if is_told else 1
             back = min(back, oldest)
             if back > 1 and client.delivered[-back].full and not self._can("late whole"):
                 back = 1

@@ -69,6 +69,7 @@ class Speaker:
     rest_url = ""
     beat_every: float | None = None
     clock_may_step = True  # our own; not where nothing else tells when a candle of the venue's begins
+    gives_in = False  # several old messages in a row mean that the venue's clock has gone back: so none come in a row
     ids = False  # of events: the venue gives ids, so none may come twice
     says_missing = False  # of events: ids count up by one, so those that are missing are counted
 
