@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from croniter import croniter
 
 from cli.bot.timing.cron import Cron, Schedule, schedule_of
 from tests.bot.conftest import Runs
@@ -171,7 +172,7 @@ def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, 
 def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
     source = script(
         "def on_start(self):",
-        "    self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
+        "    self.publish('t', subprocess.run(['sleep', '3']).returncode)",
         "def trade_update(self, src, sym, data): pass",
         head=ALL + "import subprocess\n",
     )
@@ -323,3 +324,13 @@ def test_the_decorator_leaves_a_method_as_it_is() -> None:
     marked = Cron().run(every=1)(method)
     assert marked is method
     assert schedule_of(marked) == Schedule(every=1)
+
+
+def test_an_expression_is_due_whenever_croniter_says() -> None:
+    schedule = Schedule(expr="*/7 3-5 * * 1,4")
+    at = datetime(2023, 11, 16, 7, 13, tzinfo=UTC)
+    expected = croniter(schedule.expr, at)
+    due = int(at.timestamp()) * NS
+    for _ in range(200):
+        due = schedule.next_after(due, 0)
+        assert datetime.fromtimestamp(due // NS, UTC) == expected.get_next(datetime)
