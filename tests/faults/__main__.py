@@ -163,9 +163,7 @@ def _play_all(cases: Iterator[Case], pool: Pool, run: Run, *, verbose: bool) -> 
                 case = next(cases, None)
             if case is None:
                 break
-            outcome = pool.play(case)
-            if outcome.unjudged:
-                outcome = pool.play(case)  # the machine was slow, not `mon`
+            outcome = _judged(case, pool)
             run.note(case, outcome, verbose=verbose)
             _progress(run)
         waiting.put(None)
@@ -174,6 +172,21 @@ def _play_all(cases: Iterator[Case], pool: Pool, run: Run, *, verbose: bool) -> 
         threading.Thread(target=play, daemon=True).start()
     for _ in range(pool.jobs):
         waiting.get()
+
+
+def _judged(case: Case, pool: Pool) -> Outcome:
+    """The outcome of a case; what only came too late is judged by a second time, since the machine may be slow.
+
+    Where only the first time was too late, that is told with its seed, and counts as unjudged.
+    """
+    first = pool.play(case)
+    if not (first.unjudged or first.of_time):
+        return first
+    second = pool.play(case)
+    if first.of_time and not first.unjudged and not second.findings:
+        second.unjudged = f"too late once, and not a second time: {'; '.join(first.findings)}"
+        print(f"{case.link} seed {case.seed}: {second.unjudged}", flush=True)
+    return second
 
 
 def _progress(run: Run) -> None:

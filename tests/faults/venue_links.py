@@ -141,6 +141,7 @@ class _Play:
         self._outcome.lag, self._outcome.seconds = round(self._lag, 3), round(time.monotonic() - began, 2)
         starved = self._late_in_all / max(0.1, time.monotonic() - began)
         only_late = all(any(words in one for words in OF_TIME) for one in self._outcome.findings)
+        self._outcome.of_time = bool(self._outcome.findings) and only_late
         if (self._lag > TOO_SLOW or starved > STARVED) and only_late:
             self._outcome.unjudged = f"the machine stood still for {self._lag:.1f} s, {starved:.0%} of the time in all"
         self._outcome.told += [f"stderr: {line}" for line in self._words.splitlines()]

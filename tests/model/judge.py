@@ -13,7 +13,7 @@ from tests.model.clock import VirtualClock
 from tests.model.speaker import Event, Sent, Speaker
 from venues.records import TROUBLE, Record, SnapshotEnd, State, Status
 from venues.streams import STREAMS
-from venues.venue import Confirmed
+from venues.venue import BadFrame, Confirmed
 
 QUICK_ENOUGH = 2.0  # seconds: the oldest state that a reader in a pipe may get (design, section 4)
 ANSWERED_WITHIN = 10.0  # seconds: a ping every 5 s, with 5 s to answer; nothing looks live on a dead line for longer …
@@ -97,6 +97,7 @@ class Judge:
         self.past: dict[Any, dict[Any, float]] = {}  # by row and figures: when they were current last
         self.record_type = STREAMS[speaker.stream].record
         self.opened_since_live = False
+        self.unreadable = False  # what is delivered at this moment comes of a message that nobody can read
 
     # --- what the venue's messages tell
 
@@ -108,6 +109,7 @@ class Judge:
 
     def delivers(self, sent: Sent, *, readable: bool) -> None:
         """A message of the venue's is handed over. One that cannot be read makes all that came before it doubtful."""
+        self.unreadable = not readable
         if not readable:
             self.whole_came = False
             return
@@ -152,7 +154,15 @@ class Judge:
             elif isinstance(item, Record):
                 self.checked += 1
                 self._on_record(item)
+        unreadable, self.unreadable = self.unreadable, False
+        insist(not unreadable or self._says_so(items), f"a message cannot be read, and all that is said is {items}")
         self._stand()
+
+    def _says_so(self, items: Iterable[Any]) -> bool:
+        """A state that cannot be read any more is not live; of events, and of a state without a snapshot, it is told."""
+        if self.fold.state != "live":
+            return True
+        return self.speaker.kind in ("events", "partial") and any(isinstance(one, BadFrame | Status) for one in items)
 
     def _on_status(self, status: Status) -> None:
         self.checked += 1
