@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from cli.output import states
 from cli.output.states import StateQueue
 from cli.run.freshness import MaxAge
+from cli.screen.pane import Pane
 from tests.model import b2trader, client, kraken, nexus, profitview, woox
 from tests.model.__main__ import main
 from tests.model.running import Outcome, run
@@ -17,9 +19,11 @@ from tests.model.speakers import SPEAKERS
 from venues.b2trader.rows import RowsFeed
 from venues.driver import Driver
 from venues.kraken.kept import PrintedTrades
+from venues.nexus.session import NexusSession
 from venues.streams import STREAMS
 from venues.toolkit.book import OrderBook
-from venues.toolkit.clock import NewestState
+from venues.toolkit.clock import NewestState, VenueClock
+from venues.toolkit.made_candles import MadeCandles
 from venues.toolkit.row_times import Remembered, RowTimes
 
 EXAMPLES, STEPS = 4, 30  # of each stream: a second or so for all of a venue
@@ -75,6 +79,11 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
     "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubBalance),
     "rows from before an interruption reach the reader": (
         StateQueue, "_drop_rows", lambda queue: None, nexus.NexusBook),
+    "last words are dropped with an interruption": (states, "is_last_word", lambda record: False, b2trader.HubOrders),
+    "our clock alone closes a candle": (VenueClock, "hinted_by", lambda *_: None, woox.WooXCandles),
+    "a candle that comes late is taken": (MadeCandles, "_is_outdated", lambda *_: False, kraken.KrakenCandles),
+    "nothing is said of an event that nobody can read": (NexusSession, "_bad", lambda *_: [], nexus.NexusTrades),
+    "a frozen table looks live": (Pane, "_frozen_state", lambda pane, state, *both: both, nexus.NexusTrades),
     "a slow reader gets every state": (StateQueue, "_is_behind", lambda queue: False, nexus.NexusQuotes),
 }  # fmt: skip
 

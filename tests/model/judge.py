@@ -159,10 +159,11 @@ class Judge:
         self._stand()
 
     def _says_so(self, items: Iterable[Any]) -> bool:
-        """A state that cannot be read any more is not live; of events, and of a state without a snapshot, it is told."""
+        """A state that cannot be read is not live; of events, and of a state without a snapshot, it is told."""
         if self.fold.state != "live":
             return True
-        return self.speaker.kind in ("events", "partial") and any(isinstance(one, BadFrame | Status) for one in items)
+        said = (BadFrame, Status) if self.speaker.kind == "events" else (Status,)
+        return self.speaker.kind in ("events", "partial") and any(isinstance(one, said) for one in items)
 
     def _on_status(self, status: Status) -> None:
         self.checked += 1
