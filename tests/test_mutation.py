@@ -240,7 +240,10 @@ def test_every_room_has_files_and_tests() -> None:
     assert set(every.values()) == set(rooms.ROOMS)
     for path, room in every.items():
         assert rooms.nearest(ROOT, path, room), path
-    asked = [*(ROOT / "venues").rglob("*.py"), *(ROOT / "cli" / "run").glob("*.py"), ROOT / "cli" / "bot" / "relay.py"]
+    asked = [*(ROOT / "venues").rglob("*.py")]
+    asked += [
+        path for room in ("run", "bot/hub", "bot/own", "bot/timing") for path in (ROOT / "cli" / room).glob("*.py")
+    ]
     assert {path.relative_to(ROOT).as_posix() for path in asked} <= set(every)
 
 

@@ -172,12 +172,16 @@ def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, 
 def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
     source = script(
         "def on_start(self):",
-        "    self.publish('t', subprocess.run(['sleep', '3']).returncode)",
-        "def trade_update(self, src, sym, data): pass",
+        "    for _ in range(2):",
+        "        self.publish('t', subprocess.run(['sleep', '3']).returncode)",
+        "        time.sleep(1)",
+        "def trade_update(self, src, sym, data): time.sleep(0)",
         head=ALL + "import subprocess\n",
     )
-    ran = runs(source, replay=minutes)
-    assert ran.said.count("two runs may differ") == 1
+    ran = runs(source, replay=minutes, speed=50.0)
+    assert len(ran.records) == 2
+    assert ran.said.count("two runs may differ") == 1, "once, however often it waits"
+    assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
 
 
 def test_the_end_of_the_recording_ends_all_waits(runs: Runs, minutes: Path) -> None:
@@ -276,6 +280,11 @@ def test_schedules_run_live_too(runs: Runs) -> None:
         ("@cron.run(on='2m')", "expected on as one of 1m 3m"),
         ("@cron.run(expr='* * *')", "a cron expression of five fields"),
         ("@cron.run(expr='61 * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='0 0 30 2 *')", "expected expr to be due ever, got '0 0 30 2 *'"),
+        ("@cron.run(expr='r * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='R(0-9) 1 * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='0,' * 400 + '1 * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr=7)", "a cron expression of five fields"),
         ("@cron.run", "got @cron.run alone"),
     ],
 )
@@ -301,6 +310,7 @@ NS = 1_000_000_000
         (Schedule(on="1d"), "2023-11-16T07:13:00", "2023-11-17T00:00:00"),
         (Schedule(on="1h"), "2023-11-16T07:00:00", "2023-11-16T08:00:00"),
         (Schedule(expr="30 6 * * 1"), "2023-11-16T07:13:00", "2023-11-20T06:30:00"),
+        (Schedule(expr="0 12 * mar fri"), "2023-11-16T07:13:59", "2024-03-01T12:00:00"),
         (Schedule(expr="* * * * *"), "2023-11-16T07:13:59", "2023-11-16T07:14:00"),
     ],
 )

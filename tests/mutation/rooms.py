@@ -55,7 +55,14 @@ ROOMS: dict[str, Room] = {
         "queues written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers "
         "many_symbols cli",
     ),
-    "relay": Room("cli/bot/relay.py", "bot/relay bot/hub"),
+    "relay": Room("cli/bot/hub/*.py", "bot/relay bot/hub bot/held"),
+    "timing": Room("cli/bot/timing/*.py", "bot/timing bot/page bot/several"),
+    "own": Room("cli/bot/own/*.py", "bot/several bot/script"),
+    "served": Room("cli/bot/door.py", "bot/door bot/serving"),
+    "webhooks": Room("cli/bot/serving.py", "bot/serving bot/door"),
+    "knowledge": Room("cli/bot/knowledge.py", "bot/page"),
+    "settings": Room("cli/bot/attributes.py", "bot/several"),
+    "summary": Room("cli/bot/summary.py", "bot/summary"),
 }
 
 

@@ -79,7 +79,7 @@ class Turns:
         self._apart: set[int] = set()  # threads that do something of ours now, and wait as ever
         self._loose: set[int] = set()  # threads that go on by themselves
         self._known: set[int | None] = set()  # native ids of those that have done so
-        self._told = False
+        self._told: set[str] = set()  # their names, without numbers
 
     # --- the runner's side
 
@@ -146,8 +146,10 @@ class Turns:
         return True
 
     def _tell(self, waiter: _Waiter) -> None:
-        if not self._told:
-            self._told = True
+        """Say it once of threads of one name: of one script, that is, and not of each thread of a pool."""
+        name = "".join(character for character in waiter.name if not character.isdigit())
+        if name not in self._told:
+            self._told.add(name)
             self._say(
                 f"{waiter.name} waits for something that a recording has no time for, such as a network or a process: "
                 "it goes on by itself, so two runs may differ"
