@@ -14,7 +14,7 @@ from tests.faults.cases import Case, Outcome
 
 ROOT: Final = Path(__file__).parents[2]
 HANGS_AFTER: Final = 150.0  # seconds; the longest that a case waits for anything comes to half of it
-TOLD_WITHIN: Final = 5.0  # seconds more, in which a worker that hangs says where, and ends by itself
+TOLD_WITHIN: Final = 30.0  # seconds more, in which a worker starts, and one that hangs says where and ends by itself
 
 
 class Pool:

@@ -280,14 +280,15 @@ class _Play:
     def _may_end(self, code: int | None) -> bool:
         """A head that was changed can be a refusal: 101 becomes 401. Nobody can know better.
 
-        Nor when the very first words of a server, before anything was live, are not those of its protocol: whoever
-        speaks like that is another server, and asking it for ever would help nobody.
+        Nor when a server says nothing, or something else than its protocol's first words, before anything was live:
+        that is another server, and asking it for ever would help nobody.
         """
-        corrupted = {step.where for step in self._case.schedule.steps if step.kind == schedules.CORRUPT}
-        if code in (4, 5) and schedules.HEAD in corrupted:
+        if code in (4, 5) and any(
+            step.kind == schedules.CORRUPT and step.where == schedules.HEAD for step in self._case.schedule.steps
+        ):
             return True
         is_another = "this is no Socket.IO server" in self._words and not self._outcome.records
-        return code == 5 and schedules.STRUCTURE in corrupted and is_another
+        return code == 5 and self._case.drawn["at_once"] and is_another
 
     # --- what is seen
 
