@@ -369,6 +369,37 @@ def test_what_came_while_nobody_was_there_is_never_shown(asleep: bool, monkeypat
     asyncio.run(scenario())
 
 
+def test_nothing_is_left_of_a_goodbye_that_is_cut_short() -> None:
+    async def scenario() -> None:
+        said = asyncio.Event()
+
+        async def handler(websocket: ServerConnection) -> None:
+            async for _ in websocket:
+                said.set()  # and never an answer
+
+        async with websocket_server(handler) as port:
+            session = PingSession("")
+
+            def opening() -> Generator[HttpRequest, HttpResponse, Dial]:
+                yield from ()
+                return Dial(f"ws://127.0.0.1:{port}", "shown")
+
+            session.opening = opening  # type: ignore[method-assign]
+            before = asyncio.all_tasks()
+            watched = Watched(port, stream="ping", line=OneSession(session))
+            run = asyncio.create_task(watched.connection.run())
+            await watched.until(lambda: "live" in watched.states())
+            watched.connection.leave()
+            async with asyncio.timeout(15):
+                await said.wait()
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+            left = [str(task.get_coro()) for task in asyncio.all_tasks() - before if "Event.wait" in str(task)]
+            assert left == []
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("moment", ["dialling", "waiting", "fetching"])
 def test_leaving_at_any_moment_is_quick(moment: str) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

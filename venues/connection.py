@@ -380,8 +380,10 @@ class Connection:
         while not self._driver.done() and not reader.done() and not self._useless.is_set():
             self._progress.clear()
             progress = asyncio.create_task(self._progress.wait())
-            await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
-            progress.cancel()
+            try:
+                await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                progress.cancel()  # also when this is cut short
         # The session's last frames are sent before the close.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
