@@ -37,6 +37,7 @@ ROUND = 30.0
 STEPPED_BACK = 8.0  # seconds into the round: from an hour ahead to an hour behind
 # What was stopped must not go on with what it had: so long that a value from before is older than the deadline.
 STOPPED = 16.0
+SETTLES = 20.0  # seconds into the round from which no key is pressed any more; settling takes 3.5 s
 CALM = 24.0
 # A connection is pinged every 5 s and has 5 s to answer; a slow reader's state may be 2 s old; and 1 s for whoever
 # reads here, beside other jobs. What was never true in that time is old.
@@ -232,7 +233,10 @@ class Soak:
         for child in self._of(stopped):
             child.go_on()
         self._lines.mend(bad)
-        self._live(begin + CALM)
+        self._live(begin + SETTLES)
+        # What a table costs depends on what it shows: a frozen one nothing. In each calm it shows the same.
+        self._settle_tables()
+        self.pump(begin + CALM - time.monotonic())
         self._measure(begin + ROUND)
         self._past.tidy(time.monotonic())
 
