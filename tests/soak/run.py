@@ -37,7 +37,6 @@ ROUND = 30.0
 STEPPED_BACK = 8.0  # seconds into the round: from an hour ahead to an hour behind
 # What was stopped must not go on with what it had: so long that a value from before is older than the deadline.
 STOPPED = 16.0
-SETTLES = 20.0  # seconds into the round from which no key is pressed any more; settling takes 3.5 s
 CALM = 24.0
 # A connection is pinged every 5 s and has 5 s to answer; a slow reader's state may be 2 s old; and 1 s for whoever
 # reads here, beside other jobs. What was never true in that time is old.
@@ -233,10 +232,7 @@ class Soak:
         for child in self._of(stopped):
             child.go_on()
         self._lines.mend(bad)
-        self._live(begin + SETTLES)
-        # What a table costs depends on what it shows: a frozen one nothing. In each calm it shows the same.
-        self._settle_tables()
-        self.pump(begin + CALM - time.monotonic())
+        self._live(begin + CALM)
         self._measure(begin + ROUND)
         self._past.tidy(time.monotonic())
 
@@ -273,6 +269,7 @@ class Soak:
     def _measure(self, until: float) -> None:
         for child in self.children.values():
             child.samples = []
+        drawn = {name: child.kept.records for name, child in self.children.items() if isinstance(child, OnTerminal)}
         while True:
             now = time.monotonic()
             for child in self.children.values():
@@ -283,8 +280,9 @@ class Soak:
             if now >= until:
                 break
             self.pump(min(1.5, max(0.1, until - now)))
-        for child in self.children.values():
-            if (measured := resources.of_round(child.samples)) is not None:
+        for name, child in self.children.items():
+            frames = child.kept.records - drawn[name] if name in drawn else 0
+            if (measured := resources.of_round(child.samples, frames)) is not None:
                 child.rounds.append(measured)
 
     # --- the end
@@ -321,13 +319,18 @@ class Soak:
         for name, child in self.children.items():
             for words in judges.said(child.said.read_text(errors="replace")):
                 child.fault(words)
-            for words in resources.not_flat(child.rounds):
+            for words in resources.not_flat(child.rounds, guests=self._guests(self.parts[name])):
                 child.fault(words)
             if name == "bot" and self.hooks is not None:
                 for words in judges.hub(child.said.read_text(), self.truth_left["hub"], self.hooks.wanted):
                     child.fault(words)
                 for words in self.hooks.wrong[:5]:
                     child.fault(f"webhook: {words}")
+
+    def _guests(self, part: Part) -> int:
+        """How many others may be connected to a part that is a server, or not, just as their lines are."""
+        line = BROKEN if part.line == SERVER else BOT if part.name == "bot" else None
+        return sum(one.line == line for one in self.parts.values())
 
     def _settle_hub(self, hooks: Hooks) -> None:
         """Ask for a position of each pair, again where it is not relayed, since a market was not live just then."""
