@@ -43,7 +43,7 @@ CALM = 24.0
 DEADLINE = 13.0
 APART = 0.3  # seconds between two starts, which take a core for as long
 QUIET = 5.0  # seconds of flow without faults, and then without flow, before the end is compared
-STARTED_WITHIN = 180.0
+STARTED_WITHIN = 180.0  # from a start, or from the one before it to the next one's first line
 SETTLED_WITHIN = 60.0  # seconds for the bot's market and its hub to be live both, and for what it wants to get there
 AT_ONCE = 4  # processes that are ended together: each has 0.7 s for its last words, whatever hangs
 ENDS_WITHIN = 15.0  # a bot may wait 10 s for what is under way to its hub
@@ -104,10 +104,17 @@ class Soak:
             self.pump(APART)
         # Else the first rounds would measure how they start.
         pipes = [child for child in self.children.values() if isinstance(child, Piped) and child.name != "bot"]
-        self.until(lambda: all(one.kept.records for one in pipes), STARTED_WITHIN, "a first line of each part")
+        self._until_begun(pipes)
         if "bot" in self.parts:
             self.hooks = Hooks(self._bot_port, self._token, self._seed)
             self.hooks.start()
+
+    def _until_begun(self, pipes: Sequence[Piped]) -> None:
+        """Wait for the first line of each, as long as there is always another one that begins."""
+        while silent := [one for one in pipes if not one.kept.records]:
+            what = f"a first line of {', '.join(one.name for one in silent)}"
+            if not self.until(lambda some=silent: any(o.kept.records for o in some), STARTED_WITHIN, what):  # type: ignore[misc]
+                return
 
     def _start_world(self) -> None:
         command = [sys.executable, "-m", "tests.soak.world", "--seed", str(self._seed), "--rate", str(self._rate)]
