@@ -208,6 +208,7 @@ class Soak:
             child, kind, said, printed_after, at = self._waiting.popleft()
             self.judged += 1
             since = min(at, printed_after) - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
+            since -= self._past.stood_still(since, at)
             for sort, key, value in said:
                 was = self._past.happened(key, value) if sort == "event" else self._past.was(key, value, since, at)
                 if not was:
@@ -268,7 +269,8 @@ class Soak:
             return  # something else is on the screen
         child.judged_at = at
         self.judged += 1
-        tops = self._past.values(("top", self.parts[child.name].market), at - DEADLINE, at)
+        since = at - DEADLINE - self._past.stood_still(at - DEADLINE, at)
+        tops = self._past.values(("top", self.parts[child.name].market), since, at)
         shown = judges.plain_numbers(text)
         if tops and not any(all(judges.price_text(top[side]) in shown for side in (0, 2)) for top in tops):
             child.fault(f"at {at - self._began:.1f} s no top of the last {DEADLINE:g} s is on the screen:\n{text}")
@@ -300,15 +302,7 @@ class Soak:
         pipes = [child for child in self.children.values() if isinstance(child, Piped)]
         judged = [one for one in pipes if self.parts[one.name].line in (WORLD, BOT)]  # the others' faults go on
         tables = [child for child in self.children.values() if isinstance(child, OnTerminal)]
-        self._settle_tables()
-        if not self.until(
-            lambda: all(one.kept.live for one in judged) and all(judges.looks_live(one.text()) for one in tables),
-            LIVE_WITHIN,
-            "all streams are live again",
-        ):
-            for late in judged:
-                if not late.kept.live:
-                    late.fault(f"is {late.kept.state} {LIVE_WITHIN:g} s after the faults")
+        self._until_live(judged, tables)
         self.pump(self._quiet)  # new trades have come: those that were missed are not compared
         if self.hooks is not None:
             self._settle_hub(self.hooks)
@@ -338,6 +332,21 @@ class Soak:
         """How many others may be connected to a part that is a server, or not, just as their lines are."""
         line = BROKEN if part.line == SERVER else BOT if part.name == "bot" else None
         return sum(one.line == line for one in self.parts.values())
+
+    def _until_live(self, pipes: Sequence[Piped], tables: Sequence[OnTerminal]) -> None:
+        """Wait until all are live again; a table that is late gets its keys once more."""
+        end = time.monotonic() + LIVE_WITHIN
+        while True:
+            self._settle_tables()
+            late = [(one, one.kept.state) for one in pipes if not one.kept.live]
+            dead = [(one, one.text().split("\n")[0].strip()) for one in tables if not judges.looks_live(one.text())]
+            if not late and not dead:
+                return
+            if time.monotonic() > end:
+                break
+            self.pump(2)
+        for child, shown in [*late, *dead]:
+            child.fault(f"is {shown} {LIVE_WITHIN:g} s after the faults")
 
     def _settle_hub(self, hooks: Hooks) -> None:
         """Ask for a position of each pair, again where it is not relayed, since a market was not live just then."""

@@ -86,6 +86,17 @@ def test_what_only_comes_and_goes_is_flat() -> None:
     assert not_flat(rounds(4, cpu=lambda number: cpu[max(number, 1)])) != []
 
 
+def test_a_machine_that_stood_still_is_no_fault_of_a_process() -> None:
+    past = Past()
+    for at in (10.0, 10.25, 10.5, 18.5, 18.75, 19.25):
+        past.take({"tick": at})
+    assert past.stood_still(0.0, 10.4) == 0
+    assert past.stood_still(0.0, 20.0) == 8.0
+    assert past.stood_still(12.5, 20.0) == 6.0
+    assert past.stood_still(0.0, 11.5) == 1.0
+    assert past.stood_still(18.5, 20.0) == 0
+
+
 def test_sockets_that_all_processes_lose_are_noticed_where_one_is_within_its_bounds() -> None:
     leaky = [rounds(4, sockets=lambda number: 5 + number // 3) for _ in range(48)]
     assert not any(map(not_flat, leaky))
