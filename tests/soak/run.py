@@ -291,7 +291,7 @@ class Soak:
             self.pump(min(1.5, max(0.1, until - now)))
         for name, child in self.children.items():
             frames = child.kept.records - drawn[name] if name in drawn else 0
-            if (measured := resources.of_round(child.samples, frames)) is not None:
+            if (measured := resources.of_round(child.samples, frames, len(child.kept.rows))) is not None:
                 child.rounds.append(measured)
 
     # --- the end
@@ -320,7 +320,8 @@ class Soak:
         for name, child in self.children.items():
             for words in judges.said(child.said.read_text(errors="replace")):
                 child.fault(words)
-            for words in resources.not_flat(child.rounds, guests=self._guests(self.parts[name])):
+            caches = resources.CACHES_OF_TABLES if isinstance(child, OnTerminal) else 0
+            for words in resources.not_flat(child.rounds, self._guests(self.parts[name]), caches):
                 child.fault(words)
             if name == "bot" and self.hooks is not None:
                 for words in judges.hub(child.said.read_text(), self.truth_left["hub"], self.hooks.wanted):

@@ -86,6 +86,20 @@ def test_what_only_comes_and_goes_is_flat() -> None:
     assert not_flat(rounds(4, cpu=lambda number: cpu[max(number, 1)])) != []
 
 
+def test_a_step_or_more_rows_or_full_caches_are_no_slope() -> None:
+    """Of 25 rounds: 0.6 MB once, 8 more closed positions in each, a table whose caches fill; a leak beside them."""
+    step = lambda number: 44_500_000 + 600_000 * (number > 11) + 1_000 * number  # noqa: E731
+    rows = lambda number: 8 * number  # noqa: E731
+    of_rows = lambda number: 44_500_000 + 2_200 * rows(number)  # noqa: E731
+    steep = lambda number: 49 * MB + number * 100_000  # noqa: E731
+    assert not_flat(rounds(25, rss=step)) == []
+    assert not_flat(rounds(25, rss=of_rows, rows=rows)) == []
+    assert not_flat(rounds(25, rss=steep), caches=resources.CACHES_OF_TABLES) == []
+    assert not_flat(rounds(25, rss=steep)) == ["rss: grows by 12.0 MB an hour"]
+    assert not_flat(rounds(25, rss=lambda number: steep(number) + 2_200 * rows(number), rows=rows)) != []
+    assert not_flat(rounds(120, rss=steep), caches=resources.CACHES_OF_TABLES) != []
+
+
 def test_a_machine_that_stood_still_is_no_fault_of_a_process() -> None:
     past = Past()
     for at in (10.0, 10.25, 10.5, 18.5, 18.75, 19.25):
