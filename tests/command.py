@@ -1,4 +1,4 @@
-"""Runs the real `mon` as a user would: as a process, with a home of its own."""
+"""Runs the real `mon` as a user would: as a process, with a home of its own (how it is started: tests/warmed.py)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.warmed import popen
 
 MON = Path(sys.executable).with_name("mon")
 SYMBOL = "SPOT_BTC_USDT"
@@ -28,9 +30,14 @@ def mon(
     *arguments: str, env: Mapping[str, str], seconds: float = 40, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
-    return subprocess.run(
-        [MON, *arguments], env=dict(env), capture_output=True, text=True, timeout=seconds, input=stdin, check=False
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with popen([MON, *arguments], env, text=True, **pipes) as process:
+        try:
+            out, err = process.communicate(stdin, timeout=seconds)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def records(output: str) -> list[dict[str, Any]]:
@@ -42,7 +49,7 @@ def records(output: str) -> list[dict[str, Any]]:
 def started(*arguments: str, env: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Run in the background; killed at the end if it still runs."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    process = subprocess.Popen([MON, *arguments], env=dict(env), text=True, **pipes)
+    process = popen([MON, *arguments], env, **{"text": True, **pipes})
     try:
         yield process
     finally:

@@ -1,11 +1,19 @@
-"""The same tests however they are started; where everything is installed (CI), one that skips counts as failed."""
+"""The same tests however they are started; where everything is installed (CI), one that skips counts as failed.
+
+All of them together run on several workers at once, by themselves; `-n 0` has them run one after the other, as those do
+that are named on the command line, so that a single one starts at once.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +26,45 @@ collect_ignore = ["plugin"]
 settings.register_profile("mon", deadline=None)
 settings.load_profile("mon")
 
+# Half of the tests' time is waiting for a venue, a deadline or a process: so there are more workers than cores.
+BESIDE_THE_CORES = 4
+MOST_SECONDS = 10.0  # that a test may take without `@pytest.mark.slow("why")`
+# Python's own compiled files are kept, also where the environment has none written: each worker, and each process that
+# a test starts, would compile all of the tests and of `mon` anew. `__pycache__` is ignored by git.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Several for all tests; none of their own for what is named or chosen."""
+    option = config.option
+    named = config.args_source is pytest.Config.ArgsSource.ARGS and config.args != config.getini("testpaths")
+    if named or option.keyword or option.markexpr or option.collectonly or getattr(option, "lf", False):
+        return 0
+    return len(os.sched_getaffinity(0)) + BESIDE_THE_CORES if hasattr(os, "sched_getaffinity") else 2 * BESIDE_THE_CORES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before the workers begin."""
+    compile_once(Path(__file__).parent)
+
+
+def compile_once(folder: Path) -> None:
+    """The tests' asserts are rewritten before the workers begin: each would do that for itself, a second a file."""
+    made = f"*.{sys.implementation.cache_tag}-pytest-{pytest.__version__}.pyc"
+    files = sorted(path for path in folder.rglob("test_*.py") if "plugin" not in path.parts)
+    if len(list(folder.rglob(made))) >= len(files):
+        return
+    collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    halves = [
+        subprocess.Popen([*collect, *files[at::2]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for at in range(2)
+    ]
+    for half in halves:
+        half.wait()  # whatever is wrong with a file is told by the workers
+
 
 def pytest_configure() -> None:
     # A script that starts us in the background has us ignore these, and every `mon` that a test starts would too.
@@ -27,10 +74,35 @@ def pytest_configure() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+def pytest_collection_finish() -> None:
+    # Thousands of tests are a quarter of a million objects, which every collection of garbage would look through.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
     report = yield
-    if report.skipped and os.environ.get("MON_NO_SKIPS"):
+    if not os.environ.get("MON_NO_SKIPS"):
+        return report
+    if report.skipped:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and must run here: {call.excinfo and call.excinfo.value}"
+    elif report.passed and call.when == "call" and call.duration > most_seconds(os.environ) and not why_slow(item):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} took {call.duration:.0f} s: cut its waits, or say why: @pytest.mark.slow(…)"
     return report
+
+
+def most_seconds(environment: Mapping[str, str]) -> float:
+    """How long a test may take without a reason: as many times longer as there are workers to a core.
+
+    Only CI judges by it, since it has the machine for itself.
+    """
+    return MOST_SECONDS * max(1, int(environment.get("PYTEST_XDIST_WORKER_COUNT", 1)) / (os.cpu_count() or 1))
+
+
+def why_slow(item: pytest.Item) -> str:
+    """The reason that stands beside a test which takes long."""
+    marker = item.get_closest_marker("slow")
+    return "" if marker is None or not marker.args else str(marker.args[0]).strip()

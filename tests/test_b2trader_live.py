@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import WSMsgType, web
-from multidict import CIMultiDict
 
 from tests.command import environment, mon
 from tests.servers import in_thread
@@ -65,8 +64,10 @@ class SmallHub:
             return web.Response(status=401)
         answer = self.negotiation.pop(0) if isinstance(self.negotiation, list) else self.negotiation
         self.cookies.append(request.headers.get("Cookie"))
-        headers = CIMultiDict([("Set-Cookie", line) for line in (self.sets.pop(0) if self.sets else [])])
-        return web.json_response(answer, headers=headers)
+        response = web.json_response(answer)
+        for line in self.sets.pop(0) if self.sets else []:
+            response.headers.add("Set-Cookie", line)
+        return response
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         self.agents.append(request.headers.get("User-Agent"))

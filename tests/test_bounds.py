@@ -349,6 +349,7 @@ def test_the_oldest_are_forgotten_without_walking_past_those_before_them() -> No
 # --- the whole of it -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("300 MB go through a socket")
 def test_a_feed_of_300_topics_of_a_megabyte_fits(tmp_path: Path) -> None:
     async def send_all(connection: ServerConnection) -> None:
         for number in range(300):

@@ -9,10 +9,13 @@ import json
 import signal
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from itertools import islice
+from operator import neg
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sortedcontainers import SortedDict
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -33,7 +36,7 @@ def frames() -> list[str]:
 
 def tops(tape: Path, depth: int) -> list[Top]:
     """The best levels of a tape's book, after its first snapshot and each change."""
-    sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+    sides: tuple[SortedDict, SortedDict] = (SortedDict(neg), SortedDict())  # bids, the highest first; asks
     found: list[Top] = []
     for line in tape_lines(tape):
         if line["kind"] not in ("snapshot", "delta"):
@@ -41,11 +44,13 @@ def tops(tape: Path, depth: int) -> list[Top]:
         for held, rows in zip(sides, (line["bids"], line["asks"]), strict=True):
             if line["kind"] == "snapshot":
                 held.clear()
-            held.update({Decimal(price): Decimal(size) for price, size in rows})
-            for price in [price for price, size in held.items() if not size]:
-                del held[price]
-        bids, asks = (sorted(held.items(), reverse=not at) for at, held in enumerate(sides))
-        found.append((tuple(bids[:depth]), tuple(asks[:depth])))
+            for price, size in rows:
+                if Decimal(size):
+                    held[Decimal(price)] = Decimal(size)
+                else:
+                    held.pop(Decimal(price), None)
+        bids, asks = (tuple(islice(held.items(), depth)) for held in sides)
+        found.append((bids, asks))
     return found
 
 
@@ -156,6 +161,7 @@ def test_what_was_captured_gives_all_right_checksums(depth: str, tmp_path: Path)
         assert place == len(figures) - 1
 
 
+@pytest.mark.slow("two runs of four seconds: what must not come is waited for")
 @pytest.mark.parametrize("cut", [5, 7, 200, 1100])
 def test_cut_and_begun_again_shows_no_trade_twice_and_no_older_book(cut: int, tmp_path: Path) -> None:
     trades = played("trades", cut, tmp_path)
@@ -218,6 +224,7 @@ def test_several_symbols_are_one_socket_and_its_recording_plays_back(tmp_path: P
     assert first
 
 
+@pytest.mark.slow("a line is given up after the deadlines of Kraken's heartbeat, which are mon's own")
 def test_a_mute_line_is_stale_then_lost_then_there_again(tmp_path: Path) -> None:
     with (
         simulator(tmp_path, "--fault", "mute:1s") as env,

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ SCRIPTS = {
 }
 # These two are what .ci/run itself runs: the first needs the package index, the second would run this test again.
 RUN_BY_CI = [BLOCKS[0], next(block for block in BLOCKS if block.strip().endswith("pytest"))]
+WITHOUT_HELP = ("tests.benchmarks", "tests.pictures")  # without options; tests/test_benchmarks.py and test_pictures.py
+WITH_PROOF = ("faults", "fuzz", "model", "mutation", "secrecy", "soak", "supply")
 LIVE = "# live: needs the internet\n"
 SINGLE_VENUES = "Options of single venues"
 
@@ -96,31 +100,71 @@ def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
     for name, text in SCRIPTS.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     script = re.sub(r"^export MON_NEXUS_CLIENT_KEY=.*$", ":", block, flags=re.MULTILINE)
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env=sim,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    written = [tmp_path / name for name in re.findall(r"(?:> |--record )([a-z][a-z.-]+)", block)]
+    quiet = ('select(.type == "status")', "run rsi.py --market", "mon signals nbt")  # for longer than is waited here
+    endless_and_quiet = any(words in block for words in quiet)
+    shown = [tmp_path / "shown.out"] if not re.search(r"> [a-z]", block.splitlines()[-1]) else written
+    with open(tmp_path / "shown.out", "w") as stdout, open(tmp_path / "shown.err", "w") as stderr:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            env=sim,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
     interrupted = False
     try:
-        out, err = process.communicate(timeout=8 + (HUSH if "mon signals" in block else 0))
+        if BOUNDED.search(block) or endless_and_quiet:
+            process.wait(8 + (HUSH if "mon signals" in block else 0))
+        else:
+            begins_to_show(shown, process)
+            process.wait(2)
     except subprocess.TimeoutExpired:
         interrupted = True
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        process.wait(10)
+    out, err = ((tmp_path / name).read_text(encoding="utf-8") for name in ("shown.out", "shown.err"))
     assert process.returncode in ((130, -2) if interrupted else (0,)), err
     assert "Traceback" not in err
     redirected = "> " in block.splitlines()[-1]
-    quiet = ('select(.type == "status")', "run rsi.py --market", "mon signals nbt")  # for longer than is waited here
-    endless_and_quiet = any(words in block for words in quiet)
     assert out.strip() or redirected or endless_and_quiet, "it shows something"
-    for written in re.findall(r"(?:> |--record )([a-z][a-z.-]+)", block):
-        assert (tmp_path / written).stat().st_size > 0
+    assert all(path.stat().st_size > 0 for path in written)
+
+
+# It ends by itself; what does not is ended soon after it has shown something.
+BOUNDED = re.compile(r"--(?:count|once|duration|trades)\b|\bhead\b|\bconfig check --connect\b")
+
+
+def begins_to_show(files: list[Path], process: subprocess.Popen[bytes]) -> None:
+    """Waits until something is in each file, or the process ends."""
+    until = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < until:
+        if all(path.is_file() and path.stat().st_size for path in files):
+            return
+        time.sleep(0.05)
+
+
+PROOFS = re.findall(r"`\.venv/bin/python (-m tests\.[^`]+)`", README)
+
+
+@pytest.mark.parametrize("command", [command for command in PROOFS if command.split()[1] not in WITHOUT_HELP])
+def test_command_for_developers(command: str) -> None:
+    """Is there, and takes the options it is told with: the rest is done by `.ci/run`, or takes longer than a test."""
+    words = command.split()
+    done = subprocess.run(
+        [sys.executable, *words[:2], "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in words[2:] if not word.isdecimal()), done.stdout
+
+
+def test_each_proof_of_ci_is_told() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for words in re.findall(r"\.venv/bin/python (-m tests\.\w+ --minutes \d)", ci):
+        assert words in PROOFS
+    assert {words.split()[1] for words in PROOFS} >= {f"tests.{name}" for name in WITH_PROOF}
 
 
 def rows_of(section: str) -> list[list[str]]:
@@ -204,9 +248,9 @@ def test_options_of_single_commands() -> None:
 
 
 def test_every_script_is_used() -> None:
-    assert sorted(SCRIPTS) == ["desk.py", "rsi.py"]
+    assert sorted(SCRIPTS) == ["desk.py", "hourly.py", "rsi.py"]
     for name in SCRIPTS:
-        assert any(f"mon bot run {name}" in block for block in BLOCKS)
+        assert any(re.search(rf"mon bot run .*\b{name}", block) for block in BLOCKS)
 
 
 def test_streams_of_the_venues() -> None:

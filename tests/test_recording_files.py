@@ -195,6 +195,7 @@ def pipe_reader(pipe: Path, script: str) -> Iterator[None]:
 # --- runs that go on
 
 
+@pytest.mark.slow("four runs of mon, each long enough to record something")
 @pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.gz"])
 def test_appended_runs_replay_as_one(name: str, sim: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / name

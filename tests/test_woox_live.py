@@ -115,6 +115,7 @@ def test_a_tape_as_fast_as_it_goes(tape: Path, depth: int, tmp_path: Path) -> No
         assert [(one["price"], one["size"]) for one in came[-1][side]] == levels
 
 
+@pytest.mark.slow("a tape is played at three times its speed, so that its lags and gaps have time to happen")
 @needs_tapes
 def test_lag_and_gaps_show_only_the_tape_s_books(tmp_path: Path) -> None:
     tape, depth = TAPES[2], 50

@@ -2,7 +2,8 @@
 
 Market data come from the run loop to `host`, wait as `jobs`, and become calls of each script's callbacks at its `seat`.
 What a script emits comes through `script_api` back to its seat, and goes from `host` to `outlet`, `serving` and to
-what relays it in the room `hub`. The time that it all happens in is of the room `timing`.
+what relays it in the room `hub`. The time that it all happens in is of the room `timing`, and what each script imports
+of its own is of the room `own`.
 
     command       `mon bot run` and its options
     host          one run, from the scripts' files to its end; it puts the others together

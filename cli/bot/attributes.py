@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +99,7 @@ def value_of(text: str, present: object) -> Any:
 
 
 def _whole(text: str) -> int:
-    digits = text.removeprefix("-").replace("_", "")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 40):
+    if len(text) > 60 or not re.fullmatch(r"-?[0-9]+(_[0-9]+)*", text):
         raise NotSettable("a whole number")
     return int(text)
 

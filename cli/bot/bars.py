@@ -207,9 +207,14 @@ class Series:
         prices = (float(traded[OPEN, 0]), float(traded[HIGH].max()), float(traded[LOW].min()), float(traded[CLOSE, -1]))
         return Together(prices, _sum(rows[VOLUME, known]), whole, int(traded[LAST].max()))
 
-    def bars(self) -> Bars:
-        """A copy of the candles, which belongs to the caller."""
-        assert self._start is not None, "there is no candle yet"
+    def bars(self, now: int = 0) -> Bars:
+        """A copy of the candles, which belongs to the caller.
+
+        Before the first one all is NaN, up to the candle of `now` (epoch ms).
+        """
+        if self._start is None:
+            none = np.full((COMPLETE + 1, self._size), NAN)
+            return Bars(none, start_of(now, self.length), self.length)
         self._settle()
         return Bars(self._rows[_SHOWN, self._end - self._size : self._end].copy(), self._start, self.length)
 

@@ -92,8 +92,8 @@ class Knowledge:
         ]
         return {"public": public, "private": []}
 
-    def bars(self, src: str, sym: str, level: str) -> Bars:
-        """The last 360 candles of a level.
+    def bars(self, src: str, sym: str, level: str, now: int) -> Bars:
+        """The last 360 candles of a level, up to the latest trade; all NaN before the first one. `now` is in epoch ms.
 
         Raises:
             ValueError: no such level, or one that is not made for this market.
@@ -103,7 +103,7 @@ class Knowledge:
         candles = self.candles.get(MarketName(src, sym))
         if candles is None or level not in candles.levels:
             raise ValueError(f"there are no candles of {level} of {src}:{sym}")
-        return candles.bars(level)
+        return candles.bars(level, now)
 
     def _is_live(self, market: MarketName) -> bool:
         return market in self._live and market not in self._down

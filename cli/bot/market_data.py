@@ -139,9 +139,9 @@ class Candles:
         self._live_at: int | None = None
         self._watched = False
 
-    def bars(self, level: str) -> Bars:
-        """The last 360 candles of a level, as they are now."""
-        return self._series[level].bars()
+    def bars(self, level: str, now: int = 0) -> Bars:
+        """The last 360 candles of a level, as they are now (epoch ms)."""
+        return self._series[level].bars(now)
 
     @property
     def latest(self) -> int:

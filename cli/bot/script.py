@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-import os
 import sys
 import types
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.bot.attributes import set_attributes
 from cli.bot.market_data import LEVELS
+from cli.bot.own.modules import Home
 from cli.bot.script_api import MODULE, Link
 from cli.bot.speech import place_of, script_traceback
 from cli.bot.timing.cron import Schedule, schedule_of
@@ -82,31 +82,10 @@ class Bot:
 @contextmanager
 def hosted(path: Path, module: types.ModuleType) -> Iterator[None]:
     """While a script runs, its helpers are imported from `module`, and its own modules from its folder."""
-    folder = str(path.resolve().parent)
-    kept = {name: loaded for name, loaded in sys.modules.items() if _is_ours(name)}
-    before = set(sys.modules)
-    for name in kept:
-        del sys.modules[name]
-    sys.modules[MODULE] = module
-    sys.path.insert(0, folder)
-    try:
+    script = types.ModuleType(SCRIPT)
+    script.__file__ = str(path)
+    with Home(str(path.resolve().parent), {MODULE: module, SCRIPT: script}).entered():
         yield
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
-        for name, loaded in list(sys.modules.items()):
-            if _is_ours(name) or (name not in before and _lies_in(loaded, folder)):
-                del sys.modules[name]
-        sys.modules.update(kept)
-
-
-def _is_ours(name: str) -> bool:
-    return name in (MODULE, SCRIPT) or name.startswith(f"{MODULE}.")
-
-
-def _lies_in(module: Any, folder: str) -> bool:
-    file = getattr(module, "__file__", None)
-    return isinstance(file, str) and os.path.dirname(os.path.realpath(file)) == folder
 
 
 def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
@@ -122,9 +101,8 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
     if len(classes) > 1:
         lines = " and ".join(str(node.lineno) for node in classes)
         raise ScriptError(f"{path}: expected one class {MAIN}, got several, at lines {lines}")
-    module = types.ModuleType(SCRIPT)
+    module = sys.modules[SCRIPT] = types.ModuleType(SCRIPT)
     module.__file__ = str(path)
-    sys.modules[SCRIPT] = module
     _run(path, lambda: exec(code, module.__dict__))
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None
@@ -146,8 +124,7 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None) -> Bot:
 
 def _own_modules(path: Path) -> list[ast.Module]:
     """The modules of the script's folder that it has imported."""
-    folder = str(path.resolve().parent)
-    files = {str(module.__file__) for module in tuple(sys.modules.values()) if _lies_in(module, folder)}
+    files = {str(module.__file__) for name, module in Home.present().modules().items() if name not in (MODULE, SCRIPT)}
     found = []
     for file in sorted(files - {str(path)}):
         try:

@@ -141,12 +141,12 @@ class Link:
         return self.mon_host.knowledge.last_trade(src, sym, key)
 
     def get_bars(self, src: str, sym: str, level: str) -> Any:
-        """The last 360 candles of a level, as `candle_update_…` gets them.
+        """The last 360 candles of a level, as `candle_update_…` gets them; all NaN before the first trade.
 
         Raises:
             ValueError: no such level, or no candles of this market.
         """
-        return self.mon_host.knowledge.bars(src, sym, level)
+        return self.mon_host.knowledge.bars(src, sym, level, self.epoch_now)
 
     def candle_bin(self, ms: int, level: str) -> int:
         """The beginning of the candle that a time (epoch ms) belongs to.

@@ -94,6 +94,7 @@ class Seat:
         self.knowledge = Knowledge(down)
         self.stopped = False  # by the script itself
         self._told_out_of_scope: set[str] = set()
+        self._told_of_an_end = False
         self._script_time = time
         self._down = down
         self._voice = voice
@@ -117,6 +118,9 @@ class Seat:
             ValueError: it is not a signal.
         """
         checked = signal_figures(src, sym, figures)
+        if self.stopped:
+            self._tell_of_an_end(f"a signal for {text_of(src)}:{text_of(sym)}")
+            return
         size = checked.get("size")
         market = MarketName(text_of(src), text_of(sym))
         rests = self._rests()
@@ -147,6 +151,9 @@ class Seat:
             TypeError, ValueError: it is not a message.
         """
         plain, frame = message(topic, data)
+        if self.stopped:
+            self._tell_of_an_end(f"a message on {text_of(topic)}")
+            return
         rests = self._rests()
         whose = {} if self._strategy is None else {"strategy": self._strategy}
         self._put(
@@ -169,6 +176,14 @@ class Seat:
             self.stopped = True
             self._voice.error(f"{self.file.name} has stopped itself" + ("" if reason is None else f": {reason}"))
             self._on_stop()
+
+    def _tell_of_an_end(self, what: str) -> None:
+        """Say, once, that a script which has stopped itself emits nothing more: a thread of it goes on, say."""
+        if not self._told_of_an_end:
+            self._told_of_an_end = True
+            self._voice.error(
+                f"{self.file.name} has stopped itself: {what} after that is not emitted, nor what follows"
+            )
 
     def out_of_scope(self, name: str) -> None:
         """Say, once for each name, that the script asks for what is not done here."""
@@ -229,17 +244,21 @@ class Seat:
         assert self.bot is not None
         if "on_start" in self.bot.callbacks:
             on_start = partial(self._beside, "on_start", self.bot.callbacks["on_start"])
-            self._script_time.start("on_start", on_start, HEAD_START)
+            self._script_time.start(f"{self.file.name}: on_start", on_start, HEAD_START)
         for name, (schedule, method) in self.bot.schedules.items():
-            self._script_time.start(name, partial(self._by_schedule, name, schedule, method))
+            run = partial(self._by_schedule, name, schedule, method)
+            self._script_time.start(f"{self.file.name}: {name}", run)
 
     def _by_schedule(self, name: str, schedule: Schedule, method: Callable[[], Any]) -> None:
-        """Run a method by its schedule until the run ends; never twice at a time."""
+        """Run a method by its schedule until the run or the script ends; never twice at a time."""
         begun = self._script_time.epoch_ns()
         if self.cron.options.get("auto_start", True):
             self._beside(name, method)
-        while self._script_time.wait_until(schedule.next_after(self._script_time.epoch_ns(), begun)):
-            self._beside(name, method)
+        while not self.stopped:
+            if not self._script_time.wait_until(schedule.next_after(self._script_time.epoch_ns(), begun)):
+                return
+            if not self.stopped:
+                self._beside(name, method)
 
     def _beside(self, name: str, call: Callable[[], Any]) -> None:
         """Call something of the script beside its callbacks. What that raises ends this call only."""

@@ -175,7 +175,7 @@ class Seats:
             if not bot.callbacks and not bot.routes and not bot.schedules:
                 self._voice.say(f"{bot.name} has nothing that is called: no callback and no route")
             elif markets:
-                self._voice.say(f"{bot.name} has no callback for a market: no stream is opened")
+                self._voice.say(f"{bot.name} has no callback for a market: it gets no market data")
         for plan in planned:
             for remark in plan.remarks:
                 self._voice.say(remark)

@@ -45,17 +45,25 @@ def view(look: Look, keys: Sequence[tuple[str, str]] = ()) -> BotView:
 
 
 def columns(records: Sequence[Any], look: Look, width: int) -> list[Column]:
-    """The columns: time, market or topic, side, whether it can be trusted, and the value."""
+    """The columns: time, script (of several), market or topic, side, whether it can be trusted, and the value."""
     marks = [_marks(record.extra) for record in records]
+    scripts = [_whose(record) for record in records]
     shown = [
         time_column(look, "time", values(records, "received"), keep=9),
         text_column("what", [_what(record) for record in records], keep=8),
         side_column(look, [getattr(record, "side", None) for record in records], keep=3),
     ]
+    if scripts and all(scripts):
+        shown.insert(1, text_column("script", scripts, keep=8))
     if any(marks):
         shown.append(text_column("mark", marks, keep=6, styles=[look.style("warn" if mark else "") for mark in marks]))
     said = [_value(record, look) for record in records]
     return [*shown, words_column("value", said, shown, width, keep=7)]
+
+
+def _whose(record: Any) -> str:
+    whose = (record.extra or {}).get("strategy") if isinstance(record, Message) else record.strategy
+    return str(whose or "")
 
 
 def _what(record: Any) -> str:

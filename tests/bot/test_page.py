@@ -84,6 +84,21 @@ def test_bars_of_levels_that_nothing_is_called_for(runs: Runs, tmp_path: Path) -
     assert "expected a level, one of 1m 3m 5m" in ran.said
 
 
+def test_bars_before_the_first_trade_are_nan(runs: Runs, tmp_path: Path) -> None:
+    path = record_trades(tmp_path / "r.jsonl", [Tick(BEGIN + 90_000 * number, "5", "1") for number in range(3)])
+    source = script(
+        "@cron.run(on='1m')",
+        "def look(self):",
+        "    bars = self.get_bars('nexus', 'SPOT_BTC_USDT', '1m')",
+        "    last = bars.closes[-1], bars.volumes[-1], bool(bars.complete[-1]), bars.times[-1]",
+        "    self.publish('t', [len(bars), *last])",
+        head="from profitview import Link, cron\n",
+    )
+    found = said(runs(source, replay=path))
+    assert found[:2] == [[360, None, None, False, BEGIN - 60_000], [360, None, None, False, BEGIN]]
+    assert [closes for _, closes, *_ in found[2:]] == [5.0] * 3
+
+
 def test_what_its_markets_are_and_how_they_stand(runs: Runs, both: Path) -> None:
     source = script(
         "def quote_update(self, src, sym, data):",
@@ -233,6 +248,27 @@ def test_a_script_may_stop_itself(runs: Runs, both: Path) -> None:
     ran = runs(source, replay=both)
     assert said(ran) == [100.5, 101.5, 102.5]
     assert "bot.py has stopped itself: enough" in ran.said
+
+
+def test_nothing_comes_from_a_script_that_has_stopped_itself(runs: Runs, both: Path) -> None:
+    """Neither by its schedule nor from a thread that goes on; and that is said once."""
+    source = script(
+        "def on_start(self):",
+        "    while True:",
+        "        time.sleep(1)",
+        "        self.signal('nexus', 'SPOT_BTC_USDT', size=1)",
+        "@cron.run(every=1)",
+        "def look(self): self.publish('t', 'schedule')",
+        "def trade_update(self, src, sym, data):",
+        "    if data['price'] > 102: self.stop_trading('enough')",
+        head="import time\nfrom profitview import Link, cron\n",
+    )
+    (both.parent / "goes_on.py").write_text(script("def trade_update(self, src, sym, data): pass"))
+    ran = runs(source, replay=both, more=[both.parent / "goes_on.py"])
+    assert max(one["received"] for one in ran.records) <= BEGIN + 2_001
+    assert {one["type"] for one in ran.records} == {"signal", "message"}
+    words = "bot.py has stopped itself: a signal for nexus:SPOT_BTC_USDT after that is not emitted, nor what follows"
+    assert ran.said.count(words) == 1
 
 
 def test_a_market_without_trades_fails_for_its_own_callbacks_only(runs: Runs) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 import cli.bot
 import cli.bot.hub
+import cli.bot.own
 import cli.bot.timing
 from tests import house
 
 MAPS = {
     room.__name__: re.findall(r"^    (\w+)  +\S", room.__doc__ or "", re.MULTILINE)
-    for room in (cli.bot, cli.bot.hub, cli.bot.timing)
+    for room in (cli.bot, cli.bot.hub, cli.bot.own, cli.bot.timing)
 }
 
 

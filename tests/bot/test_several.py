@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from cli.bot import view
 from cli.bot.attributes import NotSettable, value_of
+from cli.screen.grid import PLAIN
 from tests.bot.conftest import HEAD
 from tests.bot.recordings import record_trades, walk
 from tests.command import environment, mon, records
+from venues.records import Message, Signal
 
 EACH = (
     HEAD + "class Signals(Link):\n    SIZE = 0.5\n    EVERY = 10\n    seen = 0\n"
@@ -59,6 +62,52 @@ def test_messages_and_prints_say_whose_they_are(folder: Path) -> None:
     _, found, said = run(folder, "a.py", "talks.py")
     assert {one["extra"]["strategy"] for one in found if one["type"] == "message"} == {"talks"}
     assert said.count("[talks] seen ") == 30
+
+
+HELPERS = """\
+from profitview import Link, logger
+WHOSE = "{whose}"
+class Base(Link):
+    def tell(self, src, sym): self.signal(src, sym, size=0.1)
+"""
+USES = """\
+import helpers, inner.deep
+from without_file import deeper
+class Signals(helpers.Base):
+    told = False
+    def trade_update(self, src, sym, data):
+        if not self.told:
+            self.told = True
+            self.tell(src, sym)
+            from profitview import logger
+            import late, inner.later as later
+            logger.info("seen")
+            helpers.logger.info("seen by helpers")
+            self.publish("whose", [helpers.WHOSE, inner.deep.WHOSE, late.WHOSE, later.late.WHOSE, deeper.WHOSE])
+"""
+
+
+def test_a_module_of_the_scripts_folder_is_each_scripts_own(tmp_path: Path) -> None:
+    """Also where two folders have one of the same name, where it makes the class, and where it comes in a callback."""
+    for folder, name in (("x", "one"), ("y", "two"), ("x", "three")):
+        home = tmp_path / folder
+        (home / "inner").mkdir(parents=True, exist_ok=True)
+        (home / "without_file").mkdir(exist_ok=True)
+        (home / "without_file" / "deeper.py").write_text(f"WHOSE = {folder!r}\n")
+        (home / "inner" / "__init__.py").write_text("")
+        (home / "inner" / "deep.py").write_text(f"WHOSE = {folder!r}\n")
+        (home / "inner" / "later.py").write_text("import late\n")
+        (home / "helpers.py").write_text(HELPERS.format(whose=folder))
+        (home / "late.py").write_text(f"WHOSE = {folder!r}\n")
+        (home / f"{name}.py").write_text(USES)
+    record_trades(tmp_path / "r.jsonl", walk(3, seed=1, every_ms=900))
+    code, found, said = run(tmp_path, "x/one.py", "y/two.py", "x/three.py")
+    assert code == 0, said
+    assert [one["strategy"] for one in found if one["type"] == "signal"] == ["one", "two", "three"]
+    assert [one["data"] for one in found if one["type"] == "message"] == [["x"] * 5, ["y"] * 5, ["x"] * 5]
+    for name in ("one", "two", "three"):
+        assert f"[{name}] INFO: seen\n" in said
+        assert f"[{name}] INFO: seen by helpers\n" in said
 
 
 def test_one_script_says_no_strategy(folder: Path) -> None:
@@ -124,10 +173,33 @@ def test_a_value_has_the_type_of_the_one_before(text: str, present: Any, value: 
 @pytest.mark.parametrize(
     ("text", "present"),
     [
-        *(("1.0", 1), ("one", 1), ("", 1), ("9" * 41, 1), ("x", 1.0), ("1", True), ("yes", True), ("x", Decimal(1))),
+        *(
+            ("1.0", 1),
+            ("one", 1),
+            ("", 1),
+            ("9" * 61, 1),
+            ("1__0", 1),
+            ("1_", 1),
+            ("_", 1),
+            ("١", 1),
+            ("x", 1.0),
+            ("1", True),
+            ("yes", True),
+            ("x", Decimal(1)),
+        ),
         *(("1", [2]), ("{}", [2]), ("[1]", {}), ("[[1]]", {1}), ("{", []), ("1", object()), ("[" * 100_000, [])),
     ],
 )
 def test_a_value_of_another_type_is_none(text: str, present: Any) -> None:
     with pytest.raises(NotSettable):
         value_of(text, present)
+
+
+def test_a_table_says_whose_each_row_is() -> None:
+    """Only where there are several scripts."""
+    signal = Signal(venue="nexus", symbol="A", received=1, name="signal", size=Decimal(1), strategy="rsi")
+    message = Message(venue="bot", received=2, topic="top", data=1, extra={"strategy": "desk"})
+    headings = [[column.title for column in view.columns(rows, PLAIN, 80)] for rows in ([signal, message], [])]
+    assert [("script" in found) for found in headings] == [True, False]
+    (script,) = [column for column in view.columns([signal, message], PLAIN, 80) if column.title == "script"]
+    assert [str(cell) for cell in script.cells] == ["rsi", "desk"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from croniter import croniter
 
 from cli.bot.timing.cron import Cron, Schedule, schedule_of
 from tests.bot.conftest import Runs
@@ -171,12 +172,16 @@ def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, 
 def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
     source = script(
         "def on_start(self):",
-        "    self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
-        "def trade_update(self, src, sym, data): pass",
+        "    for _ in range(2):",
+        "        self.publish('t', subprocess.run(['sleep', '3']).returncode)",
+        "        time.sleep(1)",
+        "def trade_update(self, src, sym, data): time.sleep(0)",
         head=ALL + "import subprocess\n",
     )
-    ran = runs(source, replay=minutes)
-    assert ran.said.count("two runs may differ") == 1
+    ran = runs(source, replay=minutes, speed=50.0)
+    assert len(ran.records) == 2
+    assert ran.said.count("two runs may differ") == 1, "once, however often it waits"
+    assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
 
 
 def test_the_end_of_the_recording_ends_all_waits(runs: Runs, minutes: Path) -> None:
@@ -275,6 +280,11 @@ def test_schedules_run_live_too(runs: Runs) -> None:
         ("@cron.run(on='2m')", "expected on as one of 1m 3m"),
         ("@cron.run(expr='* * *')", "a cron expression of five fields"),
         ("@cron.run(expr='61 * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='0 0 30 2 *')", "expected expr to be due ever, got '0 0 30 2 *'"),
+        ("@cron.run(expr='r * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='R(0-9) 1 * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr='0,' * 400 + '1 * * * *')", "a cron expression of five fields"),
+        ("@cron.run(expr=7)", "a cron expression of five fields"),
         ("@cron.run", "got @cron.run alone"),
     ],
 )
@@ -300,6 +310,7 @@ NS = 1_000_000_000
         (Schedule(on="1d"), "2023-11-16T07:13:00", "2023-11-17T00:00:00"),
         (Schedule(on="1h"), "2023-11-16T07:00:00", "2023-11-16T08:00:00"),
         (Schedule(expr="30 6 * * 1"), "2023-11-16T07:13:00", "2023-11-20T06:30:00"),
+        (Schedule(expr="0 12 * mar fri"), "2023-11-16T07:13:59", "2024-03-01T12:00:00"),
         (Schedule(expr="* * * * *"), "2023-11-16T07:13:59", "2023-11-16T07:14:00"),
     ],
 )
@@ -323,3 +334,13 @@ def test_the_decorator_leaves_a_method_as_it_is() -> None:
     marked = Cron().run(every=1)(method)
     assert marked is method
     assert schedule_of(marked) == Schedule(every=1)
+
+
+def test_an_expression_is_due_whenever_croniter_says() -> None:
+    schedule = Schedule(expr="*/7 3-5 * * 1,4")
+    at = datetime(2023, 11, 16, 7, 13, tzinfo=UTC)
+    expected = croniter(schedule.expr, at)
+    due = int(at.timestamp()) * NS
+    for _ in range(200):
+        due = schedule.next_after(due, 0)
+        assert datetime.fromtimestamp(due // NS, UTC) == expected.get_next(datetime)

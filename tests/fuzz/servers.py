@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from cli.bot.serving import BotServer
+from cli.bot.serving import BotServer, Route
 from tests.fuzz.loops import answered, handshake, in_loop, websocket_frame
 from tests.fuzz.mutator import NEXT
 from venues import VENUES, venue_named
@@ -37,11 +37,9 @@ class _Bot:
 
     def __init__(self) -> None:
         self.faults = _Faults()
-        routes: Mapping[tuple[str, str], Callable[[Any], Any]] = {
-            ("GET", "kind"): lambda data: type(data).__name__,
-            ("POST", "kind"): lambda data: type(data).__name__,
-        }
-        self.server = BotServer("127.0.0.1", 0, TOKEN, routes, self._call, print, self.faults.tell)
+        kind = Route(lambda data: type(data).__name__, self._call, self.faults.tell)
+        routes = {("GET", "kind"): kind, ("POST", "kind"): kind}
+        self.server = BotServer("127.0.0.1", 0, TOKEN, routes, print, self.faults.tell)
         in_loop(self.server.start())
         runner = self.server._runner
         assert runner is not None

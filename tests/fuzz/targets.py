@@ -39,6 +39,8 @@ TARGETS: list[Target] = [
     Target("bot.body", lambda: servers.BODIES, servers.body, head=1),
     Target("bot.reader", lambda: servers.READERS, servers.reader),
     Target("bot.signal", lambda: texts.SIGNALS, texts.signalled),
+    Target("bot.cron", lambda: texts.SCHEDULES, texts.scheduled),
+    Target("bot.set", lambda: texts.SETTINGS, texts.set_of_scripts, head=1),
     *[
         Target(f"simulator.{name}", partial(servers.clients, name), partial(servers.simulated, name))
         for name in servers.simulators()

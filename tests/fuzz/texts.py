@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal, DecimalException
+from pathlib import Path
 from typing import Any
 
-from cli.bot import script_api
+from cli.bot import attributes, script_api
 from cli.bot.command import listening_at, market_named
+from cli.bot.timing import cron
 from cli.commands import sim
 from cli.output import cells, payload
 from cli.run import desk, options
 from venues import VENUES, venue_named
 from venues.answers import status_of_old_answer
-from venues.errors import BadMessage, MonError
+from venues.errors import BadMessage, MonError, UsageError
 from venues.fetching import date_ms, retry_after
 from venues.redaction import without_secret_parameters
 from venues.toolkit import any_json, candles, checksum, decoding, numbers, times
@@ -110,7 +113,9 @@ def any_value(case: bytes) -> int:
 SIGNALS = [
     b'["nexus","SPOT_BTC_USDT",{"size":0.5}]',
     b'["nexus","SPOT_BTC_USDT",{"quote":[1.5,2]}]',
-    b'["nexus","SPOT_BTC_USDT",{"bid":"1.50"}]',
+    b'["nexus","SPOT_BTC_USDT",{"bid":"1.50","ask":1.75,"mid":1}]',
+    b'["nexus","SPOT_BTC_USDT",{"size":1.0000000000000002,"quote":null}]',
+    b'["nexus","SPOT_BTC_USDT",{"size":true,"price":1}]',
     b'["nexus","SPOT_BTC_USDT",{"mid":{"$decimal":"1.5"}},{"a":[1,{"b":null}]}]',
 ]
 
@@ -123,8 +128,7 @@ def signalled(case: bytes) -> int:
         return 0
     if not isinstance(given, list) or len(given) < 3 or not isinstance(given[2], dict):
         return 0
-    figures = {kind: given[2].get(kind) for kind in script_api.KINDS}
-    count = _emitted(lambda: script_api.signal_figures(given[0], given[1], figures), (ValueError,))
+    count = _emitted(lambda: script_api.signal_figures(given[0], given[1], given[2]), (ValueError,))
     return count + _emitted(lambda: script_api.message(given[0], given[-1]), (ValueError, TypeError))
 
 
@@ -142,6 +146,55 @@ def _value(found: dict[str, Any]) -> Any:
     if set(found) == {"$decimal"} and isinstance(found["$decimal"], str):
         return Decimal(found["$decimal"])
     return found
+
+
+# --- a script's schedules, and what the user sets of it
+
+
+SCHEDULES = [
+    b'{"expr":"0 0 * * *"}',
+    b'{"expr":"*/5,7 0-6/2 1,15 jan-mar mon#1"}',
+    b'{"expr":"59 23 L * 5"}',
+    b'{"on":"1w"}',
+    b'{"every":0.25}',
+]
+FROM = 1_747_841_760 * 10**9  # nanoseconds since the epoch
+
+
+def scheduled(case: bytes) -> int:
+    """What a script gives `@cron.run(…)`, and when that is due; JSON stands for its values."""
+    try:
+        given = json.loads(case)
+    except (ValueError, RecursionError):
+        return 0
+    if not isinstance(given, dict) or not given.keys() <= {"every", "on", "expr"}:
+        return 0
+    return _emitted(lambda: _due(given), (ValueError, TypeError))
+
+
+def _due(given: dict[str, Any]) -> None:
+    schedule = cron.schedule_of(cron.Cron().run(**given)(lambda: None))
+    assert schedule is not None
+    assert schedule.next_after(FROM, FROM - 1) > FROM
+
+
+_PRESENT: Sequence[Any] = (1, 0.5, True, Decimal(1), "x", [1], (1,), {1}, {"a": 1}, None, object())
+_SET = (b"a.SIZE=0.5", b"EVERY=10", b'PAIRS=["a",{"b":1}]', b"ON=true", b"NAME=text", b"WORTH=1.50")
+SETTINGS = [bytes([kind]) + text for kind in range(len(_PRESENT)) for text in _SET]  # the first byte is the kind
+
+
+def set_of_scripts(case: bytes) -> int:
+    """A text of `--set`, of one script and of two, and its value in the place of one of some kind."""
+    present = _PRESENT[case[0] % len(_PRESENT)] if case else None
+    text, count = case[1:].decode(errors="replace"), 0
+    for files in ([Path("a.py")], [Path("a.py"), Path("b.py")]):
+        with contextlib.suppress(UsageError):
+            count += len(attributes.settings_of([text], files)[files[0]])
+    with contextlib.suppress(attributes.NotSettable):
+        value = attributes.value_of(text.partition("=")[2], present)
+        assert present is None or type(value) is type(present)
+        count += 1
+    return count
 
 
 # --- lines of `mon send --stdin`

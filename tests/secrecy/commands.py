@@ -64,12 +64,25 @@ COMMANDS: Sequence[Command] = (
         " --timeout 3s --record " + MADE + ".jsonl",
     ),
     Command("bot run {home}/own/bot.py --market {market} --listen 0 -v --retries 0 --duration 500ms", keys=()),
+    Command(
+        "bot run {home}/own/bot.py --market {market} --relay nbt --yes --held " + MADE + ".held.json --set SIZE=0.5 -v"
+        " --retries 0 --duration 700ms --timeout 3s --report " + MADE + ".json",
+    ),
+    Command(
+        "bot run {home}/own/bot.py {home}/own/other.py --market {market} --listen 0 -v --retries 0 --duration 500ms"
+        " --set other.NAME=x --report " + MADE + ".json",
+    ),
     # what is asked of a venue, or of nobody
     Command("symbols {venue} -v --timeout 3s", codes=(0, 2, 3, 4, 5, 6)),
     Command("venues"),
     Command("venues -o jsonl"),
     Command("replay {home}/own/recording.jsonl -v --speed max"),
     Command("bot run {home}/own/bot.py --replay {home}/own/recording.jsonl -v --speed max"),
+    Command(
+        "bot run {home}/own/bot.py {home}/own/other.py --replay {home}/own/recording.jsonl -v --speed max --fee-bps 5"
+        " --set bot.SIZE=0.5 --report " + MADE + ".json"
+    ),
+    Command("bot run {home}/own/bot.py --replay {home}/own/recording.jsonl --set SISE=1", codes=(2,)),
     Command("replay {home}/own/no.jsonl -v"),
     Command("schema book"),
     Command("new-venue moon {home}/made-venue"),
@@ -178,12 +191,14 @@ from profitview import Link, http, logger
 
 
 class Signals(Link):
+    SIZE = 1.0
+
     def on_start(self):
         self.seen = 0
 
     def quote_update(self, src, sym, data):
         self.seen += 1
-        self.signal(src, sym, size=1.0 if self.seen % 2 else 0.0)
+        self.signal(src, sym, size=self.SIZE if self.seen % 2 else 0.0)
         self.publish("top", {"sym": sym})
 
     @http.route
@@ -194,6 +209,22 @@ class Signals(Link):
     def post_said(self, data):
         logger.info("it was said: %s", data)
         return data
+"""
+
+
+OTHER = """\
+from profitview import Link, cron, logger
+
+
+class Signals(Link):
+    NAME = "other"
+
+    @cron.run(every=0.1)
+    def look(self):
+        self.publish(self.NAME, {"venues": self.venues, "health": self.health, "instruments": self.instruments})
+        logger.info("%s", self.market_streams)
+        self.fetch_balances()
+        raise ValueError(f"no last one: {self.__dict__}")
 """
 
 
@@ -214,6 +245,7 @@ def prepare(stage: Stage, world: str, turn: int) -> Callable[[Home], None]:
         home.env |= places.base_environment(home.folder)
         home.env["PYTHONPATH"] = str(stage.folder / "plug-ins")
         home.file("bot.py", BOT)
+        home.file("other.py", OTHER)
         if (recording := stage.folder / "recording.jsonl").exists():
             home.file("recording.jsonl", recording.read_text())
         home.proxy_port = stage.ports[world.removeprefix("proxy: ") if world.startswith("proxy: ") else "407 refused"]
@@ -498,6 +530,9 @@ def files_that_exist(stage: Stage) -> Iterator[Case]:
             ("sim", "--trades", "1m", "--out", MADE + ".jsonl", option),
         ):
             yield Case(f"{' '.join(words)} · the file is there", words, _both(prepare(stage, "accepted", 0), open_one))
+    bot = ("bot", "run", "{home}/own/bot.py", "--replay", "{home}/own/recording.jsonl", "--speed", "max")
+    words = (*bot, "--report", MADE + ".jsonl")
+    yield Case(f"{' '.join(words)} · the file is there", words, _both(prepare(stage, "accepted", 0), open_one))
 
     def without_config(home: Home) -> None:
         home.config.clear()

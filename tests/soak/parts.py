@@ -32,6 +32,10 @@ FAULTS: Final = (
 )
 
 
+# Scripts with threads, timers, schedules, locks and all that they can look up; the timers are of less than a second.
+BOTS: Final = " ".join(f"{{scripts}}/{name}.py" for name in ("threads", "own_init", "looks_up", "two_sided", "levels"))
+
+
 class Part(NamedTuple):
     """One process."""
 
@@ -94,6 +98,7 @@ PARTS: Final = (
     Part("dash b2trader", "dash b2trader spot.btc_usdt", figures.heard, reader=TABLE),
     # a bot with its relay, webhooks and feed, and readers of the feed
     Part("bot", "bot run {script} --market nexus:SPOT_BTC_USDT --listen {port} --relay nbt --yes", figures.heard),
+    Part("bots", f"bot run {BOTS} --market nexus:SPOT_BTC_USDT --market jayx:BTCUSDT -q", figures.heard),
     Part("bot feed", "feed profitview top", figures.top_told, line=BOT),
     Part("bot feed slow", "feed profitview top", figures.heard, line=BOT, reader=SLOW),
     # a simulator with faults of its own, and what must bear them

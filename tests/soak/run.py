@@ -140,8 +140,9 @@ class Soak:
         home = self._folder / "home"
         home.mkdir(exist_ok=True)
         env = {**environment(home), **self._leads(part, group), **self._clocks[group].environment}
-        script = Path(__file__).with_name("bot.py")
-        command = [MON, *part.command.format(script=script, port=self._bot_port).split()]
+        env["SCRIPT_SECONDS"] = "0.5"  # what the schedules and timers of the bots' scripts go by
+        script, scripts = Path(__file__).with_name("bot.py"), Path(__file__).parents[1] / "bot" / "scripts"
+        command = [MON, *part.command.format(script=script, scripts=scripts, port=self._bot_port).split()]
         given = (part.name, command, env, self._folder, group)
         child: Child
         if part.line == SERVER:

@@ -7,10 +7,12 @@ expr='0 0 * * *'        a cron expression of five fields, UTC
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cli.bot.market_data import LEVELS
+from venues.toolkit.numbers import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,9 @@ T = TypeVar("T")
 _NS = 1_000_000_000
 SHORTEST = 0.001  # seconds between two runs
 LONGEST = 10 * 365 * 86_400.0
+LONGEST_EXPRESSION = 500  # characters
+_DRAWN = re.compile(r"(?<![a-z])[hr](?![a-z])", re.IGNORECASE)  # croniter's own: a field at random
+_ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 MARK = "mon_schedule"  # the attribute of a method that has one
 
 
@@ -101,13 +106,25 @@ def _check(schedule: Schedule) -> None:
 
 def _check_expression(expr: object) -> None:
     try:
-        from croniter import croniter
+        from croniter import CroniterError, croniter
     except ImportError:
         raise ModuleNotFoundError(
             "@cron.run(expr=…) needs croniter: install mon with its extra, mon[bots]", name="croniter"
         ) from None
-    if not isinstance(expr, str) or len(expr.split()) != 5 or not croniter.is_valid(expr):
-        raise ValueError(f"expected expr as a cron expression of five fields, such as '0 0 * * *', got {expr!r}")
+    if (
+        not isinstance(expr, str)
+        or len(expr) > LONGEST_EXPRESSION
+        or len(expr.split()) != 5
+        or _DRAWN.search(expr)
+        or not croniter.is_valid(expr)
+    ):
+        raise ValueError(
+            f"expected expr as a cron expression of five fields, such as '0 0 * * *', got {shown(repr(expr))}"
+        )
+    try:
+        croniter(expr, _ANY_TIME).get_next()
+    except CroniterError:
+        raise ValueError(f"expected expr to be due ever, got {expr!r}, which is no day of any year") from None
 
 
 def schedule_of(method: object) -> Schedule | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.05  # seconds, real ones, between two looks at whether a thread that has its turn still works
 SHORTEST = 0.0001  # seconds, recorded ones, of a wait: a thread that waits for nothing again and again gets on
-IDLE_LOOKS = 4  # so many looks at a thread that did nothing, and it waits for something that is not ours
+IDLE_LOOKS = 20  # so many looks at a thread that did nothing, and it waits for something that is not ours
 _NS = 1_000_000_000
 
 _real_sleep = time.sleep
@@ -78,6 +78,8 @@ class Turns:
         self._runners_own = _Waiter("")
         self._apart: set[int] = set()  # threads that do something of ours now, and wait as ever
         self._loose: set[int] = set()  # threads that go on by themselves
+        self._known: set[int | None] = set()  # native ids of those that have done so
+        self._told: set[str] = set()  # their names, without numbers
 
     # --- the runner's side
 
@@ -91,6 +93,9 @@ class Turns:
 
     def go_to(self, epoch_ns: int) -> None:
         """Let the time go on, and end the waits that are over by then. It never goes back."""
+        if not self._heap:  # nobody waits: so it is with each event of most scripts
+            self._now = max(self._now, epoch_ns)
+            return
         while not self.closed:
             with self._change:
                 while self._heap and self._heap[0][1] != self._heap[0][2].entry:
@@ -117,11 +122,13 @@ class Turns:
     def _until_back(self, waiter: _Waiter) -> None:
         """Wait until a thread gives its turn back, or waits for something that is not ours."""
         idle, before = 0, None
+        # One that has waited elsewhere before is known to; of others a busy machine may be the reason.
+        most = 1 if waiter.native_id in self._known else IDLE_LOOKS
         while not self._back.acquire(timeout=LOOK_EVERY):
             worked = _work_of(waiter.native_id)
             idle = idle + 1 if worked is not None and worked == before else 0
             before = worked
-            if (idle >= IDLE_LOOKS or self.closed) and self._let_go(waiter):
+            if (idle >= most or self.closed) and self._let_go(waiter):
                 return
 
     def _let_go(self, waiter: _Waiter) -> bool:
@@ -133,12 +140,20 @@ class Turns:
             for thread in [thread for thread, one in self._of.items() if one is waiter]:
                 del self._of[thread]
                 self._loose.add(thread)
-        if not self.closed:
+        if not self.closed and waiter.native_id not in self._known:
+            self._known.add(waiter.native_id)
+            self._tell(waiter)
+        return True
+
+    def _tell(self, waiter: _Waiter) -> None:
+        """Say it once of threads of one name: of one script, that is, and not of each thread of a pool."""
+        name = "".join(character for character in waiter.name if not character.isdigit())
+        if name not in self._told:
+            self._told.add(name)
             self._say(
                 f"{waiter.name} waits for something that a recording has no time for, such as a network or a process: "
                 "it goes on by itself, so two runs may differ"
             )
-        return True
 
     # --- the scripts' side
 

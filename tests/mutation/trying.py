@@ -1,0 +1,197 @@
+"""Draws mutants with a seed, tries each, and says what became of it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from tests.mutation import rooms
+from tests.mutation.measured import Measured, Place, Test, concerned, place
+from tests.mutation.operators import Change, changes, is_another_program
+from tests.mutation.running import Copy
+
+FIRST_OF_A_FILE = 12  # tests that are tried before those of the next test file
+FIRST_SECONDS = 5.0  # of them
+SURELY_QUICK = 0.5  # seconds: a test that takes longer may wait for something, and is asked again without the mutant
+ASKED_AGAIN = 3  # tests that fail by themselves and are left out, for one mutant
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant: the test that killed it, or how; "" for a survivor."""
+
+    change: Change
+    room: str
+    killed_by: str
+    by_time: bool
+    tried: int  # tests that pass its line
+
+    @property
+    def survived(self) -> bool:
+        return not self.killed_by
+
+
+class Trial:
+    """All of one run: the snapshot of the tree that everything is read from, its copies, and the measurements."""
+
+    def __init__(self, snapshot: Path, copies: Sequence[Copy], measured: Measured, seconds: float) -> None:
+        self._root = snapshot
+        self._copies = copies
+        self._free: SimpleQueue[Copy] = SimpleQueue()
+        for copy in copies:
+            self._free.put(copy)
+        self._measured = measured
+        self._seconds = seconds
+        self._left_out: set[str] = set()
+        self._lock = threading.Lock()
+
+    def candidates(self, names: Sequence[str]) -> list[tuple[Change, str]]:
+        """Every change of the rooms."""
+        return [
+            (change, room)
+            for path, room in rooms.files(self._root, names).items()
+            for change in changes(path, (self._root / path).read_bytes())
+        ]
+
+    def drawn(self, names: Sequence[str], count: int, seed: int) -> list[tuple[Change, str]]:
+        """So many of them that are another program and can be imported; the same for the same seed and tree."""
+        every = self.candidates(names)
+        random.Random(seed).shuffle(every)
+        found: list[tuple[Change, str]] = []
+        with ThreadPoolExecutor(len(self._copies)) as pool:
+            while len(found) < count and every:
+                some, every = every[: count - len(found)], every[count - len(found) :]
+                counts = pool.map(lambda one: self._counts(one[0]), some)
+                found += [one for one, good in zip(some, counts, strict=True) if good]
+        return found
+
+    def _counts(self, change: Change) -> bool:
+        if not is_another_program(change, (self._root / change.path).read_bytes()):
+            return False
+        copy = self._free.get()
+        try:
+            return copy.imports(change)
+        finally:
+            self._free.put(copy)
+
+    def verdicts(self, drawn: Sequence[tuple[Change, str]]) -> Iterator[Verdict]:
+        """Each as soon as it is known."""
+        with ThreadPoolExecutor(len(self._copies)) as pool:
+            asked = [pool.submit(self._verdict, change, room) for change, room in drawn]
+            try:
+                for done in as_completed(asked):
+                    yield done.result()
+            except BaseException:  # interrupted: those that wait are not begun, those that run are ended
+                pool.shutdown(wait=False, cancel_futures=True)
+                for copy in self._copies:
+                    copy.close()
+                raise
+
+    def _verdict(self, change: Change, room: str) -> Verdict:
+        copy = self._free.get()
+        try:
+            return self._tried(copy, change, room)
+        finally:
+            self._free.put(copy)
+
+    def _tried(self, copy: Copy, change: Change, room: str) -> Verdict:
+        where = place((self._root / change.path).read_bytes(), change.line)
+        tried, left = 0, self._seconds
+        for some in self._stages(copy, change, room, where):
+            tests, _ = _within(some, left)
+            left -= max(1.0, sum(test.seconds for test in tests))
+            tried += len(tests)
+            if verdict := self._asked(copy, change, room, tests, tried):
+                return verdict
+            if left <= 0:
+                break
+        return Verdict(change, room, "", by_time=False, tried=tried)
+
+    def _stages(self, copy: Copy, change: Change, room: str, where: Place) -> Iterator[list[Test]]:
+        """The tests of the line: some of the nearest file, some of each other one, all that are left."""
+        first: list[Test] = []
+        later: list[Test] = []
+        at_once = 1
+        if where.by_import:
+            for file in rooms.OF_IMPORTS:
+                if (self._root / file).exists():
+                    yield self._measured.tests(file, copy.measure)
+        for file in rooms.nearest(self._root, change.path, room):
+            tests = concerned(self._measured.tests(file, copy.measure), change.path, where)
+            some, others = _spread(sorted(tests, key=lambda test: test.seconds))
+            first += some
+            later += others
+            if len({test.file for test in first}) >= at_once:
+                yield first
+                first, at_once = [], 3
+        if first:
+            yield first
+        if later:
+            yield sorted(later, key=lambda test: test.seconds)
+
+    def _asked(self, copy: Copy, change: Change, room: str, tests: list[Test], tried: int) -> Verdict | None:
+        """Run tests with the mutant; None if none of them notices."""
+        for _ in range(ASKED_AGAIN):
+            tests = [test for test in tests if test.name not in self._left_out]
+            if not tests:
+                return None
+            with copy.changed(change):
+                ran = copy.tests(tests)
+            failed = ran.failed()
+            if failed is None:
+                how = _other_end(ran.code, ran.late, ran.output)
+                return Verdict(change, room, how, ran.late, tried) if how else None
+            late = failed["outcome"] == "late"
+            test = next(test for test in tests if test.name == failed["test"])
+            if (late or test.seconds > SURELY_QUICK) and copy.tests([test]).failed():
+                with self._lock:  # it fails without the mutant too: on a machine that is too busy for it
+                    self._left_out.add(test.name)
+                continue
+            return Verdict(change, room, test.name, late, tried)
+        return None
+
+    @property
+    def left_out(self) -> set[str]:
+        """Tests that failed without a mutant, and so say nothing."""
+        return self._left_out | self._measured.not_passing
+
+
+def _other_end(code: int, late: bool, output: str) -> str:
+    """How tests ended without a failed one: "" if they passed; pytest's 5 is that they are no longer there."""
+    if late:
+        return "time: the tests did not end"
+    if code in (0, 5):
+        return ""
+    if code < 0:
+        return f"signal {-code}"
+    if code == 2:
+        return "the tests no longer import"
+    raise RuntimeError(f"pytest ended with {code}:\n{output[-3000:]}")
+
+
+def _spread(tests: list[Test]) -> tuple[list[Test], list[Test]]:
+    """Some of a file's tests to begin with, quick and slow, and the others."""
+    step = max(1, len(tests) // FIRST_OF_A_FILE)
+    first: list[Test] = []
+    seconds = 0.0
+    for test in tests[::step]:
+        if first and seconds + test.seconds > FIRST_SECONDS:
+            break
+        first.append(test)
+        seconds += test.seconds
+    kept = {test.name for test in first}
+    return first, [test for test in tests if test.name not in kept]
+
+
+def _within(tests: list[Test], seconds: float) -> tuple[list[Test], list[Test]]:
+    """As many as fit the time, at least one."""
+    total = 0.0
+    for number, test in enumerate(tests):
+        total += test.seconds
+        if number and total > seconds:
+            return tests[:number], tests[number:]
+    return tests, []

@@ -1,0 +1,98 @@
+"""Who imports what is not ours: nothing that is not declared, and nothing declared that nobody needs."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from tests.supply.declared import ROOT, RUN, groups
+
+# Distributions whose package has another name than they have; the rest is called as the distribution, with `_` for `-`.
+PACKAGES = {"python-engineio": "engineio", "python-socketio": "socketio", "TA-Lib": "talib"}
+# What is declared and imported by nobody: it is a program, or a plug-in of pytest. Each is found where it is used.
+PROGRAMS = {
+    "hatchling": ('"--no-build-isolation"', "tests/test_plugin.py"),
+    "mypy": (".venv/bin/mypy", ".ci/run"),
+    "pytest-timeout": ("timeout = ", "pyproject.toml"),
+    "pytest-xdist": ("-n auto", "pyproject.toml"),
+    "ruff": (".venv/bin/ruff", ".ci/run"),
+}
+OURS = {"cli", "venues", "tests"}
+# Packages that tests make for themselves, and the module that `mon` gives to the scripts of bots.
+MADE = {"mon_orbit", "heavy_entry", "profitview"}
+# Which groups a folder may import from; the longest that fits counts. `venues.testing` is for authors of venues.
+MAY_USE = {
+    "cli": (RUN,),
+    "cli/bot": (RUN, "bots"),
+    "venues": (RUN,),
+    "venues/testing": (RUN, "testing"),
+    "tests": (RUN, "test"),
+}
+BY_HAND = {"atheris"}  # tests/fuzz says how to install it; only `python -m tests.fuzz TARGET` needs it
+
+
+def package(distribution: str) -> str:
+    """What its modules are imported as."""
+    return PACKAGES.get(distribution, distribution.replace("-", "_"))
+
+
+@cache
+def imported(text: str) -> frozenset[str]:
+    """The packages that a file of this text imports, lazy and type imports and `import_module("…")` included."""
+    return frozenset(_imported(text))
+
+
+def _imported(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        elif isinstance(node, ast.Call) and _called(node.func) in ("import_module", "importorskip", "__import__"):
+            names = [one.value for one in node.args[:1] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        yield from (name.partition(".")[0] for name in names)
+
+
+def _called(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def files(root: Path = ROOT) -> Iterator[Path]:
+    """Every Python file of ours; `tests/plugin` is a package of its own, with its own pyproject."""
+    for folder in ("cli", "venues", "tests"):
+        for path in sorted((root / folder).rglob("*.py")):
+            if (root / "tests" / "plugin") not in path.parents:
+                yield path
+
+
+def foreign(path: Path) -> frozenset[str]:
+    """The packages that a file imports and that neither Python nor this project has."""
+    return imported(path.read_text(encoding="utf-8")) - sys.stdlib_module_names - OURS - MADE
+
+
+def problems(root: Path = ROOT) -> Iterator[str]:
+    """What is imported and not declared, as `file: package`, and what is declared and not used."""
+    declared = {group: {package(one.name) for one in wanted} for group, wanted in groups(root).items()}
+    used: dict[str, set[str]] = {group: set() for group in declared}
+    for path in files(root):
+        place = path.relative_to(root).as_posix()
+        folder = max((one for one in MAY_USE if place.startswith(f"{one}/")), key=len)
+        for name in sorted(foreign(path) - BY_HAND):
+            having = [group for group in MAY_USE[folder] if name in declared[group]]
+            if not having:
+                yield f"{place}: {name} is imported and not declared ({', '.join(MAY_USE[folder])})"
+            for group in having:
+                used[group].add(name)
+    for group, wanted in groups(root).items():
+        for one in wanted:
+            if package(one.name) not in used[group] and not _is_a_program(one.name, root):
+                yield f"pyproject.toml: {one.name} ({group}) is declared and not used"
+
+
+def _is_a_program(name: str, root: Path) -> bool:
+    words, where = PROGRAMS.get(name, ("", ""))
+    return bool(words) and words in (root / where).read_text(encoding="utf-8")

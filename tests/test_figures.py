@@ -1,0 +1,29 @@
+"""No figure changes by accident."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import figures
+
+
+def test_every_figure_is_as_it_was_meant() -> None:
+    kept = figures.FILE.read_text(encoding="utf-8").splitlines()
+    now = figures.written().splitlines()
+    assert now == kept, "a figure has changed: if that is meant, `python -m tests.figures` writes it down"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        ("venues.driver", "RETURNS_WITHIN", 601.0),
+        ("venues.kraken.offers", "DEPTHS", (10, 25, 100, 500, 1001)),
+        ("cli.output.queues", "MOST_EVENTS", 19_999),
+    ],
+)
+def test_one_that_is_another_is_noticed(monkeypatch: pytest.MonkeyPatch, module: str, name: str, value: object) -> None:
+    before = figures.figures()
+    monkeypatch.setattr(f"{module}.{name}", value)
+    after = figures.figures()
+    assert after.keys() == before.keys()
+    assert [key for key in after if after[key] != before[key]] == [f"{module}.{name}"]
