@@ -321,8 +321,8 @@ class Soak:
         for name, child in self.children.items():
             for words in judges.said(child.said.read_text(errors="replace")):
                 child.fault(words)
-            caches = resources.CACHES_OF_TABLES if isinstance(child, OnTerminal) else 0
-            for words in resources.not_flat(child.rounds, self._guests(self.parts[name]), caches):
+            guests, table = self._guests(self.parts[name]), isinstance(child, OnTerminal)
+            for words in resources.not_flat(child.rounds, guests, table=table):
                 child.fault(words)
             if name == "bot" and self.hooks is not None:
                 for words in judges.hub(child.said.read_text(), self.truth_left["hub"], self.hooks.wanted):

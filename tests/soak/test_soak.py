@@ -84,6 +84,10 @@ def test_what_only_comes_and_goes_is_flat() -> None:
     cpu = [one.cpu for one in of if one]
     assert not_flat(rounds(4, cpu=lambda number: cpu[min(number, 2)])) == []
     assert not_flat(rounds(4, cpu=lambda number: cpu[max(number, 1)])) != []
+    costs = [0.008, 0.062, 0.232, 0.233]  # of a dashboard: no line, a few orders, all of them
+    assert not_flat(rounds(4, cpu=costs.__getitem__), table=True) == []
+    assert not_flat(rounds(4, cpu=costs.__getitem__)) != []
+    assert not_flat(rounds(30, cpu=lambda number: costs[number // 10]), table=True) != []
 
 
 def test_a_step_or_more_rows_or_full_caches_are_no_slope() -> None:
@@ -94,10 +98,10 @@ def test_a_step_or_more_rows_or_full_caches_are_no_slope() -> None:
     steep = lambda number: 49 * MB + number * 100_000  # noqa: E731
     assert not_flat(rounds(25, rss=step)) == []
     assert not_flat(rounds(25, rss=of_rows, rows=rows)) == []
-    assert not_flat(rounds(25, rss=steep), caches=resources.CACHES_OF_TABLES) == []
+    assert not_flat(rounds(25, rss=steep), table=True) == []
     assert not_flat(rounds(25, rss=steep)) == ["rss: grows by 12.0 MB an hour"]
     assert not_flat(rounds(25, rss=lambda number: steep(number) + 2_200 * rows(number), rows=rows)) != []
-    assert not_flat(rounds(120, rss=steep), caches=resources.CACHES_OF_TABLES) != []
+    assert not_flat(rounds(120, rss=steep), table=True) != []
 
 
 def test_a_machine_that_stood_still_is_no_fault_of_a_process() -> None:
