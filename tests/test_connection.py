@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import re
 import socket
 import struct
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from cli.run.garbage import SELDOM, collect_after_a_line
 from tests.servers import RawHandler, http_answer, raw_server, websocket_server
 from venues import connection, events, venue_named
 from venues.connection import Connection, SystemClock
@@ -32,6 +35,7 @@ from venues.venue import (
     Now,
     Out,
     Refused,
+    Session,
     Settings,
     SocketPing,
     StreamState,
@@ -151,6 +155,41 @@ def test_a_lost_line_is_connected_again_with_a_new_credential() -> None:
         assert connections == ["/ws/a-secret-key/SPOT_BTC_USDT"] * 2
 
     asyncio.run(scenario())
+
+
+def test_a_lost_connection_leaves_nothing_where_the_collector_is_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session is in cycles, with the whole book, and so few objects that Python alone would not look for them."""
+    before, serving = gc.get_threshold(), 0
+    sessions: list[weakref.ref[Session]] = []
+
+    def begin(*given: Any, begun: Callable[..., Session] = Driver.begin) -> Session:
+        session = begun(*given)
+        sessions.append(weakref.ref(session))
+        return session
+
+    monkeypatch.setattr(Driver, "begin", begin)
+
+    async def handler(websocket: ServerConnection) -> None:
+        nonlocal serving
+        serving += 1
+        await websocket.send(BOOK % serving)
+        if serving < 3:
+            websocket.transport.abort()
+        await websocket.wait_closed()
+
+    async def scenario() -> None:
+        async with websocket_server(handler) as port:
+            watched = Watched(port, tidy=collect_after_a_line)
+            async with watched.running():
+                await watched.until(lambda: len([i for i in watched.items if isinstance(i, Book)]) == 3)
+                assert [one() is None for one in sessions] == [True, True, False]
+
+    gc.collect()
+    gc.set_threshold(*SELDOM)
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize(
