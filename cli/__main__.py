@@ -19,6 +19,9 @@ def main() -> None:
         from cli.interrupts import all_is_done, heed
 
         heed()
+        # First: the decoders' library loads it from C, goes on when Ctrl-C interrupts that, and then crashes.
+        import datetime  # noqa: F401
+
         foreign = _foreign_package()
         if foreign is not None:
             sys.stderr.write(FOREIGN.format(name=foreign))

@@ -605,6 +605,26 @@ def test_ctrl_c_that_an_import_swallows(command: tuple[str, ...], clean: dict[st
     assert (done.returncode, done.stderr) == (130, "")
 
 
+def test_ctrl_c_while_the_datetime_module_loads(clean: dict[str, str]) -> None:
+    """The decoders need it, load it themselves, and crash where that was interrupted."""
+    code = (
+        "import os, signal, sys\n"
+        "def trace(frame, event, _):\n"
+        "    if frame.f_code.co_name == '<module>' and frame.f_globals.get('__name__') == 'datetime':\n"
+        "        sys.settrace(None)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "from cli.__main__ import main\n"
+        "assert 'datetime' not in sys.modules\n"
+        "sys.settrace(trace)\n"
+        f"sys.argv = ['mon', 'book', 'nexus', {SYMBOL!r}, '--env', 'sim']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_version(clean: dict[str, str]) -> None:
     from importlib.metadata import version
 

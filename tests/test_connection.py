@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import re
 import socket
 import struct
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from cli.run.garbage import SELDOM, collect_after_a_line
 from tests.servers import RawHandler, http_answer, raw_server, websocket_server
 from venues import connection, events, venue_named
 from venues.connection import Connection, SystemClock
@@ -32,6 +35,7 @@ from venues.venue import (
     Now,
     Out,
     Refused,
+    Session,
     Settings,
     SocketPing,
     StreamState,
@@ -151,6 +155,41 @@ def test_a_lost_line_is_connected_again_with_a_new_credential() -> None:
         assert connections == ["/ws/a-secret-key/SPOT_BTC_USDT"] * 2
 
     asyncio.run(scenario())
+
+
+def test_a_lost_connection_leaves_nothing_where_the_collector_is_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session is in cycles, with the whole book, and so few objects that Python alone would not look for them."""
+    before, serving = gc.get_threshold(), 0
+    sessions: list[weakref.ref[Session]] = []
+
+    def begin(*given: Any, begun: Callable[..., Session] = Driver.begin) -> Session:
+        session = begun(*given)
+        sessions.append(weakref.ref(session))
+        return session
+
+    monkeypatch.setattr(Driver, "begin", begin)
+
+    async def handler(websocket: ServerConnection) -> None:
+        nonlocal serving
+        serving += 1
+        await websocket.send(BOOK % serving)
+        if serving < 3:
+            websocket.transport.abort()
+        await websocket.wait_closed()
+
+    async def scenario() -> None:
+        async with websocket_server(handler) as port:
+            watched = Watched(port, tidy=collect_after_a_line)
+            async with watched.running():
+                await watched.until(lambda: len([i for i in watched.items if isinstance(i, Book)]) == 3)
+                assert [one() is None for one in sessions] == [True, True, False]
+
+    gc.collect()
+    gc.set_threshold(*SELDOM)
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +404,37 @@ def test_what_came_while_nobody_was_there_is_never_shown(asleep: bool, monkeypat
         best = [item.bids[0].price for item in watched.items if isinstance(item, Book)]
         assert best == [110, 120]
         assert f"mon was stopped for {60 if asleep else 1} s" in watched.reasons()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_left_of_a_goodbye_that_is_cut_short() -> None:
+    async def scenario() -> None:
+        said = asyncio.Event()
+
+        async def handler(websocket: ServerConnection) -> None:
+            async for _ in websocket:
+                said.set()  # and never an answer
+
+        async with websocket_server(handler) as port:
+            session = PingSession("")
+
+            def opening() -> Generator[HttpRequest, HttpResponse, Dial]:
+                yield from ()
+                return Dial(f"ws://127.0.0.1:{port}", "shown")
+
+            session.opening = opening  # type: ignore[method-assign]
+            before = asyncio.all_tasks()
+            watched = Watched(port, stream="ping", line=OneSession(session))
+            run = asyncio.create_task(watched.connection.run())
+            await watched.until(lambda: "live" in watched.states())
+            watched.connection.leave()
+            async with asyncio.timeout(15):
+                await said.wait()
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+            left = [str(task.get_coro()) for task in asyncio.all_tasks() - before if "Event.wait" in str(task)]
+            assert left == []
 
     asyncio.run(scenario())
 

@@ -462,6 +462,47 @@ def test_a_mon_that_forgets_which_trades_it_has_given_is_found() -> None:
     assert "twice" in done.stdout
 
 
+HANGING = """
+import sys, time
+from tests.faults import worker
+
+def hang(*_):
+    print("begun", file=sys.stderr, flush=True)
+    time.sleep(600)
+
+worker.Worker.play = hang
+worker.ENDS_WITHIN = 0.1
+worker.main()
+"""
+
+
+def test_a_worker_does_not_outlive_whoever_started_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdin is not None
+        assert worker.stderr is not None
+        try:
+            worker.stdin.write(case_of(1).as_json() + "\n")
+            worker.stdin.flush()
+            assert worker.stderr.readline() == "begun\n"
+            worker.stdin.close()  # as when the parent is killed
+            worker.wait(30)
+        finally:
+            worker.kill()
+
+
+def test_a_worker_that_hangs_says_where_and_ends() -> None:
+    # As where a single call never returns: no thread of Python's has a turn.
+    script = HANGING.replace("worker.main()", "worker.HANGS_AFTER, worker.ENDS_WITHIN = 0.2, 60.0; worker.main()")
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, input=case_of(1).as_json() + "\n",
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "in hang" in done.stderr
+
+
 def test_usage_errors_are_2() -> None:
     from tests.faults.__main__ import main
 

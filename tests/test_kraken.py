@@ -829,6 +829,18 @@ def test_a_single_time_far_ahead_hides_no_later_book() -> None:
     assert [str(one.bid_price) for one in line.of(Quote)][-1] == "1.2"
 
 
+def test_a_snapshot_from_before_a_change_that_did_not_fit_is_not_shown() -> None:
+    line = Line(Subscription("quotes", ("BTC/USD",)))
+    old = book([("1.0", "1.00")], [("2.0", "1.00")], second=1800)
+    line.receive(old, book([("1.2", "1.00")], [], kind="update", second=1802, checksum=7))
+    line.receive(old)  # once more: the venue has said that there is a newer book
+    assert said(line.items)[-1][1] == "stale"
+    assert [str(one.bid_price) for one in line.of(Quote)] == ["1.0"]
+    newer = ([("1.3", "1.00"), ("1.0", "1.00")], [("2.0", "1.00")])
+    line.receive(book([("1.3", "1.00")], [], kind="update", second=1803, whole=newer))
+    assert [str(one.bid_price) for one in line.of(Quote)] == ["1.0", "1.3"]
+
+
 def test_a_clock_that_goes_back_by_more_than_a_minute_begins_anew_and_by_less_is_waited_for() -> None:
     clock = VenueClock()
     newest = Newest(clock)

@@ -171,6 +171,19 @@ def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
     assert [told(65, 1, 9, 3) for _ in range(5)] == [[], [], [], [], [(9, False)]], "the venue's clock went back"
 
 
+def test_of_times_that_are_all_far_ahead_of_our_clock_the_older_one_changes_nothing() -> None:
+    candles, ours = MadeCandles(), now(-7200)  # our clock is two hours behind, which nothing has proved yet
+
+    def take(close: str, seconds: float) -> list[Any]:
+        items = candles.take(replace(candle(0, close), time=BEGIN + round(seconds * 1000)), ours.epoch_ms, ours)
+        return [str(item.close) for item in items if isinstance(item, Candle)]
+
+    assert take("1", 20) == ["1"]
+    assert take("3", 22) == ["3"]
+    assert take("2", 21) == [], "it came late"
+    assert take("4", 22) == ["4"]
+
+
 def test_jayx() -> None:
     session = jayx.connected(jayx.line_of("candles"))
 
@@ -281,6 +294,30 @@ def test_what_waited_on_a_line_that_hung_closes_nothing_by_itself() -> None:
     assert sent(70, 0, "2", sent=59) == [(0, "2", False)]
     assert sent(70, 0, "3", sent=59.5) == [(0, "3", False)]
     assert sent.tick(70.5) == [(0, "3", True)]
+
+
+def test_our_clock_alone_closes_nothing_that_the_messages_own_times_contradict() -> None:
+    clock = VenueClock()
+    candles = ClockedCandles(clock)
+
+    def take(ours: float, venue: float, close: str) -> list[Any]:
+        time = BEGIN + round(venue * 1000)
+        clock.see(time, now(ours))
+        return told(candles.take(replace(candle(0, close), time=time), now(ours)))
+
+    assert take(80, 20, "1") == [(0, "1", False)]  # our clock is a minute ahead, which one message does not prove
+    assert told(candles.tick(Now(1_081, BEGIN + 81_000, heard=1_081))) == []
+    assert candles.due == 1_000 + 80 + 41
+    assert take(90, 30, "2") == [(0, "2", False)]
+    assert told(candles.tick(Now(1_121, BEGIN + 121_000, heard=1_121))) == [(0, "2", True)]
+
+
+def test_the_first_candle_of_a_stream_that_was_not_live_is_given_again() -> None:
+    sent = Clocked()
+    sent(1, 0)
+    sent.candles.forget()
+    assert told(sent.candles.take(candle(0), now(2), again=True)) == [(0, "1", False)]
+    assert told(sent.candles.take(candle(0), now(3))) == ["the same"]
 
 
 def test_what_was_delivered_is_not_delivered_again_after_a_reconnect() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from cli.output import states
 from cli.output.states import StateQueue
 from cli.run.freshness import MaxAge
+from cli.screen.pane import Pane
 from tests.model import b2trader, client, kraken, nexus, profitview, woox
 from tests.model.__main__ import main
 from tests.model.running import Outcome, run
@@ -18,13 +19,16 @@ from tests.model.speakers import SPEAKERS
 from venues.b2trader.rows import RowsFeed
 from venues.driver import Driver
 from venues.kraken.kept import PrintedTrades
+from venues.nexus.session import NexusSession
 from venues.streams import STREAMS
 from venues.toolkit.book import OrderBook
-from venues.toolkit.clock import NewestState
+from venues.toolkit.clock import NewestState, VenueClock
+from venues.toolkit.made_candles import MadeCandles
 from venues.toolkit.row_times import Remembered, RowTimes
 
 EXAMPLES, STEPS = 4, 30  # of each stream: a second or so for all of a venue
-MOST_EXAMPLES = 300  # in which a fault has to be found; most are found in the first ten
+SEED = 16  # always the same games: `python -m tests.model` is what searches elsewhere each time
+MOST_EXAMPLES = 300  # in which a fault has to be found, also where hypothesis draws others than today
 
 
 def command(speaker: type[Speaker], seed: int, examples: int, steps: int) -> str:
@@ -36,9 +40,8 @@ def command(speaker: type[Speaker], seed: int, examples: int, steps: int) -> str
 
 @pytest.mark.parametrize("speaker", SPEAKERS, ids=lambda one: f"{one.venue}-{one.stream}")
 def test_what_is_given_as_live_is_what_the_venue_has(speaker: type[Speaker]) -> None:
-    seed = secrets.randbelow(10**9)  # chance searches: another game each time
-    problem = run(Outcome(speaker), seed, EXAMPLES, steps=STEPS)
-    assert problem is None, f"{problem}\nrepeat it with: {command(speaker, seed, EXAMPLES, STEPS)}"
+    problem = run(Outcome(speaker), SEED, EXAMPLES, steps=STEPS)
+    assert problem is None, f"{problem}\nrepeat it with: {command(speaker, SEED, EXAMPLES, STEPS)}"
 
 
 def test_each_venue_speaks_its_book_or_what_it_has_instead() -> None:
@@ -76,6 +79,11 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
     "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubBalance),
     "rows from before an interruption reach the reader": (
         StateQueue, "_drop_rows", lambda queue: None, nexus.NexusBook),
+    "last words are dropped with an interruption": (states, "is_last_word", lambda record: False, b2trader.HubOrders),
+    "our clock alone closes a candle": (VenueClock, "hinted_by", lambda *_: None, woox.WooXCandles),
+    "a candle that comes late is taken": (MadeCandles, "_is_outdated", lambda *_: False, kraken.KrakenCandles),
+    "nothing is said of an event that nobody can read": (NexusSession, "_bad", lambda *_: [], nexus.NexusTrades),
+    "a frozen table looks live": (Pane, "_frozen_state", lambda pane, state, *both: both, nexus.NexusTrades),
     "a slow reader gets every state": (StateQueue, "_is_behind", lambda queue: False, nexus.NexusQuotes),
 }  # fmt: skip
 
@@ -84,7 +92,7 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
 def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, attribute, broken, speaker = FAULTS[name]
     monkeypatch.setattr(where, attribute, broken)
-    problem = run(Outcome(speaker), secrets.randbelow(10**9), MOST_EXAMPLES, shrinks=False)
+    problem = run(Outcome(speaker), SEED, MOST_EXAMPLES, shrinks=False)
     assert problem is not None, f"the fault was not found in {MOST_EXAMPLES} examples"
     assert problem.startswith("Broken: "), problem
 

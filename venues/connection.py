@@ -84,7 +84,8 @@ class Connection:
     `fetch_secrets` is awaited before each connection. `deliver` gets what comes out, in order, and must not block.
     `tap` sees every event before it takes effect. `proxy`, and `rest_proxy` for requests beside the WebSocket, are
     never used for this machine's own addresses. `user_agent` goes with every HTTP request. Lines that share `steps`
-    report a step of the clock only once; those that share a `fetcher` keep to one pace.
+    report a step of the clock only once; those that share a `fetcher` keep to one pace. `tidy` is called before
+    each connection but the first, when the one before is needed no more.
 
     `left_in_order` is true once a connection has ended in order: after `leave`, with everything written and both close
     frames there, or because the venue closed it as normal (code 1000).
@@ -106,8 +107,10 @@ class Connection:
         steps: Steps | None = None,
         fetcher: Fetcher | None = None,
         rest_proxy: str | None = None,
+        tidy: Callable[[], object] = lambda: None,
     ) -> None:
         self._driver = driver
+        self._tidy = tidy
         self._fetch_secrets = fetch_secrets
         self._deliver = deliver
         self._clock = clock
@@ -188,6 +191,8 @@ class Connection:
         self._useless.clear()
         draw = self._random()
         session = self._driver.begin(secrets, draw)
+        if not first:
+            self._tidy()  # not before: the driver keeps a session until there is another one
         self._note(events.Dialled(**self._stamp(), draw=draw))
         try:
             websocket = await self._unless_leaving(self._open(session))
@@ -380,8 +385,10 @@ class Connection:
         while not self._driver.done() and not reader.done() and not self._useless.is_set():
             self._progress.clear()
             progress = asyncio.create_task(self._progress.wait())
-            await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
-            progress.cancel()
+            try:
+                await asyncio.wait((progress, reader), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                progress.cancel()  # also when this is cut short
         # The session's last frames are sent before the close.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):

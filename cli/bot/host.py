@@ -20,7 +20,8 @@ from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
 from cli.output.statuses import BadFrames, in_words
 from cli.run.ending import Ending, ended_within, first_of
-from cli.run.loop import Loop, calm_collector
+from cli.run.garbage import calm_collector
+from cli.run.loop import Loop
 from cli.run.source import Embedded
 from cli.run.symbol_lists import Lists
 from venues.connection import SystemClock

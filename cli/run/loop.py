@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -424,9 +423,3 @@ class Loop:
         self._at = now
         for line, items in said:
             self._consumer.deliver(items, line)
-
-
-def calm_collector() -> None:
-    """Let Python look for garbage rarely, which is a tenth of the speed: our frames make no cycles."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from cli.output.queues import is_of
+from cli.run.garbage import collect_after_a_line
 from cli.settings import config
 from cli.settings.config import Access
 from cli.version import USER_AGENT
@@ -399,6 +400,7 @@ class Source:
                 steps=steps,
                 fetcher=fetcher,
                 rest_proxy=access.rest_proxy,
+                tidy=collect_after_a_line,
             )
             for number, driver in enumerate(drivers, start=self._first_line)
         ]

@@ -34,7 +34,8 @@ from cli.output.symbols import named
 from cli.output.weights import Shortener
 from cli.run.asked import asked_for, check_for_table, flags_of, for_table
 from cli.run.ending import Ending, Reading
-from cli.run.loop import Loop, calm_collector
+from cli.run.garbage import calm_collector
+from cli.run.loop import Loop
 from cli.run.options import StreamRequest, check_for_lines, check_together, view_options
 from cli.run.source import Embedded
 from venues import events

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--link", help=f"this link only, one of {', '.join(link.name for link in LINKS)}")
     parser.add_argument("--schedule", metavar="JSON", help="instead of the seed's own")
     parser.add_argument("--only", metavar="1,4", help="of the seed's schedule only these steps, from 0 on")
-    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2), help="cases at once")
+    parser.add_argument("--jobs", type=int, default=2 * max(2, os.cpu_count() or 2), help="cases at once")
     parser.add_argument("--pace", type=float, help="factor of all deadlines; by default as busy as the machine is now")
     parser.add_argument("--as-is", action="store_true", help="do not shrink what fails")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of each case what was done")
@@ -163,9 +163,7 @@ def _play_all(cases: Iterator[Case], pool: Pool, run: Run, *, verbose: bool) -> 
                 case = next(cases, None)
             if case is None:
                 break
-            outcome = pool.play(case)
-            if outcome.unjudged:
-                outcome = pool.play(case)  # the machine was slow, not `mon`
+            outcome = _judged(case, pool)
             run.note(case, outcome, verbose=verbose)
             _progress(run)
         waiting.put(None)
@@ -174,6 +172,21 @@ def _play_all(cases: Iterator[Case], pool: Pool, run: Run, *, verbose: bool) -> 
         threading.Thread(target=play, daemon=True).start()
     for _ in range(pool.jobs):
         waiting.get()
+
+
+def _judged(case: Case, pool: Pool) -> Outcome:
+    """The outcome of a case; what only came too late is judged by a second time, since the machine may be slow.
+
+    Where only the first time was too late, that is told with its seed, and counts as unjudged.
+    """
+    first = pool.play(case)
+    if not (first.unjudged or first.of_time):
+        return first
+    second = pool.play(case)
+    if first.of_time and not first.unjudged and not second.findings:
+        second.unjudged = f"too late once, and not a second time: {'; '.join(first.findings)}"
+        print(f"{case.link} seed {case.seed}: {second.unjudged}", flush=True)
+    return second
 
 
 def _progress(run: Run) -> None:

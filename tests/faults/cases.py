@@ -39,7 +39,10 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What came of a case. `unjudged`: in words why nothing can be said of it; it does not count as passed."""
+    """What came of a case. `unjudged`: in words why nothing can be said of it; it does not count as passed.
+
+    `of_time`: all that was found is that something came too late, or not in time.
+    """
 
     findings: list[str] = field(default_factory=list)
     records: int = 0
@@ -47,6 +50,7 @@ class Outcome:
     seconds: float = 0.0
     lag: float = 0.0
     unjudged: str = ""
+    of_time: bool = False
     told: list[str] = field(default_factory=list)  # what the proxy did, and what was said on stderr
 
     def as_json(self) -> str:

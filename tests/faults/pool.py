@@ -14,6 +14,7 @@ from tests.faults.cases import Case, Outcome
 
 ROOT: Final = Path(__file__).parents[2]
 HANGS_AFTER: Final = 150.0  # seconds; the longest that a case waits for anything comes to half of it
+TOLD_WITHIN: Final = 30.0  # seconds more, in which a worker starts, and one that hangs says where and ends by itself
 
 
 class Pool:
@@ -63,7 +64,7 @@ class _Worker:
 
     def play(self, case: Case) -> Outcome | None:
         """None where the process hangs, or has ended."""
-        timer = threading.Timer(HANGS_AFTER, self._process.kill)
+        timer = threading.Timer(HANGS_AFTER + TOLD_WITHIN, self._process.kill)
         timer.start()
         try:
             assert self._process.stdin is not None

@@ -141,6 +141,7 @@ class _Play:
         self._outcome.lag, self._outcome.seconds = round(self._lag, 3), round(time.monotonic() - began, 2)
         starved = self._late_in_all / max(0.1, time.monotonic() - began)
         only_late = all(any(words in one for words in OF_TIME) for one in self._outcome.findings)
+        self._outcome.of_time = bool(self._outcome.findings) and only_late
         if (self._lag > TOO_SLOW or starved > STARVED) and only_late:
             self._outcome.unjudged = f"the machine stood still for {self._lag:.1f} s, {starved:.0%} of the time in all"
         self._outcome.told += [f"stderr: {line}" for line in self._words.splitlines()]
@@ -277,10 +278,17 @@ class _Play:
             self._found(f"exit code {code} after TERM, expected 143: {words[-300:]}")
 
     def _may_end(self, code: int | None) -> bool:
-        """A head that was changed can be a refusal: 101 becomes 401. Nobody can know better."""
-        return code in (4, 5) and any(
+        """A head that was changed can be a refusal: 101 becomes 401. Nobody can know better.
+
+        Nor when a server says nothing, or something else than its protocol's first words, before anything was live:
+        that is another server, and asking it for ever would help nobody.
+        """
+        if code in (4, 5) and any(
             step.kind == schedules.CORRUPT and step.where == schedules.HEAD for step in self._case.schedule.steps
-        )
+        ):
+            return True
+        is_another = "this is no Socket.IO server" in self._words and not self._outcome.records
+        return code == 5 and self._case.drawn["at_once"] and is_another
 
     # --- what is seen
 

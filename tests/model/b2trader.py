@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from tests.model.candles import LENGTH, Candles
 from tests.model.speaker import Book, Sent, Speaker, changed
 
 MARKET = "cfd.eur_chf"
@@ -314,3 +315,50 @@ class HubMargin(Hub):
 
     def view_of(self, shown: Any) -> Any:
         return shown.get("margin")
+
+
+class HubClosed(HubRows):
+    """`ClosePositionsOrders`: what was closed; such a row changes, and never goes. There are no times."""
+
+    stream = "closed"
+    key = "orderId"
+    can = frozenset({"garble"})
+
+    def _happen(self) -> dict[str, Any]:
+        random = self.random
+        if len(self.rows) < 2 or (len(self.rows) < 12 and random.random() < 0.6):
+            key, self.next_id = f"01J{self.next_id}", self.next_id + 1
+            row: dict[str, Any] = {"orderId": key, "positionId": f"01P{random.randint(1, 3)}", "marketId": MARKET,
+                                   "side": random.choice(("Buy", "Sell")), "openPrice": "0.96", "closePrice": "0.93",
+                                   "positionCloseLotAmount": str(random.randint(1, 99))}  # fmt: skip
+        else:
+            row = dict(self.rows[random.choice(sorted(self.rows))])
+        row["realizedPnlInRAT"] = str(random.randint(-99, 99))
+        self.rows[row["orderId"]] = row
+        return row
+
+    def figures(self, row: Any) -> Any:
+        side = "long" if row["side"] == "Sell" else "short"  # the closing order's is the other one
+        return row["positionId"], side, Decimal(row["positionCloseLotAmount"]), Decimal(row["realizedPnlInRAT"])
+
+    def shown(self, record: Any) -> tuple[Any, Any]:
+        return record.order_id, (record.position_id, record.side, record.size, record.realized_pnl)
+
+
+class HubCandles(Candles, Hub):
+    """`Chart`: the whole candle each time, without a volume and without a time of its own."""
+
+    symbols = (MARKET,)
+    can = frozenset({"lose", "garble", "restate"})
+    volumes = False
+    clock_may_step = False
+
+    def whole(self) -> Any:
+        start, figures = self.history[-1]
+        begins, ends = (datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                        for at in (start, start + LENGTH))  # fmt: skip
+        prices = dict(zip(("open", "high", "low", "close"), map(str, figures[:4]), strict=True))
+        return {"instrument": MARKET, **prices, "start": begins, "end": ends}
+
+    def restate(self) -> list[Sent]:
+        return [self.item(self.whole(), full=True)] if self.invocations else []

@@ -32,11 +32,12 @@ MOST_TURNS = 20_000  # looks at what is due within one advance, beyond which a d
 
 
 class SlowReader:
-    """The reader of a pipe: how many lines it takes at once, and whether it is behind."""
+    """The reader of a pipe: how many lines it takes at once, whether it is behind, and when nobody looked at it."""
 
     def __init__(self) -> None:
         self.room = 1_000
         self.slow = False
+        self.away: tuple[float, float] | None = None
 
     def is_slow(self) -> bool:
         return self.slow
@@ -212,6 +213,8 @@ class Client:
         before = self.clock.mono
         self.clock.go_on(seconds)
         self._look_at_clock()
+        if seconds > LONGEST_ABSENCE:
+            self.reader.away = before, self.clock.mono
         if seconds > LONGEST_ABSENCE and self.is_open and self.driver.retry_at is None:
             self._forget_line()
             reason = f"mon was stopped for {seconds:.0f} s, and what came meanwhile is old"
@@ -354,6 +357,7 @@ class Client:
                 self.line.extend(self.speaker.change())
         while self.queue.waiting():
             self.read()
+            self.advance(AT_ONCE / 2)  # what waited while mon was stopped is handed over only after a moment
         self.read()
         self.draw(90, 24)
         if not self.is_over:

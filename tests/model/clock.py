@@ -15,6 +15,7 @@ class VirtualClock:
     def __init__(self) -> None:
         self.mono = 1_000.0
         self._stepped_ms = 0
+        self._told = 0  # the latest of the venue's moments, in microseconds
 
     def go_on(self, seconds: float) -> None:
         """Let time pass."""
@@ -29,9 +30,13 @@ class VirtualClock:
         """The venue's wall clock, in milliseconds since the epoch."""
         return BEGIN_MS + round((self.mono - 1_000.0) * 1000)
 
-    def venue_iso(self) -> str:
-        """The venue's wall clock as ISO 8601 text with microseconds."""
-        at = datetime.fromtimestamp(BEGIN_MS / 1000 + self.mono - 1_000.0, UTC)
+    def venue_iso(self, apart: int = 1) -> str:
+        """The venue's wall clock as ISO 8601 text with microseconds; no two are the same, else none were the later.
+
+        `apart`: so many microseconds are between any two.
+        """
+        self._told = max(self._told + apart, round(BEGIN_MS * 1000 + (self.mono - 1_000.0) * 1_000_000))
+        at = datetime.fromtimestamp(self._told // 1_000_000, UTC).replace(microsecond=self._told % 1_000_000)
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def now(self) -> Now:

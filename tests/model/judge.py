@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.model.clock import VirtualClock
 from tests.model.speaker import Event, Sent, Speaker
 from venues.records import TROUBLE, Record, SnapshotEnd, State, Status
 from venues.streams import STREAMS
-from venues.venue import Confirmed
+from venues.venue import BadFrame, Confirmed
 
 QUICK_ENOUGH = 2.0  # seconds: the oldest state that a reader in a pipe may get (design, section 4)
 ANSWERED_WITHIN = 10.0  # seconds: a ping every 5 s, with 5 s to answer; nothing looks live on a dead line for longer …
@@ -27,6 +28,11 @@ def insist(holds: bool, words: str) -> None:
     """Raise `Broken` with these words unless it holds."""
     if not holds:
         raise Broken(words)
+
+
+def is_last(record: Any) -> bool:
+    """Whether this is the last word about a row: it is gone, or its candle is closed. It is true whatever comes."""
+    return getattr(record, "change", None) == "remove" or getattr(record, "closed", None) is True
 
 
 class Fold:
@@ -51,7 +57,7 @@ class Fold:
             key, figures = self.speaker.shown(record)
             if getattr(record, "change", None) == "remove":
                 self.rows.pop(key, None)
-            else:
+            elif self.state == "live":
                 self.rows[key] = figures
                 self._since_end.append((key, figures))
             self.whole = self.whole or self.speaker.kind != "rows"
@@ -91,6 +97,7 @@ class Judge:
         self.past: dict[Any, dict[Any, float]] = {}  # by row and figures: when they were current last
         self.record_type = STREAMS[speaker.stream].record
         self.opened_since_live = False
+        self.unreadable = False  # what is delivered at this moment comes of a message that nobody can read
 
     # --- what the venue's messages tell
 
@@ -102,9 +109,11 @@ class Judge:
 
     def delivers(self, sent: Sent, *, readable: bool) -> None:
         """A message of the venue's is handed over. One that cannot be read makes all that came before it doubtful."""
+        self.unreadable = not readable
         if not readable:
             self.whole_came = False
             return
+        self.speaker.delivered(sent)
         self.whole_came = self.whole_came or sent.full
         if sent.version is not None:
             self.heard = sent.version if self.heard is None else max(self.heard, sent.version)
@@ -145,7 +154,16 @@ class Judge:
             elif isinstance(item, Record):
                 self.checked += 1
                 self._on_record(item)
+        unreadable, self.unreadable = self.unreadable, False
+        insist(not unreadable or self._says_so(items), f"a message cannot be read, and all that is said is {items}")
         self._stand()
+
+    def _says_so(self, items: Iterable[Any]) -> bool:
+        """A state that cannot be read is not live; of events, and of a state without a snapshot, it is told."""
+        if self.fold.state != "live":
+            return True
+        said = (BadFrame, Status) if self.speaker.kind == "events" else (Status,)
+        return self.speaker.kind in ("events", "partial") and any(isinstance(one, said) for one in items)
 
     def _on_status(self, status: Status) -> None:
         self.checked += 1
@@ -173,6 +191,7 @@ class Judge:
         insist(self.fold.state == "live", f"given while the stream is {self.fold.state}: {record}")
         self.fold.take(record)
         if isinstance(record, self.record_type):  # also one that the next of the same message replaces
+            insist(not (words := self.speaker.examine(record)), words)
             self._note_current([self.speaker.shown(record)])
 
     def _on_event(self, record: Record) -> None:
@@ -208,7 +227,7 @@ class Judge:
             insist(self.whole_came, "live before the venue's new full state was delivered")
             insist(fold.whole, "live without a full state")
             assert self.heard is not None
-            truth = speaker.history[self.heard]
+            truth = speaker.truth(self.heard)
             insist(fold.view() == truth, f"the venue has {truth}, given as live is {fold.view()}")
         self._note_current(fold.rows.items())
 
@@ -243,9 +262,12 @@ class Reading:
         self.given: dict[tuple[Any, Any], float] = {}  # with --max-age: when a row was given last …
         self.confirmed = 0.0  # … and all of them were confirmed
         self.live_since: float | None = None  # behind the limits; None while not live
+        self.last_words: dict[Any, deque[Record]] = {}  # by row: those that are to be read still
 
     def passes(self, item: Any) -> None:
         """An item has passed the limits; with --max-age it counts as fresh from here on."""
+        if is_last(item):
+            self.last_words.setdefault(self.speaker.shown(item)[0], deque()).append(item)
         if self.max_age == float("inf"):
             return
         now = self.clock.mono
@@ -279,7 +301,9 @@ class Reading:
                 self._on_state(record)
 
     def _on_state(self, record: Record) -> None:
-        if getattr(record, "change", None) == "remove":  # a last word is never left out, also not by a status
+        if is_last(record):  # it is never left out, also not by a status, comes once, and a row's in their order
+            words = self.last_words.get(self.speaker.shown(record)[0])
+            insist(bool(words) and words.popleft() is record, f"nobody gave this last word, or not now: {record}")
             self.fold.take(record)
             return
         insist(self.fold.state == "live", f"the reader gets this while the stream is {self.fold.state}: {record}")
@@ -300,6 +324,8 @@ class Reading:
         """Nothing waits any more: the reader has what the driver gave. `held_back`: but for what a limit keeps."""
         if held_back:
             return
+        left = [words for words in self.last_words.values() if words]
+        insist(not left, f"last words that did not reach the reader: {left}")
         given = self.judge.fold.state
         if given == "live" or given in TROUBLE:
             insist(self.fold.state == given, f"the reader believes that the stream is {self.fold.state}, it is {given}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
+from tests.model.candles import LENGTH, Candles
 from tests.model.clock import VirtualClock
 from tests.model.speaker import Book, Event, Sent, Side, Speaker, changed
 
@@ -219,3 +221,63 @@ class KrakenTrades(Kraken):
 
     def event_figures(self, record: Any) -> tuple[Any, ...]:
         return record.trade_id, record.price, record.size, record.side
+
+
+class KrakenTicker(Kraken):
+    """`ticker`: the last 24 hours, whole each time, with its time."""
+
+    stream = "ticker"
+    channel = "ticker"
+    can = frozenset({"lose", "late", "repeat", "garble", "restate", "late whole"})
+
+    def first(self) -> Any:
+        return self._drawn()
+
+    def _drawn(self) -> Any:
+        low, last, high = sorted(self.random.randint(9000, 9999) for _ in range(3))
+        return tuple(Decimal(figure) / 10 for figure in (last, high, low, self.random.randint(-99, 99)))
+
+    def whole(self) -> list[Sent]:
+        return [self._message("snapshot")]
+
+    def restate(self) -> list[Sent]:
+        return [self._message("update")] if self.subscribed else []
+
+    def change(self) -> list[Sent]:
+        self.history.append(self._drawn())
+        return self.restate()
+
+    def _message(self, kind: str) -> Sent:
+        figures = dict(zip(("last", "high", "low", "change"), map(float, self.history[-1]), strict=True))
+        row = {"symbol": SYMBOL, "bid": 899.0, "bid_qty": 1.0, "ask": 1000.5, "ask_qty": 2.0, "volume": 3.5,
+               "vwap": 950.0, "change_pct": 0.1, "timestamp": self.clock.venue_iso(), **figures}  # fmt: skip
+        return Sent(text({"channel": "ticker", "type": kind, "data": [row]}), self.version, full=True, is_data=True)
+
+    def shown(self, record: Any) -> tuple[Any, Any]:
+        return "ticker", (record.last, record.high, record.low, record.change)
+
+    def view_of(self, shown: Any) -> Any:
+        return shown.get("ticker")
+
+
+class KrakenCandles(Candles, Kraken):
+    """`ohlc`: the whole candle each time, with the message's time; no two are of the same millisecond, since `mon`
+    compares the times of candles by those."""
+
+    channel = "ohlc"
+
+    def whole(self) -> list[Sent]:
+        return [self._message("snapshot")]
+
+    def restate(self) -> list[Sent]:
+        return [self._message("update")] if self.subscribed else []
+
+    def _message(self, kind: str) -> Sent:
+        start, figures = self.history[-1]
+        begins, ends = (datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+                        for at in (start, start + LENGTH))  # fmt: skip
+        names = ("open", "high", "low", "close", "volume")
+        row = {"symbol": SYMBOL, **dict(zip(names, map(float, figures), strict=True)), "trades": 3, "vwap": 950.0,
+               "interval_begin": begins, "interval": 1, "timestamp": ends}  # fmt: skip
+        body = {"channel": "ohlc", "type": kind, "timestamp": self.clock.venue_iso(apart=1000), "data": [row]}
+        return Sent(text(body), self.version, full=True, is_data=True)

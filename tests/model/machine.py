@@ -166,6 +166,9 @@ class Machine(RuleBasedStateMachine):
         client = self._under_way(seed)
         if client is None or (client.line[0].full and not self._can("late whole")):
             return
+        versions = [sent.version for sent in client.line if sent.version is not None]
+        if self.speaker.gives_in and versions != sorted(versions):
+            return
         place = min(behind, next((n for n, one in enumerate(client.line) if not one.is_data), len(client.line)) - 1)
         sent = client.line.popleft()
         client.line.insert(place, sent)
@@ -176,7 +179,8 @@ class Machine(RuleBasedStateMachine):
         """A message that has arrived comes again; an older one only where its lateness can be told."""
         client = self.on
         if client.delivered and client.is_open:
-            oldest = len(client.delivered) if "late" in self.speaker.can or self.speaker.ids else 1
+            is_told = self.speaker.ids or ("late" in self.speaker.can and not self.speaker.gives_in)
+            oldest = len(client.delivered) if is_told else 1
             back = min(back, oldest)
             if back > 1 and client.delivered[-back].full and not self._can("late whole"):
                 back = 1
@@ -234,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     @rule(ms=st.sampled_from((-7_200_000, -3_600_000, -60_000, -1_500, 900, 2_500, 60_000, 3_600_000)))
     def set_clock(self, ms: int) -> None:
         """Our wall clock is set."""
-        if not self.on.is_over:
+        if not self.on.is_over and self.speaker.clock_may_step:
             self.clock.set_by(ms)
 
     # --- the reader

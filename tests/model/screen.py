@@ -81,7 +81,10 @@ class Screen:
         words = re.findall(r"[A-Z]{4,}", header)
         looks_live = "LIVE" in words or "PARTIAL" in words
         insist(not looks_live or self.state == "live", f"the table says {header!r}, and the stream is {self.state}")
-        insist(not ("LIVE" in words and self.pane.is_frozen), f"a frozen table says {header!r}")
+        if (
+            self.pane.is_frozen and words
+        ):  # a partial stream is called so too: that says how far its rows are to be trusted
+            insist("LIVE" not in words and "FROZEN" in words, f"a frozen table says {header!r}")
         if not self._is_plain:
             return
         if self.state != "live":

@@ -68,6 +68,8 @@ class Speaker:
     url = "wss://venue.example"
     rest_url = ""
     beat_every: float | None = None
+    clock_may_step = True  # our own; not where nothing else tells when a candle of the venue's begins
+    gives_in = False  # several old messages in a row mean that the venue's clock has gone back: so none come in a row
     ids = False  # of events: the venue gives ids, so none may come twice
     says_missing = False  # of events: ids count up by one, so those that are missing are counted
 
@@ -127,6 +129,17 @@ class Speaker:
     def shown(self, record: Any) -> tuple[Any, Any]:
         """A record's key and its figures, in the form of a view."""
         raise NotImplementedError
+
+    def truth(self, version: int) -> View:
+        """What the venue had in that version, in the form of `view_of`."""
+        return self.history[version]
+
+    def delivered(self, sent: Sent) -> None:
+        """A readable message has reached the client."""
+
+    def examine(self, record: Any) -> str:
+        """In words, what else is wrong with a record; empty for nothing."""
+        return ""
 
     def view_of(self, rows: Mapping[Any, Any]) -> View:
         """What a reader has that was given these rows, in the form of a view."""

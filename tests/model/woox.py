@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from tests.model.candles import LENGTH, Candles
 from tests.model.speaker import Book, Event, Sent, Speaker, changed
 from venues.venue import HttpRequest, HttpResponse
 
@@ -171,3 +172,46 @@ class WooXTrades(WooX):
 
     def event_figures(self, record: Any) -> tuple[Any, ...]:
         return record.price, record.size, record.side
+
+
+class WooXTicker(WooX):
+    """`ticker`: the last 24 hours, whole each time, with its time."""
+
+    stream = "ticker"
+    topic = f"ticker@{SYMBOL}"
+    can = frozenset({"lose", "late", "repeat", "garble", "restate", "late whole"})
+
+    def first(self) -> Any:
+        return (Decimal(95), Decimal(96), Decimal(94))
+
+    def restate(self) -> list[Sent]:
+        if not self.subscribed:
+            return []
+        last, high, low = map(str, self.history[-1])
+        figures = {"o": low, "h": high, "l": low, "c": last, "v": "12.5", "a": "1200"}
+        return [self.message(self.stamp(), figures, version=self.version, full=True)]
+
+    def change(self) -> list[Sent]:
+        low, last, high = sorted(self.random.randint(9000, 9999) for _ in range(3))
+        self.history.append(tuple(Decimal(figure) / 100 for figure in (last, high, low)))
+        return self.restate()
+
+    def shown(self, record: Any) -> tuple[Any, Any]:
+        return "ticker", (record.last, record.high, record.low)
+
+    def view_of(self, shown: Any) -> Any:
+        return shown.get("ticker")
+
+
+class WooXCandles(Candles, WooX):
+    """`kline`: the whole candle each time, with the message's time."""
+
+    topic = f"kline@{SYMBOL}@1m"
+
+    def restate(self) -> list[Sent]:
+        if not self.subscribed:
+            return []
+        start, figures = self.history[-1]
+        data = dict(zip(("o", "h", "l", "c", "v"), map(str, figures), strict=True))
+        times = {"t": "1m", "st": start, "et": start + LENGTH}
+        return [self.message(self.stamp(), {**data, **times}, version=self.version, full=True)]

@@ -6,22 +6,22 @@ from profitview import Link, http, logger
 class Signals(Link):
     def on_start(self):
         self.last = None
-        self.trades = 0
-        self.candles = 0
+        self.trade_count = 0
+        self.candle_count = 0
 
     def quote_update(self, src, sym, data):
         self.last = {"sym": sym, "bid": data["bid"][0], "ask": data["ask"][0]}
         self.publish("top", self.last)
 
     def trade_update(self, src, sym, data):
-        self.trades += 1
+        self.trade_count += 1
 
     def candle_update_1m(self, src, sym, bars):
-        self.candles += 1
+        self.candle_count += 1
 
     @http.route
     def get_last(self, data):
-        return {"last": self.last, "trades": self.trades, "candles": self.candles}
+        return {"last": self.last, "trades": self.trade_count, "candles": self.candle_count}
 
     @http.route
     def post_position(self, data):

@@ -18,6 +18,8 @@ NOT_LIVE = ("connecting", "syncing", "stale", "reconnecting", "closed")
 KEYS = {"order": "order_id", "position": "position_id", "balance": "asset"}
 REMEMBERED = 900.0  # seconds of the world's past: so old may a trade be that a venue tells again
 IDS_REMEMBERED = 20_000
+STANDSTILL = 1.0  # seconds between two ticks of the world, which come four a second, from which the machine stood still
+STILL_REMEMBERED = 100
 STATES_REMEMBERED = 120.0
 
 
@@ -100,12 +102,16 @@ class Past:
 
     def __init__(self) -> None:
         self.told_until = 0.0  # the monotonic time up to which all is known
+        self._ticked = 0.0
+        self._still: deque[tuple[float, float]] = deque(maxlen=STILL_REMEMBERED)
         self._of: dict[tuple[str, ...], deque[tuple[float, tuple[Decimal, ...]]]] = defaultdict(deque)
 
     def take(self, told: Mapping[str, Any]) -> None:
         """A line of the world's."""
         if "tick" in told:
-            self.told_until = told["tick"]
+            if self._ticked and told["tick"] > self._ticked + STANDSTILL:
+                self._still.append((self._ticked, told["tick"]))
+            self._ticked = self.told_until = told["tick"]
         elif "is" in told:
             values = self._of[tuple(told["is"])]
             values.append((told["at"], tuple(map(Decimal, told["value"]))))
@@ -113,6 +119,13 @@ class Past:
             remembered = REMEMBERED if told["is"][0] == "trade" else STATES_REMEMBERED
             while len(values) > 1 and values[1][0] < told["at"] - remembered:
                 values.popleft()
+
+    def stood_still(self, since: float, until: float) -> float:
+        """For how many seconds between the two the world had no turn, though it wants four a second.
+
+        Then nobody here had one: whatever was printed before it came out behind it.
+        """
+        return sum(min(end, until) - max(begin, since) for begin, end in self._still if end > since and begin < until)
 
     def tidy(self, now: float) -> None:
         """Forget orders and trades that are long over."""

@@ -43,7 +43,7 @@ CALM = 24.0
 DEADLINE = 13.0
 APART = 0.3  # seconds between two starts, which take a core for as long
 QUIET = 5.0  # seconds of flow without faults, and then without flow, before the end is compared
-STARTED_WITHIN = 180.0
+STARTED_WITHIN = 180.0  # from a start, or from the one before it to the next one's first line
 SETTLED_WITHIN = 60.0  # seconds for the bot's market and its hub to be live both, and for what it wants to get there
 AT_ONCE = 4  # processes that are ended together: each has 0.7 s for its last words, whatever hangs
 ENDS_WITHIN = 15.0  # a bot may wait 10 s for what is under way to its hub
@@ -104,10 +104,17 @@ class Soak:
             self.pump(APART)
         # Else the first rounds would measure how they start.
         pipes = [child for child in self.children.values() if isinstance(child, Piped) and child.name != "bot"]
-        self.until(lambda: all(one.kept.records for one in pipes), STARTED_WITHIN, "a first line of each part")
+        self._until_begun(pipes)
         if "bot" in self.parts:
             self.hooks = Hooks(self._bot_port, self._token, self._seed)
             self.hooks.start()
+
+    def _until_begun(self, pipes: Sequence[Piped]) -> None:
+        """Wait for the first line of each, as long as there is always another one that begins."""
+        while silent := [one for one in pipes if not one.kept.records]:
+            what = f"a first line of {', '.join(one.name for one in silent)}"
+            if not self.until(lambda some=silent: any(o.kept.records for o in some), STARTED_WITHIN, what):  # type: ignore[misc]
+                return
 
     def _start_world(self) -> None:
         command = [sys.executable, "-m", "tests.soak.world", "--seed", str(self._seed), "--rate", str(self._rate)]
@@ -202,6 +209,7 @@ class Soak:
             child, kind, said, printed_after, at = self._waiting.popleft()
             self.judged += 1
             since = min(at, printed_after) - DEADLINE - (judges.SLOW_BY if self.parts[child.name].reader == SLOW else 0)
+            since -= self._past.stood_still(since, at)
             for sort, key, value in said:
                 was = self._past.happened(key, value) if sort == "event" else self._past.was(key, value, since, at)
                 if not was:
@@ -262,7 +270,8 @@ class Soak:
             return  # something else is on the screen
         child.judged_at = at
         self.judged += 1
-        tops = self._past.values(("top", self.parts[child.name].market), at - DEADLINE, at)
+        since = at - DEADLINE - self._past.stood_still(at - DEADLINE, at)
+        tops = self._past.values(("top", self.parts[child.name].market), since, at)
         shown = judges.plain_numbers(text)
         if tops and not any(all(judges.price_text(top[side]) in shown for side in (0, 2)) for top in tops):
             child.fault(f"at {at - self._began:.1f} s no top of the last {DEADLINE:g} s is on the screen:\n{text}")
@@ -270,6 +279,7 @@ class Soak:
     def _measure(self, until: float) -> None:
         for child in self.children.values():
             child.samples = []
+        drawn = {name: child.kept.records for name, child in self.children.items() if isinstance(child, OnTerminal)}
         while True:
             now = time.monotonic()
             for child in self.children.values():
@@ -280,8 +290,9 @@ class Soak:
             if now >= until:
                 break
             self.pump(min(1.5, max(0.1, until - now)))
-        for child in self.children.values():
-            if (measured := resources.of_round(child.samples)) is not None:
+        for name, child in self.children.items():
+            frames = child.kept.records - drawn[name] if name in drawn else 0
+            if (measured := resources.of_round(child.samples, frames, len(child.kept.rows))) is not None:
                 child.rounds.append(measured)
 
     # --- the end
@@ -292,15 +303,7 @@ class Soak:
         pipes = [child for child in self.children.values() if isinstance(child, Piped)]
         judged = [one for one in pipes if self.parts[one.name].line in (WORLD, BOT)]  # the others' faults go on
         tables = [child for child in self.children.values() if isinstance(child, OnTerminal)]
-        self._settle_tables()
-        if not self.until(
-            lambda: all(one.kept.live for one in judged) and all(judges.looks_live(one.text()) for one in tables),
-            LIVE_WITHIN,
-            "all streams are live again",
-        ):
-            for late in judged:
-                if not late.kept.live:
-                    late.fault(f"is {late.kept.state} {LIVE_WITHIN:g} s after the faults")
+        self._until_live(judged, tables)
         self.pump(self._quiet)  # new trades have come: those that were missed are not compared
         if self.hooks is not None:
             self._settle_hub(self.hooks)
@@ -318,13 +321,34 @@ class Soak:
         for name, child in self.children.items():
             for words in judges.said(child.said.read_text(errors="replace")):
                 child.fault(words)
-            for words in resources.not_flat(child.rounds):
+            guests, table = self._guests(self.parts[name]), isinstance(child, OnTerminal)
+            for words in resources.not_flat(child.rounds, guests, table=table):
                 child.fault(words)
             if name == "bot" and self.hooks is not None:
                 for words in judges.hub(child.said.read_text(), self.truth_left["hub"], self.hooks.wanted):
                     child.fault(words)
                 for words in self.hooks.wrong[:5]:
                     child.fault(f"webhook: {words}")
+
+    def _guests(self, part: Part) -> int:
+        """How many others may be connected to a part that is a server, or not, just as their lines are."""
+        line = BROKEN if part.line == SERVER else BOT if part.name == "bot" else None
+        return sum(one.line == line for one in self.parts.values())
+
+    def _until_live(self, pipes: Sequence[Piped], tables: Sequence[OnTerminal]) -> None:
+        """Wait until all are live again; a table that is late gets its keys once more."""
+        end = time.monotonic() + LIVE_WITHIN
+        while True:
+            self._settle_tables()
+            late = [(one, one.kept.state) for one in pipes if not one.kept.live]
+            dead = [(one, one.text().split("\n")[0].strip()) for one in tables if not judges.looks_live(one.text())]
+            if not late and not dead:
+                return
+            if time.monotonic() > end:
+                break
+            self.pump(2)
+        for child, shown in [*late, *dead]:
+            child.fault(f"is {shown} {LIVE_WITHIN:g} s after the faults")
 
     def _settle_hub(self, hooks: Hooks) -> None:
         """Ask for a position of each pair, again where it is not relayed, since a market was not live just then."""

@@ -67,6 +67,54 @@ def test_what_grows_is_noticed(count: int, what: str, grows: Callable[[int], flo
     assert all(words.startswith("CPU" if what == "cpu" else what) for words in found)
 
 
+def test_what_only_comes_and_goes_is_flat() -> None:
+    """As it was seen in runs of three minutes: fewer lines than at first, more guests, a table that draws again."""
+    assert not_flat(rounds(4, sockets=[12, 8, 11, 10].__getitem__)) == []
+    assert not_flat(rounds(4, sockets=[8, 8, 11, 10].__getitem__), guests=6) == []
+    assert not_flat(rounds(4, sockets=[8, 8, 11, 10].__getitem__)) == [
+        "sockets: at most 8 in the first third, at least 10 in the last"
+    ]
+    assert not_flat(rounds(4, sockets=[8, 12, 16, 20].__getitem__), guests=6) != []
+    look = resources.Sample(0.0, 45 * MB, 30 * MB, 10, 5, 2, 0.0)
+    live = [look, look._replace(at=6.0, cpu=1.2)]
+    frozen = [look, look._replace(at=6.0, cpu=0.06)]
+    dear = [look, look._replace(at=6.0, cpu=6.0)]
+    of = [resources.of_round(some, frames) for some, frames in ((frozen, 0), (frozen, 1), (live, 48), (dear, 48))]
+    assert [one and round(one.cpu, 3) for one in of] == [0.01, 0.01, 0.025, 0.125]
+    cpu = [one.cpu for one in of if one]
+    assert not_flat(rounds(4, cpu=lambda number: cpu[min(number, 2)])) == []
+    assert not_flat(rounds(4, cpu=lambda number: cpu[max(number, 1)])) != []
+    costs = [0.008, 0.062, 0.232, 0.233]  # of a dashboard: no line, a few orders, all of them
+    assert not_flat(rounds(4, cpu=costs.__getitem__), table=True) == []
+    assert not_flat(rounds(4, cpu=costs.__getitem__)) != []
+    assert not_flat(rounds(30, cpu=lambda number: costs[number // 10]), table=True) != []
+
+
+def test_a_step_or_more_rows_or_full_caches_are_no_slope() -> None:
+    """Of 25 rounds: 0.6 MB once, 8 more closed positions in each, a table whose caches fill; a leak beside them."""
+    step = lambda number: 44_500_000 + 600_000 * (number > 11) + 1_000 * number  # noqa: E731
+    rows = lambda number: 8 * number  # noqa: E731
+    of_rows = lambda number: 44_500_000 + 2_200 * rows(number)  # noqa: E731
+    steep = lambda number: 49 * MB + number * 100_000  # noqa: E731
+    assert not_flat(rounds(25, rss=step)) == []
+    assert not_flat(rounds(25, rss=of_rows, rows=rows)) == []
+    assert not_flat(rounds(25, rss=steep), table=True) == []
+    assert not_flat(rounds(25, rss=steep)) == ["rss: grows by 12.0 MB an hour"]
+    assert not_flat(rounds(25, rss=lambda number: steep(number) + 2_200 * rows(number), rows=rows)) != []
+    assert not_flat(rounds(120, rss=steep), table=True) != []
+
+
+def test_a_machine_that_stood_still_is_no_fault_of_a_process() -> None:
+    past = Past()
+    for at in (10.0, 10.25, 10.5, 18.5, 18.75, 19.25):
+        past.take({"tick": at})
+    assert past.stood_still(0.0, 10.4) == 0
+    assert past.stood_still(0.0, 20.0) == 8.0
+    assert past.stood_still(12.5, 20.0) == 6.0
+    assert past.stood_still(0.0, 11.5) == 1.0
+    assert past.stood_still(18.5, 20.0) == 0
+
+
 def test_sockets_that_all_processes_lose_are_noticed_where_one_is_within_its_bounds() -> None:
     leaky = [rounds(4, sockets=lambda number: 5 + number // 3) for _ in range(48)]
     assert not any(map(not_flat, leaky))
@@ -74,6 +122,8 @@ def test_sockets_that_all_processes_lose_are_noticed_where_one_is_within_its_bou
         "sockets of all together: at most 240 in the first third, at least 288 in the last"
     ]
     assert resources.sockets_lost([*leaky[:5], *[rounds(4)] * 43]) == []
+    bad_lines = lambda number: 5 - (number == 1)  # noqa: E731
+    assert resources.sockets_lost([*[rounds(4, sockets=bad_lines)] * 16, *[rounds(4)] * 32]) == []
 
 
 def test_a_process_is_looked_at_as_it_is() -> None:

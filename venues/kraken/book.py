@@ -111,6 +111,8 @@ class BookFeed(BookKeeper):
             else:
                 delta = BookDelta(bids, asks, checksum=row.checksum)
                 items += self.delta(delta, at.now, time=at.sent, extra=extra)
+                if not self.book.whole and not self._older and at.believed:
+                    self._newest.shows(at.fine, at.now, believed=True)  # so a snapshot from before it is old
         return items
 
     def show(self, now: Now, *, time: int | None = None, extra: Extra | None = None) -> list[Item]:

@@ -280,7 +280,11 @@ class CandleFeed:
     def take(self, rows: Sequence[wire.Candle], at: Arrival, *, snapshot: bool) -> list[Item]:
         """The candles, old to new, behind those that they close."""
         made = [self._record(row, f"data[{index}]", at) for index, row in enumerate(rows)]
-        items = [item for candle in made for item in self.candles.take(candle, at.now)]
+        items = [
+            item
+            for candle in made
+            for item in self.candles.take(candle, at.now, again=candle is made[-1] and not self.ready)
+        ]
         self._note(items)
         if self.ready or not any(isinstance(item, records.Candle | Confirmed) for item in items):
             return items

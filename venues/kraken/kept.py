@@ -23,7 +23,8 @@ class _Shown(NamedTuple):
 
 
 class Newest:
-    """The venue's time of the newest state of a symbol that was shown, so that no older one is.
+    """The venue's time of the newest state of a symbol that was shown, so that no older one is; or of a change of a
+    book that did not fit, so that no snapshot from before it is.
 
     A time that was not believed when it came counts as long as the clock, once it is known, does not contradict it. A
     clock that has gone back by more than a minute begins anew.
@@ -51,7 +52,7 @@ class Newest:
         return older_by
 
     def shows(self, time: int, now: Now, *, believed: bool) -> None:
-        """Notes that a state with this time is shown."""
+        """Notes that a state with this time is shown, or is known to be."""
         self._newest = _Shown(time, now, believed)
 
     def _agrees(self, newest: _Shown) -> bool:

@@ -77,6 +77,12 @@ class VenueClock:
             return None
         return round(now.mono * 1000 + _between(self._last)) + self._reference
 
+    def hinted_by(self, now: Now) -> int | None:
+        """As `shown_by`, where that is not known yet but messages came: what those alone say, which proves nothing."""
+        if self._reference != _UNKNOWN or self._last is None or not self._run.count:
+            return None
+        return round(now.mono * 1000 + _between(self._last)) + self._run.top
+
     def believes(self, stamp: int, at: Now) -> bool:
         """Whether a stamp that came at `at` agrees with what is proved by now: it is not far ahead, but may be late."""
         if self._reference == _UNKNOWN or self._last is None:

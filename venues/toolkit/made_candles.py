@@ -43,7 +43,8 @@ class MadeCandles:
         self._run = (0, 0, 0.0)  # messages in a row of another candle: its start, how many, since when
         self._said: int | None = None
         self._ended: int | None = None  # the start of the current candle, once it was closed by the clock
-        self._times: dict[int, int] = {}  # by start: the latest time that a candle came with
+        self._times: dict[int, int] = {}  # by start: the latest time that a candle came with, …
+        self._doubted: dict[int, int] = {}  # … and the latest of those that were far ahead of the venue's clock
         self._outdated = 0  # messages in a row that were older than that time
 
     def forget(self) -> None:
@@ -97,19 +98,22 @@ class MadeCandles:
         return [*self._over(candle, venue_now), replace(candle, closed=True) if start == self._ended else candle]
 
     def _is_outdated(self, candle: Candle, venue_now: int) -> bool:
-        """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back."""
+        """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back.
+
+        A time far ahead keeps out none that is not, but an older one that is far ahead too: both are by one clock.
+        """
         time, start = candle.time, candle.start
         if time is None:
             return False
-        if time < self._times.get(start, time):
+        times = self._times if time - venue_now < FAR else self._doubted
+        if time < max(self._times.get(start, time), times.get(start, time)):
             self._outdated += 1
             if self._outdated < MESSAGES:
                 return True
         self._outdated = 0
-        if time - venue_now < FAR:
-            self._times[start] = time
-            if len(self._times) > MOST_TIMES:
-                del self._times[min(self._times)]
+        times[start] = time
+        if len(times) > MOST_TIMES:
+            del times[min(times)]
         return False
 
     def _older(self, candle: Candle) -> Candle:
@@ -192,18 +196,19 @@ class ClockedCandles:
         self._made.forget()
         self.due = None
 
-    def take(self, candle: Candle, now: Now) -> list[Item]:
+    def take(self, candle: Candle, now: Now, *, again: bool = False) -> list[Item]:
         """What a candle changes, in order: those that are over by it, and itself. Later updates correct those.
 
         One whose own time says that it was over when it was sent is closed at once. One that was delivered already as
-        it is gives a `Confirmed` instead of itself.
+        it is gives a `Confirmed` instead of itself, but for `again`: the stream was not live, and whoever reads it has
+        no candle.
         """
         items = self._made.take(candle, self._clock.venue_now(now), now)
         if candle.time is not None and candle.end + LATE_TRADES <= candle.time <= self._time(now) + LATE_TRADES:
             over = {one.start: one for one in self._made.ended_by(candle.end, now.epoch_ms)}
             items = [over.get(item.start, item) if isinstance(item, Candle) else item for item in items]
         self._set_due(now)
-        return [new for item in items for new in self._news(item, candle, now)]
+        return [new for item in items for new in self._news(item, candle, now, again=again)]
 
     def tick(self, now: Now) -> list[Candle]:
         """The candles that are over by the venue's clock."""
@@ -220,7 +225,7 @@ class ClockedCandles:
             self.due = max(self.due, now.mono + AGAIN)
         return over
 
-    def _news(self, item: Item, came: Candle, now: Now) -> list[Item]:
+    def _news(self, item: Item, came: Candle, now: Now, *, again: bool) -> list[Item]:
         """What to deliver of a candle or a notice."""
         if not isinstance(item, Candle):
             return [item]
@@ -230,7 +235,9 @@ class ClockedCandles:
         self._keep(item)
         if known is None or replace(item, time=known.time, received=known.received) != known:
             return [item]
-        return [Confirmed("candles", item.time, item.symbol)] if item.start == came.start else []
+        if item.start != came.start:
+            return []
+        return [item] if again else [Confirmed("candles", item.time, item.symbol)]
 
     def _keep(self, candle: Candle) -> None:
         self._delivered[candle.start] = candle
@@ -238,9 +245,14 @@ class ClockedCandles:
             del self._delivered[min(self._delivered)]
 
     def _time(self, now: Now) -> int:
-        """The venue's clock, less the time that its messages take, as far as that is known."""
-        shown = self._clock.shown_by(now)
-        return self._clock.venue_now(now) if shown is None else shown
+        """The venue's clock, less the time that its messages take, as far as that is known.
+
+        Until it is, ours and the messages' own times have both to say that a candle is over.
+        """
+        if (shown := self._clock.shown_by(now)) is not None:
+            return shown
+        ours, hint = self._clock.venue_now(now), self._clock.hinted_by(now)
+        return ours if hint is None else min(ours, hint)
 
     def _set_due(self, now: Now) -> None:
         end = self._made.next_end()

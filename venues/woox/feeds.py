@@ -92,6 +92,11 @@ class State:
         self.symbol = symbol
         self._live = False
 
+    @property
+    def is_live(self) -> bool:
+        """Whether a good message came since the last bad one."""
+        return self._live
+
     def live(self) -> list[Item]:
         """To go before a record: that the stream is live, where it was not."""
         if self._live:
@@ -243,7 +248,7 @@ class CandleFeed:
             extra=None if amount is None else {"a": amount},
         )
         due = self.candles.due
-        items = self.candles.take(candle, at.now)
+        items = self.candles.take(candle, at.now, again=not self._state.is_live)
         self.stirs = self.candles.due is not None and (due is None or self.candles.due < due)
         shows = any(isinstance(item, records.Candle | Confirmed) for item in items)
         return [*self._state.live(), *items] if shows else items
