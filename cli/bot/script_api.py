@@ -11,7 +11,7 @@ import numbers
 import types
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from cli.bot.market_data import LEVELS
 from cli.bot.timing.cron import Cron
@@ -72,6 +72,17 @@ class ScriptHost(Protocol):
         ...
 
 
+class LookedUp(Generic[T]):
+    """As a property that can be hidden: a script may have an attribute of its own under such a name."""
+
+    def __init__(self, get: Callable[[Any], T]) -> None:
+        self._get = get
+        self.__doc__ = get.__doc__
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return self if instance is None else self._get(instance)
+
+
 class Link:
     """The base of a script's class `Signals`."""
 
@@ -102,32 +113,32 @@ class Link:
         """The current time as ISO 8601, UTC, e.g. 2023-03-09T12:22:52.949Z."""
         return _moment(self.mon_host.epoch_ns()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    @property
+    @LookedUp
     def venues(self) -> dict[str, dict[str, str]]:
         """The venues by name, each with `id`, `kind`, `name` and `src`."""
         return self.mon_host.knowledge.venues()
 
-    @property
+    @LookedUp
     def market_streams(self) -> dict[str, list[str]]:
         """The symbols of each venue."""
         return self.mon_host.knowledge.market_streams()
 
-    @property
+    @LookedUp
     def quotes(self) -> dict[str, dict[str, dict[str, Any]]]:
         """The latest quotes, `quotes[src][sym]`, as `quote_update` gets them; also of a market that is down."""
         return self.mon_host.knowledge.quotes()
 
-    @property
+    @LookedUp
     def trades(self) -> dict[str, dict[str, dict[str, Any]]]:
         """The latest trades, `trades[src][sym]`, as `trade_update` gets them."""
         return self.mon_host.knowledge.trades()
 
-    @property
+    @LookedUp
     def instruments(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What the venues' lists say of each market, `instruments[src][sym]`; `tick_size` and `lot_size` among it."""
         return self.mon_host.knowledge.instruments()
 
-    @property
+    @LookedUp
     def health(self) -> dict[str, list[dict[str, Any]]]:
         """`{'public': [{'src', 'live', 'markets': {sym: live}}, …], 'private': []}`."""
         return self.mon_host.knowledge.health()

@@ -287,3 +287,12 @@ def test_init_may_be_overridden(runs: Runs, both: Path) -> None:
         "def trade_update(self, src, sym, data): pass",
     )
     assert said(runs(source, replay=both)) == [7]
+
+
+def test_a_script_may_have_attributes_of_its_own_under_these_names(runs: Runs, both: Path) -> None:
+    source = script(
+        "health = 'mine'",
+        "def on_start(self): self.trades, self.venues = 7, []",
+        "def trade_update(self, src, sym, data): self.publish('t', [self.trades, self.venues, self.health])",
+    )
+    assert said(runs(source, replay=both))[0] == [7, [], "mine"]

@@ -159,8 +159,6 @@ def _class_named_by(value: ast.expr, modules: set[str], classes: Mapping[str, st
 
 
 def _importing(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
-    real = builtins.__import__
-
     def importing(
         name: str,
         globals: Any = None,  # noqa: A002 -- Python's own names
@@ -170,7 +168,7 @@ def _importing(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
     ) -> Any:
         if level == 0 and name in modules:
             return modules[name]
-        return real(name, globals, locals, fromlist, level)
+        return builtins.__import__(name, globals, locals, fromlist, level)  # which scripts beside this one may change
 
     return importing
 
