@@ -30,7 +30,7 @@ def figures() -> dict[str, str]:
     """All of them: of modules and classes, and the defaults of parameters and fields."""
     found: dict[str, str] = {}
     for name, path in sorted(modules().items()):
-        if name.endswith(LEFT_OUT[0]) or (name.startswith(LEFT_OUT[1:]) and name != "cli.bot.relay"):
+        if name.endswith(LEFT_OUT[0]) or (name.startswith(LEFT_OUT[1:]) and not name.startswith("cli.bot.hub.")):
             continue
         module = importlib.import_module(name)
         found.update(_of(module, _parsed(path).body, name))
@@ -44,7 +44,7 @@ def _parsed(path: Path) -> ast.Module:
 
 def _of(owner: Any, body: list[ast.stmt], place: str) -> Iterator[tuple[str, str]]:
     for node in body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and not _is_empty(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
             for name in names:
@@ -55,6 +55,11 @@ def _of(owner: Any, body: list[ast.stmt], place: str) -> Iterator[tuple[str, str
             yield from _of(getattr(owner, node.name, None), node.body, f"{place}.{node.name}")
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _defaults(inspect.unwrap(getattr(owner, node.name, print)), f"{place}.{node.name}")
+
+
+def _is_empty(value: ast.expr) -> bool:
+    """Whether it is what something is put into while mon runs."""
+    return isinstance(value, ast.Dict | ast.List) and not (value.keys if isinstance(value, ast.Dict) else value.elts)
 
 
 def _value(owner: Any, name: str) -> Any:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from cli.bot.hub.relay import Follower
+    from cli.bot.market_data import Candles
     from cli.bot.plan import BotRequest
     from cli.output.lines import Words
     from cli.run.ending import Reading
@@ -124,6 +125,10 @@ class Host:
                 self._seats.close(now=True)
                 await self._embedded.close()
         return self._ending.result()
+
+    def candles(self, market: MarketName) -> Candles:
+        """The candles that the first script has of a market."""
+        return self._seats.candles(market)
 
     # --- setting up
 

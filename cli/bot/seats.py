@@ -399,6 +399,10 @@ class Seats:
             for runner in self._runners:
                 runner.jobs.drop_quote(market)
 
+    def candles(self, market: MarketName) -> Candles:
+        """The candles that the first script has of a market."""
+        return self._seats[0].candles[market]
+
     def waiting(self) -> int:
         """How many jobs wait for the thread that has most."""
         return max(len(runner.jobs) for runner in self._runners)

@@ -101,15 +101,14 @@ def shown(config: Config, warn: Callable[[str], None]) -> str:
     redactor = Redactor()
     venues = all_venues(warn)
     lines = [f"# {config.path}{state}", *_shown_table(config.data, (), redactor, venues)]
-    plain = {variable("bot", None, "token"): False}
+    shown: dict[str, Callable[[str], str] | None] = {variable("bot", None, "token"): None}
     for venue in venues.values():
-        plain |= {
-            named: name in ("url", "rest_url") or _is_value(venue, name) for named, name in _variables(venue).items()
-        }
-    for named in sorted(plain):
-        value = set_value(named)
-        if value and plain[named]:
-            lines.append(f"# {named} is set: {_hide_user(value)}")
+        for named, name in _variables(venue).items():
+            shown[named] = _hide_user if name in ("url", "rest_url") else str if _is_value(venue, name) else None
+    for named in sorted(shown):
+        value, show = set_value(named), shown[named]
+        if value and show is not None:
+            lines.append(f"# {named} is set: {show(value)}")
         elif value:
             redactor.learn({"hidden": value})
             lines.append(f"# {named} is set (hidden)")

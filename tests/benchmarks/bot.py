@@ -71,7 +71,7 @@ def _seconds(script: Path, recording: Path, speed: float, turn: int) -> float:
     host = asyncio.run(scenario())
     taken = time.perf_counter() - start
     progress("")
-    bars = host.candles[MarketName("nexus", SYMBOL)].bars("1m")
+    bars = host.candles(MarketName("nexus", SYMBOL)).bars("1m")
     volume = Decimal(repr(float(bars.volumes[-2:][bars.times[-2:] >= BEGIN - BEGIN % MINUTE].sum())))
     if round(volume, 3) != TRADES * Decimal("0.001"):
         raise WrongResultError(f"the candles have a volume of {volume} from {TRADES} trades of 0.001")

@@ -31,6 +31,7 @@ MAY_USE = {
     "venues/testing": (RUN, "testing"),
     "tests": (RUN, "test"),
 }
+SCRIPTS = "tests/bot/scripts/"  # of bots: each has the modules of its folder
 BY_HAND = {"atheris"}  # tests/fuzz says how to install it; only `python -m tests.fuzz TARGET` needs it
 
 
@@ -71,7 +72,16 @@ def files(root: Path = ROOT) -> Iterator[Path]:
 
 def foreign(path: Path) -> frozenset[str]:
     """The packages that a file imports and that neither Python nor this project has."""
-    return imported(path.read_text(encoding="utf-8")) - sys.stdlib_module_names - OURS - MADE
+    beside = _beside(path.parent) if SCRIPTS in path.as_posix() else frozenset()
+    return imported(path.read_text(encoding="utf-8")) - sys.stdlib_module_names - OURS - MADE - beside
+
+
+@cache
+def _beside(folder: Path) -> frozenset[str]:
+    """What a bot's script finds in its own folder and in those below."""
+    return frozenset(path.stem for path in folder.rglob("*.py")) | {
+        path.name for path in folder.rglob("*") if path.is_dir()
+    }
 
 
 def problems(root: Path = ROOT) -> Iterator[str]:
