@@ -144,14 +144,15 @@ def _holding_of(ground: Ground, symbol: str) -> History:
 
 
 def _candles_of_nexus(ground: Ground, symbol: str) -> History:
-    """Whole candles, and of those of which `mon` has not seen all the latest price."""
+    """Whole candles. Those of which `mon` has not seen all say so: after an interruption a trade of them, the latest
+    too, may be missing, and nothing tells."""
     made = truths.candles_of_trades(ground.told, _market(ground, symbol), 5_000)
 
     def sample() -> dict[Hashable, Figures]:
         return {
-            (key, kind): figures if kind == "whole" else figures[3:4]
+            (key, kind): figures if kind == "whole" else ()
             for key, figures in made.now.items()
-            for kind in ("close", "whole")
+            for kind in ("part", "whole")
         }
 
     return ground.told.state(sample, market=_market(ground, symbol), keeps=True)
@@ -160,7 +161,7 @@ def _candles_of_nexus(ground: Ground, symbol: str) -> History:
 def _candle_of_nexus(record: Record) -> tuple[Hashable, Figures]:
     start, names = record["start"], ("open", "high", "low", "close", "volume")
     if not record["complete"]:
-        return (start, "close"), (record["close"],)
+        return (start, "part"), ()
     return (start, "whole"), tuple(record[name] for name in names)
 
 
