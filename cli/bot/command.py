@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 MOST_BPS = 10_000
+MOST_SCRIPTS = 100
 
 EXAMPLES = """\b
 Examples:
@@ -111,6 +112,8 @@ def run(**given: Any) -> None:
 
 def _check_names(files: list[Path], strategy: str | None, relay: str | None, held: list[str] | None) -> None:
     """Check that each of several scripts has a name of its own, and that no option is for one of them only."""
+    if len(files) > MOST_SCRIPTS:
+        raise UsageError(f"expected at most {MOST_SCRIPTS} scripts in a run, got {len(files):,}")
     stems = [file.stem for file in files]
     if len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)

@@ -262,7 +262,7 @@ class BotServer:
 def _asks_for_a_websocket(socket: web.WebSocketResponse, request: web.Request) -> bool:
     try:
         return socket.can_prepare(request).ok
-    except UnicodeEncodeError:  # aiohttp quotes the headers of a bad request, which may be no text
+    except ValueError:  # aiohttp quotes and decodes the headers of a bad request, which may be no text
         return False
 
 
