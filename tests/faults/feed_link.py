@@ -235,7 +235,7 @@ class _Play:
             self._lag, last = max(self._lag, now - last - 0.02), now
             if self._host._seats._down and not self.outcome.findings:
                 self.find("the bot has lost its market")
-            if len(door._waiting) > 64 and not self.outcome.findings:
+            if len(door._waiting) > 64 + 1 and not self.outcome.findings:  # the oldest of 65 is just being sent away
                 self.find(f"{len(door._waiting)} connections wait")
 
     async def _calm(self, proxy: FaultProxy) -> None:
