@@ -28,7 +28,7 @@ class SmallHub:
         self.refusal: str | None = None
         self.answer = '[{"status":"ok"}]'
         self.on_event: Callable[[ServerConnection, Any], Any] | None = None
-        self.on_answered: Callable[[ServerConnection], Any] | None = None
+        self.goodbye: bytes | int | None = None  # a frame or a close code, in the same write as the answer
         self.on_leave: Callable[[ServerConnection], Any] | None = None
 
     async def __call__(self, socket: ServerConnection) -> None:
@@ -54,9 +54,16 @@ class SmallHub:
             self.events.append(event)
             done = self.on_event is not None and await self.on_event(socket, event)
             if self.answer and not done:
-                await socket.send(f"43{frame[2:at]}{self.answer}")
-            if self.on_answered is not None:
-                await self.on_answered(socket)
+                await self._answer(socket, f"43{frame[2:at]}{self.answer}")
+
+    async def _answer(self, socket: ServerConnection, frame: str) -> None:
+        """An answer and what comes right behind it: in two writes, a client that is quick leaves between them."""
+        socket.protocol.send_text(frame.encode())
+        if isinstance(self.goodbye, bytes):
+            socket.protocol.send_text(self.goodbye)
+        elif self.goodbye is not None:
+            socket.protocol.send_close(self.goodbye)
+        socket.transport.write(b"".join(socket.protocol.data_to_send()))
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, home: Path, port: int) -> None:
