@@ -24,7 +24,7 @@ from cli.errors import (
 from cli.settings.environment import completion_request, plugins_wanted
 from cli.version import VERSION
 from venues import FAULT_OF_MON, fault_in, look_for_plugins_if, venues_with
-from venues.errors import MonError
+from venues.errors import MonError, UsageError
 from venues.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ COMMANDS = {
 }
 
 HELP = """Live markets and accounts in the terminal: a table for people, JSON lines for scripts."""
+
+MOST_WORDS = 5_000  # of a command line; the parser takes 3 µs for a symbol, and 33 µs for a short option …
+MOST_LETTERS = 1_000  # … so that those have a limit of their own, for `-v -v` as for `-vv`
 
 EXAMPLES = """\b
 Examples:
@@ -116,9 +119,30 @@ def run(arguments: Sequence[str]) -> int:
             from cli.commands.completion import answer
 
             return answer(*asked, _app)
-        return _ending(lambda: _app()(list(arguments), prog_name="mon", standalone_mode=False), arguments)
+        return _ending(lambda: _called(arguments), arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _called(arguments: Sequence[str]) -> Any:
+    check_words(arguments)
+    return _app()(list(arguments), prog_name="mon", standalone_mode=False)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Check that a command line is not so long that only parsing it would take a while.
+
+    Raises:
+        UsageError: it has too many words, or short options.
+    """
+    if len(words) > MOST_WORDS:
+        raise UsageError(
+            f"expected at most {MOST_WORDS:,} words in a command line, got {len(words):,}: "
+            "give the rest of them to another mon"
+        )
+    letters = sum(len(word) - 1 for word in words if word.startswith("-") and not word.startswith("--"))
+    if letters > MOST_LETTERS:
+        raise UsageError(f"expected at most {MOST_LETTERS:,} short options in a command line, got {letters:,}")
 
 
 def _nothing_on_stdout() -> Any:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.errors import redactor_of_run
-from cli.run.options import check_for_lines, check_run, options_of_runs, take_options, venue_quietly, with_plugins
+from cli.run.options import (
+    FileParser,
+    check_for_lines,
+    check_run,
+    options_of_runs,
+    take_options,
+    venue_quietly,
+    with_plugins,
+)
 from venues import venues_with
 from venues.errors import BadMessage, SetupError, UsageError
 from venues.toolkit.numbers import text_number
@@ -71,11 +79,13 @@ def run(**given: Any) -> None:
     from cli.bot.plan import AUTO, BotRequest
     from cli.output.lines import Words
 
+    files = given.pop("files")
+    if len(files) > MOST_SCRIPTS:
+        raise UsageError(f"expected at most {MOST_SCRIPTS} scripts in a run, got {len(files):,}")
     markets = [market_named(text, given["env"], given["profile"]) for text in given.pop("market") or ()]
     if len(set(markets)) < len(markets):
         twice = next(name for name in markets if markets.count(name) > 1)
         raise UsageError(f"expected each --market once, got {twice} twice")
-    files = given.pop("files")
     _check_names(files, given["strategy"], given["relay"], given["held"])
     settings = settings_of(given.pop("set") or (), files)
     replay, *then = given.pop("replay") or [None]
@@ -112,8 +122,6 @@ def run(**given: Any) -> None:
 
 def _check_names(files: list[Path], strategy: str | None, relay: str | None, held: list[str] | None) -> None:
     """Check that each of several scripts has a name of its own, and that no option is for one of them only."""
-    if len(files) > MOST_SCRIPTS:
-        raise UsageError(f"expected at most {MOST_SCRIPTS} scripts in a run, got {len(files):,}")
     stems = [file.stem for file in files]
     if len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
@@ -230,6 +238,7 @@ _OWN: dict[str, tuple[Any, Any]] = {
         list[Path] | None,
         typer.Option(
             "--replay",
+            parser=FileParser(),
             metavar="FILE",
             help="Play a recording instead of connecting; several, one after the other.",
             show_default=False,
@@ -239,6 +248,7 @@ _OWN: dict[str, tuple[Any, Any]] = {
         list[Path] | None,
         typer.Option(
             "--history",
+            parser=FileParser(),
             metavar="FILE|auto",
             help="Candles from before the start: a recording, or lines of mon trades or mon candles; several. "
             "auto: what the config file's folder of recordings has.",
@@ -305,7 +315,12 @@ _OWN: dict[str, tuple[Any, Any]] = {
 }
 _files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", help="The script, with its class Signals(Link); several.", show_default=False),
+    typer.Argument(
+        metavar="FILE",
+        parser=FileParser(),
+        help="The script, with its class Signals(Link); several.",
+        show_default=False,
+    ),
 ]
 take_options(
     run,

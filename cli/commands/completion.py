@@ -423,7 +423,8 @@ class _Place:
                 yield name, _short(command.get_short_help_str(limit=200))
 
     def _values(self, parameter: Any, incomplete: str) -> list[tuple[str, str]] | None:
-        if parameter.type_descriptor.is_path or parameter.type_descriptor.is_file:
+        kind = parameter.type_descriptor
+        if kind.is_path or kind.is_file or getattr(kind.parameter_info.parser, "names_files", False):
             return None
         found = parameter.shell_complete(self._context, incomplete)
         return [(item.value, _short(item.help or "")) for item in found]

@@ -9,7 +9,7 @@ from collections.abc import Mapping  # noqa: TC003  typer reads it
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
-from pathlib import Path  # noqa: TC003  typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
@@ -91,6 +91,16 @@ class SpeedParser:
 
     def __call__(self, value: str | float) -> float:
         return value if isinstance(value, float) else speed_factor(value)
+
+
+class FileParser:
+    """One of several files as typer parses it. Nobody asks the disk for it yet, as typer's own paths do of each."""
+
+    __name__ = "path"
+    names_files = True  # so shells complete it with the names of files
+
+    def __call__(self, value: str | Path) -> Path:
+        return Path(value)
 
 
 class StepParser:

@@ -46,6 +46,7 @@ COMPLETED = {
     "mon book kraken ETH/U": "mon book kraken ETH/USD ",
     "mon book kraken 'ETH/U": "mon book kraken 'ETH/USD' ",
     "mon bot run x.py --market kraken:ETH/U": "mon bot run x.py --market kraken:ETH/USD ",
+    "mon bot run x.py --replay tod": "mon bot run x.py --replay today.jsonl ",
     "true && mon trades nexus --max": "true && mon trades nexus --max-age ",
 }
 

@@ -151,6 +151,42 @@ def test_a_line_of_many_unknown_options_takes_little_time() -> None:
     assert cpu_of(parsed, line) <= MOST_CPU
 
 
+FEW = main.MOST_WORDS - 3  # beside three others
+BOT, BOOK = ["bot", "run", "x.py"], ["book", "kraken", "BTC/USD"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *([*words, *["a"] * FEW] for words in ([], BOT, BOOK, ["dash"], ["sim"], ["config", "check"])),
+        *([*BOT, *[option, "a"] * (FEW // 2)] for option in ("--replay", "--history", "--held", "--set", "--env")),
+        *([*BOT, *[f"{option}=a"] * FEW] for option in ("--replay", "--history")),
+        [*BOOK, *["-v"] * main.MOST_LETTERS, *["a"] * (FEW - main.MOST_LETTERS)],
+        [*BOOK, "-" + "v" * main.MOST_LETTERS],
+        *([*words, *["a"] * 32_700] for words in (BOT, BOOK)),
+        *([*words, *["-v"] * 21_000] for words in (BOT, BOOK)),
+        [*BOOK, "-" + "v" * 65_000],
+    ],
+    ids=lambda line: f"{len(line)} {' '.join(line)[:20]}",
+)
+def test_a_long_line_takes_little_time(line: list[str]) -> None:
+    assert cpu_of(parsed, "\n".join(line).encode()) <= MOST_CPU
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ([*BOT, *["a"] * (FEW + 1)], "expected at most 5,000 words in a command line, got 5,001: give the rest of"),
+        ([*BOOK, *["-v"] * 1_001], "expected at most 1,000 short options in a command line, got 1,001"),
+        ([*BOOK, "-" + "v" * 1_001], "expected at most 1,000 short options in a command line, got 1,001"),
+        ([*BOT, *["a"] * 100, "--market", "nope:A"], "expected at most 100 scripts in a run, got 101"),
+    ],
+)
+def test_a_line_that_is_too_long_is_refused(line: list[str], words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.run(line) == 2
+    assert words in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("words", [300, 498, 499, 500, 501, 502, 2_000])
 def test_the_venue_is_found_in_a_long_line(words: int) -> None:
     command = main._loaded("quotes")
