@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +108,29 @@ def test_the_command_prints_what_repeats_it(
     assert "python -m tests.model --venue nexus:fills --seed 1 --examples 60" in said
     assert "state.begin(" in said, "the steps to it"
     assert "state.teardown()" in said
+
+
+def test_a_seed_has_the_same_games_whatever_else_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_itself = Outcome(nexus.NexusOrders)
+    assert run(by_itself, SEED, 6) is None
+    (tmp_path / "full_of_figures.py").write_text(f"FIGURES = {[*range(1_000, 60_000, 7)]}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("full_of_figures")
+    beside_others = Outcome(nexus.NexusOrders)
+    assert run(beside_others, SEED, 6) is None
+    assert beside_others.tally == by_itself.tally
+
+
+def test_streams_that_had_no_turn_in_the_time_are_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--minutes", "0.001", "--venue", "nbt"]) == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert "of 2 streams had no turn in the time: " in last
+    assert last.endswith("nbt:feed")
+
+
+def test_all_have_a_turn_in_time_that_is_long_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--minutes", "0.05", "--venue", "profitview"]) == 0
+    assert "no turn" not in capsys.readouterr().out
 
 
 def test_the_command_prints_what_was_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,18 +1,21 @@
 """`python -m tests.model`: hypothesis plays venue and user at once against mon, for a while or so many examples.
 
-Each venue's stream gets its share of the time. What is printed at the end is what was really run. Exit code 0: the rule
-held; 1: it was broken, and the one command that repeats it is printed; 2: usage.
+The streams have their turns, a few examples each, until the time is over. It ends within some seconds of it, unless the
+rule was broken: then hypothesis looks for the shortest steps to that for as long as it takes. What is printed at the
+end is what was really run. Exit code 0: the rule held; 1: it was broken, and the one command that repeats it is
+printed, or streams had no turn in the time, and are named; 2: usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import secrets
 import sys
 import time
 from collections.abc import Sequence
 
-from tests.model.running import EXAMPLES_AT_ONCE, STEPS, Outcome, run
+from tests.model.running import EXAMPLES_AT_ONCE, FEWEST_EXAMPLES, STEPS, Outcome, run
 from tests.model.speakers import SPEAKERS
 
 HEAD = f"{'venue':<11}{'stream':<11}{'examples':>9}{'steps':>9}{'messages':>10}{'hours':>9}{'records':>10}{'lives':>8}"
@@ -21,8 +24,9 @@ HEAD = f"{'venue':<11}{'stream':<11}{'examples':>9}{'steps':>9}{'messages':>10}{
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--minutes", type=float, help="so long in all (1, unless --examples is given)")
-    parser.add_argument("--examples", type=int, help="so many examples of each venue's stream instead")
+    how_long = parser.add_mutually_exclusive_group()
+    how_long.add_argument("--minutes", type=float, default=1.0, help="so long in all (1, unless --examples is given)")
+    how_long.add_argument("--examples", type=int, help="so many examples of each venue's stream instead")
     parser.add_argument("--seed", type=int, help="the seed of a run to repeat (a new one each time)")
     parser.add_argument("--venue", help="only this venue, or one stream of it: kraken, kraken:book")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"steps of an example at most ({STEPS})")
@@ -34,24 +38,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = secrets.randbelow(10**9) if asked.seed is None else asked.seed
     print(f"seed {seed}; {len(wanted)} streams", flush=True)
     outcomes = [Outcome(one) for one in wanted]
-    until = None if asked.examples is not None else time.monotonic() + 60 * (asked.minutes or 1.0)
-    failed = False
-    turn = 0
-    while not failed:
-        for outcome in outcomes:
-            if turn and until is not None and time.monotonic() >= until:
-                break  # but in the first turn each has its share, however slow the machine is
-            examples = asked.examples or EXAMPLES_AT_ONCE
-            problem = run(outcome, seed + turn, examples, steps=asked.steps)
-            if problem is not None:
-                failed = True
-                _tell(outcome, problem, seed + turn, examples, asked.steps)
-        turn += 1
-        if until is None or time.monotonic() >= until:
-            break
-        print(f"turn {turn}: {sum(one.tally.steps for one in outcomes)} steps", flush=True)
+    if asked.examples is not None:
+        failed = _turn(outcomes, seed, asked.examples, asked.steps, math.inf)
+    else:
+        failed = _turns(outcomes, seed, asked.steps, time.monotonic() + 60 * asked.minutes)
     _table(outcomes)
-    return 1 if failed else 0
+    without = [f"{one.speaker.venue}:{one.speaker.stream}" for one in outcomes if not one.tally.examples]
+    if without and not failed:
+        print(f"{len(without)} of {len(outcomes)} streams had no turn in the time: {' '.join(without)}")
+    return 1 if failed or without else 0
+
+
+def _turns(outcomes: Sequence[Outcome], seed: int, steps: int, until: float) -> bool:
+    """Give all their turns until a moment; whether the rule was broken. The first turn is short: each has its own."""
+    examples, turn = FEWEST_EXAMPLES, 0
+    while time.monotonic() < until:
+        if _turn(outcomes, seed + turn, examples, steps, until):
+            return True
+        examples, turn = EXAMPLES_AT_ONCE, turn + 1
+        print(f"turn {turn}: {sum(one.tally.steps for one in outcomes)} steps", flush=True)
+    return False
+
+
+def _turn(outcomes: Sequence[Outcome], seed: int, examples: int, steps: int, until: float) -> bool:
+    """Run so many examples of each that is begun before a moment; whether the rule was broken."""
+    failed = False
+    for outcome in outcomes:
+        if time.monotonic() >= until:
+            break
+        problem = run(outcome, seed, examples, steps=steps)
+        if problem is not None:
+            failed = True
+            _tell(outcome, problem, seed, examples, steps)
+    return failed
 
 
 def _tell(outcome: Outcome, problem: str, seed: int, examples: int, steps: int) -> None:
