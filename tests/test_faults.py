@@ -462,6 +462,39 @@ def test_a_mon_that_forgets_which_trades_it_has_given_is_found() -> None:
     assert "twice" in done.stdout
 
 
+BROKEN_CANDLES = """
+import asyncio
+from decimal import Decimal
+from tests.faults import venue_links
+from tests.faults.cases import Case
+from tests.faults.deadlines import shorten
+from tests.faults.links import named
+from tests.faults.schedules import Schedule, Step
+from venues.toolkit.candles import _Building
+
+def bar(building, bar=_Building.bar):
+    made = bar(building)
+    return made if made.complete else made._replace(volume=made.volume - Decimal("0.00000001"))
+
+shorten()
+venue_links.LIVE_AGAIN = 1.0
+_Building.bar = bar
+drawn = {"tls": "", "streams": ["candles"], "symbols": ["SPOT_BTC_USDT"], "at_once": False, "simulated": "",
+         "process": False, "rate": 60}
+case = Case("nexus-candles", 1, Schedule((Step(0.2, "cut"),)), drawn)
+print("\\n".join(asyncio.run(named(case.link).play(case)).findings))
+"""
+
+
+def test_a_mon_that_makes_up_figures_of_candles_that_it_has_not_seen_whole_is_found() -> None:
+    slow = {**os.environ, "MON_FAULTS_PACE": "2.5"}
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN_CANDLES], cwd=ROOT, env=slow, capture_output=True, text=True, timeout=110,
+        check=True,
+    )  # fmt: skip
+    assert "which no part of its trades has" in done.stdout
+
+
 HANGING = """
 import sys, time
 from tests.faults import worker

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.faults.part_candles import PartCandles, Traded, unexplained
 from tests.faults.referee import EventJudge, StateJudge
 from tests.faults.truths import Events, History
 
@@ -158,3 +164,98 @@ def test_the_last_event_that_is_missing_is_found() -> None:
     judge = event_judge((1.0, 1), (2.0, 2))
     judge.record(event(1, 1), 1)
     assert "the last 1 were not printed" in judge.differs()
+
+
+# --- candles that have only some of their trades
+
+START = 1_795_927_030_000
+
+
+def traded(*trades: tuple[str, str]) -> list[Traded]:
+    return [Traded(START / 1000 + number, Decimal(price), Decimal(size)) for number, (price, size) in enumerate(trades)]
+
+
+TRADES = traded(("10", "0.5"), ("12", "0.25"), ("9", "1"), ("11", "0.125"))
+
+
+def candle(opened: str, high: str, low: str, close: str, volume: str) -> list[Decimal]:
+    return [Decimal(figure) for figure in (opened, high, low, close, volume)]
+
+
+TICKS = st.lists(st.tuples(st.integers(95, 105), st.integers(1, 40)), min_size=1, max_size=12)
+
+
+@given(TICKS, st.data())
+def test_what_some_trades_of_a_candle_come_to_is_explained(ticks: list[tuple[int, int]], data: st.DataObject) -> None:
+    trades = [Traded(0.0, Decimal(price).scaleb(-1), Decimal(size).scaleb(-2)) for price, size in ticks]
+    seen = [one for one in trades if data.draw(st.booleans())] or trades[:1]
+    prices = [one.price for one in seen]
+    volume = sum((one.size for one in seen), Decimal(0))
+    figures = [prices[0], max(prices), min(prices), prices[-1], volume]
+    assert unexplained(trades, *figures) == ""
+    for place, by in ((4, "0.001"), (4, "100"), (4, "-100"), (1, "20"), (2, "-20"), (0, "0.01"), (3, "0.01")):
+        wrong = [*figures]
+        wrong[place] += Decimal(by)
+        assert unexplained(trades, *wrong)
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (candle("10", "12", "9", "11", "1.876"), "volume 1.876, and all of its trades come to 1.875"),
+        (candle("10", "12", "9", "11", "1.8"), "which no part of its trades has"),
+        (candle("10", "12", "9", "11", "0.6"), "which no part of its trades has"),  # the four are needed
+        (candle("11", "11", "10", "10", "0.625"), "which no part of its trades has"),  # in another order
+        (candle("10", "12", "10", "12", "1.75"), "which no part of its trades has"),  # with one below its low
+        (candle("10", "13", "9", "11", "1.875"), "high 13, and no trade of it had that price"),
+        (candle("10", "11", "9", "12", "1.875"), "close 12, which is not from low 9 to high 11"),
+        (candle("8", "12", "8", "11", "1.875"), "open 8, and no trade of it had that price"),
+    ],
+)
+def test_figures_that_no_trades_explain_are_found(figures: list[Decimal], words: str) -> None:
+    assert words in unexplained(TRADES, *figures)
+
+
+class NobodyTells:
+    def hear(self, hearer: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, ""),
+        ({"time": None}, ""),  # no message, but our clock has closed it
+        ({"symbol": "SPOT_ETH_USDT"}, "a candle of symbol SPOT_ETH_USDT"),
+        ({"interval": "1m"}, "a candle of interval 1m"),
+        ({"end": START + 60_000}, "which is no interval"),
+        ({"start": START + 1, "end": START + 5_001}, "which is no interval"),
+        ({"time": START - 1}, "its time is"),
+        ({"time": START + 60_000}, "its time is"),
+        ({"closed": True}, "before its end"),
+        ({"volume": Decimal("1.5"), "complete": True}, ""),  # is compared as a whole
+        ({"volume": Decimal("1.5")}, "which no part of its trades has"),
+        ({"close": Decimal(11), "volume": Decimal("0.875")}, "no trade of it had that price"),  # not yet
+    ],
+)
+def test_a_candle_of_another_place_or_time_is_found(changed: dict[str, Any], words: str) -> None:
+    told: Any = NobodyTells()
+    parts = PartCandles(told, "BTC", "SPOT_BTC_USDT", "5s", 5_000)
+    parts._trades[START] = TRADES
+    figures = dict(zip(("open", "high", "low", "close", "volume"), candle("10", "12", "9", "9", "1.75"), strict=True))
+    record = {
+        "symbol": "SPOT_BTC_USDT", "interval": "5s", "start": START, "end": START + 5_000, "time": START + 2_000,
+        "closed": False, "complete": False, **figures, **changed,
+    }  # fmt: skip
+    record = {name: value for name, value in record.items() if value is not None}
+    found = parts.examine(record, START / 1000 + 2.5)
+    assert words in found if words else not found
+
+
+def test_what_else_is_wrong_with_a_record_is_found_though_the_stream_is_not_live() -> None:
+    judge = state_judge(Truth((0, (1,))), examine=lambda record, at: "made up" if record["size"] == 7 else "")
+    judge.status("stale", 0)
+    judge.record(book(1, 1), 1)
+    assert judge.findings == []
+    judge.record(book(7, 2), 2)
+    assert judge.findings == ["made up"]

@@ -63,9 +63,11 @@ class StateJudge:
         *,
         full: bool = True,
         latest: bool = False,
+        examine: Callable[[Record, float], str] | None = None,
     ) -> None:
         """`within`: the seconds that what is live may be old. `full`: every row of the venue is shown at the end;
-        else those that have changed since the line was opened. `latest`: only the row with the highest key is shown."""
+        else those that have changed since the line was opened. `latest`: only the row with the highest key is shown.
+        `examine`: in words what is wrong with a record, beside what is compared; whether it is live or not."""
         self.findings: list[str] = []
         self.live = True
         self.count = 0
@@ -74,6 +76,7 @@ class StateJudge:
         self._within = within
         self._full = full
         self._latest = latest
+        self._examine = examine
         self._shown: dict[Hashable, _Shown] = {}
         self._snapshot: dict[Hashable, _Shown] | None = None
         self._newest: dict[Hashable, int] = {}  # versions that were shown
@@ -88,6 +91,8 @@ class StateJudge:
                 self._end_of_snapshot(at)
             return
         self.count += 1
+        if self._examine is not None and (words := self._examine(record, at)):
+            self._found(words)
         key, figures = self._project(record)
         shown = _Shown(figures, at, None)
         self._in_order(record)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.faults import truths
+from tests.faults.part_candles import PartCandles
 from tests.faults.referee import EventJudge, Judge, Record, StateJudge
 from tests.faults.truths import Events, Figures, History, Told, Truth
 from venues.b2trader.simulator.account import closed_row, order_row
@@ -47,12 +48,14 @@ class Watched:
     full: bool = True
     latest: bool = False
     by_symbol: bool = False  # each symbol stands by itself, so several may be asked for
+    examine: Callable[[Ground, str], Callable[[Record, float], str]] | None = None  # for what else is wrong
 
     def judge(self, ground: Ground, symbol: str, within: Callable[[], float], *, may_lose: bool) -> Judge:
         """The judge of a run."""
         truth = self.truth(ground, symbol)
         if isinstance(truth, History):
-            return StateJudge(truth, self.project, within, full=self.full, latest=self.latest)
+            examine = None if self.examine is None else self.examine(ground, symbol)
+            return StateJudge(truth, self.project, within, full=self.full, latest=self.latest, examine=examine)
         return EventJudge(truth, self.project, within, may_lose=may_lose)
 
 
@@ -144,8 +147,8 @@ def _holding_of(ground: Ground, symbol: str) -> History:
 
 
 def _candles_of_nexus(ground: Ground, symbol: str) -> History:
-    """Whole candles. Those of which `mon` has not seen all say so: after an interruption a trade of them, the latest
-    too, may be missing, and nothing tells."""
+    """Whole candles. Of those of which `mon` has not seen all nobody knows which trades are missing, the latest too:
+    they are examined by `_part_candles`, and here only that there are some."""
     made = truths.candles_of_trades(ground.told, _market(ground, symbol), 5_000)
 
     def sample() -> dict[Hashable, Figures]:
@@ -163,6 +166,10 @@ def _candle_of_nexus(record: Record) -> tuple[Hashable, Figures]:
     if not record["complete"]:
         return (start, "part"), ()
     return (start, "whole"), tuple(record[name] for name in names)
+
+
+def _part_candles(ground: Ground, symbol: str) -> Callable[[Record, float], str]:
+    return PartCandles(ground.told, _market(ground, symbol), symbol, "5s", 5_000).examine
 
 
 def _candles_5s(ground: Ground, symbol: str) -> History:
@@ -388,7 +395,8 @@ WATCHED = (
     Watched("nexus", "book", _book_of, _book, _NEXUS, _SHALLOW),
     Watched("nexus", "quotes", _quotes_of, _QUOTE, _NEXUS),
     Watched("nexus", "trades", _BY_TIME, _TRADE_BY_TIME, _NEXUS),
-    Watched("nexus", "candles", _candles_of_nexus, _candle_of_nexus, _NEXUS, (("interval", "5s"),), latest=True),
+    Watched("nexus", "candles", _candles_of_nexus, _candle_of_nexus, _NEXUS, (("interval", "5s"),), latest=True,
+            examine=_part_candles),
     Watched("nexus", "orders", _order_changes, _ORDER_CHANGE, _NEXUS, full=False),
     Watched("nexus", "fills", _fills_of, _FILL, _NEXUS),
     Watched("nexus", "positions", _holding_of, _holding, _NEXUS, full=False),
