@@ -90,14 +90,6 @@ class Door:
             self._tell(f"the bot's feed and webhooks have {self._most:,} connections already: no more are taken")
             _abort(transport)
             return
-        while self._waiting and (
-            len(self._waiting) >= self._most_waiting or len(self._known) + len(self._waiting) >= self._most
-        ):
-            self._tell(
-                f"too many connections to the bot's feed and webhooks ask for nothing (at most {self._most_waiting}): "
-                "those that have waited longest are closed"
-            )
-            self._send_away(next(iter(self._waiting)))
         self._let_wait(transport)
 
     def lost(self, transport: asyncio.BaseTransport) -> None:
@@ -108,6 +100,15 @@ class Door:
             timer.cancel()
 
     def _let_wait(self, transport: asyncio.BaseTransport) -> None:
+        """Let a new connection wait, or one that was answered; whoever has waited longest makes room before."""
+        while self._waiting and (
+            len(self._waiting) >= self._most_waiting or len(self._known) + len(self._waiting) >= self._most
+        ):
+            self._tell(
+                f"too many connections to the bot's feed and webhooks ask for nothing (at most {self._most_waiting}): "
+                "those that have waited longest are closed"
+            )
+            self._send_away(next(iter(self._waiting)))
         loop = asyncio.get_running_loop()
         self._waiting[transport] = loop.call_later(WAITS_WITHIN, self._send_away, transport)
 

@@ -146,6 +146,23 @@ def test_exactly_so_many_may_wait() -> None:
     asyncio.run(test())
 
 
+def test_one_that_was_answered_waits_in_the_place_of_the_oldest() -> None:
+    async def test() -> None:
+        said: list[str] = []
+        made = door.Door(asyncio.Protocol, said.append)
+        asking, *others = visitors = [Mock(asyncio.Transport) for _ in range(door.MOST_WAITING + 1)]
+        made.made(asking)
+        with made.knows(asking):
+            for visitor in others:
+                made.made(visitor)
+            assert (list(made._waiting), said) == (others, [])
+        assert list(made._waiting) == [*others[1:], asking]
+        assert [visitor.abort.called for visitor in visitors] == [False, True] + [False] * (door.MOST_WAITING - 1)
+        assert len(said) == 1
+
+    asyncio.run(test())
+
+
 def test_no_more_connections_than_the_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door.resource, "getrlimit", lambda which: (12, 12))
 

@@ -35,6 +35,7 @@ NAME: Final = "bot-server"
 SPAN: Final = 2.5  # seconds in which faults begin
 KINDS: Final = tuple(kind for kind in schedules.KINDS if kind != schedules.CORRUPT)
 READERS, CALLERS = 2, 3
+MOST_WAITING: Final = 64  # connections that ask for nothing, at any time
 ANSWERED_WITHIN: Final = 2.0  # seconds that a caller waits
 # An idle connection goes after a second here, a dead reader after a ping and half of that again; the rest is for a
 # loaded machine.
@@ -235,7 +236,7 @@ class _Play:
             self._lag, last = max(self._lag, now - last - 0.02), now
             if self._host._seats._down and not self.outcome.findings:
                 self.find("the bot has lost its market")
-            if len(door._waiting) > 64 + 1 and not self.outcome.findings:  # the oldest of 65 is just being sent away
+            if len(door._waiting) > MOST_WAITING and not self.outcome.findings:
                 self.find(f"{len(door._waiting)} connections wait")
 
     async def _calm(self, proxy: FaultProxy) -> None:
