@@ -72,10 +72,17 @@ def test_an_answer_that_is_nested_deeply_shows_no_token(depth: int) -> None:
     assert "abc" not in shown
 
 
-def test_a_handshake_whose_header_is_no_text_is_refused() -> None:
-    head = "GET /stream?token=tok%2Fen%2Bof%20mine-4711 HTTP/1.1\r\nHost: a\r\nUpgrade: "
+HANDSHAKE = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [b"Upgrade: \xd5", HANDSHAKE + b"\xd5", HANDSHAKE + b"AAAAAAAAAAAAAAAAAAAAA\xff==", HANDSHAKE + b"no base64"],
+)
+def test_a_handshake_whose_header_is_no_text_is_refused(headers: bytes) -> None:
+    head = b"GET /stream?token=tok%2Fen%2Bof%20mine-4711 HTTP/1.1\r\nHost: a\r\n"
     (target,) = [one for one in TARGETS if one.name == "bot.request"]
-    _, fault = judge_alone(target, head.encode() + b"\xd5\r\n\r\n", [])
+    _, fault = judge_alone(target, head + headers + b"\r\n\r\n", [])
     assert fault is None
 
 
