@@ -442,6 +442,7 @@ def _followers(request: BotRequest, redactor: Redactor) -> list[Follower]:
             markets=request.markets,
             held=request.held,
             held_file=request.held_file,
+            named=len(request.files) > 1,
         )
         for file in request.files
     ]
