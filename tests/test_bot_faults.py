@@ -74,7 +74,7 @@ class Deaf(WatchedRelay):
     """It hears neither of marks nor of markets."""
 
     def signal(self, signal: Signal, source: Any = None) -> None:
-        self.play.on_word(signal)
+        self.watch.on_word(signal)
         super(WatchedRelay, self).signal(_unmarked(signal), source)
 
     def forget(self, src: str, sym: str) -> None:

@@ -30,7 +30,7 @@ from venues.records import Candle, Quote, Record, Signal, SnapshotEnd, Status, T
 from venues.venue import BadFrame, Notice, Now
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from cli.bot.hub.relay import Follower
     from cli.bot.market_data import Candles
@@ -88,6 +88,7 @@ class Host:
         self._bad_frames = BadFrames()
         self._data_seen = False
         self._sizes_told: set[str] = set()
+        self._follows: dict[MarketName, bool] = {}  # whether it is live, as the followers were told
         self._pipelined = 0
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
@@ -148,6 +149,7 @@ class Host:
         try:
             for follower in self._followers:
                 await follower.open(self._embedded, self._voice, self._ending.end)
+            self._tell_how_they_stand(self._markets)
             label = next((label for label in labels.values() if label is not None), None)
             token = await self._serve()
             feed = None if self._server is None else self._server.shown_feed_url.partition("?")[0]
@@ -347,6 +349,15 @@ class Host:
         elif record.__class__ is Trade:
             follower.trade(record)
 
+    def _tell_how_they_stand(self, markets: Iterable[MarketName]) -> None:
+        """Tell the followers which markets are not live, those that have never been so included, and which are now."""
+        for market in markets:
+            live = self._standings.is_live(market)
+            if self._follows.get(market, True) != live:
+                self._follows[market] = live
+                for follower in self._followers:
+                    (follower.live if live else follower.forget)(*market)
+
     def _on_status(self, number: int, status: Status, now: Now, *, by_age: bool) -> None:
         told = self._standings.changed(number, status)
         inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
@@ -355,11 +366,7 @@ class Host:
             self._seats.stand(told)
             if told.inline:
                 self._outlet.put(status)
-        for follower in self._followers:
-            for market in told.down:
-                follower.forget(*market)
-            for market in told.live:
-                follower.live(*market)
+        self._tell_how_they_stand(told.markets)
         if not told.down and not told.live:
             words = in_words(status)
             if words is not None and (told.inline or self._outlet.as_table):
@@ -442,6 +449,7 @@ def _followers(request: BotRequest, redactor: Redactor) -> list[Follower]:
             markets=request.markets,
             held=request.held,
             held_file=request.held_file,
+            named=len(request.files) > 1,
         )
         for file in request.files
     ]

@@ -222,6 +222,7 @@ class Inlet:
         for one in subscriptions:
             self._standings.expect(line, one.stream, *one.symbols)
             watched = [symbol for symbol in one.symbols if symbol in plan.symbols]
+            self._standings.wait_for(line, one.stream, [MarketName(plan.venue.name, symbol) for symbol in watched])
             self._run.limits.expect_markets(line, one.stream, watched, plan.venue.name, label)
 
     def record(self) -> str | None:
@@ -245,6 +246,16 @@ class Standings:
         self._gates: dict[_Place, StatusGate] = {}
         self._troubles: dict[MarketName, set[_Place]] = {market: set() for market in markets}
         self._closed: set[MarketName] = set()
+        self._awaited: dict[MarketName, set[_Place]] = {}  # the streams of a market that have not been live yet
+
+    def wait_for(self, line: int, stream: str, markets: Iterable[MarketName]) -> None:
+        """Note that these markets are not live before this stream of theirs is."""
+        for market in markets:
+            self._awaited.setdefault(market, set()).add((line, stream))
+
+    def is_live(self, market: MarketName) -> bool:
+        """Whether nothing is wrong with a market, and each of its streams has been live."""
+        return not self._troubles.get(market) and not self._awaited.get(market)
 
     def expect(self, line: int, stream: str, *symbols: str) -> None:
         """Note that a stream of these symbols is about to be opened."""
@@ -267,6 +278,7 @@ class Standings:
                 troubles.add(place)
             elif status.state == "live":
                 troubles.discard(place)
+                self._awaited.get(market, set()).discard(place)
             is_closed = status.state == "closed" and market not in self._closed
             if is_closed or bool(troubles) != was_down:  # of what was down already it is news that it stays so
                 (down if troubles else live).append(market)

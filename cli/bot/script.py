@@ -82,13 +82,16 @@ class Bot:
 
 
 @contextmanager
-def hosted(path: Path, module: types.ModuleType, own: OwnModules | None = None) -> Iterator[None]:
-    """While a script runs, its helpers are imported from `module`, and its own modules from its folder, by `own`."""
+def hosted(path: Path, module: types.ModuleType, own: OwnModules | None = None) -> Iterator[Home]:
+    """While a script runs, its helpers are imported from `module`, and its own modules from its folder, by `own`.
+
+    The result is where they are kept.
+    """
     script = types.ModuleType(SCRIPT)
     script.__file__ = str(path)
     home = Home(str(path.resolve().parent), {MODULE: module, SCRIPT: script})
     with home.entered(), nullcontext() if own is None else own.looked_at_first():
-        yield
+        yield home
 
 
 def load(path: Path, base: type, settings: dict[str, str] | None = None, own: OwnModules | None = None) -> Bot:
@@ -100,6 +103,8 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None, own: Ow
         ScriptError: it cannot be read or run, or has no class `Signals` that can be used.
         UsageError: a setting that it cannot have.
     """
+    if own is not None:
+        own.reads(str(path))
     source = _read(path)
     tree, code = _compiled(path, source)
     classes = _classes(tree, MAIN)

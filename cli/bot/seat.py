@@ -241,10 +241,14 @@ class Seat:
             case "start":
                 self.start()
 
-    def take(self, loaded: Loaded) -> None:
-        """Go on with a script that was loaded anew. Of the one before, nothing goes out any more."""
+    def take(self, loaded: Loaded, between: Callable[[], None]) -> None:
+        """Go on with a script that was loaded anew. Of the one before, nothing goes out any more.
+
+        `between` is called when that has ended and the new one cannot emit anything yet.
+        """
         if self.generation is not None:
             self.generation.end()
+        between()
         self.bot, self.generation, self.cron = loaded.bot, loaded.generation, loaded.cron
         loaded.generation.begin()
 

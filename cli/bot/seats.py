@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from cli.bot.jobs import Job, Told
     from cli.bot.lag import Pace
+    from cli.bot.own.modules import Home
     from cli.bot.plan import BotRequest, Plan
     from cli.bot.script import Bot
     from cli.bot.serving import Route
@@ -92,7 +93,8 @@ class Seats:
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
         self._recorded: Header | None = None
-        self._own: dict[str, OwnModules] = {}  # by folder
+        self._own: dict[Path, OwnModules] = {}
+        self._homes: dict[Path, Home] = {}
         self._opened: dict[str, Plan] = {}  # by venue
         self._reloading: asyncio.Task[None] | None = None
         self.watched: set[MarketName] = set()
@@ -160,7 +162,7 @@ class Seats:
                 stack.callback(self._end_generation, seat)
             module, link = module_for(seat.generation or seat, seat.logger, seat.cron)
             own = self._own_modules(seat.file)
-            stack.enter_context(hosted(seat.file, module, own))
+            self._homes[seat.file] = stack.enter_context(hosted(seat.file, module, own))
             settings = self._request.settings.get(seat.file)
             bot: Bot = await self._call(seat, partial(load, seat.file, link, settings, own))
             seat.bot = bot
@@ -176,11 +178,9 @@ class Seats:
             return None
         from cli.bot.timing.own_modules import OwnModules
 
-        folder = str(file.resolve().parent)
         prepare = _as_it_is if self._stand_ins is None else self._stand_ins.give
-        if folder not in self._own:
-            self._own[folder] = OwnModules(folder, prepare, fresh=self._request.reload)
-        return self._own[folder]
+        own = self._own[file] = OwnModules(str(file.resolve().parent), prepare, fresh=self._request.reload)
+        return own
 
     def plan(self, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
         """What is to be opened for all of them; `recorded` is the header of a recording.
@@ -340,9 +340,8 @@ class Seats:
             said += new_candles(seat, loaded.bot, loaded.planned, lambda market: market not in self._down, now)
             if loaded.bot.asks_instruments and old is not None and not old.asks_instruments:
                 said.append("self.instruments has no tick or lot sizes: start mon again for that")
-            seat.take(loaded)
+            seat.take(loaded, partial(on_reloaded, self._seats.index(seat)))
             self._runner_of(seat).wants.update(stream for plan in loaded.planned for stream in plan.streams())
-            on_reloaded(self._seats.index(seat))
             seat.start()
             return said
 
@@ -351,10 +350,10 @@ class Seats:
             problem = on_routes()
             return [] if problem is None else [problem]
 
-        own = {seat.file: self._own[str(seat.file.resolve().parent)] for seat in self._seats}
         reloads = Reloads(
             self._seats,
-            own,
+            self._own,
+            self._homes,
             self._request.settings,
             self._voice,
             in_turn=partial(self._call, what="loading the script anew"),

@@ -194,18 +194,19 @@ class BotServer:
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         parts = [unquote(part, errors="replace") for part in request.rel_url.raw_path.split("/")[1:]]
         if parts == ["stream"]:
-            await self._check(request.query.get("token", ""))
+            await self._check(request, request.query.get("token", ""))
             return await self._feed(request)
         if parts[:2] == ["trading", "signal"] and len(parts) in (4, 5):  # five: the script's name is before the route's
-            await self._check(parts[2])
+            await self._check(request, parts[2])
             return await self._webhook(request, "/".join(parts[3:]))
         raise _Problem(404, "expected /stream?token=TOKEN or /trading/signal/TOKEN/NAME, got another path")
 
-    async def _check(self, token: str) -> None:
+    async def _check(self, request: web.Request, token: str) -> None:
         if hmac.compare_digest(token.encode(errors="replace"), self._token.encode()):
             return
         async with self._guesses:
-            await asyncio.sleep(WRONG_EVERY)
+            if request.transport is not None:  # else he has gone: nobody who waits behind him need wait for that
+                await asyncio.sleep(WRONG_EVERY)
         raise _Problem(401, "expected the bot's token, got another one")
 
     # --- the feed

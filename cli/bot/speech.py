@@ -133,6 +133,30 @@ class BotVoice:
             self._words.error(text)
 
 
+class VoiceOf:
+    """A voice for one of several scripts: its name is before all that is said of it, and no other's takes its place."""
+
+    def __init__(self, name: str, voice: BotVoice) -> None:
+        self._name = name
+        self._voice = voice
+
+    def say(self, text: str) -> None:
+        """As the voice's own."""
+        self._voice.say(f"{self._name}: {text}")
+
+    def error(self, text: str) -> None:
+        """As the voice's own."""
+        self._voice.error(f"{self._name}: {text}")
+
+    def seldom(self, kind: str, text: str) -> None:
+        """As the voice's own."""
+        self._voice.seldom(f"{self._name}: {kind}", f"{self._name}: {text}")
+
+    def often(self, kind: str, text: str) -> None:
+        """As the voice's own."""
+        self._voice.often(f"{self._name}: {kind}", f"{self._name}: {text}")
+
+
 class LogLines(logging.Handler):
     """The script's `logger`: one line a record, with its level."""
 

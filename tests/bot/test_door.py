@@ -363,3 +363,24 @@ def test_who_has_gone_before_his_body_is_read_is_no_fault(
     asyncio.run(test())
     gc.collect()
     assert caplog.records == []
+
+
+def test_whoever_guesses_and_hangs_up_holds_up_nobody() -> None:
+    """Wrong tokens are answered one after the other; those that nobody waits for any more cost no time."""
+
+    async def test() -> None:
+        async with running(wrong_every=0.2) as bot:
+            guess = "GET /trading/signal/wrong/echo HTTP/1.1\r\nHost: x\r\n\r\n"
+            for _ in range(100):
+                visitor = await Visitor.at(bot, guess)
+                await visitor.writer.drain()
+                await asyncio.sleep(0.002)
+                visitor.writer.transport.abort()
+            last = await Visitor.at(bot, guess)
+            begun = asyncio.get_running_loop().time()
+            assert (await last.answer()).startswith("HTTP/1.1 401")
+            assert asyncio.get_running_loop().time() - begun < 5
+            last.writer.close()
+            await until(lambda: not bot._guesses.locked())
+
+    asyncio.run(test())

@@ -196,6 +196,8 @@ def test_a_follower_hears_of_signals_and_prices_in_order(tmp_path: Path, capfd: 
     asyncio.run(host.Host(request, Words(), Redactor(), followers=[Follower()]).run())
     assert [what for what in heard if what[0] != "signal"] == [
         ("open", None),
+        ("forget", ("nexus", SYMBOL)),  # it has never been live
+        ("live", ("nexus", SYMBOL)),
         ("quote", 99),
         ("trade", Decimal("100.5")),
         ("quote", Decimal("99.5")),

@@ -19,7 +19,10 @@ import pytest
 from cli.bot import host
 from cli.bot.command import market_named
 from cli.bot.plan import BotRequest
-from cli.bot.timing.generation import Generation
+from cli.bot.seat import Seat
+from cli.bot.timing.cron import Cron
+from cli.bot.timing.generation import Generation, Loaded
+from cli.bot.timing.script_time import ScriptTime
 from cli.output.lines import Words
 from tests.bot.recordings import SYMBOL
 from tests.command import MON, environment, mon
@@ -286,3 +289,65 @@ def test_a_thread_that_emits_nothing_ends_too() -> None:
     one.end()
     thread.join(10)
     assert one.left() == []
+
+
+def with_helper(name: str) -> str:
+    """A script with a module of its own, and with another one that a callback imports."""
+    return script(
+        "state = 0",
+        "def trade_update(self, src, sym, data):",
+        "    self.state += 1",
+        "    if self.state == 3:",
+        f"        import late_{name}",
+        f"    self.publish('{name}', [helper_{name}.VERSION, self.state])",
+        head=HEAD + f"import helper_{name}\n",
+    )
+
+
+def test_of_several_scripts_in_a_folder_only_the_saved_one_is_loaded_anew(
+    tmp_path: Path, running: Callable[..., Running]
+) -> None:
+    """Each goes on with the modules of its own, and what a callback imports is no reason to load it anew."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text(with_helper(name))
+        (tmp_path / f"helper_{name}.py").write_text("VERSION = 1\n")
+        (tmp_path / f"late_{name}.py").write_text("")
+    bot = running(str(tmp_path / "a.py"), str(tmp_path / "b.py"), "--market", NEXUS, "--env", "sim")
+    bot.until(lambda: min(len(bot.data("a")), len(bot.data("b"))) > 3)
+    save(tmp_path / "helper_a.py", "VERSION = 2\n")
+    bot.until(lambda: [2, 3] in bot.data("a"))
+    seen = len(bot.data("b"))
+    bot.until(lambda: len(bot.data("b")) > seen)
+    time.sleep(1.5)  # three looks
+    assert bot.said.count("is loaded anew") == 1
+    states = [state for _, state in bot.data("b")]
+    assert states == list(range(1, len(states) + 1))
+    save(tmp_path / "helper_b.py", "VERSION = 2\n")
+    bot.until(lambda: [2, 1] in bot.data("b"))
+    assert "b.py was saved and is loaded anew" in bot.said
+
+
+def test_what_is_saved_while_the_bot_starts_is_loaded(tmp_path: Path, running: Callable[..., Running]) -> None:
+    path, own = tmp_path / "x.py", tmp_path / "own.py"
+    path.write_text(of_version(1))
+    own.write_text(f"import os\nos.utime({str(tmp_path / 'begun')!r})\nimport time\ntime.sleep(1)\nVERSION = 1\n")
+    begun = tmp_path / "begun"
+    begun.write_text("")
+    os.utime(begun, (1, 1))
+    bot = running(str(path), "--market", NEXUS, "--env", "sim")
+    bot.until(lambda: begun.stat().st_mtime > 2)  # both are read by now
+    save(own, "VERSION = 2\n")
+    bot.until(lambda: any(data[1] == 2 for data in bot.data("trade")))
+
+
+def test_nothing_of_the_new_script_comes_before_what_the_old_one_wanted_is_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that the new one starts while it is loaded may emit at once."""
+    order: list[str] = []
+    monkeypatch.setattr(Generation, "end", lambda self: order.append("the old one ends"))
+    monkeypatch.setattr(Generation, "begin", lambda self: order.append("the new one begins"))
+    seat = Seat(tmp_path / "x.py", ScriptTime(), set(), None, put=print, send=print)  # type: ignore[arg-type]
+    seat.generation = Generation(seat)
+    seat.take(Loaded(None, Generation(seat), Cron(), []), lambda: order.append("withdrawn"))  # type: ignore[arg-type]
+    assert order == ["the old one ends", "withdrawn", "the new one begins"]

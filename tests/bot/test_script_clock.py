@@ -59,6 +59,11 @@ def ran_in_a_module(source: str, **more: Any) -> dict[str, Any]:
         ("from datetime import date", "date.today()", AT.astimezone().date()),
         ("def lazily():\n  import datetime\n  return datetime.datetime.utcnow().year", "lazily()", 2023),
         ("", "__import__('time').time_ns()", NOW_NS),
+        ("import importlib", "importlib.import_module('time').time_ns()", NOW_NS),
+        ("from importlib import import_module as load", "load('datetime').datetime.utcnow().year", 2023),
+        ("import importlib.util, importlib.metadata as metadata", "importlib.import_module('time').time_ns()", NOW_NS),
+        ("import importlib.util", "type(importlib.util.find_spec('json')).__name__", "ModuleSpec"),
+        ("from importlib import *", "import_module('json').dumps(1)", "1"),
     ],
 )
 def test_however_it_is_imported(head: str, expression: str, expected: Any) -> None:
@@ -133,6 +138,9 @@ def test_with_today_s_time_its_first_use_is_told_with_its_place() -> None:
     [
         ("import datetime\nx = datetime.datetime.now()", "line 2: datetime.now() tells"),
         ("import datetime as dt\n\nx = dt.date.today()", "line 3: date.today() tells"),
+        ("import importlib\nd = importlib.import_module('datetime')\nd.date.today", "line 3: date.today() tells"),
+        ("x = __import__('datetime').datetime.now()", "line 1: datetime.now() tells"),
+        ("import json\nx = json.loads('datetime').datetime.now()", ""),
         ("from datetime import datetime as D\ndef f():\n  return D.utcnow", "line 3: datetime.utcnow() tells"),
         ("def f():\n  from datetime import datetime\n  datetime.today()", "line 3: datetime.today() tells"),
         ("from datetime import *\ndatetime.now()\ndate.today()", "line 2: datetime.now() tells"),

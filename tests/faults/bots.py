@@ -11,7 +11,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +49,7 @@ SHORT: Final[Mapping[str, Mapping[str, float]]] = {
     "cli.run.sender": {"ACKNOWLEDGED_WITHIN": 1.0, "ARRIVED_WITHIN": 2.5},
     "cli.bot.hub.positions": {"REFUSED_AGAIN_AFTER": 0.7, "ENTERED_WITHIN": 2.0},
     "cli.bot.hub.relay": {"ANSWERED_SOON": 0.5},
+    "cli.bot.timing.reload": {"LOOK_EVERY": 0.1, "LEFT_AFTER": 0.5},
     "cli.bot.door": {"WAITS_WITHIN": 1.0},
     "cli.bot.serving": {"BODY_WITHIN": 1.0, "PING_EVERY": 1.5, "WRONG_EVERY": 0.1},
 }
@@ -102,12 +103,21 @@ class Ground:
         self.folder = folder
         self.heard = Heard()
 
-    def host(self, script: str, make: type[Host] = Host, *, follower: Any = None, **options: Any) -> Host:
-        """A bot's host, with what it says in `heard`."""
-        path = self.folder / "bot.py"
-        path.write_text(script, encoding="utf-8")
-        request = BotRequest(path, [market_named(str(MARKET))], output="jsonl", **options)
-        return make(request, self.heard, Redactor(), followers=[] if follower is None else [follower])
+    def host(
+        self,
+        scripts: str | Mapping[str, str],
+        make: type[Host] = Host,
+        *,
+        followers: Sequence[Any] = (),
+        **options: Any,
+    ) -> Host:
+        """The host of a script, or of several by their names, with what it says in `heard`."""
+        paths = []
+        for name, script in ({"bot": scripts} if isinstance(scripts, str) else scripts).items():
+            paths.append(self.folder / f"{name}.py")
+            paths[-1].write_text(script, encoding="utf-8")
+        request = BotRequest(paths[0], [market_named(str(MARKET))], more=paths[1:], output="jsonl", **options)
+        return make(request, self.heard, Redactor(), followers=followers)
 
 
 @contextlib.asynccontextmanager

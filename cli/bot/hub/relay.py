@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from cli.bot.hub.positions import HubPositions, market_of, way
 from cli.bot.jobs import monotonic
 from cli.bot.market_data import MarketName
+from cli.bot.speech import VoiceOf
 from cli.run.sender import Sender
 from cli.run.source import access_to
 from cli.settings import config
@@ -58,11 +59,13 @@ class HubRelay:
         markets: Collection[MarketName] = (),
         held: Mapping[MarketName, HubPosition] | None = None,
         held_file: Path | None = None,
+        named: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`env` is that of the bot's `markets`. Where they are simulated, the hub is simulated too.
 
-        `held` is what the hub has at the start, by the user's word; so is `held_file`, and is kept up to date.
+        `held` is what the hub has at the start, by the user's word; so is `held_file`, and is kept up to date. `named`:
+        the strategy is before all that is said, since others are relayed too.
 
         Raises:
             UsageError: the strategy has a name that cannot be sent, or the hub cannot tell two held markets apart.
@@ -77,6 +80,7 @@ class HubRelay:
             self._positions.hold(market, position)
         self._held_path = held_file
         self._held_file: HeldFile | None = None
+        self._named = named
         self._env = config.SIM if env == config.SIM else None
         self._profile = profile
         self._retries = retries
@@ -103,24 +107,25 @@ class HubRelay:
         Raises:
             SetupError: the hub's address or key is missing or cannot be used, or the file of what it holds.
         """
-        self._voice = voice
+        self._voice = VoiceOf(self._positions.strategy, voice) if self._named else voice
+        say = self._voice.say
         venue = venue_named(self._hub)
         if self._env == config.SIM:
-            access = await access_to(venue, self._env, self._profile, embedded, voice.say, by_hand=False)
+            access = await access_to(venue, self._env, self._profile, embedded, say, by_hand=False)
         else:
-            access = await access_to(venue, self._env, self._profile, embedded, voice.say)
+            access = await access_to(venue, self._env, self._profile, embedded, say)
         self._sender = Sender(
             venue,
             self._commands.kinds["buy"].subscription,
             access,
             redactor=self._redactor,
-            say=lambda text: voice.say(f"{self._hub}: {text}"),
+            say=lambda text: say(f"{self._hub}: {text}"),
             retries=self._retries,
             late=self._refused_late,
         )
         from_file = self._read_held(access)
         where = "the simulated hub" if self._env == config.SIM else access.settings.url
-        voice.say(f"position signals are relayed to {self._hub} ({where}); {self._words_of_start(from_file)}")
+        say(f"position signals are relayed to {self._hub} ({where}); {self._words_of_start(from_file)}")
         self._work = asyncio.create_task(self._send_all(self._sender, end))
 
     # --- what the hub has at the start

@@ -115,6 +115,12 @@ class Home:
                 if len(_inner) <= 1:
                     builtins.__import__ = _import
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """As `entered`, for a script that is in the run already; no other one imports anything meanwhile."""
+        with _changing, self.entered():
+            yield
+
 
 def _place_of(module: Any) -> str | None:
     """Where a module of Python's own language lies, or a folder that is a package without a file; None elsewhere."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -13,17 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
+Stamp = tuple[int, int, int]  # what tells whether a file was saved
+
 
 class OwnModules(MetaPathFinder):
-    """Finds the modules of a folder, packages in it included, before Python looks for them itself.
+    """Finds the modules of one script's folder, packages in it included, before Python looks for them itself.
 
-    `files` has those that were found, by name.
+    `files` has those that were found, by name; `stamps` how the files were, by path, before they were read.
     """
 
     def __init__(self, folder: str, prepare: Callable[[types.ModuleType], None], *, fresh: bool = False) -> None:
         """`prepare` is called with each module before it runs. `fresh`: always from its source, since a file that is
         saved twice in a second is not told apart by what Python keeps of it compiled."""
         self.files: dict[str, str | None] = {}
+        self.stamps: dict[str, Stamp] = {}
         self.prepare = prepare
         self._folder = folder
         self._fresh = fresh
@@ -37,9 +41,16 @@ class OwnModules(MetaPathFinder):
         if spec is None:
             return None
         self.files[fullname] = spec.origin if spec.has_location else None
+        if spec.has_location and spec.origin is not None:
+            self.reads(spec.origin)
         if type(spec.loader) is SourceFileLoader:
             spec.loader = _Loader(fullname, spec.loader.path, self.prepare, fresh=self._fresh)
         return spec
+
+    def reads(self, path: str) -> None:
+        """Note how a file is that is about to be read: what is saved from now on is not what is read."""
+        if (stamp := stamp_of(path)) is not None:
+            self.stamps[path] = stamp
 
     @contextlib.contextmanager
     def looked_at_first(self) -> Iterator[None]:
@@ -52,6 +63,15 @@ class OwnModules(MetaPathFinder):
             yield
         finally:
             sys.meta_path.remove(self)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """The stamp of a file; None for one that is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class _Loader(SourceFileLoader):

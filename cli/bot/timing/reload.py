@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from cli.bot.script import CANDLE, SCRIPT, load
 from cli.bot.script_api import MODULE, module_for
 from cli.bot.timing.cron import Cron
 from cli.bot.timing.generation import Generation, Loaded
+from cli.bot.timing.own_modules import Stamp, stamp_of
 from venues.errors import MonError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cli.bot.own.modules import Home
     from cli.bot.plan import Plan
     from cli.bot.script import Bot
     from cli.bot.seat import Seat
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.5  # seconds
 LEFT_AFTER = 2.0  # seconds that the threads of the one before have to end
-_Stamp = tuple[int, int, int]
 
 
 class Reloads:
@@ -42,6 +42,7 @@ class Reloads:
         self,
         seats: Sequence[Seat],
         own: Mapping[Path, OwnModules],
+        homes: Mapping[Path, Home],
         settings: Mapping[Path, dict[str, str]],
         voice: BotVoice,
         *,
@@ -49,21 +50,22 @@ class Reloads:
         switch: Callable[[Seat, Loaded], list[str]],
         switched: Callable[[Seat, Bot], list[str]],
     ) -> None:
-        """`own` finds the modules of each script's folder. `in_turn` runs something between two jobs of a script.
+        """`own` finds the modules of each script, `homes` keep them. `in_turn` runs something between two of its jobs.
 
         `switch` is called there: it puts what was loaded in the place of the one before; `switched` afterwards in the
         event loop. Both say what a person must know of what the new one lacks.
         """
         self._seats = seats
         self._own = own
+        self._homes = homes
         self._settings = settings
         self._voice = voice
         self._in_turn = in_turn
         self._switch = switch
         self._switched = switched
-        self._seen: dict[Path, dict[str, _Stamp]] = {}  # what was saved, until it is the same at two looks
+        self._seen: dict[Path, dict[str, Stamp]] = {}  # what was saved, until it is the same at two looks
         self._failed: dict[Path, set[str]] = {}  # files of one that could not be loaded
-        self._known = {seat.file: _stamps(self._files(seat)) for seat in seats}
+        self._known = {seat.file: self._read(seat) for seat in seats}
 
     async def watch(self) -> None:
         """Look for ever."""
@@ -73,19 +75,25 @@ class Reloads:
                 if not seat.stopped:
                     await self._look_at(seat)
 
+    def _read(self, seat: Seat) -> dict[str, Stamp]:
+        """How the files of a script were when it was loaded: one may have been saved since."""
+        stamps = self._own[seat.file].stamps
+        return {file: stamps.get(file, stamp) for file, stamp in _stamps(self._files(seat)).items()}
+
     def _files(self, seat: Seat) -> set[str]:
         files = {path for path in self._own[seat.file].files.values() if path is not None}
         return {str(seat.file), *files, *self._failed.get(seat.file, ())}
 
     async def _look_at(self, seat: Seat) -> None:
-        now = _stamps(self._files(seat))
-        if now == self._known[seat.file] or str(seat.file) not in now:  # it is being replaced
+        known = self._known[seat.file] = {**self._read(seat), **self._known[seat.file]}  # it imports more in callbacks
+        now = _stamps({*self._files(seat), *known})
+        if now == known or str(seat.file) not in now:  # it is being replaced
             self._seen.pop(seat.file, None)
         elif self._seen.get(seat.file) != now:
             self._seen[seat.file] = now  # somebody may be writing it
         else:
             await self._reload(seat)
-            self._known[seat.file] = {**_stamps(self._files(seat)), **now}
+            self._known[seat.file] = self._read(seat)
             del self._seen[seat.file]
 
     async def _reload(self, seat: Seat) -> None:
@@ -116,7 +124,7 @@ class Reloads:
         assert seat.logger is not None, "it is started"
         generation, cron = Generation(seat), Cron()
         module, link = module_for(generation, seat.logger, cron)
-        with _anew(module, own, alone=len(self._seats) == 1):
+        with self._homes[seat.file].alone(), _anew(module, own):
             bot = load(seat.file, link, self._settings.get(seat.file), own)
             planned = plans(bot, seat.knowledge.markets) if seat.knowledge.markets else []
         return self._switch(seat, Loaded(bot, generation, cron, planned))
@@ -169,22 +177,15 @@ def _said_by(candles_from: Mapping[str, str | None]) -> dict[str, str | None]:
     return {venue: stream for venue, stream in candles_from.items() if stream is not None}
 
 
-def _stamps(files: Iterable[str]) -> dict[str, _Stamp]:
-    """What tells whether a file was saved, of each that is there."""
-    found: dict[str, _Stamp] = {}
-    for file in files:
-        with contextlib.suppress(OSError):
-            status = os.stat(file)
-            found[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return found
+def _stamps(files: Iterable[str]) -> dict[str, Stamp]:
+    """The stamps of the files that are there."""
+    found = {file: stamp_of(file) for file in files}
+    return {file: stamp for file, stamp in found.items() if stamp is not None}
 
 
 @contextlib.contextmanager
-def _anew(module: types.ModuleType, own: OwnModules, *, alone: bool) -> Iterator[None]:
-    """While it lasts, a script and the modules of its folder are imported anew. They are as before if that fails.
-
-    `alone`: no other script runs, whose helpers are imported by the same name.
-    """
+def _anew(module: types.ModuleType, own: OwnModules) -> Iterator[None]:
+    """While it lasts, a script and the modules of its folder are imported anew. They are as before if that fails."""
     names = {*own.files, MODULE, SCRIPT}
     kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     own.files.clear()
@@ -197,5 +198,3 @@ def _anew(module: types.ModuleType, own: OwnModules, *, alone: bool) -> Iterator
             sys.modules.pop(name, None)
         sys.modules.update(kept)
         raise
-    if not alone:
-        sys.modules.update({name: kept[name] for name in (MODULE, SCRIPT) if name in kept})

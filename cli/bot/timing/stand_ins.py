@@ -13,6 +13,7 @@ import ast
 import builtins
 import copyreg
 import datetime as real_datetime
+import importlib
 import sys
 import time as real_time
 import types
@@ -40,7 +41,8 @@ class StandIns:
         modules = {"time": self._time_module()}
         if tell is None:
             modules["datetime"] = self._datetime_module()
-        self._builtins = {**vars(builtins), "__import__": _importing(modules)}
+        by_name = {"import_module": _import_module_of(modules)}
+        self._builtins = {**vars(builtins), "__import__": _importing(modules, _Beside(importlib, by_name))}
 
     def give(self, module: types.ModuleType) -> None:
         """Let a module that has not run yet import the stand-ins."""
@@ -148,17 +150,33 @@ def _bound_to_datetime(tree: ast.Module) -> tuple[set[str], dict[str, str]]:
                     classes |= {name: name for name in _CLASSES}
                 elif alias.name in _CLASSES:
                     classes[alias.asname or alias.name] = alias.name
+        elif isinstance(node, ast.Assign) and _imports_datetime(node.value):
+            modules |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return modules, classes
+
+
+def _imports_datetime(value: ast.expr) -> bool:
+    """Whether it is a call such as `importlib.import_module("datetime")`."""
+    if not isinstance(value, ast.Call) or not value.args:
+        return False
+    named = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", None)
+    what = value.args[0]
+    return named in ("import_module", "__import__") and isinstance(what, ast.Constant) and what.value == "datetime"
 
 
 def _class_named_by(value: ast.expr, modules: set[str], classes: Mapping[str, str]) -> str | None:
     if isinstance(value, ast.Name):
         return classes.get(value.id)
-    is_of_module = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id in modules
-    return value.attr if is_of_module and isinstance(value, ast.Attribute) and value.attr in _CLASSES else None
+    if not isinstance(value, ast.Attribute) or value.attr not in _CLASSES:
+        return None
+    home = value.value
+    is_module = home.id in modules if isinstance(home, ast.Name) else _imports_datetime(home)
+    return value.attr if is_module else None
 
 
-def _importing(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
+def _importing(modules: Mapping[str, types.ModuleType], by_name: types.ModuleType) -> Callable[..., Any]:
+    """What modules of scripts import with; `by_name` is in the place of `importlib`, which imports too."""
+
     def importing(
         name: str,
         globals: Any = None,  # noqa: A002 -- Python's own names
@@ -168,9 +186,17 @@ def _importing(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
     ) -> Any:
         if level == 0 and name in modules:
             return modules[name]
-        return builtins.__import__(name, globals, locals, fromlist, level)  # which scripts beside this one may change
+        found = builtins.__import__(name, globals, locals, fromlist, level)  # which scripts beside this one may change
+        return by_name if found is importlib else found
 
     return importing
+
+
+def _import_module_of(modules: Mapping[str, types.ModuleType]) -> Callable[..., Any]:
+    def import_module(name: str, package: str | None = None) -> Any:
+        return modules[name] if name in modules else importlib.import_module(name, package)
+
+    return _named_as(import_module, importlib.import_module)
 
 
 def _named_as(function: Callable[..., Any], real: Any) -> Callable[..., Any]:
