@@ -29,6 +29,7 @@ _ZERO = Decimal(0)
 _ONE = Decimal(1)
 _HUNDRED = Decimal(100)
 _TEN_THOUSAND = Decimal(10_000)
+_NOTHING = Decimal("1E-40")  # a round trip has gained more: what comes of rounding at fifty digits is less
 
 
 class Costs(NamedTuple):
@@ -236,6 +237,8 @@ class _Book:
         self._paid = _ZERO  # for them
         self._open_gain = _ZERO  # what they would bring at the last price, beyond what was paid
         self._trip = _ZERO  # what the present round trip has gained so far
+        self._bid: Decimal | None = None  # the last ones; both are the last trade's price where no quotes come
+        self._ask: Decimal | None = None
         self._since = 0  # up to when the held size was weighed
 
     # --- what comes
@@ -254,15 +257,18 @@ class _Book:
             self._wanted = size
 
     def price(self, at: int, bid: Decimal | None, ask: Decimal | None) -> None:
+        if bid is not None:
+            self._bid = bid
+        if ask is not None:
+            self._ask = ask
+        held = self._size
         if self._wanted is not None:
-            price = ask if self._wanted > self._size else bid
+            price = ask if self._wanted > held else bid
             if price is not None and price > 0:
                 self._fill(at, self._wanted, price)
-        if self._size:
-            mark = bid if self._size > 0 else ask  # what closing it would bring
-            if mark is not None:
-                self._open_gain = _CONTEXT.subtract(_CONTEXT.multiply(self._units, mark), self._paid)
-                self._draw(at)
+        if held or self._size:
+            self._value()
+            self._draw(at, held)
 
     def summary(self, at: int, duration: int) -> MarketSummary:
         """The figures when the run has lasted so long (ms), and ended at a time (epoch ms)."""
@@ -310,7 +316,7 @@ class _Book:
         price = _CONTEXT.add(price, moved) if wanted > self._size else _CONTEXT.subtract(price, moved)
         stays = wanted if _side_of(wanted) == _side_of(self._size) else _ZERO
         if stays.copy_abs() < self._size.copy_abs():
-            self._close(at, stays, price)
+            self._close(stays, price)
         if wanted != self._size:
             self._open(wanted, price)
 
@@ -321,7 +327,7 @@ class _Book:
         self._size = wanted
         self._gain(_CONTEXT.multiply(added.copy_abs(), self._fee).copy_negate())
 
-    def _close(self, at: int, stays: Decimal, price: Decimal) -> None:
+    def _close(self, stays: Decimal, price: Decimal) -> None:
         """Sell, or buy back, until `stays` is left. Of what was paid, the share of what is closed goes with it."""
         share = _CONTEXT.divide(_CONTEXT.subtract(self._size, stays), self._size) if stays else _ONE
         units, paid = _CONTEXT.multiply(self._units, share), _CONTEXT.multiply(self._paid, share)
@@ -333,9 +339,8 @@ class _Book:
         else:
             figures = self._side().figures
             figures.round_trips += 1
-            figures.hits += self._trip > 0
-            self._units = self._paid = self._open_gain = self._trip = _ZERO
-            self._draw(at)
+            figures.hits += self._trip > _NOTHING
+            self._units = self._paid = self._trip = _ZERO
         self._size = stays
 
     def _gain(self, gained: Decimal) -> None:
@@ -343,10 +348,20 @@ class _Book:
         side.gained = _CONTEXT.add(side.gained, gained)
         self._trip = _CONTEXT.add(self._trip, gained)
 
-    def _draw(self, at: int) -> None:
-        """Go on with the curves of the side that is held, and of both."""
-        side = self._side()
-        side.curve.at(_CONTEXT.add(side.gained, self._open_gain))
+    def _value(self) -> None:
+        """Value what is held at what closing it would bring at the last price."""
+        mark = self._bid if self._size > 0 else self._ask
+        if not self._size or mark is None:
+            self._open_gain = _ZERO
+        else:
+            self._open_gain = _CONTEXT.subtract(_CONTEXT.multiply(self._units, mark), self._paid)
+
+    def _draw(self, at: int, held: Decimal) -> None:
+        """Go on with the curves of both, and of the sides that are held now and that were before this price."""
+        for side in {_side_of(held), _side_of(self._size)}:
+            if side is not None:
+                book = self._sides[side]
+                book.curve.at(_CONTEXT.add(book.gained, self._open_gain_of(side)))
         total = _CONTEXT.add(_CONTEXT.add(self._sides["long"].gained, self._sides["short"].gained), self._open_gain)
         self._curve.at(total)
         self._points.add(at, total)

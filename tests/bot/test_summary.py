@@ -74,14 +74,10 @@ def independent(events: list[Event], *, fee: str = "0", slippage: str = "0", quo
                 size = step
                 if not size:
                     trips, hits = trips + 1, hits + (purse > began_with)
-                    worth = purse
-                    highest = max(highest, worth)
-                    fall = max(fall, highest - worth)
         wish = None
-        if size:
-            worth = purse + things * (bid if size > 0 else ask)
-            highest = max(highest, worth)
-            fall = max(fall, highest - worth)
+        worth = purse + things * (bid if size > 0 else ask)
+        highest = max(highest, worth)
+        fall = max(fall, highest - worth)
     lasted = events[-1][1] - events[0][1]
     return {
         "return_pct": worth * 100,
@@ -199,6 +195,46 @@ def test_a_buy_pays_the_ask_and_a_sale_gets_the_bid() -> None:
 def test_a_quote_without_the_side_that_is_needed_fills_nothing() -> None:
     one = tally([("signal", 0, ("1", False)), ("quote", 1, ("5", None)), ("quote", 2, ("99", "100"))], quoted=True)
     assert one.both.return_pct == -1
+
+
+@pytest.mark.parametrize("price", ["7", "65000.13", "0.07", "13"])
+def test_a_round_trip_that_gained_nothing_is_no_hit(price: str) -> None:
+    """Also where what was bought is no round number of things."""
+    events: list[Event] = []
+    for number, size in enumerate(["1", "0", "0.9", "0", "0.3", "0", "0.333333333333", "0.1", "0", "-0.9", "0"]):
+        events += [("signal", number, (size, False)), ("trade", number, price)]
+    one = tally(events)
+    assert (one.both.round_trips, one.both.hits, round(one.both.return_pct, 20)) == (5, 0, 0)
+
+
+def test_a_turn_is_one_moment_of_the_curve() -> None:
+    """What opening costs is not a fall from a height at which the return never was."""
+    events: list[Event] = [
+        ("signal", 0, ("1", False)),
+        ("trade", 0, "100"),
+        ("signal", 1, ("-1", False)),
+        ("trade", 1, "120"),
+        ("trade", 2, "114"),
+    ]
+    one = tally(events, fee="100")
+    assert [point.at for point in one.curve] == [0, 1, 2]
+    assert one.both.drawdown_pct == 1  # at the beginning, the fee; the turn's are paid out of what was gained
+    assert round(one.sides["short"].drawdown_pct, 20) == 1
+
+
+def test_what_is_held_is_worth_the_last_price_of_its_side() -> None:
+    """A quote without a bid says nothing new of what selling brings."""
+    one = tally(
+        [
+            ("signal", 0, ("0.5", False)),
+            ("quote", 0, ("100", "100")),
+            ("quote", 1, ("120", "121")),
+            ("signal", 1, ("1", False)),
+            ("quote", 2, (None, "125")),
+        ],
+        quoted=True,
+    )
+    assert one.both.return_pct == Decimal("8")  # 0.005 x 120 - 0.5, and 0.004 x 120 - 0.5
 
 
 def test_of_two_signals_before_a_price_the_first_is_missed() -> None:
