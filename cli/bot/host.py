@@ -59,7 +59,7 @@ class Host:
         followers: Sequence[Follower] = (),
     ) -> None:
         """`followers`, one for each script or none, are told of its signals and of prices, in the event loop."""
-        request.check_record()
+        request.check_files()
         self._request = request
         self._words = words
         self._redactor = redactor
@@ -262,7 +262,12 @@ class Host:
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.name}: {many} in its callbacks")
-        self._seats.sum_up(self._words, None if self._recording is not None else self._clock.now().epoch_ms)
+        try:
+            self._seats.sum_up(self._words, None if self._recording is not None else self._clock.now().epoch_ms)
+        except SetupError as error:
+            if self._ending.problem is None:
+                raise
+            self._words.error(str(error))  # what ended the run is what it says at last
 
     def _hurry(self) -> float | None:
         """Seconds to wait for each part that has last words. None without a hurry."""

@@ -79,17 +79,32 @@ class BotRequest(RunRequest):
         """Whether what the bot emits is drawn."""
         return draws_table(self.output)
 
-    def check_record(self) -> None:
-        """Check that no file to be written is one that is read.
+    def check_files(self) -> None:
+        """Check that each file to be written can be, that none is one that is read, and that no two are the same.
 
         Raises:
-            UsageError: it is a file that is read.
+            UsageError: it is a file that is read, or that something else is written to, or no file.
+            SetupError: the report's folder is not there, or cannot be written.
         """
-        beside = [*self.recordings, *([] if self.held_file is None else [self.held_file])]
-        for read in (*self.files, *(path for path in self.history if path != AUTO), *beside):
-            for option, written in (("record", self.record), ("report", self.report)):
-                if written is not None and written.exists() and read.exists() and written.samefile(read):
-                    raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
+        kept = [] if self.held_file is None else [self.held_file]
+        reads = [*self.files, *(path for path in self.history if path != AUTO), *self.recordings, *kept]
+        writes = [("record", self.record), ("report", self.report)]
+        for option, written in writes:
+            if written is not None and any(_are_same(written, read) for read in reads):
+                raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
+        if self.report is not None:
+            if self.record is not None and _are_same(self.record, self.report):
+                raise UsageError(f"expected two files as --record and --report, got {self.report} as both")
+            from cli.bot.report import check_report
+
+            check_report(self.report)
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, also to one that is still to be made."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import random
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -17,7 +19,7 @@ from cli.bot import report
 from cli.bot.market_data import MarketName
 from cli.bot.summary import Costs, MarketSummary, Tally
 from tests.bot.conftest import HEAD, Runs
-from tests.bot.recordings import BEGIN, Tick, book, came, opened, record_trades, walk, write
+from tests.bot.recordings import BEGIN, SYMBOL, Tick, book, came, opened, record_trades, walk, write
 from tests.command import environment, mon, records
 
 MARKET = MarketName("nexus", "BTC")
@@ -352,11 +354,74 @@ def test_a_report_is_replaced_as_a_whole(runs: Runs, tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir() if "report" in one.name) == ["report.json"]
 
 
-def test_a_report_that_cannot_be_written_is_an_error(runs: Runs, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_an_error_before_the_run(runs: Runs, tmp_path: Path) -> None:
     path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
     ran = runs(FOLLOWS, replay=path, report=tmp_path / "nowhere" / "report.json")
-    assert ran.code == 3
+    assert (ran.code, ran.records) == (3, [])
     assert "cannot write the report" in str(ran.problem)
+    assert "expected a folder that is there" in str(ran.problem)
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "folder", "pipe", "link-to-pipe"])
+def test_a_report_takes_the_place_of_a_file_only(runs: Runs, tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link-to-pipe").symlink_to(tmp_path / "pipe")
+    path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
+    before = os.stat(tmp_path / name)
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / name)
+    assert (ran.code, ran.records) == (2, [])
+    assert f"expected a file as --report, which is replaced as a whole, got {tmp_path / name}" in str(ran.problem)
+    assert os.stat(tmp_path / name).st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_report_behind_a_link_is_replaced_and_the_link_stays(runs: Runs, tmp_path: Path, there: bool) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "r.json"
+    if there:
+        target.write_text("x")
+    link = tmp_path / "report.json"
+    link.symlink_to(target)
+    runs(FOLLOWS, replay=record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900)), report=link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["type"] == "bot_report"
+    assert [one.name for one in target.parent.iterdir()] == ["r.json"]
+
+
+def test_a_report_for_which_the_disk_is_full_leaves_the_one_before(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is to say is said all the same."""
+    path = record_trades(tmp_path / "r.jsonl", walk(50, seed=1, every_ms=900))
+    (tmp_path / "report.json").write_text("before")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cli.settings.whole_files.os.replace", full)
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / "report.json")
+    assert ran.code == 3
+    assert str(ran.problem) == f"cannot write the report {tmp_path / 'report.json'}: No space left on device"
+    assert "position signals in" in ran.said
+    assert (tmp_path / "report.json").read_text() == "before"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_report_and_a_recording_are_two_files(runs: Runs, tmp_path: Path) -> None:
+    file = tmp_path / "same.jsonl"
+    ran = runs(FOLLOWS, f"nexus:{SYMBOL}", env="sim", record=file, report=tmp_path / "." / "same.jsonl")
+    assert ran.code == 2
+    assert "expected two files as --record and --report" in str(ran.problem)
+    assert not file.exists()
+
+
+def test_a_report_is_not_the_file_of_what_is_held(runs: Runs, tmp_path: Path) -> None:
+    """Also where neither is there yet."""
+    file = tmp_path / "held.json"
+    ran = runs(FOLLOWS, f"nexus:{SYMBOL}", env="sim", held_file=file, report=file)
+    assert ran.code == 2
+    assert "would take the place of a file that is read" in str(ran.problem)
 
 
 def test_a_report_never_takes_the_place_of_what_is_read(runs: Runs, tmp_path: Path) -> None:
