@@ -263,11 +263,20 @@ class Host:
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.name}: {many} in its callbacks")
         try:
-            self._seats.sum_up(self._words, None if self._recording is not None else self._clock.now().epoch_ms)
+            self._seats.sum_up(self._words, self._ended_at(whole=not asked_to_stop))
         except SetupError as error:
             if self._ending.problem is None:
                 raise
             self._words.error(str(error))  # what ended the run is what it says at last
+
+    def _ended_at(self, *, whole: bool) -> int | None:
+        """When the run ended (epoch ms): a recording that was played as a `whole` with its last event, whatever it was.
+
+        None for one that was not: where its script was by then, only that knows.
+        """
+        if self._recording is None:
+            return self._clock.now().epoch_ms
+        return self._recording.last_at if whole else None
 
     def _hurry(self) -> float | None:
         """Seconds to wait for each part that has last words. None without a hurry."""

@@ -19,7 +19,7 @@ from cli.bot import report
 from cli.bot.market_data import MarketName
 from cli.bot.summary import Costs, MarketSummary, Tally
 from tests.bot.conftest import HEAD, Runs
-from tests.bot.recordings import BEGIN, SYMBOL, Tick, book, came, opened, record_trades, walk, write
+from tests.bot.recordings import BEGIN, SYMBOL, Tick, book, came, frame, opened, record_trades, walk, write
 from tests.command import environment, mon, records
 
 MARKET = MarketName("nexus", "BTC")
@@ -60,7 +60,7 @@ def independent(events: list[Event], *, fee: str = "0", slippage: str = "0", quo
             wished, marked = value
             wish = None if marked else Fraction(wished)
             continue
-        if what == "begin" or quoted != (what == "quote"):
+        if what in ("begin", "end") or quoted != (what == "quote"):
             continue
         bid, ask = map(Fraction, value if quoted else (value, value))
         if wish is not None and wish != size:
@@ -273,8 +273,8 @@ FOLLOWS = (
 )
 
 
-def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int) -> list[Event]:
-    """Each signal after the trade that it came with; `begin` is when the recording begins (ms)."""
+def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int, end: int) -> list[Event]:
+    """Each signal after the trade that it came with; `begin` and `end` are the recording's (ms)."""
     said: dict[int, list[Any]] = {}
     for one in signals:
         said.setdefault(one["received"], []).append(one["size"])
@@ -283,7 +283,7 @@ def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int) -> 
         events.append(("trade", tick.time, tick.price))
         events += [("signal", tick.time, (str(size), False)) for size in said.pop(tick.time, ())]
     assert not said
-    return events
+    return [*events, ("end", end, None)]
 
 
 def distinct(ticks: list[Tick]) -> list[Tick]:
@@ -299,7 +299,7 @@ def test_the_report_of_a_replay_equals_the_other_calculation(runs: Runs, tmp_pat
     assert len(signals) > 1_000
     (script,) = json.loads((tmp_path / "report.json").read_text(), parse_float=Decimal)["scripts"]
     (market,) = script["markets"]
-    wanted = expected(run_events(signals, ticks, ticks[0].time - 1), fee="5")
+    wanted = expected(run_events(signals, ticks, ticks[0].time - 1, ticks[-1].time), fee="5")
     assert {name: market[name] for name in wanted} == wanted
     assert "position signals in" in ran.said
     assert "the price of the next trade" in ran.said
@@ -315,6 +315,21 @@ def test_no_signal_is_filled_by_the_price_that_its_script_saw(runs: Runs, tmp_pa
     (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
     assert script["markets"][0]["return_pct"] == 0
     assert script["markets"][0]["open_size"] == 1
+
+
+def test_a_replay_lasts_until_the_last_event_also_where_that_brings_nothing(runs: Runs, tmp_path: Path) -> None:
+    ticks = [Tick(BEGIN + 1_000 * number, "100", "1") for number in range(4)]
+    events = [*opened(BEGIN - 1_000), *(came(tick.time, frame(tick)) for tick in ticks)]
+    other = came(BEGIN + 9_000, frame(Tick(BEGIN, "1", "1"), "SPOT_ETH_USDT"))
+    source = HEAD + "class Signals(Link):\n    def trade_update(self, src, sym, data):\n"
+    source += "        self.signal(src, sym, size=0.5)\n"
+    subscriptions = [{"stream": "trades", "symbols": [symbol]} for symbol in (SYMBOL, "SPOT_ETH_USDT")]
+    path = write(tmp_path / "r.jsonl", [*events, {**other, "line": 1}], subscriptions=subscriptions)
+    runs(source, f"nexus:{SYMBOL}", replay=path, report=tmp_path / "report.json")
+    (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
+    assert script["end"] == BEGIN + 9_000
+    assert script["markets"][0]["in_position_ms"] == 8_000
+    assert script["markets"][0]["exposure"] == 0.4
 
 
 def test_quotes_fill_where_the_script_takes_quotes(runs: Runs, tmp_path: Path) -> None:
@@ -456,8 +471,8 @@ def test_the_readmes_example_equals_the_other_calculation_to_the_last_digit(tmp_
     first = signals[0]["received"]
     assert [trade.time for trade in trades].count(first) == 1, "the signal could be of either trade"
     with gzip.open(tape) as recording:
-        begin = json.loads(recording.readlines()[1])["at"]
-    wanted = expected(run_events(signals, trades, begin), fee="5")
+        _, first_event, *_, last_event = map(json.loads, recording.readlines())
+    wanted = expected(run_events(signals, trades, first_event["at"], last_event["at"]), fee="5")
     (script,) = json.loads(Path(file).read_text(), parse_float=Decimal)["scripts"]
     (market,) = script["markets"]
     assert {name: market[name] for name in wanted} == wanted
