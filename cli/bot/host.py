@@ -136,7 +136,9 @@ class Host:
         if not await self._unless_stopped(self._seats.load(stack)):
             return
         calm_collector()
-        planned = self._seats.plan(self._markets, None if self._recording is None else self._recording.header)
+        time_line = self._recording
+        headers = [] if time_line is None else [one.header for one in time_line.recordings]
+        planned = self._seats.plan(self._markets, None if time_line is None else time_line.header, headers)
         labels = await self._inlet.open(planned, self._embedded, self._voice.say) or self._labels()
         self._seats.label(labels)
         await self._unless_stopped(self._seats.fill(self._clock.now()))
@@ -362,6 +364,8 @@ class Host:
             follower.trade(record)
 
     def _on_status(self, number: int, status: Status, now: Now, *, by_age: bool) -> None:
+        if status.stream == "quotes" and status.venue in self._seats.for_summary:
+            return  # no script rests on it
         told = self._standings.changed(number, status)
         inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
         told = told._replace(inline=inline and not self._outlet.as_table, by_age=by_age)

@@ -4,8 +4,9 @@ The figures are those of a constant notional: a size of 0.5 buys for half of it,
 nothing of what the next signal buys for. So returns are added up, not compounded. All figures are exact to fifty
 digits; who prints them rounds them.
 
-A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote,
-where no quotes come at the price of the next trade. What a callback emits is after the price that it was called with,
+A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote, in a
+market that has no quotes at the price of the next trade. Whether it has any is known once the first one comes, so until
+then both ways are gone. What a callback emits is after the price that it was called with,
 so no signal is filled with a price that its script could see.
 """
 
@@ -17,8 +18,6 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from cli.bot.market_data import MarketName
 
 Side = Literal["long", "short"]
@@ -107,12 +106,10 @@ class Tally:
     It may be called from any thread.
     """
 
-    def __init__(self, name: str, costs: Costs, quoted: Collection[str]) -> None:
-        """`quoted` are the venues of which quotes come; trades fill nothing there."""
+    def __init__(self, name: str, costs: Costs) -> None:
         self._name = name
         self._costs = costs
-        self._quoted = quoted
-        self._books: dict[MarketName, _Book] = {}
+        self._markets: dict[MarketName, _Ways] = {}
         self._exceptions = 0
         self._begin: int | None = None
         self._end: int | None = None
@@ -128,28 +125,27 @@ class Tally:
         """Take a market's best prices, before the script gets them; None for a side that is empty."""
         with self._lock:
             self.saw(at)
-            if market.venue in self._quoted:
-                self._book(market).price(at, bid, ask)
+            if bid is not None or ask is not None:
+                self._ways(market).quote(at, bid, ask)
 
     def trade(self, market: MarketName, at: int, price: Decimal) -> None:
         """Take the price of a trade (or a candle's latest), before the script gets it."""
         with self._lock:
             self.saw(at)
-            if market.venue not in self._quoted:
-                self._book(market).price(at, price, price)
+            self._ways(market).trade(at, price)
 
     def signal(self, market: MarketName, at: int, size: Decimal | None, *, marked: bool) -> None:
         """Take a signal; `size` is None for one that is no position."""
         with self._lock:
             self.saw(at)
-            self._book(market).signal(size, marked=marked)
+            self._ways(market).signal(size, marked=marked)
 
     def exception(self, market: MarketName | None) -> None:
         """Count an exception of the script, in a callback for a market or elsewhere."""
         with self._lock:
             self._exceptions += 1
             if market is not None:
-                self._book(market).exceptions += 1
+                self._ways(market).exceptions += 1
 
     def summary(self, at: int | None = None) -> Summary:
         """The figures as they are when the run has ended, at a time (epoch ms); without one, when it last saw any."""
@@ -157,15 +153,40 @@ class Tally:
             if at is not None and self._begin is not None:
                 self.saw(at)
             duration = 0 if self._begin is None or self._end is None else self._end - self._begin
-            markets = [book.summary(self._end or 0, duration) for book in self._books.values()]
+            markets = [ways.summary(self._end or 0, duration) for ways in self._markets.values()]
             return Summary(self._name, self._begin, self._end, markets, self._exceptions, self._costs)
 
-    def _book(self, market: MarketName) -> _Book:
-        book = self._books.get(market)
-        if book is None:
-            filled_by: Literal["quotes", "trades"] = "quotes" if market.venue in self._quoted else "trades"
-            book = self._books[market] = _Book(market, self._costs, filled_by)
-        return book
+    def _ways(self, market: MarketName) -> _Ways:
+        ways = self._markets.get(market)
+        if ways is None:
+            ways = self._markets[market] = _Ways(market, self._costs)
+        return ways
+
+
+class _Ways:
+    """One market's two ways of being filled: by quotes, and by trades as long as there was no quote."""
+
+    def __init__(self, market: MarketName, costs: Costs) -> None:
+        self.exceptions = 0
+        self._by_quotes = _Book(market, costs, "quotes")
+        self._by_trades: _Book | None = _Book(market, costs, "trades")
+
+    def quote(self, at: int, bid: Decimal | None, ask: Decimal | None) -> None:
+        self._by_trades = None
+        self._by_quotes.price(at, bid, ask)
+
+    def trade(self, at: int, price: Decimal) -> None:
+        if self._by_trades is not None:
+            self._by_trades.price(at, price, price)
+
+    def signal(self, size: Decimal | None, *, marked: bool) -> None:
+        self._by_quotes.signal(size, marked=marked)
+        if self._by_trades is not None:
+            self._by_trades.signal(size, marked=marked)
+
+    def summary(self, at: int, duration: int) -> MarketSummary:
+        book = self._by_quotes if self._by_trades is None else self._by_trades
+        return replace(book.summary(at, duration), exceptions=self.exceptions)
 
 
 class _Curve:
@@ -230,7 +251,6 @@ class _Book:
         self._points = _Points()
         self._flat = Figures()  # signals of size 0
         self._others = 0
-        self.exceptions = 0
         self._wanted: Decimal | None = None  # a size that no price has filled yet
         self._size = _ZERO  # held, as a share of the notional
         self._units = _ZERO  # held, for a notional of 1
@@ -295,7 +315,7 @@ class _Book:
             both,
             sides,
             others=self._others,
-            exceptions=self.exceptions,
+            exceptions=0,
             open_size=self._size,
             filled_by=self._filled_by,
             curve=[Point(point.at, _percent(point.return_pct)) for point in self._points.all()],

@@ -17,17 +17,21 @@ import pytest
 
 from cli.bot import report
 from cli.bot.market_data import MarketName
+from cli.bot.plan import Plan, add_prices
 from cli.bot.summary import Costs, MarketSummary, Tally
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import BEGIN, SYMBOL, Tick, book, came, frame, opened, record_trades, walk, write
 from tests.command import environment, mon, records
+from venues import venue_named
+from venues.recording import header_for
+from venues.venue import Settings, Subscription
 
 MARKET = MarketName("nexus", "BTC")
 Event = tuple[str, int, Any]  # what, when (ms), and a price, (bid, ask), or a size with whether it is marked
 
 
 def tally(events: list[Event], *, fee: str = "0", slippage: str = "0", quoted: bool = False) -> MarketSummary:
-    made = Tally("bot", Costs(Decimal(fee), Decimal(slippage)), {"nexus"} if quoted else ())
+    made = Tally("bot", Costs(Decimal(fee), Decimal(slippage)))
     for what, at, value in events:
         if what == "trade":
             made.trade(MARKET, at, Decimal(value))
@@ -343,6 +347,69 @@ def test_quotes_fill_where_the_script_takes_quotes(runs: Runs, tmp_path: Path) -
     (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
     assert script["markets"][0]["return_pct"] == 10
     assert script["markets"][0]["filled_by"] == "first quote after"
+
+
+ETH = "SPOT_ETH_USDT"
+LOOKS = HEAD + (
+    "class Signals(Link):\n    def trade_update(self, src, sym, data):\n"
+    "        self.signal(src, sym, size=1)\n"
+    "        self.publish('known', getattr(self, 'quo' + 'tes'))\n"
+)
+
+
+def with_quotes(path: Path, *, of_eth: bool) -> Path:
+    """A trade, a quote, another trade; the connection of the quotes dies before the last. Of ETH maybe no quotes."""
+    events: list[dict[str, Any]] = []
+    wanted = [(SYMBOL, "trades"), (ETH, "trades"), (SYMBOL, "quotes"), *([(ETH, "quotes")] if of_eth else [])]
+    for symbol, prices in ((SYMBOL, ("99", "100", "110", "111")), (ETH, ("9", "10", "11", "12"))):
+        bid, ask, later_bid, later_ask = prices
+        line = 0 if symbol == SYMBOL else 1
+        frames = [frame(Tick(BEGIN, "50", "1"), symbol), frame(Tick(BEGIN + 3, "70", "1"), symbol)]
+        quotes = [book(BEGIN + 1, bid, ask, symbol), book(BEGIN + 4, later_bid, later_ask, symbol)]
+        events += [{**event, "line": line} for event in opened(BEGIN)]
+        events += [{**came(BEGIN + at, text), "line": line} for at, text in zip((0, 3), frames, strict=True)]
+        if (symbol, "quotes") in wanted:
+            events += [{**came(BEGIN + at, text), "line": line} for at, text in zip((1, 4), quotes, strict=True)]
+    subscriptions = [{"stream": stream, "symbols": [symbol]} for symbol, stream in wanted]
+    return write(path, sorted(events, key=lambda event: event["at"]), subscriptions=subscriptions)
+
+
+@pytest.mark.parametrize("of_eth", [True, False])
+def test_quotes_of_a_recording_fill_also_what_a_script_makes_of_trades(
+    runs: Runs, tmp_path: Path, of_eth: bool
+) -> None:
+    """Of each market that has any. What the script sees is the same as without a summary."""
+    path, file = with_quotes(tmp_path / "r.jsonl", of_eth=of_eth), tmp_path / "report.json"
+    ran = runs(LOOKS, replay=path, report=file)
+    assert ran.code == 0, ran.said
+    markets = json.loads(file.read_text(), parse_float=Decimal)["scripts"][0]["markets"]
+    found = {one["symbol"]: (one["filled_by"], one["return_pct"]) for one in markets}
+    eth = ("first quote after", 10) if of_eth else ("next trade", 0)
+    assert found == {SYMBOL: ("first quote after", 10), ETH: eth}
+    assert runs(LOOKS, replay=path, quiet=True).records == ran.records
+    assert [one["data"] for one in ran.of("message")] == [{}] * 4
+    assert not any(one.get("extra") for one in ran.of("signal"))
+
+
+def test_of_several_recordings_quotes_fill_where_each_has_them() -> None:
+    """Where one has none, signals would have no price for as long as it lasts."""
+    btc, eth = "spot.btc_usdt", "spot.eth_usdt"
+    trades = [Subscription("trades", (symbol,)) for symbol in (btc, eth)]
+
+    def added(*recordings: list[Subscription]) -> set[str]:
+        plan = Plan(venue_named("b2trader"), [btc, eth], list(trades))
+        add_prices([plan], [header_for("b2trader", Settings(url=""), one) for one in recordings])
+        new = [one for one in plan.subscriptions if one not in trades]
+        assert plan.for_summary == ({"quotes"} if new else set())
+        return {f"{one.stream} {symbol}" for one in new for symbol in one.symbols}
+
+    both = [*trades, Subscription("quotes", (btc, eth))]
+    one = [*trades, Subscription("quotes", (btc,))]
+    assert added(both) == {f"quotes {btc}", f"quotes {eth}"}
+    assert added(both, one) == {f"quotes {btc}"}
+    assert added(one, trades[:1]) == set()
+    assert added(both, trades[:1]) == {f"quotes {eth}"}
+    assert added(trades) == set()
 
 
 def test_exceptions_are_counted(runs: Runs, tmp_path: Path) -> None:
