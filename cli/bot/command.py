@@ -76,13 +76,14 @@ def run(**given: Any) -> None:
         twice = next(name for name in markets if markets.count(name) > 1)
         raise UsageError(f"expected each --market once, got {twice} twice")
     files = given.pop("files")
-    _check_names(files, given["strategy"], given["relay"], given["held"])
+    _check_names(files, given["strategy"])
     settings = settings_of(given.pop("set") or (), files)
     replay, *then = given.pop("replay") or [None]
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
     fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
     said = given.pop("held") or ()
-    held, held_file = held_of(said, lambda text: market_named(text, given["env"], given["profile"]))
+    scripts = [file.stem for file in files]
+    held, held_file = held_of(said, lambda text: market_named(text, given["env"], given["profile"]), scripts)
     request = BotRequest(
         file=files[0],
         more=files[1:],
@@ -110,8 +111,8 @@ def run(**given: Any) -> None:
     raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
-def _check_names(files: list[Path], strategy: str | None, relay: str | None, held: list[str] | None) -> None:
-    """Check that each of several scripts has a name of its own, and that no option is for one of them only."""
+def _check_names(files: list[Path], strategy: str | None) -> None:
+    """Check that each of several scripts has a name of its own, and is not given one for all of them."""
     if len(files) > MOST_SCRIPTS:
         raise UsageError(f"expected at most {MOST_SCRIPTS} scripts in a run, got {len(files):,}")
     stems = [file.stem for file in files]
@@ -120,8 +121,6 @@ def _check_names(files: list[Path], strategy: str | None, relay: str | None, hel
         raise UsageError(f"expected scripts with a name each, since it is in what they emit; got {twice} twice")
     if len(files) > 1 and strategy is not None:
         raise UsageError("--strategy is the name of one script; each of several has its own")
-    if len(files) > 1 and relay is not None and held:
-        raise UsageError("--held is what a hub has of one script: run the scripts that are relayed one by one")
 
 
 def _recordings_folder() -> Path:
@@ -297,7 +296,8 @@ _OWN: dict[str, tuple[Any, Any]] = {
         list[str] | None,
         typer.Option(
             metavar="VENUE:SYMBOL=POSITION|FILE",
-            help="What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several.",
+            help="What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several. "
+            "Of several scripts SCRIPT.VENUE:SYMBOL=POSITION.",
             show_default=False,
         ),
     ),

@@ -447,19 +447,23 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
 def _followers(request: BotRequest, redactor: Redactor) -> list[Follower]:
     if request.relay is None:
         return []
+    from cli.bot.hub.held import HeldFile
     from cli.bot.hub.relay import HubRelay
 
+    strategies = {file: request.strategy if request.strategy is not None else file.stem for file in request.files}
+    path = request.held_file
+    held_file = None if path is None else HeldFile(path, list(strategies.values()))
     return [
         HubRelay(
             request.relay,
-            request.strategy if request.strategy is not None else file.stem,
+            strategy,
             env=request.env,
             profile=request.profile,
             retries=request.retries,
             redactor=redactor,
             markets=request.markets,
-            held=request.held,
-            held_file=request.held_file,
+            held=request.held.get(file.stem),
+            held_file=held_file,
         )
-        for file in request.files
+        for file, strategy in strategies.items()
     ]

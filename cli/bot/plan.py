@@ -35,11 +35,11 @@ class BotRequest(RunRequest):
 
     `then` are the recordings that are played after `replay`, in their order. `more` are further scripts, `settings`
     what the user sets of each. `listen` is host and port of their own feed and webhooks; `relay` the hub that position
-    signals go to, under the name `strategy`, the script's own if None. `held` and `held_file` are what it has at the
-    start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading is taken to
-    cost in it, in hundredths of a percent. `script_time` is whose time the script's own `time` and `datetime` tell in a
-    replay; today's if None. `reload`: scripts are loaded anew when they are saved. `recordings_folder` is where a
-    history that is `AUTO` is looked for.
+    signals go to, under the name `strategy`, the script's own if None. `held`, by script, and `held_file` are what it
+    has at the start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading
+    is taken to cost in it, in hundredths of a percent. `script_time` is whose time the script's own `time` and
+    `datetime` tell in a replay; today's if None. `reload`: scripts are loaded anew when they are saved.
+    `recordings_folder` is where a history that is `AUTO` is looked for.
     """
 
     file: Path
@@ -51,7 +51,7 @@ class BotRequest(RunRequest):
     report: Path | None = None
     fee_bps: Decimal = Decimal(0)
     slippage_bps: Decimal = Decimal(0)
-    held: dict[MarketName, HubPosition] = field(default_factory=dict)
+    held: dict[str, dict[MarketName, HubPosition]] = field(default_factory=dict)
     held_file: Path | None = None
     script_time: Literal["recording"] | None = None
     reload: bool = False

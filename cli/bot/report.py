@@ -30,13 +30,13 @@ _SPARKS = 60
 
 
 def words(summary: Summary, *, blocks: bool | None) -> str:
-    """The summary in lines for 80 columns; nothing for a run without position signals.
+    """The summary in lines for 80 columns; of a run without position signals one line, which says so.
 
     `blocks` is whether curves are drawn with block characters; None: they are not drawn.
     """
     signalled = [one for one in summary.markets if one.both.signals]
     if not signalled:
-        return ""
+        return _headline(summary)
     lines = [_headline(summary)]
     for one in signalled:
         lines += _table([[str(one.market), *_COLUMNS], *_rows(one)])

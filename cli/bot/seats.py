@@ -518,17 +518,18 @@ class Seats:
         Raises:
             SetupError: the report cannot be written.
         """
-        tallies = [seat.tally for seat in self._seats if seat.tally is not None]
-        if not tallies:
+        tallied = [(seat, seat.tally.summary(at)) for seat in self._seats if seat.tally is not None]
+        if not tallied:
             return
         from cli.bot import report
 
-        summaries = [tally.summary(at) for tally in tallies]
-        for summary in summaries:
-            if not self._request.once and (text := report.words(summary, blocks=_blocks())):
-                words.say(text)
+        for seat, summary in tallied:
+            has_signals = any(one.both.signals for one in summary.markets)
+            emits_signals = seat.bot is not None and seat.bot.emits_signals
+            if not self._request.once and (has_signals or (emits_signals and summary.begin is not None)):
+                words.say(report.words(summary, blocks=_blocks()))
         if self._request.report is not None:
-            report.write(self._request.report, summaries)
+            report.write(self._request.report, [summary for _, summary in tallied])
 
     def _on_end(self, runner: Runner) -> None:
         """Called in a runner's thread: it has ended."""

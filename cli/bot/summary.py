@@ -4,10 +4,10 @@ The figures are those of a constant notional: a size of 0.5 buys for half of it,
 nothing of what the next signal buys for. So returns are added up, not compounded. All figures are exact to fifty
 digits; who prints them rounds them.
 
-A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote, in a
-market that has no quotes at the price of the next trade. Whether it has any is known once the first one comes, so until
-then both ways are gone. What a callback emits is after the price that it was called with,
-so no signal is filled with a price that its script could see.
+A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote; in
+a market without quotes at the price of the next trade. Whether a market has quotes is known once the first one comes,
+so until then both ways are gone. What a callback emits is after the price that it was called with, so no signal is
+filled with a price that its script could see.
 """
 
 from __future__ import annotations
