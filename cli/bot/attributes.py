@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from contextlib import suppress
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -73,7 +75,9 @@ def set_attributes(main: type, base: type, settings: dict[str, str], file: str) 
 def _suggestion(name: str, known: dict[str, Any]) -> str:
     if not known:
         return ": its class has none"
+    by_lower = {one.lower(): one for one in known}
     close = difflib.get_close_matches(name, known, n=1)
+    close = close or [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower, n=1)]
     return f"; is it meant to be {close[0]}?" if close else f"; it has {', '.join(known)}"
 
 
@@ -83,6 +87,8 @@ def value_of(text: str, present: object) -> Any:
     Raises:
         NotSettable: it is none of that type, or the type is none that a text can say.
     """
+    if isinstance(present, Enum):
+        return _of_enum(text, present)
     if isinstance(present, bool):
         if text.lower() not in _BOOLEANS:
             raise NotSettable("true or false")
@@ -96,6 +102,18 @@ def value_of(text: str, present: object) -> Any:
     if isinstance(present, Decimal):
         return _decimal(text)
     return _from_json(text, present)
+
+
+def _of_enum(text: str, present: Enum) -> Enum:
+    """A member by its name, or by its value."""
+    members = type(present).__members__
+    if text in members:
+        return members[text]
+    for member in members.values():
+        with suppress(NotSettable):
+            if value_of(text, member.value) == member.value:
+                return member
+    raise NotSettable(f"one of {', '.join(members)}")
 
 
 def _whole(text: str) -> int:
@@ -118,22 +136,26 @@ def _decimal(text: str) -> Decimal:
         raise NotSettable("a decimal number") from None
 
 
+def _json_for(kind: type) -> str:
+    return f"JSON for a {kind.__name__}, such as " + ('{"a": 1}' if kind is dict else "[1, 2]")
+
+
 def _from_json(text: str, present: object) -> Any:
     """A list, a dict, a tuple or a set from JSON. An attribute that is None takes any JSON, and else a text."""
     kind: Any = type(present)
     if present is not None and kind not in (list, tuple, set, frozenset, dict):
-        raise NotSettable(f"no value: {kind.__name__} is a type that cannot be set")
+        raise NotSettable(f"another attribute, since a text can say no {kind.__name__},")
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
         if present is None:
             return text
-        raise NotSettable(f"JSON for a {kind.__name__}") from None
+        raise NotSettable(_json_for(kind)) from None
     if present is None:
         return value
     if isinstance(value, dict) != (kind is dict) or not isinstance(value, dict | list):
-        raise NotSettable(f"JSON for a {kind.__name__}")
+        raise NotSettable(_json_for(kind))
     try:
         return kind(value)
     except TypeError:  # of a set: what is in it can be in none
-        raise NotSettable(f"JSON for a {kind.__name__}") from None
+        raise NotSettable(_json_for(kind)) from None

@@ -86,13 +86,14 @@ def run(**given: Any) -> None:
     if len(set(markets)) < len(markets):
         twice = next(name for name in markets if markets.count(name) > 1)
         raise UsageError(f"expected each --market once, got {twice} twice")
-    _check_names(files, given["strategy"], given["relay"], given["held"])
+    _check_names(files, given["strategy"])
     settings = settings_of(given.pop("set") or (), files)
     replay, *then = given.pop("replay") or [None]
     history, listen, yes = given.pop("history"), given.pop("listen"), given.pop("yes")
     fee_bps, slippage_bps = (_basis_points(name, given.pop(f"{name}_bps")) for name in ("fee", "slippage"))
     said = given.pop("held") or ()
-    held, held_file = held_of(said, lambda text: market_named(text, given["env"], given["profile"]))
+    scripts = [file.stem for file in files]
+    held, held_file = held_of(said, lambda text: market_named(text, given["env"], given["profile"]), scripts)
     request = BotRequest(
         file=files[0],
         more=files[1:],
@@ -120,16 +121,14 @@ def run(**given: Any) -> None:
     raise typer.Exit(run_bot(request, Words(quiet=request.quiet), redactor_of_run()))
 
 
-def _check_names(files: list[Path], strategy: str | None, relay: str | None, held: list[str] | None) -> None:
-    """Check that each of several scripts has a name of its own, and that no option is for one of them only."""
+def _check_names(files: list[Path], strategy: str | None) -> None:
+    """Check that each of several scripts has a name of its own, and is not given one for all of them."""
     stems = [file.stem for file in files]
     if len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise UsageError(f"expected scripts with a name each, since it is in what they emit; got {twice} twice")
     if len(files) > 1 and strategy is not None:
         raise UsageError("--strategy is the name of one script; each of several has its own")
-    if len(files) > 1 and relay is not None and held:
-        raise UsageError("--held is what a hub has of one script: run the scripts that are relayed one by one")
 
 
 def _recordings_folder() -> Path:
@@ -307,7 +306,8 @@ _OWN: dict[str, tuple[Any, Any]] = {
         list[str] | None,
         typer.Option(
             metavar="VENUE:SYMBOL=POSITION|FILE",
-            help="What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several.",
+            help="What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several. "
+            "Of several scripts SCRIPT.VENUE:SYMBOL=POSITION.",
             show_default=False,
         ),
     ),

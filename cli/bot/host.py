@@ -59,7 +59,7 @@ class Host:
         followers: Sequence[Follower] = (),
     ) -> None:
         """`followers`, one for each script or none, are told of its signals and of prices, in the event loop."""
-        request.check_record()
+        request.check_files()
         self._request = request
         self._words = words
         self._redactor = redactor
@@ -137,7 +137,9 @@ class Host:
         if not await self._unless_stopped(self._seats.load(stack)):
             return
         calm_collector()
-        planned = self._seats.plan(self._markets, None if self._recording is None else self._recording.header)
+        time_line = self._recording
+        headers = [] if time_line is None else [one.header for one in time_line.recordings]
+        planned = self._seats.plan(self._markets, None if time_line is None else time_line.header, headers)
         labels = await self._inlet.open(planned, self._embedded, self._voice.say) or self._labels()
         self._seats.label(labels)
         await self._unless_stopped(self._seats.fill(self._clock.now()))
@@ -264,7 +266,21 @@ class Host:
             count = self._voice.faults()
             many = "1 exception" if count == 1 else f"{count:,} exceptions"
             self._words.say(f"{self._request.name}: {many} in its callbacks")
-        self._seats.sum_up(self._words, None if self._recording is not None else self._clock.now().epoch_ms)
+        try:
+            self._seats.sum_up(self._words, self._ended_at(whole=not asked_to_stop))
+        except SetupError as error:
+            if self._ending.problem is None:
+                raise
+            self._words.error(str(error))  # what ended the run is what it says at last
+
+    def _ended_at(self, *, whole: bool) -> int | None:
+        """When the run ended (epoch ms): a recording that was played as a `whole` with its last event, whatever it was.
+
+        None for one that was not: where its script was by then, only that knows.
+        """
+        if self._recording is None:
+            return self._clock.now().epoch_ms
+        return self._recording.last_at if whole else None
 
     def _hurry(self) -> float | None:
         """Seconds to wait for each part that has last words. None without a hurry."""
@@ -359,6 +375,8 @@ class Host:
                     (follower.live if live else follower.forget)(*market)
 
     def _on_status(self, number: int, status: Status, now: Now, *, by_age: bool) -> None:
+        if status.stream == "quotes" and status.venue in self._seats.for_summary:
+            return  # no script rests on it
         told = self._standings.changed(number, status)
         inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
         told = told._replace(inline=inline and not self._outlet.as_table, by_age=by_age)
@@ -436,20 +454,24 @@ def run_bot(request: BotRequest, words: Words, redactor: Redactor) -> int:
 def _followers(request: BotRequest, redactor: Redactor) -> list[Follower]:
     if request.relay is None:
         return []
+    from cli.bot.hub.held import HeldFile
     from cli.bot.hub.relay import HubRelay
 
+    strategies = {file: request.strategy if request.strategy is not None else file.stem for file in request.files}
+    path = request.held_file
+    held_file = None if path is None else HeldFile(path, list(strategies.values()))
     return [
         HubRelay(
             request.relay,
-            request.strategy if request.strategy is not None else file.stem,
+            strategy,
             env=request.env,
             profile=request.profile,
             retries=request.retries,
             redactor=redactor,
             markets=request.markets,
-            held=request.held,
-            held_file=request.held_file,
+            held=request.held.get(file.stem),
+            held_file=held_file,
             named=len(request.files) > 1,
         )
-        for file in request.files
+        for file, strategy in strategies.items()
     ]

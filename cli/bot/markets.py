@@ -98,7 +98,7 @@ def _had_by(planned: Sequence[Plan], recording: PeekedRecording) -> list[Plan]:
         symbols = [symbol for symbol in plan.symbols if symbol in recorded]
         if header is None or not symbols:
             continue
-        lacks = plan.streams() - {*streams_of(plan.venue, header)}
+        lacks = plan.streams() - plan.for_summary - {*streams_of(plan.venue, header)}
         lacks |= {
             f"candles of {one.interval}"
             for one in plan.subscriptions
@@ -189,7 +189,11 @@ class Inlet:
         for venue, subscriptions in self._run.recorded():
             for route in routes_of(venue_named(venue), subscriptions, Settings(url="")):
                 if venue in plans:
-                    wanted = [one for one in route.subscriptions if is_part_of(one, played[venue])]
+                    wanted = [
+                        one
+                        for one in route.subscriptions
+                        if is_part_of(one, played[venue]) and one.stream not in plans[venue].for_summary
+                    ]
                     self._expect(line, plans[venue], wanted, label)
                     places += [
                         _Stood(line, one.stream, MarketName(venue_named(venue).name, symbol), label)

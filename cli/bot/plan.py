@@ -35,11 +35,11 @@ class BotRequest(RunRequest):
 
     `then` are the recordings that are played after `replay`, in their order. `more` are further scripts, `settings`
     what the user sets of each. `listen` is host and port of their own feed and webhooks; `relay` the hub that position
-    signals go to, under the name `strategy`, the script's own if None. `held` and `held_file` are what it has at the
-    start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading is taken to
-    cost in it, in hundredths of a percent. `script_time` is whose time the script's own `time` and `datetime` tell in a
-    replay; today's if None. `reload`: scripts are loaded anew when they are saved. `recordings_folder` is where a
-    history that is `AUTO` is looked for.
+    signals go to, under the name `strategy`, the script's own if None. `held`, by script, and `held_file` are what it
+    has at the start. `report` is the file that the summary goes to as JSON too, and the two in `bps` are what trading
+    is taken to cost in it, in hundredths of a percent. `script_time` is whose time the script's own `time` and
+    `datetime` tell in a replay; today's if None. `reload`: scripts are loaded anew when they are saved.
+    `recordings_folder` is where a history that is `AUTO` is looked for.
     """
 
     file: Path
@@ -51,7 +51,7 @@ class BotRequest(RunRequest):
     report: Path | None = None
     fee_bps: Decimal = Decimal(0)
     slippage_bps: Decimal = Decimal(0)
-    held: dict[MarketName, HubPosition] = field(default_factory=dict)
+    held: dict[str, dict[MarketName, HubPosition]] = field(default_factory=dict)
     held_file: Path | None = None
     script_time: Literal["recording"] | None = None
     reload: bool = False
@@ -79,17 +79,32 @@ class BotRequest(RunRequest):
         """Whether what the bot emits is drawn."""
         return draws_table(self.output)
 
-    def check_record(self) -> None:
-        """Check that no file to be written is one that is read.
+    def check_files(self) -> None:
+        """Check that each file to be written can be, that none is one that is read, and that no two are the same.
 
         Raises:
-            UsageError: it is a file that is read.
+            UsageError: it is a file that is read, or that something else is written to, or no file.
+            SetupError: the report's folder is not there, or cannot be written.
         """
-        beside = [*self.recordings, *([] if self.held_file is None else [self.held_file])]
-        for read in (*self.files, *(path for path in self.history if path != AUTO), *beside):
-            for option, written in (("record", self.record), ("report", self.report)):
-                if written is not None and written.exists() and read.exists() and written.samefile(read):
-                    raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
+        kept = [] if self.held_file is None else [self.held_file]
+        reads = [*self.files, *(path for path in self.history if path != AUTO), *self.recordings, *kept]
+        writes = [("record", self.record), ("report", self.report)]
+        for option, written in writes:
+            if written is not None and any(_are_same(written, read) for read in reads):
+                raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
+        if self.report is not None:
+            if self.record is not None and _are_same(self.record, self.report):
+                raise UsageError(f"expected two files as --record and --report, got {self.report} as both")
+            from cli.bot.report import check_report
+
+            check_report(self.report)
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, also to one that is still to be made."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 @dataclass
@@ -97,7 +112,8 @@ class Plan:
     """What is asked of one venue.
 
     `candles_from` is the stream that candles are made from. Where that is `candles`, `finer` has for each level the
-    interval that it is put together from; where it is `trades`, `finer` is empty.
+    interval that it is put together from; where it is `trades`, `finer` is empty. `for_summary` are streams that no
+    script has a use for.
     """
 
     venue: Venue
@@ -106,6 +122,7 @@ class Plan:
     candles_from: str | None = None
     finer: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    for_summary: set[str] = field(default_factory=set)
     missing: dict[str, str] = field(default_factory=dict)  # what cannot be called here, and why, in words
 
     def streams(self) -> set[str]:
@@ -150,11 +167,40 @@ def merged(planned: Sequence[Sequence[Plan]]) -> list[Plan]:
     return list(by_venue.values())
 
 
+def add_prices(opened: Sequence[Plan], headers: Sequence[Header]) -> None:
+    """Let the quotes of recordings be played for the summary too, where no script asks for them.
+
+    They are, of each market, where each recording of it has them: else it would have no prices for a part of the time.
+    """
+    for plan in opened:
+        if "quotes" in plan.streams():
+            continue
+        recorded = [found for header in headers if (found := header.of(plan.venue.name)) is not None]
+        lacking = {symbol for one in recorded for symbol in _symbols_of(one) - _quoted_symbols(plan.venue, one)}
+        symbols = [symbol for symbol in plan.symbols if symbol not in lacking]
+        if symbols:
+            _subscribe(plan, "quotes", symbols)
+            plan.for_summary.add("quotes")
+
+
+def _symbols_of(header: Header, stream: str | None = None) -> set[str]:
+    return {symbol for one in header.subscriptions if stream in (None, one.stream) for symbol in one.symbols}
+
+
+def _quoted_symbols(venue: Venue, header: Header) -> set[str]:
+    """The symbols of which a venue's part of a recording has quotes."""
+    comes_along = "quotes" in venue.streams and venue.streams["quotes"].unasked
+    if comes_along and "quotes" in streams_of(venue, header):
+        return _symbols_of(header)
+    return _symbols_of(header, "quotes")
+
+
 def played_for(plan: Plan, header: Header) -> list[Subscription]:
     """What is wanted of a recording: subscriptions that it was made with, and streams that came along unasked."""
     recorded = header.of(plan.venue.name)
     asked = [] if recorded is None else recorded.asked_for()
-    made_of = [one for one in asked if one.stream in plan.streams() and not set(plan.symbols).isdisjoint(one.symbols)]
+    wanted = {(one.stream, symbol) for one in plan.subscriptions for symbol in one.symbols}
+    made_of = [one for one in asked if not wanted.isdisjoint((one.stream, symbol) for symbol in one.symbols)]
     had = {(one.stream, symbol) for one in made_of for symbol in one.symbols}
     return made_of + [one for one in plan.subscriptions if had.isdisjoint((one.stream, name) for name in one.symbols)]
 
@@ -166,7 +212,7 @@ def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -
         if callback not in bot.callbacks and stream not in bot.looks_up:
             continue
         if stream in has:
-            _subscribe(plan, stream)
+            _subscribe(plan, stream, symbols)
         else:
             who = callback if callback in bot.callbacks else f"the latest of {stream}"
             plan.missing[who] = _lack(bot, venue, stream, who, has, recorded)
@@ -174,7 +220,7 @@ def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -
     if levels and "trades" in has:
         plan.candles_from = "trades"
         if "trades" not in plan.streams():
-            _subscribe(plan, "trades")
+            _subscribe(plan, "trades", symbols)
     elif levels and "candles" in has:
         plan.candles_from = "candles"
         _from_candles(plan, levels, recorded)
@@ -190,10 +236,10 @@ def _lack(bot: Bot, venue: Venue, stream: str, who: str, has: Collection[str], r
     return f"{who} of {bot.name} needs {stream}, and {venue.name} has: {', '.join(venue.streams)}"
 
 
-def _subscribe(plan: Plan, stream: str, intervals: Sequence[str] = ("1m",)) -> None:
+def _subscribe(plan: Plan, stream: str, symbols: Sequence[str], intervals: Sequence[str] = ("1m",)) -> None:
     together = plan.venue.streams[stream].symbols == "many"
-    for symbols in [tuple(plan.symbols)] if together else [(symbol,) for symbol in plan.symbols]:
-        plan.subscriptions += [Subscription(stream, symbols, interval=interval) for interval in intervals]
+    for some in [tuple(symbols)] if together else [(symbol,) for symbol in symbols]:
+        plan.subscriptions += [Subscription(stream, some, interval=interval) for interval in intervals]
 
 
 def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) -> None:
@@ -210,7 +256,7 @@ def _from_candles(plan: Plan, levels: Sequence[str], recorded: Header | None) ->
         plan.finer[level] = interval
         if interval != level:
             plan.remarks.append(f"{who} has no candles of {level}: they are put together from those of {interval}")
-    _subscribe(plan, "candles", list(dict.fromkeys(plan.finer.values())))
+    _subscribe(plan, "candles", plan.symbols, list(dict.fromkeys(plan.finer.values())))
 
 
 def _is_offered(venue: Venue, interval: str, symbol: str) -> bool:

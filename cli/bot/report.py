@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import msgspec
 from cli.output import cells
 from cli.screen.drawing import sparkline
 from cli.settings.whole_files import write_whole
-from venues.errors import SetupError
+from venues.errors import SetupError, UsageError
 from venues.toolkit.written import Writer, WrittenDecimal
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ _SPARKS = 60
 
 
 def words(summary: Summary, *, blocks: bool | None) -> str:
-    """The summary in lines for 80 columns; nothing for a run without position signals.
+    """The summary in lines for 80 columns; of a run without position signals one line, which says so.
 
     `blocks` is whether curves are drawn with block characters; None: they are not drawn.
     """
     signalled = [one for one in summary.markets if one.both.signals]
     if not signalled:
-        return ""
+        return _headline(summary)
     lines = [_headline(summary)]
     for one in signalled:
         lines += _table([[str(one.market), *_COLUMNS], *_rows(one)])
@@ -150,15 +151,29 @@ def _signed(value: Decimal, places: int) -> str:
 # --- for a file ----------------------------------------------------------------------------------------------------
 
 
+def check_report(path: Path) -> None:
+    """Check, before a run that may take days, that its report can be written.
+
+    Raises:
+        UsageError: something other than a file has that name, such as a folder or a device.
+        SetupError: its folder is not there, or cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"expected a file as --report, which is replaced as a whole, got {path}")
+    folder = path.resolve().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise SetupError(f"cannot write the report {path}: expected a folder that is there and can be written")
+
+
 def write(path: Path, summaries: Sequence[Summary]) -> None:
-    """Put the summaries into a file, in the place of what was there.
+    """Put the summaries into a file, in the place of what was there; where that is a link, of what it leads to.
 
     Raises:
         SetupError: it cannot be written.
     """
     content = Writer().encode({"type": "bot_report", "scripts": [as_json(summary) for summary in summaries]})
     try:
-        write_whole(path, msgspec.json.format(content, indent=2) + b"\n")
+        write_whole(path.resolve(), msgspec.json.format(content, indent=2) + b"\n")
     except OSError as error:
         raise SetupError(f"cannot write the report {path}: {error.strerror}") from error
 

@@ -54,7 +54,7 @@ class Bot:
 
     `callbacks` by name; `routes` by method and name; `schedules` by the method's name; `looks_up` are the streams whose
     latest records it looks up, `more_levels` those of `get_bars`; `asks_instruments`: whether it looks up what venues'
-    lists say; `remarks` are for the person who runs it.
+    lists say; `emits_signals`: whether it has a call for that; `remarks` are for the person who runs it.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Bot:
     looks_up: set[str] = field(default_factory=set)
     more_levels: set[str] = field(default_factory=set)
     asks_instruments: bool = False
+    emits_signals: bool = False
     remarks: list[str] = field(default_factory=list)
 
     def levels(self) -> list[str]:
@@ -129,7 +130,8 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None, own: Ow
         {name: (schedule, getattr(instance, name)) for name, schedule in found.schedules.items()},
         {stream for one in trees for stream in _looked_up(one)},
         {level for one in trees for level in _levels_of_bars(one)},
-        any(isinstance(node, ast.Attribute) and node.attr == "instruments" for one in trees for node in ast.walk(one)),
+        any(_uses(one, "instruments") for one in trees),
+        any(_uses(one, "signal") for one in trees),
         found.remarks,
     )
 
@@ -145,6 +147,10 @@ def _own_modules(path: Path) -> list[ast.Module]:
         except (OSError, SyntaxError, ValueError):
             continue
     return found
+
+
+def _uses(tree: ast.Module, name: str) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == name for node in ast.walk(tree))
 
 
 def _looked_up(tree: ast.Module) -> set[str]:

@@ -91,6 +91,7 @@ class Seat:
         self.running: Running | None = None
         self.logger: logging.Logger | None = None
         self.tally: Tally | None = None  # for the summary
+        self.unquoted: Container[str] = ()  # venues whose quotes come for the summary only
         self.cron = Cron()
         self.generation: Generation | None = None  # of a script that is loaded anew when it is saved
         self.knowledge = Knowledge(down)
@@ -318,7 +319,7 @@ class Seat:
     def _on_quote(self, quote: Any, came: float) -> None:
         assert self.bot is not None
         market = MarketName(quote.venue, quote.symbol)
-        if market in self._down:
+        if market in self._down or market.venue in self.unquoted:
             return
         self.knowledge.quote(market, quote)
         if "quote_update" in self.bot.callbacks and market in self.candles:

@@ -15,7 +15,7 @@ from cli.bot import history
 from cli.bot.jobs import Jobs
 from cli.bot.lag import Lag
 from cli.bot.market_data import LEVELS, Candles, MarketName
-from cli.bot.plan import AUTO, merged, plans
+from cli.bot.plan import AUTO, add_prices, merged, plans
 from cli.bot.runner import Runner
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
@@ -58,7 +58,8 @@ STREAM_OF = {"quote": "quotes", "trade": "trades", "candle": "candles"}
 class Seats:
     """The scripts of a run, in the order in which they were named. Made and used in the event loop.
 
-    `watched` are the markets that any of them has callbacks for; `ended` is set once all their threads have ended.
+    `watched` are the markets that any of them has callbacks for; `for_summary` are the venues whose quotes only the
+    summary has a use for; `ended` is set once all their threads have ended.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Seats:
         self._opened: dict[str, Plan] = {}  # by venue
         self._reloading: asyncio.Task[None] | None = None
         self.watched: set[MarketName] = set()
+        self.for_summary: set[str] = set()
         self.ended = asyncio.Event()
         several = len(request.files) > 1
         self._seats = [
@@ -182,8 +184,10 @@ class Seats:
         own = self._own[file] = OwnModules(str(file.resolve().parent), prepare, fresh=self._request.reload)
         return own
 
-    def plan(self, markets: Sequence[MarketName], recorded: Header | None) -> list[Plan]:
-        """What is to be opened for all of them; `recorded` is the header of a recording.
+    def plan(
+        self, markets: Sequence[MarketName], recorded: Header | None, headers: Sequence[Header] = ()
+    ) -> list[Plan]:
+        """What is to be opened for all of them; `recorded` is the header of a recording, of several all `headers`.
 
         Raises:
             UsageError: a script needs what is not there, or an option is given that none has a use for.
@@ -195,12 +199,15 @@ class Seats:
             mine = self._plan_for(seat.bot, markets, recorded)
             seat.knowledge.markets = list(markets)
             self._make_candles(seat, seat.bot, mine)
-            seat.tally = self._tally_for(seat, mine)
+            seat.tally = self._tally_for(seat)
             self._runner_of(seat).wants.update(stream for plan in mine for stream in plan.streams())
             self.watched.update(seat.candles)
             planned.append(mine)
         self._check_options(planned)
         opened = merged(planned)
+        if recorded is not None and any(seat.tally is not None for seat in self._seats):
+            add_prices(opened, headers or [recorded])
+            self._take_prices(opened)
         self._opened = {plan.venue.name: plan for plan in opened}
         return opened
 
@@ -240,13 +247,20 @@ class Seats:
         seat.knowledge.candles = seat.candles
         seat.candles_from = {plan.venue.name: plan.candles_from for plan in planned}
 
-    def _tally_for(self, seat: Seat, planned: Sequence[Plan]) -> Tally | None:
+    def _take_prices(self, opened: Sequence[Plan]) -> None:
+        """Let the summaries have the quotes that no script asks for, and the scripts not."""
+        self.for_summary = {plan.venue.name for plan in opened if plan.for_summary}
+        for runner in self._runners:
+            runner.wants.update(stream for plan in opened for stream in plan.for_summary)
+        for seat in self._seats:
+            seat.unquoted = self.for_summary
+
+    def _tally_for(self, seat: Seat) -> Tally | None:
         """What adds up a script's summary, unless nobody gets one."""
         request = self._request
         if request.report is None and (request.quiet or request.once):
             return None
-        quoted = {plan.venue.name for plan in planned if "quotes" in plan.streams()}
-        return Tally(seat.file.stem, Costs(request.fee_bps, request.slippage_bps), quoted)
+        return Tally(seat.file.stem, Costs(request.fee_bps, request.slippage_bps))
 
     def label(self, labels: Mapping[str, str | None]) -> None:
         """Take the label of each venue's environment."""
@@ -503,17 +517,18 @@ class Seats:
         Raises:
             SetupError: the report cannot be written.
         """
-        tallies = [seat.tally for seat in self._seats if seat.tally is not None]
-        if not tallies:
+        tallied = [(seat, seat.tally.summary(at)) for seat in self._seats if seat.tally is not None]
+        if not tallied:
             return
         from cli.bot import report
 
-        summaries = [tally.summary(at) for tally in tallies]
-        for summary in summaries:
-            if not self._request.once and (text := report.words(summary, blocks=_blocks())):
-                words.say(text)
+        for seat, summary in tallied:
+            has_signals = any(one.both.signals for one in summary.markets)
+            emits_signals = seat.bot is not None and seat.bot.emits_signals
+            if not self._request.once and (has_signals or (emits_signals and summary.begin is not None)):
+                words.say(report.words(summary, blocks=_blocks()))
         if self._request.report is not None:
-            report.write(self._request.report, summaries)
+            report.write(self._request.report, [summary for _, summary in tallied])
 
     def _on_end(self, runner: Runner) -> None:
         """Called in a runner's thread: it has ended."""

@@ -4,9 +4,10 @@ The figures are those of a constant notional: a size of 0.5 buys for half of it,
 nothing of what the next signal buys for. So returns are added up, not compounded. All figures are exact to fifty
 digits; who prints them rounds them.
 
-A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote,
-where no quotes come at the price of the next trade. What a callback emits is after the price that it was called with,
-so no signal is filled with a price that its script could see.
+A signal is filled by the first price that comes after it: bought at the ask and sold at the bid of the first quote; in
+a market without quotes at the price of the next trade. Whether a market has quotes is known once the first one comes,
+so until then both ways are gone. What a callback emits is after the price that it was called with, so no signal is
+filled with a price that its script could see.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from cli.bot.market_data import MarketName
 
 Side = Literal["long", "short"]
@@ -29,6 +28,7 @@ _ZERO = Decimal(0)
 _ONE = Decimal(1)
 _HUNDRED = Decimal(100)
 _TEN_THOUSAND = Decimal(10_000)
+_NOTHING = Decimal("1E-40")  # a round trip has gained more: what comes of rounding at fifty digits is less
 
 
 class Costs(NamedTuple):
@@ -106,12 +106,10 @@ class Tally:
     It may be called from any thread.
     """
 
-    def __init__(self, name: str, costs: Costs, quoted: Collection[str]) -> None:
-        """`quoted` are the venues of which quotes come; trades fill nothing there."""
+    def __init__(self, name: str, costs: Costs) -> None:
         self._name = name
         self._costs = costs
-        self._quoted = quoted
-        self._books: dict[MarketName, _Book] = {}
+        self._markets: dict[MarketName, _Ways] = {}
         self._exceptions = 0
         self._begin: int | None = None
         self._end: int | None = None
@@ -127,28 +125,27 @@ class Tally:
         """Take a market's best prices, before the script gets them; None for a side that is empty."""
         with self._lock:
             self.saw(at)
-            if market.venue in self._quoted:
-                self._book(market).price(at, bid, ask)
+            if bid is not None or ask is not None:
+                self._ways(market).quote(at, bid, ask)
 
     def trade(self, market: MarketName, at: int, price: Decimal) -> None:
         """Take the price of a trade (or a candle's latest), before the script gets it."""
         with self._lock:
             self.saw(at)
-            if market.venue not in self._quoted:
-                self._book(market).price(at, price, price)
+            self._ways(market).trade(at, price)
 
     def signal(self, market: MarketName, at: int, size: Decimal | None, *, marked: bool) -> None:
         """Take a signal; `size` is None for one that is no position."""
         with self._lock:
             self.saw(at)
-            self._book(market).signal(size, marked=marked)
+            self._ways(market).signal(size, marked=marked)
 
     def exception(self, market: MarketName | None) -> None:
         """Count an exception of the script, in a callback for a market or elsewhere."""
         with self._lock:
             self._exceptions += 1
             if market is not None:
-                self._book(market).exceptions += 1
+                self._ways(market).exceptions += 1
 
     def summary(self, at: int | None = None) -> Summary:
         """The figures as they are when the run has ended, at a time (epoch ms); without one, when it last saw any."""
@@ -156,15 +153,40 @@ class Tally:
             if at is not None and self._begin is not None:
                 self.saw(at)
             duration = 0 if self._begin is None or self._end is None else self._end - self._begin
-            markets = [book.summary(self._end or 0, duration) for book in self._books.values()]
+            markets = [ways.summary(self._end or 0, duration) for ways in self._markets.values()]
             return Summary(self._name, self._begin, self._end, markets, self._exceptions, self._costs)
 
-    def _book(self, market: MarketName) -> _Book:
-        book = self._books.get(market)
-        if book is None:
-            filled_by: Literal["quotes", "trades"] = "quotes" if market.venue in self._quoted else "trades"
-            book = self._books[market] = _Book(market, self._costs, filled_by)
-        return book
+    def _ways(self, market: MarketName) -> _Ways:
+        ways = self._markets.get(market)
+        if ways is None:
+            ways = self._markets[market] = _Ways(market, self._costs)
+        return ways
+
+
+class _Ways:
+    """One market's two ways of being filled: by quotes, and by trades as long as there was no quote."""
+
+    def __init__(self, market: MarketName, costs: Costs) -> None:
+        self.exceptions = 0
+        self._by_quotes = _Book(market, costs, "quotes")
+        self._by_trades: _Book | None = _Book(market, costs, "trades")
+
+    def quote(self, at: int, bid: Decimal | None, ask: Decimal | None) -> None:
+        self._by_trades = None
+        self._by_quotes.price(at, bid, ask)
+
+    def trade(self, at: int, price: Decimal) -> None:
+        if self._by_trades is not None:
+            self._by_trades.price(at, price, price)
+
+    def signal(self, size: Decimal | None, *, marked: bool) -> None:
+        self._by_quotes.signal(size, marked=marked)
+        if self._by_trades is not None:
+            self._by_trades.signal(size, marked=marked)
+
+    def summary(self, at: int, duration: int) -> MarketSummary:
+        book = self._by_quotes if self._by_trades is None else self._by_trades
+        return replace(book.summary(at, duration), exceptions=self.exceptions)
 
 
 class _Curve:
@@ -229,13 +251,14 @@ class _Book:
         self._points = _Points()
         self._flat = Figures()  # signals of size 0
         self._others = 0
-        self.exceptions = 0
         self._wanted: Decimal | None = None  # a size that no price has filled yet
         self._size = _ZERO  # held, as a share of the notional
         self._units = _ZERO  # held, for a notional of 1
         self._paid = _ZERO  # for them
         self._open_gain = _ZERO  # what they would bring at the last price, beyond what was paid
         self._trip = _ZERO  # what the present round trip has gained so far
+        self._bid: Decimal | None = None  # the last ones; both are the last trade's price where no quotes come
+        self._ask: Decimal | None = None
         self._since = 0  # up to when the held size was weighed
 
     # --- what comes
@@ -254,15 +277,18 @@ class _Book:
             self._wanted = size
 
     def price(self, at: int, bid: Decimal | None, ask: Decimal | None) -> None:
+        if bid is not None:
+            self._bid = bid
+        if ask is not None:
+            self._ask = ask
+        held = self._size
         if self._wanted is not None:
-            price = ask if self._wanted > self._size else bid
+            price = ask if self._wanted > held else bid
             if price is not None and price > 0:
                 self._fill(at, self._wanted, price)
-        if self._size:
-            mark = bid if self._size > 0 else ask  # what closing it would bring
-            if mark is not None:
-                self._open_gain = _CONTEXT.subtract(_CONTEXT.multiply(self._units, mark), self._paid)
-                self._draw(at)
+        if held or self._size:
+            self._value()
+            self._draw(at, held)
 
     def summary(self, at: int, duration: int) -> MarketSummary:
         """The figures when the run has lasted so long (ms), and ended at a time (epoch ms)."""
@@ -289,7 +315,7 @@ class _Book:
             both,
             sides,
             others=self._others,
-            exceptions=self.exceptions,
+            exceptions=0,
             open_size=self._size,
             filled_by=self._filled_by,
             curve=[Point(point.at, _percent(point.return_pct)) for point in self._points.all()],
@@ -310,7 +336,7 @@ class _Book:
         price = _CONTEXT.add(price, moved) if wanted > self._size else _CONTEXT.subtract(price, moved)
         stays = wanted if _side_of(wanted) == _side_of(self._size) else _ZERO
         if stays.copy_abs() < self._size.copy_abs():
-            self._close(at, stays, price)
+            self._close(stays, price)
         if wanted != self._size:
             self._open(wanted, price)
 
@@ -321,7 +347,7 @@ class _Book:
         self._size = wanted
         self._gain(_CONTEXT.multiply(added.copy_abs(), self._fee).copy_negate())
 
-    def _close(self, at: int, stays: Decimal, price: Decimal) -> None:
+    def _close(self, stays: Decimal, price: Decimal) -> None:
         """Sell, or buy back, until `stays` is left. Of what was paid, the share of what is closed goes with it."""
         share = _CONTEXT.divide(_CONTEXT.subtract(self._size, stays), self._size) if stays else _ONE
         units, paid = _CONTEXT.multiply(self._units, share), _CONTEXT.multiply(self._paid, share)
@@ -333,9 +359,8 @@ class _Book:
         else:
             figures = self._side().figures
             figures.round_trips += 1
-            figures.hits += self._trip > 0
-            self._units = self._paid = self._open_gain = self._trip = _ZERO
-            self._draw(at)
+            figures.hits += self._trip > _NOTHING
+            self._units = self._paid = self._trip = _ZERO
         self._size = stays
 
     def _gain(self, gained: Decimal) -> None:
@@ -343,10 +368,20 @@ class _Book:
         side.gained = _CONTEXT.add(side.gained, gained)
         self._trip = _CONTEXT.add(self._trip, gained)
 
-    def _draw(self, at: int) -> None:
-        """Go on with the curves of the side that is held, and of both."""
-        side = self._side()
-        side.curve.at(_CONTEXT.add(side.gained, self._open_gain))
+    def _value(self) -> None:
+        """Value what is held at what closing it would bring at the last price."""
+        mark = self._bid if self._size > 0 else self._ask
+        if not self._size or mark is None:
+            self._open_gain = _ZERO
+        else:
+            self._open_gain = _CONTEXT.subtract(_CONTEXT.multiply(self._units, mark), self._paid)
+
+    def _draw(self, at: int, held: Decimal) -> None:
+        """Go on with the curves of both, and of the sides that are held now and that were before this price."""
+        for side in {_side_of(held), _side_of(self._size)}:
+            if side is not None:
+                book = self._sides[side]
+                book.curve.at(_CONTEXT.add(book.gained, self._open_gain_of(side)))
         total = _CONTEXT.add(_CONTEXT.add(self._sides["long"].gained, self._sides["short"].gained), self._open_gain)
         self._curve.at(total)
         self._points.add(at, total)

@@ -90,11 +90,18 @@ def signal(size: str | None, sym: str = BTC, **more: Any) -> Signal:
 
 def relays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     @contextlib.asynccontextmanager
-    async def running(retries: int | None = None, port: int = 0, **more: Any) -> AsyncIterator[Running]:
-        small = SmallHub()
-        async with websocket_server(small, port) as port:
+    async def running(
+        retries: int | None = None, port: int = 0, strategy: str = "rsi", beside: Running | None = None, **more: Any
+    ) -> AsyncIterator[Running]:
+        """`beside` another one it has that one's hub."""
+        small = SmallHub() if beside is None else beside.hub
+        async with contextlib.AsyncExitStack() as stack:
+            if beside is None:
+                port = await stack.enter_async_context(websocket_server(small, port))
+            else:
+                port = beside.port
             configure(monkeypatch, tmp_path, port)
-            relay = Running("nbt", "rsi", env=None, profile=None, retries=retries, redactor=Redactor(), **more)
+            relay = Running("nbt", strategy, env=None, profile=None, retries=retries, redactor=Redactor(), **more)
             relay._clock = lambda: relay.seconds
             voice = Said()
             relay.hub, relay.said, relay.ended, relay.port = small, voice.texts, [], port

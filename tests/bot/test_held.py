@@ -148,20 +148,96 @@ def test_a_file_that_cannot_be_replaced_is_removed_and_written_once_it_can_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "held.json"
-    file = HeldFile(path, "nbt", None, "rsi")
-    assert file.write({NEXUS_BTC: "long"}) is None
-    assert file.read() == {NEXUS_BTC: "long"}
+
+    def read() -> Any:
+        return HeldFile(path, ["rsi"]).read("nbt", None, "rsi")
+
+    file = HeldFile(path, ["rsi"])
+    assert file.read("nbt", None, "rsi") is None
+    assert file.write("rsi", {NEXUS_BTC: "long"}) is None
+    assert read() == {NEXUS_BTC: "long"}
     written = path.stat().st_mtime_ns
-    assert file.write({NEXUS_BTC: "long"}) is None
+    assert file.write("rsi", {NEXUS_BTC: "long"}) is None
     assert path.stat().st_mtime_ns == written, "it says so already"
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        problem = file.write({NEXUS_BTC: "flat"})
+        problem = file.write("rsi", {NEXUS_BTC: "flat"})
     assert problem == f"cannot write --held {path}: No space left on device; it is removed"
     assert list(tmp_path.iterdir()) == []
-    assert file.read() is None
-    assert file.write({NEXUS_BTC: None}) is None
-    assert file.read() == {NEXUS_BTC: None}
+    assert read() is None
+    assert file.write("rsi", {NEXUS_BTC: None}) is None
+    assert read() == {NEXUS_BTC: None}
+
+
+# --- several scripts -------------------------------------------------------------------------------------------------
+
+
+def held_in(path: Path, *strategies: str) -> list[Any]:
+    file = HeldFile(path, strategies)
+    return [file.read("nbt", None, strategy) for strategy in strategies]
+
+
+def test_each_of_several_scripts_has_its_own_in_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "held.json"
+    one = HeldFile(path, ["a", "b"])
+    assert [one.read("nbt", None, name) for name in "ab"] == [None, None]
+    assert one.missing("a") == f"{path} is not there yet"
+    one.write("a", {NEXUS_BTC: "long"})
+    assert held_in(path, "a", "b") == [{NEXUS_BTC: "long"}, None]
+    one.write("b", {NEXUS_BTC: None})
+    assert held_in(path, "b", "a") == [{NEXUS_BTC: None}, {NEXUS_BTC: "long"}]
+    one.write("a", {NEXUS_BTC: "flat"})
+    assert held_in(path, "a", "b") == [{NEXUS_BTC: "flat"}, {NEXUS_BTC: None}]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_one_script_goes_on_as_one_of_several(tmp_path: Path) -> None:
+    """As it was written before there were several; and what it says of one stays when another one is written first."""
+    path = tmp_path / "held.json"
+    path.write_text('{"hub":"nbt","strategy":"a","held":{"nexus:BTCUSDT":"short"}}')
+    both = HeldFile(path, ["a", "b"])
+    assert both.read("nbt", None, "b") is None
+    assert both.missing("b") == f'{path} says nothing of "b"'
+    both.write("b", {NEXUS_BTC: "long"})
+    assert held_in(path, "a", "b") == [{NEXUS_BTC: "short"}, {NEXUS_BTC: "long"}]
+
+
+def test_a_file_of_several_is_not_for_some_of_them(tmp_path: Path) -> None:
+    """Two runs with one file each would write what the other one had, and not what it has."""
+    path = tmp_path / "held.json"
+    path.write_text('{"hub":"nbt","strategies":{"a":{"nexus:BTCUSDT":"short"},"b":{}}}')
+    with pytest.raises(SetupError, match='is of strategy "b" at nbt too, which this run would not keep up to date'):
+        held_in(path, "a")
+    with pytest.raises(SetupError, match='is of the strategies "a" and "b" at nbt, and this is strategy "c" at nbt'):
+        held_in(path, "c")
+    assert held_in(path, "a", "b", "c") == [{NEXUS_BTC: "short"}, {}, None]
+
+
+def test_two_relays_keep_one_file(relaying: Any, tmp_path: Path) -> None:
+    path = tmp_path / "held.json"
+
+    def says() -> Any:
+        return json.loads(path.read_text(encoding="utf-8"))["strategies"]
+
+    async def scenario() -> None:
+        file = HeldFile(path, ["rsi", "hourly"])
+        async with (
+            relaying(held_file=file) as rsi,
+            relaying(held_file=file, beside=rsi, strategy="hourly") as other,
+        ):
+            await rsi.wants("0.5")
+            assert says() == {"rsi": {f"nexus:{BTC}": "long"}}
+            await other.wants("-0.5")
+            await rsi.wants("0")
+            assert says() == {"rsi": {f"nexus:{BTC}": "flat"}, "hourly": {f"nexus:{BTC}": "short"}}
+        file = HeldFile(path, ["rsi", "hourly"])
+        async with relaying(held_file=file, port=rsi.port, strategy="hourly") as other:
+            assert other.said_of('has of strategy "hourly": nexus:BTCUSDT short')
+            await other.wants("-0.1")
+            await other.wants("0")
+            assert other.meanings() == [f"buy {BTC}"]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -205,12 +281,15 @@ def test_a_folder_that_is_not_there(relaying: Any, tmp_path: Path) -> None:
 
 
 def test_what_held_says() -> None:
-    assert held_of(["nexus:SPOT_BTC_USDT=long", "woox:SPOT_ETH_USDT=flat", "a/b=c.json"], market_named) == (
-        {MarketName("nexus", "SPOT_BTC_USDT"): "long", MarketName("woox", "SPOT_ETH_USDT"): "flat"},
-        Path("a/b=c.json"),
-    )
-    assert held_of([], market_named) == ({}, None)
-    assert held_of(["./nexus:x=long"], market_named) == ({}, Path("./nexus:x=long"))
+    btc, eth = MarketName("nexus", "SPOT_BTC_USDT"), MarketName("woox", "SPOT_ETH_USDT")
+    texts = ["nexus:SPOT_BTC_USDT=long", "woox:SPOT_ETH_USDT=flat", "a/b=c.json"]
+    assert held_of(texts, market_named, ["rsi"]) == ({"rsi": {btc: "long", eth: "flat"}}, Path("a/b=c.json"))
+    assert held_of([], market_named, ["rsi"]) == ({}, None)
+    assert held_of(["./nexus:x=long"], market_named, ["rsi"]) == ({}, Path("./nexus:x=long"))
+    assert held_of(["rsi.nexus:SPOT_BTC_USDT=long"], market_named, ["rsi"]) == ({"rsi": {btc: "long"}}, None)
+    texts = ["a.nexus:SPOT_BTC_USDT=long", "b.2.nexus:SPOT_BTC_USDT=short", "b.2.woox:SPOT_ETH_USDT=flat", "held.json"]
+    found = {"a": {btc: "long"}, "b.2": {btc: "short", eth: "flat"}}
+    assert held_of(texts, market_named, ["a", "b.2"]) == (found, Path("held.json"))
 
 
 @pytest.mark.parametrize(
@@ -225,4 +304,19 @@ def test_what_held_says() -> None:
 )
 def test_what_held_cannot_say(texts: list[str], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
-        held_of(texts, market_named)
+        held_of(texts, market_named, ["rsi"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["nexus:SPOT_BTC_USDT=long"], "expected --held SCRIPT.VENUE:SYMBOL=long, since each script has its own"),
+        (["c.nexus:SPOT_BTC_USDT=long"], "expected a script of this run (a, b) in --held SCRIPT.VENUE:SYMBOL="),
+        (["a.nexus:SPOT_BTC_USDT=lnog"], "expected --held SCRIPT.VENUE:SYMBOL=long, =short or =flat, or a file"),
+        (["a.nexsu:SPOT_BTC_USDT=long"], "expected a venue"),
+        (["a.nexus:SPOT_BTC_USDT=long"] * 2, "expected each market once as --held, got a.nexus:SPOT_BTC_USDT twice"),
+    ],
+)
+def test_what_held_cannot_say_of_several_scripts(texts: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        held_of(texts, market_named, ["a", "b"])

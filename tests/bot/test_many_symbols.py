@@ -55,7 +55,7 @@ def test_one_market_of_a_stream_is_down_and_the_other_goes_on(runs: Runs, monkey
 
 def test_candles_of_several_markets_are_asked_for_in_every_interval() -> None:
     plan = Plan(manysymbols.MANY, ["A", "B"])
-    _subscribe(plan, "candles", ("1m", "1h"))
+    _subscribe(plan, "candles", plan.symbols, ("1m", "1h"))
     assert [(one.symbols, one.interval) for one in plan.subscriptions] == [(("A", "B"), "1m"), (("A", "B"), "1h")]
 
 

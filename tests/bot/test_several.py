@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ def test_a_report_has_every_script(folder: Path) -> None:
     ("arguments", "words"),
     [
         (["a.py", "--set", "SISE=1"], "a.py has no attribute SISE to --set; is it meant to be SIZE?"),
+        (["a.py", "--set", "size=1"], "a.py has no attribute size to --set; is it meant to be SIZE?"),
         (["a.py", "--set", "EVERY=1.5"], "expected a whole number as --set EVERY=VALUE"),
         (["a.py", "--set", "SIZE=much"], "expected a number as --set SIZE=VALUE"),
         (["a.py", "--set", "SIZE"], 'expected --set NAME=VALUE, got "SIZE"'),
@@ -136,13 +138,28 @@ def test_a_report_has_every_script(folder: Path) -> None:
         (["talks.py", "--set", "SIZE=1"], "its class has none"),
         (["a.py", "a.py"], "got a twice"),
         (["a.py", "b.py", "--relay", "nbt", "--strategy", "x"], "--strategy is the name of one script"),
-        (["a.py", "b.py", "--relay", "nbt", "--held", "x"], "--held is what a hub has of one script"),
+        (["a.py", "b.py", "--relay", "nbt", "--held", "nexus:A=long"], "since each script has its own"),
     ],
 )
 def test_what_is_no_setting_is_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
     code, found, said = run(folder, *arguments)
     assert (code, found) == (2, [])
     assert words in said
+
+
+class Way(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Number(IntEnum):
+    ONE = 1
+    TWO = 2
+
+
+class Pair(Enum):
+    FIRST = (1, 2)
+    SECOND = (3, 4)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +178,12 @@ def test_what_is_no_setting_is_a_usage_error(folder: Path, arguments: list[str],
         ('["a"]', ("b",), ("a",)),
         ('{"a": 1}', {}, {"a": 1}),
         ("[1]", {2}, {1}),
+        ("SELL", Way.BUY, Way.SELL),
+        ("sell", Way.BUY, Way.SELL),
+        ("2", Number.ONE, Number.TWO),
+        ("TWO", Number.ONE, Number.TWO),
+        ("[3, 4]", Pair.FIRST, Pair.SECOND),
+        ("null", None, None),
         ("7", None, 7),
         ("text", None, "text"),
     ],
@@ -187,6 +210,7 @@ def test_a_value_has_the_type_of_the_one_before(text: str, present: Any, value: 
             ("yes", True),
             ("x", Decimal(1)),
         ),
+        *(("HOLD", Way.BUY), ("3", Number.ONE), ("one", Number.ONE)),
         *(("1", [2]), ("{}", [2]), ("[1]", {}), ("[[1]]", {1}), ("{", []), ("1", object()), ("[" * 100_000, [])),
     ],
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import random
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -15,17 +17,21 @@ import pytest
 
 from cli.bot import report
 from cli.bot.market_data import MarketName
+from cli.bot.plan import Plan, add_prices
 from cli.bot.summary import Costs, MarketSummary, Tally
 from tests.bot.conftest import HEAD, Runs
-from tests.bot.recordings import BEGIN, Tick, book, came, opened, record_trades, walk, write
+from tests.bot.recordings import BEGIN, SYMBOL, Tick, book, came, frame, opened, record_trades, walk, write
 from tests.command import environment, mon, records
+from venues import venue_named
+from venues.recording import header_for
+from venues.venue import Settings, Subscription
 
 MARKET = MarketName("nexus", "BTC")
 Event = tuple[str, int, Any]  # what, when (ms), and a price, (bid, ask), or a size with whether it is marked
 
 
 def tally(events: list[Event], *, fee: str = "0", slippage: str = "0", quoted: bool = False) -> MarketSummary:
-    made = Tally("bot", Costs(Decimal(fee), Decimal(slippage)), {"nexus"} if quoted else ())
+    made = Tally("bot", Costs(Decimal(fee), Decimal(slippage)))
     for what, at, value in events:
         if what == "trade":
             made.trade(MARKET, at, Decimal(value))
@@ -58,7 +64,7 @@ def independent(events: list[Event], *, fee: str = "0", slippage: str = "0", quo
             wished, marked = value
             wish = None if marked else Fraction(wished)
             continue
-        if what == "begin" or quoted != (what == "quote"):
+        if what in ("begin", "end") or quoted != (what == "quote"):
             continue
         bid, ask = map(Fraction, value if quoted else (value, value))
         if wish is not None and wish != size:
@@ -74,14 +80,10 @@ def independent(events: list[Event], *, fee: str = "0", slippage: str = "0", quo
                 size = step
                 if not size:
                     trips, hits = trips + 1, hits + (purse > began_with)
-                    worth = purse
-                    highest = max(highest, worth)
-                    fall = max(fall, highest - worth)
         wish = None
-        if size:
-            worth = purse + things * (bid if size > 0 else ask)
-            highest = max(highest, worth)
-            fall = max(fall, highest - worth)
+        worth = purse + things * (bid if size > 0 else ask)
+        highest = max(highest, worth)
+        fall = max(fall, highest - worth)
     lasted = events[-1][1] - events[0][1]
     return {
         "return_pct": worth * 100,
@@ -201,6 +203,46 @@ def test_a_quote_without_the_side_that_is_needed_fills_nothing() -> None:
     assert one.both.return_pct == -1
 
 
+@pytest.mark.parametrize("price", ["7", "65000.13", "0.07", "13"])
+def test_a_round_trip_that_gained_nothing_is_no_hit(price: str) -> None:
+    """Also where what was bought is no round number of things."""
+    events: list[Event] = []
+    for number, size in enumerate(["1", "0", "0.9", "0", "0.3", "0", "0.333333333333", "0.1", "0", "-0.9", "0"]):
+        events += [("signal", number, (size, False)), ("trade", number, price)]
+    one = tally(events)
+    assert (one.both.round_trips, one.both.hits, round(one.both.return_pct, 20)) == (5, 0, 0)
+
+
+def test_a_turn_is_one_moment_of_the_curve() -> None:
+    """What opening costs is not a fall from a height at which the return never was."""
+    events: list[Event] = [
+        ("signal", 0, ("1", False)),
+        ("trade", 0, "100"),
+        ("signal", 1, ("-1", False)),
+        ("trade", 1, "120"),
+        ("trade", 2, "114"),
+    ]
+    one = tally(events, fee="100")
+    assert [point.at for point in one.curve] == [0, 1, 2]
+    assert one.both.drawdown_pct == 1  # at the beginning, the fee; the turn's are paid out of what was gained
+    assert round(one.sides["short"].drawdown_pct, 20) == 1
+
+
+def test_what_is_held_is_worth_the_last_price_of_its_side() -> None:
+    """A quote without a bid says nothing new of what selling brings."""
+    one = tally(
+        [
+            ("signal", 0, ("0.5", False)),
+            ("quote", 0, ("100", "100")),
+            ("quote", 1, ("120", "121")),
+            ("signal", 1, ("1", False)),
+            ("quote", 2, (None, "125")),
+        ],
+        quoted=True,
+    )
+    assert one.both.return_pct == Decimal("8")  # 0.005 x 120 - 0.5, and 0.004 x 120 - 0.5
+
+
 def test_of_two_signals_before_a_price_the_first_is_missed() -> None:
     one = tally([("signal", 0, ("1", False)), ("signal", 0, ("-1", False)), ("trade", 1, "100"), ("trade", 2, "90")])
     assert one.sides["long"].missed == 1
@@ -235,8 +277,8 @@ FOLLOWS = (
 )
 
 
-def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int) -> list[Event]:
-    """Each signal after the trade that it came with; `begin` is when the recording begins (ms)."""
+def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int, end: int) -> list[Event]:
+    """Each signal after the trade that it came with; `begin` and `end` are the recording's (ms)."""
     said: dict[int, list[Any]] = {}
     for one in signals:
         said.setdefault(one["received"], []).append(one["size"])
@@ -245,7 +287,7 @@ def run_events(signals: list[dict[str, Any]], ticks: list[Tick], begin: int) -> 
         events.append(("trade", tick.time, tick.price))
         events += [("signal", tick.time, (str(size), False)) for size in said.pop(tick.time, ())]
     assert not said
-    return events
+    return [*events, ("end", end, None)]
 
 
 def distinct(ticks: list[Tick]) -> list[Tick]:
@@ -261,7 +303,7 @@ def test_the_report_of_a_replay_equals_the_other_calculation(runs: Runs, tmp_pat
     assert len(signals) > 1_000
     (script,) = json.loads((tmp_path / "report.json").read_text(), parse_float=Decimal)["scripts"]
     (market,) = script["markets"]
-    wanted = expected(run_events(signals, ticks, ticks[0].time - 1), fee="5")
+    wanted = expected(run_events(signals, ticks, ticks[0].time - 1, ticks[-1].time), fee="5")
     assert {name: market[name] for name in wanted} == wanted
     assert "position signals in" in ran.said
     assert "the price of the next trade" in ran.said
@@ -279,6 +321,21 @@ def test_no_signal_is_filled_by_the_price_that_its_script_saw(runs: Runs, tmp_pa
     assert script["markets"][0]["open_size"] == 1
 
 
+def test_a_replay_lasts_until_the_last_event_also_where_that_brings_nothing(runs: Runs, tmp_path: Path) -> None:
+    ticks = [Tick(BEGIN + 1_000 * number, "100", "1") for number in range(4)]
+    events = [*opened(BEGIN - 1_000), *(came(tick.time, frame(tick)) for tick in ticks)]
+    other = came(BEGIN + 9_000, frame(Tick(BEGIN, "1", "1"), "SPOT_ETH_USDT"))
+    source = HEAD + "class Signals(Link):\n    def trade_update(self, src, sym, data):\n"
+    source += "        self.signal(src, sym, size=0.5)\n"
+    subscriptions = [{"stream": "trades", "symbols": [symbol]} for symbol in (SYMBOL, "SPOT_ETH_USDT")]
+    path = write(tmp_path / "r.jsonl", [*events, {**other, "line": 1}], subscriptions=subscriptions)
+    runs(source, f"nexus:{SYMBOL}", replay=path, report=tmp_path / "report.json")
+    (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
+    assert script["end"] == BEGIN + 9_000
+    assert script["markets"][0]["in_position_ms"] == 8_000
+    assert script["markets"][0]["exposure"] == 0.4
+
+
 def test_quotes_fill_where_the_script_takes_quotes(runs: Runs, tmp_path: Path) -> None:
     frames = [book(BEGIN + at, bid, ask) for at, (bid, ask) in enumerate([("9", "11"), ("99", "100"), ("110", "111")])]
     events = [*opened(BEGIN), *(came(BEGIN + at, text) for at, text in enumerate(frames))]
@@ -290,6 +347,69 @@ def test_quotes_fill_where_the_script_takes_quotes(runs: Runs, tmp_path: Path) -
     (script,) = json.loads((tmp_path / "report.json").read_text())["scripts"]
     assert script["markets"][0]["return_pct"] == 10
     assert script["markets"][0]["filled_by"] == "first quote after"
+
+
+ETH = "SPOT_ETH_USDT"
+LOOKS = HEAD + (
+    "class Signals(Link):\n    def trade_update(self, src, sym, data):\n"
+    "        self.signal(src, sym, size=1)\n"
+    "        self.publish('known', getattr(self, 'quo' + 'tes'))\n"
+)
+
+
+def with_quotes(path: Path, *, of_eth: bool) -> Path:
+    """A trade, a quote, another trade; the connection of the quotes dies before the last. Of ETH maybe no quotes."""
+    events: list[dict[str, Any]] = []
+    wanted = [(SYMBOL, "trades"), (ETH, "trades"), (SYMBOL, "quotes"), *([(ETH, "quotes")] if of_eth else [])]
+    for symbol, prices in ((SYMBOL, ("99", "100", "110", "111")), (ETH, ("9", "10", "11", "12"))):
+        bid, ask, later_bid, later_ask = prices
+        line = 0 if symbol == SYMBOL else 1
+        frames = [frame(Tick(BEGIN, "50", "1"), symbol), frame(Tick(BEGIN + 3, "70", "1"), symbol)]
+        quotes = [book(BEGIN + 1, bid, ask, symbol), book(BEGIN + 4, later_bid, later_ask, symbol)]
+        events += [{**event, "line": line} for event in opened(BEGIN)]
+        events += [{**came(BEGIN + at, text), "line": line} for at, text in zip((0, 3), frames, strict=True)]
+        if (symbol, "quotes") in wanted:
+            events += [{**came(BEGIN + at, text), "line": line} for at, text in zip((1, 4), quotes, strict=True)]
+    subscriptions = [{"stream": stream, "symbols": [symbol]} for symbol, stream in wanted]
+    return write(path, sorted(events, key=lambda event: event["at"]), subscriptions=subscriptions)
+
+
+@pytest.mark.parametrize("of_eth", [True, False])
+def test_quotes_of_a_recording_fill_also_what_a_script_makes_of_trades(
+    runs: Runs, tmp_path: Path, of_eth: bool
+) -> None:
+    """Of each market that has any. What the script sees is the same as without a summary."""
+    path, file = with_quotes(tmp_path / "r.jsonl", of_eth=of_eth), tmp_path / "report.json"
+    ran = runs(LOOKS, replay=path, report=file)
+    assert ran.code == 0, ran.said
+    markets = json.loads(file.read_text(), parse_float=Decimal)["scripts"][0]["markets"]
+    found = {one["symbol"]: (one["filled_by"], one["return_pct"]) for one in markets}
+    eth = ("first quote after", 10) if of_eth else ("next trade", 0)
+    assert found == {SYMBOL: ("first quote after", 10), ETH: eth}
+    assert runs(LOOKS, replay=path, quiet=True).records == ran.records
+    assert [one["data"] for one in ran.of("message")] == [{}] * 4
+    assert not any(one.get("extra") for one in ran.of("signal"))
+
+
+def test_of_several_recordings_quotes_fill_where_each_has_them() -> None:
+    """Where one has none, signals would have no price for as long as it lasts."""
+    btc, eth = "spot.btc_usdt", "spot.eth_usdt"
+    trades = [Subscription("trades", (symbol,)) for symbol in (btc, eth)]
+
+    def added(*recordings: list[Subscription]) -> set[str]:
+        plan = Plan(venue_named("b2trader"), [btc, eth], list(trades))
+        add_prices([plan], [header_for("b2trader", Settings(url=""), one) for one in recordings])
+        new = [one for one in plan.subscriptions if one not in trades]
+        assert plan.for_summary == ({"quotes"} if new else set())
+        return {f"{one.stream} {symbol}" for one in new for symbol in one.symbols}
+
+    both = [*trades, Subscription("quotes", (btc, eth))]
+    one = [*trades, Subscription("quotes", (btc,))]
+    assert added(both) == {f"quotes {btc}", f"quotes {eth}"}
+    assert added(both, one) == {f"quotes {btc}"}
+    assert added(one, trades[:1]) == set()
+    assert added(both, trades[:1]) == {f"quotes {eth}"}
+    assert added(trades) == set()
 
 
 def test_exceptions_are_counted(runs: Runs, tmp_path: Path) -> None:
@@ -316,11 +436,74 @@ def test_a_report_is_replaced_as_a_whole(runs: Runs, tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir() if "report" in one.name) == ["report.json"]
 
 
-def test_a_report_that_cannot_be_written_is_an_error(runs: Runs, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_an_error_before_the_run(runs: Runs, tmp_path: Path) -> None:
     path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
     ran = runs(FOLLOWS, replay=path, report=tmp_path / "nowhere" / "report.json")
-    assert ran.code == 3
+    assert (ran.code, ran.records) == (3, [])
     assert "cannot write the report" in str(ran.problem)
+    assert "expected a folder that is there" in str(ran.problem)
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "folder", "pipe", "link-to-pipe"])
+def test_a_report_takes_the_place_of_a_file_only(runs: Runs, tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link-to-pipe").symlink_to(tmp_path / "pipe")
+    path = record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900))
+    before = os.stat(tmp_path / name)
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / name)
+    assert (ran.code, ran.records) == (2, [])
+    assert f"expected a file as --report, which is replaced as a whole, got {tmp_path / name}" in str(ran.problem)
+    assert os.stat(tmp_path / name).st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_report_behind_a_link_is_replaced_and_the_link_stays(runs: Runs, tmp_path: Path, there: bool) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "r.json"
+    if there:
+        target.write_text("x")
+    link = tmp_path / "report.json"
+    link.symlink_to(target)
+    runs(FOLLOWS, replay=record_trades(tmp_path / "r.jsonl", walk(5, seed=1, every_ms=900)), report=link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["type"] == "bot_report"
+    assert [one.name for one in target.parent.iterdir()] == ["r.json"]
+
+
+def test_a_report_for_which_the_disk_is_full_leaves_the_one_before(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is to say is said all the same."""
+    path = record_trades(tmp_path / "r.jsonl", walk(50, seed=1, every_ms=900))
+    (tmp_path / "report.json").write_text("before")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cli.settings.whole_files.os.replace", full)
+    ran = runs(FOLLOWS, replay=path, report=tmp_path / "report.json")
+    assert ran.code == 3
+    assert str(ran.problem) == f"cannot write the report {tmp_path / 'report.json'}: No space left on device"
+    assert "position signals in" in ran.said
+    assert (tmp_path / "report.json").read_text() == "before"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_report_and_a_recording_are_two_files(runs: Runs, tmp_path: Path) -> None:
+    file = tmp_path / "same.jsonl"
+    ran = runs(FOLLOWS, f"nexus:{SYMBOL}", env="sim", record=file, report=tmp_path / "." / "same.jsonl")
+    assert ran.code == 2
+    assert "expected two files as --record and --report" in str(ran.problem)
+    assert not file.exists()
+
+
+def test_a_report_is_not_the_file_of_what_is_held(runs: Runs, tmp_path: Path) -> None:
+    """Also where neither is there yet."""
+    file = tmp_path / "held.json"
+    ran = runs(FOLLOWS, f"nexus:{SYMBOL}", env="sim", held_file=file, report=file)
+    assert ran.code == 2
+    assert "would take the place of a file that is read" in str(ran.problem)
 
 
 def test_a_report_never_takes_the_place_of_what_is_read(runs: Runs, tmp_path: Path) -> None:
@@ -355,8 +538,8 @@ def test_the_readmes_example_equals_the_other_calculation_to_the_last_digit(tmp_
     first = signals[0]["received"]
     assert [trade.time for trade in trades].count(first) == 1, "the signal could be of either trade"
     with gzip.open(tape) as recording:
-        begin = json.loads(recording.readlines()[1])["at"]
-    wanted = expected(run_events(signals, trades, begin), fee="5")
+        _, first_event, *_, last_event = map(json.loads, recording.readlines())
+    wanted = expected(run_events(signals, trades, first_event["at"], last_event["at"]), fee="5")
     (script,) = json.loads(Path(file).read_text(), parse_float=Decimal)["scripts"]
     (market,) = script["markets"]
     assert {name: market[name] for name in wanted} == wanted

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cli.bot.hub.held import HeldFile
 from cli.bot.hub.positions import HubPositions, market_of, way
 from cli.bot.jobs import monotonic
 from cli.bot.market_data import MarketName
@@ -21,9 +23,7 @@ from venues import venue_named, venues_taking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from pathlib import Path
 
-    from cli.bot.hub.held import HeldFile
     from cli.bot.hub.positions import Step
     from cli.bot.plan import HubPosition
     from cli.bot.speech import BotVoice
@@ -58,14 +58,15 @@ class HubRelay:
         redactor: Redactor,
         markets: Collection[MarketName] = (),
         held: Mapping[MarketName, HubPosition] | None = None,
-        held_file: Path | None = None,
+        held_file: HeldFile | Path | None = None,
         named: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`env` is that of the bot's `markets`. Where they are simulated, the hub is simulated too.
 
-        `held` is what the hub has at the start, by the user's word; so is `held_file`, and is kept up to date. `named`:
-        the strategy is before all that is said, since others are relayed too.
+        `held` is what the hub has at the start, by the user's word; so is `held_file`, and is kept up to date. Several
+        relays share one file; a path makes it this one's alone. `named`: the strategy is before all that is said, since
+        others are relayed too.
 
         Raises:
             UsageError: the strategy has a name that cannot be sent, or the hub cannot tell two held markets apart.
@@ -78,8 +79,7 @@ class HubRelay:
         self._said_held = dict(held or {})
         for market, position in self._said_held.items():
             self._positions.hold(market, position)
-        self._held_path = held_file
-        self._held_file: HeldFile | None = None
+        self._held_file = HeldFile(held_file, [strategy]) if isinstance(held_file, Path) else held_file
         self._named = named
         self._env = config.SIM if env == config.SIM else None
         self._profile = profile
@@ -132,15 +132,15 @@ class HubRelay:
 
     def _read_held(self, access: Access) -> bool:
         """Take what the file says, where the user says nothing else. Whether there is one."""
-        if self._held_path is None:
+        if self._held_file is None:
             return False
-        from cli.bot.hub.held import HeldFile
-
         strategy = self._positions.strategy
-        self._held_file = HeldFile(self._held_path, self._hub, access.settings.label, strategy)
-        found = self._held_file.read()
+        found = self._held_file.read(self._hub, access.settings.label, strategy)
         if found and self._env == config.SIM:
-            self._voice.say(f"the simulated hub is new at every start: what {self._held_path} says is of another one")
+            self._voice.say(
+                f"the simulated hub is new at every start: what {self._held_file.path} says is of another one"
+            )
+            self._held_file.forget(strategy)
             found = {}
         for market, position in (found or {}).items():
             if market not in self._said_held:
@@ -154,14 +154,16 @@ class HubRelay:
         if known or from_file:
             held = ", ".join(known) or "nothing"
             return f'by --held the hub has of strategy "{strategy}": {held}; other markets are taken to be flat'
-        missing = "" if self._held_path is None else f"{self._held_path} is not there yet: "
+        missing = "" if self._held_file is None else f"{self._held_file.missing(strategy)}: "
         return (
             f"{missing}it is not known what the hub has from before: it is taken to have no open signal of strategy "
             f'"{strategy}" (--held says what it has)'
         )
 
     def _write_held(self) -> None:
-        if self._held_file is not None and (problem := self._held_file.write(self._positions.positions())):
+        if self._held_file is None:
+            return
+        if problem := self._held_file.write(self._positions.strategy, self._positions.positions()):
             self._voice.error(problem)
 
     # --- what the bot's markets and the bot say

@@ -79,6 +79,11 @@ class TimeLine:
         """The first event of all; None where there is none."""
         return next((one.first for one in self.recordings if one.first is not None), None)
 
+    @property
+    def last_at(self) -> int | None:
+        """When the last event of all that were played came, in milliseconds since the epoch; None before the first."""
+        return max((one.last.at for one in self.recordings if one.last is not None), default=None)
+
     def __str__(self) -> str:
         return " and ".join(str(one.path) for one in self.recordings)
 
