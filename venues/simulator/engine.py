@@ -128,6 +128,11 @@ class Engine:
         for key in reversed(half.keys):
             yield key * half.sign, half.sizes[key], len(half.queues[key])
 
+    def orders_at(self, side: Side, price: int) -> int:
+        """How many orders rest at a price."""
+        half = self._halves[side]
+        return len(half.queues.get(price * half.sign, ()))
+
     def orders(self, side: Side) -> Iterator[Order]:
         """The resting orders of a side in the order in which they would be matched."""
         half = self._halves[side]

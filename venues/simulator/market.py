@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -84,7 +85,8 @@ class Market:
         self._stage = stage
         self._trades = 0
         self._shown: dict[Side, tuple[int, list[Level]]] = {"buy": (-1, []), "sell": (-1, [])}
-        self._levels: dict[Side, dict[int, tuple[int, Level]]] = {"buy": {}, "sell": {}}
+        self._ranks: dict[Side, list[int]] = {"buy": [], "sell": []}  # of the shown levels: ticks, rising from the best
+        self._touched: dict[Side, set[int]] = {"buy": set(), "sell": set()}  # ticks, since they were shown
 
     @property
     def name(self) -> str:
@@ -124,6 +126,7 @@ class Market:
     def limit(self, side: Side, ticks: int, lots: int, owner: int = 0) -> Order:
         """Place a limit order; emits its trades, then the change of the book."""
         order, matches = self.engine.limit(side, ticks, lots, owner)
+        self._touched[side].add(ticks)
         self._report(side, matches, owner, (ticks,) if order.lots else ())
         return order
 
@@ -135,6 +138,7 @@ class Market:
         """Cancel an order; False if it does not rest any more."""
         if not self.engine.cancel(order):
             return False
+        self._touched[order.side].add(order.price)
         self._changed(order.side, (order.price,), ())
         return True
 
@@ -143,6 +147,7 @@ class Market:
         return sum(order.lots for order in self.engine.orders(side) if not order.owner)
 
     def _report(self, side: Side, matches: list[Match], taker: int, resting: tuple[int, ...] = ()) -> None:
+        self._touched[OPPOSITE[side]].update(match.price for match in matches)
         for match in matches:
             price, size = self.price(match.price), self.size(match.lots)
             self._trades += 1
@@ -165,16 +170,28 @@ class Market:
         return tuple((self.price(p), self.size(self.engine.lots_at(side, p))) for p in dict.fromkeys(prices))
 
     def _refreshed(self, side: Side) -> list[Level]:
-        """The current levels; a level that has not changed is the same object as before."""
-        known = self._levels[side]
-        fresh: dict[int, tuple[int, Level]] = {}
-        for ticks, lots, orders in self.engine.depth(side):
-            old = known.get(ticks)
-            if old is None or old[0] != lots or old[1].orders != orders:
-                old = lots, Level(self.price(ticks), self.size(lots), orders)
-            fresh[ticks] = old
-        self._levels[side] = fresh
-        return [level for _, level in fresh.values()]
+        """The current levels; a level that has not changed is the same object as before.
+
+        Only the prices that were touched are looked at: most changes are of one of a hundred levels.
+        """
+        touched, self._touched[side] = self._touched[side], set()
+        ranks, levels = self._ranks[side], self._shown[side][1].copy()
+        for ticks in touched:
+            rank = -ticks if side == "buy" else ticks
+            at = bisect_left(ranks, rank)
+            known = at < len(ranks) and ranks[at] == rank
+            lots, orders = self.engine.lots_at(side, ticks), self.engine.orders_at(side, ticks)
+            if not orders:
+                if known:
+                    del ranks[at], levels[at]
+                continue
+            level = Level(self.price(ticks), self.size(lots), orders)
+            if not known:
+                ranks.insert(at, rank)
+                levels.insert(at, level)
+            elif (levels[at].size, levels[at].orders) != (level.size, orders):
+                levels[at] = level
+        return levels
 
 
 def _ignore_fill(owner: int, price: Decimal, size: Decimal) -> None:
