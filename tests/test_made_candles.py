@@ -133,6 +133,14 @@ def test_our_own_clock_counts_when_the_first_one_was_the_mistake() -> None:
     assert sent(60, 1, "3") == [(0, "2", True), (1, "3", False)]
 
 
+def test_what_the_mistake_left_open_is_never_closed() -> None:
+    sent = Sent()
+    sent(1, 60)
+    sent(2, 61)  # 60 is open now, and waits for its end
+    assert sent(3, 0) == [(0, "1", False)]
+    assert sent(60, 1) == [(0, "1", True), (1, "1", False)]
+
+
 def test_after_an_interruption_nothing_is_closed_that_was_not_followed() -> None:
     sent = Sent()
     sent(1, 0)

@@ -327,6 +327,21 @@ def test_of_several_scripts_in_a_folder_only_the_saved_one_is_loaded_anew(
     assert "b.py was saved and is loaded anew" in bot.said
 
 
+def test_a_module_that_the_script_no_longer_imports_is_no_reason(
+    tmp_path: Path, running: Callable[..., Running]
+) -> None:
+    path, own = tmp_path / "x.py", tmp_path / "own.py"
+    path.write_text(of_version(1))
+    own.write_text("VERSION = 1\n")
+    bot = running(str(path), "--market", NEXUS, "--env", "sim")
+    bot.until(lambda: bot.data("trade"))
+    save(path, of_version(2).replace("import own, ", "import ").replace("own.VERSION", "0"))
+    bot.until(lambda: [2, 0, 1] in bot.data("trade"))
+    save(own, "VERSION = 2\n")
+    time.sleep(1.5)  # three looks
+    assert bot.said.count("is loaded anew") == 1
+
+
 def test_what_is_saved_while_the_bot_starts_is_loaded(tmp_path: Path, running: Callable[..., Running]) -> None:
     path, own = tmp_path / "x.py", tmp_path / "own.py"
     path.write_text(of_version(1))

@@ -60,9 +60,8 @@ class OldDeltas:
         else:
             self._held, self._since, self._count = held, now.mono, 1
         if self._count >= FALLEN_AFTER or now.mono - self._since >= FALLEN_WITHIN:
-            count, self._count = self._count, 0
             raise SequenceGap(
-                f"expected a {self._word} above {held}, got {count} messages in a row that are not, "
+                f"expected a {self._word} above {held}, got {self._count} messages in a row that are not, "
                 f"the latest of {self._word} {delta.sequence}"
             )
 
