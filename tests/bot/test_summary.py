@@ -307,8 +307,9 @@ def test_the_report_of_a_replay_equals_the_other_calculation(runs: Runs, tmp_pat
     assert {name: market[name] for name in wanted} == wanted
     assert "position signals in" in ran.said
     assert "the price of the next trade" in ran.said
-    table = [line for line in ran.said.splitlines() if line.startswith(("nexus:", "  both", "  long", "  short"))]
-    assert len(table) == 4
+    firsts = ("nexus:", "  both", "  long", "  short")
+    table = [line for line in ran.said.splitlines() if line.startswith(tuple(f"     {name}" for name in firsts))]
+    assert len(table) == 4, ran.said
     assert len(set(map(len, table))) == 1, "numbers end in one column"
 
 
