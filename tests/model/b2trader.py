@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from tests.model.books import BookSpeaker, changed
 from tests.model.candles import LENGTH, Candles
-from tests.model.speaker import Book, Sent, Speaker, changed
+from tests.model.speaker import Sent, Single, Speaker
 
 MARKET = "cfd.eur_chf"
 END = "\x1e"
@@ -28,7 +30,6 @@ class Hub(Speaker):
 
     def __init__(self, clock: Any, random: Any) -> None:
         self.invocations: list[str] = []
-        self._stamp = 0
         self.ready = False
         super().__init__(clock, random)
 
@@ -58,8 +59,9 @@ class Hub(Speaker):
     def begun(self, invocation: str) -> list[Sent]:
         return [self.item(self.whole(), (invocation,), full=True)]
 
+    @abstractmethod
     def whole(self) -> Any:
-        raise NotImplementedError
+        """The item that an invocation begins with: the whole state."""
 
     def item(self, item: Any, invocations: Any = None, **fields: Any) -> Sent:
         """One item, to each of the invocations that are on."""
@@ -77,26 +79,15 @@ class Hub(Speaker):
 
     def moment(self) -> str:
         """The venue's time, another one each time."""
-        self._stamp = max(self._stamp + 1, self.clock.venue_ms)
-        return datetime.fromtimestamp(self._stamp / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        return datetime.fromtimestamp(self.stamp() / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-class HubBook(Hub):
+class HubBook(BookSpeaker, Hub):
     """`Book`: a snapshot, then deltas whose version counts by one."""
 
-    stream = "book"
+    tick = Decimal("0.001")
     symbols = (MARKET,)
     can = frozenset({"lose", "late", "repeat", "garble", "restate"})
-
-    def __init__(self, clock: Any, random: Any) -> None:
-        self.book = Book(random)
-        super().__init__(clock, random)
-
-    def first(self) -> Any:
-        return self.view()
-
-    def view(self) -> Any:
-        return tuple(tuple((Decimal(p) / 1000, Decimal(s)) for p, s in side) for side in self.book.best(10))
 
     def whole(self) -> Any:
         return self._item(*self.book.best(1000), snapshot=True)
@@ -129,13 +120,6 @@ class HubBook(Hub):
             "snapshot": snapshot,
         }
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        sides = (record.bids, record.asks)
-        return "book", tuple(tuple((level.price, level.size) for level in side) for side in sides)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("book")
-
 
 class HubRows(Hub):
     """The rows of an account: whole at first, then those that changed, by their keys."""
@@ -157,12 +141,13 @@ class HubRows(Hub):
     def view(self) -> Any:
         return {key: self.figures(row) for key, row in self.rows.items()}
 
+    @abstractmethod
     def figures(self, row: Any) -> Any:
-        raise NotImplementedError
+        """The figures of a row as it is told."""
 
+    @abstractmethod
     def _happen(self) -> dict[str, Any]:
         """One row is new, changes or goes; the row as it is told."""
-        raise NotImplementedError
 
     def items(self, rows: Any, *, snapshot: bool) -> Any:
         """The item that tells of rows."""
@@ -283,7 +268,7 @@ class HubBalance(HubRows):
         return record.asset, (record.total, record.available, record.locked)
 
 
-class HubMargin(Hub):
+class HubMargin(Single, Hub):
     """`MarginData`: the whole margin each time, without a time."""
 
     stream = "margin"
@@ -310,11 +295,8 @@ class HubMargin(Hub):
         self.history.append(self.view())
         return [self.item(self.whole(), full=True)] if self.invocations else []
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "margin", (record.balance, record.equity, record.used, record.free)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("margin")
+    def figures(self, record: Any) -> tuple[Any, ...]:
+        return record.balance, record.equity, record.used, record.free
 
 
 class HubClosed(HubRows):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from tests.model.kraken import best_prices
+from tests.model.books import BestPrices, BookSpeaker
 from tests.model.socketio import SocketIo
-from tests.model.speaker import Book, Event, Sent
+from tests.model.speaker import Event, Sent, TradeSpeaker
 
 SYMBOL = "BTCUSDT"
 LISTED = 6  # trades in a message
@@ -40,22 +40,11 @@ class JayX(SocketIo):
         return super().expire()
 
 
-class JayXBook(JayX):
+class JayXBook(BookSpeaker, JayX):
     """`orderbook`: the whole book each time."""
 
-    stream = "book"
     event = "orderbook"
     can = frozenset({"lose", "garble", "restate", "repeat"})
-
-    def __init__(self, clock: Any, random: Any) -> None:
-        self.book = Book(random)
-        super().__init__(clock, random)
-
-    def first(self) -> Any:
-        return self.view()
-
-    def view(self) -> Any:
-        return tuple(tuple((Decimal(p), Decimal(s)) for p, s in side) for side in self.book.best(10))
 
     def restate(self) -> list[Sent]:
         if not self.subscribed:
@@ -64,37 +53,15 @@ class JayXBook(JayX):
         data = {"orderBook": {"asks": asks, "bids": bids}, "trades": []}
         return [self.emit(self.event, data, version=self.version, full=True)]
 
-    def change(self) -> list[Sent]:
-        self.book.mutate()
-        self.history.append(self.view())
-        return self.restate()
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        sides = (record.bids, record.asks)
-        return "book", tuple(tuple((level.price, level.size) for level in side) for side in sides)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("book")
-
-
-class JayXQuotes(JayXBook):
+class JayXQuotes(BestPrices, JayXBook):
     """`quotes`, made from the book."""
 
-    stream = "quotes"
 
-    def view(self) -> Any:
-        return best_prices(*super().view())
-
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "book", (record.bid_price, record.bid_size, record.ask_price, record.ask_size)
-
-
-class JayXTrades(JayX):
+class JayXTrades(TradeSpeaker, JayX):
     """`orderbook`, for its trades: each message lists the latest again, newest first."""
 
-    stream = "trades"
     event = "orderbook"
-    kind = "events"
     ids = True
     says_missing = True
     can = frozenset({"lose", "garble", "restate", "repeat"})
@@ -118,13 +85,9 @@ class JayXTrades(JayX):
                 self.random.randint(1, 9),
                 self.random.choice(("BUY", "SELL")),
             )
-            number = len(self.trades)
             row = {"ticks": price, "lots": size, "side": side, "created": self.stamp()}
-            self.trades.append((Event(str(number), number, (Decimal(price), Decimal(size), side.lower())), row))
+            self.trades.append((self.happened(Decimal(price), Decimal(size), side.lower()), row))
         return self.restate()
-
-    def event_figures(self, record: Any) -> tuple[Any, ...]:
-        return record.price, record.size, record.side
 
 
 class JayXBalance(JayX):

@@ -198,7 +198,7 @@ class Judge:
         insist(self.fold.state == "live", f"an event while the stream is {self.fold.state}: {record}")
         insist(self.came < len(self.expected), f"an event that the venue did not tell of, or twice: {record}")
         event = self.expected[self.came]
-        got = self.speaker.event_figures(record)
+        got = self.speaker.shown(record)
         insist(got == event.figures, f"expected the event {event.figures}, got {got}")
         if self.speaker.says_missing and self.came and not self.said_missing:
             before = self.expected[self.came - 1]
@@ -295,7 +295,7 @@ class Reading:
                 self.fold.take(record)
             elif self.speaker.kind == "events":
                 expected = self.judge.expected[self.events]
-                insist(self.speaker.event_figures(record) == expected.figures, f"out of order for the reader: {record}")
+                insist(self.speaker.shown(record) == expected.figures, f"out of order for the reader: {record}")
                 self.events += 1
             else:
                 self._on_state(record)

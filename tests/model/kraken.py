@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
+from tests.model.books import BestPrices, BookSpeaker, Side, changed
 from tests.model.candles import LENGTH, Candles
 from tests.model.clock import VirtualClock
-from tests.model.speaker import Book, Event, Sent, Side, Speaker, changed
+from tests.model.speaker import Event, EventSpeaker, Sent, Single, Speaker
 
 SYMBOL = "BTC/USD"
 DEPTH = 10
@@ -92,32 +94,24 @@ class Kraken(Speaker):
     def result(self, params: Any) -> dict[str, Any]:
         return {"channel": self.channel, "symbol": SYMBOL, "snapshot": True}
 
+    @abstractmethod
     def whole(self) -> list[Sent]:
-        raise NotImplementedError
+        """What comes right after a subscription is accepted."""
 
     def _accepted(self, method: str, result: dict[str, Any], number: int) -> Sent:
         return Sent(text({"method": method, "result": result, "success": True, "req_id": number}))
 
 
-class KrakenBook(Kraken):
+class KrakenBook(BookSpeaker, Kraken):
     """`book`, depth 10: every level that counts is in the checksum, so whatever is lost can be noticed."""
 
-    stream = "book"
+    tick, lot = Decimal("0.1"), Decimal("0.001")
     channel = "book"
     can = frozenset({"lose", "late", "repeat", "garble", "late whole"})
 
     def __init__(self, clock: VirtualClock, random: Any) -> None:
-        self.book = Book(random)
-        self.best = self.book.best(DEPTH)
         super().__init__(clock, random)
-
-    def first(self) -> Any:
-        return self.view()
-
-    def view(self) -> Any:
-        return tuple(
-            tuple((Decimal(price_of(price)), Decimal(size_of(size))) for price, size in side) for side in self.best
-        )
+        self.best = self.book.best(DEPTH)
 
     def result(self, params: Any) -> dict[str, Any]:
         assert params["depth"] == DEPTH
@@ -146,37 +140,16 @@ class KrakenBook(Kraken):
         )
         return Sent(body.encode(), self.version, is_data=True)
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        sides = (record.bids, record.asks)
-        return "book", tuple(tuple((level.price, level.size) for level in side) for side in sides)
 
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("book")
-
-
-class KrakenQuotes(KrakenBook):
+class KrakenQuotes(BestPrices, KrakenBook):
     """`quotes`, made from the book."""
 
-    stream = "quotes"
 
-    def view(self) -> Any:
-        return best_prices(*super().view())
-
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "book", (record.bid_price, record.bid_size, record.ask_price, record.ask_size)
-
-
-def best_prices(bids: Any, asks: Any) -> Any:
-    """The best of both sides; an empty side has no figures."""
-    return (*(bids[0] if bids else (None, None)), *(asks[0] if asks else (None, None)))
-
-
-class KrakenTrades(Kraken):
+class KrakenTrades(EventSpeaker, Kraken):
     """`trade`: ids count up by one; the latest come first on each subscription."""
 
     stream = "trades"
     channel = "trade"
-    kind = "events"
     ids = True
     says_missing = True
     can = frozenset({"lose", "repeat", "garble"})
@@ -219,11 +192,11 @@ class KrakenTrades(Kraken):
         )
         return Sent(body.encode(), events=told, is_data=True)
 
-    def event_figures(self, record: Any) -> tuple[Any, ...]:
+    def shown(self, record: Any) -> tuple[Any, ...]:
         return record.trade_id, record.price, record.size, record.side
 
 
-class KrakenTicker(Kraken):
+class KrakenTicker(Single, Kraken):
     """`ticker`: the last 24 hours, whole each time, with its time."""
 
     stream = "ticker"
@@ -253,11 +226,8 @@ class KrakenTicker(Kraken):
                "vwap": 950.0, "change_pct": 0.1, "timestamp": self.clock.venue_iso(), **figures}  # fmt: skip
         return Sent(text({"channel": "ticker", "type": kind, "data": [row]}), self.version, full=True, is_data=True)
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "ticker", (record.last, record.high, record.low, record.change)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("ticker")
+    def figures(self, record: Any) -> tuple[Any, ...]:
+        return record.last, record.high, record.low, record.change
 
 
 class KrakenCandles(Candles, Kraken):

@@ -6,8 +6,8 @@ import json
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from tests.model.kraken import best_prices
-from tests.model.speaker import Book, Event, Sent, Speaker
+from tests.model.books import BestPrices, BookSpeaker
+from tests.model.speaker import Event, EventSpeaker, Sent, Speaker, TradeSpeaker, drawn_trade
 
 SYMBOL = "SPOT_BTC_USDT"
 
@@ -19,99 +19,48 @@ class Nexus(Speaker):
     symbols = (SYMBOL,)
     secrets: ClassVar = {"client_key": "a-key-of-the-model"}
 
-    def __init__(self, clock: Any, random: Any) -> None:
-        self._stamp = 0
-        super().__init__(clock, random)
-
-    def stamp(self) -> int:
-        """The venue's time in milliseconds; no two messages have the same."""
-        self._stamp = max(self._stamp + 1, self.clock.venue_ms)
-        return self._stamp
-
     def event(self, name: str, data: Any, **more: Any) -> bytes:
         return json.dumps({"event": name, "timestamp": self.stamp(), **more, "data": data}).encode()
 
 
-class NexusBook(Nexus):
+class NexusBook(BookSpeaker, Nexus):
     """`BOOK`: the whole book each time; one that is older than the one before may come late."""
 
-    stream = "book"
+    tick, lot = Decimal("0.01"), Decimal("0.001")
     can = frozenset({"lose", "late", "repeat", "garble", "restate", "late whole"})
-
-    def __init__(self, clock: Any, random: Any) -> None:
-        self.book = Book(random)
-        super().__init__(clock, random)
-
-    def first(self) -> Any:
-        return self.view()
-
-    def view(self) -> Any:
-        return tuple(tuple((Decimal(p) / 100, Decimal(s) / 1000) for p, s in side) for side in self.book.best(10))
 
     def connected(self) -> list[Sent]:
         self.connections += 1
         return self.restate()
 
     def restate(self) -> list[Sent]:
+        if not self.connections:
+            return []
         sides = [[{"price": p / 100, "quantity": s / 1000} for p, s in side] for side in self.book.best(1000)]
         if self.random.random() < 0.5:
             sides[1].reverse()  # the document calls both sides descending
         frame = self.event("BOOK", {"bids": sides[0], "asks": sides[1]}, symbol=SYMBOL)
         return [Sent(frame, self.version, full=True, is_data=True)]
 
-    def change(self) -> list[Sent]:
-        self.book.mutate()
-        self.history.append(self.view())
-        return self.restate() if self.connections else []
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        sides = (record.bids, record.asks)
-        return "book", tuple(tuple((level.price, level.size) for level in side) for side in sides)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("book")
-
-
-class NexusQuotes(NexusBook):
+class NexusQuotes(BestPrices, NexusBook):
     """`quotes`, made from the book."""
 
-    stream = "quotes"
 
-    def view(self) -> Any:
-        return best_prices(*super().view())
-
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "book", (record.bid_price, record.bid_size, record.ask_price, record.ask_size)
-
-
-class NexusTrades(Nexus):
+class NexusTrades(TradeSpeaker, Nexus):
     """`TRADE`: without ids, so each that comes is one."""
 
-    stream = "trades"
-    kind = "events"
-    can = frozenset({"garble"})
-
-    def __init__(self, clock: Any, random: Any) -> None:
-        self.told = 0
-        super().__init__(clock, random)
-
     def change(self) -> list[Sent]:
-        self.told += 1
-        price, size = self.random.randint(9000, 9999), self.random.randint(1, 999)
-        side = self.random.choice(("BUY", "SELL"))
-        frame = self.event("TRADE", {"price": price / 100, "quantity": size / 1000, "side": side}, symbol=SYMBOL)
-        figures = (Decimal(price) / 100, Decimal(size) / 1000, side.lower())
-        return [Sent(frame, events=(Event(str(self.told), self.told, figures),), is_data=True)]
-
-    def event_figures(self, record: Any) -> tuple[Any, ...]:
-        return record.price, record.size, record.side
+        price, size, side = trade = drawn_trade(self.random)
+        data = {"price": float(price), "quantity": float(size), "side": side.upper()}
+        frame = self.event("TRADE", data, symbol=SYMBOL)
+        return [Sent(frame, events=(self.happened(*trade),), is_data=True)]
 
 
-class NexusFills(Nexus):
+class NexusFills(EventSpeaker, Nexus):
     """`TRANSACTION`: with ids; the venue may tell one again, also on another connection."""
 
     stream = "fills"
-    kind = "events"
     ids = True
     can = frozenset({"repeat", "garble"})
 
@@ -123,18 +72,17 @@ class NexusFills(Nexus):
         return [self._message(*fill) for fill in self.fills[-2:]] if self.random.random() < 0.5 else []
 
     def change(self) -> list[Sent]:
-        number, random = len(self.fills) + 1, self.random
-        price, size, side = random.randint(9000, 9999), random.randint(1, 999), random.choice(("BUY", "SELL"))
-        data = {"id": number, "symbol": SYMBOL, "order_id": random.randint(1, 5), "executed_price": price / 100,
-                "executed_quantity": size / 1000, "side": side}  # fmt: skip
-        figures = (str(number), Decimal(price) / 100, Decimal(size) / 1000, side.lower())
-        self.fills.append((data, Event(str(number), number, figures)))
+        number = self.told + 1
+        price, size, side = trade = drawn_trade(self.random)
+        data = {"id": number, "symbol": SYMBOL, "order_id": self.random.randint(1, 5), "executed_price": float(price),
+                "executed_quantity": float(size), "side": side.upper()}  # fmt: skip
+        self.fills.append((data, self.happened(str(number), *trade)))
         return [self._message(*self.fills[-1])]
 
     def _message(self, data: dict[str, Any], event: Event) -> Sent:
         return Sent(self.event("TRANSACTION", data), events=(event,), is_data=True)
 
-    def event_figures(self, record: Any) -> tuple[Any, ...]:
+    def shown(self, record: Any) -> tuple[Any, ...]:
         return record.fill_id, record.price, record.size, record.side
 
 

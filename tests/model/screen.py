@@ -103,7 +103,7 @@ class Screen:
         """Hold the figures that are drawn against what is given as live."""
         match self.speaker.stream:
             case "book":
-                self._compare_book(lines, *rows["book"])
+                self._compare_book(lines, *self.speaker.view_of(rows))
             case "quotes" | "margin":
                 (figures,) = rows.values()
                 drawn = numbers(" ".join(lines))

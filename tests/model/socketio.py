@@ -23,7 +23,6 @@ class SocketIo(Speaker):
 
     def __init__(self, clock: Any, random: Any) -> None:
         self.is_in = False
-        self._stamp = 0
         super().__init__(clock, random)
 
     def connected(self) -> list[Sent]:
@@ -58,8 +57,3 @@ class SocketIo(Speaker):
         """The server puts the client out of the namespace; who is out has to come again."""
         self.is_in = False
         return [Sent(b"41"), Sent(closes=1000)]
-
-    def stamp(self) -> int:
-        """The venue's time in milliseconds; no two are the same."""
-        self._stamp = max(self._stamp + 1, self.clock.venue_ms)
-        return self._stamp

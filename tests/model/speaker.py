@@ -6,7 +6,9 @@ version of it by number, and says of each message up to which version it tells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from decimal import Decimal
 from random import Random
 from typing import Any, ClassVar, NamedTuple
 
@@ -45,7 +47,7 @@ class Sent(NamedTuple):
     closes: int | None = None
 
 
-class Speaker:
+class Speaker(ABC):
     """One stream of a venue, as the venue speaks it. A subclass says what it can do in `can`:
 
     - `lose`: a message may be missing, and the protocol lets a client notice that.
@@ -76,6 +78,7 @@ class Speaker:
     def __init__(self, clock: VirtualClock, random: Random) -> None:
         self.clock = clock
         self.random = random
+        self._stamp = 0
         self.history: list[View] = [self.first()]
         self.connections = 0
 
@@ -90,6 +93,11 @@ class Speaker:
         """The number of the venue's current state."""
         return len(self.history) - 1
 
+    def stamp(self) -> int:
+        """The venue's time in milliseconds; no two are the same."""
+        self._stamp = max(self._stamp + 1, self.clock.venue_ms)
+        return self._stamp
+
     # --- what the machine calls
 
     def connected(self) -> list[Sent]:
@@ -101,16 +109,16 @@ class Speaker:
         return []
 
     def fetched(self, request: HttpRequest) -> tuple[HttpResponse, int]:
-        """The answer to an HTTP request, and the version that it tells of."""
-        raise NotImplementedError
+        """The answer to an HTTP request, and the version that it tells of; most streams have nothing there."""
+        return HttpResponse(404, b""), self.version
 
     def beat(self) -> list[Sent]:
         """What comes every `beat_every` seconds whatever happens."""
         return []
 
+    @abstractmethod
     def change(self) -> list[Sent]:
         """Something happens at the venue: the messages that tell a client that has subscribed."""
-        raise NotImplementedError
 
     def restate(self) -> list[Sent]:
         """A whole state that nobody asked for."""
@@ -126,15 +134,16 @@ class Speaker:
 
     # --- how records are compared with the truth
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        """A record's key and its figures, in the form of a view."""
-        raise NotImplementedError
+    @abstractmethod
+    def shown(self, record: Any) -> tuple[Any, ...]:
+        """What a record says: of a state its key and its figures in the form of a view; of an event what
+        `Event.figures` has."""
 
     def truth(self, version: int) -> View:
         """What the venue had in that version, in the form of `view_of`."""
         return self.history[version]
 
-    def delivered(self, sent: Sent) -> None:
+    def delivered(self, sent: Sent) -> None:  # noqa: B027  most streams have nothing to note
         """A readable message has reached the client."""
 
     def examine(self, record: Any) -> str:
@@ -145,56 +154,47 @@ class Speaker:
         """What a reader has that was given these rows, in the form of a view."""
         return dict(rows)
 
-    def event_figures(self, record: Any) -> tuple[Any, ...]:
-        """The figures of an event's record, as in `Event.figures`; the id first where there are ids."""
-        raise NotImplementedError
+
+class Single(Speaker):
+    """A state without keys, such as a ticker."""
+
+    @abstractmethod
+    def figures(self, record: Any) -> tuple[Any, ...]:
+        """A record's figures, in the form of a view."""
+
+    def shown(self, record: Any) -> tuple[Any, ...]:
+        return "", self.figures(record)
+
+    def view_of(self, rows: Mapping[Any, Any]) -> View:
+        return rows.get("")
 
 
-class Book:
-    """A book in whole numbers of ticks and lots; it is never crossed."""
+class EventSpeaker(Speaker):
+    """A stream of events."""
 
-    LOWEST, HIGHEST = 900, 960
+    kind = "events"
+    can = frozenset({"garble"})
 
-    def __init__(self, random: Random) -> None:
-        self.random = random
-        self.mid = 930
-        self.bids: dict[int, int] = {}
-        self.asks: dict[int, int] = {}
-        for _ in range(14):
-            self.mutate()
+    def __init__(self, clock: VirtualClock, random: Random) -> None:
+        self.told = 0
+        super().__init__(clock, random)
 
-    def mutate(self) -> None:
-        """One to four things happen: a level is set or removed, or the middle moves."""
-        random = self.random
-        for _ in range(random.choice((1, 1, 1, 2, 4))):
-            if random.random() < 0.12:
-                self._move(random.randint(-4, 4))
-            side = self.bids if random.random() < 0.5 else self.asks
-            near = random.randint(1, 16)
-            price = self.mid - near if side is self.bids else self.mid + near
-            if price in side and random.random() < 0.45:
-                del side[price]
-            else:
-                side[price] = random.randint(1, 99)
-
-    def _move(self, by: int) -> None:
-        self.mid = min(max(self.mid + by, self.LOWEST), self.HIGHEST)
-        self.bids = {price: size for price, size in self.bids.items() if price < self.mid}
-        self.asks = {price: size for price, size in self.asks.items() if price > self.mid}
-
-    def best(self, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """The best levels of bids and of asks."""
-        return sorted(self.bids.items(), reverse=True)[:depth], sorted(self.asks.items())[:depth]
+    def happened(self, *figures: Any) -> Event:
+        """The next event; the number of its telling tells it apart."""
+        self.told += 1
+        return Event(str(self.told), self.told, figures)
 
 
-Side = Sequence[tuple[int, int]]
+class TradeSpeaker(EventSpeaker):
+    """A stream of trades without ids."""
+
+    stream = "trades"
+
+    def shown(self, record: Any) -> tuple[Any, ...]:
+        return record.price, record.size, record.side
 
 
-def changed(before: Side, after: Side, there: Mapping[int, int]) -> list[tuple[int, int]]:
-    """The levels that turn one side into another; one that was only pushed out is not named, as venues do it.
-
-    `there` has all levels of the side after the change.
-    """
-    old, new = dict(before), dict(after)
-    gone = [(price, 0) for price in old if price not in new and price not in there]
-    return gone + [(price, size) for price, size in new.items() if old.get(price) != size]
+def drawn_trade(random: Random) -> tuple[Decimal, Decimal, str]:
+    """Price, size and side of any trade."""
+    price, size = random.randint(9000, 9999), random.randint(1, 999)
+    return Decimal(price) / 100, Decimal(size) / 1000, random.choice(("buy", "sell"))

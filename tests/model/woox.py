@@ -6,8 +6,9 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from tests.model.books import BookSpeaker, changed
 from tests.model.candles import LENGTH, Candles
-from tests.model.speaker import Book, Event, Sent, Speaker, changed
+from tests.model.speaker import Sent, Single, Speaker, TradeSpeaker, drawn_trade
 from venues.venue import HttpRequest, HttpResponse
 
 SYMBOL = "SPOT_BTC_USDT"
@@ -24,7 +25,6 @@ class WooX(Speaker):
 
     def __init__(self, clock: Any, random: Any) -> None:
         self.subscribed = False
-        self._stamp = 0
         super().__init__(clock, random)
 
     def connected(self) -> list[Sent]:
@@ -49,34 +49,23 @@ class WooX(Speaker):
     def begun(self) -> list[Sent]:
         return []
 
-    def stamp(self) -> int:
-        self._stamp = max(self._stamp + 1, self.clock.venue_ms)
-        return self._stamp
-
     def message(self, at: int, data: Any, **fields: Any) -> Sent:
         body = {"topic": self.topic, "ts": at, "data": {"s": SYMBOL, "ts": at, **data}}
         return Sent(json.dumps(body).encode(), is_data=True, **fields)
 
 
-class WooXBook(WooX):
+class WooXBook(BookSpeaker, WooX):
     """`orderbookupdate`: each change names the time of the one before it; the snapshot has the time of one of them."""
 
-    stream = "book"
+    tick, lot = Decimal("0.01"), Decimal("0.001")
     topic = f"orderbookupdate@{SYMBOL}@50"
     can = frozenset({"lose", "late", "repeat", "garble"})
 
     def __init__(self, clock: Any, random: Any) -> None:
-        self.book = Book(random)
         super().__init__(clock, random)
         self.last = self.stamp()
         self.times = [self.last]
         self.sides = [self.book.best(50)]
-
-    def first(self) -> Any:
-        return self.view()
-
-    def view(self) -> Any:
-        return tuple(tuple((Decimal(p) / 100, Decimal(s) / 1000) for p, s in side) for side in self.book.best(10))
 
     def change(self) -> list[Sent]:
         before = self.book.best(50)
@@ -109,15 +98,8 @@ class WooXBook(WooX):
         body = {"success": True, "timestamp": self.times[version], "data": {"bids": bids, "asks": asks}}
         return HttpResponse(200, json.dumps(body).encode()), version
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        sides = (record.bids, record.asks)
-        return "book", tuple(tuple((level.price, level.size) for level in side) for side in sides)
 
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("book")
-
-
-class WooXQuotes(WooX):
+class WooXQuotes(Single, WooX):
     """`bbo`: the best prices; one that comes late is told by its time."""
 
     stream = "quotes"
@@ -143,38 +125,23 @@ class WooXQuotes(WooX):
         self.history.append(tuple(Decimal(figure) / 10 for figure in figures))
         return self.restate()
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "quote", (record.bid_price, record.bid_size, record.ask_price, record.ask_size)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("quote")
+    def figures(self, record: Any) -> tuple[Any, ...]:
+        return record.bid_price, record.bid_size, record.ask_price, record.ask_size
 
 
-class WooXTrades(WooX):
+class WooXTrades(TradeSpeaker, WooX):
     """`trade`: without ids."""
 
-    stream = "trades"
     topic = f"trade@{SYMBOL}"
-    kind = "events"
-    can = frozenset({"garble"})
-
-    def __init__(self, clock: Any, random: Any) -> None:
-        self.told = 0
-        super().__init__(clock, random)
 
     def change(self) -> list[Sent]:
-        self.told += 1
-        price, size = self.random.randint(9000, 9999), self.random.randint(1, 999)
-        side = self.random.choice(("BUY", "SELL"))
-        data = {"px": str(Decimal(price) / 100), "sx": str(Decimal(size) / 1000), "sd": side, "src": 0, "rpi": False}
-        event = Event(str(self.told), self.told, (Decimal(price) / 100, Decimal(size) / 1000, side.lower()))
+        price, size, side = trade = drawn_trade(self.random)
+        data = {"px": str(price), "sx": str(size), "sd": side.upper(), "src": 0, "rpi": False}
+        event = self.happened(*trade)
         return [self.message(self.stamp(), data, events=(event,))] if self.subscribed else []
 
-    def event_figures(self, record: Any) -> tuple[Any, ...]:
-        return record.price, record.size, record.side
 
-
-class WooXTicker(WooX):
+class WooXTicker(Single, WooX):
     """`ticker`: the last 24 hours, whole each time, with its time."""
 
     stream = "ticker"
@@ -196,11 +163,8 @@ class WooXTicker(WooX):
         self.history.append(tuple(Decimal(figure) / 100 for figure in (last, high, low)))
         return self.restate()
 
-    def shown(self, record: Any) -> tuple[Any, Any]:
-        return "ticker", (record.last, record.high, record.low)
-
-    def view_of(self, shown: Any) -> Any:
-        return shown.get("ticker")
+    def figures(self, record: Any) -> tuple[Any, ...]:
+        return record.last, record.high, record.low
 
 
 class WooXCandles(Candles, WooX):
