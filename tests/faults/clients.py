@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -31,7 +32,7 @@ class Hears(Protocol):
         ...
 
 
-class Client:
+class Client(ABC):
     """`mon`, however it runs."""
 
     def __init__(self, play: Hears) -> None:
@@ -39,21 +40,21 @@ class Client:
         self._rest = b""
         self.ended_by_itself = False
 
+    @abstractmethod
     async def start(self, given: Mapping[str, str], watched: Sequence[Watched], symbols: Sequence[str]) -> None:
         """Start it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ended(self) -> bool:
         """Whether it is over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def code(self) -> int | None:
         """Its exit code."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def end(self) -> None:
         """Tell it to end, as a user does, and wait until it has."""
-        raise NotImplementedError
 
     def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")

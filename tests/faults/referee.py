@@ -52,7 +52,21 @@ class _Shown:
     number: int | None  # of the version that it was; None while it is not judged, because the stream is not live
 
 
-class StateJudge:
+class _Finds:
+    """What both judges begin with."""
+
+    def __init__(self, within: Callable[[], float]) -> None:
+        self.findings: list[str] = []
+        self.live = True
+        self.count = 0
+        self._within = within
+
+    def _found(self, text: str) -> None:
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(text)
+
+
+class StateJudge(_Finds):
     """Of a stream that has a state."""
 
     def __init__(
@@ -68,12 +82,9 @@ class StateJudge:
         """`within`: the seconds that what is live may be old. `full`: every row of the venue is shown at the end;
         else those that have changed since the line was opened. `latest`: only the row with the highest key is shown.
         `examine`: in words what is wrong with a record, beside what is compared; whether it is live or not."""
-        self.findings: list[str] = []
-        self.live = True
-        self.count = 0
+        super().__init__(within)
         self._truth = truth
         self._project = project
-        self._within = within
         self._full = full
         self._latest = latest
         self._examine = examine
@@ -213,12 +224,8 @@ class StateJudge:
             gone = at - max(ends)
             self._found(f"{_named(key)}{_brief(shown.figures)} stood as live {gone:.3f} s after it was replaced")
 
-    def _found(self, text: str) -> None:
-        if len(self.findings) < MOST_FINDINGS:
-            self.findings.append(text)
 
-
-class EventJudge:
+class EventJudge(_Finds):
     """Of a stream of events."""
 
     def __init__(
@@ -230,12 +237,9 @@ class EventJudge:
         may_lose: bool = False,
     ) -> None:
         """`may_lose`: events may be missing though no status says so, since bad frames are reported in words."""
-        self.findings: list[str] = []
-        self.live = True
-        self.count = 0
+        super().__init__(within)
         self._truth = truth
         self._project = project
-        self._within = within
         self._may_lose = may_lose
         self._told = True  # that events may be missing from here on
         self._last = -1
@@ -295,10 +299,6 @@ class EventJudge:
             self._found(f"{_brief(figures)} twice")
         else:
             self._found(f"{_brief(figures)} behind a later event: the order is turned")
-
-    def _found(self, text: str) -> None:
-        if len(self.findings) < MOST_FINDINGS:
-            self.findings.append(text)
 
 
 def _place(key: Hashable) -> Any:

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -83,7 +84,7 @@ class Lines:
         return bool(data)
 
 
-class Child:
+class Child(ABC):
     """A process of `mon`."""
 
     def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], folder: Path, group: int) -> None:
@@ -99,9 +100,9 @@ class Child:
         self._command = [*map(str, command)]
         self._env = dict(env)
 
+    @abstractmethod
     def start(self, pump: Pump) -> None:
         """Start it and have it read."""
-        raise NotImplementedError
 
     process: subprocess.Popen[bytes]
 
@@ -133,7 +134,25 @@ class Child:
         return []
 
 
-class Piped(Child):
+class _InAPipe(Child):
+    """One whose stdout is a pipe."""
+
+    def _begin(self, take: Callable[[bytes], None]) -> Lines:
+        """Start it; the lines that it prints are for `take`."""
+        with self.said.open("wb") as said:
+            self.process = subprocess.Popen(
+                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
+            )
+        assert self.process.stdout is not None
+        return Lines(self.process.stdout.fileno(), take)
+
+    def kill(self) -> None:
+        super().kill()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+class Piped(_InAPipe):
     """One whose lines are read; `told` gets each record, and when it came. `slow`: by a reader that takes its time."""
 
     def __init__(self, *given: Any, told: Callable[[Piped, Record, float], None], slow: bool = False) -> None:
@@ -144,12 +163,7 @@ class Piped(Child):
         self._look = 0.0
 
     def start(self, pump: Pump) -> None:
-        with self.said.open("wb") as said:
-            self.process = subprocess.Popen(
-                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
-            )
-        assert self.process.stdout is not None
-        self.lines = Lines(self.process.stdout.fileno(), self._line)
+        self.lines = self._begin(self._line)
         if self.slow:
             os.set_blocking(self.lines.descriptor, False)
         else:
@@ -174,11 +188,6 @@ class Piped(Child):
 
     def last_lines(self) -> list[bytes]:
         return [*self._last]
-
-    def kill(self) -> None:
-        super().kill()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
 
 
 class OnTerminal(Child):
@@ -258,7 +267,7 @@ class OnTerminal(Child):
             os.close(self._own)
 
 
-class Server(Child):
+class Server(_InAPipe):
     """A `mon sim`."""
 
     def __init__(self, *given: Any) -> None:
@@ -267,12 +276,7 @@ class Server(Child):
         self.is_up = False
 
     def start(self, pump: Pump) -> None:
-        with self.said.open("wb") as said:
-            self.process = subprocess.Popen(
-                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
-            )
-        assert self.process.stdout is not None
-        lines = Lines(self.process.stdout.fileno(), self._line)
+        lines = self._begin(self._line)
         pump.add(lines.descriptor, lines.read)
 
     def _line(self, line: bytes) -> None:
@@ -281,8 +285,3 @@ class Server(Child):
             name, _, value = words.removeprefix("export ").partition("=")
             self.exports[name] = shlex.split(value)[0]
         self.is_up = self.is_up or "e.g. mon" in words
-
-    def kill(self) -> None:
-        super().kill()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
