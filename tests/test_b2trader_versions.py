@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tapehub import TapeHub, versions_of
-from tests.tapes import TAPES, tape_lines
+from tests.tapes import TAPES, needs_tapes, tape_lines
 from tests.test_b2trader import at, book, completion, frame, item, line_for, ready, sent, told
 from venues.b2trader import versions as b2trader_versions
 from venues.b2trader.versions import DoubtfulBook
@@ -581,6 +581,7 @@ def test_every_book_of_a_tape_with_gaps_is_that_of_its_version(
     assert hub.most_at_once <= 4
 
 
+@needs_tapes
 @pytest.mark.parametrize("late", [0.0, 0.3])
 def test_a_tape_with_gaps_and_holes_is_never_wrong(late: float) -> None:
     draw = random.Random(1)
@@ -605,6 +606,7 @@ def holes(every: float, size: int) -> Any:
     return hole
 
 
+@needs_tapes
 @pytest.mark.parametrize(("late", "size"), [(0.0, 1), (0.5, 1), (0.0, 9)])
 def test_where_skips_lose_nothing_the_book_is_live_within_a_minute_and_stays_live(late: float, size: int) -> None:
     speed = 0.25  # two minutes
@@ -620,6 +622,7 @@ def test_where_skips_lose_nothing_the_book_is_live_within_a_minute_and_stays_liv
     assert min(later - earlier for (earlier, _), (later, _) in itertools.pairwise(hub.asked)) >= 0.999, "paced"
 
 
+@needs_tapes
 @pytest.mark.parametrize("how", [{"refuses": "Only one stream at a time."}, {"mute": True}])
 def test_where_a_second_invocation_is_not_had_nothing_is_learnt_and_nothing_is_wrong(how: dict[str, Any]) -> None:
     versions = list(versions_of(tape_lines(TAPES[1]), holes(0.2, 9)))

@@ -12,6 +12,7 @@ import pytest
 from cli.output import lines, pipe
 from cli.output.lines import JsonLines, Limit, Output
 from cli.output.queues import EventQueue
+from tests.test_slow_readers import needs_linux
 from venues.redaction import Redactor
 
 
@@ -29,7 +30,7 @@ def test_an_output_that_is_over_leaves_no_descriptor() -> None:
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
-@pytest.mark.skipif(pipe.unread(os.pipe()[1]) is None, reason="needs a system that says how much is unread")
+@needs_linux
 def test_who_is_woken_too_early_by_the_pipe_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else made the pipe larger again: it can be written to all the time, which wakes us all the time."""
     reader, writer = os.pipe()

@@ -18,6 +18,7 @@ from cli.output.states import LONGEST_WAIT, StateQueue
 from cli.output.turns import Turns
 from cli.run.freshness import Every, MaxAge
 from tests.test_queues import Clock, at, book, states, status
+from tests.test_slow_readers import needs_linux
 from venues.records import Position, Record, SnapshotEnd, Status
 
 ONE = Decimal(1)
@@ -350,8 +351,6 @@ def test_an_end_without_its_rows_comes_after_what_waits() -> None:
 
 
 # --- the pipe
-
-needs_linux = pytest.mark.skipif(unread(os.pipe()[1]) is None, reason="needs a system that says how much is unread")
 
 
 class Ends:

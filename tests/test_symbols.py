@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jsonschema
 import msgspec
 import pytest
 
@@ -156,7 +157,6 @@ def test_csv_and_schema(mon: Mon) -> None:
         ("BTC-USD", "0.01"),
         ("ETH-USD", "0.00000001"),
     ]
-    jsonschema = pytest.importorskip("jsonschema")
     _, out, _ = mon("symbols", "tiny", "--env", "sim")
     for line in out.splitlines():
         jsonschema.validate(json.loads(line), schema_of("symbols"))
