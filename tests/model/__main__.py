@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.model.running import EXAMPLES_AT_ONCE, FEWEST_EXAMPLES, STEPS, Outcome, run
+from tests.model.running import EXAMPLES_AT_ONCE, FEWEST_EXAMPLES, FEWEST_STEPS, STEPS, Outcome, run
 from tests.model.speakers import SPEAKERS
 
 HEAD = f"{'venue':<11}{'stream':<11}{'examples':>9}{'steps':>9}{'messages':>10}{'hours':>9}{'records':>10}{'lives':>8}"
@@ -50,12 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _turns(outcomes: Sequence[Outcome], seed: int, steps: int, until: float) -> bool:
-    """Give all their turns until a moment; whether the rule was broken. The first turn is short: each has its own."""
-    examples, turn = FEWEST_EXAMPLES, 0
+    """Give all their turns until a moment; whether the rule was broken."""
+    turn = 0
     while time.monotonic() < until:
-        if _turn(outcomes, seed + turn, examples, steps, until):
+        examples, most = (EXAMPLES_AT_ONCE, steps) if turn else (FEWEST_EXAMPLES, min(FEWEST_STEPS, steps))
+        if _turn(outcomes, seed + turn, examples, most, until):
             return True
-        examples, turn = EXAMPLES_AT_ONCE, turn + 1
+        turn += 1
         print(f"turn {turn}: {sum(one.tally.steps for one in outcomes)} steps", flush=True)
     return False
 

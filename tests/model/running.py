@@ -17,7 +17,8 @@ from tests.model.machine import Machine, Tally, machine_of
 from tests.model.speaker import Speaker
 
 STEPS = 60  # of an example at most
-FEWEST_EXAMPLES = 2  # hypothesis' first example is the shortest that there is: only the second one is a game
+FEWEST_STEPS = 20  # in the first turn, which is short, so that on a slow machine too each speaker has had one
+FEWEST_EXAMPLES = 2  # of it; hypothesis' first example has the first choice everywhere: only the second one is a game
 EXAMPLES_AT_ONCE = 3  # of a speaker, before the next one has its turn
 
 
