@@ -125,6 +125,25 @@ def test_a_difference_that_is_not_said_is_found(
     found(played(relay_link.play(case, Silent), capfd), "and nothing was said")
 
 
+class Remembering(WatchedRelay):
+    """What a script that has stopped itself wanted is sent all the same."""
+
+    def withdraw(self, reason: str, *, for_good: bool) -> None:
+        self.watch.on_withdraw(for_good=for_good)
+
+
+def test_what_a_script_wanted_that_has_stopped_itself_is_found(capfd: pytest.CaptureFixture[str]) -> None:
+    case = relay_case(Fault(0.0, REFUSE, 1.5), calm=0.5, stop=0.3)
+    found(played(relay_link.play(case, Remembering), capfd), "before it was loaded anew or has stopped itself")
+
+
+def test_two_scripts_that_are_saved(capfd: pytest.CaptureFixture[str]) -> None:
+    case = relay_case(Fault(0.3, RESET), second=True, saves=[0.2, 0.4], busy=1.5, calm=2.0)
+    outcome = played(relay_link.play(case), capfd)
+    assert outcome.findings == [], outcome
+    assert sum("is loaded anew" in text for text in outcome.told) == 2
+
+
 class Stubborn(HubPositions):
     """A step that was refused once is never sent again: the hub is left without the last word."""
 

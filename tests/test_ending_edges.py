@@ -61,3 +61,20 @@ def test_a_signal_while_the_reader_is_awaited_is_how_the_run_ends() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(ended())
+
+
+def test_an_output_that_ends_after_the_signal_does_not_take_its_place() -> None:
+    """The recording had been played, and nobody had asked for the end before."""
+
+    async def ended() -> None:
+        ending = Ending()
+        ending._loop = asyncio.get_running_loop()
+        signal = ending.next_signal()
+        signal.set_result(INTERRUPTED)
+        assert await ending.until_written(None, signal) is None
+        ending.on_output_end(None)
+        await asyncio.sleep(0)
+        assert ending.output_ended.is_set()
+        assert ending.result() == INTERRUPTED
+
+    asyncio.run(ended())

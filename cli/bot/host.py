@@ -290,7 +290,7 @@ class Host:
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
         await first_of(event, next_signal, patience)
         if next_signal.done() and not event.is_set():
-            self._ending.code, self._ending.problem = next_signal.result(), None
+            self._ending.cut_short(next_signal.result())
             self._seats.close(now=True)
             await first_of(event, None, LAST_WORDS_WITHIN)
 

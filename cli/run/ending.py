@@ -44,6 +44,12 @@ class Ending:
             self.code = code
             self._stop()
 
+    def cut_short(self, code: int) -> None:
+        """End with this exit code whatever it was to end with: a signal has come while what was left was waited for."""
+        self.code, self.problem = code, None
+        if not self.stopping.is_set():  # else what ends after this would take its place
+            self._stop()
+
     def end(self, problem: BaseException) -> None:
         """End the run, which then raises this problem, unless it is ending already."""
         if not self.stopping.is_set():
@@ -100,7 +106,7 @@ class Ending:
         if next_signal.done():
             await first_of(ended, None, after_signal)
         if next_signal.done() and not ended.is_set():
-            self.code, self.problem = next_signal.result(), None
+            self.cut_short(next_signal.result())
         elif not ended.is_set() and reading is not None and not self.hurried:
             left = await reading.left()
         if reading is not None:

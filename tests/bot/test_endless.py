@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from cli.output.lines import Output, Words
 from cli.run.ending import Ending
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import record_trades, walk
-from tests.command import environment, mon
+from tests.command import MON, environment, mon
 from venues.redaction import Redactor
 
 
@@ -151,3 +152,29 @@ def test_what_a_script_prints_while_python_ends_never_gets_into_the_data(tmp_pat
     script.write_text(f"{last_words}{HEAD}class Signals(Link):\n  def on_start(self): self.publish('t', 1)\n")
     ran = mon("bot", "run", str(script), "--count", "1", env=environment(tmp_path))
     assert [json.loads(line)["topic"] for line in ran.stdout.splitlines()] == ["t"]
+
+
+BUSY = HEAD + (
+    "class Signals(Link):\n  def trade_update(self, src, sym, data):\n"
+    "    self.publish('t', sum(number * number for number in range(300_000)))\n"
+)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGINT, INTERRUPTED)])
+def test_a_busy_script_is_ended_with_its_exit_code_also_when_the_recording_was_read_to_its_end(
+    number: int, code: int, tmp_path: Path
+) -> None:
+    """All of a short recording waits for the script then, and what is written ends as if nobody had asked for it."""
+    script = tmp_path / "bot.py"
+    script.write_text(BUSY, encoding="utf-8")
+    recording = record_trades(tmp_path / "r.jsonl", walk(1_000, seed=1, every_ms=1000))
+    command = [MON, "bot", "run", str(script), "--replay", str(recording), "--speed", "max", "-o", "jsonl"]
+    with subprocess.Popen(
+        command, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(10):
+            assert process.stdout.readline()
+        process.send_signal(number)
+        process.communicate(timeout=20)
+    assert process.returncode == code

@@ -11,6 +11,7 @@ from croniter import croniter
 
 from cli.bot.timing import turns
 from cli.bot.timing.cron import Cron, Schedule, schedule_of
+from cli.bot.timing.turns import Turns
 from tests.bot.conftest import Runs
 from tests.bot.recordings import BEGIN, Tick, record_trades
 
@@ -143,6 +144,54 @@ def test_threads_timers_and_pools_have_an_order(runs: Runs, minutes: Path) -> No
     assert [data for _, data in found[:5]] == [[number, 0] for number in range(5)]
     assert [at for at, data in found if data == "timer"] == pytest.approx([5], abs=0.01)
     assert [data[1] for _, data in found if data[0] == "pool"] == [0, 1, 4, 9, 16, 25]
+
+
+SHORT_WAITS = script(
+    "woken = threading.Event()",
+    "def on_start(self):",
+    "    for number, step in enumerate((0.05, 0.1, 0.1, 0.25)):",
+    "        threading.Thread(target=self.talk, args=(number, step), daemon=True).start()",
+    "    while not self.woken.wait(0.02): pass",
+    "    self.publish('t', 'woken')",
+    "def talk(self, number, step):",
+    "    for turn in range(1000):",
+    "        time.sleep(step)",
+    "        if turn % 97 == 0: self.publish('t', [number, turn])",
+    "        if turn == 500 and number == 1: self.woken.set()",
+    "def trade_update(self, src, sym, data):",
+    "    if data['price'] == 103: self.publish('t', 'trade')",
+)
+
+
+def test_short_waits_keep_the_turn_where_nobody_else_has_one_before(
+    runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes out is what would if each wait handed the turn over, which costs many times more."""
+    quick = equal_runs(runs, SHORT_WAITS, minutes, times=2)
+    monkeypatch.setattr(Turns, "_would_be_next", lambda self, due: False)
+    assert equal_runs(runs, SHORT_WAITS, minutes, times=1) == quick
+    assert [data for _, data in quick].count("woken") == 1
+
+
+def test_a_loop_of_short_waits_is_not_handed_over_each_time(
+    runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And after very many waits it is said where the recording is, so that nobody thinks it hangs."""
+    handed: list[int] = []
+    until_back = Turns._until_back
+    monkeypatch.setattr(Turns, "_until_back", lambda self, waiter: [handed.append(1), until_back(self, waiter)])
+    monkeypatch.setattr("cli.bot.timing.turns.MANY_WAITS", 3_000)
+    monkeypatch.setattr("cli.bot.timing.turns.MANY_MORE", 5_000)
+    source = script(
+        "def on_start(self):",
+        "    while True: time.sleep(0.05)",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ran = runs(source, replay=minutes)
+    assert ran.code == 0
+    assert len(handed) < 700, "one for each event of the recording, of 12,000 waits"
+    assert "bot.py: on_start has waited 3,000 times, and the recording is at 2023-11-16 07:" in ran.said
+    assert "bot.py: on_start has waited 8,000 times, and the recording is at 2023-11-16 07:" in ran.said
 
 
 def test_a_callback_that_sleeps_lets_the_others_go_on(runs: Runs, minutes: Path) -> None:

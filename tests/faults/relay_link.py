@@ -58,11 +58,18 @@ import random, threading, time
 from profitview import Link
 
 SIZES = (-0.7, -0.5, 0, 0, 0.3, 0.5)
+STOP = {stop}
 
 class Signals(Link):
     def on_start(self):
         self.callbacks, self.alone = random.Random({seed}), random.Random({seed} + 1)
-        threading.Thread(target=self.go_on, name="{thread}", daemon=True).start()
+        threading.Thread(target=self.beside, name="{thread}", daemon=True).start()
+
+    def beside(self):
+        try:
+            self.go_on()
+        except SystemExit:  # as of a script that was loaded anew
+            pass
 
     def go_on(self):
         begun = time.monotonic()
@@ -70,7 +77,7 @@ class Signals(Link):
             time.sleep(0.02 + self.alone.random() * 0.25)
             if self.alone.random() < 0.6:
                 self.say(self.alone)
-            if {stop} is not None and time.monotonic() > begun + {stop}:
+            if STOP is not None and time.monotonic() > begun + STOP:
                 self.stop_trading("drawn")
                 self.say(self.alone)
                 return

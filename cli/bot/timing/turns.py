@@ -20,6 +20,7 @@ import queue
 import threading
 import time
 import weakref
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.05  # seconds, real ones, between two looks at whether a thread that has its turn still works
 SHORTEST = 0.0001  # seconds, recorded ones, of a wait: a thread that waits for nothing again and again gets on
+MANY_WAITS = 2_000_000  # of one thread, after which is told where the recording is …
+MANY_MORE = 20_000_000  # … and again after so many
 IDLE_LOOKS = 20  # so many looks at a thread that did nothing, and it waits for something that is not ours
 _NS = 1_000_000_000
 
@@ -56,6 +59,7 @@ class _Waiter:
         self.entry: int | None = None  # the place in the heap that counts; None while it has its turn
         self.waits = False
         self.woken = False  # by somebody, and not by the time
+        self.count = 0  # of its waits
         self.native_id: int | None = None
 
 
@@ -67,6 +71,7 @@ class Turns:
         self.closed = False
         self._say = say
         self._now = 0  # nanoseconds since the epoch
+        self._until = 0  # what the runner lets it go on to now
         self._heap: list[tuple[int, int, _Waiter]] = []
         self._number = itertools.count()
         self._of: dict[int, _Waiter] = {}  # by thread
@@ -96,6 +101,7 @@ class Turns:
         if not self._heap:  # nobody waits: so it is with each event of most scripts
             self._now = max(self._now, epoch_ns)
             return
+        self._until = epoch_ns
         while not self.closed:
             with self._change:
                 while self._heap and self._heap[0][1] != self._heap[0][2].entry:
@@ -186,11 +192,15 @@ class Turns:
             seconds = max(seconds, SHORTEST)
         if _get_ident() == self._runner:
             return self._runner_waits(None if seconds is None else self._now + round(seconds * _NS))
+        self._count(self._of.get(_get_ident()))
         with self._change:
             if self.closed:
                 raise _Ended
             mine = self._of.get(_get_ident())
             has_turn = mine is not None
+            if has_turn and seconds is not None and self._would_be_next(due := self._now + round(seconds * _NS)):
+                self._now = due
+                return False
             if mine is None:
                 mine = self._of[_get_ident()] = _Waiter(threading.current_thread().name)
                 mine.native_id = threading.get_native_id()
@@ -205,6 +215,27 @@ class Turns:
         if self.closed:
             raise _Ended
         return mine.woken
+
+    def _would_be_next(self, due: int) -> bool:
+        """Whether whoever has its turn, and waits until then, would be the next to have one: it may as well keep it.
+
+        For a thread that waits a moment again and again, the hand-over costs many times what it does itself.
+        """
+        return due <= self._until and (not self._heap or due < self._heap[0][0])
+
+    def _count(self, waiter: _Waiter | None) -> None:
+        """Count a wait of a thread that has its turn. A replay with very many does not hang: it is said where it is."""
+        if waiter is None:
+            return
+        waiter.count += 1
+        if waiter.count < MANY_WAITS or (waiter.count - MANY_WAITS) % MANY_MORE:
+            return
+        at = datetime.fromtimestamp(self._now // _NS, UTC).strftime("%Y-%m-%d %H:%M")
+        with self.apart():
+            self._say(
+                f"{waiter.name} has waited {waiter.count:,} times, and the recording is at {at} UTC: "
+                "the shorter its waits, the longer the replay takes"
+            )
 
     def _runner_waits(self, due: int | None) -> bool:
         """The runner waits, in a callback: the others go on meanwhile, and the time with them."""
