@@ -58,8 +58,16 @@ class Host:
         *,
         followers: Sequence[Follower] = (),
     ) -> None:
-        """`followers`, one for each script or none, are told of its signals and of prices, in the event loop."""
+        """`followers`, one for each script or none, are told of its signals and of prices, in the event loop.
+
+        Raises:
+            UsageError, SetupError: a file that is to be written cannot be, or is one that is read.
+        """
         request.check_files()
+        if request.report is not None:
+            from cli.bot.report import check_report
+
+            check_report(request.report)
         self._request = request
         self._words = words
         self._redactor = redactor

@@ -80,11 +80,10 @@ class BotRequest(RunRequest):
         return draws_table(self.output)
 
     def check_files(self) -> None:
-        """Check that each file to be written can be, that none is one that is read, and that no two are the same.
+        """Check that no file to be written is one that is read, and that no two of them are the same.
 
         Raises:
-            UsageError: it is a file that is read, or that something else is written to, or no file.
-            SetupError: the report's folder is not there, or cannot be written.
+            UsageError: it is a file that is read, or that something else is written to.
         """
         kept = [] if self.held_file is None else [self.held_file]
         reads = [*self.files, *(path for path in self.history if path != AUTO), *self.recordings, *kept]
@@ -92,12 +91,8 @@ class BotRequest(RunRequest):
         for option, written in writes:
             if written is not None and any(_are_same(written, read) for read in reads):
                 raise UsageError(f"--{option} {written} would take the place of a file that is read; take another")
-        if self.report is not None:
-            if self.record is not None and _are_same(self.record, self.report):
-                raise UsageError(f"expected two files as --record and --report, got {self.report} as both")
-            from cli.bot.report import check_report
-
-            check_report(self.report)
+        if self.record is not None and self.report is not None and _are_same(self.record, self.report):
+            raise UsageError(f"expected two files as --record and --report, got {self.report} as both")
 
 
 def _are_same(one: Path, other: Path) -> bool:
