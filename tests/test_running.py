@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import warmed
+from tests import warm, warmed
 from tests.command import MON, environment, mon
 from tests.conftest import most_seconds
 
@@ -101,6 +101,65 @@ def test_what_is_forked_is_what_is_started(tmp_path: Path, monkeypatch: pytest.M
         assert told_by(forked) == told_by(started), words
 
 
+ALONE = """
+import gc, os
+from tests import warm
+
+warm.load(warm.LIBRARIES)
+gc.disable()
+for name in warm.own_modules("{}"):
+    child = os.fork()
+    if not child:
+        __import__(name)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print(name)
+"""
+NOTHING_ELSE = """
+import os, sys, threading
+from tests import warm
+
+warm.load(warm.LIBRARIES)
+names = warm.own_modules()
+asked = []
+
+
+class Environment(type(os.environ)):
+    def __getitem__(self, name):
+        asked.append(name)
+        return super().__getitem__(name)
+
+
+os.environ.__class__ = Environment
+standard = (sys.stdin, sys.stdout, sys.stderr, sys.excepthook, sys.displayhook, sys.unraisablehook, list(sys.path))
+for name in names:
+    __import__(name)
+assert standard == (sys.stdin, sys.stdout, sys.stderr, sys.excepthook, sys.displayhook, sys.unraisablehook, sys.path)
+print(len(names), asked, threading.active_count(), len(os.listdir("/proc/self/task")))
+"""
+
+
+def told_by_python(code: str) -> str:
+    env = {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("package", warm.OURS)
+def test_each_module_can_be_the_first_that_is_loaded(package: str) -> None:
+    """Those that are forked have all of them already; a real `mon` has none."""
+    assert told_by_python(ALONE.format(package)) == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
+def test_to_load_the_modules_does_nothing_else() -> None:
+    """It reads no environment and starts no thread: those that are forked come after it."""
+    number, rest = told_by_python(NOTHING_ELSE).split(maxsplit=1)
+    assert int(number) > 250
+    assert rest.split() == ["[]", "1", "1"]
+
+
 def told_by(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
     return done.returncode, re.sub(r'"received":\d+', "", done.stdout), done.stderr
 
@@ -115,6 +174,9 @@ def test_which_are_forked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ({"PYTHONPATH": str(tmp_path / "other")}, {}, True),
         ({"PYTHONPATH": str(tmp_path)}, {}, False),
         ({"PYTHONUTF8": "0"}, {}, False),
+        ({"HEADLINES_URL": "x"}, {}, True),
+        ({"LD_PRELOAD": ""}, {}, False),
+        ({"PYTHONPATH": str(ROOT)}, {}, False),
         ({"LC_ALL": "C" if os.environ.get("LC_ALL") != "C" else "POSIX"}, {}, False),
         ({}, {"start_new_session": True}, False),
     ):

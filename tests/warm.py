@@ -1,7 +1,8 @@
-"""A Python that has loaded the libraries of `mon`, and forks for each `mon` that a test starts. See tests/warmed.py.
+"""A Python that has loaded `mon` and its libraries, and forks for each `mon` that a test starts. See tests/warmed.py.
 
-Only libraries are loaded beforehand: every `mon` loads its own modules, reads its own environment and ends by itself.
-It is one thread, as a process that forks has to be.
+Loaded, and no more: every `mon` reads its own environment, does all its work and ends by itself. That loading does
+nothing else, and that no module needs another to be there before it, is tested in tests/test_running.py. It is one
+thread, as a process that forks has to be.
 """
 
 from __future__ import annotations
@@ -17,17 +18,44 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LIBRARIES = (
     *("asyncio", "decimal", "fractions", "gzip", "hashlib", "importlib.metadata", "json", "logging", "random", "ssl"),
     *("subprocess", "tempfile", "tomllib", "urllib.request", "zoneinfo"),
+    *("concurrent.futures.thread", "ctypes", "encodings.utf_16_be", "termios", "tty", "statistics", "resource"),
     *("aiohttp", "aiohttp.web", "msgspec", "platformdirs", "rich.console", "rich.table", "rich.text", "rich.panel"),
-    *("signalrcore", "engineio.packet", "socketio.packet", "typer", "typer.completion", "typer.rich_utils"),
-    *("websockets.asyncio.client", "websockets.asyncio.server"),
+    *("signalrcore", "engineio.packet", "socketio.packet", "engineio.async_drivers.aiohttp"),
+    *("typer", "typer.completion", "typer.rich_utils", "typer._adapters", "typer._click.decorators"),  # pydantic too
+    *("pydantic.plugin._loader", "websockets.asyncio.client", "websockets.asyncio.server", "numpy", "croniter"),
 )
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OURS = ("cli", "venues")
+NOT_FOR_RUNNING = ("__main__.py", os.path.join("venues", "testing", ""))  # and what needs pytest
 HEAD = 4  # bytes that say how long a request is
 DESCRIPTORS = 4  # stdin, stdout, stderr, and where the exit status is told
+
+
+def own_modules(*packages: str) -> list[str]:
+    """The modules of `mon`, by name."""
+    names = []
+    for package in packages or OURS:
+        for folder, _, files in os.walk(os.path.join(ROOT, package)):
+            for file in files:
+                path = os.path.join(folder, file)
+                if file.endswith(".py") and not any(part in path for part in NOT_FOR_RUNNING):
+                    names.append(os.path.relpath(path, ROOT)[:-3].replace(os.sep, ".").removesuffix(".__init__"))
+    return sorted(names)
+
+
+def load(names: Iterable[str]) -> None:
+    """Load modules; one that cannot be loaded is told by the `mon` that needs it."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def serve(asked: socket.socket) -> list[str] | None:
@@ -119,9 +147,10 @@ def _standard(number: int, before: Any) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    for name in LIBRARIES:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    sys.path.insert(0, ROOT)
+    load(LIBRARIES)
+    load(own_modules())
+    sys.path.remove(ROOT)
     gc.collect()
     gc.freeze()
     arguments = serve(socket.socket(fileno=int(sys.argv[1])))

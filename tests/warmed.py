@@ -1,9 +1,9 @@
-"""`subprocess.Popen` of `mon`, without a third of a second of CPU time for loading the same libraries each time.
+"""`subprocess.Popen` of `mon`, without a second of CPU time for loading the same modules each time.
 
 The process is forked from one that has loaded them (tests/warm.py), and is otherwise the real one: arguments,
-environment, descriptors, signals, exit status, and every module of ours loaded anew. Where a test sets what Python
-itself reads at its start, or asks for more than the standard files, it gets a process of its own from the beginning, as
-all do with `MON_TEST_COLD=1`.
+environment, descriptors, signals, exit status. Where a test sets what Python or a library reads while it is loaded, or
+asks for more than the standard files, it gets a process of its own from the beginning, as all do with
+`MON_TEST_COLD=1`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.warm import HEAD
+from tests.warm import HEAD, OURS
 
 WARM = Path(__file__).with_name("warm.py")
 AT_THE_START = ("LANG", "LC_ALL")  # what Python reads, and has to be as it is here
-PLAIN = {"PATH", "HOME", "TERM", "TZ", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHONPATH"}
-PLAIN |= {"PYTHONDONTWRITEBYTECODE", *AT_THE_START}
+# What Python or a library reads while it is loaded; all else is read by a `mon` that runs.
+AT_LOADING = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "OPENSSL_", "OPENBLAS_", "OMP_", "NPY_", "NUMPY_")
+AT_LOADING += ("AIOHTTP_", "MULTIDICT_", "YARL_", "FROZENLIST_", "PROPCACHE_", "WEBSOCKETS_", "TYPER_", "_TYPER_")
+AT_LOADING += ("PYDANTIC_", "COVERAGE_", "FAKETIME")
+KNOWN = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", *AT_THE_START}
+NOT_BESIDE = ("sitecustomize.py", "usercustomize.py", *OURS)  # in PYTHONPATH: Python runs it, or it is another mon
 FILES = {"stdin", "stdout", "stderr", "text"}
 
 
@@ -37,9 +41,9 @@ def popen(command: list[Any], env: Mapping[str, str], **options: Any) -> subproc
 
 
 def _is_plain(env: Mapping[str, str]) -> bool:
-    others: list[object] = [name for name in env if name not in PLAIN and not name.startswith(("MON_", "XDG_"))]
+    others: list[object] = [name for name in env if name.startswith(AT_LOADING) and name not in KNOWN]
     places = [Path(place) for place in env.get("PYTHONPATH", "").split(os.pathsep) if place]
-    others += [place for place in places if (place / "sitecustomize.py").exists()]  # which Python runs at its start
+    others += [place for place in places for name in NOT_BESIDE if (place / name).exists()]
     return not others and all(env.get(name) == os.environ.get(name) for name in AT_THE_START)
 
 
@@ -48,6 +52,7 @@ def _forks() -> socket.socket:
     """Where to ask this test process's own warm Python."""
     here, there = socket.socketpair()
     kept = {name: os.environ[name] for name in ("PATH", "HOME", *AT_THE_START) if name in os.environ}
+    kept["OPENBLAS_NUM_THREADS"] = "1"  # numpy would start threads
     process = subprocess.Popen(
         [sys.executable, "-P", WARM, str(there.fileno())],
         env=kept, pass_fds=[there.fileno()],

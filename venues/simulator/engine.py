@@ -47,6 +47,7 @@ class _Half:
         self.queues: dict[int, dict[int, Order]] = {}
         self.sizes: dict[int, int] = {}
         self.lots = 0
+        self.owned = 0  # of them, those of orders with an owner
 
     def add(self, order: Order) -> None:
         key = order.price * self.sign
@@ -58,14 +59,20 @@ class _Half:
         queue[order.number] = order
         self.sizes[key] += order.lots
         self.lots += order.lots
+        if order.owner:
+            self.owned += order.lots
 
     def remove(self, order: Order) -> None:
         key = order.price * self.sign
         del self.queues[key][order.number]
-        self.take(key, order.lots)
+        self.take(order, order.lots)
 
-    def take(self, key: int, lots: int) -> None:
+    def take(self, order: Order, lots: int) -> None:
+        """Count lots of an order no more, which is out of its queue if they were its last."""
+        key = order.price * self.sign
         self.lots -= lots
+        if order.owner:
+            self.owned -= lots
         self.sizes[key] -= lots
         if not self.queues[key]:
             del self.queues[key], self.sizes[key], self.keys[bisect_left(self.keys, key)]
@@ -117,6 +124,10 @@ class Engine:
         """How many lots rest on a side in all."""
         return self._halves[side].lots
 
+    def public_lots(self, side: Side) -> int:
+        """How many of them are of orders without an owner."""
+        return self._halves[side].lots - self._halves[side].owned
+
     def lots_at(self, side: Side, price: int) -> int:
         """All lots that rest at a price, 0 when there are none."""
         half = self._halves[side]
@@ -154,6 +165,6 @@ class Engine:
             lots -= taken
             if not maker.lots:
                 del queue[maker.number]
-            half.take(key, taken)
+            half.take(maker, taken)
             matches.append(Match(maker, maker.price, taken))
         return matches

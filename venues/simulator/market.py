@@ -144,7 +144,7 @@ class Market:
 
     def public_lots(self, side: Side) -> int:
         """Lots on a side that are not the account's."""
-        return sum(order.lots for order in self.engine.orders(side) if not order.owner)
+        return self.engine.public_lots(side)
 
     def _report(self, side: Side, matches: list[Match], taker: int, resting: tuple[int, ...] = ()) -> None:
         self._touched[OPPOSITE[side]].update(match.price for match in matches)

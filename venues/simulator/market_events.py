@@ -6,6 +6,7 @@ Prices and sizes are exact decimals in quote and base units, times milliseconds 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -107,27 +108,36 @@ class Stage:
     def __init__(self, now: int) -> None:
         self.now = now
         self.failed: Callable[[Exception], bool] = _stops
-        self._listeners: dict[object, Callable[[Event], None]] = {}
+        self._listeners: dict[object, tuple[Callable[[Event], None], str | None]] = {}
+        self._of_market: dict[
+            str, tuple[tuple[object, Callable[[Event], None]], ...]
+        ] = {}  # while nobody comes or goes
 
     def emit(self, event: Event) -> None:
-        """Tell every listener of an event, in the order in which they joined."""
-        for token, listener in tuple(self._listeners.items()):
+        """Tell every listener of the event's market, in the order in which they joined."""
+        for token, listener in self._of_market.get(event.market) or self._those_of(event.market):
             try:
                 listener(event)
             except Exception as error:
                 if not self.failed(error):
                     raise
-                self._listeners.pop(token, None)
+                self._leave(token)
 
-    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` with every event from now on; the returned function ends that."""
+    def listen(self, listener: Callable[[Event], None], market: str | None = None) -> Callable[[], None]:
+        """Call `listener` with every event from now on, or those of one market; the returned function ends that."""
         token = object()
-        self._listeners[token] = listener
+        self._listeners[token] = listener, market
+        self._of_market.clear()
+        return partial(self._leave, token)
 
-        def leave() -> None:
-            self._listeners.pop(token, None)
+    def _leave(self, token: object) -> None:
+        self._listeners.pop(token, None)
+        self._of_market.clear()
 
-        return leave
+    def _those_of(self, market: str) -> tuple[tuple[object, Callable[[Event], None]], ...]:
+        found = tuple((token, one) for token, (one, only) in self._listeners.items() if only in (None, market))
+        self._of_market[market] = found
+        return found
 
 
 def _stops(error: Exception) -> bool:

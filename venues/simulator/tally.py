@@ -45,7 +45,8 @@ class Span(NamedTuple):
 
     def and_then(self, price: Decimal) -> Span:
         """The same span with one more trade at this price."""
-        return self._replace(high=max(self.high, price), low=min(self.low, price), close=price)
+        start, end, first, high, low, _ = self
+        return Span(start, end, first, price if price > high else high, price if price < low else low, price)
 
 
 def span_of(scale: str, time: int) -> tuple[int, int]:

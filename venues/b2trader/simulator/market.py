@@ -56,7 +56,7 @@ class Quoted:
         self._quote = self._best()
         self._holes = Random(f"{world.seed} holes {market_id}")
         self._whole_until = world.stage.now + 1000 * world.skip
-        world.stage.listen(self._hear)
+        world.stage.listen(self._hear, name)
 
     def book(self) -> bytes:
         """The whole book as an item of Book, with both sides."""
@@ -117,8 +117,6 @@ class Quoted:
         )
 
     def _hear(self, event: Event) -> None:
-        if event.market != self._market.name:
-            return
         if isinstance(event, BookChange):
             self._book_changed(event)
         elif isinstance(event, Trade):

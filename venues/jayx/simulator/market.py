@@ -52,7 +52,7 @@ class Quoted:
         self._candles: dict[int, Candle] = {}
         self._previous: dict[int, Candle] = {}
         self._rows: dict[Level, Row] = {}
-        world.stage.listen(self._hear)
+        world.stage.listen(self._hear, name)
 
     def ticks(self, price: Decimal) -> int:
         """How many ticks a price is, exactly."""
@@ -102,7 +102,7 @@ class Quoted:
         }
 
     def _hear(self, event: Event) -> None:
-        if event.market != self.name or not isinstance(event, Trade):
+        if not isinstance(event, Trade):
             return
         ticks, lots = self.ticks(event.price), self.lots(event.size)
         self._trades.appendleft({"lots": lots, "ticks": ticks, "side": event.side.upper(), "created": event.time})

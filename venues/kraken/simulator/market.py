@@ -111,7 +111,7 @@ class Quoted:
         self._rows: dict[Level, tuple[str, str]] = {}
         self._candles: dict[int, deque[_Candle]] = {n: deque(maxlen=_SHOWN_CANDLES) for n in INTERVALS}
         self._best = self._best_levels()
-        world.stage.listen(self._hear)
+        world.stage.listen(self._hear, name)
 
     # --- figures
 
@@ -186,8 +186,6 @@ class Quoted:
     # --- what happens
 
     def _hear(self, event: Event) -> None:
-        if event.market != self.name:
-            return
         if isinstance(event, Trade):
             self._order.append(event)
             self._tally.add(event)
@@ -249,13 +247,15 @@ class Quoted:
             if last is None or last.start < start:
                 candles.append(_Candle(start, *(trade.price,) * 4, trade.size, cost, 1))
             else:
-                candles[-1] = last._replace(
-                    high=max(last.high, trade.price),
-                    low=min(last.low, trade.price),
-                    close=trade.price,
-                    volume=last.volume + trade.size,
-                    cost=last.cost + cost,
-                    trades=last.trades + 1,
+                candles[-1] = _Candle(
+                    last.start,
+                    last.open,
+                    max(last.high, trade.price),
+                    min(last.low, trade.price),
+                    trade.price,
+                    last.volume + trade.size,
+                    last.cost + cost,
+                    last.trades + 1,
                 )
 
     def _sums(self, now: int) -> _Sum:
