@@ -172,6 +172,13 @@ def test_a_refusal_is_final_and_nothing_after_it_counts() -> None:
     assert driver.deadline() is None
 
 
+def test_the_only_symbol_of_a_stream_is_refused_in_the_venues_own_words() -> None:
+    driver = driver_of(a=[Refused("no A here", "trades", "A", symbols={"A": "no A here"})])
+    driver.opened(at(1))
+    driver.receive(b"a", at(2))
+    assert str(driver.ended) == "no A here"
+
+
 def test_a_session_that_loses_its_line_by_itself() -> None:
     driver = driver_of(a=[Lost("enough", after=7.0)], b=[Lost("gone", retry=False)])
     assert told(driver.receive(b"a", at(1))) == [("reconnecting", "enough", 1, 7000, None)]
