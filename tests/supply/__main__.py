@@ -3,7 +3,8 @@
     python -m tests.supply wheel      build wheel and source distribution, install each into an empty environment, run
     python -m tests.supply oldest     the oldest allowed version of each dependency, as pip takes it
     python -m tests.supply oldest --run [WORDS OF PYTEST]   install those, and run the nearest tests with them
-    python -m tests.supply pythons [--all]   install with each newer Python of this machine, and run the same tests
+    python -m tests.supply pythons [--newest] [--all]   install with each newer Python of this machine, or the newest of
+                                  them alone, and run the same tests, or all
 
 Needs the package index, but for `oldest` alone. Ends with 0, 1 (something does not hold) or 2 (usage).
 """
@@ -24,8 +25,8 @@ from tests.supply.declared import ROOT, oldest
 # What a library's version can break: start-up and command line, each protocol, sockets, sessions, the simulators'
 # server, the screen and the bot's numbers. Not the rest: what is pure code of ours behaves the same with any of them.
 NEAREST = (
-    *("tests/test_cli.py", "tests/test_connection.py", "tests/test_config.py", "tests/test_numbers.py"),
-    *("tests/test_screen.py", "tests/test_send.py", "tests/test_cookies.py", "tests/test_fetching.py"),
+    *("tests/test_cli.py", "tests/test_connection.py", "tests/test_numbers.py", "tests/test_screen.py"),
+    *("tests/test_send.py", "tests/test_cookies.py", "tests/test_fetching.py"),
     *("tests/wire", "tests/simulator/test_hub.py", "tests/simulator/test_polling.py", "tests/simulator/test_public.py"),
     *("tests/bot/test_candles.py", "tests/bot/test_serving.py", "tests/completions/test_answers.py"),
 )
@@ -45,6 +46,7 @@ def main() -> int:
         "--run", nargs=argparse.REMAINDER, metavar="WORDS", help="words for pytest in place of the nearest"
     )
     new = commands.add_parser("pythons", help="install and test with newer Pythons")
+    new.add_argument("--newest", action="store_true", help="only the newest of them")
     new.add_argument("--all", action="store_true", help="all tests, which takes minutes")
     asked = parser.parse_args()
     if asked.command == "oldest" and asked.run is None:
@@ -55,7 +57,7 @@ def main() -> int:
             return wheels(Path(folder))
         if asked.command == "oldest":
             return with_oldest(Path(folder), asked.run or NEAREST)
-        return pythons(Path(folder), () if asked.all else NEAREST)
+        return pythons(Path(folder), () if asked.all else NEAREST, newest=asked.newest)
 
 
 def wheels(folder: Path) -> int:
@@ -85,15 +87,18 @@ def with_oldest(folder: Path, words: tuple[str, ...]) -> int:
     return _ended(f"oldest allowed libraries, {_version(python)}", _tested(python, words))
 
 
-def pythons(folder: Path, words: tuple[str, ...]) -> int:
-    """Each newer Python in turn; those that are not here are named."""
+def pythons(folder: Path, words: tuple[str, ...], *, newest: bool) -> int:
+    """Each newer Python in turn, or the newest alone; those that are not here are named."""
     faults: list[str] = []
     tried: list[str] = []
+    found: list[tuple[str, str]] = []
     for version in NEWER:
         started = next(_pythons_called(version), None)
         if started is None:
             print(f"Python {version}: not on this machine", flush=True)
-            continue
+        else:
+            found.append((version, started))
+    for version, started in found[-1:] if newest else found:
         python = installed.environment(folder / version, started)
         try:
             installed.install(python, f"{ROOT}[test]")
