@@ -17,7 +17,7 @@ from cli.commands.dash import run_recorded
 from cli.commands.dash_watch import Panes, check_terminal, panes_asked_for
 from cli.commands.replay import replay
 from cli.errors import USAGE
-from cli.output.lines import Words
+from cli.output.lines import Limit, Words
 from cli.run.asked import asked_for
 from cli.run.options import StreamRequest
 from cli.run.source import Embedded, Source
@@ -343,6 +343,17 @@ def test_options_that_do_not_apply_to_a_dashboard(tmp_path: Path) -> None:
 def dashboard(venue: Venue, subscriptions: list[Subscription]) -> Watcher:
     picture = Panes(venue, subscriptions, replayed=False)
     return Watcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor(), picture)
+
+
+def test_what_is_missing_of_several_symbols_that_all_have_data() -> None:
+    watcher = dashboard(*panes_asked_for(request("b2trader"), None))
+    watcher._symbols, watcher._data_seen = ("A", "B"), True
+    watcher._limit = Limit(count=None, once=True, ends_with_snapshot=False)
+    assert watcher.missing("timeout") is None
+    watcher._request.once = True
+    assert watcher.missing("timeout") == "no complete state came"
+    watcher._unseen = {"B"}
+    assert watcher.missing("timeout") == "no data came of B"
 
 
 def test_the_loop_of_a_dashboard(capfd: pytest.CaptureFixture[str]) -> None:

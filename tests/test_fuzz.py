@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
 from venues.testing.recordings import cases, expected_of, outcome
+from venues.testing.watching import WatchedSession
 from venues.venue import BadFrame, Confirmed, Fetch, HttpRequest, Item, Notice, Now, SocketPing, StreamState, Veiled
 from venues.woox import WOOX
 
@@ -469,3 +470,24 @@ def test_answers_to_requests_are_played_and_spoilt(
     else:
         with pytest.raises(pytest.fail.Exception, match="`fetched` raised"):
             fuzz([recording], orbit.ORBIT, 0.0, seed=7, times=100)
+
+
+def test_a_recording_is_cut_after_each_event_and_at_most_so_often() -> None:
+    few, many = case("trades--first"), [*endings.events_of(case("trades--first"))[:1] * 120]
+    played = endings.events_of(few)
+    assert 1 < len(played) < endings.MOST_CUTS * 2
+    assert endings.cuts(played[:5]) == [1, 2, 3, 4, 5]
+    assert endings.cuts(many) == list(range(1, 121, 120 // endings.MOST_CUTS))
+    assert endings.cuts(played[1:]) == []
+
+
+def test_a_session_that_is_watched_hears_that_mon_was_resumed() -> None:
+    heard: list[str] = []
+
+    class Hears:
+        def resumed(self) -> None:
+            heard.append("resumed")
+
+    for session in (Hears(), object()):
+        WatchedSession(session, SimpleNamespace(most_answers=1)).resumed()  # type: ignore[arg-type]
+    assert heard == ["resumed"]

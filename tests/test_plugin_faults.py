@@ -64,6 +64,16 @@ def make_session(folder: Path, before: str, after: str) -> None:
         ),
         ("Level(Decimal(p), ", "Level(float(p), ", "a Book with a bad bids: expected list[Level], of finite Decimals"),
         ("Level(Decimal(p), ", "Level(Decimal('NaN'), ", "a Book with a bad bids: expected list[Level]"),
+        (
+            "Level(Decimal(p), Decimal(s))",
+            "Level(Decimal(p), Decimal(s), '3')",
+            "a Book with a bad bids: expected list[Level]",
+        ),
+        (
+            "Level(Decimal(p), Decimal(s))",
+            "Level(Decimal(p), Decimal(s), 3, 1)",
+            "a Book with a bad bids: expected list[",
+        ),
         ("bids=bids, asks", "bids=None, asks", "a bad bids: expected list[Level], of finite Decimals, got none"),
         ('"venue": "acme"', '"venue": "nexus"', "receive gave a Book of the venue 'nexus'"),
         ("self._asked.symbols[0]", "'ETH-USD'", "a Book of the symbol 'ETH-USD', which was not asked for"),

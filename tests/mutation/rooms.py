@@ -43,7 +43,7 @@ ROOMS: dict[str, Room] = {
         "written acknowledgements ages late_rows text_numbers candle_cases plugin_faults fixtures",
     ),
     "protocols": Room("venues/protocols/*.py", "wire/* cookies signs_of_life fixtures"),
-    "testing": Room("venues/testing/*.py", "fuzz plugin_faults entries endings plugin"),
+    "testing": Room("venues/testing/*.py", "fuzz plugin_faults entries endings plugin plugin_check"),
     "venues": Room(
         "venues/*.py",
         "driver connection keepalive fetching redaction recording_files standing made entries symbols plugins "
@@ -52,7 +52,7 @@ ROOMS: dict[str, Room] = {
     "run": Room(
         "cli/run/*.py",
         "loop states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
-        "jayx_config profitview config symbols completions/answers dash_sources cli zones",
+        "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins",
     ),
     "output": Room(
         "cli/output/*.py",
