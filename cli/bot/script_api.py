@@ -309,8 +309,8 @@ def _what(value: object) -> str:
 # --- messages ------------------------------------------------------------------------------------------------------
 
 
-def message(topic: object, data: object) -> tuple[Any, bytes]:
-    """The data as plain JSON values, and the frame `{"type": topic, "data": …}`.
+def message(topic: object, data: object, strategy: str | None = None) -> tuple[Any, bytes]:
+    """The data as plain JSON values, and the frame `{"type": topic, "data": …}`, with its `strategy` if it has one.
 
     Numbers and arrays of numpy, tuples, `Decimal`, dates and times become JSON; NaN and infinity become null.
 
@@ -324,7 +324,8 @@ def message(topic: object, data: object) -> tuple[Any, bytes]:
         raise ValueError("expected a text as topic, got an empty one")
     plain = _plain(data, "data", 0)
     try:
-        frame = _WRITER.encode({"type": text_of(topic), "data": plain})
+        whose = {} if strategy is None else {"strategy": strategy}
+        frame = _WRITER.encode({"type": text_of(topic), "data": plain, **whose})
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise ValueError(f"expected data that JSON can carry: {error}") from None
     if len(frame) > LONGEST_MESSAGE:
