@@ -69,6 +69,18 @@ def test_the_key_is_in_the_address_and_in_nothing_that_is_shown() -> None:
     assert "3f9a0c" not in redactor.text(f"/stream?token={KEY} says no")
 
 
+def test_a_bot_s_own_feed_says_which_of_several_scripts_a_message_is_of() -> None:
+    driver = driver_of(line_of())
+    driver.opened(Now(1, 1.0))
+    for frame, extra in (
+        (b'{"type": "top", "data": 1, "strategy": "desk"}', {"strategy": "desk"}),
+        (b'{"type": "top", "data": 1, "strategy": [2]}', None),
+        (b'{"type": "top", "data": 1}', None),
+    ):
+        (message,) = [one for one in driver.receive(frame, Now(2, 2.0)) if isinstance(one, Message)]
+        assert (message.topic, message.data, message.extra) == ("top", 1, extra)
+
+
 def test_short_keys_are_hidden_by_their_place() -> None:
     with pytest.raises(StopIteration) as stop:
         next(line_of().session({"api_key": "ab1"}).opening())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 import types
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -31,12 +32,14 @@ MODULE = "profitview"  # the name that scripts import from
 T = TypeVar("T")
 _NANOSECONDS = 1_000_000_000
 # What trading bots do: another product.
-OUT_OF_SCOPE = ("create_", "cancel_", "amend_", "fetch_", "call_endpoint")
+_OUT_OF_SCOPE = re.compile(r"(create|cancel|amend)_(\w+_)?orders?|fetch_\w+|call_endpoint")
 KINDS = ("size", "mid", "bid", "ask", "quote")
 LONGEST_MESSAGE = 16 * 2**20  # bytes: what a reader of the feed takes at most
 DEEPEST = 100
 _ONE = Decimal(1)
-_NOISE = Decimal("1e-9")  # of floats: so much beyond 1 is 1
+# Of floats, also of those with 32 bits: so much beyond 1 is 1, and so near to 0 is no position.
+_NOISE = Decimal("1e-6")
+_SMALLEST = 1e-40  # of what can be written; a float that is smaller is 0
 _WRITER = Writer()
 
 
@@ -192,9 +195,9 @@ class Link:
 
     def __getattr__(self, name: str) -> Any:
         """Of what trading bots have, something that says once that it is not here; of all else, that there is none."""
-        if name.startswith(OUT_OF_SCOPE):
-            host = self.mon_host
-            return lambda *_, **__: host.out_of_scope(name)
+        if _OUT_OF_SCOPE.fullmatch(name):
+            self.mon_host.out_of_scope(name)  # now: a script that only looks whether it is there must know too
+            return lambda *_, **__: None
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
 
@@ -252,6 +255,8 @@ def _intent(kind: str, value: object) -> Any:
         if abs(figure) > _ONE + _NOISE:
             raise ValueError(f"expected a size from -1 to 1, got {shown(value)}")
         figure = _ONE.copy_sign(figure)  # as 0.1 * 3 / 0.3 is
+    if kind == "size" and 0 < abs(figure) < _NOISE:
+        figure = Decimal(0)  # as 0.3 - 0.1 * 3 is, which would be short
     return figure if figure else abs(figure)  # -0.0, of -1 * 0.0 say, is nothing
 
 
@@ -283,12 +288,14 @@ def _figure(value: object, name: str) -> Decimal:
         value = value.item()  # type: ignore[attr-defined]
     if isinstance(value, str):
         return _written(value, name)
+    if isinstance(value, numbers.Real) and not isinstance(value, int | float):  # such as a longdouble or a fraction
+        value = float(value)
     if not isinstance(value, int | float | Decimal):  # True and False are 1 and 0
         raise ValueError(f"expected a number as {name}, got {_what(value)}")
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"expected a finite number as {name}, got {value}")
-        value = Decimal(repr(float(value)))
+        value = Decimal(repr(float(value))) if not 0 < abs(value) < _SMALLEST else 0
     try:
         return number(int(value) if isinstance(value, int) else Decimal(value), name)
     except BadMessage as error:
@@ -309,8 +316,8 @@ def _what(value: object) -> str:
 # --- messages ------------------------------------------------------------------------------------------------------
 
 
-def message(topic: object, data: object) -> tuple[Any, bytes]:
-    """The data as plain JSON values, and the frame `{"type": topic, "data": …}`.
+def message(topic: object, data: object, strategy: str | None = None) -> tuple[Any, bytes]:
+    """The data as plain JSON values, and the frame `{"type": topic, "data": …}`, with its `strategy` if it has one.
 
     Numbers and arrays of numpy, tuples, `Decimal`, dates and times become JSON; NaN and infinity become null.
 
@@ -324,7 +331,8 @@ def message(topic: object, data: object) -> tuple[Any, bytes]:
         raise ValueError("expected a text as topic, got an empty one")
     plain = _plain(data, "data", 0)
     try:
-        frame = _WRITER.encode({"type": text_of(topic), "data": plain})
+        whose = {} if strategy is None else {"strategy": strategy}
+        frame = _WRITER.encode({"type": text_of(topic), "data": plain, **whose})
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise ValueError(f"expected data that JSON can carry: {error}") from None
     if len(frame) > LONGEST_MESSAGE:

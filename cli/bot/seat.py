@@ -153,7 +153,7 @@ class Seat:
         Raises:
             TypeError, ValueError: it is not a message.
         """
-        plain, frame = message(topic, data)
+        plain, frame = message(topic, data, self._strategy)
         if self.stopped:
             self._tell_of_an_end(f"a message on {text_of(topic)}")
             return

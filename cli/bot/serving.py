@@ -1,6 +1,7 @@
 """The bot's own feed and webhooks: one aiohttp server for whoever knows its token.
 
-    ws://HOST:PORT/stream?token=TOKEN                   what the bot publishes: {"type": topic, "data": …}
+    ws://HOST:PORT/stream?token=TOKEN                   what the bot publishes: {"type": topic, "data": …}, and of
+                                                        several scripts the "strategy" whose it is
     http://HOST:PORT/trading/signal/TOKEN/NAME          the script's routes: GET with a query, POST with JSON or a form
 
 The token is a part of every path, so nothing is logged of a request but what the script's handler did wrong.
@@ -252,7 +253,8 @@ class BotServer:
             response.headers["Allow"] = ", ".join(allowed)
             return response
         data = dict(request.query.items()) if method == "GET" else await _posted(request)
-        label = f"{method.lower()}_{name.rpartition('/')[2]}"
+        script, slash, of_it = name.rpartition("/")
+        label = f"{script}{slash}{method.lower()}_{of_it}"
         try:
             body = await route.call(lambda: _answer_of(label, route.handler(data)))
         except Exception as error:
@@ -298,7 +300,7 @@ def _answer_of(label: str, returned: object) -> bytes:
 
 
 async def _posted(request: web.Request) -> Any:
-    """JSON of any shape, or a form as a dict of texts; without a body, an empty dict."""
+    """JSON of any shape, a form as a dict of texts, or text; without a body that is said to be text, an empty dict."""
     try:
         async with asyncio.timeout(BODY_WITHIN):
             if (request.content_length or 0) > MOST_BODY:
@@ -312,10 +314,10 @@ async def _posted(request: web.Request) -> Any:
         if request.transport is not None:
             raise
         raise _Problem(400, "expected a whole body, got a part of it") from None
-    if not body:
-        return {}
     if request.content_type == TEXT and "Content-Type" in request.headers:
         return _text(request, body)
+    if not body:
+        return {}
     try:
         if request.content_type == MULTIPART:
             return form_in_parts(request.headers["Content-Type"], body)

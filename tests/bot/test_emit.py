@@ -55,7 +55,7 @@ def test_nothing_has_no_sign() -> None:
         ({}, "expected size, mid, bid, ask or quote, got none"),
         ({"size": 1, "side": "long"}, 'expected size, mid, bid, ask or quote, got "side"'),
         ({"size": 7}, "a size from -1 to 1, got 7"),
-        ({"size": -1.0000001}, "a size from -1 to 1"),
+        ({"size": -1.00001}, "a size from -1 to 1"),
         ({"size": "-7"}, "a size from -1 to 1, got"),
         ({"mid": "30_000"}, r'a number as mid, got "30_000" \(str\)'),
         ({"mid": "nan"}, r'a number as mid, got "nan" \(str\)'),

@@ -187,11 +187,24 @@ def test_several_intents_in_one_signal(runs: Runs, both: Path) -> None:
         ("0.1 * 3 / 0.3", 1),
         ("-1.0000000000000002", -1),
         ("numpy.array(0.5)", 0.5),
+        ("sum([numpy.float32(0.1)] * 10)", 1),
+        ("-numpy.nextafter(numpy.float32(1), numpy.float32(2))", -1),
+        ("numpy.longdouble('0.5')", 0.5),
+        ("__import__('fractions').Fraction(-1, 4)", -0.25),
+        ("1e-5", 0.00001),
     ],
 )
 def test_sizes_of_any_kind_of_number(runs: Runs, both: Path, given: str, size: float) -> None:
     (one,) = signals(runs, both, f"size={given}").of("signal")
     assert one["size"] == size
+
+
+@pytest.mark.parametrize("given", ["0.3 - 0.1 * 3", "0.1 + 0.2 - 0.3", "1e-300", "numpy.float32(0.3) - 0.3"])
+def test_noise_around_nothing_is_no_position(runs: Runs, both: Path, given: str) -> None:
+    """By its sign it would be one: a hub, which knows no sizes, would be sent a whole one."""
+    (one,) = signals(runs, both, f"size={given}").of("signal")
+    assert one["size"] == 0
+    assert "side" not in one
 
 
 @pytest.mark.parametrize(
@@ -232,6 +245,18 @@ def test_what_trading_bots_call_is_said_once_a_name(runs: Runs, both: Path) -> N
     assert "order_update is of bots that trade themselves: it is never called here" in ran.said
     assert "is it meant to be" not in ran.said
     assert "Error" not in ran.said
+
+
+def test_what_is_only_looked_up_is_said_too_and_other_names_are_the_script_s_own(runs: Runs, both: Path) -> None:
+    source = script(
+        "def trade_update(self, src, sym, data):",
+        "    self.publish('own', [getattr(self, 'create_time', 7), hasattr(self, 'cancel_flag')])",
+        "    getattr(self, 'fetch_positions', None)",
+    )
+    ran = runs(source, replay=both)
+    assert {tuple(one["data"]) for one in ran.of("message")} == {(7, False)}
+    assert ran.said.count("is of bots that trade themselves") == 1
+    assert "fetch_positions is of bots that trade themselves: mon does nothing for it" in ran.said
 
 
 def test_what_is_not_there_is_an_attribute_error_as_ever(runs: Runs, both: Path) -> None:

@@ -23,6 +23,7 @@ from cli.bot.serving import BotServer
 from tests.bot.served import (
     TOKEN,
     asked,
+    broken,
     ended,
     reader,
     running,
@@ -217,6 +218,7 @@ def test_queries_are_texts() -> None:
         (b"%7Boops&a=1", "application/x-www-form-urlencoded", {"{oops": "", "a": "1"}),
         (b"5", "application/x-www-form-urlencoded", 5),
         (b"", "application/json", {}),
+        (b"", "text/plain", ""),
         (b"", "application/x-www-form-urlencoded", {}),
     ],
 )
@@ -310,6 +312,15 @@ def test_what_there_is_not() -> None:
                 async with http.get(bot.feed_url.replace("ws:", "http:")) as response:
                     assert response.status == 426
                     assert (await response.json())["error"] == "expected a WebSocket, got an ordinary request"
+
+    asyncio.run(test())
+
+
+def test_of_several_scripts_an_error_says_whose_it_is() -> None:
+    async def test() -> None:
+        async with running({("GET", "desk/bad"): broken}) as bot:
+            status, answer, _ = await asked(bot, "GET", "desk/bad")
+            assert (status, answer["error"].partition(";")[0]) == (500, "desk/get_bad failed")
 
     asyncio.run(test())
 

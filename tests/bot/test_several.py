@@ -12,10 +12,13 @@ import pytest
 
 from cli.bot import view
 from cli.bot.attributes import NotSettable, value_of
+from cli.bot.seat import Seat
+from cli.bot.timing.script_time import ScriptTime
 from cli.screen.grid import PLAIN
 from tests.bot.conftest import HEAD
 from tests.bot.recordings import record_trades, walk
 from tests.command import environment, mon, records
+from venues.profitview.messages import read_message
 from venues.records import Message, Signal
 
 EACH = (
@@ -227,3 +230,14 @@ def test_a_table_says_whose_each_row_is() -> None:
     assert [("script" in found) for found in headings] == [True, False]
     (script,) = [column for column in view.columns([signal, message], PLAIN, 80) if column.title == "script"]
     assert [str(cell) for cell in script.cells] == ["rsi", "desk"]
+
+
+def test_a_message_on_the_feed_says_whose_it_is_where_there_are_several(tmp_path: Path) -> None:
+    for strategy, more in ((None, {}), ("desk", {"strategy": "desk"})):
+        frames: list[bytes] = []
+        seat = Seat(
+            tmp_path / "desk.py", ScriptTime(), set(), None, put=lambda *_: None, send=frames.append, strategy=strategy  # type: ignore[arg-type]
+        )  # fmt: skip
+        seat.publish("top", [1])
+        assert [json.loads(frame) for frame in frames] == [{"type": "top", "data": [1], **more}]
+        assert read_message(frames[0]).strategy == strategy

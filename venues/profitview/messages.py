@@ -15,11 +15,12 @@ class FeedMessage(Struct, gc=False):
     """`{"type": "merton_theo", "data": {"sym": "XBTUSD", "theo": 30012.5}}`; the document's "Create Websocket Feeds".
 
     `data` is any JSON, null where a bot published a topic alone; its numbers are `int`, or `Decimal` that are written
-    as they came.
+    as they came. `strategy` is in the feed of `mon bot run` with several scripts: whose message it is.
     """
 
     type: str
     data: Any = None
+    strategy: Any = None
 
 
 _FEED: msgspec.json.Decoder[FeedMessage] = msgspec.json.Decoder(FeedMessage, float_hook=exact_number)

@@ -85,6 +85,7 @@ class ProfitViewSession(BaseSession):
                 received=now.epoch_ms,
                 topic=message.type,
                 data=message.data,
+                extra={"strategy": message.strategy} if isinstance(message.strategy, str) else None,
             )
         ]
 
