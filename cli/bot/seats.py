@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
     from cli.bot.jobs import Job, Told
     from cli.bot.lag import Pace
+    from cli.bot.own.finder import OwnModules
     from cli.bot.own.modules import Home
     from cli.bot.plan import BotRequest, Plan
     from cli.bot.script import Bot
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
     from cli.bot.timing.generation import Loaded
-    from cli.bot.timing.own_modules import OwnModules
     from cli.output.lines import Words
     from cli.run.symbol_lists import Lists
     from venues.recording import Header
@@ -178,7 +178,7 @@ class Seats:
         """What finds the modules of a script's folder; None where Python's own way will do."""
         if self._stand_ins is None and not self._request.reload:
             return None
-        from cli.bot.timing.own_modules import OwnModules
+        from cli.bot.own.finder import OwnModules
 
         prepare = _as_it_is if self._stand_ins is None else self._stand_ins.give
         own = self._own[file] = OwnModules(str(file.resolve().parent), prepare, fresh=self._request.reload)
