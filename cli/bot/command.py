@@ -222,6 +222,16 @@ def listening_at(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
+def _text(metavar: str, words: str) -> tuple[Any, Any]:
+    """The type and the option of one text."""
+    return str | None, typer.Option(metavar=metavar, help=words)
+
+
+def _texts(metavar: str, words: str) -> tuple[Any, Any]:
+    """Those of several texts, each with the option before it."""
+    return list[str] | None, typer.Option(metavar=metavar, help=words, show_default=False)
+
+
 _OWN: dict[str, tuple[Any, Any]] = {
     "market": (
         list[str] | None,
@@ -253,28 +263,14 @@ _OWN: dict[str, tuple[Any, Any]] = {
             "auto: what the config file's folder of recordings has.",
         ),
     ),
-    "listen": (
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="Where the bot's own feed and webhooks are; on this machine at any free port when it has routes.",
-        ),
+    "listen": _text(
+        "[HOST:]PORT", "Where the bot's own feed and webhooks are; on this machine at any free port when it has routes."
     ),
-    "relay": (
-        str | None,
-        typer.Option(metavar="HUB", help="Send position signals to a hub as buy and sell signals: nbt; needs --yes."),
-    ),
-    "strategy": (
-        str | None,
-        typer.Option(metavar="NAME", help="The strategy's name at the hub; the script's unless said otherwise."),
-    ),
-    "set": (
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="A class attribute of the script, with another value; of several scripts SCRIPT.NAME=VALUE; several.",
-            show_default=False,
-        ),
+    "relay": _text("HUB", "Send position signals to a hub as buy and sell signals: nbt; needs --yes."),
+    "strategy": _text("NAME", "The strategy's name at the hub; the script's unless said otherwise."),
+    "set": _texts(
+        "NAME=VALUE",
+        "A class attribute of the script, with another value; of several scripts SCRIPT.NAME=VALUE; several.",
     ),
     "script_time": (
         Literal["recording"] | None,
@@ -294,22 +290,12 @@ _OWN: dict[str, tuple[Any, Any]] = {
             metavar="FILE", help="Write the summary of the run as JSON too; a file that is there is replaced."
         ),
     ),
-    "fee_bps": (
-        str | None,
-        typer.Option(metavar="N", help="Fees in the summary, in hundredths of a percent of what is traded."),
-    ),
-    "slippage_bps": (
-        str | None,
-        typer.Option(metavar="N", help="How much worse than the market each fill of the summary is, likewise."),
-    ),
-    "held": (
-        list[str] | None,
-        typer.Option(
-            metavar="VENUE:SYMBOL=POSITION|FILE",
-            help="What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several. "
-            "Of several scripts SCRIPT.VENUE:SYMBOL=POSITION.",
-            show_default=False,
-        ),
+    "fee_bps": _text("N", "Fees in the summary, in hundredths of a percent of what is traded."),
+    "slippage_bps": _text("N", "How much worse than the market each fill of the summary is, likewise."),
+    "held": _texts(
+        "VENUE:SYMBOL=POSITION|FILE",
+        "What the hub has at the start: long, short or flat; or a file in which the relay keeps it; several. "
+        "Of several scripts SCRIPT.VENUE:SYMBOL=POSITION.",
     ),
     "yes": (bool, typer.Option("--yes", help="Signals may be sent: --relay asks nobody.")),
 }

@@ -90,12 +90,11 @@ _OTHER_TYPES = {str(kind.__struct_config__.tag) for kind in records.RECORD_TYPES
 
 
 async def fill(
-    path: Path, markets: Mapping[MarketName, Candles], say: Callable[[str], None], *, env: str | None, now_ms: int
-) -> None:
-    """Fill the candles of the markets from a file, and say what was of no use.
+    path: Path, markets: Mapping[MarketName, Candles], say: Callable[[str], None], *, env: str | None
+) -> list[MarketName]:
+    """Fill the candles of the markets from a file, and say what was of no use. The result is what it had anything of.
 
-    `env` is the label of what the bot watches; `now_ms` is when the bot starts. A history of another environment is
-    reported, and so is the gap between its end and the start.
+    `env` is the label of what the bot watches. A history of another environment is reported.
 
     Raises:
         SetupError: the file cannot be read, or a line of it is neither; the text names the line.
@@ -112,8 +111,24 @@ async def fill(
             if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
     await taken.finish()
-    for words in taken.words(path, env, now_ms):
+    for words in taken.words(path, env):
         say(words)
+    return taken.used()
+
+
+def gaps(latest: Mapping[MarketName, Path], markets: Mapping[MarketName, Candles], now_ms: int) -> Iterator[str]:
+    """What to say of the candles that nobody saw, between the end of all history and the start of the bot.
+
+    `latest` is the last file that had anything of a market; `now_ms` is when the bot starts.
+    """
+    for market, path in latest.items():
+        candles = markets[market]
+        gap = now_ms - candles.latest
+        if candles.levels and gap > LEVELS[candles.levels[0]]:
+            yield (
+                f"{path}: it ends {cells.duration(gap)} before the start; until then the candles of {market} carry "
+                "its last close, with a volume of NaN"
+            )
 
 
 class _Taken:
@@ -212,7 +227,11 @@ class _Taken:
         for market in {*self._begun, *self._candles}:
             self._markets[market].history_done()
 
-    def words(self, path: Path, env: str | None, now_ms: int) -> Iterator[str]:
+    def used(self) -> list[MarketName]:
+        """The markets that it had anything new of."""
+        return sorted({*self._begun, *self._candles}.difference(self._late()))
+
+    def words(self, path: Path, env: str | None) -> Iterator[str]:
         """What a person should know about this history, a sentence each."""
         used = self.trades + self.candles
         others = sum(self._others.values())
@@ -231,29 +250,21 @@ class _Taken:
             yield f"{path}: {what} as history"
             if self.damage is not None:
                 yield self.damage
-            yield from self._gaps(path, now_ms)
+            for market in self._late():
+                yield (
+                    f"{path}: it ends no later than the history that was given before it, so its trades of {market} "
+                    "do not count: give the oldest first"
+                )
         if self._too_long:
             yield f"{path}: its candles are too long for those of {' '.join(self._too_long)}, which start empty"
         strange = {label or "production" for label in self.envs if label not in (env, "replay")}
         if used and env != "replay" and strange:
             yield f"{path}: it is of {' and '.join(sorted(strange))}, the bot's markets are of {env or 'production'}"
 
-    def _gaps(self, path: Path, now_ms: int) -> Iterator[str]:
-        """What to say of the candles that nobody saw, between the end of the history and the start of the bot."""
-        for market in {*self._begun, *self._candles}:
-            candles = self._markets[market]
-            if market in self._begun and -1 < candles.latest == self._ended_before[market]:
-                yield (
-                    f"{path}: it ends no later than the history that was given before it, so its trades of {market} "
-                    "do not count: give the oldest first"
-                )
-                continue
-            gap = now_ms - candles.latest
-            if candles.levels and gap > LEVELS[candles.levels[0]]:
-                yield (
-                    f"{path}: it ends {cells.duration(gap)} before the start; until then the candles of {market} carry "
-                    "its last close, with a volume of NaN"
-                )
+    def _late(self) -> list[MarketName]:
+        """The markets whose trades are not later than what was known before."""
+        late = (market for market in self._begun if -1 < self._markets[market].latest == self._ended_before[market])
+        return sorted(late)
 
 
 class _Mixed(MonError):

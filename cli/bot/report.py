@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ PLACES = 8  # of figures in the file
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _COLUMNS = ("signals", "held", "return %", "fall %", "exposure", "hit %", "of")
 _SPARKS = 60
+COLUMNS = 75  # what is left of 80 where the words begin
 
 
 # --- for a person --------------------------------------------------------------------------------------------------
@@ -127,11 +129,11 @@ def _assumptions(summary: Summary) -> list[str]:
         "trades": "the price of the next trade",
     }
     filled = " or ".join(text for name, text in how.items() if name in by)
-    return [
-        f"assumed: each signal is filled whole by {filled};",
-        f"a constant notional, no compounding; {_costs(summary.costs)};",
-        "what is held at the end is valued at the last price; no order moves a market",
-    ]
+    text = (
+        f"assumed: each signal is filled whole by {filled}; a constant notional, no compounding; "
+        f"{_costs(summary.costs)}; what is held at the end is valued at the last price; no order moves a market"
+    )
+    return textwrap.wrap(text, COLUMNS)
 
 
 def _costs(costs: Costs) -> str:

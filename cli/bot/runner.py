@@ -70,8 +70,7 @@ class Runner(threading.Thread):
     def _next(self) -> Job | Callable[[], None] | None:
         if self._time.turns is None:
             return self.jobs.take()
-        with self._time.turns.apart():
-            return self.jobs.take()
+        return self._time.turns.do_apart(self.jobs.take)
 
     def do(self, job: Job) -> None:
         """Give a job to each seat."""

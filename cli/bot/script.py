@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cli.bot.timing.own_modules import OwnModules
+    from cli.bot.own.finder import OwnModules
 
 MAIN = "Signals"
 SCRIPT = "mon_bot_script"  # the name of the script's own module

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
     from cli.bot.jobs import Job, Told
     from cli.bot.lag import Pace
+    from cli.bot.own.finder import OwnModules
     from cli.bot.own.modules import Home
     from cli.bot.plan import BotRequest, Plan
     from cli.bot.script import Bot
     from cli.bot.serving import Route
     from cli.bot.speech import BotVoice
     from cli.bot.timing.generation import Loaded
-    from cli.bot.timing.own_modules import OwnModules
     from cli.output.lines import Words
     from cli.run.symbol_lists import Lists
     from venues.recording import Header
@@ -178,7 +178,7 @@ class Seats:
         """What finds the modules of a script's folder; None where Python's own way will do."""
         if self._stand_ins is None and not self._request.reload:
             return None
-        from cli.bot.timing.own_modules import OwnModules
+        from cli.bot.own.finder import OwnModules
 
         prepare = _as_it_is if self._stand_ins is None else self._stand_ins.give
         own = self._own[file] = OwnModules(str(file.resolve().parent), prepare, fresh=self._request.reload)
@@ -276,14 +276,21 @@ class Seats:
         now_ms = now.epoch_ms if self._recorded_at is None else self._recorded_at
         for seat in self._seats:
             label = next((label for label in seat.labels.values() if label is not None), None)
+            latest: dict[MarketName, Path] = {}
             for path in self._request.history if seat.bot is not None and seat.bot.levels() else ():
                 if path == AUTO:
-                    await self._fill_from_folder(seat, label, now_ms)
+                    latest |= await self._fill_from_folder(seat, label, now_ms)
                 else:
-                    await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+                    used = await history.fill(path, seat.candles, self._voice.say, env=label)
+                    latest |= dict.fromkeys(used, path)
+            for text in history.gaps(latest, seat.candles, now_ms):
+                self._voice.say(text)
 
-    async def _fill_from_folder(self, seat: Seat, label: str | None, now_ms: int) -> None:
-        """Take what the recordings of the folder have; one that cannot be used is said, and is no end of the run."""
+    async def _fill_from_folder(self, seat: Seat, label: str | None, now_ms: int) -> dict[MarketName, Path]:
+        """Take what the recordings of the folder have; one that cannot be used is said, and is no end of the run.
+
+        The result is the last one that has anything of each market.
+        """
         assert seat.bot is not None, "it is loaded"
         assert self._request.recordings_folder is not None, "there is one where it is asked for"
         from cli.bot.bars import SIZE
@@ -291,16 +298,21 @@ class Seats:
 
         recorded = {} if self._recorded is None else {one.venue: one.env for one in self._recorded.venues()}
         since = now_ms - SIZE * max(LEVELS[level] for level in seat.bot.levels())
-        wanted = Wanted(list(seat.candles), since, now_ms, recorded or seat.labels)
+        start = None if self._request.replay is None else now_ms
+        wanted = Wanted(list(seat.candles), since, start, recorded or seat.labels)
         beside = [*self._request.history, *self._request.recordings]
         paths, said = await asyncio.to_thread(earlier, self._request.recordings_folder, wanted, beside)
         for text in said:
             self._voice.say(text)
+        latest: dict[MarketName, Path] = {}
         for path in paths:
             try:
-                await history.fill(path, seat.candles, self._voice.say, env=label, now_ms=now_ms)
+                used = await history.fill(path, seat.candles, self._voice.say, env=label)
             except SetupError as error:
                 self._voice.say(f"--history auto leaves out the rest of {path}: {error}")
+            else:
+                latest |= dict.fromkeys(used, path)
+        return latest
 
     async def list_instruments(self, lists: Lists) -> None:
         """Get what the venues' lists say of the markets, for the scripts that look it up. None is no end of the run."""

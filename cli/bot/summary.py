@@ -190,17 +190,30 @@ class _Ways:
 
 
 class _Curve:
-    """The return of one side or of both over time: its greatest fall, and points to draw it with."""
+    """The return of one side or of both over time: its greatest fall.
+
+    A price changes only what is held. So a value comes as what that is `worth` now; `begin` says what the return is
+    beside it, and most prices need no more than two comparisons: they neither are a height nor a new depth.
+    """
 
     def __init__(self) -> None:
         self._highest = _ZERO
         self.fall = _ZERO
+        self.begin(_ZERO)
 
-    def at(self, value: Decimal) -> None:
-        if value > self._highest:
-            self._highest = value
-        else:
-            self.fall = max(self.fall, _CONTEXT.subtract(self._highest, value))
+    def begin(self, beside: Decimal) -> None:
+        """From now on the return is `beside` and what is held."""
+        self._beside = beside
+        self._height = _CONTEXT.subtract(self._highest, beside)
+        self._depth = _CONTEXT.subtract(self._height, self.fall)
+
+    def at(self, worth: Decimal) -> None:
+        if worth > self._height:
+            self._highest = _CONTEXT.add(worth, self._beside)
+            self.begin(self._beside)
+        elif worth < self._depth:
+            self.fall = _CONTEXT.subtract(self._height, worth)
+            self._depth = worth
 
 
 class _Points:
@@ -209,23 +222,18 @@ class _Points:
     def __init__(self) -> None:
         self.kept: list[Point] = []
         self._every = 1
-        self._number = 0
-        self._last: Point | None = None
+        self._number = -1
 
-    def add(self, at: int, value: Decimal) -> None:
-        self._last = Point(at, value)
-        if self._number % self._every == 0:
-            self.kept.append(self._last)
-            if len(self.kept) >= MOST_POINTS:
-                self.kept = self.kept[::2]
-                self._every *= 2
+    def is_due(self) -> bool:
+        """Whether one more value is to be kept."""
         self._number += 1
+        return self._number % self._every == 0
 
-    def all(self) -> list[Point]:
-        """What is kept, and always the last one."""
-        if self._last is None or self.kept[-1] is self._last:
-            return self.kept
-        return [*self.kept, self._last]
+    def keep(self, point: Point) -> None:
+        self.kept.append(point)
+        if len(self.kept) >= MOST_POINTS:
+            self.kept = self.kept[::2]
+            self._every *= 2
 
 
 class _SideBook:
@@ -255,7 +263,9 @@ class _Book:
         self._size = _ZERO  # held, as a share of the notional
         self._units = _ZERO  # held, for a notional of 1
         self._paid = _ZERO  # for them
-        self._open_gain = _ZERO  # what they would bring at the last price, beyond what was paid
+        self._worth = _ZERO  # what they would bring at the last price
+        self._beside = _ZERO  # the return without that
+        self._drawn_at = 0
         self._trip = _ZERO  # what the present round trip has gained so far
         self._bid: Decimal | None = None  # the last ones; both are the last trade's price where no quotes come
         self._ask: Decimal | None = None
@@ -286,6 +296,7 @@ class _Book:
             price = ask if self._wanted > held else bid
             if price is not None and price > 0:
                 self._fill(at, self._wanted, price)
+                self._go_on(held)
         if held or self._size:
             self._value()
             self._draw(at, held)
@@ -310,6 +321,9 @@ class _Book:
             both.return_pct = _CONTEXT.add(both.return_pct, one.return_pct)
             both.exposure = _CONTEXT.add(both.exposure, one.exposure)
         both.drawdown_pct = _percent(self._curve.fall)
+        points = self._points.kept
+        if points and points[-1].at != self._drawn_at:
+            points = [*points, self._point()]
         return MarketSummary(
             self._market,
             both,
@@ -318,7 +332,7 @@ class _Book:
             exceptions=0,
             open_size=self._size,
             filled_by=self._filled_by,
-            curve=[Point(point.at, _percent(point.return_pct)) for point in self._points.all()],
+            curve=[Point(point.at, _percent(point.return_pct)) for point in points],
         )
 
     # --- what becomes of it
@@ -368,23 +382,35 @@ class _Book:
         side.gained = _CONTEXT.add(side.gained, gained)
         self._trip = _CONTEXT.add(self._trip, gained)
 
+    def _go_on(self, held: Decimal) -> None:
+        """Let the curves go on with what is held since a fill; `held` is what was before."""
+        for side in SIDES:
+            if side in (_side_of(held), _side_of(self._size)):
+                book = self._sides[side]
+                paid = self._paid if _side_of(self._size) == side else _ZERO
+                book.curve.begin(_CONTEXT.subtract(book.gained, paid))
+        gained = _CONTEXT.add(self._sides["long"].gained, self._sides["short"].gained)
+        self._beside = _CONTEXT.subtract(gained, self._paid)
+        self._curve.begin(self._beside)
+
     def _value(self) -> None:
-        """Value what is held at what closing it would bring at the last price."""
+        """Value what is held at what closing it would bring at the last price; without any, at what was paid."""
         mark = self._bid if self._size > 0 else self._ask
-        if not self._size or mark is None:
-            self._open_gain = _ZERO
-        else:
-            self._open_gain = _CONTEXT.subtract(_CONTEXT.multiply(self._units, mark), self._paid)
+        self._worth = self._paid if mark is None else _CONTEXT.multiply(self._units, mark)
 
     def _draw(self, at: int, held: Decimal) -> None:
         """Go on with the curves of both, and of the sides that are held now and that were before this price."""
-        for side in {_side_of(held), _side_of(self._size)}:
-            if side is not None:
-                book = self._sides[side]
-                book.curve.at(_CONTEXT.add(book.gained, self._open_gain_of(side)))
-        total = _CONTEXT.add(_CONTEXT.add(self._sides["long"].gained, self._sides["short"].gained), self._open_gain)
-        self._curve.at(total)
-        self._points.add(at, total)
+        if self._size:
+            self._side().curve.at(self._worth)
+        if held and _side_of(held) != _side_of(self._size):
+            self._sides["long" if held > 0 else "short"].curve.at(_ZERO)
+        self._curve.at(self._worth)
+        self._drawn_at = at
+        if self._points.is_due():
+            self._points.keep(self._point())
+
+    def _point(self) -> Point:
+        return Point(self._drawn_at, _CONTEXT.add(self._beside, self._worth))
 
     def _weigh(self, at: int) -> None:
         """Count the time for which the present size was held."""
@@ -401,7 +427,8 @@ class _Book:
         return self._sides[side]
 
     def _open_gain_of(self, side: Side) -> Decimal:
-        return self._open_gain if _side_of(self._size) == side else _ZERO
+        """What the held of a side would bring at the last price, beyond what was paid."""
+        return _CONTEXT.subtract(self._worth, self._paid) if _side_of(self._size) == side else _ZERO
 
     def _figures_of(self, size: Decimal) -> Figures:
         side = _side_of(size)

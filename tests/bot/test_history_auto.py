@@ -48,7 +48,7 @@ def filled(runs: Runs, now: Path, folder: Path, source: str = SCRIPT, **more: An
 
 
 def wanted(hours_before: int = 360, **more: Any) -> Wanted:
-    return Wanted([MARKET], START - hours_before * HOUR, START, **{"envs": {"nexus": None}, **more})
+    return Wanted([MARKET], START - hours_before * HOUR, **{"start": START, "envs": {"nexus": None}, **more})
 
 
 def names(found: tuple[list[Path], list[str]]) -> list[str]:
@@ -83,6 +83,36 @@ def test_nothing_from_after_the_start_is_taken(folder: Path) -> None:
         f"--history auto leaves out {folder / 'over.jsonl'}: it goes on after the start, which a script must not know "
         "yet"
     ]
+
+
+def test_one_that_is_being_written_is_history_of_a_run_that_is_live(folder: Path) -> None:
+    """It has what came while it was read too, which the run has not had."""
+    record_trades(folder / "over.jsonl", hours(1, -1, 900))
+    paths, said = earlier(folder, wanted(start=None))
+    assert [path.name for path in paths] == ["b-old.jsonl", "a-new.jsonl", "over.jsonl"]
+    assert said == []
+
+
+def test_a_live_run_takes_the_recording_that_another_one_writes(
+    runs: Runs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Wanted] = []
+
+    def look(_folder: Path, wanted: Wanted, _leave_out: Any) -> Any:
+        told.append(wanted)
+        return [], []
+
+    monkeypatch.setattr("cli.bot.timing.earlier.earlier", look)
+    runs(SCRIPT, f"nexus:{SYMBOL}", env="sim", history=[AUTO], recordings_folder=folder, count=1)
+    assert [one.start for one in told] == [None]
+
+
+def test_how_far_the_history_reaches_is_said_of_the_last_one_only(runs: Runs, now: Path, folder: Path) -> None:
+    (folder / "a-new.jsonl").unlink()
+    record_trades(folder / "a-new.jsonl", hours(20, 5, 200))
+    said = filled(runs, now, folder).said
+    assert said.count("before the start; until then the candles") == 1
+    assert f"{folder / 'a-new.jsonl'}: it ends 5 h before the start; until then the candles of nexus:{SYMBOL}" in said
 
 
 def test_what_cannot_be_used_is_said_and_left_out(runs: Runs, now: Path, folder: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_recording_of_all_markets_plays_as_it_was(runs: Runs, tmp_path: Path, 
     one = runs(ALL, "jayx:BTCUSDT", replay=file)
     traded = {MarketName(*json.loads(data)[:2]) for topic, data in messages(played.records) if topic == "trade"}
     candles = {market: Candles(["1d"]) for market in traded}
-    asyncio.run(history.fill(file, candles, print, env="sim", now_ms=played.records[-1]["received"]))
+    asyncio.run(history.fill(file, candles, print, env="sim"))
     assert traded
     assert all(filled.known("1d") for filled in candles.values())
     capfd.readouterr()
@@ -272,13 +272,13 @@ def test_history_goes_on_where_another_market_was_refused_and_tells_of_damage(tm
     with file.open("a") as more:
         more.write("{")
     candles, said = {MarketName("nexus", SYMBOL): Candles(["1m"])}, list[str]()
-    asyncio.run(history.fill(file, candles, said.append, env=None, now_ms=BEGIN))
+    asyncio.run(history.fill(file, candles, said.append, env=None))
     assert said[:2] == [
         f"{file}: 2 trades as history",
         f"the recording {file} is damaged at line 8; played up to there",
     ]
     assert not any("oldest first" in words for words in said)
-    asyncio.run(history.fill(file, candles, said.append, env=None, now_ms=BEGIN))
+    asyncio.run(history.fill(file, candles, said.append, env=None))
     assert said[-1].endswith(f"so its trades of nexus:{SYMBOL} do not count: give the oldest first")
 
 

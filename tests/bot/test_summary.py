@@ -306,7 +306,7 @@ def test_the_report_of_a_replay_equals_the_other_calculation(runs: Runs, tmp_pat
     wanted = expected(run_events(signals, ticks, ticks[0].time - 1, ticks[-1].time), fee="5")
     assert {name: market[name] for name in wanted} == wanted
     assert "position signals in" in ran.said
-    assert "the price of the next trade" in ran.said
+    assert "the price of the next trade" in " ".join(ran.said.split())
     firsts = ("nexus:", "  both", "  long", "  short")
     table = [line for line in ran.said.splitlines() if line.startswith(tuple(f"     {name}" for name in firsts))]
     assert len(table) == 4, ran.said
@@ -414,6 +414,13 @@ def test_of_several_recordings_quotes_fill_where_each_has_them() -> None:
     assert added(one, trades[:1]) == set()
     assert added(both, trades[:1]) == {f"quotes {eth}"}
     assert added(trades) == set()
+
+
+def test_the_summary_fits_into_80_columns(runs: Runs, tmp_path: Path) -> None:
+    ran = runs(LOOKS, replay=with_quotes(tmp_path / "r.jsonl", of_eth=False), fee_bps=Decimal("7.25"))
+    summary = ran.said[ran.said.index("mon: bot: 4 position signals") :]
+    assert "or the price of the next trade" in " ".join(summary.split())
+    assert max(map(len, summary.splitlines())) <= 80
 
 
 def test_exceptions_are_counted(runs: Runs, tmp_path: Path) -> None:

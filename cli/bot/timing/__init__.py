@@ -5,7 +5,6 @@
     earlier       which recordings of a folder have the candles from before the start
     time_line     the recordings of a replay, one after the other
     stand_ins     `time` and `datetime` as scripts import them in a replay
-    own_modules   the modules of a script's folder, and what each gets before it runs
     script_time   ours live, the recording's in a replay; and the threads beside the callbacks
     turns         one thread of the scripts at a time, in recorded time
     cron          methods that run by a schedule

@@ -23,12 +23,13 @@ NAMED = ".jsonl"  # in the name of a recording, as in day.jsonl and in day.jsonl
 class Wanted:
     """What a script needs from before its start.
 
-    Candles of `markets` between two times (epoch ms). `envs` are the labels of the environments by venue.
+    Candles of `markets` between two times (epoch ms); `start` is None for a run that is live, in which nothing that is
+    recorded can be from after it but what has just come. `envs` are the labels of the environments by venue.
     """
 
     markets: Collection[MarketName]
     since: int
-    start: int
+    start: int | None
     envs: Mapping[str, str | None]
 
 
@@ -85,12 +86,14 @@ def _span(path: Path, wanted: Wanted) -> _Span | None:
     watched: set[MarketName] = set()
     for header in recording.header.venues():
         watched |= _watched(header, wanted)
-    if not watched or recording.first is None or recording.first.at >= wanted.start:
+    if not watched or recording.first is None:
+        return None
+    if wanted.start is not None and recording.first.at >= wanted.start:
         return None
     end = ends_at(path)
     if end is None:
         return None
-    if end > wanted.start:
+    if wanted.start is not None and end > wanted.start:
         raise SetupError("it goes on after the start, which a script must not know yet")
     return _Span(path, watched, recording.first.at, end)
 

@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.bot.market_data import Candles, MarketName
+from cli.bot.own.finder import Stamp, stamp_of
 from cli.bot.plan import plans
 from cli.bot.script import CANDLE, SCRIPT, load
 from cli.bot.script_api import MODULE, module_for
 from cli.bot.timing.cron import Cron
 from cli.bot.timing.generation import Generation, Loaded
-from cli.bot.timing.own_modules import Stamp, stamp_of
 from venues.errors import MonError
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cli.bot.own.finder import OwnModules
     from cli.bot.own.modules import Home
     from cli.bot.plan import Plan
     from cli.bot.script import Bot
     from cli.bot.seat import Seat
     from cli.bot.speech import BotVoice
-    from cli.bot.timing.own_modules import OwnModules
     from venues.venue import Now
 
 LOOK_EVERY = 0.5  # seconds

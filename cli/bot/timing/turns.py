@@ -23,7 +23,7 @@ import weakref
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +34,7 @@ MANY_WAITS = 2_000_000  # of one thread, after which is told where the recording
 MANY_MORE = 20_000_000  # … and again after so many
 IDLE_LOOKS = 20  # so many looks at a thread that did nothing, and it waits for something that is not ours
 _NS = 1_000_000_000
+T = TypeVar("T")
 
 _real_sleep = time.sleep
 _real_monotonic = time.monotonic
@@ -183,6 +184,15 @@ class Turns:
         self._apart.add(thread)
         try:
             yield
+        finally:
+            self._apart.discard(thread)
+
+    def do_apart(self, call: Callable[[], T]) -> T:
+        """What a call returns, made while the present thread waits as ever; for what is done with each event."""
+        thread = _get_ident()
+        self._apart.add(thread)
+        try:
+            return call()
         finally:
             self._apart.discard(thread)
 
