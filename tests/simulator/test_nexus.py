@@ -8,7 +8,7 @@ import json
 import math
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,15 @@ def count(messages: list[dict[str, Any]], event: str) -> int:
 def test_the_whole_book_comes_first_and_then_what_happens(symbol: str) -> None:
     async def test() -> None:
         begun = int(time.time() * 1000)
-        async with Simulator(seed=2, rate=400) as simulator, join(simulator, symbol) as socket:
-            messages = await until(socket, lambda m: count(m, "POSITIONS") >= 20 and count(m, "BOOK") >= 20)
+        # At a rate that a busy machine keeps up with: a world that is behind tells a book only once for many changes.
+        async with Simulator(seed=2, rate=100) as simulator, join(simulator, symbol) as socket:
+            came: Counter[str] = Counter()
+
+            def enough(messages: list[dict[str, Any]]) -> bool:
+                came.update(message["event"] for message in messages[-1:])
+                return came["POSITIONS"] >= 20 and came["BOOK"] >= 20
+
+            messages = await until(socket, enough)
         assert messages[0]["event"] == "BOOK"
         now = int(time.time() * 1000)
         for message in messages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +29,7 @@ class _Ladder:
     def __init__(self, sign: int) -> None:
         self._sign: Final = sign
         self._keys: list[Decimal] = []
-        self._levels: dict[Decimal, Level] = {}
+        self._levels: list[Level] = []  # in the order of the keys
         self.total = Decimal(0)
 
     def replace(self, rows: Iterable[Row]) -> None:
@@ -42,22 +42,25 @@ class _Ladder:
         for price, size in rows:
             # copy_negate does not round, which the minus sign does at the digits of the context
             key = price if self._sign > 0 else price.copy_negate()
-            old = self._levels.pop(key, None)
-            if old is not None:
-                self.total = _EXACT.subtract(self.total, old.size)
+            at = bisect_left(self._keys, key)
+            known = at < len(self._keys) and self._keys[at] == key
+            if known:
+                self.total = _EXACT.subtract(self.total, self._levels[at].size)
             if size:
-                if old is None:
-                    insort(self._keys, key)
-                self._levels[key] = Level(price, size, 1)
                 self.total = _EXACT.add(self.total, size)
-            elif old is not None:
-                del self._keys[bisect_left(self._keys, key)]
+            if size and known:
+                self._levels[at] = Level(price, size, 1)
+            elif size:
+                self._keys.insert(at, key)
+                self._levels.insert(at, Level(price, size, 1))
+            elif known:
+                del self._keys[at], self._levels[at]
 
     def best(self) -> Decimal | None:
-        return self._levels[self._keys[-1]].price if self._keys else None
+        return self._levels[-1].price if self._levels else None
 
     def best_first(self) -> list[Level]:
-        return [self._levels[key] for key in reversed(self._keys)]
+        return self._levels[::-1]
 
 
 class TapeMarket:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from venues import events
 from venues.recording import Recording
-from venues.testing.mutation import TICKS_AT_ONCE, longer
+from venues.testing.mutation import TICKS_AT_ONCE, longer, rows_of_the_longest
 from venues.testing.playing import Play
 from venues.testing.recordings import lines, unasked, written
 from venues.testing.watching import Watch
@@ -137,13 +137,14 @@ def faults_of_long_lists(case: Path, venue: Venue) -> list[str]:
     if not frames or not _played(play, played):
         return []
     largest = max(frames, key=len)
+    times = -(-ROWS // rows_of_the_longest(largest))
     kept: list[int] = []
     before = _kept()
     for number in range(LONG_LISTS):
         if play.driver.retry_at is not None or play.driver.ended is not None:
             return []
         now = Now(played[-1].mono + number + 1, played[-1].at + (number + 1) * 1000)
-        play.driver.receive(longer(largest, ROWS, first=number * ROWS), now)
+        play.driver.receive(longer(largest, times, first=number * times), now)
         play.take()
         kept.append(_kept() - before)
     if kept[0] > ROWS and kept[-1] > kept[0] * MOST_TIMES:

@@ -5,6 +5,7 @@ be. What is drawn depends on the seed alone.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -212,6 +213,14 @@ class MutatedPlay:
             return frame
         value = self._chance.choice(values)
         return frame[: value.start()] + self._chance.choice(STRANGE) + frame[value.end() :]
+
+
+def rows_of_the_longest(frame: bytes) -> int:
+    """How many rows the list has that `longer` chooses; 1 where nothing in it is one."""
+    lists = [found[0] for found in _LIST.finditer(frame) if len(found[0]) > 2]
+    with contextlib.suppress(ValueError):
+        return max(1, sum(isinstance(element, dict | list) for element in json.loads(max(lists, key=len))))
+    return 1
 
 
 def longer(frame: bytes, times: int, which: int | None = None, first: int = 0) -> bytes:
