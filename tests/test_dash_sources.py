@@ -18,7 +18,7 @@ from cli.commands.dash_watch import Panes, check_terminal, panes_asked_for
 from cli.commands.replay import replay
 from cli.errors import USAGE
 from cli.output.lines import Limit, Words
-from cli.run.asked import asked_for
+from cli.run.asked import EVERY_LEVEL, asked_for
 from cli.run.options import StreamRequest
 from cli.run.source import Embedded, Source
 from cli.run.venue_options import GIVEN
@@ -343,6 +343,32 @@ def test_options_that_do_not_apply_to_a_dashboard(tmp_path: Path) -> None:
 def dashboard(venue: Venue, subscriptions: list[Subscription]) -> Watcher:
     picture = Panes(venue, subscriptions, replayed=False)
     return Watcher(request("b2trader"), venue, subscriptions, None, Words(quiet=True), Redactor(), picture)
+
+
+def test_lines_have_as_many_levels_as_asked_and_a_table_takes_every_level() -> None:
+    """A table shows as much as fits, and sums up what lies in a group."""
+    venue, wanted = venue_named("kraken"), []
+
+    async def noted(_: Venue, subscriptions: Sequence[Subscription], *rest: Any, **options: Any) -> Settings:
+        wanted.append([one.depth for one in subscriptions])
+        return Settings(url="wss://v.example")
+
+    for picture in (None, Panes(venue, [Subscription("book", ("BTC/USD",))], replayed=False)):
+        subscriptions = [Subscription("book", ("BTC/USD",), depth=7)]
+        watcher = Watcher(request("kraken"), venue, subscriptions, None, Words(quiet=True), Redactor(), picture)
+        watcher._run.open, watcher.open_output = noted, lambda settings: None  # type: ignore[assignment,method-assign]
+        asyncio.run(watcher._open(Embedded()))
+    assert wanted == [[7], [EVERY_LEVEL]]
+
+
+def test_keys_are_the_tables_but_for_q() -> None:
+    watcher = dashboard(*panes_asked_for(request("b2trader"), None))
+    pressed: list[str] = []
+    watcher._table = SimpleNamespace(press=pressed.append)  # type: ignore[assignment]
+    watcher._ending = SimpleNamespace(stop=lambda code: pressed.append(f"ends with {code}"))  # type: ignore[assignment]
+    for key in ("g", "up", "q", "tab"):
+        watcher._on_key(key)
+    assert pressed == ["g", "up", "ends with 0", "tab"]
 
 
 def test_what_is_missing_of_several_symbols_that_all_have_data() -> None:

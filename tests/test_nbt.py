@@ -462,6 +462,13 @@ def test_json_keeps_the_type_of_a_quantity_and_of_an_id() -> None:
     assert (str(number["qty"]), number["stratid"]) == ("0.50", 7)
 
 
+@pytest.mark.parametrize("message", ["text", 5, Decimal("0.50")])
+def test_json_keeps_a_message_that_is_a_number(message: Any) -> None:
+    (kind,) = [kind for kind, fields in FULL.items() if "message" in fields]
+    sent = signal_command(kind, {**FULL[kind], "message": message}, from_json=True).fields
+    assert str(message) in map(str, sent.values())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_missing_or_does_not_apply_is_named(kind: str) -> None:
     for field in KINDS[kind].required:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.command import MON, mon, records
 from tests.completions.support import ask
 from tests.made_plugins import ENTRY, FILES, SESSION, SIMULATOR, changed, distribution, make, with_plugins
-from venues.records import RECORD_TYPES
+from venues.records import RECORD_TYPES, Trade
 from venues.toolkit.guard import problem_of
 
 BOOK = ("book", "acme", "BTC-USD", "--env", "sim", "--count", "1", "--retries", "0")
@@ -178,6 +180,12 @@ def test_every_kind_of_record_can_be_checked() -> None:
     for kind in RECORD_TYPES:
         fields = dict.fromkeys(kind.__struct_fields__)
         assert "with a bad venue: expected str, got none" in problem_of(kind(**fields))
+
+
+def test_a_field_that_may_be_absent_is_checked_where_it_is_there() -> None:
+    trade = Trade(venue="v", received=0, price=Decimal(1), size=Decimal(1), side="buy")
+    assert [problem_of(replace(trade, trade_id=one)) for one in (None, "7")] == ["", ""]
+    assert "a bad trade_id: expected str" in problem_of(replace(trade, trade_id=7))
 
 
 # --- while it is loaded --------------------------------------------------------------------------------------------

@@ -507,6 +507,14 @@ def test_memory_is_bounded_by_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(book.fetched(asked(book, 3), answer(BIDS, ASKS, 20), at(3))) == ("5", 30)
 
 
+def test_of_two_changes_that_are_too_much_the_older_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeding, "MOST_KEPT_LEVELS", 1)
+    book = begun()
+    book.change(change(1, 0), at(0.1))
+    assert "the oldest are dropped" in reason(book.change(change(2, 1), at(0.1)))
+    assert reason(book.fetched(asked(book, 1), answer(BIDS, ASKS, 0), at(1))).startswith("the snapshot is behind")
+
+
 # --- whatever happens, no wrong book is shown as live
 
 Rows = list[tuple[Decimal, Decimal]]

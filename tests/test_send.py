@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -400,6 +401,34 @@ def test_who_came_first_goes_first_when_the_connection_comes(monkeypatch: pytest
     assert went == ["first", "second"]
 
 
+def test_who_waits_for_a_connection_is_interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Line:
+        """Stands where the connection is, which never comes."""
+
+        def __init__(self, driver: Any, **options: Any) -> None:
+            pass
+
+        async def run(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(sender, "Connection", Line)
+
+    async def scenario() -> sender.Outcome:
+        access = Access(Settings(url="wss://hub.example"), {}, None)
+        options: dict[str, Any] = {"redactor": Redactor(), "say": print, "retries": None}
+        sending = sender.Sender(NBT, Subscription("signals"), access, **options)
+        waits = asyncio.create_task(sending.send(Command("first", {}), 3_600))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        sending.interrupt()
+        outcome = await asyncio.wait_for(waits, 5)
+        sending._task.cancel()  # type: ignore[union-attr]
+        return outcome
+
+    outcome = asyncio.run(scenario())
+    assert (outcome.sent, outcome.error) == (False, "interrupted; nothing was sent")
+
+
 # --- many signals --------------------------------------------------------------------------------------------------
 
 
@@ -627,3 +656,16 @@ def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
     monkeypatch.setattr("cli.commands.sim._serve", serve)
     assert main.run(["sim", *faults]) == 0
     assert [simulator.world.hush for simulator in served] == [hush]
+
+
+def test_an_output_that_fails_ends_the_sending() -> None:
+    async def scenario() -> None:
+        lines = desk._Lines(SimpleNamespace(stopped=None))  # type: ignore[arg-type]
+        failed = BrokenPipeError()
+        for problem in (None, failed):
+            lines._on_output_end(asyncio.get_running_loop(), problem)
+            await asyncio.sleep(0)
+            assert lines._written.is_set()
+            assert (lines._problem, lines._over.is_set()) == (problem, problem is not None)
+
+    asyncio.run(scenario())

@@ -327,6 +327,23 @@ def test_a_recording_of_another_market_or_without_the_stream(runs: Runs, tmp_pat
 # --- history -------------------------------------------------------------------------------------------------------
 
 
+def test_history_auto_takes_nothing_twice(runs: Runs, tmp_path: Path) -> None:
+    source = HEAD + (
+        "class Signals(Link):\n"
+        "  def candle_update_1m(self, src, sym, bars): self.publish('1m', [bars.closes, bars.volumes])\n"
+    )
+    ticks, folder = walk(400, seed=5, every_ms=9_000), tmp_path / "folder"
+    folder.mkdir()
+    earlier = record_trades(folder / "earlier.jsonl", ticks[:300])
+    later = record_trades(folder / "later.jsonl", ticks[300:])
+    expected = runs(source, replay=later, history=[earlier])
+    for given in ([Path("auto")], [earlier, Path("auto")]):
+        found = runs(source, replay=later, history=given, recordings_folder=folder)
+        assert found.records == expected.records
+        assert found.said.count("300 trades as history") == 1
+        assert "leaves out" not in found.said
+
+
 def test_history_fills_the_bars_before_the_start(runs: Runs, tmp_path: Path) -> None:
     source = HEAD + (
         "class Signals(Link):\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -232,6 +234,40 @@ def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -
     assert len(ran.records) == 2
     assert ran.said.count("two runs may differ") == 1, "once, however often it waits"
     assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
+
+
+def test_who_waits_elsewhere_again_is_let_go_again_and_told_of_once() -> None:
+    said: list[str] = []
+    ordered = Turns(said.append)
+    ordered.runner_is()
+    gates = [threading.Lock(), threading.Lock()]
+
+    def works() -> None:
+        for gate in gates:
+            ordered.wait(1.0)
+            gate.acquire()
+
+    for gate in gates:
+        gate.acquire()
+    thread = threading.Thread(target=works, name="a pool's 7", daemon=True)
+    thread.start()
+    for number, gate in enumerate(gates, start=1):
+        while len(ordered._of) == 0:  # it waits for its turn
+            time.sleep(0.001)
+        ordered.go_to(number * 2_000_000_000)
+        assert gate.locked(), "it has its turn, and waits for something else: nobody waits for it"
+        gate.release()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [one.partition(" waits")[0] for one in said] == ["a pool's 7"]
+
+
+def test_who_waits_elsewhere_at_the_end_is_not_told_of() -> None:
+    said: list[str] = []
+    ordered = Turns(said.append)
+    ordered.closed = True
+    assert ordered._let_go(turns._Waiter("a pool's 7"))
+    assert said == []
 
 
 def test_the_end_of_the_recording_ends_all_waits(runs: Runs, minutes: Path) -> None:

