@@ -94,7 +94,7 @@ class Seat:
         self.unquoted: Container[str] = ()  # venues whose quotes come for the summary only
         self.cron = Cron()
         self.generation: Generation | None = None  # of a script that is loaded anew when it is saved
-        self.knowledge = Knowledge(down)
+        self._knowledge = Knowledge(down)
         self.stopped = False  # by the script itself
         self._told_out_of_scope: set[str] = set()
         self._told_of_an_end = False
@@ -112,7 +112,14 @@ class Seat:
 
     def epoch_ns(self) -> int:
         """The time in nanoseconds since the epoch: the recorded one in a replay."""
+        self._script_time.looked()
         return self._script_time.epoch_ns()
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the script can look up."""
+        self._script_time.looked()
+        return self._knowledge
 
     def signal(self, src: object, sym: object, figures: dict[str, object]) -> None:
         """Emit a signal.
@@ -128,7 +135,7 @@ class Seat:
         market = MarketName(text_of(src), text_of(sym))
         rests = self._rests()
         marks = self._marks([market, rests.market], rests.came)
-        received = self.epoch_ns() // 1_000_000
+        received = self._script_time.epoch_ns() // 1_000_000
         if self.tally is not None:
             self.tally.signal(market, received, size, marked=marks is not None)
         self._put(
@@ -164,7 +171,7 @@ class Seat:
                 venue=BOT,
                 env=self._label(None if rests.market is None else rests.market.venue),
                 time=rests.time,
-                received=self.epoch_ns() // 1_000_000,
+                received=self._script_time.epoch_ns() // 1_000_000,
                 topic=text_of(topic),
                 data=plain,
                 extra={**whose, **(self._marks([rests.market], rests.came) or {})} or None,
@@ -298,7 +305,7 @@ class Seat:
         candles = self.candles.get(market)
         if candles is None:  # another script's
             return
-        self.knowledge.trade(market, trade)
+        self._knowledge.trade(market, trade)
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
             self._call("trade_update", _Rests(market, time_of(trade), came), *market, trade_data(trade))
@@ -321,13 +328,13 @@ class Seat:
         market = MarketName(quote.venue, quote.symbol)
         if market in self._down or market.venue in self.unquoted:
             return
-        self.knowledge.quote(market, quote)
+        self._knowledge.quote(market, quote)
         if "quote_update" in self.bot.callbacks and market in self.candles:
             self._call("quote_update", _Rests(market, quote.time, came), *market, quote_data(quote))
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
-        self.knowledge.status(status, told.markets)
+        self._knowledge.status(status, told.markets)
         for market in told.markets:
             if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
                 continue

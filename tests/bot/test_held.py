@@ -101,6 +101,30 @@ def test_what_became_of_a_signal_that_nobody_knows_is_not_known_after_a_restart(
     asyncio.run(scenario())
 
 
+def test_what_failed_on_its_way_by_a_fault_of_ours_is_not_known_after_a_restart(
+    relaying: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "held.json"
+
+    async def fail(command: Any, timeout: float) -> None:
+        raise ZeroDivisionError("by design")
+
+    async def scenario() -> Running:
+        async with relaying(held_file=path) as relay:
+            await relay.wants("0.5")
+            monkeypatch.setattr(relay._sender, "send", fail)
+            relay.signal(signal("0"))
+            await relay.until(lambda: bool(relay.ended))
+            await relay.close(PATIENCE, hurried=False)
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert isinstance(relay.ended[0], ZeroDivisionError)
+    assert json.loads(path.read_text())["held"] == {f"nexus:{BTC}": "unknown"}
+    assert f"not known at nbt: nexus:{BTC} is long or flat" in relay.said
+    assert not relay.said_of("still open")
+
+
 def test_the_simulated_hub_has_nothing_at_the_start_whatever_a_file_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -350,3 +350,14 @@ def test_what_is_in_doubt_stays_so_whatever_becomes_of_what_is_under_way() -> No
         relay.doubted(enter)
         settle(again)
         assert (relay.positions(), relay.open_positions(), relay.outstanding()) == ({MARKET: None}, {}, [])
+
+
+@pytest.mark.parametrize("price", ["0", "-0.25"])
+def test_a_price_that_no_hub_takes_is_none(price: str) -> None:
+    """A spread may have one; the signal goes out without it."""
+    relay = HubPositions("rsi", NBT.commands)
+    relay.quote(quote(price, price))
+    relay.wish(signal(size=0.5), NOW)
+    (step,) = relay.outstanding()
+    assert step.price is None
+    assert not any("price" in name for name in step.command.fields)

@@ -77,6 +77,62 @@ def test_a_loop_in_on_start_until_there_is_something(runs: Runs, minutes: Path) 
 
 
 @pytest.mark.parametrize(
+    "until",
+    [
+        "self.last_trade('nexus', 'SPOT_BTC_USDT') is not None",
+        "self.trades.get('nexus', {}).get('SPOT_BTC_USDT')",
+        "self.epoch_now > BEGIN + 90_000",
+    ],
+)
+def test_a_loop_without_a_wait_ends_when_what_it_looks_up_is_there(runs: Runs, minutes: Path, until: str) -> None:
+    """Live the callbacks go on beside it. Here time goes on when the same thread has looked often enough."""
+    source = script(
+        "def on_start(self):",
+        f"    while not ({until}): pass",
+        "    self.publish('t', self.epoch_now)",
+        "def trade_update(self, src, sym, data): pass",
+        head=f"{ALL}BEGIN = {BEGIN}\n",
+    )
+    ((at, _),) = equal_runs(runs, source, minutes)
+    assert at < 93
+
+
+def test_looking_up_much_costs_no_recorded_time(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    for _ in range(20):",
+        "        before = {self.epoch_now for _ in range(900)}",
+        "        assert len(before) == 1",
+        "        time.sleep(1)",
+        "    self.publish('t', 'done')",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ((at, _),) = equal_runs(runs, source, minutes, times=1)
+    assert at == pytest.approx(20, abs=0.01)
+
+
+def test_a_loop_that_looks_nothing_up_goes_on_by_itself(
+    runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.bot.timing.turns.WORKS_LONG", 0.2)
+    monkeypatch.setattr("cli.bot.timing.turns.WORKS_TOO_LONG", 0.5)
+    source = script(
+        "seen = 0",
+        "def on_start(self):",
+        "    while self.seen < 5: pass",
+        "    self.publish('t', 'done')",
+        "def trade_update(self, src, sym, data):",
+        "    self.seen += 1",
+        "    sum(range(30_000))",
+    )
+    ran = runs(source, replay=minutes)
+    assert ran.code == 0
+    assert ran.said.count("bot.py: on_start has been running for 0 s without a wait: the recording waits for it") == 1
+    assert "bot.py: on_start calculates for too long, or loops without a wait: it goes on by itself" in ran.said
+    assert [one["data"] for one in ran.of("message")] == ["done"]
+
+
+@pytest.mark.parametrize(
     "wait",
     [
         "time.sleep(30)",

@@ -40,6 +40,11 @@ class ScriptTime:
         """The time in nanoseconds since the epoch."""
         return time.time_ns() if self.turns is None else self.turns.now_ns()
 
+    def looked(self) -> None:
+        """Note that a script looks something up: in a replay, a loop that waits for it to change has to end."""
+        if self.turns is not None:
+            self.turns.looked()
+
     def start(
         self,
         name: str,

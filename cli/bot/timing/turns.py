@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.05  # seconds, real ones, between two looks at whether a thread that has its turn still works
 SHORTEST = 0.0001  # seconds, recorded ones, of a wait: a thread that waits for nothing again and again gets on
+WORKS_LONG = 5.0  # seconds, real ones, that a thread may keep its turn before that is told …
+WORKS_TOO_LONG = 30.0  # … and before it goes on by itself: it may loop for what only the recording can bring
+MOST_LOOKS = 1_000  # that a thread may look something up in its turn, before time has to go on …
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # … by so many recorded seconds, more each time
 MANY_WAITS = 2_000_000  # of one thread, after which is told where the recording is …
 MANY_MORE = 20_000_000  # … and again after so many
 IDLE_LOOKS = 20  # so many looks at a thread that did nothing, and it waits for something that is not ours
@@ -44,6 +48,10 @@ _START = threading.Thread.start
 _JOIN = threading.Thread.join
 _WAIT = threading.Condition.wait
 _get_ident = threading.get_ident
+
+
+WAITS_ELSEWHERE = "waits for something that a recording has no time for, such as a network or a process"
+TOO_LONG = "calculates for too long, or loops without a wait"
 
 
 class _Ended(SystemExit):
@@ -61,6 +69,8 @@ class _Waiter:
         self.waits = False
         self.woken = False  # by somebody, and not by the time
         self.count = 0  # of its waits
+        self.looks = 0  # since it waited last
+        self.pause = SHORTEST_PAUSE
         self.native_id: int | None = None
 
 
@@ -129,6 +139,7 @@ class Turns:
     def _until_back(self, waiter: _Waiter) -> None:
         """Wait until a thread gives its turn back, or waits for something that is not ours."""
         idle, before = 0, None
+        begun, told = _real_monotonic(), False
         # One that has waited elsewhere before is known to; of others a busy machine may be the reason.
         most = 1 if waiter.native_id in self._known else IDLE_LOOKS
         while not self._back.acquire(timeout=LOOK_EVERY):
@@ -137,9 +148,17 @@ class Turns:
             before = worked
             if (idle >= most or self.closed) and self._let_go(waiter):
                 return
+            works = _real_monotonic() - begun
+            if works >= WORKS_LONG and not told:
+                told = True
+                self._say(
+                    f"{waiter.name} has been running for {works:.0f} s without a wait: the recording waits for it"
+                )
+            if works >= WORKS_TOO_LONG and self._let_go(waiter, TOO_LONG):
+                return
 
-    def _let_go(self, waiter: _Waiter) -> bool:
-        """Let a thread go on by itself. False if it has just given its turn back."""
+    def _let_go(self, waiter: _Waiter, why: str = WAITS_ELSEWHERE) -> bool:
+        """Let a thread go on by itself, and say why. False if it has just given its turn back."""
         with self._change:
             if self._back.acquire(False):
                 self._back.release()
@@ -149,18 +168,15 @@ class Turns:
                 self._loose.add(thread)
         if not self.closed and waiter.native_id not in self._known:
             self._known.add(waiter.native_id)
-            self._tell(waiter)
+            self._tell(waiter, why)
         return True
 
-    def _tell(self, waiter: _Waiter) -> None:
+    def _tell(self, waiter: _Waiter, why: str) -> None:
         """Say it once of threads of one name: of one script, that is, and not of each thread of a pool."""
         name = "".join(character for character in waiter.name if not character.isdigit())
         if name not in self._told:
             self._told.add(name)
-            self._say(
-                f"{waiter.name} waits for something that a recording has no time for, such as a network or a process: "
-                "it goes on by itself, so two runs may differ"
-            )
+            self._say(f"{waiter.name} {why}: it goes on by itself, so two runs may differ")
 
     # --- the scripts' side
 
@@ -226,6 +242,17 @@ class Turns:
             raise _Ended
         return mine.woken
 
+    def looked(self) -> None:
+        """Note that the present thread looks something up: who does so again and again waits for it to change."""
+        mine = self._of.get(_get_ident())
+        if mine is None or _get_ident() in self._apart:
+            return
+        mine.looks += 1
+        if mine.looks >= MOST_LOOKS:
+            pause = mine.pause
+            self.wait(pause)
+            mine.pause = min(2 * pause, LONGEST_PAUSE)
+
     def _would_be_next(self, due: int) -> bool:
         """Whether whoever has its turn, and waits until then, would be the next to have one: it may as well keep it.
 
@@ -238,6 +265,7 @@ class Turns:
         if waiter is None:
             return
         waiter.count += 1
+        waiter.looks, waiter.pause = 0, SHORTEST_PAUSE
         if waiter.count < MANY_WAITS or (waiter.count - MANY_WAITS) % MANY_MORE:
             return
         at = datetime.fromtimestamp(self._now // _NS, UTC).strftime("%Y-%m-%d %H:%M")
