@@ -395,8 +395,12 @@ def test_quotes_of_a_recording_fill_also_what_a_script_makes_of_trades(
     assert not any(one.get("extra") for one in ran.of("signal"))
 
 
-def test_what_is_wrong_with_quotes_for_the_summary_is_no_matter_of_the_script(runs: Runs, tmp_path: Path) -> None:
+def test_what_is_wrong_with_quotes_for_the_summary_is_no_matter_of_the_script(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A crossed book makes them stale; what the script makes of trades is as good as ever."""
+    shown: list[str] = []
+    monkeypatch.setattr("cli.bot.outlet.Outlet.show", lambda _, state: shown.append(state))
     at = BEGIN + MINUTE
     events = [
         *opened(at),
@@ -409,7 +413,7 @@ def test_what_is_wrong_with_quotes_for_the_summary_is_no_matter_of_the_script(ru
     path = write(tmp_path / "r.jsonl", events, streams=("trades", "quotes"))
     ran = runs(LOOKS, replay=path, report=tmp_path / "report.json", max_age=60_000)
     assert [one.get("extra") for one in ran.of("signal")] == [None, None]
-    assert (ran.of("status"), "stale" in ran.said) == ([], False)
+    assert (ran.of("status"), "stale" in ran.said, shown[-1]) == ([], False, "live")
     assert runs(LOOKS, replay=path, quiet=True, max_age=60_000).records == ran.records
     old = [*events[:-1], came(at + 90_000, frame(Tick(at + 90_000, "52", "1")))]
     aged = runs(LOOKS, replay=write(tmp_path / "r.jsonl", old, streams=("trades", "quotes")), max_age=60_000)
