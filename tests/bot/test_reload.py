@@ -157,6 +157,23 @@ def test_one_that_cannot_be_loaded_is_told_and_the_one_before_goes_on(
     bot.until(lambda: bot.data("t")[-1] == 7)
 
 
+def test_one_that_is_gone_is_told_once_and_loaded_when_it_is_there_again(
+    tmp_path: Path, running: Callable[..., Running]
+) -> None:
+    path = tmp_path / "x.py"
+    line = "def trade_update(self, src, sym, data): self.publish('t', {})"
+    path.write_text(script(line.format(1)))
+    bot = running(str(path), "--market", NEXUS, "--env", "sim")
+    bot.until(lambda: bot.data("t"))
+    path.unlink()
+    bot.until(lambda: f"{path} is not there any more; what was loaded goes on until it is there again" in bot.said)
+    count = len(bot.data("t"))
+    bot.until(lambda: len(bot.data("t")) > count)
+    save(path, script(line.format(2)))
+    bot.until(lambda: bot.data("t")[-1] == 2)
+    assert bot.said.count("is not there any more") == 1
+
+
 def test_what_was_not_opened_at_the_start_is_said(tmp_path: Path, running: Callable[..., Running]) -> None:
     path = tmp_path / "x.py"
     path.write_text(script("def trade_update(self, src, sym, data): self.publish('t', 1)"))

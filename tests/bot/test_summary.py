@@ -20,7 +20,7 @@ from cli.bot.market_data import MarketName
 from cli.bot.plan import Plan, add_prices
 from cli.bot.summary import Costs, MarketSummary, Tally
 from tests.bot.conftest import HEAD, Runs
-from tests.bot.recordings import BEGIN, SYMBOL, Tick, book, came, frame, opened, record_trades, walk, write
+from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, book, came, frame, opened, record_trades, walk, write
 from tests.command import environment, mon, records
 from venues import venue_named
 from venues.recording import header_for
@@ -393,6 +393,45 @@ def test_quotes_of_a_recording_fill_also_what_a_script_makes_of_trades(
     assert runs(LOOKS, replay=path, quiet=True).records == ran.records
     assert [one["data"] for one in ran.of("message")] == [{}] * 4
     assert not any(one.get("extra") for one in ran.of("signal"))
+
+
+def test_what_is_wrong_with_quotes_for_the_summary_is_no_matter_of_the_script(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crossed book makes them stale; what the script makes of trades is as good as ever."""
+    shown: list[str] = []
+    monkeypatch.setattr("cli.bot.outlet.Outlet.show", lambda _, state: shown.append(state))
+    at = BEGIN + MINUTE
+    events = [
+        *opened(at),
+        came(at + 1, book(at + 1, "99", "100")),
+        came(at + 2, frame(Tick(at + 2, "50", "1"))),
+        came(at + 3, book(at + 3, "120", "90")),
+        came(at + 4, frame(Tick(at + 4, "51", "1"))),
+        came(at + 5, book(at + 5, "110", "111")),
+    ]
+    path = write(tmp_path / "r.jsonl", events, streams=("trades", "quotes"))
+    ran = runs(LOOKS, replay=path, report=tmp_path / "report.json", max_age=60_000)
+    assert [one.get("extra") for one in ran.of("signal")] == [None, None]
+    assert (ran.of("status"), "stale" in ran.said, shown[-1]) == ([], False, "live")
+    assert runs(LOOKS, replay=path, quiet=True, max_age=60_000).records == ran.records
+    old = [*events[:-1], came(at + 90_000, frame(Tick(at + 90_000, "52", "1")))]
+    aged = runs(LOOKS, replay=write(tmp_path / "r.jsonl", old, streams=("trades", "quotes")), max_age=60_000)
+    assert {one["stream"] for one in aged.of("status")} == {"trades"}
+
+
+def test_a_recording_may_lack_quotes_that_only_the_summary_takes(runs: Runs, tmp_path: Path) -> None:
+    def of_kraken(name: str, at: int, symbol: str, *streams: str) -> Path:
+        subscriptions = [{"stream": stream, "symbols": [symbol]} for stream in streams]
+        path, url = tmp_path / name, "wss://kraken.example"
+        return write(path, opened(at), subscriptions=subscriptions, venue="kraken", url=url)
+
+    files = [
+        of_kraken("1.jsonl", BEGIN, "BTC/USD", "trades", "quotes"),
+        of_kraken("2.jsonl", BEGIN + MINUTE, "ETH/USD", "trades"),
+    ]
+    ran = runs(LOOKS, replay=files[0], then=files[1:])
+    assert ran.code == 0, ran.problem
 
 
 def test_of_several_recordings_quotes_fill_where_each_has_them() -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from venues.venue import Now
 
 LOOK_EVERY = 0.5  # seconds
+GONE_AFTER = 4  # looks without a file
 LEFT_AFTER = 2.0  # seconds that the threads of the one before have to end
 
 
@@ -64,6 +65,7 @@ class Reloads:
         self._switch = switch
         self._switched = switched
         self._seen: dict[Path, dict[str, Stamp]] = {}  # what was saved, until it is the same at two looks
+        self._gone: dict[Path, int] = {}  # at how many looks in a row it was not there
         self._failed: dict[Path, set[str]] = {}  # files of one that could not be loaded
         self._known = {seat.file: self._read(seat) for seat in seats}
 
@@ -87,6 +89,7 @@ class Reloads:
     async def _look_at(self, seat: Seat) -> None:
         known = self._known[seat.file] = {**self._read(seat), **self._known[seat.file]}  # it imports more in callbacks
         now = _stamps({*self._files(seat), *known})
+        self._look_for(seat, is_there=str(seat.file) in now)
         if now == known or str(seat.file) not in now:  # it is being replaced
             self._seen.pop(seat.file, None)
         elif self._seen.get(seat.file) != now:
@@ -95,6 +98,12 @@ class Reloads:
             await self._reload(seat)
             self._known[seat.file] = self._read(seat)
             del self._seen[seat.file]
+
+    def _look_for(self, seat: Seat, *, is_there: bool) -> None:
+        """Say once of a script's file that it is gone: an editor that replaces it takes no two seconds."""
+        self._gone[seat.file] = 0 if is_there else self._gone.get(seat.file, 0) + 1
+        if self._gone[seat.file] == GONE_AFTER:
+            self._voice.error(f"{seat.file} is not there any more; what was loaded goes on until it is there again")
 
     async def _reload(self, seat: Seat) -> None:
         name = seat.file.name
