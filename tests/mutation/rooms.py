@@ -121,19 +121,26 @@ _PROOFS += tuple(f"tests/test_{name}.py" for name in ("bot_faults", "faults", "h
 
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:
     """Test files that are about the module though no room lists them, such as those of a later issue."""
-    every = sorted(test.relative_to(root).as_posix() for test in (root / "tests").rglob("test_*.py"))
-    every = [test for test in every if not test.startswith(_PROOFS)]
-    about = (test for test in every if _named_after(test, path) or dotted(path) in _imported(root / test))
+    about = (test for test in _every(root) if _named_after(test, path) or dotted(path) in _imported(root / test))
     return [test for test in about if test not in known]
+
+
+@cache
+def _every(root: Path) -> tuple[str, ...]:
+    """All test files but proofs."""
+    every = sorted(test.relative_to(root).as_posix() for test in (root / "tests").rglob("test_*.py"))
+    return tuple(test for test in every if not test.startswith(_PROOFS))
 
 
 def _named_after(test: str, path: str) -> bool:
     """`tests/test_book_rules.py` for `venues/toolkit/book.py`."""
-    return Path(path).stem in _words(test) or Path(path).stem == "_".join(_words(test))
+    words, stem = _words(test), Path(path).stem
+    return stem in words or stem == "_".join(words)
 
 
-def _words(test: str) -> list[str]:
-    return Path(test).stem.split("_")[1:]
+@cache
+def _words(test: str) -> tuple[str, ...]:
+    return tuple(Path(test).stem.split("_")[1:])
 
 
 @cache

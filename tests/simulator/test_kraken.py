@@ -64,9 +64,12 @@ class Checked:
                 side.clear()
             for row in data[name]:
                 side[row["price"]] = row["qty"]
-            for price in [price for price, qty in side.items() if not Decimal(qty)]:
+            told = {row["price"] for row in data[name]}
+            for price in [price for price in told if not Decimal(side[price])]:
                 del side[price]
-            prices = sorted(side, key=Decimal, reverse=name == "bids")
+            # Those that were there are in order already, which makes it quick.
+            those = [price for price in self._best.get(name, ()) if price in side and price not in told]
+            prices = sorted([*those, *(told & side.keys())], key=Decimal, reverse=name == "bids")
             for price in prices[self.depth :]:
                 del side[price]
             self._best[name] = prices[: self.depth]
