@@ -20,9 +20,22 @@ from venues import records
 from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
+from venues.testing.playing import Play
 from venues.testing.recordings import cases, expected_of, outcome
 from venues.testing.watching import WatchedSession
-from venues.venue import BadFrame, Confirmed, Fetch, HttpRequest, Item, Notice, Now, SocketPing, StreamState, Veiled
+from venues.venue import (
+    BadFrame,
+    Confirmed,
+    Fetch,
+    HttpRequest,
+    HttpResponse,
+    Item,
+    Notice,
+    Now,
+    SocketPing,
+    StreamState,
+    Veiled,
+)
 from venues.woox import WOOX
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -491,3 +504,15 @@ def test_a_session_that_is_watched_hears_that_mon_was_resumed() -> None:
     for session in (Hears(), object()):
         WatchedSession(session, SimpleNamespace(most_answers=1)).resumed()  # type: ignore[arg-type]
     assert heard == ["resumed"]
+
+
+def test_a_play_says_whether_an_opening_asks_for_more() -> None:
+    def opening() -> Any:
+        yield HttpRequest("GET", "https://v.example/1", "1")
+        yield HttpRequest("GET", "https://v.example/2", "2")
+
+    play = object.__new__(Play)
+    play.driver = SimpleNamespace(begin=lambda secrets, draw: SimpleNamespace(opening=opening))  # type: ignore[assignment]
+    play.secrets = {}
+    play.begin(0.5)
+    assert [play.answer(HttpResponse(200, b"")) for _ in range(2)] == [True, False]
