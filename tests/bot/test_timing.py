@@ -292,6 +292,24 @@ def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -
     assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
 
 
+def test_each_wait_of_a_callback_is_for_itself(runs: Runs, minutes: Path) -> None:
+    """That one was ended by another thread says nothing of the next one."""
+    source = script(
+        "first = True",
+        "def on_start(self):",
+        "    self.rings = threading.Event()",
+        "    time.sleep(20)",
+        "    self.rings.set()",
+        "def trade_update(self, src, sym, data):",
+        "    if self.first:",
+        "        self.first = False",
+        "        self.publish('t', [self.rings.wait(60), threading.Event().wait(60), self.epoch_now])",
+    )
+    ((_, (rung, silent, at)),) = equal_runs(runs, source, minutes)
+    assert (rung, silent) == (True, False)
+    assert (at - BEGIN) / SECOND == pytest.approx(20 + 60, abs=2)
+
+
 def test_who_waits_elsewhere_again_is_let_go_again_and_told_of_once() -> None:
     said: list[str] = []
     ordered = Turns(said.append)
