@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests import test_jayx as jayx
 from venues.records import Candle
-from venues.toolkit.clock import VenueClock
+from venues.toolkit.clock import FAR, VenueClock
 from venues.toolkit.made_candles import ClockedCandles, MadeCandles
 from venues.venue import Confirmed, Notice, Now
 
@@ -131,6 +131,12 @@ def test_our_own_clock_counts_when_the_first_one_was_the_mistake() -> None:
     assert sent(1, 60) == [(60, "1", False)]
     assert sent(2, 0, "2") == [(0, "2", False)]
     assert sent(60, 1, "3") == [(0, "2", True), (1, "3", False)]
+
+
+def test_a_first_candle_that_is_just_not_far_ahead_says_nothing_of_the_venues_clock() -> None:
+    sent = Sent()
+    assert sent(60 - FAR / 1000, 1) == [(1, "1", False)]
+    assert sent(61, 2) == ["said"], "by our clock it is 59 s early"
 
 
 def test_what_the_mistake_left_open_is_never_closed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import json
@@ -24,7 +25,7 @@ from tests.command import MON, SYMBOL, environment, mon, records, simulator, sta
 from venues import events
 from venues.errors import DamagedRecording, RecordingError
 from venues.recording import Header, RecordedSubscription, Recorder, Recording
-from venues.recording_file import LONGEST_LINE
+from venues.recording_file import LONGEST_LINE, RecordingFile
 from venues.redaction import Redactor
 
 
@@ -396,3 +397,20 @@ def test_a_spill_file_is_the_owner_s_only(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "0o600\n"
+
+
+def test_a_file_system_without_locks_takes_recordings_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(number: int) -> Any:
+        def flock(descriptor: int, operation: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return flock
+
+    for number in (errno.ENOLCK, errno.ENOTSUP):
+        monkeypatch.setattr(fcntl, "flock", cannot(number))
+        RecordingFile(tmp_path / f"{number}.jsonl").close()
+    monkeypatch.setattr(fcntl, "flock", cannot(errno.EIO))
+    with pytest.raises(RecordingError, match="Input/output error"):
+        RecordingFile(tmp_path / "other.jsonl")

@@ -24,4 +24,7 @@ EXPLAINED: dict[str, str] = {
     "venues/toolkit/book.py OrderBook._follows: return False -> return None": "it is only asked whether it is true",
     "cli/bot/report.py _curve: place = 0 -> place = (-1)": "the first look moves on to the first point",
     'venues/simulator/socketio_server.py _Socket.garbage: yield b"47" -> pass': "one of a dozen damaged frames less",
+    "cli/run/suggestions.py nearest: "
+    "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
+    "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
 }

@@ -52,7 +52,7 @@ ROOMS: dict[str, Room] = {
     "run": Room(
         "cli/run/*.py",
         "loop states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
-        "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins",
+        "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins bot/time_line",
     ),
     "output": Room(
         "cli/output/*.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from venues.simulator.flow import FLOOR, Flow
 from venues.simulator.market import INSTRUMENTS, Market
 from venues.simulator.market_events import BookChange, Event, Fill, Holding, OrderUpdate, Stage, Trade
 from venues.simulator.position import Position
+from venues.simulator.strategy import Strategy
 from venues.simulator.world import World
 from venues.simulator.world_clock import ManualClock
 
@@ -311,3 +313,13 @@ def test_what_was_opened_first_is_closed_first() -> None:
     assert (position.holding, position.cost, position.opened) == (-one, Decimal(-90), 4)
     assert position.unrealised(Decimal("90.001")) == Decimal("-0.01")
     assert position.unrealised(Decimal("89.999")) == Decimal("0.00")
+
+
+@pytest.mark.parametrize(("held", "side"), [(1, "sell"), (-1, "buy"), (7, "sell")])
+def test_a_strategy_closes_against_what_it_holds(monkeypatch: pytest.MonkeyPatch, held: int, side: str) -> None:
+    monkeypatch.setattr(Strategy, "_held", lambda self: held)
+    strategy = object.__new__(Strategy)
+    strategy._random = SimpleNamespace(random=lambda: 0.1)  # type: ignore[assignment]
+    assert strategy._wanted() == (side, abs(held))
+    strategy._random = SimpleNamespace(random=lambda: 0.4)  # type: ignore[assignment]
+    assert strategy._wanted() == (side, 2 * abs(held))
