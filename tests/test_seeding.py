@@ -515,6 +515,16 @@ def test_of_two_changes_that_are_too_much_the_older_goes(monkeypatch: pytest.Mon
     assert reason(book.fetched(asked(book, 1), answer(BIDS, ASKS, 0), at(1))).startswith("the snapshot is behind")
 
 
+def test_what_came_before_a_new_beginning_does_not_count() -> None:
+    """Changes that would fit the snapshot: they are of another subscription."""
+    book = begun()
+    book.change(change(1, 0), at(0.1))
+    book.begin(at(1))
+    book.acknowledged(at(1))
+    book.fetched(asked(book, 2.5), answer(BIDS, ASKS, 0), at(2.5))
+    assert not book.live
+
+
 # --- whatever happens, no wrong book is shown as live
 
 Rows = list[tuple[Decimal, Decimal]]
