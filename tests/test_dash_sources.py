@@ -31,7 +31,7 @@ from venues import venue_named, venues_with
 from venues.connection import SystemClock
 from venues.errors import UsageError, VenueRefused
 from venues.recording import Recording
-from venues.records import SnapshotEnd, Status
+from venues.records import Quote, SnapshotEnd, Status
 from venues.redaction import Redactor
 from venues.venue import Confirmed, Settings, Subscription, Venue
 
@@ -359,6 +359,18 @@ def test_lines_have_as_many_levels_as_asked_and_a_table_takes_every_level() -> N
         watcher._run.open, watcher.open_output = noted, lambda settings: None  # type: ignore[assignment,method-assign]
         asyncio.run(watcher._open(Embedded()))
     assert wanted == [[7], [EVERY_LEVEL]]
+
+
+def test_whoever_has_data_is_not_missing() -> None:
+    subscription = Subscription("quotes", ("A", "B"))
+    watcher = Watcher(request("kraken"), venue_named("kraken"), [subscription], None, Words(quiet=True), Redactor())
+    watcher._run.flush_soon = lambda: None  # type: ignore[method-assign]
+    watcher._limit = Limit(count=None, once=False, ends_with_snapshot=False)
+    for symbol in ("A", "A"):
+        watcher.deliver([Quote(venue="kraken", symbol=symbol, received=1)])
+        assert watcher._lacking() == "no data came of B"
+    watcher.deliver([Quote(venue="kraken", symbol="B", received=1)])
+    assert watcher._lacking() is None
 
 
 def test_keys_are_the_tables_but_for_q() -> None:
