@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cli.bot.history import fill
+from cli.bot.history import fill, gaps
+from cli.bot.hub.held import HeldFile
 from cli.bot.market_data import Candles
 from cli.bot.plan import MarketName
 from cli.settings import config, config_text, symbol_cache
@@ -53,6 +54,27 @@ def file_with(content: bytes, name: str) -> Path:
     path.write_bytes(content)
     path.chmod(0o600)
     return path
+
+
+# --- what a hub has of scripts
+
+HELD = [
+    b'{"hub":"nbt","strategy":"a","held":{"nexus:SPOT_BTC_USDT":"long","woox:SPOT_ETH_USDT":"unknown"}}',
+    b'{"hub":"nbt","strategies":{"a":{"nexus:SPOT_BTC_USDT":"short"},"b":{}}}',
+]
+
+
+def held(case: bytes) -> int:
+    """A file of `--held` for two scripts: what it says of them, which is the same once it is written again."""
+    path = file_with(case, "held.json")
+    file = HeldFile(path, ["a", "b"])
+    found = {name: file.read("nbt", None, name) for name in "ab"}
+    for name, positions in found.items():
+        if positions is not None:
+            assert file.write(name, positions) is None
+    again = HeldFile(path, ["b", "a"])
+    assert {name: again.read("nbt", None, name) for name in "ab"} == found
+    return sum(len(positions or ()) for positions in found.values())
 
 
 # --- recordings
@@ -122,7 +144,9 @@ def remembered(case: bytes) -> int:
     said: list[str] = []
     market = MarketName("nexus", "SPOT_BTC_USDT")
     path = file_with(case, "history")
-    in_loop(fill(path, {market: Candles(["1m", "1h", "1d"])}, said.append, env=None, now_ms=NOW.epoch_ms))
+    candles = {market: Candles(["1m", "1h", "1d"])}
+    used = in_loop(fill(path, candles, said.append, env=None))
+    said += gaps(dict.fromkeys(used, path), candles, NOW.epoch_ms)
     return len(said)
 
 

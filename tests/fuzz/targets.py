@@ -26,6 +26,7 @@ TARGETS: list[Target] = [
     Target("file.history", files.histories, files.remembered, files.ERRORS_OF_FILES),
     Target("file.tape", files.tapes, files.tape, (TapeError,)),
     Target("file.config", files.configs, files.configured, (SetupError,)),
+    Target("file.held", lambda: files.HELD, files.held, (SetupError,)),
     Target("file.symbols", files.kept_lists, files.kept),
     Target("text.readers", lambda: texts.TEXTS, texts.read),
     Target("text.json", lambda: texts.JSONS, texts.any_value, (BadMessage, *DECODE_ERRORS)),

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal, DecimalException
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,9 @@ def _due(given: dict[str, Any]) -> None:
     assert schedule.next_after(FROM, FROM - 1) > FROM
 
 
-_PRESENT: Sequence[Any] = (1, 0.5, True, Decimal(1), "x", [1], (1,), {1}, {"a": 1}, None, object())
-_SET = (b"a.SIZE=0.5", b"EVERY=10", b'PAIRS=["a",{"b":1}]', b"ON=true", b"NAME=text", b"WORTH=1.50")
+_Way = Enum("_Way", {"BUY": 1, "SELL": "text"})
+_PRESENT: Sequence[Any] = (1, 0.5, True, Decimal(1), "x", [1], (1,), {1}, {"a": 1}, None, object(), _Way.BUY)
+_SET = (b"a.SIZE=0.5", b"WAY=SELL", b"EVERY=10", b'PAIRS=["a",{"b":1}]', b"ON=true", b"NAME=text", b"WORTH=1.50")
 SETTINGS = [bytes([kind]) + text for kind in range(len(_PRESENT)) for text in _SET]  # the first byte is the kind
 
 
