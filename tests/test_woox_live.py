@@ -16,6 +16,7 @@ import pytest
 from tests.command import MON, environment, mon, records, simulator, started
 from tests.tapehub import versions_of
 from tests.tapes import TAPES, needs_tapes, tape_lines
+from tests.warmed import popen
 from venues.simulated import markets
 
 BTC, PERP = "SPOT_BTC_USDT", "PERP_BTC_USDT"
@@ -144,9 +145,8 @@ def test_a_simulator_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     env = environment(tmp_path)
     with simulator(tmp_path, "--rate", "100") as exports:
         port = exports["MON_WOOX_URL"].rpartition(":")[2].partition("/")[0]
-        process = subprocess.Popen(
-            [MON, "book", "woox", BTC, "--depth", "1"], env={**env, **exports}, stdout=subprocess.PIPE, text=True
-        )
+        arguments = [MON, "book", "woox", BTC, "--depth", "1"]
+        process = popen(arguments, {**env, **exports}, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         # A book that is not seeded in time says so first.
         assert any(json.loads(line)["type"] == "book" for line in process.stdout)
