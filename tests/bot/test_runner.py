@@ -7,16 +7,18 @@ import threading
 import time
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from cli.bot.jobs import Job, Told, monotonic
+from cli.bot.jobs import Job, Jobs, Told, monotonic
 from cli.bot.market_data import Candles, MarketName
 from cli.bot.markets import Standings
 from cli.bot.script import Bot
 from cli.bot.seat import Seat, called
+from cli.bot.seats import Seats
 from cli.bot.timing.script_time import ScriptTime
 from venues.records import Quote, State, Status
 
@@ -225,3 +227,21 @@ def test_a_status_of_all_is_about_the_markets_of_its_line() -> None:
     standings.expect(1, "quotes", ether.symbol)
     lost = Status(venue="nexus", received=1, stream="quotes", state="reconnecting", attempt=1)
     assert standings.changed(0, lost).down == [NEXUS]
+
+
+def test_a_quote_of_a_market_that_is_down_is_kept_for_nobody() -> None:
+    seats: Any = object.__new__(Seats)
+    seats._down, seats._request = set(), SimpleNamespace(replay=None)
+    jobs = Jobs(keep_all=False)
+    seats._runners = [SimpleNamespace(jobs=jobs, wants={"quotes"})]
+    live = Status(venue=NEXUS.venue, received=1, stream="quotes", state="live")
+
+    def quoted() -> int:
+        seats.put_record(NEXUS, Job("quote", QUOTE, 1, 1.0))
+        return len(jobs)
+
+    assert quoted() == 1
+    seats.stand(Told(live, down=[NEXUS]))
+    assert (len(jobs), quoted()) == (0, 0)
+    seats.stand(Told(live, live=[NEXUS]))
+    assert quoted() == 1

@@ -27,5 +27,5 @@ EXPLAINED: dict[str, str] = {
     "cli/run/suggestions.py nearest: "
     "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
-    "cli/bot/seats.py Seats.put_record: continue -> pass": "a script without a callback for it does nothing with the job",
+    "cli/bot/seats.py Seats.put_record: continue -> pass": "without a callback, a job does nothing",
 }
