@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.driver import Driver, pacing_of_connections, verdict
+from venues.driver import Driver, fault_in_words, pacing_of_connections, verdict
 from venues.errors import VenueRefused, VenueUnreachable
 from venues.records import Status, Trade
 from venues.venue import (
@@ -151,6 +151,11 @@ def test_the_count_starts_again_after_thirty_stable_seconds_only() -> None:
         driver.opened(at(opened))
         attempts += [attempt for _, _, attempt, _, _ in told(driver.closed(None, "", at(lost)))]
     assert attempts == [1, 2, 1, 2]
+
+
+def test_the_words_of_a_fault_are_cut() -> None:
+    words = fault_in_words(LookupError("x" * 1000))
+    assert len(words.partition(" (")[2].partition(";")[0]) == 300
 
 
 def test_giving_up() -> None:

@@ -462,6 +462,11 @@ def test_json_keeps_the_type_of_a_quantity_and_of_an_id() -> None:
     assert (str(number["qty"]), number["stratid"]) == ("0.50", 7)
 
 
+@pytest.mark.parametrize("name", ["buy_signal", "BUY_SIGNAL", "Buy_Signal"])
+def test_the_name_of_an_event_in_other_letters(name: str) -> None:
+    assert signal(event=name).action == signal().action
+
+
 @pytest.mark.parametrize("message", ["text", 5, Decimal("0.50")])
 def test_json_keeps_a_message_that_is_a_number(message: Any) -> None:
     (kind,) = [kind for kind, fields in FULL.items() if "message" in fields]

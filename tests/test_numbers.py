@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.errors import BadMessage
-from venues.toolkit.numbers import add, not_negative, number, optional, positive, shown, subtract
+from venues.toolkit.numbers import LONGEST_SHOWN, add, not_negative, number, optional, positive, shown, subtract
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,8 @@ def test_sums_are_exact_beyond_28_digits() -> None:
 
 def test_what_came_is_shown_short() -> None:
     assert shown("x" * 1000).endswith("…")
+    assert (shown(10**59), shown(10**60)) == ("1" + "0" * 59, "an integer of 200 bits")
+    assert len(shown("x" * 1000)) == LONGEST_SHOWN
     assert shown(10**5000).startswith("an integer of")
     assert shown(Decimal("1e999999999999999999")) == "1E+999999999999999999"
     assert (shown(True), shown(None), shown("a")) == ("true", "null", '"a"')
