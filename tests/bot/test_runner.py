@@ -245,3 +245,12 @@ def test_a_quote_of_a_market_that_is_down_is_kept_for_nobody() -> None:
     assert (len(jobs), quoted()) == (0, 0)
     seats.stand(Told(live, live=[NEXUS]))
     assert quoted() == 1
+
+
+def test_what_runs_in_turn_is_named(seat: Seat) -> None:
+    found: list[Any] = []
+    seat.in_turn(lambda: found.append(seat.running))
+    seat.bot = None
+    seat.in_turn(lambda: found.append(seat.running), "a reload")
+    assert [running.name for running in found] == ["a webhook", "loading the script"]
+    assert seat.running is None

@@ -20,6 +20,7 @@ FIRST_OF_A_FILE = 12  # tests that are tried before those of the next test file
 FIRST_SECONDS = 5.0  # of them
 SURELY_QUICK = 0.5  # seconds: a test that takes longer may wait for something, and is asked again without the mutant
 UNCOLLECTED = 2  # pytest's exit code for test files that do not import
+BROKE_DOWN = "what runs the tests broke down"
 ASKED_AGAIN = 3  # tests that fail by themselves and are left out, for one mutant
 
 
@@ -162,8 +163,10 @@ class Trial:
             if ran.code == UNCOLLECTED and not copy.imports(change):
                 raise _NotImported
             if failed is None:
-                how = _other_end(ran.code, ran.late, ran.output)
-                return Verdict(change, room, how, ran.late, tried) if how else None
+                how = _other_end(ran.code, ran.late)
+                if how is None and copy.tests(tests).code == ran.code:
+                    raise RuntimeError(f"pytest ended with {ran.code} without a mutant too:\n{ran.output[-3000:]}")
+                return None if how == "" else Verdict(change, room, how or BROKE_DOWN, ran.late, tried)
             late = failed["outcome"] == "late"
             test = next(test for test in tests if test.name == failed["test"])
             if (late or self._is_in_doubt(test)) and copy.tests([test]).failed():
@@ -185,17 +188,18 @@ class Trial:
         return self._left_out | self._measured.not_passing
 
 
-def _other_end(code: int, late: bool, output: str) -> str:
-    """How tests ended without a failed one: "" if they passed; pytest's 5 is that they are no longer there."""
+def _other_end(code: int, late: bool) -> str | None:
+    """How tests ended without a failed one: "" if they passed; pytest's 5 is that they are no longer there.
+
+    None for an end of pytest that is not the tests': a mutant may break what runs them, e.g. by emptying `sys.modules`.
+    """
     if late:
         return "time: the tests did not end"
     if code in (0, 5):
         return ""
     if code < 0:
         return f"signal {-code}"
-    if code == UNCOLLECTED:
-        return "the tests no longer import"
-    raise RuntimeError(f"pytest ended with {code}:\n{output[-3000:]}")
+    return "the tests no longer import" if code == UNCOLLECTED else None
 
 
 def _spread(tests: list[Test]) -> tuple[list[Test], list[Test]]:

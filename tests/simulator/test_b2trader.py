@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,7 @@ import pytest
 from tests.simulated import Simulator
 from venues.b2trader.simulator.account import AccountData
 from venues.b2trader.simulator.endpoint import B2Trader
-from venues.b2trader.simulator.market import MarketData
+from venues.b2trader.simulator.market import MarketData, Quoted
 from venues.b2trader.simulator.text import instant, ulid
 from venues.simulator import ManualClock, parse_fault
 from venues.simulator.account import PAID_IN
@@ -513,3 +515,17 @@ def test_what_is_read_slowly_is_all_there() -> None:
             assert max(frame.count("\x1e") for frame in hub.frames) > 3, "what is ready together goes together"
 
     run(test())
+
+
+def test_a_hole_leaves_out_at_least_one_version() -> None:
+    market: Any = object.__new__(Quoted)
+    market._holes, market._whole_until = Random(7), 0
+    stage = SimpleNamespace(now=0)
+    market._world = SimpleNamespace(stage=stage, skip=0.2)
+    holes = []
+    for now in range(0, 100_000, 100):
+        stage.now = now
+        holes.append(market._hole())
+    assert holes[::2].count(0) == 0, "each 200 ms"
+    assert set(holes[1::2]) == {0}, "and none between"
+    assert set(holes[::2]) == set(range(1, 10))
