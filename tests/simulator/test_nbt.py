@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.simulated import Simulator
+from venues.nbt.simulator.strategies import Doings
 from venues.simulator import ManualClock
 
 from .events import Talk, hub, run, talk
@@ -289,3 +291,13 @@ def check(name: str, data: Any) -> None:
         assert type(data["new"]) is bool
         assert len(data["price"].partition(".")[2]) == 8
         assert data["score"] == "NA" or Decimal(data["score"]).is_finite()
+
+
+def test_without_a_price_there_is_no_signal() -> None:
+    told: list[str] = []
+    market = SimpleNamespace(best=lambda side: None)
+    world: Any = SimpleNamespace(seed=1, stage=SimpleNamespace(now=0), markets={"M": market})
+    doings = Doings(world, {"GXSUSDT": "M"}, 20, lambda event, data: told.append(event))
+    for _ in range(50):
+        doings.step()
+    assert set(told) == {"message", "user_payload"}
