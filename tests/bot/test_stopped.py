@@ -74,6 +74,8 @@ def test_a_stop_comes_after_what_was_emitted_before_it(tmp_path: Path, capfd: py
 
         def live(self, src: str, sym: str) -> None: ...
 
+        def forget(self, src: str, sym: str) -> None: ...
+
     path = tmp_path / "bot.py"
     path.write_text(
         HEAD + "class Signals(Link):\n"
