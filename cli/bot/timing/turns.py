@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import os
 import queue
 import threading
 import time
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.05  # seconds, real ones, between two looks at whether a thread that has its turn still works
 SHORTEST = 0.0001  # seconds, recorded ones, of a wait: a thread that waits for nothing again and again gets on
-WORKS_LONG = 5.0  # seconds, real ones, that a thread may keep its turn before that is told …
+WORKS_LONG = 5.0  # seconds of the processor that a thread may use in its turn before that is told …
 WORKS_TOO_LONG = 30.0  # … and before it goes on by itself: it may loop for what only the recording can bring
 MOST_LOOKS = 1_000  # that a thread may look something up in its turn, before time has to go on …
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # … by so many recorded seconds, more each time
@@ -38,6 +39,7 @@ MANY_WAITS = 2_000_000  # of one thread, after which is told where the recording
 MANY_MORE = 20_000_000  # … and again after so many
 IDLE_LOOKS = 20  # so many looks at a thread that did nothing, and it waits for something that is not ours
 _NS = 1_000_000_000
+_TICKS = os.sysconf("SC_CLK_TCK")
 T = TypeVar("T")
 
 _real_sleep = time.sleep
@@ -139,7 +141,7 @@ class Turns:
     def _until_back(self, waiter: _Waiter) -> None:
         """Wait until a thread gives its turn back, or waits for something that is not ours."""
         idle, before = 0, None
-        begun, told = _real_monotonic(), False
+        begun, told = _seconds_of(waiter.native_id), False
         # One that has waited elsewhere before is known to; of others a busy machine may be the reason.
         most = 1 if waiter.native_id in self._known else IDLE_LOOKS
         while not self._back.acquire(timeout=LOOK_EVERY):
@@ -148,7 +150,7 @@ class Turns:
             before = worked
             if (idle >= most or self.closed) and self._let_go(waiter):
                 return
-            works = _real_monotonic() - begun
+            works = _seconds_of(waiter.native_id) - begun
             if works >= WORKS_LONG and not told:
                 told = True
                 self._say(
@@ -357,6 +359,15 @@ def _work_of(native_id: int | None) -> tuple[bytes, ...] | None:
     except OSError:
         return None
     return None if fields[0] == b"R" else (fields[11], fields[12])
+
+
+def _seconds_of(native_id: int | None) -> float:
+    """How much of the processor a thread has used, in seconds: a busy machine must not make it look slow."""
+    try:
+        fields = Path(f"/proc/self/task/{native_id}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 class TurnLock:
