@@ -370,7 +370,7 @@ def greeting(context: ssl.SSLContext) -> contextlib.AbstractAsyncContextManager[
 def test_a_certificate_that_nobody_signed(
     certificate: tuple[Path, ssl.SSLContext], check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config_connect, "WITHIN", 1.0)
+    monkeypatch.setattr(config_connect, "WITHIN", 2.0)
     made, context = certificate
     with in_thread(lambda: greeting(context)) as port:
         address = f"wss://127.0.0.1:{port}"
