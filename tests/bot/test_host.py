@@ -336,6 +336,8 @@ def test_history_auto_takes_nothing_twice(runs: Runs, tmp_path: Path) -> None:
     folder.mkdir()
     earlier = record_trades(folder / "earlier.jsonl", ticks[:300])
     later = record_trades(folder / "later.jsonl", ticks[300:])
+    of_no_venue = earlier.read_text(encoding="utf-8").replace('"nexus"', '"gone"')
+    (folder / "before.jsonl").write_text(of_no_venue, encoding="utf-8")
     expected = runs(source, replay=later, history=[earlier])
     for given in ([Path("auto")], [earlier, Path("auto")]):
         found = runs(source, replay=later, history=given, recordings_folder=folder)

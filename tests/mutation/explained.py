@@ -27,7 +27,6 @@ EXPLAINED: dict[str, str] = {
     "cli/run/suggestions.py nearest: "
     "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
-    "cli/bot/seats.py Seats.put_record: continue -> pass": "without a callback, a job does nothing",
     "venues/toolkit/seeding.py SeededBook.__init__: self._asked_at = 0.0 -> pass": "it is set before it is read",
     "venues/keepalive.py Keepalive.__init__: self._grace_to = 0.0 -> self._grace_to = (-1.0)": "no ping is that early",
     "venues/woox/simulator/books.py BookFeed.whole: "
