@@ -221,13 +221,13 @@ def replayed(recording: Path) -> Replayed:
     with service(slow=3) as address:
         env = environment(recording.parent, HEADLINES_URL=f"{address}/rss", VAULTS_URL=address)
         run = ("bot", "run", *map(str, FILES.values()), "--replay", str(recording), "--speed", "max")
-        ran = mon(*run, "--set", "event_loop.SECONDS=3", env=env, seconds=140)
+        ran = mon(*run, "--set", "event_loop.SECONDS=3", env=env, seconds=300)
     assert ran.returncode == 0, ran.stderr
     return Replayed(ran.stdout, ran.stderr)
 
 
 @pytest.mark.slow("thirty days, all scripts, twice")
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(660)
 def test_two_runs_on_thirty_days_are_equal_to_the_byte(tmp_path: Path) -> None:
     """But for what a replay cannot order, which is told."""
     runs = [replayed(recording) for recording in [month(tmp_path)] * 2]
