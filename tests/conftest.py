@@ -28,6 +28,7 @@ settings.load_profile("mon")
 
 # Half of the tests' time is waiting for a venue, a deadline or a process: so there are more workers than cores.
 BESIDE_THE_CORES = 4
+WORKERS = "PYTEST_XDIST_WORKER_COUNT"  # is set where there are some
 MOST_SECONDS = 10.0  # that a test may take without `@pytest.mark.slow("why")`
 # Python's own compiled files are kept, also where the environment has none written: each worker, and each process that
 # a test starts, would compile all of the tests and of `mon` anew. `__pycache__` is ignored by git.
@@ -94,18 +95,23 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     if report.skipped:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and must run here: {call.excinfo and call.excinfo.value}"
-    elif report.passed and call.when == "call" and call.duration > most_seconds(os.environ) and not why_slow(item):
+    elif report.passed and call.when == "call" and took_long(call.duration, os.environ) and not why_slow(item):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} took {call.duration:.0f} s: cut its waits, or say why: @pytest.mark.slow(…)"
     return report
 
 
-def most_seconds(environment: Mapping[str, str]) -> float:
-    """How long a test may take without a reason: as many times longer as there are workers to a core.
+def took_long(seconds: float, environment: Mapping[str, str]) -> bool:
+    """Whether a test took longer than it may without a reason.
 
-    Only CI judges by it, since it has the machine for itself.
+    Only CI's run of all tests is judged, since it has the machine for itself; some of them run beside other proofs too.
     """
-    return MOST_SECONDS * max(1, int(environment.get("PYTEST_XDIST_WORKER_COUNT", 1)) / (os.cpu_count() or 1))
+    return WORKERS in environment and seconds > most_seconds(environment)
+
+
+def most_seconds(environment: Mapping[str, str]) -> float:
+    """How long a test may take without a reason: as many times longer as there are workers to a core."""
+    return MOST_SECONDS * max(1, int(environment.get(WORKERS, 1)) / (os.cpu_count() or 1))
 
 
 def why_slow(item: pytest.Item) -> str:

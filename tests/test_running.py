@@ -12,7 +12,7 @@ import pytest
 
 from tests import warm, warmed
 from tests.command import MON, environment, mon
-from tests.conftest import most_seconds
+from tests.conftest import most_seconds, took_long
 
 ROOT = Path(__file__).parents[1]
 CASES = """
@@ -57,6 +57,8 @@ def test_a_test_may_take_longer_where_workers_share_a_core() -> None:
     cores = os.cpu_count() or 1
     assert most_seconds({}) == most_seconds({"PYTEST_XDIST_WORKER_COUNT": str(cores)}) == 10
     assert most_seconds({"PYTEST_XDIST_WORKER_COUNT": str(3 * cores)}) == 30
+    assert not took_long(3_600, {}), "some tests alone: they may run beside other work"
+    assert took_long(11, {"PYTEST_XDIST_WORKER_COUNT": "1"})
 
 
 @pytest.mark.parametrize(
