@@ -116,7 +116,7 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
 
 # What searches by chance, or runs everything: takes minutes, and says nothing that the tests of a room do not.
 _PROOFS = ("tests/fuzz/", "tests/interop/", "tests/plugin/", "tests/secrecy/", "tests/soak/", "tests/supply/")
-_PROOFS += tuple(f"tests/test_{name}.py" for name in ("bot_faults", "faults", "house", "model", "mutation"))
+_PROOFS += tuple(f"tests/test_{name}.py" for name in ("bot_faults", "faults", "house", "model", "mutation", "readme"))
 
 
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:
