@@ -1,20 +1,15 @@
 """The order book: a snapshot, then deltas, merged as they come.
 
-The book's rule says whether a delta follows on what is held, and its checksum whether the book is right. Each side is
-two parallel lists in ascending price order, prices for bisecting and levels for slicing. Decimals are dear to hash (no
-dict) and cheap to compare; a view is a slice that is kept until a change reaches the shown levels.
+The book's rule says whether a delta follows on what is held, and its checksum whether the book is right.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
-
-from msgspec.structs import replace
 
 from venues.errors import ChecksumMismatch, CrossedBook, SequenceGap, TooManyLevels
 from venues.records import Level
+from venues.toolkit.book_side import BookSide
 from venues.toolkit.numbers import NOT_NEGATIVE, POSITIVE, not_negative, plain_text, positive
 
 if TYPE_CHECKING:
@@ -23,8 +18,6 @@ if TYPE_CHECKING:
     from venues.toolkit.checksum import Checksum
 
 MOST_LEVELS = 100_000  # a side; the deepest public books have some ten thousand
-_ZERO = Decimal(0)
-
 
 Rule = Literal["contiguous", "growing", "chained"]
 
@@ -67,8 +60,8 @@ class OrderBook:
         self.sequence: int | None = None
         self.whole = False
         self._most = MOST_LEVELS if depth is None else depth
-        self._bids = _BookSide(descending=True)
-        self._asks = _BookSide(descending=False)
+        self._bids = BookSide(descending=True)
+        self._asks = BookSide(descending=False)
 
     def snapshot(
         self,
@@ -198,11 +191,11 @@ class OrderBook:
 
     def best_bid(self) -> Level | None:
         """The highest bid, None when there is none."""
-        return self._bids.levels[-1] if self._bids.levels else None
+        return next(iter(self._bids.best(1)), None)
 
     def best_ask(self) -> Level | None:
         """The lowest ask, None when there is none."""
-        return self._asks.levels[0] if self._asks.levels else None
+        return next(iter(self._asks.best(1)), None)
 
     def _follows(self, sequence: int, previous: int | None, held: int) -> bool:
         """Whether a delta follows on the sequence held; False: it is held already.
@@ -234,9 +227,9 @@ class OrderBook:
         raise SequenceGap(words)
 
     def _refuse_what_cannot_be(self) -> None:
-        bids, asks = self._bids.prices, self._asks.prices
-        if len(bids) > self._most or len(asks) > self._most:
+        if self._bids.count > self._most or self._asks.count > self._most:
             self._cut()
+        bids, asks = self._bids.prices[-1], self._asks.prices[0]
         if bids and asks and bids[-1] >= asks[0]:
             self.whole = False
             best = f"best bid {plain_text(bids[-1])} is not below best ask {plain_text(asks[0])}"
@@ -279,106 +272,3 @@ def refuse_too_many(levels: int) -> None:
     """
     if levels > MOST_LEVELS:
         raise TooManyLevels(f"more than {MOST_LEVELS} levels on a side of the book")
-
-
-class _BookSide:
-    """`prices[i]` is the price of `levels[i]`, ascending.
-
-    `held_view` is the last view, of `held_depth` levels, None once it may differ.
-    """
-
-    __slots__ = ("_descending", "held_depth", "held_view", "levels", "prices")
-
-    def __init__(self, *, descending: bool) -> None:
-        self._descending = descending
-        self.prices: list[Decimal] = []
-        self.levels: list[Level] = []
-        self.held_view: list[Level] | None = None
-        self.held_depth = 0
-
-    def replace(self, levels: Iterable[Level]) -> None:
-        by_price = sorted(levels, key=_price)  # stable: of rows with one price the last stays last
-        kept: list[Level] = []
-        for level in by_price:
-            if kept and kept[-1].price == level.price:
-                kept[-1] = level
-            else:
-                kept.append(level)
-        self.levels = [level for level in kept if level.size]
-        self.prices = [level.price for level in self.levels]
-        self.held_view = None
-
-    def merge(self, changes: Sequence[Level]) -> None:
-        prices, levels = self.prices, self.levels
-        for level in changes:
-            price, stays = level.price, bool(level.size)
-            at = bisect_left(prices, price)
-            held = at < len(prices) and prices[at] == price
-            if not held:
-                if not stays:
-                    continue
-                prices.insert(at, price)
-                levels.insert(at, level)
-            elif stays:
-                levels[at] = level
-            # The left side is the number of better levels. A new level, or one about to go, is in `levels` here.
-            if self.held_view is not None and (len(levels) - 1 - at if self._descending else at) < self.held_depth:
-                self.held_view = None
-            if held and not stays:
-                del prices[at]
-                del levels[at]
-
-    def copy(self) -> _BookSide:
-        side = _BookSide(descending=self._descending)
-        side.prices, side.levels = self.prices.copy(), self.levels.copy()
-        return side
-
-    def held(self, changes: Sequence[Level]) -> list[Level]:
-        """The levels at these prices, with a size of 0 where there is none."""
-        prices, held = self.prices, []
-        for level in changes:
-            at = bisect_left(prices, level.price)
-            there = at < len(prices) and prices[at] == level.price
-            held.append(self.levels[at] if there else replace(level, size=_ZERO))
-        return held
-
-    def holds(self, changes: Sequence[Level], depth: int | None) -> bool:
-        wanted = {level.price: level.size for level in changes}
-        full = depth is not None and len(self.prices) >= depth
-        return all(
-            level.size == wanted[level.price] or (full and not level.size and self._is_beyond(level.price))
-            for level in self.held(changes)
-        )
-
-    def _is_beyond(self, price: Decimal) -> bool:
-        """Whether a price is worse than all that are held."""
-        return price < self.prices[0] if self._descending else price > self.prices[-1]
-
-    def has_same_sizes(self, other: _BookSide) -> bool:
-        return self.prices == other.prices and all(
-            mine.size == its.size for mine, its in zip(self.levels, other.levels, strict=True)
-        )
-
-    def best(self, count: int) -> list[Level]:
-        """The best levels, best first; no view is kept of them."""
-        return self.levels[: -count - 1 : -1] if self._descending else self.levels[:count]
-
-    def worst(self, count: int) -> list[Level]:
-        return self.levels[:count] if self._descending else self.levels[-count:] if count else []
-
-    def cut(self, depth: int) -> None:
-        """Drops all but the best levels. A view that has one of them is not held: a better one came before it."""
-        beyond = slice(-depth) if self._descending else slice(depth, None)
-        if len(self.prices) > depth:
-            del self.prices[beyond]
-            del self.levels[beyond]
-
-    def view(self, depth: int) -> list[Level]:
-        if self.held_view is None or self.held_depth != depth:
-            self.held_view = self.levels[: -depth - 1 : -1] if self._descending else self.levels[:depth]
-            self.held_depth = depth
-        return self.held_view
-
-
-def _price(level: Level) -> Decimal:
-    return level.price

@@ -1,0 +1,97 @@
+"""A side of the book against a plain dictionary, with blocks so small that they are cut and joined all the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from venues.records import Level
+from venues.toolkit import book_side
+from venues.toolkit.book_side import BookSide
+
+PRICES = st.integers(1, 60).map(lambda number: Decimal(number) / 4)
+CHANGES = st.lists(st.builds(Level, PRICES, st.sampled_from([Decimal(0), Decimal(1), Decimal(2)])), max_size=40)
+DEPTHS = st.integers(0, 70)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book_side, "MOST_IN_A_BLOCK", 6)
+        patch.setattr(book_side, "LEAST_IN_A_BLOCK", 2)
+        yield
+
+
+def check(side: BookSide, held: dict[Decimal, Level], depth: int, *, descending: bool) -> None:
+    """That a side is the same as a dictionary, and in order within."""
+    best = [held[price] for price in sorted(held, reverse=descending)]
+    assert side.count == len(held)
+    assert side.best(depth) == best[:depth]
+    assert sorted(side.worst(depth), key=best.index) == best[max(0, len(best) - depth) :]
+    assert all(side.prices) or side.prices == [[]]
+    assert [[level.price for level in block] for block in side.levels] == side.prices
+    assert [price for block in side.prices for price in block] == sorted(held)
+    assert max(map(len, side.prices)) <= book_side.MOST_IN_A_BLOCK
+
+
+@given(
+    first=CHANGES, later=st.lists(st.tuples(CHANGES, DEPTHS, st.none() | DEPTHS), max_size=8), descending=st.booleans()
+)
+def test_it_holds_what_a_dictionary_holds(
+    first: list[Level], later: list[tuple[list[Level], int, int | None]], descending: bool
+) -> None:
+    side = BookSide(descending=descending)
+    side.replace(first)
+    held = {level.price: level for level in first}
+    held = {price: level for price, level in held.items() if level.size}
+    check(side, held, 5, descending=descending)
+    for changes, depth, cut in later:
+        before = side.view(depth)
+        shown = list(before)
+        expected_held = [held.get(one.price, Level(one.price, Decimal(0))) for one in changes]
+        assert side.held(changes) == expected_held
+        copy = side.copy()
+        side.merge(changes)
+        for level in changes:
+            held[level.price] = level
+        held = {price: level for price, level in held.items() if level.size}
+        if cut is not None:
+            side.cut(cut)
+            kept = sorted(held, reverse=descending)[:cut]
+            held = {price: held[price] for price in kept}
+        check(side, held, depth, descending=descending)
+        assert before == shown, "a view that was given away is never changed"
+        assert side.view(depth) == side.best(depth)
+        assert copy.view(depth) == shown
+        assert side.has_same_sizes(copy) == (side.best(100) == copy.best(100))
+
+
+def test_a_view_stays_the_same_list_while_none_of_its_levels_changes() -> None:
+    for descending in (False, True):
+        side = BookSide(descending=descending)
+        side.replace([Level(Decimal(price), Decimal(1)) for price in range(1, 31)])
+        best, worst, edge = (30, 1, 21) if descending else (1, 30, 10)
+        view = side.view(10)
+        side.merge([Level(Decimal(worst), Decimal(5)), Level(Decimal(99), Decimal(0))])
+        assert side.view(10) is view
+        for price in (best, edge):
+            before = side.view(10)
+            side.merge([Level(Decimal(price), Decimal(7))])
+            assert side.view(10) is not before
+        few = side.view(40)
+        side.merge([Level(Decimal(worst), Decimal(0))])
+        assert side.view(40) is not few, "of a view with room every change is seen"
+
+
+def test_a_million_changes_at_one_place_leave_few_blocks() -> None:
+    side = BookSide(descending=False)
+    for start in range(0, 2_000, 20):
+        side.merge([Level(Decimal(price), Decimal(1)) for price in range(start + 1, start + 21)])
+        side.merge([Level(Decimal(price), Decimal(0)) for price in range(start - 10, start + 1)])
+    assert len(side.prices) <= side.count
+    side.merge([Level(Decimal(price), Decimal(0)) for price in range(1, 2_020)])
+    assert side.prices == [[]]
