@@ -47,6 +47,16 @@ def test_a_clock_like_ours_is_believed_at_once_and_nothing_is_said() -> None:
     assert (clock.offset_ms, clock.take()) == (0, [])
 
 
+def test_small_steps_of_our_clock_are_one_large_one() -> None:
+    """Each is too small to be told from a message that took longer; the venue's clock is where it was all the time."""
+    clock = VenueClock(["trades"])
+    for number in range(10):
+        now = at(number, stepped=900 * number)
+        assert clock.see(now.epoch_ms - 900 * number, now)
+        assert clock.shown_by(now) == START + 1000 * number
+    assert abs(clock.venue_now(at(10, stepped=8_100)) - (START + 10_000)) <= 1_000
+
+
 @pytest.mark.parametrize("ahead", [5 * SECOND, HOUR, 2 * DAY, 40 * 365 * DAY])
 def test_one_stamp_far_ahead_is_not_believed_and_moves_nothing(ahead: int) -> None:
     clock = VenueClock(["trades"])

@@ -48,6 +48,7 @@ class VenueClock:
         self._reference = _UNKNOWN  # the proved distance
         self._stepped = 0  # the part of the offset that is due to steps of our own clock
         self._last: Now | None = None  # when a message came last
+        self._since: Now | None = None  # when our clocks stood as the proved distance has them
         self._run = _Run()
         self._said = 0  # the offset of the latest notice
         self._said_at = -math.inf
@@ -60,7 +61,7 @@ class VenueClock:
         False: it is far ahead of our clock and of the venue's other times, and not proved yet. Nothing may move by it.
         """
         if -AGREE <= stamp - now.epoch_ms - self._reference <= AGREE and not self._run.count:
-            self._last = now  # our clock was not set meanwhile, else the distance would have changed
+            self._last = now
             return True
         return self._weigh(stamp, now)
 
@@ -71,11 +72,11 @@ class VenueClock:
     def shown_by(self, now: Now) -> int | None:
         """The time that a message would have if it came now without delay: the venue's clock minus the transmission.
 
-        None while that is not known. A step of our clock since the last message does not change it.
+        None while that is not known. A step of our clock does not change it, nor do several that are small.
         """
-        if self._reference == _UNKNOWN or self._last is None:
+        if self._reference == _UNKNOWN or self._since is None:
             return None
-        return round(now.mono * 1000 + _between(self._last)) + self._reference
+        return round(now.mono * 1000 + _between(self._since)) + self._reference
 
     def hinted_by(self, now: Now) -> int | None:
         """As `shown_by`, where that is not known yet but messages came: what those alone say, which proves nothing."""
@@ -85,9 +86,9 @@ class VenueClock:
 
     def believes(self, stamp: int, at: Now) -> bool:
         """Whether a stamp that came at `at` agrees with what is proved by now: it is not far ahead, but may be late."""
-        if self._reference == _UNKNOWN or self._last is None:
+        if self._reference == _UNKNOWN or self._since is None:
             return False
-        return stamp - at.mono * 1000 - _between(self._last) - self._reference < FAR
+        return stamp - at.mono * 1000 - _between(self._since) - self._reference < FAR
 
     def take(self) -> list[Item]:
         """The offsets and notices to deliver since the last call; each is returned once."""
@@ -95,9 +96,12 @@ class VenueClock:
         return items
 
     def _weigh(self, stamp: int, now: Now) -> bool:
-        stepped = 0.0 if self._last is None else _between(now) - _between(self._last)
+        stepped = 0.0 if self._since is None else _between(now) - _between(self._since)
         self._last = now
-        if abs(stepped) >= STEP:
+        if self._since is None:
+            self._since = now
+        elif abs(stepped) >= STEP:  # at once, or little by little
+            self._since = now
             self._step(round(stepped))
         distance = stamp - now.epoch_ms
         if abs(distance - self._reference) <= AGREE:
@@ -134,7 +138,7 @@ class VenueClock:
             if self._reference == _UNKNOWN and not self._taken_out(run.top) and distance <= before - FAR:
                 self._reference = run.top  # the first messages agree with our clock; this one is the exception
         elif self._reference == _UNKNOWN and abs(distance) <= AGREE:
-            self._reference = distance  # both clocks agree from the start
+            self._reference, self._since = distance, now  # both clocks agree from the start
             return
         fell = before != _UNKNOWN and distance <= before - FAR
         # A run that goes on less late after a fall is still that fall: one message in between was late.
@@ -153,7 +157,7 @@ class VenueClock:
         run = self._run
         if self._reference != _UNKNOWN and run.fell and run.anchor < self._reference:
             self.went_back += 1
-        self._reference = run.top
+        self._reference, self._since = run.top, now
         self.settled += 1
         run.count = 0
         self._set_offset(now.mono)
