@@ -569,6 +569,7 @@ def test_a_doubtful_book_that_is_crossed_says_so() -> None:
 SAMPLE = [(0.2, 1.0, 20), (0.3, 3.0, 1), (1.0, 1.0, 5), (2.0, 10.0, 1_000_000)]
 
 
+@pytest.mark.slow("tapes go on in their own time, with gaps of up to two seconds")
 @pytest.mark.parametrize(("gap", "speed", "depth"), SAMPLE)
 @pytest.mark.parametrize("tape", TAPES, ids=lambda tape: tape.name)
 def test_every_book_of_a_tape_with_gaps_is_that_of_its_version(

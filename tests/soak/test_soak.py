@@ -129,7 +129,7 @@ def test_sockets_that_all_processes_lose_are_noticed_where_one_is_within_its_bou
 def test_a_process_is_looked_at_as_it_is() -> None:
     before = resources.sample(os.getpid(), 0.0)
     ends: list[Any] = [open("/dev/null"), socket.socket()]  # noqa: SIM115
-    block = bytearray(b"x" * 20 * MB)
+    block = bytearray(b"x" * 64 * MB)  # so large that it never comes out of what was given back before
     after = resources.sample(os.getpid(), 1.0)
     for end in ends:
         end.close()
