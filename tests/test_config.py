@@ -807,3 +807,10 @@ def test_a_secret_for_a_name_is_not_said(line: str) -> None:
     with pytest.raises(SetupError) as caught:
         write(line)
     assert "Qs9dk7" not in str(caught.value)
+
+
+def test_a_line_of_the_config_file_is_bounded() -> None:
+    """A key of ten thousand parts would take a quarter of a second, for nothing that anybody means."""
+    said = refused("[venues.nexus]\n" + ".".join(["nex"] * 5_000) + " = 1\n")
+    assert "expected lines of at most 10,000 bytes in the config file " in said
+    assert said.endswith("got 20,003 in line 2")

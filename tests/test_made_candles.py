@@ -185,6 +185,18 @@ def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
     assert [told(65, 1, 9, 3) for _ in range(5)] == [[], [], [], [], [(9, False)]], "the venue's clock went back"
 
 
+def test_a_time_that_was_far_ahead_counts_once_the_clock_agrees_with_it() -> None:
+    """Our clock was two hours back when the newer state came; by now it is known how the venue's stands."""
+    candles, ahead = MadeCandles(), 7_200_000
+    newer, older = (replace(candle(0, close), time=BEGIN + ms) for close, ms in (("2", 5_000), ("1", 4_000)))
+    back = now(-7_195)
+    assert candles.take(newer, back.epoch_ms, back) == [newer]
+    later = now(-7_194)
+    assert candles.take(older, later.epoch_ms + ahead, later) == []
+    newest = replace(candle(0, "3"), time=BEGIN + 6_000)
+    assert candles.take(newest, later.epoch_ms + ahead, later) == [newest]
+
+
 def test_of_times_that_are_all_far_ahead_of_our_clock_the_older_one_changes_nothing() -> None:
     candles, ours = MadeCandles(), now(-7200)  # our clock is two hours behind, which nothing has proved yet
 

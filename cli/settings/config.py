@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 SIM = "sim"
 LONGEST_CONFIG = 2**20  # bytes
+LONGEST_LINE = 10_000  # bytes of a line; a key of ten thousand parts would take a quarter of a second
 
 _warned_of: set[str] = set()  # origins of short secrets that were warned of already
 
@@ -466,6 +467,10 @@ def _quoted(path: Path) -> str:
 def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     if len(raw) > LONGEST_CONFIG:
         raise SetupError(f"expected a config file of at most {LONGEST_CONFIG // 2**20} MiB, got more in {path}")
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if len(line) > LONGEST_LINE:
+            words = f"expected lines of at most {LONGEST_LINE:,} bytes in the config file {path}"
+            raise SetupError(f"{words}, got {len(line):,} in line {number}")
     import tomllib
 
     try:

@@ -145,7 +145,7 @@ def _positive(text: str) -> float:
 
 def _count(text: str) -> int:
     value = int(text)
-    if not 0 <= value < 10**9:
+    if not 0 <= value < 2**32:
         raise ValueError
     return value
 

@@ -214,7 +214,7 @@ def listed(venue: str, case: bytes) -> int:
     found = venue_named(venue)
     url = found.environments.get("production") or "wss://venue.example"
     settings = Settings(url, rest_url=found.rest.get("production", ""), values=SCALES)
-    how, parts = found.symbol_list(settings), case.split(NEXT)
+    how, parts = found.symbol_list(settings), case.split(NEXT)[:MOST_PARTS]
     listing = Listing(
         found,
         settings,
@@ -268,7 +268,7 @@ def negotiate(case: bytes) -> int:
     asked: HttpRequest = next(steps)
     made = 0
     try:
-        for part in case.split(NEXT):
+        for part in case.split(NEXT)[:MOST_PARTS]:
             head, _, body = part.rpartition(b"\r\n\r\n")
             lines = tuple(head.decode(errors="replace").split("\r\n"))
             answer = HttpResponse(200, body, cookies=lines, date_ms=1_747_841_759_500)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
@@ -18,6 +18,8 @@ from venues.venue import Confirmed, Notice
 if TYPE_CHECKING:
     from venues.toolkit.clock import VenueClock
     from venues.venue import Item, Now
+
+T = TypeVar("T")
 
 AGAIN = 0.25  # seconds until a candle is looked at again whose end the line has not outlived yet
 MOST_EARLY = 16  # candles that came before their time and are kept in mind
@@ -44,7 +46,8 @@ class MadeCandles:
         self._said: int | None = None
         self._ended: int | None = None  # the start of the current candle, once it was closed by the clock
         self._times: dict[int, int] = {}  # by start: the latest time that a candle came with, …
-        self._doubted: dict[int, int] = {}  # … and the latest of those that were far ahead of the venue's clock
+        # … and the latest of those that were far ahead of the venue's clock, with the monotonic time at which it came
+        self._doubted: dict[int, tuple[int, float]] = {}
         self._outdated = 0  # messages in a row that were older than that time
 
     def forget(self) -> None:
@@ -77,7 +80,7 @@ class MadeCandles:
 
         `is_new`: it closes those before it. Else something was missed, and those are never said to be closed.
         """
-        if self._is_outdated(candle, venue_now):
+        if self._is_outdated(candle, venue_now, now):
             return []
         current, start = self._current, candle.start
         if current is None or start == current.start:
@@ -97,23 +100,29 @@ class MadeCandles:
         self._early.pop(start, None)
         return [*self._over(candle, venue_now), replace(candle, closed=True) if start == self._ended else candle]
 
-    def _is_outdated(self, candle: Candle, venue_now: int) -> bool:
+    def _is_outdated(self, candle: Candle, venue_now: int, now: Now) -> bool:
         """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back.
 
-        A time far ahead keeps out none that is not, but an older one that is far ahead too: both are by one clock.
+        A time far ahead keeps out none that is not, unless the clock, as it is known by now, agrees with it. But it
+        keeps out an older one that is far ahead too: both are by one clock.
         """
         time, start = candle.time, candle.start
         if time is None:
             return False
-        times = self._times if time - venue_now < FAR else self._doubted
-        if time < max(self._times.get(start, time), times.get(start, time)):
+        newest = self._times.get(start, time)
+        if (doubted := self._doubted.get(start)) is not None:
+            there, at = doubted
+            if time - venue_now >= FAR or there - venue_now + (now.mono - at) * 1000 < FAR:
+                newest = max(newest, there)
+        if time < newest:
             self._outdated += 1
             if self._outdated < MESSAGES:
                 return True
         self._outdated = 0
-        times[start] = time
-        if len(times) > MOST_TIMES:
-            del times[min(times)]
+        if time - venue_now < FAR:
+            _keep(self._times, start, time)
+        else:
+            _keep(self._doubted, start, (time, now.mono))
         return False
 
     def _older(self, candle: Candle) -> Candle:
@@ -172,6 +181,12 @@ class MadeCandles:
                 return
             self._least = max(self._least, least)
             self._most = max(self._least, min(self._most, most))
+
+
+def _keep(times: dict[int, T], start: int, time: T) -> None:
+    times[start] = time
+    if len(times) > MOST_TIMES:
+        del times[min(times)]
 
 
 class ClockedCandles:
