@@ -41,6 +41,7 @@ MOST_FRAMES = 6  # of a case of the corpus, each case from another moment
 LARGEST_CASE = 8_192  # bytes of a case of the corpus: the mutator makes them longer
 MOST_CASES = 30  # of a venue's corpus
 MOST_EVENTS = 255  # of a recording: as many as a byte can count
+MOST_LINES = 1_000  # of an answer's head; the last one has all the rest
 MOST_PARTS = 100  # of a case that are fed: one frame is judged, not how many 64 KiB can be
 TICKS = 5  # at the end of a case
 NEGOTIATED = b'{"connectionToken":"t","connectionId":"i","negotiateVersion":1}'
@@ -281,7 +282,7 @@ def negotiate(case: bytes) -> int:
 
 def cookies(case: bytes) -> int:
     """`Set-Cookie` lines of an answer, a line each."""
-    lines = case.decode(errors="replace").split("\n")
+    lines = case.decode(errors="replace").split("\n", MOST_LINES)
     jar = Cookies()
     jar.take("https://hub.example/a/b", lines, 1_747_841_759_500)
     shown = [(without_value(line), secrets_in(line)) for line in lines]
