@@ -90,6 +90,7 @@ def test_dashboard(block: str, sim: dict[str, str]) -> None:
         terminal.close()
 
 
+@pytest.mark.slow("what does not end is ended after a while, and a busy machine gets more time")
 @pytest.mark.parametrize(
     "block",
     [block for block in BLOCKS if block not in RUN_BY_CI and not is_dashboard(block)],
