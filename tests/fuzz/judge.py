@@ -18,25 +18,11 @@ from typing import NamedTuple
 from tests.house import ROOT
 
 LONGEST_CASE = 2**16  # bytes
+MOST_CPU = 0.1  # seconds of processor time, the bound of the issue
 MOST_MEMORY = 100 * 2**20  # bytes, the bound of the issue
 TRIES = 3  # of a case that seems slow: only the best one counts, so that a full cache or another process is no fault
 GIVEN_UP_AFTER = 5.0  # seconds of processor time; 50 times the bound is slow enough, however long it would go on
 ROOM = 2**30  # bytes that a process may grow by; beyond it a case gets a MemoryError instead of the machine
-
-
-def _slowness() -> float:
-    """How many times slower than usual this machine is, at least 1: how long it takes to count to 100,000."""
-    counted = []
-    for _ in range(7):
-        started = time.process_time()
-        for _number in range(100_000):
-            pass
-        counted.append(time.process_time() - started)
-    return max(1.0, min(counted) / USUALLY)
-
-
-USUALLY = 0.0014  # seconds of processor time for that, on a machine of today: there a case has the bound of the issue
-MOST_CPU = 0.1 * _slowness()  # seconds of processor time for a case
 
 
 @dataclass(frozen=True)
