@@ -761,10 +761,54 @@ def test_a_change_that_comes_behind_a_newer_one_makes_no_book_that_is_older_than
     assert shown(items)[1] == 3
 
 
+def test_several_late_changes_in_a_row_make_no_book_that_is_older_than_what_has_come() -> None:
+    """They look like a venue whose clock went back: only a snapshot of much later tells."""
+    book = begun()
+    request = asked(book, 0)
+    for sequence in (3, 1, 2):
+        assert book.change(change(sequence, sequence - 1), at(0.1)) == []
+    newer = "a newer change has come than those that follow on each other; a snapshot counts 60 s after it"
+    assert reason(book.fetched(request, answer(BIDS, ASKS, 2), at(0.3))) == f"{newer} (1 try so far)"
+    assert reason(book.fetched(asked(book, 59.0), answer(BIDS, ASKS, 2), at(59.5))) == f"{newer} (2 tries so far)"
+    items = book.fetched(asked(book, 65.0), answer(BIDS, ASKS, 2), at(65.5))
+    assert shown(items)[1] == 2
+
+
+@pytest.mark.parametrize("rule", ["chained", "contiguous"])
+def test_late_changes_after_the_book_was_in_doubt_make_no_book_that_is_older(rule: Rule) -> None:
+    book = begun(rule)
+    book.change(change(5, 4), at(0.1))
+    assert shown(book.fetched(asked(book, 0.1), answer(BIDS, ASKS, 5), at(0.2)))[1] == 5
+    book.doubt("it could not be read", at(1))
+    book.change(change(4, 3), at(1.1))
+    request = asked(book, 1.2)
+    assert "a newer change has come" in reason(book.fetched(request, answer(BIDS, ASKS, 4), at(1.3)))
+    assert book.change(change(6, 5), at(1.4)) == []  # which leads up to what has come
+    assert shown(book.fetched(asked(book, 4.0), answer(BIDS, ASKS, 5), at(4.1)))[1] == 6
+
+
+def test_a_snapshot_counts_once_the_changes_after_it_are_as_new_as_what_has_come() -> None:
+    book = begun()
+    request = asked(book, 0)
+    for sequence in (3, 1, 2):
+        book.change(change(sequence, sequence - 1), at(0.1))
+    book.fetched(request, answer(BIDS, ASKS, 1), at(0.3))
+    assert shown(book.change(change(3, 2), at(0.4)))[1] == 3  # it comes again
+
+
+def test_changes_that_follow_on_the_newest_are_newer_whatever_their_time() -> None:
+    book = begun()
+    request = asked(book, 0)
+    for sequence, previous in ((100, 99), (50, 100), (51, 50)):
+        book.change(change(sequence, previous), at(0.1))
+    assert shown(book.fetched(request, answer(BIDS, ASKS, 50), at(0.3)))[1] == 51
+
+
 def test_a_venue_that_goes_on_behind_a_time_far_ahead_is_followed_all_the_same() -> None:
     book = begun()
     request = asked(book, 0)
     for sequence, previous in ((10**9, 1), (2, 1), (3, 2), (4, 3)):
         assert book.change(change(sequence, previous), at(0.1)) == []
-    items = book.fetched(request, answer(BIDS, ASKS, 2), at(0.3))
+    book.fetched(request, answer(BIDS, ASKS, 2), at(0.3))
+    items = book.fetched(asked(book, 61.0), answer(BIDS, ASKS, 2), at(61.1))
     assert shown(items)[1] == 4

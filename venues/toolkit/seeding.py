@@ -8,7 +8,9 @@ snapshot is asked for until one fits among them. It *fits* by the book's rule:
 
 The changes after it are then applied, and the book is live. A snapshot that is ahead of the changes is held until they
 have come up to it. One that is behind them is of no use. Where no change has come at all, nothing shows how old a
-snapshot is: it counts only if it was asked for so long after the acknowledgement that it cannot be from before.
+snapshot is: it counts only if it was asked for so long after the acknowledgement that it cannot be from before. Nor
+does a book count that is older than a change which has come, as when several changes come late: either the snapshot was
+asked for so long after that change that it cannot be from before it, or the changes have led up to it.
 
 Requests are paced by one `Pacing` a book: the pauses grow from try to try, and begin anew where the latest request was
 30 s ago. A book that was live for a moment only goes on with the pauses that it had.
@@ -65,6 +67,13 @@ class _Kept(NamedTuple):
     extra: Extra | None
 
 
+class _Newest(NamedTuple):
+    """The newest change that has come, and when."""
+
+    sequence: int
+    mono: float
+
+
 class SeededBook:
     """The book of one symbol on one connection, from its subscription on.
 
@@ -84,8 +93,8 @@ class SeededBook:
         """`keeper`: of a book whose rule is `chained` or `contiguous`, made without `again`.
 
         `read` makes a seed of an answer with status 200; it raises `BadMessage`, `BookError` or one of `DECODE_ERRORS`
-        where there is none in it, and its words are shown. `quiet_after`: seconds without any change after which a
-        snapshot counts. `name`: another one for each book of a connection; the symbol by default.
+        where there is none in it, and its words are shown. `quiet_after`: seconds without any change, or since a newer
+        one, after which a snapshot counts. `name`: another one for each book of a connection; the symbol by default.
 
         Raises:
             ValueError: another rule, by which no snapshot can be placed.
@@ -112,6 +121,7 @@ class SeededBook:
         self._kept_levels = 0
         self._has_dropped = False
         self._late: BookDelta | None = None  # the latest change that came behind a newer one
+        self._newest: _Newest | None = None  # while the book is not whole
         self._quiet_since: float | None = None  # None before the acknowledgement
         self._said = ""
 
@@ -122,7 +132,7 @@ class SeededBook:
 
     def begin(self, now: Now) -> list[Item]:
         """The streams are syncing; changes that come are kept from now on. Nothing from before counts."""
-        self._quiet_since = self._pacing.due = self._asked = self._seed = None
+        self._quiet_since = self._pacing.due = self._asked = self._seed = self._newest = None
         self._waits_for_quiet = False
         self.tries, self._said = 0, ""
         self._start_again()
@@ -146,13 +156,17 @@ class SeededBook:
             return self._keep(_Kept(delta, now.mono, time, extra), now)
         items = self.keeper.delta(delta, now, time=time, extra=extra)
         if not self.keeper.book.whole:
+            self._had_book(now)
             self._seed_anew(now)
             items += self._keep(_Kept(delta, now.mono, time, extra), now)
         return items
 
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Makes the streams stale and seeds them anew: a change could not be read, or the book is wrong."""
+        was_whole = self.keeper.book.whole
         items = self.keeper.doubt(reason, now)
+        if was_whole:
+            self._had_book(now)
         self._seed_anew(now)
         return items
 
@@ -218,6 +232,7 @@ class SeededBook:
 
     def _keep(self, kept: _Kept, now: Now) -> list[Item]:
         delta = kept.delta
+        self._note_newest(delta, now)
         if self._kept and _before(delta) != _sequence(self._kept[-1].delta):
             if any(one.delta == delta for one in islice(reversed(self._kept), MOST_REPEATED)):
                 return []  # the same change, repeated
@@ -233,6 +248,16 @@ class SeededBook:
             self._ask_again(now)  # it may have been waited for a quiet market
             return items
         return [*items, *fitted]
+
+    def _had_book(self, now: Now) -> None:
+        """Notes how new the book is that is in doubt now."""
+        sequence = self.keeper.book.sequence
+        self._newest = None if sequence is None else _Newest(sequence, now.mono)
+
+    def _note_newest(self, delta: BookDelta, now: Now) -> None:
+        newest, sequence = self._newest, _sequence(delta)
+        if newest is None or sequence >= newest.sequence or _before(delta) == newest.sequence:
+            self._newest = _Newest(sequence, now.mono)  # what follows on the newest is newer, whatever its number
 
     def _follows_late(self, delta: BookDelta) -> bool:
         """Whether a change follows on one that was taken for late: the venue goes on there, so it is the other way."""
@@ -294,6 +319,8 @@ class SeededBook:
         if not kept:
             quiet = self._quiet_since
             return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else 0
+        if self._is_outdated(seed):
+            return None
         if self.keeper.book.rule == "chained":
             for index, one in enumerate(kept):
                 if one.delta.previous == sequence:
@@ -302,6 +329,13 @@ class SeededBook:
         if not _before(kept[0].delta) <= sequence <= _sequence(kept[-1].delta):
             return None
         return sum(1 for one in kept if _sequence(one.delta) <= sequence)
+
+    def _is_outdated(self, seed: Seed) -> bool:
+        """Whether the kept changes, with this snapshot before them, would give a book older than what has come."""
+        newest = self._newest
+        if newest is None or _sequence(self._kept[-1].delta) >= newest.sequence:
+            return False
+        return self._seed_asked_at < newest.mono + self._quiet_after
 
     def _not_yet(self, seed: Seed, now: Now) -> list[Item]:
         """Why the snapshot that came does not fit, and when the next one is asked for."""
@@ -313,6 +347,13 @@ class SeededBook:
                 self._waits_for_quiet = True
             return self._say(
                 f"no change has come yet; a snapshot may be old, and counts after {self._quiet_after:.0f} s without one"
+            )
+        if self._is_outdated(seed):
+            return self._failed(
+                "a newer change has come than those that follow on each other; "
+                f"a snapshot counts {self._quiet_after:.0f} s after it",
+                now,
+                holds=True,
             )
         if seed.sequence > _sequence(self._kept[-1].delta):
             return self._failed("the snapshot is ahead of the changes", now, holds=True)
