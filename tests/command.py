@@ -8,14 +8,12 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.warmed import popen
+from tests.warmed import MON, popen
 
-MON = Path(sys.executable).with_name("mon")
 SYMBOL = "SPOT_BTC_USDT"
 
 

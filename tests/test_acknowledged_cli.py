@@ -15,6 +15,7 @@ import pytest
 
 from tests.command import environment, records
 from tests.servers import in_thread, websocket_server
+from tests.warmed import run
 
 ROOT = Path(__file__).parents[1]
 Answers = Callable[[dict[str, Any], int, int], list[dict[str, Any]]]
@@ -54,7 +55,7 @@ def serving(answers: Answers) -> Iterator[tuple[Venue, dict[str, str]]]:
 def mon(*arguments: str, env: Mapping[str, str], home: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.ackvenue", *arguments]
     kept = {**environment(home), **env}
-    return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=40, check=False)
+    return run(command, kept, cwd=ROOT)
 
 
 def ack(channel: str, symbol: str) -> dict[str, Any]:

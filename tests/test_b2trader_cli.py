@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.warmed import run
+
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 MARKETS = ("spot.btc_usdt", "spot.eth_usdt")
@@ -33,8 +35,7 @@ SINGLE = ("margin", "ping", "book", "candles")
 def mon(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MON_")}
     environment = clean | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "COLUMNS": "80"}
-    command = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    return run([sys.executable, "-m", "cli", *arguments], environment, timeout=60)
 
 
 @pytest.mark.parametrize("stream", RUNS)

@@ -25,6 +25,7 @@ from cli.errors import EXIT_CODES
 from cli.run.venue_options import stream_examples
 from tests.command import MON, SYMBOL, environment, mon, records, simulator, started
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
+from tests.warmed import run
 from venues import VENUES, venue_named, venues_with
 from venues.streams import STREAMS
 from venues.venue import Settings, Subscription
@@ -267,12 +268,10 @@ def test_a_closed_pipe_is_silent_for_everything(arguments: tuple[str, ...], clea
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(
-            [MON, *arguments], env=clean, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=20
-        )
+        done = run([MON, *arguments], clean, stdout=writing)
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -510,7 +509,7 @@ def test_a_tape_that_is_none(text: str | None, clean: dict[str, str], tmp_path: 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("venues",), ("schema", "book")])
 def test_a_full_disk_is_told(arguments: tuple[str, ...], clean: dict[str, str]) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run([MON, *arguments], env=clean, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = run([MON, *arguments], clean, stdout=full)
     assert done.returncode == 1
     assert done.stderr == "mon: cannot write to stdout: No space left on device\n"
 

@@ -16,6 +16,7 @@ import pytest
 
 from cli.commands import config_check
 from cli.settings import config, config_text, credentials
+from tests.warmed import run
 from venues import VENUES, venue_named
 from venues.errors import SetupError, UsageError
 from venues.toolkit.addresses import is_loopback
@@ -527,10 +528,7 @@ def test_a_value_that_is_no_key(value: str) -> None:
 
 def mon(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8"} | variables
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    return run([sys.executable, "-m", "cli", *arguments], environment, cwd=ROOT)
 
 
 def test_init_show_path_check(home: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from tests import manysymbols
 from tests.command import environment
 from tests.manysymbols import says_first, says_row, says_state, serving
 from tests.servers import in_thread, websocket_server
+from tests.warmed import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +24,7 @@ def ran(
     home: Path, variables: dict[str, str], *arguments: str, seconds: float = 40
 ) -> tuple[list[dict[str, Any]], str, int]:
     """Lines, words, and the exit code."""
-    done = subprocess.run(
-        [*manysymbols.command(), *arguments],
-        env=environment(home, **variables, PYTHONPATH=str(ROOT)),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+    done = run([*manysymbols.command(), *arguments], environment(home, **variables), timeout=seconds, cwd=ROOT)
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr, done.returncode
 
 
@@ -212,10 +204,11 @@ def test_csv_has_the_symbol_and_no_status(tmp_path: Path) -> None:
         says_row("quotes", "B", 1),
     ]
     with serving(said) as (_, variables):
-        done = subprocess.run(
+        done = run(
             [*manysymbols.command(), "quotes", manysymbols.NAME, "A", "B", "-o", "csv", "--count", "3"],
-            env=environment(tmp_path, **variables), cwd=ROOT, capture_output=True, text=True, timeout=40, check=False,
-        )  # fmt: skip
+            environment(tmp_path, **variables),
+            cwd=ROOT,
+        )
     head, *rows = [line.split(",") for line in done.stdout.splitlines()]
     assert [row[head.index("symbol")] for row in rows] == ["A", "B", "B"]
     assert "quotes A is stale" in done.stderr
@@ -233,11 +226,11 @@ def test_a_table_of_books_or_candles_takes_one_symbol(tmp_path: Path) -> None:
 def test_a_table_of_trades_does_not_add_symbols_up(tmp_path: Path) -> None:
     said = [says_state("trades", "live"), *(says_row("trades", symbol, n) for n in range(3) for symbol in "AB")]
     with serving(said) as (_, variables):
-        done = subprocess.run(
+        done = run(
             [*manysymbols.command(), "trades", manysymbols.NAME, "A", "B", "-o", "table", "--count", "6"],
-            env=environment(tmp_path, **variables, COLUMNS="100"), cwd=ROOT, capture_output=True, text=True, timeout=40,
-            check=False,
-        )  # fmt: skip
+            environment(tmp_path, **variables, COLUMNS="100"),
+            cwd=ROOT,
+        )
     volumes = [line.split() for line in done.stdout.splitlines() if " since " in line]
     assert [(line[0], line[3], line[5]) for line in volumes] == [("A", "2", "1"), ("B", "2", "1")]
 

@@ -21,6 +21,7 @@ from cli.run.options import declared
 from tests.command import mon, simulator
 from tests.pictures import PICTURES
 from tests.test_terminal import Terminal
+from tests.warmed import for_shells
 from venues import VENUES, venue_named
 from venues.records import AnyRecord
 from venues.streams import STREAMS, VenueOption
@@ -48,7 +49,7 @@ def is_dashboard(block: str) -> bool:
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with simulator(tmp_path_factory.mktemp("readme"), "--rate", "200") as env:
-        yield env
+        yield {**env, "PATH": f"{for_shells(tmp_path_factory.mktemp('programs'))}{os.pathsep}{env['PATH']}"}
 
 
 def test_ci_runs_the_first_two_commands() -> None:

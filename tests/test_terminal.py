@@ -10,7 +10,6 @@ import re
 import select
 import signal
 import struct
-import subprocess
 import sys
 import termios
 import time
@@ -21,6 +20,7 @@ import pyte
 import pytest
 
 from tests.command import MON, SYMBOL, environment, simulator
+from tests.warmed import popen
 
 
 class Terminal:
@@ -35,13 +35,13 @@ class Terminal:
         self.own, theirs = pty.openpty()
         self.resize(width, height)
         self.before = termios.tcgetattr(self.own)
-        self.process = subprocess.Popen(
+        self.process = popen(
             command,
-            env={"TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
+            {"TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
+            terminal=True,
             stdin=theirs if stdin is None else stdin,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=lambda: (os.setsid(), fcntl.ioctl(1, termios.TIOCSCTTY, 0)),
         )
         os.close(theirs)
 

@@ -8,15 +8,18 @@ thread, as a process that forks has to be.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import io
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
 import sys
+import termios
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +61,8 @@ def load(names: Iterable[str]) -> None:
             importlib.import_module(name)
 
 
-def serve(asked: socket.socket) -> list[str] | None:
-    """Forks for each request. Returns its arguments in the new process, and None in this one when nobody asks more."""
+def serve(asked: socket.socket) -> dict[str, Any] | None:
+    """Forks for each request. Returns it in the new process, and None in this one when nobody asks more."""
     told: dict[int, int] = {}  # where the end of each process is told
     awake, woken = socket.socketpair()
     awake.setblocking(False)
@@ -90,11 +93,11 @@ def serve(asked: socket.socket) -> list[str] | None:
                 for descriptor in told.values():
                     os.close(descriptor)
                 _become(request, descriptors)
-                return list(request["arguments"])
+                return request
             told[pid] = descriptors[-1]
             for descriptor in descriptors[:-1]:
                 os.close(descriptor)
-            os.write(told[pid], f"{pid}\n".encode())
+            _tell(told[pid], pid)
 
 
 def _whole(asked: socket.socket, length: int) -> bytes:
@@ -111,18 +114,28 @@ def _tell_ends(told: dict[int, int]) -> None:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            with contextlib.suppress(BrokenPipeError):  # whoever started it is no more interested
-                os.write(told[pid], f"{status}\n".encode())
+            _tell(told[pid], status)
             os.close(told.pop(pid))
 
 
+def _tell(descriptor: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever started it is no more interested
+        os.write(descriptor, f"{number}\n".encode())
+
+
 def _become(request: dict[str, Any], descriptors: list[int]) -> None:
-    """What `exec` would do: descriptors, folder, environment, where modules are found, and the standard files."""
+    """What `exec` would do: descriptors, folder, environment, where modules are found, and the standard files.
+
+    With `terminal`, it is a session of its own, whose terminal its stdout is.
+    """
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
     for descriptor in descriptors:
         if descriptor > 2:
             os.close(descriptor)
+    if request["terminal"]:
+        os.setsid()
+        fcntl.ioctl(1, termios.TIOCSCTTY, 0)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -130,7 +143,8 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     sys.argv = request["arguments"]
     places = os.environ.get("PYTHONPATH", "")
-    sys.path[:] = [os.path.dirname(sys.argv[0]), *(places.split(os.pathsep) if places else ()), *request["path"]]
+    first = request["folder"] if request["module"] else os.path.dirname(sys.argv[0])
+    sys.path[:] = [first, *(places.split(os.pathsep) if places else ()), *request["path"]]
     importlib.invalidate_caches()
     now = (sys.stdin, sys.stdout, sys.stderr)
     files = [_standard(number, before) for number, before in enumerate(now)]
@@ -153,9 +167,11 @@ if __name__ == "__main__":
     sys.path.remove(ROOT)
     gc.collect()
     gc.freeze()
-    arguments = serve(socket.socket(fileno=int(sys.argv[1])))
-    if arguments is not None:
-        del arguments
+    request = serve(socket.socket(fileno=int(sys.argv[1])))
+    if request is not None and request["module"]:
+        del sys.modules["__main__"]
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    elif request is not None:
         from cli.__main__ import main
 
         main()

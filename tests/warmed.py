@@ -2,28 +2,36 @@
 
 The process is forked from one that has loaded them (tests/warm.py), and is otherwise the real one: arguments,
 environment, descriptors, signals, exit status. Where a test sets what Python or a library reads while it is loaded, or
-asks for more than the standard files, it gets a process of its own from the beginning, as all do with
-`MON_TEST_COLD=1`.
+asks for something else than is known here, it gets a process of its own from the beginning, as all do with
+`MON_TEST_COLD=1`. Shells find a `mon` of that kind by `for_shells`.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import termios
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tests.warm import HEAD, OURS
 
+MON = Path(sys.executable).with_name("mon")
 WARM = Path(__file__).with_name("warm.py")
+STAND_IN = Path(__file__).with_name("standin.py")
+ONE_AT_A_TIME = threading.Lock()
 AT_THE_START = ("LANG", "LC_ALL")  # what Python reads, and has to be as it is here
 # What Python or a library reads while it is loaded; all else is read by a `mon` that runs.
 AT_LOADING = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "OPENSSL_", "OPENBLAS_", "OMP_", "NPY_", "NUMPY_")
@@ -31,16 +39,54 @@ AT_LOADING += ("AIOHTTP_", "MULTIDICT_", "YARL_", "FROZENLIST_", "PROPCACHE_", "
 AT_LOADING += ("PYDANTIC_", "COVERAGE_", "FAKETIME")
 KNOWN = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", *AT_THE_START}
 NOT_BESIDE = ("sitecustomize.py", "usercustomize.py", *OURS)  # in PYTHONPATH: Python runs it, or it is another mon
-FILES = {"stdin", "stdout", "stderr", "text"}
+FILES = {"stdin", "stdout", "stderr", "text", "cwd"}
 
 
-def popen(command: list[Any], env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Starts `mon`: warm where that is the same, and otherwise cold."""
-    warm = options.keys() <= FILES and _is_plain(env) and not os.environ.get("MON_TEST_COLD")
-    return (Warm if warm else subprocess.Popen)(command, env=dict(env), **options)
+def popen(command: Sequence[Any], env: Mapping[str, str], *, terminal: bool = False, **options: Any) -> Any:
+    """Starts `mon`, or `python -m` with a module that starts it: warm where that is the same, and otherwise cold.
+
+    With `terminal`, it is a session of its own, whose terminal its stdout is.
+    """
+    if options.keys() <= FILES and _is_ours(command) and _is_plain(env):
+        return Warm(command, env=dict(env), terminal=terminal, **options)
+    if terminal:
+        options["preexec_fn"] = lambda: (os.setsid(), fcntl.ioctl(1, termios.TIOCSCTTY, 0))
+    return subprocess.Popen(command, env=dict(env), **options)
+
+
+def run(
+    command: Sequence[Any], env: Mapping[str, str], *, timeout: float = 40, **options: Any
+) -> subprocess.CompletedProcess[Any]:
+    """Runs one to its end, with its output."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with popen(command, env, **{**pipes, **options}) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def for_shells(folder: Path) -> Path:
+    """A folder for `PATH` with a `mon` that asks this process for a warm one, and is as that is to whoever runs it."""
+    folder.mkdir(exist_ok=True)
+    if os.environ.get("MON_TEST_COLD"):
+        (folder / "mon").symlink_to(MON)
+        return folder
+    text = STAND_IN.read_text(encoding="utf-8").replace("ADDRESS", repr(_address()))
+    (folder / "mon").write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
+    (folder / "mon").chmod(0o755)
+    return folder
+
+
+def _is_ours(command: Sequence[Any]) -> bool:
+    return str(command[0]) == str(MON) or [str(word) for word in command[:2]] == [sys.executable, "-m"]
 
 
 def _is_plain(env: Mapping[str, str]) -> bool:
+    if os.environ.get("MON_TEST_COLD"):
+        return False
     others: list[object] = [name for name in env if name.startswith(AT_LOADING) and name not in KNOWN]
     places = [Path(place) for place in env.get("PYTHONPATH", "").split(os.pathsep) if place]
     others += [place for place in places for name in NOT_BESIDE if (place / name).exists()]
@@ -64,6 +110,40 @@ def _forks() -> socket.socket:
 
 
 @cache
+def _address() -> str:
+    """Where stand-ins ask, each with its files in one message: name, arguments, environment and folder as JSON."""
+    asked = socket.socket(socket.AF_UNIX)
+    folder = tempfile.mkdtemp(prefix="mon-warm-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    asked.bind(f"{folder}/asked")
+    asked.listen(64)
+    threading.Thread(target=_answer, args=(asked,), daemon=True).start()
+    return f"{folder}/asked"
+
+
+def _answer(asked: socket.socket) -> None:
+    while True:
+        connection = asked.accept()[0]
+        head, files, _, _ = socket.recv_fds(connection, HEAD, 3)
+        with connection.makefile("rb") as text:
+            request = json.loads(text.read(int.from_bytes(head)))
+        if len(files) == 3 and _is_plain(request["environment"]):
+            _ask(request | {"path": _path(), "module": "", "terminal": False}, [*files, connection.fileno()])
+        else:  # it starts a cold one itself
+            connection.sendall(b"0\n")
+        connection.close()
+        for file in files:
+            os.close(file)
+
+
+def _ask(request: dict[str, Any], files: list[int]) -> None:
+    text = json.dumps(request).encode()
+    with ONE_AT_A_TIME:
+        socket.send_fds(_forks(), [len(text).to_bytes(HEAD)], files)
+        _forks().sendall(text)
+
+
+@cache
 def _path() -> list[str]:
     """Where a Python of this environment looks for modules, when nothing is said."""
     code = "import json, sys; print(json.dumps(sys.path))"
@@ -74,15 +154,21 @@ def _path() -> list[str]:
 class Warm(subprocess.Popen):  # type: ignore[type-arg]
     """What starts and ends it is another process than this one; all else is as `subprocess` has it."""
 
+    def __init__(self, command: Sequence[Any], *, terminal: bool, **options: Any) -> None:
+        self._terminal = terminal
+        super().__init__(command, **options)
+
     def _execute_child(self, args: list[Any], *given: Any) -> None:
         names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
         pipes = dict(zip(names, given[9:15], strict=True))
         files = [pipes[name] if pipes[name] >= 0 else at for at, name in enumerate(("p2cread", "c2pwrite", "errwrite"))]
         self._told, told = os.pipe()
-        asked = {"arguments": [str(one) for one in args], "environment": given[5], "folder": os.getcwd()}
-        text = json.dumps({**asked, "path": _path()}).encode()
-        socket.send_fds(_forks(), [len(text).to_bytes(HEAD)], [*files, told])
-        _forks().sendall(text)
+        words, module = [str(one) for one in args], ""
+        if words[:2] == [sys.executable, "-m"]:
+            module, words = words[2], [words[2], *words[3:]]
+        folder = os.getcwd() if given[4] is None else os.path.abspath(given[4])
+        asked = {"arguments": words, "module": module, "environment": given[5], "folder": folder, "path": _path()}
+        _ask(asked | {"terminal": self._terminal}, [*files, told])
         os.close(told)
         self._child_created = True
         self._close_pipe_fds(*pipes.values())  # type: ignore[attr-defined]

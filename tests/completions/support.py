@@ -16,6 +16,7 @@ import pyte
 
 from cli.commands.completion import FILES
 from cli.settings.symbol_cache import keep, place_of
+from tests.warmed import run
 from venues import venue_named
 from venues.records import Instrument
 from venues.venue import Settings
@@ -96,7 +97,7 @@ def ask(shell: str, words: str, index: int | None = None, **more: str) -> subpro
     if index is not None:
         asked["COMP_CWORD"] = str(index)
     environ = environment(Path("/nonexistent")) | asked | more
-    return subprocess.run([MON], env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return run([MON], environ, timeout=PATIENCE)
 
 
 class _Screen(pyte.Screen):
