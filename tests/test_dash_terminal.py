@@ -75,7 +75,7 @@ def test_a_line_that_is_lost_and_comes_again(show: Show, tmp_path: Path) -> None
 
 
 def test_stopping_and_going_on(show: Show) -> None:  # noqa: F811
-    terminal = show(*DASH, width=100)
+    terminal = show(*DASH, width=100, is_child=True)
     terminal.until(lambda: is_up(terminal))
     terminal.process.send_signal(signal.SIGTSTP)
     terminal.until(lambda: os.waitpid(terminal.process.pid, os.WUNTRACED | os.WNOHANG)[0] != 0)

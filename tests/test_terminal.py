@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyte
 import pytest
@@ -27,8 +28,16 @@ class Terminal:
     """A process on a pseudo-terminal, with the screen as a person would see it."""
 
     def __init__(
-        self, command: list[str], env: dict[str, str], width: int = 80, height: int = 24, stdin: int | None = None
+        self,
+        command: list[str],
+        env: dict[str, str],
+        width: int = 80,
+        height: int = 24,
+        stdin: int | None = None,
+        *,
+        is_child: bool = False,
     ) -> None:
+        """`is_child`: the process is a child of this one, as it is of a shell that stops it."""
         self.screen = pyte.Screen(width, height)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -39,6 +48,7 @@ class Terminal:
             command,
             {"TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
             terminal=True,
+            is_child=is_child,
             stdin=theirs if stdin is None else stdin,
             stdout=theirs,
             stderr=theirs,
@@ -94,9 +104,9 @@ def show(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         width: int = 80,
         height: int = 24,
         command: Sequence[str] = (str(MON),),
-        stdin: int | None = None,
+        **options: Any,
     ) -> Terminal:
-        terminals.append(Terminal([*command, *arguments], env or environment(tmp_path), width, height, stdin))
+        terminals.append(Terminal([*command, *arguments], env or environment(tmp_path), width, height, **options))
         return terminals[-1]
 
     yield start
@@ -357,7 +367,7 @@ def test_the_screen_is_drawn_ten_times_a_second_at_most(show: Callable[..., Term
 
 
 def test_stopping_and_going_on(show: Callable[..., Terminal]) -> None:
-    terminal = show(*BOOK)
+    terminal = show(*BOOK, is_child=True)
     terminal.until(lambda: "spread" in terminal.text())
     terminal.until(lambda: re.search(r" [1-9][0-9.]* msg/s", terminal.screen.display[0]) is not None)
     terminal.process.send_signal(signal.SIGTSTP)

@@ -42,12 +42,14 @@ NOT_BESIDE = ("sitecustomize.py", "usercustomize.py", *OURS)  # in PYTHONPATH: P
 FILES = {"stdin", "stdout", "stderr", "text", "cwd"}
 
 
-def popen(command: Sequence[Any], env: Mapping[str, str], *, terminal: bool = False, **options: Any) -> Any:
+def popen(
+    command: Sequence[Any], env: Mapping[str, str], *, terminal: bool = False, is_child: bool = False, **options: Any
+) -> Any:
     """Starts `mon`, or `python -m` with a module that starts it: warm where that is the same, and otherwise cold.
 
-    With `terminal`, it is a session of its own, whose terminal its stdout is.
+    `terminal`: it is a session of its own, whose terminal its stdout is. `is_child`: it is this process's own child.
     """
-    if options.keys() <= FILES and _is_ours(command) and _is_plain(env):
+    if not is_child and options.keys() <= FILES and _is_ours(command) and _is_plain(env):
         return Warm(command, env=dict(env), terminal=terminal, **options)
     if terminal:
         options["preexec_fn"] = lambda: (os.setsid(), fcntl.ioctl(1, termios.TIOCSCTTY, 0))
