@@ -97,10 +97,9 @@ def test_dashboard(block: str, sim: dict[str, str]) -> None:
     [block for block in BLOCKS if block not in RUN_BY_CI and not is_dashboard(block)],
     ids=lambda block: block.strip().splitlines()[-1][:50],
 )
-def test_command(block: str, sim: dict[str, str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_command(block: str, sim: dict[str, str], tmp_path: Path) -> None:
     """Run as it stands, with the venue's address set to the simulator; what does not end is ended with Ctrl-C."""
-    programs = for_shells(tmp_path_factory.mktemp("programs"))
-    sim = {**sim, "PATH": f"{programs}{os.pathsep}{sim['PATH']}"}
+    sim = {**sim, "PATH": f"{for_shells()}{os.pathsep}{sim['PATH']}"}
     for name, text in SCRIPTS.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     script = re.sub(r"^export MON_NEXUS_CLIENT_KEY=.*$", ":", block, flags=re.MULTILINE)

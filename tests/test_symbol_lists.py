@@ -25,6 +25,7 @@ from tests.bot.conftest import HEAD
 from tests.command import environment
 from tests.listedvenue import ENTRY, LISTED, Listed
 from tests.servers import in_thread, websocket_server
+from tests.warmed import STRICT, popen, run
 from venues import VENUES
 from venues.records import Instrument
 from venues.redaction import Redactor
@@ -72,23 +73,15 @@ class Mon:
         self.env = {**environment(home), "MON_LISTED_URL": url}
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-W", "error", "-m", "tests.listedvenue", *arguments]
+        return [sys.executable, STRICT, "-m", "tests.listedvenue", *arguments]
 
     def __call__(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=ROOT,
-            env={**self.env, **variables},
-            capture_output=True,
-            text=True,
-            timeout=40,
-            check=False,
-        )
+        done = run(self.command(*arguments), {**self.env, **variables}, cwd=ROOT)
         return done.returncode, done.stdout, done.stderr
 
     def started(self, *arguments: str) -> subprocess.Popen[str]:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self.command(*arguments), cwd=ROOT, env=self.env, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+        return popen(self.command(*arguments), self.env, cwd=ROOT, text=True, **pipes)
 
     def tab(self, line: str, **variables: str) -> list[str]:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_MON_COMPLETE": "complete_bash"}

@@ -21,6 +21,7 @@ import socket
 import sys
 import termios
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _tell(descriptor: int, number: int) -> None:
 def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     """What `exec` would do: descriptors, folder, environment, where modules are found, and the standard files.
 
-    With `terminal`, it is a session of its own, whose terminal its stdout is.
+    With `terminal`, it is a session of its own, whose terminal its stdout is; with `strict`, a warning is an error.
     """
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
@@ -136,6 +137,8 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     if request["terminal"]:
         os.setsid()
         fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+    if request["strict"]:
+        warnings.simplefilter("error")
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

@@ -31,6 +31,7 @@ from tests.warm import HEAD, OURS
 MON = Path(sys.executable).with_name("mon")
 WARM = Path(__file__).with_name("warm.py")
 STAND_IN = Path(__file__).with_name("standin.py")
+STRICT = "-Werror"  # a Python's option
 ONE_AT_A_TIME = threading.Lock()
 AT_THE_START = ("LANG", "LC_ALL")  # what Python reads, and has to be as it is here
 # What Python or a library reads while it is loaded; all else is read by a `mon` that runs.
@@ -70,20 +71,22 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def for_shells(folder: Path) -> Path:
+@cache
+def for_shells() -> Path:
     """A folder for `PATH` with a `mon` that asks this process for a warm one, and is as that is to whoever runs it."""
-    folder.mkdir(exist_ok=True)
     if os.environ.get("MON_TEST_COLD"):
-        (folder / "mon").symlink_to(MON)
-        return folder
-    text = STAND_IN.read_text(encoding="utf-8").replace("ADDRESS", repr(_address()))
-    (folder / "mon").write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
-    (folder / "mon").chmod(0o755)
-    return folder
+        return MON.parent
+    address = _address()
+    text = STAND_IN.read_text(encoding="utf-8").replace("ADDRESS", repr(str(address)))
+    program = address.with_name("mon")
+    program.write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
+    program.chmod(0o755)
+    return program.parent
 
 
 def _is_ours(command: Sequence[Any]) -> bool:
-    return str(command[0]) == str(MON) or [str(word) for word in command[:2]] == [sys.executable, "-m"]
+    first, *others = map(str, command)
+    return first == str(MON) or (first == sys.executable and (others[:1] == ["-m"] or others[:2] == [STRICT, "-m"]))
 
 
 def _is_plain(env: Mapping[str, str]) -> bool:
@@ -112,15 +115,15 @@ def _forks() -> socket.socket:
 
 
 @cache
-def _address() -> str:
-    """Where stand-ins ask, each with its files in one message: name, arguments, environment and folder as JSON."""
+def _address() -> Path:
+    """Where stand-ins ask: each sends its files, and then arguments, environment and folder as JSON."""
     asked = socket.socket(socket.AF_UNIX)
-    folder = tempfile.mkdtemp(prefix="mon-warm-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    asked.bind(f"{folder}/asked")
+    address = Path(tempfile.mkdtemp(prefix="mon-warm-")) / "asked"
+    atexit.register(shutil.rmtree, address.parent, ignore_errors=True)
+    asked.bind(str(address))
     asked.listen(64)
     threading.Thread(target=_answer, args=(asked,), daemon=True).start()
-    return f"{folder}/asked"
+    return address
 
 
 def _answer(asked: socket.socket) -> None:
@@ -130,7 +133,10 @@ def _answer(asked: socket.socket) -> None:
         with connection.makefile("rb") as text:
             request = json.loads(text.read(int.from_bytes(head)))
         if len(files) == 3 and _is_plain(request["environment"]):
-            _ask(request | {"path": _path(), "module": "", "terminal": False}, [*files, connection.fileno()])
+            _ask(
+                request | {"path": _path(), "module": "", "terminal": False, "strict": False},
+                [*files, connection.fileno()],
+            )
         else:  # it starts a cold one itself
             connection.sendall(b"0\n")
         connection.close()
@@ -165,12 +171,14 @@ class Warm(subprocess.Popen):  # type: ignore[type-arg]
         pipes = dict(zip(names, given[9:15], strict=True))
         files = [pipes[name] if pipes[name] >= 0 else at for at, name in enumerate(("p2cread", "c2pwrite", "errwrite"))]
         self._told, told = os.pipe()
-        words, module = [str(one) for one in args], ""
-        if words[:2] == [sys.executable, "-m"]:
-            module, words = words[2], [words[2], *words[3:]]
+        words, module, strict = [str(one) for one in args], "", False
+        if words[0] == sys.executable:
+            strict = words[1] == STRICT
+            _, module, *words = words[1 + strict :]
+            words.insert(0, module)
         folder = os.getcwd() if given[4] is None else os.path.abspath(given[4])
         asked = {"arguments": words, "module": module, "environment": given[5], "folder": folder, "path": _path()}
-        _ask(asked | {"terminal": self._terminal}, [*files, told])
+        _ask(asked | {"terminal": self._terminal, "strict": strict}, [*files, told])
         os.close(told)
         self._child_created = True
         self._close_pipe_fds(*pipes.values())  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ import pyte
 
 from cli.commands.completion import FILES
 from cli.settings.symbol_cache import keep, place_of
-from tests.warmed import run
+from tests.warmed import for_shells, run
 from venues import venue_named
 from venues.records import Instrument
 from venues.venue import Settings
@@ -67,7 +67,7 @@ _OURS = ("MON_", "_MON_", "COMP_", "XDG_", "BASH", "ZDOTDIR", "ENV", "PROMPT", "
 def environment(home: Path) -> dict[str, str]:
     """A clean one, in which `mon` is the one of the running interpreter."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    path = f"{for_shells()}{os.pathsep}{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return inherited | {"PATH": path, "HOME": str(home), "TERM": "xterm", "LANG": "C.UTF-8"}
 
 

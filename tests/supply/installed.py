@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.supply.built import COMPLETIONS
 from tests.supply.declared import ROOT
 
-PIP = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+PIP = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile")
 SECONDS = 600  # for an installation from a package index
 
 
