@@ -25,6 +25,7 @@ class Told(NamedTuple):
     down: Sequence[MarketName] = ()
     live: Sequence[MarketName] = ()
     markets: Sequence[MarketName] = ()  # all that it is about
+    standing: Sequence[MarketName] = ()  # those of them that are live now, with all of their streams
     inline: bool = False  # it belongs into what the bot emits
     by_age: bool = False  # it is the user's own limit: nothing was missed
 

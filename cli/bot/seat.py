@@ -334,7 +334,7 @@ class Seat:
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
-        self._knowledge.status(status, told.markets)
+        self._knowledge.stand(told.markets, told.standing)
         for market in told.markets:
             if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
                 continue
