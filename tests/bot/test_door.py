@@ -248,6 +248,20 @@ def test_a_port_of_its_own_at_every_address_of_a_host() -> None:
     asyncio.run(test())
 
 
+def test_where_one_address_of_a_host_is_taken_none_is_listened_at() -> None:
+    async def test() -> None:
+        async def getaddrinfo(*_: Any, **__: Any) -> Any:
+            return [(socket.AF_INET, 0, 0, "", (address, 0)) for address in ("127.0.0.1", "203.0.113.1")]
+
+        asyncio.get_running_loop().getaddrinfo = getaddrinfo  # type: ignore[method-assign]
+        made = door.Door(asyncio.Protocol, print)
+        with pytest.raises(OSError, match="annot assign requested address"):
+            await made.open("localhost", 0)
+        assert (made._listeners, made._tasks) == ([], [])
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize(("token", "taken"), [("x" * 15, False), ("x" * 16, True)])
 def test_a_token_that_can_be_guessed_is_refused_at_the_start(
     token: str, taken: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

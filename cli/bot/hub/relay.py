@@ -294,7 +294,7 @@ class HubRelay:
                 await sender.ready()
                 self._look()  # anew, with the prices, wishes and markets of now
                 step = self._positions.next_step(self._clock())
-                if step is not None and not self._closing:
+                if step is not None:
                     await self._send(sender, step)
         except Exception as error:  # also a fault of ours: nobody must believe that signals still go out
             end(error)
