@@ -238,7 +238,9 @@ def test_what_is_under_way_is_neither_withdrawn_nor_replaced() -> None:
     relay.begun(enter)
     assert relay.positions() == {MARKET: None}
     assert relay.wish(signal(size=0), NOW) is None
-    assert relay.withdraw(MARKET) is None
+    unsent = relay.withdraw(MARKET)
+    assert unsent is not None
+    assert way(unsent.before, unsent.after) == "leave long", "it will be long, and is to be told so"
     relay.sent(enter)
     assert (relay.outstanding(), relay.positions()) == ([], {MARKET: "long"})
     leave, _ = wished(relay, signal(size=-1))

@@ -248,7 +248,7 @@ class HubRelay:
         """Say of what is wanted and cannot go out now what it waits for."""
         now = self._clock()
         for step in self._positions.firsts():
-            if only not in (None, step.market) or (self._under_way is not None and self._under_way.is_like(step)):
+            if only not in (None, step.market):
                 continue
             why = self._positions.waits(step, now)
             if why is None and self._sender is not None and not self._sender.is_ready:
