@@ -371,7 +371,7 @@ class Host:
         for follower in self._followers:
             self._tell_follower(follower, record)
         what = "quote" if record.__class__ is Quote else "trade" if record.__class__ is Trade else "candle"
-        job = Job(what, record, now.epoch_ms, now.mono)
+        job = Job(what, record, now.epoch_ms, now.mono, market)
         self._seats.put_record(market, job)
 
     @staticmethod

@@ -36,12 +36,16 @@ def monotonic() -> float:
 
 
 class Job(NamedTuple):
-    """One thing to do: what it is, the record it is about, and when that came (epoch ms, and monotonic seconds)."""
+    """One thing to do: what it is, the record it is about, and when that came (epoch ms, and monotonic seconds).
+
+    `market` is that of a quote, a trade or a candle, and None of all else.
+    """
 
     what: str
     record: Any
     at: int
     mono: float
+    market: MarketName | None = None
 
 
 class Jobs:
