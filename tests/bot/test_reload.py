@@ -26,6 +26,7 @@ from cli.bot.timing.script_time import ScriptTime
 from cli.output.lines import Words
 from tests.bot.recordings import SYMBOL
 from tests.command import MON, environment, mon
+from tests.warmed import popen
 from venues.redaction import Redactor
 
 HEAD = "from profitview import Link, cron, http, logger\n"
@@ -50,7 +51,7 @@ class Running:
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self._out, self._err = folder / "out.jsonl", folder / "err.txt"
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
+            self.process = popen(
                 [MON, "bot", "run", *arguments, "--reload", "-o", "jsonl"],
                 env=environment(folder, **variables),
                 stdout=out,
