@@ -247,6 +247,8 @@ class Host:
         patience = self._hurry() if hurried else PATIENCE if asked_to_stop else None
         await self._wait_for(self._seats.ended, next_signal, patience)
         self._seats.tell_of_those_left()
+        if self._recording is not None and not asked_to_stop:
+            self._tell_what_never_came()
         if self._request.once and not self._has_emitted and not self._ending.stopping.is_set():
             self._ending.problem = self._ending.problem or NoDataError("it ended before the bot emitted anything")
         if self._server is not None:
@@ -280,6 +282,12 @@ class Host:
             if self._ending.problem is None:
                 raise
             self._words.error(str(error))  # what ended the run is what it says at last
+
+    def _tell_what_never_came(self) -> None:
+        """Say what a recording did not have, though nothing else tells: a script may have waited for it."""
+        for stream, markets in self._standings.never_live().items():
+            names = ", ".join(map(str, markets))
+            self._voice.say(f"no {stream} of {names} came: what waits for them was never called")
 
     def _ended_at(self, *, whole: bool) -> int | None:
         """When the run ended (epoch ms): a recording that was played as a `whole` with its last event, whatever it was.
@@ -363,7 +371,7 @@ class Host:
         for follower in self._followers:
             self._tell_follower(follower, record)
         what = "quote" if record.__class__ is Quote else "trade" if record.__class__ is Trade else "candle"
-        job = Job(what, record, now.epoch_ms, now.mono)
+        job = Job(what, record, now.epoch_ms, now.mono, market)
         self._seats.put_record(market, job)
 
     @staticmethod

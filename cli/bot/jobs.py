@@ -25,6 +25,7 @@ class Told(NamedTuple):
     down: Sequence[MarketName] = ()
     live: Sequence[MarketName] = ()
     markets: Sequence[MarketName] = ()  # all that it is about
+    standing: Sequence[MarketName] = ()  # those of them that are live now, with all of their streams
     inline: bool = False  # it belongs into what the bot emits
     by_age: bool = False  # it is the user's own limit: nothing was missed
 
@@ -35,12 +36,16 @@ def monotonic() -> float:
 
 
 class Job(NamedTuple):
-    """One thing to do: what it is, the record it is about, and when that came (epoch ms, and monotonic seconds)."""
+    """One thing to do: what it is, the record it is about, and when that came (epoch ms, and monotonic seconds).
+
+    `market` is that of a quote, a trade or a candle, and None of all else.
+    """
 
     what: str
     record: Any
     at: int
     mono: float
+    market: MarketName | None = None
 
 
 class Jobs:

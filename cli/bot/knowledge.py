@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cli.bot.bars import Bars
     from cli.bot.market_data import Candles
-    from venues.records import Instrument, Quote, Status, Trade
+    from venues.records import Instrument, Quote, Trade
 
 
 class Knowledge:
@@ -37,12 +37,10 @@ class Knowledge:
         """Keep a market's latest trade."""
         self._trades[market] = trade
 
-    def status(self, status: Status, markets: Iterable[MarketName]) -> None:
-        """Take a change of state that is about these markets."""
-        if status.state == "live":
-            self._live.update(markets)
-        elif status.state in ("stale", "reconnecting", "closed"):
-            self._live.difference_update(markets)
+    def stand(self, markets: Iterable[MarketName], live: Iterable[MarketName]) -> None:
+        """Take how these markets stand now, and which of them are live."""
+        self._live.difference_update(markets)
+        self._live.update(live)
 
     # --- what is asked
 

@@ -226,7 +226,8 @@ class Inlet:
         for one in subscriptions:
             self._standings.expect(line, one.stream, *one.symbols)
             watched = [symbol for symbol in one.symbols if symbol in plan.symbols]
-            self._standings.wait_for(line, one.stream, [MarketName(plan.venue.name, symbol) for symbol in watched])
+            markets = [MarketName(plan.venue.name, symbol) for symbol in watched]
+            self._standings.wait_for(line, one.stream, markets, later=bool(self._stood))
             self._run.limits.expect_markets(line, one.stream, watched, plan.venue.name, label)
 
     def record(self) -> str | None:
@@ -251,15 +252,26 @@ class Standings:
         self._troubles: dict[MarketName, set[_Place]] = {market: set() for market in markets}
         self._closed: set[MarketName] = set()
         self._awaited: dict[MarketName, set[_Place]] = {}  # the streams of a market that have not been live yet
+        self._been_live: dict[tuple[str, MarketName], bool] = {}  # by stream and market, on whatever line
 
-    def wait_for(self, line: int, stream: str, markets: Iterable[MarketName]) -> None:
-        """Note that these markets are not live before this stream of theirs is."""
+    def wait_for(self, line: int, stream: str, markets: Iterable[MarketName], *, later: bool) -> None:
+        """Note that these markets are not live before this stream of theirs is; `later`: in a recording to come."""
         for market in markets:
-            self._awaited.setdefault(market, set()).add((line, stream))
+            self._been_live.setdefault((stream, market), False)
+            if not later:
+                self._awaited.setdefault(market, set()).add((line, stream))
 
     def is_live(self, market: MarketName) -> bool:
         """Whether nothing is wrong with a market, and each of its streams has been live."""
         return not self._troubles.get(market) and not self._awaited.get(market)
+
+    def never_live(self) -> dict[str, list[MarketName]]:
+        """The streams that have not been live so far, each with its markets."""
+        found: dict[str, list[MarketName]] = {}
+        for (stream, market), been_live in self._been_live.items():
+            if not been_live:
+                found.setdefault(stream, []).append(market)
+        return found
 
     def expect(self, line: int, stream: str, *symbols: str) -> None:
         """Note that a stream of these symbols is about to be opened."""
@@ -283,6 +295,7 @@ class Standings:
             elif status.state == "live":
                 troubles.discard(place)
                 self._awaited.get(market, set()).discard(place)
+                self._been_live[status.stream, market] = True
             is_closed = status.state == "closed" and market not in self._closed
             if is_closed or bool(troubles) != was_down:  # of what was down already it is news that it stays so
                 (down if troubles else live).append(market)
@@ -290,12 +303,13 @@ class Standings:
                 self._closed.add(market)
             elif not troubles:
                 self._closed.discard(market)
-        return Told(status, down, live, about, inline)
+        return Told(status, down, live, about, [market for market in about if self.is_live(market)], inline)
 
     def forget_before(self, line: int, markets: Iterable[MarketName]) -> None:
         """Lines before this one have ended: what was wrong with these markets there no longer matters."""
         for market in markets:
-            self._troubles[market] = {place for place in self._troubles.get(market, ()) if place[0] >= line}
+            for places in (self._troubles, self._awaited):
+                places[market] = {place for place in places.get(market, ()) if place[0] >= line}
         for place in [place for place in self._states if place[0] < line]:
             del self._states[place]
 

@@ -128,10 +128,11 @@ class Plan:
 def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = None) -> list[Plan]:
     """What to open at each venue; nothing when the bot wants nothing of a market.
 
-    A venue that does not have what a callback needs is left out of that callback, as long as another one has it.
+    A venue that does not have what a callback needs is left out of that callback, as long as it has what another one
+    needs, or another venue has it.
 
     Raises:
-        UsageError: no venue, or not the recording, has what the bot needs.
+        UsageError: no venue has anything that the bot needs, or the recording lacks what its venue has.
     """
     by_venue: dict[str, list[str]] = {}
     for market in markets:
@@ -143,7 +144,10 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
     remarks: list[str] = []
     for missing in {name: None for plan in found for name in plan.missing}:
         problems = [plan.missing[missing] for plan in found if missing in plan.missing]
-        if len(problems) == len(found) and missing in bot.callbacks:
+        has_others = any(plan.subscriptions for plan in found) and not any(
+            _offers(plan.venue, missing) for plan in found
+        )
+        if len(problems) == len(found) and missing in bot.callbacks and not has_others:
             raise UsageError(problems[0])
         remarks += [f"{problem}; it has nothing of its markets" for problem in problems]
     opened = [plan for plan in found if plan.subscriptions]
@@ -223,6 +227,12 @@ def _plan(bot: Bot, venue: Venue, symbols: list[str], recorded: Header | None) -
         who = f"{CANDLE}{levels[0]}"
         plan.missing[who] = _lack(bot, venue, "candles", who, has, recorded)
     return plan
+
+
+def _offers(venue: Venue, callback: str) -> bool:
+    """Whether a venue has what a callback needs."""
+    needs = {"quote_update": {"quotes"}, "trade_update": {"trades"}}.get(callback, {"trades", "candles"})
+    return not needs.isdisjoint(venue.streams)
 
 
 def _lack(bot: Bot, venue: Venue, stream: str, who: str, has: Collection[str], recorded: Header | None) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.attributes import set_attributes
+from cli.bot.attributes import Setter, set_attributes
 from cli.bot.market_data import LEVELS
 from cli.bot.own.modules import Home
 from cli.bot.script_api import MODULE, Link
@@ -107,7 +107,8 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None, own: Ow
     if own is not None:
         own.reads(str(path))
     source = _read(path)
-    tree, code = _compiled(path, source)
+    setter = Setter(settings or {})
+    tree, code = _compiled(path, source, setter)
     classes = _classes(tree, MAIN)
     if len(classes) > 1:
         lines = " and ".join(str(node.lineno) for node in classes)
@@ -116,10 +117,12 @@ def load(path: Path, base: type, settings: dict[str, str] | None = None, own: Ow
     module.__file__ = str(path)
     if own is not None:
         own.prepare(module)
+    module.__dict__[Setter.NAME] = setter
     _run(path, lambda: exec(code, module.__dict__))
+    module.__dict__.pop(Setter.NAME, None)
     main = _main_class(path, module, base, tree)
     line = classes[0].lineno if classes else None
-    set_attributes(main, base, settings or {}, path.name)
+    set_attributes(main, base, setter, settings or {}, path.name)
     found = _look_at(path, main, base)
     instance = _run(path, main, line)
     trees = [tree, *_own_modules(path)]
@@ -183,9 +186,10 @@ def _read(path: Path) -> bytes:
     return source
 
 
-def _compiled(path: Path, source: bytes) -> tuple[ast.Module, types.CodeType]:
+def _compiled(path: Path, source: bytes, setter: Setter) -> tuple[ast.Module, types.CodeType]:
     try:
-        return ast.parse(source, str(path)), compile(source, str(path), "exec", dont_inherit=True)
+        code = compile(setter.within(source, str(path), MAIN), str(path), "exec", dont_inherit=True)
+        return ast.parse(source, str(path)), code
     except SyntaxError as error:
         where = f"{path}" if error.lineno is None else f"{path}, line {error.lineno}"
         words = f"{where}: {type(error).__name__}: {error.msg}"

@@ -235,19 +235,16 @@ class Seat:
         if self.stopped:
             return
         self._thread = threading.get_ident()
+        if job.market is not None:
+            if (candles := self.candles.get(job.market)) is not None:  # else it is another script's
+                self._on_price(job, job.market, candles)
+            return
         if self.tally is not None:
-            tell(self.tally, job, self._down, self.candles)
-        match job.what:
-            case "trade":
-                self._on_trade(job.record, job.mono)
-            case "quote":
-                self._on_quote(job.record, job.mono)
-            case "candle":
-                self._on_candle(job.record, job.mono)
-            case "status":
-                self._on_status(job.record, job.at)
-            case "start":
-                self.start()
+            self.tally.saw(job.at)
+        if job.what == "status":
+            self._on_status(job.record, job.at)
+        elif job.what == "start":
+            self.start()
 
     def take(self, loaded: Loaded, between: Callable[[], None]) -> None:
         """Go on with a script that was loaded anew. Of the one before, nothing goes out any more.
@@ -299,12 +296,25 @@ class Seat:
             if self.tally is not None:
                 self.tally.exception(None)
 
-    def _on_trade(self, trade: Any, came: float) -> None:
+    def _on_price(self, job: Job, market: MarketName, candles: Candles) -> None:
+        """Take a quote, a trade or a candle; the summary has it first. A market that is down has no prices for that."""
+        record, tally = job.record, None if market in self._down else self.tally
+        if job.what == "quote":
+            if tally is not None:
+                tally.quote(market, job.at, record.bid_price, record.ask_price)
+            if market not in self._down and market.venue not in self.unquoted:
+                self._on_quote(record, market, job.mono)
+        elif job.what == "trade":
+            if tally is not None:
+                tally.trade(market, job.at, record.price)
+            self._on_trade(record, market, candles, job.mono)
+        else:
+            if tally is not None:
+                tally.trade(market, job.at, record.close)
+            self._on_candle(record, market, candles, job.mono)
+
+    def _on_trade(self, trade: Any, market: MarketName, candles: Candles, came: float) -> None:
         assert self.bot is not None
-        market = MarketName(trade.venue, trade.symbol)
-        candles = self.candles.get(market)
-        if candles is None:  # another script's
-            return
         self._knowledge.trade(market, trade)
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
@@ -313,28 +323,23 @@ class Seat:
             for level in self.bot.called_levels:
                 self._call(f"{CANDLE}{level}", _Rests(market, time_of(trade), came), *market, candles.bars(level))
 
-    def _on_candle(self, candle: Any, came: float) -> None:
-        market = MarketName(candle.venue, candle.symbol)
-        candles = self.candles.get(market)
-        if candles is None or self.candles_from.get(market.venue) != "candles":  # another script's
+    def _on_candle(self, candle: Any, market: MarketName, candles: Candles, came: float) -> None:
+        if self.candles_from.get(market.venue) != "candles":  # another script's
             return
         assert self.bot is not None
         for level in candles.candle(candle):
             if level in self.bot.called_levels and candles.known(level):
                 self._call(f"{CANDLE}{level}", _Rests(market, candle.time, came), *market, candles.bars(level))
 
-    def _on_quote(self, quote: Any, came: float) -> None:
+    def _on_quote(self, quote: Any, market: MarketName, came: float) -> None:
         assert self.bot is not None
-        market = MarketName(quote.venue, quote.symbol)
-        if market in self._down or market.venue in self.unquoted:
-            return
         self._knowledge.quote(market, quote)
-        if "quote_update" in self.bot.callbacks and market in self.candles:
+        if "quote_update" in self.bot.callbacks:
             self._call("quote_update", _Rests(market, quote.time, came), *market, quote_data(quote))
 
     def _on_status(self, told: Told, at: int) -> None:
         status = told.status
-        self._knowledge.status(status, told.markets)
+        self._knowledge.stand(told.markets, told.standing)
         for market in told.markets:
             if told.by_age or market not in self.candles or status.stream != self.candles_from.get(market.venue):
                 continue
@@ -376,21 +381,6 @@ class Seat:
         if took > SLOW:
             of_what = "" if market is None else f" for {market}"
             self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
-
-
-def tell(tally: Tally, job: Job, down: Container[MarketName], watched: Container[MarketName]) -> None:
-    """Tell the summary's tally of a price, before the script is told of it. A market that is down has none."""
-    record = job.record
-    if job.what not in ("trade", "quote", "candle"):
-        tally.saw(job.at)
-        return
-    market = MarketName(record.venue, record.symbol)
-    if market in down or market not in watched:
-        return
-    if job.what == "quote":
-        tally.quote(market, job.at, record.bid_price, record.ask_price)
-    else:
-        tally.trade(market, job.at, record.price if job.what == "trade" else record.close)
 
 
 def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

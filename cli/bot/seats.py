@@ -90,7 +90,7 @@ class Seats:
         if recorded_at is not None:
             self._time.set(recorded_at)
         tell = None if request.script_time is not None else voice.error
-        self._stand_ins = None if request.replay is None else StandIns(self._time.epoch_ns, tell)
+        self._stand_ins = None if request.replay is None else StandIns(self._time.epoch_ns, tell, voice.error)
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
         self._recorded: Header | None = None

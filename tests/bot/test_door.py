@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -194,12 +195,14 @@ def test_an_accept_that_fails_is_said_once_and_tried_again(
 ) -> None:
     monkeypatch.setattr(door, "ACCEPT_AGAIN_AFTER", 0.01)
     fails = [OSError(24, "Too many open files")] * 5 + [ConnectionAbortedError()] * 3
+    tried: list[float] = []
 
     async def test() -> None:
         loop = asyncio.get_running_loop()
         accept = loop.sock_accept
 
         async def sock_accept(listener: socket.socket) -> Any:
+            tried.append(loop.time())
             if fails:
                 raise fails.pop(0)
             return await accept(listener)
@@ -210,6 +213,7 @@ def test_an_accept_that_fails_is_said_once_and_tried_again(
             assert bot.said == ["cannot take a connection to the bot's feed and webhooks: Too many open files"]
 
     asyncio.run(test())
+    assert all(later - before > 0.009 for before, later in pairwise(tried[:6])), "it takes no turn of its own"
     assert caplog.records == []
 
 
@@ -239,6 +243,20 @@ def test_a_port_of_its_own_at_every_address_of_a_host() -> None:
         port = await made.open("localhost", 0)
         assert [listener.getsockname()[:2] for listener in made._listeners] == [("127.0.0.1", port), ("::1", port)]
         await made.close()
+        assert (made._listeners, made._tasks) == ([], [])
+
+    asyncio.run(test())
+
+
+def test_where_one_address_of_a_host_is_taken_none_is_listened_at() -> None:
+    async def test() -> None:
+        async def getaddrinfo(*_: Any, **__: Any) -> Any:
+            return [(socket.AF_INET, 0, 0, "", (address, 0)) for address in ("127.0.0.1", "203.0.113.1")]
+
+        asyncio.get_running_loop().getaddrinfo = getaddrinfo  # type: ignore[method-assign]
+        made = door.Door(asyncio.Protocol, print)
+        with pytest.raises(OSError, match="annot assign requested address"):
+            await made.open("localhost", 0)
         assert (made._listeners, made._tasks) == ([], [])
 
     asyncio.run(test())

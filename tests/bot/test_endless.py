@@ -23,6 +23,7 @@ from cli.run.ending import Ending
 from tests.bot.conftest import HEAD, Runs
 from tests.bot.recordings import record_trades, walk
 from tests.command import MON, environment, mon
+from tests.warmed import popen
 from venues.redaction import Redactor
 
 
@@ -169,9 +170,7 @@ def test_a_busy_script_is_ended_with_its_exit_code_also_when_the_recording_was_r
     script.write_text(BUSY, encoding="utf-8")
     recording = record_trades(tmp_path / "r.jsonl", walk(1_000, seed=1, every_ms=1000))
     command = [MON, "bot", "run", str(script), "--replay", str(recording), "--speed", "max", "-o", "jsonl"]
-    with subprocess.Popen(
-        command, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with popen(command, environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         for _ in range(10):
             assert process.stdout.readline()

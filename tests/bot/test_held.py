@@ -189,6 +189,8 @@ def test_a_file_that_cannot_be_replaced_is_removed_and_written_once_it_can_be(
     assert problem == f"cannot write --held {path}: No space left on device; it is removed"
     assert list(tmp_path.iterdir()) == []
     assert read() is None
+    assert file.write("rsi", {NEXUS_BTC: "long"}) is None
+    assert read() == {NEXUS_BTC: "long"}, "as it was before, and so not what is there"
     assert file.write("rsi", {NEXUS_BTC: None}) is None
     assert read() == {NEXUS_BTC: None}
 
@@ -213,6 +215,11 @@ def test_each_of_several_scripts_has_its_own_in_one_file(tmp_path: Path) -> None
     one.write("a", {NEXUS_BTC: "flat"})
     assert held_in(path, "a", "b") == [{NEXUS_BTC: "flat"}, {NEXUS_BTC: None}]
     assert path.stat().st_mode & 0o777 == 0o600
+    again = HeldFile(path, ["a", "b"])
+    assert again.read("nbt", None, "b") == {NEXUS_BTC: None}
+    again.forget("b")
+    again.write("a", {NEXUS_BTC: "long"})
+    assert held_in(path, "a", "b") == [{NEXUS_BTC: "long"}, None], "what was true of another hub is not written on"
 
 
 def test_a_file_of_one_script_goes_on_as_one_of_several(tmp_path: Path) -> None:

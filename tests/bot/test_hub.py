@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -249,9 +250,13 @@ def test_of_a_burst_only_the_last_counts_and_that_is_told(relaying: Any) -> None
     ]
 
 
-def test_a_refusal_that_comes_late_counts(relaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_that_comes_late_counts(relaying: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.05)
     late: list[Any] = []
+    path = tmp_path / "held.json"
+
+    def held() -> Any:
+        return json.loads(path.read_text())["held"]
 
     async def keep(socket: ServerConnection, event: Any) -> bool:
         late.append(socket)
@@ -261,12 +266,14 @@ def test_a_refusal_that_comes_late_counts(relaying: Any, monkeypatch: pytest.Mon
         await late[0].send(f'43{which}[{{"status":"error","message":"too fast"}}]')
 
     async def scenario() -> Running:
-        async with relaying() as relay:
+        async with relaying(held_file=path) as relay:
             relay.hub.on_event = keep
             await relay.wants("0.5")
+            assert held() == {f"nexus:{BTC}": "long"}
             await refuse(0)
             await relay.until(lambda: bool(relay.said_of("too fast")))
             assert relay._positions.open_positions() == {}
+            assert held() == {f"nexus:{BTC}": "flat"}
             relay.later(10)
             await relay.wants("0.5")
             await relay.wants("0")
@@ -380,6 +387,9 @@ def test_what_has_no_answer_yet_is_said_to_be_under_way(relaying: Any, monkeypat
             relay.signal(signal("0.5"))
             relay.signal(signal("-0.5", "ETHUSDT"))
             await relay.until(lambda: bool(relay.said_of("enter long", "is under way: nbt has not answered yet")))
+            relay.forget(*NEXUS_BTC)
+            assert [text.partition(":")[0] for text in relay.said_of("waits: nexus:BTCUSDT")] == ["ETHUSDT"]
+            relay.live(*NEXUS_BTC)
             relay.signal(signal("-0.5", extra={"stale": True}))
             assert relay.said_of("nbt has flat, and enter long is under way")
             gate.set()
@@ -523,6 +533,29 @@ def test_an_end_that_takes_too_long_leaves_nothing_behind(relaying: Any) -> None
     assert relay.meanings() == [f"buy {BTC}"]
     assert relay.said_of("not sent: ETHUSDT: enter long")
     assert relay.said_of(f"not known at nbt: nexus:{BTC} is flat or long")
+
+
+def test_what_arrived_before_the_end_is_taken_by_a_hub_that_never_answers(
+    relaying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 0.05)
+
+    async def be_silent(socket: ServerConnection, event: Any) -> bool:
+        return True
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            relay.hub.on_event = be_silent
+            await relay.wants("0.5", "ETHUSDT")
+            monkeypatch.setattr("cli.run.sender.ACKNOWLEDGED_WITHIN", 60.0)
+            relay.signal(signal("0.5"))
+            await relay.until(lambda: any(one.arrived for one in relay._sender._underway))
+            await relay.close(0.05, hurried=False)
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.said_of("still open at nbt", f"long nexus:{BTC}")
+    assert not relay.said_of("not known at nbt")
 
 
 # --- with the host -------------------------------------------------------------------------------------------------

@@ -133,6 +133,23 @@ def test_health_mirrors_our_states(runs: Runs, tmp_path: Path) -> None:
     assert [live for (live,) in found] == [False, False, False, False, True]
 
 
+def test_a_market_is_live_once_each_of_its_streams_is(runs: Runs, tmp_path: Path) -> None:
+    """Its trades are at once, its quotes with the first book."""
+    events = [*opened(BEGIN), came(BEGIN + 2_500, book(BEGIN + 2_500, "1", "2"))]
+    events += [came(BEGIN + 4_200, book(BEGIN + 4_200, "1", "3"))]
+    path = write(tmp_path / "r.jsonl", events, streams=("quotes", "trades"))
+    source = script(
+        "@cron.run(every=1)",
+        "def look(self): self.publish('t', self.health['public'][0])",
+        "def trade_update(self, src, sym, data): pass",
+        "def quote_update(self, src, sym, data): pass",
+        head="from profitview import Link, cron\n",
+    )
+    found = said(runs(source, replay=path))
+    assert [one["live"] for one in found] == [False, False, False, True, True]
+    assert [one["markets"]["SPOT_BTC_USDT"] for one in found] == [one["live"] for one in found]
+
+
 def test_live_the_list_of_the_venue_is_there(runs: Runs) -> None:
     source = script(
         "def trade_update(self, src, sym, data):",
@@ -301,6 +318,33 @@ def test_a_market_without_trades_fails_for_its_own_callbacks_only(runs: Runs) ->
     ran = runs(source, NEXUS, "b2trader:spot.btc_usdt", env="sim", once=True)
     assert said(ran) == ["nexus"]
     assert "trade_update of bot.py needs trades, and b2trader has: " in ran.said
+
+
+def test_a_market_without_trades_alone_has_its_other_callbacks(runs: Runs) -> None:
+    source = script(
+        "def trade_update(self, src, sym, data): pass",
+        "def quote_update(self, src, sym, data): self.publish('t', src)",
+    )
+    ran = runs(source, "b2trader:spot.btc_usdt", env="sim", once=True)
+    assert said(ran) == ["b2trader"]
+    assert "trade_update of bot.py needs trades, and b2trader has: " in ran.said
+
+
+def test_a_recording_without_what_its_venue_has_is_refused(runs: Runs, tmp_path: Path) -> None:
+    path = write(tmp_path / "r.jsonl", [], venue="woox")
+    source = script("def trade_update(self, src, sym, data): pass", "def quote_update(self, src, sym, data): pass")
+    ran = runs(source, replay=path)
+    assert (ran.code, str(ran.problem)) == (2, "quote_update of bot.py needs quotes, and the recording is of trades")
+
+
+def test_what_a_recording_never_brings_is_told_at_its_end(runs: Runs, both: Path, tmp_path: Path) -> None:
+    """Where a venue sends quotes unasked, only its frames tell whether there are any."""
+    source = script("def trade_update(self, src, sym, data): pass", "def quote_update(self, src, sym, data): pass")
+    path = record_trades(tmp_path / "r.jsonl", walk(3, seed=1, every_ms=2_000))
+    words = f"no quotes of {NEXUS} came: what waits for them was never called"
+    assert words in runs(source, replay=path).said
+    assert words not in runs(source, replay=both).said
+    assert words not in runs(script("def trade_update(self, src, sym, data): pass"), replay=path).said
 
 
 def test_init_may_be_overridden(runs: Runs, both: Path) -> None:

@@ -185,6 +185,7 @@ def test_what_the_hub_did_not_take_is_not_tried_again_by_itself() -> None:
     assert next_steps(relay, NOW + REFUSED_AGAIN_AFTER - 0.001) == []
     assert relay.moment(NOW) == NOW + REFUSED_AGAIN_AFTER
     assert next_steps(relay, NOW + REFUSED_AGAIN_AFTER) == [("flat", "long")]
+    assert relay.moment(NOW + REFUSED_AGAIN_AFTER) == NOW + ENTERED_WITHIN, "what is over is no moment to wait for"
     relay.sent(step)
     assert relay.open_positions() == {MARKET: "long"}
 
@@ -237,7 +238,9 @@ def test_what_is_under_way_is_neither_withdrawn_nor_replaced() -> None:
     relay.begun(enter)
     assert relay.positions() == {MARKET: None}
     assert relay.wish(signal(size=0), NOW) is None
-    assert relay.withdraw(MARKET) is None
+    unsent = relay.withdraw(MARKET)
+    assert unsent is not None
+    assert way(unsent.before, unsent.after) == "leave long", "it will be long, and is to be told so"
     relay.sent(enter)
     assert (relay.outstanding(), relay.positions()) == ([], {MARKET: "long"})
     leave, _ = wished(relay, signal(size=-1))
@@ -336,7 +339,10 @@ def test_of_what_is_in_doubt_nothing_more_is_sent() -> None:
     )
     assert (wished(relay, signal(size=-1)), relay.outstanding(), relay.open_positions()) == ([], [], {})
     assert relay.doubts() == {MarketName("nexus", PAIR): step}
-    assert len(wished(relay, signal("ETH", size=1))) == 1
+    (other,) = wished(relay, signal("ETH", size=1))
+    relay.begun(other)
+    relay.doubted(step)
+    assert relay.positions() == dict.fromkeys((MARKET, other.market)), "of what is under way nobody knows yet"
 
 
 def test_what_is_in_doubt_stays_so_whatever_becomes_of_what_is_under_way() -> None:

@@ -51,8 +51,12 @@ class Running:
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self._out, self._err = folder / "out.jsonl", folder / "err.txt"
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            command = [MON, "bot", "run", *arguments, "--reload", "-o", "jsonl"]
-            self.process = popen(command, environment(folder, **variables), stdout=out, stderr=err)
+            self.process = popen(
+                [MON, "bot", "run", *arguments, "--reload", "-o", "jsonl"],
+                env=environment(folder, **variables),
+                stdout=out,
+                stderr=err,
+            )
 
     @property
     def said(self) -> str:

@@ -60,10 +60,10 @@ def now_ms() -> int:
 
 def test_no_quotes_while_a_market_is_down(seat: Seat, put: list[Any]) -> None:
     seat._down.add(NEXUS)
-    seat.do(Job("quote", QUOTE, now_ms(), 0.0))
+    seat.do(Job("quote", QUOTE, now_ms(), 0.0, NEXUS))
     assert put == []
     seat._down.clear()
-    seat.do(Job("quote", QUOTE, now_ms(), 0.0))
+    seat.do(Job("quote", QUOTE, now_ms(), 0.0, NEXUS))
     assert [(record.topic, record.data) for record in put] == [("quote", [None, None])]
 
 
@@ -77,7 +77,7 @@ def test_what_is_emitted_says_what_it_rests_on(seat: Seat, put: list[Any]) -> No
     stale = {"stale": True}
     assert told == [(None, "long", None), ("sim", "short", stale), ("sim", None, stale), ("sim", None, stale)]
     put.clear()
-    seat.do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
+    seat.do(Job("quote", QUOTE, now_ms(), monotonic() - 5, NEXUS))
     assert 5_000 <= put[0].extra["behind_ms"] < 3_600_000
     assert put[0].env is None
     assert "stale" not in put[0].extra
@@ -89,7 +89,7 @@ def size(seat: Seat, market: MarketName = NEXUS) -> None:
 
 def test_a_signal_is_as_old_as_the_data_of_the_callback_that_runs(seat: Seat, put: list[Any]) -> None:
     """Not as the time since the last callback: a quiet market is not an old one."""
-    seat.do(Job("quote", QUOTE, now_ms(), monotonic() - 5))
+    seat.do(Job("quote", QUOTE, now_ms(), monotonic() - 5, NEXUS))
     put.clear()
     size(seat)  # from a thread or a timer, when nothing runs
     assert (put[0].extra, put[0].time) == (None, None)
@@ -109,7 +109,7 @@ def test_a_thread_of_the_script_does_not_rest_on_the_callback_beside_it(
         size(seat)
 
     seat.bot = Bot("bot.py", {"quote_update": quote_update}, {})
-    seat.do(Job("quote", replace(QUOTE, time=7), now_ms(), monotonic() - 5))
+    seat.do(Job("quote", replace(QUOTE, time=7), now_ms(), monotonic() - 5, NEXUS))
     assert [(record.time, record.extra is None) for record in put] == [(None, True), (7, False)]
     assert sources == [None, NEXUS]
 
@@ -125,15 +125,15 @@ def test_a_callback_that_runs_long_has_old_data(seat: Seat, put: list[Any], monk
     seat.bot = Bot("bot.py", {"quote_update": lambda src, sym, data: size(seat)}, {})
     for late, marked in ((1.0, False), (1.002, True)):
         monkeypatch.setattr("cli.bot.seat.monotonic", lambda late=late: begun + late)
-        seat.do(Job("quote", QUOTE, now_ms(), begun))
+        seat.do(Job("quote", QUOTE, now_ms(), begun, NEXUS))
         assert (put.pop().extra is not None) == marked
 
 
 def test_a_step_of_the_wall_clock_makes_nothing_old(seat: Seat, put: list[Any]) -> None:
     for stepped in (3_600_000, -3_600_000):
-        seat.do(Job("quote", QUOTE, now_ms() + stepped, monotonic()))
+        seat.do(Job("quote", QUOTE, now_ms() + stepped, monotonic(), NEXUS))
         assert put.pop().extra is None
-        seat.do(Job("quote", QUOTE, now_ms() + stepped, monotonic() - 5))
+        seat.do(Job("quote", QUOTE, now_ms() + stepped, monotonic() - 5, NEXUS))
         assert put.pop().extra["behind_ms"] < 3_600_000
 
 

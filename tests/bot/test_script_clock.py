@@ -107,6 +107,19 @@ def test_what_is_not_of_the_present_time_is_as_it_is() -> None:
     assert datetime.__name__ == "datetime"
 
 
+@pytest.mark.parametrize("tell", [None, print])
+def test_what_goes_past_the_imports_is_told_once(tell: Any, tmp_path: Path) -> None:
+    said: list[str] = []
+    stand_ins = StandIns(lambda: NOW_NS, tell, said.append)
+    for name in ("own", "other"):
+        module = types.ModuleType(name)
+        module.__file__ = str(tmp_path / f"{name}.py")
+        Path(module.__file__).write_text("import sys\nprint(sys.modules['json'])\nprint(sys.modules['time'].time())\n")
+        stand_ins.give(module)
+    (told,) = said
+    assert told.startswith(f"{tmp_path / 'own.py'}, line 3: sys.modules['time'] tells the time of today whatever --")
+
+
 def test_a_class_that_a_script_makes_of_it() -> None:
     source = "from datetime import datetime, timezone\nclass Own(datetime):\n  def word(self): return 'own'\n"
     own = ran_in_a_module(source)["Own"]

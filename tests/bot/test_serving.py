@@ -11,10 +11,12 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 from urllib.parse import quote
 
 import pytest
-from aiohttp import ClientSession, FormData, WSMsgType
+from aiohttp import ClientSession, FormData, WSCloseCode, WSMsgType
+from aiohttp.web import WebSocketResponse
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -56,7 +58,9 @@ def test_every_reader_gets_every_message_in_order() -> None:
     asyncio.run(test())
 
 
-def test_readers_are_told_when_the_bot_ends() -> None:
+def test_readers_are_told_when_the_bot_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "CLOSE_WITHIN", 60.0)  # whoever has all is not waited for
+
     async def test() -> None:
         async with running() as bot, reader(bot) as joined:
             await until(lambda: len(bot._readers) == 1)
@@ -125,6 +129,26 @@ def test_a_slow_reader_is_dropped_with_a_reason_and_holds_nobody_up(most: str, m
             await until(lambda: len(web_server.connections) == 1)
             assert await asyncio.to_thread(ended, slow)
             slow.close()
+
+    asyncio.run(test())
+
+
+def test_nothing_is_sent_after_a_message_that_was_given_up_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "CLOSE_WITHIN", 0.01)
+
+    async def forever(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def test() -> None:
+        socket, transport = AsyncMock(WebSocketResponse), Mock(asyncio.Transport)
+        socket.receive = socket.send_frame = AsyncMock(side_effect=forever)
+        late = serving._Reader(socket, transport)
+        serves = asyncio.create_task(late.run())
+        late.put(b"half of it")
+        await until(lambda: socket.send_frame.called)
+        late.end(WSCloseCode.OK, "")
+        assert await serves == ""
+        assert (socket.close.called, transport.abort.called) == (False, True)
 
     asyncio.run(test())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cli import main
 from cli.bot import view
 from cli.bot.attributes import NotSettable, value_of
 from cli.bot.seat import Seat
@@ -144,10 +145,15 @@ def test_a_report_has_every_script(folder: Path) -> None:
         (["a.py", "b.py", "--relay", "nbt", "--held", "nexus:A=long"], "since each script has its own"),
     ],
 )
-def test_what_is_no_setting_is_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
-    code, found, said = run(folder, *arguments)
-    assert (code, found) == (2, [])
-    assert words in said
+def test_what_is_no_setting_is_a_usage_error(
+    folder: Path, arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    assert main.run(["bot", "run", *arguments, "--replay", "r.jsonl", "--speed", "max"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert words in err
 
 
 class Way(StrEnum):

@@ -43,6 +43,35 @@ def test_what_was_wanted_and_not_sent_is_withdrawn_and_said(relaying: Any) -> No
     assert relay.said_of("still open") == ["still open at nbt, and not closed by us: long nexus:ETHUSDT"]
 
 
+def test_what_was_to_follow_upon_what_is_under_way_is_withdrawn_and_said(relaying: Any) -> None:
+    """Short, nothing, and short again: the hub ends up with nothing, though the last word was short."""
+    gate = asyncio.Event()
+
+    async def wait(socket: Any, event: Any) -> bool:
+        await gate.wait()
+        return False
+
+    async def scenario() -> Running:
+        async with relaying() as relay:
+            await relay.wants("-0.5")
+            relay.hub.on_event = wait
+            relay.signal(signal("0"))
+            await relay.until(lambda: len(relay.hub.events) == 2)
+            relay.signal(signal("-0.7"))
+            relay.withdraw("the script has stopped itself", for_good=True)
+            gate.set()
+            await relay.until(relay._idle.is_set)
+            return relay
+
+    relay = asyncio.run(scenario())
+    assert relay.meanings() == [f"sell {BTC}", f"buy {BTC}"]
+    (said,) = relay.said_of("withdrawn")
+    assert said == (
+        f"not sent: nexus:{BTC}: enter short is withdrawn, since the script has stopped itself; "
+        "nbt has short, and leave short is under way"
+    )
+
+
 def test_what_is_wanted_after_a_withdrawal_that_is_not_for_good_is_sent(relaying: Any) -> None:
     async def scenario() -> Running:
         async with relaying() as relay:

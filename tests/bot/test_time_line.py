@@ -83,10 +83,14 @@ def test_what_is_down_in_between_is_marked(runs: Runs, two: list[Path]) -> None:
     source = (
         "from profitview import Link, cron\nclass Signals(Link):\n"
         "  @cron.run(every=120)\n"
-        f"  def look(self): self.signal('nexus', '{SYMBOL}', size=0)\n"
-        "  def trade_update(self, src, sym, data): pass\n"
+        "  def look(self):\n"
+        f"    self.signal('nexus', '{SYMBOL}', size=0)\n"
+        "    self.publish('live', self.health['public'][0]['live'])\n"
+        "  def trade_update(self, src, sym, data):\n"
+        "    if data['price'] in (105, 205): self.publish('live', self.health['public'][0]['live'])\n"
     )
     ran = played(runs, two, source=source)
+    assert [one["data"] for one in ran.of("message")] == [False, True, *[False] * 4, True, True]
     minutes = {
         round((one["received"] - BEGIN) / MINUTE): (one.get("extra") or {}).get("stale", False)
         for one in ran.of("signal")

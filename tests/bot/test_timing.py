@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from croniter import croniter
 
-from cli.bot.timing import turns
+from cli.bot.timing import turns, work
 from cli.bot.timing.cron import Cron, Schedule, schedule_of
 from cli.bot.timing.turns import Turns
 from tests.bot.conftest import Runs
@@ -111,6 +111,16 @@ def test_looking_up_much_costs_no_recorded_time(runs: Runs, minutes: Path) -> No
     assert at == pytest.approx(20, abs=0.01)
 
 
+@pytest.fixture(params=["of each thread", "of the process"])
+def counts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the system tells of how much is worked: as Linux does, and as others do."""
+    if request.param == "of the process":
+        monkeypatch.setattr(work, "THREADS", tmp_path / "nothing")
+    monkeypatch.setattr(work, "IDLE_LOOKS_AT_ALL", work.IDLE_LOOKS)
+    monkeypatch.setattr(work, "KNOWN_LOOKS_AT_ALL", work.KNOWN_LOOKS)
+
+
+@pytest.mark.usefixtures("counts")
 def test_a_loop_that_looks_nothing_up_goes_on_by_itself(
     runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,16 +287,17 @@ def test_a_callback_that_waits_for_what_never_comes_is_an_exception(runs: Runs, 
     assert "a callback waits for what no thread of this replay can bring" in ran.said
 
 
-def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path) -> None:
+def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "IDLE_LOOKS", 4)
     source = script(
         "def on_start(self):",
         "    for _ in range(2):",
-        "        self.publish('t', subprocess.run(['sleep', '3']).returncode)",
+        "        self.publish('t', subprocess.run(['sleep', '0.6']).returncode)",
         "        time.sleep(1)",
         "def trade_update(self, src, sym, data): time.sleep(0)",
         head=ALL + "import subprocess\n",
     )
-    ran = runs(source, replay=minutes, speed=50.0)
+    ran = runs(source, replay=minutes, speed=150.0)
     assert len(ran.records) == 2
     assert ran.said.count("two runs may differ") == 1, "once, however often it waits"
     assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
@@ -310,6 +321,7 @@ def test_each_wait_of_a_callback_is_for_itself(runs: Runs, minutes: Path) -> Non
     assert (at - BEGIN) / SECOND == pytest.approx(20 + 60, abs=2)
 
 
+@pytest.mark.usefixtures("counts")
 def test_who_waits_elsewhere_again_is_let_go_again_and_told_of_once() -> None:
     said: list[str] = []
     ordered = Turns(said.append)
@@ -506,14 +518,35 @@ def test_an_expression_is_due_whenever_croniter_says() -> None:
         assert datetime.fromtimestamp(due // NS, UTC) == expected.get_next(datetime)
 
 
-@pytest.mark.parametrize(("state", "work"), [("S", (b"14", b"15")), ("D", (b"14", b"15")), ("R", None)])
+@pytest.mark.parametrize(("state", "waits"), [("S", True), ("D", True), ("R", False)])
 def test_how_much_a_thread_has_worked_is_its_two_counts(
-    state: str, work: tuple[bytes, bytes] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    state: str, waits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fields 14 and 15 of the system's line; the second, a name, may have brackets and spaces in it."""
-    stat = tmp_path / "stat"
+    stat = tmp_path / "7" / "stat"
+    stat.parent.mkdir()
     stat.write_text(" ".join(["7", "(a) b)", state, *map(str, range(4, 53))]))
-    monkeypatch.setattr(turns, "Path", lambda _: stat)
-    assert turns._work_of(7) == work
+    monkeypatch.setattr(work, "THREADS", tmp_path)
+    assert work.counts_of(7) == (waits, 14, 15)
+    seen = work.Work(7, known=True)
+    seen.look()
+    assert (seen.waits, seen.seconds) == (waits, 0)
+    stat.write_text(" ".join(["7", "(a) b)", "S", *map(str, range(1_004, 1_053))]))
+    seen.look()
+    assert (seen.waits, seen.seconds) == (False, 2_000 / work._TICKS)
     stat.unlink()
-    assert turns._work_of(7) is None
+    assert work.counts_of(7) is None
+    seen.look()
+    assert (seen.waits, seen.seconds) == (False, 2_000 / work._TICKS), "it has ended"
+
+
+def test_a_process_that_takes_little_of_the_processor_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clocks = [(10.0, 1.0), (11.0, 2.0), (12.0, 2.1), (13.0, 2.1), (14.0, 2.4)]
+    monkeypatch.setattr(work, "THREADS", tmp_path)
+    monkeypatch.setattr(work, "KNOWN_LOOKS_AT_ALL", 2)
+    monkeypatch.setattr(work, "_clocks", lambda: clocks.pop(0))
+    seen, found = work.Work(7, known=True), []
+    while clocks:
+        seen.look()
+        found.append((seen.waits, round(seen.seconds, 1)))
+    assert found == [(False, 1.0), (False, 1.1), (True, 1.1), (False, 1.4)]

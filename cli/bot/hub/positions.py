@@ -189,14 +189,15 @@ class HubPositions:
     def _last_unsent(self, market: MarketName) -> Step | None:
         """The last step of the present wish of a market, without one that is under way."""
         steps = self._steps_in(market)
-        if steps and self._under_way is not None and self._under_way.is_like(steps[0]):
-            del steps[0]
         return steps[-1] if steps else None
 
     # --- what goes out
 
     def outstanding(self) -> list[Step]:
-        """What is still to be sent for the wishes so far, with the present prices, whether it may go out now or not."""
+        """What is still to be sent for the wishes so far, with the present prices, whether it may go out now or not.
+
+        A step that is under way is taken to arrive.
+        """
         return [step for market in self._wishes for step in self._steps_in(market)]
 
     def firsts(self) -> list[Step]:
@@ -307,6 +308,8 @@ class HubPositions:
         if wish is None or market in self._doubts:
             return []
         held, wanted = self._held.get(market, "flat"), wish.position
+        if self._under_way is not None and self._under_way.market == market:
+            held = self._under_way.after
         path: list[HubPosition] = [held]
         if held != wanted:
             path += [wanted] if "flat" in (held, wanted) else ["flat", wanted]

@@ -248,7 +248,7 @@ class HubRelay:
         """Say of what is wanted and cannot go out now what it waits for."""
         now = self._clock()
         for step in self._positions.firsts():
-            if only not in (None, step.market) or (self._under_way is not None and self._under_way.is_like(step)):
+            if only not in (None, step.market):
                 continue
             why = self._positions.waits(step, now)
             if why is None and self._sender is not None and not self._sender.is_ready:
@@ -294,7 +294,7 @@ class HubRelay:
                 await sender.ready()
                 self._look()  # anew, with the prices, wishes and markets of now
                 step = self._positions.next_step(self._clock())
-                if step is not None and not self._closing:
+                if step is not None:
                     await self._send(sender, step)
         except Exception as error:  # also a fault of ours: nobody must believe that signals still go out
             end(error)

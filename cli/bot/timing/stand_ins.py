@@ -34,10 +34,16 @@ _OF_NOW = {"localtime": 1, "gmtime": 1, "ctime": 1, "asctime": 1, "strftime": 2}
 class StandIns:
     """The stand-ins of one run, and the builtins of modules that import them."""
 
-    def __init__(self, epoch_ns: Callable[[], int], tell: Callable[[str], None] | None) -> None:
-        """`epoch_ns` is the recording's time. With `tell` it is today's that they answer with, which is told once."""
+    def __init__(
+        self, epoch_ns: Callable[[], int], tell: Callable[[str], None] | None, warn: Callable[[str], None] | None = None
+    ) -> None:
+        """`epoch_ns` is the recording's time. With `tell` it is today's that they answer with, which is told once.
+
+        `warn` is told, once, of a source that gets one of the two modules past them.
+        """
         self._epoch_ns = epoch_ns
         self._tell = tell
+        self._warn = warn
         modules = {"time": self._time_module()}
         if tell is None:
             modules["datetime"] = self._datetime_module()
@@ -47,9 +53,14 @@ class StandIns:
     def give(self, module: types.ModuleType) -> None:
         """Let a module that has not run yet import the stand-ins."""
         module.__dict__["__builtins__"] = self._builtins
-        if self._tell not in (None, _nobody) and (use := _use_of_datetime(module)) is not None:
-            line, name = use
-            self._tell_once(f"{module.__file__}, line {line}", name)
+        tree = _source_of(module)
+        if tree is None:
+            return
+        if self._tell not in (None, _nobody) and (use := _use_of_datetime(tree)) is not None:
+            self._tell_once(f"{module.__file__}, line {use[0]}", use[1])
+        if self._warn is not None and (past := _past_imports(tree)) is not None:
+            self._warn(f"{module.__file__}, line {past[0]}: {past[1]} {_PAST}")
+            self._warn = None
 
     def _now_for(self, name: str) -> int | None:
         """The time to answer with; None: as ever. `name` is what a script has called."""
@@ -108,6 +119,9 @@ _TRAP = (
 )
 
 
+_PAST = "tells the time of today whatever --script-time says, so two runs may differ: import it as ever"
+
+
 def _nobody(_text: str) -> None:
     """Where what is told was told."""
 
@@ -120,13 +134,32 @@ def _caller() -> str:
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
-def _use_of_datetime(module: types.ModuleType) -> tuple[int, str] | None:
-    """The first line of a module's source that asks a class of `datetime` for the present time, and what it asks."""
+def _source_of(module: types.ModuleType) -> ast.Module | None:
+    """What a module is made of; None where it cannot be read: whoever runs it says what is wrong."""
     try:
         with open(str(getattr(module, "__file__", None)), "rb") as file:
-            tree = ast.parse(file.read(_LARGEST))
+            return ast.parse(file.read(_LARGEST))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return None  # whoever runs it says what is wrong
+        return None
+
+
+def _past_imports(tree: ast.Module) -> tuple[int, str] | None:
+    """The first line that gets a module of the time in another way than by an import, and how."""
+    found = [
+        (node.lineno, f"sys.modules[{name!r}]")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+        if (name := node.slice.value) in ("time", "datetime") and _is_named(node.value, "modules")
+    ]
+    return min(found, default=None)
+
+
+def _is_named(node: ast.expr, name: str) -> bool:
+    return (node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)) == name
+
+
+def _use_of_datetime(tree: ast.Module) -> tuple[int, str] | None:
+    """The first line of a source that asks a class of `datetime` for the present time, and what it asks."""
     modules, classes = _bound_to_datetime(tree)
     found = [
         (node.lineno, f"{cls}.{node.attr}()")

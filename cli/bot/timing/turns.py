@@ -16,15 +16,15 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import os
 import queue
 import threading
 import time
 import weakref
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from cli.bot.timing.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,9 +37,7 @@ MOST_LOOKS = 1_000  # that a thread may look something up in its turn, before ti
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # … by so many recorded seconds, more each time
 MANY_WAITS = 2_000_000  # of one thread, after which is told where the recording is …
 MANY_MORE = 20_000_000  # … and again after so many
-IDLE_LOOKS = 20  # so many looks at a thread that did nothing, and it waits for something that is not ours
 _NS = 1_000_000_000
-_TICKS = os.sysconf("SC_CLK_TCK")
 T = TypeVar("T")
 
 _real_sleep = time.sleep
@@ -140,23 +138,20 @@ class Turns:
 
     def _until_back(self, waiter: _Waiter) -> None:
         """Wait until a thread gives its turn back, or waits for something that is not ours."""
-        idle, before = 0, None
-        begun, told = _seconds_of(waiter.native_id), False
-        # One that has waited elsewhere before is known to; of others a busy machine may be the reason.
-        most = 1 if waiter.native_id in self._known else IDLE_LOOKS
+        if self._back.acquire(timeout=LOOK_EVERY):
+            return
+        work, told = Work(waiter.native_id, known=waiter.native_id in self._known), False
         while not self._back.acquire(timeout=LOOK_EVERY):
-            worked = _work_of(waiter.native_id)
-            idle = idle + 1 if worked is not None and worked == before else 0
-            before = worked
-            if (idle >= most or self.closed) and self._let_go(waiter):
+            work.look()
+            if (work.waits or self.closed) and self._let_go(waiter):
                 return
-            works = _seconds_of(waiter.native_id) - begun
-            if works >= WORKS_LONG and not told:
+            if work.seconds >= WORKS_LONG and not told:
                 told = True
                 self._say(
-                    f"{waiter.name} has been running for {works:.0f} s without a wait: the recording waits for it"
+                    f"{waiter.name} has been running for {work.seconds:.0f} s without a wait: "
+                    "the recording waits for it"
                 )
-            if works >= WORKS_TOO_LONG and self._let_go(waiter, TOO_LONG):
+            if work.seconds >= WORKS_TOO_LONG and self._let_go(waiter, TOO_LONG):
                 return
 
     def _let_go(self, waiter: _Waiter, why: str = WAITS_ELSEWHERE) -> bool:
@@ -350,24 +345,6 @@ class Turns:
     def ended(self, thread: threading.Thread) -> TurnLock | None:
         """What is released when a thread that has turns ends; None for another one."""
         return self._ends.get(thread)
-
-
-def _work_of(native_id: int | None) -> tuple[bytes, ...] | None:
-    """How much a thread has worked so far, by the system's own count, where it waits now; None while it runs."""
-    try:
-        fields = Path(f"/proc/self/task/{native_id}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == b"R" else (fields[11], fields[12])
-
-
-def _seconds_of(native_id: int | None) -> float:
-    """How much of the processor a thread has used, in seconds: a busy machine must not make it look slow."""
-    try:
-        fields = Path(f"/proc/self/task/{native_id}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 class TurnLock:
