@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cli.screen import keys
 from cli.screen.keys import LONGEST_SEQUENCE, Keyboard, KeyParser, take_terminal
+from cli.screen.pace import Pace
 
 KNOWN = {"up", "down", "left", "right", "home", "end", "pgup", "pgdn", "space", "esc", "redraw"} | {
     "tab",
@@ -102,7 +103,7 @@ def test_keys_of_a_terminal_and_the_terminal_as_before(
             if len(got) == 3:
                 enough.set()
 
-        keyboard = Keyboard(on_key)
+        keyboard = Keyboard(on_key, Pace())
         keyboard.take()
         assert termios.tcgetattr(theirs) != before
         os.write(own, b"x\x1b[")
@@ -131,7 +132,7 @@ def test_a_stdin_that_is_at_its_end_is_not_looked_at_again(monkeypatch: pytest.M
     monkeypatch.setattr(keys.os, "read", lambda *arguments: reads.append(1) or real(*arguments))
 
     async def look() -> None:
-        keyboard = Keyboard(lambda key: None)
+        keyboard = Keyboard(lambda key: None, Pace())
         for _ in range(20):
             keyboard.take()
             await asyncio.sleep(0)
@@ -151,6 +152,7 @@ def test_a_signal_does_not_end_us_before_the_terminal_is_as_it_was() -> None:
 
     class Shown:
         has_keyboard = True
+        pace = Pace()
 
         def redraw(self) -> None:
             pass
@@ -170,6 +172,6 @@ def test_a_signal_does_not_end_us_before_the_terminal_is_as_it_was() -> None:
 
 def test_what_is_no_terminal_has_no_keys() -> None:
     async def look() -> None:
-        Keyboard(lambda key: None).take()
+        Keyboard(lambda key: None, Pace()).take()
 
     asyncio.run(look())  # pytest's stdin is none

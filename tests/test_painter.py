@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from cli.screen.painter import BEGIN, END, Ink, Painter
+from cli.screen.canvas import Ink
+from cli.screen.pace import Pace
+from cli.screen.painter import BEGIN, END, Painter
 
 
 class Screen:
@@ -22,7 +24,7 @@ class Screen:
         self.size = (width, height)
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
-        self.painter = Painter(self.writer, Ink("256", color=True))
+        self.painter = Painter(self.writer, Ink("256", color=True), Pace())
         self.screen = pyte.Screen(width, height)
         self.stream = pyte.ByteStream(self.screen)
 

@@ -22,7 +22,7 @@ from cli.output import cells
 from cli.screen.grid import Column, lay_out
 from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.painter import Ink
+from cli.screen.canvas import Ink
 from cli.screen.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Title
 from cli.screen.table import Table
 from cli.views import account_rows, loaded, margin
