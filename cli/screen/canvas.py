@@ -152,8 +152,9 @@ class Changes:
         if loose is not None:
             if new.characters[loose:] != old.characters[loose:] or new.pens[loose:] != old.pens[loose:]:
                 self._erase(y, min(loose, len(new.characters)))
-                out, _, self._pen = _told(y, list(_by_pen(new, loose, len(new.characters))), self._at, self._pen)
-                self._out.append(out)
+                for piece in _by_pen(new, loose, len(new.characters)):
+                    self._out += (_change_of_pen(self._pen, piece.pen), piece.text)
+                    self._pen = piece.pen
                 self._at = None
         elif len(old.characters) > len(new.characters):
             self._erase(y, len(new.characters))
@@ -164,39 +165,41 @@ class Changes:
         self._pen, self._at = pen, (y, x)
 
     def _write(self, y: int, pieces: list[Piece]) -> None:
-        """Write from left to right or back, whatever is shorter: the line before may have ended at the right."""
-        if not pieces:
-            return
-        told = [_told(y, pieces, self._at, self._pen)]
-        if len(pieces) > 1 and pieces[-1].end < self._width:
-            told.append(_told(y, pieces[::-1], self._at, self._pen))
-        out, at, self._pen = min(told, key=lambda way: len(way[0]))
-        self._at = at if at[1] < self._width else None  # the cursor does not leave the screen
-        self._out.append(out)
+        """Write the pieces, each time the one that costs least: in a table many have the pen of the line before."""
+        while pieces:
+            told = [self._cost(y, piece) for piece in pieces]
+            at = told.index(min(told, key=len)) if len(told) > 1 else 0
+            piece = pieces.pop(at)
+            self._out += (told[at], piece.text)
+            if self._needs(piece):
+                self._pen = piece.pen
+            self._at = (y, piece.end) if piece.end < self._width else None  # the cursor does not leave the screen
 
+    def _cost(self, y: int, piece: Piece) -> str:
+        """What is told before a piece is written."""
+        return _move(self._at, y, piece.start) + (_change_of_pen(self._pen, piece.pen) if self._needs(piece) else "")
 
-def _told(y: int, pieces: Sequence[Piece], at: Place, pen: Pen) -> tuple[str, tuple[int, int], Pen]:
-    """What writes the pieces in this order, and where and with which pen it ends."""
-    out: list[str] = []
-    for start, end, text, own in pieces:
-        out.append(_move(at, y, start))
-        if own is not pen and (own is not PLAIN or pen.shows_blanks() or text.strip(" ")):
-            out.append(_change_of_pen(pen, own))
-            pen = own
-        out.append(text)
-        at = y, end
-    return "".join(out), at or (y, 0), pen
+    def _needs(self, piece: Piece) -> bool:
+        """Whether the pen has to change; blanks look the same with many."""
+        return piece.pen is not self._pen and (
+            piece.pen is not PLAIN or self._pen.shows_blanks() or not piece.text.isspace()
+        )
 
 
 def _move(at: Place, y: int, x: int) -> str:
     """The shortest way of the cursor from one place to another."""
     if at is None or not 0 <= y - at[0] <= 1:
         return f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
-    down, cells = "" if y == at[0] else "\x1b[B", x - at[1]
-    if -CHEAP_GAP < cells <= 0:
-        return down + "\b" * -cells
-    count = abs(cells) if abs(cells) > 1 else ""
-    return f"{down}\x1b[{count}{'C' if cells > 0 else 'D'}"
+    return _short_move(y - at[0], x - at[1])
+
+
+@lru_cache(maxsize=1024)
+def _short_move(down: int, right: int) -> str:
+    start = "\x1b[B" if down else ""
+    if -CHEAP_GAP < right <= 0:
+        return start + "\b" * -right
+    count = abs(right) if abs(right) > 1 else ""
+    return f"{start}\x1b[{count}{'C' if right > 0 else 'D'}"
 
 
 def _pieces(new: Row, old: Row, loose: int | None) -> list[Piece]:

@@ -22,9 +22,9 @@ MOST_LOST = 3  # answers in a row, after which the terminal has none any more
 MAY_COME = 5.0  # seconds for which a first answer may still come when the terminal is given back
 
 PIECE = 256  # bytes that are written at once where it matters whether there is room
-HELD = 20 * 1024  # bytes: what a pseudo-terminal of Linux holds
+HELD = 16 * 1024  # bytes: what a pseudo-terminal of Linux holds of such pieces
 PROBE = 36 * 1024  # bytes, many more than that
-MEASURED_OVER = 1.5  # seconds
+MEASURED_OVER = 1.0  # seconds
 MEASURED_BY = 4  # moments without room at least
 APART = 3.0  # seconds; moments without room that are so far apart are not one slow reader, but one that has paused
 SAFE = 0.8  # of the rate that was measured
