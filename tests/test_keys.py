@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import pty
+import select
 import signal
 import termios
+import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -59,6 +61,30 @@ def test_what_is_pasted_is_no_key() -> None:
     assert parsed(b"sell everything quickly\n") == [], "also where the terminal does not tell"
     assert parsed(b"++++++++++++++++") == ["+"] * 16, "a key that is held down is a key"
     assert parsed(b"\x1b[200~" + b"q" * 100_000) == []
+
+
+ANSWER = b"\x1b[0n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "pressed"),
+    [
+        (ANSWER, []), (b"q" + ANSWER + b"s", ["q", "s"]), (b"\x1b[A" + ANSWER + b"\x1b[B", ["up", "down"]),
+        (b"\x1b" + ANSWER, ["esc"]), (ANSWER + b"\x1b", ["esc"]), (b"\x1b\x1b[A" + ANSWER, ["up"]),
+        (b"\x1b[200~qq" + ANSWER + b"q\x1b[201~s", ["s"]), (b"\xc3" + ANSWER, []),
+    ],
+)  # fmt: skip
+def test_answers_of_the_terminal_are_no_keys_and_lose_none(sent: bytes, pressed: list[str]) -> None:
+    for pieces in (
+        (sent,),
+        tuple(bytes([byte]) for byte in sent),
+        *((sent[:at], sent[at:]) for at in range(len(sent))),
+    ):
+        parser = KeyParser()
+        parser.due = True
+        keys = [key for piece in pieces for key in parser.feed(piece)]
+        assert [*keys, *parser.flush()] == pressed, pieces
+        assert parser.answers == 1, pieces
 
 
 def test_an_endless_sequence_ends() -> None:
@@ -115,6 +141,81 @@ def test_keys_of_a_terminal_and_the_terminal_as_before(
 
     assert asyncio.run(press()) == ["x", "up", "esc"]
     assert termios.tcgetattr(theirs) == before
+
+
+@pytest.mark.parametrize("late", [b"", ANSWER, b"x" + ANSWER])
+def test_an_answer_that_is_due_is_left_for_nobody(
+    late: bytes, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come when we are about to leave; or never, which is waited for only shortly. A closed terminal is not."""
+    own, theirs = terminal
+    monkeypatch.setattr(keys, "in_foreground", lambda descriptor: True)
+    monkeypatch.setattr("cli.screen.pace.FIRST_WITHIN", 60.0 if late else 0.05)
+    got: list[str] = []
+
+    async def leave() -> Pace:
+        pace = Pace()
+        keyboard = Keyboard(got.append, pace)
+        keyboard.take()
+        assert pace.asks
+        pace.sent(10, asked=True)
+        timer = threading.Timer(0.1, os.write, (own, late))
+        if late:
+            timer.start()
+        keyboard.close()
+        assert not pace.asks
+        timer.cancel()
+        return pace
+
+    pace = asyncio.run(leave())
+    assert pace.answers == bool(late)
+    assert got == []
+    termios.tcsetattr(theirs, termios.TCSANOW, raw(termios.tcgetattr(theirs)))
+    assert not select.select([theirs], [], [], 0)[0], "nothing is left to be read"
+
+
+def test_an_answer_that_comes_when_nobody_waits_any_more(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, theirs = terminal
+    monkeypatch.setattr(keys, "in_foreground", lambda descriptor: True)
+
+    async def leave() -> None:
+        pace = Pace()
+        keyboard = Keyboard(lambda key: None, pace)
+        keyboard.take()
+        pace.sent(10, asked=True)
+        os.write(own, ANSWER)
+        assert select.select([theirs], [], [], 10)[0]
+        keyboard.give_back()
+
+    asyncio.run(leave())
+    termios.tcsetattr(theirs, termios.TCSANOW, raw(termios.tcgetattr(theirs)))
+    assert not select.select([theirs], [], [], 0)[0]
+
+
+def raw(attributes: list[Any]) -> list[Any]:
+    attributes[3] &= ~termios.ICANON
+    return attributes
+
+
+def test_a_closed_terminal_is_not_waited_for(terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    own, _ = terminal
+    monkeypatch.setattr(keys, "in_foreground", lambda descriptor: True)
+    monkeypatch.setattr("cli.screen.pace.FIRST_WITHIN", 60.0)
+
+    async def leave() -> float:
+        pace = Pace()
+        keyboard = Keyboard(lambda key: None, pace)
+        keyboard.take()
+        pace.sent(10, asked=True)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, own)  # the other end is gone
+        os.close(nothing)
+        keyboard.release(5.0)
+        return pace.patience()
+
+    assert asyncio.run(leave()) > 55
 
 
 def test_a_stdin_that_is_at_its_end_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ LINES = st.lists(st.lists(PARTS, max_size=4), min_size=1, max_size=4)
 
 
 @given(st.lists(LINES, min_size=1, max_size=8), st.sampled_from((10, 40)))
-@example([[[("ab", "reverse"), ("ab", "")]], [[("ba", "reverse"), ("a ", "")]]], 40)
+@example([[[("a", "reverse")], [("aba", "")]], [[("b", "reverse")], [("a a", "")]]], 40)
 @example([[[("a", "")]], [[("b", ""), ("  ", "on blue")]]], 40)
 def test_the_screen_shows_the_last_frame_whatever_was_before(
     frames: list[list[list[tuple[str, str]]]], width: int
