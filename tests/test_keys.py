@@ -188,10 +188,11 @@ def test_an_answer_that_comes_when_nobody_waits_any_more(
         os.write(own, ANSWER)
         assert select.select([theirs], [], [], 10)[0]
         keyboard.give_back()
+        termios.tcsetattr(theirs, termios.TCSANOW, raw(termios.tcgetattr(theirs)))
+        assert not select.select([theirs], [], [], 0)[0]
+        keyboard.release()
 
     asyncio.run(leave())
-    termios.tcsetattr(theirs, termios.TCSANOW, raw(termios.tcgetattr(theirs)))
-    assert not select.select([theirs], [], [], 0)[0]
 
 
 def raw(attributes: list[Any]) -> list[Any]:
