@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
+import select
+import threading
+import time
 from collections.abc import Iterator
 
 import pyte
@@ -120,6 +124,71 @@ def test_a_terminal_that_takes_nothing_more_is_not_waited_for(screen: Screen, mo
     screen.painter.leave()
 
 
+class Reader(threading.Thread):
+    """Reads a pseudo-terminal in pieces, with a pause after each, until nothing is written any more."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__()
+        self.own, self.theirs = pty.openpty()
+        self.pause = pause
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):  # the other end was closed
+            while os.read(self.own, 512):
+                time.sleep(self.pause)
+
+    def close(self) -> None:
+        os.close(self.theirs)
+        self.pause = 0.0
+        self.join(10)
+        os.close(self.own)
+
+
+@pytest.mark.parametrize(("pause", "is_slow"), [(0.0, False), (0.01, True)])
+def test_a_terminal_that_answers_nothing_shows_whether_it_reads(
+    pause: float, is_slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.screen.painter.PROBED_WITHIN", 60.0 if pause == 0 else 0.01)
+    monkeypatch.setattr("cli.screen.pace.MEASURED_OVER", 0.1)
+    monkeypatch.setattr("cli.screen.pace.MEASURED_BY", 3 if is_slow else 10**9)
+    reader = Reader(pause)
+    try:
+        pace = Pace()
+        painter = Painter(reader.theirs, Ink("256", color=True), pace)
+        pace.listen(heard=False)
+        painter.paint([Text("one")], (20, 4))
+        assert pace.probes
+        painter.probe()
+        assert pace.has_rate == is_slow
+        assert not pace.probes
+        assert pace.is_ready() != is_slow, "what it holds has to be read first"
+        painter.paint([Text("two")], (20, 4))
+        assert 0 < pace.delay() < 1 if is_slow else pace.delay() == 0
+    finally:
+        reader.close()
+
+
+def test_who_leaves_does_not_wait_for_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.screen.painter.LEAVE_WITHIN", 0.01)
+    own, theirs = pty.openpty()
+    try:
+        pace = Pace()
+        painter = Painter(theirs, Ink("256", color=True), pace)
+        painter.paint([Text("one")], (20, 4))
+        probing = threading.Thread(target=painter.probe, daemon=True)
+        probing.start()
+        while select.select([], [theirs], [], 0)[1]:
+            time.sleep(0.001)
+        painter.unblock()
+        painter.leave()
+        probing.join(10)
+        assert not probing.is_alive()
+    finally:
+        os.close(own)
+        os.close(theirs)
+
+
 def test_colours_as_many_as_the_terminal_has() -> None:
     line = Text("x", style="bold color(33)")
     assert Ink("256", color=True).drawn(line) == "\x1b[1;38;5;33mx\x1b[0m"
@@ -165,9 +234,9 @@ PARTS = st.tuples(st.text("ab 漢▲", max_size=5), st.sampled_from(STYLES))
 LINES = st.lists(st.lists(PARTS, max_size=4), min_size=1, max_size=4)
 
 
-@given(st.lists(LINES, min_size=1, max_size=8), st.sampled_from((10, 40)))
-@example([[[("a", "reverse")], [("aba", "")]], [[("b", "reverse")], [("a a", "")]]], 40)
-@example([[[("a", "")]], [[("b", ""), ("  ", "on blue")]]], 40)
+@given(st.lists(LINES, min_size=1, max_size=8), st.sampled_from((10, 24)))
+@example([[[("a", "reverse")], [("aba", "")]], [[("b", "reverse")], [("a a", "")]]], 24)
+@example([[[("a", "")]], [[("b", ""), ("  ", "on blue")]]], 24)
 def test_the_screen_shows_the_last_frame_whatever_was_before(
     frames: list[list[list[tuple[str, str]]]], width: int
 ) -> None:

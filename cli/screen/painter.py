@@ -33,6 +33,7 @@ BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 PADDING = "\x1b[m"
 LOOK_EVERY = 0.1  # seconds
 LONGEST_PROBE = 4.0
+MOST_PROBED = 4 * PROBE
 PROBED_WITHIN = 0.5  # seconds in which a terminal has taken `PROBE` that reads more than it is ever sent
 LEAVE_WITHIN = 0.5  # seconds for a terminal that takes nothing more
 
@@ -94,7 +95,7 @@ class Painter:
         piece, start = (PADDING * (PIECE // len(PADDING))).encode(), time.monotonic()
         size = 0
         while not (self._leaving or self._pace.has_rate) and (gone := time.monotonic() - start) < LONGEST_PROBE:
-            if size >= PROBE and gone < PROBED_WITHIN:
+            if size >= PROBE and (gone < PROBED_WITHIN or size >= MOST_PROBED):
                 break
             self._write(piece)
             size += len(piece)
