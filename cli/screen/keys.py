@@ -127,10 +127,11 @@ class KeyParser:
 
     def _two_escapes(self) -> tuple[int, str | None]:
         """Alt and a key that is a sequence itself, or Esc and then an answer."""
+        if not self.due:
+            return 1, None
         if _ANSWER.match(self._pending, 1):
             return 1, "esc"
-        wait = self.due and len(self._pending) <= 1 + _MOST_OF_ANSWER and "\x1b[0n".startswith(self._pending[1:])
-        return 0 if wait else 1, None
+        return (0 if "\x1b[0n".startswith(self._pending[1:]) else 1), None
 
     def _control_sequence(self) -> tuple[int, str | None]:
         text = self._pending

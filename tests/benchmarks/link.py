@@ -30,7 +30,7 @@ from tests.benchmarks.sender import SYMBOL
 COLUMNS, LINES = 120, 40
 SLOW = 6 * 1024  # bytes a second
 SECONDS = 25
-SETTLED = 10  # seconds after which it counts
+SETTLED = 10  # seconds from the first frame, after which it counts
 MOST_SENT = 12.0  # KiB a second
 OLDEST_WITH_ANSWERS, OLDEST_WITHOUT = 0.3, 0.5  # seconds
 STEP = 0.01  # seconds between two reads of a slow terminal
@@ -142,31 +142,37 @@ def drawn(rate: int | None, *, answers: bool, seconds: float) -> list[Frame]:
     return [Frame(float(begun) - start, read - start, int(size)) for (begun, size), read in pairs]
 
 
-def figures(rate: int | None, *, answers: bool) -> tuple[list[Frame], str]:
-    """The frames that count, and what is said of them."""
-    frames = [frame for frame in drawn(rate, answers=answers, seconds=SECONDS) if frame.read >= SETTLED]
+def figures(rate: int | None, *, answers: bool) -> tuple[list[Frame], float]:
+    """The frames that count, and over how many seconds."""
+    shown = drawn(rate, answers=answers, seconds=SECONDS)
+    frames = [frame for frame in shown if frame.read >= shown[0].read + SETTLED]
     if not frames:
         raise WrongResultError("no frame was shown")
-    size = median(frame.size for frame in frames)
-    return frames, f"{len(frames) / (SECONDS - SETTLED):.1f} frames/s of {size:.0f} bytes"
+    return frames, SECONDS - shown[0].read - SETTLED
+
+
+def said(frames: list[Frame], over: float) -> str:
+    """Frames a second and their size, in words."""
+    return f"{len(frames) / over:.1f} frames/s, {median(frame.size for frame in frames):.0f} bytes each"
 
 
 def run() -> None:
     """At once, then slowly with answers and without."""
     progress("a book on a terminal that reads at once")
-    frames, words = figures(None, answers=True)
+    frames, over = figures(None, answers=True)
     progress("")
-    sent = sum(frame.size for frame in frames) / 1024 / (SECONDS - SETTLED)
-    for_information("book of 120×40 on a terminal", words)
-    at_most("KiB a second of it", f"{sent:.1f} KiB/s", sent, MOST_SENT)
+    sent = sum(frame.size for frame in frames) / 1024 / over
+    for_information("book of 120×40 on a terminal", said(frames, over))
+    at_most("what is sent to it", f"{sent:.1f} KiB/s", sent, MOST_SENT)
     for answers, oldest in ((True, OLDEST_WITH_ANSWERS), (False, OLDEST_WITHOUT)):
         which = "answers" if answers else "no answers"
         progress(f"a book on a terminal that reads 6 KiB/s, {which}")
-        frames, words = figures(SLOW, answers=answers)
+        frames, over = figures(SLOW, answers=answers)
         progress("")
-        old = [frame.old for frame in frames]
-        for_information(f"book at 6 KiB/s, {which}", words)
-        at_most(f"oldest picture when shown, {which}", f"{max(old):.2f} s, median {median(old):.2f}", max(old), oldest)
+        old = sorted(frame.old for frame in frames)
+        for_information(f"book at 6 KiB/s, {which}", said(frames, over))
+        for words, age in (("median", median(old)), ("oldest", old[-1])):
+            at_most(f"age when it is shown, {which}, {words}", f"{age:.2f} s", age, oldest)
 
 
 if __name__ == "__main__":
