@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import pty
+import select
 import signal
 import termios
+import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from cli.screen import keys
 from cli.screen.keys import LONGEST_SEQUENCE, Keyboard, KeyParser, take_terminal
+from cli.screen.pace import Pace
 
 KNOWN = {"up", "down", "left", "right", "home", "end", "pgup", "pgdn", "space", "esc", "redraw"} | {
     "tab",
@@ -58,6 +61,30 @@ def test_what_is_pasted_is_no_key() -> None:
     assert parsed(b"sell everything quickly\n") == [], "also where the terminal does not tell"
     assert parsed(b"++++++++++++++++") == ["+"] * 16, "a key that is held down is a key"
     assert parsed(b"\x1b[200~" + b"q" * 100_000) == []
+
+
+ANSWER = b"\x1b[0n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "pressed"),
+    [
+        (ANSWER, []), (b"q" + ANSWER + b"s", ["q", "s"]), (b"\x1b[A" + ANSWER + b"\x1b[B", ["up", "down"]),
+        (b"\x1b" + ANSWER, ["esc"]), (ANSWER + b"\x1b", ["esc"]), (b"\x1b\x1b[A" + ANSWER, ["up"]),
+        (b"\x1b[200~qq" + ANSWER + b"q\x1b[201~s", ["s"]), (b"\xc3" + ANSWER, []),
+    ],
+)  # fmt: skip
+def test_answers_of_the_terminal_are_no_keys_and_lose_none(sent: bytes, pressed: list[str]) -> None:
+    for pieces in (
+        (sent,),
+        tuple(bytes([byte]) for byte in sent),
+        *((sent[:at], sent[at:]) for at in range(len(sent))),
+    ):
+        parser = KeyParser()
+        parser.due = True
+        keys = [key for piece in pieces for key in parser.feed(piece)]
+        assert [*keys, *parser.flush()] == pressed, pieces
+        assert parser.answers == 1, pieces
 
 
 def test_an_endless_sequence_ends() -> None:
@@ -102,7 +129,7 @@ def test_keys_of_a_terminal_and_the_terminal_as_before(
             if len(got) == 3:
                 enough.set()
 
-        keyboard = Keyboard(on_key)
+        keyboard = Keyboard(on_key, Pace())
         keyboard.take()
         assert termios.tcgetattr(theirs) != before
         os.write(own, b"x\x1b[")
@@ -114,6 +141,82 @@ def test_keys_of_a_terminal_and_the_terminal_as_before(
 
     assert asyncio.run(press()) == ["x", "up", "esc"]
     assert termios.tcgetattr(theirs) == before
+
+
+@pytest.mark.parametrize("late", [b"", ANSWER, b"x" + ANSWER])
+def test_an_answer_that_is_due_is_left_for_nobody(
+    late: bytes, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come when we are about to leave; or never, which is waited for only shortly. A closed terminal is not."""
+    own, theirs = terminal
+    monkeypatch.setattr(keys, "in_foreground", lambda descriptor: True)
+    monkeypatch.setattr("cli.screen.pace.FIRST_WITHIN", 60.0 if late else 0.05)
+    got: list[str] = []
+
+    async def leave() -> Pace:
+        pace = Pace()
+        keyboard = Keyboard(got.append, pace)
+        keyboard.take()
+        assert pace.asks
+        pace.sent(10, asked=True)
+        timer = threading.Timer(0.1, os.write, (own, late))
+        if late:
+            timer.start()
+        keyboard.close()
+        assert not pace.asks
+        timer.cancel()
+        return pace
+
+    pace = asyncio.run(leave())
+    assert pace.answers == bool(late)
+    assert got == []
+    termios.tcsetattr(theirs, termios.TCSANOW, raw(termios.tcgetattr(theirs)))
+    assert not select.select([theirs], [], [], 0)[0], "nothing is left to be read"
+
+
+def test_an_answer_that_comes_when_nobody_waits_any_more(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, theirs = terminal
+    monkeypatch.setattr(keys, "in_foreground", lambda descriptor: True)
+
+    async def leave() -> None:
+        pace = Pace()
+        keyboard = Keyboard(lambda key: None, pace)
+        keyboard.take()
+        pace.sent(10, asked=True)
+        os.write(own, ANSWER)
+        assert select.select([theirs], [], [], 10)[0]
+        keyboard.give_back()
+        termios.tcsetattr(theirs, termios.TCSANOW, raw(termios.tcgetattr(theirs)))
+        assert not select.select([theirs], [], [], 0)[0]
+        keyboard.release()
+
+    asyncio.run(leave())
+
+
+def raw(attributes: list[Any]) -> list[Any]:
+    attributes[3] &= ~termios.ICANON
+    return attributes
+
+
+def test_a_closed_terminal_is_not_waited_for(terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    own, _ = terminal
+    monkeypatch.setattr(keys, "in_foreground", lambda descriptor: True)
+    monkeypatch.setattr("cli.screen.pace.FIRST_WITHIN", 60.0)
+
+    async def leave() -> float:
+        pace = Pace()
+        keyboard = Keyboard(lambda key: None, pace)
+        keyboard.take()
+        pace.sent(10, asked=True)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, own)  # the other end is gone
+        os.close(nothing)
+        keyboard.release(5.0)
+        return pace.patience()
+
+    assert asyncio.run(leave()) > 55
 
 
 def test_a_stdin_that_is_at_its_end_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +234,7 @@ def test_a_stdin_that_is_at_its_end_is_not_looked_at_again(monkeypatch: pytest.M
     monkeypatch.setattr(keys.os, "read", lambda *arguments: reads.append(1) or real(*arguments))
 
     async def look() -> None:
-        keyboard = Keyboard(lambda key: None)
+        keyboard = Keyboard(lambda key: None, Pace())
         for _ in range(20):
             keyboard.take()
             await asyncio.sleep(0)
@@ -151,6 +254,7 @@ def test_a_signal_does_not_end_us_before_the_terminal_is_as_it_was() -> None:
 
     class Shown:
         has_keyboard = True
+        pace = Pace()
 
         def redraw(self) -> None:
             pass
@@ -170,6 +274,6 @@ def test_a_signal_does_not_end_us_before_the_terminal_is_as_it_was() -> None:
 
 def test_what_is_no_terminal_has_no_keys() -> None:
     async def look() -> None:
-        Keyboard(lambda key: None).take()
+        Keyboard(lambda key: None, Pace()).take()
 
     asyncio.run(look())  # pytest's stdin is none

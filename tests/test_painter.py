@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
+import select
+import threading
+import time
 from collections.abc import Iterator
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from cli.screen.painter import BEGIN, END, Ink, Painter
+from cli.screen.canvas import Ink
+from cli.screen.pace import Pace
+from cli.screen.painter import BEGIN, END, Painter
 
 
 class Screen:
@@ -22,7 +28,7 @@ class Screen:
         self.size = (width, height)
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
-        self.painter = Painter(self.writer, Ink("256", color=True))
+        self.painter = Painter(self.writer, Ink("256", color=True), Pace())
         self.screen = pyte.Screen(width, height)
         self.stream = pyte.ByteStream(self.screen)
 
@@ -53,7 +59,7 @@ def screen() -> Iterator[Screen]:
     made.close()
 
 
-def test_only_lines_that_changed_are_written_in_one_synchronized_update(screen: Screen) -> None:
+def test_only_what_changed_is_written_in_one_synchronized_update(screen: Screen) -> None:
     first = screen.paint("one", "two", "three", "four")
     assert first.startswith(BEGIN)
     assert first.endswith(END)
@@ -118,6 +124,71 @@ def test_a_terminal_that_takes_nothing_more_is_not_waited_for(screen: Screen, mo
     screen.painter.leave()
 
 
+class Reader(threading.Thread):
+    """Reads a pseudo-terminal in pieces, with a pause after each, until nothing is written any more."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__()
+        self.own, self.theirs = pty.openpty()
+        self.pause = pause
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):  # the other end was closed
+            while os.read(self.own, 512):
+                time.sleep(self.pause)
+
+    def close(self) -> None:
+        os.close(self.theirs)
+        self.pause = 0.0
+        self.join(10)
+        os.close(self.own)
+
+
+@pytest.mark.parametrize(("pause", "is_slow"), [(0.0, False), (0.01, True)])
+def test_a_terminal_that_answers_nothing_shows_whether_it_reads(
+    pause: float, is_slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.screen.painter.PROBED_WITHIN", 60.0 if pause == 0 else 0.01)
+    monkeypatch.setattr("cli.screen.pace.MEASURED_OVER", 0.1)
+    monkeypatch.setattr("cli.screen.pace.MEASURED_BY", 3 if is_slow else 10**9)
+    reader = Reader(pause)
+    try:
+        pace = Pace()
+        painter = Painter(reader.theirs, Ink("256", color=True), pace)
+        pace.listen(heard=False)
+        painter.paint([Text("one")], (20, 4))
+        assert pace.probes
+        painter.probe()
+        assert pace.has_rate == is_slow
+        assert not pace.probes
+        assert pace.is_ready() != is_slow, "what it holds has to be read first"
+        painter.paint([Text("two")], (20, 4))
+        assert 0 < pace.delay() < 1 if is_slow else pace.delay() == 0
+    finally:
+        reader.close()
+
+
+def test_who_leaves_does_not_wait_for_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.screen.painter.LEAVE_WITHIN", 0.01)
+    own, theirs = pty.openpty()
+    try:
+        pace = Pace()
+        painter = Painter(theirs, Ink("256", color=True), pace)
+        painter.paint([Text("one")], (20, 4))
+        probing = threading.Thread(target=painter.probe, daemon=True)
+        probing.start()
+        while select.select([], [theirs], [], 0)[1]:
+            time.sleep(0.001)
+        painter.unblock()
+        painter.leave()
+        probing.join(10)
+        assert not probing.is_alive()
+    finally:
+        os.close(own)
+        os.close(theirs)
+
+
 def test_colours_as_many_as_the_terminal_has() -> None:
     line = Text("x", style="bold color(33)")
     assert Ink("256", color=True).drawn(line) == "\x1b[1;38;5;33mx\x1b[0m"
@@ -126,17 +197,72 @@ def test_colours_as_many_as_the_terminal_has() -> None:
     assert Ink(None, color=False).drawn(line) == "x"
 
 
-LINES = st.lists(st.text("ab 漢▲", max_size=9), min_size=1, max_size=4)
+def test_cells_that_changed_are_written_and_no_others(screen: Screen) -> None:
+    screen.paint("price 100.25  size 7", Text("bold", "bold"), "same")
+    again = screen.paint("price 100.75  size 8", Text("bole", "bold"), "same")
+    assert again == f"{BEGIN}\x1b[1;11H7\x1b[8C8\x1b[2;4H\x1b[1me\x1b[m{END}"
+    assert screen.shown() == ["price 100.75  size 8", "bole", "same", ""]
 
 
-@given(st.lists(LINES, min_size=1, max_size=8))
-def test_the_screen_shows_the_last_frame_whatever_was_before(frames: list[list[str]]) -> None:
-    screen = Screen()
+def test_a_small_gap_is_written_again_rather_than_skipped(screen: Screen) -> None:
+    screen.paint("a1b2c")
+    assert screen.paint("x1y2z") == f"{BEGIN}\x1b[1Hx1y2z{END}"
+
+
+def test_the_pen_is_changed_as_seldom_as_can_be(screen: Screen) -> None:
+    """Of two lines alike the second begins with the pen that the first has ended with."""
+    line = Text.assemble(("1", "red"), "      ", ("2", "green"))
+    other = Text.assemble(("3", "red"), "      ", ("4", "green"))
+    screen.paint(line, line)
+    again = screen.paint(other, other)
+    assert again.count("\x1b[32m") == 1
+    assert again.count("\x1b[31m") == 2
+    assert screen.shown()[:2] == ["3      4"] * 2
+
+
+def test_what_stands_behind_a_character_of_unknown_width_is_written_with_it(screen: Screen) -> None:
+    """No terminal is trusted to have it where we think."""
+    screen.paint("12 e\u0301漢字 99")
+    again = screen.paint("13 e\u0301漢字 98")
+    assert "3" in again
+    assert "e\u0301漢字 98" in again
+    assert screen.paint("14 e\u0301漢字 98").count("漢") == 0, "what is before it is written by itself"
+
+
+STYLES = ("", "red", "bold", "dim red", "reverse", "on blue", "bold green on red", "strike")
+PARTS = st.tuples(st.text("ab 漢▲", max_size=5), st.sampled_from(STYLES))
+LINES = st.lists(st.lists(PARTS, max_size=4), min_size=1, max_size=4)
+
+
+@given(st.lists(LINES, min_size=1, max_size=8), st.sampled_from((10, 24)))
+@example([[[("a", "reverse")], [("aba", "")]], [[("b", "reverse")], [("a a", "")]]], 24)
+@example([[[("a", "")]], [[("b", ""), ("  ", "on blue")]]], 24)
+def test_the_screen_shows_the_last_frame_whatever_was_before(
+    frames: list[list[list[tuple[str, str]]]], width: int
+) -> None:
+    """As if rich had written it, also its colours, on a screen that is wider than the lines or not."""
+    screen, wanted = Screen(width), Screen(width)
     try:
         for frame in frames:
-            screen.paint(*frame)
-        last = frames[-1]
-        shown = [line.rstrip() for line in screen.screen.display]
-        assert shown == [line.rstrip() for line in last] + [""] * (4 - len(last))
+            lines = [Text.assemble(*parts) for parts in frame]
+            for line in lines:
+                line.truncate(width)
+            screen.paint(*lines)
+        wanted.stream.feed(b"\x1b[?7l")
+        for y, line in enumerate(lines, start=1):
+            wanted.stream.feed(f"\x1b[{y};1H{Ink('256', color=True).drawn(line)}".encode())
+        assert cells_of(screen.screen) == cells_of(wanted.screen)
     finally:
         screen.close()
+        wanted.close()
+
+
+def cells_of(screen: pyte.Screen) -> list[list[object]]:
+    """What each cell looks like; a blank has no colour of its own."""
+    return [
+        [
+            (cell.data, cell.bg, cell.reverse, cell.strikethrough) if cell.data == " " else tuple(cell)
+            for cell in (screen.buffer[y][x] for x in range(screen.columns))
+        ]
+        for y in range(screen.lines)
+    ]

@@ -19,10 +19,10 @@ from rich.cells import cell_len
 
 from cli.bot import view as bot_view
 from cli.output import cells
+from cli.screen.canvas import Ink
 from cli.screen.grid import Column, lay_out
 from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.painter import Ink
 from cli.screen.pane import LATENCY_OVER_MS, Clean, Latency, Pane, Title
 from cli.screen.table import Table
 from cli.views import account_rows, loaded, margin
@@ -192,6 +192,13 @@ def test_the_header_says_where_from_how_it_stands_and_how_old() -> None:
     assert header(LIVE_BOOK, clock) == ("nexus  SIM  LIVE  SPOT_BTC_USDT  book  age 0 s  0.0 msg/s  latency 10 ms  UTC")
     assert header(LIVE_BOOK, clock, env=None).startswith("nexus LIVE  SPOT_BTC_USDT")
     assert header(LIVE_BOOK, clock, env="replay").startswith("nexus  REPLAY  LIVE")
+
+
+def test_an_age_includes_how_long_the_terminal_takes_to_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for last, words in (("live", "age 3 s"), ("stale", "STALE 3 s")):
+        table = table_of("book", [*LIVE_BOOK, *([status("book", "stale")] if last == "stale" else [])], look_of())
+        monkeypatch.setattr(table.pace, "delay", lambda: 3.0)
+        assert words in table.frame(120, 24)[0].plain
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,12 @@ from tests.warmed import popen
 
 
 class Terminal:
-    """A process on a pseudo-terminal, with the screen as a person would see it."""
+    """A process on a pseudo-terminal, with the screen as a person would see it.
+
+    `answers`: after how many seconds it answers what it is asked; None for never.
+    """
+
+    answers: float | None = 0.0
 
     def __init__(
         self,
@@ -39,7 +44,9 @@ class Terminal:
     ) -> None:
         """`is_child`: the process is a child of this one, as it is of a shell that stops it."""
         self.screen = pyte.Screen(width, height)
+        self.screen.write_process_input = self.answer
         self.stream = pyte.ByteStream(self.screen)
+        self.due: list[tuple[float, str]] = []
         self.raw = b""
         self.own, theirs = pty.openpty()
         self.resize(width, height)
@@ -59,7 +66,15 @@ class Terminal:
         fcntl.ioctl(self.own, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.screen.resize(height, width)
 
+    def answer(self, text: str) -> None:
+        if self.answers is not None:
+            self.due.append((time.monotonic() + self.answers, text))
+
     def read(self, seconds: float) -> None:
+        while self.due and self.due[0][0] <= time.monotonic():
+            self.press(self.due.pop(0)[1])
+        if self.due:
+            seconds = min(seconds, 0.02)
         if select.select([self.own], [], [], seconds)[0]:
             try:
                 data = os.read(self.own, 65536)
@@ -208,6 +223,7 @@ def test_fifty_sizes_and_all_keys_while_a_fast_tape_plays(
 
 def test_a_screen_that_is_too_small(show: Callable[..., Terminal]) -> None:
     terminal = show(*BOOK, width=20, height=4)
+    terminal.answers = None
     terminal.until(lambda: terminal.text().rstrip() == "mon needs 24×6")
     terminal.resize(1, 1)
     terminal.until(lambda: terminal.text() == "#")
@@ -263,14 +279,16 @@ def test_a_crash_in_what_draws(module: str, name: str, show: Callable[..., Termi
 
 
 def test_ctrl_z_and_fg_in_a_shell(show: Callable[..., Terminal], tmp_path: Path) -> None:
+    """The terminal answers late: the shell must not get what it answers."""
     env = {**environment(tmp_path), "PS1": "ready> "}
     terminal = show(env=env, command=("bash", "--norc", "--noprofile", "--noediting", "-i"))
+    terminal.answers = 0.2
     terminal.until(lambda: "ready>" in terminal.text())
     terminal.press(f"{MON} book nexus {SYMBOL} --env sim\n")
     terminal.until(lambda: "spread" in terminal.text() and "LIVE" in terminal.text())
     for _ in range(2):
         terminal.press("\x1a")
-        terminal.until(lambda: "Stopped" in terminal.text())
+        terminal.until(lambda: "Stopped" in terminal.text() and not terminal.due)
         assert terminal.raw.rfind(b"\x1b[?1049l") > terminal.raw.rfind(b"\x1b[?1049h")
         terminal.screen.reset()
         terminal.press("fg\n")
@@ -281,6 +299,8 @@ def test_ctrl_z_and_fg_in_a_shell(show: Callable[..., Terminal], tmp_path: Path)
         terminal.until(lambda: "any key closes this" not in terminal.text())
     terminal.press("q")
     terminal.until(lambda: "as of" in terminal.text() and terminal.text().rstrip().endswith("ready>"))
+    assert not terminal.due
+    assert "[0n" not in terminal.text()
     terminal.press("exit\n")
     assert terminal.ended() == 0
     left_well(terminal)

@@ -65,6 +65,8 @@ class Dashboard(Table):
         self._zoomed = False
         self._figures = SteadyFigures()
         self._time_frames: dict[str, tuple[Any, ...]] = {}
+        for pane in self._panes.values():
+            pane.delay_ms = self._delay_ms
         self._forget_bodies()
 
     # --- from the event loop

@@ -6,7 +6,10 @@ import asyncio
 import codecs
 import contextlib
 import os
+import re
+import select
 import signal
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from cli.settings.foreground import in_foreground, owned
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cli.screen.pace import Pace
     from cli.screen.table import Table
 
 try:
@@ -35,15 +39,21 @@ _NUMBERS = {"1": "home", "4": "end", "5": "pgup", "6": "pgdn", "7": "home", "8":
 _PLAIN = {" ": "space", "\x0c": "redraw", "\t": "tab", "\n": "enter", "\r": "enter"}
 _PASTE, _PASTED = "\x1b[200~", "\x1b[201~"
 _STRINGS = "]P^_X"  # sequences that last until a string terminator
+_ANSWER = re.compile(r"\x1b\[[0-9]?n")  # to the question of `Pace`
+_MOST_OF_ANSWER = 3  # characters of one that is not complete
 
 
 class KeyParser:
     """Turns what a terminal sends into names of keys: printable characters as they are, and those of `View.press`.
 
-    Sequences may come in pieces; unknown ones, and what is pasted, are no keys.
+    Sequences may come in pieces; unknown ones, and what is pasted, are no keys. `answers`: how many came of the answers
+    that a terminal gives to `Pace`; where one is `due`, an Esc before it is a key.
     """
 
     def __init__(self) -> None:
+        self.answers = 0
+        self.due = False
+        self._before = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._pending = ""
         self._pasting = False
@@ -56,6 +66,7 @@ class KeyParser:
     def feed(self, data: bytes) -> list[str]:
         """The names of the keys that are complete with these bytes."""
         text = self._decoder.decode(data)
+        self._count_answers(text)
         keys = [key for at in range(0, len(text), PIECE) for key in self._fed(text[at : at + PIECE])]
         return keys if len(set(keys)) <= MOST_AT_ONCE else []
 
@@ -78,7 +89,15 @@ class KeyParser:
     def flush(self) -> list[str]:
         """The keys when nothing more came in time: a lone Esc is one, the beginning of a sequence is none."""
         pending, self._pending = self._pending, ""
-        return ["esc"] if pending == "\x1b" and not self._pasting else []
+        return ["esc"] if pending in ("\x1b", "\x1b\x1b") and not self._pasting else []
+
+    def _count_answers(self, text: str) -> None:
+        """Wherever they are: a terminal answers also within what is pasted."""
+        text, end = self._before + text, 0
+        for answer in _ANSWER.finditer(text):
+            self.answers += 1
+            end = answer.end()
+        self._before = text[end:][-_MOST_OF_ANSWER:]
 
     def _skip_paste(self) -> bool:
         """Skip what is pasted; whether its end has come."""
@@ -103,8 +122,16 @@ class KeyParser:
         if text[1] in _STRINGS:
             return self._string()
         if text[1] == "\x1b":
-            return 1, None  # Alt and a key that is a sequence itself
+            return self._two_escapes()
         return 2, None  # Alt and a character
+
+    def _two_escapes(self) -> tuple[int, str | None]:
+        """Alt and a key that is a sequence itself, or Esc and then an answer."""
+        if not self.due:
+            return 1, None
+        if _ANSWER.match(self._pending, 1):
+            return 1, "esc"
+        return (0 if "\x1b[0n".startswith(self._pending[1:]) else 1), None
 
     def _control_sequence(self) -> tuple[int, str | None]:
         text = self._pending
@@ -127,6 +154,9 @@ class KeyParser:
 
 
 LOOK_EVERY = 0.25  # seconds
+HELD_ESCAPE = 0.5  # seconds for the rest of what may be the beginning of an answer
+STOPPED_WITHIN = 0.6  # seconds for an answer that is due, before somebody else gets the terminal for a while
+CLOSED_WITHIN = 3.0  # … and for good; where somebody is in a hurry, the whole process ends before that
 
 
 def take_terminal(
@@ -135,13 +165,16 @@ def take_terminal(
     """The terminal is a table's until the stack ends: single keys, its size, and a way to stop and go on (Ctrl-Z, fg)
     that leaves no mess; `end` with an exit code when it is closed, and on Ctrl-\\."""
     loop = asyncio.get_running_loop()
-    keyboard = Keyboard(on_key)
+    keyboard = Keyboard(on_key, table.pace)
     table.has_keyboard = os.isatty(0)
+    if not table.has_keyboard:
+        table.pace.listen(heard=False)
 
     def stop() -> None:
         table.restore()
         keyboard.release()
         os.kill(os.getpid(), signal.SIGSTOP)
+        table.resume()
 
     def look() -> None:
         keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
@@ -151,6 +184,7 @@ def take_terminal(
         def do() -> None:
             table.restore()
             keyboard.release()  # both come again by themselves, when we are in the foreground
+            loop.call_later(LOOK_EVERY, table.resume)  # by then somebody else has the terminal
             done()
 
         loop.call_soon_threadsafe(do)
@@ -164,16 +198,20 @@ def take_terminal(
     stack.enter_context(at_hard_end(keyboard.give_back))
     stack.enter_context(at_hard_end(table.restore))
     stack.enter_context(owned(give_back))
-    stack.callback(table.restore)
     stack.callback(keyboard.close)  # for good, since the loop still turns a few times and would look again
+    stack.callback(table.restore)  # before that: what is drawn later would ask for one more answer
     look()
 
 
 class Keyboard:
-    """Calls `on_key` for each key pressed, from `take` to `release` or `close`; nothing where there is no keyboard."""
+    """Calls `on_key` for each key pressed, from `take` to `release` or `close`; nothing where there is no keyboard.
 
-    def __init__(self, on_key: Callable[[str], None]) -> None:
+    The terminal's answers go to the pace. None that is due is left for whoever reads from the terminal after us.
+    """
+
+    def __init__(self, on_key: Callable[[str], None], pace: Pace) -> None:
         self._on_key = on_key
+        self._pace = pace
         self._before: list[Any] | None = None
         self._taken = False
         self._gone = False
@@ -189,11 +227,14 @@ class Keyboard:
             tty.setcbreak(0, termios.TCSANOW)
             self._taken = True
             asyncio.get_running_loop().add_reader(0, self._read)
+            self._pace.listen(heard=True)  # only now: an answer that came before would be shown as if it was typed
 
-    def release(self) -> None:
-        """Give the terminal back as it was; `take` may follow."""
+    def release(self, within: float = STOPPED_WITHIN) -> None:
+        """Give the terminal back as it was, once no answer is due any more; `take` may follow."""
         if not self._taken or self._before is None:
             return
+        self._pace.listen(heard=None)
+        self._await_answers(within)
         self.give_back()
         self._taken = False
         asyncio.get_running_loop().remove_reader(0)
@@ -202,29 +243,49 @@ class Keyboard:
         """Give the terminal back as it was, whatever becomes of the event loop."""
         if self._taken and self._before is not None:
             with contextlib.suppress(OSError, termios.error):
+                if self._pace.is_due():
+                    termios.tcflush(0, termios.TCIFLUSH)
                 termios.tcsetattr(0, termios.TCSANOW, self._before)
 
     def close(self) -> None:
         """Give the terminal back as it was, for good."""
-        self.release()
+        self.release(CLOSED_WITHIN)
         self._gone = True
 
-    def _read(self) -> None:
+    def _await_answers(self, within: float) -> None:
+        """Nothing else happens meanwhile; keys that are pressed are nobody's."""
+        end = time.monotonic() + within
+        while not self._gone and (left := min(self._pace.patience(), end - time.monotonic())) > 0:
+            if select.select([0], [], [], left)[0]:
+                self._parser.feed(self._received())
+                self._tell_answers()
+
+    def _received(self) -> bytes:
         try:
             data = os.read(0, 1024)
         except BlockingIOError:  # somebody else has read it
-            return
+            return b""
         except OSError:
             data = b""
         if not data:
             asyncio.get_running_loop().remove_reader(0)
             self._gone = True
-        for key in self._parser.feed(data):
+        return data
+
+    def _tell_answers(self) -> None:
+        count, self._parser.answers = self._parser.answers, 0
+        self._pace.answer(count)
+
+    def _read(self) -> None:
+        self._parser.due = self._pace.is_due()
+        for key in self._parser.feed(self._received()):
             self._on_key(key)
+        self._tell_answers()
         if self._flush is not None:
             self._flush.cancel()
         if self._parser.waits:
-            self._flush = asyncio.get_running_loop().call_later(LONE_ESCAPE_AFTER, self._give_up)
+            seconds = HELD_ESCAPE if self._pace.is_due() and self._pace.answers else LONE_ESCAPE_AFTER
+            self._flush = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
         for key in self._parser.flush():

@@ -48,6 +48,10 @@ MOST_IN_HEADER = 2  # symbols of one state that a header names
 LONGEST_CONDITION, SHORT_CONDITION = 120, 24  # cells
 
 
+def _none() -> int:
+    return 0
+
+
 class Streamed(Protocol):
     """What a pane knows of its stream: what it is called, and whether it is a state or a sequence of events."""
 
@@ -120,7 +124,12 @@ def _skew(ahead_ms: int) -> str:
 
 
 class Pane:
-    """A view and all that is known about its stream. `write` and everything that draws are for one thread."""
+    """A view and all that is known about its stream. `write` and everything that draws are for one thread.
+
+    `delay_ms`: how long it takes until somebody sees what is drawn now; an age in a header has grown by then.
+    """
+
+    delay_ms: Callable[[], int] = staticmethod(_none)
 
     def __init__(self, view: Callable[[Look], View], title: Title, look: Look, rate: Rate, redactor: Redactor) -> None:
         """`view` makes the view with a look whose clock stands still while the pane is frozen."""
@@ -453,6 +462,10 @@ class Pane:
         found = [one.condition for one in each or [self._status] if one is not None and one.condition is not None]
         return list(dict.fromkeys(found))
 
+    def _seen_at(self) -> int:
+        """When what is drawn now is seen, by the monotonic clock."""
+        return self._ages.mono() + self.delay_ms()
+
     def _since_status(self) -> int:
         return self._ages.mono() - self._status_mono
 
@@ -466,7 +479,7 @@ class Pane:
             words = f"PARTIAL since {look.clock(self._since, millis=False)[:5]}"
         elif status is not None and state == "stale":
             latest = self._shown_latest()
-            words = f"STALE {cells.age(self._ages.mono() - (self._status_mono if latest is None else latest))}"
+            words = f"STALE {cells.age(self._seen_at() - (self._status_mono if latest is None else latest))}"
         elif status is not None and state == "reconnecting":
             words = reconnecting_words(status, self._since_status())
         made = Text(words, look.style(state)), Text(word, look.style(state))
@@ -529,7 +542,7 @@ class Pane:
         if latest is None or (status is not None and status.state == "stale" and not self._mixed):
             return None
         is_live = status is not None and status.state == "live" and self._frozen_at is None
-        words = f"age {cells.age(self._ages.mono() - latest)}"
+        words = f"age {cells.age(self._seen_at() - latest)}"
         return Part(6 if is_live else 9, Text(words), least=len("age 10 min"))
 
 

@@ -13,8 +13,10 @@ from rich.text import Text
 from cli.output import cells
 from cli.output.lines import STDOUT, write_all
 from cli.screen import terminal
+from cli.screen.canvas import Ink
 from cli.screen.grid import fit_line
-from cli.screen.painter import LEAVE_WITHIN, Ink, Painter
+from cli.screen.pace import Pace
+from cli.screen.painter import LEAVE_WITHIN, Painter
 from cli.settings.environment import is_dumb, variables
 from cli.settings.foreground import in_foreground
 from venues.records import Status
@@ -49,7 +51,10 @@ class Table:
         escapes = on_terminal and not is_dumb(environment)
         depth = terminal.color_depth(environment) if escapes or look.color else None
         self._ink = Ink(depth, color=look.color)
-        self._painter = Painter(STDOUT, self._ink)
+        self.pace = Pace(on_answer=wake)
+        self._painter = Painter(STDOUT, self._ink, self.pace)
+        self._is_away = False  # whether somebody else has the terminal for a while, or for good
+        pane.delay_ms = self._delay_ms
         self._on_terminal = on_terminal
         self._drawing = threading.Lock()  # the output thread draws, the event loop restores
         self._pressed: deque[str] = deque(maxlen=100)
@@ -87,7 +92,8 @@ class Table:
         self._pane.set_offset(ms)
 
     def restore(self) -> None:
-        """Give the terminal back as it was; for every way out, and before a stop. The next draw takes it again."""
+        """Give the terminal back as it was; for every way out, and before a stop. After `resume` it is taken again."""
+        self._is_away = True
         self._painter.unblock()
         is_ours = self._drawing.acquire(timeout=LEAVE_WITHIN)  # a terminal that hangs is not waited for
         try:
@@ -96,6 +102,12 @@ class Table:
         finally:
             if is_ours:
                 self._drawing.release()
+
+    def resume(self) -> None:
+        """Draw again after `restore`."""
+        self.pace.settle()
+        self._is_away = False
+        self._wake()
 
     # --- in the output thread
 
@@ -113,6 +125,10 @@ class Table:
         if not self._draws or now < self._next_draw or not in_foreground(STDOUT):
             return
         with self._drawing:
+            if self._painter.is_up and self.pace.probes and self.pace.is_ready():
+                self._painter.probe()
+            if self._is_away or not self.pace.is_ready():
+                return
             size = terminal.size(variables(), STDOUT)
             self._painter.paint(self.frame(*size), size)
         self._next_draw = time.monotonic() + DRAW_EVERY
@@ -155,12 +171,16 @@ class Table:
         space = [Text() for _ in range(height - 3 - len(self._body))]
         return [self._pane.header(width), Text(), *self._body, *space, self._footer(width)]
 
+    def _delay_ms(self) -> int:
+        return round(self.pace.delay() * 1000)
+
     # --- keys
 
     def _on_key(self, key: str) -> None:
         was_dirty, self._dirty = self._dirty, True
         if key == "redraw":
             self._painter.forget()
+            self.pace.forget()
         elif self._helping:
             self._helping = False
         elif key == "?":

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from cli.output import lines as output
 from cli.output.lines import CsvLines, JsonLines
+from cli.screen.canvas import Ink
 from cli.screen.header import Rate
 from cli.screen.look import Look
-from cli.screen.painter import Ink
 from cli.screen.pane import Pane, Title
 from cli.screen.table import Table
 from cli.views import loaded
