@@ -10,13 +10,12 @@ import typer
 
 from cli.errors import INTERRUPTED, NoDataError, redactor_of_run
 from cli.run.options import (
-    DurationParser,
     Format,
     complete_environment,
-    duration_ms,
     venue_quietly,
     with_plugins,
 )
+from cli.run.values import DurationParser, duration_ms
 from venues import VENUES, venue_named
 
 if TYPE_CHECKING:

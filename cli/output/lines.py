@@ -64,10 +64,30 @@ class Skipped(Struct, frozen=True):
     count: int
 
 
+class Unprinted(Struct, frozen=True, gc=False):
+    """Stands for the state of a stream that does not match `--where`: it is a state, but no line and no picture."""
+
+    record: Any
+
+    @property
+    def symbol(self) -> str | None:
+        """The record's symbol."""
+        symbol: str | None = self.record.symbol
+        return symbol
+
+    @property
+    def received(self) -> int:
+        """When the record came."""
+        received: int = self.record.received
+        return received
+
+
 def is_data(record: Any) -> bool:
     """Whether a line counts for --count: data, not what is said about it."""
     if isinstance(record, RawFrame):
         return record.direction == "in"
+    if isinstance(record, Unprinted):
+        record = record.record
     return not isinstance(record, Status | SnapshotEnd | Skipped)
 
 
@@ -94,9 +114,15 @@ class Limit:
         return [symbol for symbol in self._wanted if symbol in missing]
 
     def cut(self, records: Sequence[Any]) -> Sequence[Any]:
-        """The records that may still be written; those behind the limit are left out."""
-        if self._once:
-            records = newest_candles(records)
+        """The records that may still be written; those behind the limit are left out.
+
+        With `once` a state that is not to be printed counts, and goes no further.
+        """
+        if not self._once:
+            return self._cut(records)
+        return [record for record in self._cut(newest_candles(records)) if not isinstance(record, Unprinted)]
+
+    def _cut(self, records: Sequence[Any]) -> Sequence[Any]:
         if self._wanted:
             return self._first_of_each(records)
         if self._count is None and not self._until_end:
@@ -147,8 +173,12 @@ def newest_candles(records: Sequence[Any]) -> Sequence[Any]:
 
     A venue may send the candles before the current one with it.
     """
-    last = {record.symbol: record for record in records if isinstance(record, Candle)}
-    return [record for record in records if not isinstance(record, Candle) or last[record.symbol] is record]
+    last = {record.symbol: record for record in records if _is_candle(record)}
+    return [record for record in records if not _is_candle(record) or last[record.symbol] is record]
+
+
+def _is_candle(record: Any) -> bool:
+    return isinstance(record.record if isinstance(record, Unprinted) else record, Candle)
 
 
 class Queue(Protocol):
@@ -241,9 +271,12 @@ class JsonLines(_Lines):
 class CsvLines(_Lines):
     """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
 
-    def __init__(self, record: type[Record], *, to_terminal: bool, redactor: Redactor) -> None:
+    def __init__(
+        self, record: type[Record], *, to_terminal: bool, redactor: Redactor, with_match: bool = False
+    ) -> None:
+        """`with_match`: there is a column that says of a row that it only stopped matching `--where`."""
         super().__init__()
-        self._columns = _csv_columns(record)
+        self._columns = [name for name in _csv_columns(record) if with_match or name != "match"]
         self._writer = Writer()
         self._to_terminal = to_terminal
         self._head_written = False
