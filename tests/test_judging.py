@@ -14,9 +14,9 @@ from cli.errors import NO_DATA, OK, NoDataError
 from cli.output.conditions import condition
 from cli.output.fields import Fields
 from cli.output.lines import Unprinted, Words
+from cli.output.standing import Stands
 from cli.run.judging import Judge, Judged
 from cli.run.options import StreamRequest
-from cli.run.standing import Stands
 from cli.run.watch import watch
 from tests.bot.recordings import BEGIN, SYMBOL, Tick, came, frame, opened, write
 from venues.errors import UsageError

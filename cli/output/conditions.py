@@ -92,6 +92,7 @@ class Path:
     value: Test
     kind: Kind
     of_record: bool
+    uses_prev: bool
 
 
 def condition(text: str, fields: Fields, option: str) -> Condition:
@@ -131,7 +132,7 @@ def path(text: str, fields: Fields, option: str) -> Path:
         parsed.fail(parsed.tree, "expected a field such as price or bids[0].price")
     value = compiler.path(parsed.tree)
     of_record = not compiler.operands.keys() <= {*STANDING, "venue", "env", "symbol", "type"}
-    return Path(parsed.said(parsed.tree), _function(value.code, {}), value.kind, of_record)
+    return Path(parsed.said(parsed.tree), _function(value.code, {}), value.kind, of_record, compiler.uses_prev)
 
 
 # --- the code -----------------------------------------------------------------------------------------------------

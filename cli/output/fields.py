@@ -53,8 +53,7 @@ def kinds_of(record: type[msgspec.Struct]) -> Mapping[str, Declared]:
     """The fields of a record, or of a level, by name."""
     found = {"type": Declared("text", False, frozenset({str(record.__struct_config__.tag)}))}
     for one in msgspec.structs.fields(record):
-        if one.name != "match":  # of what is printed, not of what is judged
-            found[one.name] = _declared(one.type)
+        found[one.name] = _declared(one.type)
     return found if record in RECORD_TYPES else {name: kind for name, kind in found.items() if name != "type"}
 
 

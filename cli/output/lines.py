@@ -6,9 +6,7 @@ What is said to people goes to stderr, through `say`; stdout carries data and no
 from __future__ import annotations
 
 import contextlib
-import csv
 import errno
-import io
 import os
 import select
 import signal
@@ -16,7 +14,6 @@ import sys
 import threading
 import weakref
 from collections import deque
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -25,12 +22,11 @@ from cli.errors import without_secrets
 from cli.output import cells
 from cli.output.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
-from venues.records import Book, Candle, Level, Record, SnapshotEnd, Status
-from venues.toolkit.numbers import plain_text
+from venues.records import Candle, SnapshotEnd, Status
 from venues.toolkit.written import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cli.output.pipe import Pipe
     from venues.redaction import Redactor
@@ -217,7 +213,7 @@ class Sink(Protocol):
         ...
 
 
-class _Lines:
+class Lines:
     """Lines on their way to stdout. `size`: bytes of those that were written last."""
 
     def __init__(self) -> None:
@@ -237,7 +233,7 @@ class _Lines:
         self._done += size
 
 
-class JsonLines(_Lines):
+class JsonLines(Lines):
     """One JSON object a line; several that are ready together are written together."""
 
     def __init__(
@@ -258,7 +254,7 @@ class JsonLines(_Lines):
         if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
             data = self._writer.encode_lines([self._redactor.value(record) for record in records])
         if self._to_terminal:
-            data = _harmless_json(data)
+            data = harmless_json(data)
         self._write(data)
 
     def idle(self) -> None:
@@ -266,89 +262,6 @@ class JsonLines(_Lines):
 
     def close(self) -> None:
         """Do nothing: JSON lines need no end."""
-
-
-class CsvLines(_Lines):
-    """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
-
-    def __init__(
-        self, record: type[Record], *, to_terminal: bool, redactor: Redactor, with_match: bool = False
-    ) -> None:
-        """`with_match`: there is a column that says of a row that it only stopped matching `--where`."""
-        super().__init__()
-        self._columns = [name for name in _csv_columns(record) if with_match or name != "match"]
-        self._writer = Writer()
-        self._to_terminal = to_terminal
-        self._head_written = False
-        self._redactor = redactor
-
-    def write(self, records: Sequence[Any]) -> None:
-        """Write each data record as a row, or as a row a level; the header goes first."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        if not self._head_written:
-            rows.writerow(self._columns)
-            self._head_written = True
-        for record in records:
-            if is_data(record):
-                rows.writerows(self._rows(self._redactor.value(record)))
-        if text.tell():
-            self._write(text.getvalue().encode())
-
-    def idle(self) -> None:
-        """Do nothing: rows go out as they are written."""
-
-    def close(self) -> None:
-        """Write the header also when no record came."""
-        if not self._head_written:
-            self.write([])
-
-    def _rows(self, record: Record) -> list[list[Any]]:
-        if not isinstance(record, Book):
-            return [[self._cell(getattr(record, name, None)) for name in self._columns]]
-        own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
-        return [
-            [
-                *own,
-                side,
-                place,
-                plain_text(level.price),
-                plain_text(level.size),
-                level.orders,
-                None if level.total is None else plain_text(level.total),
-            ]
-            for side, levels in (("bid", record.bids), ("ask", record.asks))
-            for place, level in enumerate(levels, start=1)
-        ]
-
-    def _cell(self, value: Any) -> Any:
-        """What csv writes as it should: nothing for None, exact digits for a Decimal."""
-        if isinstance(value, Decimal):
-            return plain_text(value)
-        if value is None or value.__class__ is int:
-            return value
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, dict | list):
-            data = self._writer.encode(value)
-            return (_harmless_json(data) if self._to_terminal else data).decode()
-        text = str(value)
-        return cells.harmless(text, len(text)) if self._to_terminal else text
-
-
-_LEVEL_COLUMNS = ["side", "level", *Level.__struct_fields__]
-
-
-def _csv_columns(record: type[Record]) -> list[str]:
-    if record is Book:
-        own = [name for name in record.__struct_fields__ if name not in ("bids", "asks")]
-        return _common_first([*own, *_LEVEL_COLUMNS])
-    return _common_first(record.__struct_fields__)
-
-
-def _common_first(names: Iterable[str]) -> list[str]:
-    common = Record.__struct_fields__
-    return [*common, *(name for name in names if name not in common)]
 
 
 class Output(threading.Thread):
@@ -564,7 +477,7 @@ def abandon_stdout() -> None:
         sys.stdout.flush()
 
 
-def _harmless_json(data: bytes) -> bytes:
+def harmless_json(data: bytes) -> bytes:
     """Escape what can do something to a terminal. JSON itself escapes only what is below 0x20."""
     if data.isascii() and b"\x7f" not in data:
         return data

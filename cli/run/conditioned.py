@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cli.output.chosen import Standing, chosen_fields, template_of
 from cli.output.conditions import condition
 from cli.output.fields import Fields
+from cli.output.standing import Stands
 from cli.run.judging import Judge, Judged
-from cli.run.standing import Stands
 from venues.streams import STREAMS
 from venues.venue import has_full_states, has_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cli.output.standing import Stand
     from cli.run.options import StreamRequest
-    from cli.run.standing import Stand
     from venues.records import Record
     from venues.venue import Now, Offer, Subscription
 
@@ -38,11 +39,31 @@ class Conditioned:
         self.fields = fields_for(request, subscription, as_table=as_table)
         self._where = None if request.where is None else condition(request.where, self.fields, "--where")
         self._until = None if request.until is None else condition(request.until, self.fields, "--until")
+        self.chosen = () if request.fields is None else chosen_fields(request.fields, self.fields)
+        self.template = None if request.template is None else template_of(request.template, self.fields)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether lines are made of what is chosen from the records."""
+        return bool(self.chosen) or self.template is not None
+
+    @property
+    def judges(self) -> bool:
+        """Whether there is any condition."""
+        return self._where is not None or self._until is not None
 
     @property
     def answers(self) -> bool:
         """Whether nothing is printed but the match of --until."""
         return self._until is not None and self._where is None and not self._as_table
+
+    def _stands(self) -> Stands:
+        one = self._subscription
+        return Stands(one.stream, one.symbols if has_several(one) else (), partial=self._offer.partial)
+
+    def standing(self, now: Callable[[], Now]) -> Standing | None:
+        """How the stream stands for lines that say it; None where none do."""
+        return Standing(self._stands(), now) if self.chooses else None
 
     def judge(self, *, now: Callable[[], Now], fire: Callable[[Record, Stand], None] = lambda *_: None) -> Judge:
         """The judge of a run; `now` is when what is being delivered came."""
@@ -61,7 +82,7 @@ class Conditioned:
         )
         return Judge(
             how,
-            Stands(stream.name, symbols, partial=self._offer.partial),
+            self._stands(),
             now=now,
             where=self._where,
             until=self._until,

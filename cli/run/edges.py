@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from cli.output.conditions import Condition
-    from cli.run.standing import Stand
+    from cli.output.standing import Stand
     from venues.records import Record
 
     Key = tuple[Any, ...]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cli.output.conditions import Condition
+    from cli.output.standing import Stand, Stands
     from cli.run.edges import Key
-    from cli.run.standing import Stand, Stands
     from venues.driver import Delivered
     from venues.venue import Now
 

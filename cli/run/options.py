@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from venues.recording_file import Existing
     from venues.venue import Offer, Venue
 
-Format = Literal["auto", "table", "jsonl", "csv"]
+Format = Literal["auto", "table", "jsonl", "csv", "tsv"]
 CONDITIONS = ("where", "until")  # the options that are conditions on records
+CHOICES = ("fields", "template")  # those that choose from them
 
 
 def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -216,6 +217,16 @@ class StreamRequest(RunRequest):
         typer.Option(metavar="EXPR", help="Print the first match and end; every other end is exit code 6."),
         _STREAM,
     ] = None
+    fields: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD,…", help="Only these fields, such as time,price,bids[0].price; no table."),
+        _STREAM,
+    ] = None
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="A line of text a record, such as '{symbol} {bids[0].price}'; no table."),
+        _STREAM,
+    ] = None
     own: Mapping[str, str] = field(default_factory=dict)
     stream: str = field(default="", init=False)
 
@@ -226,9 +237,9 @@ class StreamRequest(RunRequest):
 
 # The order in which help texts list the options of streams, dashboards and replays.
 _IN_HELP = (
-    "depth", "group", "interval", "output", "env", "tail", "where", "until", "once", "count", "duration", "timeout",
-    "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed", "numbers", "status",
-    "palette", "tz", "profile", "quiet", "verbose",
+    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "once", "count",
+    "duration", "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
+    "numbers", "status", "palette", "tz", "profile", "quiet", "verbose",
 )  # fmt: skip
 
 
@@ -392,7 +403,7 @@ def check_run(request: RunRequest) -> None:
         raise UsageError("--speed applies to --replay only")
     if request.once and request.count is not None:
         raise UsageError("expected --once or --count, got both")
-    if request.numbers == "string" and request.output in ("table", "csv"):
+    if request.numbers == "string" and request.output in ("table", "csv", "tsv"):
         raise UsageError("--numbers string applies to the records of JSON lines only")
 
 
@@ -404,13 +415,30 @@ def check_together(request: StreamRequest) -> None:
     """
     check_run(request)
     if request.raw:
-        for option in ("every", "max_age", *CONDITIONS):
+        for option in ("every", "max_age", *CHOICES, *CONDITIONS):
             if getattr(request, option) is not None:
                 raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
-        if request.output in ("table", "csv"):
+        if request.output in ("table", "csv", "tsv"):
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
-    if request.tail and (request.raw or request.output in ("jsonl", "csv")):
+    check_chosen(request)
+    if request.tail and (request.raw or request.output in ("jsonl", "csv", "tsv")):
         what = "--raw" if request.raw else request.output
         raise UsageError(f"--tail applies to a table, not to {what}, which has every message anyway")
     if request.numbers == "string" and request.raw:
+        raise UsageError("--numbers string applies to the records of JSON lines only")
+
+
+def check_chosen(request: StreamRequest) -> None:
+    """Check that --fields and --template stand where they apply.
+
+    Raises:
+        UsageError: one of them does not.
+    """
+    if request.fields is not None and request.template is not None:
+        raise UsageError("expected --fields or --template, got both")
+    if request.fields is not None and request.output == "table":
+        raise UsageError("--fields applies to lines, not to a table: take -o jsonl, csv or tsv")
+    if request.template is not None and request.output != "auto":
+        raise UsageError(f"--template makes its own lines of text, so -o {request.output} does not apply")
+    if request.template is not None and request.numbers == "string":
         raise UsageError("--numbers string applies to the records of JSON lines only")

@@ -15,8 +15,6 @@ from cli.output.gaps import Gap, no_words
 from cli.output.lines import (
     STDERR,
     STDOUT,
-    CsvLines,
-    JsonLines,
     Limit,
     Output,
     Queue,
@@ -37,8 +35,9 @@ from cli.run.asked import asked_for, check_for_table, flags_of, for_table
 from cli.run.ending import Ending, Reading
 from cli.run.garbage import calm_collector
 from cli.run.loop import Loop
-from cli.run.options import CONDITIONS, StreamRequest, check_for_lines, check_together, view_options
+from cli.run.options import CHOICES, CONDITIONS, StreamRequest, check_for_lines, check_together, view_options
 from cli.run.picture import OneTable, Picture, shown_by
+from cli.run.sinks import line_sink
 from cli.run.source import Embedded
 from venues import events
 from venues.connection import SystemClock
@@ -62,6 +61,7 @@ from venues.venue import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.output.chosen import Standing
     from cli.run.conditioned import Conditioned
     from cli.run.judging import Judge
     from cli.screen.header import Rate
@@ -98,7 +98,7 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
 
 def _conditioned(request: StreamRequest, venue: Venue, subscription: Subscription) -> Conditioned | None:
     """What the request has of conditions; None, and nothing more is loaded, where it has none."""
-    if all(getattr(request, option) is None for option in CONDITIONS):
+    if all(getattr(request, option) is None for option in (*CHOICES, *CONDITIONS)):
         return None
     from cli.run.conditioned import Conditioned
 
@@ -125,6 +125,7 @@ class Watcher:
         self._request = request
         self._conditioned = conditioned
         self._judge: Judge | None = None
+        self._standing: Standing | None = None  # for lines that say how the stream stands
         self._judges = False  # here; otherwise the limits have it judged on its way
         self._venue = venue
         self._subscriptions = subscriptions
@@ -211,7 +212,7 @@ class Watcher:
             ends_with_snapshot=ends_with_snapshot,
             each_of=self._symbols if of_each else (),
         )
-        if self._conditioned is not None:
+        if self._conditioned is not None and self._conditioned.judges:
             self._judge = self._run.limits.judge = self._conditioned.judge(now=self._run.at)
             self._judges = not self._run.limits
         # This comes first: when the recording cannot be written, nothing has begun.
@@ -284,20 +285,10 @@ class Watcher:
 
     def _make_sink(self, settings: Settings) -> Sink:
         request = self._request
-        to_terminal = is_terminal(STDOUT)
         if self._picture is not None:
-            return self._make_table(self._picture, settings, on_terminal=to_terminal)
-        if request.output == "csv":
-            with_match = request.where is not None
-            return CsvLines(
-                self._stream.record, to_terminal=to_terminal, redactor=self._redactor, with_match=with_match
-            )
-        return JsonLines(
-            numbers_as_strings=request.numbers == "string",
-            to_terminal=to_terminal,
-            redactor=self._redactor,
-            statuses=request.status == "inline",
-        )
+            return self._make_table(self._picture, settings, on_terminal=is_terminal(STDOUT))
+        sink, self._standing = line_sink(request, self._stream, self._conditioned, self._redactor, self._run.now)
+        return sink
 
     def _make_table(self, picture: Picture, settings: Settings, *, on_terminal: bool) -> Sink:
         from cli.screen.header import Rate
@@ -464,6 +455,8 @@ class Watcher:
     def _on_status(self, status: Status, beside: Sequence[Delivered]) -> None:
         """Into the stream where it belongs there, then in words: who has read them gets no older state after it."""
         if self._judge is not None and status is self._judge.match:
+            if self._standing is not None:
+                self._standing.always = status
             self._batch.append(status)
             return
         if self._picture is not None:
@@ -476,8 +469,9 @@ class Watcher:
         inline = self._gate.passes(status)
         request = self._request
         # Of several symbols the queue and --once have to know how each stands, also where it is not written.
-        written = request.status == "inline" and request.output != "csv"
-        if inline and (written or self._symbols) and not request.raw:
+        written = request.status == "inline" and request.output not in ("csv", "tsv")
+        # A sink that knows how the stream stands is told of each status, and writes what belongs into its lines.
+        if self._standing is not None or (inline and (written or self._symbols) and not request.raw):
             self._batch.append(status)
             self.flush()
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
@@ -513,6 +507,8 @@ class Watcher:
 
     def _on_offset(self, offset: ClockOffset) -> None:
         """Tell a table how far the clocks differ: its ages need that. Lines have the venue's times as they are."""
+        if self._standing is not None:
+            self._standing.set_offset(offset.ms)
         if self._table is not None:
             self._table.set_offset(offset.stream, offset.ms)
 
@@ -531,7 +527,8 @@ class Watcher:
 
 
 def _as_table(request: StreamRequest) -> bool:
-    return not request.raw and draws_table(request.output)
+    chooses = request.fields is not None or request.template is not None
+    return not (request.raw or chooses) and draws_table(request.output)
 
 
 def _raw(event: events.Frame, redactor: Redactor) -> RawFrame:
