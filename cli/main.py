@@ -42,6 +42,7 @@ COMMANDS = {
     "new-venue": ("Write a package with a venue of your own.", "cli.commands.new_venue:new_venue"),
     "schema": ("The JSON Schema of every line that a stream can print.", "cli.commands.schema:schema"),
     "config": ("Make, show or check the configuration.", "cli.commands.config:app"),
+    "help": ("What more than one command has, one text a topic.", "cli.commands.help:help_text"),
     "completion": ("The completion script of a shell.", "cli.commands.completion:completion"),
 }
 

@@ -17,7 +17,8 @@ from cli.errors import USAGE
 from cli.main import run
 from cli.output import cells
 from cli.run.asked import for_table
-from cli.run.options import StreamRequest, price_step, view_options
+from cli.run.options import StreamRequest, view_options
+from cli.run.values import price_step
 from cli.screen import drawing as bars
 from cli.screen.look import Look
 from cli.screen.steady import HELD_MS, SteadyColumn

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.output import cells
-from cli.output.lines import CsvLines, JsonLines, RawFrame, Words
+from cli.output.columns import CsvLines
+from cli.output.lines import JsonLines, RawFrame, Words
 from tests.spoken import NOW, Spoken
 from venues.records import Message, Order, Record, Status
 from venues.redaction import Redactor

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.output.lines import CsvLines
+from cli.output.columns import CsvLines
 from cli.output.payload import line_of
 from tests.command import environment, mon
 from tests.spoken import Spoken

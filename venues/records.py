@@ -4,6 +4,8 @@ Times are integers, milliseconds since the epoch (UTC). Prices, sizes and money 
 venue's digits. A figure that the venue did not send is absent (None here, left out of the JSON), never 0.
 Fields that end in `_pct` are percent. Every documented field of a venue that has no place of its own here is in
 `extra`, under the venue's name for it in snake_case.
+
+`match` is false in the last line of a row that only stopped matching `--where`, and absent everywhere else.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ class Quote(Record, frozen=True, kw_only=True, tag="quote"):
     ask_size: Decimal | None = None
     price_unit: str | None = None
     size_unit: str | None = None
+    match: bool | None = None
     extra: Extra | None = None
 
 
@@ -94,6 +97,7 @@ class Ticker(Record, frozen=True, kw_only=True, tag="ticker"):
     change_pct: Decimal | None = None
     mark_price: Decimal | None = None
     funding_rate: Decimal | None = None
+    match: bool | None = None
     extra: Extra | None = None
 
 
@@ -143,6 +147,7 @@ class Order(Record, frozen=True, kw_only=True, tag="order"):
     change: Change
     price_unit: str | None = None
     size_unit: str | None = None
+    match: bool | None = None
     extra: Extra | None = None
 
 
@@ -181,6 +186,7 @@ class Position(Record, frozen=True, kw_only=True, tag="position"):
     change: Change
     size_unit: str | None = None
     currency: str | None = None
+    match: bool | None = None
     extra: Extra | None = None
 
 
@@ -202,6 +208,7 @@ class ClosedPosition(Record, frozen=True, kw_only=True, tag="closed_position"):
     change: Change
     size_unit: str | None = None
     currency: str | None = None
+    match: bool | None = None
     extra: Extra | None = None
 
 
@@ -213,6 +220,7 @@ class Balance(Record, frozen=True, kw_only=True, tag="balance"):
     available: Decimal | None = None
     locked: Decimal | None = None
     change: Change
+    match: bool | None = None
     extra: Extra | None = None
 
 

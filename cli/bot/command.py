@@ -10,7 +10,6 @@ import typer
 
 from cli.errors import redactor_of_run
 from cli.run.options import (
-    FileParser,
     check_for_lines,
     check_run,
     options_of_runs,
@@ -18,6 +17,7 @@ from cli.run.options import (
     venue_quietly,
     with_plugins,
 )
+from cli.run.values import FileParser
 from venues import venues_with
 from venues.errors import BadMessage, SetupError, UsageError
 from venues.toolkit.numbers import text_number

@@ -394,7 +394,7 @@ class Host:
         if status.stream == "quotes" and status.venue in self._seats.for_summary:
             return  # no script rests on it
         told = self._standings.changed(number, status)
-        inline = told.inline and self._request.status == "inline" and self._request.output != "csv"
+        inline = told.inline and self._request.status == "inline" and self._request.output not in ("csv", "tsv")
         told = told._replace(inline=inline and not self._outlet.as_table, by_age=by_age)
         if self._recording is None:
             self._seats.stand(told)

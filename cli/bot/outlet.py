@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import OK
-from cli.output.lines import STDOUT, CsvLines, JsonLines, Limit, Output, Queue, Sink, is_terminal
+from cli.output.columns import CsvLines
+from cli.output.lines import STDOUT, JsonLines, Limit, Output, Queue, Sink, is_terminal
 from cli.output.queues import EventQueue, LatestEvents
 from cli.run.ending import Reading
 from cli.screen.keys import take_terminal
@@ -168,7 +169,7 @@ class Outlet:
             if feed is not None:
                 self._table.notice(feed)
             return sink
-        if self._request.output == "csv":
-            return CsvLines(_Row, to_terminal=to_terminal, redactor=self._redactor)
+        if (output := self._request.output) in ("csv", "tsv"):
+            return CsvLines(_Row, to_terminal=to_terminal, redactor=self._redactor, tabs=output == "tsv")
         strings = self._request.numbers == "string"
         return JsonLines(numbers_as_strings=strings, to_terminal=to_terminal, redactor=self._redactor)

@@ -9,7 +9,8 @@ import typer
 from cli.errors import redactor_of_run
 from cli.interrupts import run_loop
 from cli.output.lines import STDERR, STDIN, Words, is_terminal
-from cli.run.options import DurationParser, complete_environment
+from cli.run.options import complete_environment
+from cli.run.values import DurationParser
 from venues import has_venue, venue_named, venues_taking
 from venues.errors import UsageError
 

@@ -13,7 +13,8 @@ import typer
 from cli.errors import INTERRUPTED
 from cli.interrupts import asked_to_end, has_come, run_loop
 from cli.output.lines import Words, print_out, prints_go_to_stderr
-from cli.run.options import DurationParser, SpeedParser, existing_for
+from cli.run.options import existing_for
+from cli.run.values import DurationParser, SpeedParser
 from venues import VENUES, distribution_of, fault_in, load, venue_named
 from venues.errors import SetupError, UsageError
 

@@ -10,13 +10,12 @@ import typer
 
 from cli.errors import INTERRUPTED, NoDataError, redactor_of_run
 from cli.run.options import (
-    DurationParser,
     Format,
     complete_environment,
-    duration_ms,
     venue_quietly,
     with_plugins,
 )
+from cli.run.values import DurationParser, duration_ms
 from venues import VENUES, venue_named
 
 if TYPE_CHECKING:
@@ -164,15 +163,16 @@ async def _list(lists: Lists, venue: Venue, timeout_ms: int) -> list[Instrument]
 
 
 def _print(found: Sequence[Instrument], output: Format, redactor: Redactor, *, numbers_as_strings: bool) -> None:
-    from cli.output.lines import STDOUT, CsvLines, JsonLines, draws_table, is_terminal, print_out
+    from cli.output.columns import CsvLines
+    from cli.output.lines import STDOUT, JsonLines, draws_table, is_terminal, print_out
     from venues.records import Instrument
 
     if draws_table(output):
         print_out("\n".join(table(found, shutil.get_terminal_size((80, 24)).columns)))
         return
     to_terminal = is_terminal(STDOUT)
-    if output == "csv":
-        rows = CsvLines(Instrument, to_terminal=to_terminal, redactor=redactor)
+    if output in ("csv", "tsv"):
+        rows = CsvLines(Instrument, to_terminal=to_terminal, redactor=redactor, tabs=output == "tsv")
         rows.write(found)
         rows.close()
     elif found:

@@ -6,9 +6,7 @@ What is said to people goes to stderr, through `say`; stdout carries data and no
 from __future__ import annotations
 
 import contextlib
-import csv
 import errno
-import io
 import os
 import select
 import signal
@@ -16,7 +14,6 @@ import sys
 import threading
 import weakref
 from collections import deque
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -25,12 +22,11 @@ from cli.errors import without_secrets
 from cli.output import cells
 from cli.output.pipe import LOOK_EVERY, unread
 from venues.errors import MonError
-from venues.records import Book, Candle, Level, Record, SnapshotEnd, Status
-from venues.toolkit.numbers import plain_text
+from venues.records import Candle, SnapshotEnd, Status
 from venues.toolkit.written import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cli.output.pipe import Pipe
     from venues.redaction import Redactor
@@ -64,10 +60,30 @@ class Skipped(Struct, frozen=True):
     count: int
 
 
+class Unprinted(Struct, frozen=True, gc=False):
+    """Stands for the state of a stream that does not match `--where`: it is a state, but no line and no picture."""
+
+    record: Any
+
+    @property
+    def symbol(self) -> str | None:
+        """The record's symbol."""
+        symbol: str | None = self.record.symbol
+        return symbol
+
+    @property
+    def received(self) -> int:
+        """When the record came."""
+        received: int = self.record.received
+        return received
+
+
 def is_data(record: Any) -> bool:
     """Whether a line counts for --count: data, not what is said about it."""
     if isinstance(record, RawFrame):
         return record.direction == "in"
+    if isinstance(record, Unprinted):
+        record = record.record
     return not isinstance(record, Status | SnapshotEnd | Skipped)
 
 
@@ -94,9 +110,15 @@ class Limit:
         return [symbol for symbol in self._wanted if symbol in missing]
 
     def cut(self, records: Sequence[Any]) -> Sequence[Any]:
-        """The records that may still be written; those behind the limit are left out."""
-        if self._once:
-            records = newest_candles(records)
+        """The records that may still be written; those behind the limit are left out.
+
+        With `once` a state that is not to be printed counts, and goes no further.
+        """
+        if not self._once:
+            return self._cut(records)
+        return [record for record in self._cut(newest_candles(records)) if not isinstance(record, Unprinted)]
+
+    def _cut(self, records: Sequence[Any]) -> Sequence[Any]:
         if self._wanted:
             return self._first_of_each(records)
         if self._count is None and not self._until_end:
@@ -147,8 +169,12 @@ def newest_candles(records: Sequence[Any]) -> Sequence[Any]:
 
     A venue may send the candles before the current one with it.
     """
-    last = {record.symbol: record for record in records if isinstance(record, Candle)}
-    return [record for record in records if not isinstance(record, Candle) or last[record.symbol] is record]
+    last = {record.symbol: record for record in records if _is_candle(record)}
+    return [record for record in records if not _is_candle(record) or last[record.symbol] is record]
+
+
+def _is_candle(record: Any) -> bool:
+    return isinstance(record.record if isinstance(record, Unprinted) else record, Candle)
 
 
 class Queue(Protocol):
@@ -187,7 +213,7 @@ class Sink(Protocol):
         ...
 
 
-class _Lines:
+class Lines:
     """Lines on their way to stdout. `size`: bytes of those that were written last."""
 
     def __init__(self) -> None:
@@ -207,7 +233,7 @@ class _Lines:
         self._done += size
 
 
-class JsonLines(_Lines):
+class JsonLines(Lines):
     """One JSON object a line; several that are ready together are written together."""
 
     def __init__(
@@ -228,7 +254,7 @@ class JsonLines(_Lines):
         if self._redactor.data(data) != data:  # rare, and quick to see; in the record, so that it stays JSON
             data = self._writer.encode_lines([self._redactor.value(record) for record in records])
         if self._to_terminal:
-            data = _harmless_json(data)
+            data = harmless_json(data)
         self._write(data)
 
     def idle(self) -> None:
@@ -236,86 +262,6 @@ class JsonLines(_Lines):
 
     def close(self) -> None:
         """Do nothing: JSON lines need no end."""
-
-
-class CsvLines(_Lines):
-    """A header, then one row a record; of a book one row a level. Statuses have no place in it."""
-
-    def __init__(self, record: type[Record], *, to_terminal: bool, redactor: Redactor) -> None:
-        super().__init__()
-        self._columns = _csv_columns(record)
-        self._writer = Writer()
-        self._to_terminal = to_terminal
-        self._head_written = False
-        self._redactor = redactor
-
-    def write(self, records: Sequence[Any]) -> None:
-        """Write each data record as a row, or as a row a level; the header goes first."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        if not self._head_written:
-            rows.writerow(self._columns)
-            self._head_written = True
-        for record in records:
-            if is_data(record):
-                rows.writerows(self._rows(self._redactor.value(record)))
-        if text.tell():
-            self._write(text.getvalue().encode())
-
-    def idle(self) -> None:
-        """Do nothing: rows go out as they are written."""
-
-    def close(self) -> None:
-        """Write the header also when no record came."""
-        if not self._head_written:
-            self.write([])
-
-    def _rows(self, record: Record) -> list[list[Any]]:
-        if not isinstance(record, Book):
-            return [[self._cell(getattr(record, name, None)) for name in self._columns]]
-        own = [self._cell(getattr(record, name, None)) for name in self._columns[: -len(_LEVEL_COLUMNS)]]
-        return [
-            [
-                *own,
-                side,
-                place,
-                plain_text(level.price),
-                plain_text(level.size),
-                level.orders,
-                None if level.total is None else plain_text(level.total),
-            ]
-            for side, levels in (("bid", record.bids), ("ask", record.asks))
-            for place, level in enumerate(levels, start=1)
-        ]
-
-    def _cell(self, value: Any) -> Any:
-        """What csv writes as it should: nothing for None, exact digits for a Decimal."""
-        if isinstance(value, Decimal):
-            return plain_text(value)
-        if value is None or value.__class__ is int:
-            return value
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, dict | list):
-            data = self._writer.encode(value)
-            return (_harmless_json(data) if self._to_terminal else data).decode()
-        text = str(value)
-        return cells.harmless(text, len(text)) if self._to_terminal else text
-
-
-_LEVEL_COLUMNS = ["side", "level", *Level.__struct_fields__]
-
-
-def _csv_columns(record: type[Record]) -> list[str]:
-    if record is Book:
-        own = [name for name in record.__struct_fields__ if name not in ("bids", "asks")]
-        return _common_first([*own, *_LEVEL_COLUMNS])
-    return _common_first(record.__struct_fields__)
-
-
-def _common_first(names: Iterable[str]) -> list[str]:
-    common = Record.__struct_fields__
-    return [*common, *(name for name in names if name not in common)]
 
 
 class Output(threading.Thread):
@@ -531,7 +477,7 @@ def abandon_stdout() -> None:
         sys.stdout.flush()
 
 
-def _harmless_json(data: bytes) -> bytes:
+def harmless_json(data: bytes) -> bytes:
     """Escape what can do something to a terminal. JSON itself escapes only what is below 0x20."""
     if data.isascii() and b"\x7f" not in data:
         return data

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cli.output.gaps import WHY
-from cli.output.lines import Skipped
+from cli.output.lines import Skipped, Unprinted
 from cli.output.weights import HEAVIEST, weight
 from venues.records import Balance, Candle, ClosedPosition, Order, Position, Record, SnapshotEnd, Status
 from venues.streams import STREAMS
@@ -26,7 +26,7 @@ BATCH = 5_000
 HEAVIEST_BATCH = 4 * 2**20  # bytes
 
 
-def key_of(record: Record) -> tuple[Any, ...]:
+def key_of(record: Record | Unprinted) -> tuple[Any, ...]:
     """What a record is the state of: a later record with the same key replaces it."""
     match record:
         case Order():
@@ -39,6 +39,8 @@ def key_of(record: Record) -> tuple[Any, ...]:
             return (record.asset,)
         case Candle():
             return (record.symbol, record.interval, record.start)
+        case Unprinted():
+            return key_of(record.record)
         case _:
             return (record.symbol,)
 
@@ -51,10 +53,18 @@ def is_of(item: Any, stream: str) -> bool:
 
 
 def is_last_word(record: Record) -> bool:
-    """A removal or a closed candle: nothing later tells the same, so it is never left out."""
+    """A removal or a closed candle: nothing later tells the same, so it is never left out.
+
+    A row that only stopped matching is none: it goes on, and may match again.
+    """
     if isinstance(record, Candle):
         return record.closed
-    return getattr(record, "change", None) == "remove"
+    return getattr(record, "change", None) == "remove" and not has_left(record)
+
+
+def has_left(record: Record) -> bool:
+    """Whether it is the last line of a row that only stopped matching."""
+    return getattr(record, "match", None) is False
 
 
 class EventQueue:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from cli.output.queues import MOST_STATUSES, is_last_word, key_of
+from cli.output.queues import MOST_STATUSES, has_left, is_last_word, key_of
 from cli.output.weights import weight
 from venues.records import TROUBLE, Record, SnapshotEnd, Status
 
@@ -151,7 +151,8 @@ class OwedEnd:
 
 
 def _is_row(record: Any) -> bool:
-    return isinstance(record, Record) and not isinstance(record, Status | SnapshotEnd) and not is_last_word(record)
+    is_data = isinstance(record, Record) and not isinstance(record, Status | SnapshotEnd)
+    return is_data and not is_last_word(record) and not has_left(record)
 
 
 class Turns:
@@ -239,7 +240,7 @@ class Turns:
 
     def _add_row(self, record: Record) -> None:
         key = key_of(record)
-        for token in self._earlier:
+        for token in (*self._earlier, *(self._wholes if has_left(record) else ())):
             self._whole(token).drop(key)
         held = [self._whole(token).put(record) for token in self._wholes]
         if any(held):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
+from cli.output.lines import Unprinted
 from venues.records import Book, Margin, Pong, Quote, SnapshotEnd, Trade
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def weight(record: Any) -> int:
     kind = record.__class__
     if kind in _LIGHT:
         return OF_A_RECORD
+    if kind is Unprinted:
+        return weight(record.record)
     if kind is Book:
         return OF_A_RECORD + (len(record.bids) + len(record.asks)) * OF_A_LEVEL
     total = OF_A_ROW

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import structs
 
-from cli.output.queues import is_last_word, is_of, key_of
+from cli.output.queues import has_left, is_last_word, is_of, key_of
 from cli.output.symbols import begins_anew, is_closed_alone
 from cli.output.turns import OwedEnd, Whole, with_wholes
 from cli.output.weights import HEAVIEST, weight
@@ -255,7 +255,9 @@ class Every:
             self._waiting.pop(key, None)
             self._next.pop(key, None)
             return [record]
-        if self._whole is not None and self._whole.put(record):
+        if self._whole is not None and has_left(record):
+            self._whole.drop(key)
+        elif self._whole is not None and self._whole.put(record):
             return []
         if now.mono >= self._next.get(key, 0.0):
             self._waiting.pop(key, None)
@@ -308,10 +310,35 @@ class Every:
         self._next = {key: due for key, due in self._next.items() if key not in gone and key[0] != symbol}
 
 
+class Between(Protocol):
+    """Who judges what has passed `--max-age`; see `cli.run.judging.Judge`."""
+
+    @property
+    def ticks(self) -> bool:
+        """Whether something may become true with time alone."""
+        ...
+
+    def passes(self, items: Sequence[Delivered]) -> Sequence[Delivered]:
+        """Those of the items that may pass."""
+        ...
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which `tick` is due."""
+        ...
+
+    def tick(self, now: Now) -> list[Delivered]:
+        """What passes with time alone."""
+        ...
+
+
 class Limits:
-    """Both limits of a run, one behind the other: what comes passes `--max-age` first, then `--every`."""
+    """Both limits of a run, one behind the other: what comes passes `--max-age` first, then `--every`.
+
+    Between the two it is judged, where `judge` is set: `--every` thins out what is printed, not what is judged.
+    """
 
     def __init__(self, max_age: int | None, every: int | None = None) -> None:
+        self.judge: Between | None = None
         self._max_age = max_age
         self._every = None if every is None else Every(every)
         # By line and stream, then by symbol; None stands for all lines, and for all symbols.
@@ -322,7 +349,7 @@ class Limits:
 
     def __bool__(self) -> bool:
         """Whether the user has set any limit."""
-        return bool(self._ages) or self._every is not None
+        return bool(self._ages) or self._every is not None or (self.judge is not None and self.judge.ticks)
 
     def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
         """Note a stream that is about to be opened, on whatever line.
@@ -362,13 +389,18 @@ class Limits:
         """Those of a line's items that may pass now, and what the limits say around them."""
         self._said = []
         passed = [one for item in items for one in self._young(item, line, now)] if self._ages else list(items)
-        return passed if self._every is None else self._every.passes(passed, now)
+        return self._rest_of_the_way(passed, now)
+
+    def _rest_of_the_way(self, items: list[Delivered], now: Now) -> list[Delivered]:
+        if self.judge is not None:
+            items = list(self.judge.passes(items))
+        return items if self._every is None else self._every.passes(items, now)
 
     def deadline(self) -> float | None:
         """The monotonic time at which `tick` is due."""
         dues = [due for one in self._all_ages() if (due := one.deadline()) is not None]
-        if self._every is not None and (due := self._every.deadline()) is not None:
-            dues.append(due)
+        others = (one.deadline() for one in (self._every, self.judge) if one is not None)
+        dues += [due for due in others if due is not None]
         return min(dues, default=None)
 
     def tick(self, now: Now) -> Iterator[tuple[int, list[Delivered]]]:
@@ -376,6 +408,8 @@ class Limits:
         for (line, _), ages in self._ages.items():
             for one in ages.values():
                 yield from self._say(line, one.tick(now), now)
+        if self.judge is not None and (items := self.judge.tick(now)):
+            yield 0, items
         if self._every is not None and (items := self._every.tick(now)):
             yield 0, items
 
@@ -415,7 +449,7 @@ class Limits:
     def _say(self, line: int | None, items: list[Delivered], now: Now) -> Iterator[tuple[int, list[Delivered]]]:
         if items:
             self._said = items
-            yield line or 0, items if self._every is None else self._every.passes(items, now)
+            yield line or 0, self._rest_of_the_way(items, now)
 
     def _young(self, item: Delivered, line: int, now: Now) -> list[Delivered]:
         passed = self._judged(item, line, now)

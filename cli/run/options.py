@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import inspect
-import math
-import re
 from collections.abc import Mapping  # noqa: TC003  typer reads it
 from dataclasses import dataclass, field, fields
-from decimal import Decimal
+from decimal import Decimal  # noqa: TC003  typer reads it
 from functools import cache
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
 
+from cli.run.values import SpeedParser, StepParser, duration
 from cli.run.venue_options import GIVEN
 from cli.screen.look import Palette  # noqa: TC001  typer reads it
 from venues import VENUES, has_venue, venue_named, venue_names, venues_with
-from venues.errors import BadMessage, MonError, UsageError
+from venues.errors import MonError, UsageError
 from venues.streams import STREAMS
-from venues.toolkit.numbers import positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,93 +25,9 @@ if TYPE_CHECKING:
     from venues.recording_file import Existing
     from venues.venue import Offer, Venue
 
-Format = Literal["auto", "table", "jsonl", "csv"]
-LONGEST_DURATION_MS = 366 * 86_400_000
-
-_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def duration_ms(text: str) -> int:
-    """Milliseconds from "500ms", "30s", "5m", "2h", "1d"; a bare number is seconds.
-
-    Raises:
-        typer.BadParameter: anything else, and what is not above 0.
-    """
-    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)?", text.strip())
-    length = round(float(match[1]) * _UNITS[match[2] or "s"]) if match else 0
-    if not 0 < length <= LONGEST_DURATION_MS:
-        raise typer.BadParameter(f'expected a duration such as 500ms, 30s or 5m, got "{text}"')
-    return length
-
-
-def speed_factor(text: str) -> float:
-    """A factor above 0, or infinity for "max".
-
-    Raises:
-        typer.BadParameter: anything else.
-    """
-    if text == "max":
-        return math.inf
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < math.inf:
-        raise typer.BadParameter(f'expected a factor such as 0.5 or 10, or max, got "{text}"')
-    return factor
-
-
-def price_step(text: str) -> Decimal:
-    """A decimal above 0.
-
-    Raises:
-        typer.BadParameter: anything else.
-    """
-    try:
-        return positive(text.strip(), "--group")
-    except BadMessage:
-        raise typer.BadParameter(f'expected a step above 0 such as 0.5, 1 or 10, got "{text}"') from None
-
-
-class DurationParser:
-    """A duration as typer parses it; shown as such in the help."""
-
-    __name__ = "duration"
-
-    def __call__(self, value: str | int) -> int:
-        return value if isinstance(value, int) else duration_ms(value)
-
-
-class SpeedParser:
-    """A speed as typer parses it; shown as such in the help."""
-
-    __name__ = "speed"
-
-    def __call__(self, value: str | float) -> float:
-        return value if isinstance(value, float) else speed_factor(value)
-
-
-class FileParser:
-    """One of several files as typer parses it. Nobody asks the disk for it yet, as typer's own paths do of each."""
-
-    __name__ = "path"
-    names_files = True  # so shells complete it with the names of files
-
-    def __call__(self, value: str | Path) -> Path:
-        return Path(value)
-
-
-class StepParser:
-    """A step of prices as typer parses it; shown as such in the help."""
-
-    __name__ = "step"
-
-    def __call__(self, value: str | Decimal) -> Decimal:
-        return value if isinstance(value, Decimal) else price_step(value)
-
-
-def _duration(*names: str, help: str) -> Any:  # noqa: A002
-    return typer.Option(*names, parser=DurationParser(), metavar="DURATION", help=help)
+Format = Literal["auto", "table", "jsonl", "csv", "tsv"]
+CONDITIONS = ("where", "until")  # the options that are conditions on records
+CHOICES = ("fields", "template")  # those that choose from them
 
 
 def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -226,13 +140,13 @@ class RunRequest:
         bool, typer.Option("--once", help="End after the first complete state, or the first event."), _STREAM
     ] = False
     count: Annotated[int | None, typer.Option(min=1, help="End after so many data records."), _STREAM] = None
-    duration: Annotated[int | None, _duration("--duration", help="End after this time."), _SCREEN] = None
+    duration: Annotated[int | None, duration("--duration", help="End after this time."), _SCREEN] = None
     timeout: Annotated[
         int | None,
-        _duration("--timeout", help="End with exit code 6 if no data came by then (--once: 30s)."),
+        duration("--timeout", help="End with exit code 6 if no data came by then (--once: 30s)."),
         _STREAM,
     ] = None
-    max_age: Annotated[int | None, _duration("--max-age", help="Data older than this is stale."), _SCREEN] = None
+    max_age: Annotated[int | None, duration("--max-age", help="Data older than this is stale."), _SCREEN] = None
     numbers: Annotated[
         Literal["number", "string"], typer.Option(help="How JSON lines carry prices, sizes and money."), _STREAM
     ] = "number"
@@ -290,11 +204,29 @@ class StreamRequest(RunRequest):
         bool, typer.Option("--tail", help="A table of one line a message, newest first."), Applies("feed")
     ] = False
     every: Annotated[
-        int | None, _duration("--every", help="At most one line a key and interval, the latest."), Applies("state")
+        int | None, duration("--every", help="At most one line a key and interval, the latest."), Applies("state")
     ] = None
     raw: Annotated[bool, typer.Option("--raw", help="The frames as they come and go, without secrets."), _STREAM] = (
         False
     )
+    where: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="Print only what matches; mon help conditions."), _STREAM
+    ] = None
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="EXPR", help="Print the first match and end; every other end is exit code 6."),
+        _STREAM,
+    ] = None
+    fields: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD,…", help="Only these fields, such as time,price,bids[0].price; no table."),
+        _STREAM,
+    ] = None
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="A line of text a record, such as '{symbol} {bids[0].price}'; no table."),
+        _STREAM,
+    ] = None
     own: Mapping[str, str] = field(default_factory=dict)
     stream: str = field(default="", init=False)
 
@@ -305,9 +237,9 @@ class StreamRequest(RunRequest):
 
 # The order in which help texts list the options of streams, dashboards and replays.
 _IN_HELP = (
-    "depth", "group", "interval", "output", "env", "tail", "once", "count", "duration", "timeout", "every",
-    "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed", "numbers", "status", "palette",
-    "tz", "profile", "quiet", "verbose",
+    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "once", "count",
+    "duration", "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
+    "numbers", "status", "palette", "tz", "profile", "quiet", "verbose",
 )  # fmt: skip
 
 
@@ -471,7 +403,7 @@ def check_run(request: RunRequest) -> None:
         raise UsageError("--speed applies to --replay only")
     if request.once and request.count is not None:
         raise UsageError("expected --once or --count, got both")
-    if request.numbers == "string" and request.output in ("table", "csv"):
+    if request.numbers == "string" and request.output in ("table", "csv", "tsv"):
         raise UsageError("--numbers string applies to the records of JSON lines only")
 
 
@@ -483,13 +415,30 @@ def check_together(request: StreamRequest) -> None:
     """
     check_run(request)
     if request.raw:
-        for option in ("every", "max_age"):
+        for option in ("every", "max_age", *CHOICES, *CONDITIONS):
             if getattr(request, option) is not None:
                 raise UsageError(f"--{option.replace('_', '-')} does not apply to --raw, which keeps every frame")
-        if request.output in ("table", "csv"):
+        if request.output in ("table", "csv", "tsv"):
             raise UsageError(f"--raw is written as JSON lines, not as {request.output}")
-    if request.tail and (request.raw or request.output in ("jsonl", "csv")):
+    check_chosen(request)
+    if request.tail and (request.raw or request.output in ("jsonl", "csv", "tsv")):
         what = "--raw" if request.raw else request.output
         raise UsageError(f"--tail applies to a table, not to {what}, which has every message anyway")
     if request.numbers == "string" and request.raw:
+        raise UsageError("--numbers string applies to the records of JSON lines only")
+
+
+def check_chosen(request: StreamRequest) -> None:
+    """Check that --fields and --template stand where they apply.
+
+    Raises:
+        UsageError: one of them does not.
+    """
+    if request.fields is not None and request.template is not None:
+        raise UsageError("expected --fields or --template, got both")
+    if request.fields is not None and request.output == "table":
+        raise UsageError("--fields applies to lines, not to a table: take -o jsonl, csv or tsv")
+    if request.template is not None and request.output != "auto":
+        raise UsageError(f"--template makes its own lines of text, so -o {request.output} does not apply")
+    if request.template is not None and request.numbers == "string":
         raise UsageError("--numbers string applies to the records of JSON lines only")

@@ -7,7 +7,7 @@ import contextlib
 import math
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.errors import OK, NoDataError
 from cli.interrupts import run_loop
@@ -15,19 +15,18 @@ from cli.output.gaps import Gap, no_words
 from cli.output.lines import (
     STDERR,
     STDOUT,
-    CsvLines,
-    JsonLines,
     Limit,
     Output,
     Queue,
     RawFrame,
     Sink,
+    Unprinted,
     Words,
     draws_table,
     is_terminal,
 )
 from cli.output.pipe import Pipe, paced
-from cli.output.queues import EventQueue, LatestEvents
+from cli.output.queues import EventQueue
 from cli.output.states import StateQueue
 from cli.output.statuses import BadFrames, Seldom, StatusGate, Together, in_words
 from cli.output.symbols import named
@@ -36,7 +35,9 @@ from cli.run.asked import asked_for, check_for_table, flags_of, for_table
 from cli.run.ending import Ending, Reading
 from cli.run.garbage import calm_collector
 from cli.run.loop import Loop
-from cli.run.options import StreamRequest, check_for_lines, check_together, view_options
+from cli.run.options import CHOICES, CONDITIONS, StreamRequest, check_for_lines, check_together, view_options
+from cli.run.picture import OneTable, Picture, shown_by
+from cli.run.sinks import line_sink
 from cli.run.source import Embedded
 from venues import events
 from venues.connection import SystemClock
@@ -58,13 +59,15 @@ from venues.venue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
+    from cli.output.chosen import Standing
+    from cli.run.conditioned import Conditioned
+    from cli.run.judging import Judge
     from cli.screen.header import Rate
     from cli.screen.look import Look
     from cli.screen.pane import Pane
     from cli.screen.table import Table
-    from cli.views import Loaded
     from venues.driver import Delivered
     from venues.venue import Venue
 
@@ -89,76 +92,17 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     if _as_table(request):
         check_for_table(subscription, venue)
     picture = OneTable(request, subscription) if _as_table(request) else None
-    return run_loop(Watcher(request, venue, [subscription], recording, words, redactor, picture).run())
+    conditioned = _conditioned(request, venue, subscription)
+    return run_loop(Watcher(request, venue, [subscription], recording, words, redactor, picture, conditioned).run())
 
 
-class Picture(Protocol):
-    """What is drawn of one or several streams. It gets their panes ready made, and draws what is around them."""
+def _conditioned(request: StreamRequest, venue: Venue, subscription: Subscription) -> Conditioned | None:
+    """What the request has of conditions; None, and nothing more is loaded, where it has none."""
+    if all(getattr(request, option) is None for option in (*CHOICES, *CONDITIONS)):
+        return None
+    from cli.run.conditioned import Conditioned
 
-    def queue(self, gaps: Mapping[str, Gap]) -> Queue:
-        """What waits to be drawn; a stream's gap tells where some of it is left out."""
-        ...
-
-    def table(
-        self,
-        panes: Mapping[str, Pane],
-        env: str | None,
-        look: Look,
-        rate: Rate,
-        wake: Callable[[], None],
-        *,
-        on_terminal: bool,
-    ) -> Table:
-        """The table that draws these panes, for the output thread."""
-        ...
-
-    def remark(self) -> str | None:
-        """What is said at the beginning; None for nothing."""
-        ...
-
-    def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
-        """What is said of a status, which came with others; None for nothing."""
-        ...
-
-
-class OneTable:
-    """The picture of a single stream: one pane fills the table."""
-
-    def __init__(self, request: StreamRequest, subscription: Subscription) -> None:
-        self._request = request
-        self._stream = STREAMS[subscription.stream]
-        self._several = has_several(subscription)
-
-    def queue(self, gaps: Mapping[str, Gap]) -> Queue:
-        """The queue that the view needs, or the usual one for its kind of stream."""
-        own = _shown_by(self._request, self._stream.name).queue
-        if own is not None:
-            return own()
-        if self._stream.kind == "event":
-            return LatestEvents()
-        return StateQueue(on_overflow=gaps[self._stream.name].in_rows, several=self._several)
-
-    def table(
-        self,
-        panes: Mapping[str, Pane],
-        env: str | None,
-        look: Look,
-        rate: Rate,
-        wake: Callable[[], None],
-        *,
-        on_terminal: bool,
-    ) -> Table:
-        """The table with its one pane, which says where it is from."""
-        from cli.screen.table import Table
-
-        return Table(panes[self._stream.name], look, on_terminal=on_terminal, wake=wake)
-
-    def remark(self) -> None:
-        """Nothing is said at the beginning: no pane is missing."""
-
-    def words(self, status: Status, beside: Sequence[Delivered]) -> str | None:
-        """What is said of the status itself, whatever came with it."""
-        return in_words(status)
+    return Conditioned(request, subscription, venue.streams[subscription.stream], as_table=_as_table(request))
 
 
 class Watcher:
@@ -176,8 +120,13 @@ class Watcher:
         words: Words,
         redactor: Redactor,
         picture: Picture | None = None,
+        conditioned: Conditioned | None = None,
     ) -> None:
         self._request = request
+        self._conditioned = conditioned
+        self._judge: Judge | None = None
+        self._standing: Standing | None = None  # for lines that say how the stream stands
+        self._judges = False  # here; otherwise the limits have it judged on its way
         self._venue = venue
         self._subscriptions = subscriptions
         self._recording = recording
@@ -206,7 +155,7 @@ class Watcher:
         self._telling: tuple[float, asyncio.TimerHandle] | None = None
         self._raw = request.raw
         # The end of a full state counts as data too: the state may be empty.
-        self._data_types = {SnapshotEnd, *(STREAMS[subscription.stream].record for subscription in subscriptions)}
+        self._data_types = {SnapshotEnd, Unprinted, *(STREAMS[one.stream].record for one in subscriptions)}
         self._batch: list[Any] = []
         self._bad_frames = BadFrames()
         self._seldom = Seldom(self._say)
@@ -232,7 +181,10 @@ class Watcher:
                 await self._watch()
             finally:
                 await embedded.close()
-        return self._ending.result()
+        code = self._ending.result()
+        if code == OK and self._request.until is not None and (missing := self._no_match()) is not None:
+            raise NoDataError(missing)
+        return code
 
     # --- setting up
 
@@ -255,11 +207,14 @@ class Watcher:
         ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         of_each = self._stream.kind == "state" and not offer.partial and not request.raw
         self._limit = Limit(
-            count=request.count,
+            count=None if self._conditioned is not None and self._conditioned.answers else request.count,
             once=request.once,
             ends_with_snapshot=ends_with_snapshot,
             each_of=self._symbols if of_each else (),
         )
+        if self._conditioned is not None and self._conditioned.judges:
+            self._judge = self._run.limits.judge = self._conditioned.judge(now=self._run.at)
+            self._judges = not self._run.limits
         # This comes first: when the recording cannot be written, nothing has begun.
         notice = self._run.record(header_for(self._venue.name, settings, self._subscriptions))
         if request.raw:
@@ -297,12 +252,17 @@ class Watcher:
         inline = self._request.status == "inline" and not self._request.raw
         if self._stream.kind == "event" or self._request.raw or self._recording:
             return EventQueue(gap.in_events) if inline else EventQueue()
+        good_until = self._run.limits.good_until()
+        if self._judge is not None and self._pipe is not None:
+            from cli.run.conditioned import good_until as also_good_until
+
+            good_until = also_good_until(self._judge, good_until)
         return StateQueue(
             self._mono,
             reader=self._pipe,
             several=bool(self._symbols),
-            good_until=self._run.limits.good_until(),
-            on_late=self._run.came_late,
+            good_until=good_until,
+            on_late=self._came_late,
             on_overflow=gap.in_rows if inline else no_words,
         )
 
@@ -316,22 +276,19 @@ class Watcher:
             epoch_ms=lambda: self._clock.now().epoch_ms,
         )
 
+    def _came_late(self, record: Record) -> None:
+        if self._judge is None or self._judge.good_until(record) is None:  # else a later record has superseded it
+            self._run.came_late(record)
+
     def _mono(self) -> float:
         return self._clock.now().mono
 
     def _make_sink(self, settings: Settings) -> Sink:
         request = self._request
-        to_terminal = is_terminal(STDOUT)
         if self._picture is not None:
-            return self._make_table(self._picture, settings, on_terminal=to_terminal)
-        if request.output == "csv":
-            return CsvLines(self._stream.record, to_terminal=to_terminal, redactor=self._redactor)
-        return JsonLines(
-            numbers_as_strings=request.numbers == "string",
-            to_terminal=to_terminal,
-            redactor=self._redactor,
-            statuses=request.status == "inline",
-        )
+            return self._make_table(self._picture, settings, on_terminal=is_terminal(STDOUT))
+        sink, self._standing = line_sink(request, self._stream, self._conditioned, self._redactor, self._run.now)
+        return sink
 
     def _make_table(self, picture: Picture, settings: Settings, *, on_terminal: bool) -> Sink:
         from cli.screen.header import Rate
@@ -354,10 +311,13 @@ class Watcher:
             stream,
             partial=offer.partial,
             several=several,
-            flags=flags_of(self._venue, subscription),
+            flags=[
+                *flags_of(self._venue, subscription),
+                *(() if self._conditioned is None else self._conditioned.flags()),
+            ],
         )
         options = view_options(self._request, stream.name, offer)
-        view = _shown_by(self._request, stream.name).view
+        view = shown_by(self._request, stream.name).view
         return Pane(partial(view, **options), title, look, rate, self._redactor)
 
     def _look(self) -> Look:
@@ -381,11 +341,21 @@ class Watcher:
 
     def missing(self, option: Literal["timeout", "duration"]) -> str | None:
         """Says that no data came, and of which symbols; None when some did, or, with --once, of all of them."""
+        if (missing := self._no_match()) is not None:
+            return missing
         if not self._symbols:
             return None if self._data_seen else "no data came"
         if self._data_seen and not self._request.once:
             return None
         return self._lacking() or "no complete state came"
+
+    def _no_match(self) -> str | None:
+        """Says that no match came where one is waited for; None when nothing is missing."""
+        judge = self._judge
+        if judge is None or self._conditioned is None:
+            return None
+        self._data_seen, self._unseen = judge.data_came, judge.unseen
+        return self._conditioned.missing(judge, printed=self._limit.reached)
 
     def _lacking(self) -> str | None:
         """Says of which of several symbols there is no data; None when there is of all."""
@@ -394,7 +364,8 @@ class Watcher:
 
     def end_asked(self) -> None:
         """Watch from now on whether the reader goes on reading: states that wait do not stay current for long."""
-        self._reading = Reading(self._output, math.inf if self._pipe is None else STATES_WITHIN)
+        has_match = self._judge is not None and self._judge.match is not None
+        self._reading = Reading(self._output, math.inf if self._pipe is None or has_match else STATES_WITHIN)
 
     async def _watch(self) -> None:
         ending = self._ending
@@ -406,8 +377,10 @@ class Watcher:
             if lost := self._run.close():
                 self._say(lost)
         if self._request.once and not (asked_for or self._limit.reached or ending.problem or ending.code):
-            lacking = f": {words}" if self._symbols and (words := self._lacking()) is not None else ""
-            ending.problem = NoDataError(f"the recording ended before there was a complete state{lacking}")
+            if (missing := self._no_match()) is None:
+                lacking = f": {words}" if self._symbols and (words := self._lacking()) is not None else ""
+                missing = f"the recording ended before there was a complete state{lacking}"
+            ending.problem = NoDataError(missing)
 
     async def _finish_output(self) -> None:
         """Let what waits for its reader be written while that goes on reading; after a signal, not for long."""
@@ -424,16 +397,20 @@ class Watcher:
 
     # --- what comes in
 
-    def deliver(self, items: list[Delivered], line: int = 0) -> None:
+    def deliver(self, items: Sequence[Delivered], line: int = 0) -> None:
         """On the hot path: records are gathered and handed over once in each turn of the loop."""
         if self._raw:
             items = [item for item in items if not isinstance(item, Record) or isinstance(item, Status)]
         if self._rate is not None:
             self._rate.see(items)
+        judge = self._judge
+        if judge is not None and self._judges:
+            items = () if self._limit.reached else judge.passes(items)
         batch, data, shorten = self._batch, self._data_types, self._shorten
         for item in items:
-            if item.__class__ in data:
-                batch.append(item if shorten is None else shorten(item))
+            kind: type = item.__class__
+            if kind in data:
+                batch.append(item if shorten is None or kind is Unprinted else shorten(item))
                 self._data_seen = True
                 if self._unseen:
                     self._unseen.discard(item.symbol)  # type: ignore[union-attr]  # it is a record
@@ -448,6 +425,8 @@ class Watcher:
                 self._on_offset(item)
             elif isinstance(item, BadFrame | Notice):
                 self._on_words(item)
+        if judge is not None and judge.is_over:
+            self._ending.stop(OK)
         if not self._run.flush_due:
             self._run.flush_soon()
 
@@ -475,6 +454,11 @@ class Watcher:
 
     def _on_status(self, status: Status, beside: Sequence[Delivered]) -> None:
         """Into the stream where it belongs there, then in words: who has read them gets no older state after it."""
+        if self._judge is not None and status is self._judge.match:
+            if self._standing is not None:
+                self._standing.always = status
+            self._batch.append(status)
+            return
         if self._picture is not None:
             self._batch.append(status)
             if self._symbols:
@@ -485,8 +469,9 @@ class Watcher:
         inline = self._gate.passes(status)
         request = self._request
         # Of several symbols the queue and --once have to know how each stands, also where it is not written.
-        written = request.status == "inline" and request.output != "csv"
-        if inline and (written or self._symbols) and not request.raw:
+        written = request.status == "inline" and request.output not in ("csv", "tsv")
+        # A sink that knows how the stream stands is told of each status, and writes what belongs into its lines.
+        if self._standing is not None or (inline and (written or self._symbols) and not request.raw):
             self._batch.append(status)
             self.flush()
         # That a healthy stream is partial is news to a person, not to a script that knows it by the documentation.
@@ -522,6 +507,8 @@ class Watcher:
 
     def _on_offset(self, offset: ClockOffset) -> None:
         """Tell a table how far the clocks differ: its ages need that. Lines have the venue's times as they are."""
+        if self._standing is not None:
+            self._standing.set_offset(offset.ms)
         if self._table is not None:
             self._table.set_offset(offset.stream, offset.ms)
 
@@ -540,13 +527,8 @@ class Watcher:
 
 
 def _as_table(request: StreamRequest) -> bool:
-    return not request.raw and draws_table(request.output)
-
-
-def _shown_by(request: StreamRequest, stream: str) -> Loaded:
-    from cli.views import loaded
-
-    return loaded("tail" if request.tail else stream)
+    chooses = request.fields is not None or request.template is not None
+    return not (request.raw or chooses) and draws_table(request.output)
 
 
 def _raw(event: events.Frame, redactor: Redactor) -> RawFrame:

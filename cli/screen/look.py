@@ -319,6 +319,15 @@ class Measuring(Protocol):
 
 
 @runtime_checkable
+class LeavingOut(Protocol):
+    """What a view has besides when it shows several states of which one may not match `--where`, such as candles."""
+
+    def leave_out(self, record: Any) -> None:
+        """Do not draw this one any more."""
+        ...
+
+
+@runtime_checkable
 class BySymbol(Protocol):
     """What a view has besides where it shows several symbols, which may stand each in its own way.
 

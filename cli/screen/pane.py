@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.output import cells
 from cli.output.gaps import Gap
-from cli.output.lines import Skipped
+from cli.output.lines import Skipped, Unprinted
 from cli.output.queues import LatestEvents
 from cli.output.states import StateQueue
 from cli.output.symbols import SymbolStates, named
@@ -29,7 +29,7 @@ from cli.screen.header import (
     reconnecting_words,
     symbols_words,
 )
-from cli.screen.look import BySymbol, Measuring, Offsets
+from cli.screen.look import BySymbol, LeavingOut, Measuring, Offsets
 from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status, is_from_before
 from venues.toolkit.clock import FAR, LONGEST_LATENCY
 from venues.toolkit.times import span
@@ -142,6 +142,7 @@ class Pane:
         self._symbols = SymbolStates(title.symbols if title.several else ())
         self._mixed: dict[str, list[str]] = {}  # several symbols by their states, where those are not all the same
         self._folded = SymbolStates(title.symbols if title.several else ())  # the same, as the view was told it
+        self._is_left_out = False  # whether the state as a whole does not match --where
         self._interrupted = False  # whether the view was told of an interruption
         self._interrupted_symbols: set[str] = set()  # … of one of several
         self._down = False  # whether the stream was interrupted after `_since`
@@ -189,7 +190,7 @@ class Pane:
             if isinstance(record, Status):
                 self._note(record)
             elif not isinstance(record, Skipped):
-                last = record
+                last = record.record if isinstance(record, Unprinted) else record
         if last is not None:
             self._latest, self._latest_mono = last.received, self._ages.when(last.received)
             if not isinstance(last, SnapshotEnd) and not self._is_from_before(last):
@@ -242,8 +243,18 @@ class Pane:
                 self.view.full(record.count)
             elif isinstance(record, Skipped):
                 self._skip(record.count)
+            elif isinstance(record, Unprinted):
+                self._leave_out(record.record)
             else:
+                self._is_left_out = False
                 self.view.add(self._clean(record))
+
+    def _leave_out(self, record: Record) -> None:
+        """What does not match --where is not drawn: where it is one of several, that one, else the whole state."""
+        if isinstance(self.view, LeavingOut):
+            self.view.leave_out(record)
+        else:
+            self._is_left_out = True
 
     def _skip(self, count: int) -> None:
         """Tell the view that events were left out: its sums miss them too."""
@@ -360,6 +371,8 @@ class Pane:
 
     def _lines(self, width: int, height: int) -> list[Text]:
         """The view's lines; where times on both sides of a change of daylight saving are among them all say theirs."""
+        if self._is_left_out:
+            return [Text(f"the {self._title.stream.name} does not match --where", style=self._look.style("dim"))]
         offsets = self._look.offsets
         offsets.seen = {self._look.offset()}
         drawn = self.view.lines(width, height)

@@ -51,6 +51,11 @@ class CandlesView:
         if len(self._candles) > MOST_CANDLES:
             del self._candles[min(self._candles)]
 
+    def leave_out(self, record: Candle) -> None:
+        """Drop a candle that does not match --where any more."""
+        if self._candles.pop(record.start, None) is not None:
+            self._ordered = None
+
     def full(self, count: int) -> None:
         """Do nothing: candles are kept by their start, and none leaves."""
 

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cli.output import cells
-from cli.output.queues import key_of
+from cli.output.queues import has_left, key_of
 from cli.output.symbols import named
 from cli.screen.grid import SHORT_TEXT, Column, fit_line, lay_out
 from cli.screen.steady import Held
@@ -120,7 +120,7 @@ class SetView:
         key = key_of(record)
         self._recent.pop(key, None)
         before = self._rows.get(key)
-        if getattr(record, "change", None) == "remove":
+        if getattr(record, "change", None) == "remove" or has_left(record):
             self._has_lost = True
             self._take_out(key, record if before is None else _filled(record, before))
             return

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.output import lines as output
-from cli.output.lines import CsvLines, JsonLines
+from cli.output.columns import CsvLines
+from cli.output.lines import JsonLines
 from cli.screen.canvas import Ink
 from cli.screen.header import Rate
 from cli.screen.look import Look

@@ -15,7 +15,7 @@ from cli.bot.command import listening_at, market_named
 from cli.bot.timing import cron
 from cli.commands import sim
 from cli.output import cells, payload
-from cli.run import desk, options
+from cli.run import desk, values
 from venues import VENUES, venue_named
 from venues.answers import status_of_old_answer
 from venues.errors import BadMessage, MonError, UsageError
@@ -54,9 +54,9 @@ READERS: Sequence[_Reading] = [
     (cells.harmless, ()),
     (cells.short, ()),
     (cells.unit, ()),
-    (options.duration_ms, (options.typer.BadParameter,)),
-    (options.speed_factor, (options.typer.BadParameter,)),
-    (options.price_step, (options.typer.BadParameter,)),
+    (values.duration_ms, (values.typer.BadParameter,)),
+    (values.speed_factor, (values.typer.BadParameter,)),
+    (values.price_step, (values.typer.BadParameter,)),
     (listening_at, (MonError,)),
     (market_named, (MonError,)),
     (lambda text: sim._faults([text]), (MonError,)),

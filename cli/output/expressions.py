@@ -1,0 +1,134 @@
+"""The text of an expression and its tree: a small part of Python's expressions. Pure.
+
+`conditions.py` checks the tree against a stream's records, and makes code of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+from typing import NoReturn
+
+from venues.errors import UsageError
+
+LONGEST = 2_000  # characters of an expression
+DEEPEST = 50
+EXCERPT = 60  # characters of an expression that are shown around what is wrong with it
+
+
+_TOKENS = re.compile(
+    r"""(?P<space>\s+)
+    |(?P<text>"(?:[^"\\]|\\["'\\nt]|\\u[0-9a-fA-F]{4})*"|'(?:[^'\\]|\\["'\\nt]|\\u[0-9a-fA-F]{4})*')
+    |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+    |(?P<name>[^\W\d]\w*)
+    |(?P<sign><=|>=|==|!=|[-+*/<>()\[\],.])""",
+    re.VERBOSE,
+)
+_INSTEAD = {"=": "==", "&": "and", "|": "or", "!": "not", "%": "a number in percent", "^": "*", "#": "no comment"}
+_KEYWORDS = frozenset(keyword.kwlist)
+_SET_APART = 0x1400  # letters of another script stand for the first letter of a keyword that is a field's name
+
+
+class Parsed:
+    """An expression's tree; `fail` says where in its text something is wrong."""
+
+    def __init__(self, text: str, option: str) -> None:
+        self.text = text
+        self._option = option
+        if len(text) > LONGEST:
+            raise UsageError(f"{option}: expected at most {LONGEST:,} characters, got {len(text):,}")
+        if not text.strip():
+            raise UsageError(f"{option}: expected an expression such as 'price > 70000', got nothing")
+        self._source = self._readable()
+        self._start = len(self._source) - len(self._source.lstrip())
+        try:
+            self.tree = ast.parse(self._source.strip(), mode="eval").body
+        except SyntaxError as error:
+            at = self._start + (error.offset or 1) - 1
+            self.fail_at(min(at, len(text.rstrip())), 1, "expected an expression such as price > 70000 and size >= 0.1")
+        except (ValueError, MemoryError, RecursionError):
+            raise UsageError(f"{option}: expected an expression of at most {DEEPEST} levels, got more") from None
+        self._check_depth()
+
+    def _readable(self) -> str:
+        """The text as Python reads it: in one line, with keywords that are names of fields made harmless."""
+        made: list[str] = []
+        at = depth = 0
+        before = ""
+        while at < len(self.text):
+            match = _TOKENS.match(self.text, at)
+            if match is None:
+                self._fail_on_sign(at)
+            token, kind = match[0], match.lastgroup
+            if (kind, before) in {("name", "number"), ("text", "name"), ("number", "name"), ("name", "text")}:
+                self.fail_at(at, len(token), "expected an operator before this")
+            depth += (token in ("(", "[")) - (token in (")", "]"))
+            if depth > DEEPEST:
+                self.fail_at(at, 1, f"expected at most {DEEPEST} levels, got more")
+            if kind == "name" and token in _KEYWORDS and "".join(made).rstrip().endswith("."):
+                token = chr(_SET_APART + ord(token[0])) + token[1:]
+            made.append(" " * len(token) if kind == "space" else re.sub(r"\s", " ", token))
+            at, before = match.end(), kind or ""
+        return "".join(made)
+
+    def _fail_on_sign(self, at: int) -> NoReturn:
+        sign = self.text[at]
+        if sign in "\"'":
+            self.fail_at(at, 1, 'expected a text that ends, with \\", \\\\, \\n, \\t or \\u00e9 in it at most')
+        instead = f"; write {_INSTEAD[sign]}" if sign in _INSTEAD else ""
+        self.fail_at(at, 1, f"expected no such sign{instead}")
+
+    def _check_depth(self) -> None:
+        waiting: list[tuple[ast.AST, int]] = [(self.tree, 1)]
+        while waiting:
+            node, depth = waiting.pop()
+            if depth > DEEPEST:
+                self.fail(node, f"expected at most {DEEPEST} levels, got more")
+            children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+            waiting += [(child, depth if _is_chain(node, child) else depth + 1) for child in children]
+
+    def place(self, node: ast.AST) -> tuple[int, int]:
+        """Where a node is in the text: its first character, and how many there are."""
+        line = self._source.strip()
+        if not isinstance(node, ast.expr):
+            return self._start, len(line)
+        before = len(line.encode()[: node.col_offset].decode())
+        until = len(line.encode()[: node.end_col_offset].decode())
+        return self._start + before, until - before
+
+    def said(self, node: ast.AST) -> str:
+        """A node as it is written."""
+        at, length = self.place(node)
+        return self.text[at : at + length]
+
+    def fail(self, node: ast.AST, words: str) -> NoReturn:
+        """Say what is wrong with a node.
+
+        Raises:
+            UsageError: always.
+        """
+        self.fail_at(*self.place(node), words)
+
+    def fail_at(self, at: int, length: int, words: str) -> NoReturn:
+        """Say what is wrong with so many characters.
+
+        Raises:
+            UsageError: always.
+        """
+        first = max(0, at - EXCERPT // 2) if len(self.text) > EXCERPT else 0
+        shown = re.sub(r"\s", " ", self.text[first : first + EXCERPT])
+        marks = "^" * max(1, min(length, len(shown) - (at - first)))
+        raise UsageError(f"{self._option}: {words}\n  {shown}\n  {' ' * (at - first)}{marks}")
+
+
+def _is_chain(parent: ast.AST, child: ast.AST) -> bool:
+    """Whether it is the left side of a sum or a product that goes on: that is one level, however long."""
+    return isinstance(parent, ast.BinOp) and isinstance(child, ast.BinOp) and child is parent.left
+
+
+def name_of(written: str) -> str:
+    """A field's name as the user wrote it."""
+    first = ord(written[0]) - _SET_APART
+    name = chr(first) + written[1:] if 0 < first < 128 else written
+    return name if name in _KEYWORDS else written

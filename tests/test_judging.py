@@ -1,0 +1,226 @@
+"""What `--where` and `--until` make of a stream: the judge alone, and the command on recordings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.errors import NO_DATA, OK, NoDataError
+from cli.output.conditions import condition
+from cli.output.fields import Fields
+from cli.output.lines import Unprinted, Words
+from cli.output.standing import Stands
+from cli.run.judging import Judge, Judged
+from cli.run.options import StreamRequest
+from cli.run.watch import watch
+from tests.bot.recordings import BEGIN, SYMBOL, Tick, came, frame, opened, write
+from venues.errors import UsageError
+from venues.records import Book, Level, Position, SnapshotEnd, State, Status, Trade
+from venues.redaction import Redactor
+from venues.streams import STREAMS
+from venues.venue import Now
+
+
+class Stage:
+    """A judge of one stream, with a clock that is set by hand."""
+
+    def __init__(
+        self, stream: str, *, rows: bool = False, where: str | None = None, until: str | None = None, **how: Any
+    ):
+        self.now = Now(0.0, BEGIN)
+        record = STREAMS[stream].record
+        self._stream = stream
+        fields = Fields(stream, record, 20)
+        made = {
+            name: None if text is None else condition(text, fields, name) for name, text in (("w", where), ("u", until))
+        }
+        self.judge = Judge(
+            Judged(record, events=STREAMS[stream].kind == "event", rows=rows, **how),
+            Stands(stream, (), partial=False),
+            now=lambda: self.now,
+            where=made["w"],
+            until=made["u"],
+            conditions=[one for one in made.values() if one is not None],
+        )
+
+    def status(self, state: State) -> Status:
+        return Status(venue="v", received=self.now.epoch_ms, stream=self._stream, state=state)
+
+    def end(self, count: int) -> SnapshotEnd:
+        return SnapshotEnd(venue="v", received=0, stream=self._stream, count=count)
+
+    def said(self, *items: Any) -> list[Any]:
+        return list(self.judge.passes(items))
+
+
+def position(name: str, size: int, change: str = "update") -> Position:
+    return Position(venue="v", received=0, position_id=name, size=Decimal(size), change=change)  # type: ignore[arg-type]
+
+
+def told(items: Sequence[Any]) -> list[Any]:
+    """Rows as name, change and match; ends as their count; statuses as their state."""
+    return [
+        (one.position_id, one.change, one.match)
+        if isinstance(one, Position)
+        else one.count
+        if isinstance(one, SnapshotEnd)
+        else one.state
+        for one in items
+    ]
+
+
+def bought(price: str) -> Trade:
+    return Trade(venue="v", received=0, price=Decimal(price), size=Decimal(1), side="buy")
+
+
+def book(bid: str) -> Book:
+    return Book(venue="v", received=0, bids=[Level(Decimal(bid), Decimal(1))], asks=[])
+
+
+def test_a_row_that_stops_matching_or_goes_is_told_once_more() -> None:
+    stage = Stage("positions", rows=True, where="size > 5")
+    live = stage.status("live")
+    first = [position("a", 9, "snapshot"), position("b", 1, "snapshot"), position("c", 7, "snapshot"), stage.end(3)]
+    assert told(stage.said(live, *first)) == ["live", ("a", "snapshot", None), ("c", "snapshot", None), 2]
+    assert told(stage.said(position("b", 2))) == []
+    assert told(stage.said(position("b", 8))) == [("b", "update", None)]
+    assert told(stage.said(position("a", 3))) == [("a", "remove", False)]
+    assert told(stage.said(position("a", 2))) == []
+    assert told(stage.said(position("a", 2, "remove"))) == []
+    assert told(stage.said(position("c", 0, "remove"))) == [("c", "remove", None)]
+    assert told(stage.said(position("d", 6, "remove"))) == [("d", "remove", None)]  # the removal itself matches
+
+
+def test_in_a_new_full_state_what_stopped_matching_is_told_before_the_rows_that_are_counted() -> None:
+    stage = Stage("positions", rows=True, where="size > 5")
+    stage.said(stage.status("live"), position("a", 9, "snapshot"), position("b", 9, "snapshot"), stage.end(2))
+    assert told(stage.said(stage.status("reconnecting"))) == ["reconnecting"]
+    again = [position("b", 8, "snapshot"), position("a", 1, "snapshot"), position("c", 6, "snapshot"), stage.end(3)]
+    assert told(stage.said(stage.status("live"), *again)) == [
+        "live", ("a", "remove", False), ("b", "snapshot", None), ("c", "snapshot", None), 2,
+    ]  # fmt: skip
+
+
+def test_while_a_stream_is_not_live_no_record_matches() -> None:
+    stage = Stage("trades", where="price > 1")
+    assert stage.said(bought("2")) == []
+    stage.said(stage.status("live"))
+    assert len(stage.said(bought("2"), bought("1"))) == 1
+    stage.said(stage.status("stale"))
+    assert stage.said(bought("2")) == []
+
+
+def test_the_record_before_is_none_after_an_interruption() -> None:
+    stage = Stage("trades", where="price > prev.price")
+    stage.said(stage.status("live"))
+    assert [len(stage.said(bought(price))) for price in ("1", "2", "2", "3")] == [0, 1, 0, 1]
+    stage.said(stage.status("reconnecting"), stage.status("live"))
+    assert [len(stage.said(bought(price))) for price in ("9", "10")] == [0, 1]
+
+
+def test_an_age_is_looked_at_every_quarter_of_a_second_and_ends_the_wait() -> None:
+    stage = Stage("trades", until="age_ms >= 1000", answers=True)
+    stage.said(stage.status("live"), bought("1"))
+    due = stage.judge.deadline()
+    found: list[Any] = []
+    while not found:
+        assert due == pytest.approx(stage.now.mono + 0.25)
+        stage.now = Now(due, BEGIN + round(due * 1000))
+        found = stage.judge.tick(stage.now)
+        due = stage.judge.deadline() or 0.0
+    assert stage.now.mono == pytest.approx(1.0)
+    assert found[0].state == "live"
+    assert stage.judge.is_over
+
+
+def test_nothing_but_the_match_is_an_answer_and_nothing_comes_after_it() -> None:
+    stage = Stage("trades", until="price > 2", answers=True)
+    assert stage.said(stage.status("live"), bought("1"))[1:] == []
+    match = bought("3")
+    assert stage.said(bought("2"), match, bought("4")) == [match]
+    assert stage.judge.match is match
+    assert stage.said(bought("5")) == []
+
+
+def test_a_state_that_does_not_match_is_stood_for_where_that_counts() -> None:
+    stage = Stage("book", where="bids[0].price > 5", stands_for=True)
+    items = stage.said(stage.status("live"), book("1"), book("6"))
+    assert [type(item) for item in items] == [Status, Unprinted, Book]
+
+
+def test_a_match_that_is_superseded_may_not_wait_for_long() -> None:
+    stage = Stage("book", where="bids[0].price > 5")
+    stage.said(stage.status("live"), book("6"))
+    assert stage.judge.good_until(book("6")) is None
+    stage.now = Now(1.0, BEGIN + 1000)
+    stage.said(book("1"))
+    assert stage.judge.good_until(book("6")) == pytest.approx(1.5)
+    stage.said(book("7"))
+    assert stage.judge.good_until(book("7")) is None
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trades(tmp_path: Path) -> Path:
+    """Twenty trades at 1, 2, … 20, a second apart."""
+    frames = [came(BEGIN + 1000 * n, frame(Tick(BEGIN + 1000 * n, str(n), "1", "BUY"))) for n in range(1, 21)]
+    return write(tmp_path / "trades.jsonl", [*opened(BEGIN), *frames])
+
+
+def outcome(capfd: pytest.CaptureFixture[str], file: Path, **options: Any) -> tuple[int, list[Any]]:
+    """The exit code, and the prices of the trades or the states of the statuses that were printed."""
+    request = StreamRequest("nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl", **options)
+    request.stream = "trades"
+    try:
+        code = watch(request, Words(quiet=True), Redactor())
+    except NoDataError:
+        code = NO_DATA
+    printed = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    return code, [line.get("price", line.get("state")) for line in printed]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "printed"),
+    [
+        ({"where": "price > 17"}, OK, [18, 19, 20]),
+        ({"where": "price > 17", "count": 2}, OK, [18, 19]),
+        ({"where": "price > 17", "once": True}, OK, [18]),
+        ({"where": "price > 20", "once": True}, NO_DATA, []),
+        ({"where": "price > 20"}, OK, []),
+        ({"until": "price > 17"}, OK, [18]),
+        ({"until": "price > 20"}, NO_DATA, []),
+        ({"until": "price > 20", "count": 3}, NO_DATA, []),
+        ({"until": "price > 20", "once": True}, NO_DATA, []),
+        ({"until": "price > 2", "where": "price < 2"}, OK, [1, 3]),
+        ({"until": "price > 5", "where": "price > 1", "count": 2}, NO_DATA, [2, 3]),
+        ({"until": 'state == "live"'}, OK, ["live"]),
+        ({"until": "age_ms >= 750"}, OK, ["live"]),
+    ],
+)
+def test_what_is_printed_and_how_it_ends(
+    capfd: pytest.CaptureFixture[str], trades: Path, options: dict[str, Any], code: int, printed: list[Any]
+) -> None:
+    assert outcome(capfd, trades, **options) == (code, printed)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"where": "prize > 1"}, "did you mean price?"),
+        ({"until": "price > 1", "raw": True}, "--until does not apply to --raw"),
+    ],
+)
+def test_what_does_not_apply_is_refused_before_anything_is_opened(
+    trades: Path, options: dict[str, Any], words: str
+) -> None:
+    request = StreamRequest("nexus", [SYMBOL], replay=trades, output="jsonl", **options)
+    request.stream = "trades"
+    with pytest.raises(UsageError, match=words):
+        watch(request, Words(quiet=True), Redactor())
