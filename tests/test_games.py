@@ -1,5 +1,5 @@
-"""Games of the model with damaged frames go as they went: `python -m tests.model.games` says what is kept, and writes
-it anew where something was changed on purpose.
+"""Games of the model and of the simulated venues, with damaged frames, go as they went: `python -m tests.model.games`
+says what is kept, and writes
 """
 
 from __future__ import annotations

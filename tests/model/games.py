@@ -8,7 +8,6 @@ purpose; `python -m tests.model.games kraken:book` prints all of one game, to co
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -17,8 +16,10 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+from tests.model import markets
 from tests.model.client import AT_ONCE, Client
 from tests.model.clock import VirtualClock
+from tests.model.damage import damaged
 from tests.model.machine import KEYS, MOMENTS, REFUSALS, SIZES
 from tests.model.speaker import Sent, Speaker
 from tests.model.speakers import SPEAKERS
@@ -29,29 +30,7 @@ STEPS = 400
 SHOWN = 12  # lines of a game that the file has; of all of them it has the digest
 LONGEST = 160  # characters of a line there
 LIMITS = ((None, None), (5_000, None), (None, 1_000))  # --max-age and --every, in milliseconds
-_SCALAR = re.compile(rb'(?<=[:\[,])("(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null)')
-_KEY = re.compile(rb'"(\w+)":')
-_ODD = (b"null", b"-1", b"0", b'""', b'"x"', b"1e300", b"true", b"[]", b"{}", b'"0"', b"7", b'"2026-11-29T08:00:00Z"')
 _ANSWERS = (HttpResponse(500, b""), HttpResponse(429, b"{}"), HttpResponse(200, b"{"), HttpResponse(404, b"no"))
-
-
-def damaged(frame: bytes, random: Random) -> bytes:
-    """A frame with one thing in it that is wrong, or only odd."""
-    values, names = list(_SCALAR.finditer(frame)), list(_KEY.finditer(frame))
-    how = random.random()
-    if how < 0.6 and values:
-        found = random.choice(values)
-        return frame[: found.start()] + random.choice(_ODD) + frame[found.end() :]
-    if how < 0.75 and names:
-        found = random.choice(names)
-        return frame[: found.start(1)] + b"no_such_name" + frame[found.end(1) :]
-    if how < 0.85 and len(values) > 1:
-        first, second = sorted(random.sample(values, 2), key=lambda one: one.start())
-        between = frame[first.end() : second.start()]
-        return frame[: first.start()] + second[0] + between + first[0] + frame[second.end() :]
-    if how < 0.95:
-        return frame[: random.randrange(len(frame) + 1)]
-    return random.choice((b"", b"{}", b"[]", b"null", b"\xff", b"hello", frame + frame))
 
 
 class Player(Client):
@@ -245,10 +224,11 @@ MOVES: dict[Callable[[Game], None], int] = {
 
 def parts() -> dict[str, Callable[[], list[str]]]:
     """Each game by its title."""
-    return {
+    games = {
         f"{speaker.venue}:{speaker.stream}": lambda speaker=speaker, at=at: Game(speaker, LIMITS[at % 3]).play(STEPS)
         for at, speaker in enumerate(SPEAKERS)
     }
+    return {**games, **markets.parts()}
 
 
 def written(title: str, lines: list[str]) -> str:
