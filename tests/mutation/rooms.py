@@ -25,38 +25,38 @@ class Room(NamedTuple):
 # The first room that names a file has it. `*` stands for what is within one folder.
 ROOMS: dict[str, Room] = {
     "simulators": Room(
-        "venues/*/simulator/*.py", "simulator/plays simulator/* kraken_live woox_live jayx_live b2trader_live"
+        "venues/*/simulator/*.py", "simulator/plays simulator/* games kraken_live woox_live jayx_live b2trader_live"
     ),
-    "simulator": Room("venues/simulator/*.py", "simulator/plays simulator/* simulator_faults tapes"),
-    "b2trader": Room("venues/b2trader/*.py", "b2trader* leaving_edges fixtures late_rows book_sessions"),
-    "jayx": Room("venues/jayx/*.py", "jayx* leaving_edges fixtures late_rows candle_cases"),
-    "kraken": Room("venues/kraken/*.py", "kraken* leaving_edges fixtures symbol_states symbols"),
-    "nbt": Room("venues/nbt/*.py", "nbt acknowledgements leaving_edges fixtures simulator/nbt send"),
-    "nexus": Room("venues/nexus/*.py", "nexus* leaving_edges fixtures clock candle_cases late_rows"),
+    "simulator": Room("venues/simulator/*.py", "simulator/plays simulator/* answers simulator_faults tapes"),
+    "b2trader": Room("venues/b2trader/*.py", "b2trader* games answers leaving_edges fixtures late_rows book_sessions"),
+    "jayx": Room("venues/jayx/*.py", "jayx* games answers leaving_edges fixtures late_rows candle_cases"),
+    "kraken": Room("venues/kraken/*.py", "kraken* games answers leaving_edges fixtures symbol_states symbols"),
+    "nbt": Room("venues/nbt/*.py", "nbt games answers acknowledgements leaving_edges fixtures simulator/nbt send"),
+    "nexus": Room("venues/nexus/*.py", "nexus* games answers leaving_edges fixtures clock candle_cases late_rows"),
     "profitview": Room(
-        "venues/profitview/*.py", "profitview simulator/plays simulator/profitview leaving_edges fixtures"
+        "venues/profitview/*.py", "profitview games answers simulator/plays simulator/profitview leaving_edges fixtures"
     ),
-    "woox": Room("venues/woox/*.py", "woox* seeding leaving_edges fixtures symbols"),
+    "woox": Room("venues/woox/*.py", "woox* games answers seeding leaving_edges fixtures symbols"),
     "toolkit": Room(
         "venues/toolkit/*.py",
-        "book book_rules candles clock consistency made_candles numbers pacing resync rows seeding spellings unasked "
+        "book book_rules games answers candles clock consistency made_candles numbers pacing resync rows seeding spellings unasked "
         "written acknowledgements ages late_rows text_numbers candle_cases plugin_faults fixtures",
     ),
-    "protocols": Room("venues/protocols/*.py", "wire/* cookies signs_of_life fixtures"),
+    "protocols": Room("venues/protocols/*.py", "wire/* games answers cookies signs_of_life fixtures"),
     "testing": Room("venues/testing/*.py", "fuzz plugin_faults entries endings plugin plugin_check"),
     "venues": Room(
         "venues/*.py",
-        "driver connection keepalive fetching redaction recording_files standing made entries symbols plugins "
+        "driver games answers connection keepalive fetching redaction recording_files standing made entries symbols plugins "
         "symbol_states public_api signs_of_life fixtures states",
     ),
     "run": Room(
         "cli/run/*.py",
-        "loop states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
+        "loop games answers states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
         "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins bot/time_line",
     ),
     "output": Room(
         "cli/output/*.py",
-        "queues written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers "
+        "queues games answers written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers "
         "many_symbols cli",
     ),
     "hub": Room("cli/bot/hub/*.py", "bot/relay bot/held bot/hub bot/several"),

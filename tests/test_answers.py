@@ -1,0 +1,16 @@
+"""What small functions answer is as it was. `python -m tests.answers` writes it anew where it was changed on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.answers import PARTS, kept, written
+
+
+def test_the_file_has_every_part() -> None:
+    assert [*kept()] == [*PARTS]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_answers_are_as_they_were(part: str) -> None:
+    assert written(part).splitlines() == kept()[part].splitlines()

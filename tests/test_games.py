@@ -1,0 +1,19 @@
+"""Games of the model and of the simulated venues, with damaged frames, go as they went: `python -m tests.model.games`
+says what is kept, and writes
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.games import kept, parts, written
+
+
+def test_the_file_has_every_game() -> None:
+    assert [title for title, _ in kept()] == [*parts()]
+
+
+@pytest.mark.parametrize("title", parts())
+def test_what_comes_of_a_game_is_as_it_was(title: str) -> None:
+    now = written(title, parts()[title]()).removeprefix("== ").strip()
+    assert now == dict(kept())[title], f"what has changed: compare `python -m tests.model.games {title}` in both trees"
