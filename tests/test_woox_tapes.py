@@ -14,6 +14,7 @@ from tests.wooxwire import SYMBOL, Client, Referee, Venue, play
 from venues.records import Book, Status
 from venues.venue import Subscription
 
+QUIET = 1.0  # orders a second in the markets beside the tape's, which nobody watches here
 DELAYS = {
     "seed at once": ((40, 90), (0, 0)),
     "seed between changes": ((10, 60), (300, 900)),
@@ -25,7 +26,7 @@ DELAYS = {
 def watch(
     tape: Path, speed: float, depth: int, delays: str, *, lag: float = 0, gap: float = 0, seed: int = 1
 ) -> Client:
-    venue = Venue(tape=tape, faults={"lag": lag} if lag else {})
+    venue = Venue(tape=tape, rate=QUIET, faults={"lag": lag} if lag else {})
     subscribed = next(one for one in (50, 200, 500) if one >= depth)
     referee = Referee(venue, subscribed)
     client = Client(venue, Subscription("book", (SYMBOL,), depth=depth), delays=DELAYS[delays], seed=seed)
@@ -75,7 +76,7 @@ def test_lag_and_gaps(tape: Path, speed: float, depth: int, lag: float, gap: flo
 @needs_tapes
 def test_the_book_is_asked_for_seldom() -> None:
     """At most once a second, however far behind the HTTP book is."""
-    venue = Venue(tape=TAPES[0], faults={"lag": 20.0})
+    venue = Venue(tape=TAPES[0], rate=QUIET, faults={"lag": 20.0})
     client = Client(venue, Subscription("book", (SYMBOL,)))
     times: list[int] = []
     ask = venue.get

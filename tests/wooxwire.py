@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -76,12 +77,15 @@ class Wire:
         return sent
 
 
+_read = lru_cache(1)(read_tape)  # several venues play one tape, one after the other
+
+
 class Venue:
-    """The simulated venue with its world."""
+    """The simulated venue with its world; `rate` is that of the markets without a tape."""
 
     def __init__(self, *, tape: Any = None, seed: int = 1, rate: float = 20.0, faults: dict[str, float] | None = None):
         self.clock = ManualClock()
-        made = None if tape is None else read_tape(tape)
+        made = None if tape is None else _read(tape)
         self.lines = [] if made is None else list(made.lines)
         self.world = World(self.clock, seed=seed, rate=rate, tape=made, faults=faults or {})
         self.endpoint = WooX(self.world)
@@ -132,6 +136,7 @@ class Client:
         self._arrivals: list[tuple[float, int, Any]] = []
         self._count = itertools.count()
         self._latest = 0.0
+        self._due: float | None = None
         self.lost: Callable[[bytes], bool] = lambda frame: False
         (self.route,) = WOOX.routes(subscriptions, SETTINGS)
         self.driver = Driver(self.route, self.route.subscriptions, venue="woox", label="sim", apart=apart)
@@ -163,11 +168,9 @@ class Client:
             else:
                 self._got(self.driver.fetched(what[0], what[1], self.now()))
             self._after()
-        due = self.driver.deadline()
-        while due is not None and due <= self.now().mono and self.driver.retry_at is None:
+        while self._due is not None and self._due <= self.now().mono and self.driver.retry_at is None:
             self._got(self.driver.tick(self.now()))
             self._after()
-            due = self.driver.deadline()
 
     def run(self, seconds: float) -> None:
         for _ in range(math.ceil(seconds * 1000 / STEP)):
@@ -198,6 +201,7 @@ class Client:
             elif not isinstance(out, SocketPing) and not self.wire.aborted:
                 self.wire.heard = self.venue.now()
                 self.peer.receive(out)
+        self._due = self.driver.deadline()  # which nothing but what it is given can move
 
 
 class Referee:
@@ -217,8 +221,11 @@ class Referee:
     def book(self) -> tuple[Levels, Levels]:
         """The best levels of the market as it is now."""
         market = self._venue.world.markets[TAPE_MARKET]
-        bids, asks = ([(one.price, one.size) for one in market.levels(side)] for side in ("buy", "sell"))
-        return bids[: self._depth], asks[: self._depth]
+        bids, asks = (
+            [(one.price, one.size) for one in itertools.islice(market.levels(side), self._depth)]
+            for side in ("buy", "sell")
+        )
+        return bids, asks
 
     def check(self, items: list[Any], shown: int) -> int:
         """Every book that was shown while live is that of its time, and none is older than the one before."""

@@ -13,6 +13,7 @@ import gzip
 import re
 import zlib
 from decimal import Decimal
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -130,17 +131,22 @@ def read_tape(path: Path) -> Tape:
 
 def steps_of(tape: Tape) -> Steps:
     """The coarsest powers of ten, at most 1, of which all prices and sizes of a tape are multiples."""
-    prices, sizes = 0, 0
+    prices, sizes = Decimal(1), Decimal(1)
     for line in tape.lines:
-        for price, size in (*line.bids, *line.asks) if isinstance(line, Rows) else ((line.price, line.size),):
-            prices, sizes = min(prices, _exponent(price)), min(sizes, _exponent(size))
-    return Steps(Decimal(1).scaleb(prices), Decimal(1).scaleb(sizes))
+        for price, size in chain(line.bids, line.asks) if isinstance(line, Rows) else ((line.price, line.size),):
+            if not price.same_quantum(prices):
+                prices = _finer(prices, price)
+            if not size.same_quantum(sizes):
+                sizes = _finer(sizes, size)
+    return Steps(prices, sizes)
 
 
-def _exponent(number: Decimal) -> int:
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int), "a tape's numbers are finite"
-    return exponent
+def _finer(step: Decimal, number: Decimal) -> Decimal:
+    """The power of ten of which both are multiples."""
+    ones, exponent = number.as_tuple().exponent, step.as_tuple().exponent
+    assert isinstance(ones, int), "a tape's numbers are finite"
+    assert isinstance(exponent, int)
+    return Decimal(1).scaleb(ones) if ones < exponent else step
 
 
 def _texts(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -7,6 +7,7 @@ not on the length of the steps.
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,7 +20,7 @@ from venues.simulator.strategy import Strategy
 from venues.simulator.tape import Steps, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from venues.simulator.market import MarketBook
     from venues.simulator.tape import Tape
@@ -41,6 +42,9 @@ class Process(Protocol):
     def step(self) -> None:
         """Acts once, and sets `due` to the time of the next action."""
         ...
+
+
+_due: Final[Callable[[Process], float]] = attrgetter("due")
 
 
 class World:
@@ -147,7 +151,3 @@ class World:
         self.stage.now += milliseconds
         for process in self._processes:
             process.due += milliseconds
-
-
-def _due(process: Process) -> float:
-    return process.due

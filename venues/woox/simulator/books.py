@@ -122,11 +122,14 @@ class BookFeed:
         return self._market.changes, now // _RPI_MOVES if self._rpi and self._lively else 0
 
     def _sides(self, now: int) -> tuple[Sizes, Sizes]:
-        bids, asks = ({one.price: one.size for one in self._market.levels(side)} for side in _SIDES)
-        if self._rpi:
-            for side, price, size in rpi_orders(self._symbol, self._market, self._steps, self._version_at(now)):
-                held = bids if side == "buy" else asks
-                held[price] = held.get(price, 0) + size
+        levels = self._market.levels
+        bids, asks = ({one.price: one.size for one in levels(side)[: self._depth]} for side in _SIDES)
+        if not self._rpi:
+            return bids, asks
+        # An RPI order is never behind the best price, and so not at one of the levels that were cut off.
+        for side, price, size in rpi_orders(self._symbol, self._market, self._steps, self._version_at(now)):
+            held = bids if side == "buy" else asks
+            held[price] = held.get(price, 0) + size
         return _best(bids, self._depth, reverse=True), _best(asks, self._depth, reverse=False)
 
     def _whole(self, changed: int, bids: Sizes, asks: Sizes) -> Whole:
