@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter, defaultdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from random import Random
@@ -85,6 +86,21 @@ def test_neither_huge_orders_nor_a_wave_of_cancels_empty_a_side(monkeypatch: pyt
     for _ in range(50):
         flow._take()
         assert all(market.public_lots(side) > 0 for side in SIDES)
+
+
+def test_a_market_that_nobody_looks_at_keeps_nothing_of_prices_that_are_past() -> None:
+    market = Market(INSTRUMENTS[0], Stage(0))
+    start = market.instrument.start
+    tracemalloc.start()
+    try:
+        for away in range(1, 10_001):
+            market.cancel(market.limit("buy", start - away, 1))
+            market.cancel(market.limit("sell", start + away, 1))
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 300_000  # 20,000 prices would be 1.9 million
+    assert market.levels("buy") == market.levels("sell") == []
 
 
 def test_without_a_rate_nothing_happens() -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from venues.simulator.engine import Match, Order
     from venues.simulator.market_events import Side, Stage
 
+MOST_TOUCHED: Final = 1_000  # prices of a side whose levels are still to be made
+
 
 class Instrument(NamedTuple):
     """What is traded: tick and lot in quote and base units, `start` in ticks.
@@ -165,6 +167,9 @@ class Market:
         here, there = self._rows(side, own), self._rows(OPPOSITE[side], other)
         bids, asks = (here, there) if side == "buy" else (there, here)
         self._stage.emit(BookChange(self.name, self._stage.now, bids, asks))
+        for one, touched in self._touched.items():
+            if len(touched) > MOST_TOUCHED:  # nobody looks at the book
+                self.levels(one)
 
     def _rows(self, side: Side, prices: Iterable[int]) -> tuple[tuple[Decimal, Decimal], ...]:
         return tuple((self.price(p), self.size(self.engine.lots_at(side, p))) for p in dict.fromkeys(prices))
