@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.simulator import ManualClock, parse_fault
 
 from .support import NAMES, PATIENCE, lines_of, naive_book, tape_path
+
+
+class Simulator(simulated.Simulator):
+    venue = "kraken"
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.simulated import markets
 from venues.simulator import ManualClock, link, parse_fault
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 NUMBER = re.compile(r'"(?:price|quantity|holding|\w+_(?:price|quantity|id)|timestamp|id)":"')
+
+
+class Simulator(simulated.Simulator):
+    venue = "nexus"
 
 
 class WireRow(msgspec.Struct, forbid_unknown_fields=True):
