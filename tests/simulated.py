@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from venues import simulator
 from venues.simulated import endpoints
 
 
 class Simulator(simulator.Simulator):
-    """With the endpoints of all venues."""
+    """With the endpoints of all venues, or of the one that the tests of a file are about: each hears every event."""
+
+    venue: ClassVar[str | None] = None
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(endpoints(), **given)
+        super().__init__([one for one in endpoints() if self.venue in (None, one.name)], **given)
 
 
 def environment(port: int) -> dict[str, str]:

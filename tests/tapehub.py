@@ -1,16 +1,16 @@
 """A hub of B2TRADER's book on a clock of its own, and a referee who knows the book of every version.
 
 Nothing waits: a tape is played at any speed to a session, with changes that are lost on their way (`gap`) and versions
-that are left out (`skip`). The referee is made of plain dicts.
+that are left out (`skip`). The referee is made of plain lists.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import count
-from operator import gt, lt
 from typing import Any
 
 import msgspec
@@ -22,66 +22,115 @@ from venues.venue import Now, Settings, Subscription
 
 MARKET = "spot.btc_usdt"
 EPOCH_MS = 1_700_000_000_000
+EVERY = 100  # versions from which one is kept whole
 KEPT = 1.0  # seconds after which the last change that was lost comes after all
 
-Side = dict[Decimal, Decimal]
-Sides = tuple[Side, Side]
+Rows = dict[Decimal, Decimal]
+Change = tuple[Rows, Rows]
+Levels = list[tuple[Decimal, Decimal]]
+
+
+class Side:
+    """One side of a book: its prices, rising, and beside them their sizes."""
+
+    def __init__(self, prices: Iterable[Decimal] = (), sizes: Iterable[Decimal] = ()) -> None:
+        self.prices, self.sizes = list(prices), list(sizes)
+
+    def copy(self) -> Side:
+        return Side(self.prices, self.sizes)
+
+    def merge(self, rows: Rows) -> None:
+        for price, size in rows.items():
+            at = bisect_left(self.prices, price)
+            if at < len(self.prices) and self.prices[at] == price:
+                if size:
+                    self.sizes[at] = size
+                else:
+                    del self.prices[at], self.sizes[at]
+            elif size:
+                self.prices.insert(at, price)
+                self.sizes.insert(at, size)
+
+
+class History:
+    """What each version changed. All of a book is made when it is asked for: thousands would fill the memory."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[bool, Change]] = []  # whether it replaces the book
+        self._kept: list[tuple[Side, Side]] = []  # after every so many changes
+        self._at, self._sides = -1, (Side(), Side())
+
+    def sides(self, at: int) -> tuple[Side, Side]:
+        """Both sides after that change; not to be kept."""
+        if not self._at <= at < (self._at // EVERY + 2) * EVERY:
+            nearest = min(at // EVERY, len(self._kept) - 1)
+            if nearest >= 0:
+                bids, asks = self._kept[nearest]
+                self._at, self._sides = nearest * EVERY, (bids.copy(), asks.copy())
+        while self._at < at:
+            self._at += 1
+            whole, rows = self.changes[self._at]
+            if whole:
+                self._sides = Side(), Side()
+            for side, its in zip(self._sides, rows, strict=True):
+                side.merge(its)
+            if self._at == len(self._kept) * EVERY:
+                bids, asks = self._sides
+                self._kept.append((bids.copy(), asks.copy()))
+        return self._sides
 
 
 class Version:
     """One version of the book: its change, and all of it afterwards."""
 
-    def __init__(self, number: int, changed: Sides | None, whole: Sides) -> None:
+    def __init__(self, number: int, history: History) -> None:
         self.number = number
-        self.changed = changed  # None: the whole book is new
-        self.whole = whole
+        self._history, self._at = history, len(history.changes) - 1
+        whole, change = history.changes[-1]
+        self.changed = None if whole else change  # None: the whole book is new
 
-    def levels(self, depth: int) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
+    @property
+    def whole(self) -> Change:
+        """All levels by price."""
+        bids, asks = (dict(zip(one.prices, one.sizes, strict=True)) for one in self._history.sides(self._at))
+        return bids, asks
+
+    def levels(self, depth: int) -> tuple[Levels, Levels]:
         """The best levels of both sides, best first."""
-        bids, asks = self.whole
-        return heapq.nlargest(depth, bids.items()), heapq.nsmallest(depth, asks.items())
+        (bids, bid_sizes), (asks, ask_sizes) = self._best(depth)
+        return list(zip(bids, bid_sizes, strict=True)), list(zip(asks, ask_sizes, strict=True))
 
     def is_that_of(self, book: Book, depth: int) -> bool:
-        """Whether a book has exactly the best levels; a whole one is compared without sorting all anew."""
-        given = [(level.price, level.size) for level in book.bids], [(level.price, level.size) for level in book.asks]
-        if max(map(len, self.whole)) > depth:
-            return given == self.levels(depth)
-        bids, asks = ([price for price, _ in rows] for rows in given)
-        falling = all(map(gt, bids, bids[1:])) and all(map(lt, asks, asks[1:]))
-        return falling and (dict(given[0]), dict(given[1])) == self.whole
+        """Whether a book has exactly the best levels, best first."""
+        return all(
+            [level.price for level in levels] == prices and [level.size for level in levels] == sizes
+            for levels, (prices, sizes) in zip((book.bids, book.asks), self._best(depth), strict=True)
+        )
+
+    def _best(self, depth: int) -> list[tuple[list[Decimal], list[Decimal]]]:
+        """Prices and sizes of each side, best first."""
+        bids, asks = self._history.sides(self._at)
+        best_bids = slice(-1, -depth - 1, -1)
+        return [(bids.prices[best_bids], bids.sizes[best_bids]), (asks.prices[:depth], asks.sizes[:depth])]
 
 
 def versions_of(
     lines: list[dict[str, Any]], hole: Callable[[float], int] = lambda t: 0
 ) -> Iterator[tuple[float, Version]]:
     """Every version of a tape with its time in seconds; `hole` says how many numbers are left out before it."""
-    sides: Sides = ({}, {})
-    number, start = 1, None
+    history, number, start = History(), 1, None
     for line in lines:
         if line["kind"] not in ("snapshot", "delta"):
             continue
         start = line["t"] if start is None else start
-        changed = _rows(line["bids"]), _rows(line["asks"])
-        if line["kind"] == "snapshot":
-            sides = ({}, {})
-        sides = _merged(sides[0], changed[0]), _merged(sides[1], changed[1])
+        history.changes.append((line["kind"] == "snapshot", (_rows(line["bids"]), _rows(line["asks"]))))
         seconds = (line["t"] - start) / 1000
         number += 1 + hole(seconds)
-        yield seconds, Version(number, None if line["kind"] == "snapshot" else changed, sides)
+        yield seconds, Version(number, history)
 
 
-def _rows(rows: list[list[str]]) -> Side:
+def _rows(rows: list[list[str]]) -> Rows:
     return {Decimal(price): Decimal(size) for price, size in rows}
-
-
-def _merged(held: Side, rows: Side) -> Side:
-    side = dict(held)
-    for price, size in rows.items():
-        if size:
-            side[price] = size
-        else:
-            side.pop(price, None)
-    return side
 
 
 class _Stream:
@@ -263,7 +312,7 @@ def _message(message: dict[str, Any]) -> bytes:
     return msgspec.json.encode(message) + b"\x1e"
 
 
-def _item(invocation: str, number: int, sides: Sides | None, *, whole: bool) -> bytes:
+def _item(invocation: str, number: int, sides: Change | None, *, whole: bool) -> bytes:
     assert sides is not None
     bids, asks = ([{"price": f"{price:f}", "amount": f"{size:f}"} for price, size in side.items()] for side in sides)
     item = {"instrument": MARKET, "version": str(number), "snapshot": whole, "bids": bids, "asks": asks}

@@ -7,13 +7,15 @@ import contextlib
 import gzip
 import json
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from decimal import Decimal
-from itertools import islice
+from functools import cache, lru_cache
+from hashlib import blake2b
 from operator import neg
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sortedcontainers import SortedDict
 from websockets.asyncio.server import ServerConnection
@@ -24,7 +26,7 @@ from tests.servers import in_thread, websocket_server
 from tests.tapes import TAPES, needs_tapes, tape_lines
 
 CAPTURED = Path(__file__).parent / "fixtures" / "toolkit" / "kraken-book.jsonl.gz"
-Top = tuple[tuple[tuple[Decimal, Decimal], ...], tuple[tuple[Decimal, Decimal], ...]]
+Top = tuple[bytes, bytes]  # digests of the best bids and asks: thousands of books of a thousand levels fit nowhere
 
 
 def frames() -> list[str]:
@@ -34,23 +36,64 @@ def frames() -> list[str]:
 # --- tapes through the simulator
 
 
+@cache
+def figure(text: str) -> str:
+    """A number as it is written without needless zeros; one text stands for one value."""
+    return f"{Decimal(text).normalize():f}"
+
+
+def digest(levels: Iterable[str]) -> bytes:
+    return blake2b(";".join(levels).encode(), digest_size=16).digest()
+
+
+class Shown(msgspec.Struct):
+    """What a line has of a book; its sides as they are written."""
+
+    bids: msgspec.Raw
+    asks: msgspec.Raw
+
+
+@lru_cache(20_000)
+def level(written: bytes) -> str:
+    """A level that a line shows, as `Side` has it; most of them are in thousands of lines."""
+    found = json.loads(b"{%b}" % written, parse_float=figure, parse_int=figure)
+    return f"{found['price']} {found['size']}"
+
+
+def levels(side: msgspec.Raw) -> Iterator[str]:
+    inner = bytes(side).removeprefix(b"[{").removesuffix(b"}]")
+    return map(level, inner.split(b"},{") if inner != b"[]" else ())
+
+
+class Side:
+    """One side of a tape's book: by price, the text of each level."""
+
+    def __init__(self, depth: int, *, descending: bool) -> None:
+        self._depth = depth
+        self._levels: SortedDict = SortedDict(neg) if descending else SortedDict()
+        self.digest = digest(())
+
+    def apply(self, rows: list[list[str]], *, anew: bool) -> None:
+        if anew:
+            self._levels.clear()
+        for price, size in rows:
+            if figure(size) != "0":
+                self._levels[Decimal(price)] = f"{figure(price)} {figure(size)}"
+            else:
+                self._levels.pop(Decimal(price), None)
+        if rows or anew:
+            self.digest = digest(self._levels.values()[: self._depth])
+
+
 def tops(tape: Path, depth: int) -> list[Top]:
     """The best levels of a tape's book, after its first snapshot and each change."""
-    sides: tuple[SortedDict, SortedDict] = (SortedDict(neg), SortedDict())  # bids, the highest first; asks
+    bids, asks = Side(depth, descending=True), Side(depth, descending=False)
     found: list[Top] = []
     for line in tape_lines(tape):
-        if line["kind"] not in ("snapshot", "delta"):
-            continue
-        for held, rows in zip(sides, (line["bids"], line["asks"]), strict=True):
-            if line["kind"] == "snapshot":
-                held.clear()
-            for price, size in rows:
-                if Decimal(size):
-                    held[Decimal(price)] = Decimal(size)
-                else:
-                    held.pop(Decimal(price), None)
-        bids, asks = (tuple(islice(held.items(), depth)) for held in sides)
-        found.append((bids, asks))
+        if line["kind"] in ("snapshot", "delta"):
+            for side, rows in ((bids, line["bids"]), (asks, line["asks"])):
+                side.apply(rows, anew=line["kind"] == "snapshot")
+            found.append((bids.digest, asks.digest))
     return found
 
 
@@ -61,13 +104,14 @@ def is_exactly_the_tape(lines: Iterator[str], known: list[Top]) -> list[dict[str
         places.setdefault(top, []).append(at)
     at, live, said = 0, True, []
     for text in lines:
-        line = json.loads(text, parse_float=Decimal, parse_int=Decimal)
-        if line["type"] == "status":
-            said.append(line)
-            live = line["state"] == "live"
+        if not text.startswith('{"type":"book"'):
+            said.append(json.loads(text))
+            assert said[-1]["type"] == "status"
+            live = said[-1]["state"] == "live"
             continue
         assert live, "a book is shown only while it is live"
-        bids, asks = (tuple((row["price"], row["size"]) for row in line[side]) for side in ("bids", "asks"))
+        shown = msgspec.json.decode(text, type=Shown)
+        bids, asks = digest(levels(shown.bids)), digest(levels(shown.asks))
         at = next(place for place in places[bids, asks] if place >= at)
         if at == len(known) - 1 or (bids, asks) == known[-1]:
             return said

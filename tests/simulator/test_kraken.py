@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import zlib
+from bisect import bisect_left
 from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
@@ -13,10 +14,14 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.simulator import ManualClock, parse_fault
 
 from .support import NAMES, PATIENCE, lines_of, naive_book, tape_path
+
+
+class Simulator(simulated.Simulator):
+    venue = "kraken"
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -54,29 +59,36 @@ class Checked:
         self.sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
         self.wrong = 0
         self.times: list[str] = []
-        self._best: dict[str, list[str]] = {}  # the prices of each side, the best first
+        # The prices of each side, the best first, and beside them what they are in order of.
+        self._best: dict[str, tuple[list[str], list[Decimal]]] = {"bids": ([], []), "asks": ([], [])}
 
     def take(self, message: dict[str, Any]) -> None:
         (data,) = message["data"]
         self.times.append(data["timestamp"])
         for name, side in self.sides.items():
+            prices, keys = self._best[name]
             if message["type"] == "snapshot":
-                side.clear()
-            for row in data[name]:
-                side[row["price"]] = row["qty"]
-            told = {row["price"] for row in data[name]}
-            for price in [price for price in told if not Decimal(side[price])]:
-                del side[price]
-            # Those that were there are in order already, which makes it quick.
-            those = [price for price in self._best.get(name, ()) if price in side and price not in told]
-            prices = sorted([*those, *(told & side.keys())], key=Decimal, reverse=name == "bids")
+                for one in (side, prices, keys):
+                    one.clear()
+            for price, qty in {row["price"]: row["qty"] for row in data[name]}.items():
+                key = -Decimal(price) if name == "bids" else Decimal(price)
+                at = bisect_left(keys, key)
+                is_new = price not in side
+                side[price] = qty
+                if is_new and Decimal(qty):
+                    prices.insert(at, price)
+                    keys.insert(at, key)
+                elif not Decimal(qty):
+                    del side[price]
+                    if not is_new:
+                        del prices[at], keys[at]
             for price in prices[self.depth :]:
                 del side[price]
-            self._best[name] = prices[: self.depth]
+            del prices[self.depth :], keys[self.depth :]
         self.wrong += zlib.crc32(self.digits().encode()) != int(data["checksum"])
 
     def best(self, name: str) -> list[str]:
-        return self._best[name]
+        return self._best[name][0]
 
     def holds(self, name: str, rows: list[tuple[Decimal, Decimal]]) -> bool:
         """Whether a side is these levels; most are told apart by the first."""

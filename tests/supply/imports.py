@@ -32,6 +32,7 @@ MAY_USE = {
     "tests": (RUN, "test"),
 }
 SCRIPTS = "tests/bot/scripts/"  # of bots: each has the modules of its folder
+CALLS = ("import_module", "importorskip", "__import__")  # that import what their first argument names
 BY_HAND = {"atheris"}  # tests/fuzz says how to install it; only `python -m tests.fuzz TARGET` needs it
 
 
@@ -47,15 +48,28 @@ def imported(text: str) -> frozenset[str]:
 
 
 def _imported(text: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    # Statements alone are a tenth of a tree. A call, which may be anywhere, has one of these names somewhere.
+    for node in ast.walk(tree) if any(name in text for name in CALLS) else _statements(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module or ""]
-        elif isinstance(node, ast.Call) and _called(node.func) in ("import_module", "importorskip", "__import__"):
+        elif isinstance(node, ast.Call) and _called(node.func) in CALLS:
             names = [one.value for one in node.args[:1] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         yield from (name.partition(".")[0] for name in names)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements, with what has some of them inside, such as a handler of an exception."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inside = getattr(node, part, None)
+            waiting += inside if isinstance(inside, list) else ()
 
 
 def _called(function: ast.expr) -> str:

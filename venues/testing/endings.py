@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from itertools import islice
@@ -139,20 +140,40 @@ def faults_of_long_lists(case: Path, venue: Venue) -> list[str]:
     largest = max(frames, key=len)
     times = -(-ROWS // rows_of_the_longest(largest))
     kept: list[int] = []
-    before = _kept()
-    for number in range(LONG_LISTS):
-        if play.driver.retry_at is not None or play.driver.ended is not None:
-            return []
-        now = Now(played[-1].mono + number + 1, played[-1].at + (number + 1) * 1000)
-        play.driver.receive(longer(largest, times, first=number * times), now)
-        play.take()
-        kept.append(_kept() - before)
+    with _nothing_else_collected():
+        before = _kept()
+        for number in range(LONG_LISTS):
+            if play.driver.retry_at is not None or play.driver.ended is not None:
+                return []
+            now = Now(played[-1].mono + number + 1, played[-1].at + (number + 1) * 1000)
+            play.driver.receive(longer(largest, times, first=number * times), now)
+            play.take()
+            kept.append(_kept() - before)
     if kept[0] > ROWS and kept[-1] > kept[0] * MOST_TIMES:
         return [
             f"keeps more with each long list: {' → '.join(f'{one:,}' for one in kept)} objects after 1 to "
             f"{LONG_LISTS} lists of {ROWS:,} rows; bound what is kept (`refuse_too_many`, `Remembered`, `RowTimes`)"
         ]
     return []
+
+
+@contextlib.contextmanager
+def _nothing_else_collected() -> Iterator[None]:
+    """Has only what comes from now on looked through for garbage, by `_kept` alone: a process of many tests is large.
+
+    Where somebody else has frozen what there was, it stays so.
+    """
+    was_on, was_frozen = gc.isenabled(), gc.get_freeze_count()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+        if not was_frozen:
+            gc.unfreeze()
 
 
 def _kept() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
@@ -18,7 +18,7 @@ from venues.simulator.market_events import OPPOSITE, BookChange, Trade
 from venues.simulator.tally import DAY, MINUTE, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from venues.simulator.market_events import Event, Level, Side
     from venues.simulator.world import World
@@ -154,6 +154,10 @@ class Quoted:
                 self._rows.clear()
             row = self._rows[level] = self.price(level.price), self.qty(level.size)
         return row
+
+    def rows(self, levels: Iterable[Level]) -> Iterator[tuple[str, str]]:
+        """The `row` of each level, nearly all of which are written already."""
+        return (self._rows.get(level) or self.row(level) for level in levels)
 
     # --- whole states
 
@@ -302,14 +306,15 @@ class _Book:
         """Tell what is different within the depth."""
         if not self.hearers:
             return
-        before, self._told = self._told, {side: self._top(side) for side in _SIDES}
+        before, here = self._told, dict(zip(_SIDES, (change.bids, change.asks), strict=True))
+        self._told = {side: self._top(side) if change.whole or here[side] else before[side] for side in _SIDES}
         bids, asks = (
-            self._rows(side, None if change.whole else changed, before[side], fills)
-            for side, changed in zip(_SIDES, (change.bids, change.asks), strict=True)
+            self._rows(side, None if change.whole else changed, before[side], fills) for side, changed in here.items()
         )
         if not bids and not asks:
             return
-        best = frozenset(price for tops in (before, self._told) for side in _SIDES for price in [*tops[side]][:CHECKED])
+        tops = (told[side] for told in (before, self._told) for side in _SIDES)
+        best = frozenset(price for top in tops for price in islice(top, CHECKED))
         quoted = self._quoted
         stamped = quoted.stamp(change.time)
         frame = BookFrame(quoted.symbol, "update", (bids, asks), quoted.checksum(), stamped, best)
@@ -317,7 +322,7 @@ class _Book:
             hear(frame)
 
     def _top(self, side: Side) -> dict[str, str]:
-        return dict(self._quoted.row(level) for level in self._quoted.levels(side)[: self._depth])
+        return dict(self._quoted.rows(self._quoted.levels(side)[: self._depth]))
 
     def _rows(
         self,
@@ -332,12 +337,15 @@ class _Book:
         the prices that an order has changed, with their sizes; None: everything was replaced.
         """
         quoted, after = self._quoted, self._told[side]
-        if before == after:
+        if before is after or before == after:
             return []
         zero = quoted.qty(Decimal(0))
         named = {quoted.price(price): size for price, size in changed or ()}
-        gone = [price for price in before if price not in after and (changed is None or named.get(price) == 0)]
-        own = [price for price in after if before.get(price) != after[price]]
+        gone = [price for price in before.keys() - after.keys() if changed is None or named.get(price) == 0]
+        if len(gone) > 1:
+            in_no_order = set(gone)
+            gone = [price for price in before if price in in_no_order]
+        own = [price for price, qty in after.items() if before.get(price) != qty]
         new = [price for price in own if price in named and price not in before]
         moved_in = [(price, after[price]) for price in own if price not in named]
         if gone and new:  # what had moved in behind the first is beyond the depth again

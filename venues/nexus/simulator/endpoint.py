@@ -39,6 +39,7 @@ class _Request(Struct):
     event: str
 
 
+_MOST_ROWS: Final = 50_000  # levels whose text is kept
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _decode: Final = msgspec.json.Decoder(_Request).decode
 
@@ -102,18 +103,21 @@ class _BookText:
     def now(self) -> bytes:
         if self._changes != self._market.changes:
             asks, bids = self._market.levels("sell"), self._market.levels("buy")
-            known = self._rows
-            self._rows = {level: known.get(level) or _row(level) for side in (asks, bids) for level in side}
+            if len(self._rows) > _MOST_ROWS:
+                self._rows.clear()
             self._text = b',"data":{"asks":[%b],"bids":[%b]}}' % (self._joined(asks[::-1]), self._joined(bids))
             self._changes = self._market.changes
         return b"%b%d%b" % (self._head, self._epoch_ms(), self._text)
 
     def _joined(self, levels: Sequence[Level]) -> bytes:
-        return b",".join([self._rows[level] for level in levels])
+        rows = list(map(self._rows.get, levels))
+        if None in rows:
+            rows = [row or self._row(level) for row, level in zip(rows, levels, strict=True)]
+        return b",".join(rows)  # type: ignore[arg-type]  # none of them is None now
 
-
-def _row(level: Level) -> bytes:
-    return _encode({"price": level.price, "quantity": level.size})
+    def _row(self, level: Level) -> bytes:
+        row = self._rows[level] = _encode({"price": level.price, "quantity": level.size})
+        return row
 
 
 class _Peer:
