@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.bot.timing.stand_ins import StandIns
+from cli.bot.timing.stand_ins import _TRAP, StandIns
 from tests.bot.conftest import Runs
 from tests.bot.recordings import BEGIN, Tick, record_trades
 from tests.command import environment, mon
@@ -105,6 +105,16 @@ def test_what_is_not_of_the_present_time_is_as_it_is() -> None:
     assert {datetime: 1}[real_datetime.datetime] == 1
     assert repr(datetime) == "<class 'datetime.datetime'>"
     assert datetime.__name__ == "datetime"
+
+
+def test_the_place_of_a_use_is_the_script_s_also_where_another_module_calls(tmp_path: Path) -> None:
+    said: list[str] = []
+    module = types.ModuleType("own")
+    module.__file__ = str(tmp_path / "own.py")
+    StandIns(lambda: NOW_NS, said.append).give(module)
+    source = "import sched, time\n\nsched.scheduler(time.monotonic, print).enter(1, 1, print)\n"
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    assert said == [f"{module.__file__}, line 3: time.monotonic() {_TRAP}"]
 
 
 @pytest.mark.parametrize("tell", [None, print])

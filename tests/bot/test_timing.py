@@ -231,6 +231,39 @@ SHORT_WAITS = script(
 )
 
 
+def test_pools_and_schedulers_of_python_count_by_the_recording(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    begun, line, pool = self.epoch_now, sched.scheduler(), futures.ThreadPoolExecutor(4)",
+        "    line.enter(30, 1, lambda: self.publish('t', ['sched', self.epoch_now - begun]))",
+        "    line.run()",
+        "    made = [pool.submit(time.sleep, seconds) for seconds in (9, 3, 3, 1)]",
+        "    time.sleep(5)",
+        "    self.publish('t', [made.index(one) for one in futures.as_completed(made)])",
+        "    late = pool.submit(time.sleep, 60)",
+        "    try: list(futures.as_completed([late], timeout=7))",
+        "    except TimeoutError: self.publish('t', ['late', self.epoch_now - begun])",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "import sched\nfrom concurrent import futures\n",
+    )
+    found = [data for _, data in equal_runs(runs, source, minutes, times=2)]
+    assert found == [["sched", 30_000], [3, 2, 1, 0], ["late", 46_000]]
+
+
+def test_the_end_of_a_pool_s_threads_is_no_fault(runs: Runs, minutes: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = script(
+        "def on_start(self):",
+        "    self.pool = futures.ThreadPoolExecutor(2)",
+        "    self.pool.submit(time.sleep, 1).result()",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "from concurrent import futures\n",
+    )
+    assert runs(source, replay=minutes).said == ""
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]:
+        thread.join(10)
+    assert caplog.records == []
+
+
 def test_short_waits_keep_the_turn_where_nobody_else_has_one_before(
     runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ import datetime as real_datetime
 import importlib
 import sys
 import time as real_time
+import traceback
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +49,13 @@ class StandIns:
         if tell is None:
             modules["datetime"] = self._datetime_module()
         by_name = {"import_module": _import_module_of(modules)}
+        self._files: set[str] = set()  # of the modules that have them
         self._builtins = {**vars(builtins), "__import__": _importing(modules, _Beside(importlib, by_name))}
 
     def give(self, module: types.ModuleType) -> None:
         """Let a module that has not run yet import the stand-ins."""
         module.__dict__["__builtins__"] = self._builtins
+        self._files.add(str(getattr(module, "__file__", None)))
         tree = _source_of(module)
         if tree is None:
             return
@@ -67,8 +70,16 @@ class StandIns:
         if self._tell is None:
             return self._epoch_ns()
         if self._tell is not _nobody:
-            self._tell_once(_caller(), name)
+            self._tell_once(self._caller(), name)
         return None
+
+    def _caller(self) -> str:
+        """Where in a script the present call comes from, through whatever other modules: file and line."""
+        frames = [
+            frame for frame, _ in traceback.walk_stack(sys._getframe(1)) if frame.f_globals.get("__name__") != __name__
+        ]
+        found = next((one for one in frames if one.f_code.co_filename in self._files), frames[0])
+        return f"{found.f_code.co_filename}, line {found.f_lineno}"
 
     def _tell_once(self, where: str, name: str) -> None:
         tell, self._tell = self._tell, _nobody
@@ -124,14 +135,6 @@ _PAST = "tells the time of today whatever --script-time says, so two runs may di
 
 def _nobody(_text: str) -> None:
     """Where what is told was told."""
-
-
-def _caller() -> str:
-    """Where in a script the present call comes from: file and line."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
 def _source_of(module: types.ModuleType) -> ast.Module | None:
