@@ -436,6 +436,23 @@ def test_a_long_run_holds_up_no_other_and_is_never_twice_at_a_time(runs: Runs, m
     assert [round(at) for at, data in found if data == "short"][:4] == [0, 10, 20, 30]
 
 
+def test_what_is_called_in_several_ways_is_called_in_each_of_them(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "@cron.run(every=300)",
+        "def on_start(self): self.publish('t', 'start')",
+        "@http.route",
+        "@cron.run(every=300)",
+        "def get_state(self, data=None): self.publish('t', ['state', data])",
+        "@cron.run(every=300)",
+        "def on_started(self): pass",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ran = runs(source, replay=minutes)
+    found = sorted(map(str, (data for _, data in told(ran))))
+    assert found == ["['state', None]"] * 2 + ["start"] * 3
+    assert "is it meant to be" not in ran.said
+
+
 def test_an_exception_of_a_run_ends_that_run_only(runs: Runs, minutes: Path) -> None:
     source = script(
         "runs = 0",
