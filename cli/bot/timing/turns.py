@@ -101,6 +101,7 @@ class Turns:
         self._loose: set[int] = set()  # threads that go on by themselves
         self._known: set[int | None] = set()  # native ids of those that have done so
         self._told: set[str] = set()  # their names, without numbers
+        self._stranger_told = False
 
     # --- the runner's side
 
@@ -243,6 +244,17 @@ class Turns:
         if self.closed:
             raise _Ended
         return mine.woken
+
+    def emits(self) -> None:
+        """Say it, once, where the present thread emits something and has no turns: it was started past `threading`."""
+        thread = _get_ident()
+        if self.closed or thread == self._runner or thread in self._of or thread in self._loose:
+            return
+        if not self._stranger_told:
+            self._stranger_told = True
+            self._say(
+                "a thread that threading has not started emits something: it has no order, so two runs may differ"
+            )
 
     def looked(self) -> None:
         """Note that the present thread looks something up: who does so again and again waits for it to change."""
