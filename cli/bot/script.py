@@ -287,10 +287,10 @@ def _look_at(path: Path, main: type, base: type) -> _Found:
                 )
             _check_callable(path, name, value, ("data",))
             found.routes[method.upper(), rest] = name
-        elif (schedule := schedule_of(value)) is not None:
+        if (schedule := schedule_of(value)) is not None:
             _check_callable(path, name, value, ())
             found.schedules[name] = schedule
-        elif name in CALLBACKS:
+        if name in CALLBACKS:
             _check_callable(path, name, value, CALLBACKS[name])
             found.callbacks.append(name)
         elif name in OF_ACCOUNTS:
@@ -299,12 +299,16 @@ def _look_at(path: Path, main: type, base: type) -> _Found:
             )
         elif name in _HELPERS and value is not getattr(base, name):
             found.remarks.append(f"{_where(path, value)}: {name} hides the {name} of Link")
-        elif callable(value) and not name.startswith("_"):
+        elif callable(value) and not name.startswith("_") and not _is_called(name, found):
             remark = _misspelt(name)
             if remark is not None:
                 found.remarks.append(f"{_where(path, value)}: {remark}")
     found.callbacks.sort(key=list(CALLBACKS).index)
     return found
+
+
+def _is_called(name: str, found: _Found) -> bool:
+    return name in found.schedules or name in found.routes.values()
 
 
 def _own_members(main: type, base: type) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Seat:
         if self.stopped:
             self._tell_of_an_end(f"a signal for {text_of(src)}:{text_of(sym)}")
             return
+        self._script_time.emits()
         size = checked.get("size")
         market = MarketName(text_of(src), text_of(sym))
         rests = self._rests()
@@ -164,6 +165,7 @@ class Seat:
         if self.stopped:
             self._tell_of_an_end(f"a message on {text_of(topic)}")
             return
+        self._script_time.emits()
         rests = self._rests()
         whose = {} if self._strategy is None else {"strategy": self._strategy}
         self._put(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as real_datetime
 import json
 import pickle
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cli.bot.timing.stand_ins import StandIns
+from cli.bot.timing import unordered
+from cli.bot.timing.stand_ins import _SETS, _TRAP, StandIns
 from tests.bot.conftest import Runs
 from tests.bot.recordings import BEGIN, Tick, record_trades
 from tests.command import environment, mon
@@ -105,6 +107,47 @@ def test_what_is_not_of_the_present_time_is_as_it_is() -> None:
     assert {datetime: 1}[real_datetime.datetime] == 1
     assert repr(datetime) == "<class 'datetime.datetime'>"
     assert datetime.__name__ == "datetime"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("for one in {'a', 'b'}: pass", True),
+        ("for one in {1, 2}: pass", False),
+        ("names = set('ab')\nfor one in names: pass", True),
+        ("class A:\n  names: frozenset[str] = frozenset('ab')\n  def f(self): return [n for n in self.names]", True),
+        ("class A:\n  names = {n for n in 'ab'}\n  def f(self): return ','.join(self.names)", True),
+        ("print(*{'a', 'b'})", True),
+        ("found = list(set('ab'))", True),
+        ("found = sorted({'a', 'b'})", False),
+        ("found = {n: 1 for n in sorted(set('ab'))}", False),
+        ("names = {'a', 'b'}\nfound = 'a' in names or len(names) or {n for n in names} or max(names)", False),
+        ("names = ['a']\nfor one in names: pass", False),
+    ],
+)
+def test_a_set_that_is_gone_through_is_told_once(line: str, told: bool, tmp_path: Path) -> None:
+    said: list[str] = []
+    module = types.ModuleType("own")
+    module.__file__ = str(tmp_path / "own.py")
+    Path(module.__file__).write_text(f"import os\n{line}\n")
+    StandIns(lambda: NOW_NS, None, said.append).give(module)
+    lines = 1 + len(line.splitlines())
+    assert said == ([f"{module.__file__}, line {lines}: {_SETS}"] if told else [])
+
+
+def test_sets_in_the_order_that_python_was_told_are_not_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unordered, "sys", types.SimpleNamespace(flags=types.SimpleNamespace(hash_randomization=0)))
+    assert unordered.through_sets(ast.parse("for one in {'a', 'b'}: pass")) is None
+
+
+def test_the_place_of_a_use_is_the_script_s_also_where_another_module_calls(tmp_path: Path) -> None:
+    said: list[str] = []
+    module = types.ModuleType("own")
+    module.__file__ = str(tmp_path / "own.py")
+    StandIns(lambda: NOW_NS, said.append).give(module)
+    source = "import sched, time\n\nsched.scheduler(time.monotonic, print).enter(1, 1, print)\n"
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    assert said == [f"{module.__file__}, line 3: time.monotonic() {_TRAP}"]
 
 
 @pytest.mark.parametrize("tell", [None, print])

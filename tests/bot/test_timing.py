@@ -39,7 +39,7 @@ def told(ran: Any) -> list[tuple[float, Any]]:
     return [((one["received"] - BEGIN) / SECOND, one["data"]) for one in ran.of("message")]
 
 
-def equal_runs(runs: Runs, source: str, path: Path, times: int = 3) -> list[tuple[float, Any]]:
+def equal_runs(runs: Runs, source: str, path: Path, times: int = 2) -> list[tuple[float, Any]]:
     """What several runs publish, which is all the same."""
     found = [runs(source, replay=path) for _ in range(times)]
     assert all(ran.code == 0 for ran in found), found[0].said
@@ -133,7 +133,7 @@ def test_a_loop_that_looks_nothing_up_goes_on_by_itself(
         "    self.publish('t', 'done')",
         "def trade_update(self, src, sym, data):",
         "    self.seen += 1",
-        "    sum(range(30_000))",
+        "    sum(range(10_000))",
     )
     ran = runs(source, replay=minutes)
     assert ran.code == 0
@@ -174,7 +174,7 @@ def test_whatever_waits_waits_in_recorded_time(runs: Runs, minutes: Path, wait: 
         "    assert self.queue.get() == 7",
         "def trade_update(self, src, sym, data): pass",
     )
-    found = equal_runs(runs, source, minutes, times=2)
+    found = equal_runs(runs, source, minutes)
     assert [data for _, data in found] == ["over"]
     assert found[0][0] == pytest.approx(0 if "acquire" in wait else 30, abs=0.1)
 
@@ -186,7 +186,7 @@ def test_a_get_that_waits_too_long_is_empty(runs: Runs, minutes: Path) -> None:
         "    except queue.Empty: self.publish('t', 'empty')",
         "def trade_update(self, src, sym, data): pass",
     )
-    ((at, data),) = equal_runs(runs, source, minutes, times=2)
+    ((at, data),) = equal_runs(runs, source, minutes)
     assert (at, data) == (pytest.approx(45, abs=0.01), "empty")
 
 
@@ -231,11 +231,44 @@ SHORT_WAITS = script(
 )
 
 
+def test_pools_and_schedulers_of_python_count_by_the_recording(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    begun, line, pool = self.epoch_now, sched.scheduler(), futures.ThreadPoolExecutor(4)",
+        "    line.enter(30, 1, lambda: self.publish('t', ['sched', self.epoch_now - begun]))",
+        "    line.run()",
+        "    made = [pool.submit(time.sleep, seconds) for seconds in (9, 3, 3, 1)]",
+        "    time.sleep(5)",
+        "    self.publish('t', [made.index(one) for one in futures.as_completed(made)])",
+        "    late = pool.submit(time.sleep, 60)",
+        "    try: list(futures.as_completed([late], timeout=7))",
+        "    except TimeoutError: self.publish('t', ['late', self.epoch_now - begun])",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "import sched\nfrom concurrent import futures\n",
+    )
+    found = [data for _, data in equal_runs(runs, source, minutes)]
+    assert found == [["sched", 30_000], [3, 2, 1, 0], ["late", 46_000]]
+
+
+def test_the_end_of_a_pool_s_threads_is_no_fault(runs: Runs, minutes: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = script(
+        "def on_start(self):",
+        "    self.pool = futures.ThreadPoolExecutor(2)",
+        "    self.pool.submit(time.sleep, 1).result()",
+        "def trade_update(self, src, sym, data): pass",
+        head=ALL + "from concurrent import futures\n",
+    )
+    assert runs(source, replay=minutes).said == ""
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]:
+        thread.join(10)
+    assert caplog.records == []
+
+
 def test_short_waits_keep_the_turn_where_nobody_else_has_one_before(
     runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes out is what would if each wait handed the turn over, which costs many times more."""
-    quick = equal_runs(runs, SHORT_WAITS, minutes, times=2)
+    quick = equal_runs(runs, SHORT_WAITS, minutes)
     monkeypatch.setattr(Turns, "_would_be_next", lambda self, due: False)
     assert equal_runs(runs, SHORT_WAITS, minutes, times=1) == quick
     assert [data for _, data in quick].count("woken") == 1
@@ -275,7 +308,7 @@ def test_a_callback_that_sleeps_lets_the_others_go_on(runs: Runs, minutes: Path)
         "        time.sleep(25)",
         "        self.publish('t', 'callback')",
     )
-    found = equal_runs(runs, source, minutes, times=2)
+    found = equal_runs(runs, source, minutes)
     assert [data for _, data in found] == ["beside", "beside", "callback", "beside", "beside"]
     assert found[2][0] == pytest.approx(25, abs=0.1)
 
@@ -301,6 +334,18 @@ def test_what_cannot_be_ordered_is_told_and_goes_on(runs: Runs, minutes: Path, m
     assert len(ran.records) == 2
     assert ran.said.count("two runs may differ") == 1, "once, however often it waits"
     assert "bot.py: on_start waits for something that a recording has no time for" in ran.said
+
+
+def test_a_thread_past_threading_is_told_of_once(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "def on_start(self):",
+        "    for _ in range(2): _thread.start_new_thread(self.publish, ('t', 1))",
+        "def trade_update(self, src, sym, data): time.sleep(0)",
+        head=ALL + "import _thread\n",
+    )
+    ran = runs(source, replay=minutes, speed=600.0)
+    assert [one["data"] for one in ran.of("message")] == [1, 1]
+    assert ran.said.count("a thread that threading has not started emits something") == 1
 
 
 def test_each_wait_of_a_callback_is_for_itself(runs: Runs, minutes: Path) -> None:
@@ -398,9 +443,26 @@ def test_a_long_run_holds_up_no_other_and_is_never_twice_at_a_time(runs: Runs, m
         "def short(self): self.publish('t', 'short')",
         "def trade_update(self, src, sym, data): pass",
     )
-    found = equal_runs(runs, source, minutes, times=2)
+    found = equal_runs(runs, source, minutes)
     assert [round(at) for at, data in found if data == "begins"][:4] == [0, 30, 60, 90]
     assert [round(at) for at, data in found if data == "short"][:4] == [0, 10, 20, 30]
+
+
+def test_what_is_called_in_several_ways_is_called_in_each_of_them(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "@cron.run(every=300)",
+        "def on_start(self): self.publish('t', 'start')",
+        "@http.route",
+        "@cron.run(every=300)",
+        "def get_state(self, data=None): self.publish('t', ['state', data])",
+        "@cron.run(every=300)",
+        "def on_started(self): pass",
+        "def trade_update(self, src, sym, data): pass",
+    )
+    ran = runs(source, replay=minutes)
+    found = sorted(map(str, (data for _, data in told(ran))))
+    assert found == ["['state', None]"] * 2 + ["start"] * 3
+    assert "is it meant to be" not in ran.said
 
 
 def test_an_exception_of_a_run_ends_that_run_only(runs: Runs, minutes: Path) -> None:
@@ -425,7 +487,7 @@ def test_without_auto_start_the_first_run_waits(runs: Runs, minutes: Path) -> No
         "def trade_update(self, src, sym, data): pass",
         head=ALL + "cron.options['auto_start'] = False\n",
     )
-    assert round(equal_runs(runs, source, minutes, times=2)[0][0]) == 60
+    assert round(equal_runs(runs, source, minutes)[0][0]) == 60
 
 
 def test_schedules_run_live_too(runs: Runs) -> None:

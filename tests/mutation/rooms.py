@@ -59,8 +59,10 @@ ROOMS: dict[str, Room] = {
         "queues games answers written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers "
         "many_symbols cli",
     ),
-    "hub": Room("cli/bot/hub/*.py", "bot/relay bot/held bot/hub bot/several"),
-    "timing": Room("cli/bot/timing/*.py", "bot/timing bot/runner bot/endless bot/page bot/host bot/run_options"),
+    "hub": Room("cli/bot/hub/*.py", "bot/relay bot/held bot/hub bot/stopped bot/several"),
+    "timing": Room(
+        "cli/bot/timing/*.py", "bot/timing bot/script_clock bot/runner bot/endless bot/page bot/host bot/run_options"
+    ),
     "seats": Room(
         "cli/bot/seat*.py", "bot/runner bot/many_symbols bot/page bot/host bot/summary bot/run_options bot/several"
     ),
@@ -68,7 +70,7 @@ ROOMS: dict[str, Room] = {
     "door": Room("cli/bot/door.py", "bot/door bot/serving"),
     "report": Room("cli/bot/report.py", "bot/summary bot/host bot/several"),
     "summary": Room("cli/bot/summary.py", "bot/summary bot/host"),
-    "attributes": Room("cli/bot/attributes.py", "bot/script bot/several bot/run_options"),
+    "attributes": Room("cli/bot/attributes.py", "bot/script bot/settings bot/several bot/run_options"),
     "knowledge": Room("cli/bot/knowledge.py", "bot/page bot/script bot/host bot/run_options"),
     "own": Room("cli/bot/own/*.py", "bot/several bot/script"),
 }

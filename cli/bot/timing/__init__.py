@@ -7,6 +7,7 @@
     stand_ins     `time` and `datetime` as scripts import them in a replay
     script_time   ours live, the recording's in a replay; and the threads beside the callbacks
     turns         one thread of the scripts at a time, in recorded time
+    unordered     what a script's source has that makes two replays differ
     work          how much a thread works, and whether it waits
     cron          methods that run by a schedule
 

@@ -45,6 +45,11 @@ class ScriptTime:
         if self.turns is not None:
             self.turns.looked()
 
+    def emits(self) -> None:
+        """Note that a script emits something, in the present thread."""
+        if self.turns is not None:
+            self.turns.emits()
+
     def start(
         self,
         name: str,

@@ -16,8 +16,11 @@ import datetime as real_datetime
 import importlib
 import sys
 import time as real_time
+import traceback
 import types
 from typing import TYPE_CHECKING, Any
+
+from cli.bot.timing.unordered import past_imports, through_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,36 +42,53 @@ class StandIns:
     ) -> None:
         """`epoch_ns` is the recording's time. With `tell` it is today's that they answer with, which is told once.
 
-        `warn` is told, once, of a source that gets one of the two modules past them.
+        `warn` is told, once for each kind, of what a source has that makes two runs differ.
         """
         self._epoch_ns = epoch_ns
         self._tell = tell
         self._warn = warn
+        self._warned: set[str] = set()
         modules = {"time": self._time_module()}
         if tell is None:
             modules["datetime"] = self._datetime_module()
         by_name = {"import_module": _import_module_of(modules)}
+        self._files: set[str] = set()  # of the modules that have them
         self._builtins = {**vars(builtins), "__import__": _importing(modules, _Beside(importlib, by_name))}
 
     def give(self, module: types.ModuleType) -> None:
         """Let a module that has not run yet import the stand-ins."""
         module.__dict__["__builtins__"] = self._builtins
+        self._files.add(str(getattr(module, "__file__", None)))
         tree = _source_of(module)
         if tree is None:
             return
         if self._tell not in (None, _nobody) and (use := _use_of_datetime(tree)) is not None:
             self._tell_once(f"{module.__file__}, line {use[0]}", use[1])
-        if self._warn is not None and (past := _past_imports(tree)) is not None:
-            self._warn(f"{module.__file__}, line {past[0]}: {past[1]} {_PAST}")
-            self._warn = None
+        if (past := past_imports(tree)) is not None:
+            self._warn_once("past", f"{module.__file__}, line {past[0]}: {past[1]} {_PAST}")
+        if (line := through_sets(tree)) is not None:
+            self._warn_once("sets", f"{module.__file__}, line {line}: {_SETS}")
 
     def _now_for(self, name: str) -> int | None:
         """The time to answer with; None: as ever. `name` is what a script has called."""
         if self._tell is None:
             return self._epoch_ns()
         if self._tell is not _nobody:
-            self._tell_once(_caller(), name)
+            self._tell_once(self._caller(), name)
         return None
+
+    def _caller(self) -> str:
+        """Where in a script the present call comes from, through whatever other modules: file and line."""
+        frames = [
+            frame for frame, _ in traceback.walk_stack(sys._getframe(1)) if frame.f_globals.get("__name__") != __name__
+        ]
+        found = next((one for one in frames if one.f_code.co_filename in self._files), frames[0])
+        return f"{found.f_code.co_filename}, line {found.f_lineno}"
+
+    def _warn_once(self, kind: str, text: str) -> None:
+        if self._warn is not None and kind not in self._warned:
+            self._warned.add(kind)
+            self._warn(text)
 
     def _tell_once(self, where: str, name: str) -> None:
         tell, self._tell = self._tell, _nobody
@@ -122,16 +142,14 @@ _TRAP = (
 _PAST = "tells the time of today whatever --script-time says, so two runs may differ: import it as ever"
 
 
+_SETS = (
+    "a set of texts is in another order in each process, so two runs may differ: sort it, "
+    "or set PYTHONHASHSEED=0 for mon"
+)
+
+
 def _nobody(_text: str) -> None:
     """Where what is told was told."""
-
-
-def _caller() -> str:
-    """Where in a script the present call comes from: file and line."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
 def _source_of(module: types.ModuleType) -> ast.Module | None:
@@ -141,21 +159,6 @@ def _source_of(module: types.ModuleType) -> ast.Module | None:
             return ast.parse(file.read(_LARGEST))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-def _past_imports(tree: ast.Module) -> tuple[int, str] | None:
-    """The first line that gets a module of the time in another way than by an import, and how."""
-    found = [
-        (node.lineno, f"sys.modules[{name!r}]")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
-        if (name := node.slice.value) in ("time", "datetime") and _is_named(node.value, "modules")
-    ]
-    return min(found, default=None)
-
-
-def _is_named(node: ast.expr, name: str) -> bool:
-    return (node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)) == name
 
 
 def _use_of_datetime(tree: ast.Module) -> tuple[int, str] | None:

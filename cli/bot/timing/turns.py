@@ -4,8 +4,9 @@ The runner plays the recording. Before each event it lets the waits end that are
 those of one time in the order in which they began. A thread has its turn until it waits again or ends; only then does
 the runner go on. A wait of the runner itself, in a callback, lets the time go on to its end.
 
-What waits is `time.sleep`, and whatever the modules `threading`, `queue` and `concurrent.futures` build on their locks:
-while a replay lasts, `ordered` has them make locks that wait here. A thread that is not of the scripts waits as ever.
+What waits is `time.sleep`, and whatever the modules `threading`, `queue`, `sched` and `concurrent.futures` build on
+their locks: while a replay lasts, `ordered` has them make locks that wait here, and count their seconds by the recorded
+time. A thread that is not of the scripts waits as ever.
 
 What waits elsewhere (for a socket, a process, an event loop) cannot be ordered: its thread goes on by itself, and that
 is told once.
@@ -16,12 +17,16 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import logging
 import queue
+import sched
 import threading
 import time
 import weakref
+from concurrent import futures
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.bot.timing.work import Work
@@ -96,6 +101,7 @@ class Turns:
         self._loose: set[int] = set()  # threads that go on by themselves
         self._known: set[int | None] = set()  # native ids of those that have done so
         self._told: set[str] = set()  # their names, without numbers
+        self._stranger_told = False
 
     # --- the runner's side
 
@@ -238,6 +244,17 @@ class Turns:
         if self.closed:
             raise _Ended
         return mine.woken
+
+    def emits(self) -> None:
+        """Say it, once, where the present thread emits something and has no turns: it was started past `threading`."""
+        thread = _get_ident()
+        if self.closed or thread == self._runner or thread in self._of or thread in self._loose:
+            return
+        if not self._stranger_told:
+            self._stranger_told = True
+            self._say(
+                "a thread that threading has not started emits something: it has no order, so two runs may differ"
+            )
 
     def looked(self) -> None:
         """Note that the present thread looks something up: who does so again and again waits for it to change."""
@@ -419,7 +436,13 @@ def ordered(turns: Turns) -> Iterator[None]:
         (threading, "_time", partial(_monotonic, turns)),
         (queue, "time", partial(_monotonic, turns)),
         (queue, "SimpleQueue", queue._PySimpleQueue),  # type: ignore[attr-defined]  # the other one is no Python
+        (sched.scheduler.__init__, "__defaults__", (partial(_monotonic, turns), partial(_sleep, turns))),
+        (futures._base, "time", SimpleNamespace(monotonic=partial(_monotonic, turns))),
+        # `as_completed` goes through a set of them: by where they are in memory, without this.
+        (futures.Future, "__init__", _numbered(futures.Future.__init__)),
+        (futures.Future, "__hash__", _number_of),
     ]
+    logging.getLogger("concurrent.futures").addFilter(_is_no_end)
     before = [getattr(home, name) for home, name, _ in patches]
     for home, name, value in patches:
         setattr(home, name, value)
@@ -428,6 +451,27 @@ def ordered(turns: Turns) -> Iterator[None]:
     finally:
         for (home, name, _), value in zip(patches, before, strict=True):
             setattr(home, name, value)
+
+
+def _numbered(init: Callable[..., None]) -> Callable[..., None]:
+    """What makes futures that know which one they are."""
+    numbers = itertools.count()
+
+    def make(future: Any, *given: Any, **named: Any) -> None:
+        init(future, *given, **named)
+        future.mon_number = next(numbers)
+
+    return make
+
+
+def _number_of(future: Any) -> int:
+    number = getattr(future, "mon_number", None)
+    return object.__hash__(future) if number is None else hash(number)
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    """Whether a record of Python's pools says more than that a thread of them ends, as all do in the end."""
+    return not (record.exc_info and isinstance(record.exc_info[1], _Ended))
 
 
 def _monotonic(turns: Turns) -> float:
