@@ -29,7 +29,7 @@ def without_colours(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-END = b"\x1b[?2026l"  # of a frame
+END = (b"\x1b[?2026l", b"\x1b[?2026l\x1b[5n")  # of a frame, without the question and with it
 KEYS = ("\t", "\x1b[Z", "1", "4", "z", "\n", "\x1b[A", "\x1b[B", "s", "g", "+", "?", "x", " ", " ", "\x1b", "9")
 
 

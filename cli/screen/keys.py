@@ -170,11 +170,22 @@ def take_terminal(
     if not table.has_keyboard:
         table.pace.listen(heard=False)
 
+    left = False
+
     def stop() -> None:
         table.restore()
         keyboard.release()
         os.kill(os.getpid(), signal.SIGSTOP)
         table.resume()
+
+    def go_on() -> None:
+        if not left:
+            table.resume()
+
+    def leave() -> None:
+        nonlocal left
+        left = True
+        table.restore()
 
     def look() -> None:
         keyboard.take()  # a shell that brings a running job to the foreground (bg, then fg) tells nobody
@@ -184,7 +195,7 @@ def take_terminal(
         def do() -> None:
             table.restore()
             keyboard.release()  # both come again by themselves, when we are in the foreground
-            loop.call_later(LOOK_EVERY, table.resume)  # by then somebody else has the terminal
+            loop.call_later(LOOK_EVERY, go_on)  # by then somebody else has the terminal
             done()
 
         loop.call_soon_threadsafe(do)
@@ -199,7 +210,7 @@ def take_terminal(
     stack.enter_context(at_hard_end(table.restore))
     stack.enter_context(owned(give_back))
     stack.callback(keyboard.close)  # for good, since the loop still turns a few times and would look again
-    stack.callback(table.restore)  # before that: what is drawn later would ask for one more answer
+    stack.callback(leave)  # before that: what is drawn later would ask for one more answer
     look()
 
 

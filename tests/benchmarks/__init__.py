@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks              all of them, about four minutes
     python -m tests.benchmarks.book         the order book against sortedcontainers
+    python -m tests.benchmarks.whole_books  whole books from frame to line against a loop written by hand
     python -m tests.benchmarks.startup      --version, --help and a completion against `python -c pass`
     python -m tests.benchmarks.trades       `mon trades` in a pipe against a bare websockets loop
     python -m tests.benchmarks.link         what a table sends, and how old it is at the end of a slow link

@@ -137,7 +137,7 @@ def _lines(stream: str, frames: list[bytes], rows: int) -> None:
 
 
 def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
-    """One draw: the frame's text, and its rendering to a terminal's bytes."""
+    """One draw: the frame's text, and its cells."""
     name = f"table of {stream}, {width}×{height}"
     progress(name)
     records = records_of(stream, frames)
@@ -155,7 +155,7 @@ def _table(stream: str, frames: list[bytes], width: int, height: int) -> None:
 
     def draw() -> None:
         for line in compose():
-            ink.drawn(line)
+            ink.row(line)
 
     composed, drawn = best_of(DRAWS, lambda: compose, lambda: draw)
     progress("")

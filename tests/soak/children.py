@@ -29,6 +29,7 @@ from tests.soak.resources import Round, Sample
 
 LINES_KEPT = 200  # the last ones, written down where something is wrong
 END_OF_FRAME = b"\x1b[?2026l"
+QUESTION = b"\x1b[5n"  # which may follow on it
 SLOW_EVERY, SLOW_BYTES = 2.0, 4096  # seconds between two looks of the slow reader, and what it takes then
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
@@ -196,6 +197,7 @@ class OnTerminal(Child):
     def __init__(self, *given: Any, width: int = 110, height: int = 34) -> None:
         super().__init__(*given)
         self.screen = pyte.Screen(width, height)
+        self.screen.write_process_input = self.press  # what it is asked it answers
         self._stream = pyte.ByteStream(self.screen)
         self._tail: deque[bytes] = deque(maxlen=LINES_KEPT)
         self._end = b""
@@ -231,7 +233,7 @@ class OnTerminal(Child):
         if b"Traceback" in data:
             self.fault("a traceback on the terminal")
         self._tail.append(data)
-        self._end = (self._end + data)[-len(END_OF_FRAME) :]
+        self._end = (self._end + data)[-len(END_OF_FRAME + QUESTION) :]
         self._stream.feed(data)
         return bool(data)
 
@@ -252,7 +254,7 @@ class OnTerminal(Child):
     @property
     def is_whole(self) -> bool:
         """Whether what the screen shows is a whole frame."""
-        return self._end.endswith(END_OF_FRAME)
+        return self._end.endswith((END_OF_FRAME, END_OF_FRAME + QUESTION))
 
     def left_as_it_was(self) -> bool:
         """Whether the terminal has the modes that it had before."""

@@ -5,10 +5,13 @@ Numbers stay `JsonNumber` until `venues.toolkit.numbers` has checked them.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
+from venues.records import Level
 from venues.toolkit.decoding import Reader
 from venues.toolkit.numbers import JsonNumber
 from venues.toolkit.spellings import Milliseconds
@@ -34,6 +37,30 @@ class BookEvent(Struct, tag_field="event", tag="BOOK", gc=False):
     symbol: str
     timestamp: Milliseconds
     data: BookData
+
+
+class RawSides(Struct, gc=False):
+    """The same, each side as it came."""
+
+    asks: Raw
+    bids: Raw
+
+
+class RawBookEvent(Struct, tag_field="event", tag="BOOK", gc=False):
+    """A `BookEvent` whose sides are not read yet."""
+
+    symbol: str
+    timestamp: Milliseconds
+    data: RawSides
+
+
+class ReadBookEvent(Struct, tag_field="event", tag="BOOK", gc=False):
+    """A `RawBookEvent` whose sides have been read and checked."""
+
+    symbol: str
+    timestamp: int
+    bids: list[Level]
+    asks: list[Level]
 
 
 class TradeData(Struct, gc=False):
@@ -129,6 +156,9 @@ class SuccessorPing(Struct, tag_field="event", tag="ping", gc=False):
 
 Event = BookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent | PositionsEvent | PingEvent | SuccessorPing
 
+# The same, of a book only what is around it.
+RawEvent = RawBookEvent | TradeEvent | OrderUpdateEvent | TransactionEvent | PositionsEvent | PingEvent | SuccessorPing
+
 
 class Outline(Struct, gc=False):
     """What can be read of a message that is not a valid `Event`: its event's name, or that it is an error.
@@ -142,4 +172,6 @@ class Outline(Struct, gc=False):
 
 
 EVENTS: Reader[Event] = Reader(Event)
+RAW_EVENTS: msgspec.json.Decoder[RawEvent] = msgspec.json.Decoder(RawEvent, float_hook=Decimal)
+BOOK_ROWS: msgspec.json.Decoder[list[BookRow]] = msgspec.json.Decoder(list[BookRow], float_hook=Decimal)
 OUTLINE: Reader[Outline] = Reader(Outline)

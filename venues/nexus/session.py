@@ -16,13 +16,17 @@ from venues.driver import answer_in_words
 from venues.errors import BadMessage, BookError, NotAskedFor
 from venues.nexus.account import SIDES, fill_of, order_of, positions_of
 from venues.nexus.messages import (
+    BOOK_ROWS,
     EVENTS,
     OUTLINE,
+    RAW_EVENTS,
     BookEvent,
     BookRow,
     OrderUpdateEvent,
     PingEvent,
     PositionsEvent,
+    RawBookEvent,
+    ReadBookEvent,
     SuccessorPing,
     TradeEvent,
     TransactionEvent,
@@ -33,6 +37,7 @@ from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.candles import Bar, TradedCandles, interval_ms
 from venues.toolkit.clock import NewestState, VenueClock
 from venues.toolkit.decoding import DECODE_ERRORS, excerpt, explain
+from venues.toolkit.known_rows import KnownRows
 from venues.toolkit.numbers import not_negative, positive
 from venues.toolkit.resync import BookKeeper
 from venues.toolkit.row_times import Remembered, RowTimes
@@ -68,8 +73,6 @@ _AFTER_A_GAP = {
     "fills": "fills may have been missed; none is given twice",
 }
 
-_decode = EVENTS.quick
-
 
 # --- one connection ------------------------------------------------------------------------------------------------
 
@@ -91,6 +94,9 @@ class NexusSession(BaseSession):
         self._stale: set[str] = set()
         self._left_out = LeftOut("nexus")
         self._wants_trades = "trades" in self._streams
+        self._decode: Callable[[bytes], Any] = EVENTS.quick
+        if {"book", "quotes"} & self._streams.keys():
+            self._decode = RAW_EVENTS.decode
         self._handlers = self._make_handlers()
 
     def dial(self) -> Dial:
@@ -119,11 +125,14 @@ class NexusSession(BaseSession):
 
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """What one event brings, in order; an unknown event is ignored."""
+        event: Any
         try:
-            event = _decode(frame)
-        except DECODE_ERRORS as usual:
+            event = self._decode(frame)
+            if event.__class__ is RawBookEvent:
+                event = self._read(event) or EVENTS.decode(frame)
+        except DECODE_ERRORS:
             try:
-                event = EVENTS.again(frame, usual)
+                event = EVENTS.decode(frame)
             except DECODE_ERRORS as error:
                 return self._not_understood(frame, error, now)
         handler = self._handlers.get(event.__class__)
@@ -174,6 +183,7 @@ class NexusSession(BaseSession):
         handlers |= dict.fromkeys((BookEvent, TradeEvent, OrderUpdateEvent, TransactionEvent), self._on_time)
         if {"book", "quotes"} & self._streams.keys():
             handlers[BookEvent] = self._on_book
+            handlers[ReadBookEvent] = self._on_read_book
         if {"trades", "candles"} & self._streams.keys():
             handlers[TradeEvent] = self._on_trade
         by_stream: dict[str, tuple[type[Struct], Callable[[Any, Now], list[Item]]]] = {
@@ -187,6 +197,13 @@ class NexusSession(BaseSession):
 
     # --- the book
 
+    def _read(self, event: RawBookEvent) -> ReadBookEvent | None:
+        """The book with its levels, most of which are known; None for one that has to be read in the usual way."""
+        if event.symbol != self._route.symbol:
+            return None
+        bids, asks = self._route.rows.side(event.data.bids), self._route.rows.side(event.data.asks)
+        return None if bids is None or asks is None else ReadBookEvent(event.symbol, event.timestamp, bids, asks)
+
     def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
         if event.symbol != self._route.symbol:
             raise NotAskedFor(event.symbol)
@@ -194,6 +211,9 @@ class NexusSession(BaseSession):
             bids, asks = _levels(event.data.bids, "bids"), _levels(event.data.asks, "asks")
         except BookError as problem:
             return self._book.doubt(str(problem), now)
+        return self._on_read_book(ReadBookEvent(event.symbol, event.timestamp, bids, asks), now)
+
+    def _on_read_book(self, event: ReadBookEvent, now: Now) -> list[Item]:
         newest, believed = self._route.newest_book, self._route.clock.see(event.timestamp, now)
         items = self._route.clock.take()
         if believed:
@@ -201,7 +221,7 @@ class NexusSession(BaseSession):
         if older_by := newest.older_by(event.timestamp, believed=believed):
             words = f"the venue sends a book {span(older_by)} older than the one before"
             return [*items, *self._book.doubt(words, now, awaited="waiting for a newer one")]
-        shown = self._book.snapshot(bids, asks, now, time=event.timestamp)
+        shown = self._book.snapshot(event.bids, event.asks, now, time=event.timestamp)
         if self._book.book.whole:
             newest.shows(event.timestamp, now, believed=believed)
         return [*items, *shown]
@@ -395,6 +415,10 @@ class NexusSession(BaseSession):
         return [StreamState(stream, "live", reason)]
 
 
+def _levels_in(data: bytes) -> list[records.Level]:
+    return _levels(BOOK_ROWS.decode(data), "rows")
+
+
 def _levels(rows: list[BookRow], side: str) -> list[records.Level]:
     refuse_too_many(len(rows))
     try:
@@ -415,6 +439,7 @@ class NexusRoute(BaseRoute):
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         super().__init__(subscriptions, settings)
         self.symbol = subscriptions[0].symbols[0]
+        self.rows = KnownRows(_levels_in)
         self.clock = VenueClock([subscription.stream for subscription in subscriptions])
         self.newest_book = NewestState(self.clock)
         self.met_before = False

@@ -52,9 +52,15 @@ class BookSide:
 
     def replace(self, levels: Iterable[Level]) -> None:
         """Have these levels and no others; of rows with one price the last counts, and a size of 0 is no level."""
-        ordered = sorted(levels, key=_PRICE)  # stable: of rows with one price the last stays last
+        rows = ordered = list(levels)
         prices = list(map(_PRICE, ordered))
+        if prices and prices[0] > prices[-1]:  # best first, as most venues send bids
+            ordered = rows[::-1]
+            prices.reverse()
+        # Sorted only where that is needed, since it compares as often as this does.
         if not (all(map(lt, prices, islice(prices, 1, None))) and all(map(_SIZE, ordered))):
+            ordered = sorted(rows, key=_PRICE)  # stable: of rows with one price the last stays last
+            prices = list(map(_PRICE, ordered))
             ordered = [level for level in dict(zip(prices, ordered, strict=True)).values() if level.size]
             prices = list(map(_PRICE, ordered))
         self._fill(prices, ordered)
