@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests import asked_figures, asked_words
+from tests import asked_figures, asked_plugins, asked_words
 
 FILE = Path(__file__).parent / "golden" / "answers.txt"
 PARTS: dict[str, Callable[[], Iterator[Any]]] = {
@@ -26,6 +26,8 @@ PARTS: dict[str, Callable[[], Iterator[Any]]] = {
     "options": asked_words.options_asked,
     "symbols": asked_words.symbols_asked,
     "what is said": asked_words.said_asked,
+    "plug-ins": asked_plugins.plug_ins_asked,
+    "items": asked_plugins.items_asked,
 }
 
 
