@@ -1,5 +1,5 @@
-"""Games of the model and of the simulated venues, with damaged frames, go as they went: `python -m tests.model.games`
-says what is kept, and writes
+"""Games of the model, of simulated venues and of readers, with damaged frames, go as they went: what is kept is said by
+`python -m tests.model.games`, which writes it anew where something was changed on purpose.
 """
 
 from __future__ import annotations
