@@ -156,7 +156,8 @@ class _Game:
                 self._pass(self._random.choice((0.05, 0.3, 0.8, 2.5)))
             else:
                 self._read()
-        self._read(all_of_it=True)
+        while any(queue.waiting() for queue in self._queues.values()):  # the slow one gives a few at a time
+            self._read(all_of_it=True)
         for number, one in enumerate(self._limits):
             self._note(f"rest {number}", one.rest())
         return self.noted
