@@ -1,4 +1,4 @@
-"""Games of the model, of simulated venues and of readers, with damaged frames, go as they went: what is kept is said by
+"""Games of the model, of simulated venues and of readers and hubs, with damaged frames, go as they went: what is kept: see
 `python -m tests.model.games`, which writes it anew where something was changed on purpose.
 """
 

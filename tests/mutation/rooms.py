@@ -63,7 +63,7 @@ ROOMS: dict[str, Room] = {
         "hostile text_numbers "
         "many_symbols cli",
     ),
-    "hub": Room("cli/bot/hub/*.py", "bot/relay bot/held bot/hub bot/several"),
+    "hub": Room("cli/bot/hub/*.py", "bot/relay games bot/held bot/hub bot/several"),
     "timing": Room("cli/bot/timing/*.py", "bot/timing bot/runner bot/endless bot/page bot/host bot/run_options"),
     "seats": Room(
         "cli/bot/seat*.py", "bot/runner bot/many_symbols bot/page bot/host bot/summary bot/run_options bot/several"
