@@ -1,5 +1,5 @@
-"""Games of the model, of simulated venues and of readers and hubs, with damaged frames, go as they went: what is kept: see
-`python -m tests.model.games`, which writes it anew where something was changed on purpose.
+"""Games of the model, of simulated venues, of readers and of hubs go as they went. `python -m tests.model.games` writes
+the file anew, where something was changed on purpose.
 """
 
 from __future__ import annotations
