@@ -1,4 +1,4 @@
-"""What small functions answer is as it was: `python -m tests.answers` writes it anew where that was meant."""
+"""What small functions and command lines answer is as it was: `python -m tests.answers` writes it anew."""
 
 from __future__ import annotations
 
