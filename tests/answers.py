@@ -7,11 +7,13 @@ what it gives or how it refuses. Nothing of it may change without somebody meani
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from tests import asked_figures, asked_lines, asked_plugins, asked_words
+from venues import VENUES
 
 FILE = Path(__file__).parent / "golden" / "answers.txt"
 PARTS: dict[str, Callable[[], Iterator[Any]]] = {
@@ -31,6 +33,7 @@ PARTS: dict[str, Callable[[], Iterator[Any]]] = {
     "items": asked_plugins.items_asked,
     "refused command lines": asked_lines.refused_lines_asked,
     "played command lines": asked_lines.played_lines_asked,
+    **{f"recordings of {venue}": partial(asked_lines.fixtures_asked, venue) for venue in VENUES},
 }
 
 

@@ -18,6 +18,7 @@ from cli.main import run
 ROOT = Path(__file__).parents[1]
 PLAY = "--replay tests/fixtures/{} --speed max"
 # Each is wrong before anything is connected to, and in our words: those of the library of options change with it.
+OPTIONS = ("", "--every 1s", "-o csv", "--max-age 1s", "--status stderr", "--numbers string", "--raw", "-q")
 REFUSED = """
 book x
 book nexus
@@ -153,6 +154,16 @@ def played_lines_asked() -> Iterator[Any]:
         if words[0] == "replay":
             words = [words[0], words[2], *words[3:]]
         yield _ended, (words,), {}, f"mon {line}"
+
+
+def fixtures_asked(venue: str) -> Iterator[Any]:
+    """All recordings of a venue, each played with other options."""
+    names = sorted(path.name for path in (ROOT / "tests" / "fixtures" / venue).glob("*.frames.jsonl"))
+    for number, name in enumerate(names):
+        options = OPTIONS[number % len(OPTIONS)]
+        stream = name.partition("--")[0]
+        words = [stream, venue, *PLAY.format(f"{venue}/{name}").split(), *options.split()]
+        yield _ended, (words,), {}, f"mon {stream} {venue} {{{name}}} {options}"
 
 
 def _ended(words: list[str]) -> tuple[int, str, str]:
