@@ -1,4 +1,4 @@
-"""Games of the model, of simulated venues, of readers and of hubs go as they went. `python -m tests.model.games` writes
+"""Games of the model, of simulated venues, of readers and of mutated recordings go as they went. `python -m tests.model.games` writes
 the file anew, where something was changed on purpose.
 """
 
