@@ -1,5 +1,6 @@
-"""Games of the model, of simulated venues, of readers and of mutated recordings go as they went. `python -m tests.model.games` writes
-the file anew, where something was changed on purpose.
+"""Games of the model, of simulated venues, of readers and of mutated recordings go as they went.
+
+`python -m tests.model.games` writes the file anew, where something was changed on purpose.
 """
 
 from __future__ import annotations
