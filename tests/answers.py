@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[], Iterator[Any]]] = {
     "options": asked_words.options_asked,
     "symbols": asked_words.symbols_asked,
     "what is said": asked_words.said_asked,
+    "commands": asked_words.commands_asked,
     "plug-ins": asked_plugins.plug_ins_asked,
     "items": asked_plugins.items_asked,
     "refused command lines": asked_lines.refused_lines_asked,

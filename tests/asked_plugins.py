@@ -13,7 +13,7 @@ from tests.made_plugins import ENTRY
 from tests.samples import LIVE
 from venues import plugin_check, records
 from venues.toolkit import guard
-from venues.venue import BadFrame, ClockOffset, Confirmed, Lost, Notice, Receipt, Refused, StreamState
+from venues.venue import BadFrame, ClockOffset, Confirmed, Lost, Notice, Offer, Receipt, Refused, StreamState
 
 ODD: tuple[Any, ...] = (
     *(
@@ -121,6 +121,15 @@ def plug_ins_asked() -> Iterator[Any]:
         for name, values in OFFERS.items():
             for value in values:
                 yield _offer, (stream, name, value), {}, f"an offer of {stream} with {name} = {_told(value)}"
+    for example in ("", "BTC-USD"):
+        for stream, symbols in (
+            ("orders", "none"),
+            ("feed", "any"),
+            ("feed", "one"),
+            ("trades", "many"),
+            ("trades", "none"),
+        ):
+            yield _only, (stream, symbols, example), {}, f"an entry with {symbols} of {stream} and example {example!a}"
     for streams in ({}, [], {"weather": None}, {"book": None}, {"book": 5}):
         yield _entry, ("streams", streams), {}, f"an entry with streams = {streams!a}"
     for name, values in OPTIONS.items():
@@ -219,6 +228,14 @@ def _entry(name: str = "", value: Any = None) -> None:
     acme = _acme()
     if name:
         setattr(type(acme), name, value)
+    plugin_check.check_entry(acme, "acme")
+
+
+def _only(stream: str, symbols: str, example: str) -> None:
+    """An entry with one stream."""
+    acme = _acme()
+    kind = type(acme)
+    kind.streams, kind.options, kind.example = {stream: Offer("S", symbols=symbols)}, (), example  # type: ignore[arg-type]
     plugin_check.check_entry(acme, "acme")
 
 

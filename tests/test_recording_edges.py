@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from venues.errors import DamagedRecording
+from venues import recording_file
+from venues.errors import DamagedRecording, RecordingError
 from venues.recording import Recording
 
 FIXTURE = Path(__file__).parent / "fixtures" / "jayx" / "book--document.frames.jsonl"
@@ -81,3 +84,32 @@ def test_a_second_header_right_behind_the_first_is_no_later_run(tmp_path: Path) 
 def test_another_header_in_it_is_damage(other: dict[str, Any], tmp_path: Path) -> None:
     header, *rows = lines()
     assert damage(written(tmp_path / "x", header, rows[0], header | other)) == "damaged at line 3; played up to there"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENXIO, "expected a reader at the pipe"), (errno.EACCES, "cannot write"), (errno.ENOENT, "cannot write")],
+)
+def test_why_a_pipe_cannot_be_written(number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def refused(*_: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(recording_file.os, "open", refused)
+    with pytest.raises(RecordingError, match=said):
+        recording_file.RecordingFile(pipe, "refuse")
+
+
+def test_a_file_that_breaks_down_while_it_is_continued_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "x", *lines()[:2])
+    file = recording_file.RecordingFile(path, "append")
+
+    def broken(*_: Any) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(recording_file, "_cut_last_line", broken)
+    with pytest.raises(RecordingError, match="Input/output error"):
+        file.go_on()
+    file.close()
