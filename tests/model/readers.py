@@ -140,8 +140,9 @@ class _Game:
         rows = [self._row() for _ in range(self._random.randint(1, 4))]
         if luck < 0.4 and self._stream not in ("trades", "book"):
             rows = [one for one in rows if getattr(one, "change", "") != "remove"]
+            left_out = self._random.choice((0, 0, 1))  # rows of it that somebody left out before
             end = {"venue": "v", "received": self._now().epoch_ms, "stream": self._stream}
-            rows.append(records.SnapshotEnd(**end, count=len({queues.key_of(one) for one in rows})))
+            rows.append(records.SnapshotEnd(**end, count=len({queues.key_of(one) for one in rows}) + left_out))
         return rows
 
     def play(self) -> list[str]:
