@@ -7,10 +7,13 @@ what it gives or how it refuses. Nothing of it may change without somebody meani
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tests import asked_figures, asked_words
+from tests import asked_figures, asked_lines, asked_plugins, asked_words
+from venues import VENUES
 
 FILE = Path(__file__).parent / "golden" / "answers.txt"
 PARTS: dict[str, Callable[[], Iterator[Any]]] = {
@@ -26,6 +29,12 @@ PARTS: dict[str, Callable[[], Iterator[Any]]] = {
     "options": asked_words.options_asked,
     "symbols": asked_words.symbols_asked,
     "what is said": asked_words.said_asked,
+    "commands": asked_words.commands_asked,
+    "plug-ins": asked_plugins.plug_ins_asked,
+    "items": asked_plugins.items_asked,
+    "refused command lines": asked_lines.refused_lines_asked,
+    "played command lines": asked_lines.played_lines_asked,
+    **{f"recordings of {venue}": partial(asked_lines.fixtures_asked, venue) for venue in VENUES},
 }
 
 
@@ -51,8 +60,9 @@ def _answer(function: Callable[..., Any], arguments: tuple[Any, ...], keywords: 
 
 
 def _short(text: str) -> str:
-    """A long text by its ends and its length."""
-    return text if len(text) <= 240 else f"{text[:150]}…{text[-60:]} ({len(text)} characters)"
+    """A long text by its ends, its length and its digest."""
+    digest = sha256(text.encode()).hexdigest()[:8]
+    return text if len(text) <= 240 else f"{text[:150]}…{text[-60:]} ({len(text)} characters, {digest})"
 
 
 def kept() -> dict[str, str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import typer
 from websockets.frames import Close as CloseFrame
 
 from cli.output import queues, statuses, symbols
-from cli.run import options, suggestions
+from cli.run import options, suggestions, venue_options
 from cli.settings.symbol_cache import KnownSymbol
 from tests.asked_figures import NAMES, URLS, each
 from tests.samples import LIVE
@@ -21,6 +22,7 @@ from venues.nbt import sending
 from venues.protocols import cookies, packets, signalr, socketio
 from venues.records import Status
 from venues.simulator import faults
+from venues.streams import STREAMS
 from venues.toolkit import (
     addresses,
 )
@@ -279,6 +281,38 @@ def options_asked() -> Iterator[Any]:
     yield from each(
         faults.parse_fault, ("refuse", "refuse:399", "refuse:400", "refuse:599", "refuse:600", "refuse:5", "halt:0.5s")
     )
+
+
+def commands_asked() -> Iterator[Any]:
+    """The commands of streams: their examples, whose options they have, and which word of a line is the venue."""
+    from cli.main import _loaded
+
+    for stream in STREAMS:
+        yield venue_options.stream_examples, (stream,)
+        command = _loaded(stream)
+        yield _owners, (command,), {}, f"options of {stream}"
+        for line in LINES:
+            yield _venue_words, (command, line.split()), {}, f"the venue in {stream} {line}"
+    yield _venue_words, (_loaded("book"), ["x"] * 6_000), {}, "the venue in a long line"
+    yield _venue_words, (_loaded("book"), ["--depth"] * 6_000), {}, "the venue in a long line of options"
+    yield _venue_words, (_loaded("replay"), ["F", "--precise", "1"]), {}, "the venue in a replay"
+
+
+LINES = (
+    *("kraken BTC/USD", "--depth 5 kraken A", "--nothing x kraken A", "-o", "--rpi woox A B", "--precise 1 jayx A"),
+    *("", "--every 1s", "kraken --raw A", "-x kraken", "-- kraken A", "kraken -- -A"),
+)
+
+
+def _owners(command: Any) -> list[str]:
+    """Each option of single venues with the venues that have it."""
+    own = [one for one in command.params if command.is_own(one)]
+    names = (*VENUES, None)
+    return [f"{one.opts} {[name for name in names if command.has_option(name, one)]}" for one in own]
+
+
+def _venue_words(command: Any, words: list[str]) -> list[str]:
+    return [word[:20] for word in command.venues_in(typer.Context(command), list(words))][:4]
 
 
 def symbols_asked() -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What small functions answer is as it was. `python -m tests.answers` writes it anew where it was changed on purpose."""
+"""What small functions and command lines answer is as it was: `python -m tests.answers` writes the file anew."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Games of the model and of the simulated venues, with damaged frames, go as they went: `python -m tests.model.games`
-says what is kept, and writes
+"""Games of the model, of simulated venues, of readers and of mutated recordings go as they went.
+
+`python -m tests.model.games` writes the file anew, where something was meant to change.
 """
 
 from __future__ import annotations

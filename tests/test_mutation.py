@@ -54,6 +54,7 @@ def test_what_is_done_to_a_line(line: str, operator: str, after: str) -> None:
     ("body", "operator", "after"),
     [
         ("return a + b", "return None", "return None"),
+        ("return False", "return True", "return True"),
         ("raise ValueError", "statement removed", "pass"),
         ("while a: b()", "condition negated", "while not (a): b()"),
         ("if (a\n or b): c()", "and/or", "and b): c()"),

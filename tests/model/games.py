@@ -16,7 +16,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from tests.model import markets
+from tests.model import hub, markets, mutants, readers
 from tests.model.client import AT_ONCE, Client
 from tests.model.clock import VirtualClock
 from tests.model.damage import damaged
@@ -228,7 +228,7 @@ def parts() -> dict[str, Callable[[], list[str]]]:
         f"{speaker.venue}:{speaker.stream}": lambda speaker=speaker, at=at: Game(speaker, LIMITS[at % 3]).play(STEPS)
         for at, speaker in enumerate(SPEAKERS)
     }
-    return {**games, **markets.parts()}
+    return {**games, **markets.parts(), **readers.parts(), **hub.parts(), **mutants.parts()}
 
 
 def written(title: str, lines: list[str]) -> str:

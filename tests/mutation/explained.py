@@ -21,7 +21,6 @@ EXPLAINED: dict[str, str] = {
     ),
     "venues/nexus/simulator/synthetic.py Trades._walk: log_price, log_volatility = begin, 0.0 -> "
     "log_price, log_volatility = begin, (-1.0)": "how much a made-up market moves in its first minute is chance anyway",
-    "venues/toolkit/book.py OrderBook._follows: return False -> return None": "it is only asked whether it is true",
     "cli/bot/report.py _curve: place = 0 -> place = (-1)": "the first look moves on to the first point",
     'venues/simulator/socketio_server.py _Socket.garbage: yield b"47" -> pass': "one of a dozen damaged frames less",
     "cli/run/suggestions.py nearest: "

@@ -161,7 +161,9 @@ class _Finder:
 
     def _statement(self, node: ast.stmt, within: str) -> Iterator[Change]:
         start, end = self._place(node)
-        if isinstance(node, ast.Return) and node.value is not None:
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value is False:
+            yield self._change("return True", within, start, end, "return True")  # None would be as false
+        elif isinstance(node, ast.Return) and node.value is not None:
             yield self._change("return None", within, start, end, "return None")
         elif isinstance(node, _JUMPS) or (isinstance(node, _REMOVABLE) and not _says_nothing(node)):
             yield self._change("statement removed", within, start, end, "pass")

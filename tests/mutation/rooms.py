@@ -39,27 +39,31 @@ ROOMS: dict[str, Room] = {
     "woox": Room("venues/woox/*.py", "woox* games answers seeding leaving_edges fixtures symbols"),
     "toolkit": Room(
         "venues/toolkit/*.py",
-        "book book_rules games answers candles clock consistency made_candles numbers pacing resync rows seeding spellings unasked "
+        "book book_rules games answers candles clock consistency made_candles numbers pacing resync rows "
+        "seeding spellings unasked "
         "written acknowledgements ages late_rows text_numbers candle_cases plugin_faults fixtures",
     ),
     "protocols": Room("venues/protocols/*.py", "wire/* games answers cookies signs_of_life fixtures"),
-    "testing": Room("venues/testing/*.py", "fuzz plugin_faults entries endings plugin plugin_check"),
+    "testing": Room("venues/testing/*.py", "fuzz answers plugin_faults entries endings plugin plugin_check"),
     "venues": Room(
         "venues/*.py",
-        "driver games answers connection keepalive fetching redaction recording_files standing made entries symbols plugins "
+        "driver games answers connection keepalive fetching redaction recording_files standing made entries "
+        "symbols plugins "
         "symbol_states public_api signs_of_life fixtures states",
     ),
     "run": Room(
         "cli/run/*.py",
-        "loop games answers states endings symbol_lists symbol_states empty_states entries ages send acknowledged_lines "
+        "loop games answers states endings symbol_lists symbol_states empty_states entries ages send "
+        "acknowledged_lines "
         "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins bot/time_line",
     ),
     "output": Room(
         "cli/output/*.py",
-        "queues games answers written acknowledged_lines loop states symbol_states slow_readers endings hostile text_numbers "
+        "queues games answers written acknowledged_lines loop states symbol_states slow_readers endings "
+        "hostile text_numbers "
         "many_symbols cli",
     ),
-    "hub": Room("cli/bot/hub/*.py", "bot/relay bot/held bot/hub bot/stopped bot/several"),
+    "hub": Room("cli/bot/hub/*.py", "bot/relay games bot/held bot/hub bot/stopped bot/several"),
     "timing": Room(
         "cli/bot/timing/*.py", "bot/timing bot/script_clock bot/runner bot/endless bot/page bot/host bot/run_options"
     ),

@@ -165,6 +165,17 @@ PLAYS: dict[str, Play] = {
         world={"faults": {"mute": 9.0, "lag": 1.0}},
         seconds=30,
     ),
+    "woox retail": Play(
+        "woox",
+        "/v3/public",
+        {
+            0: [
+                _woox("SUBSCRIBE", "bborpi@SPOT_BTC_USDT", "orderbookupdaterpi@SPOT_ETH_USDT@200", "bbo@SPOT_ADA_USDT")
+            ],
+            19: [_woox("UNSUBSCRIBE", "bborpi@SPOT_BTC_USDT")],
+        },
+        seconds=20,
+    ),
     "woox left alone": Play("woox", "/v3/public", {0: [_woox("SUBSCRIBE", WOOX_TOPICS[3])]}, seconds=130),
     "b2trader trading": Play(
         "b2trader",

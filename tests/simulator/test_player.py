@@ -1,0 +1,91 @@
+"""The player of a tape: what it applies at which moment, without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from venues.simulator.player import Player
+from venues.simulator.tape import Row, Rows, Tape, TapeTrade
+
+LEVEL = [Row(Decimal(1), Decimal(2))]
+TRADE, EARLY, WHOLE, LATER, BACK = (
+    TapeTrade(1_000, Decimal(1), Decimal(1), "buy"),
+    Rows(1_100, False, LEVEL, []),  # changes nothing: the book is not known yet
+    Rows(1_500, True, LEVEL, []),
+    Rows(2_500, False, [], LEVEL),
+    TapeTrade(2_000, Decimal(1), Decimal(1), "sell"),  # the tape's clock has gone back
+)
+
+
+class Clock:
+    """Time goes on by sleeping alone."""
+
+    def __init__(self) -> None:
+        self.now = 5_000
+        self.slept: list[float] = []
+
+    def epoch_ms(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += round(seconds * 1000)
+
+
+class Market:
+    def __init__(self) -> None:
+        self.applied: list[tuple[Any, int]] = []
+
+    def apply(self, line: Any, time: int) -> None:
+        self.applied.append((line, time))
+
+
+def played(speed: float, *lines: Any) -> tuple[Market, Clock]:
+    market, clock = Market(), Clock()
+    player: Player = Player(Tape("m", list(lines)), market, clock, speed)  # type: ignore[arg-type]
+    player.begin()
+    player.begin()
+    asyncio.run(player.run())
+    return market, clock
+
+
+@pytest.mark.parametrize(
+    ("speed", "times", "slept"),
+    [
+        (1.0, [5_000, 5_500, 6_500, 6_500], [0.1, 0.4, 1.0]),
+        (2.0, [5_000, 5_250, 5_750, 5_750], [0.05, 0.2, 0.5]),
+        (math.inf, [5_000, 5_000, 5_000, 5_000], []),
+    ],
+)
+def test_each_line_comes_when_it_is_due(speed: float, times: list[int], slept: list[float]) -> None:
+    market, clock = played(speed, TRADE, EARLY, WHOLE, LATER, BACK)
+    first, *rest = market.applied
+    assert first == (WHOLE, 5_000)  # the first snapshot is there at once
+    assert [line for line, _ in rest] == [TRADE, WHOLE, LATER, BACK]
+    assert [time for _, time in rest] == times
+    assert clock.slept == pytest.approx(slept)
+
+
+def test_a_tape_without_a_snapshot_is_played_as_it_is() -> None:
+    market, _ = played(1.0, EARLY, TRADE)
+    assert [line for line, _ in market.applied] == [EARLY, TRADE]
+    assert played(1.0)[0].applied == []
+
+
+def test_nothing_is_played_before_somebody_comes() -> None:
+    async def check() -> None:
+        market, clock = Market(), Clock()
+        player: Player = Player(Tape("m", [TRADE]), market, clock, 1.0)  # type: ignore[arg-type]
+        running = asyncio.create_task(player.run())
+        await asyncio.sleep(0)
+        assert market.applied == []
+        player.begin()
+        await running
+        assert market.applied == [(TRADE, 5_000)]
+
+    asyncio.run(check())

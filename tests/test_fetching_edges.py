@@ -1,0 +1,69 @@
+"""Requests beside the WebSocket at their edges: what may be asked for, and what is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_fetching import Clock, Maker, get, run
+from venues import fetching
+from venues.fetching import LONGEST_SPACE, Fetcher
+from venues.venue import HttpResponse, NoResponse
+
+
+@pytest.mark.parametrize(
+    ("address", "is_asked"),
+    [
+        ("https://venue.example", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://venue.example", False),
+        ("ws://127.0.0.1", False),
+        ("https://[::1", False),
+    ],
+)
+def test_what_may_be_asked_for(address: str, is_asked: bool) -> None:
+    async def check(clock: Clock) -> None:
+        maker = Maker(clock)
+        answer = await Fetcher(now=clock.now, sleep=clock.sleep, make=maker).fetch(get("a", address))
+        assert isinstance(answer, HttpResponse) is is_asked
+        assert bool(maker.begun) is is_asked
+
+    run(check)
+
+
+def test_a_request_that_is_long_over_is_forgotten_and_a_late_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "MOST_WAITING", 3)
+
+    async def check(clock: Clock) -> None:
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=Maker(clock), per_second=1_000)
+        for name in ("a", "b", "c"):
+            clock.mono += LONGEST_SPACE
+            await fetcher.fetch(get(name))
+            assert len(fetcher._latest) == "abc".index(name) + 1
+        clock.mono += 0.5 * LONGEST_SPACE
+        await fetcher.fetch(get("d"))
+        assert [url.rpartition("/")[2] for url in fetcher._latest] == ["c", "d"]
+
+    run(check)
+
+
+@pytest.mark.parametrize(
+    ("answer", "held"),
+    [
+        (HttpResponse(200, b"", 5.0), 0.0),
+        (HttpResponse(429, b"", 5.0), 5.0),
+        (HttpResponse(404, b"", 5.0), 5.0),
+        (HttpResponse(404, b""), 0.0),
+        (HttpResponse(503, b""), 1.0),
+        (HttpResponse(429, b"", -3.0), 0.0),
+    ],
+)
+def test_which_answers_hold_the_next_request_back(answer: HttpResponse, held: float) -> None:
+    async def check(clock: Clock) -> None:
+        maker = Maker(clock, answer)
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker, per_second=1_000)
+        await fetcher.fetch(get("a"))
+        began = clock.mono
+        assert max(0.0, fetcher._held_until - began) == pytest.approx(held)
+        assert not isinstance(await fetcher._answer(get("b"), None), NoResponse)
+
+    run(check)
