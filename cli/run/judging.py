@@ -62,7 +62,7 @@ class Judge:
         until: Condition | None = None,
         edges: Edges | None = None,
         conditions: Sequence[Condition] = (),
-        fire: Callable[[Record, Stand], None] = lambda record, stand: None,
+        fire: Callable[[Record, Key, Stand], None] = lambda record, key, stand: None,
         symbols: Sequence[str] = (),
     ) -> None:
         """`conditions`: all of them, with those of `edges`. `fire` is called for each edge."""
@@ -198,7 +198,7 @@ class Judge:
         if not self._how.answers:
             self._filter(record, stand, key, passed, first_row)
         if self._edges is not None and stand.live and self._edges.record(record, key, stand):
-            self._fire(record, stand)
+            self._fire(record, key, stand)
         if self._until is not None and self._is_true(self._until, record, stand):
             if len(passed) == printed or passed[-1] is not record:
                 passed.append(record)
@@ -293,7 +293,7 @@ class Judge:
         if self._uses_age:
             stand.look(self._now())
         if self._edges is not None and self._edges.stand(stand):
-            self._fire(status, stand)
+            self._fire(status, (status.symbol, "status"), stand)
         until = self._until
         if until is not None and until.uses_standing and self.match is None and until.is_true_apart(stand.seen):
             self._end_with(status)
@@ -305,7 +305,7 @@ class Judge:
             if not stand.live:
                 continue
             if self._edges is not None and self._edges.record(record, key, stand):
-                self._fire(record, stand)
+                self._fire(record, key, stand)
             if self._until is not None and self.match is None and self._until.is_true(record, stand.seen):
                 self._end_with(record)
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from venues.venue import Offer, Venue
 
 Format = Literal["auto", "table", "jsonl", "csv", "tsv"]
-CONDITIONS = ("where", "until")  # the options that are conditions on records
+CONDITIONS = ("where", "until", "on")  # the options that are conditions on records
+OF_ON = ("execute", "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout")
 CHOICES = ("fields", "template")  # those that choose from them
 
 
@@ -227,6 +228,30 @@ class StreamRequest(RunRequest):
         typer.Option(metavar="TEXT", help="A line of text a record, such as '{symbol} {bids[0].price}'; no table."),
         _STREAM,
     ] = None
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", metavar="EXPR", help="When this becomes true: --exec, --bell.", show_default=False),
+        _STREAM,
+    ] = None
+    execute: Annotated[
+        str | None, typer.Option("--exec", metavar="CMD", help="--on: run this, with fields as {price}."), _STREAM
+    ] = None
+    bell: Annotated[bool, typer.Option("--bell", help="--on: ring the terminal."), _STREAM] = False
+    rearm: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="--on: again only after this was true."), _STREAM
+    ] = None
+    skip_first: Annotated[
+        bool, typer.Option("--skip-first", help="--on: not for what is true at the beginning."), _STREAM
+    ] = False
+    cooldown: Annotated[
+        int | None, duration("--cooldown", help="--on: so long from one to the next at least (events: 1s)."), _STREAM
+    ] = None
+    exec_parallel: Annotated[
+        int | None, typer.Option(min=1, max=100, help="--exec: so many at a time; 1 unless said otherwise."), _STREAM
+    ] = None
+    exec_timeout: Annotated[
+        int | None, duration("--exec-timeout", help="--exec: end what takes longer (30s)."), _STREAM
+    ] = None
     own: Mapping[str, str] = field(default_factory=dict)
     stream: str = field(default="", init=False)
 
@@ -237,8 +262,9 @@ class StreamRequest(RunRequest):
 
 # The order in which help texts list the options of streams, dashboards and replays.
 _IN_HELP = (
-    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "once", "count",
-    "duration", "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
+    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "on", "execute",
+    "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout", "once", "count", "duration",
+     "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
     "numbers", "status", "palette", "tz", "profile", "quiet", "verbose",
 )  # fmt: skip
 
@@ -434,6 +460,12 @@ def check_chosen(request: StreamRequest) -> None:
     Raises:
         UsageError: one of them does not.
     """
+    if not request.on:
+        for option in OF_ON:
+            if getattr(request, option) not in (None, False):
+                raise UsageError(
+                    f"--{'exec' if option == 'execute' else option.replace('_', '-')} applies to --on only"
+                )
     if request.fields is not None and request.template is not None:
         raise UsageError("expected --fields or --template, got both")
     if request.fields is not None and request.output == "table":

@@ -29,6 +29,7 @@ DRAW_EVERY = 0.1
 SMALLEST = (24, 6)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_NOTICES = 20
+FLASH_MS = 1_000  # for so long the header flashes after an alert
 LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
 KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
 NO_KEYBOARD = (("Ctrl-C", "quit"), ("no keys:", "stdin is no terminal"))
@@ -55,6 +56,8 @@ class Table:
         self._pressed: deque[str] = deque(maxlen=100)
         self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
         self._helping = False
+        self._rings = False
+        self._flash_until = 0
         self._dirty = True
         self._time_frame: tuple[Any, ...] = ()
         self._body: list[Text] = []
@@ -68,6 +71,11 @@ class Table:
         self._notices.append((self._look.epoch_ms(), text))
         self._dirty = True  # the help shows the words too
         self._wake()
+
+    def alert(self, text: str) -> None:
+        """Ring, flash the header, and say why in the footer."""
+        self._rings, self._flash_until = True, self._look.mono() + FLASH_MS
+        self.notice(text)
 
     def press(self, key: str) -> None:
         """Take in a key; the output thread acts on it."""
@@ -113,6 +121,9 @@ class Table:
         if not self._draws or now < self._next_draw or not in_foreground(STDOUT):
             return
         with self._drawing:
+            if self._rings:
+                self._rings = False
+                write_all(STDOUT, b"\a")
             size = terminal.size(variables(), STDOUT)
             self._painter.paint(self.frame(*size), size)
         self._next_draw = time.monotonic() + DRAW_EVERY
@@ -153,7 +164,10 @@ class Table:
             draw = self._help_and_words if self._helping else self._pane.body
             self._body = draw(width, height - 3)
         space = [Text() for _ in range(height - 3 - len(self._body))]
-        return [self._pane.header(width), Text(), *self._body, *space, self._footer(width)]
+        header = self._pane.header(width)
+        if look.mono() < self._flash_until:
+            header.stylize("reverse")
+        return [header, Text(), *self._body, *space, self._footer(width)]
 
     # --- keys
 
