@@ -37,6 +37,7 @@ COMMANDS = {
     "dash": ("Book, trades and account of a venue on one screen.", "cli.commands.dash:dash"),
     "replay": ("Play a recording.", "cli.commands.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
+    "check": ("Check a stream for a monitoring system: exit code 0 to 3.", "cli.commands.check:check"),
     "symbols": ("The symbols that a venue has.", "cli.commands.symbols:symbols"),
     "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
     "new-venue": ("Write a package with a venue of your own.", "cli.commands.new_venue:new_venue"),
