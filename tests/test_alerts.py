@@ -352,7 +352,7 @@ def test_a_recording_of_crossings_runs_the_command_and_nothing_of_it_is_on_stdou
     script = f"echo $MON_SKIPPED >> {counted}; echo from-the-command"
     request = StreamRequest(
         "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl", on=["bids[0].price > 100"],
-        execute=f"sh -c '{script}'",
+        exec=f"sh -c '{script}'",
     )  # fmt: skip
     request.stream = "book"
     assert watch(request, Words(), Redactor()) == OK
@@ -368,7 +368,7 @@ def test_a_recording_of_crossings_runs_the_command_and_nothing_of_it_is_on_stdou
     [
         ({"on": ["price > 1"]}, "does nothing without --exec CMD or --bell"),
         ({"on": ["price > 1", "price > 2"], "bell": True}, "expected --on once"),
-        ({"execute": "true"}, "--exec applies to --on only"),
+        ({"exec": "true"}, "--exec applies to --on only"),
         ({"rearm": "price > 1"}, "--rearm applies to --on only"),
         ({"on": ["price > 1"], "bell": True, "exec_timeout": 1000}, "--exec-timeout applies to --exec only"),
         ({"on": ["price > 1"], "bell": True, "rearm": "prize > 1"}, "--rearm: a trade has no field prize"),

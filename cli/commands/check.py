@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.errors import redactor_of_run, without_secrets
-from cli.run.options import complete_environment, complete_symbol, venue_quietly, with_plugins
+from cli.run.options import complete_environment, complete_field, complete_symbol, venue_quietly, with_plugins
 from cli.run.values import DurationParser
 from cli.run.venue_options import GIVEN, VenueOptionsCommand
 from venues import venue_names, venues_with
@@ -94,8 +94,14 @@ def check(
             metavar="SYMBOL", help="The venue's own spelling.", autocompletion=complete_symbols, show_default=False
         ),
     ] = None,
-    warn: Annotated[str | None, typer.Option("--warn", "-w", metavar="EXPR", help="WARNING when it is true.")] = None,
-    crit: Annotated[str | None, typer.Option("--crit", "-c", metavar="EXPR", help="CRITICAL when it is true.")] = None,
+    warn: Annotated[
+        str | None,
+        typer.Option("--warn", "-w", metavar="EXPR", autocompletion=complete_field, help="WARNING when it is true."),
+    ] = None,
+    crit: Annotated[
+        str | None,
+        typer.Option("--crit", "-c", metavar="EXPR", autocompletion=complete_field, help="CRITICAL when it is true."),
+    ] = None,
     max_age: Annotated[
         int | None,
         typer.Option(parser=DurationParser(), metavar="DURATION", help="Data older than this does not count."),

@@ -52,7 +52,7 @@ class Conditioned:
             check_on(request)
             self._on = condition(request.on[0], self.fields, "--on")
             self._rearm = None if request.rearm is None else condition(request.rearm, self.fields, "--rearm")
-            self._program = None if request.execute is None else Program(request.execute, self.fields)
+            self._program = None if request.exec is None else Program(request.exec, self.fields)
         self.chosen = () if request.fields is None else chosen_fields(request.fields, self.fields)
         self.template = None if request.template is None else template_of(request.template, self.fields)
 
@@ -161,9 +161,9 @@ def check_on(request: StreamRequest) -> None:
     """
     if request.on is not None and len(request.on) > 1:
         raise UsageError(f"expected --on once, got it {len(request.on)} times")
-    if request.execute is None and not request.bell:
+    if request.exec is None and not request.bell:
         raise UsageError("--on does nothing without --exec CMD or --bell")
-    if request.execute is None:
+    if request.exec is None:
         for option in ("exec_parallel", "exec_timeout"):
             if getattr(request, option) is not None:
                 raise UsageError(f"--{option.replace('_', '-')} applies to --exec only")

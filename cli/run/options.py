@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping  # noqa: TC003  typer reads it
 from dataclasses import dataclass, field, fields
 from decimal import Decimal  # noqa: TC003  typer reads it
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Format = Literal["auto", "table", "jsonl", "csv", "tsv"]
 CONDITIONS = ("where", "until", "on")  # the options that are conditions on records
-OF_ON = ("execute", "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout")
+OF_ON = ("exec", "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout")
 CHOICES = ("fields", "template")  # those that choose from them
 
 
@@ -52,6 +53,19 @@ def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
     found = completed_symbols(venue, given.get("env"), given.get("profile"), incomplete)
     return [symbol for symbol in found if symbol not in typed]
+
+
+def complete_field(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The fields of the stream's records, for the name that is being typed; not behind a space or a quote."""
+    stream = ctx.params.get("stream") or ctx.info_name
+    match = re.fullmatch(r"((?:[^\s\"']*[^\w.\s\"'\[\]])?)([\w.\[\]]*)", incomplete)
+    if stream not in STREAMS or match is None:
+        return []
+    from cli.output.fields import Fields, field_names
+
+    before, begun = match.groups()
+    names = field_names(Fields(stream, STREAMS[stream].record, None))
+    return [before + name for name in names if name.startswith(begun)]
 
 
 def _complete_venue(stream: str) -> Callable[[str], list[str]]:
@@ -211,16 +225,28 @@ class StreamRequest(RunRequest):
         False
     )
     where: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="Print only what matches; mon help conditions."), _STREAM
+        str | None,
+        typer.Option(
+            metavar="EXPR", autocompletion=complete_field, help="Print only what matches; mon help conditions."
+        ),
+        _STREAM,
     ] = None
     until: Annotated[
         str | None,
-        typer.Option(metavar="EXPR", help="Print the first match and end; every other end is exit code 6."),
+        typer.Option(
+            metavar="EXPR",
+            autocompletion=complete_field,
+            help="Print the first match and end; every other end is exit code 6.",
+        ),
         _STREAM,
     ] = None
     fields: Annotated[
         str | None,
-        typer.Option(metavar="FIELD,…", help="Only these fields, such as time,price,bids[0].price; no table."),
+        typer.Option(
+            metavar="FIELD,…",
+            autocompletion=complete_field,
+            help="Only these fields, such as time,price,bids[0].price; no table.",
+        ),
         _STREAM,
     ] = None
     template: Annotated[
@@ -230,15 +256,23 @@ class StreamRequest(RunRequest):
     ] = None
     on: Annotated[
         list[str] | None,
-        typer.Option("--on", metavar="EXPR", help="When this becomes true: --exec, --bell.", show_default=False),
+        typer.Option(
+            "--on",
+            metavar="EXPR",
+            autocompletion=complete_field,
+            help="When this becomes true: --exec, --bell.",
+            show_default=False,
+        ),
         _STREAM,
     ] = None
-    execute: Annotated[
+    exec: Annotated[
         str | None, typer.Option("--exec", metavar="CMD", help="--on: run this, with fields as {price}."), _STREAM
     ] = None
     bell: Annotated[bool, typer.Option("--bell", help="--on: ring the terminal."), _STREAM] = False
     rearm: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="--on: again only after this was true."), _STREAM
+        str | None,
+        typer.Option(metavar="EXPR", autocompletion=complete_field, help="--on: again only after this was true."),
+        _STREAM,
     ] = None
     skip_first: Annotated[
         bool, typer.Option("--skip-first", help="--on: not for what is true at the beginning."), _STREAM
@@ -262,7 +296,7 @@ class StreamRequest(RunRequest):
 
 # The order in which help texts list the options of streams, dashboards and replays.
 _IN_HELP = (
-    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "on", "execute",
+    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "on", "exec",
     "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout", "once", "count", "duration",
      "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
     "numbers", "status", "palette", "tz", "profile", "quiet", "verbose",
@@ -463,9 +497,7 @@ def check_chosen(request: StreamRequest) -> None:
     if not request.on:
         for option in OF_ON:
             if getattr(request, option) not in (None, False):
-                raise UsageError(
-                    f"--{'exec' if option == 'execute' else option.replace('_', '-')} applies to --on only"
-                )
+                raise UsageError(f"--{'exec' if option == 'exec' else option.replace('_', '-')} applies to --on only")
     if request.fields is not None and request.template is not None:
         raise UsageError("expected --fields or --template, got both")
     if request.fields is not None and request.output == "table":

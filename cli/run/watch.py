@@ -172,7 +172,7 @@ class Watcher:
         calm_collector()
         with contextlib.ExitStack() as stack:
             self._ending.take_signals(stack)
-            if self._request.execute is not None:
+            if self._request.exec is not None:
                 from cli.run.alerts import AT_END
 
                 stack.enter_context(may_take(AT_END))
