@@ -162,7 +162,7 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
         code = call()
         sys.stdout.flush()
     except typer.TyperException as error:
-        return _usage_error(error, words)
+        return error.tells() if hasattr(error, "tells") else _usage_error(error, words)
     except ReaderGone:
         abandon_stdout()
         return PIPE_CLOSED
@@ -174,6 +174,8 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:
+        if hasattr(error, "tells"):  # a command with exit codes of its own
+            return int(error.tells())
         names = sum(len(symbol) + 2 for symbol in getattr(error, "symbols", ()))  # all refused symbols are said
         words.error(_last_words(error, verbose=_wants_traceback(arguments)), LONGEST_WORDS + names)
         return exit_code(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -39,18 +40,20 @@ class CheckCommand(VenueOptionsCommand):
     """Whatever is wrong with the command line is UNKNOWN, as the guidelines want it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the line.
-
-        Raises:
-            Exit: with 3, it cannot be parsed.
-        """
+        """Parse the line. An error knows how it is told: see `cli.main`."""
         given = [*args]  # the parser takes words out of its list
         try:
             return super().parse_args(ctx, args)
         except (typer.TyperException, MonError) as error:
-            message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-            _tell_unknown(message, _value_in(given, "--format"), _value_in(given, "--outfile"))
-            raise typer.Exit(UNKNOWN) from None
+            error.tells = partial(_refused, error, given)  # type: ignore[union-attr]
+            raise
+
+
+def _refused(error: Exception, given: list[str]) -> int:
+    """Say that the line cannot be parsed; the exit code."""
+    message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    _tell_unknown(message, _value_in(given, "--format"), _value_in(given, "--outfile"))
+    return UNKNOWN
 
 
 COMMAND = CheckCommand

@@ -93,11 +93,11 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     if _as_table(request):
         check_for_table(subscription, venue)
     picture = OneTable(request, subscription) if _as_table(request) else None
-    conditioned = _conditioned(request, venue, subscription)
+    conditioned = conditions_of(request, venue, subscription)
     return run_loop(Watcher(request, venue, [subscription], recording, words, redactor, picture, conditioned).run())
 
 
-def _conditioned(request: StreamRequest, venue: Venue, subscription: Subscription) -> Conditioned | None:
+def conditions_of(request: StreamRequest, venue: Venue, subscription: Subscription) -> Conditioned | None:
     """What the request has of conditions; None, and nothing more is loaded, where it has none."""
     if all(getattr(request, option) is None for option in (*CHOICES, *CONDITIONS)):
         return None
