@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import b2trader, book, bot, costs, screen, startup, trades
+from tests.benchmarks import b2trader, book, bot, conditions, costs, screen, startup, trades
 from tests.benchmarks.figures import print_head
 
 
 def main() -> None:
     """Print every figure."""
     print_head()
-    for benchmark in (book, b2trader, startup, trades, screen, costs, bot):
+    for benchmark in (book, b2trader, startup, trades, screen, costs, conditions, bot):
         benchmark.run()
 
 

@@ -102,7 +102,7 @@ def _case(watched: tuple[Watched, ...], name: str, seed: int) -> Case:
         "simulated": draw.one_of(SIMULATED[venue]) if draw.chance(0.2) and not tls else "",
         "process": draw.chance(0.1) and len(watched) == 1,
         "rate": draw.one_of((20, 60, 120)),
-        "where": Draw(f"{name} {seed} where").chance(0.25) and len(watched) == 1,  # of its own: the rest stays the same
+        "where": Draw(f"where {name} {seed}").chance(0.25) and len(watched) == 1,  # of its own: the rest stays the same
     }
     return Case(name, seed, schedule(draw.whole(10**9), span=2.5, corrupts=corrupts), drawn)
 
