@@ -26,13 +26,13 @@ PIPE_CLOSED = 141
 TERMINATED = 143
 
 EXIT_CODES = {
-    OK: "ended as asked: --once, --count, --duration with data, replay done, q",
+    OK: "ended as asked: --once, --count, --duration with data, a match of --until, replay done, q",
     FAULT: "a fault of mon itself",
     USAGE: "usage: unknown venue, stream or option, symbol of the wrong form, an option that does not apply",
     SETUP: "configuration, credential, recording or script missing or unreadable",
     REFUSED: "refused by the venue: credential, permission, unknown symbol or account",
     UNREACHABLE: "venue unreachable, closed for good, or connection lost and retries used up",
-    NO_DATA: "no data in time",
+    NO_DATA: "no data in time, or an end without a match of --until",
     HUNG_UP: "the terminal of a table was closed (HUP)",
     INTERRUPTED: "Ctrl-C",
     QUIT: "Ctrl-\\ in a table",

@@ -22,6 +22,7 @@ JOIN_WITHIN = 0.1  # seconds for what runs off the loop, such as a token command
 _came = False  # whether Ctrl-C came while no event loop took it
 _ends_hard = False  # whether the end that nothing can hold up has begun
 _owns_process = False  # else we are inside a test, say, and must not end what is not ours
+_grace = 0.0  # seconds more that an end may take
 _at_hard_end: list[Callable[[], object]] = []
 
 
@@ -123,10 +124,22 @@ def _through(
     return on_signal
 
 
+@contextlib.contextmanager
+def may_take(seconds: float) -> Iterator[None]:
+    """While this lasts, the end may take so many seconds more, unless one more signal comes."""
+    global _grace
+    _grace = seconds
+    try:
+        yield
+    finally:
+        _grace = 0.0
+
+
 def _end_hard_soon(code: int) -> None:
     global _ends_hard
-    if _ends_hard:
+    if _ends_hard and not _grace:
         return
+    within = END_WITHIN if _ends_hard else END_WITHIN + _grace
     _ends_hard = True
 
     def end() -> None:
@@ -135,7 +148,7 @@ def _end_hard_soon(code: int) -> None:
                 call()
         os._exit(code)
 
-    timer = threading.Timer(END_WITHIN, end)
+    timer = threading.Timer(within, end)
     timer.daemon = True
     timer.start()
 

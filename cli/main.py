@@ -37,6 +37,7 @@ COMMANDS = {
     "dash": ("Book, trades and account of a venue on one screen.", "cli.commands.dash:dash"),
     "replay": ("Play a recording.", "cli.commands.replay:replay"),
     "sim": ("Run the simulator of all venues until stopped.", "cli.commands.sim:sim"),
+    "check": ("Check a stream for a monitoring system: exit code 0 to 3.", "cli.commands.check:check"),
     "symbols": ("The symbols that a venue has.", "cli.commands.symbols:symbols"),
     "venues": ("The venues and the streams that each has.", "cli.commands.venues:venues"),
     "new-venue": ("Write a package with a venue of your own.", "cli.commands.new_venue:new_venue"),
@@ -161,7 +162,7 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
         code = call()
         sys.stdout.flush()
     except typer.TyperException as error:
-        return _usage_error(error, words)
+        return error.tells() if hasattr(error, "tells") else _usage_error(error, words)
     except ReaderGone:
         abandon_stdout()
         return PIPE_CLOSED
@@ -173,6 +174,8 @@ def _ending(call: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:
+        if hasattr(error, "tells"):  # a command with exit codes of its own
+            return int(error.tells())
         names = sum(len(symbol) + 2 for symbol in getattr(error, "symbols", ()))  # all refused symbols are said
         words.error(_last_words(error, verbose=_wants_traceback(arguments)), LONGEST_WORDS + names)
         return exit_code(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks import b2trader, bot, costs
+from tests.benchmarks import b2trader, bot, conditions, costs
 
 
 def test_costs_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,6 +12,13 @@ def test_costs_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         monkeypatch.setattr(costs, name, few)
     costs.run()
     assert "frame to record" in capsys.readouterr().out
+
+
+def test_conditions_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(conditions, "TURNS", 1)
+    monkeypatch.setattr(conditions, "TRADES", 200)
+    conditions.run()
+    assert "a trade" in capsys.readouterr().out
 
 
 def test_b2trader_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,12 +29,14 @@ WHERE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Every option that `mon` itself has, of any command; a test compares.
 OPTIONS_OF_MON = frozenset(
     {
-        "append", "connect", "count", "depth", "duration", "env", "every", "fault", "fee-bps", "group", "held", "help",
-        "history", "interval", "listen", "market", "max-age", "message", "numbers", "once", "out", "output",
-        "overwrite", "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw",
-        "record", "relay", "reload", "replay", "report", "retries", "script-time", "seed", "set", "show-env",
-        "slippage-bps", "speed", "start", "status", "stdin", "stop-loss", "stop-profit", "strategy",
-        "strategy-id", "symbol", "tail", "tape", "timeout", "trades", "trading-type", "tz", "verbose", "version", "yes",
+        "append", "bell", "connect", "cooldown", "count", "crit", "dead", "depth", "duration", "env", "every", "exec",
+        "exec-parallel", "exec-timeout", "fault", "fee-bps", "fields", "for", "format", "group", "held", "help",
+        "history", "interval", "listen", "market", "max-age", "message", "numbers", "on", "once", "out", "outfile",
+        "output", "overwrite", "pair", "palette", "port", "price", "profile", "qty", "quiet", "quotes", "rate", "raw",
+        "rearm", "record", "relay", "reload", "replay", "report", "retries", "script-time", "seed", "set", "show-env",
+        "skip-first", "slippage-bps", "speed", "start", "status", "stdin", "stop-loss", "stop-profit", "strategy",
+        "strategy-id", "symbol", "tail", "tape", "template", "timeout", "trades", "trading-type", "tz", "until",
+        "verbose", "version", "warn", "where", "yes",
     }
 )  # fmt: skip
 

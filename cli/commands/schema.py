@@ -16,6 +16,7 @@ from venues.streams import STREAMS
 from venues.venue import has_full_states
 
 SYMBOLS = "symbols"  # no stream, but a command that prints records too
+MATCH = "false in the last line of a row that only stopped matching --where; otherwise absent"
 EXAMPLES = """\b
 Examples:
   mon schema book > book.schema.json
@@ -76,6 +77,8 @@ def _as_written(value: Any, numbers: str) -> Any:
         return (
             {"type": "number"} if numbers == "number" else {"type": "string", "pattern": r"^-?[0-9.]+(E[+-]?[0-9]+)?$"}
         )
+    if "match" in value.get("properties", {}):
+        value["properties"]["match"] = {"type": "boolean", "description": MATCH}
     written = {key: _as_written(item, numbers) for key, item in value.items() if key != "default"}
     alternatives = [item for item in written.pop("anyOf", []) if item != {"type": "null"}]
     if len(alternatives) == 1:

@@ -28,6 +28,8 @@ NOTHING = "-"
 REASON = "reason"  # of a template: why the stream is not live
 KNOWN_ALWAYS = ("venue", "env", "symbol")  # of a template also while the stream is not live
 MOST_FIELDS = 100
+LONGEST_FIELDS = 5_000  # characters
+LONGEST_TEMPLATE = 2_000
 
 
 def chosen_fields(text: str, fields: Fields) -> list[Path]:
@@ -36,6 +38,8 @@ def chosen_fields(text: str, fields: Fields) -> list[Path]:
     Raises:
         UsageError: one of them is none of the stream's records.
     """
+    if len(text) > LONGEST_FIELDS:
+        raise UsageError(f"--fields: expected at most {LONGEST_FIELDS:,} characters, got {len(text):,}")
     names = [name.strip() for name in text.split(",")]
     if len(names) > MOST_FIELDS:
         raise UsageError(f"--fields: expected at most {MOST_FIELDS} fields, got {len(names)}")
@@ -62,6 +66,8 @@ def template_of(text: str, fields: Fields, option: str = "--template") -> Templa
     Raises:
         UsageError: a field is none of the stream's records, or a brace has no other one.
     """
+    if len(text) > LONGEST_TEMPLATE:
+        raise UsageError(f"{option}: expected at most {LONGEST_TEMPLATE:,} characters, got {len(text):,}")
     parts: list[str | Path] = []
     literal, at = "", 0
     while at < len(text):

@@ -436,9 +436,13 @@ class Words:
         """Say an error, with so many characters a line at most. It is never left out."""
         self._write(text, longest)
 
-    def _write(self, text: str, longest: int = LONGEST_WORDS) -> None:
+    def of_other(self, text: str) -> None:
+        """Pass on a line that another program has written. It is never left out."""
+        self._write(text, name="")
+
+    def _write(self, text: str, longest: int = LONGEST_WORDS, *, name: str = "mon: ") -> None:
         lines = [cells.harmless(line, longest) for line in without_secrets(text).splitlines()] or [""]
-        data = ("mon: " + "\n     ".join(lines) + "\n").encode(errors="replace")
+        data = (name + f"\n{' ' * len(name)}".join(lines) + "\n").encode(errors="replace")
         self._waiting.extend(data[at : at + select.PIPE_BUF] for at in range(0, len(data), select.PIPE_BUF))
         with contextlib.suppress(OSError):
             while self._waiting and _writable(STDERR):

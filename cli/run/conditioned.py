@@ -8,18 +8,26 @@ from cli.output.chosen import Standing, chosen_fields, template_of
 from cli.output.conditions import condition
 from cli.output.fields import Fields
 from cli.output.standing import Stands
+from cli.run.alerts import Alerts, Program
+from cli.run.edges import Edges
 from cli.run.judging import Judge, Judged
+from cli.settings.environment import for_a_command
+from venues.errors import UsageError
 from venues.streams import STREAMS
 from venues.venue import has_full_states, has_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.output.standing import Stand
+    from cli.output.conditions import Condition
+    from cli.run.alerts import Stage
     from cli.run.options import StreamRequest
     from venues.records import Record
+    from venues.redaction import Redactor
     from venues.venue import Now, Offer, Subscription
 
+COOLDOWN_MS = 1_000  # from one run to the next, on events
+EXEC_TIMEOUT_MS = 30_000
 LONGEST_FLAG = 40  # characters of a condition in a header
 
 
@@ -39,6 +47,12 @@ class Conditioned:
         self.fields = fields_for(request, subscription, as_table=as_table)
         self._where = None if request.where is None else condition(request.where, self.fields, "--where")
         self._until = None if request.until is None else condition(request.until, self.fields, "--until")
+        self._on, self._rearm, self._program = None, None, None
+        if request.on:
+            check_on(request)
+            self._on = condition(request.on[0], self.fields, "--on")
+            self._rearm = None if request.rearm is None else condition(request.rearm, self.fields, "--rearm")
+            self._program = None if request.exec is None else Program(request.exec, self.fields)
         self.chosen = () if request.fields is None else chosen_fields(request.fields, self.fields)
         self.template = None if request.template is None else template_of(request.template, self.fields)
 
@@ -50,7 +64,10 @@ class Conditioned:
     @property
     def judges(self) -> bool:
         """Whether there is any condition."""
-        return self._where is not None or self._until is not None
+        return bool(self._conditions())
+
+    def _conditions(self) -> list[Condition]:
+        return [one for one in (self._where, self._until, self._on, self._rearm) if one is not None]
 
     @property
     def answers(self) -> bool:
@@ -65,7 +82,24 @@ class Conditioned:
         """How the stream stands for lines that say it; None where none do."""
         return Standing(self._stands(), now) if self.chooses else None
 
-    def judge(self, *, now: Callable[[], Now], fire: Callable[[Record, Stand], None] = lambda *_: None) -> Judge:
+    def alerts(self, stage: Stage, redactor: Redactor) -> Alerts | None:
+        """What --on does; None where it is not given."""
+        if self._on is None:
+            return None
+        request, is_event = self._request, STREAMS[self._subscription.stream].kind == "event"
+        return Alerts(
+            self._program,
+            request.bell,
+            stage,
+            lambda: for_a_command(lambda value: redactor.text(value) != value),
+            redactor,
+            " ".join(self._on.text.split()),
+            parallel=request.exec_parallel or 1,
+            timeout=(request.exec_timeout or EXEC_TIMEOUT_MS) / 1000,
+            cooldown=(request.cooldown or (COOLDOWN_MS if is_event else 0)) / 1000,
+        )
+
+    def judge(self, *, now: Callable[[], Now], alerts: Alerts | None = None) -> Judge:
         """The judge of a run; `now` is when what is being delivered came."""
         stream, one = STREAMS[self._subscription.stream], self._subscription
         symbols = one.symbols if has_several(one) else ()
@@ -86,10 +120,17 @@ class Conditioned:
             now=now,
             where=self._where,
             until=self._until,
-            conditions=[one for one in (self._where, self._until) if one is not None],
-            fire=fire,
+            edges=self._edges(how),
+            conditions=self._conditions(),
+            fire=(lambda record, key, stand: None) if alerts is None else alerts.fire,
             symbols=symbols,
         )
+
+    def _edges(self, how: Judged) -> Edges | None:
+        if self._on is None:
+            return None
+        has_ends = has_full_states(STREAMS[self._subscription.stream], self._offer)
+        return Edges(self._on, self._rearm, events=how.events, rows=has_ends, skip_first=self._request.skip_first)
 
     def _counts(self, *, is_state: bool) -> bool:
         """Whether --count is of what is judged: where all of that is printed, or nothing but a match."""
@@ -110,6 +151,22 @@ class Conditioned:
         if waits and (STREAMS[self._subscription.stream].kind == "event" or self._offer.partial):
             return "no match of --where came"
         return None
+
+
+def check_on(request: StreamRequest) -> None:
+    """Check what goes with --on.
+
+    Raises:
+        UsageError: it is given more than once, or does nothing.
+    """
+    if request.on is not None and len(request.on) > 1:
+        raise UsageError(f"expected --on once, got it {len(request.on)} times")
+    if request.exec is None and not request.bell:
+        raise UsageError("--on does nothing without --exec CMD or --bell")
+    if request.exec is None:
+        for option in ("exec_parallel", "exec_timeout"):
+            if getattr(request, option) is not None:
+                raise UsageError(f"--{option.replace('_', '-')} applies to --exec only")
 
 
 def fields_for(request: StreamRequest, subscription: Subscription, *, as_table: bool) -> Fields:

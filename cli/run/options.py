@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping  # noqa: TC003  typer reads it
 from dataclasses import dataclass, field, fields
 from decimal import Decimal  # noqa: TC003  typer reads it
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from venues.venue import Offer, Venue
 
 Format = Literal["auto", "table", "jsonl", "csv", "tsv"]
-CONDITIONS = ("where", "until")  # the options that are conditions on records
+CONDITIONS = ("where", "until", "on")  # the options that are conditions on records
+OF_ON = ("exec", "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout")
 CHOICES = ("fields", "template")  # those that choose from them
 
 
@@ -51,6 +53,19 @@ def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
     found = completed_symbols(venue, given.get("env"), given.get("profile"), incomplete)
     return [symbol for symbol in found if symbol not in typed]
+
+
+def complete_field(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The fields of the stream's records, for the name that is being typed; not behind a space or a quote."""
+    stream = ctx.params.get("stream") or ctx.info_name
+    match = re.fullmatch(r"((?:[^\s\"']*[^\w.\s\"'\[\]])?)([\w.\[\]]*)", incomplete)
+    if stream not in STREAMS or match is None:
+        return []
+    from cli.output.fields import Fields, field_names
+
+    before, begun = match.groups()
+    names = field_names(Fields(stream, STREAMS[stream].record, None))
+    return [before + name for name in names if name.startswith(begun)]
 
 
 def _complete_venue(stream: str) -> Callable[[str], list[str]]:
@@ -210,22 +225,66 @@ class StreamRequest(RunRequest):
         False
     )
     where: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="Print only what matches; mon help conditions."), _STREAM
+        str | None,
+        typer.Option(
+            metavar="EXPR", autocompletion=complete_field, help="Print only what matches; mon help conditions."
+        ),
+        _STREAM,
     ] = None
     until: Annotated[
         str | None,
-        typer.Option(metavar="EXPR", help="Print the first match and end; every other end is exit code 6."),
+        typer.Option(
+            metavar="EXPR",
+            autocompletion=complete_field,
+            help="Print the first match and end; every other end is exit code 6.",
+        ),
         _STREAM,
     ] = None
     fields: Annotated[
         str | None,
-        typer.Option(metavar="FIELD,…", help="Only these fields, such as time,price,bids[0].price; no table."),
+        typer.Option(
+            metavar="FIELD,…",
+            autocompletion=complete_field,
+            help="Only these fields, such as time,price,bids[0].price; no table.",
+        ),
         _STREAM,
     ] = None
     template: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="A line of text a record, such as '{symbol} {bids[0].price}'; no table."),
         _STREAM,
+    ] = None
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--on",
+            metavar="EXPR",
+            autocompletion=complete_field,
+            help="When this becomes true: --exec, --bell.",
+            show_default=False,
+        ),
+        _STREAM,
+    ] = None
+    exec: Annotated[
+        str | None, typer.Option("--exec", metavar="CMD", help="--on: run this, with fields as {price}."), _STREAM
+    ] = None
+    bell: Annotated[bool, typer.Option("--bell", help="--on: ring the terminal."), _STREAM] = False
+    rearm: Annotated[
+        str | None,
+        typer.Option(metavar="EXPR", autocompletion=complete_field, help="--on: again only after this was true."),
+        _STREAM,
+    ] = None
+    skip_first: Annotated[
+        bool, typer.Option("--skip-first", help="--on: not for what is true at the beginning."), _STREAM
+    ] = False
+    cooldown: Annotated[
+        int | None, duration("--cooldown", help="--on: so long from one to the next at least (events: 1s)."), _STREAM
+    ] = None
+    exec_parallel: Annotated[
+        int | None, typer.Option(min=1, max=100, help="--exec: so many at a time; 1 unless said otherwise."), _STREAM
+    ] = None
+    exec_timeout: Annotated[
+        int | None, duration("--exec-timeout", help="--exec: end what takes longer (30s)."), _STREAM
     ] = None
     own: Mapping[str, str] = field(default_factory=dict)
     stream: str = field(default="", init=False)
@@ -237,8 +296,9 @@ class StreamRequest(RunRequest):
 
 # The order in which help texts list the options of streams, dashboards and replays.
 _IN_HELP = (
-    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "once", "count",
-    "duration", "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
+    "depth", "group", "interval", "output", "fields", "template", "env", "tail", "where", "until", "on", "exec",
+    "bell", "rearm", "skip_first", "cooldown", "exec_parallel", "exec_timeout", "once", "count", "duration",
+     "timeout", "every", "max_age", "retries", "raw", "record", "overwrite", "append", "replay", "speed",
     "numbers", "status", "palette", "tz", "profile", "quiet", "verbose",
 )  # fmt: skip
 
@@ -434,6 +494,10 @@ def check_chosen(request: StreamRequest) -> None:
     Raises:
         UsageError: one of them does not.
     """
+    if not request.on:
+        for option in OF_ON:
+            if getattr(request, option) not in (None, False):
+                raise UsageError(f"--{'exec' if option == 'exec' else option.replace('_', '-')} applies to --on only")
     if request.fields is not None and request.template is not None:
         raise UsageError("expected --fields or --template, got both")
     if request.fields is not None and request.output == "table":

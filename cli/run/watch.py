@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli.errors import OK, NoDataError
-from cli.interrupts import run_loop
+from cli.interrupts import at_hard_end, may_take, run_loop
 from cli.output.gaps import Gap, no_words
 from cli.output.lines import (
     STDERR,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.output.chosen import Standing
+    from cli.run.alerts import Alerts
     from cli.run.conditioned import Conditioned
     from cli.run.judging import Judge
     from cli.screen.header import Rate
@@ -92,11 +93,11 @@ def watch(request: StreamRequest, words: Words, redactor: Redactor) -> int:
     if _as_table(request):
         check_for_table(subscription, venue)
     picture = OneTable(request, subscription) if _as_table(request) else None
-    conditioned = _conditioned(request, venue, subscription)
+    conditioned = conditions_of(request, venue, subscription)
     return run_loop(Watcher(request, venue, [subscription], recording, words, redactor, picture, conditioned).run())
 
 
-def _conditioned(request: StreamRequest, venue: Venue, subscription: Subscription) -> Conditioned | None:
+def conditions_of(request: StreamRequest, venue: Venue, subscription: Subscription) -> Conditioned | None:
     """What the request has of conditions; None, and nothing more is loaded, where it has none."""
     if all(getattr(request, option) is None for option in (*CHOICES, *CONDITIONS)):
         return None
@@ -126,6 +127,7 @@ class Watcher:
         self._conditioned = conditioned
         self._judge: Judge | None = None
         self._standing: Standing | None = None  # for lines that say how the stream stands
+        self._alerts: Alerts | None = None
         self._judges = False  # here; otherwise the limits have it judged on its way
         self._venue = venue
         self._subscriptions = subscriptions
@@ -170,6 +172,11 @@ class Watcher:
         calm_collector()
         with contextlib.ExitStack() as stack:
             self._ending.take_signals(stack)
+            if self._request.exec is not None:
+                from cli.run.alerts import AT_END
+
+                stack.enter_context(may_take(AT_END))
+                stack.enter_context(at_hard_end(self._end_hard))
             embedded = Embedded()
             try:
                 await self._open(embedded)
@@ -185,6 +192,10 @@ class Watcher:
         if code == OK and self._request.until is not None and (missing := self._no_match()) is not None:
             raise NoDataError(missing)
         return code
+
+    def _end_hard(self) -> None:
+        if self._alerts is not None:
+            self._alerts.kill()
 
     # --- setting up
 
@@ -213,7 +224,9 @@ class Watcher:
             each_of=self._symbols if of_each else (),
         )
         if self._conditioned is not None and self._conditioned.judges:
-            self._judge = self._run.limits.judge = self._conditioned.judge(now=self._run.at)
+            self._alerts = self._conditioned.alerts(self, self._redactor)
+            self._judge = self._conditioned.judge(now=self._run.at, alerts=self._alerts)
+            self._run.limits.judge = self._judge
             self._judges = not self._run.limits
         # This comes first: when the recording cannot be written, nothing has begun.
         notice = self._run.record(header_for(self._venue.name, settings, self._subscriptions))
@@ -374,6 +387,8 @@ class Watcher:
         finally:
             asked_for = ending.stopping.is_set()
             await self._finish_output()
+            if self._alerts is not None:
+                await self._finish_alerts(self._alerts)
             if lost := self._run.close():
                 self._say(lost)
         if self._request.once and not (asked_for or self._limit.reached or ending.problem or ending.code):
@@ -381,6 +396,14 @@ class Watcher:
                 lacking = f": {words}" if self._symbols and (words := self._lacking()) is not None else ""
                 missing = f"the recording ended before there was a complete state{lacking}"
             ending.problem = NoDataError(missing)
+
+    async def _finish_alerts(self, alerts: Alerts) -> None:
+        """Let what `--on` has started, or has still to start, end; one more signal ends it at once."""
+        next_signal = self._ending.next_signal()
+        await alerts.finish(next_signal)
+        if next_signal.done() and not next_signal.cancelled():
+            self._ending.cut_short(next_signal.result())
+        next_signal.cancel()
 
     async def _finish_output(self) -> None:
         """Let what waits for its reader be written while that goes on reading; after a signal, not for long."""
@@ -517,6 +540,30 @@ class Watcher:
             self._say(item.text)
         else:
             self._seldom.say("bad frame", self._bad_frames.words(item.reason))
+
+    def relay(self, text: str) -> None:
+        """Show a line of a command of --exec: on stderr, in a table in the footer."""
+        if self._table is not None:
+            self._table.notice(text)
+        else:
+            self._words.of_other(text)
+
+    def say(self, text: str) -> None:
+        """Say what became of a command of --exec. It is never left out."""
+        if self._table is not None:
+            self._table.notice(self._redactor.text(text))
+        else:
+            self._words.error(self._redactor.text(text))
+
+    def ring(self, text: str) -> None:
+        """Ring the terminal; a table flashes its header, and its footer says why."""
+        if self._table is not None:
+            self._table.alert(text)
+            return
+        from cli.run.alerts import ring_terminal
+
+        ring_terminal()
+        self._words.error(text)
 
     def _say(self, text: str) -> None:
         text = self._redactor.text(text)

@@ -31,6 +31,7 @@ DRAW_EVERY = 0.1
 SMALLEST = (24, 6)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_NOTICES = 20
+FLASH_MS = 1_000  # for so long the header flashes after an alert
 LINES_OF_A_PIPE = 1_000  # a table that is written once, into a pipe, shows everything
 KEYS = (("q", "quit"), ("?", "help"), ("space", "freeze"))
 NO_KEYBOARD = (("Ctrl-C", "quit"), ("no keys:", "stdin is no terminal"))
@@ -60,6 +61,8 @@ class Table:
         self._pressed: deque[str] = deque(maxlen=100)
         self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
         self._helping = False
+        self._rings = False
+        self._flash_until = 0
         self._dirty = True
         self._time_frame: tuple[Any, ...] = ()
         self._body: list[Text] = []
@@ -73,6 +76,11 @@ class Table:
         self._notices.append((self._look.epoch_ms(), text))
         self._dirty = True  # the help shows the words too
         self._wake()
+
+    def alert(self, text: str) -> None:
+        """Ring, flash the header, and say why in the footer."""
+        self._rings, self._flash_until = True, self._look.mono() + FLASH_MS
+        self.notice(text)
 
     def press(self, key: str) -> None:
         """Take in a key; the output thread acts on it."""
@@ -125,6 +133,9 @@ class Table:
         if not self._draws or now < self._next_draw or not in_foreground(STDOUT):
             return
         with self._drawing:
+            if self._rings:
+                self._rings = False
+                write_all(STDOUT, b"\a")
             if self._painter.is_up and self.pace.probes and self.pace.is_ready():
                 self._painter.probe()
             if self._is_away or not self.pace.is_ready():
@@ -169,7 +180,10 @@ class Table:
             draw = self._help_and_words if self._helping else self._pane.body
             self._body = draw(width, height - 3)
         space = [Text() for _ in range(height - 3 - len(self._body))]
-        return [self._pane.header(width), Text(), *self._body, *space, self._footer(width)]
+        header = self._pane.header(width)
+        if look.mono() < self._flash_until:
+            header.stylize("reverse")
+        return [header, Text(), *self._body, *space, self._footer(width)]
 
     def _delay_ms(self) -> int:
         return round(self.pace.delay() * 1000)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from venues.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 HIDDEN = "[hidden]"
 
@@ -33,6 +33,23 @@ def variables() -> Mapping[str, str]:
 def without_secrets() -> dict[str, str]:
     """The variables for a program that gives one secret and is to see no other: none of ours but `MON_CONFIG`."""
     return {name: value for name, value in os.environ.items() if name == "MON_CONFIG" or not name.startswith("MON_")}
+
+
+def for_a_command(is_secret: Callable[[str], bool]) -> dict[str, str]:
+    """The variables for a command of the user's: without a secret of ours, or a proxy's.
+
+    A `mon` that it starts takes its secrets from the config file. `is_secret`: whether a text has a known one in it.
+    """
+    from venues.redaction import secrets_of_proxy
+
+    kept: dict[str, str] = {}
+    for name, value in os.environ.items():
+        ours = name.startswith("MON_") and name not in ("MON_CONFIG", "MON_PLUGINS")
+        plain_url = name.endswith("_URL") and not any(sign in value for sign in "@?#")
+        of_proxy = name.lower().endswith("_proxy") and bool(secrets_of_proxy(value.strip()))
+        if not ((ours and not plain_url) or of_proxy or is_secret(value)):
+            kept[name] = value
+    return kept
 
 
 def secrets_set() -> dict[str, str]:

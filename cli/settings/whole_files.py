@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put content in the place of a file, or make the file; its mode is 600.
+def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Put content in the place of a file, or make the file; its mode is 600 unless said otherwise.
 
     Raises:
         OSError: it cannot be written. A file that was there is as it was.
@@ -22,6 +22,8 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+        if mode != 0o600:
+            os.chmod(beside, mode)
         os.replace(beside, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -74,7 +74,7 @@ class InProcess(Client):
     async def start(self, given: Mapping[str, str], watched: Sequence[Watched], symbols: Sequence[str]) -> None:
         from cli.output.lines import Words
         from cli.run.asked import asked_for
-        from cli.run.watch import Watcher
+        from cli.run.watch import Watcher, conditions_of
         from venues.redaction import Redactor
 
         self._stack.enter_context(_environment(given))
@@ -82,7 +82,8 @@ class InProcess(Client):
         self._stack.enter_context(_piped(2, lambda data: self._play.words(data.decode(errors="replace"))))
         request = _request(watched[0], symbols)
         venue, subscription = asked_for(request, None)
-        watcher = Watcher(request, venue, [subscription], None, Words(), Redactor())
+        conditioned = conditions_of(request, venue, subscription)
+        watcher = Watcher(request, venue, [subscription], None, Words(), Redactor(), conditioned=conditioned)
         self._task = asyncio.create_task(self._run(watcher.run()))
 
     async def _run(self, run: Coroutine[Any, Any, int]) -> int:

@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ from venues.simulator import Simulator, environment
 from venues.simulator.endpoint import Heartbeat
 from venues.simulator.faults import parse_fault
 
+EVERY_RECORD: Final = 'received > 0 and state == "live" and not stale'
 FIRST_WITHIN: Final = 20.0 * PACE  # seconds for the first data of a healthy line
 # Seconds that the loop stood still, after which nothing is said of deadlines: half of the shortest one. What is wrong
 # whatever the time is (a figure that never was, a trade twice) is said all the same.
@@ -100,6 +102,7 @@ def _case(watched: tuple[Watched, ...], name: str, seed: int) -> Case:
         "simulated": draw.one_of(SIMULATED[venue]) if draw.chance(0.2) and not tls else "",
         "process": draw.chance(0.1) and len(watched) == 1,
         "rate": draw.one_of((20, 60, 120)),
+        "where": Draw(f"where {name} {seed}").chance(0.25) and len(watched) == 1,  # of its own: the rest stays the same
     }
     return Case(name, seed, schedule(draw.whole(10**9), span=2.5, corrupts=corrupts), drawn)
 
@@ -107,6 +110,8 @@ def _case(watched: tuple[Watched, ...], name: str, seed: int) -> Case:
 async def play(watched: tuple[Watched, ...], case: Case) -> Outcome:
     """Play a case and judge it."""
     chosen = tuple(one for one in watched if one.stream in case.drawn["streams"])
+    if case.drawn.get("where"):  # true of every record of a live stream, so that nothing else is to be seen
+        chosen = tuple(replace(one, options=(*one.options, ("where", EVERY_RECORD))) for one in chosen)
     return await _Play(chosen, case).run()
 
 

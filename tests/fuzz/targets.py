@@ -30,6 +30,7 @@ TARGETS: list[Target] = [
     Target("file.symbols", files.kept_lists, files.kept),
     Target("text.readers", lambda: texts.TEXTS, texts.read),
     Target("text.json", lambda: texts.JSONS, texts.any_value, (BadMessage, *DECODE_ERRORS)),
+    Target("text.conditions", lambda: texts.CONDITIONS, texts.judged, head=1),
     Target("text.checksum", lambda: texts.CHECKSUMS, texts.summed, (BadMessage, ChecksumMismatch)),
     Target("text.sent", lambda: texts.SENT, texts.sent, (UsageError,)),
     Target("text.redaction", lambda: files.ANSWERS, files.redacted),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 from collections.abc import Callable, Sequence
 from decimal import Decimal, DecimalException
 from enum import Enum
@@ -15,12 +16,17 @@ from cli.bot.command import listening_at, market_named
 from cli.bot.timing import cron
 from cli.commands import sim
 from cli.output import cells, payload
+from cli.output.chosen import chosen_fields, template_of
+from cli.output.conditions import Seen, condition
+from cli.output.fields import Fields
 from cli.run import desk, values
+from tests.reckoned import Maker
 from venues import VENUES, venue_named
 from venues.answers import status_of_old_answer
 from venues.errors import BadMessage, MonError, UsageError
 from venues.fetching import date_ms, retry_after
 from venues.redaction import without_secret_parameters
+from venues.streams import STREAMS
 from venues.toolkit import any_json, candles, checksum, decoding, numbers, times
 from venues.toolkit.addresses import is_loopback
 from venues.toolkit.written import Writer
@@ -196,6 +202,38 @@ def set_of_scripts(case: bytes) -> int:
         value = attributes.value_of(text.partition("=")[2], present)
         assert present is None or type(value) is type(present)
         count += 1
+    return count
+
+
+# --- conditions
+
+CONDITIONS = [
+    b'\x01price > 70000 and side == "buy" and size >= 0.1',
+    b"\x00bids[0].price > prev.bids[0].price or spread_bps / 2 > abs(-5)",
+    b'\x0dnot data.a[0].from == "x" and extra["a b"] in (1, 2.50, "y")',
+    b"\x0btime,equity,level_pct,age_ms",
+    b"\x02{symbol} {bid_price} {{x}} {state}{reason}",
+    b"\x08min(size, 1e-7) * 3 < 2 <= max(leverage, 4) or stale",
+]
+_JUDGED = list(STREAMS.values())
+
+
+def judged(case: bytes) -> int:
+    """A text as a condition, as fields and as a template on the records of some stream; how many it is."""
+    stream = _JUDGED[case[0] % len(_JUDGED)] if case else _JUDGED[0]
+    text, fields, count = case[1:].decode(errors="replace"), Fields(stream.name, stream.record, 20), 0
+    record, seen = Maker(random.Random(case), stream).made(), Seen()
+    seen.prev = record
+    with contextlib.suppress(UsageError):
+        made = condition(text, fields, "--where")
+        assert not (made.is_true(record, seen) and made.is_false(record, seen))
+        made.is_true_apart(seen)
+        made.absent(record, seen)
+        count += 1
+    with contextlib.suppress(UsageError):
+        count += sum(field.value(record, seen) is not None for field in chosen_fields(text, fields))
+    with contextlib.suppress(UsageError):
+        count += len(template_of(text, fields).parts)
     return count
 
 

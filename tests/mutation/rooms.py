@@ -51,6 +51,15 @@ ROOMS: dict[str, Room] = {
         "symbols plugins "
         "symbol_states public_api signs_of_life fixtures states",
     ),
+    "conditions": Room("cli/output/conditions.py", "conditions chosen judging"),
+    "expressions": Room("cli/output/expressions.py", "conditions"),
+    "exactly": Room("cli/output/exactly.py", "conditions check"),
+    "chosen": Room("cli/output/chosen.py", "chosen alerts"),
+    "verdicts": Room("cli/output/verdicts.py", "check"),
+    "judging": Room("cli/run/judging.py", "judging alerts"),
+    "edges": Room("cli/run/edges.py", "alerts"),
+    "alerts": Room("cli/run/alerts.py", "alerts"),
+    "checking": Room("cli/run/checking.py", "check"),
     "run": Room(
         "cli/run/*.py",
         "loop games answers states endings symbol_lists symbol_states empty_states entries ages send "

@@ -92,6 +92,11 @@ PARTS: Final = (
     # readers that take their time
     Part("slow book", "book b2trader spot.btc_usdt", figures.book, reader=SLOW),
     Part("slow balance", "balance jayx", figures.balance, reader=SLOW),
+    # conditions: what is true of every record leaves all there is, and commands run beside it
+    Part("where trades", "trades kraken BTC/USD --where size>0", figures.trades),
+    Part("where orders", "orders b2trader --where received>0", figures.orders),
+    Part("on book", "book nexus SPOT_BTC_USDT --on spread>0.5 --exec true", figures.book),
+    Part("slow where", "book kraken BTC/USD --where mid>0", figures.book, reader=SLOW),
     # terminals
     Part("table", "book kraken BTC/USD", figures.heard, reader=TABLE),
     Part("dash nexus", "dash nexus SPOT_BTC_USDT", figures.heard, reader=TABLE),

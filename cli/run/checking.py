@@ -1,0 +1,265 @@
+"""One run of `mon check`: one connection, the first complete state, a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Literal
+
+from cli.errors import OK as ENDED
+from cli.output import cells
+from cli.output.standing import Stands
+from cli.output.verdicts import CRITICAL, OK, UNKNOWN, WARNING, Row, Verdict, judged, newest
+from cli.run.edges import edge_key
+from cli.run.ending import Ending
+from cli.run.loop import Loop
+from cli.run.source import Embedded
+from venues.connection import SystemClock
+from venues.errors import VenueUnreachable
+from venues.records import SnapshotEnd, Status, is_from_before
+from venues.streams import STREAMS
+from venues.venue import ClockOffset, Confirmed, has_full_states, has_several
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.output.conditions import Condition
+    from cli.output.fields import Fields
+    from cli.run.edges import Key
+    from cli.run.options import StreamRequest
+    from venues.driver import Delivered
+    from venues.recording import Recording
+    from venues.records import Record
+    from venues.redaction import Redactor
+    from venues.venue import Subscription, Venue
+
+
+class Held:
+    """One row while it is watched: whether the conditions were true of each of its records so far."""
+
+    def __init__(self) -> None:
+        self.row: Row | None = None
+        self.always: dict[int, str] | None = None  # the states that held on every record, with the latest reason
+
+
+class Check:
+    """Watches one stream for a verdict."""
+
+    def __init__(
+        self,
+        request: StreamRequest,
+        venue: Venue,
+        subscription: Subscription,
+        recording: Recording | None,
+        fields: Fields,
+        redactor: Redactor,
+        *,
+        warn: Condition | None,
+        crit: Condition | None,
+        timeout: float,
+        lasting: float,
+        dead: int,
+    ) -> None:
+        """`timeout` and `lasting` (of `--for`) in seconds; `dead` is the verdict on a stream without data."""
+        self._request, self._venue, self._subscription = request, venue, subscription
+        self._fields = fields
+        self._warn, self._crit = warn, crit
+        self._timeout, self._lasting, self._dead = timeout, lasting, dead
+        self._redactor = redactor
+        offer, self._stream = venue.streams[subscription.stream], STREAMS[subscription.stream]
+        self._partial = offer.partial
+        self._events = self._stream.kind == "event"
+        self._full = has_full_states(self._stream, offer)
+        self._symbols = subscription.symbols if has_several(subscription) else ()
+        self._stands = Stands(subscription.stream, self._symbols, partial=offer.partial)
+        self._missing = set(self._symbols)
+        self._held: dict[Key, Held] = {}
+        self._recent: dict[Key, None] = {}
+        self._before: dict[Key, Record] = {}
+        self._complete = False
+        self._since: float | None = None  # when the first complete state was there
+        self._late = False
+        self._label: str | None = None
+        self._ending = Ending()
+        self._run = Loop(
+            request,
+            self,
+            ending=self._ending,
+            clock=SystemClock(),
+            redactor=redactor,
+            recording=recording,
+        )
+
+    async def verdict(self) -> Verdict:
+        """The verdict.
+
+        Raises:
+            MonError: the venue refuses us, or something is missing.
+        """
+        loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as stack:
+            self._ending.take_signals(stack)
+            embedded = Embedded()
+            try:
+                settings = await self._run.open(self._venue, [self._subscription], embedded, lambda text: None)
+                self._label = settings.label
+                self._run.limits.expect(self._subscription, self._venue.name, settings.label)
+                timer = loop.call_later(self._timeout, self._on_timeout)
+                await self._run.watch()
+                timer.cancel()
+                self._run.close()
+            finally:
+                await embedded.close()
+        return self._result()
+
+    def _result(self) -> Verdict:
+        made = Verdict(self._subscription.stream, self._venue.name, self._label, self._fields)
+        problem = self._ending.problem
+        if isinstance(problem, VenueUnreachable):
+            made.state, made.text = self._dead, str(problem)
+            return made
+        if problem is not None:
+            raise problem
+        if self._ending.code != ENDED:
+            made.state, made.text = UNKNOWN, "interrupted"
+            return made
+        stands = list(self._stands.all())
+        made.live = self._complete and all(stand.live for stand in stands)
+        if not made.live:
+            made.state, made.text = self._dead, self._why_not()
+            return made
+        for stand in stands:
+            stand.look(self._run.now())
+        made.age_ms = max((one.seen.age_ms for one in stands if one.seen.age_ms is not None), default=None)
+        made.rows = newest([row for held in self._held.values() if (row := self._final(held)) is not None])
+        made.judge()
+        if not made.rows and self._partial:
+            made.text = f"no change came within {cells.duration(round(self._timeout * 1000))}"
+        return made
+
+    def _why_not(self) -> str:
+        within = cells.duration(round(self._timeout * 1000))
+        for stand in self._stands.all():
+            status = stand.status
+            if status is not None and status.state != "live":
+                reason = f": {status.reason}" if status.reason else ""
+                return f"no data within {within}, the stream is {status.state}{reason}"
+        return f"no data within {within}"
+
+    def _final(self, held: Held) -> Row | None:
+        """The verdict on a row: with `--for` only what held on every record."""
+        row = held.row
+        if row is None or not self._lasting or held.always is None or row.state in (OK, UNKNOWN):
+            return row
+        for state in (CRITICAL, WARNING):
+            if state in held.always:
+                return Row(row.record, state, held.always[state])
+        return Row(row.record)
+
+    # --- what comes
+
+    def deliver(self, items: Sequence[Delivered], line: int = 0) -> None:
+        """Take what one message brought."""
+        now = self._run.at()
+        for item in items:
+            if item.__class__ is self._stream.record:
+                self._take(item)
+            elif isinstance(item, Status) and item.stream == self._stream.name:
+                self._on_status(item)
+            elif isinstance(item, SnapshotEnd) and item.stream == self._stream.name:
+                self._on_end(item)
+            elif isinstance(item, ClockOffset):
+                self._stands.move(item)
+            elif isinstance(item, Confirmed):
+                self._stands.confirmed(item, now)
+        if self._since is None and self._is_complete():
+            self._complete, self._since = True, now.mono
+            if not self._lasting or not self._may_last():
+                self._ending.stop(ENDED)
+            elif self._request.replay is None:
+                asyncio.get_running_loop().call_later(self._lasting, self._ending.stop, ENDED)
+        elif self._since is not None and now.mono - self._since >= self._lasting:
+            self._ending.stop(ENDED)
+
+    def _is_complete(self) -> bool:
+        if self._partial and not self._events:
+            return False  # it is what comes within the time
+        if self._full:
+            return self._complete
+        return bool(self._held) and not self._missing
+
+    def _may_last(self) -> bool:
+        """Whether anything is true that may last; otherwise there is nothing to wait for."""
+        return any(held.always for held in self._held.values())
+
+    def _on_status(self, status: Status) -> None:
+        about = self._stands.take(status)
+        if status.state != "live":
+            self._before.clear()
+            self._complete = False
+            if status.symbol is not None and self._symbols:
+                self._missing.add(status.symbol)
+            else:
+                self._missing.update(self._symbols)
+        for stand in about:
+            stand.look(self._run.at())
+
+    def _on_end(self, end: SnapshotEnd) -> None:
+        """A full state is here: what is not in it is gone."""
+        if not end.count:
+            self._stands.empty(self._run.at())
+        state = list(self._recent)[-end.count :] if end.count else []
+        if end.count <= len(state):
+            self._held = {key: self._held[key] for key in state if key in self._held}
+        self._recent.clear()
+        self._complete = True
+
+    def _take(self, record: Record) -> None:
+        stand = self._stands.data(record, self._run.at())
+        key = edge_key(record)
+        if getattr(record, "change", None) == "remove":
+            for known in (self._held, self._recent, self._before):
+                known.pop(key, None)
+            return
+        self._recent.pop(key, None)
+        self._recent[key] = None
+        if not stand.live or (self._events and (self._held or is_from_before(record))):
+            return
+        self._missing.discard(record.symbol or "")
+        stand.seen.prev = self._before.get(key)
+        held = self._held.setdefault(key, Held())
+        held.row = Row(record, *judged(record, stand.seen, self._warn, self._crit))
+        true = self._true(record, stand.seen)
+        held.always = true if held.always is None else {state: true[state] for state in held.always if state in true}
+        stand.seen.prev = None
+        self._before[key] = record
+
+    def _true(self, record: Record, seen: Any) -> dict[int, str]:
+        """The states whose condition is true of a record, with the reason."""
+        found: dict[int, str] = {}
+        for condition, state in ((self._crit, CRITICAL), (self._warn, WARNING)):
+            if condition is not None and condition.is_true(record, seen):
+                found[state] = judged(record, seen, None, condition)[1]
+        return found
+
+    # --- the rest of a consumer
+
+    def _on_timeout(self) -> None:
+        if self._partial and not self._events:
+            self._complete = True
+        if self._since is None:
+            self._ending.stop(ENDED)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is gathered."""
+
+    async def played(self, count: int) -> None:
+        """Let signals in between two events of a recording."""
+        await asyncio.sleep(0)
+
+    def end_asked(self) -> None:
+        """Do nothing: the verdict is made of what is there."""
+
+    def missing(self, option: Literal["timeout", "duration"]) -> str | None:
+        """Nothing: the check has its own time."""
+        return None

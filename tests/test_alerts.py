@@ -1,0 +1,382 @@
+"""`--on`: when it fires, and what `--exec` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.errors import OK
+from cli.output.conditions import condition
+from cli.output.fields import Fields
+from cli.output.lines import Words
+from cli.output.standing import Stands
+from cli.run.alerts import Alerts, Program, Run
+from cli.run.edges import Edges
+from cli.run.judging import Judge, Judged
+from cli.run.options import StreamRequest
+from cli.run.watch import watch
+from cli.settings.environment import for_a_command
+from tests.bot.recordings import BEGIN, SYMBOL, book, came, opened, write
+from venues.errors import UsageError
+from venues.records import Margin, Position, Quote, Record, SnapshotEnd, State, Status, Trade
+from venues.redaction import Redactor
+from venues.streams import STREAMS
+from venues.venue import Now
+
+CROSSINGS = 1_000
+
+
+class Told:
+    """What alerts say, instead of a terminal."""
+
+    def __init__(self) -> None:
+        self.relayed: list[str] = []
+        self.said: list[str] = []
+        self.rung: list[str] = []
+
+    def relay(self, text: str) -> None:
+        self.relayed.append(text)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def ring(self, text: str) -> None:
+        self.rung.append(text)
+
+
+class Quick(Alerts):
+    """Alerts whose runs are noted, and take as long as the test says."""
+
+    def __init__(self, fields: Fields, takes: Callable[[], float] = lambda: 0.0, **options: Any) -> None:
+        super().__init__(Program("true {symbol}", fields), False, Told(), dict, Redactor(), "c", **options)
+        self.ran: list[Run] = []
+        self._takes = takes
+
+    async def _run(self, run: Run) -> None:
+        self.ran.append(run)
+        await asyncio.sleep(self._takes())
+
+
+class Stage:
+    """A judge with `--on`, and the records that have fired."""
+
+    def __init__(
+        self, stream: str, on: str, *, rearm: str | None = None, rows: bool = False, skip_first: bool = False
+    ) -> None:
+        self.stream = stream
+        record = STREAMS[stream].record
+        self.fields = Fields(stream, record, 20)
+        self.fired: list[Record] = []
+        self.fire: Callable[..., None] = lambda record, key, stand: self.fired.append(record)
+        events = STREAMS[stream].kind == "event"
+        self._on = condition(on, self.fields, "--on")
+        self._rearm = None if rearm is None else condition(rearm, self.fields, "--rearm")
+        conditions = [one for one in (self._on, self._rearm) if one is not None]
+        self.now = Now(0.0, BEGIN)
+        self.judge = Judge(
+            Judged(record, events=events, rows=rows),
+            Stands(stream, (), partial=False),
+            now=lambda: self.now,
+            edges=Edges(self._on, self._rearm, events=events, rows=rows, skip_first=skip_first),
+            conditions=conditions,
+            fire=lambda *fired: self.fire(*fired),
+        )
+
+    def see(self, *items: Any) -> int:
+        """How many have fired since the last look."""
+        self.judge.passes([self.status(item) if isinstance(item, str) else item for item in items])
+        count, self.fired = len(self.fired), []
+        return count
+
+    def status(self, state: State) -> Status:
+        return Status(venue="v", received=0, stream=self.stream, state=state)
+
+
+def margin(level: int) -> Margin:
+    return Margin(venue="v", received=0, level_pct=Decimal(level))
+
+
+def position(name: str, size: int, change: str = "update") -> Position:
+    return Position(venue="v", received=0, position_id=name, size=Decimal(size), change=change)  # type: ignore[arg-type]
+
+
+def trade(price: int, **extra: Any) -> Trade:
+    return Trade(
+        venue="v", received=0, symbol="S", price=Decimal(price), size=Decimal(1), side="buy", extra=extra or None
+    )
+
+
+def test_a_state_fires_when_it_becomes_true_and_again_after_it_was_false() -> None:
+    stage = Stage("margin", "level_pct < 200")
+    assert [stage.see("live", margin(150)), *(stage.see(margin(level)) for level in (140, 250, 190))] == [1, 0, 0, 1]
+
+
+def test_with_rearm_it_fires_again_only_after_that_was_true() -> None:
+    stage = Stage("margin", "level_pct < 200", rearm="level_pct > 220")
+    stage.see("live")
+    assert [stage.see(margin(level)) for level in (150, 210, 150, 230, 150)] == [1, 0, 0, 0, 1]
+
+
+def test_what_is_absent_is_no_end_of_an_edge() -> None:
+    stage = Stage("margin", "level_pct < 200")
+    stage.see("live")
+    absent = Margin(venue="v", received=0)
+    assert [stage.see(one) for one in (margin(150), absent, margin(150), margin(300), absent, margin(1))] == [
+        1, 0, 0, 0, 0, 1,
+    ]  # fmt: skip
+
+
+def test_true_before_and_after_an_interruption_is_no_new_edge_and_nothing_fires_meanwhile() -> None:
+    stage = Stage("margin", "level_pct < 200")
+    assert stage.see(margin(1)) == 0  # not live yet
+    assert stage.see("live", margin(150)) == 1
+    assert stage.see("stale", margin(300), margin(150)) == 0
+    assert stage.see("live", margin(150)) == 0
+    assert stage.see("reconnecting", "live", margin(300), margin(150)) == 1
+
+
+def test_each_key_has_its_own_edge_and_a_row_that_goes_is_forgotten() -> None:
+    stage = Stage("positions", "size > 5", rows=True)
+    end = SnapshotEnd(venue="v", received=0, stream="positions", count=2)
+    assert stage.see("live", position("a", 6, "snapshot"), position("b", 1, "snapshot"), end) == 1
+    assert stage.see(position("b", 6), position("a", 7)) == 1
+    assert stage.see(position("a", 7, "remove"), position("a", 7)) == 1
+    only_b = SnapshotEnd(venue="v", received=0, stream="positions", count=1)
+    assert stage.see("reconnecting", "live", position("b", 6, "snapshot"), only_b, position("a", 8)) == 1
+
+
+def test_skip_first_leaves_out_what_is_true_at_the_beginning() -> None:
+    stage = Stage("positions", "size > 5", rows=True, skip_first=True)
+    end = SnapshotEnd(venue="v", received=0, stream="positions", count=1)
+    assert stage.see("live", position("a", 6, "snapshot"), end) == 0
+    assert stage.see(position("a", 1), position("a", 6)) == 1
+    assert stage.see(position("new", 6)) == 1
+    single = Stage("margin", "level_pct < 200", skip_first=True)
+    assert single.see("live", margin(1), margin(300)) == 0
+    assert single.see(margin(1)) == 1
+
+
+def test_events_fire_at_each_match_but_not_for_what_was_before_we_came() -> None:
+    stage = Stage("trades", "price > 5")
+    assert stage.see("live", trade(6, snapshot=True), trade(6), trade(7), trade(1)) == 2
+
+
+def test_a_stream_that_is_stale_fires_once_and_a_status_tells_it() -> None:
+    stage = Stage("trades", "stale")
+    assert stage.see("connecting", "syncing", "live", trade(1)) == 0
+    assert stage.see("stale", "reconnecting") == 1
+    assert stage.see("live", "stale") == 1
+
+
+def quote(bid: int) -> Quote:
+    return Quote(venue="v", received=0, symbol="S", bid_price=Decimal(bid))
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.0002])
+def test_runs_and_what_they_left_out_are_all_crossings(pause: float) -> None:
+    """Of a tape that crosses the line a thousand times, at different speeds and with runs of different length."""
+    chance = random.Random(3)
+
+    async def played() -> Quick:
+        stage = Stage("quotes", "bid_price > 100")
+        alerts = Quick(stage.fields, lambda: chance.choice([0, 0, 0.001, 0.003]))
+        stage.fire = alerts.fire
+        stage.see("live")
+        for number in range(CROSSINGS):
+            stage.see(quote(100), *([quote(101), quote(102)] if number % 2 else [quote(150)]))
+            await asyncio.sleep(pause)
+        await alerts.finish(asyncio.get_running_loop().create_future())
+        return alerts
+
+    ran = asyncio.run(played()).ran
+    assert sum(1 + run.skipped for run in ran) == CROSSINGS
+
+
+def test_where_each_run_ends_before_the_next_crossing_there_are_as_many_runs() -> None:
+    async def played() -> Quick:
+        stage = Stage("quotes", "bid_price > 100")
+        alerts = Quick(stage.fields)
+        stage.fire = alerts.fire
+        stage.see("live")
+        for _ in range(CROSSINGS):
+            stage.see(quote(100), quote(101))
+            await asyncio.gather(*alerts._running)
+        return alerts
+
+    ran = asyncio.run(played()).ran
+    assert [run.skipped for run in ran] == [0] * CROSSINGS
+
+
+def test_with_faults_between_nothing_fires_while_the_stream_is_not_live() -> None:
+    chance = random.Random(7)
+    stage = Stage("quotes", "bid_price > 100")
+    live, fired = False, 0
+    for _ in range(CROSSINGS):
+        if chance.random() < 0.2:
+            state: State = chance.choice(["live", "stale", "reconnecting", "syncing"])
+            live = state == "live"
+            stage.see(state)
+        count = stage.see(quote(100), quote(101))
+        assert count <= live
+        fired += count
+    assert fired > CROSSINGS / 10
+
+
+def test_the_cooldown_keeps_the_latest_and_counts_the_others() -> None:
+    async def played() -> Quick:
+        stage = Stage("trades", "price > 5")
+        alerts = Quick(stage.fields, cooldown=0.05)
+        stage.fire = alerts.fire
+        stage.see("live", *(trade(6 + number) for number in range(10)))
+        await alerts.finish(asyncio.get_running_loop().create_future())
+        return alerts
+
+    first, second = asyncio.run(played()).ran
+    assert (first.skipped, first.variables["MON_PRICE"]) == (0, "6")
+    assert (second.skipped, second.variables["MON_PRICE"]) == (8, "15")
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+SCRIPT = """\
+import json, os, sys
+line = sys.stdin.readline()
+ours = {name: value for name, value in os.environ.items() if name.startswith(("MON_", "OTHER", "HTTPS"))}
+print(json.dumps([sys.argv[1:], ours, json.loads(line), os.getpgid(0) == os.getpid()]), flush=True)
+print("trouble", file=sys.stderr)
+sys.exit(3)
+"""
+
+
+def test_a_command_gets_the_record_and_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hook.py").write_text(SCRIPT)
+    secrets = {
+        "MON_NEXUS_CLIENT_KEY": "sekret-one", "HTTPS_PROXY": "http://u:sekret-two@p:1", "OTHER": "is sekret-three",
+        "MON_JAYX_URL": "wss://x/?token=sekret-four", "MON_KRAKEN_URL": "ws://127.0.0.1:1", "MON_CONFIG": "/c.toml",
+    }  # fmt: skip
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    redactor = Redactor()
+    redactor.learn({"token": "sekret-three"})
+    told = Told()
+
+    async def played() -> None:
+        stage = Stage("trades", "price > 5")
+        command = f"{sys.executable} {tmp_path / 'hook.py'} 'at {{price}}' '{{extra.note}}' {{symbol}} '{{{{}}}}'"
+        alerts = Alerts(
+            Program(command, stage.fields),
+            False,
+            told,
+            lambda: for_a_command(lambda value: redactor.text(value) != value),
+            redactor,
+            "price > 5",
+        )
+        stage.fire = alerts.fire
+        stage.see("live", trade(6, note="\x1b[31m$(reboot) sekret-three"))
+        await alerts.finish(asyncio.get_running_loop().create_future())
+
+    asyncio.run(played())
+    printed, trouble = sorted(told.relayed, key=len, reverse=True)
+    assert "sekret" not in printed
+    arguments, environment, record, is_own_group = json.loads(printed)
+    assert arguments[0] == "at 6"
+    assert arguments[1].startswith("\\x1b[31m$(reboot) ")
+    assert arguments[2:] == ["S", "{}"]
+    assert {name: environment.get(name) for name in ("MON_PRICE", "MON_SYMBOL", "MON_STATE", "MON_SKIPPED")} == {
+        "MON_PRICE": "6", "MON_SYMBOL": "S", "MON_STATE": "live", "MON_SKIPPED": "0",
+    }  # fmt: skip
+    assert {"MON_CONFIG", "MON_KRAKEN_URL"} <= environment.keys()
+    assert environment.keys().isdisjoint({"MON_NEXUS_CLIENT_KEY", "HTTPS_PROXY", "OTHER", "MON_JAYX_URL"})
+    assert (record["type"], record["price"]) == ("trade", 6)
+    assert is_own_group
+    assert trouble == "trouble"
+    assert told.said == [f"--exec: {sys.executable} ended with 3: trouble"]
+
+
+def test_what_takes_too_long_is_ended_and_what_cannot_be_run_is_said() -> None:
+    told = Told()
+
+    async def played(command: str, **options: Any) -> None:
+        stage = Stage("trades", "price > 5")
+        alerts = Alerts(Program(command, stage.fields), False, told, dict, Redactor(), "c", **options)
+        stage.fire = alerts.fire
+        stage.see("live", trade(6))
+        await asyncio.sleep(0.3 if options else 0)
+        next_signal = asyncio.get_running_loop().create_future()
+        if not options:
+            stage.see(trade(7))
+            next_signal.set_result(signal.SIGINT)
+        await alerts.finish(next_signal)
+
+    asyncio.run(played("sleep 60", timeout=0.1))
+    asyncio.run(played("/no/such/program", timeout=1.0))
+    asyncio.run(played("sleep 60"))
+    assert told.said == [
+        "--exec: sleep was ended after 0.1 s",
+        "--exec: /no/such/program cannot be run: No such file or directory",
+        "--exec: one command did not end in time, and was stopped",
+        "--exec: one command was not run: the end came before",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("", "got nothing"),
+        ("echo 'x", "No closing quotation"),
+        ("{price} x", "without a field"),
+        ("x {prize}", "price?"),
+    ],
+)
+def test_what_is_no_command_is_refused(command: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words.replace("?", "\\?")):
+        Program(command, Fields("trades", Trade))
+
+
+def test_a_recording_of_crossings_runs_the_command_and_nothing_of_it_is_on_stdout(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    books = [
+        came(BEGIN + 1000 * n, book(BEGIN + 1000 * n, "99" if n % 2 else "101", "200")) for n in range(2 * CROSSINGS)
+    ]
+    file, counted = write(tmp_path / "b.jsonl", [*opened(BEGIN), *books], streams=("book",)), tmp_path / "counted"
+    script = f"echo $MON_SKIPPED >> {counted}; echo from-the-command"
+    request = StreamRequest(
+        "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl", on=["bids[0].price > 100"],
+        exec=f"sh -c '{script}'",
+    )  # fmt: skip
+    request.stream = "book"
+    assert watch(request, Words(), Redactor()) == OK
+    out, err = capfd.readouterr()
+    assert "from-the-command" in err
+    assert {json.loads(line)["type"] for line in out.splitlines()} == {"book"}
+    skipped = [int(line) for line in counted.read_text().split()]
+    assert len(skipped) + sum(skipped) == CROSSINGS
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"on": ["price > 1"]}, "does nothing without --exec CMD or --bell"),
+        ({"on": ["price > 1", "price > 2"], "bell": True}, "expected --on once"),
+        ({"exec": "true"}, "--exec applies to --on only"),
+        ({"rearm": "price > 1"}, "--rearm applies to --on only"),
+        ({"on": ["price > 1"], "bell": True, "exec_timeout": 1000}, "--exec-timeout applies to --exec only"),
+        ({"on": ["price > 1"], "bell": True, "rearm": "prize > 1"}, "--rearm: a trade has no field prize"),
+        ({"on": ["price > 1"], "bell": True, "raw": True}, "--on does not apply to --raw"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: dict[str, Any], words: str) -> None:
+    request = StreamRequest("nexus", [SYMBOL], output="jsonl", env="sim", **options)
+    request.stream = "trades"
+    with pytest.raises(UsageError, match=words):
+        watch(request, Words(quiet=True), Redactor())

@@ -1,0 +1,220 @@
+"""`mon check`: verdicts and exit codes, and what others make of its lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import main
+from cli.output.fields import Fields
+from cli.output.verdicts import CRITICAL, OK, UNKNOWN, WARNING, Row, Verdict, in_format, nagios
+from tests.recorded import FOLDER
+from venues.records import Balance, Margin, Position
+from venues.streams import STREAMS
+
+NEGATE = Path("/usr/lib/nagios/plugins/negate")
+
+
+def recorded(stream: str, case: str = "document") -> list[str]:
+    """The arguments for a check of a recording of B2TRADER's document."""
+    return ["check", stream, "b2trader", "--replay", str(FOLDER / "b2trader" / f"{stream}--{case}.frames.jsonl")]
+
+
+def checked(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main.run(arguments)
+    out, err = capfd.readouterr()
+    assert "Traceback" not in err
+    return code, out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (recorded("margin"), OK, "MARGIN OK: b2trader"),
+        ([*recorded("margin"), "-w", "level_pct > 0"], WARNING, "level_pct"),
+        ([*recorded("margin"), "-w", "level_pct > 0", "-c", "equity > 0"], CRITICAL, "(equity > 0)"),
+        ([*recorded("margin"), "-c", "extra.nothing > 0"], UNKNOWN, "extra.nothing is absent"),
+        ([*recorded("margin"), "-w", "level_pct < 0", "--for", "5s"], OK, "MARGIN OK"),
+        ([*recorded("margin"), "-w", "prev.equity > 0"], UNKNOWN, "prev.equity is absent"),
+        (recorded("orders", "empty"), OK, "nothing there"),
+        ([*recorded("positions"), "-c", "size >= 0.1", "-w", "size > 0"], CRITICAL, "size 0.1 (size >= 0.1); cfd"),
+        (["check", "margin", "nowhere"], UNKNOWN, "expected a venue"),
+        (["check", "margins", "b2trader"], UNKNOWN, "expected a stream"),
+        (["check", "margin", "b2trader", "--nope"], UNKNOWN, "No such option"),
+        (["check"], UNKNOWN, "Missing argument"),
+        ([*recorded("margin"), "-c", "level > 1"], UNKNOWN, "did you mean level_pct?"),
+        (["check", "margin", "b2trader", "--replay", "/no/such/file"], UNKNOWN, "/no/such/file"),
+        (["check", "book", "kraken", "BTC/USD", "--interval", "1m"], UNKNOWN, "--interval does not apply"),
+    ],
+)
+def test_one_line_and_the_exit_code_of_its_verdict(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    for form in ("nagios", "json", "prometheus"):
+        found, out = checked(capfd, *arguments, "--format", form)
+        assert found == code, out
+        if form == "prometheus":
+            assert "mon_up{" in out
+            continue
+        assert len(out.splitlines()) == 1
+        assert words in (json.loads(out)["text"] if form == "json" and ":" not in words[:12] else out) or form == "json"
+
+
+def test_unreachable_and_no_data_in_time_are_critical_unless_said_otherwise(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MON_KRAKEN_URL", "ws://127.0.0.1:9")
+    assert checked(capfd, "check", "book", "kraken", "BTC/USD")[0] == CRITICAL
+    assert checked(capfd, "check", "book", "kraken", "BTC/USD", "--dead", "unknown")[0] == UNKNOWN
+    first = (FOLDER / "b2trader" / "margin--document.frames.jsonl").read_text().splitlines()
+    file = tmp_path / "silent.jsonl"
+    file.write_text("\n".join(line for line in first if '"direction":"in"' not in line.replace(" ", "")) + "\n")
+    code, out = checked(capfd, "check", "margin", "b2trader", "--replay", str(file))
+    assert (code, "no data within" in out) == (CRITICAL, True)
+    assert "|" not in out
+
+
+def test_a_file_is_written_as_a_whole_also_when_the_check_fails(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "mon.prom"
+    to_file = ["--format", "prometheus", "--outfile", str(file)]
+    code, out = checked(capfd, *recorded("margin"), *to_file)
+    assert (code, out.startswith("MARGIN OK")) == (OK, True)
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert "mon_margin_level_ratio{" in file.read_text()
+    for failing in (["check", "margin", "b2trader", "--replay", "/no/such"], ["check", "margin", "b2trader", "--nope"]):
+        assert checked(capfd, *failing, *to_file)[0] == UNKNOWN
+        text = file.read_text()
+        assert 'mon_up{venue="' in text
+        assert "} 0\n" in text
+        assert "mon_margin" not in text
+        assert "mon_data_age" not in text
+    assert [one.name for one in tmp_path.iterdir()] == ["mon.prom"]
+    code, out = checked(capfd, *recorded("margin"), "--outfile", str(tmp_path / "no" / "file"))
+    assert code == UNKNOWN
+    assert "cannot write" in out or "No such file" in out
+
+
+# --- what the formats are made of -------------------------------------------------------------------------------------
+
+
+def hostile() -> Verdict:
+    """Rows whose texts would break a line, a label or a metric."""
+    rows = []
+    for number, name in enumerate(["plain", "a'b=c|d", 'quo"te\\', "new\nline\x1b[31m", "ä"]):
+        record = Position(
+            venue="b2trader", symbol=f"S{number}", received=0, position_id=name, change="snapshot", size=Decimal("1.5"),
+            unrealized_pnl=Decimal("-0.00000012"), unrealized_pnl_pct=Decimal("1e-8"), leverage=Decimal("1e20"),
+        )  # fmt: skip
+        rows.append(Row(record, CRITICAL, f"bad | {name}"))
+    verdict = Verdict("positions", "b2trader", "sim", Fields("positions", Position), rows=rows, live=True, age_ms=1_250)
+    verdict.judge()
+    return verdict
+
+
+def test_the_worst_decides_and_three_are_named() -> None:
+    verdict = hostile()
+    verdict.rows[0] = Row(verdict.rows[0].record)
+    verdict.judge()
+    assert verdict.state == CRITICAL
+    assert verdict.text.count("bad |") == 3
+    assert verdict.text.endswith("and 1 more")
+    line = nagios(verdict)
+    assert line.count("|") == 1
+    assert "\n" not in line
+    verdict.rows = [Row(verdict.rows[0].record), Row(verdict.rows[1].record, WARNING, "x"), verdict.rows[2]]
+    verdict.rows[2] = Row(verdict.rows[2].record, UNKNOWN, "y")
+    verdict.judge()
+    assert verdict.state == UNKNOWN
+
+
+def test_what_is_not_live_has_no_figures() -> None:
+    verdict = hostile()
+    verdict.live = False
+    for form in ("nagios", "json", "prometheus"):
+        assert "1.5" not in in_format(verdict, form, 0)
+    assert "| " not in nagios(verdict)
+
+
+def test_gauges_are_in_base_units_and_never_end_like_counters() -> None:
+    for stream in STREAMS.values():
+        if stream.record is not Balance and stream.record is not Margin:
+            continue
+        given: dict[str, Any] = {"asset": "EUR", "change": "snapshot"} if stream.record is Balance else {}
+        names = ("total", "available") if given else ("equity", "level_pct")
+        figures = dict.fromkeys(names, Decimal("150"))
+        record = stream.record(venue="v", received=0, **given, **figures)
+        verdict = Verdict(stream.name, "v", None, Fields(stream.name, stream.record), rows=[Row(record)], live=True)
+        text = in_format(verdict, "prometheus", 1_500)
+        names = [line.partition("{")[0] for line in text.splitlines() if not line.startswith("#")]
+        assert not any(name.endswith(("_total", "_count", "_ms", "_pct")) for name in names)
+        assert 'env="production"' in text
+        assert ("mon_margin_level_ratio" in text) == (stream.record is Margin)
+        assert ("ratio" not in text) or "} 1.50\n" in text
+
+
+# --- what others read -------------------------------------------------------------------------------------------------
+
+READS = """
+use Monitoring::Plugin::Performance; use strict;
+while (<STDIN>) {
+    chomp; my (undef, $data) = split / \\| /, $_, 2;
+    for my $one (Monitoring::Plugin::Performance->parse_perfstring($data)) {
+        print join("\\t", $one->label, $one->value, $one->uom // ""), "\\n";
+    }
+}
+"""
+
+
+def has_perl_module() -> bool:
+    command = ["perl", "-MMonitoring::Plugin::Performance", "-e", "1"]
+    return (
+        shutil.which("perl") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
+
+
+def test_the_perl_library_of_the_plugins_reads_every_figure() -> None:
+    if not has_perl_module():
+        pytest.skip("needs Perl's Monitoring::Plugin::Performance (libmonitoring-plugin-perl)")
+    verdict = hostile()
+    line = nagios(verdict)
+    read = subprocess.run(["perl", "-e", READS], input=line + "\n", capture_output=True, text=True, check=True)
+    found = [tuple(one.split("\t")) for one in read.stdout.splitlines()]
+    assert len(found) == len(verdict.rows) * 4 + 1
+    values = [1.5, 1e20, -1.2e-7, 1e-8]
+    assert [float(value) for _, value, _ in found] == [*values * len(verdict.rows), 1.25]
+    assert {uom for _, _, uom in found} == {"", "%", "s"}
+    assert len({label for label, _, _ in found}) == len(found)
+
+
+def test_promtool_accepts_the_metrics() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool (package prometheus)")
+    for live in (True, False):
+        verdict = hostile()
+        verdict.live = live
+        text = in_format(verdict, "prometheus", 1_700_000_000_123)
+        found = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+        assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_negate_turns_the_verdict() -> None:
+    if not NEGATE.exists():
+        pytest.skip("needs negate (package monitoring-plugins-basic)")
+    command = [sys.executable, "-m", "cli", *recorded("margin")]
+    root = str(Path(__file__).parents[1])
+    found = subprocess.run(
+        [NEGATE, "-s", *command], capture_output=True, text=True, check=False, cwd=root, env={**os.environ}
+    )
+    assert found.returncode == CRITICAL
+    assert found.stdout.startswith("MARGIN CRITICAL: b2trader")
