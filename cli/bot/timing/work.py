@@ -14,7 +14,7 @@ from typing import NamedTuple
 THREADS = Path("/proc/self/task")
 IDLE_LOOKS, IDLE_LOOKS_AT_ALL = 20, 100  # so many looks at what did nothing, a thread or the whole process: it waits
 KNOWN_LOOKS, KNOWN_LOOKS_AT_ALL = 1, 10  # for one that is known to have waited elsewhere before
-IDLE_SHARE = 0.2  # of the time: a process that takes less of the processor does nothing
+IDLE_SHARE = 0.05  # of the time: a process that takes less of the processor does nothing
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
