@@ -323,8 +323,8 @@ def test_what_takes_too_long_is_ended_and_what_cannot_be_run_is_said() -> None:
     assert told.said == [
         "--exec: sleep was ended after 0.1 s",
         "--exec: /no/such/program cannot be run: No such file or directory",
-        "--exec: one command did not end in time, and was stopped",
-        "--exec: one command was not run: the end came before",
+        "--exec: 1 command was stopped: the end came before",
+        "--exec: 1 command was not run: the end came before",
     ]
 
 

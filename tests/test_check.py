@@ -16,6 +16,7 @@ import pytest
 from cli import main
 from cli.output.fields import Fields
 from cli.output.verdicts import CRITICAL, OK, UNKNOWN, WARNING, Row, Verdict, in_format, nagios
+from tests.bot.recordings import BEGIN, book, came, opened, write
 from tests.recorded import FOLDER
 from venues.records import Balance, Margin, Position
 from venues.streams import STREAMS
@@ -45,7 +46,11 @@ def checked(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
         ([*recorded("margin"), "-w", "level_pct < 0", "--for", "5s"], OK, "MARGIN OK"),
         ([*recorded("margin"), "-w", "prev.equity > 0"], UNKNOWN, "prev.equity is absent"),
         (recorded("orders", "empty"), OK, "nothing there"),
-        ([*recorded("positions"), "-c", "size >= 0.1", "-w", "size > 0"], CRITICAL, "size 0.1 (size >= 0.1); cfd"),
+        (
+            [*recorded("positions", "removal"), "-c", "size >= 0.1", "-w", "size > 0"],
+            CRITICAL,
+            "size 0.1 (size >= 0.1); cfd",
+        ),
         (["check", "margin", "nowhere"], UNKNOWN, "expected a venue"),
         (["check", "margins", "b2trader"], UNKNOWN, "expected a stream"),
         (["check", "margin", "b2trader", "--nope"], UNKNOWN, "No such option"),
@@ -218,3 +223,51 @@ def test_negate_turns_the_verdict() -> None:
     )
     assert found.returncode == CRITICAL
     assert found.stdout.startswith("MARGIN CRITICAL: b2trader")
+
+
+# --- over some time ---------------------------------------------------------------------------------------------------
+
+
+def books(tmp_path: Path, *bids: int) -> list[str]:
+    """The arguments for a check of a recording of books, a second apart."""
+    frames = [came(BEGIN + 1000 * n, book(BEGIN + 1000 * n, str(bid), "200")) for n, bid in enumerate(bids)]
+    file = write(tmp_path / "books.jsonl", [*opened(BEGIN), *frames], streams=("book",))
+    return ["check", "book", "nexus", "--replay", str(file)]
+
+
+@pytest.mark.parametrize(
+    ("bids", "lasting", "code"),
+    [
+        ((101, 99, 99), None, CRITICAL),
+        ((101, 102, 101, 99), "2s", CRITICAL),  # for two seconds it was true of every record
+        ((101, 99, 101, 101), "2s", OK),
+        ((101, 102, 101, 99), "3s", OK),
+        ((99, 101, 101, 101), "2s", OK),  # nothing that could last
+    ],
+)
+def test_for_wants_it_true_on_every_record(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, bids: tuple[int, ...], lasting: str | None, code: int
+) -> None:
+    options = [] if lasting is None else ["--for", lasting]
+    assert checked(capfd, *books(tmp_path, *bids), "-c", "bids[0].price > 100", *options)[0] == code
+
+
+def test_a_stream_that_ends_stale_has_no_verdict_on_its_figures(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = books(tmp_path, 101)
+    old = ["--max-age", "1s", "--for", "5s", "-w", "bids[0].price > 100"]
+    file = Path(arguments[-1])
+    file.write_text(
+        file.read_text() + json.dumps({"kind": "tick", "at": BEGIN + 9000, "mono": BEGIN / 1000 + 9}) + "\n"
+    )
+    code, out = checked(capfd, *arguments, *old)
+    assert code in (CRITICAL, UNKNOWN)
+    assert "101" not in out
+
+
+def test_a_partial_stream_counts_what_came(capfd: pytest.CaptureFixture[str]) -> None:
+    recordings = sorted((FOLDER / "jayx").glob("orders--life*.frames.jsonl"))
+    arguments = ["check", "orders", "jayx", "--replay", str(recordings[0])]
+    code, out = checked(capfd, *arguments, "-c", 'status == "rejected"')
+    assert (code, out.split(":")[0]) == (OK, "ORDERS OK")

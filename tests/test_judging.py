@@ -15,10 +15,15 @@ from cli.output.conditions import condition
 from cli.output.fields import Fields
 from cli.output.lines import Unprinted, Words
 from cli.output.standing import Stands
+from cli.output.states import StateQueue
+from cli.output.turns import Turns
+from cli.run.freshness import Every
 from cli.run.judging import Judge, Judged
 from cli.run.options import StreamRequest
 from cli.run.watch import watch
 from tests.bot.recordings import BEGIN, SYMBOL, Tick, came, frame, opened, write
+from tests.bot.recordings import book as made_book
+from tests.recorded import FOLDER
 from venues.errors import UsageError
 from venues.records import Book, Level, Position, SnapshotEnd, State, Status, Trade
 from venues.redaction import Redactor
@@ -224,3 +229,81 @@ def test_what_does_not_apply_is_refused_before_anything_is_opened(
     request.stream = "trades"
     with pytest.raises(UsageError, match=words):
         watch(request, Words(quiet=True), Redactor())
+
+
+# --- on the way to the reader -----------------------------------------------------------------------------------------
+
+
+def left(name: str) -> Position:
+    return Position(venue="v", received=0, position_id=name, size=Decimal(1), change="remove", match=False)
+
+
+def test_a_row_that_stops_matching_while_it_waits_leaves_a_full_state_and_is_told_behind_it() -> None:
+    turns = Turns()
+    turns.add([position("a", 9, "snapshot"), position("b", 9, "snapshot"), Stage("positions").end(2)])
+    turns.add([left("a")])
+    assert told(turns.take()) == [("b", "snapshot", None), 1, ("a", "remove", False)]
+
+
+def test_a_slow_reader_is_spared_what_a_row_that_comes_and_goes_was_between() -> None:
+    turns = Turns()
+    for _ in range(100):
+        turns.add([position("a", 9)])
+        turns.add([left("a")])
+    assert told(turns.take()) == [("a", "remove", False)]
+
+
+def test_every_thins_what_is_printed_and_leaves_no_phantom() -> None:
+    every, printed = Every(1000), []
+    for at, record in enumerate([position("a", 9), left("a"), position("a", 8), left("a")]):
+        printed += every.passes([record], Now(at / 10, 0))
+    assert told(printed) == [("a", "update", None)]
+    assert told(every.tick(Now(1.0, 0))) == [("a", "remove", False)]
+
+
+def test_a_superseded_match_is_not_handed_over_after_a_while() -> None:
+    now, late = [0.0], {}
+
+    class Slow:
+        room, away = 1, None
+
+        def is_slow(self) -> bool:
+            return True
+
+    queue = StateQueue(lambda: now[0], reader=Slow(), good_until=lambda record: late.get(record.symbol))
+    queue.put([book("6")])
+    late[None] = 1.5
+    now[0] = 1.4
+    assert len(queue.take()) == 1
+    queue.put([book("6")])
+    now[0] = 1.6
+    assert queue.take() == []
+
+
+@pytest.mark.parametrize(("where", "words"), [("size >= 0.1", "1 open"), ("size > 99", "nothing matches --where")])
+def test_a_table_shows_the_rows_that_match_and_its_header_says_so(
+    capfd: pytest.CaptureFixture[str], where: str, words: str
+) -> None:
+    recording = FOLDER / "b2trader" / "positions--document.frames.jsonl"
+    request = StreamRequest("b2trader", replay=recording, speed=float("inf"), output="table", where=where)
+    request.stream = "positions"
+    assert watch(request, Words(quiet=True), Redactor()) == OK
+    out = capfd.readouterr().out
+    assert f"where {where}" in out
+    assert words in out
+    assert out.count("long") == (words == "1 open")
+
+
+def test_a_table_of_a_state_that_does_not_match_shows_no_old_one(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    frames = [came(BEGIN + 1000 * n, made_book(BEGIN + 1000 * n, bid, "200")) for n, bid in enumerate(["101", "99"])]
+    file = write(tmp_path / "b.jsonl", [*opened(BEGIN), *frames], streams=("book",))
+    request = StreamRequest(
+        "nexus", [SYMBOL], replay=file, speed=float("inf"), output="table", where="bids[0].price > 100"
+    )
+    request.stream = "book"
+    assert watch(request, Words(quiet=True), Redactor()) == OK
+    out = capfd.readouterr().out
+    assert "nothing matches --where" in out
+    assert "101" not in out

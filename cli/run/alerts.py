@@ -281,9 +281,9 @@ class Alerts:
         if running:
             self.kill()
             await asyncio.gather(*running, return_exceptions=True)
-            self.stage.say(f"--exec: {_times(len(running))} did not end in time, and was stopped")
+            self.stage.say(f"--exec: {_commands(len(running))} stopped: the end came before")
         if not_run:
-            self.stage.say(f"--exec: {_times(not_run)} was not run: the end came before")
+            self.stage.say(f"--exec: {_commands(not_run)} not run: the end came before")
 
     def kill(self) -> None:
         """End all that runs, at once. May be called from any thread."""
@@ -291,8 +291,8 @@ class Alerts:
             _signal(process, signal.SIGKILL)
 
 
-def _times(count: int) -> str:
-    return "one command" if count == 1 else f"each of {count:,} commands"
+def _commands(count: int) -> str:
+    return "1 command was" if count == 1 else f"{count:,} commands were"
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals, *, only_running: bool = False) -> None:

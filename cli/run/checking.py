@@ -124,7 +124,8 @@ class Check:
             made.state, made.text = UNKNOWN, "interrupted"
             return made
         stands = list(self._stands.all())
-        made.live = self._complete and all(stand.live for stand in stands)
+        is_complete = self._complete or (self._partial and not self._events)  # what came in the time is all of it
+        made.live = is_complete and all(stand.live for stand in stands)
         if not made.live:
             made.state, made.text = self._dead, self._why_not()
             return made
@@ -159,7 +160,9 @@ class Check:
     # --- what comes
 
     def deliver(self, items: Sequence[Delivered], line: int = 0) -> None:
-        """Take what one message brought."""
+        """Take what one message brought, until there is enough."""
+        if self._ending.stopping.is_set():
+            return
         now = self._run.at()
         for item in items:
             if item.__class__ is self._stream.record:
@@ -245,8 +248,6 @@ class Check:
     # --- the rest of a consumer
 
     def _on_timeout(self) -> None:
-        if self._partial and not self._events:
-            self._complete = True
         if self._since is None:
             self._ending.stop(ENDED)
 

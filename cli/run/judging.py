@@ -181,6 +181,8 @@ class Judge:
             if self._edges is not None:
                 self._edges.full(state)
         self._recent.clear()
+        if self._where is None and not self._how.answers:
+            return end  # every row is printed
         return structs.replace(end, count=sum(key in state for key in self._printed))
 
     # --- data

@@ -128,6 +128,7 @@ class Watcher:
         self._judge: Judge | None = None
         self._standing: Standing | None = None  # for lines that say how the stream stands
         self._alerts: Alerts | None = None
+        self._had_enough = False  # a signal has come after the end was asked for
         self._judges = False  # here; otherwise the limits have it judged on its way
         self._venue = venue
         self._subscriptions = subscriptions
@@ -328,6 +329,7 @@ class Watcher:
                 *flags_of(self._venue, subscription),
                 *(() if self._conditioned is None else self._conditioned.flags()),
             ],
+            filtered=self._conditioned is not None and bool(self._conditioned.flags()),
         )
         options = view_options(self._request, stream.name, offer)
         view = shown_by(self._request, stream.name).view
@@ -399,7 +401,10 @@ class Watcher:
 
     async def _finish_alerts(self, alerts: Alerts) -> None:
         """Let what `--on` has started, or has still to start, end; one more signal ends it at once."""
+        self._table = None  # it is gone from the screen: what is said now goes to stderr
         next_signal = self._ending.next_signal()
+        if self._had_enough:  # one more signal has come already
+            next_signal.set_result(self._ending.code)
         await alerts.finish(next_signal)
         if next_signal.done() and not next_signal.cancelled():
             self._ending.cut_short(next_signal.result())
@@ -416,6 +421,7 @@ class Watcher:
         left = await self._ending.until_written(self._reading, next_signal, after_signal=after_signal)
         if left is not None:
             self._words.say(left)
+        self._had_enough = next_signal.done()
         next_signal.cancel()
 
     # --- what comes in

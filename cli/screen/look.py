@@ -319,6 +319,15 @@ class Measuring(Protocol):
 
 
 @runtime_checkable
+class Filtered(Protocol):
+    """What a view has besides when it says why it has no row."""
+
+    def say_filtered(self, words: str) -> None:
+        """Say this where no row is left: there may be rows that do not match."""
+        ...
+
+
+@runtime_checkable
 class LeavingOut(Protocol):
     """What a view has besides when it shows several states of which one may not match `--where`, such as candles."""
 

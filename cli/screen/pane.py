@@ -29,7 +29,7 @@ from cli.screen.header import (
     reconnecting_words,
     symbols_words,
 )
-from cli.screen.look import BySymbol, LeavingOut, Measuring, Offsets
+from cli.screen.look import BySymbol, Filtered, LeavingOut, Measuring, Offsets
 from venues.records import TROUBLE, ClosedPosition, Record, SnapshotEnd, Status, is_from_before
 from venues.toolkit.clock import FAR, LONGEST_LATENCY
 from venues.toolkit.times import span
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from venues.redaction import Redactor
 
 LATENCY_OVER_MS = 5_000
+NO_MATCH = "nothing matches --where"
 MOST_CLEAN = 10_000  # texts that are known to have no secret in them
 MOST_IN_HEADER = 2  # symbols of one state that a header names
 LONGEST_CONDITION, SHORT_CONDITION = 120, 24  # cells
@@ -66,6 +67,8 @@ class Streamed(Protocol):
 class Title:
     """The part of the header that does not change. `several`: each of the symbols stands by itself.
 
+    `filtered`: only what matches --where is shown.
+
     `flags`: the venue's own options of this stream that are switches, each with its setting, e.g. "precise: true".
     """
 
@@ -76,6 +79,7 @@ class Title:
     partial: bool
     several: bool = False
     flags: Sequence[str] = ()
+    filtered: bool = False
 
 
 class Latency:
@@ -169,6 +173,9 @@ class Pane:
                 places={symbol: place for place, symbol in enumerate(title.symbols)} if title.several else {},
             )
         )
+
+        if title.filtered and isinstance(self.view, Filtered):
+            self.view.say_filtered(NO_MATCH)
 
     # --- what comes in
 
@@ -372,7 +379,7 @@ class Pane:
     def _lines(self, width: int, height: int) -> list[Text]:
         """The view's lines; where times on both sides of a change of daylight saving are among them all say theirs."""
         if self._is_left_out:
-            return [Text(f"the {self._title.stream.name} does not match --where", style=self._look.style("dim"))]
+            return [Text(NO_MATCH, style=self._look.style("dim"))]
         offsets = self._look.offsets
         offsets.seen = {self._look.offset()}
         drawn = self.view.lines(width, height)

@@ -134,6 +134,10 @@ class SetView:
         for oldest in forget_oldest(self._rows, MOST_ROWS):
             self._leave_out(oldest)
 
+    def say_filtered(self, words: str) -> None:
+        """Say this where no row is left: there may be rows that do not match."""
+        self._nothing = self._none_left = words
+
     def full(self, count: int) -> None:
         """Keep only the last `count` rows: they are a full state, which replaces everything."""
         state = set(list(self._recent)[-count:]) if count else set()
