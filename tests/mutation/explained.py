@@ -33,4 +33,8 @@ EXPLAINED: dict[str, str] = {
     "book = next((one for at, one in reversed(self._history) if at <= now - self._lag), self._history[0][0])": (
         "the first one is always old enough"
     ),
+    "venues/driver.py Driver.__init__: self._unauthorized = 0 # answers with HTTP 401 since a stream was live -> "
+    "self._unauthorized = (-1) # answers with HTTP 401 since a stream was live": (
+        "it is read only when a stream was live, which sets it to 0"
+    ),
 }
