@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,8 @@ from tests.spoken import NOW, Spoken
 from venues.driver import Delivered
 from venues.errors import BadMessage
 from venues.records import Record, Status
-from venues.toolkit.decoding import without_halves
-from venues.toolkit.spellings import documented
+from venues.toolkit.decoding import Reader, without_halves
+from venues.toolkit.spellings import Id, documented
 from venues.toolkit.times import time_ms
 from venues.toolkit.written import Writer
 from venues.venue import BadFrame, Notice
@@ -281,6 +282,42 @@ def test_only_halves_are_replaced(text: str) -> None:
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pairs_made = re.sub("[\ud800-\udfff]", "\ufffd", json.loads(json.dumps(text)))
     assert json.loads(frame) in ([whole, {whole: whole}], [pairs_made, {pairs_made: pairs_made}])
+
+
+# --- types that no venue of ours has ---------------------------------------------------------------------------------
+
+
+class Tagged(msgspec.Struct, tag_field="event", tag="BOOK"):
+    """The only type that is read: msgspec does not ask it for its tag."""
+
+    count: int
+
+
+class Branch(msgspec.Struct):
+    """Holds others of its own type."""
+
+    id: Id
+    branches: "list[Branch]" = []
+
+
+@pytest.mark.parametrize("tag", ["", '"event":"BOOK",', '"event":"Book",'])
+def test_an_only_type_needs_no_tag(tag: str) -> None:
+    reader: Reader[Tagged] = Reader(Tagged)
+    assert reader.decode(f'{{{tag}"count":"5"}}').count == 5
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.count"):
+        reader.decode(f'{{{tag}"count":"many"}}')
+
+
+@pytest.mark.parametrize("tag", ['"TRADE"', "7", "null"])
+def test_another_tag_is_another_message(tag: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.event"):
+        Reader(Tagged).decode(f'{{"event":{tag},"count":"5"}}')
+
+
+def test_a_type_that_holds_its_own() -> None:
+    reader: Reader[Branch] = Reader(Branch)
+    found = reader.decode('{"id":1,"branches":[{"id":"2"},{"id":3,"branches":[{"id":4}]}]}')
+    assert found == Branch("1", [Branch("2"), Branch("3", [Branch("4")])])
 
 
 # --- words and times -------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ it under the name of its field. (Decimals need none of this: `venues.toolkit.num
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
+from operator import is_not
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from msgspec import Meta, inspect
@@ -17,7 +18,9 @@ from venues.toolkit.numbers import shown, whole
 from venues.toolkit.times import LATEST_MS, LATEST_S, iso_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+
+    _Speller: TypeAlias = Callable[[Any], Any]
 
 Id: TypeAlias = Annotated[str, Meta(extra={"is": "id"})]
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=LATEST_MS, extra={"is": "time", "unit_ms": 1})]
@@ -49,7 +52,7 @@ def documented(text: str, words: Collection[str], path: str) -> str:
 
 def respelled(value: Any, shape: Any) -> Any | None:
     """The value of a frame in the documented spelling; None if nothing in it could be spelled otherwise."""
-    usual = _usual(value, _kind_of(shape))
+    usual = _speller_of(shape)(value)
     return None if usual is value else usual
 
 
@@ -70,71 +73,135 @@ def _kind_of(shape: Any) -> inspect.Type:
     return inspect.type_info(shape)
 
 
-def _usual(value: Any, kind: inspect.Type) -> Any:
-    """The value in the usual spelling; the same object if nothing in it is spelled otherwise."""
-    match kind:
-        case inspect.StructType() if isinstance(value, dict):
-            return _usual_struct(value, kind)
-        case inspect.ListType() if isinstance(value, list):
-            items = [_usual(item, kind.item_type) for item in value]
-            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-        case inspect.DictType() if isinstance(value, dict):
-            return _changed(value, {name: _usual(item, kind.value_type) for name, item in value.items()})
-        case inspect.UnionType():
-            return _usual_member(value, kind.types)
-        case inspect.Metadata():
-            return _usual_annotated(value, kind)
-        case inspect.LiteralType() if isinstance(value, str):
-            found = in_any_case(value, [word for word in kind.values if isinstance(word, str)])
-            return value if found is None else found
-        case inspect.IntType() if not isinstance(value, int):
-            count = whole(value)
-            return value if count is None else count
-        case _:
+@cache
+def _speller_of(shape: Any) -> _Speller:
+    return _Spellers().of(_kind_of(shape))
+
+
+class _Spellers:
+    """What each type of one shape needs, worked out once: to ask it of every value would be most of the time."""
+
+    def __init__(self) -> None:
+        self.made: dict[int, _Speller] = {}  # by the id of a struct's type: one may hold others of its own type
+
+    def of(self, kind: inspect.Type) -> _Speller:
+        """Gives a value in the usual spelling; the same object if nothing in it is spelled otherwise."""
+        match kind:
+            case inspect.StructType():
+                return self._of_struct(kind)
+            case inspect.ListType():
+                return _of_list(self.of(kind.item_type))
+            case inspect.DictType():
+                return _of_dict(self.of(kind.value_type))
+            case inspect.UnionType():
+                return self._of_union(kind.types)
+            case inspect.Metadata():
+                return self._of_annotated(kind)
+            case inspect.LiteralType():
+                return _of_words([word for word in kind.values if isinstance(word, str)])
+            case inspect.IntType():
+                return _count
+            case _:
+                return _as_it_is
+
+    def _of_struct(self, kind: inspect.StructType) -> _Speller:
+        if id(kind) in self.made:
+            return self.made[id(kind)]
+        fields: list[tuple[str, _Speller]] = []
+        made = self.made[id(kind)] = _of_fields(fields)
+        found = [(field.encode_name, self.of(field.type)) for field in kind.fields]
+        if isinstance(kind.tag, str) and kind.tag_field is not None:
+            found.append((kind.tag_field, _of_words([kind.tag])))
+        fields += [(name, speller) for name, speller in found if speller is not _as_it_is]
+        return made
+
+    def _of_union(self, members: tuple[inspect.Type, ...]) -> _Speller:
+        structs = [member for member in members if isinstance(member, inspect.StructType)]
+        spellers = [speller for speller in map(self.of, members) if speller is not _as_it_is]
+        may_be_absent = any(isinstance(member, inspect.NoneType) for member in members)
+        has_time = any(map(_is_time, members))
+        takes = _taker(members)
+
+        def usual(value: Any) -> Any:
+            if value is None:
+                return value
+            if isinstance(value, dict):
+                struct = _struct_of(value, structs)
+                return value if struct is None else self.of(struct)(value)
+            if takes(value):
+                return value
+            if may_be_absent and (value == "" or (has_time and whole(value) == 0)):
+                return None  # a time of 0 was never set
+            return next((usual for speller in spellers if (usual := speller(value)) is not value), value)
+
+        return usual
+
+    def _of_annotated(self, kind: inspect.Metadata) -> _Speller:
+        extra = kind.extra or {}
+        match extra.get("is"):
+            case "id":
+                return _id
+            case "time":
+                return partial(_time, unit_ms=extra["unit_ms"])
+            case _:
+                return self.of(kind.type)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _of_list(item: _Speller) -> _Speller:
+    def usual(value: Any) -> Any:
+        if not isinstance(value, list):
             return value
+        items = [item(each) for each in value]
+        return items if any(map(is_not, items, value)) else value
+
+    return _as_it_is if item is _as_it_is else usual
 
 
-def _usual_struct(value: dict[str, Any], kind: inspect.StructType) -> dict[str, Any]:
-    usual = {
-        field.encode_name: _usual(value[field.encode_name], field.type)
-        for field in kind.fields
-        if field.encode_name in value
-    }
-    if isinstance(kind.tag, str) and kind.tag_field is not None:
-        usual[kind.tag_field] = kind.tag
-    return _changed(value, usual)
+def _of_dict(item: _Speller) -> _Speller:
+    def usual(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        items = {name: item(each) for name, each in value.items()}
+        return items if any(map(is_not, items.values(), value.values())) else value
+
+    return _as_it_is if item is _as_it_is else usual
 
 
-def _changed(value: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    return {**value, **usual} if any(value[name] is not new for name, new in usual.items()) else value
+def _of_fields(fields: list[tuple[str, _Speller]]) -> _Speller:
+    def usual(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        changed = {
+            name: new for name, speller in fields if name in value and (new := speller(value[name])) is not value[name]
+        }
+        return {**value, **changed} if changed else value
+
+    return usual
 
 
-def _usual_member(value: Any, members: tuple[inspect.Type, ...]) -> Any:
-    if value is None:
-        return value
-    if isinstance(value, dict):
-        struct = _struct_of(value, [member for member in members if isinstance(member, inspect.StructType)])
-        return value if struct is None else _usual(value, struct)
-    if any(_takes(member, value) for member in members):
-        return value
-    may_be_absent = any(isinstance(member, inspect.NoneType) for member in members)
-    if may_be_absent and (value == "" or (whole(value) == 0 and any(map(_is_time, members)))):
-        return None  # a time of 0 was never set
-    return next((usual for member in members if (usual := _usual(value, member)) is not value), value)
+def _of_words(words: list[str]) -> _Speller:
+    def usual(value: Any) -> Any:
+        found = in_any_case(value, words) if isinstance(value, str) else None
+        return value if found is None else found
+
+    return usual if words else _as_it_is
 
 
-def _takes(member: inspect.Type, value: Any) -> bool:
-    match member:
-        case inspect.AnyType() | inspect.RawType():
-            return True
-        case inspect.StrType():
-            return isinstance(value, str)
-        case inspect.IntType():
-            return isinstance(value, int)
-        case inspect.LiteralType():
-            return value in member.values
-        case _:
-            return False
+def _taker(members: tuple[inspect.Type, ...]) -> Callable[[Any], bool]:
+    """Tells whether one of the types takes a value as it is."""
+    if any(isinstance(member, inspect.AnyType | inspect.RawType) for member in members):
+        return lambda value: True
+    classes = tuple(
+        cls
+        for kind, cls in ((inspect.StrType, str), (inspect.IntType, int))
+        if any(isinstance(m, kind) for m in members)
+    )
+    words = [word for member in members if isinstance(member, inspect.LiteralType) for word in member.values]
+    return lambda value: isinstance(value, classes) or value in words
 
 
 def _struct_of(value: dict[str, Any], structs: list[inspect.StructType]) -> inspect.StructType | None:
@@ -149,14 +216,13 @@ def _struct_of(value: dict[str, Any], structs: list[inspect.StructType]) -> insp
     return None if tag is None else by_tag[tag]
 
 
-def _usual_annotated(value: Any, kind: inspect.Metadata) -> Any:
-    match (kind.extra or {}).get("is"):
-        case "id":
-            return str(value) if type(value) is int else value
-        case "time":
-            return _time(value, (kind.extra or {})["unit_ms"])
-        case _:
-            return _usual(value, kind.type)
+def _count(value: Any) -> Any:
+    count = None if isinstance(value, int) else whole(value)
+    return value if count is None else count
+
+
+def _id(value: Any) -> Any:
+    return str(value) if type(value) is int else value
 
 
 def _is_time(kind: inspect.Type) -> bool:
