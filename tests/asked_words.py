@@ -11,7 +11,7 @@ import typer
 from websockets.frames import Close as CloseFrame
 
 from cli.output import queues, statuses, symbols
-from cli.run import options, suggestions, venue_options
+from cli.run import options, suggestions, values, venue_options
 from cli.settings.symbol_cache import KnownSymbol
 from tests.asked_figures import NAMES, URLS, each
 from tests.samples import LIVE
@@ -225,9 +225,9 @@ def options_asked() -> Iterator[Any]:
         "-1s",
         "1e3",
     )
-    yield from each(options.duration_ms, durations)
-    yield from each(options.speed_factor, ("max", "0", "1", "0.5", "-1", "inf", "nan", "x", "1e400"))
-    yield from each(options.price_step, ("0.5", "0", "-1", "x", " 1 ", ""))
+    yield from each(values.duration_ms, durations)
+    yield from each(values.speed_factor, ("max", "0", "1", "0.5", "-1", "inf", "nan", "x", "1e400"))
+    yield from each(values.price_step, ("0.5", "0", "-1", "x", " 1 ", ""))
     plain = {
         "env": None,
         "record": None,
@@ -247,6 +247,7 @@ def options_asked() -> Iterator[Any]:
         "every": None,
     }
     plain |= {"max_age": None, "tail": False}
+    plain |= dict.fromkeys((*options.CONDITIONS, *options.OF_ON, *options.CHOICES))
     some: list[dict[str, Any]] = [
         *({}, {"replay": "F"}, *({"replay": "F", name: 0} for name in ("env", "record", "retries", "profile"))),
         *(

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from cli.output import lines, queues, states
-from cli.output.lines import CsvLines, JsonLines, Limit, Skipped
+from cli.output.columns import CsvLines
+from cli.output.lines import JsonLines, Limit, Skipped
 from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import BadFrames, Together, Unsaid

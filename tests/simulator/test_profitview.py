@@ -183,7 +183,7 @@ def test_our_client_tells_garbage_from_messages() -> None:
     async def test() -> tuple[int, int]:
         good = bad = 0
         async with (
-            Simulator(seed=2, faults=[parse_fault("garbage:10ms")]) as simulator,
+            Simulator(seed=2, rate=100, faults=[parse_fault("garbage:10ms")]) as simulator,
             join(simulator, max_size=64 * 2**20) as socket,
             asyncio.timeout(PATIENCE),
         ):
