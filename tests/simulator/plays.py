@@ -170,7 +170,9 @@ PLAYS: dict[str, Play] = {
         "/v3/public",
         {
             0: [
-                _woox("SUBSCRIBE", "bborpi@SPOT_BTC_USDT", "orderbookupdaterpi@SPOT_ETH_USDT@200", "bbo@SPOT_ADA_USDT")
+                _woox(
+                    "SUBSCRIBE", "bborpi@SPOT_BTC_USDT", "orderbookupdaterpi@SPOT_ETH_USDT@200", "bborpi@SPOT_ADA_USDT"
+                )
             ],
             19: [_woox("UNSUBSCRIBE", "bborpi@SPOT_BTC_USDT")],
         },
