@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.b2trader.simulator.account import AccountData
 from venues.b2trader.simulator.endpoint import B2Trader
 from venues.b2trader.simulator.market import MarketData, Quoted
@@ -30,6 +30,11 @@ from venues.simulator.world import World
 from .hub import ACCOUNT, MARKET, TRADING, Book, Held, Hub
 from .support import NAMES, book_of, join, lines_of, naive_book, tape_path, until
 from .test_nexus import run, sides_of
+
+
+class Simulator(simulated.Simulator):
+    venue = "b2trader"
+
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
