@@ -112,11 +112,7 @@ _SLOW = ("subprocess", "tests.command", "tests.simulated", "tests.servers", "tes
 
 def nearest(root: Path, path: str, room: str) -> list[str]:
     """The room's test files: named after the module, importing it or its venue's, the others; slow ones last."""
-    tests = [
-        test.relative_to(root).as_posix()
-        for name in ROOMS[room].tests.split()
-        for test in sorted((root / "tests").glob(f"{name.rpartition('/')[0] or '.'}/test_{name.rpartition('/')[2]}.py"))
-    ]
+    tests = list(_listed(root, room))
     tests += _added(root, path, tests)
 
     def distance(test: str) -> tuple[bool, int]:
@@ -132,6 +128,17 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
 # What searches by chance, or runs everything: takes minutes, and says nothing that the tests of a room do not.
 _PROOFS = ("tests/fuzz/", "tests/interop/", "tests/plugin/", "tests/secrecy/", "tests/soak/", "tests/supply/")
 _PROOFS += tuple(f"tests/test_{name}.py" for name in ("bot_faults", "faults", "house", "model", "mutation", "readme"))
+
+
+@cache
+def _listed(root: Path, room: str) -> tuple[str, ...]:
+    """The test files that the room lists."""
+    patterns = (name.rpartition("/") for name in ROOMS[room].tests.split())
+    return tuple(
+        test.relative_to(root).as_posix()
+        for folder, _, name in patterns
+        for test in sorted((root / "tests").glob(f"{folder or '.'}/test_{name}.py"))
+    )
 
 
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:

@@ -177,7 +177,7 @@ def test_market_data_is_as_the_document_has_it() -> None:
 def test_a_book_counts_its_versions_and_its_rows_are_in_any_order() -> None:
     async def test() -> None:
         async with (
-            Simulator(seed=2, rate=400) as simulator,
+            simulated.Simulator(seed=2, rate=400) as simulator,  # of several venues
             Hub(simulator, MARKET) as hub,
             Hub(simulator, MARKET) as other,
             join(simulator) as nexus,
