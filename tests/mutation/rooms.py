@@ -116,7 +116,7 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
     tests += _added(root, path, tests)
 
     def distance(test: str) -> tuple[bool, int]:
-        imported = _imported(root / test)
+        imported = _imported(root, test)
         slow = any(name.startswith(_SLOW) for name in imported) or not {"live", "cli", "tapes"}.isdisjoint(_words(test))
         if _named_after(test, path):
             return slow, 0
@@ -143,7 +143,8 @@ def _listed(root: Path, room: str) -> tuple[str, ...]:
 
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:
     """Test files that are about the module though no room lists them, such as those of a later issue."""
-    about = (test for test in _every(root) if _named_after(test, path) or dotted(path) in _imported(root / test))
+    name = dotted(path)
+    about = (test for test in _every(root) if _named_after(test, path) or name in _imported(root, test))
     return [test for test in about if test not in known]
 
 
@@ -156,8 +157,13 @@ def _every(root: Path) -> tuple[str, ...]:
 
 def _named_after(test: str, path: str) -> bool:
     """`tests/test_book_rules.py` for `venues/toolkit/book.py`."""
-    words, stem = _words(test), Path(path).stem
+    words, stem = _words(test), _stem(path)
     return stem in words or stem == "_".join(words)
+
+
+@cache
+def _stem(path: str) -> str:
+    return Path(path).stem
 
 
 @cache
@@ -166,9 +172,9 @@ def _words(test: str) -> tuple[str, ...]:
 
 
 @cache
-def _imported(test: Path) -> frozenset[str]:
+def _imported(root: Path, test: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((root / test).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
