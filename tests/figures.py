@@ -15,7 +15,8 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import FunctionType, MethodType
+from typing import Any, Literal, NamedTuple
 
 from tests.house import modules
 
@@ -26,6 +27,14 @@ _LISTS = (tuple, list, set, frozenset)
 LEFT_OUT = ("__main__", "venues.testing")
 
 
+class _Part(NamedTuple):
+    """What a module or a class has, by its name; of a class what is in it."""
+
+    kind: Literal["value", "class", "function"]
+    name: str
+    inner: list[_Part] = []  # noqa: RUF012
+
+
 def figures() -> dict[str, str]:
     """All of them: of modules and classes, and the defaults of parameters and fields."""
     found: dict[str, str] = {}
@@ -33,28 +42,38 @@ def figures() -> dict[str, str]:
         if name.endswith(LEFT_OUT[0]) or name.startswith(LEFT_OUT[1:]):
             continue
         module = importlib.import_module(name)
-        found.update(_of(module, _parsed(path).body, name))
+        found.update(_of(module, _outline(path), name))
     return found
 
 
 @cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _outline(path: Path) -> list[_Part]:
+    """The parts of a module that may have figures: to keep its whole tree would cost more than to parse it."""
+    return list(_parts(ast.parse(path.read_text(encoding="utf-8")).body))
 
 
-def _of(owner: Any, body: list[ast.stmt], place: str) -> Iterator[tuple[str, str]]:
+def _parts(body: list[ast.stmt]) -> Iterator[_Part]:
     for node in body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and not _is_empty(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
-            for name in names:
-                value = _value(owner, name)
-                if _is_figure(value):
-                    yield f"{place}.{name}", _written(value)
+            yield from (_Part("value", name) for name in names)
         elif isinstance(node, ast.ClassDef):
-            yield from _of(getattr(owner, node.name, None), node.body, f"{place}.{node.name}")
+            yield _Part("class", node.name, list(_parts(node.body)))
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _defaults(inspect.unwrap(getattr(owner, node.name, print)), f"{place}.{node.name}")
+            yield _Part("function", node.name)
+
+
+def _of(owner: Any, parts: list[_Part], place: str) -> Iterator[tuple[str, str]]:
+    for kind, name, inner in parts:
+        if kind == "value":
+            value = _value(owner, name)
+            if _is_figure(value):
+                yield f"{place}.{name}", _written(value)
+        elif kind == "class":
+            yield from _of(getattr(owner, name, None), inner, f"{place}.{name}")
+        else:
+            yield from _defaults(inspect.unwrap(getattr(owner, name, print)), f"{place}.{name}")
 
 
 def _is_empty(value: ast.expr) -> bool:
@@ -73,6 +92,8 @@ def _value(owner: Any, name: str) -> Any:
 
 
 def _defaults(function: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(function, FunctionType | MethodType) and not (function.__defaults__ or function.__kwdefaults__):
+        return  # most have none, and their signatures need not be worked out
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):

@@ -18,6 +18,11 @@ def test_every_figure_is_as_it_was_meant() -> None:
     assert now == kept, "a figure has changed: if that is meant, `python -m tests.figures` writes it down"
 
 
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    return figures.figures()
+
+
 @pytest.mark.parametrize(
     ("module", "name", "value"),
     [
@@ -26,8 +31,9 @@ def test_every_figure_is_as_it_was_meant() -> None:
         ("cli.output.queues", "MOST_EVENTS", 19_999),
     ],
 )
-def test_one_that_is_another_is_noticed(monkeypatch: pytest.MonkeyPatch, module: str, name: str, value: object) -> None:
-    before = figures.figures()
+def test_one_that_is_another_is_noticed(
+    before: dict[str, str], monkeypatch: pytest.MonkeyPatch, module: str, name: str, value: object
+) -> None:
     monkeypatch.setattr(f"{module}.{name}", value)
     after = figures.figures()
     assert after.keys() == before.keys()

@@ -163,6 +163,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def little_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the small project needs: the other libraries take longer than all of its jobs."""
+    monkeypatch.setattr("tests.mutation.running.LOADED", ("pytest", "hypothesis", "coverage"))
+
+
 def run(tree: Path, *arguments: str) -> tuple[int, str]:
     """One run in this process; its exit code and what it says."""
     said: list[str] = []
@@ -195,6 +201,7 @@ def test_a_mutant_that_a_test_notices_is_killed_and_others_survive(tree: Path) -
     assert state(tree) == before
 
 
+@pytest.mark.usefixtures("little_loaded")
 def test_a_mutant_that_does_not_import_does_not_count(tree: Path) -> None:
     code, said = run(tree, "--list", "--mutants", "100", "--room", "venues", "--jobs", "1")
     assert code == 0
@@ -207,6 +214,7 @@ def test_a_mutant_that_does_not_import_does_not_count(tree: Path) -> None:
     assert not any("ONLY = [1]  ->  pass" in line for line in lines)
 
 
+@pytest.mark.usefixtures("little_loaded")
 def test_a_test_that_fails_since_it_was_measured_kills_nothing(tree: Path, tmp_path: Path) -> None:
     here = tmp_path / "tree"
     copytree(tree, here)
@@ -227,6 +235,7 @@ def test_the_same_seed_draws_the_same(tree: Path, monkeypatch: pytest.MonkeyPatc
     assert run(tree, *asked, "6") != said
 
 
+@pytest.mark.usefixtures("little_loaded")
 def test_a_mutant_that_never_ends_is_killed_by_time(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.mutation.running.SHORTEST_LIMIT", 2.0)
     _, said = run(tree, "--only", found("pass"), "--jobs", "1")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from decimal import Decimal
+from functools import cached_property
 from html import unescape
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 import msgspec
@@ -36,20 +37,40 @@ _UNICODE = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|(.))")
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
-class _Hidden(NamedTuple):
+class _Hidden:
     """One secret: what to look for first, because that is quick; all its spellings; what stands in its place.
 
-    `template` is `shown` as `re.sub` wants it.
+    `template` is `shown` as `re.sub` wants it. The patterns are made when something has to be searched: most never are.
     """
 
-    value: str
-    anchor: str
-    anchor_bytes: bytes
-    text: re.Pattern[str]
-    beginning: re.Pattern[str]
-    data: re.Pattern[bytes]
-    shown: str
-    template: str
+    def __init__(self, value: str, shown: str) -> None:
+        self.value = value
+        self.anchor = _anchor(value, shown)
+        self.anchor_bytes = self.anchor.encode()
+        self.shown = shown
+        self.template = shown.replace("\\", r"\\")
+
+    @cached_property
+    def text(self) -> re.Pattern[str]:
+        """The whole secret in a text."""
+        return re.compile(self._pattern)
+
+    @cached_property
+    def data(self) -> re.Pattern[bytes]:
+        """The whole secret in bytes."""
+        return re.compile(self._pattern.encode())
+
+    @cached_property
+    def beginning(self) -> re.Pattern[str]:
+        """The first characters of the secret in a text."""
+        return re.compile("".join(map(_spellings, _PIECES.findall(self.value[:SHORTEST_CUT]))))
+
+    @property
+    def _pattern(self) -> str:
+        pattern = "".join(map(_spellings, _PIECES.findall(self.value)))
+        if _DIGITS.fullmatch(self.value):  # the middle of a longer number is another number
+            pattern = rf"(?<![0-9])(?<![0-9]\.){pattern}(?!\.?[0-9])"
+        return pattern
 
 
 class Redactor:
@@ -144,20 +165,7 @@ class Redactor:
     def _hide(self, value: str, shown: str) -> None:
         if any(hidden.value == value for hidden in self._hidden):
             return
-        anchor = _anchor(value, shown)
-        pattern = "".join(_spellings(piece) for piece in _PIECES.findall(value))
-        if _DIGITS.fullmatch(value):  # the middle of a longer number is another number
-            pattern = rf"(?<![0-9])(?<![0-9]\.){pattern}(?!\.?[0-9])"
-        hidden = _Hidden(
-            value=value,
-            anchor=anchor,
-            anchor_bytes=anchor.encode(),
-            text=re.compile(pattern),
-            beginning=re.compile("".join(map(_spellings, _PIECES.findall(value[:SHORTEST_CUT])))),
-            data=re.compile(pattern.encode()),
-            shown=shown,
-            template=shown.replace("\\", r"\\"),
-        )
+        hidden = _Hidden(value, shown)
         # Longest first: a secret may be part of another.
         self._hidden = sorted([*self._hidden, hidden], key=lambda each: -len(each.value))
 

@@ -1,6 +1,7 @@
 """A process that has loaded pytest and the libraries once, and runs each job in a fork of itself.
 
-`python -m tests.mutation.nursery`, in a copy of the tree: a job a line of JSON comes in, what became of it goes out.
+`python -m tests.mutation.nursery FOLDER LIBRARY…`, in a copy of the tree: a job a line of JSON comes in, what became of
+it goes out. What the jobs compile is kept in the folder; the libraries are loaded as they have been compiled before.
 """
 
 from __future__ import annotations
@@ -22,19 +23,16 @@ LARGEST_FILE = 256 << 20
 DOES_NOT_IMPORT = 97  # the exit code of a job whose modules cannot be imported
 IMPORTS_WITHIN = 60  # seconds
 JOB = "MON_MUTATION_JOB"  # in the environment of every process that a job starts, and by which it is found
-_LOADED = (
-    *("pytest", "hypothesis", "msgspec", "websockets.asyncio.client", "websockets.asyncio.server"),
-    *("aiohttp.web", "typer", "rich.console", "rich.table", "platformdirs", "socketio", "signalrcore.messages"),
-    *("sqlite3", "coverage"),
-)
 
 
 def main() -> None:
     """Answer jobs until the other end closes, or has no more use for the one that runs."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for name in _LOADED:
+    compiled, *libraries = sys.argv[1:]
+    for name in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = compiled
     for line in sys.stdin:
         job = json.loads(line)
         print(json.dumps(_done(job)), flush=True)

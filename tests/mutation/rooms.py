@@ -112,15 +112,11 @@ _SLOW = ("subprocess", "tests.command", "tests.simulated", "tests.servers", "tes
 
 def nearest(root: Path, path: str, room: str) -> list[str]:
     """The room's test files: named after the module, importing it or its venue's, the others; slow ones last."""
-    tests = [
-        test.relative_to(root).as_posix()
-        for name in ROOMS[room].tests.split()
-        for test in sorted((root / "tests").glob(f"{name.rpartition('/')[0] or '.'}/test_{name.rpartition('/')[2]}.py"))
-    ]
+    tests = list(_listed(root, room))
     tests += _added(root, path, tests)
 
     def distance(test: str) -> tuple[bool, int]:
-        imported = _imported(root / test)
+        imported = _imported(root, test)
         slow = any(name.startswith(_SLOW) for name in imported) or not {"live", "cli", "tapes"}.isdisjoint(_words(test))
         if _named_after(test, path):
             return slow, 0
@@ -134,9 +130,21 @@ _PROOFS = ("tests/fuzz/", "tests/interop/", "tests/plugin/", "tests/secrecy/", "
 _PROOFS += tuple(f"tests/test_{name}.py" for name in ("bot_faults", "faults", "house", "model", "mutation", "readme"))
 
 
+@cache
+def _listed(root: Path, room: str) -> tuple[str, ...]:
+    """The test files that the room lists."""
+    patterns = (name.rpartition("/") for name in ROOMS[room].tests.split())
+    return tuple(
+        test.relative_to(root).as_posix()
+        for folder, _, name in patterns
+        for test in sorted((root / "tests").glob(f"{folder or '.'}/test_{name}.py"))
+    )
+
+
 def _added(root: Path, path: str, known: Collection[str]) -> list[str]:
     """Test files that are about the module though no room lists them, such as those of a later issue."""
-    about = (test for test in _every(root) if _named_after(test, path) or dotted(path) in _imported(root / test))
+    name = dotted(path)
+    about = (test for test in _every(root) if _named_after(test, path) or name in _imported(root, test))
     return [test for test in about if test not in known]
 
 
@@ -149,8 +157,13 @@ def _every(root: Path) -> tuple[str, ...]:
 
 def _named_after(test: str, path: str) -> bool:
     """`tests/test_book_rules.py` for `venues/toolkit/book.py`."""
-    words, stem = _words(test), Path(path).stem
+    words, stem = _words(test), _stem(path)
     return stem in words or stem == "_".join(words)
+
+
+@cache
+def _stem(path: str) -> str:
+    return Path(path).stem
 
 
 @cache
@@ -159,9 +172,9 @@ def _words(test: str) -> tuple[str, ...]:
 
 
 @cache
-def _imported(test: Path) -> frozenset[str]:
+def _imported(root: Path, test: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((root / test).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -24,6 +24,12 @@ MEASURED_WITHIN = 1200.0  # seconds for a test file
 # A machine may be many times as slow as when a test was measured; one that hangs is hardly ever the machine.
 SLOWNESS = 10
 SHORTEST_LIMIT = 20.0  # seconds for a test
+# What most tests need: loaded once, before the jobs.
+LOADED = (
+    *("pytest", "hypothesis", "msgspec", "websockets.asyncio.client", "websockets.asyncio.server"),
+    *("aiohttp.web", "typer", "rich.console", "rich.table", "platformdirs", "socketio", "signalrcore.messages"),
+    *("sqlite3", "coverage"),
+)
 
 
 class Ran(NamedTuple):
@@ -60,7 +66,6 @@ class Copy:
         self._environment = {
             **kept,
             "PYTHONPATH": path,
-            "PYTHONPYCACHEPREFIX": str(folder / "pyc"),
             "TMPDIR": str(folder / "t"),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "h"),
             "OPENBLAS_NUM_THREADS": "1",
@@ -72,7 +77,7 @@ class Copy:
         """The process that runs the jobs, made when it is first needed."""
         if self._nursery is None:
             self._nursery = subprocess.Popen(
-                [sys.executable, "-m", "tests.mutation.nursery"],
+                [sys.executable, "-m", "tests.mutation.nursery", str(self._folder / "pyc"), *LOADED],
                 cwd=self._tree,
                 env=self._environment,
                 stdin=subprocess.PIPE,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.b2trader.simulator.account import AccountData
 from venues.b2trader.simulator.endpoint import B2Trader
 from venues.b2trader.simulator.market import MarketData, Quoted
@@ -30,6 +30,11 @@ from venues.simulator.world import World
 from .hub import ACCOUNT, MARKET, TRADING, Book, Held, Hub
 from .support import NAMES, book_of, join, lines_of, naive_book, tape_path, until
 from .test_nexus import run, sides_of
+
+
+class Simulator(simulated.Simulator):
+    venue = "b2trader"
+
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +177,7 @@ def test_market_data_is_as_the_document_has_it() -> None:
 def test_a_book_counts_its_versions_and_its_rows_are_in_any_order() -> None:
     async def test() -> None:
         async with (
-            Simulator(seed=2, rate=400) as simulator,
+            simulated.Simulator(seed=2, rate=400) as simulator,  # of several venues
             Hub(simulator, MARKET) as hub,
             Hub(simulator, MARKET) as other,
             join(simulator) as nexus,

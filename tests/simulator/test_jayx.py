@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.simulator import ManualClock
 
 from .events import Talk, run, talk
+
+
+class Simulator(simulated.Simulator):
+    venue = "jayx"
+
 
 if TYPE_CHECKING:
     from pathlib import Path

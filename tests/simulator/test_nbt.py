@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 
-from tests.simulated import Simulator
+from tests import simulated
 from venues.nbt.simulator.strategies import Doings
 from venues.simulator import ManualClock
 
 from .events import Talk, hub, run, talk
+
+
+class Simulator(simulated.Simulator):
+    venue = "nbt"
+
 
 SIGNAL = ["userid", "nickname", "stratid", "stratname", "pair", "price", "new", "score"]
 TRADED = ["userid", "nickname", "stratid", "stratname", "pair", "trading_type", "qty"]

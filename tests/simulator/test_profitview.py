@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.simulated import Simulator
+from tests import simulated
 from tests.simulator.support import PATIENCE, exact, until
 from venues import venue_named
 from venues.profitview.simulator import ProfitView, _basis_points, _Bot
@@ -22,6 +22,11 @@ from venues.simulator import ManualClock, parse_fault
 from venues.simulator.market_events import Event, Trade
 from venues.simulator.world import World
 from venues.venue import BadFrame, Now, Settings, StreamState, Subscription
+
+
+class Simulator(simulated.Simulator):
+    venue = "profitview"
+
 
 BTC = "BTC_USDT"
 

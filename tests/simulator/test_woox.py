@@ -13,13 +13,18 @@ from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
-from tests.simulated import Simulator
+from tests import simulated
 from tests.tapes import TAPES, needs_tapes
 from tests.wooxwire import STEP, Venue, Wire
 from venues.simulator import ManualClock, parse_fault
 from venues.woox import WOOX
 from venues.woox.simulator import figures
 from venues.woox.simulator.endpoint import WooX
+
+
+class Simulator(simulated.Simulator):
+    venue = "woox"
+
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
