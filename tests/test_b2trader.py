@@ -463,6 +463,18 @@ def test_a_gap_makes_the_book_stale_until_a_new_invocation_brings_all_of_it() ->
     assert [(m["type"], m["invocationId"]) for m in sent(session)] == [(5, "0")]
 
 
+def test_a_whole_book_that_never_comes_is_asked_for_again() -> None:
+    session = ready(line_for("book"))
+    for seconds in (1, 2, 5.9):
+        assert session.receive(frame(item(0, book(3, {"1.1": "1"}, {}))), at(seconds)) == []
+    items = session.receive(frame(item(0, book(4, {"1.1": "1"}, {}))), at(6))
+    reason = "expected a whole book first, got nothing but changes for 5 s; subscribing again"
+    assert items == [StreamState("book", "stale", reason)]
+    assert [(m["type"], m["invocationId"]) for m in sent(session)] == [(5, "0"), (4, "1")]
+    session.receive(frame(item(1, book(5, {"1.1": "1"}, {}))), at(9))
+    assert told(session.receive(frame(item(1, whole(5))), at(9.1))) == ["live", "Book"]
+
+
 def test_a_crossed_book_is_stale() -> None:
     session = live_book()
     (stale,) = session.receive(frame(item(0, book(2, {"1.2": "1"}, {}))), at(2))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from venues.records import Level, Record
     from venues.venue import Now, Subscription
 
+WHOLE_WITHIN = 5.0  # seconds of changes, after which a whole book does not come any more
 _LEVEL = records.Level
 _decode = wire.BOOK.quick
 
@@ -41,13 +42,14 @@ class BookFeed:
         self._shown: tuple[list[Level], list[Level]] | None = None
         self._doubtful: DoubtfulBook | None = None  # after a skip
         self._old = OldDeltas("version")
+        self._early: float | None = None  # when the first change came that no whole book came before
 
     def begin(self) -> None:
         """Starts a new invocation: the book is unknown. What was learnt about the versions stays."""
         self.whole = False
         self._book.distrust()
         self._book.rule = self.trials.rule
-        self._shown = None
+        self._shown = self._early = None
 
     def take(self, item: Raw, now: Now) -> list[Record | Confirmed]:
         """The book if its shown levels have changed; else a `Confirmed`, or nothing."""
@@ -80,6 +82,7 @@ class BookFeed:
         if message.instrument != self._symbol:
             expect(message.instrument, self._symbol)
         if not message.snapshot and not self.whole:
+            self._wait_for_whole(now)
             return None
         delta = _delta(message)
         try:
@@ -99,6 +102,17 @@ class BookFeed:
             raise
         self._old.see(self._book, delta, now)
         return None
+
+    def _wait_for_whole(self, now: Now) -> None:
+        """Notes a change that came before the whole book.
+
+        Raises:
+            SequenceGap: it has been waited for long enough; it must have been lost.
+        """
+        if self._early is None:
+            self._early = now.mono
+        elif now.mono - self._early >= WHOLE_WITHIN:
+            raise SequenceGap(f"expected a whole book first, got nothing but changes for {WHOLE_WITHIN:.0f} s")
 
     def keeps(self, invocation: str) -> bool:
         """Whether an invocation with a doubtful book goes on beside the new one; it then becomes an old one."""
