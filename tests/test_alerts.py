@@ -168,6 +168,8 @@ def test_skip_first_leaves_out_what_is_true_at_the_beginning() -> None:
 def test_events_fire_at_each_match_but_not_for_what_was_before_we_came() -> None:
     stage = Stage("trades", "price > 5")
     assert stage.see("live", trade(6, snapshot=True), trade(6), trade(7), trade(1)) == 2
+    always = Stage("trades", "true")
+    assert always.see("live", trade(6, snapshot=True), trade(6), trade(7), trade(1)) == 3
 
 
 def test_a_stream_that_is_stale_fires_once_and_a_status_tells_it() -> None:

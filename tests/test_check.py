@@ -18,7 +18,7 @@ from cli.output.fields import Fields
 from cli.output.verdicts import CRITICAL, OK, UNKNOWN, WARNING, Row, Verdict, in_format, nagios
 from tests.bot.recordings import BEGIN, book, came, opened, write
 from tests.recorded import FOLDER
-from venues.records import Balance, Margin, Position
+from venues.records import Balance, Margin, Order, Position
 from venues.streams import STREAMS
 
 NEGATE = Path("/usr/lib/nagios/plugins/negate")
@@ -165,6 +165,21 @@ def test_gauges_are_in_base_units_and_never_end_like_counters() -> None:
         assert 'env="production"' in text
         assert ("mon_margin_level_ratio" in text) == (stream.record is Margin)
         assert ("ratio" not in text) or "} 1.50\n" in text
+        assert ("HELP mon_margin_level_ratio level ratio of a margin" in text) == (stream.record is Margin)
+
+
+def test_a_row_is_called_by_its_symbol_once_and_so_is_the_venue() -> None:
+    row = Row(Order(venue="v", received=0, symbol="A_B", order_id="7", status="new", change="update"))
+    assert (row.key, row.name) == ("7", "A_B 7")
+    refused = Verdict("orders", "v", None, None, state=UNKNOWN, text="v refuses it")
+    assert in_format(refused, "nagios", 0) == "ORDERS UNKNOWN: v refuses it\n"
+
+
+def test_metrics_have_no_words_so_the_reason_is_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["check", "margin", "nonsense", "--format", "prometheus"]) == UNKNOWN
+    printed = capfd.readouterr()
+    assert "mon_up{" in printed.out
+    assert 'got "nonsense"' in printed.err
 
 
 # --- what others read -------------------------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ ON_BOOKS = Fields("book", Book, 20)
 ON_MESSAGES = Fields("feed", Message)
 
 
+END = "behind the end"
+
+
 def trade(**fields: Any) -> Trade:
     given = {"price": Decimal("70001.5"), "size": Decimal("0.1"), "side": "buy", **fields}
     return Trade(venue="nexus", received=1, **given)
@@ -93,6 +96,10 @@ def test_random_conditions_are_what_a_second_evaluator_says(part: int) -> None:
         ("0 < size < 0.5", True),
         ('side in ("buy", "sell")', True),
         ('side in ("buy")', True),
+        ("size in (size) and true in (true) and size in ((0.1))", True),
+        ('symbol == "a\u00a0b"', True),
+        ('symbol == "a b"', False),
+        ("1 == 1 and true", True),
         ('side not in ("sell")', True),
         ("2 - 1 - 1 == 0 and 2 - (1 - 1) == 2 and 8 / 4 / 2 == 1 and -2 + 3 == 1", True),
         ("price\n > 1", True),
@@ -112,7 +119,7 @@ def test_what_a_condition_says_of_a_trade(text: str, expected: bool | None) -> N
     extra = {
         "from": {"is": [1, 2]}, "a b": Decimal("0.1"), "word": "x", "flag": True, "none": None, "long": 10**5_000,
     }  # fmt: skip
-    assert judged(condition(text, ON_TRADES, "--where"), trade(extra=extra)) is expected
+    assert judged(condition(text, ON_TRADES, "--where"), trade(extra=extra, symbol="a\u00a0b")) is expected
 
 
 @pytest.mark.parametrize(
@@ -137,6 +144,15 @@ def test_what_a_condition_says_of_a_trade(text: str, expected: bool | None) -> N
         (ON_TRADES, "price == None", "never a match", "None"),
         (ON_TRADES, "price >", "expected an expression", ""),
         (ON_TRADES, "", "got nothing", ""),
+        (ON_TRADES, "price > 1 and", "expected an expression", END),
+        (ON_TRADES, 'side in "buy"', "expected values in brackets", '"buy"'),
+        (ON_TRADES, "side == buy", 'as a text it stands in quotes: "buy"', "buy"),
+        (ON_TRADES, "state == live", 'as a text it stands in quotes: "live"', "live"),
+        (ON_TRADES, 'symbol == "a" "b"', "expected an operator", '"b"'),
+        (ON_TRADES, 'symbol == "a\nb"', "expected a text that ends", '"a b"'[:1]),
+        (ON_TRADES, "side == “buy”", 'write "', "“"),
+        (ON_TRADES, 'symbol == "\udcff"', "expected text in UTF-8", "?"),
+        (ON_TRADES, "price\x1b[2J > 1", "expected no such sign", "?"),
         (ON_TRADES, "prev.age_ms > 1", "the record before has no field age_ms", "prev.age_ms"),
         (ON_TRADES, "extra == 1", "extra.NAME", "extra"),
         (ON_TRADES, "x" * 2_001, "at most 2,000 characters, got 2,001", ""),
@@ -156,11 +172,19 @@ def test_what_is_no_condition_is_refused_with_a_mark_below_it(
     said, *shown = str(refused.value).splitlines()
     assert words in said
     assert said.startswith("--where: ")
-    if marked:
+    if marked == END:
+        assert shown[1] == f"  {' ' * len(text)}^"
+    elif marked:
         expression, marks = shown
         at = marks.index("^")
         assert expression[at : at + len(marked)] == marked
         assert marks[at:] == "^" * len(marked)
+
+
+def test_a_mark_stands_below_what_is_wrong_also_behind_wide_signs() -> None:
+    with pytest.raises(UsageError) as refused:
+        condition('symbol == "日本" and prise > 1', ON_TRADES, "--where")
+    assert str(refused.value).splitlines()[-1] == f"  {' ' * 21}^^^^^"
 
 
 def test_the_deepest_and_the_longest_are_conditions() -> None:

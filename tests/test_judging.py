@@ -152,6 +152,25 @@ def test_nothing_but_the_match_is_an_answer_and_nothing_comes_after_it() -> None
     assert stage.said(bought("5")) == []
 
 
+def test_with_once_the_match_is_one_of_the_first_complete_state() -> None:
+    rows = Stage("positions", rows=True, until="size > 5", answers=True, once="snapshot_end")
+    assert told(rows.said(rows.status("live"), position("a", 1, "snapshot"))) == ["live"]
+    assert not rows.judge.is_over
+    assert rows.said(rows.end(1), position("a", 9)) == []
+    assert (rows.judge.is_over, rows.judge.match) == (True, None)
+    books = Stage("book", until="bids[0].price > 5", answers=True, once="record")
+    assert told(books.said(books.status("live"))) == ["live"]
+    assert not books.judge.is_over
+    assert books.said(book("1")) == []
+    assert (books.judge.is_over, books.judge.match) == (True, None)
+
+
+def test_no_end_of_a_full_state_is_an_answer() -> None:
+    stage = Stage("positions", rows=True, until="size > 5", answers=True)
+    assert told(stage.said(stage.status("live"), position("a", 1, "snapshot"), stage.end(1))) == ["live"]
+    assert told(stage.said(position("a", 6))) == [("a", "update", None)]
+
+
 def test_a_state_that_does_not_match_is_stood_for_where_that_counts() -> None:
     stage = Stage("book", where="bids[0].price > 5", stands_for=True)
     items = stage.said(stage.status("live"), book("1"), book("6"))
@@ -203,6 +222,8 @@ def outcome(capfd: pytest.CaptureFixture[str], file: Path, **options: Any) -> tu
         ({"until": "price > 20"}, NO_DATA, []),
         ({"until": "price > 20", "count": 3}, NO_DATA, []),
         ({"until": "price > 20", "once": True}, NO_DATA, []),
+        ({"until": "price > 2", "once": True}, NO_DATA, []),
+        ({"until": "price > 0", "once": True}, OK, [1]),
         ({"until": "price > 2", "where": "price < 2"}, OK, [1, 3]),
         ({"until": "price > 5", "where": "price > 1", "count": 2}, NO_DATA, [2, 3]),
         ({"until": 'state == "live"'}, OK, ["live"]),

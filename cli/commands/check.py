@@ -234,6 +234,8 @@ def _tell(made: Verdict, form: str, outfile: Path | str | None) -> None:
     text = without_secrets(in_format(made, form, round(time.time() * 1000)))
     if outfile is None:
         print_out(text.removesuffix("\n"))
+        if form == "prometheus" and not made.live:
+            sys.stderr.write(f"mon: {without_secrets(nagios(made))}\n")  # metrics have no words
         return
     from cli.settings.whole_files import write_whole
 

@@ -47,6 +47,8 @@ def chosen_fields(text: str, fields: Fields) -> list[Path]:
 
 
 def _path(text: str, fields: Fields, option: str) -> Path:
+    if not text:
+        raise UsageError(f"{option}: expected a field such as price or bids[0].price, got nothing")
     found = path(text, fields, option)
     if found.uses_prev:
         raise UsageError(f"{option}: prev stands in conditions only, got {text}")
@@ -64,8 +66,10 @@ def template_of(text: str, fields: Fields, option: str = "--template") -> Templa
     """A template from its text, with fields in braces; `{{` and `}}` are braces.
 
     Raises:
-        UsageError: a field is none of the stream's records, or a brace has no other one.
+        UsageError: a field is none of the stream's records, a brace has no other one, or there is no text.
     """
+    if not text.strip() and option == "--template":
+        raise UsageError("--template: expected a text such as '{symbol} {price}', got nothing")
     if len(text) > LONGEST_TEMPLATE:
         raise UsageError(f"{option}: expected at most {LONGEST_TEMPLATE:,} characters, got {len(text):,}")
     parts: list[str | Path] = []

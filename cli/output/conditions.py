@@ -113,7 +113,7 @@ def condition(text: str, fields: Fields, option: str) -> Condition:
         uses_prev=compiler.uses_prev,
         uses_age="age_ms" in compiler.operands,
         uses_standing=not compiler.operands.keys().isdisjoint(STANDING),
-        uses_record=not compiler.operands.keys() <= set(STANDING),
+        uses_record=not compiler.operands or not compiler.operands.keys() <= set(STANDING),
         _no=truth.no,
         _constants=compiler.constants,
         _operands=compiler.operands,
@@ -291,7 +291,7 @@ class _Compiler:
             self.parsed.fail(node, "expected one comparison with in; write and between two")
         if isinstance(listed, ast.Tuple):
             elements = listed.elts
-        elif isinstance(listed, ast.Constant | ast.UnaryOp | ast.BinOp):
+        elif self.parsed.is_in_brackets(listed):
             elements = [listed]
         else:
             self.parsed.fail(listed, 'expected values in brackets after in, such as ("buy", "sell")')
@@ -511,6 +511,9 @@ class _Compiler:
         what = "the record before" if of_before else f"{_article(self.fields.tag)} {self.fields.tag}"
         others = [one for one in STREAMS if name in {*kinds_of(STREAMS[one].record), *derived_of(STREAMS[one].record)}]
         elsewhere = f"; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it" if others else ""
+        words = {*get_args(State)}.union(*(one.words or () for one in kinds_of(self.fields.record).values()))
+        if name in words:
+            self.parsed.fail(at, f'{what} has no field {name}; as a text it stands in quotes: "{name}"')
         meant = _meant(name, known) or ("" if others else f"; it has {', '.join(sorted(known))}")
         self.parsed.fail(at, f"{what} has no field {name}{elsewhere}{meant}")
 

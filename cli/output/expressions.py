@@ -19,13 +19,18 @@ EXCERPT = 60  # characters of an expression that are shown around what is wrong 
 
 _TOKENS = re.compile(
     r"""(?P<space>\s+)
-    |(?P<text>"(?:[^"\\]|\\["'\\nt]|\\u[0-9a-fA-F]{4})*"|'(?:[^'\\]|\\["'\\nt]|\\u[0-9a-fA-F]{4})*')
+    |(?P<text>"(?:[^"\\\r\n]|\\["'\\nt]|\\u[0-9a-fA-F]{4})*"|'(?:[^'\\\r\n]|\\["'\\nt]|\\u[0-9a-fA-F]{4})*')
     |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<name>[^\W\d]\w*)
     |(?P<sign><=|>=|==|!=|[-+*/<>()\[\],.])""",
     re.VERBOSE,
 )
-_INSTEAD = {"=": "==", "&": "and", "|": "or", "!": "not", "%": "a number in percent", "^": "*", "#": "no comment"}
+_INSTEAD = {
+    "=": "==", "&": "and", "|": "or", "!": "not", "%": "a number in percent", "^": "*", "#": "no comment",
+    "≥": ">=", "≤": "<=", "≠": "!=", "×": "*", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'",
+}  # fmt: skip
+_NO_SIGN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # one that would not stand above its mark
+_NEVER_CLOSE = {("name", "number"), ("text", "name"), ("number", "name"), ("name", "text")}  # a token, the one before
 _KEYWORDS = frozenset(keyword.kwlist)
 _SET_APART = 0x1400  # letters of another script stand for the first letter of a keyword that is a field's name
 
@@ -40,12 +45,14 @@ class Parsed:
             raise UsageError(f"{option}: expected at most {LONGEST:,} characters, got {len(text):,}")
         if not text.strip():
             raise UsageError(f"{option}: expected an expression such as 'price > 70000', got nothing")
+        if (damaged := re.search("[\ud800-\udfff]", text)) is not None:
+            self.fail_at(damaged.start(), 1, "expected text in UTF-8")
         self._source = self._readable()
         self._start = len(self._source) - len(self._source.lstrip())
         try:
             self.tree = ast.parse(self._source.strip(), mode="eval").body
         except SyntaxError as error:
-            at = self._start + (error.offset or 1) - 1
+            at = self._start + error.offset - 1 if error.offset else len(text)  # 0: more was expected
             self.fail_at(min(at, len(text.rstrip())), 1, "expected an expression such as price > 70000 and size >= 0.1")
         except (ValueError, MemoryError, RecursionError):
             raise UsageError(f"{option}: expected an expression of at most {DEEPEST} levels, got more") from None
@@ -55,21 +62,22 @@ class Parsed:
         """The text as Python reads it: in one line, with keywords that are names of fields made harmless."""
         made: list[str] = []
         at = depth = 0
-        before = ""
+        before, last = "", ""  # the kind of the token before, also of a space, and of the last one that is no space
         while at < len(self.text):
             match = _TOKENS.match(self.text, at)
             if match is None:
                 self._fail_on_sign(at)
             token, kind = match[0], match.lastgroup
-            if (kind, before) in {("name", "number"), ("text", "name"), ("number", "name"), ("name", "text")}:
+            if (kind, before) in _NEVER_CLOSE or (kind, last) == ("text", "text"):
                 self.fail_at(at, len(token), "expected an operator before this")
             depth += (token in ("(", "[")) - (token in (")", "]"))
             if depth > DEEPEST:
                 self.fail_at(at, 1, f"expected at most {DEEPEST} levels, got more")
             if kind == "name" and token in _KEYWORDS and "".join(made).rstrip().endswith("."):
                 token = chr(_SET_APART + ord(token[0])) + token[1:]
-            made.append(" " * len(token) if kind == "space" else re.sub(r"\s", " ", token))
+            made.append(" " * len(token) if kind == "space" else token)
             at, before = match.end(), kind or ""
+            last = last if kind == "space" else before
         return "".join(made)
 
     def _fail_on_sign(self, at: int) -> NoReturn:
@@ -87,6 +95,11 @@ class Parsed:
                 self.fail(node, f"expected at most {DEEPEST} levels, got more")
             children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
             waiting += [(child, depth if _is_chain(node, child) else depth + 1) for child in children]
+
+    def is_in_brackets(self, node: ast.AST) -> bool:
+        """Whether a node that is one value stands in brackets of its own."""
+        at, length = self.place(node)
+        return self.text[:at].rstrip().endswith("(") and self.text[at + length :].lstrip().startswith(")")
 
     def place(self, node: ast.AST) -> tuple[int, int]:
         """Where a node is in the text: its first character, and how many there are."""
@@ -116,10 +129,13 @@ class Parsed:
         Raises:
             UsageError: always.
         """
+        from rich.cells import cell_len  # for the words of an error only
+
         first = max(0, at - EXCERPT // 2) if len(self.text) > EXCERPT else 0
-        shown = re.sub(r"\s", " ", self.text[first : first + EXCERPT])
-        marks = "^" * max(1, min(length, len(shown) - (at - first)))
-        raise UsageError(f"{self._option}: {words}\n  {shown}\n  {' ' * (at - first)}{marks}")
+        shown = _NO_SIGN.sub("?", re.sub(r"\s", " ", self.text[first : first + EXCERPT]))
+        before = shown[: at - first].ljust(at - first)
+        marks = "^" * max(1, cell_len(shown[at - first : at - first + length]))
+        raise UsageError(f"{self._option}: {words}\n  {shown}\n  {' ' * cell_len(before)}{marks}")
 
 
 def _is_chain(parent: ast.AST, child: ast.AST) -> bool:

@@ -52,7 +52,9 @@ class Row:
     def key(self) -> str:
         """What tells it from the others of its symbol; empty where there is one only."""
         record = self.record
-        return "/".join(str(part) for part in key_of(record) if part is not None) if isinstance(record, _KEYED) else ""
+        if not isinstance(record, _KEYED):
+            return ""
+        return "/".join(str(part) for part in key_of(record) if part is not None and part != record.symbol)
 
     @property
     def name(self) -> str:
@@ -145,7 +147,8 @@ def figures(record: Record, fields: Fields) -> dict[str, Decimal]:
 
 def nagios(verdict: Verdict) -> str:
     """One line by the monitoring plug-ins' guidelines, with perfdata where the figures are those of a live stream."""
-    said = " ".join(filter(None, (verdict.venue, verdict.text)))
+    venue = "" if verdict.text.startswith(f"{verdict.venue} ") else verdict.venue
+    said = " ".join(filter(None, (venue, verdict.text)))
     head = f"{verdict.stream.upper()} {WORDS[verdict.state]}: {said}"
     line = cells.harmless(re.sub(r"[\r\n]+", " ", head).replace("|", "/"), LONGEST_TEXT)
     data = _perfdata(verdict)
@@ -213,7 +216,7 @@ def prometheus(verdict: Verdict, now_ms: int) -> str:
             labels = {**common, "symbol": row.record.symbol or "", "key": row.key}
             for name, value in figures(row.record, verdict.fields).items():
                 metric, number = _in_base_units(name, value)
-                help_text = f"{name} of a {verdict.fields.tag}".replace("_", " ")
+                help_text = f"{metric} of a {verdict.fields.tag}".replace("_", " ")
                 gauges.setdefault(f"mon_{verdict.stream}_{metric}", (help_text, []))[1].append((labels, number))
     return "".join(_gauge(name, *of) for name, of in gauges.items())
 

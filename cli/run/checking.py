@@ -15,7 +15,7 @@ from cli.run.ending import Ending
 from cli.run.loop import Loop
 from cli.run.source import Embedded
 from venues.connection import SystemClock
-from venues.errors import VenueUnreachable
+from venues.errors import MonError, VenueUnreachable
 from venues.records import SnapshotEnd, Status, is_from_before
 from venues.streams import STREAMS
 from venues.venue import ClockOffset, Confirmed, has_full_states, has_several
@@ -94,7 +94,7 @@ class Check:
         """The verdict.
 
         Raises:
-            MonError: the venue refuses us, or something is missing.
+            MonError: something is missing, so that nothing can be opened.
         """
         loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
@@ -117,6 +117,9 @@ class Check:
         problem = self._ending.problem
         if isinstance(problem, VenueUnreachable):
             made.state, made.text = self._dead, str(problem)
+            return made
+        if isinstance(problem, MonError):
+            made.state, made.text = UNKNOWN, str(problem)
             return made
         if problem is not None:
             raise problem

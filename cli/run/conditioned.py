@@ -114,6 +114,11 @@ class Conditioned:
             answers=self.answers,
             count=self._request.count if self._counts(is_state=is_state) else None,
         )
+        if self.answers and self._request.once:
+            if not is_state or self._offer.partial:
+                how.count = 1
+            else:
+                how.once = "snapshot_end" if has_full_states(stream, self._offer) else "record"
         return Judge(
             how,
             self._stands(),

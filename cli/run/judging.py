@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import structs
 
@@ -34,7 +34,8 @@ class Judged:
 
     `events`: the stream has no state. `rows`: a row that stops matching is told once more. `stands_for`: a state that
     does not match is handed on as `Unprinted`. `answers`: nothing is printed but the match of `until`. `count`: of so
-    many records, or, without `answers`, of so many that are printed, the match has to be one.
+    many records, or, without `answers`, of so many that are printed, the match has to be one. `once`, with `answers`:
+    it has to be one of the first complete state, which ends with a `snapshot_end` or has a record of each symbol.
     """
 
     record: type[Record]
@@ -43,6 +44,7 @@ class Judged:
     stands_for: bool = False
     answers: bool = False
     count: int | None = None
+    once: Literal["snapshot_end", "record"] | None = None
 
 
 class Judge:
@@ -132,6 +134,8 @@ class Judge:
             if not isinstance(item, SnapshotEnd):
                 first_row = None
             self._take(item, passed)
+        if self._how.once == "record" and self.data_came and not self.unseen:
+            self.is_over = True
         if self._quick and self.data_came:
             self.passes = self._quickly() if self._stands.whole.live else self._slowly
         return passed
@@ -143,7 +147,9 @@ class Judge:
             self._on_status(item)
             return
         if isinstance(item, SnapshotEnd) and item.stream == self._stands.stream:
-            passed.append(self._on_end(item))
+            end = self._on_end(item)
+            passed += [] if self._how.answers else [end]
+            self.is_over = self._how.once == "snapshot_end"
             return
         if isinstance(item, ClockOffset):
             self._stands.move(item)
@@ -181,8 +187,8 @@ class Judge:
             if self._edges is not None:
                 self._edges.full(state)
         self._recent.clear()
-        if self._where is None and not self._how.answers:
-            return end  # every row is printed
+        if self._where is None:
+            return end  # every row is printed, or none
         return structs.replace(end, count=sum(key in state for key in self._printed))
 
     # --- data
