@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[1]
 
 # The daemon prints what it shows. It has the name on the bus before anything is sent, so that no other one is started.
 SESSION = """
-dunst -print > "$1/shown" 2> "$1/said" & daemon=$!
-for turn in $(seq 200); do
+stdbuf -oL dunst -print > "$1/shown" 2> "$1/said" & daemon=$!
+for turn in $(seq 600); do
   dunstctl is-paused > /dev/null 2>&1 && break
   sleep 0.05
 done
 shift; "$@" > /dev/null
 status=$?
-for turn in $(seq 100); do
+for turn in $(seq 600); do
   grep -q margin "$SHOWN/shown" && break
   sleep 0.05
 done
