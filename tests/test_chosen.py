@@ -53,7 +53,7 @@ def test_a_template_is_harmless_text_with_braces(capfd: pytest.CaptureFixture[st
     assert line == "{a\\x1b[31m\\x0ab} - 200.0000"
 
 
-@pytest.mark.parametrize("text", ["{", "}", "{price", "{prize}", "{}", "{prev.mid}", "{mid:.2f}", "{mid + 1}"])
+@pytest.mark.parametrize("text", ["", " ", "{", "}", "{price", "{prize}", "{}", "{prev.mid}", "{mid:.2f}", "{mid + 1}"])
 def test_what_is_no_template_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         template_of(text, ON_BOOKS)
