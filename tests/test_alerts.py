@@ -20,17 +20,20 @@ from cli.output.fields import Fields
 from cli.output.lines import Words
 from cli.output.standing import Stands
 from cli.run.alerts import Alerts, Program, Run
+from cli.run.conditioned import Conditioned
 from cli.run.edges import Edges
 from cli.run.judging import Judge, Judged
 from cli.run.options import StreamRequest
+from cli.run.values import PauseParser
 from cli.run.watch import watch
 from cli.settings.environment import for_a_command
 from tests.bot.recordings import BEGIN, SYMBOL, book, came, opened, write
+from venues import venue_named
 from venues.errors import UsageError
 from venues.records import Margin, Position, Quote, Record, SnapshotEnd, State, Status, Trade
 from venues.redaction import Redactor
 from venues.streams import STREAMS
-from venues.venue import Now
+from venues.venue import Now, Subscription
 
 CROSSINGS = 1_000
 
@@ -245,6 +248,23 @@ def test_the_cooldown_keeps_the_latest_and_counts_the_others() -> None:
     first, second = asyncio.run(played()).ran
     assert (first.skipped, first.variables["MON_PRICE"]) == (0, "6")
     assert (second.skipped, second.variables["MON_PRICE"]) == (8, "15")
+
+
+@pytest.mark.parametrize(("text", "milliseconds"), [("0", 0), (" 0s ", 0), ("0ms", 0), ("1s", 1_000)])
+def test_a_cooldown_may_be_none(text: str, milliseconds: int) -> None:
+    assert PauseParser()(text) == milliseconds
+
+
+def test_a_cooldown_of_nothing_is_not_the_usual_one() -> None:
+    subscription = Subscription("trades", (SYMBOL,))
+    offer = venue_named("nexus").streams["trades"]
+    for given, seconds in ((None, 1.0), (0, 0.0), (250, 0.25)):
+        request = StreamRequest(venue="nexus", symbols=[SYMBOL], on=["price > 5"], bell=True, cooldown=given)
+        conditioned = Conditioned(request, subscription, offer, as_table=False)
+        stage = Stage("trades", "price > 5")
+        alerts = conditioned.alerts(stage, Redactor())
+        assert alerts is not None
+        assert alerts.cooldown == seconds
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

@@ -96,8 +96,12 @@ class Conditioned:
             " ".join(self._on.text.split()),
             parallel=request.exec_parallel or 1,
             timeout=(request.exec_timeout or EXEC_TIMEOUT_MS) / 1000,
-            cooldown=(request.cooldown or (COOLDOWN_MS if is_event else 0)) / 1000,
+            cooldown=self._cooldown_ms(is_event=is_event) / 1000,
         )
+
+    def _cooldown_ms(self, *, is_event: bool) -> int:
+        given = self._request.cooldown
+        return (COOLDOWN_MS if is_event else 0) if given is None else given
 
     def judge(self, *, now: Callable[[], Now], alerts: Alerts | None = None) -> Judge:
         """The judge of a run; `now` is when what is being delivered came."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_
 
 import typer
 
-from cli.run.values import SpeedParser, StepParser, duration
+from cli.run.values import SpeedParser, StepParser, duration, pause
 from cli.run.venue_options import GIVEN
 from cli.screen.look import Palette  # noqa: TC001  typer reads it
 from venues import VENUES, has_venue, venue_named, venue_names, venues_with
@@ -278,7 +278,7 @@ class StreamRequest(RunRequest):
         bool, typer.Option("--skip-first", help="--on: not for what is true at the beginning."), _STREAM
     ] = False
     cooldown: Annotated[
-        int | None, duration("--cooldown", help="--on: so long from one to the next at least (events: 1s)."), _STREAM
+        int | None, pause("--cooldown", help="--on: so long from one to the next at least (events: 1s)."), _STREAM
     ] = None
     exec_parallel: Annotated[
         int | None, typer.Option(min=1, max=100, help="--exec: so many at a time; 1 unless said otherwise."), _STREAM
@@ -496,7 +496,8 @@ def check_chosen(request: StreamRequest) -> None:
     """
     if not request.on:
         for option in OF_ON:
-            if getattr(request, option) not in (None, False):
+            given = getattr(request, option)
+            if given is not None and given is not False:
                 raise UsageError(f"--{'exec' if option == 'exec' else option.replace('_', '-')} applies to --on only")
     if request.fields is not None and request.template is not None:
         raise UsageError("expected --fields or --template, got both")

@@ -69,6 +69,14 @@ class DurationParser:
         return value if isinstance(value, int) else duration_ms(value)
 
 
+class PauseParser(DurationParser):
+    """A duration that may be none at all: 0."""
+
+    def __call__(self, value: str | int) -> int:
+        is_none = isinstance(value, str) and re.fullmatch("0(?:ms|s|m|h|d)?", value.strip())
+        return 0 if is_none else super().__call__(value)
+
+
 class SpeedParser:
     """A speed as typer parses it; shown as such in the help."""
 
@@ -99,3 +107,8 @@ class StepParser:
 
 def duration(*names: str, help: str) -> Any:  # noqa: A002
     return typer.Option(*names, parser=DurationParser(), metavar="DURATION", help=help)
+
+
+def pause(*names: str, help: str) -> Any:  # noqa: A002
+    """An option with a duration that may be 0."""
+    return typer.Option(*names, parser=PauseParser(), metavar="DURATION", help=help)
