@@ -19,6 +19,7 @@ from venues.toolkit.times import LATEST_MS, LATEST_S
 # Everything that decoding an arbitrary frame can raise: deep nesting and bad UTF-8 are not MsgspecErrors, and
 # `float_hook=Decimal` refuses exponents that do not fit a machine word.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, decimal.DecimalException)
+_NO_UTF8 = "Invalid UTF-8 encoded string"  # how msgspec says it since 0.23, as an error of its own
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ def explain(error: Exception) -> str:
     """One of `DECODE_ERRORS` as "expected …, got …"; never longer than 200 characters."""
     if isinstance(error, RecursionError):
         return "expected a message, got JSON nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) or str(error) == _NO_UTF8:
         return "expected UTF-8 text, got other bytes"
     if isinstance(error, decimal.DecimalException):
         return "expected a number, got one beyond any range"
