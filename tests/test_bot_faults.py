@@ -121,8 +121,12 @@ def test_a_difference_that_is_not_said_is_found(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_link, "SAID_WITHIN", 0.5)
-    case = relay_case(Fault(0.0, REFUSE, 4.0), calm=0.5)
-    found(played(relay_link.play(case, Silent), capfd), "and nothing was said")
+    case = relay_case(Fault(0.0, REFUSE, 1.8), calm=0.5)
+    for _ in range(4):  # on a busy machine the bot may come to want something only when the hub is back
+        outcome = played(relay_link.play(case, Silent), capfd)
+        if outcome.findings:
+            break
+    found(outcome, "and nothing was said")
 
 
 class Remembering(WatchedRelay):

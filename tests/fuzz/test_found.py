@@ -177,7 +177,8 @@ BOT, BOOK = ["bot", "run", "x.py"], ["book", "kraken", "BTC/USD"]
     ids=lambda line: f"{len(line)} {' '.join(line)[:20]}",
 )
 def test_a_long_line_takes_little_time(line: list[str]) -> None:
-    assert cpu_of(parsed, "\n".join(line).encode()) <= MOST_CPU
+    # Half as much again: other tests share the core here. What grows with the square takes seconds.
+    assert cpu_of(parsed, "\n".join(line).encode()) <= 1.5 * MOST_CPU
 
 
 @pytest.mark.parametrize(

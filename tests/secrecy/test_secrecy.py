@@ -28,7 +28,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield made
 
 
-@pytest.mark.timeout(300)  # two hundred processes, whose time is the machine's: 15 s of CPU in all
+@pytest.mark.slow("two hundred processes")
+@pytest.mark.timeout(300)  # their time is the machine's: 15 s of CPU in all
 def test_no_secret_is_anywhere(stage: Stage) -> None:
     cases = commands.all_cases(stage, whole=False)
     marks: set[str] = set()

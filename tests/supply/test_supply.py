@@ -159,6 +159,7 @@ def test_the_source_distribution_has_all_of_the_project_and_makes_the_same_wheel
     assert built.contents_of_wheel(again) == built.contents_of_wheel(wheel)
 
 
+@pytest.mark.slow("an environment is made, and mon installed into it")
 def test_what_is_installed_runs(wheel: Path, tmp_path: Path) -> None:
     """In an environment of its own, with the libraries of this one, since a test fetches nothing."""
     (tmp_path / "home").mkdir()
