@@ -34,7 +34,7 @@ def main() -> None:
         all_is_done()
     except KeyboardInterrupt:
         code = 130
-    if "venues.plugins" in sys.modules:
+    if not sys.modules.keys().isdisjoint(("venues.plugins", "cli.bot.runner")):  # code of others may have run
         from cli.output.foreign import end
 
         end(code)

@@ -1,4 +1,4 @@
-"""What code of somebody else's may not do to stdout, and to the end of mon. Loaded when a plug-in is."""
+"""What code of somebody else's may not do to stdout, and to the end of mon. Loaded when a plug-in or a script is."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def nothing_on_stdout() -> Iterator[None]:
 
 def end(code: int) -> None:
     """Let what other code has still to do at the end be done, but for data and for its threads: whatever it writes to
-    stdout goes to stderr, and where threads would hold up the end, the process ends here."""
+    stdout goes to stderr, and where threads are left, the process ends here. Some would hold up the end, and Python
+    takes its world down under the others, which can crash."""
     _flush(sys.stdout)
     with contextlib.suppress(OSError):
         os.dup2(STDERR, STDOUT)
-    if any(not one.daemon and one is not threading.current_thread() for one in threading.enumerate()):
+    if threading.active_count() > 1:
         atexit._run_exitfuncs()
         _flush(sys.stdout, sys.stderr)
         os._exit(code)
