@@ -50,7 +50,7 @@ COMMANDS = {
 HELP = """Live markets and accounts in the terminal: a table for people, JSON lines for scripts."""
 
 MOST_WORDS = 5_000  # of a command line; the parser takes 3 µs for a symbol, and 33 µs for a short option …
-MOST_LETTERS = 1_000  # … so that those have a limit of their own, for `-v -v` as for `-vv`
+MOST_LETTERS = 200  # … so that those have a limit of their own, for `-v -v` as for `-vv`
 
 EXAMPLES = """\b
 Examples:

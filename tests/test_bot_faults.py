@@ -122,11 +122,7 @@ def test_a_difference_that_is_not_said_is_found(
 ) -> None:
     monkeypatch.setattr(relay_link, "SAID_WITHIN", 0.5)
     case = relay_case(Fault(0.0, REFUSE, 1.8), calm=0.5)
-    for _ in range(4):  # on a busy machine the bot may come to want something only when the hub is back
-        outcome = played(relay_link.play(case, Silent), capfd)
-        if outcome.findings:
-            break
-    found(outcome, "and nothing was said")
+    found(played(relay_link.play(case, Silent), capfd), "and nothing was said")
 
 
 class Remembering(WatchedRelay):
@@ -174,7 +170,7 @@ def test_a_server_under_faults(capfd: pytest.CaptureFixture[str]) -> None:
     outcome = played(feed_link.play(case), capfd)
     assert outcome.findings == [], outcome
     assert outcome.records > 3
-    assert outcome.interruptions > 5
+    assert outcome.interruptions > 10
 
 
 def test_what_comes_twice_or_never_is_found(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

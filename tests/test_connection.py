@@ -467,7 +467,7 @@ def test_timers_and_whoever_wants_to_end_get_their_turn_in_a_flood() -> None:
     turns, in_one_turn = 0, []
 
     async def handler(websocket: ServerConnection) -> None:
-        websocket.transport.write(b"\x81\x02[]" * 6_000)
+        websocket.transport.write(b"\x81\x02[]" * 20_000)
         await websocket.wait_closed()
 
     async def scenario() -> None:
@@ -487,7 +487,7 @@ def test_timers_and_whoever_wants_to_end_get_their_turn_in_a_flood() -> None:
             watched.connection._deliver = deliver
             turn()
             async with watched.running():
-                await watched.until(lambda: sum(count for _, count in in_one_turn) >= 6_000)
+                await watched.until(lambda: sum(count for _, count in in_one_turn) >= 20_000)
 
     asyncio.run(scenario())
     assert max(count for _, count in in_one_turn) <= 300

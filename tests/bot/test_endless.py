@@ -150,7 +150,12 @@ def test_a_script_that_prints_without_end_is_ended_and_never_gets_into_the_data(
 def test_python_is_not_taken_down_under_a_script_s_thread(tmp_path: Path) -> None:
     """A thread that runs while that happens finds things half gone, and crashed the process now and then."""
     script = tmp_path / "bot.py"
-    last = "import os\nclass Last:\n  def __del__(self, write=os.write): write(2, b'taken down')\nimport builtins; builtins.last = Last()\n"
+    last = (
+        "import builtins, os\n"
+        "class Last:\n"
+        "  def __del__(self, write=os.write): write(2, b'taken down')\n"
+        "builtins.last = Last()\n"
+    )
     script.write_text(last + ENDLESS, encoding="utf-8")
     ran = mon("bot", "run", str(script), "--count", "1", env=environment(tmp_path))
     assert ran.returncode == 0

@@ -177,16 +177,15 @@ BOT, BOOK = ["bot", "run", "x.py"], ["book", "kraken", "BTC/USD"]
     ids=lambda line: f"{len(line)} {' '.join(line)[:20]}",
 )
 def test_a_long_line_takes_little_time(line: list[str]) -> None:
-    # Half as much again: other tests share the core here. What grows with the square takes seconds.
-    assert cpu_of(parsed, "\n".join(line).encode()) <= 1.5 * MOST_CPU
+    assert cpu_of(parsed, "\n".join(line).encode()) <= MOST_CPU
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ([*BOT, *["a"] * (FEW + 1)], "expected at most 5,000 words in a command line, got 5,001: give the rest of"),
-        ([*BOOK, *["-v"] * 1_001], "expected at most 1,000 short options in a command line, got 1,001"),
-        ([*BOOK, "-" + "v" * 1_001], "expected at most 1,000 short options in a command line, got 1,001"),
+        ([*BOOK, *["-v"] * 201], "expected at most 200 short options in a command line, got 201"),
+        ([*BOOK, "-" + "v" * 201], "expected at most 200 short options in a command line, got 201"),
         ([*BOT, *["a"] * 100, "--market", "nope:A"], "expected at most 100 scripts in a run, got 101"),
     ],
 )

@@ -162,7 +162,7 @@ async def begin(client: Talk, kind: str) -> None:
 @KINDS
 def test_dropped_connections_have_no_close_frame(kind: str) -> None:
     async def test() -> None:
-        async with Simulator(rate=400, faults=[parse_fault("drop:1s")]) as simulator:
+        async with Simulator(rate=400, faults=[parse_fault("drop:500ms")]) as simulator:
             for _ in range(2):
                 async with listener(simulator, kind) as client:
                     await begin(client, kind)
