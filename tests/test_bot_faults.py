@@ -120,7 +120,7 @@ class Silent(WatchedRelay):
 def test_a_difference_that_is_not_said_is_found(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_link, "SAID_WITHIN", 0.5)
+    monkeypatch.setattr(relay_link, "SAID_WITHIN", 0.1)
     case = relay_case(Fault(0.0, REFUSE, 1.8), calm=0.5)
     found(played(relay_link.play(case, Silent), capfd), "and nothing was said")
 
