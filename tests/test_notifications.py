@@ -12,14 +12,16 @@ import pytest
 
 from tests.recorded import FOLDER
 
-NEEDED = ("xvfb-run", "dbus-run-session", "dunst", "notify-send")
+NEEDED = ("xvfb-run", "dbus-run-session", "dbus-send", "dunst", "notify-send")
 ROOT = Path(__file__).parents[1]
 
 # The daemon prints what it shows. It has the name on the bus before anything is sent, so that no other one is started.
-SESSION = """
+# The bus itself is asked for that: a question to the name, such as dunstctl's, makes the bus start a second daemon.
+SESSION = r"""
 stdbuf -oL dunst -print > "$1/shown" 2> "$1/said" & daemon=$!
 for turn in $(seq 600); do
-  dunstctl is-paused > /dev/null 2>&1 && break
+  dbus-send --print-reply --dest=org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus.NameHasOwner \
+    string:org.freedesktop.Notifications 2> /dev/null | grep -q 'boolean true' && break
   sleep 0.05
 done
 shift; "$@" > /dev/null
