@@ -104,9 +104,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
 def took_long(seconds: float, environment: Mapping[str, str]) -> bool:
     """Whether a test took longer than it may without a reason.
 
-    Only CI's run of all tests is judged, since it has the machine for itself; some of them run beside other proofs too.
+    Only CI's run of all tests is judged, since it has the machine for itself; some of them run beside other proofs too,
+    which say so.
     """
-    return WORKERS in environment and seconds > most_seconds(environment)
+    judged = WORKERS in environment and not environment.get("MON_BESIDE_OTHERS")
+    return judged and seconds > most_seconds(environment)
 
 
 def most_seconds(environment: Mapping[str, str]) -> float:

@@ -35,7 +35,10 @@ def run(folder: Path, **variables: str) -> str:
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", "-p", "no:xdist", str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_XDIST_WORKER_COUNT": "1", **variables},
+        env={
+            **os.environ, "PYTHONPATH": str(ROOT), "PYTEST_XDIST_WORKER_COUNT": "1", "MON_BESIDE_OTHERS": "",
+            **variables,
+        },
         cwd=folder, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.stdout
@@ -59,6 +62,7 @@ def test_a_test_may_take_longer_where_workers_share_a_core() -> None:
     assert most_seconds({"PYTEST_XDIST_WORKER_COUNT": str(3 * cores)}) == 30
     assert not took_long(3_600, {}), "some tests alone: they may run beside other work"
     assert took_long(11, {"PYTEST_XDIST_WORKER_COUNT": "1"})
+    assert not took_long(3_600, {"PYTEST_XDIST_WORKER_COUNT": "1", "MON_BESIDE_OTHERS": "1"})
 
 
 @pytest.mark.parametrize(
