@@ -19,7 +19,7 @@ from websockets.frames import CloseCode
 from venues import events
 from venues.answers import closing_of
 from venues.driver import fault_in_words
-from venues.errors import SetupError
+from venues.errors import MonError, SetupError
 from venues.fetching import Fetcher, Fetches
 from venues.keepalive import AGAIN_AFTER, Keepalive, Steps, step_between
 from venues.opening import NoConnectionError, Opening
@@ -222,7 +222,7 @@ class Connection:
 
     async def _talk(self, websocket: Socket) -> None:
         """Reads until the connection is of no more use, or until we have left in order."""
-        keepalive = self._begin_keepalive(websocket)
+        keepalive = self._begin_listening(websocket)
         reader = asyncio.create_task(self._read(websocket, keepalive))
         sender = asyncio.create_task(self._send(websocket))
         leaving = asyncio.create_task(self._leaving.wait())
@@ -235,6 +235,7 @@ class Connection:
             if self._leaving.is_set() and not reader.done() and not self._useless.is_set():
                 await self._leave_in_order(reader)
         finally:
+            websocket.on_message = None  # what still comes is not taken, see `_drain`
             self._disarm()
             for task in tasks:
                 task.cancel()
@@ -244,27 +245,25 @@ class Connection:
             if isinstance(result, Exception):
                 raise result
 
-    def _begin_keepalive(self, websocket: Socket) -> Keepalive:
+    def _begin_listening(self, websocket: Socket) -> Keepalive:
         now, clock = self._clock.now(), self._clock.now
         keepalive = self._keepalive = Keepalive(
             now.mono, every=PING_EVERY, within=PING_ANSWER_WITHIN, message_within=MESSAGE_WITHIN
         )
         websocket.on_bytes = lambda more: keepalive.bytes_came(clock().mono, more_awaited=more)
+        websocket.on_message = self._taker(keepalive)
         self._alive = now
         return keepalive
 
-    async def _read(self, websocket: ClientConnection, keepalive: Keepalive) -> None:
-        receive, driver, clock = websocket.recv, self._driver, self._clock.now
-        deliver, tap = self._deliver, self._tap
+    def _taker(self, keepalive: Keepalive) -> Callable[[bytes], None]:
+        """What takes each message of this connection: called by the socket itself, or by the reader."""
+        driver, clock, deliver, tap = self._driver, self._clock.now, self._deliver, self._tap
         call_soon = asyncio.get_running_loop().call_soon
-        left = MOST_IN_A_TURN
-        try:
-            while driver.retry_at is None:
-                frame = await receive(decode=False)
-                left -= 1
-                if not left:
-                    left = MOST_IN_A_TURN
-                    await asyncio.sleep(0)
+
+        def take(frame: bytes) -> None:
+            if driver.retry_at is not None or self._fault is not None:
+                return  # the connection is of no more use
+            try:
                 now = self._read_at
                 if now is None:
                     # All frames that are taken within one turn of the loop came in one read, so they get one time.
@@ -278,7 +277,25 @@ class Connection:
                 delivered = driver.receive(frame, now)
                 if delivered:
                     deliver(delivered)
-            self._after_feeding()  # what the last frame wants sent
+            except Exception as error:
+                self._on_fault(error)
+
+        return take
+
+    async def _read(self, websocket: Socket, keepalive: Keepalive) -> None:
+        """Takes what the socket leaves to `recv`; returns when the connection is gone or of no more use."""
+        receive, driver, take = websocket.recv, self._driver, websocket.on_message
+        assert take is not None, "listening begins first"
+        left = MOST_IN_A_TURN
+        try:
+            while driver.retry_at is None:
+                frame = await receive(decode=False)
+                left -= 1
+                if not left:
+                    left = MOST_IN_A_TURN
+                    await asyncio.sleep(0)
+                take(frame)
+                websocket.left_to_recv -= 1
         except ConnectionClosed as closed:
             if not self._leaving.is_set() and driver.retry_at is None:
                 ending = closing_of(closed.rcvd, closed.sent, received_first=closed.rcvd_then_sent)
@@ -463,16 +480,22 @@ class Connection:
         try:
             callback()
         except Exception as error:
-            self._read_at = None
-            try:
-                if self._driver.retry_at is None:
-                    heard = None if self._keepalive is None else self._keepalive.heard
-                    self._apply(events.Failed(**self._stamp(), reason=fault_in_words(error), heard=heard))
-            except Exception as again:
-                self._fault = again
-            self._disarm()
-            self._useless.set()
-            self._progress.set()
+            self._on_fault(error)
+
+    def _on_fault(self, error: Exception) -> None:
+        """Says a fault of ours, which costs the connection; one that a new connection would not cure ends the line."""
+        self._read_at = None
+        try:
+            if isinstance(error, MonError):
+                raise error
+            if self._driver.retry_at is None:
+                heard = None if self._keepalive is None else self._keepalive.heard
+                self._apply(events.Failed(**self._stamp(), reason=fault_in_words(error), heard=heard))
+        except Exception as again:
+            self._fault = again
+        self._disarm()
+        self._useless.set()
+        self._progress.set()
 
     def _stamp(self) -> events.Stamp:
         now = self._clock.now()

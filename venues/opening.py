@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, cast
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidProxyStatus, InvalidStatus, ProxyError
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from venues import events
 from venues.answers import MAX_MESSAGE, refuse_plain, status_of_old_answer, words_of
 from venues.errors import MonError
 from venues.fetching import NoAnswer, ask, date_ms, place_of, retry_after, words_of_system
 from venues.protocols import cookies
+from venues.protocols.whole_frames import whole_messages
 from venues.toolkit.addresses import is_loopback
 from venues.toolkit.decoding import excerpt
 from venues.venue import HttpRequest, HttpResponse, NotOpened, Refused
@@ -28,24 +31,85 @@ from venues.venue import HttpRequest, HttpResponse, NotOpened, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from websockets.protocol import Event
+
     from venues.redaction import Redactor
     from venues.venue import Dial, Lost, Now, Session
+
+_BEGINS = (Opcode.TEXT, Opcode.BINARY)  # a message; what continues one has another code
 
 # The library logs URLs, and so keys, at level DEBUG.
 _SILENT = logging.Logger("mon.websocket", logging.CRITICAL + 1)
 
 
+MOST_IN_A_READ = 4096  # messages that are handed over out of one read, of at most 256 KiB; then the loop gets its turn
+
+
 class Socket(ClientConnection):
-    """Reports bytes as they come. The library itself reports them only once a message is whole."""
+    """Reports bytes as they come, and hands over messages at once, without the library's parser, queue and task.
+
+    The library itself reports bytes only once a message is whole. What is not a message in one plain frame goes its
+    way through the library, byte by byte. What the library has to put together (fragments), what comes behind that,
+    and what one read brings beyond `MOST_IN_A_READ` is left to `recv`: order and back-pressure are the library's.
+
+    `left_to_recv` counts the messages that `recv` has to give, or whose first fragment is there: whoever calls it takes
+    one off once the message has gone where it has to. Only at 0 is the next one handed over.
+    """
 
     on_bytes: Callable[[bool], None] | None = None  # called with whether the bytes end within a message
+    on_message: Callable[[bytes], None] | None = None  # called after it with each whole message; must not raise
+    left_to_recv = 0
+    _held = b""  # the beginning of a plain frame, which the library has not seen
+    _at_hand: list[bytes] | None = None  # the messages of this read
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._held:
+            data, self._held = self._held + data, b""
+        on_message = self.on_message
+        messages: list[bytes] = []
+        if on_message is not None:
+            if not self.left_to_recv and self._is_between_frames():
+                messages, data, cut = whole_messages(data, MOST_IN_A_READ)
+                if cut:
+                    data, self._held = b"", data
+            self._at_hand = messages
+        if data:
+            super().data_received(data)
+        self._at_hand = None
         if self.on_bytes is not None:
-            protocol = self.protocol
-            open_fragments = getattr(protocol, "current_size", getattr(protocol, "cur_size", None))  # its name in 15.0
-            self.on_bytes(len(protocol.reader.buffer) > 0 or open_fragments is not None)
+            self.on_bytes(bool(self._held or self.protocol.reader.buffer) or self._is_in_fragments())
+        if on_message is not None:
+            for message in messages:
+                on_message(message)
+
+    def eof_received(self) -> None:
+        held, self._held = self._held, b""
+        if held:
+            super().data_received(held)  # so that it says what is missing
+        super().eof_received()
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame) and event.opcode in _BEGINS:
+            messages = self._at_hand
+            if messages is not None and event.fin and not self.left_to_recv and len(messages) < MOST_IN_A_READ:
+                messages.append(bytes(event.data))
+                return
+            self.left_to_recv += 1
+        super().process_event(event)
+
+    def _is_between_frames(self) -> bool:
+        """Whether the library waits for a frame; False too where its parser is not as it was."""
+        protocol = self.protocol
+        waiting: object = getattr(protocol, "parser", None)
+        while (inner := getattr(waiting, "gi_yieldfrom", None)) is not None:
+            waiting = inner
+        code, between = getattr(waiting, "gi_code", None), getattr(protocol.reader, "at_eof", None)
+        in_between = code is not None and code is getattr(between, "__code__", None)
+        return in_between and protocol.state is State.OPEN
+
+    def _is_in_fragments(self) -> bool:
+        protocol = self.protocol
+        return getattr(protocol, "current_size", getattr(protocol, "cur_size", None)) is not None  # its name in 15.0
 
 
 class _Connect(connect):

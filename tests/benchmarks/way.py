@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cli.output.lines import JsonLines
@@ -23,7 +24,7 @@ from venues.redaction import Redactor
 from venues.venue import Settings, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
 ROOT = Path(__file__).parents[2]
@@ -36,9 +37,6 @@ ORDER = (
     b'"cost":0,"lastLots":null,"lastTicks":null,"created":1716135452487,"modified":1716135452487,"symbol":"BTCUSDT",'
     b'"price":"1000","quantity":"1000"}]}]'
 )
-
-
-_READ = Connection._read.__code__  # which goes on, once a frame
 
 
 class Way(NamedTuple):
@@ -70,25 +68,6 @@ WAYS = (
 )
 
 
-class _Socket:
-    """A socket that gives one frame in each turn of the loop, and tells before the last."""
-
-    def __init__(self, frames: Sequence[bytes], before_last: Callable[[], None]) -> None:
-        self._frames = list(frames)
-        self._before_last = before_last
-        self.empty = asyncio.Event()
-
-    async def recv(self, decode: bool) -> bytes:
-        for _ in range(3):
-            await asyncio.sleep(0)
-        if not self._frames:
-            self.empty.set()
-            await asyncio.sleep(3600)
-        if len(self._frames) == 1:
-            self._before_last()
-        return self._frames.pop(0)
-
-
 class _Steps:
     """The calls of functions of ours, in order."""
 
@@ -105,7 +84,7 @@ class _Steps:
 
     def _see(self, frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
-        if event == "call" and code is not _READ and code.co_filename.startswith((f"{ROOT}/cli/", f"{ROOT}/venues/")):
+        if event == "call" and code.co_filename.startswith((f"{ROOT}/cli/", f"{ROOT}/venues/")):
             self.seen.append((code.co_filename.removeprefix(f"{ROOT}/"), code.co_qualname))
 
 
@@ -126,12 +105,16 @@ async def _to_record(way: Way, steps: _Steps) -> tuple[list[Any], list[tuple[str
     for frame in way.welcome:
         driver.receive(frame, clock.now())
     connection._after_feeding()
-    socket = _Socket(way.frames, lambda: (out.clear(), steps.begin())[0])
-    keepalive = connection._begin_keepalive(cast("Any", socket))
-    reader = asyncio.create_task(connection._read(cast("Any", socket), keepalive))
-    await socket.empty.wait()
+    socket = SimpleNamespace()
+    connection._begin_listening(cast("Any", socket))
+    for number, frame in enumerate(way.frames, start=1):
+        if number == len(way.frames):
+            out.clear()
+            steps.begin()
+        socket.on_message(frame)
+        for _ in range(3):
+            await asyncio.sleep(0)
     seen = steps.end()
-    reader.cancel()
     connection._disarm()
     return [item for item in out if isinstance(item, Record)], seen
 
