@@ -15,6 +15,8 @@ from venues import events, opening
 from venues.errors import RecordingError
 from venues.venue import Dial, HttpRequest, HttpResponse, Item, Lost, Now, StreamState
 
+LISTENS = 0.05  # seconds after which the socket hands over; what comes with the handshake is left to the reader
+
 
 class Faulty(PingSession):
     """Has a fault that shows at the second message, but for its first connection only."""
@@ -58,6 +60,7 @@ def plain(*texts: str) -> bytes:
 @pytest.mark.parametrize("sent", [plain, fragments])
 def test_a_fault_of_ours_is_said_and_the_line_connects_anew(sent: Callable[..., bytes]) -> None:
     async def handler(websocket: ServerConnection) -> None:
+        await asyncio.sleep(LISTENS)
         websocket.transport.write(sent("1", "2", "3"))
         await websocket.wait_closed()
 
@@ -84,6 +87,7 @@ def test_a_recording_that_cannot_be_written_ends_the_line(sent: Callable[..., by
     seen: list[str] = []
 
     async def handler(websocket: ServerConnection) -> None:
+        await asyncio.sleep(LISTENS)
         websocket.transport.write(sent("1", "2"))
         await websocket.wait_closed()
 
@@ -113,6 +117,7 @@ def test_what_comes_behind_the_end_of_a_connection_is_not_taken(sent: Callable[.
             return [Lost("the session has had enough")]
 
     async def handler(websocket: ServerConnection) -> None:
+        await asyncio.sleep(LISTENS)
         websocket.transport.write(sent("1", "2", "3"))
         await websocket.wait_closed()
 
