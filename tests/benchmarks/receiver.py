@@ -1,13 +1,15 @@
-"""The yardstick: a `websockets` receive loop that does nothing with what it gets.
+"""The yardsticks: a `websockets` receive loop that does nothing with what it gets, and the script that one writes.
 
-    python -m tests.benchmarks.receiver URL text|bytes
+    python -m tests.benchmarks.receiver URL text|bytes|script
 
-Prints the messages it got and the seconds from the first to the last.
+Says on stderr how many messages it got, and the seconds from the first to the last. The script reads each message with
+`json` and prints a line of what is in it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 
@@ -32,8 +34,27 @@ async def receive(url: str, *, decode: bool | None) -> None:
                 count += 1
         except ConnectionClosed:
             last = time.perf_counter()
-    print(count, last - first)
+    print(count, last - first, file=sys.stderr)
+
+
+async def script(url: str) -> None:
+    """The same, with a line a message."""
+    count = 0
+    first = last = time.perf_counter()
+    async with connect(url, proxy=None, compression=None) as websocket:
+        async for message in websocket:
+            event = json.loads(message)
+            data = event["data"]
+            trade = {"symbol": event["symbol"], "time": event["timestamp"]}
+            print(json.dumps({**trade, "price": data["price"], "size": data["quantity"], "side": data["side"].lower()}))
+            last = time.perf_counter()
+            first = first if count else last
+            count += 1
+    print(count, last - first, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    asyncio.run(receive(sys.argv[1], decode=False if sys.argv[2] == "bytes" else None))
+    kind = sys.argv[2]
+    asyncio.run(
+        script(sys.argv[1]) if kind == "script" else receive(sys.argv[1], decode=False if kind == "bytes" else None)
+    )
