@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import sys
+from pathlib import Path
 
-from tests.benchmarks import b2trader, bot, conditions, costs
+import pytest
+from websockets.sync.client import connect
+
+from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks import b2trader, book_sizes, bot, conditions, costs, figures, latency
+from tests.benchmarks.sender import messages, sending
 
 
 def test_costs_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,3 +39,42 @@ def test_bot_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     monkeypatch.setattr(bot, "TURNS", 1)
     bot.run()
     assert "bot with one candle callback" in capsys.readouterr().out
+
+
+def test_sizes_of_books_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, few in (("TURNS", 1), ("STEPS", 50), ("SIZES", (20, 200))):
+        monkeypatch.setattr(book_sizes, name, few)
+    book_sizes.run()
+    assert "always the best, 200 levels" in capsys.readouterr().out
+
+
+def test_the_figures_are_written_as_json(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(b2trader, "ROUNDS", 1)
+    monkeypatch.setattr(figures, "MEASURED", [])
+    monkeypatch.setattr(benchmarks, "MEASURED", figures.MEASURED)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--json", str(tmp_path / "figures.json"), "b2trader"])
+    benchmarks.main()
+    written = json.loads((tmp_path / "figures.json").read_text())
+    assert written["machine"]["cores"]
+    assert {"name", "figure", "ratio", "limit", "holds"} == written["figures"][0].keys()
+    assert written["figures"][0]["name"] in capsys.readouterr().out
+
+
+def test_an_unknown_benchmark_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "tades"])
+    with pytest.raises(SystemExit) as ended:
+        benchmarks.main()
+    assert ended.value.code == 2
+    assert "no benchmark tades; there are book," in capsys.readouterr().err
+
+
+def test_what_is_sent_is_what_was_asked_for() -> None:
+    with sending(3, rate=1_000, times=2) as port, connect(f"ws://127.0.0.1:{port}/ws/key/SPOT_BTC_USDT") as client:
+        assert [text.encode() for text in client] == [*messages(3)] * 2
+
+
+def test_what_was_inside_is_counted_message_by_message() -> None:
+    read, done = [(10.0, 1), (12.0, 2), (13.0, 1)], [(10.1, 1), (12.25, 1), (13.5, 2)]
+    assert list(latency._inside(read, done)) == [0.25, 1.5, 0.5]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MEASURED: list[dict[str, Any]] = []  # every figure of this run, as `--json` writes it
 LINE = "{name:<44} {figure:>30}  {ratio:>8}  {limit:<12} {verdict}"
 
 
@@ -34,11 +35,13 @@ def at_most(name: str, figure: str, ratio: float, limit: float) -> None:
 
 def for_information(name: str, figure: str) -> None:
     """A figure without a limit."""
+    MEASURED.append({"name": name, "figure": figure})
     print(LINE.format(name=name, figure=figure, ratio="", limit="", verdict="").rstrip(), flush=True)
 
 
 def absent(name: str, why: str) -> None:
     """What could not be measured."""
+    MEASURED.append({"name": name, "absent": why})
     print(f"{name:<44} NOT MEASURED: {why}", flush=True)
 
 
@@ -66,5 +69,6 @@ def best_of(turns: int, *prepared: Callable[[], Callable[[], object]]) -> list[f
 
 
 def _print(name: str, figure: str, ratio: float, limit: str, holds: bool) -> None:
+    MEASURED.append({"name": name, "figure": figure, "ratio": round(ratio, 4), "limit": limit, "holds": holds})
     verdict = "yes" if holds else "NO"
     print(LINE.format(name=name, figure=figure, ratio=f"{ratio:.2f}", limit=limit, verdict=verdict), flush=True)

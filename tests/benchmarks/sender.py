@@ -1,26 +1,34 @@
-"""A venue that sends as fast as it is read: bursts of Nexus trades made before anybody connects.
+"""A venue that sends as fast as it is read, or at a rate: Nexus trades made before anybody connects.
 
-    python -m tests.benchmarks.sender MESSAGES
+    python -m tests.benchmarks.sender MESSAGES RATE TIMES LEVELS
 
-Prints its port; then everyone who connects gets the same messages, and a close. It runs until its stdin is closed.
+`RATE` is in messages a second, 0 for as fast as they are read; they are sent `TIMES` times. With `LEVELS` they are
+books of so many levels a side instead. Prints its port; then everyone who connects gets the same messages, and a close.
+It runs until its stdin is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from websockets.asyncio.server import ServerConnection
 
+ROOT = Path(__file__).parents[2]
 SYMBOL = "SPOT_BTC_USDT"
 BURST = 64  # messages that are written together
+TICKS = 500  # a second, in which a rate is kept
 
 
 def trades(count: int) -> Iterator[tuple[str, str, str, int]]:
@@ -43,32 +51,62 @@ def messages(count: int) -> Iterator[bytes]:
 def text_frame(payload: bytes) -> bytes:
     """One unmasked, final text frame."""
     length = len(payload)
-    head = bytes([0x81, length]) if length <= 125 else bytes([0x81, 126]) + length.to_bytes(2, "big")
-    return head + payload
+    if length <= 125:
+        return bytes([0x81, length]) + payload
+    short = length < 2**16
+    return bytes([0x81, 126 if short else 127]) + length.to_bytes(2 if short else 8, "big") + payload
 
 
-def bursts(count: int) -> list[bytes]:
+def bursts(payloads: Iterable[bytes], size: int = BURST) -> list[bytes]:
     """What goes to the socket, a burst at a time."""
-    frames = [text_frame(message) for message in messages(count)]
-    return [b"".join(frames[start : start + BURST]) for start in range(0, count, BURST)]
+    frames = [text_frame(payload) for payload in payloads]
+    return [b"".join(frames[start : start + size]) for start in range(0, len(frames), size)]
 
 
-async def serve_until_closed(count: int) -> None:
+@contextmanager
+def sending(count: int, *, rate: int = 0, times: int = 1, levels: int = 0) -> Iterator[int]:
+    """The port of a process that sends."""
+    words = [str(number) for number in (count, rate, times, levels)]
+    arguments = [sys.executable, "-m", "tests.benchmarks.sender", *words]
+    with subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.stdin.close()
+
+
+async def serve_until_closed(count: int, rate: int, times: int, levels: int) -> None:
     """Print the port, serve, end with stdin."""
-    ready = bursts(count)
+    ready = bursts(_books(count, levels) if levels else messages(count), max(1, rate // TICKS) if rate else BURST)
 
     async def send_all(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        symbol = connection.request.path.rpartition("/")[2].encode()
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         try:
-            for burst in ready:
-                connection.transport.write(burst)  # whole frames, so the library's own pongs fit in between
+            for burst in itertools.chain.from_iterable(itertools.repeat(ready, times)):
+                # Whole frames, so the library's own pongs fit in between. All symbols have names of one length.
+                connection.transport.write(burst.replace(SYMBOL.encode(), symbol))
                 await connection.drain()
-        except (ConnectionClosed, OSError):
-            pass  # the reader has had enough
+                if rate:
+                    due += 1 / TICKS
+                    await asyncio.sleep(max(0.0, due - loop.time()))
+        except (ConnectionClosed, OSError, RuntimeError):
+            pass  # the reader has had enough; the transport of a line that is being closed takes nothing
 
     async with serve(send_all, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 
+def _books(count: int, levels: int) -> Iterator[bytes]:
+    from tests.benchmarks.costs import books  # not where it is not needed: it loads the screen
+
+    return books(levels, count)
+
+
 if __name__ == "__main__":
-    asyncio.run(serve_until_closed(int(sys.argv[1])))
+    asyncio.run(serve_until_closed(*(int(word) for word in sys.argv[1:])))

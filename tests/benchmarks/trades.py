@@ -12,16 +12,12 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tests.benchmarks.figures import WrongResultError, absent, at_least, for_information, print_head, progress
-from tests.benchmarks.sender import SYMBOL, trades
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.benchmarks.sender import SYMBOL, sending, trades
 
 ROOT = Path(__file__).parents[2]
 MESSAGES = 250_000
@@ -44,19 +40,6 @@ class Reading(NamedTuple):
     output: bytes
     in_first_chunk: bytes
     seconds: float
-
-
-@contextmanager
-def sender(messages: int) -> Iterator[int]:
-    """The port of a sender process."""
-    arguments = [sys.executable, "-m", "tests.benchmarks.sender", str(messages)]
-    with subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.stdin.close()
 
 
 def bare_rate(port: int, kind: str) -> float:
@@ -94,7 +77,7 @@ def run() -> None:
         return
     ours: list[float] = []
     others: dict[str, list[float]] = {"text": [], "bytes": [], "script": []}
-    with sender(MESSAGES) as port:
+    with sending(MESSAGES) as port:
         for turn in range(TURNS):
             progress(f"mon trades in a pipe, turn {turn + 1} of {TURNS}")
             ours.append(mon_rate(mon, port))
