@@ -10,7 +10,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import b2trader, book_sizes, bot, conditions, costs, figures, latency
+from tests.benchmarks import b2trader, book_sizes, bot, conditions, costs, figures, latency, peers
 from tests.benchmarks.sender import messages, sending
 
 
@@ -78,3 +78,14 @@ def test_what_is_sent_is_what_was_asked_for() -> None:
 def test_what_was_inside_is_counted_message_by_message() -> None:
     read, done = [(10.0, 1), (12.0, 2), (13.0, 1)], [(10.1, 1), (12.25, 1), (13.5, 2)]
     assert list(latency._inside(read, done)) == [0.25, 1.5, 0.5]
+
+
+def test_peers_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(peers, "MESSAGES", 500)
+    monkeypatch.setattr(peers, "TURNS", 1)
+    monkeypatch.setattr(peers, "commands", lambda: {"wscat | jq": "seq 300; sleep 0.1; seq 300"})
+    peers.run()
+    shown = capsys.readouterr().out
+    assert "mon trades --fields / wscat | jq" in shown
+    assert "websocat | jq" in shown
+    assert "it is not installed" in shown
