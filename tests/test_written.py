@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +23,9 @@ from tests.spoken import Spoken
 from venues.errors import CrossedBook
 from venues.nbt.messages import payload
 from venues.nbt.sending import signal_command
-from venues.records import Book, Fill, Level, Message, Order, Quote, Record, Signal, Trade
+from venues.records import Book, Fill, Level, Message, Order, Quote, Record, Signal, Status, Trade
 from venues.redaction import Redactor
+from venues.toolkit import written as written_module
 from venues.toolkit.any_json import any_json
 from venues.toolkit.book import OrderBook
 from venues.toolkit.numbers import MAX_EXPONENT, plain_text, shown
@@ -156,6 +158,69 @@ def test_several_records_in_one_go(trades: list[Trade]) -> None:
     one_by_one = b"".join(Writer().encode_lines([each]) for each in trades)
     assert Writer().encode_lines(trades) == one_by_one
     assert not re.search(rb"[0-9][eE]", one_by_one)
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 11), DECIMALS), max_size=4)
+
+
+@given(st.lists(CHANGES, max_size=12), st.booleans(), st.sampled_from([4, 30, 10_000]), st.integers(1, 100))
+def test_levels_that_come_again_are_written_as_at_first(
+    changes: list[list[tuple[int, Decimal]]], strings: bool, most: int, share: int
+) -> None:
+    """Whatever is kept of the books before, dropped, or not looked up for a while."""
+    limits = {"_MOST_LEVELS": most, "_MOST_OF_A_SIDE": max(1, most // 4), "_SHARE_NEW": share, "_LEFT_ALONE": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in limits.items():
+            patch.setattr(written_module, name, value)
+        writer = Writer(numbers_as_strings=strings)
+        levels = [Level(Decimal(100 + place), Decimal(1)) for place in range(12)]
+        for rows in changes:
+            for place, size in rows:
+                levels[place] = Level(levels[place].price, size)  # the one before may be gone, and its id another's
+            book = Book(venue="v", received=1, bids=levels[:6], asks=levels[6:])
+            others = [Status(stream="book", venue="v", symbol="A", state="live", received=1), book]
+            for records in ([book], others):
+                assert writer.encode_lines(records) == Writer(numbers_as_strings=strings).encode_lines(records)
+                plain = msgspec.json.decode(writer.encode_lines(records).splitlines()[-1])
+                assert len(plain["bids"]) == len(plain["asks"]) == 6
+
+
+def test_levels_that_come_again_are_not_encoded_again() -> None:
+    """And not looked up any more where most of a book is new; after a while they are again."""
+    writer = Writer()
+    levels = [Level(Decimal(place), Decimal(1)) for place in range(1, 13)]
+    book = Book(venue="v", received=1, bids=levels[:6], asks=levels[6:])
+    for _ in range(5):
+        writer.encode_lines([book])
+    assert len(writer._kept) == 12
+    assert not writer._left_alone
+    fresh = [Book(venue="v", received=1, bids=[copy.copy(level) for level in levels], asks=[]) for _ in range(70)]
+    for other in fresh:
+        writer.encode_lines([other])
+    assert len(writer._kept) == 12 + 2 * 12 + 2 * 12, "two, then 64 that are left alone, then two of the last four"
+    assert writer._left_alone == 62
+
+
+def test_only_so_many_levels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_MOST_LEVELS", 40), ("_MOST_OF_A_SIDE", 10), ("_SHARE_NEW", 0)):
+        monkeypatch.setattr(written_module, name, value)
+    writer = Writer()
+    for number in range(1, 100):
+        levels = [Level(Decimal(number), Decimal(place)) for place in range(1, 10)]
+        writer.encode_lines([Book(venue="v", received=1, bids=levels, asks=[])])
+        assert len(writer._kept) == len(writer._known) <= 40
+    kept = len(writer._kept)
+    deep = [Level(Decimal(1), Decimal(place)) for place in range(1, 12)]
+    writer.encode_lines([Book(venue="v", received=1, bids=deep, asks=[])])
+    assert len(writer._kept) in (0, kept), "of a side with more than ten nothing is kept"
+
+
+def test_known_levels_of_small_prices_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, small = Writer(), [Level(Decimal(f"{digit}e-9"), Decimal(1)) for digit in range(1, 7)]
+    book = Book(venue="v", received=1, bids=small, asks=[])
+    first = writer.encode_lines([book])
+    monkeypatch.setattr(writer, "_plain", lambda _: pytest.fail("once more"))
+    assert writer.encode_lines([book]) == first
 
 
 def test_nothing_to_write_after_a_book_of_small_prices() -> None:

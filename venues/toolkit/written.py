@@ -18,10 +18,14 @@ from venues.records import Book, Level, Message
 from venues.toolkit.numbers import plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _EXPONENT = re.compile(rb"[0-9]E[+-][0-9]")  # as `str` writes one; in a text it costs a second look and no more
-_MOST_LEVELS = 16_384
+_MOST_LEVELS = 8_192  # whose JSON is kept
+_MOST_OF_A_SIDE = _MOST_LEVELS // 4  # with more of them little would be kept for the next book
+_SHARE_NEW = 6  # of a book; with more than a sixth of new levels it is dearer to look them up
+_NEW_BOOKS = 2  # in a row, after which nothing is looked up
+_LEFT_ALONE = 64  # for so many books
 
 _replace = msgspec.structs.replace
 
@@ -62,10 +66,12 @@ class Writer:
             decimal_format="string" if numbers_as_strings else "number",
             enc_hook=_as_text if numbers_as_strings else _as_number,
         )
-        # Most levels of a book with such prices come again in the next one, so their JSON is kept by the level's id.
-        # The level itself is kept with it, so that no other object gets this id.
-        self._levels: dict[int, tuple[Level, Raw]] = {}
-        self._small_books = False
+        # Most levels of a book are those of the one before, so their JSON is kept, by the level's id. The level is kept
+        # too, so that no other object gets this id.
+        self._known: dict[int, bytes] = {}
+        self._kept: list[Level] = []
+        self._new_books = 0
+        self._left_alone = 0
 
     def encode(self, value: Any) -> bytes:
         """The JSON of one value, without a line's end."""
@@ -74,12 +80,44 @@ class Writer:
 
     def encode_lines(self, values: Sequence[Any]) -> bytes:
         """The JSON of each value, with a line's end after each."""
-        if not (self._small_books and values and values[0].__class__ is Book):
-            data = self._encoder.encode_lines(values)
-            if not _has_exponent(data):
-                return data
-            self._small_books = any(value.__class__ is Book for value in values)
+        known = values
+        if values and values[0].__class__ is Book:
+            known = [self._of_known_levels(value) if value.__class__ is Book else value for value in values]
+        data = self._encoder.encode_lines(known)
+        if not _has_exponent(data):
+            return data
         return self._encoder.encode_lines([self._plain(value) for value in values])
+
+    def _of_known_levels(self, book: Book) -> Book:
+        """The same book with its sides as JSON; as it is where that would be more work."""
+        if self._left_alone:
+            self._left_alone -= 1
+            return book
+        if len(self._kept) > _MOST_LEVELS - 2 * _MOST_OF_A_SIDE:
+            self._known.clear()
+            self._kept.clear()
+        count = len(self._kept)
+        sides = {"bids": self._side(book.bids), "asks": self._side(book.asks)}
+        is_new = _SHARE_NEW * (len(self._kept) - count) > len(book.bids) + len(book.asks)
+        self._new_books = self._new_books + 1 if is_new else 0
+        if self._new_books == _NEW_BOOKS:
+            self._new_books, self._left_alone = 0, _LEFT_ALONE
+        return _replace(book, **sides)
+
+    def _side(self, levels: Sequence[Level]) -> Raw | Sequence[Level]:
+        """The JSON of a side's levels, most of which are known."""
+        if len(levels) > _MOST_OF_A_SIDE:
+            return levels
+        known, learn = self._known.get, self._learn
+        return Raw(b"[%b]" % b",".join([known(id(level)) or learn(level) for level in levels]))
+
+    def _learn(self, level: Level) -> bytes:
+        data = self._encoder.encode(level)
+        if _has_exponent(data):
+            data = self._encoder.encode(self._plain(level))
+        self._known[id(level)] = data
+        self._kept.append(level)
+        return data
 
     def _plain(self, value: Any) -> Any:
         """The same value, with decimals that the encoder writes in plain notation."""
@@ -91,9 +129,6 @@ class Writer:
             return [self._plain(item) for item in value]
         if kind is dict:
             return {name: self._plain(item) for name, item in value.items()}
-        if kind is Book:
-            changed = {"bids": self._written(value.bids), "asks": self._written(value.asks)}
-            return _replace(value, **changed, **self._changes(value, kept=("bids", "asks")))
         if isinstance(value, Struct):
             changes = self._changes(value, kept=("data",) if kind is Message else ())
             return _replace(value, **changes) if changes else value
@@ -107,18 +142,6 @@ class Writer:
             and (old := getattr(value, name)).__class__ not in _NO_DECIMALS
             and (plain := self._plain(old)) is not old
         }
-
-    def _written(self, levels: Iterable[Level]) -> list[Raw]:
-        known, written = self._levels, []
-        for level in levels:
-            found = known.get(id(level))
-            if found is None:
-                if len(known) >= _MOST_LEVELS:
-                    known.clear()
-                found = level, Raw(self._encoder.encode(self._plain(level)))
-                known[id(level)] = found
-            written.append(found[1])
-        return written
 
 
 _NO_DECIMALS = frozenset({str, int, float, bool, type(None)})
