@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import b2trader, book_sizes, bot, conditions, costs, figures, latency, peers
+from tests.benchmarks import b2trader, book_sizes, bot, conditions, costs, figures, latency, peers, signalr
 from tests.benchmarks.sender import messages, sending
 
 
@@ -81,11 +82,20 @@ def test_what_was_inside_is_counted_message_by_message() -> None:
 
 
 def test_peers_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(peers, "MESSAGES", 500)
+    monkeypatch.setattr(peers, "MESSAGES", 20_000)
     monkeypatch.setattr(peers, "TURNS", 1)
-    monkeypatch.setattr(peers, "commands", lambda: {"wscat | jq": "seq 300; sleep 0.1; seq 300"})
+    monkeypatch.setattr(peers, "commands", lambda: {"wscat | jq": "seq 15000; sleep 0.1; seq 15000"})
     peers.run()
     shown = capsys.readouterr().out
     assert "mon trades --fields / wscat | jq" in shown
     assert "websocat | jq" in shown
     assert "it is not installed" in shown
+
+
+def test_the_reference_client_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which("node") is None or not (signalr.MODULES / "@microsoft" / "signalr").exists():
+        pytest.skip("needs node, and @microsoft/signalr in tests/interop/node_modules")
+    monkeypatch.setattr(signalr, "MESSAGES", 300)
+    monkeypatch.setattr(signalr, "TURNS", 1)
+    signalr.run()
+    assert "@microsoft/signalr, the book merged" in capsys.readouterr().out

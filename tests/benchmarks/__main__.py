@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.benchmarks.figures import MEASURED, print_head
 
 ALL = (
-    *("book", "book_sizes", "whole_books", "b2trader", "startup", "trades", "peers", "latency", "memory"),
+    *("book", "book_sizes", "whole_books", "b2trader", "startup", "trades", "peers", "signalr", "latency", "memory"),
     *("screen", "link", "costs", "conditions", "bot"),
 )
 
