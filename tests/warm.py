@@ -7,7 +7,9 @@ thread, as a process that forks has to be.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import ctypes
 import fcntl
 import gc
 import importlib
@@ -20,6 +22,7 @@ import signal
 import socket
 import sys
 import termios
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -163,11 +166,25 @@ def _standard(number: int, before: Any) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, before.encoding, before.errors, "\n", line_buffering=at_lines)
 
 
+def _leave_what_was_loaded(names: set[str]) -> None:
+    """Python would take down what was loaded before, and the system would copy for that every page which is shared.
+
+    What a `mon` has made itself is taken down as ever. The last that is done at the exit.
+    """
+    if threading.active_count() > 1:
+        return  # one that still runs may load something
+    kept = [sys.modules.pop(name, None) for name in names]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))  # nobody gives it back
+
+
 if __name__ == "__main__":
+    loaded: set[str] = set()
+    atexit.register(_leave_what_was_loaded, loaded)  # first, and so the last one that is called
     sys.path.insert(0, ROOT)
     load(LIBRARIES)
     load(own_modules())
     sys.path.remove(ROOT)
+    loaded.update(sys.modules.keys() - {"sys", "builtins", "__main__"})
     gc.collect()
     gc.freeze()
     request = serve(socket.socket(fileno=int(sys.argv[1])))
