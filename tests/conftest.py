@@ -89,6 +89,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)  # as rarely as a `mon` with an open line looks for garbage, or nearly so
 
 
 @pytest.hookimpl(wrapper=True)

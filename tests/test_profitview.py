@@ -291,7 +291,7 @@ def test_how_deep_data_may_be(objects: bool) -> None:
 
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with simulator(tmp_path_factory.mktemp("profitview"), "--rate", "200") as env:
+    with simulator(tmp_path_factory.mktemp("profitview"), "--rate", "100") as env:
         yield env
 
 

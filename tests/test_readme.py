@@ -48,7 +48,7 @@ def is_dashboard(block: str) -> bool:
 
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with simulator(tmp_path_factory.mktemp("readme"), "--rate", "200") as env:
+    with simulator(tmp_path_factory.mktemp("readme"), "--rate", "50") as env:
         yield env
 
 
