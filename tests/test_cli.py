@@ -41,7 +41,7 @@ def clean(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """One simulator for the tests that only look at it."""
-    with simulator(tmp_path_factory.mktemp("sim"), "--rate", "100") as env:
+    with simulator(tmp_path_factory.mktemp("sim"), "--rate", "200") as env:
         yield env
 
 
