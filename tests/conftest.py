@@ -34,6 +34,10 @@ MOST_SECONDS = 10.0  # that a test may take without `@pytest.mark.slow("why")`
 # a test starts, would compile all of the tests and of `mon` anew. `__pycache__` is ignored by git.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What a machine or a container says to every Python and its numbers' library. A `mon` that got it would be another one
+# than the tests' warm Python has loaded, and would have to start cold (tests/warmed.py), a second each.
+for name in [name for name in os.environ if name == "PYTHONUNBUFFERED" or name.startswith("OPENBLAS_")]:
+    del os.environ[name]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -85,6 +89,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)  # as rarely as a `mon` with an open line looks for garbage, or nearly so
 
 
 @pytest.hookimpl(wrapper=True)

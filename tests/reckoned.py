@@ -111,9 +111,7 @@ class Maker:
 
     def made(self) -> Record:
         """A record with some of its optional fields absent."""
-        given = {
-            one.name: self._of_type(one.type) for one in msgspec.structs.fields(self.record) if one.name != "match"
-        }
+        given = {name: self._of_type(kind) for name, kind in self.fields.items()}
         return self.record(**{name: value for name, value in given.items() if value is not None})
 
     def _of_type(self, kind: Any) -> Any:

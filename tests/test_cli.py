@@ -38,9 +38,9 @@ def clean(tmp_path: Path) -> dict[str, str]:
     return environment(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """One simulator for the tests that only look at it."""
+    """One for each test that asks for it: it runs all venues for as long as it is there."""
     with simulator(tmp_path_factory.mktemp("sim"), "--rate", "200") as env:
         yield env
 

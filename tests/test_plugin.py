@@ -17,6 +17,7 @@ import pytest
 
 from cli.commands.new_venue import write
 from tests.command import MON, environment, mon, records
+from tests.warmed import popen
 from venues.errors import SetupError, UsageError
 from venues.testing.making import check_name, texts_of
 
@@ -95,7 +96,7 @@ def test_its_streams_at_its_simulator(words: tuple[str, ...], kind: str, env: di
 
 def test_a_gap_at_its_simulator_is_mended(env: dict[str, str]) -> None:
     """The simulator's fault goes through the session: stale, asked for anew, live again with a whole book."""
-    with_sim = subprocess.Popen([MON, "sim", "--fault", "gap:1s"], env=env, stdout=subprocess.PIPE, text=True)
+    with_sim = popen([MON, "sim", "--fault", "gap:1s"], env, stdout=subprocess.PIPE, text=True)
     try:
         assert with_sim.stdout is not None
         exports: dict[str, str] = {}
@@ -109,7 +110,7 @@ def test_a_gap_at_its_simulator_is_mended(env: dict[str, str]) -> None:
     finally:
         with_sim.terminate()
         with_sim.wait(10)
-        with_sim.stdout.close()  # type: ignore[union-attr]
+        with_sim.stdout.close()
     lines = records(done.stdout)
     states = [line["state"] for line in lines if line["type"] == "status"]
     assert states[:2] == ["stale", "live"]

@@ -289,7 +289,7 @@ def test_how_deep_data_may_be(objects: bool) -> None:
 # --- through mon ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with simulator(tmp_path_factory.mktemp("profitview"), "--rate", "200") as env:
         yield env

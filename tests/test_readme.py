@@ -21,7 +21,7 @@ from cli.run.options import declared
 from tests.command import mon, simulator
 from tests.pictures import PICTURES
 from tests.test_terminal import Terminal
-from tests.warmed import for_shells
+from tests.warmed import for_shells, run
 from venues import VENUES, venue_named
 from venues.records import AnyRecord
 from venues.streams import STREAMS, VenueOption
@@ -48,7 +48,7 @@ def is_dashboard(block: str) -> bool:
 
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with simulator(tmp_path_factory.mktemp("readme"), "--rate", "200") as env:
+    with simulator(tmp_path_factory.mktemp("readme"), "--rate", "50") as env:
         yield env
 
 
@@ -167,9 +167,7 @@ PROOFS = re.findall(r"`\.venv/bin/python (-m tests\.[^`]+)`", README)
 def test_command_for_developers(command: str) -> None:
     """Is there, and takes the options it is told with: the rest is done by `.ci/run`, or takes longer than a test."""
     words = command.split()
-    done = subprocess.run(
-        [sys.executable, *words[:2], "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run([sys.executable, *words[:2], "--help"], os.environ, cwd=ROOT, timeout=60)
     assert done.returncode == 0, done.stderr
     assert all(word in done.stdout for word in words[2:] if not word.isdecimal()), done.stdout
 

@@ -34,7 +34,7 @@ def clean(tmp_path: Path) -> dict[str, str]:
     return environment(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with simulator(tmp_path_factory.mktemp("sim"), "--rate", "200") as env:
         yield env

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -105,6 +106,57 @@ def test_what_is_forked_is_what_is_started(tmp_path: Path, monkeypatch: pytest.M
     for words, forked in zip(commands, warm, strict=True):
         started = mon(*words, env=env, stdin="{}")
         assert told_by(forked) == told_by(started), words
+
+
+ENDS = """
+import atexit, gc, sys, threading, time
+
+gc.disable()
+
+class Last:
+    def __init__(self): self.it = self
+    def __del__(self): print("garbage is collected", file=sys.stderr)
+
+async def never(): pass
+
+def late():
+    threading.main_thread().join()
+    print("a thread is waited for")
+
+atexit.register(print, "at the exit")
+threading.Thread(target=late).start()
+garbage, one = Last(), never()
+del garbage, one
+print("begun")
+exec(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "pass", "sys.exit()", "sys.exit(3)", "sys.exit(-1)", "sys.exit('in words')", "1 / 0", "sys.stdout.close()",
+        "sys.stdout = None", "threading.Thread(target=time.sleep, args=(60,), daemon=True).start(); sys.exit(4)",
+        "atexit.register(lambda: 1 / 0)",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("out", [subprocess.PIPE, "/dev/full"])
+def test_a_forked_one_ends_as_one_that_is_started(
+    code: str, out: int | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that Python does at its end is done, or left to it; but nothing is taken down that was there before."""
+    (tmp_path / "ends.py").write_text(ENDS)
+    env = environment(tmp_path, PYTHONPATH=str(tmp_path))
+    told = []
+    for cold in ("", "1"):
+        monkeypatch.setenv("MON_TEST_COLD", cold)
+        with contextlib.ExitStack() as stack:
+            stdout = out if isinstance(out, int) else stack.enter_context(open(out, "w"))
+            done = warmed.run([sys.executable, "-m", "ends", code], env, stdout=stdout, cwd=tmp_path)
+        frames = re.compile(r'Traceback .*\n|  File "[^"]*(?:runpy|warm\.py)[^\n]*\n(?:    .*\n)*|0x[0-9a-f]+')
+        told.append((done.returncode, done.stdout, frames.sub("", done.stderr)))
+    assert told[0] == told[1]
+    assert "garbage is collected" in told[0][2]
 
 
 ALONE = """

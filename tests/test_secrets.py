@@ -26,6 +26,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from cli import errors, main
+from tests import warmed
 from venues.errors import VenueRefused
 from venues.toolkit.decoding import excerpt
 
@@ -170,17 +171,19 @@ class Mon:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {"HOME": str(folder), "PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
+        text = {name: os.environ[name] for name in warmed.AT_THE_START if name in os.environ}
+        self.environment = {"HOME": str(folder), "PATH": os.defpath, "TZ": "UTC", **text}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        started: subprocess.Popen[bytes] = warmed.popen(
             [sys.executable, "-m", "cli", *arguments],
+            self.environment | variables,
             cwd=Path(__file__).parents[1],
-            env=self.environment | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        return started
 
     def end(self, process: subprocess.Popen[bytes]) -> Left:
         try:

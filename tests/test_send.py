@@ -30,6 +30,7 @@ from tests.command import MON, environment, records
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import http_answer, in_thread, raw_server, websocket_server
 from tests.simulated import Simulator
+from tests.warmed import popen
 from venues import events
 from venues.connection import Connection, SystemClock
 from venues.driver import Driver
@@ -552,7 +553,8 @@ def test_nothing_to_send_is_nothing_to_do(hub: SmallHub, run: Run) -> None:
 def process(tmp_path: Path, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     env = environment(tmp_path, **{name: os.environ[name] for name in ("MON_NBT_URL", "MON_NBT_KEY")})
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([MON, "send", "nbt", *arguments], env=env, **options)
+    started: subprocess.Popen[bytes] = popen([MON, "send", "nbt", *arguments], env, **options)
+    return started
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from aiohttp import ClientError, ClientSession, web
 
 from tests.command import MON, SYMBOL, mon, records
 from tests.made_plugins import SIMULATOR, make, with_plugins
+from tests.warmed import popen
 from venues.nexus.simulator.endpoint import Nexus
 from venues.simulator import Simulator, server
 
@@ -66,7 +67,7 @@ def test_it_ends_the_run_in_words(where: str, folder: Path, env: dict[str, str])
 @pytest.mark.parametrize("where", ["listener", "received"])
 def test_in_mon_sim_the_other_venues_go_on(where: str, folder: Path, env: dict[str, str]) -> None:
     make(folder, simulator=BROKEN[where])
-    served = subprocess.Popen([MON, "sim"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    served = popen([MON, "sim"], env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert served.stdout is not None
         assert served.stderr is not None

@@ -129,7 +129,7 @@ def show(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with simulator(tmp_path_factory.mktemp("tape"), "--rate", "500") as env:
         yield env

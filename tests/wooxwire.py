@@ -65,12 +65,14 @@ class Wire:
 
     def pass_time(self) -> None:
         """Does what is due."""
+        now = self._clock.epoch_ms()
         for one in self._every:
-            while one[0] <= self._clock.epoch_ms() and not self.aborted:
+            while one[0] <= now and not self.aborted:
                 one[0] += one[1]
                 one[2]()
-        states, self._states = self._states, {}
-        self.sent += [data for produce in states.values() if (data := produce())]
+        if self._states:
+            states, self._states = self._states, {}
+            self.sent += [data for produce in states.values() if (data := produce())]
 
     def taken(self) -> list[bytes]:
         sent, self.sent = self.sent, []

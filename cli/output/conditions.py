@@ -555,5 +555,27 @@ def _function(code: ast.expr, constants: Mapping[str, Any]) -> Test:
 
 def _compiled(code: ast.expr, names: Sequence[str], constants: Mapping[str, Any]) -> Any:
     arguments = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
-    whole = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, code)))
+    whole = ast.Expression(ast.Lambda(arguments, code))
+    _place(whole.body)
     return eval(compile(whole, "<condition>", "eval"), {**vars(exactly), **constants})
+
+
+def _place(tree: ast.AST) -> None:
+    """Gives each part the place that Python asks of it; none is ever shown.
+
+    What has one is left, with all within it: most parts stand in the code for true, in that for false and in others.
+    """
+    unplaced = [tree]
+    while unplaced:
+        node = unplaced.pop()
+        if isinstance(node, ast.expr | ast.arg):
+            if "lineno" in node.__dict__:
+                continue
+            node.lineno = node.end_lineno = 1
+            node.col_offset = node.end_col_offset = 0
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                unplaced.append(value)
+            elif isinstance(value, list):
+                unplaced += [one for one in value if isinstance(one, ast.AST)]

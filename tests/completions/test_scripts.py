@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.completions.support import MON, PATIENCE, ROOT, SCRIPTS, environment
+from tests.warmed import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("shell", SCRIPTS)
 def test_the_file_is_what_the_command_prints(tmp_path: Path, shell: str) -> None:
-    ended = subprocess.run(
-        [MON, "completion", shell], env=environment(tmp_path), capture_output=True, timeout=PATIENCE, check=True
-    )
-    assert ended.stderr == b""
+    ended = run([MON, "completion", shell], environment(tmp_path), timeout=PATIENCE, text=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
     assert SCRIPTS[shell].read_bytes() == ended.stdout, f"run: mon completion {shell} > {SCRIPTS[shell]}"
 
 

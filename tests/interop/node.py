@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.warmed import AT_THE_START, for_shells
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -83,5 +84,6 @@ class Node(NamedTuple):
 
 def mon(*arguments: str, environment: Mapping[str, str], home: Path) -> contextlib.AbstractAsyncContextManager[Program]:
     """`mon` at work, without any configuration but these variables."""
-    known = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "XDG_CONFIG_HOME": str(home)}
-    return started(sys.executable, "-m", "cli", *arguments, environment={**known, **environment})
+    text = {name: os.environ[name] for name in AT_THE_START if name in os.environ}
+    known = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "XDG_CONFIG_HOME": str(home), **text}
+    return started(str(for_shells() / "mon"), *arguments, environment={**known, **environment})
