@@ -133,6 +133,8 @@ def test_what_a_condition_says_of_a_trade(text: str, expected: bool | None) -> N
         (ON_TRADES, 'side == "long"', 'expected one of "buy", "sell"', '"long"'),
         (ON_TRADES, 'side in ("buy", "long")', "can never come", '"long"'),
         (ON_TRADES, 'state == "alive"', "did you mean live?", '"alive"'),
+        (ON_TRADES, 'side == "BUY"', "did you mean buy?", '"BUY"'),
+        (ON_TRADES, 'SIDE == "buy"', "did you mean side?", "SIDE"),
         (ON_TRADES, 'type == "quote"', "can never come", '"quote"'),
         (ON_TRADES, "price", "compare it", "price"),
         (ON_TRADES, "price = 1", "write ==", "="),
