@@ -267,6 +267,14 @@ def test_a_cooldown_of_nothing_is_not_the_usual_one() -> None:
         assert alerts.cooldown == seconds
 
 
+def test_a_quotient_has_four_places_in_an_argument_and_all_in_the_environment() -> None:
+    quote = Quote(venue="v", received=0, symbol="S", bid_price=Decimal(3), ask_price=Decimal("3.1"))
+    program = Program("say {spread_bps} {mid}", Fields("quotes", Quote))
+    stand = Stands("quotes", (), partial=False).whole
+    assert program.arguments(quote, stand.seen) == ["say", "327.8689", "3.05"]
+    assert len(program.variables(quote, stand.seen)["MON_SPREAD_BPS"]) > 90
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 SCRIPT = """\
