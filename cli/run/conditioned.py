@@ -133,6 +133,7 @@ class Conditioned:
             conditions=self._conditions(),
             fire=(lambda record, key, stand: None) if alerts is None else alerts.fire,
             symbols=symbols,
+            with_age=self._program is not None,
         )
 
     def _edges(self, how: Judged) -> Edges | None:
