@@ -396,9 +396,7 @@ def test_a_recording_of_crossings_runs_the_command_and_nothing_of_it_is_on_stdou
 def test_a_command_is_told_how_old_the_data_is_also_where_no_condition_asks(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file = write(
-        tmp_path / "b.jsonl", [*opened(BEGIN), came(BEGIN + 70, book(BEGIN, "101", "200"))], streams=("book",)
-    )
+    file = write(tmp_path / "b.jsonl", [*opened(BEGIN), came(BEGIN + 70, book(BEGIN, "101", "200"))], streams=("book",))
     request = StreamRequest(
         "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl", on=["bids[0].price > 100"],
         exec="sh -c 'echo {age_ms} is $MON_AGE_MS'",

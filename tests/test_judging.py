@@ -13,7 +13,7 @@ import pytest
 from cli.errors import NO_DATA, OK, NoDataError
 from cli.output.conditions import condition
 from cli.output.fields import Fields
-from cli.output.lines import Unprinted, Words
+from cli.output.lines import Limit, Unprinted, Words
 from cli.output.standing import Stands
 from cli.output.states import StateQueue
 from cli.output.turns import Turns
@@ -328,3 +328,45 @@ def test_a_table_of_a_state_that_does_not_match_shows_no_old_one(
     out = capfd.readouterr().out
     assert "nothing matches --where" in out
     assert "101" not in out
+
+
+@pytest.mark.parametrize(
+    ("bids", "options", "code", "printed"),
+    [
+        (("99", "101"), {"once": True}, NO_DATA, ["99"]),  # the match is behind the first state
+        (("101", "99"), {"once": True}, OK, ["101"]),
+        (("99", "101"), {"count": 1}, NO_DATA, ["99"]),
+        (("99", "98", "101", "97"), {"count": 3}, OK, ["99", "98", "101"]),
+    ],
+)
+def test_a_match_behind_all_that_was_asked_for_is_none(
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    bids: tuple[str, ...],
+    options: dict[str, Any],
+    code: int,
+    printed: list[str],
+) -> None:
+    frames = [came(BEGIN + n, made_book(BEGIN + n, bid, "200")) for n, bid in enumerate(bids)]
+    file = write(tmp_path / "b.jsonl", [*opened(BEGIN), *frames], streams=("book",))
+    request = StreamRequest(
+        "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl",
+        where="bids[0].price > 0", until="bids[0].price > 100", **options,
+    )  # fmt: skip
+    request.stream = "book"
+    try:
+        found = watch(request, Words(quiet=True), Redactor())
+    except NoDataError:
+        found = NO_DATA
+    assert found == code
+    assert [f"{json.loads(line)['bids'][0]['price']:.0f}" for line in capfd.readouterr().out.splitlines()] == printed
+
+
+def test_the_limit_knows_whether_a_match_was_written() -> None:
+    first, second = book("1"), book("2")
+    for count, is_behind in ((1, True), (2, False), (None, False)):
+        limit = Limit(count=count, once=False, ends_with_snapshot=False)
+        limit.match = second
+        assert not limit.is_match_behind()
+        limit.cut([first, second])
+        assert limit.is_match_behind() == is_behind

@@ -153,10 +153,13 @@ class Conditioned:
         text = " ".join(self._where.text.split())
         return [f"where {text if len(text) <= LONGEST_FLAG - 6 else text[: LONGEST_FLAG - 7] + '…'}"]
 
-    def missing(self, judge: Judge, *, printed: bool) -> str | None:
-        """What was asked for and has not come: a match; None when nothing is missing."""
+    def missing(self, judge: Judge, *, printed: bool, match_printed: bool) -> str | None:
+        """What was asked for and has not come: a match; None when nothing is missing.
+
+        `match_printed`: that of `--until` is not behind what `--once` or `--count` asked for.
+        """
         if self._until is not None:
-            return None if judge.match is not None else "no match of --until came"
+            return None if judge.match is not None and match_printed else "no match of --until came"
         waits = self._request.once and self._where is not None and not printed
         if waits and (STREAMS[self._subscription.stream].kind == "event" or self._offer.partial):
             return "no match of --where came"

@@ -102,6 +102,11 @@ class Judge:
             and not (self._uses_age or self._uses_prev or symbols)
         )
 
+    @property
+    def counts(self) -> bool:
+        """Whether --count is counted here, so that the match is one of so many."""
+        return self._how.count is not None
+
     # --- what comes
 
     def _quickly(self) -> Callable[[Sequence[Delivered]], Sequence[Delivered]]:
