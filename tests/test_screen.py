@@ -713,6 +713,7 @@ def test_an_alert_flashes_the_header_for_a_second_and_says_why_in_the_footer() -
         return any((span.start, span.end, str(span.style)) == (0, len(header), "reverse") for span in header.spans)
 
     assert not is_flashing()
+    table.notice("before")
     table.alert("BTC: price > 1")
     assert is_flashing()
     assert pressed(table)[-1].startswith("23:29:02 BTC: price > 1")
@@ -720,6 +721,11 @@ def test_an_alert_flashes_the_header_for_a_second_and_says_why_in_the_footer() -
     assert is_flashing()
     mono += 1
     assert not is_flashing()
+    table.notice("orders: the connection was lost")
+    footer = pressed(table)[-1]
+    assert "23:29:02 BTC: price > 1   23:29:02 orders: the co" in footer, "the last alert stays"
+    table.notice("what a command has written", is_alert=True)
+    assert pressed(table)[-1].startswith("23:29:02 what a command has written  ")
 
 
 def test_a_key_that_comes_back_is_another_row() -> None:

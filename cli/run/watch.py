@@ -554,7 +554,7 @@ class Watcher:
     def relay(self, text: str) -> None:
         """Show a line of a command of --exec: on stderr, in a table in the footer."""
         if self._table is not None:
-            self._table.notice(text)
+            self._table.notice(text, is_alert=True)
         else:
             self._words.of_other(text)
 
