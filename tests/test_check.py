@@ -145,7 +145,11 @@ def test_the_worst_decides_and_three_are_named() -> None:
 
 def test_what_is_not_live_has_no_figures() -> None:
     verdict = hostile()
+    assert json.loads(in_format(verdict, "json", 0))["age_ms"] == 1_250
     verdict.live = False
+    assert json.loads(in_format(verdict, "json", 0)).keys() == {
+        "state", "code", "stream", "venue", "env", "text", "live",
+    }  # fmt: skip
     for form in ("nagios", "json", "prometheus"):
         assert "1.5" not in in_format(verdict, form, 0)
     assert "| " not in nagios(verdict)

@@ -143,6 +143,25 @@ def test_an_age_is_looked_at_every_quarter_of_a_second_and_ends_the_wait() -> No
     assert stage.judge.is_over
 
 
+def test_what_is_said_of_a_record_and_its_age_becomes_true_with_time_while_the_stream_is_live() -> None:
+    def match_after(*items: Any) -> Any:
+        stage = Stage("book", until="age_ms >= 500 and bids[0].price > 5", answers=True)
+        stage.said(stage.status("live"), *(stage.status(item) if isinstance(item, str) else item for item in items))
+        for quarter in range(1, 5):
+            stage.now = Now(quarter / 4, BEGIN + 250 * quarter)
+            if found := stage.judge.tick(stage.now):
+                assert quarter == 2
+                return found[0]
+        return None
+
+    six = book("6")
+    assert match_after(six) is six
+    assert match_after(book("4"), six) is six
+    assert match_after(six, book("4")) is None
+    assert match_after(six, "stale") is None
+    assert match_after(six, "stale", "live") is None, "of the time after an interruption there is no record yet"
+
+
 def test_nothing_but_the_match_is_an_answer_and_nothing_comes_after_it() -> None:
     stage = Stage("trades", until="price > 2", answers=True)
     assert stage.said(stage.status("live"), bought("1"))[1:] == []
