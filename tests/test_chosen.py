@@ -68,6 +68,9 @@ def test_a_name_in_quotes_may_have_any_sign(capfd: pytest.CaptureFixture[str]) -
             template_of(wrong, on_messages)
     with pytest.raises(UsageError, match="a text that ends"):
         chosen_fields('topic,data["a,topic', on_messages)
+    for missing in (",topic", "topic,", "topic,,data", ""):
+        with pytest.raises(UsageError, match="got nothing"):
+            chosen_fields(missing, on_messages)
 
 
 def test_a_template_is_harmless_text_with_braces(capfd: pytest.CaptureFixture[str]) -> None:

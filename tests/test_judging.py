@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cli.errors import NO_DATA, OK, NoDataError
 from cli.output.conditions import condition
@@ -126,6 +127,39 @@ def test_the_record_before_is_none_after_an_interruption() -> None:
     assert [len(stage.said(bought(price))) for price in ("1", "2", "2", "3")] == [0, 1, 0, 1]
     stage.said(stage.status("reconnecting"), stage.status("live"))
     assert [len(stage.said(bought(price))) for price in ("9", "10")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "forgotten"),
+    [(None, {"A", "B"}), ("A", {"A"})],  # the whole stream, or one of its symbols
+)
+def test_of_several_symbols_only_those_that_were_interrupted_have_no_record_before(
+    interrupted: str | None, forgotten: set[str]
+) -> None:
+    names = ("A", "B")
+    judge = Judge(
+        Judged(Trade, events=True, rows=False),
+        Stands("trades", names, partial=False),
+        now=lambda: Now(0.0, BEGIN),
+        where=(where := condition("price > prev.price", Fields("trades", Trade), "--where")),
+        conditions=[where],
+        symbols=names,
+    )
+
+    def see(state: State, symbol: str | None) -> None:
+        judge.passes([Status(venue="v", received=0, stream="trades", symbol=symbol, state=state)])
+
+    def matches(price: str) -> set[str | None]:
+        return {one.symbol for name in names for one in judge.passes([structs.replace(bought(price), symbol=name)])}  # type: ignore[union-attr]
+
+    for name in names:
+        see("live", name)
+    assert matches("1") == set()
+    assert matches("2") == {"A", "B"}
+    see("reconnecting", interrupted)
+    for name in names:
+        see("live", name)
+    assert matches("3") == {"A", "B"} - forgotten
 
 
 def test_an_age_is_looked_at_every_quarter_of_a_second_and_ends_the_wait() -> None:
