@@ -289,6 +289,20 @@ def test_what_is_printed_and_how_it_ends(
     assert outcome(capfd, trades, **options) == (code, printed)
 
 
+def test_the_ages_of_a_replay_are_those_at_which_its_records_came(
+    capfd: pytest.CaptureFixture[str], trades: Path
+) -> None:
+    wanted: list[tuple[dict[str, Any], list[str]]] = [
+        ({"fields": "age_ms"}, ['{"age_ms":0}'] * 20),
+        ({"template": "{age_ms}"}, ["-", *"0" * 20]),
+    ]
+    for options, expected in wanted:
+        request = StreamRequest("nexus", [SYMBOL], replay=trades, speed=float("inf"), output="auto", **options)
+        request.stream = "trades"
+        assert watch(request, Words(quiet=True), Redactor()) == OK
+        assert capfd.readouterr().out.splitlines() == expected
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -138,9 +138,11 @@ def field_text(part: Path, value: Any, writer: Writer) -> str:
 class Standing:
     """How the stream stands at each record on its way out. `set_offset` may be called from another thread."""
 
-    def __init__(self, stands: Stands, now: Callable[[], Now]) -> None:
+    def __init__(self, stands: Stands, now: Callable[[], Now], *, is_replay: bool = False) -> None:
+        """`is_replay`: ages are those at which records came, since the recording's clock is far ahead of its lines."""
         self._stands = stands
         self._now = now
+        self._is_replay = is_replay
         self._offset = 0
         self.always: Status | None = None  # one that is written in any case
 
@@ -160,7 +162,7 @@ class Standing:
     def seen(self, record: Record) -> Seen:
         """What is known of the stream besides the record."""
         seen = self._stands.of(record.symbol).seen
-        now = self._now().epoch_ms
+        now = record.received if self._is_replay else self._now().epoch_ms
         seen.age_ms = max(0, now - record.received if record.time is None else now + self._offset - record.time)
         return seen
 

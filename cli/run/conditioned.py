@@ -80,7 +80,8 @@ class Conditioned:
 
     def standing(self, now: Callable[[], Now]) -> Standing | None:
         """How the stream stands for lines that say it; None where none do."""
-        return Standing(self._stands(), now) if self.chooses else None
+        is_replay = self._request.replay is not None
+        return Standing(self._stands(), now, is_replay=is_replay) if self.chooses else None
 
     def alerts(self, stage: Stage, redactor: Redactor) -> Alerts | None:
         """What --on does; None where it is not given."""
