@@ -267,6 +267,14 @@ def test_a_cooldown_of_nothing_is_not_the_usual_one() -> None:
         assert alerts.cooldown == seconds
 
 
+def test_a_quotient_has_four_places_in_an_argument_and_all_in_the_environment() -> None:
+    quote = Quote(venue="v", received=0, symbol="S", bid_price=Decimal(3), ask_price=Decimal("3.1"))
+    program = Program("say {spread_bps} {mid}", Fields("quotes", Quote))
+    stand = Stands("quotes", (), partial=False).whole
+    assert program.arguments(quote, stand.seen) == ["say", "327.8689", "3.05"]
+    assert len(program.variables(quote, stand.seen)["MON_SPREAD_BPS"]) > 90
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 SCRIPT = """\
@@ -383,6 +391,21 @@ def test_a_recording_of_crossings_runs_the_command_and_nothing_of_it_is_on_stdou
     assert {json.loads(line)["type"] for line in out.splitlines()} == {"book"}
     skipped = [int(line) for line in counted.read_text().split()]
     assert len(skipped) + sum(skipped) == CROSSINGS
+
+
+def test_a_command_is_told_how_old_the_data_is_also_where_no_condition_asks(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "b.jsonl", [*opened(BEGIN), came(BEGIN + 70, book(BEGIN, "101", "200"))], streams=("book",))
+    request = StreamRequest(
+        "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl", on=["bids[0].price > 100"],
+        exec="sh -c 'echo {age_ms} is $MON_AGE_MS'",
+    )  # fmt: skip
+    request.stream = "book"
+    assert watch(request, Words(), Redactor()) == OK
+    first, _, second = capfd.readouterr().err.strip().partition(" is ")
+    assert first == second
+    assert int(first) >= 0
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.recorded import FOLDER
 from venues.records import Balance, Margin, Order, Position
 from venues.streams import STREAMS
 
+ROOT = Path(__file__).parents[1]
 NEGATE = Path("/usr/lib/nagios/plugins/negate")
 
 
@@ -83,7 +84,7 @@ def test_unreachable_and_no_data_in_time_are_critical_unless_said_otherwise(
     file = tmp_path / "silent.jsonl"
     file.write_text("\n".join(line for line in first if '"direction":"in"' not in line.replace(" ", "")) + "\n")
     code, out = checked(capfd, "check", "margin", "b2trader", "--replay", str(file))
-    assert (code, "no data within" in out) == (CRITICAL, True)
+    assert (code, "no data came" in out) == (CRITICAL, True)  # a recording takes no ten seconds
     assert "|" not in out
 
 
@@ -144,7 +145,11 @@ def test_the_worst_decides_and_three_are_named() -> None:
 
 def test_what_is_not_live_has_no_figures() -> None:
     verdict = hostile()
+    assert json.loads(in_format(verdict, "json", 0))["age_ms"] == 1_250
     verdict.live = False
+    assert json.loads(in_format(verdict, "json", 0)).keys() == {
+        "state", "code", "stream", "venue", "env", "text", "live",
+    }  # fmt: skip
     for form in ("nagios", "json", "prometheus"):
         assert "1.5" not in in_format(verdict, form, 0)
     assert "| " not in nagios(verdict)
@@ -166,6 +171,74 @@ def test_gauges_are_in_base_units_and_never_end_like_counters() -> None:
         assert ("mon_margin_level_ratio" in text) == (stream.record is Margin)
         assert ("ratio" not in text) or "} 1.50\n" in text
         assert ("HELP mon_margin_level_ratio level ratio of a margin" in text) == (stream.record is Margin)
+
+
+def test_a_row_without_a_name_is_not_called_anything(capfd: pytest.CaptureFixture[str]) -> None:
+    assert checked(capfd, *recorded("margin"))[1].startswith("MARGIN OK: b2trader live | ")
+    line = checked(capfd, *recorded("margin"), "-w", "level_pct > 0")[1]
+    assert line.startswith("MARGIN WARNING: b2trader level_pct ")
+    found = json.loads(checked(capfd, *recorded("margin"), "--format", "json")[1])
+    assert (found["text"], found["rows"][0]["name"]) == ("live", "margin")
+
+
+def test_what_is_no_row_stands_behind_a_colon(capfd: pytest.CaptureFixture[str]) -> None:
+    assert checked(capfd, *recorded("orders", "empty"))[1].startswith("ORDERS OK: b2trader: nothing there")
+    assert checked(capfd, "check", "quotes", "kraken", "BTC/USD", "--format", "xml")[1].startswith(
+        "QUOTES UNKNOWN: kraken: Invalid value for '--format': 'xml' is not one of"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "label"),
+    [
+        ({}, ["kraken", "BTC/USD", "-w", "nope > 1"], "production"),
+        ({}, ["kraken", "BTC/USD", "-w", "nope > 1", "--env", "beta"], "beta"),
+        ({}, ["kraken", "BTC/USD", "-w", "nope > 1", "--env", "sim"], "sim"),
+        ({}, ["kraken", "BTC/USD", "--replay", "/no/such/file"], "replay"),
+        ({}, ["nowhere", "--env", "there"], "there"),
+        ({}, ["kraken", "BTC/USD", "--env", "nowhere"], "nowhere"),
+        ({"MON_KRAKEN_URL": "ws://127.0.0.1:9"}, ["kraken", "BTC/USD", "-w", "nope > 1"], "custom:127.0.0.1:9"),
+        ({"MON_KRAKEN_URL": "ws://127.0.0.1:9"}, ["kraken", "BTC/USD", "--env", "sim", "--nope"], "custom:127.0.0.1:9"),
+        ({"MON_KRAKEN_URL": "nonsense"}, ["kraken", "BTC/USD"], "production"),
+    ],
+)
+def test_a_check_that_opened_nothing_has_the_label_of_what_it_would_have_opened(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    arguments: list[str],
+    label: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    code, out = checked(capfd, "check", "quotes", *arguments, "--format", "prometheus")
+    assert code == UNKNOWN
+    assert f'mon_up{{venue="{arguments[0]}",env="{label}",stream="quotes"}} 0' in out
+
+
+def test_json_on_a_terminal_is_harmless(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hostile = [*recorded("margin"), "-w", 'currency != "\u202ex\u0085"', "--format", "json"]
+    piped = checked(capfd, *hostile)[1]
+    assert "\u202e" in piped
+    monkeypatch.setattr("cli.output.lines.is_terminal", lambda descriptor: True)
+    shown = checked(capfd, *hostile)[1]
+    assert "\u202e" not in shown
+    assert "\\u202e" in shown
+    assert {**json.loads(shown), "age_ms": 0} == {**json.loads(piped), "age_ms": 0}
+
+
+def test_what_cannot_be_written_is_unknown(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "no" / "file"
+    code, out = checked(capfd, *recorded("margin"), "--outfile", str(file))
+    assert (code, out) == (UNKNOWN, f"MARGIN UNKNOWN: b2trader: cannot write {file}: No such file or directory\n")
+    for form in ("nagios", "json", "prometheus"):
+        command = [sys.executable, "-m", "cli", *recorded("margin"), "--format", form]
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, cwd=ROOT)
+        assert ended.returncode == UNKNOWN
+        assert b"cannot write to stdout: No space left" in ended.stderr
 
 
 def test_a_row_is_called_by_its_symbol_once_and_so_is_the_venue() -> None:
@@ -232,9 +305,8 @@ def test_negate_turns_the_verdict() -> None:
     if not NEGATE.exists():
         pytest.skip("needs negate (package monitoring-plugins-basic)")
     command = [sys.executable, "-m", "cli", *recorded("margin")]
-    root = str(Path(__file__).parents[1])
     found = subprocess.run(
-        [NEGATE, "-s", *command], capture_output=True, text=True, check=False, cwd=root, env={**os.environ}
+        [NEGATE, "-s", *command], capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ}
     )
     assert found.returncode == CRITICAL
     assert found.stdout.startswith("MARGIN CRITICAL: b2trader")

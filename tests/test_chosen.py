@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cli.output.chosen import FieldLines, Standing, TemplateLines, chosen_fields, template_of
 from cli.output.columns import CsvLines
@@ -45,6 +46,31 @@ def test_while_not_live_a_template_has_no_figure_and_says_how_it_stands(capfd: p
         "BTC -", "BTC 99", "stale BTC -", "stale BTC -", "BTC -", "BTC 97.50",
     ]  # fmt: skip
     assert lines("{mid} {state} {reason}", *records[:3], capfd=capfd) == ["- live -", "100.0 live -", "- stale a gap"]
+
+
+def test_a_note_of_a_live_stream_is_no_line_of_a_template(capfd: pytest.CaptureFixture[str]) -> None:
+    records = [status("live"), book("99"), status("live", "a bad frame came"), book("98"), status("stale"), book("97")]
+    assert lines("{bids[0].price}", *records, capfd=capfd) == ["-", "99", "98", "stale -", "stale -"]
+
+
+def test_a_name_in_quotes_may_have_any_sign(capfd: pytest.CaptureFixture[str]) -> None:
+    on_messages = Fields("feed", Message)
+    made = chosen_fields('topic , data["a,b"],data[\'c,\\\'d\'],data["a}b"]', on_messages)
+    assert [one.text for one in made] == ["topic", 'data["a,b"]', "data['c,\\'d']", 'data["a}b"]']
+    template = template_of("{data[\"a}b\"]}{{{data['}\"']}}} '{topic}'", on_messages)
+    record = Message(venue="v", received=0, topic="t", data={"a}b": 1, '}"': 2})
+    TemplateLines(template, standing("feed"), redactor=Redactor()).write(
+        [structs.replace(status("live"), stream="feed"), record]
+    )
+    assert capfd.readouterr().out.splitlines()[-1] == "1{2} 't'"
+    for wrong in ('{data["a}', "{topic'}", "{data['a\"}"):
+        with pytest.raises(UsageError, match="a text that ends"):
+            template_of(wrong, on_messages)
+    with pytest.raises(UsageError, match="a text that ends"):
+        chosen_fields('topic,data["a,topic', on_messages)
+    for missing in (",topic", "topic,", "topic,,data", ""):
+        with pytest.raises(UsageError, match="got nothing"):
+            chosen_fields(missing, on_messages)
 
 
 def test_a_template_is_harmless_text_with_braces(capfd: pytest.CaptureFixture[str]) -> None:

@@ -133,11 +133,14 @@ def test_what_a_condition_says_of_a_trade(text: str, expected: bool | None) -> N
         (ON_TRADES, 'side == "long"', 'expected one of "buy", "sell"', '"long"'),
         (ON_TRADES, 'side in ("buy", "long")', "can never come", '"long"'),
         (ON_TRADES, 'state == "alive"', "did you mean live?", '"alive"'),
+        (ON_TRADES, 'side == "BUY"', "did you mean buy?", '"BUY"'),
+        (ON_TRADES, 'SIDE == "buy"', "did you mean side?", "SIDE"),
         (ON_TRADES, 'type == "quote"', "can never come", '"quote"'),
         (ON_TRADES, "price", "compare it", "price"),
         (ON_TRADES, "price = 1", "write ==", "="),
         (ON_TRADES, "price > 1 && size > 1", "write and", "&"),
         (ON_TRADES, "price > 1 # more", "expected no such sign", "#"),
+        (ON_TRADES, "price is 5", "there is no other comparison", "price is 5"),
         (ON_TRADES, "price ** 2 > 1", "there is no other operation", "price ** 2"),
         (ON_TRADES, "len(price) > 1", "expected one of abs, min, max", "len(price)"),
         (ON_TRADES, "price == True", "write true", "True"),
@@ -185,6 +188,15 @@ def test_a_mark_stands_below_what_is_wrong_also_behind_wide_signs() -> None:
     with pytest.raises(UsageError) as refused:
         condition('symbol == "日本" and prise > 1', ON_TRADES, "--where")
     assert str(refused.value).splitlines()[-1] == f"  {' ' * 21}^^^^^"
+
+
+def test_of_a_long_condition_sixty_signs_are_shown_around_what_is_wrong() -> None:
+    with pytest.raises(UsageError) as refused:
+        condition("price > 1 and " * 20 + "prise > 2" + " and price > 1" * 20, ON_TRADES, "--where")
+    shown, marks = str(refused.value).splitlines()[1:]
+    assert len(shown) == 60 + 2
+    assert shown[marks.index("^") :].startswith("prise > 2 and")
+    assert marks == " " * 32 + "^^^^^"
 
 
 def test_the_deepest_and_the_longest_are_conditions() -> None:

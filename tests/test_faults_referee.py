@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.faults.alerted import Alerted
 from tests.faults.part_candles import PartCandles, Traded, unexplained
-from tests.faults.referee import EventJudge, StateJudge
-from tests.faults.truths import Events, History
+from tests.faults.referee import EventJudge, Record, StateJudge
+from tests.faults.truths import Events, Figures, History
+from tests.faults.watched import Watched
 
 WITHIN = 2.0
 
@@ -259,3 +264,42 @@ def test_what_else_is_wrong_with_a_record_is_found_though_the_stream_is_not_live
     assert judge.findings == []
     judge.record(book(7, 2), 2)
     assert judge.findings == ["made up"]
+
+
+# --- what --on does ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fired", "found"),
+    [
+        ([(1, "3")], []),
+        ([(1, "3"), (3, "4")], []),  # it was false in between
+        ([(3, "4"), (4, "5")], ["again though it was true all the time"]),
+        ([(1, "2")], ["not true"]),
+        ([(1, "9")], ["was not so"]),
+        ([(6, "3")], ["was not so"]),  # long ago
+        ([(3, "4"), (3.1, "3")], ["older than the one before"]),
+    ],
+)
+def test_what_is_run_for_is_judged_by_what_was_true_when_it_came(
+    fired: list[tuple[float, str]], found: list[str]
+) -> None:
+    def figures(size: str) -> Figures:
+        return ((Decimal(1), Decimal(size)),), ()
+
+    truth = History(lambda: {"": figures("2")})
+    truth.note()
+    alerted = Alerted(Watched("v", "book", lambda ground, symbol: truth, _sizes), truth)
+    held = ((0.0, "2"), (0.9, "3"), (2.0, "1"), (2.9, "4"), (4.0, "5"))
+    truth.versions[""] = [(at, figures(size)) for at, size in held]
+    (_, (_, command)) = alerted.options
+    lines = [json.dumps({"type": "book", "received": at * 1000, "size": size}) for at, size in fired]
+    subprocess.run(shlex.split(command), input="".join(f"{line}\n" for line in lines), text=True, check=True)
+    said = alerted.findings(0.5)
+    assert len(said) == len(found), said
+    assert all(words in one for words, one in zip(found, said, strict=True))
+    assert alerted.count == len(fired)
+
+
+def _sizes(record: Record) -> tuple[str, Figures]:
+    return "", (((Decimal(1), Decimal(record["size"])),), ())

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cli.errors import NO_DATA, OK, NoDataError
 from cli.output.conditions import condition
 from cli.output.fields import Fields
-from cli.output.lines import Unprinted, Words
+from cli.output.lines import Limit, Unprinted, Words
 from cli.output.standing import Stands
 from cli.output.states import StateQueue
 from cli.output.turns import Turns
@@ -128,6 +129,39 @@ def test_the_record_before_is_none_after_an_interruption() -> None:
     assert [len(stage.said(bought(price))) for price in ("9", "10")] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("interrupted", "forgotten"),
+    [(None, {"A", "B"}), ("A", {"A"})],  # the whole stream, or one of its symbols
+)
+def test_of_several_symbols_only_those_that_were_interrupted_have_no_record_before(
+    interrupted: str | None, forgotten: set[str]
+) -> None:
+    names = ("A", "B")
+    judge = Judge(
+        Judged(Trade, events=True, rows=False),
+        Stands("trades", names, partial=False),
+        now=lambda: Now(0.0, BEGIN),
+        where=(where := condition("price > prev.price", Fields("trades", Trade), "--where")),
+        conditions=[where],
+        symbols=names,
+    )
+
+    def see(state: State, symbol: str | None) -> None:
+        judge.passes([Status(venue="v", received=0, stream="trades", symbol=symbol, state=state)])
+
+    def matches(price: str) -> set[str | None]:
+        return {one.symbol for name in names for one in judge.passes([structs.replace(bought(price), symbol=name)])}  # type: ignore[union-attr]
+
+    for name in names:
+        see("live", name)
+    assert matches("1") == set()
+    assert matches("2") == {"A", "B"}
+    see("reconnecting", interrupted)
+    for name in names:
+        see("live", name)
+    assert matches("3") == {"A", "B"} - forgotten
+
+
 def test_an_age_is_looked_at_every_quarter_of_a_second_and_ends_the_wait() -> None:
     stage = Stage("trades", until="age_ms >= 1000", answers=True)
     stage.said(stage.status("live"), bought("1"))
@@ -141,6 +175,25 @@ def test_an_age_is_looked_at_every_quarter_of_a_second_and_ends_the_wait() -> No
     assert stage.now.mono == pytest.approx(1.0)
     assert found[0].state == "live"
     assert stage.judge.is_over
+
+
+def test_what_is_said_of_a_record_and_its_age_becomes_true_with_time_while_the_stream_is_live() -> None:
+    def match_after(*items: Any) -> Any:
+        stage = Stage("book", until="age_ms >= 500 and bids[0].price > 5", answers=True)
+        stage.said(stage.status("live"), *(stage.status(item) if isinstance(item, str) else item for item in items))
+        for quarter in range(1, 5):
+            stage.now = Now(quarter / 4, BEGIN + 250 * quarter)
+            if found := stage.judge.tick(stage.now):
+                assert quarter == 2
+                return found[0]
+        return None
+
+    six = book("6")
+    assert match_after(six) is six
+    assert match_after(book("4"), six) is six
+    assert match_after(six, book("4")) is None
+    assert match_after(six, "stale") is None
+    assert match_after(six, "stale", "live") is None, "of the time after an interruption there is no record yet"
 
 
 def test_nothing_but_the_match_is_an_answer_and_nothing_comes_after_it() -> None:
@@ -236,6 +289,20 @@ def test_what_is_printed_and_how_it_ends(
     assert outcome(capfd, trades, **options) == (code, printed)
 
 
+def test_the_ages_of_a_replay_are_those_at_which_its_records_came(
+    capfd: pytest.CaptureFixture[str], trades: Path
+) -> None:
+    wanted: list[tuple[dict[str, Any], list[str]]] = [
+        ({"fields": "age_ms"}, ['{"age_ms":0}'] * 20),
+        ({"template": "{age_ms}"}, ["-", *"0" * 20]),
+    ]
+    for options, expected in wanted:
+        request = StreamRequest("nexus", [SYMBOL], replay=trades, speed=float("inf"), output="auto", **options)
+        request.stream = "trades"
+        assert watch(request, Words(quiet=True), Redactor()) == OK
+        assert capfd.readouterr().out.splitlines() == expected
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -328,3 +395,45 @@ def test_a_table_of_a_state_that_does_not_match_shows_no_old_one(
     out = capfd.readouterr().out
     assert "nothing matches --where" in out
     assert "101" not in out
+
+
+@pytest.mark.parametrize(
+    ("bids", "options", "code", "printed"),
+    [
+        (("99", "101"), {"once": True}, NO_DATA, ["99"]),  # the match is behind the first state
+        (("101", "99"), {"once": True}, OK, ["101"]),
+        (("99", "101"), {"count": 1}, NO_DATA, ["99"]),
+        (("99", "98", "101", "97"), {"count": 3}, OK, ["99", "98", "101"]),
+    ],
+)
+def test_a_match_behind_all_that_was_asked_for_is_none(
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    bids: tuple[str, ...],
+    options: dict[str, Any],
+    code: int,
+    printed: list[str],
+) -> None:
+    frames = [came(BEGIN + n, made_book(BEGIN + n, bid, "200")) for n, bid in enumerate(bids)]
+    file = write(tmp_path / "b.jsonl", [*opened(BEGIN), *frames], streams=("book",))
+    request = StreamRequest(
+        "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl",
+        where="bids[0].price > 0", until="bids[0].price > 100", **options,
+    )  # fmt: skip
+    request.stream = "book"
+    try:
+        found = watch(request, Words(quiet=True), Redactor())
+    except NoDataError:
+        found = NO_DATA
+    assert found == code
+    assert [f"{json.loads(line)['bids'][0]['price']:.0f}" for line in capfd.readouterr().out.splitlines()] == printed
+
+
+def test_the_limit_knows_whether_a_match_was_written() -> None:
+    first, second = book("1"), book("2")
+    for count, is_behind in ((1, True), (2, False), (None, False)):
+        limit = Limit(count=count, once=False, ends_with_snapshot=False)
+        limit.match = second
+        assert not limit.is_match_behind()
+        limit.cut([first, second])
+        assert limit.is_match_behind() == is_behind

@@ -690,6 +690,44 @@ def test_a_row_that_is_gone_is_struck_through_then_leaves() -> None:
     assert view_lines(view) == ["no open order"]
 
 
+def test_a_row_that_only_stops_matching_is_not_shown_as_closed() -> None:
+    view = account_rows.orders(look_of())
+    view.say_filtered("nothing matches --where")
+    view.add(order("1"))
+    view.add(order("2"))
+    view.add(order("1", change="remove", match=False))
+    assert len(view_lines(view)) == 2
+    view.add(order("2", change="remove", match=False))
+    assert view_lines(view) == ["nothing matches --where"]
+    view.add(order("1"))
+    assert marks(view) == "*"
+
+
+def test_an_alert_flashes_the_header_for_a_second_and_says_why_in_the_footer() -> None:
+    mono = 5_000
+    look = look_of(mono_ms=lambda: mono)
+    table = table_of("orders", [status("orders", "live"), order("1")], look)
+
+    def is_flashing() -> bool:
+        header = table.frame(80, 24)[0]
+        return any((span.start, span.end, str(span.style)) == (0, len(header), "reverse") for span in header.spans)
+
+    assert not is_flashing()
+    table.notice("before")
+    table.alert("BTC: price > 1")
+    assert is_flashing()
+    assert pressed(table)[-1].startswith("23:29:02 BTC: price > 1")
+    mono += 999
+    assert is_flashing()
+    mono += 1
+    assert not is_flashing()
+    table.notice("orders: the connection was lost")
+    footer = pressed(table)[-1]
+    assert "23:29:02 BTC: price > 1   23:29:02 orders: the co" in footer, "the last alert stays"
+    table.notice("what a command has written", is_alert=True)
+    assert pressed(table)[-1].startswith("23:29:02 what a command has written  ")
+
+
 def test_a_key_that_comes_back_is_another_row() -> None:
     view = account_rows.orders(look_of())
     view.add(order("1"))

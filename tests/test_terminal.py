@@ -431,6 +431,28 @@ def test_colours(variables: dict[str, str], coloured: bool, show: Callable[..., 
     assert (b"\x1b[31m" in terminal.raw or b";31m" in terminal.raw) == coloured
 
 
+@pytest.mark.parametrize("output", ["table", "jsonl"])
+def test_an_alert_rings_and_a_table_flashes(output: str, show: Callable[..., Terminal], tmp_path: Path) -> None:
+    options = ("--on", "bids[0].price > 0", "--bell", "-o", output)
+    terminal = show(*BOOK, *options, env=environment(tmp_path))
+    seen: list[bool] = []
+
+    def flashes() -> bool:
+        seen.append(terminal.screen.buffer[0][0].reverse)
+        return seen[-1]
+
+    words = f"{SYMBOL}: bids[0].price > 0"
+    terminal.until(lambda: b"\a" in terminal.raw and words in terminal.text())
+    if output == "table":
+        terminal.until(flashes)
+        terminal.until(lambda: not flashes())
+        assert words in terminal.screen.display[-1]
+    terminal.press("q" if output == "table" else "\x03")
+    terminal.ended()
+    assert terminal.raw.count(b"\a") == 1
+    assert any(seen) == (output == "table")
+
+
 def test_lines_on_a_terminal_are_harmless(show: Callable[..., Terminal], tmp_path: Path) -> None:
     """JSON lets DEL, C1 controls and marks of direction through; a terminal must not get them."""
     file = tmp_path / "hostile.jsonl"

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from cli.errors import redactor_of_run, without_secrets
 from cli.run.options import complete_environment, complete_field, complete_symbol, venue_quietly, with_plugins
 from cli.run.values import DurationParser
 from cli.run.venue_options import GIVEN, VenueOptionsCommand
-from venues import venue_names, venues_with
+from venues import has_venue, venue_names, venues_with
 from venues.errors import MonError, UsageError
 from venues.streams import STREAMS
 
@@ -36,6 +37,10 @@ UNKNOWN = 3
 TIMEOUT_MS = 10_000
 
 
+class _FileError(MonError):
+    """The file of --outfile cannot be written."""
+
+
 class CheckCommand(VenueOptionsCommand):
     """Whatever is wrong with the command line is UNKNOWN, as the guidelines want it."""
 
@@ -52,7 +57,15 @@ class CheckCommand(VenueOptionsCommand):
 def _refused(error: Exception, given: list[str]) -> int:
     """Say that the line cannot be parsed; the exit code."""
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    _tell_unknown(message, _value_in(given, "--format"), _value_in(given, "--outfile"))
+    stream, venue = next((pair for pair in pairwise(given) if pair[0] in STREAMS and has_venue(pair[1])), ("check", ""))
+    _tell_unknown(
+        message.replace(": Value error, ", ": "),
+        _value_in(given, "--format"),
+        _value_in(given, "--outfile"),
+        stream=stream,
+        venue=venue,
+        env=_label(venue, *(_value_in(given, option) for option in ("--env", "--profile", "--replay"))),
+    )
     return UNKNOWN
 
 
@@ -139,6 +152,7 @@ def check(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Errors with their traceback.")] = False,
 ) -> None:
     """Check a stream for a monitoring system: one line, exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."""
+    label = partial(_label, venue, env, profile, replay)
     given = {"depth": depth, "interval": interval, "env": env, "profile": profile, "replay": replay, "max_age": max_age}
     try:
         made = _checked(
@@ -147,17 +161,17 @@ def check(
         )  # fmt: skip
         _tell(made, form, outfile)
     except (MonError, OSError) as error:
-        _tell_unknown(str(error), form, outfile, stream=stream, venue=venue, env=env)
+        _tell_unknown(str(error), form, outfile, stream=stream, venue=venue, env=label())
         raise typer.Exit(UNKNOWN) from None
     except KeyboardInterrupt:
-        _tell_unknown("interrupted", form, outfile, stream=stream, venue=venue, env=env)
+        _tell_unknown("interrupted", form, outfile, stream=stream, venue=venue, env=label())
         raise typer.Exit(UNKNOWN) from None
     except Exception as error:
         if verbose:
             import traceback
 
             sys.stderr.write(without_secrets(traceback.format_exc()))
-        _tell_unknown(f"{type(error).__name__}: {error}", form, outfile, stream=stream, venue=venue, env=env)
+        _tell_unknown(f"{type(error).__name__}: {error}", form, outfile, stream=stream, venue=venue, env=label())
         raise typer.Exit(UNKNOWN) from None
     raise typer.Exit(made.state)
 
@@ -223,23 +237,30 @@ def _tell(made: Verdict, form: str, outfile: Path | str | None) -> None:
     """Write the verdict: into the file, if one is asked for, and on stdout.
 
     Raises:
-        OSError: the file cannot be written.
+        _FileError: the file cannot be written.
+        OutputError: stdout cannot.
+        ReaderGone: nobody reads stdout any more.
     """
-    from cli.output.lines import print_out
+    from cli.output.cells import harmless_json
+    from cli.output.lines import STDOUT, is_terminal, print_out
     from cli.output.verdicts import in_format, nagios
 
     made.text = without_secrets(made.text)
     for row in made.rows:
         row.why = without_secrets(row.why)
-    text = without_secrets(in_format(made, form, round(time.time() * 1000)))
+    text = without_secrets(in_format(made, form, round(time.time() * 1000))).removesuffix("\n")
     if outfile is None:
-        print_out(text.removesuffix("\n"))
+        to_terminal = form == "json" and is_terminal(STDOUT)  # the others are harmless in any case
+        print_out(harmless_json(text) if to_terminal else text)
         if form == "prometheus" and not made.live:
             sys.stderr.write(f"mon: {without_secrets(nagios(made))}\n")  # metrics have no words
         return
     from cli.settings.whole_files import write_whole
 
-    write_whole(Path(outfile), text.encode(errors="replace"), mode=0o644)
+    try:
+        write_whole(Path(outfile), f"{text}\n".encode(errors="replace"), mode=0o644)
+    except OSError as error:
+        raise _FileError(f"cannot write {outfile}: {error.strerror or error}") from None
     print_out(without_secrets(nagios(made)))
 
 
@@ -253,19 +274,37 @@ def _tell_unknown(
     env: str | None = None,
 ) -> None:
     """Say UNKNOWN with the reason, in the format that was asked for; also into the file, as far as that goes."""
-    from cli.output.lines import ReaderGone
+    from cli.output.lines import OutputError, ReaderGone
     from cli.output.verdicts import Verdict
 
     made = Verdict(stream if stream in STREAMS else "check", venue, env, None, state=UNKNOWN)
     made.text = " ".join(words.split("\n  ")[0].split())
     known = form if form in ("nagios", "json", "prometheus") else "nagios"
     try:
-        _tell(made, known, outfile)
-    except OSError as error:
-        made.text += f"; cannot write {outfile}: {error.strerror or error}"
-        _tell(made, known, None)
-    except ReaderGone:
+        try:
+            _tell(made, known, outfile)
+        except _FileError as error:
+            made.text = "; ".join(dict.fromkeys((made.text, str(error))))
+            _tell(made, known, None)
+    except (OutputError, ReaderGone) as error:
+        if isinstance(error, OutputError):
+            sys.stderr.write(f"mon: {without_secrets(str(error))}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _label(venue: str, env: str | None, profile: str | None, replay: object) -> str | None:
+    """The label that the records would have, as far as it can be told without opening anything."""
+    from cli.settings import config
+
+    if replay is not None:
+        return "replay"
+    known = venue_quietly(venue)
+    if known is None:
+        return env
+    try:
+        return config.load().address(known, None if env == config.SIM else env, profile)[1] or env
+    except MonError:
+        return env
 
 
 def _value_in(args: list[str], option: str) -> str | None:

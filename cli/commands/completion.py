@@ -188,7 +188,7 @@ def lines(shell: str, environ: Mapping[str, str], root: Any) -> list[str]:
         return [] if shell == "powershell" else [FILE_NAMES]
     match shell:
         case "bash":
-            return [value[line.kept :] for value, _ in found]
+            return [_in_bash(line, value) for value, _ in found]
         case "zsh":
             escaped = ((re.sub(r"([\\:])", r"\\\1", value), description) for value, description in found)
             return [":".join(part for part in pair if part) for pair in escaped]
@@ -196,7 +196,15 @@ def lines(shell: str, environ: Mapping[str, str], root: Any) -> list[str]:
             return ["\t".join(part for part in pair if part) for pair in found]
         case _:
             # The description of a CompletionResult must not be empty.
-            return [f"{value}\t{description or value}" for value, description in found]
+            whole = [pair for pair in found if not re.search(r"[\s\"']", pair[0])]  # it would replace the quotes too
+            return [f"{value}\t{description or value}" for value, description in whole]
+
+
+def _in_bash(line: _Line, value: str) -> str:
+    """What bash puts in the place of what was typed: that as it stands there, with its escapes, and the rest."""
+    if line.typed is None or not value.startswith(line.incomplete):
+        return value[line.kept :]
+    return line.typed + value[len(line.incomplete) :]
 
 
 # --- what was typed ------------------------------------------------------------------------------------------------
@@ -207,12 +215,14 @@ class _Line:
     """The words after the program's name, without quotes and redirections, and the one that is being typed.
 
     `kept`: how much of the incomplete word bash leaves alone, as it is before a `=` or `:` that breaks words there.
-    `redirected`: the incomplete word is where output goes to or input comes from.
+    `typed`: in bash what a completion takes the place of, as it stands there. `redirected`: the incomplete word is
+    where output goes to or input comes from.
     """
 
     words: list[str]
     incomplete: str
     kept: int = 0
+    typed: str | None = None
     redirected: bool = False
 
 
@@ -231,6 +241,8 @@ def _line(shell: str, environ: Mapping[str, str]) -> _Line:
         incomplete = incomplete.removesuffix(_CURSOR)
     line = _Line(before[1:], incomplete)
     if shell == "bash":
+        if "\n" in text and index == len(words) - 1:
+            line.typed = _behind_open_quote(text.split("\n")[-1])
         _join_broken(line)
     _drop_redirections(line)
     return line
@@ -250,9 +262,25 @@ def _split(text: str) -> list[str]:
     return words
 
 
+def _behind_open_quote(word: str) -> str:
+    """A word as it was typed; bash keeps a quote that is still open, and what is before it."""
+    quote, start, at = "", 0, 0
+    while at < len(word):
+        sign = word[at]
+        if sign == "\\" and quote != "'":
+            at += 1
+        elif not quote and sign in "\"'":
+            quote, start = sign, at + 1
+        elif sign == quote:
+            quote, start = "", 0
+        at += 1
+    return word[start:]
+
+
 def _join_broken(line: _Line) -> None:
     """bash gives `--env=sim` as three words: `--env`, `=`, `sim`."""
     typed = "" if _breaks(line.incomplete) else line.incomplete
+    line.typed = line.typed and typed and line.typed
     joined: list[str] = []
     glue = False
     for word in (*line.words, line.incomplete):

@@ -56,7 +56,7 @@ Rules
 What they do
   --where    prints only what matches. A row that was printed and goes is printed once more with "change": "remove", one
              that only stops matching too, with "match": false. The count of a snapshot_end is that of printed rows.
-  --until    prints the first match and ends with 0; every other end but a signal is 6.
+  --until    prints the first match and ends with 0; every other end, but by an error or a signal, is 6.
   --on       runs --exec, or rings with --bell, when the condition becomes true: on states once for each key, again
              after it was false, or after --rearm was true; on events at each match, at most one per --cooldown.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.output import cells
@@ -15,7 +16,7 @@ from venues.toolkit.numbers import plain_text
 from venues.toolkit.written import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cli.output.conditions import Path, Seen
     from cli.output.fields import Fields
@@ -40,10 +41,27 @@ def chosen_fields(text: str, fields: Fields) -> list[Path]:
     """
     if len(text) > LONGEST_FIELDS:
         raise UsageError(f"--fields: expected at most {LONGEST_FIELDS:,} characters, got {len(text):,}")
-    names = [name.strip() for name in text.split(",")]
+    ends = [at for at in _outside_quotes(text) if text[at] == ","]
+    names = [text[before + 1 : end].strip() for before, end in pairwise([-1, *ends, len(text)])]
     if len(names) > MOST_FIELDS:
         raise UsageError(f"--fields: expected at most {MOST_FIELDS} fields, got {len(names)}")
     return [_path(name, fields, "--fields") for name in names]
+
+
+def _outside_quotes(text: str, at: int = 0) -> Iterator[int]:
+    """The places from one on that are not within a name in quotes, such as that of `data["a,b"]`."""
+    quote = ""
+    while at < len(text):
+        sign = text[at]
+        if not quote and sign not in "\"'":
+            yield at
+        elif not quote:
+            quote = sign
+        elif sign == "\\":
+            at += 1
+        elif sign == quote:
+            quote = ""
+        at += 1
 
 
 def _path(text: str, fields: Fields, option: str) -> Path:
@@ -78,7 +96,7 @@ def template_of(text: str, fields: Fields, option: str = "--template") -> Templa
         if text[at : at + 2] in ("{{", "}}"):
             literal, at = literal + text[at], at + 2
         elif text[at] == "{":
-            end = text.find("}", at)
+            end = next((end for end in _outside_quotes(text, at) if text[end] == "}"), text.find("}", at))
             if end < 0:
                 raise UsageError(f"{option}: expected a }} for the {{ at character {at + 1}; write {{{{ for a brace")
             parts += [literal] if literal else []
@@ -112,12 +130,19 @@ def text_of(value: Any, writer: Writer) -> str:
     return cells.harmless(text, len(text) + 1)
 
 
+def field_text(part: Path, value: Any, writer: Writer) -> str:
+    """The value of a field within a text, for people: a quotient, which may have a hundred digits, has four places."""
+    return f"{value:.4f}" if part.text == "spread_bps" and value is not None else text_of(value, writer)
+
+
 class Standing:
     """How the stream stands at each record on its way out. `set_offset` may be called from another thread."""
 
-    def __init__(self, stands: Stands, now: Callable[[], Now]) -> None:
+    def __init__(self, stands: Stands, now: Callable[[], Now], *, is_replay: bool = False) -> None:
+        """`is_replay`: ages are those at which records came, since the recording's clock is far ahead of its lines."""
         self._stands = stands
         self._now = now
+        self._is_replay = is_replay
         self._offset = 0
         self.always: Status | None = None  # one that is written in any case
 
@@ -125,9 +150,10 @@ class Standing:
         """Set how far the venue's clock is ahead of ours from here on."""
         self._offset = ms
 
-    def note(self, status: Status) -> None:
-        """Take in a status, in its place among the records."""
-        self._stands.take(status)
+    def note(self, status: Status) -> bool:
+        """Take in a status, in its place among the records; whether its state is another one than before."""
+        about = self._stands.take(status)
+        return any(stand.changed for stand in about)
 
     def is_live(self, record: Record) -> bool:
         """Whether a record is of a stream that is live."""
@@ -136,7 +162,7 @@ class Standing:
     def seen(self, record: Record) -> Seen:
         """What is known of the stream besides the record."""
         seen = self._stands.of(record.symbol).seen
-        now = self._now().epoch_ms
+        now = record.received if self._is_replay else self._now().epoch_ms
         seen.age_ms = max(0, now - record.received if record.time is None else now + self._offset - record.time)
         return seen
 
@@ -213,10 +239,11 @@ class TemplateLines(Lines):
         lines: list[str] = []
         for record in records:
             if isinstance(record, Status):
-                self._standing.note(record)
+                changed = self._standing.note(record)
                 self._note_reason(record)
                 line = self._line(record)
-                if line == self._last or (self._once and record is not self._standing.always):
+                is_note = record.state == "live" and not changed  # it has nothing that a template could show
+                if record is not self._standing.always and (is_note or line == self._last or self._once):
                     continue
             elif is_data(record):
                 line = self._line(self._redactor.value(record))
@@ -254,9 +281,7 @@ class TemplateLines(Lines):
             value = getattr(record, part.text)
         elif shown or part.text == "stale":
             value = part.value(record, seen)
-        if part.text == "spread_bps" and value is not None:
-            return f"{value:.4f}"  # it may have a hundred digits
-        return text_of(value, self._writer)
+        return field_text(part, value, self._writer)
 
     def idle(self) -> None:
         """Do nothing: lines go out as they are written."""

@@ -521,8 +521,9 @@ class _Compiler:
 def _meant(name: str, known: frozenset[str] | set[str]) -> str:
     from difflib import get_close_matches  # for the words of an error only
 
-    close = get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    lowered = {one.lower(): one for one in sorted(known)}
+    close = get_close_matches(name.lower(), lowered, 1)
+    return f"; did you mean {lowered[close[0]]}?" if close else ""
 
 
 def _article(word: str) -> str:

@@ -93,10 +93,14 @@ class Limit:
     `ends_with_snapshot`: that state is a set of rows that a `snapshot_end` completes. `each_of`: there is a first state
     of each of these symbols instead. One that runs into trouble before the others are there has to come again; one that
     is closed is not waited for.
+
+    `match`: the match of `--until`, which is set before it is put; it may come too late to be written.
     """
 
     def __init__(self, *, count: int | None, once: bool, ends_with_snapshot: bool, each_of: Sequence[str] = ()) -> None:
         self.reached = False
+        self.match: Any = None
+        self._match_written = False
         self._data = 0
         self._count = 1 if once and not ends_with_snapshot else count
         self._once = once
@@ -115,8 +119,16 @@ class Limit:
         With `once` a state that is not to be printed counts, and goes no further.
         """
         if not self._once:
-            return self._cut(records)
-        return [record for record in self._cut(newest_candles(records)) if not isinstance(record, Unprinted)]
+            passed = self._cut(records)
+        else:
+            passed = [record for record in self._cut(newest_candles(records)) if not isinstance(record, Unprinted)]
+        if self.match is not None:
+            self._match_written = self._match_written or any(record is self.match for record in passed)
+        return passed
+
+    def is_match_behind(self) -> bool:
+        """Whether the match of `--until` came only after enough had been written. May be called from any thread."""
+        return self.match is not None and self.reached and not self._match_written
 
     def _cut(self, records: Sequence[Any]) -> Sequence[Any]:
         if self._wanted:

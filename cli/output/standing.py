@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 class Stand:
     """One stream, or one of its several symbols. `seen` is what a condition gets; it is kept up to date."""
 
-    __slots__ = ("_aged", "_aged_at", "_was_live", "live", "partial", "seen", "status")
+    __slots__ = ("_aged", "_aged_at", "_was_live", "changed", "live", "partial", "seen", "status")
 
     def __init__(self, *, partial: bool) -> None:
         self.live = False
+        self.changed = False  # whether its last status has another state than the one before
         self.partial = partial
         self.status: Status | None = None
         self.seen = Seen()
@@ -30,6 +31,7 @@ class Stand:
 
     def note(self, status: Status) -> None:
         """Take in a status of it."""
+        self.changed = self.status is None or status.state != self.status.state
         self.status = status
         self.live = status.state == "live"
         self._was_live = self._was_live or self.live

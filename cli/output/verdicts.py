@@ -58,9 +58,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What it is called in words."""
-        record, symbol = self.record, self.record.symbol
-        return " ".join(dict.fromkeys(part for part in (symbol, self.key) if part)) or f"the {_tag(record)}"
+        """What it is called in words; empty where there is one only, of no symbol."""
+        return " ".join(dict.fromkeys(part for part in (self.record.symbol, self.key) if part))
 
 
 @dataclass
@@ -84,9 +83,9 @@ class Verdict:
             self.text = "nothing there, which is a complete state"
             return
         bad = [row for state in WORST_FIRST for row in self.rows if row.state == state and row.why]
-        named = "; ".join(f"{row.name}: {row.why}" for row in bad[:MOST_NAMED])
+        named = "; ".join(": ".join(filter(None, (row.name, row.why))) for row in bad[:MOST_NAMED])
         more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        fine = self.rows[0].name if len(self.rows) == 1 else f"{len(self.rows)} rows"
+        fine = (self.rows[0].name or "live") if len(self.rows) == 1 else f"{len(self.rows)} rows"
         self.text = named + more if bad else fine
 
 
@@ -148,7 +147,7 @@ def figures(record: Record, fields: Fields) -> dict[str, Decimal]:
 def nagios(verdict: Verdict) -> str:
     """One line by the monitoring plug-ins' guidelines, with perfdata where the figures are those of a live stream."""
     venue = "" if verdict.text.startswith(f"{verdict.venue} ") else verdict.venue
-    said = " ".join(filter(None, (venue, verdict.text)))
+    said = (" " if verdict.rows else ": ").join(filter(None, (venue, verdict.text)))  # rows: what they are called
     head = f"{verdict.stream.upper()} {WORDS[verdict.state]}: {said}"
     line = cells.harmless(re.sub(r"[\r\n]+", " ", head).replace("|", "/"), LONGEST_TEXT)
     data = _perfdata(verdict)
@@ -162,7 +161,7 @@ def _perfdata(verdict: Verdict) -> str:
     found = []
     for row in verdict.rows:
         for name, value in figures(row.record, verdict.fields).items():
-            label = f"{row.name} {name}" if several else name
+            label = f"{row.name} {name}".strip() if several else name
             unit = next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
             found.append(f"{_label(label)}={_number(value)}{unit}")
     if verdict.age_ms is not None:
@@ -185,7 +184,12 @@ def _seconds(milliseconds: int) -> str:
 def as_json(verdict: Verdict) -> str:
     """One object, in one line; figures only where they are those of a live stream."""
     rows = [
-        {"name": row.name, "state": WORDS[row.state], **({"why": row.why} if row.why else {}), "record": row.record}
+        {
+            "name": row.name or _tag(row.record),
+            "state": WORDS[row.state],
+            **({"why": row.why} if row.why else {}),
+            "record": row.record,
+        }
         for row in verdict.rows
     ]
     made: dict[str, Any] = {"state": WORDS[verdict.state], "code": verdict.state, "stream": verdict.stream}

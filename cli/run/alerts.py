@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cli.output import cells
-from cli.output.chosen import KNOWN_ALWAYS, NOTHING, REASON, template_of, text_of
+from cli.output.chosen import KNOWN_ALWAYS, NOTHING, REASON, field_text, template_of, text_of
 from cli.output.fields import derived_of, kinds_of
 from cli.output.lines import STDERR, is_terminal
 from venues.errors import UsageError
@@ -89,7 +89,7 @@ class Program:
         if isinstance(record, Status) and part.of_record:
             return NOTHING
         value = getattr(record, part.text) if part.text in KNOWN_ALWAYS else part.value(record, seen)
-        return text_of(value, self._writer)[:LONGEST_VALUE]
+        return field_text(part, value, self._writer)[:LONGEST_VALUE]
 
     def variables(self, record: Record, seen: Seen) -> dict[str, str]:
         """The fields of a record, or of a status, as variables of the environment."""

@@ -142,13 +142,14 @@ class Check:
         return made
 
     def _why_not(self) -> str:
-        within = cells.duration(round(self._timeout * 1000))
+        is_replay = self._request.replay is not None
+        nothing = "no data came" if is_replay else f"no data within {cells.duration(round(self._timeout * 1000))}"
         for stand in self._stands.all():
             status = stand.status
             if status is not None and status.state != "live":
                 reason = f": {status.reason}" if status.reason else ""
-                return f"no data within {within}, the stream is {status.state}{reason}"
-        return f"no data within {within}"
+                return f"{nothing}, the stream is {status.state}{reason}"
+        return nothing
 
     def _final(self, held: Held) -> Row | None:
         """The verdict on a row: with `--for` only what held on every record."""

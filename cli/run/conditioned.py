@@ -80,7 +80,8 @@ class Conditioned:
 
     def standing(self, now: Callable[[], Now]) -> Standing | None:
         """How the stream stands for lines that say it; None where none do."""
-        return Standing(self._stands(), now) if self.chooses else None
+        is_replay = self._request.replay is not None
+        return Standing(self._stands(), now, is_replay=is_replay) if self.chooses else None
 
     def alerts(self, stage: Stage, redactor: Redactor) -> Alerts | None:
         """What --on does; None where it is not given."""
@@ -133,6 +134,7 @@ class Conditioned:
             conditions=self._conditions(),
             fire=(lambda record, key, stand: None) if alerts is None else alerts.fire,
             symbols=symbols,
+            with_age=self._program is not None,
         )
 
     def _edges(self, how: Judged) -> Edges | None:
@@ -152,10 +154,13 @@ class Conditioned:
         text = " ".join(self._where.text.split())
         return [f"where {text if len(text) <= LONGEST_FLAG - 6 else text[: LONGEST_FLAG - 7] + '…'}"]
 
-    def missing(self, judge: Judge, *, printed: bool) -> str | None:
-        """What was asked for and has not come: a match; None when nothing is missing."""
+    def missing(self, judge: Judge, *, printed: bool, match_printed: bool) -> str | None:
+        """What was asked for and has not come: a match; None when nothing is missing.
+
+        `match_printed`: that of `--until` is not behind what `--once` or `--count` asked for.
+        """
         if self._until is not None:
-            return None if judge.match is not None else "no match of --until came"
+            return None if judge.match is not None and match_printed else "no match of --until came"
         waits = self._request.once and self._where is not None and not printed
         if waits and (STREAMS[self._subscription.stream].kind == "event" or self._offer.partial):
             return "no match of --where came"

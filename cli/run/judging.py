@@ -67,8 +67,10 @@ class Judge:
         conditions: Sequence[Condition] = (),
         fire: Callable[[Record, Key, Stand], None] = lambda record, key, stand: None,
         symbols: Sequence[str] = (),
+        with_age: bool = False,
     ) -> None:
-        """`conditions`: all of them, with those of `edges`. `fire` is called for each edge."""
+        """`conditions`: all of them, with those of `edges`. `fire` is called for each edge; `with_age`: it tells how
+        old the data is, also where no condition asks for that."""
         self.match: Record | None = None
         self.is_over = False
         self.data_came = False
@@ -79,7 +81,7 @@ class Judge:
         self._now = now
         self._where, self._until, self._edges = where, until, edges
         self._fire = fire
-        self._uses_age = any(one.uses_age for one in conditions)
+        self._uses_age = with_age or any(one.uses_age for one in conditions)
         self._uses_prev = any(one.uses_prev for one in conditions)
         apart = [one for one in conditions if one is not where]
         self.ticks = any(one.uses_age for one in apart)
@@ -99,6 +101,11 @@ class Judge:
             and how.events
             and not (self._uses_age or self._uses_prev or symbols)
         )
+
+    @property
+    def counts(self) -> bool:
+        """Whether --count is counted here, so that the match is one of so many."""
+        return self._how.count is not None
 
     # --- what comes
 

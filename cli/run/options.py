@@ -56,16 +56,43 @@ def complete_symbol(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_field(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The fields of the stream's records, for the name that is being typed; not behind a space or a quote."""
+    """The fields of the stream's records, for the name that is being typed, at each place where one may stand."""
+    before, begun = _name_at_end(incomplete)
+    if before and (_OPERAND_NEXT.search(before) is None or _is_in_text(before)):
+        return []
+    before, begun = (before + PREV, begun.removeprefix(PREV)) if begun.startswith(PREV) else (before, begun)
+    return [before + name for name in _fields_of(ctx, begun)]
+
+
+def complete_field_in_braces(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The fields of the stream's records within the braces of a template."""
+    before, begun = _name_at_end(incomplete)
+    opened = re.search(r"\{*$", before)
+    return [before + name for name in _fields_of(ctx, begun)] if opened and len(opened[0]) % 2 else []
+
+
+PREV = "prev."
+_OPERAND_NEXT = re.compile(r"(?:[-+*/<>=(,]|(?:^|[\s(])(?:and|or|not|in)\s)\s*$")
+
+
+def _name_at_end(text: str) -> tuple[str, str]:
+    begun = re.search(r"[\w.\[\]]*$", text)
+    assert begun is not None
+    return text[: begun.start()], begun[0]
+
+
+def _is_in_text(expression: str) -> bool:
+    """Whether a text in quotes is still open at the end of an expression."""
+    return re.search("[\"']", re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", "", expression)) is not None
+
+
+def _fields_of(ctx: typer.Context, begun: str) -> list[str]:
     stream = ctx.params.get("stream") or ctx.info_name
-    match = re.fullmatch(r"((?:[^\s\"']*[^\w.\s\"'\[\]])?)([\w.\[\]]*)", incomplete)
-    if stream not in STREAMS or match is None:
+    if stream not in STREAMS:
         return []
     from cli.output.fields import Fields, field_names
 
-    before, begun = match.groups()
-    names = field_names(Fields(stream, STREAMS[stream].record, None))
-    return [before + name for name in names if name.startswith(begun)]
+    return [name for name in field_names(Fields(stream, STREAMS[stream].record, None)) if name.startswith(begun)]
 
 
 def _complete_venue(stream: str) -> Callable[[str], list[str]]:
@@ -251,7 +278,11 @@ class StreamRequest(RunRequest):
     ] = None
     template: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="A line of text a record, such as '{symbol} {bids[0].price}'; no table."),
+        typer.Option(
+            metavar="TEXT",
+            autocompletion=complete_field_in_braces,
+            help="A line of text a record, such as '{symbol} {bids[0].price}'; no table.",
+        ),
         _STREAM,
     ] = None
     on: Annotated[
@@ -266,7 +297,14 @@ class StreamRequest(RunRequest):
         _STREAM,
     ] = None
     exec: Annotated[
-        str | None, typer.Option("--exec", metavar="CMD", help="--on: run this, with fields as {price}."), _STREAM
+        str | None,
+        typer.Option(
+            "--exec",
+            metavar="CMD",
+            autocompletion=complete_field_in_braces,
+            help="--on: run this, with fields as {price}.",
+        ),
+        _STREAM,
     ] = None
     bell: Annotated[bool, typer.Option("--bell", help="--on: ring the terminal."), _STREAM] = False
     rearm: Annotated[

@@ -370,7 +370,8 @@ class Watcher:
         if judge is None or self._conditioned is None:
             return None
         self._data_seen, self._unseen = judge.data_came, judge.unseen
-        return self._conditioned.missing(judge, printed=self._limit.reached)
+        was_printed = judge.counts or not self._limit.is_match_behind()
+        return self._conditioned.missing(judge, printed=self._limit.reached, match_printed=was_printed)
 
     def _lacking(self) -> str | None:
         """Says of which of several symbols there is no data; None when there is of all."""
@@ -455,6 +456,9 @@ class Watcher:
             elif isinstance(item, BadFrame | Notice):
                 self._on_words(item)
         if judge is not None and judge.is_over:
+            if any(item is judge.match for item in items):  # it is the last of its kind: nothing passes after it
+                kind = judge.match.__class__
+                self._limit.match = next((one for one in reversed(batch) if one.__class__ is kind), None)
             self._ending.stop(OK)
         if not self._run.flush_due:
             self._run.flush_soon()
@@ -550,7 +554,7 @@ class Watcher:
     def relay(self, text: str) -> None:
         """Show a line of a command of --exec: on stderr, in a table in the footer."""
         if self._table is not None:
-            self._table.notice(text)
+            self._table.notice(text, is_alert=True)
         else:
             self._words.of_other(text)
 

@@ -60,6 +60,7 @@ class Table:
         self._drawing = threading.Lock()  # the output thread draws, the event loop restores
         self._pressed: deque[str] = deque(maxlen=100)
         self._notices: deque[tuple[int, str]] = deque(maxlen=MOST_NOTICES)  # when, what; the latest last
+        self._alert: tuple[int, str] | None = None
         self._helping = False
         self._rings = False
         self._flash_until = 0
@@ -71,16 +72,17 @@ class Table:
 
     # --- from the event loop
 
-    def notice(self, text: str) -> None:
-        """Show words in the footer, and later in the help."""
+    def notice(self, text: str, *, is_alert: bool = False) -> None:
+        """Show words in the footer, and later in the help. An alert stays in the footer, also before later words."""
         self._notices.append((self._look.epoch_ms(), text))
+        self._alert = self._notices[-1] if is_alert else self._alert
         self._dirty = True  # the help shows the words too
         self._wake()
 
     def alert(self, text: str) -> None:
         """Ring, flash the header, and say why in the footer."""
         self._rings, self._flash_until = True, self._look.mono() + FLASH_MS
-        self.notice(text)
+        self.notice(text, is_alert=True)
 
     def press(self, key: str) -> None:
         """Take in a key; the output thread acts on it."""
@@ -254,7 +256,8 @@ class Table:
         if not self._notices:
             return self._key_words(self._keys(), width)
         keys = self._key_words(self._keys()[:2], width)
-        text = self._said(self._notices[-1])
+        said = dict.fromkeys((self._alert or self._notices[-1], self._notices[-1]))
+        text = "   ".join(map(self._said, said))
         room = width - keys.cell_len - 3
         if room < SMALLEST[0]:
             return fit_line(Text(text, look.style("dim")), width, look)

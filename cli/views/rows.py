@@ -120,7 +120,11 @@ class SetView:
         key = key_of(record)
         self._recent.pop(key, None)
         before = self._rows.get(key)
-        if getattr(record, "change", None) == "remove" or has_left(record):
+        if has_left(record):  # it is still there, only not shown any more: struck through it would look closed
+            self._has_lost = True
+            self._drop(key)
+            return
+        if getattr(record, "change", None) == "remove":
             self._has_lost = True
             self._take_out(key, record if before is None else _filled(record, before))
             return
@@ -169,8 +173,7 @@ class SetView:
     def start_over_of(self, symbol: str) -> None:
         """Drop the rows of one symbol: what is known from before may be wrong by now."""
         for key in [key for key, row in self._rows.items() if row.symbol == symbol]:
-            for known in (self._rows, self._recent, self._gone, self._marked):
-                known.pop(key, None)
+            self._drop(key)
 
     def until(self) -> int | None:
         """When a mark or a struck row goes, or an age becomes another."""
@@ -212,6 +215,10 @@ class SetView:
         self._gone[key] = self._look.epoch_ms() + GONE_MS
         while len(self._gone) > MOST_GONE:
             self._forget(next(iter(self._gone)))
+
+    def _drop(self, key: tuple[Any, ...]) -> None:
+        for known in (self._rows, self._recent, self._gone, self._marked):
+            known.pop(key, None)
 
     def _leave_out(self, key: tuple[Any, ...]) -> None:
         """Forget all else that is kept of a row that was left out."""

@@ -49,6 +49,17 @@ COMPLETED = {
     "mon bot run x.py --market kraken:ETH/U": "mon bot run x.py --market kraken:ETH/USD ",
     "mon bot run x.py --replay tod": "mon bot run x.py --replay today.jsonl ",
     "true && mon trades nexus --max": "true && mon trades nexus --max-age ",
+    "mon trades nexus --where trade_": "mon trades nexus --where trade_id ",
+    "mon trades nexus --where 'price > 1 and trade_": "mon trades nexus --where 'price > 1 and trade_id' ",
+    'mon trades nexus --on "side == \\"buy\\" and trade_': 'mon trades nexus --on "side == \\"buy\\" and trade_id" ',
+    "mon book kraken --until '1 < asks[0].pr": "mon book kraken --until '1 < asks[0].price' ",
+    "mon margin b2trader --on 'level_pct<20 and un": "mon margin b2trader --on 'level_pct<20 and unrealized_pnl' ",
+    "mon margin b2trader --rearm '5 < prev.unreal": "mon margin b2trader --rearm '5 < prev.unrealized_pnl' ",
+    "mon check quotes kraken BTC/USD -w spread_b": "mon check quotes kraken BTC/USD -w spread_bps ",
+    'mon check quotes kraken -c "mid > 1 or spread_b': 'mon check quotes kraken -c "mid > 1 or spread_bps" ',
+    "mon quotes kraken --fields bid_price,ask_s": "mon quotes kraken --fields bid_price,ask_size ",
+    "mon quotes kraken --fields 'bid_price, ask_s": "mon quotes kraken --fields 'bid_price, ask_size' ",
+    "mon quotes kraken --template '{symbol} {bid_pr": "mon quotes kraken --template '{symbol} {bid_price' ",
 }
 
 # What stays as it was typed: nothing fits, least of all the name of a file.
@@ -56,6 +67,8 @@ KEPT = (
     "mon book nexus --count tod",
     "mon book nexus --interv",
     "mon nonsense tod",
+    "mon trades nexus --where 'trade_id == \"pri",
+    "mon trades nexus --where 'price ",
 )
 
 _ON_TERMINAL = (

@@ -114,6 +114,48 @@ def test_next(typed: str, expected: list[str] | None) -> None:
     assert after(typed) == expected
 
 
+@pytest.mark.parametrize(
+    ("option", "typed", "offered"),
+    [
+        ("--where", "trade_", ["trade_id"]),
+        ("--where", "price > 1 and trade_", ["trade_id"]),
+        ("--where", 'side == "buy" or not trade_', ["trade_id"]),
+        ("--where", 'side in ("buy", trade_', ["trade_id"]),
+        ("--where", "1<price-trade_", ["trade_id"]),
+        ("--until", "prev.trade_", ["trade_id"]),
+        ("--until", "price > prev.si", ["size", "side", "size_unit"]),
+        ("--rearm", "(sta", ["stale", "state"]),
+        ("--where", "trade_id and", []),
+        ("--where", "band trade_", []),
+        ("--where", "price trade_", []),
+        ("--where", "price > 1 ", []),
+        ("--where", 'trade_id == "pri', []),
+        ("--where", 'trade_id == "a > pri', []),
+        ("--where", "trade_id == 'a\\' > pri", []),
+        ("--where", "extra.pri", []),
+        ("--fields", "time, trade_", ["trade_id"]),
+        ("--template", "{trade_", ["trade_id"]),
+        ("--template", "{price} at {trade_", ["trade_id"]),
+        ("--exec", "echo {trade_", ["trade_id"]),
+        ("--template", "trade_", []),
+        ("--template", "{{trade_", []),
+        ("--template", "{{{trade_", ["trade_id"]),
+        ("--template", "{price} trade_", []),
+    ],
+)
+def test_fields_wherever_one_may_stand(option: str, typed: str, offered: list[str]) -> None:
+    found = candidates(main._app(), ["trades", "nexus", option], typed)
+    begun = re.search(r"\w*$", typed)
+    assert begun is not None
+    assert found is not None
+    assert [value for value, _ in found] == [typed[: begun.start()] + name for name in offered]
+
+
+def test_powershell_would_take_the_quotes_away_too() -> None:
+    asked = {"COMP_WORDS": "mon trades nexus --where 'price > 1 and trade_"}
+    assert lines("powershell", asked, main._app()) == []
+
+
 def test_descriptions_are_short() -> None:
     words = [[], ["config"], *([name] for name in (*OFFERED, *main.COMMANDS))]
     found = [pair for before in words for start in ("", "-") for pair in candidates(main._app(), before, start) or ()]

@@ -83,7 +83,7 @@ class StateJudge(_Finds):
         else those that have changed since the line was opened. `latest`: only the row with the highest key is shown.
         `examine`: in words what is wrong with a record, beside what is compared; whether it is live or not."""
         super().__init__(within)
-        self._truth = truth
+        self.truth = truth
         self._project = project
         self._full = full
         self._latest = latest
@@ -138,7 +138,7 @@ class StateJudge(_Finds):
 
     def differs(self) -> str:
         """Compare all that is shown with the venue's state."""
-        there, here = self._truth.now, {key: one.figures for key, one in self._shown.items()}
+        there, here = self.truth.now, {key: one.figures for key, one in self._shown.items()}
         if (self._latest and here) or not self._full:
             there = {key: figures for key, figures in there.items() if key in here}
         if not self.count and self._full:
@@ -174,7 +174,7 @@ class StateJudge(_Finds):
         self._replace(key, at)
         self._shown.pop(key, None)
         if self.live and not any(
-            figures is None or figures == shown.figures for _, figures in self._truth.held(key, at - self._within(), at)
+            figures is None or figures == shown.figures for _, figures in self.truth.held(key, at - self._within(), at)
         ):
             self._found(f"{_named(key)}taken away at {at:.3f}, and the venue had it all the time")
 
@@ -187,19 +187,15 @@ class StateJudge(_Finds):
     def _match(self, key: Hashable, shown: _Shown, at: float) -> None:
         """Find the version that is shown."""
         least = self._newest.get(key, -1)
-        same = [
-            number for number, figures in self._truth.held(key, at - self._within(), at) if figures == shown.figures
-        ]
+        same = [number for number, figures in self.truth.held(key, at - self._within(), at) if figures == shown.figures]
         newer = [number for number in same if number >= least]
         if newer:
             shown.number = self._newest[key] = newer[0]
         elif same:
             self._found(f"{_named(key)}{_brief(shown.figures)} is older than what was shown before it")
         else:
-            known = [
-                number for number, (_, figures) in enumerate(self._truth.versions[key]) if figures == shown.figures
-            ]
-            when = f"it was so until {at - self._truth.ended(key, known[-1]):.3f} s before" if known else "never"
+            known = [number for number, (_, figures) in enumerate(self.truth.versions[key]) if figures == shown.figures]
+            when = f"it was so until {at - self.truth.ended(key, known[-1]):.3f} s before" if known else "never"
             self._found(f"{_named(key)}{_brief(shown.figures)} printed as live at {at:.3f}; true: {when}")
 
     def _replace(self, key: Hashable, at: float) -> None:
@@ -214,9 +210,9 @@ class StateJudge(_Finds):
         """What stood there as live until then was true not too long before."""
         if shown.number is None:
             return
-        versions, since = self._truth.versions[key], at - self._within()
+        versions, since = self.truth.versions[key], at - self._within()
         ends = [
-            self._truth.ended(key, number)
+            self.truth.ended(key, number)
             for number in range(max(shown.number, 0), len(versions))
             if versions[number][1] == shown.figures
         ]

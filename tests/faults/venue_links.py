@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.faults import certificates, schedules
+from tests.faults.alerted import Alerted
 from tests.faults.cases import Case, Link, Outcome
 from tests.faults.clients import Client, InProcess, Process, Several
 from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, PACE, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
 from tests.faults.leaks import tasks_left
 from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.faults.referee import Judge, Record
+from tests.faults.referee import Judge, Record, StateJudge
 from tests.faults.schedules import Draw, Schedule, schedule
 from tests.faults.truths import Told
 from tests.faults.watched import TYPES, WATCHED, Ground, Watched
@@ -104,6 +105,8 @@ def _case(watched: tuple[Watched, ...], name: str, seed: int) -> Case:
         "rate": draw.one_of((20, 60, 120)),
         "where": Draw(f"where {name} {seed}").chance(0.25) and len(watched) == 1,  # of its own: the rest stays the same
     }
+    is_one_book = [one.stream for one in watched] == ["book"] and len(symbols) == 1 and not drawn["process"]
+    drawn["alerts"] = Draw(f"alerts {name} {seed}").chance(0.4) and is_one_book
     return Case(name, seed, schedule(draw.whole(10**9), span=2.5, corrupts=corrupts), drawn)
 
 
@@ -183,6 +186,7 @@ class _Play:
             for symbol in (self._symbols if one.symbols else ()) or (None,):
                 judge = one.judge(ground, symbol or "", self._allowed, may_lose=may_lose)
                 self._judges[one.stream, symbol] = judge
+        alerted = self._alerted() if self._case.drawn.get("alerts") else None
         tls, target = self._case.drawn["tls"], simulator.port
         async with contextlib.AsyncExitStack() as stack:
             if tls:
@@ -201,7 +205,18 @@ class _Play:
             finally:
                 await client.end()
             self._outcome.told += [f"{at:.2f} s: {words}" for at, words in proxy.told]
+        if alerted is not None:
+            self._outcome.findings += [f"--on: {words}" for words in alerted.findings(self._allowed())]
+            self._outcome.told.append(f"--on was run {alerted.count} times")
         self._after(client, tls)
+
+    def _alerted(self) -> Alerted:
+        """Have a command run each time that the book crosses a price."""
+        (judge,) = self._judges.values()
+        assert isinstance(judge, StateJudge)
+        made = Alerted(self._watched[0], judge.truth)
+        self._watched = (replace(self._watched[0], options=(*self._watched[0].options, *made.options)),)
+        return made
 
     def _new_client(self) -> Client:
         if len(self._watched) > 1:
