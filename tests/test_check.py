@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cli import main
@@ -171,6 +172,18 @@ def test_gauges_are_in_base_units_and_never_end_like_counters() -> None:
         assert ("mon_margin_level_ratio" in text) == (stream.record is Margin)
         assert ("ratio" not in text) or "} 1.50\n" in text
         assert ("HELP mon_margin_level_ratio level ratio of a margin" in text) == (stream.record is Margin)
+
+
+def test_rows_whose_keys_look_alike_are_series_of_their_own() -> None:
+    """Since a long key is cut."""
+    verdict = hostile()
+    verdict.rows = [
+        Row(msgspec.structs.replace(verdict.rows[0].record, symbol="S", position_id=name))
+        for name in ("x" * 300 + "a", "x" * 300 + "b", "e\x1b", "e\x07", "plain")
+    ]
+    lines = [line for line in in_format(verdict, "prometheus", 0).splitlines() if line.startswith("mon_positions_size")]
+    assert len({line.rpartition(" ")[0] for line in lines}) == 5
+    assert sum('key="#2 ' in line for line in lines) == 1
 
 
 def test_a_row_without_a_name_is_not_called_anything(capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -234,14 +235,19 @@ def _in_base_units(name: str, value: Decimal) -> tuple[str, str]:
 
 def _gauge(name: str, about: str, samples: Sequence[tuple[dict[str, str], str]]) -> str:
     lines = [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
+    times: Counter[str] = Counter()
     for labels, value in samples:
-        inside = ",".join(f"{label}={json.dumps(_safe(text), ensure_ascii=False)}" for label, text in labels.items())
+        inside = _inside(labels)
+        times[inside] += 1
+        if times[inside] > 1:  # two keys that differ in what is cut off, or made harmless
+            inside = _inside({**labels, "key": f"#{times[inside]} {labels['key']}"})
         lines.append(f"{name}{{{inside}}} {value}")
     return "\n".join(lines) + "\n"
 
 
-def _safe(text: str) -> str:
-    return cells.harmless(text, 200)
+def _inside(labels: dict[str, str]) -> str:
+    safe = {label: cells.harmless(text, 200) for label, text in labels.items()}
+    return ",".join(f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in safe.items())
 
 
 def in_format(verdict: Verdict, form: str, now_ms: int) -> str:
