@@ -1,0 +1,215 @@
+"""Threads of scripts that wait for each other in a replay, also where one of them goes on by itself meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.bot.timing import turns, work
+from cli.bot.timing.turns import TurnLock, Turns
+from tests.bot.conftest import Runs
+from tests.bot.test_timing import ALL, equal_runs, minutes, script
+
+__all__ = ["minutes"]  # a fixture
+
+NS = 1_000_000_000
+
+
+@pytest.fixture
+def ordered() -> Iterator[Turns]:
+    """The present thread is the runner."""
+    made = Turns(lambda text: None)
+    made.runner_is()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loose(ordered: Turns) -> Iterator[Callable[[Callable[[], None]], tuple[threading.Thread, threading.Lock]]]:
+    """Starts a thread that goes on by itself: it waits for a lock that is not ours, and then does something."""
+    gates: list[threading.Lock] = []
+
+    def start(then: Callable[[], None]) -> tuple[threading.Thread, threading.Lock]:
+        gate = threading.Lock()
+        gate.acquire()
+        gates.append(gate)
+
+        def works() -> None:
+            gate.acquire()
+            then()
+
+        thread = threading.Thread(target=works, daemon=True)
+        ordered.take(thread)
+        ordered.go_to(ordered.now_ns())
+        assert thread.ident in ordered._loose
+        return thread, gate
+
+    yield start
+    for gate in gates:
+        if gate.locked():
+            gate.release()
+
+
+def test_who_goes_on_by_itself_waits_for_the_others_as_any(ordered: Turns, loose: Callable[..., object]) -> None:
+    """A thread that has fetched something, say, and then waits for what a callback puts into a queue."""
+    lock, got = TurnLock(ordered), []
+    lock.acquire()
+
+    def takes() -> None:
+        got.append(lock.acquire())
+
+    thread, gate = loose(takes)
+    gate.release()
+    while not lock._waiting:
+        time.sleep(0.001)
+    lock.release()
+    ordered.go_to(NS)
+    thread.join(5)
+    assert got == [True]
+
+
+def test_a_queue_is_read_by_a_thread_that_has_waited_elsewhere(
+    runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "IDLE_LOOKS", 2)
+    monkeypatch.setattr(work, "IDLE_LOOKS_AT_ALL", 2)
+    source = script(
+        "def on_start(self):",
+        "    self.queue = queue.Queue()",
+        "    threading.Thread(target=self.reads).start()",
+        "def reads(self):",
+        "    subprocess.run(['sleep', '0.3'])",
+        "    self.publish('t', self.queue.get())",
+        "def trade_update(self, src, sym, data):",
+        "    if data['time'] % 500_000 == 1: self.queue.put('read')",
+        head=ALL + "import subprocess\n",
+    )
+    ran = runs(source, replay=minutes, speed=600.0)
+    assert [one["data"] for one in ran.of("message")] == ["read"]
+
+
+def test_who_is_woken_before_the_wait_begins_does_not_wait(ordered: Turns) -> None:
+    mine = ordered.mine()
+    ordered.wake(mine)
+    assert ordered.wait(5.0, mine)
+    assert ordered.now_ns() == 0
+    assert not ordered.wait(5.0), "what woke it before is over"
+    assert ordered.now_ns() == 5 * NS
+    found: list[object] = []
+
+    def works() -> None:
+        mine = ordered.mine()
+        ordered.wake(mine)
+        found.append((ordered.wait(5.0, mine), ordered.now_ns()))
+        found.append((ordered.wait(5.0), ordered.now_ns()))
+
+    ordered.take(threading.Thread(target=works, daemon=True))
+    ordered.go_to(20 * NS)
+    assert found == [(True, 5 * NS), (False, 10 * NS)]
+
+
+def test_whoever_has_waited_longest_gets_a_lock(runs: Runs, minutes: Path) -> None:
+    """Threads that take it again at once left the callbacks none: the replay never ended."""
+    source = script(
+        "lock = threading.RLock()",
+        "def on_start(self):",
+        "    for number in range(2): threading.Thread(target=self.holds, args=(number,)).start()",
+        "def holds(self, number):",
+        "    while True:",
+        "        with self.lock:",
+        "            time.sleep(40)",
+        "            self.publish('t', number)",
+        "def trade_update(self, src, sym, data):",
+        "    if data['time'] % 100_000 == 1:",
+        "        with self.lock: self.publish('t', 'callback')",
+    )
+    found = [data for _, data in equal_runs(runs, source, minutes)]
+    assert found.count("callback") == 6
+    holders = [one for one in found if one != "callback"]
+    assert holders == [number % 2 for number in range(len(holders))]
+
+
+def test_a_lock_that_is_given_on_is_never_free_in_between(ordered: Turns) -> None:
+    lock, seen = TurnLock(ordered), []
+    lock.acquire()
+
+    def takes() -> None:
+        with lock:
+            seen.append(ordered.now_ns())
+
+    ordered.take(threading.Thread(target=takes, daemon=True))
+    ordered.go_to(NS)
+    lock.release()
+    assert lock.locked()
+    assert not lock.acquire(blocking=False)
+    ordered.go_to(2 * NS)
+    assert (seen, lock.locked()) == ([NS], False)
+    with pytest.raises(RuntimeError, match="unlocked"):
+        lock.release()
+
+
+def test_time_does_not_run_away_while_a_callback_waits_for_a_network(
+    ordered: Turns, loose: Callable[..., object]
+) -> None:
+    """A thread that fetches goes on by itself, and another one ticks: days had gone by until there was an answer."""
+    lock, ticks = TurnLock(ordered), []
+    lock.acquire()
+    _, gate = loose(lock.release)
+
+    def tick() -> None:
+        while True:
+            ordered.wait(1.0)
+            ticks.append(ordered.now_ns())
+
+    ordered.take(threading.Thread(target=tick, daemon=True))
+    begun = time.monotonic()
+    threading.Timer(0.3, gate.release).start()
+    assert lock.acquire(timeout=60)
+    assert ordered.now_ns() / NS <= time.monotonic() - begun
+    assert len(ticks) <= time.monotonic() - begun
+
+
+def test_a_callback_waits_with_patience_once_where_that_is_in_vain(
+    ordered: Turns, loose: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that listens to a network all along is not what each callback waits for."""
+    ordered._patience = 0.2
+    loose(lambda: None)
+    lock = TurnLock(ordered)
+    lock.acquire()
+
+    def gives() -> None:
+        for _ in range(3):
+            ordered.wait(3_600.0)
+            lock.release()
+
+    ordered.take(threading.Thread(target=gives, daemon=True))
+    for number in range(1, 4):
+        assert lock.acquire()
+        assert ordered.now_ns() == pytest.approx(number * 3_600 * NS, abs=NS)
+        assert ordered._patience == pytest.approx(0.2 / 2**number)
+    monkeypatch.setattr(turns, "PACE", 0.2)
+    assert not lock.acquire(timeout=7.5)
+    assert ordered.now_ns() == pytest.approx((3 * 3_600 + 7.5) * NS, abs=NS)
+
+
+def test_a_callback_that_waits_at_the_end_is_no_exception(runs: Runs, minutes: Path) -> None:
+    source = script(
+        "lock = threading.Lock()",
+        "def on_start(self):",
+        "    threading.Thread(target=self.holds).start()",
+        "def holds(self):",
+        "    with self.lock:",
+        "        while True: time.sleep(1)",
+        "def trade_update(self, src, sym, data):",
+        "    signal.raise_signal(signal.SIGINT)",
+        "    with self.lock: self.publish('t', 'never')",
+        head=ALL + "import signal\n",
+    )
+    ran = runs(source, replay=minutes)
+    assert (ran.code, ran.records) == (130, [])
+    assert "exception" not in ran.said
