@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,10 @@ def loose(ordered: Turns) -> Iterator[Callable[[Callable[[], None]], tuple[threa
             gate.release()
 
 
-def test_who_goes_on_by_itself_waits_for_the_others_as_any(ordered: Turns, loose: Callable[..., object]) -> None:
+def test_who_goes_on_by_itself_waits_for_the_others_as_any(ordered: Turns, loose: Callable[..., Any]) -> None:
     """A thread that has fetched something, say, and then waits for what a callback puts into a queue."""
-    lock, got = TurnLock(ordered), []
+    lock = TurnLock(ordered)
+    got: list[bool] = []
     lock.acquire()
 
     def takes() -> None:
@@ -134,7 +136,8 @@ def test_whoever_has_waited_longest_gets_a_lock(runs: Runs, minutes: Path) -> No
 
 
 def test_a_lock_that_is_given_on_is_never_free_in_between(ordered: Turns) -> None:
-    lock, seen = TurnLock(ordered), []
+    lock = TurnLock(ordered)
+    seen: list[int] = []
     lock.acquire()
 
     def takes() -> None:
@@ -153,10 +156,11 @@ def test_a_lock_that_is_given_on_is_never_free_in_between(ordered: Turns) -> Non
 
 
 def test_time_does_not_run_away_while_a_callback_waits_for_a_network(
-    ordered: Turns, loose: Callable[..., object]
+    ordered: Turns, loose: Callable[..., Any]
 ) -> None:
     """A thread that fetches goes on by itself, and another one ticks: days had gone by until there was an answer."""
-    lock, ticks = TurnLock(ordered), []
+    lock = TurnLock(ordered)
+    ticks: list[int] = []
     lock.acquire()
     _, gate = loose(lock.release)
 
@@ -174,7 +178,7 @@ def test_time_does_not_run_away_while_a_callback_waits_for_a_network(
 
 
 def test_a_callback_waits_with_patience_once_where_that_is_in_vain(
-    ordered: Turns, loose: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    ordered: Turns, loose: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that listens to a network all along is not what each callback waits for."""
     ordered._patience = 0.2
