@@ -270,6 +270,7 @@ class Host:
         self._seats.join()
         if self._ending.output_ended.is_set():  # of threads that go on, only the scripts' are left, which may print
             self._outlet.join()
+            self._voice.to_footer(None)  # what was kept for after the table comes before the summary
         if lost := self._run.close():
             self._words.say(lost)
         if self._voice.faults():

@@ -155,9 +155,7 @@ def test_a_lock_that_is_given_on_is_never_free_in_between(ordered: Turns) -> Non
         lock.release()
 
 
-def test_time_does_not_run_away_while_a_callback_waits_for_a_network(
-    ordered: Turns, loose: Callable[..., Any]
-) -> None:
+def test_time_does_not_run_away_while_a_callback_waits_for_a_network(ordered: Turns, loose: Callable[..., Any]) -> None:
     """A thread that fetches goes on by itself, and another one ticks: days had gone by until there was an answer."""
     lock = TurnLock(ordered)
     ticks: list[int] = []
