@@ -76,7 +76,7 @@ def test_however_it_is_imported(head: str, expression: str, expected: Any) -> No
 
 def test_what_is_not_of_the_present_time_is_as_it_is() -> None:
     names = ran_in_a_module("import time, datetime\nfrom datetime import datetime as D, date")
-    assert names["time"].sleep is real_time.sleep
+    assert names["time"].strptime is real_time.strptime
     assert names["datetime"].timedelta is real_datetime.timedelta
     assert "gmtime" in dir(names["time"])
     datetime, date = names["D"], names["date"]
@@ -313,3 +313,13 @@ def test_the_command_has_it(tmp_path: Path, minutes: Path) -> None:
     ran = mon(*arguments, "--script-time", "recording", env=environment(tmp_path))
     assert ran.returncode == 0, ran.stderr
     assert {json.loads(line)["data"] for line in ran.stdout.splitlines()} == {True}
+
+
+def test_sleep_is_what_it_is_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a script took it from `time` before a replay put its own in the place."""
+    slept: list[float] = []
+    module = StandIns(lambda: 0, None)._time_module()
+    sleep = module.sleep
+    monkeypatch.setattr("time.sleep", slept.append)
+    sleep(7)
+    assert (slept, sleep.__name__) == ([7], "sleep")

@@ -100,6 +100,9 @@ class StandIns:
     def _time_module(self) -> types.ModuleType:
         names = (*_IN_SECONDS, *_IN_NANOSECONDS)
         found: dict[str, Any] = {name: self._counting(name) for name in names}
+        found["sleep"] = _named_as(
+            lambda seconds: real_time.sleep(seconds), real_time.sleep
+        )  # as it is when it is called
         return _Beside(real_time, found | {name: self._of_now(name, count) for name, count in _OF_NOW.items()})
 
     def _counting(self, name: str) -> Callable[[], Any]:

@@ -81,6 +81,11 @@ class _Waiter:
         self.native_id: int | None = None
 
 
+def _is_told(waits: int) -> bool:
+    """Whether it is told that a thread has waited so often."""
+    return waits >= MANY_WAITS and not (waits - MANY_WAITS) % MANY_MORE
+
+
 class Turns:
     """Gives the threads of the scripts their turns. `runner_is` is called in the runner's thread before all else."""
 
@@ -255,6 +260,24 @@ class Turns:
             raise _Ended
         return mine.woken
 
+    def goes_on(self, seconds: float) -> bool:
+        """Whether the present thread, which waits for nothing but the time, has gone on to its end and kept its turn.
+
+        What `wait` does in most waits of a thread that waits a moment again and again, and nothing else.
+        """
+        thread = _get_ident()
+        mine = self._of.get(thread)
+        if mine is None or _is_told(mine.count + 1) or seconds < SHORTEST or thread in self._apart:
+            return False
+        with self._change:
+            due = self._now + round(seconds * _NS)
+            if due > self._until or (self._heap and due >= self._heap[0][0]) or self.closed or thread not in self._of:
+                return False
+            self._now = due
+        mine.count += 1
+        mine.looks, mine.pause = 0, SHORTEST_PAUSE
+        return True
+
     def emits(self) -> None:
         """Say it, once, where the present thread emits something and has no turns: it was started past `threading`."""
         thread = _get_ident()
@@ -290,7 +313,7 @@ class Turns:
             return
         waiter.count += 1
         waiter.looks, waiter.pause = 0, SHORTEST_PAUSE
-        if waiter.count < MANY_WAITS or (waiter.count - MANY_WAITS) % MANY_MORE:
+        if not _is_told(waiter.count):
             return
         at = datetime.fromtimestamp(self._now // _NS, UTC).strftime("%Y-%m-%d %H:%M")
         with self.apart():
@@ -525,6 +548,8 @@ def _monotonic(turns: Turns) -> float:
 
 
 def _sleep(turns: Turns, seconds: float) -> None:
+    if turns.goes_on(seconds):
+        return
     if not turns.is_ours():
         _real_sleep(seconds)
     elif seconds < 0:
