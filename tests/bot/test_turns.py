@@ -13,7 +13,7 @@ import pytest
 from cli.bot.timing import turns, work
 from cli.bot.timing.turns import TurnLock, Turns
 from tests.bot.conftest import Runs
-from tests.bot.test_timing import ALL, equal_runs, minutes, script
+from tests.bot.test_timing import ALL, SECOND, equal_runs, minutes, script
 
 __all__ = ["minutes"]  # a fixture
 
@@ -92,6 +92,35 @@ def test_a_queue_is_read_by_a_thread_that_has_waited_elsewhere(
     )
     ran = runs(source, replay=minutes, speed=600.0)
     assert [one["data"] for one in ran.of("message")] == ["read"]
+
+
+def test_an_event_loop_answers_each_callback_while_a_schedule_ticks(
+    runs: Runs, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for its answer ended by recorded time at once, and the time was minutes later."""
+    monkeypatch.setattr(work, "IDLE_LOOKS", 2)
+    monkeypatch.setattr(work, "IDLE_LOOKS_AT_ALL", 2)
+    source = script(
+        "def __init__(self, *args, **kwargs):",
+        "    Link.__init__(self, *args, **kwargs)",
+        "    self.loop = asyncio.new_event_loop()",
+        "    threading.Thread(target=self.loop.run_forever, daemon=True).start()",
+        "async def answer(self):",
+        "    await asyncio.sleep(0.02)",
+        "    return 'answered'",
+        "def trade_update(self, src, sym, data):",
+        "    if data['time'] % 100_000 == 1:",
+        "        asked = asyncio.run_coroutine_threadsafe(self.answer(), self.loop)",
+        "        self.publish('t', [asked.result(timeout=5), self.epoch_now - data['time']])",
+        "@cron.run(every=1)",
+        "def tick(self): pass",
+        head=ALL + "import asyncio\n",
+    )
+    ran = runs(source, replay=minutes)
+    found = [one["data"] for one in ran.of("message")]
+    assert [answer for answer, _ in found] == ["answered"] * 6
+    assert max(took for _, took in found) < 5 * SECOND
+    assert "exception" not in ran.said
 
 
 def test_who_is_woken_before_the_wait_begins_does_not_wait(ordered: Turns) -> None:
