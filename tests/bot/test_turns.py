@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ import pytest
 
 from cli.bot.timing import turns, work
 from cli.bot.timing.turns import TurnLock, Turns
+from cli.bot.timing.turns import ordered as ordered_threads
 from tests.bot.conftest import Runs
 from tests.bot.test_timing import ALL, SECOND, equal_runs, minutes, script
 
@@ -244,3 +248,75 @@ def test_a_callback_that_waits_at_the_end_is_no_exception(runs: Runs, minutes: P
     ran = runs(source, replay=minutes)
     assert (ran.code, ran.records) == (130, [])
     assert "exception" not in ran.said
+
+
+def plays(seed: int, *, loose: bool) -> list[tuple[int, int, int]]:
+    """Five threads and a runner that wait for each other at random: each step with its thread, kind and time.
+
+    `loose`: some of the threads wait elsewhere in between, also while they have a lock.
+    """
+    chance = random.Random(seed)
+    made = Turns(lambda text: None)
+    made.runner_is()
+    steps: list[tuple[int, int, int]] = []
+    ended: list[int] = []
+    real_sleep = time.sleep
+    with ordered_threads(made):
+        waiting: queue.Queue[int] = queue.Queue(3)
+        locks = [threading.Lock(), threading.RLock()]
+        rings, few = threading.Event(), threading.Semaphore(2)
+
+        def step(own: random.Random, kind: int, number: int) -> None:
+            if kind == 0:
+                time.sleep(own.random() * 5)
+            elif kind == 1:
+                waiting.put(number, timeout=own.random() * 10)
+            elif kind == 2:
+                waiting.get(timeout=own.random() * 10)
+            elif kind == 3:
+                rings.wait(own.random() * 3)
+                (rings.set if own.random() < 0.5 else rings.clear)()
+            elif kind == 4 and loose:
+                real_sleep(0.012)
+            else:
+                with few if kind == 5 else locks[own.randrange(2)]:
+                    if loose and own.random() < 0.2:
+                        real_sleep(0.012)
+                    time.sleep(own.random())
+
+        def works(number: int) -> None:
+            own = random.Random(100 * seed + number)
+            for _ in range(15):
+                kind = own.randrange(8)
+                with contextlib.suppress(queue.Full, queue.Empty):
+                    step(own, kind, number)
+                steps.append((number, kind, made.now_ns()))
+            ended.append(number)
+
+        for number in range(5):
+            threading.Thread(target=works, args=(number,), daemon=True).start()
+        for half in range(1, 400):
+            made.go_to(half * NS // 2)
+            with contextlib.suppress(queue.Full, queue.Empty):
+                step(chance, chance.choice([0, 2, 6, 7, 9]), 9)
+        until = time.monotonic() + 20
+        while len(ended) < 5 and time.monotonic() < until:
+            real_sleep(0.01)
+            made.go_to(made.now_ns() + NS)
+        assert sorted(ended) == [0, 1, 2, 3, 4], f"seed {seed}: somebody waits for ever"
+        made.close()
+    return steps
+
+
+def test_nobody_waits_for_ever_and_all_is_in_one_order() -> None:
+    for seed in range(8):
+        assert plays(seed, loose=False) == plays(seed, loose=False)
+
+
+def test_nobody_waits_for_ever_where_some_go_on_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("IDLE_LOOKS", "IDLE_LOOKS_AT_ALL", "KNOWN_LOOKS", "KNOWN_LOOKS_AT_ALL"):
+        monkeypatch.setattr(work, name, 1)
+    monkeypatch.setattr(turns, "LOOK_EVERY", 0.005)
+    monkeypatch.setattr(turns, "PATIENCE", 0.05)
+    for seed in range(4):
+        plays(seed, loose=True)
