@@ -279,7 +279,8 @@ def plays(seed: int, *, loose: bool) -> list[tuple[int, int, int]]:
             elif kind == 4 and loose:
                 real_sleep(0.012)
             else:
-                with few if kind == 5 else locks[own.randrange(2)]:
+                taken: Any = few if kind == 5 else locks[own.randrange(2)]
+                with taken:
                     if loose and own.random() < 0.2:
                         real_sleep(0.012)
                     time.sleep(own.random())
