@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import re
 import sys
 from contextlib import suppress
@@ -239,9 +240,12 @@ def _whole(text: str) -> int:
 
 def _float(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise NotSettable("a number") from None
+    if math.isinf(number) and any(character.isdigit() for character in text):
+        raise NotSettable("a number that a float can hold")
+    return number
 
 
 def _decimal(text: str) -> Decimal:

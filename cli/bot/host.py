@@ -244,6 +244,9 @@ class Host:
         reading = self._reading or (self._outlet.reading() if asked_to_stop else None)
         self._seats.close(now=asked_to_stop)
         next_signal = self._ending.next_signal()
+        if not asked_to_stop and await self._is_stopped_before_it_is_done(next_signal):
+            asked_to_stop, reading = True, self._reading or self._outlet.reading()
+            self._seats.close(now=True)
         patience = self._hurry() if hurried else PATIENCE if asked_to_stop else None
         await self._wait_for(self._seats.ended, next_signal, patience)
         self._seats.tell_of_those_left()
@@ -270,6 +273,7 @@ class Host:
         self._seats.join()
         if self._ending.output_ended.is_set():  # of threads that go on, only the scripts' are left, which may print
             self._outlet.join()
+            self._voice.to_footer(None)  # what was kept for after the table comes before the summary
         if lost := self._run.close():
             self._words.say(lost)
         if self._voice.faults():
@@ -282,6 +286,15 @@ class Host:
             if self._ending.problem is None:
                 raise
             self._words.error(str(error))  # what ended the run is what it says at last
+
+    async def _is_stopped_before_it_is_done(self, next_signal: asyncio.Future[int]) -> bool:
+        """Wait for the scripts to do what came, or for what ends the run before that, such as --duration."""
+        events = (self._seats.ended, self._ending.stopping)
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in events]
+        await asyncio.wait([*waits, next_signal], return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return self._ending.stopping.is_set() and not next_signal.done()
 
     def _tell_what_never_came(self) -> None:
         """Say what a recording did not have, though nothing else tells: a script may have waited for it."""

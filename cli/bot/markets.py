@@ -211,9 +211,13 @@ class Inlet:
     def _begins(
         self, path: Path, first_line: int, places: Sequence[_Stood], now: Now
     ) -> Iterator[tuple[int, list[Delivered]]]:
-        """Between two recordings no market is live: those of the next one until they are, the others from now on."""
+        """Between two recordings no market is live: those of the next one until they are, the others from now on.
+
+        A stream that has never been live has nothing to lose: it is as it is in a first recording that lacks it.
+        """
         for place in dict.fromkeys(places):
-            yield place.line, [place.status(now, f"{path} begins")]
+            if self._standings.has_been_live(place.stream, place.market):
+                yield place.line, [place.status(now, f"{path} begins")]
         next_markets = {place.market for place in places}
         for market, stood in self._stood.items():
             if market not in next_markets:
@@ -264,6 +268,10 @@ class Standings:
     def is_live(self, market: MarketName) -> bool:
         """Whether nothing is wrong with a market, and each of its streams has been live."""
         return not self._troubles.get(market) and not self._awaited.get(market)
+
+    def has_been_live(self, stream: str, market: MarketName) -> bool:
+        """Whether a stream of a market has been live so far."""
+        return self._been_live.get((stream, market), False)
 
     def never_live(self) -> dict[str, list[MarketName]]:
         """The streams that have not been live so far, each with its markets."""

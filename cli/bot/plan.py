@@ -156,6 +156,30 @@ def plans(bot: Bot, markets: Sequence[MarketName], recorded: Header | None = Non
     return opened
 
 
+def plans_of_time(markets: Sequence[MarketName], recorded: Header) -> list[Plan]:
+    """What to play of a recording for a script that wants nothing of a market, such as one with schedules alone.
+
+    Its time goes on by the recording's events, and what it signals is filled by the recording's prices.
+
+    Raises:
+        UsageError: the recording is of no market.
+    """
+    if not markets:
+        streams = ", ".join(dict.fromkeys(one.stream for header in recorded.venues() for one in header.subscriptions))
+        raise UsageError(f"expected a recording of a market, got one of {streams or 'nothing'}")
+    found: dict[str, Plan] = {}
+    for market in markets:
+        plan = found.setdefault(market.venue, Plan(venue_named(market.venue), []))
+        plan.symbols.append(market.symbol)
+    for plan in found.values():
+        header = recorded.of(plan.venue.name)
+        asked = [] if header is None else header.asked_for()
+        has = {one.stream for one in asked if not set(plan.symbols).isdisjoint(one.symbols)}
+        stream = next((name for name in ("trades", "candles") if name in has), None)
+        plan.subscriptions = [one for one in asked if stream in (None, one.stream)]
+    return list(found.values())
+
+
 def merged(planned: Sequence[Sequence[Plan]]) -> list[Plan]:
     """What to open at each venue for several scripts: whatever any of them needs, once."""
     by_venue: dict[str, Plan] = {}

@@ -375,9 +375,10 @@ class Seat:
         try:
             self.bot.callbacks[name](*arguments)
         except BaseException as error:  # a script that ends itself ends this call only
-            self._voice.fault(error, name, self.bot.name)
-            if self.tally is not None:
-                self.tally.exception(market)
+            if not (self._script_time.recorded and self._script_time.over and isinstance(error, SystemExit)):
+                self._voice.fault(error, name, self.bot.name)
+                if self.tally is not None:
+                    self.tally.exception(market)
         self.running, self._of = None, _ON_NOTHING
         took = time.monotonic() - begun
         if took > SLOW:

@@ -15,7 +15,7 @@ from cli.bot import history
 from cli.bot.jobs import Jobs
 from cli.bot.lag import Lag
 from cli.bot.market_data import LEVELS, Candles, MarketName
-from cli.bot.plan import AUTO, add_prices, merged, plans
+from cli.bot.plan import AUTO, add_prices, merged, plans, plans_of_time
 from cli.bot.runner import Runner
 from cli.bot.script import hosted, load
 from cli.bot.script_api import module_for
@@ -218,8 +218,10 @@ class Seats:
         if not planned:
             if not bot.callbacks and not bot.routes and not bot.schedules:
                 self._voice.say(f"{bot.name} has nothing that is called: no callback and no route")
-            elif markets:
+            elif markets and recorded is None:
                 self._voice.say(f"{bot.name} has no callback for a market: it gets no market data")
+            if recorded is not None:
+                planned = plans_of_time(markets, recorded)
         for plan in planned:
             for remark in plan.remarks:
                 self._voice.say(remark)

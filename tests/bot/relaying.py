@@ -16,7 +16,7 @@ from cli.bot.market_data import MarketName
 from cli.run.source import Embedded
 from tests.hubs import KEY, SmallHub, configure
 from tests.servers import websocket_server
-from venues.records import Signal
+from venues.records import Signal, Status
 from venues.redaction import Redactor
 
 PATIENCE = 10.0
@@ -61,6 +61,22 @@ class Running(HubRelay):
         self._sender._on_status(  # type: ignore[union-attr]
             type("S", (), {"state": "reconnecting", "reason": "away", "retry_in_ms": 1, "attempt": 1})  # type: ignore[arg-type]
         )
+
+    async def loses_the_hub_when_it_is_there(self) -> None:
+        """In the same step, so that the relay has never seen it there."""
+        sender = self._sender
+        assert sender is not None
+        on_status, lost = sender._on_status, asyncio.Event()
+
+        def lose(status: Status) -> None:
+            on_status(status)
+            if status.state == "live" and not lost.is_set():
+                self.loses_the_hub()
+                lost.set()
+
+        sender._on_status = lose  # type: ignore[method-assign]
+        await lost.wait()
+        sender._on_status = on_status  # type: ignore[method-assign]
 
     def has_the_hub(self) -> None:
         self._sender._on_status(type("S", (), {"state": "live"}))  # type: ignore[union-attr, arg-type]

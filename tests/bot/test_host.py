@@ -444,6 +444,24 @@ def test_a_callback_that_blocks_is_told_stops_nothing_and_ends_with_ctrl_c(
     (tmp_path / "enough").touch()
 
 
+def test_duration_ends_a_recording_that_was_read_and_whose_script_is_behind(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "PATIENCE", 0.1)
+    source = HEAD + (
+        "import time\n"
+        "class Signals(Link):\n"
+        "  def trade_update(self, src, sym, data):\n"
+        "    self.signal(src, sym, size=1)\n"
+        "    until = time.monotonic() + 3\n"
+        "    while time.monotonic() < until: pass\n"
+    )
+    ticks = [Tick(BEGIN + 1 + number, "100", "1") for number in range(3)]
+    ran = runs(source, replay=record_trades(tmp_path / "r.jsonl", ticks), duration=300)
+    assert (ran.code, len(ran.of("signal"))) == (0, 1)
+    assert "trade_update has not returned: it is left behind" in ran.said
+
+
 def test_ctrl_c_while_the_script_is_loaded(runs: Runs) -> None:
     source = "import os, signal, threading, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(1)\n"
     assert runs(source).code == 130

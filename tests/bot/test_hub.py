@@ -433,21 +433,26 @@ def test_what_could_not_be_handed_over_is_tried_again_and_not_at_once(
     assert len(relay.said_of("enter long", "no room; nothing was sent")) == 2
 
 
-def test_what_grew_old_while_this_machine_slept_is_said_when_the_hub_is_back(relaying: Any) -> None:
-    """No timer has run: only the clock tells."""
+@pytest.mark.parametrize("was_there", [True, False])
+def test_what_grew_old_while_this_machine_slept_is_said_when_the_hub_is_back(relaying: Any, was_there: bool) -> None:
+    """No timer has run: only the clock tells. The same where the hub was away from the start."""
 
     async def scenario() -> Running:
         async with relaying() as relay:
-            await relay.until(lambda: relay._sender._ready)
-            relay.loses_the_hub()
+            if was_there:
+                await relay.wants("0.5", "ETHUSDT")
+                relay.loses_the_hub()
+            else:
+                await relay.loses_the_hub_when_it_is_there()
             relay.signal(signal("0.5"))
-            await relay.until(lambda: not relay._wake.is_set())  # it waits for the hub
+            await asyncio.sleep(0.05)  # it waits for the hub
+            assert not relay.said_of("it was wanted too long ago")
             relay.seconds += 90
             relay.has_the_hub()
             await relay.until(lambda: bool(relay.said_of(BTC, "it was wanted too long ago")))
             return relay
 
-    assert asyncio.run(scenario()).meanings() == []
+    assert asyncio.run(scenario()).meanings() == (["buy ETHUSDT"] if was_there else [])
 
 
 # --- what is not relayed -------------------------------------------------------------------------------------------

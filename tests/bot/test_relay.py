@@ -325,6 +325,9 @@ def test_what_is_held_at_the_start() -> None:
     assert wished(relay, signal("ETH", size=1)) == []
     relay.hold(unknown, "flat")
     assert len(wished(relay, signal("ETH", size=1))) == 1
+    relay.hold(unknown, "short")
+    relay.hold(unknown, None)
+    assert (relay.open_positions(), relay.positions()[unknown]) == ({MARKET: "long"}, None), "not known is not short"
     with pytest.raises(UsageError, match="pairs without their venue"):
         relay.hold(MarketName("woox", PAIR), "long")
     assert relay.unfit(signal(src="woox", size=1)) is not None

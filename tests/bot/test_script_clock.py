@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cli.bot.timing import unordered
-from cli.bot.timing.stand_ins import _SETS, _TRAP, StandIns
+from cli.bot.timing.stand_ins import _CHANCE, _SETS, _TRAP, StandIns
 from tests.bot.conftest import Runs
 from tests.bot.recordings import BEGIN, Tick, record_trades
 from tests.command import environment, mon
@@ -76,7 +76,7 @@ def test_however_it_is_imported(head: str, expression: str, expected: Any) -> No
 
 def test_what_is_not_of_the_present_time_is_as_it_is() -> None:
     names = ran_in_a_module("import time, datetime\nfrom datetime import datetime as D, date")
-    assert names["time"].sleep is real_time.sleep
+    assert names["time"].strptime is real_time.strptime
     assert names["datetime"].timedelta is real_datetime.timedelta
     assert "gmtime" in dir(names["time"])
     datetime, date = names["D"], names["date"]
@@ -133,6 +133,45 @@ def test_a_set_that_is_gone_through_is_told_once(line: str, told: bool, tmp_path
     StandIns(lambda: NOW_NS, None, said.append).give(module)
     lines = 1 + len(line.splitlines())
     assert said == ([f"{module.__file__}, line {lines}: {_SETS}"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import random\nrandom.random()", (2, "random.random")),
+        ("import random as r\ndef f():\n  return r.choice([1, 2])", (3, "random.choice")),
+        ("from random import gauss\nfound = [1, gauss(0, 1)]", (2, "random.gauss")),
+        ("import random\nrandom.seed(7)\nrandom.random()", None),
+        ("import random\nrandom.seed()\nrandom.random()", (3, "random.random")),
+        ("import random\nrandom.Random(7).random()", None),
+        ("import random\nrandom.Random().random()", (2, "random.Random")),
+        ("import random\nrandom.seed(7)\nrandom.SystemRandom().random()", (3, "random.SystemRandom")),
+        ("import numpy as np\nnp.random.normal()", (2, "numpy.random.normal")),
+        ("import numpy as np\nimport random\nrandom.seed(7)\nnp.random.normal()", (4, "numpy.random.normal")),
+        ("import numpy as np\nnp.random.seed(1)\nnp.random.normal()", None),
+        ("import numpy.random\nnumpy.random.default_rng().normal()", (2, "numpy.random.default_rng")),
+        ("from numpy import random\nrandom.default_rng(seed=1)", None),
+        ("from numpy.random import Generator, PCG64\nGenerator(PCG64(1))", None),
+        ("import uuid\nuuid.uuid4()", (2, "uuid.uuid4")),
+        ("import uuid\nuuid.uuid5(uuid.NAMESPACE_DNS, 'a')", None),
+        ("import os, secrets\nos.urandom(3)\nsecrets.token_hex()", (2, "os.urandom")),
+        ("import secrets\nsecrets.token_hex()", (2, "secrets.token_hex")),
+        ("import random\nclass A:\n  random = 1\nrandom.getstate", None),
+        ("class A: pass\nrandom = A()\nrandom.draw = print\nrandom.draw()", None),
+        ("from .random import choice\nchoice()", None),
+        ("import os.path\nos.path.join('a')\nos.urandom(1)", (3, "os.urandom")),
+    ],
+)
+def test_what_is_drawn_by_chance_is_told_once(source: str, told: tuple[int, str] | None, tmp_path: Path) -> None:
+    assert unordered.by_chance(ast.parse(source)) == told
+    said: list[str] = []
+    module = types.ModuleType("own")
+    module.__file__ = str(tmp_path / "own.py")
+    Path(module.__file__).write_text(source)
+    stand_ins = StandIns(lambda: NOW_NS, None, said.append)
+    stand_ins.give(module)
+    stand_ins.give(module)
+    assert said == ([] if told is None else [f"{module.__file__}, line {told[0]}: {told[1]}() {_CHANCE}"])
 
 
 def test_sets_in_the_order_that_python_was_told_are_not_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,3 +352,13 @@ def test_the_command_has_it(tmp_path: Path, minutes: Path) -> None:
     ran = mon(*arguments, "--script-time", "recording", env=environment(tmp_path))
     assert ran.returncode == 0, ran.stderr
     assert {json.loads(line)["data"] for line in ran.stdout.splitlines()} == {True}
+
+
+def test_sleep_is_what_it_is_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a script took it from `time` before a replay put its own in the place."""
+    slept: list[float] = []
+    module = StandIns(lambda: 0, None)._time_module()
+    sleep = module.sleep
+    monkeypatch.setattr("time.sleep", slept.append)
+    sleep(7)
+    assert (slept, sleep.__name__) == ([7], "sleep")

@@ -98,6 +98,20 @@ def test_what_is_down_in_between_is_marked(runs: Runs, two: list[Path]) -> None:
     assert minutes == {0: False, 2: True, 4: True, 6: True, 8: True, 10: False}
 
 
+def test_a_stream_that_no_recording_has_marks_nothing_of_the_second(runs: Runs, two: list[Path]) -> None:
+    """A script with both callbacks, on trades alone: all that it signalled in the second one was marked."""
+    source = HEAD + (
+        "class Signals(Link):\n"
+        "  def quote_update(self, src, sym, data): pass\n"
+        "  def trade_update(self, src, sym, data): self.signal(src, sym, size=1)\n"
+    )
+    ran = played(runs, two, source=source)
+    assert len(ran.of("signal")) == 24
+    assert [one for one in ran.of("signal") if "extra" in one] == []
+    assert {one["stream"] for one in ran.of("status")} == {"trades"}
+    assert f"no quotes of {MARKET} came" in ran.said
+
+
 def other_market(path: Path, begin: int, *, with_both: bool) -> Path:
     """A recording of another market, with the first one on a line after it or without."""
     subscriptions = [

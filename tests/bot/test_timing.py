@@ -29,6 +29,14 @@ def minutes(tmp_path: Path) -> Path:
     return record_trades(tmp_path / "r.jsonl", ticks)
 
 
+@pytest.fixture
+def ordered_turns() -> Turns:
+    """Those of a replay, of which the present thread is the runner."""
+    made = Turns(lambda text: None)
+    made.runner_is()
+    return made
+
+
 def script(*lines: str, head: str = ALL) -> str:
     """A class `Signals` with these lines."""
     return head + "class Signals(Link):\n" + "".join(f"    {line}\n" for line in lines)
@@ -267,6 +275,8 @@ def test_short_waits_keep_the_turn_where_nobody_else_has_one_before(
 ) -> None:
     """What comes out is what would if each wait handed the turn over, which costs many times more."""
     quick = equal_runs(runs, SHORT_WAITS, minutes)
+    monkeypatch.setattr(Turns, "goes_on", lambda self, seconds: False)
+    assert equal_runs(runs, SHORT_WAITS, minutes, times=1) == quick
     monkeypatch.setattr(Turns, "_would_be_next", lambda self, due: False)
     assert equal_runs(runs, SHORT_WAITS, minutes, times=1) == quick
     assert [data for _, data in quick].count("woken") == 1
@@ -291,6 +301,24 @@ def test_a_loop_of_short_waits_is_not_handed_over_each_time(
     assert len(handed) < 700, "one for each event of the recording, of 12,000 waits"
     assert "bot.py: on_start has waited 3,000 times, and the recording is at 2023-11-16 07:" in ran.said
     assert "bot.py: on_start has waited 8,000 times, and the recording is at 2023-11-16 07:" in ran.said
+
+
+def test_a_thread_without_a_turn_never_moves_the_time(ordered_turns: Turns) -> None:
+    """One that goes on by itself, say: only who has a turn may keep it to the end of a wait."""
+    assert not ordered_turns.goes_on(0.05)
+    kept: list[object] = []
+
+    def works() -> None:
+        kept.append(ordered_turns.goes_on(0.05))
+        kept.append(ordered_turns.goes_on(1.0))
+        with ordered_turns.apart():
+            kept.append(ordered_turns.goes_on(0.01))
+        kept.append(ordered_turns.goes_on(0.00001))
+
+    ordered_turns.take(threading.Thread(target=works, daemon=True))
+    ordered_turns.go_to(NS // 10)
+    assert kept == [True, False, False, False]
+    ordered_turns.close()
 
 
 def test_a_callback_that_sleeps_lets_the_others_go_on(runs: Runs, minutes: Path) -> None:

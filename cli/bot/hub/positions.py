@@ -113,6 +113,7 @@ class HubPositions:
                 f"got {owner} and {market}"
             )
         if position is None:
+            self._held.pop(market, None)
             self._doubts[market] = None
         else:
             self._doubts.pop(market, None)

@@ -285,6 +285,7 @@ class HubRelay:
     async def _send_all(self, sender: Sender, end: Callable[[BaseException], None]) -> None:
         try:
             await sender.ready()  # now, so that the first signal need not wait, and a wrong key is known at once
+            self._look()  # the hub may have been away for long, and this machine asleep: timers know nothing of that
             while True:
                 self._wake.clear()
                 if self._closing or self._positions.next_step(self._clock()) is None:

@@ -20,7 +20,7 @@ import traceback
 import types
 from typing import TYPE_CHECKING, Any
 
-from cli.bot.timing.unordered import past_imports, through_sets
+from cli.bot.timing.unordered import by_chance, past_imports, through_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +68,8 @@ class StandIns:
             self._warn_once("past", f"{module.__file__}, line {past[0]}: {past[1]} {_PAST}")
         if (line := through_sets(tree)) is not None:
             self._warn_once("sets", f"{module.__file__}, line {line}: {_SETS}")
+        if (drawn := by_chance(tree)) is not None:
+            self._warn_once("chance", f"{module.__file__}, line {drawn[0]}: {drawn[1]}() {_CHANCE}")
 
     def _now_for(self, name: str) -> int | None:
         """The time to answer with; None: as ever. `name` is what a script has called."""
@@ -100,6 +102,9 @@ class StandIns:
     def _time_module(self) -> types.ModuleType:
         names = (*_IN_SECONDS, *_IN_NANOSECONDS)
         found: dict[str, Any] = {name: self._counting(name) for name in names}
+        found["sleep"] = _named_as(
+            lambda seconds: real_time.sleep(seconds), real_time.sleep
+        )  # as it is when it is called
         return _Beside(real_time, found | {name: self._of_now(name, count) for name, count in _OF_NOW.items()})
 
     def _counting(self, name: str) -> Callable[[], Any]:
@@ -145,6 +150,11 @@ _PAST = "tells the time of today whatever --script-time says, so two runs may di
 _SETS = (
     "a set of texts is in another order in each process, so two runs may differ: sort it, "
     "or set PYTHONHASHSEED=0 for mon"
+)
+
+
+_CHANCE = (
+    "draws by chance, so two runs may differ: what random and numpy.random draw is the same where the file seeds them"
 )
 
 

@@ -40,6 +40,8 @@ WORKS_LONG = 5.0  # seconds of the processor that a thread may use in its turn b
 WORKS_TOO_LONG = 30.0  # … and before it goes on by itself: it may loop for what only the recording can bring
 MOST_LOOKS = 1_000  # that a thread may look something up in its turn, before time has to go on …
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # … by so many recorded seconds, more each time
+PATIENCE = 10.0  # seconds, real ones, that a callback waits for threads that go on by themselves; less after in vain
+PACE = 0.01  # seconds, real and recorded ones, of a step meanwhile
 MANY_WAITS = 2_000_000  # of one thread, after which is told where the recording is …
 MANY_MORE = 20_000_000  # … and again after so many
 _NS = 1_000_000_000
@@ -72,11 +74,16 @@ class _Waiter:
         self.turn.acquire()
         self.entry: int | None = None  # the place in the heap that counts; None while it has its turn
         self.waits = False
-        self.woken = False  # by somebody, and not by the time
+        self.woken = False  # by somebody, and not by the time; also before the wait has begun
         self.count = 0  # of its waits
         self.looks = 0  # since it waited last
         self.pause = SHORTEST_PAUSE
         self.native_id: int | None = None
+
+
+def _is_told(waits: int) -> bool:
+    """Whether it is told that a thread has waited so often."""
+    return waits >= MANY_WAITS and not (waits - MANY_WAITS) % MANY_MORE
 
 
 class Turns:
@@ -98,7 +105,8 @@ class Turns:
         self._runner: int | None = None
         self._runners_own = _Waiter("")
         self._apart: set[int] = set()  # threads that do something of ours now, and wait as ever
-        self._loose: set[int] = set()  # threads that go on by themselves
+        self._loose: dict[int, _Waiter] = {}  # threads that go on by themselves
+        self._patience = PATIENCE
         self._known: set[int | None] = set()  # native ids of those that have done so
         self._told: set[str] = set()  # their names, without numbers
         self._stranger_told = False
@@ -167,8 +175,7 @@ class Turns:
                 self._back.release()
                 return False
             for thread in [thread for thread, one in self._of.items() if one is waiter]:
-                del self._of[thread]
-                self._loose.add(thread)
+                self._loose[thread] = self._of.pop(thread)
         if not self.closed and waiter.native_id not in self._known:
             self._known.add(waiter.native_id)
             self._tell(waiter, why)
@@ -215,26 +222,34 @@ class Turns:
         finally:
             self._apart.discard(thread)
 
-    def wait(self, seconds: float | None) -> bool:
-        """Wait until somebody wakes the present thread, or for so long in recorded time. Whether it was woken."""
+    def wait(self, seconds: float | None, mine: _Waiter | None = None) -> bool:
+        """Wait until somebody wakes the present thread, or for so long in recorded time. Whether it was woken.
+
+        `mine` is the present thread where others may wake it, who may have done so before it waits; see `mine`.
+        """
         if seconds is not None:
             seconds = max(seconds, SHORTEST)
-        if _get_ident() == self._runner:
-            return self._runner_waits(None if seconds is None else self._now + round(seconds * _NS))
-        self._count(self._of.get(_get_ident()))
+        thread = _get_ident()
+        if thread == self._runner:
+            return self._runner_waits(None if seconds is None else self._now + round(seconds * _NS), mine)
+        self._count(self._of.get(thread))
         with self._change:
             if self.closed:
                 raise _Ended
-            mine = self._of.get(_get_ident())
-            has_turn = mine is not None
+            has_turn = thread in self._of
+            if mine is None:
+                mine = self._of.get(thread) or self._loose.get(thread) or _Waiter(threading.current_thread().name)
+                mine.woken = False
+            elif mine.woken:
+                return True
             if has_turn and seconds is not None and self._would_be_next(due := self._now + round(seconds * _NS)):
                 self._now = due
                 return False
-            if mine is None:
-                mine = self._of[_get_ident()] = _Waiter(threading.current_thread().name)
+            if not has_turn:
+                self._loose.pop(thread, None)
+                self._of[thread] = mine
                 mine.native_id = threading.get_native_id()
-                self._loose.discard(_get_ident())
-            mine.woken, mine.waits = False, True
+            mine.waits = True
             mine.entry = next(self._number)
             if seconds is not None:
                 heapq.heappush(self._heap, (self._now + round(seconds * _NS), mine.entry, mine))
@@ -244,6 +259,24 @@ class Turns:
         if self.closed:
             raise _Ended
         return mine.woken
+
+    def goes_on(self, seconds: float) -> bool:
+        """Whether the present thread, which waits for nothing but the time, has gone on to its end and kept its turn.
+
+        What `wait` does in most waits of a thread that waits a moment again and again, and nothing else.
+        """
+        thread = _get_ident()
+        mine = self._of.get(thread)
+        if mine is None or _is_told(mine.count + 1) or seconds < SHORTEST or thread in self._apart:
+            return False
+        with self._change:
+            due = self._now + round(seconds * _NS)
+            if due > self._until or (self._heap and due >= self._heap[0][0]) or self.closed or thread not in self._of:
+                return False
+            self._now = due
+        mine.count += 1
+        mine.looks, mine.pause = 0, SHORTEST_PAUSE
+        return True
 
     def emits(self) -> None:
         """Say it, once, where the present thread emits something and has no turns: it was started past `threading`."""
@@ -280,7 +313,7 @@ class Turns:
             return
         waiter.count += 1
         waiter.looks, waiter.pause = 0, SHORTEST_PAUSE
-        if waiter.count < MANY_WAITS or (waiter.count - MANY_WAITS) % MANY_MORE:
+        if not _is_told(waiter.count):
             return
         at = datetime.fromtimestamp(self._now // _NS, UTC).strftime("%Y-%m-%d %H:%M")
         with self.apart():
@@ -289,21 +322,34 @@ class Turns:
                 "the shorter its waits, the longer the replay takes"
             )
 
-    def _runner_waits(self, due: int | None) -> bool:
-        """The runner waits, in a callback: the others go on meanwhile, and the time with them."""
-        mine = self._runners_own
-        mine.woken = False
+    def _runner_waits(self, due: int | None, mine: _Waiter | None) -> bool:
+        """The runner waits, in a callback: the others go on meanwhile, and the time with them.
+
+        Those that go on by themselves need real time for that. As long as they may be what it waits for, the recorded
+        time goes no faster: else days of it would go by until a network has answered.
+        """
+        impatient_at = 0.0 if mine is None else _real_monotonic() + self._patience
+        if mine is None:
+            mine = self._runners_own
+            mine.woken = False
         while not mine.woken and not self.closed:
-            next_due = self._next_due()
-            if next_due is not None and (due is None or next_due <= due):
-                self.go_to(next_due)
-            elif due is not None:
-                self._now = max(self._now, due)
-                break
-            elif self._loose:
+            goal = min((at for at in (due, self._next_due()) if at is not None), default=None)
+            if self._loose and _real_monotonic() < impatient_at:
+                _real_sleep(PACE)
+                soon = self._now + round(PACE * _NS)
+                goal = soon if goal is None else min(goal, soon)
+            elif goal is None and self._loose:
                 _real_sleep(LOOK_EVERY)
-            else:
+                continue
+            elif goal is None:
                 raise RuntimeError("a callback waits for what no thread of this replay can bring: it would be for ever")
+            self.go_to(goal)
+            if goal == due:
+                break
+        if self.closed:
+            raise _Ended
+        if self._loose and impatient_at > 0:
+            self._patience = PATIENCE if _real_monotonic() < impatient_at else max(PACE, self._patience / 2)
         return mine.woken
 
     def _next_due(self) -> int | None:
@@ -313,8 +359,12 @@ class Turns:
             return self._heap[0][0] if self._heap else None
 
     def mine(self) -> _Waiter:
-        """The present thread as one that others may wake."""
-        return self._of.get(_get_ident(), self._runners_own)
+        """The present thread, one of ours, as one that others may wake from now on."""
+        thread = _get_ident()
+        with self._change:
+            found = self._runners_own if thread == self._runner else self._of.get(thread) or self._loose[thread]
+        found.woken = False
+        return found
 
     def wake(self, waiter: _Waiter) -> None:
         """End the wait of a thread before its time. It has its turn once the present one is over."""
@@ -348,7 +398,7 @@ class Turns:
                 with self._change:
                     if self._of.pop(_get_ident(), None) is not None and not self.closed:
                         self._back.release()
-                    self._loose.discard(_get_ident())
+                    self._loose.pop(_get_ident(), None)
 
         thread.run = in_turn  # type: ignore[method-assign]
         with self.apart():
@@ -365,11 +415,17 @@ class Turns:
 
 
 class TurnLock:
-    """A lock for which threads of the scripts wait in recorded time; others wait as ever."""
+    """A lock for which threads of the scripts wait in recorded time; others wait as ever.
+
+    Whoever has waited longest gets it when it is released: one that takes it again at once would leave the others none.
+    """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._lock = _real_lock()
+        self._guard = (
+            _real_lock()
+        )  # held while it changes who waits: threads that go on by themselves may be in here too
         self._waiting: list[_Waiter] = []
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -379,25 +435,37 @@ class TurnLock:
             return self._lock.acquire(blocking, timeout)
         if self._lock.acquire(False):
             return True
-        due = None if timeout < 0 else turns.now_ns() + round(timeout * _NS)
         mine = turns.mine()
-        while True:
-            self._waiting.append(mine)
-            try:
-                woken = turns.wait(None if due is None else max(0.0, (due - turns.now_ns()) / _NS))
-            finally:
-                if mine in self._waiting:
-                    self._waiting.remove(mine)
+        with self._guard:
             if self._lock.acquire(False):
                 return True
-            if not woken:
-                return False
+            self._waiting.append(mine)
+        try:
+            turns.wait(None if timeout < 0 else timeout, mine)
+        except BaseException:
+            if self._was_given_to(mine):
+                self.release()
+            raise
+        return self._was_given_to(mine)
 
     def release(self) -> None:
         """As that of any lock."""
-        self._lock.release()
-        if self._waiting:
-            self._turns.wake(self._waiting.pop(0))
+        with self._guard:
+            if not self._waiting:
+                self._lock.release()
+                return
+            if not self._lock.locked():
+                raise RuntimeError("release unlocked lock")
+            given = self._waiting.pop(0)
+        self._turns.wake(given)
+
+    def _was_given_to(self, waiter: _Waiter) -> bool:
+        """Whether it was, when somebody released it; it waits no longer if not."""
+        with self._guard:
+            if waiter not in self._waiting:
+                return True
+            self._waiting.remove(waiter)
+            return False
 
     def locked(self) -> bool:
         """Whether somebody has it."""
@@ -409,7 +477,7 @@ class TurnLock:
         self.release()
 
     def _at_fork_reinit(self) -> None:
-        self._lock, self._waiting = _real_lock(), []
+        self._lock, self._guard, self._waiting = _real_lock(), _real_lock(), []
 
 
 class TurnRLock(threading._PyRLock):  # type: ignore[name-defined, misc]
@@ -480,6 +548,8 @@ def _monotonic(turns: Turns) -> float:
 
 
 def _sleep(turns: Turns, seconds: float) -> None:
+    if turns.goes_on(seconds):
+        return
     if not turns.is_ours():
         _real_sleep(seconds)
     elif seconds < 0:

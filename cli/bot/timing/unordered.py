@@ -1,6 +1,7 @@
 """What a script's source has that makes two replays differ, and no host can order. Pure; it is said once of each kind.
 
-A set of texts is in another order in each process, unless `PYTHONHASHSEED` is set; `sys.modules` gives the real `time`.
+A set of texts is in another order in each process, unless `PYTHONHASHSEED` is set; `sys.modules` gives the real `time`;
+what is drawn by chance is seldom the same twice.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _MODULES = ("time", "datetime")
+_SEEDED = ("random", "numpy.random")  # where one call of `seed` makes all that is drawn the same …
+_SEEDED_EACH = ("random.Random", "numpy.random.default_rng", "numpy.random.RandomState")  # … or its own argument does
+_NEVER_SEEDED = ("os.urandom", "random.SystemRandom", "uuid.uuid1", "uuid.uuid4")
 _IN_ORDER = ("list", "tuple", "iter", "next", "enumerate", "zip", "map", "filter")  # what goes through a set as it is
 
 
@@ -37,6 +41,49 @@ def through_sets(tree: ast.Module) -> int | None:
             names |= {_name_of(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
     found = (one for node in ast.walk(tree) for one in _gone_through(node))
     return min((one.lineno for one in found if _is_set(one) or _name_of(one) in names - {None}), default=None)
+
+
+def by_chance(tree: ast.Module) -> tuple[int, str] | None:
+    """The first line that draws something by chance which nobody has seeded, and what it calls."""
+    names = _imported(tree)
+    calls = [
+        (node.lineno, name, bool(node.args or node.keywords))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and (name := _whole_name(node.func, names)) is not None
+    ]
+    seeded = {name.removesuffix(".seed") for _, name, has_seed in calls if name.endswith(".seed") and has_seed}
+    return min(((line, name) for line, name, given in calls if _is_chance(name, seeded, given=given)), default=None)
+
+
+def _is_chance(name: str, seeded: set[str], *, given: bool) -> bool:
+    """Whether a call draws by chance; `given`: it has arguments."""
+    if name in _SEEDED_EACH:
+        return not given
+    if name in _NEVER_SEEDED or name.startswith("secrets."):
+        return True
+    home, _, called = name.rpartition(".")
+    return home in _SEEDED and home not in seeded and called.islower() and called not in ("seed", "setstate")
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """The names that a source has for what it imports, with what they stand for, such as `numpy.random`."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                whole = one.name if one.asname else one.name.partition(".")[0]
+                found[one.asname or whole] = whole
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+    return found
+
+
+def _whole_name(node: ast.expr, names: Mapping[str, str]) -> str | None:
+    """Such as `numpy.random.rand` for `np.random.rand`; None for what was not imported."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    home = _whole_name(node.value, names) if isinstance(node, ast.Attribute) else None
+    return None if home is None or not isinstance(node, ast.Attribute) else f"{home}.{node.attr}"
 
 
 def _gone_through(node: ast.AST) -> Iterator[ast.expr]:
