@@ -317,7 +317,8 @@ class Host:
         return None if left is None else min(left, LAST_WORDS_WITHIN)
 
     async def _wait_for(self, event: asyncio.Event, next_signal: asyncio.Future[int], patience: float | None) -> None:
-        await first_of(event, next_signal, patience)
+        if not next_signal.done():  # it may have come while somebody else waited for it
+            await first_of(event, next_signal, patience)
         if next_signal.done() and not event.is_set():
             self._ending.cut_short(next_signal.result())
             self._seats.close(now=True)

@@ -232,7 +232,9 @@ def test_a_callback_waits_with_patience_once_where_that_is_in_vain(
     assert ordered.now_ns() == pytest.approx((3 * 3_600 + 7.5) * NS, abs=NS)
 
 
-def test_a_callback_that_waits_at_the_end_is_no_exception(runs: Runs, minutes: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_a_callback_that_waits_at_the_end_is_no_exception(runs: Runs, minutes: Path, seconds: float) -> None:
+    """Ctrl-C while the recording is still being read, and once all of it waits for the script."""
     source = script(
         "lock = threading.Lock()",
         "def on_start(self):",
@@ -241,9 +243,10 @@ def test_a_callback_that_waits_at_the_end_is_no_exception(runs: Runs, minutes: P
         "    with self.lock:",
         "        while True: time.sleep(1)",
         "def trade_update(self, src, sym, data):",
+        f"    select.select([], [], [], {seconds})",
         "    signal.raise_signal(signal.SIGINT)",
         "    with self.lock: self.publish('t', 'never')",
-        head=ALL + "import signal\n",
+        head=ALL + "import select, signal\n",
     )
     ran = runs(source, replay=minutes)
     assert (ran.code, ran.records) == (130, [])

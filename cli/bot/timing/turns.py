@@ -47,10 +47,8 @@ MANY_MORE = 20_000_000  # … and again after so many
 _NS = 1_000_000_000
 T = TypeVar("T")
 
-_real_sleep = time.sleep
-_real_monotonic = time.monotonic
-_real_lock = threading.Lock
-_real_rlock = threading.RLock
+_real_sleep, _real_monotonic = time.sleep, time.monotonic
+_real_lock, _real_rlock = threading.Lock, threading.RLock
 _START = threading.Thread.start
 _JOIN = threading.Thread.join
 _WAIT = threading.Condition.wait
@@ -199,6 +197,12 @@ class Turns:
         if self.closed or thread in self._apart:
             return False
         return thread == self._runner or thread in self._of or thread in self._loose
+
+    def is_over(self, *, for_runner: bool = False) -> bool:
+        """Whether the replay has ended, which ends the waits of the present thread; of the runner, if asked for."""
+        thread = _get_ident()
+        ours = thread in self._of or (for_runner and thread == self._runner)
+        return self.closed and ours and thread not in self._apart
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
@@ -423,18 +427,18 @@ class TurnLock:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._lock = _real_lock()
-        self._guard = (
-            _real_lock()
-        )  # held while it changes who waits: threads that go on by themselves may be in here too
+        self._guard = _real_lock()  # held while it changes who waits: loose threads may be in here too
         self._waiting: list[_Waiter] = []
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As that of any lock."""
         turns = self._turns
-        if not blocking or not turns.is_ours():
+        if not blocking or not (turns.is_ours() or turns.is_over(for_runner=True)):
             return self._lock.acquire(blocking, timeout)
         if self._lock.acquire(False):
             return True
+        if turns.closed:
+            raise _Ended
         mine = turns.mine()
         with self._guard:
             if self._lock.acquire(False):
@@ -449,7 +453,9 @@ class TurnLock:
         return self._was_given_to(mine)
 
     def release(self) -> None:
-        """As that of any lock."""
+        """As that of any lock. What a thread has whose wait ended with the replay, nobody gets any more."""
+        if self._turns.is_over():
+            return
         with self._guard:
             if not self._waiting:
                 self._lock.release()
