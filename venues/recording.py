@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -326,7 +327,7 @@ async def play(
     *,
     speed: float,
     sleep: Callable[[float], Awaitable[None]],
-    deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
+    deliver: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
     tap: Callable[[events.Event], None] | None = None,
     secrets: Mapping[str, str],
     apart: bool = False,
@@ -334,8 +335,9 @@ async def play(
 ) -> None:
     """Play a recording through the drivers of its lines.
 
-    `speed` is a factor, infinite for as fast as possible. `deliver` is awaited: a recording can wait for its reader,
-    so nothing is left out; it gets the recorded time and the number of the line too. `secrets` are placeholders.
+    `speed` is a factor, infinite for as fast as possible: then no pause is waited for. What `deliver` returns is
+    awaited, unless it is None: a recording can wait for its reader, so nothing is left out; it gets the recorded time
+    and the number of the line too. `secrets` are placeholders.
     `apart`: a line that ended leaves the others on. `ends_with`: the numbers of the lines whose end counts, all of them
     if None.
 
@@ -346,7 +348,12 @@ async def play(
     player = _Player(drivers, speed, sleep, deliver, tap, secrets, apart, ends_with)
     try:
         for event in recording.events():
-            await player.play(event)
+            if (driver := player.at_once(event)) is None:
+                await player.play(event)
+                continue
+            if (waits := player.deliver(event, driver)) is not None:
+                await waits
+            player.settle(event, driver)
         player.end()
     except DamagedRecording:
         if player.over is None:  # else it is behind what ended it all
@@ -363,7 +370,7 @@ class _Player:
         drivers: Sequence[Driver],
         speed: float,
         sleep: Callable[[float], Awaitable[None]],
-        deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
+        deliver: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
         tap: Callable[[events.Event], None] | None,
         secrets: Mapping[str, str],
         apart: bool,
@@ -372,6 +379,7 @@ class _Player:
         self.over: MonError | None = None
         self._drivers = drivers
         self._speed, self._sleep, self._deliver, self._tap = speed, sleep, deliver, tap
+        self._pauses = speed < math.inf
         self._secrets = secrets
         self._apart = apart
         self._counted = [d for line, d in enumerate(drivers) if ends_with is None or line in ends_with]
@@ -380,6 +388,22 @@ class _Player:
         self._before: float | None = None
         self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
         self._statuses: dict[int, int] = {}  # of the last request of each line, since it was dialled
+
+    def at_once(self, event: events.Event) -> Driver | None:
+        """The driver of a frame that nothing has to be waited for or looked at before: most events at full speed.
+
+        It is for `deliver` and `settle` then; None: `play` takes the event.
+        """
+        if event.__class__ is not events.Frame or self._pauses or self._tap is not None:
+            return None
+        if self.over is not None or self._verdicts_by is not None or event.line >= len(self._drivers):
+            return None
+        driver = self._drivers[event.line]
+        if driver.session is None:
+            return None
+        if self._before is None or event.mono > self._before:
+            self._before = event.mono
+        return driver
 
     async def play(self, event: events.Event) -> None:
         if isinstance(event, events.Resumed):
@@ -412,10 +436,11 @@ class _Player:
         """Begins a later run: the pause before it is skipped, and lines that had ended begin anew."""
         self._before, self.over, self._ended, self._verdicts_by = event.mono, None, [], None
         for line, driver in enumerate(self._drivers):
-            await self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)
+            if (waits := self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)) is not None:
+                await waits
 
     async def _wait_for(self, event: events.Event) -> None:
-        if self._before is not None and event.mono > self._before:
+        if self._pauses and self._before is not None and event.mono > self._before:
             await self._sleep((event.mono - self._before) / self._speed)
         self._before = event.mono if self._before is None else max(self._before, event.mono)
 
@@ -437,8 +462,20 @@ class _Player:
         else:
             if isinstance(event, events.Failed) and event.status is None:  # version 1 did not say it again
                 event = structs.replace(event, status=self._statuses.get(event.line))
-            await self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
-        driver.take()
+            if (waits := self.deliver(event, driver)) is not None:
+                await waits
+        self.settle(event, driver)
+
+    def deliver(self, event: events.Event, driver: Driver) -> Awaitable[None] | None:
+        """Deliver what an event brings. The result has to be awaited, unless it is None."""
+        return self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
+
+    def settle(self, event: events.Event, driver: Driver) -> None:
+        """What there is to do once an event was delivered."""
+        if driver.stirred:
+            driver.take()
+        if driver.ended is None and not self._ended:
+            return
         if driver.ended is not None and driver in self._counted and driver not in self._ended:
             self._ended.append(driver)
         if problems := self._problems():

@@ -334,7 +334,7 @@ class Series:
         if tail.close is not None:
             self._close, self._last = tail.close, tail.last
         self._volume = _both(self._volume, tail.volume)
-        self._settled, self._shows = False, 0
+        self._settled = False
 
     @property
     def empty(self) -> bool:

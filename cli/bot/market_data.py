@@ -133,6 +133,7 @@ class Candles:
         self._clock = VenueClock()
         self._seen_at = -1  # our time of the latest trade
         self._held: Held[Trade] = Held()
+        self._holds = False  # any, as far as is known: it is asked with every trade
         self._covered = -1  # the venue's time up to which history has every trade
         self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
         self._latest = -1
@@ -189,14 +190,16 @@ class Candles:
         if not believed:
             self._hold(time, trade)
             return False
-        if not self._held:
+        if not self._holds:
             return self._count(trade, time)
         counted = [self._count(held, of) for of, held in self._held.believed(clock)]
+        self._holds = bool(self._held)
         return self._count(trade, time) or any(counted)
 
     def _hold(self, time: int, trade: Trade) -> None:
         now = Now(trade.received / 1000, trade.received)
         self._held.hold(time, now, trade)
+        self._holds = True
         venue_now = self._clock.venue_now(now)
         for series in self._traded:
             series.unseen(venue_now, venue_now + 1)
@@ -260,7 +263,6 @@ class Candles:
 
     def down(self, at: int) -> None:
         """The market is no longer live since `at` (our time, epoch ms); of several such times the earliest counts."""
-        self._end_tail()
         self._down_since = at if self._down_since is None else min(self._down_since, at)
         self._live_at, self._watched = None, False
 

@@ -47,7 +47,7 @@ class Runner(threading.Thread):
         self.ended = False  # said in the event loop
         self._time = time
         self._down = down
-        self._replayed = replayed
+        self._go_to = time.set if replayed else None
         self._put = put
         self._on_end = on_end
 
@@ -84,8 +84,8 @@ class Runner(threading.Thread):
 
     def do(self, job: Job) -> None:
         """Give a job to each seat."""
-        if self._replayed:
-            self._time.set(job.at)
+        if self._go_to is not None:
+            self._go_to(job.at)
             if job.what == "status":
                 self._down.update(job.record.down)
                 self._down.difference_update(job.record.live)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+
 from cli.bot.jobs import monotonic
 from cli.bot.knowledge import Knowledge
 from cli.bot.market_data import MarketName, quote_data, time_of, trade_data
@@ -41,7 +43,7 @@ class ScriptStop(Exception):
     """The script raised SystemExit or the like, which must not end more than the call that it came from."""
 
 
-class _Rests(NamedTuple):
+class _Rests(Struct, frozen=True, gc=False):
     """What a callback rests on: its market, the venue's time, and when that came (monotonic seconds)."""
 
     market: MarketName | None = None

@@ -144,6 +144,14 @@ def test_whole_candles_and_new_levels_come_behind_what_was_counted_once() -> Non
     assert candles.bars("5m")[-1] == {"time": MONDAY, "open": 1, "high": 9, "low": 1, "close": 2, "volume": 7}
 
 
+def test_a_whole_candle_takes_the_place_of_trades_that_were_counted_once() -> None:
+    candles = Candles(["1m"], {"1m": "1m"})
+    for number in range(3):
+        candles.trade(traded(MONDAY + number, str(5 + number)))
+    assert candles.candle(candle("1m", MONDAY, "1 4 1 2", "7")) == ["1m"]
+    assert candles.bars("1m")[-1] == {"time": MONDAY, "open": 1, "high": 4, "low": 1, "close": 2, "volume": 7}
+
+
 def _now(at: int) -> Any:
     from venues.venue import Now
 
