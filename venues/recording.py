@@ -468,7 +468,11 @@ class _Player:
 
     def deliver(self, event: events.Event, driver: Driver) -> Awaitable[None] | None:
         """Deliver what an event brings. The result has to be awaited, unless it is None."""
-        return self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
+        try:
+            items = events.apply(event, driver)
+        except (ValueError, OverflowError) as error:  # text that is no base64, times beyond any
+            raise DamagedRecording(f"the recording has an event that cannot be: {error}") from error
+        return self._deliver(items, Now(event.mono, event.at), event.line)
 
     def settle(self, event: events.Event, driver: Driver) -> None:
         """What there is to do once an event was delivered."""
@@ -485,13 +489,6 @@ class _Player:
                     self.end()
             else:
                 self.over = problems[0]
-
-
-def _applied(event: events.Event, driver: Driver) -> list[Delivered]:
-    try:
-        return events.apply(event, driver)
-    except (ValueError, OverflowError) as error:  # text that is no base64, times beyond any
-        raise DamagedRecording(f"the recording has an event that cannot be: {error}") from error
 
 
 def _step(opening: Generator[HttpRequest, HttpResponse, Dial], answer: HttpResponse | None) -> None:

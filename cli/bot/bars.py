@@ -310,7 +310,7 @@ class Series:
 
     def take_back(self) -> None:
         """To be called once whoever was lent the bars has returned: a script that has kept them has a copy."""
-        if getrefcount(self.lent) > _NOBODY:
+        if getrefcount(self.lent) > _alone:
             self.lent.keep()
             self.lent = Bars.lent(self)
         elif self.lent._copied is not None:
@@ -446,7 +446,8 @@ class Series:
         return start < end and start + self.length > begin
 
 
-_NOBODY = getrefcount(Series(1).lent)  # the references to bars that only their series has, asked for like this
+_series = Series(1)
+_alone = getrefcount(_series.lent)  # references to bars that only their series has, asked for as `take_back` does
 
 
 def _both(one: Decimal | None, other: Decimal | None) -> Decimal | None:
