@@ -214,6 +214,7 @@ class Series:
         """`length` in milliseconds; `size` candles are kept."""
         self.length = length
         self.lent = Bars.lent(self)
+        self._nobody = getrefcount(self.lent)  # the references to them as long as nobody else has them
         self.tail: Tail | None = None  # what is not counted in the last candle yet
         self._shows = 0  # so many trades of the tail are in the rows
         self._size = size
@@ -310,7 +311,7 @@ class Series:
 
     def take_back(self) -> None:
         """To be called once whoever was lent the bars has returned: a script that has kept them has a copy."""
-        if getrefcount(self.lent) > _alone:
+        if getrefcount(self.lent) > self._nobody:
             self.lent.keep()
             self.lent = Bars.lent(self)
         elif self.lent._copied is not None:
@@ -444,10 +445,6 @@ class Series:
     def _not_all_seen(self, start: int) -> bool:
         begin, end = self._unseen
         return start < end and start + self.length > begin
-
-
-_series = Series(1)
-_alone = getrefcount(_series.lent)  # references to bars that only their series has, asked for as `take_back` does
 
 
 def _both(one: Decimal | None, other: Decimal | None) -> Decimal | None:
