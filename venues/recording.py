@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -332,20 +331,21 @@ async def play(
     secrets: Mapping[str, str],
     apart: bool = False,
     ends_with: Collection[int] | None = None,
+    pauses: bool = True,
 ) -> None:
     """Play a recording through the drivers of its lines.
 
-    `speed` is a factor, infinite for as fast as possible: then no pause is waited for. What `deliver` returns is
-    awaited, unless it is None: a recording can wait for its reader, so nothing is left out; it gets the recorded time
-    and the number of the line too. `secrets` are placeholders.
+    `speed` is a factor, infinite for as fast as possible. What `deliver` returns is awaited, unless it is None: a
+    recording can wait for its reader, so nothing is left out; it gets the recorded time and the number of the line too.
+    `secrets` are placeholders.
     `apart`: a line that ended leaves the others on. `ends_with`: the numbers of the lines whose end counts, all of them
-    if None.
+    if None. Without `pauses`, `sleep` is never called, whatever the speed.
 
     Raises:
         DamagedRecording: after everything before the damage was delivered.
         MonError: what ended the line, of several that are `apart` the first one, when it was recorded.
     """
-    player = _Player(drivers, speed, sleep, deliver, tap, secrets, apart, ends_with)
+    player = _Player(drivers, speed, sleep if pauses else None, deliver, tap, secrets, apart, ends_with)
     try:
         for event in recording.events():
             if (driver := player.at_once(event)) is None:
@@ -369,7 +369,7 @@ class _Player:
         self,
         drivers: Sequence[Driver],
         speed: float,
-        sleep: Callable[[float], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[None]] | None,
         deliver: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
         tap: Callable[[events.Event], None] | None,
         secrets: Mapping[str, str],
@@ -379,7 +379,6 @@ class _Player:
         self.over: MonError | None = None
         self._drivers = drivers
         self._speed, self._sleep, self._deliver, self._tap = speed, sleep, deliver, tap
-        self._pauses = speed < math.inf
         self._secrets = secrets
         self._apart = apart
         self._counted = [d for line, d in enumerate(drivers) if ends_with is None or line in ends_with]
@@ -390,11 +389,11 @@ class _Player:
         self._statuses: dict[int, int] = {}  # of the last request of each line, since it was dialled
 
     def at_once(self, event: events.Event) -> Driver | None:
-        """The driver of a frame that nothing has to be waited for or looked at before: most events at full speed.
+        """The driver of a frame that nothing has to be waited for or looked at before: most events without pauses.
 
         It is for `deliver` and `settle` then; None: `play` takes the event.
         """
-        if event.__class__ is not events.Frame or self._pauses or self._tap is not None:
+        if event.__class__ is not events.Frame or self._sleep is not None or self._tap is not None:
             return None
         if self.over is not None or self._verdicts_by is not None or event.line >= len(self._drivers):
             return None
@@ -440,7 +439,7 @@ class _Player:
                 await waits
 
     async def _wait_for(self, event: events.Event) -> None:
-        if self._pauses and self._before is not None and event.mono > self._before:
+        if self._sleep is not None and self._before is not None and event.mono > self._before:
             await self._sleep((event.mono - self._before) / self._speed)
         self._before = event.mono if self._before is None else max(self._before, event.mono)
 

@@ -88,7 +88,7 @@ class Host:
             redactor=redactor,
             recording=None if self._recording is None else self._recording.recordings[0],
             last_words_within=ALL_LAST_WORDS_WITHIN,
-            keeps_time=False,
+            at_once=True,
         )
         self._inlet = Inlet(self._run, self._recording, self._standings)
         self._embedded = Embedded()

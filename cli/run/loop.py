@@ -91,10 +91,11 @@ class Loop:
         recording: Recording | None,
         every: int | None = None,
         last_words_within: float = 0.2,
-        keeps_time: bool = True,
+        at_once: bool = False,
     ) -> None:
         """A `recording` is played instead of connecting. `every`: the option of that name. `last_words_within`: seconds
-        that the consumer needs after Ctrl-C or TERM for what it still has to say. `keeps_time`: whether it asks `now`.
+        that the consumer needs after Ctrl-C or TERM for what it still has to say. `at_once`: a replay at full speed
+        waits for the consumer alone, which never asks `now`.
         """
         self.limits = Limits(request.max_age, every)
         self.flush_due = False
@@ -105,7 +106,7 @@ class Loop:
         self._redactor = redactor
         self._recording = recording
         self._last_words_within = last_words_within
-        self._keeps_time = keeps_time
+        self._at_once = at_once
         self._sources: list[Source] = []
         self._thens: list[Then | None] = []  # of each source
         self._once_within_ms = 0  # of the slowest stream
@@ -329,10 +330,12 @@ class Loop:
     async def _run_source(self, line: int, source: Source, then: Then | None = None) -> None:
         # From the first source the consumer is called without a step between: 100,000 items a second may come.
         deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
+        speed = self._request.speed or 1.0
         await source.run(
             partial(self._limited, line) if self.limits else deliver,
             deliver_replayed=self._replayed if then is None else partial(self._replayed, first_line=then.first_line),
-            speed=self._request.speed or 1.0,
+            speed=speed,
+            pauses=not (self._at_once and speed == math.inf),
             tap=self._tap if self._recorder is not None or self._see is not None else None,
         )
 
@@ -344,7 +347,7 @@ class Loop:
 
     def now(self) -> Now:
         """Our clocks; in a replay the recording's, which go on between two events."""
-        assert self._keeps_time, "it was said that nobody asks"
+        assert not self._at_once, "it was said that nobody asks"
         now, played = self._clock.now(), self._played
         if played is None:
             return now
@@ -397,7 +400,7 @@ class Loop:
             self._tick(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
         line += first_line
         self._at = now
-        if self._keeps_time:
+        if not self._at_once:
             self._played = now, self._clock.now().mono
         self._consumer.deliver(limits.passes(items, line, now) if limited and limits else items, line)
         return self._consumer.played(len(items))

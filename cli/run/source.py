@@ -242,10 +242,12 @@ class Source:
         *,
         deliver_replayed: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
         speed: float = 1.0,
+        pauses: bool = True,
         tap: Callable[[events.Event], None] | None = None,
     ) -> None:
         """Deliver what comes until `leave`, until the recording ends, or until a line (with `apart`: every line) has
-        ended for good. What `deliver_replayed` returns is awaited before the next event, unless it is None.
+        ended for good. What `deliver_replayed` returns is awaited before the next event, unless it is None; without
+        `pauses` nothing else is.
 
         Raises:
             MonError: what ended it; with `apart` what ended the first of the lines.
@@ -293,6 +295,7 @@ class Source:
             secrets={name: f"[{name}]" for name in secrets},
             apart=self._apart,
             ends_with=wanted,
+            pauses=pauses,
         )
 
     def played(self) -> list[tuple[str, list[Subscription]]]:
