@@ -398,11 +398,7 @@ class _Player:
         if self.over is not None or self._verdicts_by is not None or event.line >= len(self._drivers):
             return None
         driver = self._drivers[event.line]
-        if driver.session is None:
-            return None
-        if self._before is None or event.mono > self._before:
-            self._before = event.mono
-        return driver
+        return None if driver.session is None else driver
 
     async def play(self, event: events.Event) -> None:
         if isinstance(event, events.Resumed):
