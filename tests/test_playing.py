@@ -61,11 +61,12 @@ def played(file: Path, *, pauses: bool) -> tuple[list[Any], str]:
         now_waits = True
         return wait()
 
+    drivers = drivers_of(recording)
     try:
         asyncio.run(
             play(
                 recording,
-                drivers_of(recording),
+                drivers,
                 speed=1.0,
                 sleep=sleep,
                 deliver=deliver,
@@ -75,6 +76,7 @@ def played(file: Path, *, pauses: bool) -> tuple[list[Any], str]:
         )
     except MonError as error:
         return found, f"{type(error).__name__}: {error}"
+    assert not any(driver.take() for driver in drivers), "what they send goes nowhere, and does not pile up"
     return found, ""
 
 

@@ -471,7 +471,7 @@ class _Player:
 
     def settle(self, event: events.Event, driver: Driver) -> None:
         """What there is to do once an event was delivered."""
-        if driver.stirred:
+        if driver.stirred or event.__class__ is not events.Frame:  # as a connection does it
             driver.take()
         if driver.ended is None and not self._ended:
             return

@@ -9,6 +9,7 @@ import random
 import threading
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,6 +181,10 @@ def seat_of(level_callbacks: dict[str, Callable[..., Any]]) -> Seat:
 class _Voice:
     def __init__(self) -> None:
         self.faults: list[str] = []
+        self.said: list[str] = []
+
+    def seldom(self, _kind: str, text: str) -> None:
+        self.said.append(text)
 
     def fault(self, error: BaseException, name: str, _bot: str) -> None:
         self.faults.append(f"{name}: {error!r}")
@@ -300,6 +305,25 @@ def test_a_script_that_was_loaded_anew_gets_the_next_candle() -> None:
     seat.bot = Bot("bot.py", {f"{CANDLE}1m": lambda _src, _sym, bars: calls.append(f"new {bars[-1]['close']}")}, {})
     give(seat, 1, first=1)
     assert calls == ["old 10.0", "new 11.0"]
+
+
+def test_other_candles_of_a_market_lend_their_own_bars() -> None:
+    volumes: list[float] = []
+    seat = seat_of({"1m": lambda _src, _sym, bars: volumes.append(bars[-1]["volume"])})
+    give(seat, 3)
+    seat.candles = {NEXUS: Candles(["1m"])}
+    give(seat, 2, first=3)
+    assert volumes == [1, 2, 3, 1, 2]
+
+
+def test_of_several_candle_callbacks_only_the_slow_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat = seat_of({level: lambda _src, _sym, _bars: None for level in ("1m", "3m", "5m")})
+    clock = iter([10.0, 10.05, 10.25, 10.3])  # the second one took 0.2 s
+    monkeypatch.setattr("cli.bot.seat.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    give(seat, 1)
+    assert seat._voice.said == [  # type: ignore[attr-defined]
+        f"bot.py: candle_update_3m for nexus:{SYMBOL} took 0.20 s"
+    ]
 
 
 def test_what_runs_is_named_while_it_runs() -> None:
