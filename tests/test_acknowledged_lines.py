@@ -201,7 +201,16 @@ def stamp(seconds: float, line: int) -> dict[str, Any]:
 
 
 def played(monkeypatch: pytest.MonkeyPatch, *after: tuple[int, float, bytes]) -> list[Any]:
+    """What is delivered; it is the same without the pauses between two events."""
     monkeypatch.setattr(ackvenue, "MOST", 1)
+    (delivered, error), without = (_outcome(after, pauses=pauses) for pauses in (True, False))
+    assert (delivered, str(error)) == (without[0], str(without[1]))
+    if error is not None:
+        raise error
+    return delivered
+
+
+def _outcome(after: tuple[tuple[int, float, bytes], ...], *, pauses: bool) -> tuple[list[Any], VenueRefused | None]:
     delivered: list[Any] = []
 
     async def deliver(items: list[Any], now: Now, line: int) -> None:
@@ -213,8 +222,11 @@ def played(monkeypatch: pytest.MonkeyPatch, *after: tuple[int, float, bytes]) ->
     recording: Any = Recorded(*after)
     made = drivers("A", "B")
     assert len(made) == 2
-    asyncio.run(play(recording, made, speed=1.0, sleep=sleep, deliver=deliver, secrets={}))
-    return delivered
+    try:
+        asyncio.run(play(recording, made, speed=1.0, sleep=sleep, deliver=deliver, secrets={}, pauses=pauses))
+    except VenueRefused as error:
+        return delivered, error
+    return delivered, None
 
 
 def test_a_recording_names_what_all_lines_were_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,8 @@ def apply(event: Event, driver: Driver) -> list[Delivered]:
     now = Now(event.mono, event.at)
     match event:
         case Frame(direction="in"):
-            return driver.receive(event.data(), now)
+            text = event.text if event.base64 is None else None
+            return driver.receive(event.data() if text is None else text.encode(), now)
         case Opened():
             return driver.opened(now)
         case Fetched():

@@ -326,27 +326,34 @@ async def play(
     *,
     speed: float,
     sleep: Callable[[float], Awaitable[None]],
-    deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
+    deliver: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
     tap: Callable[[events.Event], None] | None = None,
     secrets: Mapping[str, str],
     apart: bool = False,
     ends_with: Collection[int] | None = None,
+    pauses: bool = True,
 ) -> None:
     """Play a recording through the drivers of its lines.
 
-    `speed` is a factor, infinite for as fast as possible. `deliver` is awaited: a recording can wait for its reader,
-    so nothing is left out; it gets the recorded time and the number of the line too. `secrets` are placeholders.
+    `speed` is a factor, infinite for as fast as possible. What `deliver` returns is awaited, unless it is None: a
+    recording can wait for its reader, so nothing is left out; it gets the recorded time and the number of the line too.
+    `secrets` are placeholders.
     `apart`: a line that ended leaves the others on. `ends_with`: the numbers of the lines whose end counts, all of them
-    if None.
+    if None. Without `pauses`, `sleep` is never called, whatever the speed.
 
     Raises:
         DamagedRecording: after everything before the damage was delivered.
         MonError: what ended the line, of several that are `apart` the first one, when it was recorded.
     """
-    player = _Player(drivers, speed, sleep, deliver, tap, secrets, apart, ends_with)
+    player = _Player(drivers, speed, sleep if pauses else None, deliver, tap, secrets, apart, ends_with)
     try:
         for event in recording.events():
-            await player.play(event)
+            if (driver := player.at_once(event)) is None:
+                await player.play(event)
+                continue
+            if (waits := player.deliver(event, driver)) is not None:
+                await waits
+            player.settle(event, driver)
         player.end()
     except DamagedRecording:
         if player.over is None:  # else it is behind what ended it all
@@ -362,8 +369,8 @@ class _Player:
         self,
         drivers: Sequence[Driver],
         speed: float,
-        sleep: Callable[[float], Awaitable[None]],
-        deliver: Callable[[list[Delivered], Now, int], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[None]] | None,
+        deliver: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
         tap: Callable[[events.Event], None] | None,
         secrets: Mapping[str, str],
         apart: bool,
@@ -380,6 +387,18 @@ class _Player:
         self._before: float | None = None
         self._openings: dict[int, Generator[HttpRequest, HttpResponse, Dial]] = {}
         self._statuses: dict[int, int] = {}  # of the last request of each line, since it was dialled
+
+    def at_once(self, event: events.Event) -> Driver | None:
+        """The driver of a frame that nothing has to be waited for or looked at before: most events without pauses.
+
+        It is for `deliver` and `settle` then; None: `play` takes the event.
+        """
+        if event.__class__ is not events.Frame or self._sleep is not None or self._tap is not None:
+            return None
+        if self.over is not None or self._verdicts_by is not None or event.line >= len(self._drivers):
+            return None
+        driver = self._drivers[event.line]
+        return None if driver.session is None else driver
 
     async def play(self, event: events.Event) -> None:
         if isinstance(event, events.Resumed):
@@ -412,10 +431,11 @@ class _Player:
         """Begins a later run: the pause before it is skipped, and lines that had ended begin anew."""
         self._before, self.over, self._ended, self._verdicts_by = event.mono, None, [], None
         for line, driver in enumerate(self._drivers):
-            await self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)
+            if (waits := self._deliver(events.apply(event, driver), Now(event.mono, event.at), line)) is not None:
+                await waits
 
     async def _wait_for(self, event: events.Event) -> None:
-        if self._before is not None and event.mono > self._before:
+        if self._sleep is not None and self._before is not None and event.mono > self._before:
             await self._sleep((event.mono - self._before) / self._speed)
         self._before = event.mono if self._before is None else max(self._before, event.mono)
 
@@ -437,8 +457,24 @@ class _Player:
         else:
             if isinstance(event, events.Failed) and event.status is None:  # version 1 did not say it again
                 event = structs.replace(event, status=self._statuses.get(event.line))
-            await self._deliver(_applied(event, driver), Now(event.mono, event.at), event.line)
-        driver.take()
+            if (waits := self.deliver(event, driver)) is not None:
+                await waits
+        self.settle(event, driver)
+
+    def deliver(self, event: events.Event, driver: Driver) -> Awaitable[None] | None:
+        """Deliver what an event brings. The result has to be awaited, unless it is None."""
+        try:
+            items = events.apply(event, driver)
+        except (ValueError, OverflowError) as error:  # text that is no base64, times beyond any
+            raise DamagedRecording(f"the recording has an event that cannot be: {error}") from error
+        return self._deliver(items, Now(event.mono, event.at), event.line)
+
+    def settle(self, event: events.Event, driver: Driver) -> None:
+        """What there is to do once an event was delivered."""
+        if driver.stirred or event.__class__ is not events.Frame:  # as a connection does it
+            driver.take()
+        if driver.ended is None and not self._ended:
+            return
         if driver.ended is not None and driver in self._counted and driver not in self._ended:
             self._ended.append(driver)
         if problems := self._problems():
@@ -448,13 +484,6 @@ class _Player:
                     self.end()
             else:
                 self.over = problems[0]
-
-
-def _applied(event: events.Event, driver: Driver) -> list[Delivered]:
-    try:
-        return events.apply(event, driver)
-    except (ValueError, OverflowError) as error:  # text that is no base64, times beyond any
-        raise DamagedRecording(f"the recording has an event that cannot be: {error}") from error
 
 
 def _step(opening: Generator[HttpRequest, HttpResponse, Dial], answer: HttpResponse | None) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import operator
+import threading
 from decimal import Decimal
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
 from venues.toolkit.candles import start_of
-from venues.toolkit.numbers import add
+from venues.toolkit.numbers import EXACT, add
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +25,8 @@ _PRICES = slice(OPEN, CLOSE + 1)
 _SHOWN = slice(OPEN, COMPLETE + 1)
 _EVER = float("-inf")
 NAN = float("nan")
+_exact = EXACT.add
+_LOOKING = threading.Lock()  # held by the thread that copies what lent bars show
 
 
 class Bars:
@@ -33,13 +37,43 @@ class Bars:
     that was not seen. `complete` tells for each candle whether all of it was seen. `bars[i]` is one candle as a dict.
     """
 
-    __slots__ = ("_last", "_length", "_values")
+    __slots__ = ("_copied", "_last", "_length", "_series")
 
     def __init__(self, values: NDArray[np.float64], last: int, length: int) -> None:
         """`values` belongs to the bars from now on; `last` is the start of the last candle."""
-        self._values = values
+        self._copied: NDArray[np.float64] | None = values
         self._last = last
         self._length = length
+        self._series: Series | None = None
+
+    @classmethod
+    def lent(cls, series: Series) -> Bars:
+        """The bars of a series as they are now, copied when somebody looks: most callbacks look at few of them.
+
+        Whoever lends them has to `Series.take_back` them before anything changes.
+        """
+        bars = cls.__new__(cls)
+        bars._copied, bars._last, bars._length, bars._series = None, 0, series.length, series
+        return bars
+
+    def keep(self) -> None:
+        """Have a copy from now on, whatever becomes of the series."""
+        self._look()
+        self._series = None
+
+    def _look(self) -> NDArray[np.float64]:
+        """The values, which are copied at the first look. Any thread may look."""
+        if self._copied is None:
+            with _LOOKING:
+                if self._copied is None:
+                    assert self._series is not None, "they are lent"
+                    values, self._last = self._series.shown()
+                    self._copied = values
+        return self._copied
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """What a copy of them has, which is never lent."""
+        return None, {"_copied": self._look(), "_last": self._last, "_length": self._length, "_series": None}
 
     @property
     def opens(self) -> NDArray[np.float64]:
@@ -69,17 +103,17 @@ class Bars:
     @property
     def times(self) -> NDArray[np.int64]:
         """The starts of the candles, in milliseconds since the epoch."""
-        count = len(self)
+        count = self._look().shape[1]
         return np.arange(1 - count, 1, dtype=np.int64) * self._length + self._last
 
     @property
     def complete(self) -> NDArray[np.bool_]:
         """For each candle, whether all of its trades were seen."""
-        complete: NDArray[np.bool_] = self._values[COMPLETE] == 1.0
+        complete: NDArray[np.bool_] = self._look()[COMPLETE] == 1.0
         return complete
 
     def __len__(self) -> int:
-        return int(self._values.shape[1])
+        return int(self._look().shape[1])
 
     @overload
     def __getitem__(self, index: int) -> dict[str, Any]: ...
@@ -103,11 +137,11 @@ class Bars:
         return f"<{len(self)} candles, the last {self[-1]}>"
 
     def _row(self, row: int) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = self._values[row]
+        values: NDArray[np.float64] = self._look()[row]
         return values
 
     def _candle(self, place: int) -> dict[str, Any]:
-        opened, high, low, close, volume = self._values[OPEN : VOLUME + 1, place].tolist()
+        opened, high, low, close, volume = self._look()[OPEN : VOLUME + 1, place].tolist()
         time = self._last - (len(self) - 1 - place) * self._length
         return {"time": time, "open": opened, "high": high, "low": low, "close": close, "volume": volume}
 
@@ -121,6 +155,54 @@ class Together(NamedTuple):
     until: int
 
 
+class Tail:
+    """The trades that came last, all of them within the last candle of each of several series: counted once for all.
+
+    A series is as if each had been counted in it, once it has taken the tail (`Series.take_tail`).
+    """
+
+    __slots__ = ("begin", "close", "count", "end", "high", "last", "low", "volume")
+
+    def __init__(self, begin: int, end: int, last: int) -> None:
+        """For trades from `begin` up to `end` (exclusive); `last` is the time of the latest trade before them."""
+        self.begin = begin
+        self.end = end
+        self.count = 0
+        self.high, self.low = float("-inf"), float("inf")
+        self.close: float | None = None  # None: none of them was later than the one before
+        self.last = last
+        self.volume: Decimal | None = Decimal(0)
+
+    def trade(self, time: int, price: float, size: Decimal | None) -> None:
+        """Count a trade, whose time is within `begin` and `end`."""
+        if price > self.high:
+            self.high = price
+        if price < self.low:
+            self.low = price
+        if time >= self.last:
+            self.close, self.last = price, time
+        if size is None or self.volume is None:
+            self.volume = None
+        else:
+            self.volume = _exact(self.volume, size)
+        self.count += 1  # last, so that whoever looks meanwhile looks again
+
+
+def common_tail(several: Sequence[Series], since: int) -> Tail | None:
+    """A tail that all of these series have from now on, of trades from a time on (the venue's, in milliseconds).
+
+    None where they do not stand so that one fits all.
+    """
+    places = [place for series in several if (place := series.place_of_tail()) is not None]
+    if len(places) < len(several) or len({last for _, _, last in places}) != 1:
+        return None
+    begins, ends, lasts = zip(*places, strict=True)
+    tail = Tail(max(since, *begins), min(ends), lasts[0])
+    for series in several:
+        series.tail = tail
+    return tail
+
+
 class Series:
     """The candles of one market and one length, built from trades or from whole candles.
 
@@ -131,6 +213,10 @@ class Series:
     def __init__(self, length: int, size: int = SIZE) -> None:
         """`length` in milliseconds; `size` candles are kept."""
         self.length = length
+        self.lent = Bars.lent(self)
+        self._nobody = getrefcount(self.lent)  # the references to them as long as nobody else has them
+        self.tail: Tail | None = None  # what is not counted in the last candle yet
+        self._shows = 0  # so many trades of the tail are in the rows
         self._size = size
         self._capacity = 3 * size
         self._rows = np.full((8, self._capacity), NAN)
@@ -215,8 +301,41 @@ class Series:
         if self._start is None:
             none = np.full((COMPLETE + 1, self._size), NAN)
             return Bars(none, start_of(now, self.length), self.length)
+        return Bars(*self.shown(), self.length)
+
+    def shown(self) -> tuple[NDArray[np.float64], int]:
+        """A copy of the values that bars have, and the start of the last one. There is one."""
+        assert self._start is not None, "there is a candle"
         self._settle()
-        return Bars(self._rows[_SHOWN, self._end - self._size : self._end].copy(), self._start, self.length)
+        return self._rows[_SHOWN, self._end - self._size : self._end].copy(), self._start
+
+    def take_back(self) -> None:
+        """To be called once whoever was lent the bars has returned: a script that has kept them has a copy."""
+        if getrefcount(self.lent) > self._nobody:
+            self.lent.keep()
+            self.lent = Bars.lent(self)
+        elif self.lent._copied is not None:
+            self.lent._copied = None
+
+    def place_of_tail(self) -> tuple[int, int, int] | None:
+        """From when up to when (exclusive) a tail can have trades, and when the latest was; None: it cannot have one.
+
+        Those before the first trade of the candle would change its open, which each candle has its own of.
+        """
+        if self._start is None or not self._low <= self._high:
+            return None
+        return max(self._start, self._first), self._start + self.length, self._last
+
+    def take_tail(self) -> None:
+        """Count the trades of the tail, and have none from now on."""
+        tail, self.tail = self.tail, None
+        if tail is None or not tail.count:
+            return
+        self._high, self._low = max(self._high, tail.high), min(self._low, tail.low)
+        if tail.close is not None:
+            self._close, self._last = tail.close, tail.last
+        self._volume = _both(self._volume, tail.volume)
+        self._settled = False
 
     @property
     def empty(self) -> bool:
@@ -238,11 +357,18 @@ class Series:
         self._settled = False
 
     def _settle(self) -> None:
-        if not self._settled:
-            volume = NAN if self._volume is None else float(self._volume)
-            prices = (self._open, self._high, self._low, self._close)
-            self._rows[:, self._end - 1] = (*prices, volume, self._complete, self._first, self._last)
-            self._settled = True
+        """Put the last candle, with its tail, among the rows. Any thread may do so; a tail may grow meanwhile."""
+        tail = self.tail
+        count = 0 if tail is None else tail.count
+        if self._settled and count == self._shows:
+            return
+        high, low, close, last, volume = self._high, self._low, self._close, self._last, self._volume
+        if tail is not None and count:
+            high, low, volume = max(high, tail.high), min(low, tail.low), _both(volume, tail.volume)
+            close, last = (close, last) if tail.close is None else (tail.close, tail.last)
+        traded = NAN if volume is None else float(volume)
+        self._rows[:, self._end - 1] = (self._open, high, low, close, traded, self._complete, self._first, last)
+        self._settled, self._shows = True, count
 
     def _extend(self, time: int, price: float, size: Decimal | None) -> None:
         if price > self._high:
@@ -253,7 +379,7 @@ class Series:
             self._close, self._last = price, time
         elif time < self._first:
             self._open, self._first = price, time
-        self._volume = None if self._volume is None or size is None else add(self._volume, size)
+        self._volume = _both(self._volume, size)
         self._settled = False
 
     def _extend_earlier(self, start: int, time: int, price: float, size: Decimal | None) -> None:
@@ -269,7 +395,7 @@ class Series:
             rows[HIGH, place] = max(rows[HIGH, place], price)
             rows[LOW, place] = min(rows[LOW, place], price)
             before = self._volumes.get(start)
-            self._put_volume(start, place, None if before is None or size is None else add(before, size))
+            self._put_volume(start, place, _both(before, size))
             if time >= rows[LAST, place]:
                 rows[[CLOSE, LAST], place] = (price, time)
             elif time < rows[FIRST, place]:
@@ -319,6 +445,10 @@ class Series:
     def _not_all_seen(self, start: int) -> bool:
         begin, end = self._unseen
         return start < end and start + self.length > begin
+
+
+def _both(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else add(one, other)
 
 
 def _sum(volumes: NDArray[np.float64]) -> Decimal | None:

@@ -290,17 +290,15 @@ async def _play(path: Path, taken: _Taken) -> None:
             elif isinstance(item, records.Status):
                 taken.status(item)
 
-    async def sleep(seconds: float) -> None:
-        """Return at once: history is played without its pauses."""
-
     try:
         await play(
             recording,
             drivers,
             speed=float("inf"),
-            sleep=sleep,
+            sleep=asyncio.sleep,
             deliver=deliver,
             secrets={name: f"[{name}]" for one in recording.header.venues() for name in venue_named(one.venue).secrets},
+            pauses=False,
             ends_with=(),  # how a recorded line ended is no trouble of this run
         )
     except _Mixed as mixed:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from venues.driver import Delivered
     from venues.redaction import Redactor
 
+MOST_AT_ONCE = 256  # items of a recording that are delivered before anything else has its turn
 MOST_PIPELINED = 2_000  # jobs of a replay that wait before the recording waits for the script
 PATIENCE = 2.0  # seconds for a callback that runs when we end
 FOLLOW_WITHIN = 5.0  # seconds for what a follower still has to do
@@ -87,6 +88,7 @@ class Host:
             redactor=redactor,
             recording=None if self._recording is None else self._recording.recordings[0],
             last_words_within=ALL_LAST_WORDS_WITHIN,
+            at_once=True,
         )
         self._inlet = Inlet(self._run, self._recording, self._standings)
         self._embedded = Embedded()
@@ -97,6 +99,7 @@ class Host:
         self._data_seen = False
         self._sizes_told: set[str] = set()
         self._follows: dict[MarketName, bool] = {}  # whether it is live, as the followers were told
+        self._names: dict[tuple[str, str], MarketName] = {}  # of watched markets
         self._pipelined = 0
         self._room = asyncio.Event()
         self._begun = asyncio.Event()
@@ -226,16 +229,18 @@ class Host:
         """Watch from now on whether the reader of what was emitted goes on reading."""
         self._reading = self._outlet.reading()
 
-    async def played(self, count: int) -> None:
+    def played(self, count: int) -> Awaitable[None] | None:
         """Let a recording wait for the script where that is far behind."""
-        self._pipelined += count
-        if self._pipelined >= 64:
-            self._pipelined = 0
-            await asyncio.sleep(0)
-            if self._seats.waiting() > MOST_PIPELINED:
-                self._room.clear()
-                self._seats.want_room(MOST_PIPELINED // 2)
-                await self._room.wait()
+        self._pipelined += count or 1  # what brings nothing takes time too
+        return self._room_for_more() if self._pipelined >= MOST_AT_ONCE else None
+
+    async def _room_for_more(self) -> None:
+        self._pipelined = 0
+        await asyncio.sleep(0)
+        if self._seats.waiting() > MOST_PIPELINED:
+            self._room.clear()
+            self._seats.want_room(MOST_PIPELINED // 2)
+            await self._room.wait()
 
     async def _close(self) -> None:
         """Do what came before the end, unless the user does not want to wait."""
@@ -348,17 +353,18 @@ class Host:
         """Make each item a job for the script, or say it."""
         now = self._run.at()
         for item in items:
-            self._on_item(line, item, now)
+            kind = item.__class__
+            if kind is Trade or kind is Quote or kind is Candle:
+                if item.extra is None or not is_from_before(item):  # type: ignore[union-attr]  # one of these
+                    self._on_data(item, now)
+            else:
+                self._on_item(line, item, now)
 
     def flush(self) -> None:
         """Do nothing: no item is gathered, each goes on at once."""
 
     def _on_item(self, line: int, item: Delivered, now: Now) -> None:
-        kind = item.__class__
-        if kind is Trade or kind is Quote or kind is Candle:
-            if not is_from_before(item):
-                self._on_data(item, now)
-        elif isinstance(item, Status):
+        if isinstance(item, Status):
             self._on_status(line, item, now, by_age=self._run.limits.says(item))
         elif isinstance(item, SnapshotEnd):
             self._data_seen = True  # a full state is here, which may be empty
@@ -368,9 +374,12 @@ class Host:
             self._voice.seldom("bad frame", self._bad_frames.words(item.reason))
 
     def _on_data(self, record: Any, now: Now) -> None:
-        market = MarketName(record.venue, record.symbol)
-        if market not in self._seats.watched:
-            return
+        market = self._names.get((record.venue, record.symbol))
+        if market is None:
+            market = MarketName(record.venue, record.symbol)
+            if market not in self._seats.watched:
+                return
+            self._names[market] = market
         if record.price_unit is not None:
             self._ending.end(
                 SetupError(f"{market} comes in {record.price_unit}, not in prices: configure the symbol's scale")

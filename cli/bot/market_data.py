@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
-    from cli.bot.bars import Bars, Series
+    from cli.bot.bars import Bars, Series, Tail
     from venues.records import Candle, Quote, Trade
 
 # Shortest first.
@@ -21,6 +22,7 @@ NAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "3h", "4h", "6h", "12h", "1
 LEVELS = {name: interval_ms(name) for name in NAMES}
 NAN = float("nan")
 UNNOTICED = 10_000  # milliseconds that a dead line can go unnoticed: a ping every 5 s, 5 s for its answer
+MOST_NEWEST = 10_000  # trades of one millisecond that are kept one by one
 MOST_KEPT = 4_000  # candles of an interval that others are put together from, also where some come late
 _SIDES = {"buy": "Buy", "sell": "Sell"}
 
@@ -119,10 +121,10 @@ class Candles:
 
     def __init__(self, levels: Sequence[str], finer: dict[str, str] | None = None) -> None:
         """Where whole candles come instead of trades, `finer` has for a level the interval that it is made of."""
-        from cli.bot.bars import Series
+        from cli.bot.bars import Series, common_tail
 
         self.levels = list(levels)
-        self._new = Series
+        self._new, self._common_tail = Series, common_tail
         self._series: dict[str, Series] = {level: Series(LEVELS[level]) for level in levels}
         self._finer = finer or {}
         self._parts: dict[str, Series] = {}  # of what others are put together from
@@ -131,16 +133,21 @@ class Candles:
         self._clock = VenueClock()
         self._seen_at = -1  # our time of the latest trade
         self._held: Held[Trade] = Held()
+        self._holds = False  # any, as far as is known: it is asked with every trade
         self._covered = -1  # the venue's time up to which history has every trade
         self._at_cover: Counter[tuple[Decimal, Decimal, str]] | None = None  # None: all of that millisecond
         self._latest = -1
-        self._at_latest: Counter[tuple[Decimal, Decimal, str]] = Counter()
+        self._newest: list[Trade] = []  # those of that time …
+        self._at_latest: Counter[tuple[Decimal, Decimal, str]] | None = None  # … with those that were too many for it
+        self._tail: Tail | None = None  # the latest trades, counted once for all that is made of trades
+        self._lock = threading.Lock()  # held while the tail changes hands: a thread of the script's may look
         self._down_since: int | None = None
         self._live_at: int | None = None
         self._watched = False
 
     def begin_levels(self, levels: Sequence[str], now: Now) -> None:
         """Have more levels, made of the trades that come from now on: of what came before, nothing is known."""
+        self._end_tail()
         for level in levels:
             series = self._series[level] = self._new(LEVELS[level])
             series.unseen(float("-inf"), self._clock.venue_now(now))
@@ -149,7 +156,12 @@ class Candles:
 
     def bars(self, level: str, now: int = 0) -> Bars:
         """The last 360 candles of a level, as they are now (epoch ms)."""
-        return self._series[level].bars(now)
+        with self._lock:
+            return self._series[level].bars(now)
+
+    def series(self, level: str) -> Series:
+        """The candles of a level, which lend their bars."""
+        return self._series[level]
 
     @property
     def latest(self) -> int:
@@ -167,42 +179,78 @@ class Candles:
 
         It does not when history has it already, or when its time is not believed yet.
         """
-        time, now = time_of(trade), Now(trade.received / 1000, trade.received)
-        if trade.received == self._seen_at:  # of one message: a list of old trades proves no clock
-            believed = time - self._clock.venue_now(now) < FAR
+        received, clock = trade.received, self._clock
+        time = received if trade.time is None else trade.time
+        if received == self._seen_at:  # of one message: a list of old trades proves no clock
+            believed = time - received - clock.offset_ms < FAR
         else:
-            self._seen_at, believed = trade.received, self._clock.see(time, now)
-        if self._clock.items:
-            self._clock.take()  # the venue's session says it
-        if believed and not self._held:
-            return self._count(trade, time)
+            self._seen_at, believed = received, clock.see(time, Now(received / 1000, received))
+        if clock.items:
+            clock.take()  # the venue's session says it
         if not believed:
-            self._held.hold(time, now, trade)
-            venue_now = self._clock.venue_now(now)
-            for series in self._traded:
-                series.unseen(venue_now, venue_now + 1)
+            self._hold(time, trade)
             return False
-        counted = [self._count(held, of) for of, held in self._held.believed(self._clock)]
+        if not self._holds:
+            return self._count(trade, time)
+        counted = [self._count(held, of) for of, held in self._held.believed(clock)]
+        self._holds = bool(self._held)
         return self._count(trade, time) or any(counted)
 
+    def _hold(self, time: int, trade: Trade) -> None:
+        now = Now(trade.received / 1000, trade.received)
+        self._held.hold(time, now, trade)
+        self._holds = True
+        venue_now = self._clock.venue_now(now)
+        for series in self._traded:
+            series.unseen(venue_now, venue_now + 1)
+
     def _count(self, trade: Trade, time: int) -> bool:
+        tail = self._tail
+        if tail is not None and tail.begin <= time < tail.end:
+            tail.trade(time, float(trade.price), trade.size if trade.size_unit is None else None)
+        elif not self._count_in_each(trade, time):
+            return False
+        if time > self._latest:
+            self._latest, self._at_latest, self._newest = time, None, [trade]
+        elif time == self._latest:
+            self._newest.append(trade)
+            if len(self._newest) >= MOST_NEWEST:
+                self._at_latest = self._all_at_latest()
+        return True
+
+    def _all_at_latest(self) -> Counter[tuple[Decimal, Decimal, str]]:
+        """The trades of the latest time, by what they are known again; they are counted when somebody asks."""
+        found = self._at_latest or Counter()
+        found.update((trade.price, trade.size, trade.side) for trade in self._newest)
+        self._newest = []
+        return found
+
+    def _count_in_each(self, trade: Trade, time: int) -> bool:
+        """Count a trade in each series by itself; the trades that follow are their tail, where they stand alike."""
+        self._end_tail()
         if not self._watched and self._live_at is not None:
             self._watch(time, trade.received)
         if time <= self._covered and self._has(trade, time):
             return False
         size = trade.size if trade.size_unit is None else None
         price = float(trade.price)
-        for series in self._traded:
-            series.trade(time, price, size)
-        if time >= self._latest:
-            if time > self._latest:
-                self._at_latest.clear()
-            self._latest = time
-            self._at_latest[trade.price, trade.size, trade.side] += 1
+        with self._lock:
+            for series in self._traded:
+                series.trade(time, price, size)
+            self._tail = self._common_tail(self._traded, since=self._covered + 1)
         return True
+
+    def _end_tail(self) -> None:
+        """Count in each series what was counted once for all of them."""
+        if self._tail is not None:
+            with self._lock:
+                self._tail = None
+                for series in self._traded:
+                    series.take_tail()
 
     def candle(self, candle: Candle) -> list[str]:
         """Take a whole candle; the result is the levels that it changes."""
+        self._end_tail()
         if not self._watched and self._live_at is not None:
             self._watch(candle.start, candle.received)
         self._latest = max(self._latest, candle.start)
@@ -220,6 +268,7 @@ class Candles:
 
     def live(self, at: int) -> None:
         """The market is live since `at` (our time, epoch ms)."""
+        self._end_tail()
         if not self._watched:
             self._live_at = at
 
@@ -286,6 +335,7 @@ class Candles:
         """
         if not candles:
             return
+        self._end_tail()
         made = self._ladder(candles[0].interval, levels)
         for candle, following in zip(candles, [*candles[1:], None], strict=True):
             until = None if candle.closed else time_of(candle)
@@ -295,10 +345,12 @@ class Candles:
                 if following is None or start_of(following.start, length) != start_of(candle.start, length):
                     self._put_together(level, source, candle.start)
             self._latest = max(self._latest, candle.end - 1 if until is None else min(until, candle.end - 1))
-        self._at_latest.clear()
+        self._at_latest, self._newest = None, []
 
     def history_done(self) -> None:
         """End the history: what comes from now on and is not later than its last is in it already."""
+        self._end_tail()
         self._covered = self._latest
+        self._at_latest = self._all_at_latest()
         self._at_cover = self._at_latest.copy() or None
         self._down_since, self._live_at, self._watched = None, None, False

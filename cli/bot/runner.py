@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from cli.bot.jobs import Job
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cli.bot.jobs import Job, Jobs
+    from cli.bot.jobs import Jobs
     from cli.bot.market_data import MarketName
     from cli.bot.seat import Running, Seat
     from cli.bot.timing.script_time import ScriptTime
@@ -45,7 +47,7 @@ class Runner(threading.Thread):
         self.ended = False  # said in the event loop
         self._time = time
         self._down = down
-        self._replayed = replayed
+        self._go_to = time.set if replayed else None
         self._put = put
         self._on_end = on_end
 
@@ -58,12 +60,20 @@ class Runner(threading.Thread):
         """Do jobs until they are closed and done."""
         if self._time.turns is not None:
             self._time.turns.runner_is()
+        taken, do = self.jobs.taken, self.do
+        job: Job | Callable[[], None] | None
         try:
-            while (job := self._next()) is not None:
-                if callable(job):
-                    job()
+            while True:
+                try:
+                    job = taken.popleft()
+                except IndexError:
+                    job = self._next()
+                if isinstance(job, Job):
+                    do(job)
+                elif job is None:
+                    return
                 else:
-                    self.do(job)
+                    job()
         finally:
             self._on_end(self)
 
@@ -74,8 +84,8 @@ class Runner(threading.Thread):
 
     def do(self, job: Job) -> None:
         """Give a job to each seat."""
-        if self._replayed:
-            self._time.set(job.at)
+        if self._go_to is not None:
+            self._go_to(job.at)
             if job.what == "status":
                 self._down.update(job.record.down)
                 self._down.difference_update(job.record.live)

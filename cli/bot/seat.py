@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+
 from cli.bot.jobs import monotonic
 from cli.bot.knowledge import Knowledge
 from cli.bot.market_data import MarketName, quote_data, time_of, trade_data
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
+    from cli.bot.bars import Bars, Series
     from cli.bot.jobs import Job, Told
     from cli.bot.market_data import Candles
     from cli.bot.script import Bot
@@ -40,7 +43,7 @@ class ScriptStop(Exception):
     """The script raised SystemExit or the like, which must not end more than the call that it came from."""
 
 
-class _Rests(NamedTuple):
+class _Rests(Struct, frozen=True, gc=False):
     """What a callback rests on: its market, the venue's time, and when that came (monotonic seconds)."""
 
     market: MarketName | None = None
@@ -88,7 +91,7 @@ class Seat:
         self.candles: Mapping[MarketName, Candles] = {}
         self.candles_from: Mapping[str, str | None] = {}
         self.labels: Mapping[str, str | None] = {}
-        self.running: Running | None = None
+        self._running: tuple[str, MarketName | None, float] | None = None
         self.logger: logging.Logger | None = None
         self.tally: Tally | None = None  # for the summary
         self.unquoted: Container[str] = ()  # venues whose quotes come for the summary only
@@ -107,6 +110,13 @@ class Seat:
         self._strategy = strategy
         self._of: _Rests = _ON_NOTHING  # what the callback that runs rests on
         self._thread: int | None = None  # where callbacks run
+        self._candle_calls: dict[MarketName, _CandleCalls] = {}
+
+    @property
+    def running(self) -> Running | None:
+        """The callback that runs now."""
+        running = self._running
+        return None if running is None else Running(*running)
 
     # --- the script's side
 
@@ -228,9 +238,9 @@ class Seat:
 
     def in_turn(self, call: Callable[[], None], what: str = "a webhook") -> None:
         """Run a webhook's handler, or load the script, in turn. Both report themselves what they raise."""
-        self.running = Running(what if self.bot is not None else "loading the script", None, time.monotonic())
+        self._running = (what if self.bot is not None else "loading the script", None, time.monotonic())
         call()
-        self.running = None
+        self._running = None
 
     def do(self, job: Job) -> None:
         """Call the script's callbacks for a job, where it has any."""
@@ -321,9 +331,11 @@ class Seat:
         candled = self.candles_from.get(market.venue) == "trades" and candles.trade(trade)
         if "trade_update" in self.bot.callbacks:
             self._call("trade_update", _Rests(market, time_of(trade), came), *market, trade_data(trade))
-        if candled:
-            for level in self.bot.called_levels:
-                self._call(f"{CANDLE}{level}", _Rests(market, time_of(trade), came), *market, candles.bars(level))
+        if candled and self.bot.called_levels:
+            calls = self._candle_calls.get(market)
+            if calls is None or calls.bot is not self.bot or calls.candles is not candles:
+                calls = self._candle_calls[market] = _candle_calls(self.bot, candles)
+            self._call_each(calls.calls, _Rests(market, time_of(trade), came), market)
 
     def _on_candle(self, candle: Any, market: MarketName, candles: Candles, came: float) -> None:
         if self.candles_from.get(market.venue) != "candles":  # another script's
@@ -331,7 +343,8 @@ class Seat:
         assert self.bot is not None
         for level in candles.candle(candle):
             if level in self.bot.called_levels and candles.known(level):
-                self._call(f"{CANDLE}{level}", _Rests(market, candle.time, came), *market, candles.bars(level))
+                call = _candle_call(self.bot, candles, level)
+                self._call_each([call], _Rests(market, candle.time, came), market)
 
     def _on_quote(self, quote: Any, market: MarketName, came: float) -> None:
         assert self.bot is not None
@@ -371,19 +384,71 @@ class Seat:
         assert self.bot is not None
         self._of, market = rests, rests.market
         begun = time.monotonic()
-        self.running = Running(name, market, begun)
+        self._running = (name, market, begun)
         try:
             self.bot.callbacks[name](*arguments)
         except BaseException as error:  # a script that ends itself ends this call only
-            if not (self._script_time.recorded and self._script_time.over and isinstance(error, SystemExit)):
-                self._voice.fault(error, name, self.bot.name)
-                if self.tally is not None:
-                    self.tally.exception(market)
-        self.running, self._of = None, _ON_NOTHING
+            self._on_fault(error, name, market)
+        self._running, self._of = None, _ON_NOTHING
         took = time.monotonic() - begun
         if took > SLOW:
-            of_what = "" if market is None else f" for {market}"
-            self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
+            self._on_slow(name, market, took)
+
+    def _call_each(self, calls: Sequence[_CandleCall], rests: _Rests, market: MarketName) -> None:
+        """Call one candle callback after the other. Each has its bars for as long as it runs, or keeps a copy."""
+        src, sym = market
+        self._of = rests
+        begun = time.monotonic()
+        for name, callback, series in calls:
+            self._running = (name, market, begun)
+            try:
+                callback(src, sym, series.lent)
+            except BaseException as error:
+                self._on_fault(error, name, market)
+            series.take_back()
+            ended = time.monotonic()
+            if ended - begun > SLOW:
+                self._on_slow(name, market, ended - begun)
+            begun = ended
+        self._running, self._of = None, _ON_NOTHING
+
+    def _on_fault(self, error: BaseException, name: str, market: MarketName | None) -> None:
+        if self._script_time.recorded and self._script_time.over and isinstance(error, SystemExit):
+            return  # the end of the replay cut its wait short
+        assert self.bot is not None
+        self._voice.fault(error, name, self.bot.name)
+        if self.tally is not None:
+            self.tally.exception(market)
+
+    def _on_slow(self, name: str, market: MarketName | None, took: float) -> None:
+        assert self.bot is not None
+        of_what = "" if market is None else f" for {market}"
+        self._voice.seldom("slow", f"{self.bot.name}: {name}{of_what} took {took:.2f} s")
+
+
+class _CandleCall(NamedTuple):
+    """A candle callback, and the candles whose bars it gets."""
+
+    name: str
+    callback: Callable[[str, str, Bars], Any]
+    series: Series
+
+
+class _CandleCalls(NamedTuple):
+    """What a trade of one market calls, by a script and by what candles there are of the market."""
+
+    bot: Bot
+    candles: Candles
+    calls: list[_CandleCall]
+
+
+def _candle_call(bot: Bot, candles: Candles, level: str) -> _CandleCall:
+    name = f"{CANDLE}{level}"
+    return _CandleCall(name, bot.callbacks[name], candles.series(level))
+
+
+def _candle_calls(bot: Bot, candles: Candles) -> _CandleCalls:
+    return _CandleCalls(bot, candles, [_candle_call(bot, candles, level) for level in bot.called_levels])
 
 
 def called(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

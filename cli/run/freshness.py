@@ -351,6 +351,11 @@ class Limits:
         """Whether the user has set any limit."""
         return bool(self._ages) or self._every is not None or (self.judge is not None and self.judge.ticks)
 
+    @property
+    def nothing(self) -> bool:
+        """Whether there is neither a limit nor a judge: all passes, and nothing is ever due."""
+        return self.judge is None and self._every is None and not self._ages
+
     def expect(self, subscription: Subscription, venue: str, env: str | None) -> None:
         """Note a stream that is about to be opened, on whatever line.
 

@@ -24,7 +24,7 @@ from venues.recording import Recorder
 from venues.venue import Now, has_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from cli.run.ending import Ending
     from cli.run.options import RunRequest
@@ -52,8 +52,8 @@ class Consumer(Protocol):
         """Hand on what was gathered; called after `Loop.flush_soon`."""
         ...
 
-    async def played(self, count: int) -> None:
-        """Wait until the consumer wants more: so many items of a recording were delivered."""
+    def played(self, count: int) -> Awaitable[None] | None:
+        """So many items of a recording were delivered: what to await until the consumer wants more; None: nothing."""
         ...
 
     def end_asked(self) -> None:
@@ -91,9 +91,12 @@ class Loop:
         recording: Recording | None,
         every: int | None = None,
         last_words_within: float = 0.2,
+        at_once: bool = False,
     ) -> None:
         """A `recording` is played instead of connecting. `every`: the option of that name. `last_words_within`: seconds
-        that the consumer needs after Ctrl-C or TERM for what it still has to say."""
+        that the consumer needs after Ctrl-C or TERM for what it still has to say. `at_once`: a replay at full speed
+        waits for the consumer alone, which never asks `now`.
+        """
         self.limits = Limits(request.max_age, every)
         self.flush_due = False
         self._request = request
@@ -103,6 +106,7 @@ class Loop:
         self._redactor = redactor
         self._recording = recording
         self._last_words_within = last_words_within
+        self._at_once = at_once
         self._sources: list[Source] = []
         self._thens: list[Then | None] = []  # of each source
         self._once_within_ms = 0  # of the slowest stream
@@ -326,10 +330,12 @@ class Loop:
     async def _run_source(self, line: int, source: Source, then: Then | None = None) -> None:
         # From the first source the consumer is called without a step between: 100,000 items a second may come.
         deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
+        speed = self._request.speed or 1.0
         await source.run(
             partial(self._limited, line) if self.limits else deliver,
             deliver_replayed=self._replayed if then is None else partial(self._replayed, first_line=then.first_line),
-            speed=self._request.speed or 1.0,
+            speed=speed,
+            pauses=not (self._at_once and speed == math.inf),
             tap=self._tap if self._recorder is not None or self._see is not None else None,
         )
 
@@ -341,6 +347,7 @@ class Loop:
 
     def now(self) -> Now:
         """Our clocks; in a replay the recording's, which go on between two events."""
+        assert not self._at_once, "it was said that nobody asks"
         now, played = self._clock.now(), self._played
         if played is None:
             return now
@@ -385,14 +392,18 @@ class Loop:
         self._consumer.deliver(self.limits.passes(items, line, now), line)
         self._arm(now)
 
-    async def _replayed(self, items: list[Delivered], now: Now, line: int, *, first_line: int = 0) -> None:
+    def _replayed(self, items: list[Delivered], now: Now, line: int, *, first_line: int = 0) -> Awaitable[None] | None:
         """The limits go by the recorded time: what they would have said between two events comes between them."""
-        while (due := self.limits.deadline()) is not None and due <= now.mono:
+        limits = self.limits
+        limited = not limits.nothing
+        while limited and (due := limits.deadline()) is not None and due <= now.mono:
             self._tick(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
         line += first_line
-        self._at, self._played = now, (now, self._clock.now().mono)
-        self._consumer.deliver(self.limits.passes(items, line, now) if self.limits else items, line)
-        await self._consumer.played(len(items))
+        self._at = now
+        if not self._at_once:
+            self._played = now, self._clock.now().mono
+        self._consumer.deliver(limits.passes(items, line, now) if limited and limits else items, line)
+        return self._consumer.played(len(items))
 
     # --- the limits' own time
 

@@ -240,12 +240,14 @@ class Source:
         self,
         deliver: Callable[[list[Delivered]], None],
         *,
-        deliver_replayed: Callable[[list[Delivered], Now, int], Awaitable[None]],
+        deliver_replayed: Callable[[list[Delivered], Now, int], Awaitable[None] | None],
         speed: float = 1.0,
+        pauses: bool = True,
         tap: Callable[[events.Event], None] | None = None,
     ) -> None:
         """Deliver what comes until `leave`, until the recording ends, or until a line (with `apart`: every line) has
-        ended for good.
+        ended for good. What `deliver_replayed` returns is awaited before the next event, unless it is None; without
+        `pauses` nothing else is.
 
         Raises:
             MonError: what ended it; with `apart` what ended the first of the lines.
@@ -262,11 +264,21 @@ class Source:
 
         full_states = self._full_states()
 
-        async def deliver_wanted(items: list[Delivered], now: Now, line: int) -> None:
-            wanted = [item for item in items if _is_heard(item, heard[line])]
+        hear = [_hearing(streams) for streams in heard]
+
+        def deliver_wanted(items: list[Delivered], now: Now, line: int) -> Awaitable[None] | None:
+            given = hear[line](items)
             for one in full_states:
-                wanted = one.completed(wanted)
-            await deliver_replayed(wanted, now, line)
+                given = one.completed(given)
+            waits = deliver_replayed(given, now, line)
+            for driver in drivers:
+                if driver.refused:
+                    return after_refusals(waits)
+            return waits
+
+        async def after_refusals(waits: Awaitable[None] | None) -> None:
+            if waits is not None:
+                await waits
             _raise_if_all_refused(drivers, heard)
 
         def tap_wanted(event: events.Event) -> None:
@@ -279,10 +291,11 @@ class Source:
             speed=speed,
             sleep=self._clock.sleep,
             deliver=deliver_wanted,
-            tap=tap_wanted,
+            tap=None if tap is None else tap_wanted,
             secrets={name: f"[{name}]" for name in secrets},
             apart=self._apart,
             ends_with=wanted,
+            pauses=pauses,
         )
 
     def played(self) -> list[tuple[str, list[Subscription]]]:
@@ -425,16 +438,15 @@ def _streams_in_part(route: Route, routes: Sequence[Route]) -> set[str]:
 
 
 def _raise_if_all_refused(drivers: Sequence[Driver], heard: Sequence[Mapping[str, bool]]) -> None:
-    if any(driver.refused for driver in drivers):
-        asked = [
-            (driver, stream)
-            for driver, streams in zip(drivers, heard, strict=True)
-            for stream in streams
-            if streams[stream]
-        ]
-        refused = [driver.refused[stream] for driver, stream in asked if stream in driver.refused]
-        if len(refused) == len(asked):
-            raise refused[0]
+    asked = [
+        (driver, stream)
+        for driver, streams in zip(drivers, heard, strict=True)
+        for stream in streams
+        if streams[stream]
+    ]
+    refused = [driver.refused[stream] for driver, stream in asked if stream in driver.refused]
+    if refused and len(refused) == len(asked):
+        raise refused[0]
 
 
 def _with_wanted(recorded: Sequence[Subscription], wanted: Sequence[Subscription]) -> list[Subscription]:
@@ -462,6 +474,28 @@ def is_part_of(one: Subscription, wanted: Sequence[Subscription]) -> bool:
         one == whole or (set(one.symbols) < set(whole.symbols) and replace(whole, symbols=one.symbols) == one)
         for whole in wanted
     )
+
+
+def _hearing(streams: Mapping[str, bool]) -> Callable[[list[Delivered]], list[Delivered]]:
+    """What picks out of a message of a line what is wanted; `streams` are the line's, and whether each is wanted."""
+    if streams and all(streams.values()):
+        return lambda items: items
+    of_kind: dict[type, bool] = {}  # of what its kind alone says the stream of: a record of data
+
+    def hear(items: list[Delivered]) -> list[Delivered]:
+        wanted: list[Delivered] = []
+        for item in items:
+            kind = item.__class__
+            is_wanted = of_kind.get(kind)
+            if is_wanted is None:
+                is_wanted = _is_heard(item, streams)
+                if not hasattr(item, "stream"):
+                    of_kind[kind] = is_wanted
+            if is_wanted:
+                wanted.append(item)
+        return wanted
+
+    return hear
 
 
 def _is_heard(item: Delivered, streams: Mapping[str, bool]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from queue import SimpleQueue
 
 import pytest
 
@@ -116,3 +118,63 @@ def test_close_wakes_whoever_waits_and_can_leave_the_rest() -> None:
     queue.put(job("trade", 1))
     queue.close(now=True)
     assert queue.take() is None
+
+
+def test_a_replay_takes_all_that_waits_at_once_and_loses_none_of_it() -> None:
+    now = [100.0]
+    queue = Jobs(keep_all=True, clock=lambda: now[0])
+    for number in range(3):
+        queue.put(Job("trade", number, 0, 100.0 + number))
+    assert isinstance(first := queue.take(), Job)
+    assert (first.record, len(queue.taken), len(queue)) == (0, 2, 2)
+    now[0] = 107.0
+    assert queue.behind() == 6.0, "what is taken and not done waits too"
+    queue.put(job("trade", 3))
+    assert len(queue) == 3
+    assert taken(queue) == [1, 2, 3]
+
+
+def test_what_was_taken_at_once_is_left_too() -> None:
+    queue = Jobs(keep_all=True)
+    for number in range(3):
+        queue.put(job("trade", number))
+    queue.take()
+    queue.close(now=True)
+    assert (queue.take(), len(queue), list(queue.taken)) == (None, 0, [])
+
+
+def test_what_is_not_kept_is_taken_one_by_one() -> None:
+    """A quote that waits may be replaced or dropped until its turn comes."""
+    queue = Jobs(keep_all=False)
+    for market in "ab":
+        queue.put_quote(market, job("quote", market))
+    queue.take()
+    queue.drop_quote("b")
+    assert taken(queue) == []
+
+
+def test_room_is_told_in_time_while_more_is_taken_at_once() -> None:
+    told: list[int] = []
+    queue = Jobs(keep_all=True, on_room=lambda: told.append(len(queue)))
+    for number in range(6):
+        queue.put(job("trade", number))
+    queue.want_room(2)
+    assert isinstance(queue.take(), Job)
+    assert (len(queue.taken), len(queue)) == (3, 5), "so many that 2 are left"
+    assert taken(queue) == [1, 2, 3, 4, 5]
+    assert told == [2]
+
+
+@pytest.mark.parametrize("keep_all", [True, False])
+def test_who_waits_is_woken_by_each_that_comes(keep_all: bool) -> None:
+    queue = Jobs(keep_all=keep_all)
+    got: SimpleQueue[object] = SimpleQueue()
+    thread = threading.Thread(target=lambda: [got.put(item) for item in iter(queue.take, None)], daemon=True)
+    thread.start()
+    for number, put in enumerate([queue.put, lambda job: queue.put_quote("a", job), queue.put_call] * 2):
+        time.sleep(0.02)  # it waits again
+        put(job("trade", number))  # type: ignore[arg-type]  # what is taken is not looked at
+        assert got.get(timeout=5) == job("trade", number)
+    queue.close()
+    thread.join(10)
+    assert not thread.is_alive()

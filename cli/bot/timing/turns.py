@@ -122,7 +122,8 @@ class Turns:
     def go_to(self, epoch_ns: int) -> None:
         """Let the time go on, and end the waits that are over by then. It never goes back."""
         if not self._heap:  # nobody waits: so it is with each event of most scripts
-            self._now = max(self._now, epoch_ns)
+            if epoch_ns > self._now:
+                self._now = epoch_ns
             return
         self._until = epoch_ns
         while not self.closed:
