@@ -362,8 +362,20 @@ def test_a_task_that_is_left_is_found() -> None:
         assert "sleep" in asyncio.run(run())[0]
 
 
+class Garbage:
+    """A pipe that is closed only once somebody collects what refers to itself."""
+
+    def __init__(self) -> None:
+        self.ends, self.itself = os.pipe(), self
+
+    def __del__(self) -> None:
+        for descriptor in self.ends:
+            os.close(descriptor)
+
+
 def test_a_thread_and_a_descriptor_that_are_left_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "GONE_WITHIN", 0.1)
+    Garbage()
     before, stop = leaks.Before(), threading.Event()
     thread = threading.Thread(target=stop.wait, name="forgotten")
     thread.start()

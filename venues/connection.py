@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from venues import events
+from venues import FAULT_OF_MON, events, fault_in
 from venues.answers import closing_of
 from venues.driver import fault_in_words
 from venues.errors import MonError, SetupError
@@ -278,7 +278,7 @@ class Connection:
                 if delivered:
                     deliver(delivered)
             except Exception as error:
-                self._on_fault(error)
+                self._on_fault(error, ends=fault_in(error) != FAULT_OF_MON)  # a plug-in's author has to see it
 
         return take
 
@@ -482,11 +482,11 @@ class Connection:
         except Exception as error:
             self._on_fault(error)
 
-    def _on_fault(self, error: Exception) -> None:
+    def _on_fault(self, error: Exception, *, ends: bool = False) -> None:
         """Says a fault of ours, which costs the connection; one that a new connection would not cure ends the line."""
         self._read_at = None
         try:
-            if isinstance(error, MonError):
+            if ends or isinstance(error, MonError):
                 raise error
             if self._driver.retry_at is None:
                 heard = None if self._keepalive is None else self._keepalive.heard

@@ -23,10 +23,10 @@ MEGABYTES: Final = 32.0
 
 @dataclass
 class Before:
-    """What there is now. `after` tells what has come to stay since."""
+    """What there is now, without garbage, which may go at any moment. `after` tells what has come to stay since."""
 
     threads: set[threading.Thread] = field(default_factory=lambda: set(threading.enumerate()))
-    descriptors: Counter[str] = field(default_factory=lambda: descriptors())
+    descriptors: Counter[str] = field(default_factory=lambda: collected_descriptors())
 
     def after(self) -> list[str]:
         """In words, what is left; waits a moment for what is ending."""
@@ -42,6 +42,12 @@ class Before:
         opened = descriptors() - self.descriptors
         found = [f"threads left: {', '.join(threads)}"] if threads else []
         return found + ([f"descriptors left: {dict(opened)}"] if opened else [])
+
+
+def collected_descriptors() -> Counter[str]:
+    """`descriptors`, less those of what nobody has any more."""
+    gc.collect()
+    return descriptors()
 
 
 def descriptors() -> Counter[str]:

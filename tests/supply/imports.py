@@ -33,7 +33,9 @@ MAY_USE = {
 }
 SCRIPTS = "tests/bot/scripts/"  # of bots: each has the modules of its folder
 CALLS = ("import_module", "importorskip", "__import__")  # that import what their first argument names
-BY_HAND = {"atheris"}  # tests/fuzz says how to install it; only `python -m tests.fuzz TARGET` needs it
+# What somebody may install by hand: `python -m tests.fuzz TARGET` needs the first, and says how; benchmarks have others
+# beside ours where they are there.
+BY_HAND = {"atheris", "nautilus_trader", "order_book"}
 
 
 def package(distribution: str) -> str:
