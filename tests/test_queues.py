@@ -154,6 +154,17 @@ def test_events_are_all_kept_in_order_also_through_the_file(monkeypatch: pytest.
     assert str(got[0].extra["digits"]) == "1.50"
 
 
+def test_no_more_than_a_batch_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of what is taken need memory too."""
+    monkeypatch.setattr(queues, "BATCH", 4)
+    queue, sent = EventQueue(), [trade(number) for number in range(9)]
+    queue.put(sent)
+    for first, last in ((0, 4), (4, 8), (8, 9)):
+        assert queue.take() == sent[first:last]
+        assert queue._weight == sum(map(queues.weight, queue._waiting))
+    assert queue.take() == []
+
+
 def test_a_table_keeps_the_latest_events_and_counts_the_others() -> None:
     queue = LatestEvents()
     count = queues.MOST_EVENTS + 5

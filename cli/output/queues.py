@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MOST_STATUSES = 1_000
-MOST_EVENTS = 20_000  # in memory; more go to a file that has no name
+MOST_EVENTS = 10_000  # in memory; more go to a file that has no name
 BATCH = 5_000
 HEAVIEST_BATCH = 4 * 2**20  # bytes
 
@@ -100,6 +100,11 @@ class EventQueue:
         with self._lock:
             if self._read_at < self._write_at:
                 return self._unspill()
+            if len(self._waiting) > BATCH and not self._left_out:  # their lines take as much memory again
+                records = self._waiting[:BATCH]
+                del self._waiting[:BATCH]
+                self._weight -= sum(map(weight, records))
+                return records
             records, self._waiting = self._waiting, []
             self._weight = self._spill_again = 0
             if self._left_out:
