@@ -158,6 +158,14 @@ def test_secrets_in_the_addresses_of_an_answer() -> None:
     assert redactor.text(told) == "[token] [token] [api_key] [password] [token]"
 
 
+def test_a_number_beyond_all_bounds_in_an_answer_hides_nothing_less() -> None:
+    """Decimal refuses an exponent of twenty digits, and a text is put in its place."""
+    redactor, beyond = Redactor(), "1e3333333333333333333"
+    assert redactor.answer(beyond) == beyond
+    assert redactor.answer(f'{{"n":{beyond},"token":"a-token-of-somebody"}}') == f'{{"n":"{beyond}","token":"[token]"}}'
+    assert redactor.text("a-token-of-somebody") == "[token]"
+
+
 def test_a_secret_that_begins_like_its_name_hangs_nothing() -> None:
     redactor = Redactor()
     redactor.learn({"client_key": "client_key-of-mine"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from functools import cached_property
 from html import unescape
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,8 +25,16 @@ TOO_DEEP = "[an answer nested too deeply to be shown]"
 SHORTEST_CUT = 4  # characters of a secret before an ellipsis that are hidden too
 LONGEST_WITH_CUTS = 4096  # characters; texts cut with an ellipsis are for people, so they are short
 
+
+def _as_sent(number: str) -> Decimal | str:
+    try:
+        return Decimal(number)
+    except DecimalException:  # its exponent has some twenty digits
+        return number
+
+
 # An answer is written again with the digits that it came with.
-_EXACT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
+_EXACT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_as_sent)
 _AS_NUMBERS = msgspec.json.Encoder(decimal_format="number")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # what no encoding changes
