@@ -1,4 +1,4 @@
-"""How much memory `mon` takes: at the start, after millions of messages, and with a deep book.
+"""How much memory `mon` takes: at the start, after millions of messages, with a deep book, and with many symbols.
 
     python -m tests.benchmarks.memory
 
@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.figures import WrongResultError, absent, at_most, print_head, progress
-from tests.benchmarks.sender import SYMBOL, sending
+from tests.benchmarks.sender import SYMBOL, port_of, sending
 
 MILLIONS = (1, 5)
 SENT = 250_000  # messages, which are sent again and again
+SYMBOLS = 20
 DEEP = 20_000  # levels, both sides together
 BOOKS = 60
 MOST = 60.0  # MB
@@ -32,6 +33,7 @@ class Watched:
     def __init__(self, mon: Path, port: int, words: list[str]) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MON_", "PYTHON"))}
         environment |= {"MON_NEXUS_URL": f"ws://127.0.0.1:{port}", "MON_NEXUS_CLIENT_KEY": "a-key-of-no-value"}
+        environment |= {"MON_KRAKEN_URL": f"ws://127.0.0.1:{port}"}
         self.process = subprocess.Popen(
             [str(mon), *words, "--retries", "0", "-q"],
             env=environment,
@@ -70,6 +72,7 @@ def run() -> None:
         return
     _messages(mon)
     _deep(mon)
+    _many(mon)
 
 
 def _messages(mon: Path) -> None:
@@ -92,6 +95,18 @@ def _deep(mon: Path) -> None:
     with sending(BOOKS, levels=DEEP // 2) as port:
         watched = Watched(mon, port, ["book", "nexus", SYMBOL])
         size = watched.until(lambda: watched.lines > BOOKS // 2)
+        watched.end()
+    progress("")
+    at_most(name, f"{size:.1f} MB", size, MOST)
+
+
+def _many(mon: Path) -> None:
+    name = f"memory with {SYMBOLS} symbols, a million trades"
+    progress(name)
+    symbols = [f"A{number}/USD" for number in range(SYMBOLS)]
+    with port_of("tests.benchmarks.kraken_sender", SENT // 5, 25) as port:
+        watched = Watched(mon, port, ["trades", "kraken", *symbols])
+        size = watched.until(lambda: watched.lines > 1_000_000)
         watched.end()
     progress("")
     at_most(name, f"{size:.1f} MB", size, MOST)

@@ -13,7 +13,7 @@ import asyncio
 import itertools
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,11 +63,15 @@ def bursts(payloads: Iterable[bytes], size: int = BURST) -> list[bytes]:
     return [b"".join(frames[start : start + size]) for start in range(0, len(frames), size)]
 
 
-@contextmanager
-def sending(count: int, *, rate: int = 0, times: int = 1, levels: int = 0) -> Iterator[int]:
+def sending(count: int, *, rate: int = 0, times: int = 1, levels: int = 0) -> AbstractContextManager[int]:
     """The port of a process that sends."""
-    words = [str(number) for number in (count, rate, times, levels)]
-    arguments = [sys.executable, "-m", "tests.benchmarks.sender", *words]
+    return port_of("tests.benchmarks.sender", count, rate, times, levels)
+
+
+@contextmanager
+def port_of(module: str, *words: int | str) -> Iterator[int]:
+    """The port that a module prints as its first line; it runs until its stdin is closed."""
+    arguments = [sys.executable, "-m", module, *map(str, words)]
     with subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -17,8 +17,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -26,6 +24,7 @@ from aiohttp import web
 
 from tests.benchmarks import b2trader
 from tests.benchmarks.figures import WrongResultError, absent, at_least, for_information, print_head, progress
+from tests.benchmarks.sender import port_of
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "tests" / "interop" / "node_modules"
@@ -97,19 +96,6 @@ async def _send(request: web.Request, payloads: list[bytes], number: str) -> Non
         await request.protocol._drain_helper()
 
 
-@contextmanager
-def sending(count: int) -> Iterator[int]:
-    """The port of a process that sends."""
-    arguments = [sys.executable, "-m", "tests.benchmarks.signalr", "serve", str(count)]
-    with subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.stdin.close()
-
-
 def rate(command: list[str], port: int) -> float:
     """Messages a second."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MON_", "PYTHON"))}
@@ -142,7 +128,7 @@ def run() -> None:
         absent("mon book b2trader in a pipe", "it needs `mon` beside the interpreter, node and @microsoft/signalr")
         return
     peer = [node, str(Path(__file__).with_name("signalr_peer.cjs"))]
-    with sending(MESSAGES) as port:
+    with port_of("tests.benchmarks.signalr", "serve", MESSAGES) as port:
         url = f"http://127.0.0.1:{port}/peer"
         commands = {
             "mon book b2trader in a pipe": [str(mon), "book", "b2trader", b2trader.MARKET, "--retries", "0", "-q"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from venues.toolkit.row_times import forget_oldest
 from venues.toolkit.times import PER_MS
 
 if TYPE_CHECKING:
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from venues.venue import Now
 
 LONG = 60_000  # milliseconds: a state that is older by less is waited for, since that is over in a minute
-MOST_TRADES = 20_000  # of a symbol whose ids are remembered
+MOST_TRADES = 20_000  # of a symbol whose ids are remembered at least
 
 
 class _Shown(NamedTuple):
@@ -99,11 +101,10 @@ class PrintedTrades:
             self._oldest = trade_id - 1  # what is older than the first one would come out of order
         self.last, self._newest = trade_id, max(self._newest, time)
         self._trades[trade_id] = trade
-        if len(self._trades) > MOST_TRADES:
-            gone = next(iter(self._trades))
-            del self._trades[gone]
-            if gone < next(iter(self._trades)):
-                self._oldest = max(self._oldest, gone)
+        if gone := forget_oldest(self._trades, MOST_TRADES):
+            for one, follower in pairwise((*gone, next(iter(self._trades)))):
+                if one < follower:
+                    self._oldest = max(self._oldest, one)
 
     def begin_anew(self) -> None:
         """Forgets all ids: the venue gives them again."""
