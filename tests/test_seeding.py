@@ -775,6 +775,18 @@ def test_several_late_changes_in_a_row_make_no_book_that_is_older_than_what_has_
 
 
 @pytest.mark.parametrize("rule", ["chained", "contiguous"])
+def test_a_snapshot_that_is_older_than_the_one_before_it_makes_no_book(rule: Rule) -> None:
+    """The venue's answers may come from several places, not all of which are up to date."""
+    book = begun(rule)
+    book.change(change(2, 1), at(0.1))
+    assert "ahead of the changes" in reason(book.fetched(asked(book, 0.1), answer(BIDS, ASKS, 3), at(0.2)))
+    assert "a newer change has come" in reason(book.fetched(asked(book, 9.0), answer(BIDS, ASKS, 2), at(9.1)))
+    assert "ahead of the changes" in reason(book.fetched(asked(book, 20.0), answer(BIDS, ASKS, 3), at(20.1)))
+    assert "a newer change has come" in reason(book.fetched(asked(book, 59.0), answer(BIDS, ASKS, 2), at(59.1)))
+    assert shown(book.fetched(asked(book, 75.0), answer(BIDS, ASKS, 2), at(75.1)))[1] == 2
+
+
+@pytest.mark.parametrize("rule", ["chained", "contiguous"])
 def test_late_changes_after_the_book_was_in_doubt_make_no_book_that_is_older(rule: Rule) -> None:
     book = begun(rule)
     book.change(change(5, 4), at(0.1))

@@ -9,8 +9,9 @@ snapshot is asked for until one fits among them. It *fits* by the book's rule:
 The changes after it are then applied, and the book is live. A snapshot that is ahead of the changes is held until they
 have come up to it. One that is behind them is of no use. Where no change has come at all, nothing shows how old a
 snapshot is: it counts only if it was asked for so long after the acknowledgement that it cannot be from before. Nor
-does a book count that is older than a change which has come, as when several changes come late: either the snapshot was
-asked for so long after that change that it cannot be from before it, or the changes have led up to it.
+does a book count that is older than a change which has come, as when several changes come late, or older than another
+snapshot: either the snapshot was asked for so long after that change that it cannot be from before it, or the changes
+have led up to it.
 
 Requests are paced by one `Pacing` a book: the pauses grow from try to try, and begin anew where the latest request was
 30 s ago. A book that was live for a moment only goes on with the pauses that it had.
@@ -68,7 +69,7 @@ class _Kept(NamedTuple):
 
 
 class _Newest(NamedTuple):
-    """The newest change that has come, and when."""
+    """The newest change that has come, or been shown by a snapshot, and when."""
 
     sequence: int
     mono: float
@@ -188,6 +189,8 @@ class SeededBook:
         except DECODE_ERRORS as error:
             return self._failed(f"no snapshot came: {explain(error)}", now)
         self._seed, self._seed_asked_at = seed, self._asked_at
+        if self._newest is None or seed.sequence > self._newest.sequence:
+            self._newest = _Newest(seed.sequence, now.mono)  # the next answer may be an older one
         fitted = self._fit(now)
         return self._not_yet(seed, now) if fitted is None else fitted
 
@@ -348,6 +351,8 @@ class SeededBook:
             return self._say(
                 f"no change has come yet; a snapshot may be old, and counts after {self._quiet_after:.0f} s without one"
             )
+        if seed.sequence > _sequence(self._kept[-1].delta):
+            return self._failed("the snapshot is ahead of the changes", now, holds=True)
         if self._is_outdated(seed):
             return self._failed(
                 "a newer change has come than those that follow on each other; "
@@ -355,8 +360,6 @@ class SeededBook:
                 now,
                 holds=True,
             )
-        if seed.sequence > _sequence(self._kept[-1].delta):
-            return self._failed("the snapshot is ahead of the changes", now, holds=True)
         behind = _before(self._kept[0].delta) - seed.sequence
         since = f" by {span(behind)}" if seed.time == seed.sequence and behind > 0 else ""
         return self._failed(f"the snapshot is behind the changes{since}", now)
