@@ -29,7 +29,7 @@ CHECKED: Final = 10  # levels a side that a checksum is of
 _SHOWN_TRADES: Final = 50
 _SHOWN_CANDLES: Final = 12
 _FEWEST_QTY_DIGITS: Final = 8
-_MOST_ROWS: Final = 50_000  # levels whose text is kept
+_MOST_ROWS: Final = 5_000  # levels whose text is kept; a book has some hundred
 _CENT: Final = Decimal("0.01")
 _EXACT: Final = Context(prec=1_000)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
