@@ -364,3 +364,22 @@ def test_what_was_closed_stays_closed_after_a_reconnect() -> None:
     sent.candles.forget()
     assert sent(62, 0) == ["the same"]
     assert sent(62, 0, "2") == [(0, "2", True)]
+
+
+def test_while_one_is_held_back_what_is_shown_is_older_than_what_has_come() -> None:
+    """Until the venue insists on it, or goes on with the one before."""
+    sent = Sent()
+    sent(1, 0)
+    assert not sent.candles.holds_back
+    sent(2, 120)
+    assert sent.candles.holds_back
+    sent(3, 0)
+    assert not sent.candles.holds_back
+    for seconds in (4.0, 5.0):
+        sent(seconds, 120)
+        assert sent.candles.holds_back
+    assert sent(6.5, 120), "all messages of two seconds are of it"
+    assert not sent.candles.holds_back
+    sent(7, 500)
+    sent.candles.forget()
+    assert not sent.candles.holds_back

@@ -16,10 +16,11 @@ from venues.b2trader.fields import VENUE, Common, expect, extra, figure, moment,
 from venues.b2trader.rows import MarketsFeed, RowsFeed
 from venues.errors import BadMessage
 from venues.toolkit.consistency import check_available, check_candle, check_quote, check_range
-from venues.toolkit.made_candles import MadeCandles
+from venues.toolkit.made_candles import HELD_BACK, MadeCandles
 from venues.toolkit.numbers import not_negative, number, optional_not_negative, plain_text, positive, shown, subtract
 from venues.toolkit.spellings import documented
 from venues.toolkit.times import time_ms
+from venues.venue import StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -295,10 +296,11 @@ class ChartFeed:
         self._interval = subscription.interval
         self._common = common
         self._candles = MadeCandles()
+        self._is_behind = False  # a newer candle has come than the one that is shown
 
     def begin(self) -> None:
         """Starts a new invocation. How the candle before it ended is not known, so it is never called closed."""
-        self.whole = False
+        self.whole = self._is_behind = False
         self._candles.forget()
 
     def take(self, item: Raw, now: Now) -> list[Item]:
@@ -331,7 +333,13 @@ class ChartFeed:
             complete=True,
         )
         self.whole = True
-        return self._candles.take(candle, now.epoch_ms, now)
+        items = self._candles.take(candle, now.epoch_ms, now)
+        was_behind, self._is_behind = self._is_behind, self._candles.holds_back
+        if self._is_behind and not was_behind:
+            items.append(StreamState("candles", "stale", f"{HELD_BACK}; waiting for the next candle"))
+        elif was_behind and not self._is_behind:
+            items.insert(0, StreamState("candles", "live"))
+        return items
 
 
 # --- which feed for which stream -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from venues.jayx.fields import VENUE, Common
 from venues.toolkit.book import OrderBook, refuse_too_many
 from venues.toolkit.clock import FAR
 from venues.toolkit.consistency import check_candle
-from venues.toolkit.made_candles import MadeCandles
+from venues.toolkit.made_candles import HELD_BACK, MadeCandles
 from venues.toolkit.resync import BookKeeper
 from venues.toolkit.row_times import refuse_too_many as refuse_too_many_rows
 from venues.toolkit.spellings import documented
@@ -352,6 +352,8 @@ class KlineFeed:
         items: list[Item] = []
         for kline, path in sorted(found, key=lambda pair: pair[0].created):
             items += self._taken(kline, now, is_new=path == "add")
+        if self._candles.holds_back:
+            return [*said, *items, *self._stale(HELD_BACK)] if not self.awaited else [*said, *items]
         if not items:
             return said
         live = [StreamState("candles", "live")] if self.awaited else []
@@ -362,6 +364,9 @@ class KlineFeed:
         """Makes the stream stale until the next candle: the current one is not known any more."""
         self._candles.forget()
         self._shown = None
+        return self._stale(reason)
+
+    def _stale(self, reason: str) -> list[Item]:
         self.awaited = True
         return [StreamState("candles", "stale", f"{reason}; waiting for the next candle")]
 

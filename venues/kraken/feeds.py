@@ -12,6 +12,7 @@ from venues.errors import BadMessage
 from venues.kraken.offers import INTERVALS
 from venues.toolkit.candles import SECOND
 from venues.toolkit.consistency import check_candle, check_range
+from venues.toolkit.made_candles import HELD_BACK
 from venues.toolkit.numbers import optional, optional_not_negative, positive, shown
 from venues.toolkit.times import iso_ms
 from venues.venue import Confirmed, StreamState
@@ -286,6 +287,11 @@ class CandleFeed:
             for item in self.candles.take(candle, at.now, again=candle is made[-1] and not self.ready)
         ]
         self._note(items)
+        if self.candles.holds_back:
+            if self.ready:
+                self.ready = False
+                items.append(self._stale(HELD_BACK))
+            return items
         if self.ready or not any(isinstance(item, records.Candle | Confirmed) for item in items):
             return items
         self.ready = True
@@ -309,7 +315,10 @@ class CandleFeed:
     def doubt(self, reason: str, now: Now) -> list[Item]:
         """Stale until the next candle: how the current one goes on is not known any more."""
         self.forget()
-        return [StreamState("candles", "stale", f"{reason}; waiting for the next candle", symbol=self.symbol)]
+        return [self._stale(reason)]
+
+    def _stale(self, reason: str) -> StreamState:
+        return StreamState("candles", "stale", f"{reason}; waiting for the next candle", symbol=self.symbol)
 
     def _note(self, items: Sequence[Item]) -> None:
         self._latest = next((one for one in reversed(items) if isinstance(one, records.Candle)), self._latest)

@@ -24,20 +24,23 @@ T = TypeVar("T")
 AGAIN = 0.25  # seconds until a candle is looked at again whose end the line has not outlived yet
 MOST_EARLY = 16  # candles that came before their time and are kept in mind
 MOST_TIMES = 500  # candles whose latest time is kept in mind
+HELD_BACK = "a newer candle came before its time, and is not shown yet"
 
 
 class MadeCandles:
     """Candles of one market, each of them sent as a whole whenever it changes.
 
     A later candle closes the current one once it has begun by the venue's clock. Before that it closes nothing, and if
-    it comes `FAR` or more before its time, it is not shown yet. A candle older than the current one corrects an earlier
-    one and is closed. An update that is older, by its own time, than the last one of the same candle changes nothing.
+    it comes `FAR` or more before its time, it is not shown yet: then `holds_back` is true, and the stream is not live.
+    A candle older than the current one corrects an earlier one and is closed. An update that is older, by its own time,
+    than the last one of the same candle changes nothing.
 
     Candles also show where the venue's clock is: not before the start of the current one. So when our clock is behind,
     the first candle counts; later, another one counts once five messages in a row, or all in two seconds, are of it.
     """
 
     def __init__(self) -> None:
+        self.holds_back = False  # whether the latest candle is not shown yet: what is shown is older than it
         self._current: Candle | None = None
         self._open: dict[int, Candle] = {}  # those before the current one that it has not closed yet
         self._early: dict[int, None] = {}  # starts of new candles that came before their time
@@ -53,6 +56,7 @@ class MadeCandles:
     def forget(self) -> None:
         """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed."""
         self._current = self._ended = None
+        self.holds_back = False
         self._open.clear()
         self._run = (0, 0, 0.0)
 
@@ -82,6 +86,7 @@ class MadeCandles:
         """
         if self._is_outdated(candle, venue_now, now):
             return []
+        self.holds_back = False
         current, start = self._current, candle.start
         if current is None or start == current.start:
             self._run = (0, 0, 0.0)
@@ -142,6 +147,7 @@ class MadeCandles:
         ]
 
     def _too_early(self, candle: Candle, venue_now: int, *, is_new: bool) -> list[Item]:
+        self.holds_back = True
         if is_new:
             self._early[candle.start] = None
             if len(self._early) > MOST_EARLY:
@@ -203,6 +209,11 @@ class ClockedCandles:
         self._made = MadeCandles()
         self._delivered: dict[int, Candle] = {}  # by start: as they were delivered last
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether the latest candle is not shown yet, since it came before its time: what is shown is older than it."""
+        return self._made.holds_back
+
     def forget(self) -> None:
         """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed.
 
@@ -228,6 +239,9 @@ class ClockedCandles:
     def tick(self, now: Now) -> list[Candle]:
         """The candles that are over by the venue's clock."""
         if self.due is None or now.mono < self.due:
+            return []
+        if self.holds_back:  # the stream is not live; the candle that comes next closes this one
+            self.due = now.mono + AGAIN
             return []
         time = self._time(now)
         if now.heard is not None:  # a deadline made this moment: what came until then is all that counts

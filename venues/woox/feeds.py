@@ -13,6 +13,7 @@ from venues import records
 from venues.errors import BadMessage
 from venues.toolkit.clock import FAR
 from venues.toolkit.consistency import check_candle, check_quote, check_range
+from venues.toolkit.made_candles import HELD_BACK
 from venues.toolkit.numbers import (
     number,
     optional_not_negative,
@@ -250,6 +251,8 @@ class CandleFeed:
         due = self.candles.due
         items = self.candles.take(candle, at.now, again=not self._state.is_live)
         self.stirs = self.candles.due is not None and (due is None or self.candles.due < due)
+        if self.candles.holds_back:
+            return [*items, *self._state.stale(HELD_BACK, "the next candle")] if self._state.is_live else items
         shows = any(isinstance(item, records.Candle | Confirmed) for item in items)
         return [*self._state.live(), *items] if shows else items
 
