@@ -17,6 +17,7 @@ from tests.command import environment, mon, records, simulator
 from venues import venue_named
 from venues.driver import Driver
 from venues.errors import BadMessage, UsageError, VenueRefused, VenueUnreachable
+from venues.profitview.messages import read_message
 from venues.recording import Recording
 from venues.records import Message, Record
 from venues.redaction import Redactor
@@ -262,6 +263,14 @@ def test_whatever_a_bot_publishes_comes_out_as_it_is(topic: str, data: Any) -> N
 def test_numbers_that_nobody_can_mean(text: str) -> None:
     with pytest.raises(ValueError, match="Expected `a number"):
         exact_number(text)
+
+
+def test_a_number_that_nobody_can_mean_beside_a_minus_zero_is_a_bad_message() -> None:
+    """For the sign of the zero all of the frame is read once more, the fields that nobody looks at too."""
+    frame = b'{"type":"t","data":{"x":-0},"other":1E999}'
+    with pytest.raises(BadMessage, match="expected `a number of at most 400 digits and up to 1e±330`, got `1E999`"):
+        read_message(frame)
+    assert str(read_message(frame.replace(b"1E999", b"1E9")).data["x"]) == "-0"
 
 
 @pytest.mark.parametrize("text", ["1.10", "-0.0", "5e-324", "1.7976931348623157E+308", "1e330", "0." + "1" * 398])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from decimal import Decimal, DecimalException
-from functools import cached_property
+from functools import cached_property, lru_cache
 from html import unescape
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -242,9 +242,12 @@ def _spellings(piece: str) -> str:
 
     Backslashes are one piece however many, and all counts are bounded, so that no text makes the search slow.
     """
+    return re.escape(piece) if _PLAIN.fullmatch(piece) else _encodings(piece)
+
+
+@lru_cache(maxsize=1_024)  # of one character: a long secret has few of them, many times
+def _encodings(piece: str) -> str:
     character, times = piece[0], len(piece)
-    if _PLAIN.fullmatch(piece):
-        return re.escape(piece)
     percent = "".join(f"%(?:25){{0,2}}{_any_case(f'{byte:02x}')}" for byte in character.encode(errors="replace"))
     units = character.encode("utf-16-be", errors="replace").hex()
     escaped = "".join(rf"\\{{1,4}}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4))

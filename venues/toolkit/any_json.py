@@ -71,10 +71,18 @@ def any_json(raw: bytes | msgspec.Raw, *, exactly: bool = True) -> Any:
 
 
 def with_signs(data: Any, frame: bytes) -> Any:
-    """The decoded value of `frame`; decoded anew if it has an integer `-0`, whose sign msgspec leaves out."""
+    """The decoded value of `frame`; decoded anew if it has an integer `-0`, whose sign msgspec leaves out.
+
+    Raises:
+        BadMessage: it has a number that cannot be kept, where nobody has looked yet.
+    """
     if b"-0" not in frame or _MINUS_ZERO.search(frame) is None:
         return data
-    return json.loads(frame, parse_float=exact_number, parse_int=_exact_integer)
+    try:
+        return json.loads(frame, parse_float=exact_number, parse_int=_exact_integer)
+    except ValueError as error:
+        words = excerpt(str(error), 120)
+        raise BadMessage(words[:1].lower() + words[1:]) from None
 
 
 def check_values(frame: bytes) -> None:
