@@ -182,7 +182,26 @@ def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
     assert told(62, 0, 8, 61) == [(8, True)]
     assert told(63, 1, 10, 7_200) == [(10, False)], "its time is not believed"
     assert told(64, 1, 11, 4) == [(11, False)], "and holds nothing off"
-    assert [told(65, 1, 9, 3) for _ in range(5)] == [[], [], [], [], [(9, False)]], "the venue's clock went back"
+
+
+def test_older_times_that_go_on_are_a_clock_that_went_back() -> None:
+    candles = MadeCandles()
+
+    def take(seconds: float, close: str, time: float) -> list[Any]:
+        ours = now(seconds)
+        items = candles.take(replace(candle(0, close), time=BEGIN + round(time * 1000)), ours.epoch_ms, ours)
+        return [str(item.close) for item in items if isinstance(item, Candle)]
+
+    assert take(40, "9", 40) == ["9"]
+    assert [take(41 + seconds, "1", 20) for seconds in range(12)] == [[]] * 12, "one state, sent again and again"
+    assert take(53, "9", 40) == ["9"]
+    assert [take(53, "1", 20 + step) for step in range(9)] == [[]] * 9, "what was held up comes at once"
+    assert take(54, "9", 40) == ["9"]
+    assert [take(54, "1", 20 - step) for step in range(9)] == [[]] * 9, "no clock runs backwards"
+    assert take(55, "9", 40) == ["9"]
+    assert [take(56 + step, "1", 20 + step) for step in range(10)] == [[]] * 10
+    assert take(66, "2", 30) == ["2"], "ten seconds of them"
+    assert take(67, "3", 31) == ["3"]
 
 
 def test_a_time_that_was_far_ahead_counts_once_the_clock_agrees_with_it() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from venues.records import Candle
 from venues.toolkit.candles import LATE_TRADES
-from venues.toolkit.clock import FAR, LASTING, MESSAGES
+from venues.toolkit.clock import FAR, GONE_BACK, LASTING, MESSAGES
 from venues.toolkit.times import span, utc_time
 from venues.venue import Confirmed, Notice
 
@@ -51,7 +51,8 @@ class MadeCandles:
         self._times: dict[int, int] = {}  # by start: the latest time that a candle came with, …
         # … and the latest of those that were far ahead of the venue's clock, with the monotonic time at which it came
         self._doubted: dict[int, tuple[int, float]] = {}
-        self._outdated = 0  # messages in a row that were older than that time
+        # Messages in a row that were older than that: how many times that went on, the latest of them, since when.
+        self._outdated = (0, 0, 0.0)
 
     def forget(self) -> None:
         """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed."""
@@ -106,7 +107,7 @@ class MadeCandles:
         return [*self._over(candle, venue_now), replace(candle, closed=True) if start == self._ended else candle]
 
     def _is_outdated(self, candle: Candle, venue_now: int, now: Now) -> bool:
-        """Whether a later state of the same candle came before. If that goes on, the venue's clock has gone back.
+        """Whether a later state of the same candle came before. If such times go on, the venue's clock has gone back.
 
         A time far ahead keeps out none that is not, unless the clock, as it is known by now, agrees with it. But it
         keeps out an older one that is far ahead too: both are by one clock.
@@ -119,16 +120,25 @@ class MadeCandles:
             there, at = doubted
             if time - venue_now >= FAR or there - venue_now + (now.mono - at) * 1000 < FAR:
                 newest = max(newest, there)
-        if time < newest:
-            self._outdated += 1
-            if self._outdated < MESSAGES:
-                return True
-        self._outdated = 0
+        if time < newest and not self._went_back(time, now):
+            return True
+        self._outdated = (0, 0, 0.0)
         if time - venue_now < FAR:
             _keep(self._times, start, time)
         else:
             _keep(self._doubted, start, (time, now.mono))
         return False
+
+    def _went_back(self, time: int, now: Now) -> bool:
+        """Counts one more outdated time; whether they prove that the clock went back, as `VenueClock` has it.
+
+        An old time that is only repeated proves nothing, nor does what was held up and comes at once.
+        """
+        count, latest, since = self._outdated
+        if not count or time > latest:
+            count, latest, since = count + 1, time, since if count else now.mono
+            self._outdated = (count, latest, since)
+        return count >= MESSAGES and now.mono - since >= GONE_BACK
 
     def _older(self, candle: Candle) -> Candle:
         """An earlier candle, corrected; it is closed unless the current one has not begun yet."""
