@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import random
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -507,7 +508,9 @@ def test_an_id_far_ahead_loses_nothing_and_what_is_remembered_is_bounded() -> No
             printed.begin_anew()
         printed.printed(number, time, hash(number))
     assert printed.last == 4 + MOST_TRADES + more
-    assert MOST_TRADES <= len(printed._trades) <= MOST_TRADES + 10, "the oldest go a tenth at a time"
+    remembered = [number for block in printed._blocks.values() for number in block.ids()]
+    assert MOST_TRADES <= len(remembered) <= MOST_TRADES + 100, "the oldest go a tenth at a time"
+    assert remembered == list(range(remembered[0], printed.last + 1)), "the one far ahead is forgotten too"
     assert printed.weigh(6, 2, hash(6)) == "printed", "it is older than all that is remembered"
     assert printed.weigh(printed.last, 9, hash(printed.last)) == "printed"
     assert printed.missing_before(printed.last + 3) == 2
@@ -519,6 +522,27 @@ def test_a_trade_that_came_late_leaves_none_missing_behind_it() -> None:
         printed.printed(number, number, number)
     assert printed.missing_before(6) == 0
     assert printed.missing_before(8) == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ids_in_any_order_are_told_apart_as_a_dictionary_does(seed: int) -> None:
+    chance, printed, known = random.Random(seed), PrintedTrades(), dict[int, int]()
+    last = 1_000
+    printed.printed(last, 0, 0)
+    known[last] = 0
+    for _ in range(3_000):
+        number = last + chance.choice((1, 1, 1, 2, 40, -1, -2, -35, 10**9))
+        trade = chance.choice((0, number, -number))
+        found = printed.weigh(number, 0, trade)
+        assert found == ("new" if number not in known and number > 999 else "printed"), number
+        if found == "new":
+            missing = max(0, number - printed.last - 1 - sum(printed.last < one < number for one in known))
+            assert printed.missing_before(number) == missing
+            printed.printed(number, 0, trade)
+            known[number] = trade
+            last = number if number < 10**9 else last
+    assert printed.weigh(last, 1, known[last] + 2) == "anew"
+    assert printed.weigh(last, 1, known[last]) == "printed"
 
 
 def test_a_venue_that_counts_anew_loses_no_trade() -> None:

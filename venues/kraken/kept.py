@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from venues.toolkit.row_times import forget_oldest
 from venues.toolkit.times import PER_MS
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LONG = 60_000  # milliseconds: a state that is older by less is waited for, since that is over in a minute
 MOST_TRADES = 20_000  # of a symbol whose ids are remembered at least
+BITS = 5  # of an id that say where it is in its block
+LOW = (1 << BITS) - 1
 
 
 class _Shown(NamedTuple):
@@ -72,7 +74,11 @@ class PrintedTrades:
 
     def __init__(self) -> None:
         self.last: int | None = None
-        self._trades: dict[int, int] = {}  # by id, in the order of printing: what identifies the trade
+        # What identifies a trade, by the low bits of its id in a block of ids that follow on each other: a dictionary
+        # of ids would take eight times the memory. The block that was printed to last is the last one.
+        self._blocks: dict[int, _Block] = {}
+        self._block: _Block | None = None
+        self._count = 0
         self._oldest = -1  # at or below it, an id is older than all that is remembered
         self._newest = 0  # the latest time of a trade
 
@@ -81,10 +87,11 @@ class PrintedTrades:
 
         `anew`: it is new, and so is the venue's counting: nothing is known of what happened before it.
         """
-        known = self._trades.get(trade_id)
-        if known == trade:
+        block = self._blocks.get(trade_id >> BITS)
+        known = 0 if block is None else block.trades[trade_id & LOW]
+        if known == (trade or 1):
             return "printed"
-        if known is None and trade_id > self._oldest:
+        if not known and trade_id > self._oldest:
             return "new"
         return "anew" if time > self._newest else "printed"
 
@@ -92,21 +99,58 @@ class PrintedTrades:
         """How many trades are missing between the last one printed and this one."""
         if self.last is None or trade_id <= self.last + 1:
             return 0
-        late = sum(self.last < known < trade_id for known in self._trades)  # those that others came before
-        return trade_id - self.last - 1 - late
+        first, end = self.last + 1, trade_id
+        blocks = [block for block in self._blocks.values() if first >> BITS <= block.number <= end >> BITS]
+        late = sum(first <= known < end for block in blocks for known in block.ids())  # those that others came before
+        return end - first - late
 
     def printed(self, trade_id: int, time: int, trade: int) -> None:
         """Notes that a trade is printed."""
-        if not self._trades:
+        if not self._blocks:
             self._oldest = trade_id - 1  # what is older than the first one would come out of order
         self.last, self._newest = trade_id, max(self._newest, time)
-        self._trades[trade_id] = trade
-        if gone := forget_oldest(self._trades, MOST_TRADES):
-            for one, follower in pairwise((*gone, next(iter(self._trades)))):
-                if one < follower:
-                    self._oldest = max(self._oldest, one)
+        number = trade_id >> BITS
+        block = self._block
+        if block is None or block.number != number:
+            block = self._block = self._blocks.pop(number, None) or _Block(number)
+            self._blocks[number] = block
+        self._count += not block.trades[trade_id & LOW]
+        block.trades[trade_id & LOW] = trade or 1
+        if self._count >= MOST_TRADES + MOST_TRADES // 10:
+            self._forget_oldest()
 
     def begin_anew(self) -> None:
         """Forgets all ids: the venue gives them again."""
-        self._trades.clear()
-        self.last = None
+        self._blocks.clear()
+        self._block = self.last = None
+        self._count = 0
+
+    def _forget_oldest(self) -> None:
+        """Forgets those that were printed first, a tenth at a time: a dict is slow to find its first entry behind many
+        deleted ones.
+        """
+        gone: list[list[int]] = []
+        for block in self._blocks.values():
+            gone.append(block.ids())
+            if self._count - len(gone[-1]) < MOST_TRADES:
+                break
+            self._count -= len(gone[-1])
+        for before, after in pairwise(gone):
+            del self._blocks[before[0] >> BITS]
+            if before[-1] < after[0]:
+                self._oldest = max(self._oldest, before[-1])
+
+
+class _Block:
+    """The trades of `1 << BITS` ids that follow on each other; 0 for those that were not printed."""
+
+    __slots__ = ("number", "trades")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.trades = array("q", bytes(8 << BITS))
+
+    def ids(self) -> list[int]:
+        """The ids that were printed, ascending."""
+        first = self.number << BITS
+        return [first + low for low, trade in enumerate(self.trades) if trade]
