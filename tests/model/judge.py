@@ -139,7 +139,9 @@ class Judge:
             return
         if self.oldest is None:
             self.oldest = event.order
-        if event.id not in self.ids and event.order >= self.oldest:
+        # Where ids count up, what is older than the first one that came is history. Elsewhere it is news: a message
+        # that nobody could read may have had it.
+        if event.id not in self.ids and (event.order >= self.oldest or not self.speaker.says_missing):
             self.ids.add(event.id)
             self.expected.append(event)
 
