@@ -20,11 +20,24 @@ from venues.toolkit import known_rows
 from venues.toolkit.known_rows import KnownRows
 from venues.venue import Settings, Subscription
 
+
+class Rows(KnownRows):
+    """Rows of which one side is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(_levels_in)
+
+    def side(self, side: Raw) -> list[Level] | None:
+        found = self.sides(side, Raw(b"[]"))
+        assert found is None or found[1] == []
+        return None if found is None else found[0]
+
+
 ROWS = b'[{"price":1.50,"quantity":2},{"price":1.6,"quantity":0}]'
 
 
 def test_what_is_known_is_the_same_level_again() -> None:
-    rows = KnownRows(_levels_in)
+    rows = Rows()
     first = rows.side(Raw(ROWS))
     assert first == [Level(Decimal("1.50"), Decimal(2)), Level(Decimal("1.6"), Decimal(0))]
     assert str(first[0].price) == "1.50"
@@ -34,24 +47,39 @@ def test_what_is_known_is_the_same_level_again() -> None:
     assert rows.side(Raw(b"[]")) == []
 
 
+def test_both_sides_are_read_at_once_and_one_that_is_not_as_usual_leaves_both_to_others() -> None:
+    rows, other = KnownRows(_levels_in), b'[{"price":7,"quantity":8}]'
+    found = rows.sides(Raw(ROWS), Raw(other))
+    assert found == (
+        [Level(Decimal("1.50"), Decimal(2)), Level(Decimal("1.6"), Decimal(0))],
+        [Level(Decimal(7), Decimal(8))],
+    )
+    for bad in (b"[{}]", b"null"):
+        assert rows.sides(Raw(ROWS), Raw(bad)) is None
+        assert rows.sides(Raw(bad), Raw(other)) is None
+
+
 @pytest.mark.parametrize(
     "side",
     [b"5", b"null", b'[{"price":1,"quantity":-1}]', b'[{"price":1}]', b"[{}]", b'["{},{}"]',
      b'[ {"price":1,"quantity":2} ]',
      b'[{"price":1,"quantity":2,"x":"},{"}]', b'[{"price":1,"quantity":2,"x":{}}]',
      b'[{"price":1,"quantity":2,"x":"' + b"y" * 200 + b'"}]',
-     b'[{"price":1,"quantity":2} ,{"price":1,"quantity":2,"x":"},{"}]'],
+     b'[{"price":1,"quantity":2} ,{"price":1,"quantity":2,"x":"},{"}]',
+     b'[{"price":1,"quantity":2,"x":"}, {"},{"price":1,"quantity":2}]',
+     b'[{"price":1,"quantity":2,"x":"{"}]', b'[{"price":1,"quantity":2,"x":"}"}]'],
 )  # fmt: skip
 def test_what_is_not_as_usual_is_left_to_others(side: bytes) -> None:
-    rows = KnownRows(_levels_in)
+    rows = Rows()
     assert rows.side(Raw(side)) is None
     assert rows.side(Raw(ROWS)) is not None
 
 
 def test_what_is_known_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_rows, "MOST_KNOWN", 40)
-    monkeypatch.setattr(known_rows, "MOST_ROWS", 10)
-    rows = KnownRows(_levels_in)
+    monkeypatch.setattr(known_rows, "MOST_NEW", 10)
+    monkeypatch.setattr(known_rows, "LEAST_KNOWN", 20)
+    rows = Rows()
     for start in range(1, 200, 7):
         side = ",".join(f'{{"price":{price},"quantity":1}}' for price in range(start, start + 10))
         found = rows.side(Raw(f"[{side}]".encode()))
@@ -107,7 +135,7 @@ def test_the_same_comes_out_as_if_each_message_was_read_anew(frames: list[str]) 
 
 @given(st.lists(SIDE, max_size=6))
 def test_a_side_is_what_its_json_says_or_is_left_to_others(sides: list[str]) -> None:
-    rows = KnownRows(_levels_in)
+    rows = Rows()
     for side in sides:
         if (found := rows.side(Raw(side.encode()))) is not None:
             assert [(str(level.price), str(level.size)) for level in found] == [

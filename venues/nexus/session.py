@@ -201,8 +201,8 @@ class NexusSession(BaseSession):
         """The book with its levels, most of which are known; None for one that has to be read in the usual way."""
         if event.symbol != self._route.symbol:
             return None
-        bids, asks = self._route.rows.side(event.data.bids), self._route.rows.side(event.data.asks)
-        return None if bids is None or asks is None else ReadBookEvent(event.symbol, event.timestamp, bids, asks)
+        sides = self._route.rows.sides(event.data.bids, event.data.asks)
+        return None if sides is None else ReadBookEvent(event.symbol, event.timestamp, *sides)
 
     def _on_book(self, event: BookEvent, now: Now) -> list[Item]:
         if event.symbol != self._route.symbol:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from venues.records import Level
 
 MOST_KNOWN = 16_384  # rows
-MOST_ROWS = MOST_KNOWN // 4  # of a side; with more of them little would be known of the next book
+MOST_NEW = MOST_KNOWN // 2  # of a book; with more of them little would be known of the next one
+BOOKS_KNOWN = 16  # as many rows as so many books have; of more, most are gone from the book, and far away in memory
+LEAST_KNOWN = 512
 LONGEST = 160  # bytes of a row
 
 
@@ -34,39 +36,43 @@ class KnownRows:
         self._read = read
         self._known: dict[bytes, Level] = {}
 
-    def side(self, side: Raw) -> list[Level] | None:
-        """The levels of a side, a JSON list of objects, in its order.
+    def sides(self, bids: Raw, asks: Raw) -> tuple[list[Level], list[Level]] | None:
+        """The levels of both sides, each a JSON list of objects, in its order.
 
-        None where the side has to be read in the usual way: its rows are spaced otherwise, one of them is bad, or
-        there are many.
+        None where the book has to be read in the usual way: its rows are spaced otherwise, one of them is bad, or many
+        are new.
         """
-        text = bytes(side)
-        if text[:2] != b"[{" or text[-2:] != b"}]":
-            return [] if text == b"[]" else None
-        rows = text[2:-2].split(b"},{" if b"}, {" not in text else b"}, {")
-        levels = list(map(self._known.get, rows))
-        if not all(levels):
-            new = [row for row, level in zip(rows, levels, strict=True) if not level]
-            if len(rows) > MOST_ROWS or (learnt := self._learn(new)) is None:
-                return None
-            left = iter(learnt)
-            levels = [level or next(left) for level in levels]
-        return levels  # type: ignore[return-value]  # all are known by now
+        bid_rows, ask_rows = _cut(bids), _cut(asks)
+        if bid_rows is None or ask_rows is None:
+            return None
+        rows, known = bid_rows + ask_rows, self._known
+        if len(known) > min(MOST_KNOWN - MOST_NEW, max(LEAST_KNOWN, BOOKS_KNOWN * len(rows))):
+            known.clear()
+        if (new := [row for row in rows if row not in known]) and not self._learn(new):
+            return None
+        levels = list(map(known.__getitem__, rows))
+        return levels[: len(bid_rows)], levels[len(bid_rows) :]
 
-    def _learn(self, rows: Sequence[bytes]) -> Sequence[Level] | None:
-        """The levels of rows that are new; None where they cannot be told apart for sure, or one is bad."""
+    def _learn(self, rows: Sequence[bytes]) -> bool:
+        """Reads rows that are new; False where they cannot be told apart for sure, one is bad, or there are many."""
         cuts = len(rows) - 1
         text = b"},{".join(rows)
-        if text.count(b"{") != cuts or text.count(b"}") != cuts or len(text) > LONGEST * len(rows):
-            return None
+        if cuts >= MOST_NEW or text.count(b"{") != cuts or text.count(b"}") != cuts or len(text) > LONGEST * len(rows):
+            return False
         try:
             levels = self._read(b"[{%b}]" % text)
         except (BadMessage, *DECODE_ERRORS):
-            return None
+            return False
         # There is no brace but where they were cut. A cut within a text would make one row of two.
         if len(levels) != len(rows):
-            return None
-        if len(self._known) > MOST_KNOWN - MOST_ROWS:
-            self._known.clear()
+            return False
         self._known.update(zip(rows, levels, strict=True))
-        return levels
+        return True
+
+
+def _cut(side: Raw) -> list[bytes] | None:
+    """The rows of a side without their outer braces; None where it is not a list of objects, spaced as usual."""
+    text = bytes(side)
+    if text[:2] != b"[{" or text[-2:] != b"}]":
+        return [] if text == b"[]" else None
+    return text[2:-2].split(b"},{" if b"}, {" not in text else b"}, {")
