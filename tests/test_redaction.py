@@ -158,6 +158,19 @@ def test_secrets_in_the_addresses_of_an_answer() -> None:
     assert redactor.text(told) == "[token] [token] [api_key] [password] [token]"
 
 
+@pytest.mark.parametrize("more", ["", "1", "٣+", "+/=" * 30, "/" * 20_000, "٣" * 20_000])
+def test_of_a_secret_of_many_odd_characters_nothing_is_left(more: str) -> None:
+    """Each character that an encoding changes costs time, so a secret of 20,000 of them took 20 seconds."""
+    secret = "abcdefgh" + "+" * 64 + more
+    redactor = Redactor()
+    redactor.learn({"token": secret})
+    for spelled in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], html.escape(secret)):
+        assert redactor.text(f"a {spelled} b") == "a [token] b"
+        assert redactor.data(f"a {spelled} b".encode()) == b"a [token] b"
+    assert redactor.text("abcdefgh 1 2") == "[token] 1 2", "its beginning alone"
+    assert len(redactor._hidden[0].text.pattern) < 200 * 64 + 2 * len(secret) + 100
+
+
 def test_a_number_beyond_all_bounds_in_an_answer_hides_nothing_less() -> None:
     """Decimal refuses an exponent of twenty digits, and a text is put in its place."""
     redactor, beyond = Redactor(), "1e3333333333333333333"
