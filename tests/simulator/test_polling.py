@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import pytest
@@ -62,6 +63,19 @@ def run(test: Callable[[Poller], Awaitable[None]], heartbeat: Heartbeat = USUAL)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(bounded())
+
+
+def test_a_header_that_is_no_text_is_refused() -> None:
+    async def test(poller: Poller) -> None:
+        url = urlsplit(poller._url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        query = urlencode({"transport": "polling", **poller._query})
+        writer.write(f"GET {url.path}?{query} HTTP/1.1\r\nHost: ".encode() + b"\xe1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        assert (await poller.begin())["sid"]
+
+    run(test)
 
 
 def test_packets_are_posted_and_polled_for() -> None:

@@ -98,7 +98,10 @@ class SocketIoServer:
         polled = PolledSocket()
         query = {**request.query, "transport": "websocket"}
         headers = {**request.headers, "Connection": "Upgrade", "Upgrade": "websocket"}
-        as_websocket = request.clone(rel_url=request.rel_url.with_query(query), headers=headers)
+        try:
+            as_websocket = request.clone(rel_url=request.rel_url.with_query(query), headers=headers)
+        except UnicodeEncodeError:  # bytes that were no text
+            return bad_request("expected headers in UTF-8")
         as_websocket[_POLLED] = polled
         serving = asyncio.create_task(self._served(as_websocket))
         self._polling.add(serving)
