@@ -54,7 +54,6 @@ _JOIN = threading.Thread.join
 _WAIT = threading.Condition.wait
 _get_ident = threading.get_ident
 
-
 WAITS_ELSEWHERE = "waits for something that a recording has no time for, such as a network or a process"
 TOO_LONG = "calculates for too long, or loops without a wait"
 

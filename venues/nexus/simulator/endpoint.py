@@ -39,7 +39,7 @@ class _Request(Struct):
     event: str
 
 
-_MOST_ROWS: Final = 2_000  # whose text is kept; a book has some hundred
+_MOST_ROWS: Final = 2_000  # levels whose text is kept; a book has some hundred
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _decode: Final = msgspec.json.Decoder(_Request).decode
 
