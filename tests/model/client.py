@@ -169,9 +169,11 @@ class Client:
     def receive_garbled(self) -> None:
         """The next data message reaches the client, and cannot be read."""
         sent = self.line.popleft()
-        if (
-            self.speaker.kind == "partial"
-        ):  # it forgets its rows now, and what came before is no news when it comes again
+        # A partial stream forgets its rows now, and what came before is no news when it comes again.
+        if self.speaker.kind == "partial":
+            repeated = [one for one in self.line if one.is_data and one in self.delivered]
+            for one in repeated:
+                self.line.remove(one)
             self.delivered.clear()
         self._receive(self.speaker.garbled(sent), readable=False)
         if self.driver.retry_at is not None and self.is_open:
