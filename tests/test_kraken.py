@@ -524,6 +524,14 @@ def test_a_trade_that_came_late_leaves_none_missing_behind_it() -> None:
     assert printed.missing_before(8) == 2
 
 
+def test_of_an_id_that_was_printed_already_those_between_are_missing() -> None:
+    printed = PrintedTrades()
+    for number in (1, 3, 100, 6, 2):
+        printed.printed(number, number, number)
+    assert printed.missing_before(6) == 2, "4 and 5: 3 was printed"
+    assert printed.missing_before(100) == 95, "3 and 6 were printed"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_ids_in_any_order_are_told_apart_as_a_dictionary_does(seed: int) -> None:
     chance, printed, known = random.Random(seed), PrintedTrades(), dict[int, int]()
