@@ -254,6 +254,15 @@ def test_a_recording_of_several_symbols_plays_all_of_them(tmp_path: Path) -> Non
     assert "is a recording of A B" in words
 
 
+def test_once_says_which_symbols_have_no_data_in_a_recording(tmp_path: Path) -> None:
+    file = str(tmp_path / "one.jsonl")
+    with serving(says_first("book", "B")) as (_, variables):
+        ran(tmp_path, variables, "book", manysymbols.NAME, "A", "B", "C", "--count", "1", "--record", file)
+    played, words, code = ran(tmp_path, {}, "replay", file, "--speed", "max", "--once")
+    assert (short(played), code) == (["B"], 6)
+    assert words == "mon: the recording ended before there was a complete state: no data came of A, C\n"
+
+
 def test_a_recording_of_books_of_several_symbols_is_no_table(tmp_path: Path) -> None:
     file = str(tmp_path / "two.jsonl")
     with serving(says_first("book", "A", "B")) as (_, variables):
