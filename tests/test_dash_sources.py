@@ -20,7 +20,7 @@ from cli.errors import USAGE
 from cli.output.lines import Limit, Words
 from cli.run.asked import EVERY_LEVEL, asked_for
 from cli.run.options import StreamRequest
-from cli.run.source import Embedded, Source
+from cli.run.source import Embedded, Source, _with_wanted
 from cli.run.venue_options import GIVEN
 from cli.run.watch import Watcher
 from cli.views.panes import PANES
@@ -359,6 +359,17 @@ def test_lines_have_as_many_levels_as_asked_and_a_table_takes_every_level() -> N
         watcher._run.open, watcher.open_output = noted, lambda settings: None  # type: ignore[assignment,method-assign]
         asyncio.run(watcher._open(Embedded()))
     assert wanted == [[7], [EVERY_LEVEL]]
+
+
+def test_of_several_that_were_recorded_of_a_stream_each_stays_what_it_is() -> None:
+    minute, hour = (Subscription("candles", ("A",), interval=interval) for interval in ("1m", "1h"))
+    for wanted in ([hour], [hour, minute]):
+        assert _with_wanted([minute, hour], wanted) == [minute, hour]
+    topics = Subscription("feed", ("b",))
+    assert _with_wanted([Subscription("feed", ("a",)), Subscription("ping")], [topics]) == [
+        topics,
+        Subscription("ping"),
+    ]
 
 
 def test_whoever_has_data_is_not_missing() -> None:
