@@ -388,9 +388,9 @@ class Watcher:
             await self._run.watch()
         finally:
             asked_for = ending.stopping.is_set()
-            had_enough = await self._finish_output()
+            signalled = await self._finish_output()
             if self._alerts is not None:
-                await self._finish_alerts(self._alerts, had_enough=had_enough)
+                await self._finish_alerts(self._alerts, signalled)
             if lost := self._run.close():
                 self._say(lost)
         if self._request.once and not (asked_for or self._limit.reached or ending.problem or ending.code):
@@ -399,24 +399,24 @@ class Watcher:
                 missing = f"the recording ended before there was a complete state{lacking}"
             ending.problem = NoDataError(missing)
 
-    async def _finish_alerts(self, alerts: Alerts, *, had_enough: bool) -> None:
+    async def _finish_alerts(self, alerts: Alerts, signalled: int | None) -> None:
         """Let what `--on` has started, or has still to start, end; one more signal ends it at once.
 
-        `had_enough`: that signal has come already.
+        `signalled`: the exit code of that signal, where it has come already.
         """
         self._table = None  # it is gone from the screen: what is said now goes to stderr
         next_signal = self._ending.next_signal()
-        if had_enough:
-            next_signal.set_result(self._ending.code)
-        await alerts.finish(next_signal)
-        if next_signal.done() and not next_signal.cancelled():
+        if signalled is not None:
+            next_signal.set_result(signalled)
+        is_cut = await alerts.finish(next_signal)
+        if is_cut and next_signal.done():
             self._ending.cut_short(next_signal.result())
         next_signal.cancel()
 
-    async def _finish_output(self) -> bool:
+    async def _finish_output(self) -> int | None:
         """Let what waits for its reader be written while that goes on reading; after a signal, not for long.
 
-        Returns whether one more signal came meanwhile.
+        Returns the exit code of one more signal that came meanwhile.
         """
         self._run.flush()
         self._tell_together()
@@ -427,9 +427,9 @@ class Watcher:
         left = await self._ending.until_written(self._reading, next_signal, after_signal=after_signal)
         if left is not None:
             self._words.say(left)
-        had_enough = next_signal.done()
+        signalled = next_signal.result() if next_signal.done() else None
         next_signal.cancel()
-        return had_enough
+        return signalled
 
     # --- what comes in
 
