@@ -31,6 +31,9 @@ EXPLAINED: dict[str, str] = {
     "venues/kraken/book.py BookFeed.__init__: "
     "self._older = 0 # milliseconds by which the book is older than the one that was shown before -> "
     "pass # milliseconds by which the book is older than the one that was shown before": "it is set before it is read",
+    "cli/output/standing.py Stand.__init__: "
+    "self.changed = False # whether its last status has another state than the one before -> "
+    "pass # whether its last status has another state than the one before": "it is set before it is read",
     "venues/kraken/book.py BookFeed.__init__: self._figure = 0 -> pass": "it is set before it is read",
     "venues/simulator/strategy.py Strategy._take: "
     "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 2) -> "

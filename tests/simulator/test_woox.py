@@ -20,8 +20,9 @@ from venues.simulator import ManualClock, parse_fault
 from venues.simulator.market_events import Level
 from venues.woox import WOOX
 from venues.woox.simulator import figures
-from venues.woox.simulator.books import BookFeed, Steps
+from venues.woox.simulator.books import _SIDES, BookFeed, Steps
 from venues.woox.simulator.endpoint import WooX
+from venues.woox.simulator.quiet import QuietMarket
 
 
 class Simulator(simulated.Simulator):
@@ -240,6 +241,14 @@ def test_the_book_over_http_is_that_of_so_long_ago_and_older_ones_are_forgotten(
     assert len(feed._history) == 6, "what was 5 seconds ago, and a change a second since then"
     for now, bid in ((124_999, 20), (125_000, 21), (190_000, 21)):
         assert feed.whole(now, 50).bids == [(100, bid)]
+
+
+def test_the_total_of_a_side_is_that_of_its_levels() -> None:
+    market = QuietMarket("SPOT_A_USDT", 1, 100_000)
+    for step in range(50):
+        market.change(100_000 + step)
+        for side in _SIDES:
+            assert market.total(side) == sum(level.size for level in market.levels(side)) > 0
 
 
 # --- figures -------------------------------------------------------------------------------------------------------
