@@ -172,7 +172,8 @@ class BookFeed(BookKeeper):
     def _other_decimals(self, levels: Sequence[Level]) -> Iterator[tuple[int, int]]:
         """What else the pair's decimals may be: the most that a figure here has, or none that were lost."""
         yield self._decimals
-        yield max(map(_price_decimals, levels), default=0), max(map(_size_decimals, levels), default=0)
+        if levels:
+            yield max(map(_price_decimals, levels)), max(map(_size_decimals, levels))
         yield 0, 0
 
 
