@@ -334,6 +334,24 @@ def test_a_command_gets_the_record_and_none_of_our_secrets(tmp_path: Path, monke
     assert told.said == [f"--exec: {sys.executable} ended with 3: trouble"]
 
 
+def test_a_command_is_over_when_it_ends_whatever_it_has_left_behind() -> None:
+    told = Told()
+
+    async def played() -> list[int]:
+        stage = Stage("trades", "price > 5")
+        command = "sh -c 'sleep 60 & echo $!; exit 3'"
+        alerts = Alerts(Program(command, stage.fields), False, told, dict, Redactor(), "c", timeout=30.0)
+        stage.fire = alerts.fire
+        stage.see("live", trade(6))
+        async with asyncio.timeout(10):
+            await alerts.finish(asyncio.get_running_loop().create_future())
+        return [int(line) for line in told.relayed]
+
+    for left in asyncio.run(played()):
+        os.kill(left, signal.SIGKILL)  # it goes on, as whoever wrote the command wants it
+    assert told.said == ["--exec: sh ended with 3"]
+
+
 def test_what_takes_too_long_is_ended_and_what_cannot_be_run_is_said() -> None:
     told = Told()
 

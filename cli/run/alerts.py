@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 AT_END = 5.0  # seconds at the end for what runs or waits
 KILL_AFTER = 1.0  # seconds from TERM to KILL
+LOOK_EVERY = 0.02  # seconds between two looks whether a command has ended
 PIPES_WITHIN = 0.3  # seconds for the output of a command that has ended: what it has started may hold it open
 MOST_WAITING = 10_000  # keys with an edge that waits
 MOST_LINES = 1_000  # of a command's output that are shown, …
@@ -214,16 +215,13 @@ class Alerts:
             return
         except asyncio.CancelledError:  # one that is only half started could not be closed
             with contextlib.suppress(OSError, ValueError):
-                await _kill(await starting)
+                await _close(await starting)
             raise
         self._processes[process.pid] = process
         try:
             await self._with(process, run, name)
-        except asyncio.CancelledError:
-            await _kill(process)
-            raise
         finally:
-            _signal(process, signal.SIGKILL, only_running=True)
+            await _close(process)
             self._processes.pop(process.pid, None)
 
     async def _with(self, process: asyncio.subprocess.Process, run: Run, name: str) -> None:
@@ -235,7 +233,7 @@ class Alerts:
             asyncio.create_task(self._relay(process.stderr, first)),
         ]
         writing = asyncio.create_task(_feed(process, run.stdin))
-        ended = asyncio.create_task(process.wait())
+        ended = asyncio.create_task(_until_ended(process))
         try:
             late = not (await asyncio.wait((ended,), timeout=self.timeout))[0]
             if late:
@@ -318,20 +316,29 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals, *, only
         os.killpg(process.pid, number)
 
 
-async def _stop(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+async def _until_ended(process: asyncio.subprocess.Process) -> None:
+    """Wait for the command alone: `process.wait` also waits for its pipes, which what it has started may hold open."""
+    while process.returncode is None:  # noqa: ASYNC110  there is no event for it
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _stop(process: asyncio.subprocess.Process, ended: asyncio.Task[None]) -> None:
     _signal(process, signal.SIGTERM)
     if not (await asyncio.wait((ended,), timeout=KILL_AFTER))[0]:
         _signal(process, signal.SIGKILL)
         await asyncio.wait((ended,))
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill a command at the end, and close its pipes: once the event loop is closed, Python tells of open ones."""
+async def _close(process: asyncio.subprocess.Process) -> None:
+    """Kill a command that still runs, and close its pipes: once the event loop is closed, Python tells of open ones."""
     _signal(process, signal.SIGKILL, only_running=True)
+    ended = asyncio.create_task(_until_ended(process))
+    await asyncio.wait((ended,), timeout=KILL_AFTER)  # first: else closing takes its end from who watches for it
     process._transport.close()  # type: ignore[attr-defined]  # there is no public way
-    over = asyncio.create_task(process.wait())
-    await asyncio.wait((over,), timeout=KILL_AFTER)
-    over.cancel()
+    closed = asyncio.create_task(process.wait())
+    await asyncio.wait((closed,), timeout=KILL_AFTER)
+    for task in (ended, closed):
+        task.cancel()
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
