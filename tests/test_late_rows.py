@@ -169,6 +169,41 @@ def test_b2trader_a_row_that_a_whole_state_lacks_does_not_come_back_by_an_old_up
     assert changes(line.receive(b2trader_order(7, 100))) == []
 
 
+def test_b2trader_a_row_that_is_older_than_the_whole_state_which_lacks_it_needs_another_one() -> None:
+    """It was filled before the state, or the state was not whole: neither is shown as if it was right."""
+    line = VENUES["b2trader"].open()
+    line.before = [HANDSHAKE]
+    line.reconnect()
+    line.receive(invoked([b2trader_row(7, 100), b2trader_row(8, 300)]))
+    (stale,) = line.receive(b2trader_order(9, 200))
+    assert (stale.state, stale.reason) == (
+        "stale", "the full state lacks spot.btc_usdt 9, which is older than it; subscribing again",
+    )  # fmt: skip
+    assert changes(line.receive(b2trader_order(9, 250))) == [], "of the invocation that is given up"
+    line.reconnect()
+    line.receive(invoked([b2trader_row(7, 100), b2trader_row(8, 300), b2trader_row(9, 200)]))
+    assert changes(line.receive(b2trader_order(9, 250))) == [("9", "update")]
+    assert changes(line.receive(b2trader_order(6, 290, gone=True))) == [("6", "remove")], "gone is gone"
+    assert changes(line.receive(b2trader_order(10, 300))) == [("10", "update")], "as new as the state"
+    assert changes(line.receive(b2trader_order(11, None))) == [("11", "update")], "it has no time"
+
+
+def test_b2trader_of_a_whole_state_with_a_row_without_a_time_nothing_is_said_to_be_lacking() -> None:
+    line = VENUES["b2trader"].open()
+    line.before = [HANDSHAKE]
+    line.reconnect()
+    line.receive(invoked([b2trader_row(7, None), b2trader_row(8, 300)]))
+    assert changes(line.receive(b2trader_order(7, 200))) == [("7", "update")]
+
+
+def test_b2trader_a_row_of_a_whole_state_far_ahead_of_all_clocks_makes_no_other_one_old() -> None:
+    line = VENUES["b2trader"].open()
+    line.before = [HANDSHAKE]
+    line.reconnect()
+    line.receive(invoked([b2trader_row(7, 100), b2trader_row(8, 3_600_000)]))
+    assert changes(line.receive(b2trader_order(9, 200))) == [("9", "update")]
+
+
 def position(key: str, ms: float, amount: str) -> bytes:
     row = {"positionId": key, "marketId": "cfd.eur_chf", "side": "Buy", "status": "Open", "positionLotAmount": amount}
     return invoked({"item": [{**row, "updatedAt": iso(ms)}], "snapshot": False})

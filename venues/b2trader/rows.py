@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw
 
 from venues import records
 from venues.b2trader.fields import VENUE, Common
+from venues.errors import MonError
 from venues.toolkit.row_times import refuse_too_many
 from venues.toolkit.times import PER_MS
 from venues.toolkit.unasked import LeftOut
@@ -27,10 +28,16 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 
 
+class MissingRow(MonError):
+    """A full state lacks a row that is older than it; another one is needed."""
+
+
 class RowsFeed(Generic[Row]):
     """The rows of an account by key: whole at first, then those that are new, changed or gone.
 
-    An update that is older than what is known of its row, by the row's own time, changes nothing.
+    An update that is older than what is known of its row, by the row's own time, changes nothing. One of a row that is
+    not known, older than the newest row of the full state, raises a `MissingRow`: only a new full state tells whether
+    it has gone since.
     """
 
     def __init__(
@@ -82,6 +89,10 @@ class RowsFeed(Generic[Row]):
             there = {update[0]: record for update, record, is_news in zip(updates, taken, news, strict=True) if is_news}
             state = [record for record in there.values() if getattr(record, "change", None) != "remove"]
             return [*state, _end(self._stream, len(state), self._common, now)]
+        for key, stamp, gone in updates:
+            if not gone and self._times.is_lacking(key, stamp):
+                name = key if isinstance(key, str) else " ".join(map(str, key))
+                raise MissingRow(f"the full state lacks {name}, which is older than it")
         # A first state may be of long ago, and so may a repeated row: neither shows the venue's clock.
         if later := [stamp for key, stamp, _ in updates if stamp is not None and self._times.is_later(key, stamp)]:
             clock.see(max(later) // PER_MS, now)

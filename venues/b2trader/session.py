@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from venues.b2trader.book import BookFeed
 from venues.b2trader.fields import VENUE, Common
 from venues.b2trader.offers import OFFERS
+from venues.b2trader.rows import MissingRow
 from venues.b2trader.streams import HubStream, feed_for
 from venues.b2trader.values import read_values
 from venues.b2trader.versions import LEARNT, Lesson
@@ -231,7 +232,7 @@ class B2TraderSession(BaseSession):
             taken = cast("list[Item]", feed.take(item.item, now))
         except NotAskedFor as other:
             return self._left_out.say(stream.name, other.symbol)
-        except BookError as problem:
+        except (BookError, MissingRow) as problem:
             return self._resync(stream, str(problem), now)
         except BadMessage as problem:
             return self._bad_item(stream, str(problem), now)

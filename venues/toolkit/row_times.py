@@ -95,6 +95,7 @@ class RowTimes:
     def __init__(self) -> None:
         self._there: dict[int, _Known] = {}
         self._gone: dict[int, _Known] = {}
+        self._whole: int | None = None  # the newest time that is believed in the last whole state
 
     def is_news(self, update: Update, now: Now, venue_now: int) -> bool:
         """Takes an update; whether it changes its row. `venue_now` is the venue's clock in ms, as far as known."""
@@ -120,11 +121,26 @@ class RowTimes:
         known = self._there.get(number) or self._gone.get(number)
         return known is None or stamp > known.stamp
 
+    def is_lacking(self, key: Any, stamp: int | None) -> bool:
+        """Whether the last whole state is newer than this update of a row that is not known, and yet lacks the row.
+
+        Either the row has gone since, or the state was not whole: only another one can tell.
+        """
+        if stamp is None or self._whole is None or stamp >= self._whole:
+            return False
+        number = hash(key)
+        return number not in self._there and number not in self._gone
+
     def replace(self, updates: Iterable[Update], now: Now, venue_now: int) -> list[bool]:
         """Takes a whole state; returns for each of its rows whether it counts.
 
         Everything else is gone. A row that is known to have gone later stays gone.
         """
+        updates = list(updates)
+        latest = (max(now.epoch_ms, venue_now) + FAR_AHEAD_MS) * PER_MS
+        stamps = [stamp for _, stamp, _ in updates if stamp is not None]
+        all_timed = len(stamps) == len(updates)  # a row without a time is not remembered
+        self._whole = max((stamp for stamp in stamps if stamp < latest), default=None) if all_timed else None
         before, self._there = self._there, {}
         news = [self.is_news(update, now, venue_now) for update in updates]
         for number, known in before.items():  # what is not in it any more is gone
