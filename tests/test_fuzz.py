@@ -22,7 +22,7 @@ from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
 from venues.testing.playing import Play
 from venues.testing.recordings import cases, expected_of, outcome
-from venues.testing.watching import WatchedSession
+from venues.testing.watching import Watch, WatchedSession
 from venues.venue import (
     BadFrame,
     Confirmed,
@@ -34,6 +34,7 @@ from venues.venue import (
     Now,
     SocketPing,
     StreamState,
+    Subscription,
     Veiled,
 )
 from venues.woox import WOOX
@@ -506,6 +507,21 @@ def test_a_session_that_is_watched_hears_that_mon_was_resumed() -> None:
     assert heard == ["resumed"]
 
 
+def test_what_was_live_on_the_connection_before_is_not_on_a_new_one(orbit: ModuleType) -> None:
+    watch = Watch(orbit.ORBIT, [Subscription("book", ("BTC-USDT",))])
+    over: Any = SimpleNamespace(subscriptions=watch.subscriptions, session=lambda secrets: None)
+    route = watch.over(over)
+    for _ in range(2):
+        route.session({})
+        watch.rules.look_at(StreamState("book", "live"))
+        watch.rules.look_at(Confirmed("book", symbol="BTC-USDT"))
+    assert not watch.faults
+    route.session({})
+    watch.rules.look_at(Confirmed("book"))
+    (fault,) = watch.faults
+    assert fault.startswith("a Confirmed of book, which is not live")
+
+
 def test_a_play_says_whether_an_opening_asks_for_more() -> None:
     def opening() -> Any:
         yield HttpRequest("GET", "https://v.example/1", "1")
@@ -514,5 +530,7 @@ def test_a_play_says_whether_an_opening_asks_for_more() -> None:
     play = object.__new__(Play)
     play.driver = SimpleNamespace(begin=lambda secrets, draw: SimpleNamespace(opening=opening))  # type: ignore[assignment]
     play.secrets = {}
+    play._opening = None
+    assert not play.answer(HttpResponse(200, b"")), "no connection was begun"
     play.begin(0.5)
     assert [play.answer(HttpResponse(200, b"")) for _ in range(2)] == [True, False]
