@@ -37,4 +37,12 @@ EXPLAINED: dict[str, str] = {
     "self._unauthorized = (-1) # answers with HTTP 401 since a stream was live": (
         "it is read only when a stream was live, which sets it to 0"
     ),
+    "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
+    "def deliver(self, items: Sequence[Delivered], line: int = 1) -> None:": (
+        "a check has one line: its number is unread"
+    ),
+    "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
+    "def deliver(self, items: Sequence[Delivered], line: int = (-1)) -> None:": (
+        "a check has one line: its number is unread"
+    ),
 }

@@ -59,7 +59,7 @@ ROOMS: dict[str, Room] = {
     "judging": Room("cli/run/judging.py", "judging alerts"),
     "edges": Room("cli/run/edges.py", "alerts"),
     "alerts": Room("cli/run/alerts.py", "alerts"),
-    "checking": Room("cli/run/checking.py", "check"),
+    "checking": Room("cli/run/checking.py", "checking check"),
     "run": Room(
         "cli/run/*.py",
         "loop games answers states endings symbol_lists symbol_states empty_states entries ages send "
