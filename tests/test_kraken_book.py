@@ -263,7 +263,9 @@ def test_lost_zeros_are_filled_up_to_the_decimals_that_the_venue_says() -> None:
     assert not is_taken(kept, *lost, None, 4)
 
 
-@pytest.mark.parametrize(("price", "size", "holds"), [(40, 40, True), (0, 0, True), (41, 40, False), (40, 41, False)])
+@pytest.mark.parametrize(
+    ("price", "size", "holds"), [(40, 40, True), (40, 0, True), (0, 40, True), (41, 40, False), (40, 41, False)]
+)
 def test_decimals_are_taken_up_to_forty(price: int, size: int, *, holds: bool) -> None:
     def text(decimals: int) -> str:
         return f"2.{'0' * decimals}" if decimals else "2"

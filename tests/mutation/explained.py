@@ -37,6 +37,11 @@ EXPLAINED: dict[str, str] = {
     "self._unauthorized = (-1) # answers with HTTP 401 since a stream was live": (
         "it is read only when a stream was live, which sets it to 0"
     ),
+    "venues/kraken/book.py BookFeed.__init__: self._wanted = next(depths, 1) -> self._wanted = next(depths, 0)": (
+        "the venue's depths are 1 at least, and so never less than either"
+    ),
+    "venues/kraken/book.py BookFeed.acknowledged: if before.whole and result.depth > self.depth: -> "
+    "if before.whole and result.depth >= self.depth:": "of the same depth nothing came so far in the function",
     "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
     "def deliver(self, items: Sequence[Delivered], line: int = 1) -> None:": (
         "a check has one line: its number is unread"

@@ -148,8 +148,7 @@ class BookFeed(BookKeeper):
         """Sets how many decimals the pair's prices and sizes have, as the venue says."""
         if price is None or size is None or not (0 <= price <= 40 and 0 <= size <= 40):
             return
-        self._decimals = price, size
-        self.book.checksum = self._checksum(price, size)
+        self._decimals = price, size  # which `_read_otherwise` tries first
 
     def _new_book(self) -> OrderBook:
         return OrderBook(rule=None, depth=self.depth, checksum=self._checksum(*self._decimals))
