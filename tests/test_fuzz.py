@@ -495,6 +495,14 @@ def test_a_recording_is_cut_after_each_event_and_at_most_so_often() -> None:
     assert endings.cuts(played[1:]) == []
 
 
+def test_frames_before_anything_has_happened_are_no_answers(orbit: ModuleType) -> None:
+    watch = Watch(orbit.ORBIT, [Subscription("book", ("BTC-USDT",))])
+    out = [["hello"], []]
+    session: Any = SimpleNamespace(take=lambda: out.pop(0))
+    assert WatchedSession(session, watch).take() == ["hello"]
+    assert not watch.faults
+
+
 def test_a_session_that_is_watched_hears_that_mon_was_resumed() -> None:
     heard: list[str] = []
 

@@ -77,7 +77,8 @@ ROOMS: dict[str, Room] = {
         "cli/bot/timing/*.py", "bot/timing bot/script_clock bot/runner bot/endless bot/page bot/host bot/run_options"
     ),
     "seats": Room(
-        "cli/bot/seat*.py", "bot/runner bot/many_symbols bot/page bot/host bot/summary bot/run_options bot/several"
+        "cli/bot/seat*.py",
+        "bot/runner bot/many_symbols bot/page bot/host bot/stopped bot/summary bot/run_options bot/several",
     ),
     "serving": Room("cli/bot/serving.py", "bot/serving bot/door bot/host"),
     "door": Room("cli/bot/door.py", "bot/door bot/serving"),
