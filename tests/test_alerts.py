@@ -347,6 +347,10 @@ def test_what_takes_too_long_is_ended_and_what_cannot_be_run_is_said() -> None:
             next_signal.set_result(signal.SIGINT)
         await alerts.finish(next_signal)
 
+    asyncio.run(played("""sh -c 'trap "echo in order; exit" TERM; sleep 60 & wait'""", timeout=0.1))
+    assert told.relayed == ["in order"]
+    assert told.said == ["--exec: sh was ended after 0.1 s"]
+    told.said.clear()
     asyncio.run(played("sleep 60", timeout=0.1))
     asyncio.run(played("/no/such/program", timeout=1.0))
     asyncio.run(played("sleep 60"))

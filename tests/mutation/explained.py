@@ -42,6 +42,20 @@ EXPLAINED: dict[str, str] = {
     ),
     "venues/kraken/book.py BookFeed.acknowledged: if before.whole and result.depth > self.depth: -> "
     "if before.whole and result.depth >= self.depth:": "of the same depth nothing came so far in the function",
+    "cli/output/statuses.py _news: "
+    "return status.state, status.reason, status.attempt, status.retry_in_ms, status.down_ms is None -> "
+    "return status.state, status.reason, status.attempt, status.retry_in_ms, status.down_ms is not None": (
+        "it is compared with others of its kind only: both tell the same two apart"
+    ),
+    "venues/toolkit/seeding.py SeededBook._place: "
+    "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else 0 -> "
+    "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else (-1)": (
+        "no change is kept there, and of none nothing is cut"
+    ),
+    "venues/errors.py NotAskedFor.__init__: super().__init__(symbol) -> pass": (
+        "an exception has what it was made with before its `__init__`"
+    ),
+    "venues/kraken/book.py _levels: raise -> pass": "one of the rows is bad: it has raised in the loop above",
     "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
     "def deliver(self, items: Sequence[Delivered], line: int = 1) -> None:": (
         "a check has one line: its number is unread"

@@ -439,6 +439,7 @@ def test_the_list_of_pairs_has_their_precision() -> None:
         assert [(pair["price_precision"], pair["qty_precision"]) for pair in data["pairs"]] == [
             ("2", "8"), ("2", "8"), ("3", "8")
         ]  # fmt: skip
-        assert {asset["id"] for asset in data["assets"]} >= {"USD", "BTC"}
+        assets = [(asset["id"], asset["precision"], asset["precision_display"]) for asset in data["assets"]]
+        assert assets == [("USD", "4", "2"), *((name, "10", "5") for name in ("BTC", "ETH", "SOL"))]
 
     run(test())

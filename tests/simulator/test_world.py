@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 from collections import Counter, defaultdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -123,6 +124,34 @@ def test_the_same_seed_is_the_same_world_however_it_is_driven() -> None:
     assert expected == got
     assert len(expected) > 2_000
     assert expected != different
+
+
+class _Asleep(Exception):
+    """The world has nothing more to do for now."""
+
+
+@pytest.mark.parametrize(
+    ("step", "skips"), [(-1_000, False), (-1_001, True), (0, False), (60_000, False), (60_001, True), (-HOUR, True)]
+)
+def test_the_world_skips_the_time_by_which_its_clock_was_set(
+    step: int, *, skips: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But lives through a minute in which the machine was busy, and waits for a second that it is ahead."""
+
+    async def sleep(_seconds: float) -> None:
+        raise _Asleep
+
+    clock = ManualClock()
+    world = World(clock, seed=1, rate=20)
+    events: list[Event] = []
+    world.stage.listen(events.append)
+    begin = world.stage.now
+    monkeypatch.setattr(clock, "epoch_ms", lambda: begin + step)
+    monkeypatch.setattr(clock, "sleep", sleep)
+    with pytest.raises(_Asleep):
+        asyncio.run(world.run())
+    assert world.stage.now == (begin + step if skips else max(begin, begin + step))
+    assert bool(events) == (step > 0 and not skips)
 
 
 class Auditor:
