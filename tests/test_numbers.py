@@ -76,7 +76,7 @@ def test_texts_are_known_once_read_and_json_numbers_keep_their_digits(monkeypatc
     assert known["1.50"] is known["1.50"]
     assert [str(known[Decimal(text)]) for text in ("1.0", "1.00", "1")] == ["1.0", "1.00", "1"]
     for bad in ("0", "-1", "x", Decimal(0)):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"^$"):
             known[bad]
     assert dict(known) == {"1.50": Decimal("1.50")}
     monkeypatch.setattr(numbers, "_MOST_KNOWN", 2)
