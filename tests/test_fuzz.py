@@ -438,6 +438,19 @@ def noted(name: str, call: Callable[..., Any], note: Callable[[bytes], None]) ->
     return called
 
 
+def test_whatever_is_spoilt_stays_a_frame_and_without_spoiling_the_same() -> None:
+    from venues.testing.mutation import MutatedPlay
+
+    play = object.__new__(MutatedPlay)
+    for frame in (b"", b"{}", b"[[]]", b"ping", b'{"price":"1.5","rows":[1,[2,3]]}'):
+        play._chance, play._spoiling = random.Random(5), 1.0
+        spoilt = [play._spoilt(frame) for _ in range(300)]
+        assert all(type(one) is bytes for one in spoilt)
+        assert len(set(spoilt)) > 3
+        play._spoiling = 0.0
+        assert {play._spoilt(frame) for _ in range(50)} == {frame}
+
+
 def test_pings_are_no_answers(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def change(session: Any, items: list[Item], now: Now) -> list[Item]:
         session._out += [SocketPing()]
