@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.errors import OK
+from cli.errors import INTERRUPTED, OK
 from cli.output.conditions import condition
 from cli.output.fields import Fields
 from cli.output.lines import Words
@@ -22,6 +23,7 @@ from cli.output.standing import Stands
 from cli.run.alerts import Alerts, Program, Run
 from cli.run.conditioned import Conditioned
 from cli.run.edges import Edges
+from cli.run.ending import Ending
 from cli.run.judging import Judge, Judged
 from cli.run.options import StreamRequest
 from cli.run.values import PauseParser
@@ -360,6 +362,88 @@ def test_what_takes_too_long_is_ended_and_what_cannot_be_run_is_said() -> None:
         "--exec: 1 command was stopped: the end came before",
         "--exec: 1 command was not run: the end came before",
     ]
+
+
+def test_what_does_not_end_when_it_is_asked_to_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.run.alerts.KILL_AFTER", 0.1)
+    (tmp_path / "hook.sh").write_text("trap '' TERM\necho $$ > $1\nwhile :; do sleep 0.1; done\n")
+
+    async def played() -> None:
+        stage = Stage("trades", "price > 5")
+        command = f"sh {tmp_path / 'hook.sh'} {tmp_path / 'pid'}"
+        alerts = Alerts(Program(command, stage.fields), False, Told(), dict, Redactor(), "c", timeout=0.5)
+        stage.fire = alerts.fire
+        stage.see("live", trade(6))
+        await alerts.finish(asyncio.get_running_loop().create_future())
+
+    asyncio.run(asyncio.wait_for(played(), 30))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("price", "signalled", "code", "words"),
+    [
+        (100, True, INTERRUPTED, "--exec: 1 command was stopped: the end came before"),
+        (100, False, OK, "--exec: 1 command was stopped: the end came before"),
+        (1_000, True, OK, ""),  # nothing runs: all was done before the signal
+    ],
+)
+def test_a_signal_while_the_output_is_written_ends_the_commands_too(
+    price: int,
+    signalled: bool,
+    code: int,
+    words: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    until_written = Ending.until_written
+
+    async def interrupted(self: Ending, *arguments: Any, **options: Any) -> str | None:
+        left = await until_written(self, *arguments, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        await arguments[1]
+        return left
+
+    monkeypatch.setattr("cli.run.alerts.AT_END", 30.0 if signalled else 0.1)
+    if signalled:
+        monkeypatch.setattr(Ending, "until_written", interrupted)
+    file = write(tmp_path / "b.jsonl", [*opened(BEGIN), came(BEGIN + 70, book(BEGIN, "101", "200"))], streams=("book",))
+    request = StreamRequest(
+        "nexus", [SYMBOL], replay=file, speed=float("inf"), output="jsonl", on=[f"bids[0].price > {price}"],
+        exec="sleep 60",
+    )  # fmt: skip
+    request.stream = "book"
+    assert watch(request, Words(), Redactor()) == code
+    assert words in capfd.readouterr().err
+
+
+def test_a_command_that_is_killed_at_the_end_is_over_before_the_loop_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Python tells of its open pipes in a traceback."""
+    run = Alerts._with
+
+    async def played() -> None:
+        started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def noted(self: Alerts, process: Any, *arguments: Any) -> None:
+            started.set_result(process)
+            await run(self, process, *arguments)
+
+        monkeypatch.setattr(Alerts, "_with", noted)
+        stage = Stage("trades", "price > 5")
+        alerts = Alerts(Program("sleep 60", stage.fields), False, Told(), dict, Redactor(), "c")
+        stage.fire = alerts.fire
+        stage.see("live", trade(6))
+        process = await started
+        next_signal = asyncio.get_running_loop().create_future()
+        next_signal.set_result(signal.SIGINT)
+        assert await alerts.finish(next_signal)
+        assert process.returncode == -signal.SIGKILL
+        assert process._transport.is_closing()
+        assert not await alerts.finish(next_signal), "nothing runs any more"
+
+    asyncio.run(played())
 
 
 @pytest.mark.parametrize(

@@ -533,6 +533,12 @@ def test_an_unauthorized_completion_names_the_stream() -> None:
     assert "refused the token for positions" in refused.reason
 
 
+@pytest.mark.parametrize(("length", "shown"), [(300, "u" * 300), (301, "u" * 299 + "…")])
+def test_the_hubs_words_are_cut_where_they_are_very_long(length: int, shown: str) -> None:
+    refused = line_for("positions").credential_refused("u" * length)  # type: ignore[attr-defined]
+    assert f"({shown});" in refused.reason
+
+
 def test_an_unknown_method_is_refused() -> None:
     (refused,) = ends("orders", "Unknown hub method 'OpenOrders'")
     assert isinstance(refused, Refused)

@@ -186,6 +186,17 @@ def test_rows_whose_keys_look_alike_are_series_of_their_own() -> None:
     assert sum('key="#2 ' in line for line in lines) == 1
 
 
+def test_a_label_has_two_hundred_characters_and_no_more() -> None:
+    verdict = hostile()
+    record = verdict.rows[0].record
+    verdict.rows = [
+        Row(msgspec.structs.replace(record, symbol="S", position_id=name)) for name in ("x" * 200, "y" * 201)
+    ]
+    text = in_format(verdict, "prometheus", 0)
+    assert f'key="{"x" * 200}"' in text
+    assert f'key="{"y" * 199}…"' in text
+
+
 def test_a_row_without_a_name_is_not_called_anything(capfd: pytest.CaptureFixture[str]) -> None:
     assert checked(capfd, *recorded("margin"))[1].startswith("MARGIN OK: b2trader live | ")
     line = checked(capfd, *recorded("margin"), "-w", "level_pct > 0")[1]
@@ -350,6 +361,16 @@ def test_for_wants_it_true_on_every_record(
 ) -> None:
     options = [] if lasting is None else ["--for", lasting]
     assert checked(capfd, *books(tmp_path, *bids), "-c", "bids[0].price > 100", *options)[0] == code
+
+
+def test_a_row_that_is_not_in_the_next_full_state_is_gone(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines = Path(recorded("positions", "removal")[-1]).read_text().splitlines(keepends=True)
+    file = tmp_path / "empty.jsonl"
+    file.write_text("".join([*lines[:6], lines[-1]]))  # without the frames that take the rows away one by one
+    code, out = checked(
+        capfd, "check", "positions", "b2trader", "--replay", str(file), "-w", "size > 0", "--for", "60s"
+    )
+    assert (code, out.split(",")[0]) == (OK, "POSITIONS OK: b2trader: nothing there")
 
 
 def test_a_stream_that_ends_stale_has_no_verdict_on_its_figures(

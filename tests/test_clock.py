@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.toolkit.clock import LATEST, VenueClock
+from venues.toolkit.clock import FAR, LATEST, VenueClock
 from venues.venue import ClockOffset, Item, Notice, Now
 
 if TYPE_CHECKING:
@@ -137,6 +137,24 @@ def test_an_old_time_that_is_told_again_and_again_proves_no_clock() -> None:
     for index in range(200):
         assert clock.see(START - 100_000, at(index / 10))
     assert (clock.offset_ms, clock.take()) == (0, [])
+
+
+@pytest.mark.parametrize(("ahead", "offset"), [(1, 0), (0, -HOUR)])
+def test_a_time_that_is_told_again_proves_a_clock_only_while_it_is_ahead(ahead: int, offset: int) -> None:
+    clock = VenueClock()
+    believed(clock, [-HOUR] * 5)
+    now = at(1.0)
+    for _ in range(5):
+        clock.see(now.epoch_ms + ahead, now)
+    assert clock.offset_ms == offset
+
+
+@pytest.mark.parametrize(("skew", "said"), [(FAR, True), (FAR - 1, False)])
+def test_that_the_clocks_differ_is_said_from_five_seconds_on(skew: int, said: bool) -> None:
+    clock = VenueClock()
+    believed(clock, [skew] * 5)
+    assert clock.offset_ms == skew
+    assert any("ahead of ours; ages" in text for text in words(clock.take())) == said
 
 
 @pytest.mark.parametrize("distance", [0, -30 * SECOND, -59 * SECOND])

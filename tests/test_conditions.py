@@ -229,6 +229,11 @@ def test_while_a_stream_is_not_live_nothing_is_true_but_what_is_known_of_it() ->
         assert bool(condition(text, ON_TRADES, "--on").is_true_apart(seen)) is expected, text
 
 
+def test_before_anything_came_nothing_is_known_of_a_stream() -> None:
+    for text in ("age_ms < 1", "stale", "partial", "prev.price > 0"):
+        assert judged(condition(text, ON_TRADES, "--where"), trade(), Seen()) is None, text
+
+
 def test_the_record_before_is_of_the_same_key() -> None:
     made = condition("bids[0].price > prev.bids[0].price", ON_BOOKS, "--where")
     books = [

@@ -20,10 +20,11 @@ from cli.errors import USAGE
 from cli.output.lines import Limit, Words
 from cli.run.asked import EVERY_LEVEL, asked_for
 from cli.run.options import StreamRequest
-from cli.run.source import Embedded, Source
+from cli.run.source import Embedded, Source, _with_wanted
 from cli.run.venue_options import GIVEN
 from cli.run.watch import Watcher
 from cli.views.panes import PANES
+from tests.bot.recordings import BEGIN, opened, write
 from tests.command import environment, mon
 from tests.drawn import NOW
 from tests.samples import LIVE, common, status
@@ -383,6 +384,27 @@ def test_lines_have_as_many_levels_as_asked_and_a_table_takes_every_level() -> N
         watcher._run.open, watcher.open_output = noted, lambda settings: None  # type: ignore[assignment,method-assign]
         asyncio.run(watcher._open(Embedded()))
     assert wanted == [[7], [EVERY_LEVEL]]
+
+
+def test_a_recording_is_asked_for_what_the_symbol_was_recorded_with(tmp_path: Path) -> None:
+    made = [("SPOT_BTC_USDT", 5), ("SPOT_ETH_USDT", 7), ("SPOT_SOL_USDT", 9)]
+    subscriptions = [{"stream": "book", "symbols": [symbol], "depth": depth} for symbol, depth in made]
+    file = write(tmp_path / "three.jsonl", opened(BEGIN), subscriptions=subscriptions)
+    for symbol, depth in made:
+        wanted = request("nexus", symbol, replay=file)
+        wanted.stream = "book"
+        assert asked_for(wanted, Recording(file))[1] == Subscription("book", (symbol,), depth=depth)
+
+
+def test_of_several_that_were_recorded_of_a_stream_each_stays_what_it_is() -> None:
+    minute, hour = (Subscription("candles", ("A",), interval=interval) for interval in ("1m", "1h"))
+    for wanted in ([hour], [hour, minute]):
+        assert _with_wanted([minute, hour], wanted) == [minute, hour]
+    topics = Subscription("feed", ("b",))
+    assert _with_wanted([Subscription("feed", ("a",)), Subscription("ping")], [topics]) == [
+        topics,
+        Subscription("ping"),
+    ]
 
 
 def test_whoever_has_data_is_not_missing() -> None:

@@ -343,7 +343,9 @@ def test_certificates_are_what_they_are_called(tls: Path, kind: str, words: str)
             writer.transport.abort()
             return ""
 
-    assert words in asyncio.run(run())
+    said = asyncio.run(run())
+    assert words in said
+    assert bool(words) == bool(said)
 
 
 # --- what is left behind

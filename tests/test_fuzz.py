@@ -17,11 +17,12 @@ import msgspec
 import pytest
 
 from venues import records
+from venues.kraken import KRAKEN
 from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
 from venues.testing.checks import any_frames, fuzz
 from venues.testing.playing import Play
-from venues.testing.recordings import cases, expected_of, outcome
+from venues.testing.recordings import cases, expected_of, outcome, unasked
 from venues.testing.watching import Watch, WatchedSession
 from venues.venue import (
     BadFrame,
@@ -32,6 +33,7 @@ from venues.venue import (
     Item,
     Notice,
     Now,
+    Settings,
     SocketPing,
     StreamState,
     Subscription,
@@ -192,6 +194,12 @@ BROKEN = [
         "expected none, since that stream has no full states",
     ),
     (
+        "the end of another stream's state",
+        added(records.SnapshotEnd(venue="orbit", env="replay", received=1, stream="orders", count=1)),
+        in_recording(),
+        'a SnapshotEnd of stream "orders": expected one that was asked for (trades)',
+    ),
+    (
         "a status",
         added(records.Status(venue="orbit", env="replay", received=1, stream="trades", state="live")),
         in_recording(),
@@ -244,6 +252,16 @@ def test_what_a_session_does_wrong_is_told(
     monkeypatch.setattr(orbit, "OrbitSession", broken(orbit.OrbitSession))
     faults = "\n".join(check(orbit.ORBIT))
     assert words in faults
+
+
+def test_a_refusal_that_raises_is_told_and_hides_nothing(orbit: ModuleType) -> None:
+    (route,) = orbit.ORBIT.routes([Subscription("trades", ("BTC-USDT",))], Settings(url="wss://v.example"))
+    route.refused = raising
+    watch = Watch(orbit.ORBIT, route.subscriptions)
+    with pytest.raises(KeyError):
+        watch.over(route).refused(401, "")
+    (fault,) = watch.faults
+    assert "`Route.refused` raised KeyError" in fault
 
 
 def test_a_fault_comes_with_its_traceback_and_seed(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +340,11 @@ def test_an_entry_that_is_none_is_told(orbit: ModuleType, monkeypatch: pytest.Mo
     assert "version 99 of the contract" in "".join(entries.problems_of(orbit.ORBIT))
 
 
+def test_symbols_that_are_meant_must_be_symbols(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(orbit.ORBIT), "meant", lambda self, symbol: ["no symbol"])
+    assert "gave 'no symbol', which check_symbol does not pass" in "".join(entries.problems_of(orbit.ORBIT))
+
+
 def test_an_entry_that_loads_its_session_is_told(orbit: ModuleType, tmp_path: Path) -> None:
     assert entries.heavy_modules(orbit.ORBIT) == []
     text = (PLUGIN / "src/mon_orbit/__init__.py").read_text(encoding="utf-8")
@@ -392,6 +415,14 @@ def test_an_answer_that_nobody_waits_for_is_told(tmp_path: Path, capsys: pytest.
     assert not capsys.readouterr().err
 
 
+def test_what_comes_behind_the_end_of_a_line_is_not_looked_at(tmp_path: Path) -> None:
+    refused = (Path(__file__).parent / "fixtures/kraken/book--refused.frames.jsonl").read_text(encoding="utf-8")
+    answer = '"method":"GET","url":"https://v.example","status":200,"text":"{}"}\n'
+    file = tmp_path / "book--refused.frames.jsonl"
+    file.write_text(refused + '{"kind":"fetched","at":1790000000200,"mono":10.2,"request":"a",' + answer)
+    assert unasked(file, KRAKEN) == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -427,7 +458,7 @@ def test_a_seed_plays_what_it_played(orbit: ModuleType, monkeypatch: pytest.Monk
             for call in ("opened", "answered", "receive", "closed", "pong", "tick", "fetched", "send"):
                 monkeypatch.setattr(play.driver, call, noted(call, getattr(play.driver, call), said.update))
             said.update(repr((play.run(), play._mono)).encode())
-    assert said.hexdigest()[:16] == "5f9169bef7b68ff3"
+    assert said.hexdigest()[:16] == "58c5ea37c7f5f2de"
 
 
 def noted(name: str, call: Callable[..., Any], note: Callable[[bytes], None]) -> Callable[..., Any]:

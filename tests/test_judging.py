@@ -18,6 +18,7 @@ from cli.output.lines import Limit, Unprinted, Words
 from cli.output.standing import Stands
 from cli.output.states import StateQueue
 from cli.output.turns import Turns
+from cli.run.conditioned import Conditioned
 from cli.run.freshness import Every
 from cli.run.judging import Judge, Judged
 from cli.run.options import StreamRequest
@@ -26,11 +27,12 @@ from tests.bot.recordings import BEGIN, SYMBOL, Tick, came, frame, opened, write
 from tests.bot.recordings import book as made_book
 from tests.recorded import FOLDER
 from tests.test_slow_readers import Lines, Venue, needs_linux, wait_for, watched
+from venues import venue_named
 from venues.errors import UsageError
 from venues.records import Book, Level, Position, SnapshotEnd, State, Status, Trade
 from venues.redaction import Redactor
 from venues.streams import STREAMS
-from venues.venue import Now
+from venues.venue import Now, Subscription
 
 
 class Stage:
@@ -442,6 +444,48 @@ def test_a_match_behind_all_that_was_asked_for_is_none(
         found = NO_DATA
     assert found == code
     assert [f"{json.loads(line)['bids'][0]['price']:.0f}" for line in capfd.readouterr().out.splitlines()] == printed
+
+
+def conditioned(stream: str, **options: Any) -> Conditioned:
+    return Conditioned(
+        StreamRequest("nexus", [SYMBOL], **options),
+        Subscription(stream, (SYMBOL,)),
+        venue_named("nexus").streams[stream],
+        as_table=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stream", "options", "counts"),
+    [
+        ("trades", {}, True),
+        ("trades", {"replay": Path("r")}, True),
+        ("book", {}, False),  # a slow reader does not get all of them
+        ("book", {"replay": Path("r")}, True),
+    ],
+)
+def test_the_match_is_one_of_so_many_where_all_are_printed(stream: str, options: dict[str, Any], counts: bool) -> None:
+    both = conditioned(stream, where="symbol != 'A'", until="symbol == 'B'", count=3, **options)
+    assert both.judge(now=lambda: Now(0.0, 0)).counts == counts
+    answer = conditioned(stream, until="symbol == 'B'", count=3, **options)
+    assert answer.judge(now=lambda: Now(0.0, 0)).counts, "nothing but the match is printed"
+
+
+@pytest.mark.parametrize(
+    ("stream", "options", "printed", "words"),
+    [
+        ("trades", {"where": "symbol == 'A'", "once": True}, False, "no match of --where came"),
+        ("trades", {"where": "symbol == 'A'", "once": True}, True, None),
+        ("trades", {"where": "symbol == 'A'"}, False, None),
+        ("trades", {"on": ["symbol == 'A'"], "bell": True, "once": True}, False, None),
+        ("book", {"where": "symbol == 'A'", "once": True}, False, None),  # the first state, matching or not, is awaited
+    ],
+)
+def test_with_once_a_match_of_where_is_waited_for_among_events(
+    stream: str, options: dict[str, Any], printed: bool, words: str | None
+) -> None:
+    asked = conditioned(stream, **options)
+    assert asked.missing(asked.judge(now=lambda: Now(0.0, 0)), printed=printed, match_printed=False) == words
 
 
 def test_the_limit_knows_whether_a_match_was_written() -> None:

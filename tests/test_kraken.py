@@ -359,6 +359,18 @@ def test_the_pairs_decimals_hold_for_the_depth_that_the_venue_says() -> None:
     assert len(line.of(Book)) == 1
 
 
+@pytest.mark.parametrize(
+    ("price", "size", "whole", "sent"),
+    [(0, 5, ("22130", "5.10000"), ("2.213e4", "5.1")), (6, 0, ("0.022130", "5"), ("0.02213", "5"))],
+)
+def test_a_pair_may_have_no_decimals(price: int, size: int, whole: tuple[str, str], sent: tuple[str, str]) -> None:
+    line = Line(Subscription("book", ("VET/USDT",), depth=10))
+    pairs = [{"symbol": "VET/USDT", "price_precision": price, "qty_precision": size}]
+    line.receive(json.dumps({"channel": "instrument", "type": "snapshot", "data": {"assets": [], "pairs": pairs}}))
+    line.receive(book([sent], [], symbol="VET/USDT", checksum=figure_of([whole], [])))
+    assert len(line.of(Book)) == 1
+
+
 def test_the_documented_example_gives_its_figure() -> None:
     asks = """45285.2 0.00100000, 45286.4 1.54571953, 45286.6 1.54571109, 45289.6 1.54560911, 45290.2 0.15890660,
      45291.8 1.54553491, 45294.7 0.04454749, 45296.1 0.35380000, 45297.5 0.09945542, 45299.5 0.18772827"""
@@ -522,6 +534,14 @@ def test_a_trade_that_came_late_leaves_none_missing_behind_it() -> None:
         printed.printed(number, number, number)
     assert printed.missing_before(6) == 0
     assert printed.missing_before(8) == 2
+
+
+def test_of_an_id_that_was_printed_already_those_between_are_missing() -> None:
+    printed = PrintedTrades()
+    for number in (1, 3, 100, 6, 2):
+        printed.printed(number, number, number)
+    assert printed.missing_before(6) == 2, "4 and 5: 3 was printed"
+    assert printed.missing_before(100) == 95, "3 and 6 were printed"
 
 
 @pytest.mark.parametrize("seed", range(4))

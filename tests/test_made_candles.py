@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests import test_jayx as jayx
 from venues.records import Candle
 from venues.toolkit.clock import FAR, VenueClock
-from venues.toolkit.made_candles import ClockedCandles, MadeCandles
+from venues.toolkit.made_candles import MOST_TIMES, ClockedCandles, MadeCandles
 from venues.venue import Confirmed, Notice, Now
 
 if TYPE_CHECKING:
@@ -184,6 +184,21 @@ def test_a_state_older_than_the_same_candles_before_changes_nothing() -> None:
     assert told(64, 1, 11, 4) == [(11, False)], "and holds nothing off"
 
 
+def test_the_latest_times_of_the_last_candles_are_known_and_of_no_more() -> None:
+    candles, ours = MadeCandles(), now(MOST_TIMES * 60)
+
+    def take(minute: int, seconds: float) -> list[Any]:
+        one = candle(minute)
+        return candles.take(replace(one, time=one.start + round(seconds * 1000)), ours.epoch_ms, ours)
+
+    for minute in range(MOST_TIMES):
+        take(minute, 50)
+    assert take(0, 49) == [], "the first one is still known"
+    take(MOST_TIMES, 0)
+    assert take(0, 49) != []
+    assert take(1, 49) == []
+
+
 def test_older_times_that_go_on_are_a_clock_that_went_back() -> None:
     candles = MadeCandles()
 
@@ -202,6 +217,8 @@ def test_older_times_that_go_on_are_a_clock_that_went_back() -> None:
     assert [take(56 + step, "1", 20 + step) for step in range(10)] == [[]] * 10
     assert take(66, "2", 30) == ["2"], "ten seconds of them"
     assert take(67, "3", 31) == ["3"]
+    assert [take(70 + 4 * step, "1", 10 + step) for step in range(4)] == [[]] * 4, "and five of them"
+    assert take(86, "1", 14) == ["1"]
 
 
 def test_a_time_that_was_far_ahead_counts_once_the_clock_agrees_with_it() -> None:

@@ -85,6 +85,16 @@ def test_once_says_which_symbols_have_no_data_in_time(tmp_path: Path) -> None:
         assert "no data came of A, C within 1.0 s" in words
 
 
+def test_a_check_waits_for_a_symbol_again_that_became_stale_before_the_others_came(tmp_path: Path) -> None:
+    said = [
+        *says_first("book", "A"), 0.1, says_state("book", "stale", "A", "gap"), 0.1, *says_first("book", "B"), 0.1,
+        *says_first("book", "A"),
+    ]  # fmt: skip
+    with serving(said) as (_, variables):
+        (verdict,), _, code = ran(tmp_path, variables, "check", "book", manysymbols.NAME, "A", "B", "--format", "json")
+    assert (verdict["text"], code) == ("2 rows", 0)
+
+
 def test_trouble_of_one_symbol_is_in_the_lines_and_in_words_with_its_symbol(tmp_path: Path) -> None:
     said = [
         *says_first("quotes", "A", "B"), PAUSE, says_state("quotes", "stale", "A", "gap"), says_row("quotes", "B", 1),
@@ -252,6 +262,15 @@ def test_a_recording_of_several_symbols_plays_all_of_them(tmp_path: Path) -> Non
     _, words, code = ran(tmp_path, {}, "quotes", manysymbols.NAME, "A", "--replay", file)
     assert code == 2
     assert "is a recording of A B" in words
+
+
+def test_once_says_which_symbols_have_no_data_in_a_recording(tmp_path: Path) -> None:
+    file = str(tmp_path / "one.jsonl")
+    with serving(says_first("book", "B")) as (_, variables):
+        ran(tmp_path, variables, "book", manysymbols.NAME, "A", "B", "C", "--count", "1", "--record", file)
+    played, words, code = ran(tmp_path, {}, "replay", file, "--speed", "max", "--once")
+    assert (short(played), code) == (["B"], 6)
+    assert words == "mon: the recording ended before there was a complete state: no data came of A, C\n"
 
 
 def test_a_recording_of_books_of_several_symbols_is_no_table(tmp_path: Path) -> None:

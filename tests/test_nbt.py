@@ -501,7 +501,9 @@ def test_what_is_missing_or_does_not_apply_is_named(kind: str) -> None:
         ("buy", "pair", "a\nb"),
         ("buy", "strategy", "x" * 201),
         ("buy", "message", "x" * 10_001),
+        ("buy", "message", chr(0xD800)),
         ("buy", "message", "\udcff"),
+        ("buy", "message", chr(0xDFFF)),
         ("buy", "message", []),
         ("traded-buy", "qty", "-1"),
         ("traded-buy", "strategy_id", 1.5),
@@ -513,6 +515,11 @@ def test_bad_values_are_refused_before_anything_is_opened(kind: str, field: str,
     assert f"as {field}, got" in str(error.value)
     assert len(str(error.value)) < 400
     str(error.value).encode()
+
+
+def test_a_message_may_have_every_character_but_surrogates() -> None:
+    text = "\x00\n\ud7ff\ue000\U0010ffff"
+    assert signal_command("buy", {**FULL["buy"], "message": text}, from_json=True).fields["message"] == text
 
 
 def test_a_command_has_arrived_with_its_pong_and_is_acknowledged_by_the_hub() -> None:

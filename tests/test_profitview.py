@@ -211,6 +211,14 @@ def test_a_topic_is_no_symbol() -> None:
     assert getattr(status, "symbol", "") is None
 
 
+def test_no_message_wakes_the_connection_to_send_something() -> None:
+    driver = driver_of(line_of())
+    driver.opened(Now(0, 0))
+    driver.take()
+    assert driver.receive(b'{"type":"trade","data":{}}', Now(1, 1))
+    assert not driver.stirred
+
+
 # --- data of any shape -------------------------------------------------------------------------------------------
 
 JSON = st.recursive(

@@ -385,6 +385,23 @@ def test_the_longest_message_is_kept_and_played(tmp_path: Path) -> None:
     assert frame.data() == text.encode()
 
 
+def test_a_message_is_kept_whatever_its_line_misses_of_the_longest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\x01" * 150
+    as_json = len(msgspec.json.encode(events.Frame(at=2, mono=2.0, direction="in", text=text)))
+    for more in range(-2, 3):
+        for module in ("venues.recording", "venues.recording_file"):
+            monkeypatch.setattr(f"{module}.LONGEST_LINE", as_json + more)
+        file = tmp_path / f"{more}.jsonl"
+        recorder = Recorder(file, header(), Redactor())
+        recorder.write(events.Frame(at=2, mono=2.0, direction="in", text=text))
+        recorder.close()
+        (frame,) = Recording(file).events()
+        assert isinstance(frame, events.Frame)
+        assert frame.data() == text.encode()
+
+
 def test_a_spill_file_is_the_owner_s_only(tmp_path: Path) -> None:
     """It has no name, and its mode is 600 all the same."""
     script = (

@@ -673,6 +673,20 @@ def test_the_first_signal_at_a_simulator_is_that_of_who_sends_one(
     assert [simulator.world.hush for simulator in served] == [hush]
 
 
+def test_the_end_waits_until_the_answers_are_written() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        lines = desk._Lines(SimpleNamespace(stopped=loop.create_future()))  # type: ignore[arg-type]
+        end = asyncio.create_task(lines._until_written())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not end.done()
+        lines._on_output_end(loop, None)
+        await end
+
+    asyncio.run(scenario())
+
+
 def test_an_output_that_fails_ends_the_sending() -> None:
     async def scenario() -> None:
         lines = desk._Lines(SimpleNamespace(stopped=None))  # type: ignore[arg-type]

@@ -424,6 +424,17 @@ def test_a_reader_that_only_waits_for_rare_lines_has_shown_nothing(ends: Ends) -
 
 
 @needs_linux
+def test_a_reader_shows_it_with_two_lines_also_after_a_while_in_which_none_came(ends: Ends) -> None:
+    ends.clock.now += pipes.REMEMBERED + 1
+    rooms = []
+    for _ in range(pipes.PROOFS):
+        ends.write(1, more_wait=True)
+        ends.read_after(0.01)
+        rooms.append(ends.pipe.room)
+    assert rooms == [1, pipes.GROWTH]
+
+
+@needs_linux
 def test_a_reader_that_reads_in_time_gets_more_and_more_at_once(ends: Ends) -> None:
     rooms = []
     for _ in range(6):

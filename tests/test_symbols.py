@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Generator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -29,9 +30,11 @@ from tests.servers import in_thread, raw_server
 from tests.tiny import TINY, Endpoint, Seeded
 from venues import VENUES, Entry, venue_named
 from venues.answers import problem_of
-from venues.errors import BadMessage, SetupError
+from venues.errors import BadMessage, SetupError, VenueUnreachable
+from venues.listing import Listing
 from venues.records import Instrument
-from venues.simulator import Simulator, environment, parse_fault
+from venues.redaction import Redactor
+from venues.simulator import ManualClock, Simulator, environment, parse_fault
 from venues.simulator.endpoint import Answer
 from venues.venue import HttpRequest, HttpResponse, NoResponse, Now, Settings, StreamState, has_list
 
@@ -521,3 +524,19 @@ def test_a_request_of_an_entry_without_an_address(mon: Mon, monkeypatch: pytest.
     assert code == 3
     assert "tiny has no address of its own: set MON_TINY_URL" in err
     assert not Endpoint.seen
+
+
+@pytest.mark.parametrize("found", [None, 7, "BTC-USD", {"BTC-USD": 1}])
+def test_what_is_no_list_is_none_of_symbols(found: Any) -> None:
+    settings, nobody = Settings("wss://v.example"), SimpleNamespace()
+    listing = Listing(
+        TINY,
+        settings,
+        clock=ManualClock(),
+        random=lambda: 0.5,
+        redactor=Redactor(),
+        fetcher=nobody,
+        fetch_secrets=nobody,
+    )  # type: ignore[arg-type]
+    with pytest.raises(VenueUnreachable, match=f"expected a list of instruments, got {type(found).__name__}"):
+        listing.checked(found)

@@ -303,7 +303,7 @@ async def _posted(request: web.Request) -> Any:
     """JSON of any shape, a form as a dict of texts, or text; without a body that is said to be text, an empty dict."""
     try:
         async with asyncio.timeout(BODY_WITHIN):
-            if (request.content_length or 0) > MOST_BODY:
+            if (length := request.content_length) is not None and length > MOST_BODY:
                 raise web.HTTPRequestEntityTooLarge(MOST_BODY)
             body = await request.read()
     except TimeoutError:

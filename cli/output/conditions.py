@@ -532,7 +532,7 @@ def _article(word: str) -> str:
 
 def _is_bounded(written: str) -> bool:
     _, _, exponent = written.lower().partition("e")
-    return len(exponent) <= 5 and abs(int(exponent or 0)) <= LONGEST_EXPONENT
+    return not exponent or (len(exponent) <= 5 and abs(int(exponent)) <= LONGEST_EXPONENT)
 
 
 def _tuple(values: Sequence[str | int]) -> ast.expr:

@@ -202,16 +202,26 @@ class Alerts:
         name = run.arguments[0]
         environment = {**self.environment(), **run.variables, "MON_SKIPPED": str(run.skipped)}
         pipe = asyncio.subprocess.PIPE
-        try:
-            process = await asyncio.create_subprocess_exec(
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
                 *run.arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, process_group=0
             )
+        )
+        try:
+            process = await asyncio.shield(starting)
         except (OSError, ValueError) as error:
             self.stage.say(f"--exec: {name} cannot be run: {getattr(error, 'strerror', None) or error}")
             return
+        except asyncio.CancelledError:  # one that is only half started could not be closed
+            with contextlib.suppress(OSError, ValueError):
+                await _kill(await starting)
+            raise
         self._processes[process.pid] = process
         try:
             await self._with(process, run, name)
+        except asyncio.CancelledError:
+            await _kill(process)
+            raise
         finally:
             _signal(process, signal.SIGKILL, only_running=True)
             self._processes.pop(process.pid, None)
@@ -263,8 +273,11 @@ class Alerts:
 
     # --- the end
 
-    async def finish(self, next_signal: asyncio.Future[int]) -> None:
-        """Give what runs or waits its time, none after one more signal; then say what was not run."""
+    async def finish(self, next_signal: asyncio.Future[int]) -> bool:
+        """Give what runs or waits its time, none after one more signal; then say what was not run.
+
+        Returns whether something was cut short by that.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + AT_END
         while (self._running or self._waiting) and not next_signal.done() and loop.time() < until:
@@ -274,8 +287,9 @@ class Alerts:
         if self._timer is not None:
             self._timer.cancel()
         not_run = self._dropped + sum(run.skipped + 1 for run in self._waiting.values())
-        self._waiting.clear()
         running = list(self._running)
+        is_cut = bool(running or self._waiting)
+        self._waiting.clear()
         for task in running:
             task.cancel()
         if running:
@@ -284,6 +298,7 @@ class Alerts:
             self.stage.say(f"--exec: {_commands(len(running))} stopped: the end came before")
         if not_run:
             self.stage.say(f"--exec: {_commands(not_run)} not run: the end came before")
+        return is_cut
 
     def kill(self) -> None:
         """End all that runs, at once. May be called from any thread."""
@@ -308,6 +323,15 @@ async def _stop(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -
     if not (await asyncio.wait((ended,), timeout=KILL_AFTER))[0]:
         _signal(process, signal.SIGKILL)
         await asyncio.wait((ended,))
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a command at the end, and close its pipes: once the event loop is closed, Python tells of open ones."""
+    _signal(process, signal.SIGKILL, only_running=True)
+    process._transport.close()  # type: ignore[attr-defined]  # there is no public way
+    over = asyncio.create_task(process.wait())
+    await asyncio.wait((over,), timeout=KILL_AFTER)
+    over.cancel()
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:

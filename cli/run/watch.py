@@ -128,7 +128,6 @@ class Watcher:
         self._judge: Judge | None = None
         self._standing: Standing | None = None  # for lines that say how the stream stands
         self._alerts: Alerts | None = None
-        self._had_enough = False  # a signal has come after the end was asked for
         self._judges = False  # here; otherwise the limits have it judged on its way
         self._venue = venue
         self._subscriptions = subscriptions
@@ -389,9 +388,9 @@ class Watcher:
             await self._run.watch()
         finally:
             asked_for = ending.stopping.is_set()
-            await self._finish_output()
+            signalled = await self._finish_output()
             if self._alerts is not None:
-                await self._finish_alerts(self._alerts)
+                await self._finish_alerts(self._alerts, signalled)
             if lost := self._run.close():
                 self._say(lost)
         if self._request.once and not (asked_for or self._limit.reached or ending.problem or ending.code):
@@ -400,19 +399,25 @@ class Watcher:
                 missing = f"the recording ended before there was a complete state{lacking}"
             ending.problem = NoDataError(missing)
 
-    async def _finish_alerts(self, alerts: Alerts) -> None:
-        """Let what `--on` has started, or has still to start, end; one more signal ends it at once."""
+    async def _finish_alerts(self, alerts: Alerts, signalled: int | None) -> None:
+        """Let what `--on` has started, or has still to start, end; one more signal ends it at once.
+
+        `signalled`: the exit code of that signal, where it has come already.
+        """
         self._table = None  # it is gone from the screen: what is said now goes to stderr
         next_signal = self._ending.next_signal()
-        if self._had_enough:  # one more signal has come already
-            next_signal.set_result(self._ending.code)
-        await alerts.finish(next_signal)
-        if next_signal.done() and not next_signal.cancelled():
+        if signalled is not None:
+            next_signal.set_result(signalled)
+        is_cut = await alerts.finish(next_signal)
+        if is_cut and next_signal.done():
             self._ending.cut_short(next_signal.result())
         next_signal.cancel()
 
-    async def _finish_output(self) -> None:
-        """Let what waits for its reader be written while that goes on reading; after a signal, not for long."""
+    async def _finish_output(self) -> int | None:
+        """Let what waits for its reader be written while that goes on reading; after a signal, not for long.
+
+        Returns the exit code of one more signal that came meanwhile.
+        """
         self._run.flush()
         self._tell_together()
         self._seldom.last_words()
@@ -422,8 +427,9 @@ class Watcher:
         left = await self._ending.until_written(self._reading, next_signal, after_signal=after_signal)
         if left is not None:
             self._words.say(left)
-        self._had_enough = next_signal.done()
+        signalled = next_signal.result() if next_signal.done() else None
         next_signal.cancel()
+        return signalled
 
     # --- what comes in
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +17,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cli.bot.bars import Bars, Series
-from cli.bot.market_data import LEVELS, Candles, ladder, made_of
+from cli.bot.jobs import Told
+from cli.bot.market_data import LEVELS, Candles, MarketName, ladder, made_of
+from cli.bot.seat import Seat
 from tests.bot.recordings import BEGIN, MINUTE, SYMBOL, Tick, walk
-from venues.records import Candle, Trade
+from venues.records import Candle, Status, Trade
 from venues.toolkit.candles import TradedCandles
 from venues.toolkit.clock import VenueClock
 from venues.venue import Now
@@ -301,6 +306,26 @@ def test_what_was_not_watched_is_not_said_to_be_quiet() -> None:
     assert bars.closes[-7:].tolist() == [5, 5, 5, 5, 5, 5, 6]
     assert bars.complete[-7:].tolist() == [False, False, False, False, False, True, True]
     np.testing.assert_array_equal(bars.volumes[-7:], [1, math.nan, math.nan, math.nan, math.nan, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "calls"),
+    [
+        ({"state": "live"}, [("live", 70)]),
+        ({"state": "live", "reason": "2 trades are missing"}, [("down", 70), ("live", 70)]),
+        ({"state": "live", "down_ms": 50}, [("down", 20), ("live", 70)]),
+        ({"state": "stale", "reason": "a gap"}, [("down", 70)]),
+        ({"state": "syncing", "reason": "a gap"}, []),
+    ],
+)
+def test_what_a_status_says_of_candles(fields: dict[str, Any], calls: list[tuple[str, int]]) -> None:
+    market, made, nothing = MarketName("nexus", SYMBOL), list[tuple[str, int]](), SimpleNamespace()
+    seat = Seat(Path("bot.py"), nothing, set(), nothing, put=print, send=print)  # type: ignore[arg-type]
+    noted: Any = SimpleNamespace(down=lambda at: made.append(("down", at)), live=lambda at: made.append(("live", at)))
+    seat.candles, seat.candles_from = {market: noted}, {"nexus": "trades"}
+    seat._tell = lambda told: None  # type: ignore[method-assign]
+    seat._on_status(Told(Status(venue="nexus", received=70, stream="trades", **fields), markets=[market]), 70)
+    assert made == calls
 
 
 def test_levels_from_finer_candles() -> None:

@@ -114,7 +114,7 @@ def test_what_is_more_than_a_text_and_what_is_no_time() -> None:
     class Side(str, enum.Enum):  # noqa: UP042  as scripts write it
         LONG = "long"
 
-    nothing = [pd.NaT, np.datetime64("NaT")]
+    nothing = [pd.NaT, np.datetime64("NaT", "ns")]
     plain, frame = message(np.str_("t"), [Side.LONG, {Side.LONG: np.str_("x")}, *nothing])
     assert plain == ["long", {"long": "x"}, None, None]
     assert frame == b'{"type":"t","data":["long",{"long":"x"},null,null]}'

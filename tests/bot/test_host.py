@@ -531,7 +531,9 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
         + "  @http.route\n"
         + "  def get_thread(self, data): return threading.current_thread().name == 'bot'\n"
         + "  @http.route\n"
-        + "  def post_bad(self, data): raise SystemExit\n",
+        + "  def post_bad(self, data): raise SystemExit\n"
+        + "  @http.route\n"
+        + "  def post_worse(self, data): raise ValueError('worse') from KeyError('bad')\n",
         encoding="utf-8",
     )
     said: list[str] = []
@@ -552,13 +554,16 @@ def test_webhooks_run_in_turn_with_the_callbacks(tmp_path: Path, monkeypatch: py
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{base}/thread") as answer:
                 assert await answer.json() == {"data": True}
-            async with session.post(f"{base}/bad", json={}) as answer:
-                assert answer.status == 500
+            for route in ("bad", "worse"):
+                async with session.post(f"{base}/{route}", json={}) as answer:
+                    assert answer.status == 500
         os.kill(os.getpid(), signal.SIGINT)
         assert await run == 130
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
-    assert any("an exception in a webhook (id " in text and "SystemExit" in text for text in said)
+    told = [text for text in said if "an exception in a webhook (id " in text]
+    assert any("SystemExit" in text for text in told)
+    assert any("KeyError: 'bad'" in text and text.rstrip().endswith("ValueError: worse") for text in told)
     assert not any("a-token-of-no-value" in text for text in said)
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from cli.bot import host
 from cli.bot.command import market_named
+from cli.bot.own.finder import OwnModules, stamp_of
 from cli.bot.plan import BotRequest
 from cli.bot.seat import Seat
 from cli.bot.timing.cron import Cron
@@ -43,6 +44,19 @@ def save(path: Path, text: str) -> None:
     new = path.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
     os.replace(new, path)
+
+
+def test_a_file_that_is_read_is_known_as_it_was_before(tmp_path: Path) -> None:
+    path = str(tmp_path / "own.py")
+    own = OwnModules(str(tmp_path), lambda module: None)
+    own.reads(path)
+    assert own.stamps == {}, "it is not there"
+    Path(path).write_text("A = 1\n", encoding="utf-8")
+    before = stamp_of(path)
+    own.reads(path)
+    save(Path(path), "A = 1_000\n")
+    assert own.stamps == {path: before}
+    assert stamp_of(path) != before
 
 
 class Running:

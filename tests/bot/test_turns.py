@@ -162,6 +162,32 @@ def test_who_is_woken_before_the_wait_begins_does_not_wait(ordered: Turns) -> No
     assert found == [(True, 5 * NS), (False, 10 * NS)]
 
 
+def test_who_looks_again_and_again_waits_longer_each_time(ordered: Turns) -> None:
+    found: list[int] = []
+
+    def works() -> None:
+        for _ in range(10):
+            before = ordered.now_ns()
+            while ordered.now_ns() == before:
+                ordered.looked()
+            found.append(ordered.now_ns() - before)
+
+    ordered.take(threading.Thread(target=works, daemon=True))
+    ordered.go_to(20 * NS)
+    longest = round(turns.LONGEST_PAUSE * NS)
+    assert found == [min(round(turns.SHORTEST_PAUSE * NS) * 2**number, longest) for number in range(10)]
+
+
+def test_a_thread_that_is_none_of_the_scripts_sleeps_as_ever(ordered: Turns, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(turns, "_real_sleep", slept.append)
+    with ordered_threads(ordered), ordered.apart():
+        other = threading.Thread(target=time.sleep, args=(7,))
+        other.start()
+        other.join()
+    assert slept == [7]
+
+
 def test_whoever_has_waited_longest_gets_a_lock(runs: Runs, minutes: Path) -> None:
     """Threads that take it again at once left the callbacks none: the replay never ended."""
     source = script(

@@ -15,7 +15,8 @@ from typing import Final
 
 RIGHT, WRONG, EXPIRED = "right", "wrong", "expired"
 KINDS: Final = (RIGHT, WRONG, EXPIRED)
-_ADDRESS: Final = "subjectAltName=IP:127.0.0.1,DNS:localhost"
+# Python 3.13 asks for the extensions that the standard asks for.
+_EXTENSIONS: Final = "subjectAltName=IP:127.0.0.1,DNS:localhost\nauthorityKeyIdentifier=keyid\n"
 
 
 def make(folder: Path) -> Path:
@@ -24,8 +25,9 @@ def make(folder: Path) -> Path:
         _openssl(
             folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
             "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name} authority of tests",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
-    (folder / "address.cnf").write_text(f"{_ADDRESS}\n", encoding="utf-8")
+    (folder / "extensions.cnf").write_text(_EXTENSIONS, encoding="utf-8")
     for kind in KINDS:
         _openssl(
             folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -36,7 +38,7 @@ def make(folder: Path) -> Path:
         days = "-1" if kind == EXPIRED else "2"
         _openssl(
             folder, "x509", "-req", "-in", f"{kind}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
-            "-CAcreateserial", "-days", days, "-extfile", "address.cnf", "-out", f"{kind}.pem",
+            "-CAcreateserial", "-days", days, "-extfile", "extensions.cnf", "-out", f"{kind}.pem",
         )  # fmt: skip
     return folder / "trusted.pem"
 

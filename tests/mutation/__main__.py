@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.mutation.explained import EXPLAINED
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str], root: Path = ROOT, say: Callable[[str], None]
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mm-", ignore_cleanup_errors=True)))
         snapshot = base / "s"
         copied(root, snapshot)
-        measured = Measured(asked.coverage, snapshot)
+        measured = stack.enter_context(closing(Measured(asked.coverage, snapshot)))
         copies = [stack.enter_context(Copy(snapshot, base / str(number))) for number in range(asked.jobs)]
         trial = Trial(snapshot, copies, measured, asked.seconds)
         drawn = _chosen(trial, asked)

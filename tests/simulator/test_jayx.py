@@ -13,6 +13,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests import simulated
+from venues.jayx.simulator.endpoint import AccountRows
+from venues.jayx.simulator.market import Quoted
 from venues.simulator import ManualClock
 
 from .events import Talk, run, talk
@@ -280,9 +282,11 @@ def test_an_order_keeps_its_last_fill_and_what_was_left_of_it() -> None:
             book: Any = simulator.world.markets["BTC_USDT"]
             ticks = book.engine.best("buy") + 1
             assert ticks < book.engine.best("sell")
+            rows = AccountRows(simulator.world, {"BTCUSDT": Quoted(simulator.world, "BTCUSDT", "BTC_USDT")})
             order = simulator.world.account.place(book, "buy", ticks, 100)
             assert order is not None
             book.market("sell", 30)
+            assert [*rows._last] == [order.order_id]
             await client.emit("openorders", asked(simulator, symbol="BTCUSDT"))
             await client.until(lambda said: len(said) == 1)
             simulator.world.account.cancel(order)
@@ -292,6 +296,7 @@ def test_an_order_keeps_its_last_fill_and_what_was_left_of_it() -> None:
         assert [{name: row[name] for name in figures} for row in first["modify"] + second["cancel"]] == [figures] * 2
         assert (first["cancel"], second["modify"]) == ([], [])
         assert [row["state"] for row in first["modify"] + second["cancel"]] == ["TRADE", "CANCEL"]
+        assert not rows._last, "of an order that is over nothing is kept"
 
     run(test())
 

@@ -17,9 +17,12 @@ from tests import simulated
 from tests.tapes import TAPES, needs_tapes
 from tests.wooxwire import STEP, Venue, Wire
 from venues.simulator import ManualClock, parse_fault
+from venues.simulator.market_events import Level
 from venues.woox import WOOX
 from venues.woox.simulator import figures
+from venues.woox.simulator.books import _SIDES, BookFeed, Steps
 from venues.woox.simulator.endpoint import WooX
+from venues.woox.simulator.quiet import QuietMarket
 
 
 class Simulator(simulated.Simulator):
@@ -215,6 +218,37 @@ def test_the_book_over_http_lags() -> None:
     assert first < chain[0]
     assert later in chain
     assert 4_800 <= venue.now() - later <= 5_400
+
+
+class OneLevel:
+    """A market with one bid, which a test changes."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+
+    def levels(self, side: str) -> list[Level]:
+        return [Level(Decimal(100), Decimal(1 + self.changes), 1)] if side == "buy" else []
+
+
+def test_the_book_over_http_is_that_of_so_long_ago_and_older_ones_are_forgotten() -> None:
+    market: Any = OneLevel()
+    steps = Steps(Decimal(1), Decimal(1))
+    feed = BookFeed("S", market, steps, 50, rpi=False, lively=False, lag=5_000, now=100_000)
+    feed.watch(lambda message: None)
+    for second in range(1, 21):
+        market.changes += 1
+        feed.flush(100_000 + 1_000 * second)
+    assert len(feed._history) == 6, "what was 5 seconds ago, and a change a second since then"
+    for now, bid in ((124_999, 20), (125_000, 21), (190_000, 21)):
+        assert feed.whole(now, 50).bids == [(100, bid)]
+
+
+def test_the_total_of_a_side_is_that_of_its_levels() -> None:
+    market = QuietMarket("SPOT_A_USDT", 1, 100_000)
+    for step in range(50):
+        market.change(100_000 + step)
+        for side in _SIDES:
+            assert market.total(side) == sum(level.size for level in market.levels(side)) > 0
 
 
 # --- figures -------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ LOOSE = [
     *(b'{"type":3,"invocationId":"0","error":"x"}\x1e', b'44"no"', b'42["error","x"]', b'42["orderbook"]', b"451-"),
     *(b'42["orderbook",{}]', b'42["kline",null]', b'4212["positions",[]]', b'43["x"]', b'430["x"]', b"1", b"6", b"9"),
     *(b'0{"sid":"a","pingInterval":1000,"pingTimeout":500}', b'{"success":false}', b'{"event":"ping"}', b"x" * 999),
-    *(b"[" * 5_000, b'{"a":' * 5_000, b'"' + b"x" * 5_000 + b'"', b"[" + b"0," * 5_000 + b"0]"),
+    *(b"[" * 20_000, b'{"a":' * 20_000, b'"' + b"x" * 5_000 + b'"', b"[" + b"0," * 5_000 + b"0]"),
 ]
 
 

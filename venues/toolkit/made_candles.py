@@ -45,21 +45,22 @@ class MadeCandles:
         self._open: dict[int, Candle] = {}  # those before the current one that it has not closed yet
         self._early: dict[int, None] = {}  # starts of new candles that came before their time
         self._least, self._most = 0, 0  # how far the venue's clock is ahead of what we take for it
-        self._run = (0, 0, 0.0)  # messages in a row of another candle: its start, how many, since when
+        # Messages in a row of another candle: its start, how many, since when.
+        self._run: tuple[int, int, float] | None = None
         self._said: int | None = None
         self._ended: int | None = None  # the start of the current candle, once it was closed by the clock
         self._times: dict[int, int] = {}  # by start: the latest time that a candle came with, …
         # … and the latest of those that were far ahead of the venue's clock, with the monotonic time at which it came
         self._doubted: dict[int, tuple[int, float]] = {}
         # Messages in a row that were older than that: how many times that went on, the latest of them, since when.
-        self._outdated = (0, 0, 0.0)
+        self._outdated: tuple[int, int, float] | None = None
 
     def forget(self) -> None:
         """Forgets the current candle, e.g. on reconnecting. How it ended is not known, so it is never called closed."""
         self._current = self._ended = None
         self.holds_back = False
         self._open.clear()
-        self._run = (0, 0, 0.0)
+        self._run = None
 
     def next_end(self) -> int | None:
         """The end of the earliest candle that nothing has closed yet; None where there is none."""
@@ -90,7 +91,7 @@ class MadeCandles:
         self.holds_back = False
         current, start = self._current, candle.start
         if current is None or start == current.start:
-            self._run = (0, 0, 0.0)
+            self._run = None
         elif start < current.start:
             if self._is_right(current, venue_now) or not self._is_righter(candle, venue_now, now):
                 return [self._older(candle)]
@@ -122,7 +123,7 @@ class MadeCandles:
                 newest = max(newest, there)
         if time < newest and not self._went_back(time, now):
             return True
-        self._outdated = (0, 0, 0.0)
+        self._outdated = None
         if time - venue_now < FAR:
             _keep(self._times, start, time)
         else:
@@ -134,10 +135,10 @@ class MadeCandles:
 
         An old time that is only repeated proves nothing, nor does what was held up and comes at once.
         """
-        count, latest, since = self._outdated
-        if not count or time > latest:
-            count, latest, since = count + 1, time, since if count else now.mono
-            self._outdated = (count, latest, since)
+        count, latest, since = self._outdated or (0, None, now.mono)
+        if latest is None or time > latest:
+            count += 1
+            self._outdated = (count, time, since)
         return count >= MESSAGES and now.mono - since >= GONE_BACK
 
     def _older(self, candle: Candle) -> Candle:
@@ -179,16 +180,16 @@ class MadeCandles:
 
     def _insists(self, start: int, now: Now) -> bool:
         """Counts one more message in a row of another candle; whether there were enough to make it the current one."""
-        before, count, since = self._run
-        if not count or before != start:
+        before, count, since = self._run or (start, 0, now.mono)
+        if before != start:
             count, since = 0, now.mono
         self._run = (start, count + 1, since)
-        return count + 1 >= MESSAGES or (count > 0 and now.mono - since >= LASTING)
+        return count + 1 >= MESSAGES or now.mono - since >= LASTING
 
     def _trust(self, candle: Candle, venue_now: int) -> None:
         """Learns from a current candle where the venue's clock is: within that candle, or after it."""
         least, most = candle.start - venue_now, candle.end - venue_now
-        self._run = (0, 0, 0.0)
+        self._run = None
         if least > self._most + FAR:
             self._least, self._most = least, most
         elif self._most:

@@ -81,9 +81,11 @@ def held_of(
             raise UsageError(f'expected --held {form}=long, =short or =flat, or a file, got "{text}"')
         if script is not None and script not in scripts:
             raise UsageError(f'expected a script of this run ({", ".join(scripts)}) in --held {form}=…, got "{text}"')
-        if script is None and len(scripts) > 1:
-            raise UsageError(f'expected --held {form}={position}, since each script has its own, got "{text}"')
-        held_by_it = held.setdefault(scripts[0] if script is None else script, {})
+        if script is None:
+            if len(scripts) > 1:
+                raise UsageError(f'expected --held {form}={position}, since each script has its own, got "{text}"')
+            (script,) = scripts
+        held_by_it = held.setdefault(script, {})
         if (name := market_named(market)) in held_by_it:
             raise UsageError(f"expected each market once as --held, got {left} twice")
         held_by_it[name] = position  # type: ignore[assignment]  # as was just checked

@@ -98,8 +98,7 @@ class BookFeed:
         self._bids, self._asks = bids, asks
         if self._lag:
             self._history.append((now, self._whole(self.changed, bids, asks)))
-            while len(self._history) > 1 and self._history[1][0] <= now - self._lag:
-                self._history.popleft()
+            self._forget_before(now - self._lag)
         shuffle = Random(self.changed).shuffle  # rows come in no particular order
         for side in rows:
             shuffle(side)
@@ -115,8 +114,13 @@ class BookFeed:
         self.flush(now)
         book = self._whole(self.changed, self._bids, self._asks)
         if self._lag:
-            book = next((one for at, one in reversed(self._history) if at <= now - self._lag), self._history[0][1])
+            self._forget_before(now - self._lag)
+            book = self._history[0][1]
         return Whole(book.changed, book.bids[:most], book.asks[:most])
+
+    def _forget_before(self, then: int) -> None:
+        while len(self._history) > 1 and self._history[1][0] <= then:
+            self._history.popleft()
 
     def _version_at(self, now: int) -> tuple[int, int]:
         return self._market.changes, now // _RPI_MOVES if self._rpi and self._lively else 0
