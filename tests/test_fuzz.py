@@ -469,6 +469,23 @@ def noted(name: str, call: Callable[..., Any], note: Callable[[bytes], None]) ->
     return called
 
 
+def test_who_leaves_is_ticked_at_his_own_deadlines_by_both_clocks() -> None:
+    dues, seen = [10.5, 12.25], []
+    driver = SimpleNamespace(
+        retry_at=None,
+        leave=lambda now: seen.append(("leave", now)),
+        done=lambda: not dues,
+        deadline=lambda: dues[0],
+        tick=lambda now: seen.append(("tick", now)) or dues.pop(0),
+        closed=lambda code, reason, now: seen.append((code, now)),
+    )
+    play: Any = SimpleNamespace(driver=driver, take=list)
+    watch: Any = SimpleNamespace(fault=pytest.fail)
+    endings._left(play, watch, Now(10.0, 5_000))
+    first, last = Now(10.5, 5_500), Now(12.25, 7_250)
+    assert seen == [("leave", Now(10.0, 5_000)), ("tick", first), ("tick", last), (1000, last)]
+
+
 def test_whatever_is_spoilt_stays_a_frame_and_without_spoiling_the_same() -> None:
     from venues.testing.mutation import MutatedPlay
 

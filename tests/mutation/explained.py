@@ -60,6 +60,11 @@ EXPLAINED: dict[str, str] = {
     "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else (-1)": (
         "no change is kept there, and of none nothing is cut"
     ),
+    "venues/toolkit/clock.py VenueClock._start_run: "
+    "run.start(distance, now.mono, fell=fell or (run.count > 0 and run.fell and distance > before)) -> "
+    "run.start(distance, now.mono, fell=fell or (run.count >= 0 and run.fell and distance > before))": (
+        "with a count of 0 it is above the proved distance, and of such a run nobody asks whether it fell"
+    ),
     "venues/errors.py NotAskedFor.__init__: super().__init__(symbol) -> pass": (
         "an exception has what it was made with before its `__init__`"
     ),

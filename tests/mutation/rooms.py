@@ -48,6 +48,7 @@ ROOMS: dict[str, Room] = {
     "venues": Room(
         "venues/*.py",
         "driver games answers connection keepalive fetching redaction recording_files standing made entries "
+        "acknowledged_lines "
         "symbols plugins "
         "symbol_states public_api signs_of_life fixtures states",
     ),
