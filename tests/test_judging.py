@@ -244,6 +244,12 @@ def test_a_match_that_is_superseded_may_not_wait_for_long() -> None:
     assert stage.judge.good_until(book("7")) is None
 
 
+def test_a_run_ends_with_its_match_also_where_nothing_is_printed_of_it(tmp_path: Path) -> None:
+    venue = Venue()
+    with watched(venue, tmp_path, "quotes", "--until", 'state == "live"') as process:
+        assert process.wait(20) == OK
+
+
 @needs_linux
 def test_a_match_that_was_superseded_long_ago_is_not_read_late(tmp_path: Path) -> None:
     venue = Venue()
