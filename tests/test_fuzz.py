@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from venues import records
+from venues.errors import UsageError
 from venues.kraken import KRAKEN
 from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
@@ -467,6 +468,19 @@ def noted(name: str, call: Callable[..., Any], note: Callable[[bytes], None]) ->
         return call(*arguments)
 
     return called
+
+
+@pytest.mark.parametrize(("error", "faults"), [(UsageError("no such kind"), 0), (KeyError("kind"), 1)])
+def test_a_command_that_is_refused_in_words_is_no_fault(orbit: ModuleType, error: Exception, faults: int) -> None:
+    def refuse(command: Any) -> None:
+        raise error
+
+    watch = Watch(orbit.ORBIT, [Subscription("book", ("BTC-USDT",))])
+    session: Any = SimpleNamespace(send=refuse)
+    command: Any = None
+    with pytest.raises(type(error), match="kind"):
+        WatchedSession(session, watch).send(command)
+    assert len(watch.faults) == faults
 
 
 def test_who_leaves_is_ticked_at_his_own_deadlines_by_both_clocks() -> None:

@@ -89,6 +89,22 @@ def test_neither_huge_orders_nor_a_wave_of_cancels_empty_a_side(monkeypatch: pyt
         assert all(market.public_lots(side) > 0 for side in SIDES)
 
 
+def test_a_bid_is_at_the_lowest_tick_where_there_is_no_room_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = Market(INSTRUMENTS[0], Stage(0))
+    flow = Flow(market, Random(1), 1.0, 0.0)
+    placed: list[tuple[Side, int]] = []
+    monkeypatch.setattr(flow, "_rest", lambda side, ticks: placed.append((side, ticks)))
+    monkeypatch.setattr(flow, "_distance", lambda: 4)
+    for best in (4, 5, 6, 7, None):
+        monkeypatch.setattr(market.engine, "best", lambda side, found=best: found)
+        flow._place("buy")
+        flow._place("sell")
+    start = market.instrument.start
+    bids, asks = ([ticks for side, ticks in placed if side == one] for one in SIDES)
+    assert bids == [1, 1, 1, 2, start - 5]
+    assert asks == [9, 10, 11, 12, start + 5]
+
+
 def test_a_market_that_nobody_looks_at_keeps_nothing_of_prices_that_are_past(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("venues.simulator.market.MOST_TOUCHED", 50)
     market = Market(INSTRUMENTS[0], Stage(0))
