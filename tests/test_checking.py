@@ -146,7 +146,8 @@ def book(bid: int, symbol: str = "A", time: int | None = None) -> Book:
 
 
 def position(name: str, size: int = 1, change: str = "update", time: int | None = None) -> Position:
-    return Position(venue="v", received=0, position_id=name, size=Decimal(size), change=change, time=time)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"position_id": name, "size": Decimal(size), "change": change, "time": time}
+    return Position(venue="v", received=0, **given)
 
 
 def trade(symbol: str, price: int, *, before: bool = False) -> Trade:

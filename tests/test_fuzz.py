@@ -17,7 +17,6 @@ import msgspec
 import pytest
 
 from venues import records
-from venues.errors import UsageError
 from venues.kraken import KRAKEN
 from venues.testing import checks_of, endings, entries
 from venues.testing.__main__ import main as rewrite_command
@@ -470,19 +469,6 @@ def noted(name: str, call: Callable[..., Any], note: Callable[[bytes], None]) ->
     return called
 
 
-@pytest.mark.parametrize(("error", "faults"), [(UsageError("no such kind"), 0), (KeyError("kind"), 1)])
-def test_a_command_that_is_refused_in_words_is_no_fault(orbit: ModuleType, error: Exception, faults: int) -> None:
-    def refuse(command: Any) -> None:
-        raise error
-
-    watch = Watch(orbit.ORBIT, [Subscription("book", ("BTC-USDT",))])
-    session: Any = SimpleNamespace(send=refuse)
-    command: Any = None
-    with pytest.raises(type(error), match="kind"):
-        WatchedSession(session, watch).send(command)
-    assert len(watch.faults) == faults
-
-
 def test_who_leaves_is_ticked_at_his_own_deadlines_by_both_clocks() -> None:
     dues, seen = [10.5, 12.25], []
     driver = SimpleNamespace(
@@ -570,14 +556,6 @@ def test_a_recording_is_cut_after_each_event_and_at_most_so_often() -> None:
     assert endings.cuts(played[1:]) == []
 
 
-def test_frames_before_anything_has_happened_are_no_answers(orbit: ModuleType) -> None:
-    watch = Watch(orbit.ORBIT, [Subscription("book", ("BTC-USDT",))])
-    out = [["hello"], []]
-    session: Any = SimpleNamespace(take=lambda: out.pop(0))
-    assert WatchedSession(session, watch).take() == ["hello"]
-    assert not watch.faults
-
-
 def test_a_session_that_is_watched_hears_that_mon_was_resumed() -> None:
     heard: list[str] = []
 
@@ -588,21 +566,6 @@ def test_a_session_that_is_watched_hears_that_mon_was_resumed() -> None:
     for session in (Hears(), object()):
         WatchedSession(session, SimpleNamespace(most_answers=1)).resumed()  # type: ignore[arg-type]
     assert heard == ["resumed"]
-
-
-def test_what_was_live_on_the_connection_before_is_not_on_a_new_one(orbit: ModuleType) -> None:
-    watch = Watch(orbit.ORBIT, [Subscription("book", ("BTC-USDT",))])
-    over: Any = SimpleNamespace(subscriptions=watch.subscriptions, session=lambda secrets: None)
-    route = watch.over(over)
-    for _ in range(2):
-        route.session({})
-        watch.rules.look_at(StreamState("book", "live"))
-        watch.rules.look_at(Confirmed("book", symbol="BTC-USDT"))
-    assert not watch.faults
-    route.session({})
-    watch.rules.look_at(Confirmed("book"))
-    (fault,) = watch.faults
-    assert fault.startswith("a Confirmed of book, which is not live")
 
 
 def test_a_play_says_whether_an_opening_asks_for_more() -> None:

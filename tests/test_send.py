@@ -24,7 +24,6 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
 
 from cli import main
-from cli.output.lines import Words
 from cli.run import desk, sender
 from cli.settings.config import Access
 from tests.command import MON, environment, records
@@ -92,18 +91,6 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
         return Done(code, out, err)
 
     return running
-
-
-def test_a_key_is_hidden_before_anything_is_opened(hub: SmallHub) -> None:
-    redactor = Redactor()
-    made = desk.Desk("nbt", None, None, 5.0, Words(), redactor)
-
-    async def work() -> int:
-        assert redactor.text(f"with {KEY}") == "with [key]"
-        return 7
-
-    assert asyncio.run(made.run(work)) == 7
-    assert not hub.paths
 
 
 # --- one signal ----------------------------------------------------------------------------------------------------
