@@ -184,6 +184,14 @@ def test_a_stream_that_is_stale_fires_once_and_a_status_tells_it() -> None:
     assert stage.see("live", "stale") == 1
 
 
+def test_what_is_said_of_a_stream_is_skipped_where_it_is_true_when_it_is_first_live() -> None:
+    stage = Stage("trades", 'state == "live"', skip_first=True)
+    assert stage.see("connecting", "live", trade(1)) == 0
+    assert stage.see("stale", "live") == 1
+    stale = Stage("trades", "stale", skip_first=True)
+    assert stale.see("live", "stale") == 1
+
+
 def quote(bid: int) -> Quote:
     return Quote(venue="v", received=0, symbol="S", bid_price=Decimal(bid))
 
@@ -367,6 +375,10 @@ def test_what_takes_too_long_is_ended_and_what_cannot_be_run_is_said() -> None:
             next_signal.set_result(signal.SIGINT)
         await alerts.finish(next_signal)
 
+    asyncio.run(played("""sh -c 'trap "echo in order; exit" TERM; sleep 60 & wait'""", timeout=0.1))
+    assert told.relayed == ["in order"]
+    assert told.said == ["--exec: sh was ended after 0.1 s"]
+    told.said.clear()
     asyncio.run(played("sleep 60", timeout=0.1))
     asyncio.run(played("/no/such/program", timeout=1.0))
     asyncio.run(played("sleep 60"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from venues.errors import UsageError
 from venues.toolkit.candles import LATE_TRADES, LONGEST_LAG, Bar, CandleBuilder, TradedCandles, interval_ms, start_of
-from venues.toolkit.clock import VenueClock
+from venues.toolkit.clock import FAR, VenueClock
 from venues.venue import Now
 
 MINUTE = 60_000
@@ -75,6 +75,16 @@ def test_a_later_stamp_alone_closes_nothing() -> None:
     assert builder.closing_time() == MINUTE
     assert told(builder.close_by_clock(MINUTE)) == [(0, True)]
     assert told(traded(builder, 59_950, 4, at=MINUTE)) == [(0, True)]
+
+
+@pytest.mark.parametrize(("ahead", "closed"), [(0, True), (FAR, True), (FAR + 1, False)])
+def test_a_candle_that_was_closed_by_a_clock_far_ahead_is_open_again(ahead: int, closed: bool) -> None:
+    """With the next trade in it; a clock that is a little ahead closes it for good."""
+    builder = CandleBuilder(MINUTE)
+    traded(builder, 59_000, 1)
+    builder.heard(MINUTE, MINUTE)
+    assert told(traded(builder, 59_001, 2, at=MINUTE - ahead)) == [(0, closed)]
+    assert builder.closing_time() == (None if closed else MINUTE)
 
 
 @pytest.mark.parametrize(("late", "waits"), [(0, 0), (500, 0), (1_000, 0), (1_001, 1_001), (40_000, 40_000)])

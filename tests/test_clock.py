@@ -47,6 +47,13 @@ def test_a_clock_like_ours_is_believed_at_once_and_nothing_is_said() -> None:
     assert (clock.offset_ms, clock.take()) == (0, [])
 
 
+@pytest.mark.parametrize(("distance", "agrees"), [(1_000, True), (-1_000, True), (1_001, False), (-1_001, False)])
+def test_one_message_is_enough_where_both_clocks_agree_within_a_second(distance: int, *, agrees: bool) -> None:
+    clock = VenueClock(["trades"])
+    assert believed(clock, [distance]) == [True]
+    assert clock.shown_by(at(0)) == (START + distance if agrees else None)
+
+
 def test_small_steps_of_our_clock_are_one_large_one() -> None:
     """Each is too small to be told from a message that took longer; the venue's clock is where it was all the time."""
     clock = VenueClock(["trades"])

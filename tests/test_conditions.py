@@ -54,6 +54,15 @@ def compiled(text: str, fields: Fields) -> Condition | None:
         raise
 
 
+@pytest.mark.parametrize("sign", ["", "+", "-"])
+def test_exponents_have_three_digits_at_most(sign: str) -> None:
+    for good in ("0", "999", "0999"):
+        assert condition(f"price > 1e{sign}{good}", ON_TRADES, "--where") is not None
+    for bad in ("1000", "9999", "00999" if sign else "000999", "9" * 1_000):
+        with pytest.raises(UsageError, match="expected an exponent of at most 999"):
+            condition(f"price > 1e{sign}{bad}", ON_TRADES, "--where")
+
+
 @pytest.mark.slow("10,000 expressions are compiled and reckoned twice")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_random_conditions_are_what_a_second_evaluator_says(part: int) -> None:

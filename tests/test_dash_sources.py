@@ -154,6 +154,30 @@ def run(
 HERE, NOT_THERE = ("SPOT_BTC_USDT",), ("SPOT_NO_SUCH",)
 
 
+def test_work_beside_a_simulator_that_fails_has_ended_when_the_fault_is_raised() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("in order")
+
+    async def go() -> None:
+        embedded = Embedded()
+        await embedded.simulator()
+        asyncio.get_running_loop().call_soon(embedded._on_fault, ZeroDivisionError("of a plug-in"), ("nexus",))
+        try:
+            with pytest.raises(ZeroDivisionError, match="of a plug-in"):
+                await embedded.beside(work())
+            assert ended == ["in order"]
+        finally:
+            await embedded.close()
+
+    asyncio.run(go())
+
+
 def test_a_line_that_is_refused_leaves_the_others_on() -> None:
     """Two sockets of one venue, one for a market that it does not have."""
     subscriptions = [Subscription("book", HERE), Subscription("trades", NOT_THERE)]

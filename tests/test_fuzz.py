@@ -469,6 +469,36 @@ def noted(name: str, call: Callable[..., Any], note: Callable[[bytes], None]) ->
     return called
 
 
+def test_who_leaves_is_ticked_at_his_own_deadlines_by_both_clocks() -> None:
+    dues, seen = [10.5, 12.25], []
+    driver = SimpleNamespace(
+        retry_at=None,
+        leave=lambda now: seen.append(("leave", now)),
+        done=lambda: not dues,
+        deadline=lambda: dues[0],
+        tick=lambda now: seen.append(("tick", now)) or dues.pop(0),
+        closed=lambda code, reason, now: seen.append((code, now)),
+    )
+    play: Any = SimpleNamespace(driver=driver, take=list)
+    watch: Any = SimpleNamespace(fault=pytest.fail)
+    endings._left(play, watch, Now(10.0, 5_000))
+    first, last = Now(10.5, 5_500), Now(12.25, 7_250)
+    assert seen == [("leave", Now(10.0, 5_000)), ("tick", first), ("tick", last), (1000, last)]
+
+
+def test_whatever_is_spoilt_stays_a_frame_and_without_spoiling_the_same() -> None:
+    from venues.testing.mutation import MutatedPlay
+
+    play = object.__new__(MutatedPlay)
+    for frame in (b"", b"{}", b"[[]]", b"ping", b'{"price":"1.5","rows":[1,[2,3]]}'):
+        play._chance, play._spoiling = random.Random(5), 1.0
+        spoilt = [play._spoilt(frame) for _ in range(300)]
+        assert all(type(one) is bytes for one in spoilt)
+        assert len(set(spoilt)) > 3
+        play._spoiling = 0.0
+        assert {play._spoilt(frame) for _ in range(50)} == {frame}
+
+
 def test_pings_are_no_answers(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def change(session: Any, items: list[Item], now: Now) -> list[Item]:
         session._out += [SocketPing()]
@@ -546,5 +576,7 @@ def test_a_play_says_whether_an_opening_asks_for_more() -> None:
     play = object.__new__(Play)
     play.driver = SimpleNamespace(begin=lambda secrets, draw: SimpleNamespace(opening=opening))  # type: ignore[assignment]
     play.secrets = {}
+    play._opening = None
+    assert not play.answer(HttpResponse(200, b"")), "no connection was begun"
     play.begin(0.5)
     assert [play.answer(HttpResponse(200, b"")) for _ in range(2)] == [True, False]

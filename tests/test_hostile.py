@@ -140,6 +140,20 @@ def test_what_a_cell_shows(text: str) -> None:
     assert not unicodedata.category(shown[0]).startswith("M")
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x3164, 0x3164), (0xFE00, 0xFE0D),
+     (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF)],
+)  # fmt: skip
+def test_what_unicode_draws_nothing_for_is_an_escape_and_its_neighbours_are_shown(first: int, last: int) -> None:
+    """By Unicode's Default_Ignorable_Code_Point; neighbours that are not assigned are escapes too."""
+    for code in (first, last):
+        assert cells.harmless(f"a{chr(code)}b") in (rf"a\u{code:04x}b", rf"a\U{code:08x}b")
+    for neighbour in (chr(first - 1), chr(last + 1)):
+        if unicodedata.category(neighbour) not in ("Cn", "Cf"):
+            assert cells.harmless(f"a{neighbour}b") == f"a{neighbour}b"
+
+
 def test_three_marks_stay_on_a_character() -> None:
     assert cells.harmless("a" + "\u0301" * 5 + "b\u0301") == "a" + "\u0301" * 3 + r"\u0301\u0301" + "b\u0301"
     assert cells.harmless("\u0301a") == r"\u0301a"

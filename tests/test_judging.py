@@ -26,6 +26,7 @@ from cli.run.watch import watch
 from tests.bot.recordings import BEGIN, SYMBOL, Tick, came, frame, opened, write
 from tests.bot.recordings import book as made_book
 from tests.recorded import FOLDER
+from tests.test_slow_readers import Lines, Venue, needs_linux, wait_for, watched
 from venues import venue_named
 from venues.errors import UsageError
 from venues.records import Book, Level, Position, SnapshotEnd, State, Status, Trade
@@ -241,6 +242,26 @@ def test_a_match_that_is_superseded_may_not_wait_for_long() -> None:
     assert stage.judge.good_until(book("6")) == pytest.approx(1.5)
     stage.said(book("7"))
     assert stage.judge.good_until(book("7")) is None
+
+
+def test_a_run_ends_with_its_match_also_where_nothing_is_printed_of_it(tmp_path: Path) -> None:
+    venue = Venue()
+    with watched(venue, tmp_path, "quotes", "--until", 'state == "live"') as process:
+        assert process.wait(20) == OK
+
+
+@needs_linux
+def test_a_match_that_was_superseded_long_ago_is_not_read_late(tmp_path: Path) -> None:
+    venue = Venue()
+    venue.until = 999
+    where = "bid_price <= 200 or bid_price == 1000"
+    with watched(venue, tmp_path, "quotes", "--where", where) as process:
+        lines = Lines(process)
+        lines.number()
+        wait_for(lambda: venue.taken >= 990)  # more than half a second after the last match
+        assert lines.number() < 200, "the one that lay in the pipe"
+        venue.until = 1_000
+        assert lines.number() == 1_000
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

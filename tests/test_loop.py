@@ -110,6 +110,24 @@ def test_what_every_holds_back_comes_at_the_end_of_a_replay(tmp_path: Path) -> N
     assert [str(one.bids[0].price) for one in books] == ["1.0", "7.0"]
 
 
+def test_nothing_goes_on_behind_a_run_that_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        forever = asyncio.Event()
+        monkeypatch.setattr(Loop, "_run", lambda _: forever.wait())
+        loop, _ = loop_of(Written(), None)
+        watching = asyncio.create_task(loop.watch())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 4
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(go())
+
+
 def test_a_deadline_that_moves_on_makes_no_new_timer() -> None:
     made: list[float] = []
 

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.errors import BadMessage
-from venues.toolkit.numbers import LONGEST_SHOWN, add, not_negative, number, optional, positive, shown, subtract
+from venues.toolkit import numbers
+from venues.toolkit.numbers import (
+    LONGEST_SHOWN,
+    KnownTexts,
+    add,
+    not_negative,
+    number,
+    optional,
+    positive,
+    shown,
+    subtract,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +69,19 @@ def test_what_came_is_shown_short() -> None:
     assert shown(10**5000).startswith("an integer of")
     assert shown(Decimal("1e999999999999999999")) == "1E+999999999999999999"
     assert (shown(True), shown(None), shown("a")) == ("true", "null", '"a"')
+
+
+def test_texts_are_known_once_read_and_json_numbers_keep_their_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = KnownTexts(lambda value: value > 0)
+    assert known["1.50"] is known["1.50"]
+    assert [str(known[Decimal(text)]) for text in ("1.0", "1.00", "1")] == ["1.0", "1.00", "1"]
+    for bad in ("0", "-1", "x", Decimal(0)):
+        with pytest.raises(ValueError, match=r"^$"):
+            known[bad]
+    assert dict(known) == {"1.50": Decimal("1.50")}
+    monkeypatch.setattr(numbers, "_MOST_KNOWN", 2)
+    assert [str(known[text]) for text in ("2", "3")] == ["2", "3"]
+    assert list(known) == ["3"], "of too many nothing is kept but the newest"
 
 
 @given(st.decimals(allow_nan=True, allow_infinity=True))

@@ -139,6 +139,27 @@ def test_a_heedless_session_loses_its_connection_and_waits_longer_each_time(at_o
     assert last.reason == "what came was bad again and again: asked for anew 20 times in 10 s"
 
 
+@pytest.mark.parametrize(
+    ("subscriptions", "times"),
+    [
+        ([Subscription("book", ("A",))], 1),
+        ([Subscription("book", ("A",)), Subscription("orders")], 2),
+        ([Subscription("book", ("A", "B")), Subscription("orders"), Subscription("positions")], 4),
+    ],
+)
+def test_each_symbol_of_a_stream_may_be_asked_for_so_often_and_a_stream_without_any_too(
+    subscriptions: list[Subscription], times: int
+) -> None:
+    driver = Driver(Line(Heedless), subscriptions, venue="naive")
+    driver.begin({}, 0.0)
+    driver.opened(at(0.0))
+    asked = 0
+    while driver.retry_at is None:
+        driver.receive(BAD, at(1.0))
+        asked += 1
+    assert asked == MOST_ASKED * times
+
+
 def test_who_asks_now_and_then_keeps_the_connection() -> None:
     driver = driver_of(Heedless)
     for number in range(200):

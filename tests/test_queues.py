@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.output import queues
-from cli.output.lines import Limit, RawFrame, Skipped
+from cli.output.lines import Limit, RawFrame, Skipped, Unprinted
 from cli.output.queues import EventQueue, LatestEvents
 from cli.output.states import StateQueue
 from cli.output.statuses import SAID_AT_ONCE, StatusGate, Unsaid, in_words
@@ -50,6 +50,24 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def test_what_is_not_printed_is_the_state_of_the_same_row() -> None:
+    for record in (order("a", 1), candle(5, 1), book(1)):
+        unprinted = Unprinted(record)  # type: ignore[arg-type]
+        assert queues.key_of(unprinted) == queues.key_of(record)
+
+
+def test_what_was_left_out_for_its_weight_weighs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "HEAVIEST", 20 * queues.weight(trade(0)))
+    queue = LatestEvents()
+    queue.put([trade(number) for number in range(21)])
+    (skipped, *kept) = queue.take()
+    assert skipped.count + len(kept) == 21
+    queue.put([trade(number) for number in range(21)])
+    waiting = queue.waiting()
+    queue.put([trade(21)])
+    assert queue.waiting() == waiting + 1, "there is room again"
 
 
 def after_a_while(*batches: list[Any]) -> list[Any]:

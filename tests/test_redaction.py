@@ -82,6 +82,19 @@ def test_short_secrets_are_hidden_by_position_only() -> None:
     assert redactor.text("a/b") == "a/b"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("wss://user:pa%20ss@h.example/hub", "wss://[user]@h.example/hub"),
+        ("wss://h.example/k7", "wss://h.example/[key]"),
+    ],
+)
+def test_a_url_is_hidden_whole_also_where_its_path_alone_says_nothing(url: str, shown: str) -> None:
+    redactor = Redactor()
+    redactor.learn_url(url, shown)
+    assert redactor.text(f"no answer from {url}") == f"no answer from {shown}"
+
+
 def test_a_url_without_a_secret_is_not_hidden() -> None:
     redactor = Redactor()
     redactor.learn_url("wss://h.example/stream", "wss://h.example/stream")

@@ -529,6 +529,18 @@ def test_the_pipe_has_its_size_back_afterwards_and_for_who_reads_much_at_once() 
 
 
 @needs_linux
+def test_while_nothing_is_known_of_the_size_of_lines_there_is_room_for_one(ends: Ends) -> None:
+    for _ in range(pipes.PROOFS + 1):
+        ends.pipe.hand_over(1, more_wait=True)
+        assert ends.pipe.is_empty()
+    assert ends.pipe.room == 1
+    ends.pipe.hand_over(1, more_wait=True)
+    ends.pipe.handed_over(2)
+    assert ends.pipe.is_empty()
+    assert ends.pipe.room == pipes.GROWTH
+
+
+@needs_linux
 def test_a_pipe_that_carries_words_too_keeps_its_size(ends: Ends) -> None:
     shared = paced(ends.writer, beside=ends.writer)
     assert shared is not None

@@ -49,6 +49,13 @@ def two_days() -> list[tuple[int, dict[str, Any]]]:
     return frames(Trades(SYMBOL, 2 * DAY, seed=7))
 
 
+def test_an_unknown_symbol_trades_around_100_in_hundredths() -> None:
+    made = [message["data"] for _, message in frames(Trades("SPOT_NEW_USDT", HOUR, seed=7))]
+    assert len(made) > 100
+    assert {(one["price"].as_tuple().exponent, one["quantity"].as_tuple().exponent) for one in made} == {(-2, -2)}
+    assert Decimal(90) < made[0]["price"] < Decimal(110)
+
+
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     def made(name: str, **options: Any) -> str:
         path = tmp_path / name

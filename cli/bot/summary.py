@@ -186,7 +186,7 @@ class _Ways:
 
     def summary(self, at: int, duration: int) -> MarketSummary:
         book = self._by_quotes if self._by_trades is None else self._by_trades
-        return replace(book.summary(at, duration), exceptions=self.exceptions)
+        return book.summary(at, duration, exceptions=self.exceptions)
 
 
 class _Curve:
@@ -301,7 +301,7 @@ class _Book:
             self._value()
             self._draw(at, held)
 
-    def summary(self, at: int, duration: int) -> MarketSummary:
+    def summary(self, at: int, duration: int, *, exceptions: int) -> MarketSummary:
         """The figures when the run has lasted so long (ms), and ended at a time (epoch ms)."""
         self._weigh(at)
         both = Figures(signals=self._flat.signals, missed=self._flat.missed, marked=self._flat.marked)
@@ -329,7 +329,7 @@ class _Book:
             both,
             sides,
             others=self._others,
-            exceptions=0,
+            exceptions=exceptions,
             open_size=self._size,
             filled_by=self._filled_by,
             curve=[Point(point.at, _percent(point.return_pct)) for point in points],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cli.errors import OK as ENDED
 from cli.output import cells
@@ -34,12 +34,11 @@ if TYPE_CHECKING:
     from venues.venue import Subscription, Venue
 
 
-class Held:
-    """One row while it is watched: whether the conditions were true of each of its records so far."""
+class Held(NamedTuple):
+    """One row while it is watched: its latest verdict, and the states that held on every record with their reason."""
 
-    def __init__(self) -> None:
-        self.row: Row | None = None
-        self.always: dict[int, str] | None = None  # the states that held on every record, with the latest reason
+    row: Row
+    always: dict[int, str]
 
 
 class Check:
@@ -65,21 +64,18 @@ class Check:
         self._fields = fields
         self._warn, self._crit = warn, crit
         self._timeout, self._lasting, self._dead = timeout, lasting, dead
-        self._redactor = redactor
         offer, self._stream = venue.streams[subscription.stream], STREAMS[subscription.stream]
-        self._partial = offer.partial
         self._events = self._stream.kind == "event"
+        self._gathers = offer.partial and not self._events  # what comes within the time is all of it
         self._full = has_full_states(self._stream, offer)
         self._symbols = subscription.symbols if has_several(subscription) else ()
         self._stands = Stands(subscription.stream, self._symbols, partial=offer.partial)
-        self._missing = set(self._symbols)
+        self._awaited = frozenset(self._symbols or ("",))
+        self._missing = set(self._awaited)  # of these no data came yet, or none since it was interrupted
         self._held: dict[Key, Held] = {}
         self._recent: dict[Key, None] = {}
         self._before: dict[Key, Record] = {}
-        self._complete = False
         self._since: float | None = None  # when the first complete state was there
-        self._late = False
-        self._label: str | None = None
         self._ending = Ending()
         self._run = Loop(
             request,
@@ -102,18 +98,16 @@ class Check:
             embedded = Embedded()
             try:
                 settings = await self._run.open(self._venue, [self._subscription], embedded, lambda text: None)
-                self._label = settings.label
                 self._run.limits.expect(self._subscription, self._venue.name, settings.label)
-                timer = loop.call_later(self._timeout, self._on_timeout)
+                loop.call_later(self._timeout, self._on_timeout)
                 await self._run.watch()
-                timer.cancel()
                 self._run.close()
             finally:
                 await embedded.close()
-        return self._result()
+        return self._result(settings.label)
 
-    def _result(self) -> Verdict:
-        made = Verdict(self._subscription.stream, self._venue.name, self._label, self._fields)
+    def _result(self, label: str | None) -> Verdict:
+        made = Verdict(self._subscription.stream, self._venue.name, label, self._fields)
         problem = self._ending.problem
         if isinstance(problem, VenueUnreachable):
             made.state, made.text = self._dead, str(problem)
@@ -127,17 +121,16 @@ class Check:
             made.state, made.text = UNKNOWN, "interrupted"
             return made
         stands = list(self._stands.all())
-        is_complete = self._complete or (self._partial and not self._events)  # what came in the time is all of it
-        made.live = is_complete and all(stand.live for stand in stands)
+        made.live = (self._gathers or not self._missing) and all(stand.live for stand in stands)
         if not made.live:
             made.state, made.text = self._dead, self._why_not()
             return made
         for stand in stands:
             stand.look(self._run.now())
         made.age_ms = max((one.seen.age_ms for one in stands if one.seen.age_ms is not None), default=None)
-        made.rows = newest([row for held in self._held.values() if (row := self._final(held)) is not None])
+        made.rows = newest([self._final(held) for held in self._held.values()])
         made.judge()
-        if not made.rows and self._partial:
+        if not made.rows and self._gathers:
             made.text = f"no change came within {cells.duration(round(self._timeout * 1000))}"
         return made
 
@@ -151,10 +144,10 @@ class Check:
                 return f"{nothing}, the stream is {status.state}{reason}"
         return nothing
 
-    def _final(self, held: Held) -> Row | None:
+    def _final(self, held: Held) -> Row:
         """The verdict on a row: with `--for` only what held on every record."""
         row = held.row
-        if row is None or not self._lasting or held.always is None or row.state in (OK, UNKNOWN):
+        if not self._lasting or row.state in (OK, UNKNOWN):
             return row
         for state in (CRITICAL, WARNING):
             if state in held.always:
@@ -179,8 +172,8 @@ class Check:
                 self._stands.move(item)
             elif isinstance(item, Confirmed):
                 self._stands.confirmed(item, now)
-        if self._since is None and self._is_complete():
-            self._complete, self._since = True, now.mono
+        if self._since is None and not self._missing and not self._gathers:
+            self._since = now.mono
             if not self._lasting or not self._may_last():
                 self._ending.stop(ENDED)
             elif self._request.replay is None:
@@ -188,28 +181,17 @@ class Check:
         elif self._since is not None and now.mono - self._since >= self._lasting:
             self._ending.stop(ENDED)
 
-    def _is_complete(self) -> bool:
-        if self._partial and not self._events:
-            return False  # it is what comes within the time
-        if self._full:
-            return self._complete
-        return bool(self._held) and not self._missing
-
     def _may_last(self) -> bool:
         """Whether anything is true that may last; otherwise there is nothing to wait for."""
         return any(held.always for held in self._held.values())
 
     def _on_status(self, status: Status) -> None:
-        about = self._stands.take(status)
-        if status.state != "live":
-            self._before.clear()
-            self._complete = False
-            if status.symbol is not None and self._symbols:
-                self._missing.add(status.symbol)
-            else:
-                self._missing.update(self._symbols)
-        for stand in about:
-            stand.look(self._run.at())
+        self._stands.take(status)
+        if status.state == "live":
+            return
+        self._before.clear()
+        if not self._run.limits.says(status):  # what is too old for `--max-age` does not come again as a whole
+            self._missing |= {status.symbol} if status.symbol in self._awaited else self._awaited
 
     def _on_end(self, end: SnapshotEnd) -> None:
         """A full state is here: what is not in it is gone."""
@@ -219,7 +201,7 @@ class Check:
         if end.count <= len(state):
             self._held = {key: self._held[key] for key in state if key in self._held}
         self._recent.clear()
-        self._complete = True
+        self._missing.clear()
 
     def _take(self, record: Record) -> None:
         stand = self._stands.data(record, self._run.at())
@@ -230,15 +212,17 @@ class Check:
             return
         self._recent.pop(key, None)
         self._recent[key] = None
-        if not stand.live or (self._events and (self._held or is_from_before(record))):
+        name = record.symbol if record.symbol in self._awaited else ""
+        if not stand.live or (self._events and (name not in self._missing or is_from_before(record))):
             return
-        self._missing.discard(record.symbol or "")
+        if not self._full:
+            self._missing.discard(name)
         stand.seen.prev = self._before.get(key)
-        held = self._held.setdefault(key, Held())
-        held.row = Row(record, *judged(record, stand.seen, self._warn, self._crit))
+        row = Row(record, *judged(record, stand.seen, self._warn, self._crit))
         true = self._true(record, stand.seen)
-        held.always = true if held.always is None else {state: true[state] for state in held.always if state in true}
-        stand.seen.prev = None
+        before = self._held.get(key)
+        always = true if before is None else {state: true[state] for state in before.always if state in true}
+        self._held[key] = Held(row, always)
         self._before[key] = record
 
     def _true(self, record: Record, seen: Any) -> dict[int, str]:

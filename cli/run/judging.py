@@ -299,7 +299,6 @@ class Judge:
             return []
         self._tick_at = now.mono + TICK
         for stand in self._stands.all():
-            stand.look(now)
             if stand.status is not None:
                 self._judge_stand(stand, structs.replace(stand.status, received=now.epoch_ms))
         if self._keeps_latest:

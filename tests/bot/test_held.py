@@ -279,6 +279,17 @@ def test_two_relays_keep_one_file(relaying: Any, tmp_path: Path) -> None:
         ('{"hub":"nbt","strategy":"rsi","held":{"BTC":"long"}}', "as mon writes it, got something else"),
         ('{"hub":"nbt","strategy":"rsi","held":{"nexus:BTC":"lnog"}}', "as mon writes it, got something else"),
         ('{"hub":"nbt","strategy":"rsi","env":"custom","held":{},"x":1}', "as mon writes it, got something else"),
+        *(
+            (f'{{"hub":"nbt"{more}}}', "as mon writes it, got something else")
+            for more in (
+                "",
+                ',"strategy":"rsi"',
+                ',"held":{}',
+                ',"strategies":{},"strategy":"rsi"',
+                ',"strategies":{},"held":{}',
+                ',"strategies":{},"strategy":"rsi","held":{}',
+            )
+        ),
         (
             '{"hub":"nbt","strategy":"other","env":"custom:elsewhere","held":{}}',
             'is of strategy "other" at nbt (custom:elsewhere), and this is strategy "rsi" at nbt (custom:127.0.0.1:',

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cli.bot.own.modules import Home
 from cli.bot.script import Bot, ScriptError, hosted, load
 from cli.bot.script_api import Link, module_for
 
@@ -210,6 +211,15 @@ class Signals(Link):
     assert now.isoformat() == "2023-03-09T12:22:52.949123+00:00"
     assert (unix, epoch, iso) == (1_678_364_572, 1_678_364_572_949, "2023-03-09T12:22:52.949Z")
     assert second == pytest.approx(52.949123456)
+
+
+def test_the_home_that_was_entered_last_is_the_present_one(tmp_path: Path) -> None:
+    outer, inner = Home(str(tmp_path / "a"), {}), Home(str(tmp_path / "b"), {})
+    with outer.entered():
+        assert Home.present() is outer
+        with inner.entered():
+            assert Home.present() is inner
+        assert Home.present() is outer
 
 
 def test_our_import_is_called_as_pythons_own() -> None:

@@ -43,6 +43,7 @@ def looks(ran: Ran) -> list[tuple[int, Any]]:
         HEAD + "class Base(Link):\n" + USES + MAIN.replace("Link", "Base"),
         HEAD + "if True:\n    class Base:\n" + USES.replace("    ", "        ") + MAIN.replace("Link", "Base, Link"),
         HEAD + MAIN + USES.replace("EVERY = 60", "EVERY: int = 60"),
+        HEAD + MAIN + USES.replace("EVERY = 60", "EVERY: int\n    EVERY = 60"),
         HEAD + MAIN + USES.replace("EVERY = 60", "EVERY = 30\n    EVERY += 30"),
         HEAD + MAIN + USES.replace("EVERY = 60", "EVERY, (OTHER, *_) = 60, (1, 2)"),
         HEAD + MAIN + USES.replace("EVERY = 60", "try: EVERY = 60\n    finally: OTHER = 1"),

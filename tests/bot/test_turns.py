@@ -33,6 +33,21 @@ def ordered() -> Iterator[Turns]:
     made.close()
 
 
+def test_a_thread_that_is_not_known_is_told_of_once() -> None:
+    said: list[str] = []
+    made = Turns(said.append)
+    for _ in range(2):
+        made.emits()
+    assert said == ["a thread that threading has not started emits something: it has no order, so two runs may differ"]
+    made.close()
+    made.emits()
+    others = Turns(said.append)
+    others.runner_is()
+    others.emits()
+    assert len(said) == 1
+    others.close()
+
+
 @pytest.fixture
 def loose(ordered: Turns) -> Iterator[Callable[[Callable[[], None]], tuple[threading.Thread, threading.Lock]]]:
     """Starts a thread that goes on by itself: it waits for a lock that is not ours, and then does something."""

@@ -28,13 +28,9 @@ EXPLAINED: dict[str, str] = {
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
     "venues/toolkit/seeding.py SeededBook.__init__: self._asked_at = 0.0 -> pass": "it is set before it is read",
     "venues/keepalive.py Keepalive.__init__: self._grace_to = 0.0 -> self._grace_to = (-1.0)": "no ping is that early",
-    "venues/kraken/book.py BookFeed.__init__: "
-    "self._older = 0 # milliseconds by which the book is older than the one that was shown before -> "
-    "pass # milliseconds by which the book is older than the one that was shown before": "it is set before it is read",
     "cli/output/standing.py Stand.__init__: "
     "self.changed = False # whether its last status has another state than the one before -> "
     "pass # whether its last status has another state than the one before": "it is set before it is read",
-    "venues/kraken/book.py BookFeed.__init__: self._figure = 0 -> pass": "it is set before it is read",
     "venues/simulator/strategy.py Strategy._take: "
     "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 2) -> "
     "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 3)": (
@@ -48,5 +44,37 @@ EXPLAINED: dict[str, str] = {
     "venues/driver.py Driver.__init__: self._unauthorized = 0 # answers with HTTP 401 since a stream was live -> "
     "self._unauthorized = (-1) # answers with HTTP 401 since a stream was live": (
         "it is read only when a stream was live, which sets it to 0"
+    ),
+    "venues/kraken/book.py BookFeed.__init__: self._wanted = next(depths, 1) -> self._wanted = next(depths, 0)": (
+        "the venue's depths are 1 at least, and so never less than either"
+    ),
+    "venues/kraken/book.py BookFeed.acknowledged: if before.whole and result.depth > self.depth: -> "
+    "if before.whole and result.depth >= self.depth:": "of the same depth nothing came so far in the function",
+    "cli/output/statuses.py _news: "
+    "return status.state, status.reason, status.attempt, status.retry_in_ms, status.down_ms is None -> "
+    "return status.state, status.reason, status.attempt, status.retry_in_ms, status.down_ms is not None": (
+        "it is compared with others of its kind only: both tell the same two apart"
+    ),
+    "venues/toolkit/seeding.py SeededBook._place: "
+    "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else 0 -> "
+    "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else (-1)": (
+        "no change is kept there, and of none nothing is cut"
+    ),
+    "venues/toolkit/clock.py VenueClock._start_run: "
+    "run.start(distance, now.mono, fell=fell or (run.count > 0 and run.fell and distance > before)) -> "
+    "run.start(distance, now.mono, fell=fell or (run.count >= 0 and run.fell and distance > before))": (
+        "with a count of 0 it is above the proved distance, and of such a run nobody asks whether it fell"
+    ),
+    "venues/errors.py NotAskedFor.__init__: super().__init__(symbol) -> pass": (
+        "an exception has what it was made with before its `__init__`"
+    ),
+    "venues/kraken/book.py _levels: raise -> pass": "one of the rows is bad: it has raised in the loop above",
+    "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
+    "def deliver(self, items: Sequence[Delivered], line: int = 1) -> None:": (
+        "a check has one line: its number is unread"
+    ),
+    "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
+    "def deliver(self, items: Sequence[Delivered], line: int = (-1)) -> None:": (
+        "a check has one line: its number is unread"
     ),
 }

@@ -48,6 +48,7 @@ ROOMS: dict[str, Room] = {
     "venues": Room(
         "venues/*.py",
         "driver games answers connection keepalive fetching redaction recording_files standing made entries "
+        "acknowledged_lines "
         "symbols plugins "
         "symbol_states public_api signs_of_life fixtures states",
     ),
@@ -59,7 +60,7 @@ ROOMS: dict[str, Room] = {
     "judging": Room("cli/run/judging.py", "judging alerts"),
     "edges": Room("cli/run/edges.py", "alerts"),
     "alerts": Room("cli/run/alerts.py", "alerts"),
-    "checking": Room("cli/run/checking.py", "check"),
+    "checking": Room("cli/run/checking.py", "checking check"),
     "run": Room(
         "cli/run/*.py",
         "loop games answers states endings symbol_lists symbol_states empty_states entries ages send "
@@ -77,7 +78,8 @@ ROOMS: dict[str, Room] = {
         "cli/bot/timing/*.py", "bot/timing bot/script_clock bot/runner bot/endless bot/page bot/host bot/run_options"
     ),
     "seats": Room(
-        "cli/bot/seat*.py", "bot/runner bot/many_symbols bot/page bot/host bot/summary bot/run_options bot/several"
+        "cli/bot/seat*.py",
+        "bot/runner bot/many_symbols bot/page bot/host bot/stopped bot/summary bot/run_options bot/several",
     ),
     "serving": Room("cli/bot/serving.py", "bot/serving bot/door bot/host"),
     "door": Room("cli/bot/door.py", "bot/door bot/serving"),

@@ -15,6 +15,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests import simulated
+from venues.kraken.simulator.endpoint import Troubles
+from venues.kraken.simulator.market import BookFrame
 from venues.simulator import ManualClock, parse_fault
 
 from .support import NAMES, PATIENCE, lines_of, naive_book, tape_path
@@ -365,6 +367,69 @@ def test_a_halt_goes_through_its_steps_and_loses_nothing() -> None:
     run(test())
 
 
+def test_a_halt_takes_the_same_five_steps_again_and_again() -> None:
+    troubles = Troubles(["A", "B"])
+
+    def state() -> tuple[bool, str, str, str, bool, bool]:
+        pairs = troubles.pair_status("A"), troubles.pair_status("B")
+        return troubles.is_announced, troubles.system, *pairs, troubles.is_halted("A"), troubles.is_halted("B")
+
+    usual = (False, "online", "online", "online", False, False)
+    assert state() == usual
+    steps = [(troubles.halt(), state()) for _ in range(10)]
+    assert steps == 2 * [
+        ("", (True, *usual[1:])),
+        ("", (False, "maintenance", "online", "online", True, True)),
+        ("", usual),
+        ("A", (False, "online", "cancel_only", "online", True, False)),
+        ("A", usual),
+    ]
+
+
+def change(symbol: str, bid: str, *, kind: str = "update", best: str = "5.0", asks: bool = False) -> BookFrame:
+    rows = [(bid, "1.29")]
+    return BookFrame(symbol, kind, ([], rows) if asks else (rows, []), 7, "", frozenset([best]))
+
+
+def test_a_lost_change_is_one_that_the_next_checksum_proves_and_comes_late_if_none_follows() -> None:
+    troubles = Troubles(["A", "B"])
+    proved, snapshot, deep = change("A", "5.0"), change("A", "5.0", kind="snapshot"), change("A", "4.0")
+    assert troubles.spoilt(proved) == [proved]
+    troubles.gap()
+    assert troubles.spoilt(snapshot) == [snapshot]
+    assert troubles.spoilt(deep) == [deep]
+    assert troubles.spoilt(proved) == []
+    assert troubles.spoilt(change("B", "5.0")) == []
+    assert troubles.too_late() == [], "a beat may follow at once"
+    assert troubles.spoilt(proved) == [proved], "one of each book is lost, and this one follows on it"
+    assert troubles.too_late() == [change("B", "5.0")]
+    assert troubles.too_late() == []
+
+
+def test_what_is_held_back_goes_with_its_subscription() -> None:
+    troubles = Troubles(["A", "B"])
+    troubles.gap()
+    assert [troubles.spoilt(change(symbol, "5.0")) for symbol in ("A", "B")] == [[], []]
+    troubles.forget("trade", "A")
+    troubles.forget("book", "B")
+    troubles.forget("book", "C")
+    assert troubles.too_late() == []
+    assert troubles.too_late() == [change("A", "5.0")]
+
+
+def test_a_damaged_change_has_another_quantity_or_another_checksum_by_turns() -> None:
+    troubles = Troubles(["A", "B"])
+    troubles.damage()
+    (damaged,) = troubles.spoilt(change("A", "5.0"))
+    assert (damaged.rows, damaged.checksum) == (([("5.0", "1.20")], []), 7)
+    assert troubles.spoilt(change("A", "5.0")) == [change("A", "5.0")]
+    (damaged,) = troubles.spoilt(change("B", "5.0", asks=True))
+    assert (damaged.rows, damaged.checksum) == (([], [("5.0", "1.29")]), 6)
+    troubles.damage()
+    (damaged,) = troubles.spoilt(change("B", "5.0", asks=True))
+    assert (damaged.rows, damaged.checksum) == (([], [("5.0", "1.20")]), 7)
+
+
 def test_the_list_of_pairs_has_their_precision() -> None:
     async def test() -> None:
         async with Simulator() as simulator, join(simulator) as socket:
@@ -374,6 +439,7 @@ def test_the_list_of_pairs_has_their_precision() -> None:
         assert [(pair["price_precision"], pair["qty_precision"]) for pair in data["pairs"]] == [
             ("2", "8"), ("2", "8"), ("3", "8")
         ]  # fmt: skip
-        assert {asset["id"] for asset in data["assets"]} >= {"USD", "BTC"}
+        assets = [(asset["id"], asset["precision"], asset["precision_display"]) for asset in data["assets"]]
+        assert assets == [("USD", "4", "2"), *((name, "10", "5") for name in ("BTC", "ETH", "SOL"))]
 
     run(test())

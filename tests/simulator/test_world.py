@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 from collections import Counter, defaultdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -88,6 +89,22 @@ def test_neither_huge_orders_nor_a_wave_of_cancels_empty_a_side(monkeypatch: pyt
         assert all(market.public_lots(side) > 0 for side in SIDES)
 
 
+def test_a_bid_is_at_the_lowest_tick_where_there_is_no_room_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = Market(INSTRUMENTS[0], Stage(0))
+    flow = Flow(market, Random(1), 1.0, 0.0)
+    placed: list[tuple[Side, int]] = []
+    monkeypatch.setattr(flow, "_rest", lambda side, ticks: placed.append((side, ticks)))
+    monkeypatch.setattr(flow, "_distance", lambda: 4)
+    for best in (4, 5, 6, 7, None):
+        monkeypatch.setattr(market.engine, "best", lambda side, found=best: found)
+        flow._place("buy")
+        flow._place("sell")
+    start = market.instrument.start
+    bids, asks = ([ticks for side, ticks in placed if side == one] for one in SIDES)
+    assert bids == [1, 1, 1, 2, start - 5]
+    assert asks == [9, 10, 11, 12, start + 5]
+
+
 def test_a_market_that_nobody_looks_at_keeps_nothing_of_prices_that_are_past(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("venues.simulator.market.MOST_TOUCHED", 50)
     market = Market(INSTRUMENTS[0], Stage(0))
@@ -123,6 +140,34 @@ def test_the_same_seed_is_the_same_world_however_it_is_driven() -> None:
     assert expected == got
     assert len(expected) > 2_000
     assert expected != different
+
+
+class _Asleep(Exception):
+    """The world has nothing more to do for now."""
+
+
+@pytest.mark.parametrize(
+    ("step", "skips"), [(-1_000, False), (-1_001, True), (0, False), (60_000, False), (60_001, True), (-HOUR, True)]
+)
+def test_the_world_skips_the_time_by_which_its_clock_was_set(
+    step: int, *, skips: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But lives through a minute in which the machine was busy, and waits for a second that it is ahead."""
+
+    async def sleep(_seconds: float) -> None:
+        raise _Asleep
+
+    clock = ManualClock()
+    world = World(clock, seed=1, rate=20)
+    events: list[Event] = []
+    world.stage.listen(events.append)
+    begin = world.stage.now
+    monkeypatch.setattr(clock, "epoch_ms", lambda: begin + step)
+    monkeypatch.setattr(clock, "sleep", sleep)
+    with pytest.raises(_Asleep):
+        asyncio.run(world.run())
+    assert world.stage.now == (begin + step if skips else max(begin, begin + step))
+    assert bool(events) == (step > 0 and not skips)
 
 
 class Auditor:

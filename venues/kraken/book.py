@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from venues.venue import Item, Now, Subscription
 
 CHECKED = 10  # levels a side that the checksum is of, whatever the depth
+_AS_SENT = (0, 0)  # decimals of prices and sizes: no figure is filled up with zeros
 
 
 def depth_of(levels: int) -> int:
@@ -51,10 +52,10 @@ class BookFeed(BookKeeper):
         again: Callable[[Now], None],
         say_once: Callable[[str], list[Item]],
     ) -> None:
-        depths = [one.depth for one in subscriptions if one.stream == "book" and symbol in one.symbols]
-        self.depth = depth_of(depths[0] if depths else 1)
-        self._wanted = depths[0] if depths else 1
-        self._decimals = (0, 0)  # of prices and sizes, as far as they are known
+        depths = (one.depth for one in subscriptions if one.stream == "book" and symbol in one.symbols)
+        self._wanted = next(depths, 1)
+        self.depth = depth_of(self._wanted)
+        self._decimals = _AS_SENT  # of prices and sizes, as far as they are known
         super().__init__(
             self._new_book(),
             subscriptions,
@@ -66,9 +67,10 @@ class BookFeed(BookKeeper):
         )
         self._newest = newest
         self._say_once = say_once
-        self._older = 0  # milliseconds by which the book is older than the one that was shown before
-        self._figure = 0
-        self._at: Arrival | None = None
+        # Of the latest message: when it came, its checksum, and how many milliseconds older it is than what was shown.
+        self._at: Arrival
+        self._figure: int
+        self._older: int
 
     @property
     def ready(self) -> bool:
@@ -121,9 +123,8 @@ class BookFeed(BookKeeper):
             self.hide()
             words = f"the venue sends a book {span(self._older)} older than the one before; waiting until it is newer"
             return self.states("stale", words)
-        at = self._at
-        if at is not None and time is not None:
-            self._newest.shows(at.fine, now, believed=at.believed)
+        if time is not None:
+            self._newest.shows(self._at.fine, now, believed=self._at.believed)
         return super().show(now, time=time, extra=extra)
 
     def again(self, now: Now) -> list[Item]:
@@ -131,8 +132,7 @@ class BookFeed(BookKeeper):
         if not self.ready:
             return []
         self.hide()
-        at = self._at
-        return super().show(now, time=None if at is None else at.sent, extra={"checksum": self._figure})
+        return super().show(now, time=self._at.sent, extra={"checksum": self._figure})
 
     def only(self, streams: Collection[str]) -> None:
         """Goes on for these streams alone."""
@@ -148,8 +148,7 @@ class BookFeed(BookKeeper):
         """Sets how many decimals the pair's prices and sizes have, as the venue says."""
         if price is None or size is None or not (0 <= price <= 40 and 0 <= size <= 40):
             return
-        self._decimals = price, size
-        self.book.checksum = self._checksum(price, size)
+        self._decimals = price, size  # which `_read_otherwise` tries first
 
     def _new_book(self) -> OrderBook:
         return OrderBook(rule=None, depth=self.depth, checksum=self._checksum(*self._decimals))
@@ -167,14 +166,14 @@ class BookFeed(BookKeeper):
                     if reading is checksum.of:
                         self.book.checksum = self._checksum(price, size)
                     return self._figure
-        return self._figure ^ 1  # none: any other figure says so
+        return ~self._figure  # none: any other figure says so
 
     def _other_decimals(self, levels: Sequence[Level]) -> Iterator[tuple[int, int]]:
         """What else the pair's decimals may be: the most that a figure here has, or none that were lost."""
         yield self._decimals
         if levels:
             yield max(map(_price_decimals, levels)), max(map(_size_decimals, levels))
-        yield 0, 0
+        yield _AS_SENT
 
 
 def _levels(rows: Sequence[wire.BookLevel], path: str) -> list[Level]:

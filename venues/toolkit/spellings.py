@@ -206,8 +206,9 @@ def _taker(members: tuple[inspect.Type, ...]) -> Callable[[Any], bool]:
 
 def _struct_of(value: dict[str, Any], structs: list[inspect.StructType]) -> inspect.StructType | None:
     """The struct that the value's tag names, exactly or ignoring case; None if none does. An only one needs no tag."""
-    if len(structs) == 1:
-        return structs[0]
+    match structs:
+        case [only]:
+            return only
     by_tag = {struct.tag: struct for struct in structs if isinstance(struct.tag, str)}
     said = [value.get(struct.tag_field) for struct in structs[:1] if struct.tag_field is not None]
     if not said or not isinstance(said[0], str):

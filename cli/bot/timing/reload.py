@@ -90,14 +90,14 @@ class Reloads:
         known = self._known[seat.file] = {**self._read(seat), **self._known[seat.file]}  # it imports more in callbacks
         now = _stamps({*self._files(seat), *known})
         self._look_for(seat, is_there=str(seat.file) in now)
-        if now == known or str(seat.file) not in now:  # it is being replaced
-            self._seen.pop(seat.file, None)
-        elif self._seen.get(seat.file) != now:
+        seen = self._seen.pop(seat.file, None)
+        if now == known or str(seat.file) not in now:
+            return  # it is being replaced
+        if seen != now:
             self._seen[seat.file] = now  # somebody may be writing it
         else:
             await self._reload(seat)
             self._known[seat.file] = self._read(seat)
-            del self._seen[seat.file]
 
     def _look_for(self, seat: Seat, *, is_there: bool) -> None:
         """Say once of a script's file that it is gone: an editor that replaces it takes no two seconds."""

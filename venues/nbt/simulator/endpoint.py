@@ -188,7 +188,7 @@ class _Session:
 
     def __init__(self, hub: _Hub, voice: Voice, *, receives: bool) -> None:
         self.voice = voice
-        self.joined_at = 0  # milliseconds since the epoch, of the world's time
+        self.joined_at: int  # milliseconds since the epoch, of the world's time; once it receives
         self._hub = hub
         self._receives = receives
 

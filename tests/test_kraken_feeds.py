@@ -1,0 +1,14 @@
+"""Kraken's candles by themselves: what is shown once more."""
+
+from __future__ import annotations
+
+from tests.test_kraken import Line, ack, candles, shown_candles, status
+from venues.venue import Subscription
+
+
+def test_a_candle_that_the_clock_has_closed_is_closed_when_it_comes_once_more() -> None:
+    line = Line(Subscription("candles", ("BTC/USD",)))  # it is 14:30:00
+    line.receive(ack("ohlc", "BTC/USD", interval=1), candles((2, "3.0"), kind="snapshot", sent=120.5))
+    assert shown_candles(line.receive(status("maintenance"), status("online"))) == [(2, "3.0", False)]
+    assert shown_candles(line.pass_by(62)) == [(2, "3.0", True)]
+    assert shown_candles(line.receive(status("maintenance"), status("online"))) == [(2, "3.0", True)]
