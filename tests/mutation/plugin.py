@@ -17,7 +17,8 @@ CHOSEN = "MON_MUTATION_CHOSEN"  # a file: the tests in their order with the seco
 RESULTS = "MON_MUTATION_RESULTS"  # a file: a line of JSON for each test
 COVERED = "MON_MUTATION_COVERED"  # a file to be made: who passes which lines
 CONTEXT = "MON_MUTATION_TEST"  # the test that runs, for the processes that it starts
-HANDED_ON = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "MON_MUTATION_JOB", CONTEXT, "COVERAGE_PROCESS_START")
+PATH = "PYTHONPATH"
+HANDED_ON = (PATH, "PYTHONPYCACHEPREFIX", "MON_MUTATION_JOB", CONTEXT, "COVERAGE_PROCESS_START")
 
 
 class Results:
@@ -114,6 +115,8 @@ def _hand_on() -> None:
 
     def __init__(self: Any, *arguments: Any, env: Mapping[str, str] | None = None, **options: Any) -> None:  # noqa: N807
         ours = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+        if env is not None and env.get(PATH, "") not in ("", ours.get(PATH)):  # e.g. a folder with plug-ins
+            ours[PATH] = os.pathsep.join([*ours.get(PATH, "").split(os.pathsep), env[PATH]])
         plain(self, *arguments, env=None if env is None else {**env, **ours}, **options)
 
     subprocess.Popen.__init__ = __init__  # type: ignore[method-assign]
