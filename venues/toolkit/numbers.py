@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_DIGITS = 40
 MAX_EXPONENT = 40
 LONGEST_SHOWN = 60  # characters of what came, in an error message
-_MOST_KNOWN = 32_768
+_MOST_KNOWN = 8_192  # texts; a book has some hundred, and each takes 260 bytes
 _MOST_BITS = 134  # a number of 40 digits has 133
 _LONGEST_TEXT = 2 + MAX_EXPONENT + MAX_DIGITS + 6  # sign, point, zeros, digits, exponent
 
