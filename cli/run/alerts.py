@@ -237,7 +237,8 @@ class Alerts:
         try:
             late = not (await asyncio.wait((ended,), timeout=self.timeout))[0]
             if late:
-                await _stop(process, ended)
+                _signal(process, signal.SIGTERM)
+                await asyncio.wait((ended,), timeout=KILL_AFTER)  # what is still there then is killed when it is closed
             await asyncio.wait(reading, timeout=PIPES_WITHIN)
         finally:
             for task in (*reading, writing, ended):
@@ -320,13 +321,6 @@ async def _until_ended(process: asyncio.subprocess.Process) -> None:
     """Wait for the command alone: `process.wait` also waits for its pipes, which what it has started may hold open."""
     while process.returncode is None:  # noqa: ASYNC110  there is no event for it
         await asyncio.sleep(LOOK_EVERY)
-
-
-async def _stop(process: asyncio.subprocess.Process, ended: asyncio.Task[None]) -> None:
-    _signal(process, signal.SIGTERM)
-    if not (await asyncio.wait((ended,), timeout=KILL_AFTER))[0]:
-        _signal(process, signal.SIGKILL)
-        await asyncio.wait((ended,))
 
 
 async def _close(process: asyncio.subprocess.Process) -> None:

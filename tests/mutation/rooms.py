@@ -64,7 +64,7 @@ ROOMS: dict[str, Room] = {
     "run": Room(
         "cli/run/*.py",
         "loop games answers states endings symbol_lists symbol_states empty_states entries ages send "
-        "acknowledged_lines "
+        "acknowledged_lines judging many_symbols "
         "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins bot/time_line",
     ),
     "output": Room(
