@@ -128,6 +128,24 @@ def test_nothing_goes_on_behind_a_run_that_is_cancelled(monkeypatch: pytest.Monk
     asyncio.run(go())
 
 
+def test_a_replay_that_is_to_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def go() -> None:
+        forever = asyncio.Event()
+        monkeypatch.setattr(Loop, "_run", lambda _: forever.wait())
+        monkeypatch.setattr(Loop, "_leave_within", lambda _: 60.0)
+        loop, ending = loop_of(Written(), Recording(write(tmp_path / "r.jsonl", opened(BEGIN), streams=["book"])))
+        loop._sources = [Left()]  # type: ignore[list-item]
+        ending.stop(0)
+        async with asyncio.timeout(10):
+            await loop.watch()
+
+    class Left:
+        def leave(self) -> None:
+            """There is nothing to leave."""
+
+    asyncio.run(go())
+
+
 def test_a_deadline_that_moves_on_makes_no_new_timer() -> None:
     made: list[float] = []
 
