@@ -211,14 +211,15 @@ def test_older_times_that_go_on_are_a_clock_that_went_back() -> None:
     assert [take(41 + seconds, "1", 20) for seconds in range(12)] == [[]] * 12, "one state, sent again and again"
     assert take(53, "9", 40) == ["9"]
     assert [take(53, "1", 20 + step) for step in range(9)] == [[]] * 9, "what was held up comes at once"
-    assert take(54, "9", 40) == ["9"]
-    assert [take(54, "1", 20 - step) for step in range(9)] == [[]] * 9, "no clock runs backwards"
-    assert take(55, "9", 40) == ["9"]
-    assert [take(56 + step, "1", 20 + step) for step in range(10)] == [[]] * 10
-    assert take(66, "2", 30) == ["2"], "ten seconds of them"
-    assert take(67, "3", 31) == ["3"]
-    assert [take(70 + 4 * step, "1", 10 + step) for step in range(4)] == [[]] * 4, "and five of them"
-    assert take(86, "1", 14) == ["1"]
+    assert take(65, "1", 28) == [], "and nothing comes of it when its last one is repeated"
+    assert take(66, "9", 40) == ["9"]
+    assert [take(66, "1", 20 - step) for step in range(9)] == [[]] * 9, "no clock runs backwards"
+    assert take(67, "9", 40) == ["9"]
+    assert [take(68 + step, "1", 20 + step) for step in range(10)] == [[]] * 10
+    assert take(78, "2", 30) == ["2"], "ten seconds of them"
+    assert take(79, "3", 31) == ["3"]
+    assert [take(82 + 4 * step, "1", 10 + step) for step in range(4)] == [[]] * 4, "and five of them"
+    assert take(98, "1", 14) == ["1"]
 
 
 def test_a_time_that_was_far_ahead_counts_once_the_clock_agrees_with_it() -> None:

@@ -402,8 +402,7 @@ class Watcher:
     async def _finish_alerts(self, alerts: Alerts, signalled: int | None) -> None:
         """Let what `--on` has started, or has still to start, end; one more signal ends it at once.
 
-        `signalled`: the exit code of that signal, where it has come already.
-        """
+        `signalled`: the exit code of one that has come already."""
         self._table = None  # it is gone from the screen: what is said now goes to stderr
         next_signal = self._ending.next_signal()
         if signalled is not None:

@@ -136,10 +136,10 @@ class MadeCandles:
         An old time that is only repeated proves nothing, nor does what was held up and comes at once.
         """
         count, latest, since = self._outdated or (0, None, now.mono)
-        if latest is None or time > latest:
-            count += 1
-            self._outdated = (count, time, since)
-        return count >= MESSAGES and now.mono - since >= GONE_BACK
+        if latest is not None and time <= latest:
+            return False
+        self._outdated = (count + 1, time, since)
+        return count + 1 >= MESSAGES and now.mono - since >= GONE_BACK
 
     def _older(self, candle: Candle) -> Candle:
         """An earlier candle, corrected; it is closed unless the current one has not begun yet."""
