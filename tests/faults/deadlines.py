@@ -35,6 +35,7 @@ SHORT: Final[dict[str, dict[str, float]]] = {
     "venues.simulator.hub": {"_PING_AFTER": 1.0, "_CLIENT_TIMEOUT": 3.0, "_HANDSHAKE_TIMEOUT": 1.5, "_BEAT": 0.25},
 }
 ASKED_AGAIN: Final = 1.0  # seconds, the longest pause between two requests of the same thing
+QUIET_AFTER: Final = 6.0  # seconds without a change, after which a book's snapshot over HTTP counts
 SOCKETIO_HEARTBEAT: Final = (1.0 * PACE, 1.5 * PACE)  # interval and timeout
 
 # A dead line is known after a ping, its answer's deadline, and one more look (`keepalive.LATE`).
@@ -43,6 +44,8 @@ HEARTBEAT: Final = PACE * (0.5 + 1.5) + 0.5
 SLOW_HEARTBEAT: Final = HEARTBEAT + PACE * 2.0
 # What is lost was noticed, a try was under way, one more pause, the opening, the protocol's own answers, the snapshot.
 LIVE_AGAIN: Final = SLOW_HEARTBEAT + PACE * (1.5 + 0.8 + 1.5 + 3.0 + 4.0)
+# The same of a market that stands still, where the book is seeded over HTTP.
+QUIET_LIVE_AGAIN: Final = LIVE_AGAIN + PACE * (QUIET_AFTER + ASKED_AGAIN)
 
 
 def shorten() -> None:
@@ -54,10 +57,18 @@ def shorten() -> None:
                 raise LookupError(f"{module} has no deadline {name} any more: look where it went")
             setattr(loaded, name, seconds * PACE)
     from venues.toolkit.pacing import Pacing
+    from venues.toolkit.seeding import SeededBook
 
-    defaults = Pacing.__init__.__kwdefaults__
-    assert defaults is not None, "its pauses are parameters"
-    defaults["shortest"], defaults["longest"] = 0.2, ASKED_AGAIN * PACE
+    _set_defaults(Pacing, shortest=0.2, longest=ASKED_AGAIN * PACE)
+    _set_defaults(SeededBook, quiet_after=QUIET_AFTER * PACE)
+
+
+def _set_defaults(of: type, **figures: float) -> None:
+    defaults = of.__init__.__kwdefaults__  # type: ignore[misc]
+    for name in figures:
+        if name not in (defaults or {}):
+            raise LookupError(f"{of.__name__} has no parameter {name} any more: look where it went")
+    defaults.update(figures)
 
 
 if __name__ == "__main__":

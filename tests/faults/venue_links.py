@@ -21,7 +21,14 @@ from tests.faults import certificates, schedules
 from tests.faults.alerted import Alerted
 from tests.faults.cases import Case, Link, Outcome
 from tests.faults.clients import Client, InProcess, Process, Several
-from tests.faults.deadlines import HEARTBEAT, LIVE_AGAIN, PACE, SLOW_HEARTBEAT, SOCKETIO_HEARTBEAT
+from tests.faults.deadlines import (
+    HEARTBEAT,
+    LIVE_AGAIN,
+    PACE,
+    QUIET_LIVE_AGAIN,
+    SLOW_HEARTBEAT,
+    SOCKETIO_HEARTBEAT,
+)
 from tests.faults.leaks import tasks_left
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.faults.referee import Judge, Record, StateJudge
@@ -255,7 +262,9 @@ class _Play:
         await self._until(client.ended, 0.5)
         for process in simulator.world._processes:
             process.due = float("inf")
-        settled = await self._until(lambda: client.ended() or not self._differs(), self._allowed() + LIVE_AGAIN)
+        # A line may have been lost without anybody having noticed it yet.
+        live_again = QUIET_LIVE_AGAIN if any(one.seeded for one in self._watched) else LIVE_AGAIN
+        settled = await self._until(lambda: client.ended() or not self._differs(), self._allowed() + live_again)
         if not settled and not client.ended():
             self._found(f"at the end {self._differs()}")
         for judge in self._judges.values():

@@ -48,6 +48,7 @@ class Watched:
     full: bool = True
     latest: bool = False
     by_symbol: bool = False  # each symbol stands by itself, so several may be asked for
+    seeded: bool = False  # over HTTP: where no change comes, it is live once the market was quiet for long enough
     examine: Callable[[Ground, str], Callable[[Record, float], str]] | None = None  # for what else is wrong
 
     def judge(self, ground: Ground, symbol: str, within: Callable[[], float], *, may_lose: bool) -> Judge:
@@ -425,7 +426,7 @@ WATCHED = (
     Watched("kraken", "trades", _BY_ID, _TRADE_BY_ID, _KRAKENS, by_symbol=True),
     Watched("kraken", "ticker", _ticker_kraken, _ticker, _KRAKENS, by_symbol=True),
     Watched("kraken", "candles", _candles_kraken, _OHLCV, _KRAKENS, latest=True, by_symbol=True),
-    Watched("woox", "book", _book_of, _book, _WOOXS, _SHALLOW, by_symbol=True),
+    Watched("woox", "book", _book_of, _book, _WOOXS, _SHALLOW, by_symbol=True, seeded=True),
     Watched("woox", "quotes", _quotes_of, _QUOTE, _WOOXS, by_symbol=True),
     Watched("woox", "trades", _BY_TIME, _TRADE_BY_TIME, _WOOXS, by_symbol=True),
     Watched("woox", "ticker", _ticker_woox, _fields("last", "high", "low"), _WOOXS, by_symbol=True),
