@@ -130,11 +130,20 @@ def test_in_whatever_order_updates_come_the_newest_is_what_remains(order: list[i
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_times, "MOST_ROWS", 3)
+    monkeypatch.setattr(row_times, "MOST_ROWS", 5)
+    monkeypatch.setattr(row_times, "MOST_GONE", 3)
     times = RowTimes()
     for key in range(10):
         seen(times, key, 500, gone=True)
-    assert [seen(times, key, 400) for key in (0, 7, 8, 9)] == [True, False, False, False]
+    assert [seen(times, key, 400) for key in (9, 8, 7, 6, 0)] == [False, False, False, True, True]
+    times = RowTimes()
+    for key in range(10):
+        seen(times, key, 500)
+    assert [seen(times, key, 400) for key in (9, 8, 7, 6, 5, 4, 0)] == [*[False] * 5, True, True]
+    times = RowTimes()
+    times.replace([(key, (START + 500) * PER_MS, False) for key in range(5)], at(1_000), START)
+    times.replace([], at(1_000), START)
+    assert [seen(times, key, 400) for key in reversed(range(5))] == [False, False, False, True, True]
     remembered = Remembered(3)
     assert [remembered.add(n) for n in (1, 2, 3, 1, 4, 2)] == [True, True, True, False, True, True]
     assert 1 in remembered

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from venues.venue import Now
 
-MOST_ROWS = 50_000  # of each kind, those that are there and those that are gone: beyond it the oldest are forgotten
+MOST_ROWS = 50_000  # that are there: beyond it the oldest are forgotten, and …
+MOST_GONE = 10_000  # … of those that are gone, some 250 bytes each: an update that late has not been seen anywhere
 FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
 MOST_AT_ONCE = 50_000  # rows in one message: a message of 16 MiB can have so many that they fill our memory
 
@@ -112,7 +113,7 @@ class RowTimes:
         if known is not None:
             kept, other = (self._gone, self._there) if gone else (self._there, self._gone)
             other.pop(number, None)
-            _keep(kept, number, known)
+            _keep(kept, number, known, MOST_GONE if gone else MOST_ROWS)
         return True
 
     def is_later(self, key: Any, stamp: int) -> bool:
@@ -145,7 +146,7 @@ class RowTimes:
         news = [self.is_news(update, now, venue_now) for update in updates]
         for number, known in before.items():  # what is not in it any more is gone
             if number not in self._there and number not in self._gone:
-                _keep(self._gone, number, known)
+                _keep(self._gone, number, known, MOST_GONE)
         return news
 
 
@@ -161,7 +162,7 @@ def _believed(known: _Known, reference: float) -> _Known | None:
     return known._replace(believed=None) if known.lead - reference < FAR_AHEAD_MS else known.believed
 
 
-def _keep(kept: dict[int, _Known], number: int, known: _Known) -> None:
+def _keep(kept: dict[int, _Known], number: int, known: _Known, most: int) -> None:
     kept.pop(number, None)
     kept[number] = known
-    forget_oldest(kept, MOST_ROWS)
+    forget_oldest(kept, most)
