@@ -120,8 +120,28 @@ def endless(a):
     return a
 
 
+def asked_by_another(a):
+    return a > 9
+
+
 ONLY = [1]
 FIRST = ONLY[0]
+"""
+
+ANOTHER = """\
+from venues import small
+
+
+def asked(a):
+    return small.asked_by_another(a)
+"""
+
+TESTS_OF_ANOTHER = """\
+from venues.another import asked
+
+
+def test_asked():
+    assert not asked(9)
 """
 
 TESTS = """\
@@ -154,7 +174,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "venues/__init__.py": "",
         "venues/small.py": SMALL,
         "tests/__init__.py": "",
+        "venues/another.py": ANOTHER,
         "tests/test_small.py": TESTS,
+        "tests/test_another.py": TESTS_OF_ANOTHER,
         "pyproject.toml": "[tool.pytest.ini_options]\n",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -199,6 +221,13 @@ def test_a_mutant_that_a_test_notices_is_killed_and_others_survive(tree: Path) -
     assert "test_that_fails_by_itself" in said
     assert f"python -m tests.mutation --only {found('return a >= 7')}" in said
     assert state(tree) == before
+
+
+@pytest.mark.usefixtures("little_loaded")
+def test_what_only_the_tests_of_something_else_notice_is_killed(tree: Path) -> None:
+    code, said = run(tree, "--only", found("return a >= 9"), "--jobs", "1")
+    assert code == 0
+    assert "test_another.py::test_asked" in said
 
 
 @pytest.mark.usefixtures("little_loaded")

@@ -41,7 +41,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         "--room", action="append", choices=sorted(ROOMS), help="only files of this room; may be repeated"
     )
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="how many at a time (one a core)")
-    parser.add_argument("--seconds", type=_positive, default=120, help="of tests that one mutant is worth (120)")
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        default=120,
+        help="of nearest tests that one mutant is worth, and then of others (120)",
+    )
     parser.add_argument("--list", action="store_true", help="only say which mutants the seed draws")
     parser.add_argument("--only", action="append", metavar="ID", help="this mutant; may be repeated")
     parser.add_argument("--coverage", type=Path, default=KEPT, help=f"where the measurements are kept ({KEPT})")

@@ -1,7 +1,7 @@
 """Which tests are nearest to which files: the list that a new part of mon adds itself to, one entry a line.
 
-A mutant is tried with its room's tests only, those first whose name or imports say that they are about its file. That
-is enough to tell whether a line is tested, and 8,000 tests for each of 300 mutants would take a week.
+A mutant is tried with its room's tests, those first whose name or imports say that they are about its file. One that
+they do not notice is tried with all others that pass its line: 10,000 tests for each of 300 mutants would take a week.
 """
 
 from __future__ import annotations
@@ -125,6 +125,12 @@ def nearest(root: Path, path: str, room: str) -> list[str]:
         return slow, 1 if dotted(path) in imported or Path(path).parts[1] in _words(test) else 2
 
     return sorted(dict.fromkeys(tests), key=distance)
+
+
+def others(root: Path, path: str, room: str) -> list[str]:
+    """All other test files."""
+    near = set(nearest(root, path, room))
+    return [test for test in _every(root) if test not in near]
 
 
 # What searches by chance, or runs everything: takes minutes, and says nothing that the tests of a room do not.

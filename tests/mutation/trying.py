@@ -110,15 +110,17 @@ class Trial:
 
     def _tried(self, copy: Copy, change: Change, room: str) -> Verdict:
         where = place((self._root / change.path).read_bytes(), change.line)
-        tried, left = 0, self._seconds
-        for some in self._stages(copy, change, room, where):
-            tests, _ = _within(some, left)
-            left -= max(1.0, sum(test.seconds for test in tests))
-            tried += len(tests)
-            if verdict := self._asked(copy, change, room, tests, tried):
-                return verdict
-            if left <= 0:
-                break
+        tried = 0
+        for stages in (self._stages(copy, change, room, where), self._others(copy, change, room, where)):
+            left = self._seconds
+            for some in stages:
+                tests, _ = _within(some, left)
+                left -= max(1.0, sum(test.seconds for test in tests))
+                tried += len(tests)
+                if verdict := self._asked(copy, change, room, tests, tried):
+                    return verdict
+                if left <= 0:
+                    break
         if not tried and not copy.imports(change):
             raise _NotImported
         return Verdict(change, room, "", by_time=False, tried=tried)
@@ -144,6 +146,20 @@ class Trial:
             yield first
         if later:
             yield sorted(later, key=lambda test: test.seconds)
+
+    def _others(self, copy: Copy, change: Change, room: str, where: Place) -> Iterator[list[Test]]:
+        """The tests of the line that are near to something else, for a mutant that none of the nearest has noticed."""
+        if where.anywhere:
+            return  # what an import runs belongs to no test
+        files = rooms.others(self._root, change.path, room)
+        tests = [
+            test for file in files for test in concerned(self._measured.tests(file, copy.measure), change.path, where)
+        ]
+        tests.sort(key=lambda test: test.seconds)
+        if tests:
+            yield tests[:FIRST_OF_A_FILE]
+        if tests[FIRST_OF_A_FILE:]:
+            yield tests[FIRST_OF_A_FILE:]
 
     def _asked(self, copy: Copy, change: Change, room: str, tests: list[Test], tried: int) -> Verdict | None:
         """Run tests with the mutant; None if none of them notices.
