@@ -15,6 +15,7 @@ from venues import events, venue_named
 from venues.driver import Driver
 from venues.recording import Recording
 from venues.records import Fill, Order, Position, Record, SnapshotEnd, Status
+from venues.toolkit import row_times
 from venues.venue import BadFrame, Confirmed, Subscription
 
 CASE = MARKET_FOLDER.parent / "cases" / "late-order.jsonl"
@@ -177,7 +178,7 @@ def test_b2trader_a_row_that_is_older_than_the_whole_state_which_lacks_it_needs_
     line.receive(invoked([b2trader_row(7, 100), b2trader_row(8, 300)]))
     (stale,) = line.receive(b2trader_order(9, 200))
     assert (stale.state, stale.reason) == (
-        "stale", "the full state lacks spot.btc_usdt 9, which is older than it; subscribing again",
+        "stale", "nothing is known of spot.btc_usdt 9, which came late; subscribing again",
     )  # fmt: skip
     assert changes(line.receive(b2trader_order(9, 250))) == [], "of the invocation that is given up"
     line.reconnect()
@@ -186,6 +187,22 @@ def test_b2trader_a_row_that_is_older_than_the_whole_state_which_lacks_it_needs_
     assert changes(line.receive(b2trader_order(6, 290, gone=True))) == [("6", "remove")], "gone is gone"
     assert changes(line.receive(b2trader_order(10, 300))) == [("10", "update")], "as new as the state"
     assert changes(line.receive(b2trader_order(11, None))) == [("11", "update")], "it has no time"
+
+
+def test_b2trader_what_is_older_than_a_forgotten_row_may_be_of_that_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_times, "MOST_GONE", 3)
+    line = VENUES["b2trader"].open()
+    for number in range(1, 5):
+        line.receive(b2trader_order(number, 100 * number, gone=True))
+    assert changes(line.receive(b2trader_order(1, 100))) == [("1", "update")], "1 is forgotten"
+    line.receive(b2trader_order(5, 39_000, gone=True))  # nobody believes that
+    for number in range(6, 9):
+        line.receive(b2trader_order(number, 100 * number, gone=True))  # now 2 to 5 are
+    assert changes(line.receive(b2trader_order(9, 400))) == [("9", "update")], "as new as what is forgotten"
+    (stale,) = line.receive(b2trader_order(2, 399))
+    assert (stale.state, stale.reason) == (
+        "stale", "nothing is known of spot.btc_usdt 2, which came late; subscribing again",
+    )  # fmt: skip
 
 
 def test_b2trader_of_a_whole_state_with_a_row_without_a_time_nothing_is_said_to_be_lacking() -> None:

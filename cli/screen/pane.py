@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 LATENCY_OVER_MS = 5_000
 NO_MATCH = "nothing matches --where"
-MOST_CLEAN = 10_000  # texts that are known to have no secret in them
+MOST_CLEAN = 2_000  # texts that are known to have no secret in them
 MOST_IN_HEADER = 2  # symbols of one state that a header names
 LONGEST_CONDITION, SHORT_CONDITION = 120, 24  # cells
 

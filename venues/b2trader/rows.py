@@ -29,15 +29,15 @@ Row = TypeVar("Row")
 
 
 class MissingRow(MonError):
-    """A full state lacks a row that is older than it; another one is needed."""
+    """An update of a row is older than a full state that lacks it, or than what is forgotten: another one is needed."""
 
 
 class RowsFeed(Generic[Row]):
     """The rows of an account by key: whole at first, then those that are new, changed or gone.
 
     An update that is older than what is known of its row, by the row's own time, changes nothing. One of a row that is
-    not known, older than the newest row of the full state, raises a `MissingRow`: only a new full state tells whether
-    it has gone since.
+    not known, older than the newest row of the full state or one that is forgotten, raises a `MissingRow`: only a new
+    full state tells whether it has gone since.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class RowsFeed(Generic[Row]):
         for key, stamp, gone in updates:
             if not gone and self._times.is_lacking(key, stamp):
                 name = key if isinstance(key, str) else " ".join(map(str, key))
-                raise MissingRow(f"the full state lacks {name}, which is older than it")
+                raise MissingRow(f"nothing is known of {name}, which came late")
         # A first state may be of long ago, and so may a repeated row: neither shows the venue's clock.
         if later := [stamp for key, stamp, _ in updates if stamp is not None and self._times.is_later(key, stamp)]:
             clock.see(max(later) // PER_MS, now)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from venues.venue import Now
 
 MOST_ROWS = 50_000  # that are there: beyond it the oldest are forgotten, and …
-MOST_GONE = 10_000  # … of those that are gone, some 250 bytes each: an update that late has not been seen anywhere
+MOST_GONE = 5_000  # … of those that are gone, some 300 bytes each
 FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
 MOST_AT_ONCE = 50_000  # rows in one message: a message of 16 MiB can have so many that they fill our memory
 
@@ -37,17 +37,14 @@ def refuse_too_many(rows: Collection[Any], path: str) -> None:
         raise BadMessage(f"expected at most {MOST_AT_ONCE} rows at `{path}`, got {len(rows)}")
 
 
-def forget_oldest(kept: dict[Any, Any], most: int) -> list[Any]:
-    """Keeps about the `most` entries that were put last; returns the keys of those removed.
+def forget_oldest(kept: dict[Any, Any], most: int) -> dict[Any, Any]:
+    """Keeps about the `most` entries that were put last; returns those removed.
 
     They are removed a tenth at a time: a dict is slow to find its first entry behind many deleted ones.
     """
     if len(kept) < most + max(1, most // 10):
-        return []
-    oldest = list(islice(kept, len(kept) - most))
-    for key in oldest:
-        del kept[key]
-    return oldest
+        return {}
+    return {key: kept.pop(key) for key in list(islice(kept, len(kept) - most))}
 
 
 class Remembered:
@@ -96,15 +93,17 @@ class RowTimes:
     def __init__(self) -> None:
         self._there: dict[int, _Known] = {}
         self._gone: dict[int, _Known] = {}
-        self._whole: int | None = None  # the newest time that is believed in the last whole state
+        self._whole = 0  # the newest time that is believed in the last whole state
+        self._forgotten = 0  # the newest such time of all rows that were forgotten
+        self._all_timed = True  # whether each row of the last whole state had a time
 
     def is_news(self, update: Update, now: Now, venue_now: int) -> bool:
         """Takes an update; whether it changes its row. `venue_now` is the venue's clock in ms, as far as known."""
         key, stamp, gone = update
         number = hash(key)
         known = self._there.get(number) or self._gone.get(number)
+        reference = max(now.epoch_ms, venue_now) - now.mono * 1000
         if stamp is not None:
-            reference = max(now.epoch_ms, venue_now) - now.mono * 1000
             lead = stamp / PER_MS - now.mono * 1000
             if known is not None and _is_older(stamp, lead, known, reference):
                 return False
@@ -113,7 +112,7 @@ class RowTimes:
         if known is not None:
             kept, other = (self._gone, self._there) if gone else (self._there, self._gone)
             other.pop(number, None)
-            _keep(kept, number, known, MOST_GONE if gone else MOST_ROWS)
+            self._keep(kept, number, known, reference)
         return True
 
     def is_later(self, key: Any, stamp: int) -> bool:
@@ -123,11 +122,11 @@ class RowTimes:
         return known is None or stamp > known.stamp
 
     def is_lacking(self, key: Any, stamp: int | None) -> bool:
-        """Whether the last whole state is newer than this update of a row that is not known, and yet lacks the row.
+        """Whether an update of a row that is not known is older than the last whole state, or than a forgotten row.
 
         Either the row has gone since, or the state was not whole: only another one can tell.
         """
-        if stamp is None or self._whole is None or stamp >= self._whole:
+        if stamp is None or not self._all_timed or stamp >= max(self._whole, self._forgotten):
             return False
         number = hash(key)
         return number not in self._there and number not in self._gone
@@ -140,14 +139,22 @@ class RowTimes:
         updates = list(updates)
         latest = (max(now.epoch_ms, venue_now) + FAR_AHEAD_MS) * PER_MS
         stamps = [stamp for _, stamp, _ in updates if stamp is not None]
-        all_timed = len(stamps) == len(updates)  # a row without a time is not remembered
-        self._whole = max((stamp for stamp in stamps if stamp < latest), default=None) if all_timed else None
+        self._all_timed = len(stamps) == len(updates)  # a row without a time is not remembered
+        self._whole = max((stamp for stamp in stamps if stamp < latest), default=0)
         before, self._there = self._there, {}
         news = [self.is_news(update, now, venue_now) for update in updates]
+        reference = max(now.epoch_ms, venue_now) - now.mono * 1000
         for number, known in before.items():  # what is not in it any more is gone
             if number not in self._there and number not in self._gone:
-                _keep(self._gone, number, known, MOST_GONE)
+                self._keep(self._gone, number, known, reference)
         return news
+
+    def _keep(self, kept: dict[int, _Known], number: int, known: _Known, reference: float) -> None:
+        kept.pop(number, None)
+        kept[number] = known
+        for oldest in forget_oldest(kept, MOST_GONE if kept is self._gone else MOST_ROWS).values():
+            if believed := _believed(oldest, reference):
+                self._forgotten = max(self._forgotten, believed.stamp)
 
 
 def _is_older(stamp: int, lead: float, known: _Known, reference: float) -> bool:
@@ -160,9 +167,3 @@ def _is_older(stamp: int, lead: float, known: _Known, reference: float) -> bool:
 
 def _believed(known: _Known, reference: float) -> _Known | None:
     return known._replace(believed=None) if known.lead - reference < FAR_AHEAD_MS else known.believed
-
-
-def _keep(kept: dict[int, _Known], number: int, known: _Known, most: int) -> None:
-    kept.pop(number, None)
-    kept[number] = known
-    forget_oldest(kept, most)
