@@ -124,6 +124,10 @@ def asked_by_another(a):
     return a > 9
 
 
+def asked_by_a_process(a):
+    return a > 5
+
+
 ONLY = [1]
 FIRST = ONLY[0]
 """
@@ -145,6 +149,9 @@ def test_asked():
 """
 
 TESTS = """\
+import subprocess
+import sys
+
 from venues.small import FIRST, endless, tested, untested
 
 
@@ -154,6 +161,11 @@ def test_tested():
 
 def test_endless():
     assert endless(3) == 0
+
+
+def test_in_a_process():
+    asked = "from venues.small import asked_by_a_process; print(asked_by_a_process(5))"
+    assert subprocess.check_output([sys.executable, "-c", asked]) == b"False\\n"
 
 
 def test_that_looks_at_nothing():
@@ -228,6 +240,13 @@ def test_what_only_the_tests_of_something_else_notice_is_killed(tree: Path) -> N
     code, said = run(tree, "--only", found("return a >= 9"), "--jobs", "1")
     assert code == 0
     assert "test_another.py::test_asked" in said
+
+
+@pytest.mark.usefixtures("little_loaded")
+def test_what_only_a_process_of_a_test_passes_is_killed_by_that_test(tree: Path) -> None:
+    code, said = run(tree, "--only", found("return a >= 5"), "--jobs", "1")
+    assert code == 0
+    assert "test_small.py::test_in_a_process" in said
 
 
 @pytest.mark.usefixtures("little_loaded")

@@ -14,6 +14,16 @@ except ImportError:  # e.g. another installation that a test makes
 else:
     fence()
 
+if (
+    "COVERAGE_PROCESS_START" in os.environ
+):  # coverage's own .pth is read in the environment that it is installed in only
+    try:
+        import coverage
+    except ImportError:
+        pass
+    else:
+        coverage.process_startup()
+
 for _folder in sys.path:
     _file = os.path.join(_folder, "sitecustomize.py")
     if _folder != os.path.dirname(__file__) and os.path.exists(_file):
