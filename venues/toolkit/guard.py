@@ -127,19 +127,19 @@ class GuardedRoute(_Guard):
 
     def misplaced(self, item: Any) -> str:
         """What is wrong with where an item of a session says that it belongs; empty if nothing."""
-        kind = type(item).__name__
+        kind = kind_of(item)
         if isinstance(item, Record):
             if item.venue != self.venue:
-                return f"a {kind} of the venue {item.venue!r}"
+                return f"{kind} of the venue {item.venue!r}"
             if item.__class__ not in self._records:
-                return f"a {kind}, which none of the streams that were asked for ({', '.join(self._streams)}) has"
+                return f"{kind}, which none of the streams that were asked for ({', '.join(self._streams)}) has"
             symbols = self._symbols.get(item.__class__)
             if symbols is not None and item.symbol not in symbols:
-                return f"a {kind} of the symbol {item.symbol!r}, which was not asked for"
+                return f"{kind} of the symbol {item.symbol!r}, which was not asked for"
             return ""
         stream = item.stream if isinstance(item, StreamState | Confirmed | ClockOffset | Refused) else None
         if stream is not None and stream not in self._streams:
-            return f"a {kind} of the stream {stream!r}, which was not asked for"
+            return f"{kind} of the stream {stream!r}, which was not asked for"
         return ""
 
 
@@ -281,7 +281,9 @@ def guarded_routes(venue: Venue, subscriptions: Sequence[Subscription], settings
         (one.stream, symbol) for route in guarded for one in route.subscriptions for symbol in one.symbols or ("",)
     }
     if missing := asked - given:
-        raise guard.broken(f"expected a route for each subscription from routes, got none for {' '.join(min(missing))}")
+        raise guard.broken(
+            f"expected a route for each subscription from routes, got none for {' '.join(min(missing)).rstrip()}"
+        )
     return [*guarded]
 
 
@@ -323,19 +325,21 @@ def _in_words(hint: Any) -> str:
 
 
 def _test_of(hint: Any) -> Callable[[Any], bool]:
-    """What tests a value of that annotation. Numbers must be finite; what is in a mapping is not looked at."""
+    """What tests a value of that annotation. Numbers must be finite; what is in a mapping is not looked at.
+
+    What may be of several kinds may be absent too.
+    """
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         first, *others = [_test_of(one) for one in inner if one is not type(None)]
-        if type(None) not in inner:
-            return lambda value: first(value) or any(test(value) for test in others)
         return lambda value: value is None or first(value) or any(test(value) for test in others)
     if origin is Literal:
         return lambda value: isinstance(value, str) and value in inner
     if origin is list:
-        if inner[0] is Level:
+        (of,) = inner
+        if of is Level:
             return _are_levels
-        test = _test_of(inner[0])
+        test = _test_of(of)
         return lambda value: value.__class__ is list and all(map(test, value))
     if origin is tuple:
         return lambda value: isinstance(value, tuple)
@@ -361,7 +365,8 @@ def _are_levels(value: Any) -> bool:
             return False
         if level.orders is not None and level.orders.__class__ is not int:
             return False
-        if level.total is not None and level.total.__class__ is not Decimal:
+        total = level.total
+        if total is not None and not (total.__class__ is Decimal and total.is_finite()):
             return False
     return True
 
