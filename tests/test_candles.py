@@ -115,6 +115,14 @@ def test_of_equal_times_the_order_of_arrival_decides() -> None:
     assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (3, 9, 2, 4, 7)
 
 
+@pytest.mark.parametrize("price", ["10", "9.0", "11.000"])
+def test_of_equal_prices_the_first_ones_digits_stay(price: str) -> None:
+    builder = CandleBuilder(MINUTE)
+    for text in ("10.0", "9", "11", price):
+        (bar,) = builder.trade(1_000, Decimal(text), Decimal(1), 1_000)
+    assert [str(one) for one in (bar.open, bar.high, bar.low, bar.close)] == ["10.0", "11", "9", price]
+
+
 def test_a_late_trade_corrects_its_candle_among_the_last_500() -> None:
     builder = CandleBuilder(1000)
     for second in range(600):

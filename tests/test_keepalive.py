@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from venues.keepalive import LATE, Keepalive, Steps
+from venues.keepalive import AGAIN_AFTER, LATE, SEEN_WITHIN, Keepalive, Steps, step_between
+from venues.venue import Now
 
 
 def keepalive() -> Keepalive:
@@ -127,3 +128,102 @@ def test_a_look_that_comes_late_waits_for_what_may_be_there_unread() -> None:
 def test_a_step_of_the_clock_is_told_by_one_line_of_several() -> None:
     steps = Steps()
     assert [steps.is_news(at) for at in (10.0, 10.4, 11.0, 20.0, 20.9)] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize(("after", "is_news"), [(0.0, False), (SEEN_WITHIN, False), (SEEN_WITHIN + 0.01, True)])
+def test_a_step_that_was_seen_within_two_seconds_is_no_news(after: float, is_news: bool) -> None:
+    steps = Steps()
+    assert steps.is_news(0.0)
+    assert steps.is_news(after) is is_news
+
+
+@pytest.mark.parametrize(
+    ("epoch_ms", "seconds"), [(11_000, 0.0), (12_500, 1.5), (9_000, -2.0), (10_999, -0.001), (10_000, -1.0)]
+)
+def test_a_step_is_what_one_clock_went_on_more_than_the_other(epoch_ms: int, seconds: float) -> None:
+    assert step_between(Now(5.0, 10_000), Now(6.0, epoch_ms)) == pytest.approx(seconds)
+
+
+def test_when_to_look_and_to_ping_while_nothing_is_unanswered() -> None:
+    watched = Keepalive(10.0, every=4.0, within=5.0, message_within=60.0)
+    assert (watched.heard, watched.arriving, watched.due()) == (10.0, None, 14.0)
+    assert [watched.ping_due(at) for at in (13.99, 14.0, 15.0)] == [False, True, True]
+    watched.pinged(14.0)
+    assert (watched.due(), watched.ping_due(99.0)) == (19.0, False)
+    watched.answered(14.0)
+    assert (watched.due(), watched.problem(18.0)) == (18.0, "")
+
+
+@pytest.mark.parametrize("every", [4.0, AGAIN_AFTER, 0.2])
+@pytest.mark.parametrize(("message_at", "is_behind"), [(3.9, False), (4.0, False), (4.1, True)])
+def test_pings_come_more_often_once_a_message_came_after_one(every: float, message_at: float, is_behind: bool) -> None:
+    watched = Keepalive(0.0, every=every, within=5.0, message_within=60.0)
+    watched.pinged(4.0)
+    watched.message_came(message_at)
+    again = 4.0 + min(AGAIN_AFTER, every)
+    assert watched.due() == (again if is_behind else 9.0)
+    assert [watched.ping_due(at) for at in (again - 0.01, again)] == [False, is_behind]
+
+
+@pytest.mark.parametrize(("answered", "due"), [(3.9, 9.0), (4.0, 9.5), (4.2, 9.5), (4.5, 10.0), (5.0, 9.0)])
+def test_an_answer_is_one_to_all_pings_before_it_too(answered: float, due: float) -> None:
+    watched = keepalive()
+    for at in (4.0, 4.5, 5.0):
+        watched.pinged(at)
+    watched.answered(answered)
+    assert watched.due() == due
+
+
+@pytest.mark.parametrize(
+    ("arriving", "more", "message_at", "until"),
+    [
+        (True, True, 0.0, 11.0),
+        (True, False, 0.0, 11.0),
+        (False, True, 0.0, 11.0),
+        (False, False, 0.0, 9.0),
+        (True, True, 3.9, 11.0),
+        (True, True, 4.0, 9.0),
+        (True, True, 4.1, 9.0),
+    ],
+)
+def test_which_bytes_put_an_answer_off(arriving: bool, more: bool, message_at: float, until: float) -> None:
+    watched = Keepalive(0.0, every=99.0, within=5.0, message_within=60.0)
+    watched.bytes_came(3.0, more_awaited=arriving)
+    watched.pinged(4.0)
+    watched.message_came(message_at)
+    watched.bytes_came(6.0, more_awaited=more)
+    assert (watched.heard, watched.arriving) == (6.0, 6.0 if more else None)
+    assert watched.problem(until - 0.01) == ""
+    assert watched.problem(until) == "no answer to a ping within 5 s"
+
+
+@pytest.mark.parametrize(("late", "is_lost"), [(0.0, True), (LATE, True), (LATE + 0.01, False)])
+def test_only_a_look_that_comes_late_has_a_grace(late: float, is_lost: bool) -> None:
+    watched = Keepalive(0.0, every=4.0, within=4.0, message_within=60.0)
+    watched.pinged(4.0)
+    assert bool(watched.problem(8.0 + late)) is is_lost
+    if is_lost:
+        return
+    grace = 8.0 + late + LATE
+    assert watched.due() == grace
+    assert watched.problem(grace - 0.01) == ""
+    assert watched.problem(grace) == "no answer to a ping within 4 s"
+    watched.answered(4.0)
+    watched.pinged(9.0)
+    assert watched.due() == 13.0, "the next ping has nothing of it"
+
+
+@pytest.mark.parametrize("began", [3.0, 7.5])
+def test_a_message_has_its_time_from_its_first_bytes_on(began: float) -> None:
+    watched = Keepalive(0.0, every=99.0, within=5.0, message_within=60.0)
+    watched.bytes_came(1.0, more_awaited=True)
+    watched.bytes_came(2.0, more_awaited=False)
+    watched.bytes_came(began, more_awaited=True)
+    watched.bytes_came(began + 9, more_awaited=True)
+    assert watched.due() == began + 60
+    assert watched.problem(began + 59.99) == ""
+    assert watched.problem(began + 60) == "a message was not whole within 60 s"
+    watched.message_came(began + 60)
+    assert (watched.due(), watched.problem(began + 60)) == (99.0, "")
+    watched.bytes_came(began + 61, more_awaited=False)
+    assert (watched.arriving, watched.due()) == (None, 99.0)

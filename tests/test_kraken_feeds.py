@@ -12,3 +12,13 @@ def test_a_candle_that_the_clock_has_closed_is_closed_when_it_comes_once_more() 
     assert shown_candles(line.receive(status("maintenance"), status("online"))) == [(2, "3.0", False)]
     assert shown_candles(line.pass_by(62)) == [(2, "3.0", True)]
     assert shown_candles(line.receive(status("maintenance"), status("online"))) == [(2, "3.0", True)]
+
+
+def test_how_a_candle_ended_that_was_cut_off_is_not_said() -> None:
+    line = Line(Subscription("candles", ("BTC/USD",)))
+    line.receive(ack("ohlc", "BTC/USD", interval=1), candles((2, "3.0"), kind="snapshot", sent=120.5))
+    assert shown_candles(line.receive(candles((2, "3.5"), sent=121))) == [(2, "3.5", False)]
+    line.reconnect()
+    line.receive(ack("ohlc", "BTC/USD", interval=1))
+    assert shown_candles(line.receive(candles((4, "5.0"), sent=245))) == [(4, "5.0", False)]
+    assert shown_candles(line.receive(candles((5, "6.0"), sent=301))) == [(4, "5.0", True), (5, "6.0", False)]

@@ -234,6 +234,18 @@ def test_a_time_that_was_far_ahead_counts_once_the_clock_agrees_with_it() -> Non
     assert candles.take(newest, later.epoch_ms + ahead, later) == [newest]
 
 
+@pytest.mark.parametrize(("ahead", "counts"), [(FAR - 1, True), (FAR, False), (FAR + 1, False)])
+@pytest.mark.parametrize("passed", [0, 100])
+def test_a_time_was_far_ahead_by_the_clock_of_the_moment_at_which_it_came(
+    ahead: int, counts: bool, passed: int
+) -> None:
+    candles, came, later, there = MadeCandles(), now(0), now(passed), BEGIN + 5_000
+    newer, older = replace(candle(0, "2"), time=there), replace(candle(0, "1"), time=there - 1)
+    assert candles.take(newer, there - FAR, came) == [newer]
+    venue_now = there - ahead + passed * 1000  # by now it is known that the venue's clock was at `there - ahead` then
+    assert candles.take(older, max(venue_now, older.time - FAR + 1), later) == ([] if counts else [older])
+
+
 def test_of_times_that_are_all_far_ahead_of_our_clock_the_older_one_changes_nothing() -> None:
     candles, ours = MadeCandles(), now(-7200)  # our clock is two hours behind, which nothing has proved yet
 

@@ -16,7 +16,7 @@ from venues.driver import Delivered
 from venues.errors import BadMessage
 from venues.records import Record, Status
 from venues.toolkit.decoding import Reader, without_halves
-from venues.toolkit.spellings import Id, documented
+from venues.toolkit.spellings import Id, documented, respelled
 from venues.toolkit.times import time_ms
 from venues.toolkit.written import Writer
 from venues.venue import BadFrame, Notice
@@ -291,6 +291,33 @@ class Tagged(msgspec.Struct, tag_field="event", tag="BOOK"):
     """The only type that is read: msgspec does not ask it for its tag."""
 
     count: int
+
+
+class Rows(msgspec.Struct):
+    """Has others by name."""
+
+    rows: dict[str, Tagged]
+    counts: dict[str, int] = {}
+    texts: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("sent", "usual"),
+    [
+        ({"rows": {"a": {"count": "5"}, "b": {"count": 6}}}, {"rows": {"a": {"count": 5}, "b": {"count": 6}}}),
+        ({"rows": {"a": {"count": 5}, "b": {"count": "6"}}}, {"rows": {"a": {"count": 5}, "b": {"count": 6}}}),
+        ({"rows": {}, "counts": {"a": "7", "b": 8.0}}, {"rows": {}, "counts": {"a": 7, "b": 8}}),
+        ({"rows": {}, "counts": {"a": "seven", "b": "8"}}, {"rows": {}, "counts": {"a": "seven", "b": 8}}),
+        ({"rows": {"a": {"count": 5}}, "counts": {"a": 7}}, None),
+        ({"rows": {}, "counts": {"a": "seven"}}, None),
+        ({"rows": {}, "texts": {"a": 7}}, None),
+        ({"rows": [], "counts": 7}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_what_is_in_a_mapping_is_spelled_as_elsewhere(sent: Any, usual: Any) -> None:
+    assert respelled(sent, Rows) == usual
 
 
 class Branch(msgspec.Struct):

@@ -53,7 +53,7 @@ class Keepalive:
         self._put_off_to = 0.0  # the latest bytes of the message that the oldest of their answers is behind
         self._grace_to = 0.0
         self._message_at = 0.0  # the latest whole message
-        self._arriving_since = 0.0
+        self._arriving_since: float  # once a message is arriving
 
     def bytes_came(self, at: float, *, more_awaited: bool) -> None:
         """Notes that bytes were read. `more_awaited`: they end within a message."""
