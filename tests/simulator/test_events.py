@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.simulated import Simulator
-from venues.simulator import ManualClock, link, parse_fault
+from venues.simulator import ManualClock, link, parse_fault, socketio_server
 from venues.simulator.endpoint import Heartbeat
 
 from .events import Talk, hub, run, talk
@@ -289,5 +289,30 @@ def test_a_reader_that_is_far_too_slow_is_told_so(kind: str, monkeypatch: pytest
                 await client.until(lambda _: False)
             assert client.socket.close_code == 1008
             assert client.socket.close_reason == "reader too slow: more than 20 events are waiting"
+
+    run(test())
+
+
+@pytest.mark.parametrize(("count", "is_too_many"), [(5, False), (6, True)])
+def test_a_client_that_sends_faster_than_is_read_is_disconnected(
+    count: int, is_too_many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socketio_server, "MOST_UNREAD", 5)
+
+    async def test() -> None:
+        async with (
+            Simulator(rate=0) as simulator,
+            talk(simulator, "nbt", query="&type=server&key=sim-nbt-key") as client,
+        ):
+            for frame in (*[b"3"] * (count - 1), b'421["weather",{}]'):
+                client.socket.protocol.send_text(frame)
+            client.socket.transport.write(b"".join(client.socket.protocol.data_to_send()))  # read at once
+            if is_too_many:
+                with pytest.raises(ConnectionClosed):
+                    await ended(client)
+                assert client.socket.close_code == 1008
+                assert client.socket.close_reason == "more than 5 messages are waiting to be read"
+            else:
+                await client.heard("431[")
 
     run(test())

@@ -1,28 +1,41 @@
-"""The link's order of things, with a socket that only remembers."""
+"""The link's order of things, and how it ends, with a socket that only remembers."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import pytest
+from aiohttp import WSMsgType
+
+from venues.simulator import link as link_module
+from venues.simulator.faults import parse_fault
 from venues.simulator.link import End, SocketLink
-from venues.simulator.world_clock import RunningClock
+from venues.simulator.world_clock import ManualClock, RunningClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Socket:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
+        self.is_broken = False
+        self.hangs = False
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
 
     async def send_frame(self, data: bytes, kind: object) -> None:
+        if self.is_broken:
+            raise ConnectionResetError
         self.sent.append(data)
 
     async def receive(self) -> Any:
-        await asyncio.get_running_loop().create_future()
+        return await self.received.get()
 
     async def close(self, *, code: int, message: bytes) -> None:
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
         self.sent.append(b"%d %b" % (code, message))
 
 
@@ -72,5 +85,233 @@ def test_events_come_in_order_and_before_the_newest_state() -> None:
         await served
         assert socket.sent == [b"state 1", b"one", b"two", b"three", b"state 3", b"1001 over"]
         assert peer.version == -1
+
+    asyncio.run(test())
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+class Quiet:
+    """A peer that says nothing by itself; `heard` is what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | bytes] = []
+
+    def opened(self) -> None:
+        self.heard.append("opened")
+
+    def receive(self, frame: str | bytes) -> None:
+        self.heard.append(frame)
+
+    def closed(self) -> None:
+        self.heard.append("closed")
+
+    def farewell(self, *, reconnect: bool) -> bytes:
+        return b"come again" if reconnect else b"stay away"
+
+    def gap(self) -> None:
+        self.heard.append("gap")
+
+    def garbage(self) -> Iterator[bytes]:
+        yield b"{"
+
+
+class Served(NamedTuple):
+    """A link that has been served to its end: what was sent, aborted and told."""
+
+    sent: list[bytes]
+    aborted: int
+    heard: list[str | bytes]
+
+
+def served(act: Callable[[SocketLink, Socket], object], *faults: str) -> Served:
+    """Serve a link, do something with it, and wait for its end."""
+
+    async def test() -> Served:
+        socket, transport, peer = Socket(), Transport(), Quiet()
+        parsed = [parse_fault(fault) for fault in faults]
+        link = SocketLink(cast("Any", socket), transport, RunningClock(), 0.0, parsed)
+        async with asyncio.timeout(5):
+            serving = asyncio.create_task(link.run(cast("Any", peer)))
+            await asyncio.sleep(0)
+            act(link, socket)
+            await serving
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return Served(socket.sent, transport.aborted, peer.heard)
+
+    return asyncio.run(test())
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "_CLOSING_SECONDS", 0.01)
+    monkeypatch.setattr(link_module, "_FINISHING_SECONDS", 0.01)
+
+
+def frame(kind: WSMsgType, data: Any = "") -> SimpleNamespace:
+    return SimpleNamespace(type=kind, data=data)
+
+
+@pytest.mark.parametrize(
+    ("act", "sent", "aborted"),
+    [
+        (lambda link, _: link.abort(), [], 1),
+        (lambda link, _: link.end(End(1000, "bye")), [b"1000 bye"], 0),
+        (lambda link, _: link.end(End(1000, "bye", b"words")), [b"words", b"1000 bye"], 0),
+        (lambda link, _: (link.end(End(1001, "first")), link.abort()), [b"1001 first"], 0),
+        (lambda link, _: (link.send(b"a"), link.finish(1008, "done"), link.send(b"b")), [b"a", b"b", b"1008 done"], 0),
+        (lambda link, _: link.dismiss("go", reconnect=True), [b"come again", b"1001 go"], 0),
+        (lambda link, _: link.dismiss("go", reconnect=False), [b"stay away", b"1008 go"], 0),
+        (lambda _, socket: socket.received.put_nowait(frame(WSMsgType.CLOSE)), [b"1000 "], 0),
+        (lambda _, socket: socket.received.put_nowait(frame(WSMsgType.ERROR)), [b"1000 "], 0),
+    ],
+)
+def test_how_a_connection_ends(act: Callable[[SocketLink, Socket], object], sent: list[bytes], aborted: int) -> None:
+    assert served(act) == Served(sent, aborted, ["opened", "closed"])
+
+
+def test_a_socket_that_does_not_close_is_aborted() -> None:
+    def hang(link: SocketLink, socket: Socket) -> None:
+        socket.hangs = True
+        link.end(End(1000, "bye", b"words"))
+
+    assert served(hang) == Served([b"words"], 1, ["opened", "closed"])
+
+
+@pytest.mark.parametrize("words", [b"", b"words"])
+def test_a_socket_that_takes_nothing_is_aborted(words: bytes) -> None:
+    def breaks(link: SocketLink, socket: Socket) -> None:
+        socket.is_broken = True
+        if words:
+            link.end(End(1000, "bye", words))
+        else:
+            link.send(b"a")
+
+    assert served(breaks) == Served([], 1, ["opened", "closed"])
+
+
+def test_a_client_that_reads_nothing_has_some_seconds() -> None:
+    def stuck(link: SocketLink, socket: Socket) -> None:
+        async def never(*_: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+        socket.send_frame = never  # type: ignore[method-assign]
+        link.send(b"a")
+        link.finish(1000, "bye")
+
+    assert served(stuck) == Served([b"1000 bye"], 0, ["opened", "closed"])
+
+
+def test_what_the_client_sends_is_told_to_the_peer_and_a_ping_is_answered() -> None:
+    def talk(_: SocketLink, socket: Socket) -> None:
+        for kind, data in (
+            *((WSMsgType.TEXT, "a"), (WSMsgType.PONG, b"x"), (WSMsgType.BINARY, b"b")),
+            *((WSMsgType.PING, b"p"), (WSMsgType.TEXT, "c"), (WSMsgType.CLOSE, 1000)),
+        ):
+            socket.received.put_nowait(frame(kind, data))
+
+    ended = served(talk)
+    assert ended.heard == ["opened", "a", b"b", "c", "closed"]
+    assert ended.sent in ([b"p", b"1000 "], [b"1000 "])
+
+
+def test_only_bytes_can_be_sent() -> None:
+    def act(link: SocketLink, _: Socket) -> None:
+        link.send(bytearray(b"a"))
+        with pytest.raises(TypeError, match=r"^expected bytes to send, got str$"):
+            link.send("b")  # type: ignore[arg-type]
+        link.finish(1000, "")
+
+    assert served(act).sent == [b"a", b"1000 "]
+
+
+@pytest.mark.parametrize(("count", "is_too_many"), [(3, False), (4, True)])
+def test_a_client_that_is_too_far_behind_is_told_so(
+    count: int, is_too_many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "MOST_WAITING", 3)
+
+    def flood(link: SocketLink, _: Socket) -> None:
+        for _ in range(count):
+            link.send(b"x")
+        link.finish(1000, "")
+
+    said = b"1008 reader too slow: more than 3 events are waiting"
+    assert served(flood).sent[-1] == (said if is_too_many else b"1000 ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sent", "aborted"),
+    [
+        ("drop:1ms", [], 1),
+        ("close:1ms", [b"come again", b"1001 closed by --fault close"], 0),
+        ("expel:1ms", [b"stay away", b"1008 closed by --fault expel"], 0),
+    ],
+)
+def test_faults_that_end_it(fault: str, sent: list[bytes], aborted: int) -> None:
+    assert served(lambda *_: None, fault) == Served(sent, aborted, ["opened", "closed"])
+
+
+def by_hand(act: Callable[[SocketLink], object], *faults: str, ms: int, times: int = 1) -> Served:
+    """Serve a link with these faults, let its clock go on in steps of so many milliseconds, and then do something."""
+
+    async def test() -> Served:
+        socket, transport, peer, clock = Socket(), Transport(), Quiet(), ManualClock()
+        link = SocketLink(cast("Any", socket), transport, clock, 0.0, [parse_fault(fault) for fault in faults])
+        async with asyncio.timeout(5):
+            serving = asyncio.create_task(link.run(cast("Any", peer)))
+            for _ in range(times):
+                await settled()
+                clock.advance(ms)
+            await settled()
+            act(link)
+            await serving
+        return Served(socket.sent, transport.aborted, peer.heard)
+
+    async def settled() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    return asyncio.run(test())
+
+
+@pytest.mark.parametrize(("ms", "is_silent"), [(4_999, False), (5_000, True)])
+def test_one_that_stalls_sends_nothing_more_and_is_aborted_in_the_end(ms: int, is_silent: bool) -> None:
+    def act(link: SocketLink) -> None:
+        link.send(b"a")
+        link.end(End(1000, "bye", b"words"))
+
+    ended = by_hand(act, "stall:5s", ms=ms)
+    assert ended == Served([] if is_silent else [b"a", b"words", b"1000 bye"], int(is_silent), ["opened", "closed"])
+
+
+@pytest.mark.parametrize(("ms", "times", "count"), [(999, 1, 0), (1_000, 1, 1), (1_000, 3, 3)])
+def test_gaps_and_garbage_come_every_so_often(ms: int, times: int, count: int) -> None:
+    ended = by_hand(lambda link: link.finish(1000, ""), "gap:1s", "garbage:1s", ms=ms, times=times)
+    assert ended.heard == ["opened", *["gap"] * count, "closed"]
+    assert len(ended.sent) == count + 1
+
+
+def test_a_fault_of_a_peer_ends_the_connection_and_is_not_hidden() -> None:
+    def act(link: SocketLink, _: Socket) -> None:
+        link.every(0.0, lambda: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        served(act)
+
+
+def test_how_long_the_client_has_been_silent() -> None:
+    async def test() -> None:
+        clock = ManualClock()
+        link = SocketLink(cast("Any", Socket()), Transport(), clock, 0.0, ())
+        assert link.silence() == 0.0
+        clock.advance(1_500)
+        assert link.silence() == 1.5
 
     asyncio.run(test())
