@@ -9,6 +9,16 @@ from __future__ import annotations
 EXPLAINED: dict[str, str] = {
     "venues/toolkit/spellings.py _struct_of: if not said or not isinstance(said[0], str): -> "
     "if not said or not isinstance(said[(-1)], str):": "`said` has one element at most: its first is its last",
+    "venues/toolkit/book_side.py BookSide._is_beyond: "
+    "return price < self.prices[0][0] if self._descending else price > self.prices[-1][-1] -> "
+    "return price < self.prices[0][0] if self._descending else price >= self.prices[-1][-1]": (
+        "it is asked only of a price that is not held, which is equal to none"
+    ),
+    "venues/toolkit/book_side.py BookSide._is_beyond: "
+    "return price < self.prices[0][0] if self._descending else price > self.prices[-1][-1] -> "
+    "return price <= self.prices[0][0] if self._descending else price > self.prices[-1][-1]": (
+        "it is asked only of a price that is not held, which is equal to none"
+    ),
     "venues/protocols/flood.py FloodGauge.overflows: if mono > self._at: -> if mono >= self._at:": (
         "at the same moment nothing is forgotten: 0 seconds times the rate"
     ),
