@@ -5,15 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from decimal import Decimal
-from types import NoneType, SimpleNamespace, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.samples import LIVE
 from venues.errors import MonError, SetupError, UsageError, VenueRefused
-from venues.records import RECORD_TYPES, Book, Instrument, Level, Order, Pong, Record, SnapshotEnd, Ticker, Trade
-from venues.toolkit.guard import ContractBroken, GuardedRoute, GuardedSession, guarded_routes, problem_of
+from venues.records import (
+    Book,
+    Instrument,
+    Order,
+    Pong,
+    Record,
+    SnapshotEnd,
+    Ticker,
+    Trade,
+)
+from venues.toolkit.guard import ContractBroken, GuardedRoute, GuardedSession, guarded_routes
 from venues.venue import (
     BadFrame,
     ClockOffset,
@@ -443,46 +452,6 @@ def test_market_data_of_a_symbol_is_of_one_that_was_asked_for(stream: str) -> No
         else:
             with pytest.raises(ContractBroken, match=f"of the symbol '{record.symbol}', which was not asked for"):
                 asked.receive(b"", NOW)
-
-
-# --- what a record has ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("level", "is_good"),
-    [
-        (Level(Decimal(1), Decimal(2)), True),
-        (Level(Decimal(1), Decimal(2), 3, Decimal(4)), True),
-        (Level(Decimal(1), Decimal(2), None, Decimal(4)), True),
-        (Level(Decimal(1), Decimal(2), 3), True),
-        (Level(1, Decimal(2)), False),  # type: ignore[arg-type]
-        (Level(Decimal(1), 2.0), False),  # type: ignore[arg-type]
-        (Level(Decimal("NaN"), Decimal(2)), False),
-        (Level(Decimal(1), Decimal("Infinity")), False),
-        (Level(Decimal(1), Decimal(2), True), False),
-        (Level(Decimal(1), Decimal(2), "3"), False),  # type: ignore[arg-type]
-        (Level(Decimal(1), Decimal(2), 3, 4), False),  # type: ignore[arg-type]
-        (Level(Decimal(1), Decimal(2), 3, Decimal("NaN")), False),
-        ((Decimal(1), Decimal(2)), False),
-        (None, False),
-    ],
-)
-@pytest.mark.parametrize("side", ["bids", "asks"])
-def test_levels_are_finite_decimals(level: Any, is_good: bool, side: str) -> None:
-    sound = Level(Decimal(1), Decimal(2))
-    for levels in ([level], [sound, level], [level, sound]):
-        problem = problem_of(Book(**COMMON, **{"bids": [], "asks": [], side: levels}))
-        words = f"a Book with a bad {side}: expected list[Level], of finite Decimals, got others in it"
-        assert problem == ("" if is_good else words)
-
-
-def test_whatever_may_be_of_several_kinds_may_be_absent() -> None:
-    kinds = RECORD_TYPES | {StreamState, Confirmed, ClockOffset, BadFrame, Notice, Receipt, Refused, Lost}
-    names = {"Mapping": dict, "Command": Command}
-    hints = [hint for kind in kinds for hint in get_type_hints(kind, localns=names).values()]
-    unions = [hint for hint in hints if get_origin(hint) in (Union, UnionType)]
-    assert len(unions) > 100
-    assert all(NoneType in get_args(hint) for hint in unions)
 
 
 # --- the routes of a venue -----------------------------------------------------------------------------------------

@@ -304,7 +304,7 @@ def problem_of(item: Any) -> str:
     for name, test, expected in tests:
         value = getattr(item, name)
         if not test(value):
-            got = "others in it" if isinstance(value, list) else kind_of(value)
+            got = "others in it" if isinstance(value, list) and "list[" in expected else kind_of(value)
             return f"{kind_of(item)} with a bad {name}: expected {expected}, got {got}"
     return ""
 
