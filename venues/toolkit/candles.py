@@ -230,7 +230,7 @@ class TradedCandles:
         self._held: Held[tuple[Decimal, Decimal]] = Held()
         self._since: Now | None = None  # when the last interruption ended …
         self._first: int | None = None  # … and the venue's time of the first message after it
-        self._settled = 0  # the clock's `settled` when it was read last
+        self._settled: int  # the clock's `settled` when it was read last, once `_first` is known
         self._newest: tuple[int, float] | None = None  # the latest time of a message so far, and when it came
         self._closing: int | None = None  # the venue's time that `due` stands for
         self._told = False
