@@ -73,6 +73,44 @@ def test_one_that_is_a_little_early_is_shown_and_closes_when_its_time_has_come()
     assert sent(60, 1, "5") == [(0, "2", True), (1, "5", False)]
 
 
+@pytest.mark.parametrize(("second", "is_over"), [(59.998, False), (59.999, False), (60.0, True), (60.001, True)])
+def test_a_candle_closes_the_one_before_to_the_millisecond(second: float, is_over: bool) -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert sent(second, 1, "3") == [*[(0, "1", True)] * is_over, (1, "3", False)]
+
+
+@pytest.mark.parametrize(("early", "is_shown"), [(FAR - 1, True), (FAR, True), (FAR + 1, False)])
+def test_how_early_a_candle_may_be(early: int, is_shown: bool) -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert sent(60 - early / 1000, 1, "3") == ([(1, "3", False)] if is_shown else ["said"])
+    assert sent.candles.holds_back is not is_shown
+
+
+@pytest.mark.parametrize(("early", "is_right"), [(FAR - 1, True), (FAR, True), (FAR + 1, False)])
+def test_an_older_one_takes_the_place_of_one_that_is_far_ahead(early: int, is_right: bool) -> None:
+    sent = Sent()
+    assert sent(60 - early / 1000, 1, "3") == [(1, "3", False)], "the first one is shown"
+    assert sent(60 - early / 1000, 0, "2") == [(0, "2", is_right)]
+
+
+@pytest.mark.parametrize(("later", "counts"), [(1.999, False), (2.0, True)])
+def test_what_is_insisted_on_for_two_seconds_counts(later: float, counts: bool) -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert sent(2, 60) == ["said"]
+    assert sent(2 + later, 60, "9") == ([(0, "1", True), (60, "9", False)] if counts else [])
+
+
+def test_another_one_begins_the_row_anew() -> None:
+    sent = Sent()
+    sent(1, 0)
+    assert [sent(2 + n / 10, 60) for n in range(4)] == [["said"], [], [], []]
+    assert [sent(2.5 + n / 10, 70) for n in range(4)] == [["said"], [], [], []]
+    assert sent(2.9, 70, "9") == [(0, "1", True), (70, "9", False)]
+
+
 def test_what_was_new_before_its_time_closes_though_it_is_not_said_again_to_be_new() -> None:
     sent = Sent()
     sent(1, 0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from venues.errors import BadMessage
 from venues.toolkit import row_times
 from venues.toolkit.row_times import Remembered, RowTimes
 from venues.toolkit.times import PER_MS
@@ -118,6 +119,98 @@ def test_a_venue_whose_clock_has_gone_back_is_heard() -> None:
     times = RowTimes()
     assert seen(times, 7, HOUR, now=0, ahead=HOUR)
     assert seen(times, 7, 100, now=100, ahead=0)
+
+
+@pytest.mark.parametrize(("ahead", "is_believed"), [(4_999, True), (5_000, False), (5_001, False)])
+@pytest.mark.parametrize("passed", [0, 1, 60_000])
+@pytest.mark.parametrize("clock", [0, 20_000])
+def test_a_time_is_believed_that_is_less_than_five_seconds_ahead(
+    ahead: int, is_believed: bool, passed: int, clock: int
+) -> None:
+    """By the later one of both clocks, whatever time passes until the next update."""
+    times = RowTimes()
+    assert seen(times, 7, 100, now=100)
+    assert seen(times, 7, 100_000 + clock + ahead, now=100_000, ahead=clock)
+    right = 100_000 + clock + ahead - 1
+    assert seen(times, 7, right, now=100_000 + passed + max(0, ahead - 4_000), ahead=clock) is not is_believed
+    assert not seen(times, 7, 99, now=200_000, ahead=clock), "the latest one that was believed counts in any case"
+
+
+@pytest.mark.parametrize(("ahead", "is_older"), [(4_999, False), (5_000, True)])
+def test_of_two_times_far_ahead_the_older_one_changes_nothing(ahead: int, is_older: bool) -> None:
+    times = RowTimes()
+    assert seen(times, 7, HOUR, now=100_000)
+    assert seen(times, 7, 100_000 + ahead, now=100_000) is not is_older
+
+
+@pytest.mark.parametrize(("ms", "is_later"), [(99, False), (100, False), (101, True)])
+@pytest.mark.parametrize("gone", [True, False])
+def test_which_time_is_later_than_that_of_its_row(ms: int, is_later: bool, gone: bool) -> None:
+    times = RowTimes()
+    assert seen(times, 7, 100, gone=gone)
+    assert times.is_later(7, (START + ms) * PER_MS) is is_later
+    assert times.is_later(8, (START + ms) * PER_MS) is True
+
+
+@pytest.mark.parametrize(
+    ("key", "ms", "is_lacking"),
+    [(9, 99, True), (9, 100, False), (9, 101, False), (9, None, False), (7, 99, False), (8, 99, False), (6, 99, False)],
+)
+def test_an_unknown_row_that_is_older_than_the_whole_state_is_lacking(
+    key: int, ms: int | None, is_lacking: bool
+) -> None:
+    times = RowTimes()
+    assert not times.is_lacking(9, (START + 99) * PER_MS), "there was no whole state yet"
+    assert seen(times, 6, 50)
+    assert seen(times, 8, 50, gone=True)
+    state = [(7, (START + 100) * PER_MS, False), (5, (START + 70) * PER_MS, False)]
+    assert times.replace(state, at(1_000), START) == [True, True]
+    assert times.is_lacking(key, None if ms is None else (START + ms) * PER_MS) is is_lacking
+
+
+@pytest.mark.parametrize(("ahead", "counts"), [(4_999, True), (5_000, False)])
+@pytest.mark.parametrize("clock", [0, 20_000])
+def test_a_time_far_ahead_does_not_tell_how_new_a_whole_state_is(ahead: int, counts: bool, clock: int) -> None:
+    times = RowTimes()
+    state = [(7, (START + 1_000 + clock + ahead) * PER_MS, False), (8, (START + 100) * PER_MS, False)]
+    times.replace(state, at(1_000), START + 1_000 + clock)
+    assert times.is_lacking(9, (START + 101) * PER_MS) is counts
+    assert times.is_lacking(9, (START + 99) * PER_MS)
+
+
+def test_a_whole_state_with_a_row_without_a_time_tells_nothing() -> None:
+    times = RowTimes()
+    times.replace([(7, (START + 100) * PER_MS, False), (8, None, False)], at(1_000), START)
+    assert not times.is_lacking(9, (START + 50) * PER_MS)
+    times.replace([(7, (START + 100) * PER_MS, False)], at(1_000), START)
+    assert times.is_lacking(9, (START + 50) * PER_MS)
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(row_times.MOST_AT_ONCE, False), (row_times.MOST_AT_ONCE + 1, True)])
+def test_so_many_rows_may_come_at_once(count: int, is_refused: bool) -> None:
+    if not is_refused:
+        row_times.refuse_too_many([None] * count, "data")
+        return
+    with pytest.raises(BadMessage) as refused:
+        row_times.refuse_too_many([None] * count, "data")
+    assert str(refused.value) == f"expected at most {count - 1} rows at `data`, got {count}"
+
+
+@pytest.mark.parametrize(("most", "count", "left"), [(20, 21, 21), (20, 22, 20), (20, 30, 20), (5, 5, 5), (5, 6, 5)])
+def test_the_oldest_are_forgotten_a_tenth_at_a_time(most: int, count: int, left: int) -> None:
+    kept = {number: str(number) for number in range(count)}
+    gone = row_times.forget_oldest(kept, most)
+    assert gone == {number: str(number) for number in range(count - left)}
+    assert [*kept] == [*range(count - left, count)]
+
+
+def test_what_is_remembered_again_is_the_latest() -> None:
+    known = Remembered(2)
+    assert [known.add(one) for one in ("a", "b", "a", "c")] == [True, True, False, True]
+    assert [one in known for one in "abc"] == [True, False, True]
+    known.discard("a")
+    known.discard("x")
+    assert [one in known for one in "abc"] == [False, False, True]
 
 
 @given(st.permutations(range(6)), st.sets(st.integers(0, 5)))
