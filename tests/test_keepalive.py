@@ -227,3 +227,21 @@ def test_a_message_has_its_time_from_its_first_bytes_on(began: float) -> None:
     assert (watched.due(), watched.problem(began + 60)) == (99.0, "")
     watched.bytes_came(began + 61, more_awaited=False)
     assert (watched.arriving, watched.due()) == (None, 99.0)
+
+
+def test_what_came_after_the_oldest_ping_counts_not_what_came_after_a_later_one() -> None:
+    watched = Keepalive(0.0, every=99.0, within=5.0, message_within=60.0)
+    watched.pinged(4.0)
+    watched.message_came(4.2)
+    watched.pinged(4.5)
+    watched.bytes_came(6.0, more_awaited=True)
+    assert watched.problem(9.0) == "no answer to a ping within 5 s", "a whole message came since the ping"
+
+
+def test_a_later_ping_brings_no_second_grace() -> None:
+    watched = Keepalive(0.0, every=4.0, within=4.0, message_within=60.0)
+    watched.pinged(4.0)
+    assert watched.problem(8.3) == ""
+    watched.message_came(8.35)
+    watched.pinged(8.4)
+    assert watched.problem(8.9) == "no answer to a ping within 4 s"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
+from venues.kraken import kept
 from venues.kraken.kept import LONG, MOST_TRADES, Newest, PrintedTrades
 from venues.toolkit.times import PER_MS
 from venues.venue import Now
@@ -32,12 +34,12 @@ class Clock:
         return self.agrees is True
 
 
-def newest(agrees: bool | None = None, *, believed: bool = True) -> tuple[Newest, Clock]:
+def shown(agrees: bool | None = None, *, believed: bool = True) -> tuple[Newest, Clock]:
     clock = Clock(agrees)
-    kept = Newest(clock)  # type: ignore[arg-type]
-    assert kept.older_by(1) == 0, "nothing is shown yet"
-    kept.shows(SHOWN, NOW, believed=believed)
-    return kept, clock
+    newest = Newest(clock)  # type: ignore[arg-type]
+    assert newest.older_by(1) == 0, "nothing is shown yet"
+    newest.shows(SHOWN, NOW, believed=believed)
+    return newest, clock
 
 
 @pytest.mark.parametrize(
@@ -54,8 +56,8 @@ def newest(agrees: bool | None = None, *, believed: bool = True) -> tuple[Newest
     ],
 )
 def test_how_much_older_a_state_is_than_the_one_that_is_shown(later: int, older_by: int) -> None:
-    kept, _ = newest()
-    assert [kept.older_by(SHOWN + later) for _ in range(2)] == [older_by] * 2
+    newest, _ = shown()
+    assert [newest.older_by(SHOWN + later) for _ in range(2)] == [older_by] * 2
 
 
 @pytest.mark.parametrize(
@@ -72,26 +74,33 @@ def test_how_much_older_a_state_is_than_the_one_that_is_shown(later: int, older_
 def test_a_time_that_was_not_believed_counts_while_the_clock_does_not_contradict_it(
     believed: bool, agrees: bool | None, counts: bool
 ) -> None:
-    kept, clock = newest(agrees, believed=believed)
-    assert kept.older_by(SHOWN - 7 * PER_MS) == (7 if counts else 0)
-    assert kept.older_by(SHOWN - 9 * PER_MS) == (9 if counts else 0), "once it is contradicted it is forgotten"
+    newest, clock = shown(agrees, believed=believed)
+    assert newest.older_by(SHOWN - 7 * PER_MS) == (7 if counts else 0)
+    assert newest.older_by(SHOWN - 9 * PER_MS) == (9 if counts else 0), "once it is contradicted it is forgotten"
     assert clock.asked == ([(SHOWN // PER_MS, NOW)] * (1 + counts) if not believed and agrees is not None else [])
+
+
+def test_a_state_may_be_shown_before_any_is_asked_for() -> None:
+    clock = Clock()
+    newest = Newest(clock)  # type: ignore[arg-type]
+    newest.shows(SHOWN, NOW, believed=True)
+    assert newest.older_by(SHOWN - LONG * PER_MS) == LONG
 
 
 @pytest.mark.parametrize(("ms", "counts"), [(LONG - 1, True), (LONG, False), (LONG + 1, False)])
 def test_a_clock_that_went_back_by_more_than_a_minute_begins_anew(ms: int, counts: bool) -> None:
-    kept, clock = newest()
-    assert kept.older_by(SHOWN - ms * PER_MS) == ms, "it has not gone back"
+    newest, clock = shown()
+    assert newest.older_by(SHOWN - ms * PER_MS) == ms, "it has not gone back"
     clock.went_back += 1
-    assert kept.older_by(SHOWN - ms * PER_MS) == (ms if counts else 0)
-    assert kept.older_by(SHOWN - (ms + 1) * PER_MS) == (0 if not counts or ms + 1 >= LONG else ms + 1)
+    assert newest.older_by(SHOWN - ms * PER_MS) == (ms if counts else 0)
+    assert newest.older_by(SHOWN - (ms + 1) * PER_MS) == (0 if not counts or ms + 1 >= LONG else ms + 1)
 
 
 def test_a_clock_that_went_back_before_a_newer_state_came_says_nothing_later() -> None:
-    kept, clock = newest()
+    newest, clock = shown()
     clock.went_back += 1
-    assert kept.older_by(SHOWN) == 0
-    assert kept.older_by(SHOWN - LONG * PER_MS) == LONG
+    assert newest.older_by(SHOWN) == 0
+    assert newest.older_by(SHOWN - LONG * PER_MS) == LONG
 
 
 # --- trades --------------------------------------------------------------------------------------------------------
@@ -121,6 +130,20 @@ def test_the_oldest_are_forgotten_once_there_are_a_tenth_too_many(is_anew: bool)
     assert MOST_TRADES <= MOST - first < MOST_TRADES + 32, "by blocks of 32, and no more than are too many"
     assert remembers(printed, MOST - 1)
     assert [printed.weigh(first - 1, time, 0) for time in (1, 2)] == ["printed", "anew"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_never_are_fewer_remembered_than_ought_to_be_nor_many_more(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_TRADES", 200)
+    chance, printed, number, every = random.Random(seed), PrintedTrades(), 0, list[int]()
+    for _ in range(1_500):
+        number += chance.choice((1, 1, 1, 1, 7, 33, 64))
+        printed.printed(number, 1, number)
+        every.append(number)
+    remembered = [number for number in every if remembers(printed, number)]
+    assert remembered == every[-len(remembered) :], "the oldest go first"
+    assert 200 <= len(remembered) < 220 + 32
+    assert printed.weigh(every[-len(remembered) - 1], 1, 5) == "printed", "it is older than all that is remembered"
 
 
 def test_a_trade_that_is_printed_again_does_not_count() -> None:

@@ -143,6 +143,34 @@ def test_of_two_times_far_ahead_the_older_one_changes_nothing(ahead: int, is_old
     assert seen(times, 7, 100_000 + ahead, now=100_000) is not is_older
 
 
+def test_of_equal_times_far_ahead_arrival_decides() -> None:
+    times = RowTimes()
+    assert [seen(times, 7, HOUR, now=now) for now in (0, 1, 2)] == [True] * 3
+
+
+@pytest.mark.parametrize(("ahead", "counts"), [(4_999, True), (5_000, False)])
+def test_a_forgotten_row_tells_how_new_an_unknown_one_may_be(
+    ahead: int, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_times, "MOST_GONE", 1)
+    times = RowTimes()
+    assert seen(times, 7, 100_000 + ahead, now=100_000)
+    assert seen(times, 8, 100_001, now=100_000)
+    times.replace([], at(100_000), START)
+    assert times.is_later(7, 0), "it is forgotten"
+    assert not times.is_later(8, 0)
+    assert times.is_lacking(9, (START + 100_000 + ahead - 1) * PER_MS) is counts
+    assert not times.is_lacking(9, (START + 100_000 + ahead) * PER_MS)
+
+
+def test_a_row_that_was_updated_again_is_not_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_times, "MOST_GONE", 2)
+    times = RowTimes()
+    for key, ms in (("a", 1), ("b", 2), ("a", 3), ("c", 4)):
+        assert seen(times, key, ms, gone=True)
+    assert [key for key in "abc" if times.is_later(key, 0)] == ["b"]
+
+
 @pytest.mark.parametrize(("ms", "is_later"), [(99, False), (100, False), (101, True)])
 @pytest.mark.parametrize("gone", [True, False])
 def test_which_time_is_later_than_that_of_its_row(ms: int, is_later: bool, gone: bool) -> None:

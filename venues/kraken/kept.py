@@ -99,10 +99,11 @@ class PrintedTrades:
         """How many trades are missing between the last one printed and this one."""
         if self.last is None or trade_id <= self.last + 1:
             return 0
-        first, end = self.last + 1, trade_id
+        first, end = self.last, trade_id
         blocks = [block for block in self._blocks.values() if first >> BITS <= block.number <= end >> BITS]
-        late = sum(first <= known < end for block in blocks for known in block.ids())  # those that others came before
-        return end - first - late
+        # The last one itself, and those that others came before.
+        known = sum(first <= one < end for block in blocks for one in block.ids())
+        return end - first - known
 
     def printed(self, trade_id: int, time: int, trade: int) -> None:
         """Notes that a trade is printed."""
@@ -129,16 +130,17 @@ class PrintedTrades:
         """Forgets those that were printed first, a tenth at a time: a dict is slow to find its first entry behind many
         deleted ones.
         """
-        gone: list[list[int]] = []
+        gone: list[_Block] = []
         for block in self._blocks.values():
-            gone.append(block.ids())
-            if self._count - len(gone[-1]) < MOST_TRADES:
+            gone.append(block)
+            count = len(block.ids())
+            if self._count - count < MOST_TRADES:
                 break
-            self._count -= len(gone[-1])
+            self._count -= count
         for before, after in pairwise(gone):
-            del self._blocks[before[0] >> BITS]
-            if before[-1] < after[0]:
-                self._oldest = max(self._oldest, before[-1])
+            del self._blocks[before.number]
+            if before.number < after.number:
+                self._oldest = max(self._oldest, *before.ids())
 
 
 class _Block:

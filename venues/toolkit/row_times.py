@@ -42,7 +42,7 @@ def forget_oldest(kept: dict[Any, Any], most: int) -> dict[Any, Any]:
 
     They are removed a tenth at a time: a dict is slow to find its first entry behind many deleted ones.
     """
-    if len(kept) < most + max(1, most // 10):
+    if len(kept) < most + most // 10:
         return {}
     return {key: kept.pop(key) for key in list(islice(kept, len(kept) - most))}
 
