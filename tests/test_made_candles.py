@@ -177,6 +177,31 @@ def test_a_first_candle_that_is_just_not_far_ahead_says_nothing_of_the_venues_cl
     assert sent(61, 2) == ["said"], "by our clock it is 59 s early"
 
 
+@pytest.mark.parametrize(
+    ("second", "minute", "is_current"), [(64.999, 0, True), (65.0, 0, False), (594.999, 10, False), (595.0, 10, True)]
+)
+def test_which_older_one_takes_the_place_of_a_mistake(second: float, minute: int, is_current: bool) -> None:
+    sent = Sent()
+    assert sent(1, 60) == [(60, "1", False)]
+    assert sent(second, minute, "2") == [(minute, "2", not is_current)]
+
+
+@pytest.mark.parametrize(("second", "is_over"), [(59.999, False), (60.0, True)])
+def test_after_a_mistake_our_own_clock_counts_to_the_millisecond(second: float, is_over: bool) -> None:
+    sent = Sent()
+    sent(1, 60)
+    sent(2, 0)
+    assert sent(second, 1, "3") == [*[(0, "1", True)] * is_over, (1, "3", False)]
+
+
+@pytest.mark.parametrize(("ahead", "is_late"), [(FAR - 1, False), (FAR, True), (FAR + 1, True)])
+def test_a_time_far_ahead_keeps_out_an_older_one_that_is_far_ahead_too(ahead: int, is_late: bool) -> None:
+    candles, ours = MadeCandles(), now(0)
+    newer, older = (replace(candle(0), time=ours.epoch_ms + ms) for ms in (3 * FAR, ahead))
+    assert candles.take(newer, ours.epoch_ms, ours) == [newer]
+    assert candles.take(older, ours.epoch_ms, ours) == ([] if is_late else [older])
+
+
 def test_what_the_mistake_left_open_is_never_closed() -> None:
     sent = Sent()
     sent(1, 60)
