@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tests import test_jayx as jayx
 from venues.records import Candle
+from venues.toolkit import made_candles
 from venues.toolkit.clock import FAR, VenueClock
 from venues.toolkit.made_candles import MOST_TIMES, ClockedCandles, MadeCandles
 from venues.venue import Confirmed, Notice, Now
@@ -147,6 +148,20 @@ def test_a_clock_that_was_ahead_is_right_again_when_a_candle_begins_by_ours() ->
     assert sent(0, 0) == [(0, "1", False)]
     assert sent(7_260, 61) == [(0, "1", True), (61, "1", False)]
     assert sent(7_261, 62) == ["said"]
+
+
+def test_a_candle_that_begins_a_little_early_by_ours_closes_nothing_before_its_time() -> None:
+    sent = Sent(3_600)
+    assert sent(0, 0) == [(0, "1", False)]
+    assert sent(7_258, 61) == [(61, "1", False)], "by our clock it is 2 s early, and ours is right again"
+    assert sent(7_260, 61, "2") == [(0, "1", True), (61, "2", False)]
+
+
+def test_a_late_message_of_the_same_candle_does_not_make_our_clock_right() -> None:
+    sent = Sent(3_600)
+    assert sent(0, 0) == [(0, "1", False)]
+    assert sent(61, 0, "2") == [(0, "2", False)]
+    assert sent(62, 1, "3") == [(0, "2", True), (1, "3", False)]
 
 
 def test_what_five_messages_in_a_row_insist_on_counts() -> None:
@@ -476,6 +491,17 @@ def test_what_was_closed_stays_closed_after_a_reconnect() -> None:
     sent.candles.forget()
     assert sent(62, 0) == ["the same"]
     assert sent(62, 0, "2") == [(0, "2", True)]
+
+
+@pytest.mark.parametrize(("minutes", "is_known"), [(3, True), (4, False)])
+def test_so_many_of_those_that_were_delivered_are_known(
+    minutes: int, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made_candles, "MOST_TIMES", 3)
+    sent = Clocked()
+    for minute in range(minutes):
+        sent(60 * minute + 1, minute)
+    assert sent(60 * minutes - 1, 0) == (["the same"] if is_known else [(0, "1", True)])
 
 
 def test_while_one_is_held_back_what_is_shown_is_older_than_what_has_come() -> None:

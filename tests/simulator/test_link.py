@@ -258,7 +258,7 @@ def test_faults_that_end_it(fault: str, sent: list[bytes], aborted: int) -> None
     assert served(lambda *_: None, fault) == Served(sent, aborted, ["opened", "closed"])
 
 
-def by_hand(act: Callable[[SocketLink], object], *faults: str, ms: int, times: int = 1) -> Served:
+def by_hand(act: Callable[[SocketLink, Socket], object], *faults: str, ms: int, times: int = 1) -> Served:
     """Serve a link with these faults, let its clock go on in steps of so many milliseconds, and then do something."""
 
     async def test() -> Served:
@@ -270,7 +270,7 @@ def by_hand(act: Callable[[SocketLink], object], *faults: str, ms: int, times: i
                 await settled()
                 clock.advance(ms)
             await settled()
-            act(link)
+            act(link, socket)
             await serving
         return Served(socket.sent, transport.aborted, peer.heard)
 
@@ -283,17 +283,22 @@ def by_hand(act: Callable[[SocketLink], object], *faults: str, ms: int, times: i
 
 @pytest.mark.parametrize(("ms", "is_silent"), [(4_999, False), (5_000, True)])
 def test_one_that_stalls_sends_nothing_more_and_is_aborted_in_the_end(ms: int, is_silent: bool) -> None:
-    def act(link: SocketLink) -> None:
+    def act(link: SocketLink, socket: Socket) -> None:
         link.send(b"a")
-        link.end(End(1000, "bye", b"words"))
+        socket.received.put_nowait(frame(WSMsgType.TEXT, "late"))
+        asyncio.get_running_loop().call_later(0.01, link.end, End(1000, "bye", b"words"))
 
     ended = by_hand(act, "stall:5s", ms=ms)
-    assert ended == Served([] if is_silent else [b"a", b"words", b"1000 bye"], int(is_silent), ["opened", "closed"])
+    assert ended == Served(
+        [] if is_silent else [b"a", b"words", b"1000 bye"],
+        int(is_silent),
+        ["opened", *["late"] * (not is_silent), "closed"],
+    )
 
 
 @pytest.mark.parametrize(("ms", "times", "count"), [(999, 1, 0), (1_000, 1, 1), (1_000, 3, 3)])
 def test_gaps_and_garbage_come_every_so_often(ms: int, times: int, count: int) -> None:
-    ended = by_hand(lambda link: link.finish(1000, ""), "gap:1s", "garbage:1s", ms=ms, times=times)
+    ended = by_hand(lambda link, _: link.finish(1000, ""), "gap:1s", "garbage:1s", ms=ms, times=times)
     assert ended.heard == ["opened", *["gap"] * count, "closed"]
     assert len(ended.sent) == count + 1
 
