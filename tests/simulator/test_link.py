@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from venues.simulator import link as link_module
-from venues.simulator.faults import parse_fault
+from venues.simulator.faults import bad_frames, parse_fault
 from venues.simulator.link import End, SocketLink
 from venues.simulator.world_clock import ManualClock, RunningClock
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Socket:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
+        self.kinds: list[object] = []
         self.is_broken = False
         self.hangs = False
         self.received: asyncio.Queue[Any] = asyncio.Queue()
@@ -29,6 +31,7 @@ class Socket:
         if self.is_broken:
             raise ConnectionResetError
         self.sent.append(data)
+        self.kinds.append(kind)
 
     async def receive(self) -> Any:
         return await self.received.get()
@@ -274,11 +277,62 @@ def by_hand(act: Callable[[SocketLink, Socket], object], *faults: str, ms: int, 
             await serving
         return Served(socket.sent, transport.aborted, peer.heard)
 
-    async def settled() -> None:
-        for _ in range(20):
-            await asyncio.sleep(0)
-
     return asyncio.run(test())
+
+
+async def settled() -> None:
+    """Everything that can go on has gone on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_garbage_is_text_or_binary_as_it_is_meant() -> None:
+    kinds: list[object] = []
+
+    def act(link: SocketLink, socket: Socket) -> None:
+        kinds.extend(socket.kinds)
+        link.finish(1000, "")
+
+    ended = by_hand(act, "garbage:1s", ms=1_000, times=9)
+    meant = [*islice(bad_frames(cast("Any", Quiet())), 9)]
+    assert ended.sent[:9] == [data for data, _ in meant]
+    assert kinds == [WSMsgType.TEXT if text else WSMsgType.BINARY for _, text in meant]
+    assert len({*kinds}) == 2
+
+
+def test_a_state_waits_for_its_interval_and_goes_out_in_its_newest_form() -> None:
+    async def test() -> None:
+        socket, clock = Socket(), ManualClock()
+        link = SocketLink(cast("Any", socket), Transport(), clock, 1.0, ())
+        peer = Peer(link)
+        peer.say = lambda: None  # type: ignore[method-assign]
+        serving = asyncio.create_task(link.run(cast("Any", peer)))
+        sent = []
+        for ms, changes in (
+            (0, 0),
+            (500, 1),
+            (499, 1),
+            (1, 0),
+            (500, 1),
+            (500, 0),
+            (5_000, 0),
+            (0, 1),
+            (500, 2),
+            (500, 0),
+        ):
+            clock.advance(ms)
+            for _ in range(changes):
+                peer.change()
+            await settled()
+            sent.append([*socket.sent])
+            socket.sent.clear()
+        link.abort()
+        await serving
+        assert sent == [
+            *([b"state 1"], [], [], [b"state 3"], [], [b"state 4"], [], [b"state 5"], [], [b"state 7"]),
+        ]
+
+    asyncio.run(test())
 
 
 @pytest.mark.parametrize(("ms", "is_silent"), [(4_999, False), (5_000, True)])
