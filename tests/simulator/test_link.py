@@ -300,37 +300,36 @@ def test_garbage_is_text_or_binary_as_it_is_meant() -> None:
     assert len({*kinds}) == 2
 
 
-def test_a_state_waits_for_its_interval_and_goes_out_in_its_newest_form() -> None:
+@pytest.mark.parametrize(
+    ("steps", "states"),
+    [
+        ([(500, 1), (499, 1), (1, 0), (500, 1), (500, 0)], [[], [], [3], [], [4]]),
+        ([(1_000, 0), (500, 1), (500, 2), (500, 0)], [[], [2], [], [4]]),
+        ([(500, 1), (500, 0), (5_000, 0), (0, 1), (500, 2), (500, 0)], [[], [2], [], [3], [], [5]]),
+    ],
+)
+def test_a_state_waits_for_its_interval_and_goes_out_in_its_newest_form(
+    steps: list[tuple[int, int]], states: list[list[int]]
+) -> None:
+    """Steps: so many milliseconds pass, and then the state changes so many times."""
+
     async def test() -> None:
         socket, clock = Socket(), ManualClock()
         link = SocketLink(cast("Any", socket), Transport(), clock, 1.0, ())
         peer = Peer(link)
         peer.say = lambda: None  # type: ignore[method-assign]
         serving = asyncio.create_task(link.run(cast("Any", peer)))
-        sent = []
-        for ms, changes in (
-            (0, 0),
-            (500, 1),
-            (499, 1),
-            (1, 0),
-            (500, 1),
-            (500, 0),
-            (5_000, 0),
-            (0, 1),
-            (500, 2),
-            (500, 0),
-        ):
+        await settled()
+        assert socket.sent == [b"state 1"], "at once on opening"
+        for (ms, changes), sent in zip(steps, states, strict=True):
+            socket.sent.clear()
             clock.advance(ms)
             for _ in range(changes):
                 peer.change()
             await settled()
-            sent.append([*socket.sent])
-            socket.sent.clear()
+            assert socket.sent == [b"state %d" % version for version in sent]
         link.abort()
         await serving
-        assert sent == [
-            *([b"state 1"], [], [], [b"state 3"], [], [b"state 4"], [], [b"state 5"], [], [b"state 7"]),
-        ]
 
     asyncio.run(test())
 
