@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gzip
 import json
 import os
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
-from venues import recording_file
+from venues import events, recording_file
+from venues.driver import Driver
 from venues.errors import DamagedRecording, RecordingError
-from venues.recording import Recording
+from venues.recording import Recording, play
+from venues.session import BaseRoute, BaseSession
+from venues.venue import Dial, HttpRequest, HttpResponse, Item, Now, Settings, Subscription
 
 FIXTURE = Path(__file__).parent / "fixtures" / "jayx" / "book--document.frames.jsonl"
 
@@ -113,3 +119,46 @@ def test_a_file_that_breaks_down_while_it_is_continued_says_so(tmp_path: Path, m
     with pytest.raises(RecordingError, match="Input/output error"):
         file.go_on()
     file.close()
+
+
+class Asking(BaseSession):
+    """Asks two things by HTTP before it says where to dial, and remembers the answers."""
+
+    venue = "v"
+    answers: ClassVar[list[HttpResponse]] = []
+
+    def opening(self) -> Generator[HttpRequest, HttpResponse, Dial]:
+        for url in ("http://v.example/1", "http://v.example/2"):
+            self.answers.append((yield HttpRequest("GET", url, url)))
+        return self.dial()
+
+    def dial(self) -> Dial:
+        return Dial("ws://v.example", "ws://v.example")
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        return []
+
+
+class Asked(BaseRoute):
+    def session(self, secrets: Mapping[str, str]) -> Asking:
+        return Asking()
+
+
+def test_what_was_answered_before_dialling_is_told_to_the_session_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asking, "answers", [])
+    subscription = Subscription("trades", ("A",))
+    driver = Driver(Asked([subscription], Settings("ws://v.example")), [subscription], venue="v")
+    asked = {"method": "GET", "url": "http://v.example"}
+    told = [
+        events.Dialled(at=1_000, mono=1.0, draw=0.5),
+        events.Requested(at=1_001, mono=1.1, status=200, body="one", **asked),
+        events.Requested(at=1_002, mono=1.2, status=503, body="", **asked),
+        events.Opened(at=1_003, mono=1.3),
+    ]
+    recording: Any = SimpleNamespace(events=lambda: iter(told))
+
+    async def never(seconds: float) -> None:
+        raise AssertionError
+
+    asyncio.run(play(recording, [driver], speed=1, sleep=never, deliver=lambda *_: None, secrets={}, pauses=False))
+    assert Asking.answers == [HttpResponse(200, b"one"), HttpResponse(503, b"")]

@@ -373,3 +373,18 @@ def test_how_long_the_client_has_been_silent() -> None:
         assert link.silence() == 1.5
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("fault", "sent", "aborted"),
+    [
+        ("drop:5s", [], 1),
+        ("close:5s", [b"come again", b"1001 closed by --fault close"], 0),
+        ("expel:5s", [b"stay away", b"1008 closed by --fault expel"], 0),
+    ],
+)
+@pytest.mark.parametrize("ms", [4_999, 5_000])
+def test_faults_come_when_their_time_has_come(fault: str, sent: list[bytes], aborted: int, ms: int) -> None:
+    ended = by_hand(lambda link, _: link.end(End(1000, "later")), fault, ms=ms)
+    expected = (sent, aborted) if ms == 5_000 else ([b"1000 later"], 0)
+    assert (ended.sent, ended.aborted) == expected
