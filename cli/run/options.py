@@ -536,7 +536,7 @@ def check_chosen(request: StreamRequest) -> None:
         for option in OF_ON:
             given = getattr(request, option)
             if given is not None and given is not False:
-                raise UsageError(f"--{'exec' if option == 'exec' else option.replace('_', '-')} applies to --on only")
+                raise UsageError(f"--{option.replace('_', '-')} applies to --on only")
     if request.fields is not None and request.template is not None:
         raise UsageError("expected --fields or --template, got both")
     if request.fields is not None and request.output == "table":
