@@ -302,7 +302,7 @@ class Loop:
         if not self._sources and self._recording is None:
             await asyncio.Event().wait()  # a bot without a market goes on with its other work
         if len(self._sources) == 1:
-            await self._run_source(0, self._sources[0])
+            await self._run_source(self._sources[0])
         elif any(then is not None for then in self._thens):
             await self._run_in_order()
         else:
@@ -311,7 +311,7 @@ class Loop:
             self._consumer.deliver(rest)
 
     async def _run_several(self) -> None:
-        tasks = [asyncio.create_task(self._run_source(line, source)) for line, source in enumerate(self._sources)]
+        tasks = [asyncio.create_task(self._run_source(source, line)) for line, source in enumerate(self._sources)]
         try:
             await until_ended(tasks)
         finally:
@@ -325,9 +325,9 @@ class Loop:
                 now = self.at()
                 self.limits.forget_before(then.first_line)
                 self._say(then.begins(now), now)
-            await self._run_source(0, source, then)
+            await self._run_source(source, then=then)
 
-    async def _run_source(self, line: int, source: Source, then: Then | None = None) -> None:
+    async def _run_source(self, source: Source, line: int = 0, then: Then | None = None) -> None:
         # From the first source the consumer is called without a step between: 100,000 items a second may come.
         deliver = self._consumer.deliver if line == 0 else partial(self._consumer.deliver, line=line)
         speed = self._request.speed or 1.0
