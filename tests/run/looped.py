@@ -32,10 +32,13 @@ def live(stream: str = "book") -> Status:
 
 
 class Clock:
-    """The time of the event loop as that of the run."""
+    """The time of the event loop as that of the run; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
 
     def now(self) -> Now:
-        at = asyncio.get_running_loop().time()
+        at = self._loop.time()
         return Now(at, round(at * 1000))
 
     async def sleep(self, for_seconds: float) -> None:
