@@ -126,14 +126,15 @@ class VenueOptionsCommand(TyperCommand):
 
     def arguments_in(self, ctx: Any, args: list[str]) -> dict[str, Any]:
         """The arguments of the line by name, and under the empty name those that are too many. Unknown options are
-        taken for arguments. Nothing where an option has no value: that is said when the line is parsed for good."""
+        taken for arguments. Nothing where they cannot be read: that is said when the line is parsed for good."""
         parser = self.make_parser(ctx)
         parser.ignore_unknown_options = True
-        # Where a long line is cut behind an option, its value is missing: then it is cut before the option.
-        cuts = [len(args)] if len(args) <= MOST_WORDS else [MOST_WORDS, MOST_WORDS - 1]
-        for cut in cuts:
+        # Where the last word is an option without its value, because the line is cut there or because a plug-in's venue
+        # has a flag of that name, the line is read without it.
+        cut = min(len(args), MOST_WORDS)
+        for end in (cut, max(0, cut - 1)):
             try:
-                values, rest, _ = parser.parse_args(args=args[:cut])
+                values, rest, _ = parser.parse_args(args=args[:end])
             except typer.TyperException:
                 continue
             return {**values, "": rest}
