@@ -280,7 +280,7 @@ class Every:
         return early
 
     def _whole_due(self, whole: Whole) -> float:
-        return max(self._next_whole, *(self._next.get(key, 0.0) for key in whole.rows), 0.0)
+        return max([self._next_whole, *(self._next.get(key, 0.0) for key in whole.rows)])
 
     def _whole_if_due(self, now: Now) -> list[Delivered]:
         whole = self._whole

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.errors import NoDataError
-from cli.output.lines import Words
+from cli.output.lines import Output, Words
 from cli.run import watch as module
 from cli.run.options import StreamRequest
 from cli.run.watch import HAND_OVER_EVERY, Watcher, conditions_of, watch
@@ -101,7 +101,8 @@ class Ran:
         except NoDataError as error:
             self.code = str(error)
         out = self._capfd.readouterr().out
-        self.lines = out.splitlines() if given.get("output") in ("csv", "tsv") else [*map(json.loads, out.splitlines())]
+        as_rows = given.get("output") in ("csv", "tsv")
+        self.lines = out.splitlines() if as_rows else [*map(json.loads, out.splitlines())]
         self.said = words.said
         return scripted
 
@@ -202,6 +203,32 @@ def test_events_are_written_and_their_interruptions_told(ran: Ran) -> None:
     ran("trades", "A", [status("live"), trade()], lost, 0.5, status("live", down_ms=500))
     assert (ran.code, ran.states) == (0, ["trade", "all reconnecting", "all live"])
     assert ran.said == ["trades: gone; trying again in 0.5 s (try 1)", "trades is live again after 0.5 s"]
+
+
+@pytest.mark.parametrize(
+    ("given", "symbols", "reaches"),
+    [
+        ({}, "A", True),
+        ({"status": "stderr"}, "A", False),
+        ({"output": "csv"}, "A", False),
+        ({"output": "tsv"}, "A", False),
+        ({"raw": True}, "A", False),
+        ({"status": "stderr"}, "A B", True),  # what waits has to know how each symbol stands
+        ({"output": "csv"}, "A B", True),
+        ({"raw": True}, "A B", False),
+        ({"fields": "price", "status": "stderr"}, "A", True),  # such lines say how the stream stands
+        ({"fields": "price", "output": "csv"}, "A", True),
+    ],
+)
+def test_an_interruption_is_handed_over_where_something_depends_on_it(
+    given: dict[str, Any], symbols: str, reaches: bool, ran: Ran
+) -> None:
+    put: list[Any] = []
+    of_output = Output.put
+    ran.monkeypatch.setattr(Output, "put", lambda self, batch: (put.extend(batch), of_output(self, batch))[1])
+    stale = status("stale", reason="gap")
+    ran("trades", symbols, [status("live"), stale, trade()], **given)
+    assert [one for one in put if isinstance(one, Status) and one.state != "live"] == ([stale] if reaches else [])
 
 
 @pytest.mark.parametrize(
@@ -440,8 +467,6 @@ def test_without_a_table_it_is_said_on_stderr(monkeypatch: pytest.MonkeyPatch) -
     watcher.relay("its line")
     watcher.say(f"it failed with {SECRET}")
     watcher.ring("A: price > 5")
-    watcher._on_confirmed(Confirmed("trades"))
-    watcher._on_offset(ClockOffset("trades", 5))
     assert words.said == ["other: its line", "error: it failed with [key]", "error: A: price > 5"]
     assert rung == ["\a"]
 
@@ -455,8 +480,8 @@ def test_a_table_shows_it_in_its_footer(monkeypatch: pytest.MonkeyPatch) -> None
     watcher.say(f"it failed with {SECRET}")
     watcher.ring("A: price > 5")
     watcher._say(f"a notice with {SECRET}")
-    watcher._on_confirmed(Confirmed("trades"))
-    watcher._on_offset(ClockOffset("trades", 5))
+    watcher._run.flush_due = True  # in a loop it would be asked for
+    watcher.deliver([Confirmed("trades"), ClockOffset("trades", 5)])
     assert table.told == [
         ("its line", True), ("it failed with [key]", False), ("A: price > 5",), ("a notice with [key]", False),
         ("confirmed", "trades"), ("offset", "trades", 5),
