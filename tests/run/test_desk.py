@@ -231,7 +231,7 @@ def test_an_answer_says_what_is_known() -> None:
         (b'{"pair":"P"}', "expected a kind, got none"),
         (b'{"kind":null}', "expected a kind, got none"),
         (b'{"kind":"dance"}', "dance"),
-        (b'{"kind":"buy","pair":"P","strategy":"S","pair":"Q"}', 'expected each field once, got pair twice'),
+        (b'{"kind":"buy","pair":"P","strategy":"S","pair":"Q"}', "expected each field once, got pair twice"),
         (b'{"kind":"buy","pair":"' + b"x" * module.LONGEST_LINE, "expected a line of at most 65536 bytes, got more"),
     ],
 )

@@ -170,7 +170,7 @@ class Lists:
 
 
 def refused(venue: str = "kraken", *symbols: str, late: bool = False) -> VenueRefused:
-    return VenueRefused("no such symbol", venue=venue, symbols=symbols, late=late)
+    return VenueRefused("no such symbol", venue=venue, symbols=dict.fromkeys(symbols, "no"), late=late)
 
 
 def ended_with(problem: Exception, lists: Lists | None, monkeypatch: pytest.MonkeyPatch, **given: Any) -> str:

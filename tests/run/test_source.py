@@ -1,0 +1,190 @@
+"""Where records come from: a simulator that cannot be started, a fault beside the work, and what is wanted of lines."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cli.run import source as module
+from cli.run.source import Embedded, check_starts, is_part_of, until_ended
+from tests.run.timeless import run, seconds
+from venues.errors import MonError, VenueRefused
+from venues.toolkit.acknowledgements import VERDICTS_WITHIN
+from venues.toolkit.guard import ContractBroken
+from venues.venue import Subscription
+
+
+class World:
+    markets = ("BTC_USDT", "ETH_USDT")
+
+
+class Simulator:
+    """Stands where the simulator is; what is wrong with it is said by the endpoint's `fails`."""
+
+    def __init__(self, served: list[Any]) -> None:
+        self.world = World()
+        (self._endpoint,) = served
+
+    def made(self) -> None:
+        self._fail("made")
+
+    def values(self, name: str) -> None:
+        self._fail(name)
+
+    def _fail(self, at: str) -> None:
+        if at in self._endpoint.fails:
+            raise self._endpoint.fails[at]
+
+
+def endpoint(symbols: dict[str, str], **fails: BaseException) -> Any:
+    return SimpleNamespace(name="acme", symbols=symbols, fails=fails)
+
+
+@pytest.fixture
+def of_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "distribution_of", lambda name: "acme-venue 1.0")
+    monkeypatch.setattr("venues.simulator.Simulator", Simulator)
+
+
+GOOD = {"BTC-USD": "BTC_USDT"}
+
+
+@pytest.mark.usefixtures("of_plugin")
+@pytest.mark.parametrize(
+    ("served", "words"),
+    [
+        (endpoint(GOOD), None),
+        (
+            endpoint({"A": "XRP_USDT", "B": "ADA_USDT", **GOOD}),
+            "ValueError: expected markets of the simulator (BTC_USDT, ETH_USDT), got ADA_USDT",
+        ),
+        (endpoint(GOOD, made=ZeroDivisionError("by zero\nsecond line")), "ZeroDivisionError: by zero"),
+        (endpoint(GOOD, acme=SystemExit(3)), "SystemExit: 3"),
+    ],
+)
+def test_a_simulator_of_a_plugin_is_tried_before_it_is_started(served: Any, words: str | None) -> None:
+    if words is None:
+        check_starts(served)
+        return
+    with pytest.raises(ContractBroken) as error:
+        check_starts(served)
+    assert str(error.value).endswith(f"its simulator cannot be started: {words}")
+    assert "acme" in repr(vars(error.value)) or "acme" in str(error.value)
+
+
+@pytest.mark.usefixtures("of_plugin")
+def test_ctrl_c_while_it_is_tried_is_none_of_its_faults() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        check_starts(endpoint(GOOD, made=KeyboardInterrupt()))
+
+
+def test_a_built_in_simulator_is_not_tried() -> None:
+    check_starts(SimpleNamespace(name="nexus"))
+
+
+# --- beside the work
+
+
+def test_a_fault_of_the_simulator_ends_what_is_beside_it() -> None:
+    ended: list[str] = []
+
+    async def work(takes: float) -> str:
+        try:
+            await asyncio.sleep(takes)
+            return "done"
+        finally:
+            ended.append("ended")
+
+    async def go() -> None:
+        embedded = Embedded()
+        assert await embedded.beside(work(1)) == "done", "there is no simulator"
+        embedded._fault = asyncio.get_running_loop().create_future()
+        assert await embedded.beside(work(1)) == "done"
+        asyncio.get_running_loop().call_later(1, embedded._on_fault, ValueError("the first"), ["nexus"])
+        asyncio.get_running_loop().call_later(1, embedded._on_fault, ValueError("the second"), ["nexus"])
+        with pytest.raises(ValueError, match="the first"):
+            await embedded.beside(work(60))
+        assert seconds() == 3
+        assert ended == ["ended"] * 3
+        with pytest.raises(ValueError, match="the first"):
+            await embedded.beside(work(60))
+        await embedded.close()
+
+    run(go())
+
+
+def test_a_fault_without_a_simulator_is_no_matter() -> None:
+    Embedded()._on_fault(ValueError("nobody waits"), ["nexus"])
+
+
+# --- several lines
+
+
+async def line(takes: float, problem: Exception | None = None) -> None:
+    await asyncio.sleep(takes)
+    if problem is not None:
+        raise problem
+
+
+def refused(*symbols: str, late: bool = False) -> VenueRefused:
+    return VenueRefused(
+        f"refused {' '.join(symbols)}", venue="v", stream="trades", symbols=dict.fromkeys(symbols, "no"), late=late
+    )
+
+
+def ended(*lines: Any) -> str:
+    async def go() -> str:
+        tasks = [asyncio.create_task(one) for one in lines]
+        try:
+            await until_ended(tasks)
+        except MonError as error:
+            symbols = getattr(error, "symbols", ())
+            return f"{type(error).__name__} {' '.join(symbols) or error} after {seconds():g} s"
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return f"in order after {seconds():g} s"
+
+    return run(go())
+
+
+def test_the_first_line_that_has_a_problem_ends_all() -> None:
+    assert ended(line(1), line(3)) == "in order after 3 s"
+    assert ended(line(2, MonError("gone")), line(9)) == "MonError gone after 2 s"
+    assert ended(line(2, refused()), line(9)) == "VenueRefused refused  after 2 s"
+
+
+def test_symbols_that_several_lines_refuse_are_told_together() -> None:
+    within = VERDICTS_WITHIN / 2
+    assert ended(line(1, refused("A")), line(1 + within, refused("B"))) == f"VenueRefused A B after {1 + within:g} s"
+    assert ended(line(1, refused("A")), line(60)) == f"VenueRefused A after {1 + VERDICTS_WITHIN:g} s"
+    assert ended(line(1, refused("A")), line(1 + within, refused("B", late=True))).startswith("VenueRefused A after")
+
+
+def test_a_line_that_is_refused_late_leaves_the_others_on() -> None:
+    assert ended(line(1, refused("A", late=True)), line(5)) == "in order after 5 s"
+    assert ended(line(1, refused("A", late=True)), line(5, refused("B", late=True))) == "VenueRefused A B after 5 s"
+    assert ended(line(1, refused("A", late=True)), line(5, refused(late=True))) == "VenueRefused A after 5 s"
+    assert ended(line(1, refused(late=True)), line(5, refused("B", late=True))) == "VenueRefused refused  after 5 s"
+
+
+# --- what is wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "wanted", "is_part"),
+    [
+        (Subscription("trades", ("A",)), [Subscription("trades", ("A",))], True),
+        (Subscription("trades", ("A",)), [Subscription("book", ("B",)), Subscription("trades", ("A", "B"))], True),
+        (Subscription("trades", ("A", "C")), [Subscription("trades", ("A", "B"))], False),
+        (Subscription("trades", ("A",)), [Subscription("book", ("A", "B"))], False),
+        (Subscription("book", ("A",), depth=5), [Subscription("book", ("A", "B"))], False),
+        (Subscription("trades", ("A",)), [], False),
+    ],
+)
+def test_a_part_of_what_is_wanted_is_wanted(one: Subscription, wanted: list[Subscription], is_part: bool) -> None:
+    assert is_part_of(one, wanted) is is_part
