@@ -350,20 +350,19 @@ def test_frames_are_written_instead_of_records(ran: Ran) -> None:
     assert ran.said == ["trades is stale: gap"]
 
 
-@pytest.mark.parametrize(("direction", "code"), [("out", "no data came within 1.0 s"), ("in", 0)])
-def test_a_frame_that_came_is_data(direction: Any, code: Any, ran: Ran) -> None:
+@pytest.mark.parametrize(
+    ("directions", "is_data"),
+    [([], False), (["out"], False), (["in"], True), (["out", "in"], True), (["in", "out"], True)],
+)
+def test_a_frame_that_came_is_data(directions: list[Any], is_data: bool, ran: Ran) -> None:
     async def play(deliver: Any) -> None:
         deliver([trade()])  # which is not written
-        watchers[0]._see(events.Frame(at=5, mono=0.0, direction=direction, text="{}"))
+        for direction in directions:
+            ran.scripted.ran[0]["tap"](events.Frame(at=5, mono=0.0, direction=direction, text="{}"))
         await asyncio.sleep(2)
 
-    watchers: list[Watcher] = []
-    made = Watcher.__init__
-    ran.monkeypatch.setattr(
-        Watcher, "__init__", lambda self, *given, **more: (watchers.append(self), made(self, *given, **more))[1]
-    )
     ran.play("trades", "A", play, raw=True, timeout=1_000)
-    assert ran.code == code
+    assert ran.code == (0 if is_data else "no data came within 1.0 s")
 
 
 # --- how it ends
