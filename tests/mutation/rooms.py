@@ -63,7 +63,7 @@ ROOMS: dict[str, Room] = {
     "checking": Room("cli/run/checking.py", "checking check"),
     "run": Room(
         "cli/run/*.py",
-        "loop games answers states endings symbol_lists symbol_states empty_states entries ages send "
+        "run/* loop games answers states endings symbol_lists symbol_states empty_states entries ages send "
         "acknowledged_lines judging many_symbols "
         "jayx_config profitview config symbols completions/answers dash_sources cli zones plugins bot/time_line",
     ),

@@ -12,7 +12,6 @@ import pytest
 from cli.errors import INTERRUPTED
 from cli.run.loop import Then
 from cli.run.source import Embedded
-from tests.bot.recordings import BEGIN
 from tests.run.looped import BOOK, Taken, book, live, loop_of, opened, script
 from tests.run.scripted import Scripted
 from tests.run.timeless import run
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 
 # --- a replay
+
+BEGIN = 1_700_118_780_000
 
 
 def replayed(
