@@ -86,7 +86,7 @@ def test_what_a_request_has_of_conditions(given: dict[str, Any], judges: bool, a
     asked = conditioned("trades", **given)
     assert (asked.judges, asked.answers, asked.chooses) == (judges, answers, chooses)
     assert (asked.standing(lambda: Now(0.0, 0)) is not None) is chooses
-    assert (asked.alerts(SimpleNamespace(), Redactor()) is not None) is ("on" in given)  # type: ignore[arg-type]
+    assert (asked.alerts(SimpleNamespace(), Redactor()) is not None) is ("on" in given)
 
 
 def test_a_table_shows_what_comes_before_a_match_too() -> None:
@@ -95,17 +95,17 @@ def test_a_table_shows_what_comes_before_a_match_too() -> None:
 
 
 def test_alerts_take_what_was_given_or_what_is_usual() -> None:
-    usual = conditioned("trades", on=["  price \n >  1"], exec="echo {price}").alerts(SimpleNamespace(), Redactor())  # type: ignore[arg-type]
+    usual = conditioned("trades", on=["  price \n >  1"], exec="echo {price}").alerts(SimpleNamespace(), Redactor())
     assert usual is not None
     assert (usual.parallel, usual.timeout, usual.cooldown, usual.bell) == (1, 30.0, 1.0, False)
     assert usual.condition == "price > 1"
     assert usual.program is not None
-    of_state = conditioned("book", on=["stale"], bell=True).alerts(SimpleNamespace(), Redactor())  # type: ignore[arg-type]
+    of_state = conditioned("book", on=["stale"], bell=True).alerts(SimpleNamespace(), Redactor())
     assert of_state is not None
     assert (of_state.cooldown, of_state.bell, of_state.program) == (0.0, True, None)
     given = conditioned(
         "trades", on=["stale"], exec="true", exec_parallel=3, exec_timeout=2_500, cooldown=1_500
-    ).alerts(SimpleNamespace(), Redactor())  # type: ignore[arg-type]
+    ).alerts(SimpleNamespace(), Redactor())
     assert given is not None
     assert (given.parallel, given.timeout, given.cooldown) == (3, 2.5, 1.5)
 
@@ -115,7 +115,7 @@ def test_a_command_gets_no_variable_with_a_secret(monkeypatch: pytest.MonkeyPatc
     redactor.learn({"key": "a-secret-key"})
     monkeypatch.setenv("MY_KEY", "a-secret-key")
     monkeypatch.setenv("MY_NAME", "me")
-    alerts = conditioned("trades", on=["stale"], exec="true").alerts(SimpleNamespace(), redactor)  # type: ignore[arg-type]
+    alerts = conditioned("trades", on=["stale"], exec="true").alerts(SimpleNamespace(), redactor)
     assert alerts is not None
     environment = alerts.environment()
     assert environment["MY_NAME"] == "me"
@@ -218,7 +218,7 @@ def test_events_are_counted_where_a_match_is_waited_for(given: dict[str, Any], l
 
 
 def test_a_state_is_counted_in_a_replay_where_each_is_printed() -> None:
-    both = {"until": "bids[0].price > 5", "where": "bids[0].price > 0", "count": 1}
+    both: dict[str, Any] = {"until": "bids[0].price > 5", "where": "bids[0].price > 0", "count": 1}
     assert not judge_of(conditioned("book", **both)).counts
     assert judge_of(conditioned("book", replay=Path("r"), **both)).counts
     assert not judge_of(conditioned("book", replay=Path("r"), where="bids[0].price > 0", count=1)).counts

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import UNSET
 
 from cli.errors import INTERRUPTED, REFUSED, TERMINATED, UNREACHABLE
 from cli.output.lines import Words
@@ -112,7 +114,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin:
         monkeypatch.setattr(module, "STDIN", reading)
-        monkeypatch.setattr(module.sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stdin", stdin)
         yield writing
 
 
@@ -213,7 +215,7 @@ def test_an_answer_says_what_is_known() -> None:
         assert (answer.line, answer.ok, answer.kind, answer.pair, answer.strategy) == (3, True, "buy", "P", "S")
         assert (answer.sent, answer.acknowledged, answer.answered) == (True, False, ["ok"])
         answer = made.answer_to(None, None, Outcome(False, "no signal", 2))
-        unset = module.UNSET
+        unset = UNSET
         assert (answer.line, answer.kind, answer.pair, answer.strategy, answer.answered) == (unset,) * 5
         assert (answer.ok, answer.sent, answer.error) == (False, False, "no signal")
 
@@ -236,11 +238,9 @@ def test_an_answer_says_what_is_known() -> None:
     ],
 )
 def test_what_is_no_signal_is_said(text: bytes, words: str) -> None:
-    commands = SimpleNamespace(
-        command=lambda kind, fields, from_json: signal_command(kind, fields, from_json=from_json)
-    )
+    commands: Any = SimpleNamespace(command=signal_command)
     with pytest.raises(UsageError) as error:
-        module._read_line(commands, text)  # type: ignore[arg-type]
+        module._read_line(commands, text)
     assert words in str(error.value)
 
 
@@ -248,7 +248,9 @@ def test_a_line_of_the_longest_is_read() -> None:
     commands: Any = SimpleNamespace(command=lambda kind, fields, from_json: (kind, fields, from_json))
     line = b'{"kind":"buy","price":1.10}'
     line += b" " * (module.LONGEST_LINE - len(line))
-    kind, (_, fields, from_json) = module._read_line(commands, line)  # type: ignore[misc]
+    kind, read = module._read_line(commands, line)
+    made: Any = read
+    _, fields, from_json = made
     assert (kind, from_json, str(fields["price"])) == ("buy", True, "1.10")
 
 
@@ -289,8 +291,8 @@ def test_a_stdin_that_has_nothing_yet_is_waited_for(monkeypatch: pytest.MonkeyPa
             raise found
         return bytes(found)
 
-    monkeypatch.setattr(module.os, "read", read)
-    monkeypatch.setattr(module.select, "select", lambda *asked: waited.append(asked))
+    monkeypatch.setattr("cli.run.desk.os.read", read)
+    monkeypatch.setattr("cli.run.desk.select.select", lambda *asked: waited.append(asked))
     assert module._chunk() == b"a line"
     assert waited == [([0], [], [])] * 2
     assert module._chunk() == b""

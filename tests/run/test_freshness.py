@@ -67,7 +67,7 @@ def max_age(stream: str = "book", limit: int = 1_000, *, live: bool = True, **st
 
 def test_what_the_limit_says_is_said_whole() -> None:
     stage = max_age(limit=1_500, condition="auction", versions="growing")
-    ours = {"venue": "v", "env": "sim", "symbol": "A", "stream": "book"}
+    ours: dict[str, Any] = {"venue": "v", "env": "sim", "symbol": "A", "stream": "book"}
     assert stage.tick(at(2)) == [
         Status(**ours, received=2_000, state="stale", reason="no data for 1.5 s (--max-age)", condition="auction")
     ]
@@ -169,7 +169,7 @@ def test_what_is_no_record_passes() -> None:
     stage = max_age()
     stage.tick(at(5))
     for item in (BadFrame("x"), Notice("x"), status("stale", "trades"), ClockOffset("book", 5)):
-        assert stage.passes(item, at(5)) == [item]  # type: ignore[arg-type]
+        assert stage.passes(item, at(5)) == [item]
 
 
 def test_of_a_symbol_that_was_closed_alone_what_is_said_of_the_others_is_no_matter() -> None:
@@ -270,7 +270,13 @@ def test_what_waits_is_dropped_when_the_stream_is_not_live(state: Any) -> None:
 
 def test_of_several_symbols_only_that_one_is_dropped_which_is_not_live() -> None:
     stage = Every(1_000, several=True)
-    a, b = (lambda number, name=name: Book(venue="v", symbol=name, received=number, bids=[], asks=[]) for name in "AB")
+
+    def a(number: int, symbol: str = "A") -> Book:
+        return Book(venue="v", symbol=symbol, received=number, bids=[], asks=[])
+
+    def b(number: int) -> Book:
+        return a(number, "B")
+
     stage.passes([a(1), b(1)], at(0))
     stage.passes([a(2), b(2)], at(0.5))
     assert told(stage.passes([status("stale", symbol="A")], at(0.6))) == ["stale"]
@@ -397,7 +403,7 @@ def test_whether_there_is_any_limit(
     limits = limits_of(max_age, every)
     if judge:
         limits.judge = Between()
-        limits.judge.ticks = ticks  # type: ignore[misc]
+        limits.judge.ticks = ticks
     assert (bool(limits), limits.nothing) == (limited, nothing)
     assert type(limits.nothing) is bool
 
@@ -407,7 +413,12 @@ def test_what_is_judged_is_what_is_young_and_is_not_what_is_printed() -> None:
     judged: list[Any] = []
     between = Between()
     passes = between.passes
-    between.passes = lambda items: (judged.extend(items), passes(items))[1]  # type: ignore[method-assign]
+
+    def noted(items: Sequence[Any]) -> list[Any]:
+        judged.extend(items)
+        return passes(items)
+
+    between.passes = noted  # type: ignore[method-assign]
     limits.judge = between
     assert told(limits.passes([status("live"), book(1), book(2), book(3)], 0, at(0))) == ["live", 1]
     assert told(judged) == ["live", 1, 2, 3]

@@ -226,15 +226,15 @@ def test_lists_are_looked_at_once_data_came(monkeypatch: pytest.MonkeyPatch) -> 
         loop, _ = loop_of(consumer)
         await opened(loop, "kraken", "woox")
         monkeypatch.setattr(loop, "_lists", lambda: lists)
-        for at, wanted in ((1.5, []), (2.5, [["kraken", "woox"]]), (3.5, [["kraken", "woox"]])):
-            asyncio.get_running_loop().call_later(at, lambda wanted=wanted: seen.append(lists.refreshed == wanted))
+        for at in (1.5, 2.5, 3.5):
+            asyncio.get_running_loop().call_later(at, lambda: seen.append([*lists.refreshed]))
         await loop.watch()
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}, "the end is not held up"
 
-    seen: list[bool] = []
+    seen: list[list[list[str]]] = []
     run(go())
-    assert seen == [True, True, True]
+    assert seen == [[], [["kraken", "woox"]], [["kraken", "woox"]]]
     assert consumer.asked == ["timeout"] * 3, "nobody is asked any more once data came"
 
 

@@ -66,10 +66,8 @@ def test_the_time_of_a_replay_goes_on_as_fast_as_it_is_played(speed: float | Non
         loop._replayed([book(1)], Now(5.0, BEGIN), 0)
         await asyncio.sleep(2)
         now = loop.now()
-        assert (now.mono, now.epoch_ms - BEGIN) == (
-            pytest.approx(5.0 + gone, abs=0.01),
-            pytest.approx(gone * 1000, abs=9),
-        )
+        assert now.mono == pytest.approx(5.0 + gone, abs=0.01)
+        assert now.epoch_ms - BEGIN == pytest.approx(gone * 1000, abs=9)
         assert loop.at() == Now(5.0, BEGIN), "what was delivered came then"
 
     run(go())

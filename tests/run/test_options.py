@@ -15,6 +15,7 @@ from cli.run import options
 from cli.run.options import StreamRequest, applies, check_for_lines, check_together, declared, view_options
 from venues import VENUES
 from venues.errors import MonError, UsageError
+from venues.streams import STREAMS
 from venues.venue import Offer
 
 FILE = Path("r.jsonl")
@@ -141,7 +142,7 @@ def test_lines_take_nothing_that_only_a_table_understands(option: str, value: An
 
 def test_some_options_are_of_some_streams_alone() -> None:
     every_stream = {name for name, option in declared().items() if option.applies.to is None}
-    for stream in options.STREAMS:
+    for stream in STREAMS:
         assert every_stream <= {*options.options_of_stream(stream)}
     own = {
         stream: [name for name in options.options_of_stream(stream) if name not in every_stream]

@@ -138,7 +138,8 @@ def test_lists_that_are_wanted_are_had_a_while_after_the_first_data(monkeypatch:
 
     async def go() -> Timed:
         lists = Timed(REFRESHED_WITHIN + 9)
-        await lists.refresh([SimpleNamespace(name=name) for name in ("broken", "slow", "known", "last")])  # type: ignore[misc]
+        venues: Any = [SimpleNamespace(name=name) for name in ("broken", "slow", "known", "last")]
+        await lists.refresh(venues)
         return lists
 
     lists = run(go())
@@ -162,7 +163,12 @@ def test_a_list_is_wanted_where_there_is_none_of_the_last_day(
     asked: list[Any] = []
     access = None if found is None else (SimpleNamespace(settings=SimpleNamespace(url=found[0])), found[1])
     monkeypatch.setattr(module, "access_without_simulator", lambda *given: access)
-    monkeypatch.setattr(module, "kept", lambda place, now: (asked.append(place), kept)[1])
+
+    def noted(place: Any, now: int) -> Any:
+        asked.append(place)
+        return kept
+
+    monkeypatch.setattr(module, "kept", noted)
     lists = Lists(None, None, Redactor(), Embedded())
     assert lists._is_wanted(LISTED) is wanted
     assert asked == (["place"] if found is not None and found[0] else [])
