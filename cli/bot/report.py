@@ -229,5 +229,4 @@ def _figures_as_json(figures: Figures) -> dict[str, Any]:
 
 
 def _figure(value: Decimal) -> WrittenDecimal:
-    text = _rounded(value, PLACES)
-    return WrittenDecimal(text.rstrip("0").rstrip(".") if "." in text else text)
+    return WrittenDecimal(_rounded(value, PLACES).rstrip("0").rstrip("."))
