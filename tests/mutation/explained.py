@@ -87,4 +87,7 @@ EXPLAINED: dict[str, str] = {
     "def deliver(self, items: Sequence[Delivered], line: int = (-1)) -> None:": (
         "a check has one line: its number is unread"
     ),
+    "cli/bot/timing/time_line.py _together: return headers[0] -> return headers[(-1)]": (
+        "there is one: its first is its last"
+    ),
 }
