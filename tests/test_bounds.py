@@ -224,6 +224,20 @@ def test_rows_with_ever_new_keys_do_not_pile_up(monkeypatch: pytest.MonkeyPatch,
     assert WHY in str(stale[0].reason)
 
 
+@pytest.mark.parametrize(("rows", "left"), [(100, 0), (101, 101)])
+def test_rows_that_come_at_once_and_weigh_too_much_are_left_out_at_once(
+    monkeypatch: pytest.MonkeyPatch, rows: int, left: int
+) -> None:
+    """Exactly so much may wait."""
+    came = [position(number) for number in range(100, 100 + rows)]
+    monkeypatch.setattr("cli.output.states.HEAVIEST", 100 * weight(came[0]))
+    monkeypatch.setattr("cli.output.states.MOST_LEVELS", 10)
+    queue = StateQueue(lambda: 0.0)
+    queue.put(came)
+    assert queue.waiting() == rows - left
+    assert queue.trouble == (f"{left} rows are left out: {WHY}" if left else None)
+
+
 def test_a_row_of_megabytes_makes_its_reader_be_behind() -> None:
     queue = StateQueue(lambda: 0.0)
     for number in range(100):

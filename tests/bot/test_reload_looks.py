@@ -441,7 +441,7 @@ def test_one_that_is_gone_is_told_at_the_fourth_look_and_once(tmp_path: Path, lo
     gone = f"{path} is not there any more; what was loaded goes on until it is there again"
 
     def test() -> None:
-        for _ in range(2):
+        for _ in range(2):  # before the first look as after later ones
             path.unlink()
             scripts.look(3)
             assert scripts.voice.said == [], "it may be on its way"
@@ -463,6 +463,19 @@ def test_one_that_is_gone_is_told_at_the_fourth_look_and_once(tmp_path: Path, lo
         assert (scripts.versions(), scripts.voice.said) == ([3], [gone, *SAID])
 
     in_a_loop(test)
+
+
+def test_one_that_is_gone_before_the_first_look_is_told_as_soon(
+    tmp_path: Path, looking: Callable[..., Looking]
+) -> None:
+    path = tmp_path / "x.py"
+    save(path, of_version(1))
+    scripts = looking(path)
+    path.unlink()
+    scripts.look(3)
+    assert scripts.voice.said == []
+    scripts.look()
+    assert len(scripts.voice.said) == 1
 
 
 def test_a_script_that_has_stopped_is_not_loaded_anew_and_others_are(
