@@ -434,6 +434,43 @@ def test_one_that_fails_keeps_the_modules_of_the_one_before(tmp_path: Path, look
     in_a_loop(test)
 
 
+def test_a_module_of_one_that_failed_is_read_anew_with_the_next(
+    tmp_path: Path, looking: Callable[..., Looking]
+) -> None:
+    path, part = tmp_path / "x.py", tmp_path / "part.py"
+    save(path, of_version(1))
+    scripts = looking(path)
+
+    def test() -> None:
+        save(part, "X = 1\n")
+        save(path, of_version(2, "import part\n1 / 0\n"))
+        scripts.look(2)
+        assert len(scripts.voice.said) == 1
+        assert "part" not in sys.modules
+        save(part, "X = 5\n")
+        save(path, of_version(3, "import part\n").replace("VERSION = 3", "VERSION = part.X"))
+        scripts.look(2)
+        assert scripts.versions() == [5]
+
+    in_a_loop(test)
+
+
+def test_a_module_that_is_new_is_found_also_where_its_folder_is_no_newer(
+    tmp_path: Path, looking: Callable[..., Looking]
+) -> None:
+    """As on a disk with coarse times: Python keeps what is in a folder until that has another time."""
+    path = tmp_path / "x.py"
+    save(tmp_path / "part.py", "")
+    save(path, of_version(1, "import part\n"))
+    before = tmp_path.stat().st_mtime_ns
+    scripts = looking(path)
+    save(tmp_path / "new.py", "")
+    save(path, of_version(2, "import part, new\n"))
+    os.utime(tmp_path, ns=(before, before))
+    in_a_loop(lambda: scripts.look(2))
+    assert (scripts.versions(), scripts.voice.said) == ([2], SAID)
+
+
 def test_one_that_is_gone_is_told_at_the_fourth_look_and_once(tmp_path: Path, looking: Callable[..., Looking]) -> None:
     path = tmp_path / "x.py"
     save(path, of_version(1))
