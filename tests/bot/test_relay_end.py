@@ -18,14 +18,19 @@ def test_what_is_still_under_way_when_all_patience_is_over_is_not_known(relaying
     async def never(command: Any, timeout: float) -> Any:
         await asyncio.Event().wait()
 
+    async def over(patience: float) -> None:
+        patiences.append(patience)
+
+    patiences: list[float] = []
+
     async def scenario() -> Running:
         async with relaying() as relay:
             await relay.until(lambda: relay._sender._ready)
-            relay._sender.send = never
+            relay._sender.send, relay._until_idle = never, over
             relay.signal(signal("0.5"))
             relay.signal(signal("-1", "ETHUSDT"))
             await relay.until(lambda: relay._under_way is not None)
-            await relay.close(0.01, hurried=hurried)
+            await relay.close(7.5, hurried=hurried)
             return relay
 
     relay = asyncio.run(scenario())
@@ -34,6 +39,7 @@ def test_what_is_still_under_way_when_all_patience_is_over_is_not_known(relaying
         f"not known at nbt: nexus:{BTC} is flat or long",
     ]
     assert relay.hub.events == []
+    assert patiences == [7.5, 7.5], "once for what is wanted, and once for what is under way"
 
 
 def test_after_the_end_nothing_is_looked_at_and_nothing_said(relaying: Any) -> None:
