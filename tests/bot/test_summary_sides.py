@@ -229,3 +229,47 @@ def test_of_a_long_curve_every_second_point_goes_and_its_last_is_always_there(
     assert len(times) == kept
     assert times[:-1] == list(range(1, 1 + step * (kept - 1), step))
     assert times[-1] == prices
+
+
+# --- at the edges of what is known
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_was_never_quoted_on_the_side_that_closes_it_is_worth_what_was_paid(sign: int) -> None:
+    first = (1, None, "100") if sign > 0 else (1, "100", None)
+    one = summed((0, "signal", f"{sign}"), first, (2, *first[1:]))
+    assert (one.open_size, one.both.return_pct, one.both.drawdown_pct) == (sign, 0, 0)
+    later = summed((0, "signal", f"{sign}"), first, (2, "90", "110"))
+    assert later.both.return_pct == -10
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("quote", MARKET, 7, Decimal(1), None),
+        ("quote", MARKET, 7, None, None),
+        ("trade", MARKET, 7, Decimal(1)),
+        ("saw", 7),
+    ],
+)
+def test_whatever_comes_is_a_moment_of_the_run(call: tuple[Any, ...]) -> None:
+    found = a_summary(("saw", 3), call)
+    assert (found.begin, found.end) == (3, 7)
+    found = a_summary(call)
+    assert (found.begin, found.end) == (7, 7)
+
+
+def test_a_signal_is_a_moment_of_the_run() -> None:
+    tally = Tally("rsi", Costs())
+    tally.signal(MARKET, 5, Decimal(1), marked=False)
+    tally.signal(MARKET, 9, None, marked=False)
+    assert (tally.summary().begin, tally.summary().end) == (5, 9)
+
+
+def test_figures_have_fifty_digits() -> None:
+    events: list[tuple[Any, ...]] = []
+    for number, price in enumerate(("1", "2", "2", "1", "2", "1")):
+        events += [(number, "signal", f"{(number + 1) % 2}"), (number, price)]
+    one = summed(*events)
+    assert (one.both.round_trips, one.both.hits) == (3, 1)
+    assert str(one.both.hit_rate_pct) == "33." + "3" * 48
