@@ -213,6 +213,10 @@ def test_every_spelling_is_asked_for(orbit: ModuleType, monkeypatch: pytest.Monk
     assert asked == ["btc-usdt", "BTCUSDT", "BTCUSDT", "", "/", "\x1b[31m", "é" * 300]
 
 
+def test_a_venue_of_another_make_says_nothing_of_what_is_meant() -> None:
+    assert list(entries._problems_of_meaning(SimpleNamespace(example="BTC-USDT"))) == []  # type: ignore[arg-type]
+
+
 def test_where_an_entry_is(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     assert entries.where(orbit.ORBIT) == "mon_orbit:ORBIT"
     assert entries.where(type(orbit.ORBIT)()) == "mon_orbit"

@@ -1,0 +1,246 @@
+"""The door of the bot's server, step by step, without a socket: who is taken, who waits, and who is sent away."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from cli.bot import door
+from cli.bot.door import Door, _listener, _Visitor
+
+
+class Timer:
+    is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class Connection(asyncio.Transport):
+    is_away = False
+
+    def abort(self) -> None:
+        self.is_away = True
+
+
+class Loop:
+    """In the place of the event loop: it gives what is taken, one after the other, and then an end."""
+
+    def __init__(self, *taken: Any) -> None:
+        self.taken = list(taken)
+        self.later: list[Any] = []
+        self.made: list[Any] = []
+        self.fails: BaseException | None = None
+
+    async def sock_accept(self, listener: socket.socket) -> tuple[Any, str]:
+        found = self.taken.pop(0) if self.taken else KeyboardInterrupt()
+        if isinstance(found, BaseException):
+            raise found
+        return found, "address"
+
+    async def connect_accepted_socket(self, make: Callable[[], Any], taken: Any) -> None:
+        self.made.append((make(), taken))
+        if self.fails is not None:
+            raise self.fails
+
+    def call_later(self, seconds: float, call: Callable[..., None], *given: Any) -> Any:
+        timer = Timer()
+        self.later.append((seconds, call, given, timer))
+        return timer
+
+    def call_soon(self, call: Callable[..., None], *given: Any) -> None:
+        self.later.append((call, given))
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def made(said: list[str]) -> Door:
+    return Door(lambda: Mock(asyncio.Protocol), said.append)
+
+
+def on(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Has the door use the loop; the result is how long it slept."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    stub = SimpleNamespace(get_running_loop=lambda: loop, sleep=sleep, Transport=asyncio.Transport)
+    monkeypatch.setattr(door, "asyncio", stub)
+    return slept
+
+
+def take_all(made: Door) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        made._take_all(Mock(socket.socket)).send(None)
+
+
+def test_whoever_comes_is_taken_until_the_door_is_closed(
+    made: Door, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with one of them."""
+    one, other = Mock(socket.socket), Mock(socket.socket)
+    loop = Loop(one, ConnectionAbortedError(), OSError(24, "Too many open files"), OSError(), other)
+    slept = on(loop, monkeypatch)
+    take_all(made)
+    assert [taken for _, taken in loop.made] == [one, other]
+    assert all(isinstance(visitor, _Visitor) for visitor, _ in loop.made)
+    assert slept == [door.ACCEPT_AGAIN_AFTER] * 2
+    before = "cannot take a connection to the bot's feed and webhooks: "
+    assert said == [f"{before}Too many open files", before]
+    assert not one.close.called
+
+
+def test_one_that_cannot_be_served_is_closed(made: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Mock(socket.socket)
+    loop = Loop(one)
+    loop.fails = OSError("by design")
+    on(loop, monkeypatch)
+    take_all(made)
+    one.close.assert_called_once_with()
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "most", "waiting"),
+    [
+        (1, 2, 1),
+        (4, 2, 1),
+        (7, 3, 1),
+        (8, 4, 2),
+        (2_000, 1_000, 64),
+        (1_998, 999, 64),
+        (255, 127, 63),
+        (256, 128, 64),
+        (10**6, 1_000, 64),
+        (resource.RLIM_INFINITY, 1_000, 64),
+    ],
+)
+def test_so_many_may_come_and_wait_as_the_descriptors_allow(
+    descriptors: int, most: int, waiting: int, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setattr(door.resource, "getrlimit", lambda which: (descriptors, descriptors))
+    loop = Loop()
+    on(loop, monkeypatch)
+    made = Door(lambda: Mock(asyncio.Protocol), said.append)
+    visitors = [Connection() for _ in range(waiting + 1)]
+    for visitor in visitors:
+        made.made(visitor)
+    assert [visitor.is_away for visitor in visitors] == [True] + [False] * waiting
+    known = [Connection() for _ in range(most)]
+    open_ones = []
+    for one in known:
+        made.made(one)
+        open_ones.append(made.knows(one))
+        open_ones[-1].__enter__()
+    assert not any(one.is_away for one in known)
+    assert all(visitor.is_away for visitor in visitors), "each of them takes the place of one that waits"
+    refused = Connection()
+    made.made(refused)
+    assert refused.is_away
+    assert said == [
+        f"too many connections to the bot's feed and webhooks ask for nothing (at most {waiting}): "
+        "those that have waited longest are closed",
+        f"the bot's feed and webhooks have {most:,} connections already: no more are taken",
+    ]
+
+
+def test_who_asks_for_nothing_is_sent_away_after_a_while(
+    made: Door, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop()
+    on(loop, monkeypatch)
+    one = Mock(asyncio.Transport)
+    made.made(one)
+    ((seconds, call, given, timer),) = loop.later
+    assert (seconds, given) == (door.WAITS_WITHIN, (one,))
+    call(*given)
+    assert (one.abort.called, timer.is_cancelled, said) == (True, True, [])
+
+
+def test_while_it_is_answered_a_connection_does_not_wait(made: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop()
+    on(loop, monkeypatch)
+    one = Mock(asyncio.Transport)
+    made.made(one)
+    with made.knows(one):
+        assert loop.later[0][-1].is_cancelled
+        with made.knows(one):
+            pass
+        assert len(loop.later) == 1, "it is known already"
+    assert len(loop.later) == 2, "and waits again"
+    with pytest.raises(KeyError), made.knows(one):
+        raise KeyError
+    assert len(loop.later) == 3
+    with made.knows(one):
+        made.lost(one)
+    assert len(loop.later) == 3, "it has gone"
+    with made.knows(None), made.knows(one):
+        pass
+    assert len(loop.later) == 3
+
+
+def test_a_visitor_is_the_servers_own_protocol_but_for_its_begin_and_end(
+    made: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop()
+    on(loop, monkeypatch)
+    server, transport = Mock(asyncio.Protocol), Mock(asyncio.Transport)
+    visitor = _Visitor(made, server)
+    for name in ("data_received", "eof_received", "pause_writing", "resume_writing"):
+        assert getattr(visitor, name) is getattr(server, name)
+    visitor.connection_made(transport)
+    server.connection_made.assert_called_once_with(transport)
+    timer = loop.later.pop()[-1]
+    error = ConnectionResetError()
+    visitor.connection_lost(error)
+    assert timer.is_cancelled
+    assert not server.connection_lost.called
+    ((soon, given),) = loop.later
+    soon(*given)
+    assert not server.connection_lost.called
+    call, given = loop.later[-1]
+    call(*given)
+    server.connection_lost.assert_called_once_with(error)
+
+
+def test_a_visitor_that_never_began_is_lost_without_a_fault(made: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop()
+    on(loop, monkeypatch)
+    _Visitor(made, Mock(asyncio.Protocol)).connection_lost(None)
+    assert len(loop.later) == 1
+
+
+def test_a_listener_does_not_block_and_may_have_its_port_again() -> None:
+    one = _listener(socket.AF_INET, ("127.0.0.1", 0))
+    address = one.getsockname()
+    assert one.getblocking() is False
+    assert one.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 1
+    assert one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+    with pytest.raises(OSError, match="in use"):
+        _listener(socket.AF_INET, address)
+    one.close()
+
+
+def test_a_listener_of_the_new_addresses_leaves_the_old_ones_alone() -> None:
+    with _listener(socket.AF_INET6, ("::1", 0, 0, 0)) as one:
+        assert one.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+def test_a_listener_that_cannot_be_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Mock(socket.socket)
+    one.bind.side_effect = OSError("by design")
+    monkeypatch.setattr(door.socket, "socket", lambda *_: one)
+    with pytest.raises(OSError, match="by design"):
+        _listener(socket.AF_INET, ("127.0.0.1", 0))
+    one.close.assert_called_once_with()
