@@ -97,6 +97,16 @@ def test_the_pipe_hears_of_what_is_handed_over_and_how_large_it_was() -> None:
     assert (made.ended, made.output.progress()[0]) == ([None], 2)
 
 
+def test_of_what_writes_no_lines_no_size_is_known() -> None:
+    pipe = Pipe(True)
+    made = Made(pipe, [1, 2])
+    made.sink.__dict__.pop("size")
+    made.sink.write = made.sink.written.append  # type: ignore[method-assign, assignment]
+    made.output.finish()
+    made.output.run()
+    assert pipe.heard == [("hand_over", 2, False), ("handed_over", 0), ("close",)]
+
+
 def test_nothing_is_written_while_something_is_unread() -> None:
     pipe = Pipe(False, False, False, True)
     made = Made(pipe, [1])
