@@ -256,3 +256,19 @@ def test_it_is_asked_before_python_looks_itself_and_no_longer(tmp_path: Path) ->
         assert [*sys.meta_path[:at], *sys.meta_path[at + 1 :]] == before
         assert sys.meta_path[at + 1].__name__ == "PathFinder"  # type: ignore[union-attr]
     assert sys.meta_path == before
+
+
+def test_a_module_of_a_given_name_that_was_there_before_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the package that a script would import elsewhere, where somebody has it installed."""
+    installed = {name: types.ModuleType(name) for name in (GIVEN, f"{GIVEN}.inner", f"{GIVEN}_other")}
+    for name, module in installed.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    script = Script(tmp_path / "a", {})
+    for _ in range(2):
+        with script.home.entered():
+            assert sys.modules[GIVEN] is script.given
+            assert f"{GIVEN}.inner" not in sys.modules
+            assert sys.modules[f"{GIVEN}_other"] is installed[f"{GIVEN}_other"]
+        assert {name: sys.modules.get(name) for name in installed} == installed
