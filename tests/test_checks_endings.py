@@ -441,6 +441,24 @@ def test_a_connection_that_is_lost_is_lost_without_a_word() -> None:
     assert driver.done_calls == [(1006, NOW), "take"]
 
 
+def test_each_end_is_tried_a_millisecond_after_each_event(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(endings, "_lost", lambda play, watch, now: ended.append(("lost", now)))
+    monkeypatch.setattr(endings, "_left", lambda play, watch, now: ended.append(("left", now)))
+    assert endings.faults_when_cut(CASE, orbit.ORBIT) == []
+    played = endings.events_of(CASE)
+    cuts = [at for at in endings.cuts(played) if at > 1]  # nothing is on before it was opened
+    assert ended == [
+        (how, Now(played[at - 1].mono + 0.001, played[at - 1].at + 1)) for at in cuts for how in ("lost", "left")
+    ]
+
+
+def test_the_first_end_that_is_wrong_is_told_with_its_place(orbit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endings, "_lost", lambda play, watch, now: watch.fault("lost"))
+    monkeypatch.setattr(endings, "_left", lambda play, watch, now: watch.fault("left"))
+    assert endings.faults_when_cut(CASE, orbit.ORBIT) == ["after 2 events: lost", "after 2 events: left"]
+
+
 # --- bad messages
 
 
