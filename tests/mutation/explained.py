@@ -95,4 +95,9 @@ EXPLAINED: dict[str, str] = {
     "cli/output/queues.py EventQueue._spill: self._spill_again = 0 -> self._spill_again = (-1)": (
         "what waits weighs more than either"
     ),
+    "cli/output/payload.py cut: kept = kept[: max(0, min(len(kept) - 1, width - 1))] -> "
+    "kept = kept[: max((-1), min(len(kept) - 1, width - 1))]": "without any width it takes more turns to the same end",
+    'cli/output/cells.py _escape: return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 0x10000 '
+    'else f"\\\\U{code:08x}" -> return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 65537 '
+    'else f"\\\\U{code:08x}"': "U+10000 is a letter, which is shown as it is",
 }

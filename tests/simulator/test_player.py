@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from venues.simulator.player import Player
+from venues.simulator.player import Player, _Ladder
 from venues.simulator.tape import Row, Rows, Tape, TapeTrade
 
 LEVEL = [Row(Decimal(1), Decimal(2))]
@@ -77,6 +77,12 @@ def test_a_tape_without_a_snapshot_is_played_as_it_is() -> None:
     assert played(1.0)[0].applied == []
 
 
+def test_the_first_line_is_due_at_once_wherever_the_tape_ends() -> None:
+    market, clock = played(1.0, BACK, TRADE)
+    assert market.applied == [(BACK, 5_000), (TRADE, 5_000)]
+    assert clock.slept == []
+
+
 def test_nothing_is_played_before_somebody_comes() -> None:
     async def check() -> None:
         market, clock = Market(), Clock()
@@ -89,3 +95,40 @@ def test_nothing_is_played_before_somebody_comes() -> None:
         assert market.applied == [(TRADE, 5_000)]
 
     asyncio.run(check())
+
+
+# --- the book of a tape
+
+
+def rows(*given: tuple[str, str]) -> list[Row]:
+    return [Row(Decimal(price), Decimal(size)) for price, size in given]
+
+
+def levels(ladder: _Ladder) -> list[tuple[Decimal, Decimal, int]]:
+    return [(one.price, one.size, one.orders) for one in ladder.best_first()]
+
+
+@pytest.mark.parametrize(
+    ("sign", "best_first"), [(1, [("3", "1"), ("2", "5"), ("1", "2")]), (-1, [("1", "2"), ("2", "5"), ("3", "1")])]
+)
+def test_levels_stand_best_first_with_one_order_each(sign: int, best_first: list[tuple[str, str]]) -> None:
+    """Also those that are changed; a size of 0 takes one away, and of what is not there nothing."""
+    ladder = _Ladder(sign)
+    assert (ladder.best(), ladder.best_first(), ladder.total) == (None, [], 0)
+    ladder.apply(rows(("2", "4"), ("1", "2"), ("4", "7"), ("3", "1")))
+    assert ladder.total == 14
+    ladder.apply(rows(("2.0", "5"), ("4", "0"), ("9", "0")))
+    assert levels(ladder) == [(Decimal(price), Decimal(size), 1) for price, size in best_first]
+    assert (ladder.best(), ladder.total) == (Decimal(best_first[0][0]), 8)
+    ladder.replace(rows(("7", "3")))
+    assert (levels(ladder), ladder.total) == ([(7, 3, 1)], 3)
+    ladder.replace([])
+    assert (ladder.best(), ladder.total) == (None, 0)
+
+
+def test_prices_and_sums_of_a_tape_are_exact() -> None:
+    long = "0." + "1" * 60
+    ladder = _Ladder(-1)
+    ladder.apply(rows((long, long), (long + "1", "1")))
+    assert str(ladder.best()) == long
+    assert str(ladder.total) == "1." + "1" * 60
