@@ -271,6 +271,16 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 3 not in remembered
 
 
+def test_before_any_whole_state_nothing_is_lacking_however_old_it_says_to_be() -> None:
+    times = RowTimes()
+    assert not times.is_lacking(7, -PER_MS)
+    times.replace([], at(0), START)
+    assert not times.is_lacking(7, -PER_MS)
+    times.replace([(8, 0, False)], at(0), START)
+    assert times.is_lacking(7, -PER_MS)
+    assert not times.is_lacking(7, 0)
+
+
 def test_long_ids_cost_nothing() -> None:
     remembered = Remembered(10)
     long_id = "x" * 1_000_000

@@ -22,7 +22,7 @@ PROGRAMS = {
 }
 OURS = {"cli", "venues", "tests"}
 # Packages that tests make for themselves, and the module that `mon` gives to the scripts of bots.
-MADE = {"mon_orbit", "heavy_entry", "profitview"}
+MADE = {"mon_orbit", "heavy_entry", "mon_acme", "mon_acmeb", "more", "profitview"}
 # Which groups a folder may import from; the longest that fits counts. `venues.testing` is for authors of venues.
 MAY_USE = {
     "cli": (RUN,),

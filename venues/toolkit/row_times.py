@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 50_000  # that are there: beyond it the oldest are forgotten, and …
 MOST_GONE = 5_000  # … of those that are gone, some 300 bytes each
 FAR_AHEAD_MS = 5_000  # a time that is so far ahead of both clocks is not believed
+NEVER = -(10**30)  # before any time; a row may say that it is of before 1970
 MOST_AT_ONCE = 50_000  # rows in one message: a message of 16 MiB can have so many that they fill our memory
 
 Update = tuple[Any, int | None, bool]
@@ -93,8 +94,8 @@ class RowTimes:
     def __init__(self) -> None:
         self._there: dict[int, _Known] = {}
         self._gone: dict[int, _Known] = {}
-        self._whole = 0  # the newest time that is believed in the last whole state
-        self._forgotten = 0  # the newest such time of all rows that were forgotten
+        self._whole = NEVER  # the newest time that is believed in the last whole state
+        self._forgotten = NEVER  # the newest such time of all rows that were forgotten
         self._all_timed = True  # whether each row of the last whole state had a time
 
     def is_news(self, update: Update, now: Now, venue_now: int) -> bool:
@@ -140,7 +141,7 @@ class RowTimes:
         latest = (max(now.epoch_ms, venue_now) + FAR_AHEAD_MS) * PER_MS
         stamps = [stamp for _, stamp, _ in updates if stamp is not None]
         self._all_timed = len(stamps) == len(updates)  # a row without a time is not remembered
-        self._whole = max((stamp for stamp in stamps if stamp < latest), default=0)
+        self._whole = max((stamp for stamp in stamps if stamp < latest), default=NEVER)
         before, self._there = self._there, {}
         news = [self.is_news(update, now, venue_now) for update in updates]
         reference = max(now.epoch_ms, venue_now) - now.mono * 1000
