@@ -1,0 +1,560 @@
+"""A connection over a socket and a clock that the tests hold in their hands: what is noted, sent and told, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Close as CloseFrame
+
+from tests.heldline import Line, Opening, Socket, settled, some_ms
+from venues import connection, events
+from venues.errors import MonError, SetupError, UsageError
+from venues.keepalive import Steps
+from venues.records import Status
+from venues.venue import Close, Command, Notice, SocketPing, Veiled
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "Opening", Opening)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ALIVE_EVERY", 0.005)
+
+
+# --- the line is dead, or this process was stopped -----------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_silent_line_is_pinged_once_and_reported_once() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open() as run:
+            for seconds in (3.9, 0.2, 4.0):
+                line.clock.forward(seconds)
+                await some_ms()
+            assert line.socket.did == ["ping"]
+            assert line.kinds() == ["Dialled", "Opened"]
+            line.clock.forward(1.1)
+            await asyncio.wait((run,))
+        closed = [event for event in line.noted if isinstance(event, events.Closed)]
+        assert closed == [events.Closed(at=1_009_200, mono=109.2, reason="no answer to a ping within 5 s", heard=100.0)]
+        assert line.socket.did == ["ping", "abort", ("close", 1000, "")]
+        assert str(run.exception()) == "the connection was lost: no answer to a ping within 5 s; gave up after 1 try"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_line_that_answers_its_pings_goes_on() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            for _ in range(4):
+                line.clock.forward(4.0)
+                await some_ms()
+                line.socket.pongs[-1].set_result(0.0)
+                await settled()
+            assert line.socket.did == ["ping"] * 4
+            assert line.kinds() == ["Dialled", "Opened"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("seen_by", ["a look", "a message"])
+@pytest.mark.parametrize(("seconds", "is_over"), [(4.9, False), (5.0, False), (5.5, True), (61.0, True)])
+def test_a_process_that_was_stopped_for_more_than_five_seconds_begins_anew(
+    seen_by: str, seconds: float, is_over: bool
+) -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.clock.forward(1.0)
+            await some_ms()  # the last look before it
+            line.clock.forward(seconds)
+            if seen_by == "a message":
+                line.socket.comes(b"say old")
+            await some_ms()
+        assert ("Closed" in line.kinds()) is is_over
+        assert (Notice("old") in line.items) is (seen_by == "a message" and not is_over)
+        if is_over:
+            (closed,) = [event for event in line.noted if isinstance(event, events.Closed)]
+            assert closed.reason == f"mon was stopped for {seconds:.0f} s, and what came meanwhile is old"
+            assert (closed.heard, closed.mono) == (101.0, 101.0 + seconds)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("step_ms", "told"), [(999, []), (1000, [1000]), (-999, []), (-1000, [-1000]), (3_600_000, [3_600_000])]
+)
+def test_a_step_of_the_clock_of_a_second_is_told_once(step_ms: int, told: list[int]) -> None:
+    async def scenario() -> None:
+        steps = Steps()
+        line = Line(steps=steps)
+        async with line.open():
+            line.clock.forward(0.5, step_ms=step_ms)
+            await some_ms()
+            line.clock.forward(0.5)
+            await some_ms()
+            assert [event.by_ms for event in line.noted if isinstance(event, events.Stepped)] == told
+            line.clock.forward(0.5, step_ms=step_ms)
+            assert steps.is_news(line.clock.mono) is not bool(told)  # another line tells the next one
+            await some_ms()
+            assert [event.by_ms for event in line.noted if isinstance(event, events.Stepped)] == told
+
+    asyncio.run(scenario())
+
+
+# --- messages and what is sent -------------------------------------------------------------------------------------
+
+
+def test_all_messages_of_one_read_have_one_time_and_what_follows_is_sent_behind_them() -> None:
+    async def scenario() -> None:
+        line = Line(line=3)
+        async with line.open():
+            line.socket.comes(b"answer one", b"say a", b"\xff\xfe"[:0], b"answer two")
+            assert line.socket.did == []
+            line.clock.forward(1.0)
+            await settled()
+            line.socket.comes(b"say b")
+            await settled()
+            frames = [event for event in line.noted if isinstance(event, events.Frame)]
+            assert [(one.direction, one.text, one.mono, one.line) for one in frames] == [
+                ("in", "answer one", 100.0, 3),
+                ("in", "say a", 100.0, 3),
+                ("in", "", 100.0, 3),
+                ("in", "answer two", 100.0, 3),
+                ("out", "one", 101.0, 3),
+                ("out", "two", 101.0, 3),
+                ("in", "say b", 101.0, 3),
+            ]
+            assert line.socket.did == ["one", "two"]
+            assert [item for item in line.items if isinstance(item, Notice)] == [Notice("a"), Notice("b")]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_left_to_recv_is_taken_in_order_and_counted_down() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.socket.left_to_recv = 3
+            for number in range(3):
+                line.socket.frames.put_nowait(b"say %d" % number)
+            await settled()
+            assert line.items[1:] == [Notice("0"), Notice("1"), Notice("2")]
+            assert line.socket.left_to_recv == 0
+
+    asyncio.run(scenario())
+
+
+def test_each_kind_of_what_is_sent() -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_open = ["text", b"\x01\xff", Veiled("a-key", "[key]"), SocketPing(), Close(4001, "enough")]
+        async with line.open():
+            assert line.socket.did == ["text", b"\x01\xff", "a-key", "ping", ("close", 4001, "enough")]
+            out = [event for event in line.noted if isinstance(event, events.Frame)]
+            assert [(one.direction, one.text, one.base64) for one in out] == [
+                ("out", "text", None),
+                ("out", None, "Af8="),
+                ("out", "[key]", None),
+            ]
+            assert not line.connection._outgoing._unfinished_tasks  # type: ignore[attr-defined]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("end", "told"), [("answered", ["pong 100"]), ("lost", []), ("cancelled", [])])
+def test_only_the_answer_to_a_ping_of_the_session_is_told(end: str, told: list[str]) -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_open = [SocketPing()]
+        async with line.open():
+            (pong,) = line.socket.pongs
+            if end == "answered":
+                pong.set_result(0.01)
+            elif end == "lost":
+                pong.set_exception(line.socket.gone(1006))
+            else:
+                pong.cancel()
+            await settled()
+        assert [call for call in line.session.calls if call.startswith("pong")] == told
+        assert line.kinds().count("Ponged") == len(told)
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_to_a_ping_that_comes_once_the_line_is_given_up_is_not_told() -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_open = [SocketPing()]
+        async with line.open():
+            line.socket.comes(b"lost enough", b"say more")
+            line.socket.pongs[0].set_result(0.01)
+            await settled()
+        assert "Ponged" not in line.kinds()
+        assert line.session.calls == ["begun", "lost enough"]
+
+    asyncio.run(scenario())
+
+
+def test_a_command_is_sent_at_once_and_one_that_is_refused_is_not() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.connection.send(Command("buy", {}))
+            with pytest.raises(UsageError, match="not now"):
+                line.connection.send(Command("no", {}))
+            await settled()
+            assert line.socket.did == ["buy"]
+
+    asyncio.run(scenario())
+
+
+# --- deadlines -----------------------------------------------------------------------------------------------------
+
+
+def test_a_deadline_is_kept_and_has_the_signs_of_life() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.clock.forward(0.5)
+            line.socket.comes(b"due 100.51")
+            line.clock.forward(0.25)
+            await some_ms()
+            assert line.session.calls == ["begun", "due 100.51", "tick 100.75"]
+            (ticked,) = [event for event in line.noted if isinstance(event, events.Ticked)]
+            assert ticked == events.Ticked(at=1_000_750, mono=100.75, heard=100.5)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("gone_on", "ticks"), [(0.019, []), (0.02, ["tick 100.02"])])
+def test_a_timer_that_fires_too_early_waits_again(gone_on: float, ticks: list[str]) -> None:
+    """The loop's clock and ours are two."""
+
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.socket.comes(b"due 100.02")
+            await settled()
+            line.clock.forward(gone_on)
+            await asyncio.sleep(0.05)
+            assert line.session.calls[2:] == ticks
+            line.clock.forward(0.02 - gone_on)
+            await asyncio.sleep(0.05)
+            assert line.session.calls[2:] == ["tick 100.02"]
+
+    asyncio.run(scenario())
+
+
+def test_an_earlier_deadline_counts_and_a_later_one_changes_nothing() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.socket.comes(b"due 160")
+            await settled()
+            line.socket.comes(b"due 100.01")
+            await settled()
+            line.clock.forward(0.01)
+            await some_ms()
+            assert line.session.calls[3:] == ["tick 100.01"]
+
+    asyncio.run(scenario())
+
+
+def test_no_timer_is_left_behind() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            line.socket.comes(b"due 100.01")
+            await settled()
+        line.clock.forward(1.0)
+        await some_ms()
+        assert line.session.calls == ["begun", "due 100.01"]
+
+    asyncio.run(scenario())
+
+
+# --- faults --------------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_of_ours_in_a_message_costs_the_connection_and_takes_nothing_behind_it() -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open() as run:
+            line.clock.forward(0.5)
+            line.socket.comes(b"say a", b"fault", b"say b")
+            await asyncio.wait((run,), timeout=1)
+            assert str(run.exception()).startswith("a fault of mon itself (LookupError: x; tests.heldline, ")
+        assert line.session.calls == ["begun", "say a", "fault"]
+        (failed,) = [event for event in line.noted if isinstance(event, events.Failed)]
+        assert (failed.heard, failed.mono) == (100.5, 100.5)
+        assert Notice("a") in line.items
+
+    asyncio.run(scenario())
+
+
+def test_an_error_of_ours_in_a_message_ends_the_line_as_it_is() -> None:
+    async def scenario() -> None:
+        line = Line(retries=None)
+        async with line.open() as run:
+            line.socket.comes(b"fault the disk is full", b"say b")
+            await asyncio.wait((run,), timeout=1)
+            assert str(run.exception()) == "the disk is full"
+        assert line.session.calls == ["begun", "fault the disk is full"]
+        assert line.kinds() == ["Dialled", "Opened", "Frame"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [None, MonError("the disk is full")])
+def test_a_fault_of_a_timer_costs_the_connection_and_an_error_of_ours_the_line(error: MonError | None) -> None:
+    async def scenario() -> None:
+        line = Line()
+
+        def broken(items: list[Any]) -> None:
+            if error is not None:
+                raise error
+            raise LookupError("no room")
+
+        async with line.open() as run:
+            line.connection._deliver = broken
+            line.session.at_tick = [Notice("x")]
+            line.clock.forward(1.0)
+            line.socket.comes(b"due 101")
+            await some_ms()
+            if error is None:
+                assert "Failed" in line.kinds()
+                (failed,) = [event for event in line.noted if isinstance(event, events.Failed)]
+                assert failed.heard == 101.0
+                assert "LookupError: no room" in failed.reason
+            with pytest.raises(MonError if error is not None else LookupError) as raised:
+                await run
+            assert error is None or raised.value is error
+        assert line.kinds().count("Failed") == (error is None)
+
+    asyncio.run(scenario())
+
+
+# --- again and again -----------------------------------------------------------------------------------------------
+
+
+def test_the_pause_before_the_next_try_is_what_is_left_of_it() -> None:
+    async def scenario() -> None:
+        line = Line("nobody", "no", "never", retries=2)
+        tidied: list[str] = []
+        line.connection._tidy = lambda: tidied.append(line.kinds()[-1])
+        with pytest.raises(MonError, match="never; gave up after 3 tries in a row"):
+            await line.connection.run()
+        dialled = [event for event in line.noted if isinstance(event, events.Dialled)]
+        assert [event.draw for event in dialled] == [0.25] * 3
+        waits = [i.retry_in_ms for i in line.items if isinstance(i, Status) and i.retry_in_ms is not None]
+        assert [round(seconds * 1000) for seconds in line.clock.slept] == waits
+        assert tidied == ["Failed", "Failed"], "before each connection but the first"
+        assert line.session.calls == ["begun"] * 3
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_try_that_is_due_already_waits_no_more(*, late: bool) -> None:
+    async def scenario() -> None:
+        line = Line("nobody", "no", retries=1)
+        if late:
+            line.connection._deliver = lambda items: line.clock.forward(60.0)
+        with pytest.raises(MonError):
+            await line.connection.run()
+        assert (line.clock.slept == [0.0]) is late
+        assert len(line.clock.slept) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_credential_that_cannot_be_had_ends_the_first_try_only(*, first: bool) -> None:
+    tries: list[int] = []
+
+    async def fetch() -> Mapping[str, str]:
+        tries.append(1)
+        if len(tries) == 1 + (not first):
+            raise SetupError("no key")
+        return {}
+
+    async def scenario() -> None:
+        line = Line("nobody", "no", retries=2, fetch=fetch)
+        with pytest.raises(MonError) as raised:
+            await line.connection.run()
+        if first:
+            assert (str(raised.value), line.noted) == ("no key", [])
+        else:
+            assert line.kinds() == ["Dialled", "Failed", "Failed", "Dialled", "Failed"]
+            assert line.states()[1] == ("reconnecting", "no key")
+            assert str(raised.value) == "no; gave up after 3 tries in a row"
+
+    asyncio.run(scenario())
+
+
+def test_no_answer_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT", 0.01)
+
+    async def scenario() -> None:
+        line = Line(5.0)
+        with pytest.raises(MonError) as raised:
+            await line.connection.run()
+        assert str(raised.value) == "no answer within 0 s; gave up after 1 try"
+        assert line.kinds() == ["Dialled", "Failed"]
+
+    asyncio.run(scenario())
+
+
+def test_what_the_last_connection_had_still_to_send_is_not_sent_on_the_next() -> None:
+    async def scenario() -> None:
+        first, second = Socket(), Socket()
+        line = Line(first, second, retries=None)
+        async with line.open():
+            first.takes.clear()
+            first.comes(b"answer one", b"answer two", b"lost gone")
+            await some_ms()
+            assert (first.did, second.did) == ([("close", 1000, "")], [])
+            assert line.kinds().count("Opened") == 2
+            second.comes(b"answer new")
+            await settled()
+            assert second.did == ["new"]
+
+    asyncio.run(scenario())
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "sends", "in_order"), [(1000, False, True), (1001, False, False), (None, False, False)]
+)
+def test_an_end_by_the_venue_is_in_order_where_it_says_so(code: int | None, sends: bool, in_order: bool) -> None:
+    async def scenario() -> None:
+        line = Line()
+        async with line.open() as run:
+            if code is None:
+                line.socket.frames.put_nowait(ConnectionClosedError(None, None, None))
+            else:
+                line.socket.gone(code, "bye")
+            await asyncio.wait((run,))
+        assert line.connection.left_in_order is in_order
+        (closed,) = [event for event in line.noted if isinstance(event, events.Closed)]
+        assert (closed.code, closed.reason) == ((code, "bye") if code else (None, "no close frame came"))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_leaving_says_goodbye_awaits_the_answer_and_closes(*, answers: bool) -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_leave, line.session.awaits = ["goodbye"], True
+
+        async def close() -> None:
+            if answers:
+                line.socket.protocol.close_rcvd = CloseFrame(1000, "")
+
+        line.socket.on_close = close
+        async with line.open() as run:
+            line.connection.leave()
+            await settled()
+            assert line.socket.did == ["goodbye"]
+            line.socket.comes(b"say still here")
+            await settled()
+            assert not run.done()
+            line.socket.comes(b"done")
+            await asyncio.wait((run,))
+        assert line.socket.did == ["goodbye", ("close", 1000, "")]
+        assert line.kinds()[-4:] == ["Left", "Frame", "Frame", "Frame"]
+        assert line.connection.left_in_order is answers
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["closed", "given up"])
+def test_a_goodbye_ends_with_the_line(how: str) -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.awaits = True
+        async with line.open() as run:
+            line.connection.leave()
+            await settled()
+            assert not run.done()
+            if how == "closed":
+                line.socket.gone(1001)
+            else:
+                line.socket.comes(b"lost silence")
+            await asyncio.wait((run,), timeout=1)
+            assert run.done()
+        assert "Closed" not in line.kinds()
+
+    asyncio.run(scenario())
+
+
+def test_a_close_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.01)
+
+    async def scenario() -> None:
+        line = Line()
+
+        async def forever() -> None:
+            await asyncio.sleep(60)
+
+        line.socket.on_close = forever
+        async with line.open():
+            pass
+        assert line.socket.did == [("close", 1000, ""), "abort"]
+        assert not line.connection.left_in_order
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [OSError("reset"), ConnectionClosedError(None, None, None)])
+def test_a_close_that_fails_changes_nothing(error: Exception) -> None:
+    async def scenario() -> None:
+        line = Line()
+
+        async def fails() -> None:
+            raise error
+
+        line.socket.on_close = fails
+        async with line.open() as run:
+            line.connection.leave()
+            await run
+        assert line.socket.did == [("close", 1000, "")]
+
+    asyncio.run(scenario())
+
+
+def test_what_comes_while_it_closes_is_taken_off_the_line_and_dropped() -> None:
+    async def scenario() -> None:
+        line = Line()
+
+        async def close() -> None:
+            line.socket.frames.put_nowait(b"say late")
+            await settled()
+            assert line.socket.frames.empty()
+            line.socket.protocol.close_rcvd = CloseFrame(1000, "")
+
+        line.socket.on_close = close
+        async with line.open() as run:
+            line.connection.leave()
+            await asyncio.wait((run,), timeout=1)
+            assert run.done()
+        assert Notice("late") not in line.items
+        assert line.connection.left_in_order
+
+    asyncio.run(scenario())
