@@ -314,9 +314,8 @@ class Connection:
                 if problem := keepalive.problem(now.mono):
                     # The other end does not answer, so a closing handshake would only delay the report.
                     self._feed(events.Closed(**self._stamp(), reason=problem, heard=keepalive.heard))
-                    websocket.transport.abort()
-                    return
-                if keepalive.ping_due(now.mono):
+                    websocket.transport.abort()  # the next look finds the connection over
+                elif keepalive.ping_due(now.mono):
                     keepalive.pinged(now.mono)
                     ping = asyncio.create_task(self._ping(websocket, keepalive, now.mono))
                     pings.add(ping)
