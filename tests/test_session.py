@@ -1,0 +1,151 @@
+"""What sessions and routes have in common: requests that are paced, and subscriptions that share a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.test_driver import at
+from venues.errors import UsageError
+from venues.session import BaseRoute, BaseSession, grouped, spread
+from venues.venue import Command, Dial, HttpResponse, Item, Lost, Now, Refused, Settings, Subscription
+
+
+class Plain(BaseSession):
+    venue = "acme"
+
+    def dial(self) -> Dial:
+        return Dial("wss://v.example", "wss://v.example/shown")
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        return []
+
+
+class PlainRoute(BaseRoute):
+    def session(self, secrets: Mapping[str, str]) -> Plain:
+        return Plain()
+
+
+def test_a_session_that_overrides_nothing_dials_and_asks_for_nothing() -> None:
+    session = Plain()
+    with pytest.raises(StopIteration) as dialled:
+        next(session.opening())
+    assert dialled.value.value == session.dial()
+    answer = HttpResponse(200, b"")
+    assert [session.opened(at(1)), session.pong(at(1)), session.fetched("x", answer, at(1)), session.tick(at(1))] == [
+        []
+    ] * 4
+    assert (session.closed(1000, "", at(1)), session.take(), session.deadline()) == ([], [], None)
+    assert session.done()
+    assert session.stirred
+    with pytest.raises(UsageError, match=r"^acme takes no commands$"):
+        session.send(Command("buy", {}))
+
+
+def test_what_is_asked_again_at_once_waits_and_the_latest_is_sent_once() -> None:
+    session = Plain()
+    session.ask("book A", at(1), "first", "its second")
+    assert session.take() == ["first", "its second"]
+    assert session.take() == []
+    assert session.deadline() is None
+    session.ask("book A", at(1.1), "again")
+    session.ask("book A", at(1.2), "once more")
+    session.ask("book B", at(1.2), "of another")
+    assert session.take() == ["of another"]
+    due = session.deadline()
+    assert due is not None
+    assert due > 1.2
+    session.tick(at(due - 0.01))
+    assert session.take() == []
+    session.tick(at(due))
+    assert session.take() == ["once more"]
+    session.tick(at(due + 0.01))
+    assert (session.take(), session.deadline()) == ([], None)
+
+
+@pytest.mark.parametrize("end", [lambda s: s.leave(at(1.2)), lambda s: s.closed(None, "", at(1.2))])
+def test_what_waits_is_dropped_at_the_end(end: Callable[[Plain], object]) -> None:
+    session = Plain()
+    for text in ("first", "again"):
+        session.ask("book A", at(1), text)
+    assert session.take() == ["first"]
+    end(session)
+    assert session.deadline() is None
+    session.tick(at(1_000))
+    assert session.take() == []
+
+
+def test_the_earliest_of_several_that_wait_is_due_first() -> None:
+    session = Plain()
+    for name, moment in (("a", 1.0), ("b", 1.5), ("c", 1.2)):
+        session.ask(name, at(moment), name)
+        session.ask(name, at(moment), f"{name} again")
+    session.take()
+    sent = []
+    while (due := session.deadline()) is not None:
+        session.tick(at(due))
+        sent += session.take()
+    assert sent == ["a again", "c again", "b again"]
+
+
+def test_a_route_that_overrides_nothing_has_its_subscriptions_and_the_general_rules() -> None:
+    one, two = Subscription("book", ("A",)), Subscription("trades", ("A",))
+    route = PlainRoute([one, two], Settings("wss://v.example", label="test"))
+    assert (route.subscriptions, route.by_stream, route.label) == ([one, two], {"book": one, "trades": two}, "test")
+    assert route.settings.url == "wss://v.example"
+    assert route.next_dial(7.5) == 7.5
+    assert type(route.refused(403, "no")) is Refused
+    assert type(route.refused(503, "busy")) is Lost
+
+
+def of(stream: str, count: int, first: int = 0) -> Subscription:
+    return Subscription(stream, tuple(f"S{number}" for number in range(first, first + count)))
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "groups"),
+    [
+        ([], []),
+        ([of("ping", 0)], [[of("ping", 0)]]),
+        ([of("book", 3)], [[of("book", 3)]]),
+        ([of("book", 4)], [[of("book", 3)], [of("book", 1, 3)]]),
+        ([of("book", 7)], [[of("book", 3)], [of("book", 3, 3)], [of("book", 1, 6)]]),
+        ([of("book", 2), of("trades", 1)], [[of("book", 2), of("trades", 1)]]),
+        ([of("book", 2), of("trades", 2)], [[of("book", 2), of("trades", 1)], [of("trades", 1, 1)]]),
+        ([of("book", 3), of("trades", 1)], [[of("book", 3)], [of("trades", 1)]]),
+        ([of("book", 3), of("trades", 1), of("quotes", 3)], [[of("book", 3)], [of("trades", 1), of("quotes", 2)],
+                                                             [of("quotes", 1, 2)]]),
+        ([of("book", 1), of("book", 1)], [[of("book", 1)], [of("book", 1)]]),
+        ([of("ping", 0), of("book", 3)], [[of("ping", 0), of("book", 2)], [of("book", 1, 2)]]),
+        ([of("book", 3), of("ping", 0)], [[of("book", 3)], [of("ping", 0)]]),
+    ],
+)  # fmt: skip
+def test_three_topics_go_on_a_connection(subscriptions: list[Subscription], groups: list[list[Subscription]]) -> None:
+    assert spread(subscriptions, 3) == groups
+
+
+@pytest.mark.parametrize(
+    ("each", "groups"),
+    [
+        (0, [[of("book", 5), of("trades", 2)]]),
+        (1, [[of("book", 5), of("trades", 1)], [of("trades", 1, 1)]]),
+        (2, [[of("book", 3)], [of("book", 2, 3), of("trades", 1)], [of("trades", 1, 1)]]),
+        (6, [[of("book", 1, at)] for at in range(5)] + [[of("trades", 1, at)] for at in range(2)]),
+        (7, [[of("book", 1, at)] for at in range(5)] + [[of("trades", 1, at)] for at in range(2)]),
+    ],
+)
+def test_a_symbol_may_take_several_topics_or_none(each: int, groups: list[list[Subscription]]) -> None:
+    assert spread([of("book", 5), of("trades", 2)], 6, topics=lambda one: each) == groups
+
+
+def test_what_may_share_a_connection_is_for_the_venue_to_say() -> None:
+    one, two, three = of("book", 1), of("trades", 1), of("book", 1, 7)
+
+    def alike(this: Subscription, other: Subscription) -> bool:
+        return this.symbols == other.symbols
+
+    assert spread([one, two, three], share_a_route=alike) == [[one, two], [three]]
+    assert grouped([one, three, two], alike) == [[one, two], [three]]
+    assert grouped([one, two, three], lambda this, other: False) == [[one], [two], [three]]
+    assert grouped([], alike) == []
