@@ -273,6 +273,25 @@ def test_an_earlier_deadline_counts_and_a_later_one_changes_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_messages_that_move_no_deadline_set_no_timer_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        line, loop, waits = Line(), asyncio.get_running_loop(), list[float]()
+        call_later = loop.call_later
+
+        def noted(wait: float, *given: Any) -> asyncio.TimerHandle:
+            waits.append(round(wait, 3))
+            return call_later(wait, *given)
+
+        async with line.open():
+            monkeypatch.setattr(loop, "call_later", noted)
+            for frame in (b"due 160", b"say a", b"due 160", b"due 170", b"due 150", b"say b", b"due 99"):
+                line.socket.comes(frame)
+                await settled()
+            assert [wait for wait in waits if wait != connection.AGAIN_AFTER] == [60.0, 50.0, 0.0]
+
+    asyncio.run(scenario())
+
+
 def test_no_timer_is_left_behind() -> None:
     async def scenario() -> None:
         line = Line()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 import pytest
 
 from tests.servers import raw_server
 from tests.test_connection import Watched
-from venues import events
+from venues import events, opening
 
 
 @pytest.mark.parametrize(("status", "tries"), [(407, 1), (499, 1), (500, 2), (503, 2)])
@@ -50,3 +51,9 @@ def test_a_short_key_in_the_address_is_not_shown_where_the_answer_quotes_it() ->
             assert answered.body == "no such path: /ws/[client_key]/SPOT_BTC_USDT"
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL])
+def test_the_library_logs_nothing(level: int) -> None:
+    """It would log addresses, and so keys."""
+    assert not opening._SILENT.isEnabledFor(level)

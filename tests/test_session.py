@@ -41,6 +41,7 @@ def test_a_session_that_overrides_nothing_dials_and_asks_for_nothing() -> None:
     assert session.stirred
     with pytest.raises(UsageError, match=r"^acme takes no commands$"):
         session.send(Command("buy", {}))
+    assert BaseSession.venue == ""
 
 
 def test_what_is_asked_again_at_once_waits_and_the_latest_is_sent_once() -> None:

@@ -40,9 +40,9 @@ class _Request:
     """Frames that ask the venue for one thing, and when they may be sent again; empty once they are sent."""
 
     __slots__ = ("frames", "pacing")
+    frames: tuple[Out, ...]
 
     def __init__(self) -> None:
-        self.frames: tuple[Out, ...] = ()
         self.pacing = Pacing()
 
 
