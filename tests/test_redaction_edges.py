@@ -122,6 +122,26 @@ def test_what_of_an_address_is_hidden(url: str, shown: str, said: str, hidden: s
     assert redactor.text(f"<{url}>") == f"<{shown}>"
 
 
+@pytest.mark.parametrize(
+    ("odd", "behind", "left"),
+    [
+        (64, "tail", ""),
+        (64, "tall", None),
+        (65, "tail", ""),
+        (65, "x" * 28 * 5, ""),
+        (65, "x" * (28 * 5 + 1), "x"),
+        (65, "", ""),
+        (65, " tail", " tail"),
+    ],
+)
+def test_of_a_secret_with_more_than_64_odd_characters_the_rest_is_hidden_up_to_a_space(
+    odd: int, behind: str, left: str | None
+) -> None:
+    redactor, begun = hiding(key="abcdefgh" + "+" * odd + "tail"), "abcdefgh" + "+" * 64
+    said = (begun + behind).encode()
+    assert redactor.data(said) == (said if left is None else f"[key]{left}".encode())
+
+
 def test_a_backslash_in_what_is_shown_stays_one() -> None:
     redactor = Redactor()
     redactor.learn_url("wss://v.example/a-secret-key", r"wss://v.example/\1[key]")

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 
 class _Request:
-    """Frames that ask the venue for one thing, and when they may be sent again; empty once they are sent."""
+    """When the venue may be asked for one thing again, and the frames that wait for it."""
 
     __slots__ = ("frames", "pacing")
-    frames: tuple[Out, ...]
+    frames: tuple[Out, ...]  # once some have waited
 
     def __init__(self) -> None:
         self.pacing = Pacing()
@@ -98,7 +98,6 @@ class BaseSession(ABC):
             request.frames = frames
             return
         self._out += frames
-        request.frames = ()
         request.pacing.tried(now.mono)
 
     def deadline(self) -> float | None:
@@ -110,7 +109,6 @@ class BaseSession(ABC):
         for request in self._requests.values():
             if request.pacing.is_due(now.mono):
                 self._out += request.frames
-                request.frames = ()
                 request.pacing.tried(now.mono)
         return []
 
