@@ -13,7 +13,7 @@ from websockets.frames import Close as CloseFrame
 from tests.heldline import Line, Opening, Socket, settled, some_ms
 from venues import connection, events
 from venues.errors import MonError, SetupError, UsageError
-from venues.keepalive import Steps
+from venues.keepalive import AGAIN_AFTER, Steps
 from venues.records import Status
 from venues.venue import Close, Command, Notice, SocketPing, Veiled
 
@@ -287,7 +287,18 @@ def test_messages_that_move_no_deadline_set_no_timer_anew(monkeypatch: pytest.Mo
             for frame in (b"due 160", b"say a", b"due 160", b"due 170", b"due 150", b"say b", b"due 99"):
                 line.socket.comes(frame)
                 await settled()
-            assert [wait for wait in waits if wait != connection.AGAIN_AFTER] == [60.0, 50.0, 0.0]
+            assert [wait for wait in waits if wait != AGAIN_AFTER] == [60.0, 50.0, 0.0]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_due_as_soon_as_the_line_is_open_has_no_sign_of_life_before_it() -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.due = 99.0
+        async with line.open():
+            pass
+        assert line.noted[2] == events.Ticked(at=1_000_000, mono=100.0)
 
     asyncio.run(scenario())
 
@@ -301,67 +312,6 @@ def test_no_timer_is_left_behind() -> None:
         line.clock.forward(1.0)
         await some_ms()
         assert line.session.calls == ["begun", "due 100.01"]
-
-    asyncio.run(scenario())
-
-
-# --- faults --------------------------------------------------------------------------------------------------------
-
-
-def test_a_fault_of_ours_in_a_message_costs_the_connection_and_takes_nothing_behind_it() -> None:
-    async def scenario() -> None:
-        line = Line()
-        async with line.open() as run:
-            line.clock.forward(0.5)
-            line.socket.comes(b"say a", b"fault", b"say b")
-            await asyncio.wait((run,), timeout=1)
-            assert str(run.exception()).startswith("a fault of mon itself (LookupError: x; tests.heldline, ")
-        assert line.session.calls == ["begun", "say a", "fault"]
-        (failed,) = [event for event in line.noted if isinstance(event, events.Failed)]
-        assert (failed.heard, failed.mono) == (100.5, 100.5)
-        assert Notice("a") in line.items
-
-    asyncio.run(scenario())
-
-
-def test_an_error_of_ours_in_a_message_ends_the_line_as_it_is() -> None:
-    async def scenario() -> None:
-        line = Line(retries=None)
-        async with line.open() as run:
-            line.socket.comes(b"fault the disk is full", b"say b")
-            await asyncio.wait((run,), timeout=1)
-            assert str(run.exception()) == "the disk is full"
-        assert line.session.calls == ["begun", "fault the disk is full"]
-        assert line.kinds() == ["Dialled", "Opened", "Frame"]
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("error", [None, MonError("the disk is full")])
-def test_a_fault_of_a_timer_costs_the_connection_and_an_error_of_ours_the_line(error: MonError | None) -> None:
-    async def scenario() -> None:
-        line = Line()
-
-        def broken(items: list[Any]) -> None:
-            if error is not None:
-                raise error
-            raise LookupError("no room")
-
-        async with line.open() as run:
-            line.connection._deliver = broken
-            line.session.at_tick = [Notice("x")]
-            line.clock.forward(1.0)
-            line.socket.comes(b"due 101")
-            await some_ms()
-            if error is None:
-                assert "Failed" in line.kinds()
-                (failed,) = [event for event in line.noted if isinstance(event, events.Failed)]
-                assert failed.heard == 101.0
-                assert "LookupError: no room" in failed.reason
-            with pytest.raises(MonError if error is not None else LookupError) as raised:
-                await run
-            assert error is None or raised.value is error
-        assert line.kinds().count("Failed") == (error is None)
 
     asyncio.run(scenario())
 
@@ -396,6 +346,21 @@ def test_a_try_that_is_due_already_waits_no_more(*, late: bool) -> None:
             await line.connection.run()
         assert (line.clock.slept == [0.0]) is late
         assert len(line.clock.slept) == 1
+
+    asyncio.run(scenario())
+
+
+def test_before_the_first_connection_nothing_is_known_of_one() -> None:
+    async def scenario() -> None:
+        line = Line("nobody", proxy="http://some-body:pass-word@p.example", rest_proxy="http://r:other-word@r.example")
+        assert (line.connection.handshake, line.connection.left_in_order) == (None, False)
+        said = line.connection._redactor.text("some-body, pass-word, other-word")
+        assert said == "[proxy_user], [proxy_password], [proxy_password]"
+        with pytest.raises(MonError):
+            await line.connection.run()
+        assert not line.connection.left_in_order
+        line.connection._opening.handshake = "told"  # type: ignore[assignment]
+        assert line.connection.handshake == "told"  # type: ignore[comparison-overlap]
 
     asyncio.run(scenario())
 
@@ -457,10 +422,8 @@ def test_what_the_last_connection_had_still_to_send_is_not_sent_on_the_next() ->
 # --- the end -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("code", "sends", "in_order"), [(1000, False, True), (1001, False, False), (None, False, False)]
-)
-def test_an_end_by_the_venue_is_in_order_where_it_says_so(code: int | None, sends: bool, in_order: bool) -> None:
+@pytest.mark.parametrize(("code", "in_order"), [(1000, True), (1001, False), (None, False)])
+def test_an_end_by_the_venue_is_in_order_where_it_says_so(code: int | None, *, in_order: bool) -> None:
     async def scenario() -> None:
         line = Line()
         async with line.open() as run:

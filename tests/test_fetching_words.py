@@ -121,7 +121,7 @@ def test_the_place_of_an_address(shown: str, place: str) -> None:
 
 def tls_error(reason: str | None) -> ssl.SSLError:
     error = ssl.SSLError(1, "x")
-    error.reason = reason
+    error.reason = reason  # type: ignore[assignment]
     return error
 
 

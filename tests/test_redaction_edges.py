@@ -142,6 +142,22 @@ def test_of_a_secret_with_more_than_64_odd_characters_the_rest_is_hidden_up_to_a
     assert redactor.data(said) == (said if left is None else f"[key]{left}".encode())
 
 
+@pytest.mark.parametrize(
+    ("url", "shown", "known"),
+    [
+        ("wss://v.example/a%2Fb/of/it", "wss://v.example/a%2Fb/of/it", 0),
+        ("wss://[user]@v.example/path/of/it", "wss://v.example/path/of/it", 1),
+        ("wss://v.example/key-123", "wss://v.example/[key]", 2),
+        ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", 3),
+    ],
+)
+def test_how_many_secrets_an_address_has(url: str, shown: str, known: int) -> None:
+    redactor = Redactor()
+    for _ in range(2):
+        redactor.learn_url(url, shown)
+        assert redactor.known == known
+
+
 def test_a_backslash_in_what_is_shown_stays_one() -> None:
     redactor = Redactor()
     redactor.learn_url("wss://v.example/a-secret-key", r"wss://v.example/\1[key]")

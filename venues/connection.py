@@ -122,7 +122,7 @@ class Connection:
         self._rest_proxy = rest_proxy
         for through in (proxy, rest_proxy):
             redactor.learn(secrets_of_proxy(through))  # a proxy may be the venue's door, and may repeat them there
-        self._fetches = self._new_fetches()  # of the open connection
+        self._fetches: Fetches  # of the open connection
         self._opening = Opening(
             now=clock.now, stamp=self._stamp, note=self._note, redactor=redactor, proxy=proxy, user_agent=user_agent
         )
@@ -130,11 +130,11 @@ class Connection:
         self._leaving = asyncio.Event()
         self._progress = asyncio.Event()  # set whenever the driver was fed
         self._useless = asyncio.Event()  # set once the connection is of no more use
-        self._outgoing: asyncio.Queue[Out] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[Out]  # of the open connection
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
         self._read_at: Now | None = None  # when the frames at hand were read
-        self._alive = self._clock.now()
+        self._alive: Now  # of the latest look at the clock
         self._keepalive: Keepalive | None = None  # of the open connection
         self._fault: Exception | None = None  # an exception that a new connection would not cure
         self._all_written = False
