@@ -45,6 +45,31 @@ def test_invocation_ids_count_up() -> None:
     assert [hub.stream("Tob", [["cfd.eur_chf"]]) for _ in range(11)] == [str(number) for number in range(11)]
 
 
+@pytest.mark.parametrize("count", [1, 2, 999, 1000, 1001, 2001])
+@pytest.mark.parametrize("rest", [b"", b'{"type":2,"invo'])
+def test_a_frame_of_many_messages_brings_each_and_keeps_the_rest(count: int, rest: bytes) -> None:
+    hub, item = new_hub(), b'{"type":2,"invocationId":"0","item":%d}\x1e'
+    frame = b"".join(item % number for number in range(count)) + rest
+    found = [one for one in hub.receive(frame, NOW) if isinstance(one, StreamItem)]
+    assert [int(bytes(one.item)) for one in found] == [*range(count)]
+    end = (item % count).removeprefix(rest)
+    assert hub.receive(end, NOW) == [StreamItem("0", raw(b"%d" % count))]
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"), [(b'{"type":1}', 1), (b'{"type":2}', 2), (b'{"type":3}', 3), (b'{"type":7,"error":5}', 7)]
+)
+def test_a_message_of_a_known_type_that_is_not_as_it_has_to_be_is_told(message: bytes, kind: int) -> None:
+    (told,) = new_hub().receive(message + b"\x1e", NOW)
+    assert isinstance(told, ProtocolError)
+    assert told.reason.endswith(f"(SignalR message of type {kind})")
+
+
+@pytest.mark.parametrize("kind", [0, 4, 5, 8, 9, 10, -1])
+def test_a_message_of_another_type_is_passed_over(kind: int) -> None:
+    assert new_hub().receive(b'{"type":%d}\x1e' % kind, NOW) == []
+
+
 def test_what_is_sent_is_signalrcores_encoding() -> None:
     hub = new_hub(streams=0)
     hub.stream("Book", ["é", 1])

@@ -1,0 +1,312 @@
+"""The driver at its bounds: pauses, words, counts, and what is taken when. No socket, invented clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.test_driver import OneLine, Script, at, told
+from venues.driver import Driver, answer_in_words, is_passing, pacing_of_connections, verdict
+from venues.errors import VenueRefused, VenueUnreachable
+from venues.records import Status
+from venues.venue import BadFrame, Command, Item, Lost, Notice, Now, Out, Refused, Session, StreamState, Subscription
+
+BOOK = [Subscription("book", ("A",))]
+
+
+class Asker(Script):
+    """Sends what it is told to, and knows whether there may be something to send."""
+
+    stirred = False
+
+    def __init__(self, items: dict[str, list[Item]]) -> None:
+        super().__init__(items)
+        self.out: list[Out] = []
+        self.asks = False
+        self.calls: list[str] = []
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        if self.asks:
+            self.out.append(f"ask {len(self.calls)}")
+        self.calls.append(frame.decode())
+        return super().receive(frame, now)
+
+    def send(self, command: Command) -> None:
+        self.out.append(command.name)
+
+    def leave(self, now: Now) -> None:
+        self.calls.append("leave")
+
+    def done(self) -> bool:
+        return "leave" in self.calls
+
+    def take(self) -> list[Out]:
+        out, self.out = self.out, []
+        return out
+
+
+class Route(OneLine):
+    subscriptions = BOOK
+    next_at: float | None = None
+
+    def session(self, secrets: Mapping[str, str]) -> Session:
+        self.latest = Asker(self.items)
+        return self.latest
+
+
+def begun(*subscriptions: Subscription, retries: int | None = None, **items: list[Item]) -> tuple[Driver, Asker]:
+    route = Route(**{"opened": [StreamState("book", "live")], **items})
+    driver = Driver(route, subscriptions or BOOK, venue="v", retries=retries)
+    driver.begin({}, 0.0)
+    return driver, route.latest
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (119.9, "120 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (90_000, "25 h"),
+    ],
+)
+def test_how_long_something_takes_in_words(seconds: float, words: str) -> None:
+    driver, _ = begun()
+    (notice,) = driver.stepped(round(seconds * 1000))
+    assert notice == Notice(f"the clock of this machine was set forward by {words}; nothing was lost by that")
+    (notice,) = driver.stepped(-round(seconds * 1000))
+    assert notice == Notice(f"the clock of this machine was set back by {words}; nothing was lost by that")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        (None, "", "the connection was lost"),
+        (None, "why", "the connection was lost: why"),
+        (1001, "", "the venue closed the connection (code 1001)"),
+        (1001, "why", "the venue closed the connection (code 1001): why"),
+        (0, "", "the venue closed the connection (code 0)"),
+    ],
+)
+def test_why_a_connection_ended_in_words(code: int | None, reason: str, words: str) -> None:
+    driver, _ = begun()
+    assert told(driver.closed(code, reason, at(1))) == [("reconnecting", words, 1, 500, None)]
+
+
+@pytest.mark.parametrize("given", [[Lost("mine")], [StreamState("book", "stale", "x"), Lost("mine")]])
+def test_the_session_s_own_reason_counts_where_it_has_one(given: list[Item]) -> None:
+    driver, _ = begun(closed=given)
+    assert told(driver.closed(1001, "why", at(1)))[-1][:2] == ("reconnecting", "mine")
+
+
+@pytest.mark.parametrize(
+    ("after", "wait"), [(None, 500), (-5.0, 500), (0.4, 500), (7.0, 7_000), (86_400.0, 86_400_000), (1e9, 86_400_000)]
+)
+def test_a_retry_after_is_obeyed_within_a_day(after: float | None, wait: int) -> None:
+    driver, _ = begun()
+    assert [status[3] for status in told(driver.answered(503, "", after, at(1)))] == [wait]
+    assert driver.retry_at == 1 + wait / 1000
+
+
+@pytest.mark.parametrize(("after", "wait"), [(None, 500), (0.2, 500), (3.0, 3_000)])
+def test_what_failed_may_say_when_to_try_again(after: float | None, wait: int) -> None:
+    driver, _ = begun()
+    assert told(driver.failed("no", at(1), after=after)) == [("reconnecting", "no", 1, wait, None)]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"retry": False}, VenueUnreachable),
+        ({"refused": True}, VenueRefused),
+        ({"refused": True, "status": 401}, VenueRefused),
+    ],
+)
+def test_what_failed_for_good(options: dict[str, Any], error: type[Exception]) -> None:
+    driver, _ = begun()
+    assert told(driver.failed("no", at(1), **options)) == [("closed", "no", None, None, None)]
+    assert (type(driver.ended), str(driver.ended), driver.retry_at) == (error, "no", 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"),
+    [(407, False), (408, True), (409, False), (424, False), (425, True), (426, False), (428, False), (429, True),
+     (430, False), (499, False), (500, True), (599, True)],
+)  # fmt: skip
+def test_which_statuses_may_pass(status: int, passes: bool) -> None:
+    assert is_passing(status) is passes
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        (299, Lost("expected a WebSocket, got an ordinary answer (HTTP 299: x); check the address", retry=False)),
+        (300, Lost("the venue redirects elsewhere (HTTP 300: x), which is not followed; set the address", retry=False)),
+        (399, Lost("the venue redirects elsewhere (HTTP 399: x), which is not followed; set the address", retry=False)),
+        (400, Refused("refused by the venue (HTTP 400: x)")),
+        (503, Lost("the venue does not take connections now (HTTP 503: x)")),
+    ],
+)
+def test_what_a_status_means_whole(status: int, meant: Item) -> None:
+    assert verdict(status, "x") == meant
+    assert (answer_in_words(status, "x"), answer_in_words(status, "")) == (f"HTTP {status}: x", f"HTTP {status}")
+
+
+def test_the_pauses_grow_from_half_a_second_to_thirty() -> None:
+    pacing = pacing_of_connections()
+    pauses = []
+    for _ in range(8):
+        pacing.lengthen()
+        pauses.append(pacing.drawn(1.0))
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert pacing.drawn(0.0) == 0.5
+
+
+def test_what_may_be_sent_is_asked_for_where_it_stirred() -> None:
+    driver, session = begun(bad=[BadFrame("x", ("book",))], lost=[Lost("y")])
+    assert not driver.stirred
+    session.stirred = True
+    assert driver.stirred
+    session.stirred = False
+    driver.receive(b"bad", at(1))
+    assert driver.stirred, "it was looked into, which resets it"
+    driver.take()
+    assert not driver.stirred
+    driver.receive(b"lost", at(1))
+    assert driver.stirred
+
+
+def test_before_the_first_session_nothing_is_sent_awaited_or_due() -> None:
+    driver = Driver(Route(), BOOK, venue="v")
+    assert (driver.take(), driver.done(), driver.deadline(), driver.stirred) == ([], True, None, True)
+    driver.leave(at(1))
+
+
+def test_a_session_is_told_to_leave_and_says_when_it_is_done() -> None:
+    driver, session = begun()
+    assert not driver.done()
+    driver.leave(at(1))
+    assert (session.calls, driver.done()) == (["leave"], True)
+
+
+def test_what_is_sent_comes_in_order_and_once() -> None:
+    driver, session = begun(bad=[BadFrame("x", ("book",))])
+    driver.opened(at(0))
+    session.asks = True
+    driver.receive(b"bad", at(1))
+    driver.send(Command("buy", {}))
+    assert driver.take() == ["ask 0", "buy"]
+    assert driver.take() == []
+
+
+@pytest.mark.parametrize(("seconds", "given_up"), [(9.9, True), (10.0, False), (30.0, False)])
+@pytest.mark.parametrize("symbols", [(), ("A",), ("A", "B", "C")])
+def test_a_session_that_asks_anew_again_and_again_is_given_up(
+    symbols: tuple[str, ...], seconds: float, *, given_up: bool
+) -> None:
+    """Twenty times in ten seconds for each symbol."""
+    most = 20 * max(1, len(symbols))
+    driver, session = begun(Subscription("book", symbols), bad=[BadFrame("x", ("book",))])
+    driver.opened(at(0))
+    session.asks = True
+    for number in range(most - 1):
+        driver.receive(b"bad", at(1))
+        assert driver.retry_at is None, number
+    driver.receive(b"bad", at(1 + seconds))
+    assert (driver.retry_at is not None) is given_up
+    assert len(driver.take()) == (0 if given_up else most)
+
+
+def test_it_is_said_why_it_was_given_up() -> None:
+    driver, session = begun(stale=[StreamState("book", "stale", "a gap")])
+    session.asks = True
+    said: list[Any] = []
+    for _ in range(20):
+        said += driver.receive(b"stale", at(1))
+    assert told(said)[-1][:2] == (
+        "reconnecting", "what came was bad again and again: asked for anew 20 times in 10 s"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frame", "looks"), [("event", False), ("state", True), ("any", True), ("live", False), ("stale", True)]
+)
+def test_only_doubt_about_a_state_is_counted(frame: str, looks: bool) -> None:
+    driver, session = begun(
+        *BOOK,
+        Subscription("trades", ("A",)),
+        event=[BadFrame("x", ("trades",))],
+        state=[BadFrame("x", ("trades", "book"))],
+        any=[BadFrame("x")],
+        live=[StreamState("book", "live")],
+        stale=[StreamState("book", "stale", "x")],
+    )
+    session.asks = True
+    for _ in range(2 * 20):  # of two streams
+        driver.receive(frame.encode(), at(1))
+    assert (driver.retry_at is not None) is looks
+
+
+def test_another_connection_begins_without_what_the_last_one_had() -> None:
+    route = Route(bad=[BadFrame("x", ("book",))])
+    driver = Driver(route, BOOK, venue="v")
+    for _ in range(3):
+        driver.begin({}, 0.0)
+        route.latest.asks = True
+        for _ in range(19):
+            driver.receive(b"bad", at(1))
+        assert driver.retry_at is None
+    driver.begin({}, 0.0)
+    assert driver.take() == []
+
+
+def test_the_words_of_a_session_are_cut() -> None:
+    long = "x" * 2_000
+    driver, _ = begun(a=[Notice(long), BadFrame(long, ("book",))], b=[Lost(long)])
+    notice, bad = driver.receive(b"a", at(1))
+    assert isinstance(notice, Notice)
+    assert isinstance(bad, BadFrame)
+    assert (len(notice.text), len(bad.reason), bad.streams) == (1_000, 1_000, None)
+    (status,) = driver.receive(b"b", at(1))
+    assert isinstance(status, Status)
+    assert len(status.reason or "") == 1_000
+
+
+@pytest.mark.parametrize(("planned", "wait"), [(0.0, 500), (1.5, 500), (4.0, 3_000)])
+def test_a_route_may_put_the_next_connection_off(planned: float, wait: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def next_dial(self: Route, moment: float) -> float:
+        asked.append(moment)
+        return planned
+
+    monkeypatch.setattr(Route, "next_dial", next_dial, raising=False)
+    driver, _ = begun()
+    assert [status[3] for status in told(driver.closed(None, "", at(1)))] == [wait]
+    assert asked == [1.5]
+
+
+def test_a_later_run_of_a_recording_begins_with_nothing() -> None:
+    driver, session = begun(retries=1)
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    driver.begin({}, 0.0)
+    driver.failed("no", at(3), retry=False)
+    assert driver.ended is not None
+    (status,) = driver.resumed(at(10))
+    assert isinstance(status, Status)
+    assert (status.state, status.reason, status.attempt) == (
+        "reconnecting", "the recording goes on with a later run of mon", None
+    )  # fmt: skip
+    assert (driver.session, driver.ended, driver.retry_at, driver.refused) == (None, None, None, {})
+    driver.begin({}, 0.0)
+    assert told(driver.failed("no", at(11)))[0][:3] == ("reconnecting", "no", 1)
+    driver.begin({}, 0.0)
+    driver.answered(404, "", None, at(12))
+    assert isinstance(driver.ended, VenueRefused), "in this run it was never there"
+    assert session.calls == []
