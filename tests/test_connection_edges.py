@@ -365,6 +365,34 @@ def test_before_the_first_connection_nothing_is_known_of_one() -> None:
     asyncio.run(scenario())
 
 
+def test_a_credential_is_hidden_from_when_it_is_had() -> None:
+    async def fetch() -> Mapping[str, str]:
+        return {"client_key": "a-secret-key"}
+
+    async def scenario() -> None:
+        line = Line("nobody", fetch=fetch)
+        with pytest.raises(MonError):
+            await line.connection.run()
+        assert line.connection._redactor.text("no a-secret-key") == "no [client_key]"
+
+    asyncio.run(scenario())
+
+
+def test_whoever_leaves_while_a_credential_is_fetched_dials_no_more() -> None:
+    async def fetch() -> Mapping[str, str]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def scenario() -> None:
+        line = Line(fetch=fetch)
+        async with line.open() as run:
+            line.connection.leave()
+            await asyncio.wait_for(run, 5)
+        assert (line.noted, line.session.calls) == ([], [])
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_credential_that_cannot_be_had_ends_the_first_try_only(*, first: bool) -> None:
     tries: list[int] = []

@@ -100,4 +100,9 @@ EXPLAINED: dict[str, str] = {
     'cli/output/cells.py _escape: return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 0x10000 '
     'else f"\\\\U{code:08x}" -> return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 65537 '
     'else f"\\\\U{code:08x}"': "U+10000 is a letter, which is shown as it is",
+    "venues/protocols/signalr.py Hub.receive: "
+    "if self._ready and frame and not self._rest and frame.find(_SEPARATOR) == len(frame) - 1: -> "
+    "if self._ready and frame and not self._rest and frame.find(_SEPARATOR) == len(frame) - 0:": (
+        "every frame goes the longer way then, to the same end"
+    ),
 }

@@ -32,6 +32,10 @@ def hub_of(*, ready_at: float | None = 100.0) -> Hub:
     return hub
 
 
+def test_a_hub_that_is_not_open_yet_can_be_asked_when_it_is_due() -> None:
+    assert Hub().deadline() == 15
+
+
 def test_before_the_handshake_a_hub_waits_fifteen_seconds() -> None:
     hub = hub_of(ready_at=None)
     assert hub.deadline() == 115

@@ -56,6 +56,12 @@ def test_a_frame_of_many_messages_brings_each_and_keeps_the_rest(count: int, res
     assert hub.receive(end, NOW) == [StreamItem("0", raw(b"%d" % count))]
 
 
+def test_a_frame_that_ends_a_byte_into_the_next_message_keeps_that_byte() -> None:
+    hub, item = new_hub(), b'{"type":2,"invocationId":"0","item":%d}\x1e'
+    assert hub.receive(item % 1 + b"{", NOW) == [StreamItem("0", raw(b"1"))]
+    assert hub.receive((item % 2)[1:], NOW) == [StreamItem("0", raw(b"2"))]
+
+
 @pytest.mark.parametrize(
     ("message", "kind"), [(b'{"type":1}', 1), (b'{"type":2}', 2), (b'{"type":3}', 3), (b'{"type":7,"error":5}', 7)]
 )

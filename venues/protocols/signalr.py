@@ -233,7 +233,7 @@ class Hub:
         if self._over:
             return []
         self._now = self._heard = now.mono
-        if self._ready and not self._rest and len(frame) > 1 and frame.find(_SEPARATOR) == len(frame) - 1:
+        if self._ready and frame and not self._rest and frame.find(_SEPARATOR) == len(frame) - 1:
             return self._read(frame[:-1])  # one message, and all of it: the usual frame
         happenings: list[Happening] = [] if frame else self._charge(frame)
         for message in self._whole_messages(frame):
