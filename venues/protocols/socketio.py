@@ -179,9 +179,9 @@ class SocketIo:
         self._open_by: float | None = None
         self._connect_by: float | None = None
         self._ask_at: float | None = None
-        # Seconds; the interval is None before the open packet.
+        # Seconds; before the open packet the interval is None, and there is no timeout.
         self._interval: float | None = None
-        self._timeout = 0.0
+        self._timeout: float
         self._beat = 0.0  # newer: the server's last ping, or the open packet; older: the same of ours
         self._unanswered = False
         self._idle = flood.FloodGauge()
