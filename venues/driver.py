@@ -65,10 +65,10 @@ def verdict(status: int, body: str) -> Refused | Lost:
     said = answer_in_words(status, body)
     if is_passing(status):
         return Lost(f"the venue does not take connections now ({said})")
-    if 300 <= status < 400:
-        return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
-    if status < 400:
+    if status < 300:
         return Lost(f"expected a WebSocket, got an ordinary answer ({said}); check the address", retry=False)
+    if status < 400:
+        return Lost(f"the venue redirects elsewhere ({said}), which is not followed; set the address", retry=False)
     return Refused(f"refused by the venue ({said})")
 
 
