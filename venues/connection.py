@@ -229,7 +229,6 @@ class Connection:
         watch = asyncio.create_task(self._watch(websocket, keepalive))
         useless = asyncio.create_task(self._useless.wait())
         tasks = (reader, sender, leaving, watch, useless)
-        self._after_feeding()
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._leaving.is_set() and not reader.done() and not self._useless.is_set():
