@@ -12,9 +12,8 @@ from websockets.frames import Close as CloseFrame
 
 from tests.heldline import Line, Opening, Socket, settled, some_ms
 from venues import connection, events
-from venues.errors import MonError, SetupError, UsageError
+from venues.errors import UsageError
 from venues.keepalive import AGAIN_AFTER, Steps
-from venues.records import Status
 from venues.venue import Close, Command, Notice, SocketPing, Veiled
 
 
@@ -303,6 +302,26 @@ def test_what_is_due_as_soon_as_the_line_is_open_has_no_sign_of_life_before_it()
     asyncio.run(scenario())
 
 
+def test_a_sign_of_life_of_the_last_connection_is_none_of_the_next() -> None:
+    tries: list[int] = []
+
+    async def fetch() -> Mapping[str, str]:
+        tries.append(1)
+        lines[0].session.due = 99.0 if len(tries) == 2 else None
+        return {}
+
+    async def scenario() -> None:
+        lines.append(Line(Socket(), Socket(), retries=None, fetch=fetch))
+        async with lines[0].open():
+            lines[0].socket.comes(b"lost gone")
+            await some_ms()
+        (ticked,) = [event for event in lines[0].noted if isinstance(event, events.Ticked)]
+        assert (ticked.heard, ticked.arriving) == (None, None)
+
+    lines: list[Line] = []
+    asyncio.run(scenario())
+
+
 def test_no_timer_is_left_behind() -> None:
     async def scenario() -> None:
         line = Line()
@@ -312,137 +331,6 @@ def test_no_timer_is_left_behind() -> None:
         line.clock.forward(1.0)
         await some_ms()
         assert line.session.calls == ["begun", "due 100.01"]
-
-    asyncio.run(scenario())
-
-
-# --- again and again -----------------------------------------------------------------------------------------------
-
-
-def test_the_pause_before_the_next_try_is_what_is_left_of_it() -> None:
-    async def scenario() -> None:
-        line = Line("nobody", "no", "never", retries=2)
-        tidied: list[str] = []
-        line.connection._tidy = lambda: tidied.append(line.kinds()[-1])
-        with pytest.raises(MonError, match="never; gave up after 3 tries in a row"):
-            await line.connection.run()
-        dialled = [event for event in line.noted if isinstance(event, events.Dialled)]
-        assert [event.draw for event in dialled] == [0.25] * 3
-        waits = [i.retry_in_ms for i in line.items if isinstance(i, Status) and i.retry_in_ms is not None]
-        assert [round(seconds * 1000) for seconds in line.clock.slept] == waits
-        assert tidied == ["Failed", "Failed"], "before each connection but the first"
-        assert line.session.calls == ["begun"] * 3
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_a_try_that_is_due_already_waits_no_more(*, late: bool) -> None:
-    async def scenario() -> None:
-        line = Line("nobody", "no", retries=1)
-        if late:
-            line.connection._deliver = lambda items: line.clock.forward(60.0)
-        with pytest.raises(MonError):
-            await line.connection.run()
-        assert (line.clock.slept == [0.0]) is late
-        assert len(line.clock.slept) == 1
-
-    asyncio.run(scenario())
-
-
-def test_before_the_first_connection_nothing_is_known_of_one() -> None:
-    async def scenario() -> None:
-        line = Line("nobody", proxy="http://some-body:pass-word@p.example", rest_proxy="http://r:other-word@r.example")
-        assert (line.connection.handshake, line.connection.left_in_order) == (None, False)
-        said = line.connection._redactor.text("some-body, pass-word, other-word")
-        assert said == "[proxy_user], [proxy_password], [proxy_password]"
-        with pytest.raises(MonError):
-            await line.connection.run()
-        assert not line.connection.left_in_order
-        line.connection._opening.handshake = "told"  # type: ignore[assignment]
-        assert line.connection.handshake == "told"  # type: ignore[comparison-overlap]
-
-    asyncio.run(scenario())
-
-
-def test_a_credential_is_hidden_from_when_it_is_had() -> None:
-    async def fetch() -> Mapping[str, str]:
-        return {"client_key": "a-secret-key"}
-
-    async def scenario() -> None:
-        line = Line("nobody", fetch=fetch)
-        with pytest.raises(MonError):
-            await line.connection.run()
-        assert line.connection._redactor.text("no a-secret-key") == "no [client_key]"
-
-    asyncio.run(scenario())
-
-
-def test_whoever_leaves_while_a_credential_is_fetched_dials_no_more() -> None:
-    async def fetch() -> Mapping[str, str]:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    async def scenario() -> None:
-        line = Line(fetch=fetch)
-        async with line.open() as run:
-            line.connection.leave()
-            await asyncio.wait_for(run, 5)
-        assert (line.noted, line.session.calls) == ([], [])
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_a_credential_that_cannot_be_had_ends_the_first_try_only(*, first: bool) -> None:
-    tries: list[int] = []
-
-    async def fetch() -> Mapping[str, str]:
-        tries.append(1)
-        if len(tries) == 1 + (not first):
-            raise SetupError("no key")
-        return {}
-
-    async def scenario() -> None:
-        line = Line("nobody", "no", retries=2, fetch=fetch)
-        with pytest.raises(MonError) as raised:
-            await line.connection.run()
-        if first:
-            assert (str(raised.value), line.noted) == ("no key", [])
-        else:
-            assert line.kinds() == ["Dialled", "Failed", "Failed", "Dialled", "Failed"]
-            assert line.states()[1] == ("reconnecting", "no key")
-            assert str(raised.value) == "no; gave up after 3 tries in a row"
-
-    asyncio.run(scenario())
-
-
-def test_no_answer_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "OPEN_TIMEOUT", 0.01)
-
-    async def scenario() -> None:
-        line = Line(5.0)
-        with pytest.raises(MonError) as raised:
-            await line.connection.run()
-        assert str(raised.value) == "no answer within 0 s; gave up after 1 try"
-        assert line.kinds() == ["Dialled", "Failed"]
-
-    asyncio.run(scenario())
-
-
-def test_what_the_last_connection_had_still_to_send_is_not_sent_on_the_next() -> None:
-    async def scenario() -> None:
-        first, second = Socket(), Socket()
-        line = Line(first, second, retries=None)
-        async with line.open():
-            first.takes.clear()
-            first.comes(b"answer one", b"answer two", b"lost gone")
-            await some_ms()
-            assert (first.did, second.did) == ([("close", 1000, "")], [])
-            assert line.kinds().count("Opened") == 2
-            second.comes(b"answer new")
-            await settled()
-            assert second.did == ["new"]
 
     asyncio.run(scenario())
 

@@ -52,6 +52,26 @@ def test_the_packet_classes_are_loaded_without_a_trace() -> None:
     assert socketio.AsyncServer.__name__ == "AsyncServer"
 
 
+class Noted:
+    """A finder that finds nothing, and knows what was looked for."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, name: str, *_: object) -> None:
+        self.names.append(name)
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_nothing_else_of_the_packages_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = Noted()
+    monkeypatch.setattr(sys, "meta_path", [noted, *sys.meta_path])
+    packets._packet_classes()
+    of_packages = {name for name in noted.names if name.partition(".")[0] in PACKAGES}
+    assert {"engineio.packet", "socketio.packet"} <= of_packages
+    assert not {name for name in of_packages if "client" in name or "server" in name or "manager" in name}
+
+
 @pytest.mark.usefixtures("unloaded")
 @pytest.mark.parametrize("package", PACKAGES)
 def test_where_one_of_the_packages_is_there_already_it_stays(package: str) -> None:
