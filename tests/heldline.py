@@ -19,7 +19,20 @@ from venues.opening import NoConnectionError
 from venues.records import Status
 from venues.redaction import Redactor
 from venues.session import BaseRoute, BaseSession
-from venues.venue import Command, Dial, Item, Lost, Notice, Now, Out, Settings, StreamState, Subscription
+from venues.venue import (
+    Command,
+    Dial,
+    HttpResponse,
+    Item,
+    Lost,
+    NoResponse,
+    Notice,
+    Now,
+    Out,
+    Settings,
+    StreamState,
+    Subscription,
+)
 
 TRADES = [Subscription("trades", ("A",))]
 
@@ -111,6 +124,7 @@ class Session(BaseSession):
         self.at_tick: list[Item] = []
         self.at_open: list[Out] = []
         self.at_leave: list[Out] = []
+        self.at_answer = ""
         self.awaits = False
         self.calls: list[str] = []
 
@@ -137,6 +151,12 @@ class Session(BaseSession):
     def pong(self, now: Now) -> list[Item]:
         self.calls.append(f"pong {now.mono:g}")
         return []
+
+    def fetched(self, request: str, answer: HttpResponse | NoResponse, now: Now) -> list[Item]:
+        said = answer.body if isinstance(answer, HttpResponse) else answer.reason
+        self.calls.append(f"fetched {request} {said!r}")
+        self._out.append(self.at_answer)
+        return [Notice("answered")]
 
     def deadline(self) -> float | None:
         return self.due

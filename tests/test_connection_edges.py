@@ -10,11 +10,12 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close as CloseFrame
 
-from tests.heldline import Line, Opening, Socket, settled, some_ms
+from tests.heldline import Clock, Line, Opening, Socket, settled, some_ms
 from venues import connection, events
 from venues.errors import UsageError
+from venues.fetching import Fetcher
 from venues.keepalive import AGAIN_AFTER, Steps
-from venues.venue import Close, Command, Notice, SocketPing, Veiled
+from venues.venue import Close, Command, Fetch, HttpRequest, HttpResponse, Notice, SocketPing, Veiled
 
 
 @pytest.fixture(autouse=True)
@@ -442,6 +443,7 @@ def test_what_comes_while_it_closes_is_taken_off_the_line_and_dropped() -> None:
         line = Line()
 
         async def close() -> None:
+            assert line.socket.on_message is None
             line.socket.frames.put_nowait(b"say late")
             await settled()
             assert line.socket.frames.empty()
@@ -454,5 +456,54 @@ def test_what_comes_while_it_closes_is_taken_off_the_line_and_dropped() -> None:
             assert run.done()
         assert Notice("late") not in line.items
         assert line.connection.left_in_order
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["we leave", "the venue closes"])
+def test_a_request_that_is_under_way_ends_with_the_connection(how: str) -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def make(request: HttpRequest, proxy: str | None) -> HttpResponse:
+        begun.append(request.url)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(request.url)
+        raise AssertionError
+
+    async def scenario() -> None:
+        clock, url = Clock(), "https://v.example/x"
+        line = Line(fetcher=Fetcher(now=clock.now, sleep=clock.sleep, make=make))
+        line.session.at_open = [Fetch("1", HttpRequest("GET", url, url))]
+        async with line.open() as run:
+            assert (begun, ended) == ([url], [])
+            if how == "we leave":
+                line.connection.leave()
+            else:
+                line.socket.gone(1001)
+            await asyncio.wait((run,), timeout=5)
+            assert ended == [url]
+        assert "NotFetched" not in line.kinds()
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_is_noted_told_and_may_be_answered() -> None:
+    async def make(request: HttpRequest, proxy: str | None) -> HttpResponse:
+        return HttpResponse(200, b'{"token":"a-secret-token"}')
+
+    async def scenario() -> None:
+        clock, url = Clock(), "https://v.example/x"
+        line = Line(line=2, fetcher=Fetcher(now=clock.now, sleep=clock.sleep, make=make))
+        line.session.at_open = [Fetch("1", HttpRequest("POST", url, url))]
+        line.session.at_answer = "thanks"
+        async with line.open():
+            assert line.session.calls[1:] == ['fetched 1 b\'{"token":"a-secret-token"}\'']
+            assert Notice("answered") in line.items
+            assert line.socket.did == ["thanks"]
+            (fetched,) = [event for event in line.noted if isinstance(event, events.Fetched)]
+            assert (fetched.text, fetched.line) == ('{"token":"[token]"}', 2)
 
     asyncio.run(scenario())
