@@ -219,6 +219,107 @@ def test_old_deltas_over_time_are_found_out_too() -> None:
         old.see(book, BookDelta([], [], 69), at(12))
 
 
+@pytest.mark.parametrize(("since", "is_normal"), [(1.999, True), (2.0, False), (2.001, False)])
+def test_for_two_seconds_after_a_snapshot_old_deltas_are_normal(since: float, is_normal: bool) -> None:
+    book, old = OrderBook(), OldDeltas()
+    book.snapshot(*BOOK, 70)
+    old.whole(at(10))
+    for number in range(4):
+        old.see(book, BookDelta([], [], number), at(10 + since))
+    if is_normal:
+        old.see(book, BookDelta([], [], 4), at(10 + since))
+        return
+    with pytest.raises(SequenceGap) as gap:
+        old.see(book, BookDelta([], [], 4), at(10 + since))
+    expected = "expected a sequence above 70, got 5 messages in a row that are not, the latest of sequence 4"
+    assert str(gap.value) == expected
+
+
+@pytest.mark.parametrize(("later", "is_gap"), [(1.999, False), (2.0, True)])
+def test_old_deltas_of_two_seconds_are_no_chance(later: float, is_gap: bool) -> None:
+    book, old = OrderBook(), OldDeltas()
+    book.snapshot(*BOOK, 70)
+    old.see(book, BookDelta([], [], 68), at(10))
+    old.see(book, BookDelta([], [], 68), at(11))
+    if not is_gap:
+        old.see(book, BookDelta([], [], 69), at(10 + later))
+        return
+    with pytest.raises(SequenceGap, match="got 3 messages in a row"):
+        old.see(book, BookDelta([], [], 69), at(10 + later))
+
+
+def go_on(book: OrderBook, old: OldDeltas) -> None:
+    assert book.apply(BookDelta([], [], 71))
+
+
+def repeat(book: OrderBook, old: OldDeltas) -> None:
+    old.see(book, BookDelta(BOOK[0], [], 70), at(10.5))
+
+
+def come_whole(book: OrderBook, old: OldDeltas) -> None:
+    book.snapshot(*BOOK, 70)
+    old.whole(at(0))
+
+
+@pytest.mark.parametrize("between", [go_on, repeat, come_whole])
+def test_what_is_right_between_old_deltas_begins_their_row_anew(between: Any) -> None:
+    book, old = OrderBook(), OldDeltas()
+    book.snapshot(*BOOK, 70)
+    for number in range(4):
+        old.see(book, BookDelta([], [], number), at(10))
+    between(book, old)
+    for number in range(4):
+        old.see(book, BookDelta([], [], number), at(12.5))
+    with pytest.raises(SequenceGap, match="got 5 messages in a row"):
+        old.see(book, BookDelta([], [], 9), at(12.5))
+
+
+def test_of_one_sequence_with_other_levels_so_many_are_a_gap() -> None:
+    book, old = OrderBook(), OldDeltas()
+    book.snapshot(*BOOK, 70)
+    for _ in range(4):
+        old.see(book, BookDelta([], levels(("101", "9")), 70), at(10))
+    with pytest.raises(SequenceGap, match="the latest of sequence 70"):
+        old.see(book, BookDelta([], levels(("101", "9")), 70), at(10))
+
+
+@pytest.mark.parametrize(
+    ("options", "awaited"),
+    [
+        ({}, "waiting for the next book"),
+        ({"again": lambda now: None}, "a new snapshot is asked for"),
+        ({"awaited": "waiting for tomorrow"}, "waiting for tomorrow"),
+        ({"awaited": "waiting for tomorrow", "again": lambda now: None}, "waiting for tomorrow"),
+    ],
+)
+def test_a_stale_state_says_what_is_waited_for(options: dict[str, Any], awaited: str) -> None:
+    kept = keeper(**options)
+    assert kept.doubt("why", at(1)) == [StreamState(name, "stale", f"why; {awaited}") for name in ("book", "quotes")]
+    assert kept.doubt("why", at(1), awaited="no more")[0] == StreamState("book", "stale", "why; no more")
+
+
+def test_a_book_that_is_loaded_is_shown_only_when_it_is_asked_for() -> None:
+    kept = keeper(extra={"of": "all"})
+    kept.load(*BOOK, 7, at(1), then=[BookDelta(levels(("98", "5")), [], 8)])
+    assert kept.book.sequence == 8
+    shown = kept.show(at(2), time=5)
+    assert kinds(shown) == [("book", "live"), "book", ("quotes", "live"), "quote"]
+    assert isinstance(shown[1], Book)
+    assert (shown[1].sequence, shown[1].extra, shown[1].received) == (8, {"of": "all"}, at(2).epoch_ms)
+    assert kept.show(at(3)) == [Confirmed("book"), Confirmed("quotes")]
+    kept.hide()
+    assert kinds(kept.show(at(3))) == [("book", "live"), "book", ("quotes", "live"), "quote"]
+
+
+def test_old_deltas_right_after_a_book_was_loaded_are_normal() -> None:
+    kept = keeper()
+    kept.load(*BOOK, 70, at(1), then=[])
+    assert [kept.delta(BookDelta([], [], number), at(2.9)) for number in range(9)] == [[]] * 9
+    with pytest.raises(SequenceGap):
+        kept.load(*BOOK, 7, at(1), then=[BookDelta([], [], 9)])
+    assert not kept.book.whole
+
+
 def test_one_sequence_with_two_contents_is_a_gap_in_a_chain() -> None:
     kept = keeper(OrderBook(rule="chained"))
     kept.snapshot(*BOOK, at(1), sequence=7)
