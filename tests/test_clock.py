@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.toolkit.clock import FAR, LATEST, VenueClock
+from venues.toolkit.clock import FAR, LATEST, NewestState, VenueClock
+from venues.toolkit.times import span
 from venues.venue import ClockOffset, Item, Notice, Now
 
 if TYPE_CHECKING:
@@ -293,6 +294,185 @@ def test_a_stamp_in_seconds_moves_no_clock() -> None:
     believed(clock, [0, 0])
     clock.see(START // 1000, at(1.0))
     assert (clock.offset_ms, clock.went_back) == (0, 0)
+
+
+def test_what_messages_hint_at_proves_nothing_and_moves_on_with_the_time() -> None:
+    clock = VenueClock()
+    assert (clock.hinted_by(at(0)), clock.settled, clock.went_back) == (None, 0, 0)
+    clock.see(-1, at(0))
+    assert clock.hinted_by(at(0)) is None, "a time that cannot be hints at none"
+    believed(clock, [HOUR])
+    assert (clock.hinted_by(at(0)), clock.hinted_by(at(7))) == (START + HOUR, START + HOUR + 7_000)
+    believed(clock, [HOUR + 400, HOUR + 10], since=0.1)
+    assert clock.hinted_by(at(1)) == START + HOUR + 1_400, "the one that took least shows the clock best"
+    clock.see(START + 300 + HOUR, at(0.3, 90_000))  # our clock was set, theirs was not
+    assert clock.hinted_by(at(1, 90_000)) == START + HOUR + 1_400
+    assert (clock.shown_by(at(1)), clock.settled) == (None, 0)
+    believed(clock, [HOUR], since=0.4)
+    assert clock.hinted_by(at(1)) is None, "it is proved"
+    assert (clock.shown_by(at(1)), clock.settled, clock.went_back) == (START + HOUR + 1_400, 1, 0)
+
+
+def test_messages_that_agree_with_our_clock_hint_at_nothing_more() -> None:
+    clock = VenueClock()
+    believed(clock, [0, 30])
+    assert (clock.hinted_by(at(1)), clock.shown_by(at(1)), clock.settled) == (None, START + 1_000, 0)
+    believed(clock, [HOUR], since=1.0)
+    assert clock.hinted_by(at(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "faster", "moved"),
+    [(-1_000, 0, 0), (1_000, 0, 0), (-1_000, 1, 1_000), (1_000, -1, -1_000), (-999, 2, 0), (999, -2, 0)],
+)
+def test_a_step_of_our_clock_of_a_second_counts_once_a_message_does_not_fit(step: int, faster: int, moved: int) -> None:
+    clock = VenueClock()
+    believed(clock, [HOUR] * 5)
+    assert clock.see(START + 1_000 + HOUR + faster, at(1.0, step))
+    assert clock.offset_ms == HOUR + moved
+    assert clock.shown_by(at(2.0, step)) == START + 2_000 + HOUR
+
+
+@pytest.mark.parametrize("distance", [-1_000, 1_000])
+def test_a_message_that_is_a_second_off_ends_the_row_of_an_exception(distance: int) -> None:
+    clock = VenueClock()
+    believed(clock, [0, HOUR, *[distance] * 200])
+    assert (clock.offset_ms, clock.settled, clock.shown_by(at(0))) == (0, 0, START)
+
+
+def test_a_feed_that_is_late_after_an_exception_is_no_clock_that_goes_back() -> None:
+    clock = VenueClock()
+    believed(clock, [*[-HOUR] * 5, 0, -HOUR, *[-HOUR - 3_000] * 300])
+    assert (clock.offset_ms, clock.went_back) == (-HOUR, 0)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "words_said"),
+    [
+        (-1, ["a message says -1 for its time, which cannot be; nothing is moved by it"]),
+        (0, []),
+        (START + 4_999, []),
+        (START + 5_000, ["a message says 2023-11-14 22:13:25 UTC for its time, 5.0 s ahead of our clock"]),
+        (LATEST, ["a message says 9999-12-31 23:59:59 UTC for its time, 2913221 days ahead of our clock"]),
+        (LATEST + 1, [f"a message says {LATEST + 1} for its time, which cannot be"]),
+    ],
+)
+def test_what_is_said_of_a_time_that_is_not_believed(stamp: int, words_said: list[str]) -> None:
+    clock = VenueClock()
+    assert clock.see(stamp, at(0)) is not bool(words_said)
+    ends = "; nothing is moved by it"
+    assert words(clock.take()) == [text.removesuffix(ends) + ends for text in words_said]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words_said"), [(4_999, []), (5_000, ["for its time, 5.0 s ahead of its others; nothing is moved by it"])]
+)
+def test_how_far_a_message_may_be_ahead_of_others_that_are_behind_us(ahead: int, words_said: list[str]) -> None:
+    clock = VenueClock()
+    believed(clock, [-HOUR] * 5)
+    clock.take()
+    assert believed(clock, [-HOUR + ahead], since=1.0) == [not words_said]
+    assert [text.partition(" UTC ")[2] for text in words(clock.take())] == words_said
+
+
+@pytest.mark.parametrize(
+    ("proved", "distance", "is_believed"),
+    [
+        (-30 * SECOND, 0, True),  # that was the way, and this one came at once
+        (-30 * SECOND, 4_999, True),
+        (-30 * SECOND, 5_000, False),
+        (HOUR, HOUR + 4_999, True),
+        (HOUR, HOUR + 5_000, False),
+        (HOUR, 0, True),
+        (-HOUR, 0, False),
+    ],
+)
+def test_what_is_believed_beside_a_proved_distance(proved: int, distance: int, is_believed: bool) -> None:
+    clock = VenueClock()
+    assert believed(clock, [*[proved] * 130, distance])[-1] is is_believed
+
+
+@pytest.mark.parametrize(("later", "said"), [(59.9, False), (60.0, True)])
+def test_doubts_are_said_once_a_minute_with_their_number(later: float, said: bool) -> None:
+    clock = VenueClock()
+    for seconds in (0, 1, later):
+        clock.see(-1, at(seconds))
+    doubt = "a message says -1 for its time, which cannot be; nothing is moved by it"
+    assert words(clock.take()) == [doubt, *[f"{doubt} (3 such times so far)"] * said]
+
+
+@pytest.mark.parametrize(("offset", "again"), [(2 * HOUR, True), (HOUR + 5_000, True), (HOUR + 4_999, False)])
+@pytest.mark.parametrize("later", [59.9, 60.0])
+def test_an_offset_is_said_again_when_it_has_changed_much_and_once_a_minute(
+    offset: int, again: bool, later: float
+) -> None:
+    clock = VenueClock(["trades"])
+    believed(clock, [HOUR] * 5)
+    assert words(clock.take())[-1] == "the venue's clock is 60 min ahead of ours; ages are told with that taken out"
+    believed(clock, [offset] * 5, since=later)
+    items = clock.take()
+    assert offsets(items) == [offset]
+    assert [text for text in words(items) if "ages are told" in text] == [
+        f"the venue's clock is {span(offset)} ahead of ours; ages are told with that taken out"
+    ] * (again and later >= 60)
+
+
+@pytest.mark.parametrize(
+    ("distance", "offset"),
+    [(-60_000, 0), (-60_001, -60_001), (1_000, 0), (1_001, 1_001), (-59_999, 0), (3_000, 3_000)],
+)
+def test_a_minute_behind_may_be_the_way_and_ahead_is_the_clock(distance: int, offset: int) -> None:
+    clock = VenueClock()
+    believed(clock, [distance] * 6)
+    assert (clock.offset_ms, clock.shown_by(at(0))) == (offset, START + distance)
+
+
+def state_of(clock: VenueClock) -> NewestState:
+    newest = NewestState(clock)
+    newest.shows(START)
+    return newest
+
+
+def test_an_older_state_is_older_than_the_one_that_is_shown() -> None:
+    clock = VenueClock()
+    assert NewestState(clock).older_by(0) == 0
+    newest = state_of(clock)
+    assert [newest.older_by(START + ms) for ms in (-7, 0, 5)] == [7, 0, 0]
+    newest.shows(START + 9)
+    assert newest.older_by(START) == 9
+
+
+def test_a_state_whose_time_is_not_believed_keeps_no_believed_one_out() -> None:
+    newest = state_of(VenueClock())
+    newest.shows(START + HOUR, at(0), believed=False)
+    assert [newest.older_by(START + ms) for ms in (-7, 0, 5)] == [7, 0, 0]
+    assert [newest.older_by(START + HOUR + ms, believed=False) for ms in (-7, 0, 5)] == [7, 0, 0]
+    newest.shows(START + 5)
+    assert newest.older_by(START + HOUR - 7, believed=False) == 0, "the doubtful one is not shown any more"
+    newest.shows(START + HOUR, believed=False)
+    assert newest.older_by(START + HOUR - 7) == 7, "without the moment it counts as believed"
+
+
+def test_a_state_that_was_not_believed_counts_once_the_clock_agrees_with_it() -> None:
+    clock = VenueClock()
+    newest = NewestState(clock)
+    assert not clock.see(START + HOUR, at(0))
+    newest.shows(START + HOUR, at(0), believed=False)
+    assert newest.older_by(START + HOUR - 7) == 0
+    believed(clock, [HOUR] * 5, since=0.1)
+    assert [newest.older_by(START + HOUR + ms) for ms in (-7, 0, 5)] == [7, 0, 0]
+
+
+def test_when_the_clock_has_gone_back_any_state_may_be_shown() -> None:
+    clock = VenueClock()
+    believed(clock, [0] * 5)
+    newest = state_of(clock)
+    newest.shows(START + HOUR, at(0), believed=False)
+    believed(clock, [-HOUR] * 130, since=1.0)
+    assert clock.went_back == 1
+    assert (newest.older_by(START - HOUR), newest.older_by(START - HOUR, believed=False)) == (0, 0)
+    newest.shows(START - HOUR + 9)
+    assert newest.older_by(START - HOUR) == 9
 
 
 @given(

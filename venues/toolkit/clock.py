@@ -47,7 +47,7 @@ class VenueClock:
         self._streams = streams
         self._reference = _UNKNOWN  # the proved distance
         self._stepped = 0  # the part of the offset that is due to steps of our own clock
-        self._last: Now | None = None  # when a message came last
+        self._last: Now | None = None  # when a message came last, while no distance is proved
         self._since: Now | None = None  # when our clocks stood as the proved distance has them
         self._run = _Run()
         self._said = 0  # the offset of the latest notice
@@ -61,7 +61,6 @@ class VenueClock:
         False: it is far ahead of our clock and of the venue's other times, and not proved yet. Nothing may move by it.
         """
         if -AGREE <= stamp - now.epoch_ms - self._reference <= AGREE and not self._run.count:
-            self._last = now
             return True
         return self._weigh(stamp, now)
 
@@ -86,9 +85,8 @@ class VenueClock:
 
     def believes(self, stamp: int, at: Now) -> bool:
         """Whether a stamp that came at `at` agrees with what is proved by now: it is not far ahead, but may be late."""
-        if self._reference == _UNKNOWN or self._since is None:
-            return False
-        return stamp - at.mono * 1000 - _between(self._since) - self._reference < FAR
+        shown = self.shown_by(at)
+        return shown is not None and stamp - shown < FAR
 
     def take(self) -> list[Item]:
         """The offsets and notices to deliver since the last call; each is returned once."""
@@ -96,11 +94,10 @@ class VenueClock:
         return items
 
     def _weigh(self, stamp: int, now: Now) -> bool:
-        stepped = 0.0 if self._since is None else _between(now) - _between(self._since)
         self._last = now
         if self._since is None:
             self._since = now
-        elif abs(stepped) >= STEP:  # at once, or little by little
+        elif abs(stepped := _between(now) - _between(self._since)) >= STEP:  # at once, or little by little
             self._since = now
             self._step(round(stepped))
         distance = stamp - now.epoch_ms
