@@ -552,6 +552,10 @@ def test_refusals_of_several_connections_are_one_error() -> None:
     both = together([one, other])
     assert str(both) == "v refuses book of A, B (no)"
     assert both.symbols == {"A": "no", "B": "no"}
+    last = VenueRefused("z", venue="w", stream="trades", symbols={"C": "why"})
+    every = together([one, last, other])
+    assert str(every) == "v refuses book of A, B (no); w refuses trades of C (why)"
+    assert (every.venue, every.stream, every.symbols) == ("v", "book", {"A": "no", "B": "no", "C": "why"})
 
 
 def test_chunks() -> None:

@@ -14,7 +14,7 @@ from venues.records import Book, Quote
 from venues.session import BaseSession
 from venues.toolkit.book import BookDelta, OrderBook, levels_of
 from venues.toolkit.checksum import Checksum, crc32_of_digits
-from venues.toolkit.resync import BookKeeper, BookKeepers, OldDeltas
+from venues.toolkit.resync import BookKeeper, BookKeepers, OldDeltas, said_together
 from venues.venue import Confirmed, Dial, Now, StreamState, Subscription
 
 if TYPE_CHECKING:
@@ -124,6 +124,29 @@ def test_what_happens_to_all_symbols_is_said_once() -> None:
         StreamState("book", "syncing"),
         StreamState("quotes", "syncing", symbol="A"),
         StreamState("quotes", "syncing", symbol="B"),
+    ]
+
+
+def test_what_only_some_symbols_share_or_is_no_state_stays_as_it_is() -> None:
+    subscriptions = (Subscription("book", ("A", "B")), Subscription("quotes", ("A", "B", "C")))
+    keepers = [BookKeeper(OrderBook(), subscriptions, venue="nowhere", symbol=symbol) for symbol in ("A", "B", "C")]
+    record = Quote(venue="nowhere", symbol="A", received=1)
+    stale = [StreamState("book", "stale", why, symbol=symbol) for why, symbol in (("x", "A"), ("y", "B"))]
+    live = [StreamState("quotes", "live", symbol=symbol) for symbol in ("A", "B", "C")]
+    confirmed = [Confirmed("book", 5, symbol) for symbol in ("A", "B")]
+    of_others = [StreamState("trades", "live", symbol="A"), StreamState("trades", "live"), StreamState("book", "live")]
+    assert said_together([stale[0], record, live[1], *confirmed, live[0], stale[1], live[2], *of_others], keepers) == [
+        stale[0],
+        record,
+        StreamState("quotes", "live"),
+        *confirmed,
+        stale[1],
+        *of_others,
+    ]
+    assert said_together([live[0], live[1], StreamState("quotes", "live")], keepers) == [
+        live[0],
+        live[1],
+        StreamState("quotes", "live"),
     ]
 
 
