@@ -143,12 +143,14 @@ class VenueClock:
 
     def _is_proved(self, now: Now) -> bool:
         run = self._run
+        if run.count < 2:
+            return False
         lasted = now.mono - run.since
         if self._reference != _UNKNOWN and run.anchor < self._reference:
             # A feed that falls behind little by little is not a clock that goes back.
             back = run.fell or (self.offset_ms >= 0 and self._taken_out(run.top) == 0)
             return back and run.count >= MESSAGES and lasted >= GONE_BACK
-        return run.count >= MESSAGES or (run.count > 1 and lasted >= LASTING)
+        return run.count >= MESSAGES or lasted >= LASTING
 
     def _settle(self, now: Now) -> None:
         run = self._run
@@ -161,7 +163,8 @@ class VenueClock:
 
     def _step(self, by: int) -> None:
         """Follows a step of our wall clock: the distance changes by it, the venue's clock does not."""
-        self._run.move(-by)
+        if self._run.count:
+            self._run.move(-by)
         if self._reference != _UNKNOWN:
             self._reference -= by
             self._stepped -= by
@@ -240,9 +243,8 @@ class _Run:
     __slots__ = ("anchor", "count", "fell", "last", "since", "stamp", "top")
 
     def __init__(self) -> None:
-        self.stamp = 0  # the last message's
-        self.start(0, 0.0, fell=False)
-        self.count = 0
+        self.count = 0  # while it is 0, nothing else is read
+        self.stamp: int  # the last message's
 
     def start(self, distance: int, mono: float, *, fell: bool) -> None:
         """`fell`: the message before this run was far less behind."""

@@ -6,6 +6,7 @@ way: its streams are stale, a new snapshot is asked for, nothing is shown until 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -33,10 +34,10 @@ class OldDeltas:
     def __init__(self, word: str = "sequence") -> None:
         """`word` is what the venue calls a sequence."""
         self._word = word
-        self._whole_at = 0.0
-        self._held: int | None = None  # a run of them: above which sequence none was, since when, and how many
-        self._since = 0.0
-        self._count = 0
+        self._whole_at = -math.inf
+        self._count = 0  # a run of them: how many, …
+        self._held: int | None  # … above which sequence none was, …
+        self._since: float  # … and since when
 
     def whole(self, now: Now) -> None:
         """Notes that a snapshot came: deltas that are older may follow."""

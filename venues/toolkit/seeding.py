@@ -19,6 +19,7 @@ Requests are paced by one `Pacing` a book: the pauses grow from try to try, and 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -112,12 +113,12 @@ class SeededBook:
         self._out: list[Out] = []
         self._pacing = Pacing(longest=LONGEST_PAUSE)
         self._waits_for_quiet = False  # the next request is due once the market has been quiet for long enough
-        self._not_before = 0.0  # by the venue's Retry-After
+        self._not_before = -math.inf  # by the venue's Retry-After
         self._requests = 0
         self._asked: str | None = None  # the request whose answer is awaited …
-        self._asked_at = 0.0
+        self._asked_at: float
         self._seed: Seed | None = None  # the latest answer, while it may still fit …
-        self._seed_asked_at = 0.0
+        self._seed_asked_at: float
         self._kept: deque[_Kept] = deque()
         self._kept_levels = 0
         self._has_dropped = False
