@@ -150,6 +150,18 @@ def test_a_clock_that_was_ahead_is_right_again_when_a_candle_begins_by_ours() ->
     assert sent(7_261, 62) == ["said"]
 
 
+@pytest.mark.parametrize(("early", "is_shown"), [(FAR, True), (FAR + 1, False)])
+@pytest.mark.parametrize(("second", "is_over"), [(7_319.999, False), (7_320.0, True)])
+def test_a_clock_that_is_right_again_counts_to_the_millisecond(
+    early: int, is_shown: bool, second: float, is_over: bool
+) -> None:
+    sent = Sent(3_600)
+    sent(0, 0)
+    sent(7_260, 61)
+    assert sent(7_320 - early / 1000, 62) == ([(62, "1", False)] if is_shown else ["said"])
+    assert sent(second, 62, "2") == [*[(61, "1", True)] * is_over, (62, "2", False)]
+
+
 def test_a_candle_that_begins_a_little_early_by_ours_closes_nothing_before_its_time() -> None:
     sent = Sent(3_600)
     assert sent(0, 0) == [(0, "1", False)]

@@ -136,6 +136,16 @@ def test_a_time_is_believed_that_is_less_than_five_seconds_ahead(
     assert not seen(times, 7, 99, now=200_000, ahead=clock), "the latest one that was believed counts in any case"
 
 
+@pytest.mark.parametrize("ahead", [4_999, 5_000, 5_001])
+@pytest.mark.parametrize("clock", [0, 20_000])
+def test_behind_a_time_far_ahead_the_latest_that_was_believed_counts(ahead: int, clock: int) -> None:
+    times = RowTimes()
+    assert seen(times, 7, 100, now=100)
+    assert seen(times, 7, 100_000 + clock + ahead, now=100_000, ahead=clock)
+    assert not seen(times, 7, 99, now=100_000, ahead=clock)
+    assert seen(times, 7, 100, now=100_000, ahead=clock) is (ahead >= 5_000)
+
+
 @pytest.mark.parametrize(("ahead", "is_older"), [(4_999, False), (5_000, True)])
 def test_of_two_times_far_ahead_the_older_one_changes_nothing(ahead: int, is_older: bool) -> None:
     times = RowTimes()

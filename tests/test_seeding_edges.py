@@ -193,3 +193,14 @@ def test_where_a_venue_wants_fewer_requests_all_books_wait(status: int, wants: f
     assert len(books.fetched(request, HttpResponse(status, b"", retry_after=wants), at(0))) == 1
     assert books["B"].deadline() == pytest.approx(at(of_other).mono)
     assert books.fetched("seed C 1", NoResponse("gone"), at(0)) == []
+
+
+def test_what_came_before_the_beginning_does_not_count() -> None:
+    book = seeded()
+    assert book.change(change(110, 100), at(-2)) == []
+    assert book.doubt("why", at(-2)) == [StreamState("book", "stale", "why; a new snapshot is asked for")]
+    assert book.change(change(120, 110), at(-2)) == []
+    assert (book.deadline(), book.live) == (None, False)
+    book.begin(at(-1))
+    book.acknowledged(at(0))
+    assert reason(book.fetched(asked(book, 0), answer(BIDS, ASKS, 110), at(0))).startswith("no change has come yet")
