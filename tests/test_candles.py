@@ -101,6 +101,47 @@ def test_the_clock_alone_waits_for_late_trades_as_long_as_they_take(late: int, w
     assert (corrected.closed, corrected.high, corrected.volume) == (True, 5, 5)
 
 
+@pytest.mark.parametrize(
+    ("arrivals", "waits"),
+    [
+        ([(1_000, 40_000), (2_000, 40_000)], 0),
+        ([(1_000, 40_000), (2_000, 40_000), (3_000, 0), (4_000, 40_000), (5_000, 40_000)], 0),
+        ([(1_000, 40_000), (2_000, 40_000), (3_000, 9_000)], 9_000),
+        ([(1_000, 40_000), (2_000, 40_000), (3_000, 9_000), (4_000, 1_000)], 0),
+        ([(1_000, 40_000)] * 3, 0),  # a time that is repeated says no more
+        ([(2_000, 40_000), (3_000, 40_000), (1_000, 50_000)], 0),  # nor does an older one
+        ([(1_000, 59_999), (2_000, 59_999), (3_000, 59_999)], 59_999),
+        ([(1_000, 60_001), (2_000, 60_001), (3_000, 60_001)], 60_000),
+    ],
+)
+def test_a_feed_is_behind_that_was_late_three_times_in_a_row(arrivals: list[tuple[int, int]], waits: int) -> None:
+    builder = CandleBuilder(100_000_000)
+    for time, late in arrivals:
+        traded(builder, time, 1, at=time + late)
+    assert builder.closing_time() == 100_000_000 + LATE_TRADES + waits
+
+
+def test_after_an_interruption_no_candle_is_complete_before_it_is_watched_again() -> None:
+    builder = CandleBuilder(MINUTE)
+    builder.watching(0)
+    assert traded(builder, 1_000, 1)[0].complete
+    builder.interrupted()
+    assert [bar.complete for bar in traded(builder, MINUTE, 1)] == [False, False]
+    builder.watching(2 * MINUTE)
+    assert [bar.complete for bar in traded(builder, 2 * MINUTE, 1)] == [False, True]
+
+
+def test_trades_at_both_ends_of_an_interval_are_its_own() -> None:
+    builder = CandleBuilder(MINUTE)
+    assert told(traded(builder, MINUTE, 1)) == [(MINUTE, False)]
+    assert told(traded(builder, 2 * MINUTE - 1, 2)) == [(MINUTE, False)]
+    assert told(traded(builder, MINUTE, 3)) == [(MINUTE, False)]
+    (late,) = traded(builder, MINUTE - 1, 4, at=MINUTE + 1)
+    assert (late.start, late.volume, late.closed) == (0, 1, True)
+    assert builder.close_by_clock(2 * MINUTE - 1) == []
+    assert [(bar.start, bar.volume) for bar in traded(builder, 2 * MINUTE, 5)] == [(MINUTE, 3), (2 * MINUTE, 1)]
+
+
 def test_any_message_of_the_venues_tells_its_time() -> None:
     builder = CandleBuilder(MINUTE)
     traded(builder, 1_000, 1)
