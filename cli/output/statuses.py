@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ class Together:
         self._waiting: list[tuple[_News, dict[str | None, Status]]] = []
         self._due: float | None = None
         self._allowed = float(SAID_AT_ONCE)
-        self._at = 0.0
+        self._at = -math.inf
 
     def add(self, status: Status, now: float) -> None:
         """Take in a status; what was waiting of its symbol and is not so any more is not told."""
