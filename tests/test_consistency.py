@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from tests import test_b2trader as b2
 from tests import test_jayx as jayx
 from venues.driver import Driver
+from venues.errors import BadMessage
 from venues.records import RECORD_TYPES, Balance, Candle, Position, Quote, Ticker
+from venues.toolkit.consistency import check_available, check_candle, check_quote, check_range
+from venues.toolkit.numbers import shown
 from venues.venue import BadFrame, Now
 
 
@@ -128,3 +132,61 @@ def test_a_bid_above_the_ask(bid: str, good: bool) -> None:
     ):
         items = b2trader("quotes", *contents)
         assert (len(of(items, Quote)), len(of(items, BadFrame))) == ((1, 0) if good else (0, 1))
+
+
+ONE, TWO, THREE, FOUR = map(Decimal, ("1", "2.0", "3", "4"))
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [(TWO, THREE, ONE, TWO), (ONE, ONE, ONE, ONE), (ONE, TWO, ONE, TWO), (TWO, TWO, ONE, ONE), (5, 9, 1, 9)],
+)
+def test_a_candle_whose_ends_are_within_it_is_good(prices: Any) -> None:
+    check_candle(prices, "c")
+
+
+@pytest.mark.parametrize(
+    ("prices", "got"),
+    [
+        ((FOUR, THREE, ONE, TWO), "open 4 high 3 low 1 close 2.0"),
+        ((ONE, THREE, TWO, TWO), "open 1 high 3 low 2.0 close 2.0"),
+        ((TWO, THREE, ONE, FOUR), "open 2.0 high 3 low 1 close 4"),
+        ((TWO, THREE, TWO, ONE), "open 2.0 high 3 low 2.0 close 1"),
+        ((TWO, ONE, THREE, TWO), "open 2.0 high 1 low 3 close 2.0"),
+    ],
+)
+def test_a_candle_with_an_end_outside_is_refused_with_all_its_prices(prices: Any, got: str) -> None:
+    with pytest.raises(BadMessage) as refused:
+        check_candle(prices, "data.c")
+    assert str(refused.value) == f"expected open and close between low and high at `data.c`, got {got}"
+    with pytest.raises(BadMessage) as refused:
+        check_candle(prices, "", ("o", "h", "l", "c"))
+    short = got.replace("open", "o").replace("high", "h").replace("low", "l").replace("close", "c")
+    assert str(refused.value) == f"expected o and c between l and h, got {short}"
+
+
+def test_a_high_may_be_the_low_and_not_below_it() -> None:
+    for low, high in ((None, None), (None, ONE), (TWO, None), (TWO, TWO), (TWO, THREE)):
+        check_range(low, high, "h")
+    with pytest.raises(BadMessage) as refused:
+        check_range(TWO, ONE, "h")
+    assert str(refused.value) == "expected at least the low at `h`, got 1 with a low of 2.0"
+
+
+def test_a_bid_may_be_the_ask_and_not_above_it() -> None:
+    for bid, ask in ((None, None), (None, ONE), (TWO, None), (TWO, TWO), (TWO, THREE)):
+        check_quote(bid, ask, "b")
+    with pytest.raises(BadMessage) as refused:
+        check_quote(TWO, ONE, "b")
+    assert str(refused.value) == "expected at most the ask at `b`, got 2.0 with an ask of 1"
+
+
+def test_what_is_available_is_part_of_the_whole_and_of_a_debt_nothing_is() -> None:
+    for available, total in ((ONE, TWO), (TWO, TWO), (Decimal(0), -ONE), (-ONE, -TWO), (-TWO, -ONE)):
+        check_available(available, total, "a")
+    for available, total in ((THREE, TWO), (ONE, Decimal(0)), (Decimal("1e-40"), -ONE)):
+        with pytest.raises(BadMessage) as refused:
+            check_available(available, total, "a", "equity")
+        assert str(refused.value) == f"expected at most the equity at `a`, got {shown(available)} of {shown(total)}"
+    with pytest.raises(BadMessage, match=r"expected at most the total at `a`, got 3 of 2\.0"):
+        check_available(THREE, TWO, "a")

@@ -232,3 +232,61 @@ def test_a_pause_stays_within_its_bounds(steps: list[tuple[str, float]]) -> None
             pacing.shorten()
         assert 0.5 <= pacing.pause <= 8.0
         assert pacing.due is None or pacing.due - max(now, pacing.tried_at) <= 8.0
+
+
+def paced(**options: Any) -> Pacing:
+    pacing = Pacing(shortest=2.0, longest=10.0, stable_after=20.0, **options)
+    pacing.tried(100.0)
+    return pacing
+
+
+def test_nothing_is_due_before_it_is_asked_for() -> None:
+    pacing = Pacing()
+    assert (pacing.due, pacing.pause, pacing.is_due(1e9), pacing.tried_at) == (None, SHORTEST_PAUSE, False, 0.0)
+
+
+@pytest.mark.parametrize(("asked", "at_once"), [(101.999, False), (102.0, True), (119.999, True)])
+def test_a_try_is_due_a_pause_after_the_latest_one(asked: float, at_once: bool) -> None:
+    pacing = paced()
+    assert pacing.again(asked) is at_once
+    assert (pacing.due, pacing.pause) == (102.0, 4.0)
+    pacing.tried(103.0)
+    assert (pacing.due, pacing.tried_at, pacing.is_due(200.0)) == (None, 103.0, False)
+
+
+@pytest.mark.parametrize(("later", "lasted"), [(19.999, False), (20.0, True)])
+def test_a_try_has_lasted_after_a_while(later: float, lasted: bool) -> None:
+    pacing = paced()
+    pacing.lengthen()
+    assert pacing.has_lasted(100.0 + later) is lasted
+    pacing.again(100.0 + later)
+    assert (pacing.due, pacing.pause) == (104.0, 2.0 if lasted else 8.0)
+    pacing.settled(100.0 + later)
+    assert (pacing.due, pacing.pause) == (None, 2.0 if lasted else 8.0)
+
+
+@pytest.mark.parametrize(("asked", "due"), [(99.0, 102.0), (100.0, 102.0), (105.0, 107.0)])
+def test_a_whole_pause_from_now_is_asked_for_once(asked: float, due: float) -> None:
+    pacing = paced()
+    pacing.after_pause(asked)
+    pacing.after_pause(asked + 50)
+    assert (pacing.due, pacing.pause) == (due, 2.0)
+    assert (pacing.again(due - 0.001), pacing.again(due)) == (False, True), "what is due already stays so"
+
+
+def test_pauses_are_doubled_and_halved_within_their_bounds() -> None:
+    pacing, pauses = paced(), []
+    for step in (*[pacing.lengthen] * 4, *[pacing.shorten] * 4, pacing.lengthen, pacing.relax):
+        step()
+        pauses.append(pacing.pause)
+    assert pauses == [4, 8, 10, 10, 5, 2.5, 2, 2, 4, 2]
+
+
+@pytest.mark.parametrize(("draw", "seconds"), [(0.0, 2.0), (0.25, 3.5), (0.5, 5.0), (0.999, 7.994)])
+def test_a_pause_is_drawn_between_the_shortest_and_this_one(draw: float, seconds: float) -> None:
+    pacing = paced()
+    assert pacing.drawn(draw) == 2.0
+    pacing.lengthen()
+    pacing.lengthen()
+    assert pacing.drawn(draw) == pytest.approx(2.0 + draw * 6.0)
+    assert pacing.drawn(draw) == pytest.approx(seconds)
