@@ -62,6 +62,16 @@ def test_a_status_of_all_is_about_each_symbol_and_one_of_a_symbol_about_that() -
     assert told == [False, True, False, True, True, True, True, True, False, False]
 
 
+def test_what_was_said_of_a_symbol_is_over_once_something_is_said_of_all() -> None:
+    for trouble, later in (("stale", False), ("live", True)):
+        gate = StatusGate()
+        gate.passes(status("syncing"))
+        assert gate.passes(status(trouble, "A")) is not later  # type: ignore[arg-type]
+        assert gate.passes(status("live"))
+        assert not gate.passes(status("syncing", "A"))
+        assert gate.passes(status("live", "A"))
+
+
 # --- words
 
 
