@@ -88,8 +88,8 @@ class _Asked:
         self.streams: tuple[str, ...] = ()
         self.pacing = pacing
         self.state: Literal["asked", "waiting", "taken", "refused"] = "waiting"
-        self.first_by = 0.0  # until then it is not known whether the first subscription is refused
-        self.overdue = 0.0  # until then the answer is to come
+        self.first_by: float  # until then it is not known whether the first subscription is refused
+        self.overdue: float  # until then the answer is to come
         self.tries = 0
         self.data_within: float | None = None
         self.data_by: float | None = None  # until then the first data is to come, once it is acknowledged
