@@ -167,6 +167,7 @@ def test_what_is_not_so_any_more_is_not_told() -> None:
     back = [status("live", one, down_ms=1_000) for one in "AB"]
     assert sentences(*back, stale("A")) == ["book B is live again after 1.0 s", "book A is stale: gap"]
     assert sentences(back[0], stale("A")) == ["book A is stale: gap"]
+    assert sentences(back[0], stale("A"), back[1]) == ["book A is stale: gap", "book B is live again after 1.0 s"]
     assert sentences(stale("A"), back[0]) == ["book A is stale: gap", "book A is live again after 1.0 s"]
     assert sentences(stale("A"), stale("B"), stale("A", "other")) == ["book B is stale: gap", "book A is stale: other"]
     assert sentences(stale("A"), status("syncing", "A")) == ["book A is stale: gap"], "that is nothing to talk about"
