@@ -173,6 +173,13 @@ def test_what_is_not_so_any_more_is_not_told() -> None:
     assert sentences(stale("A"), status("syncing", "A")) == ["book A is stale: gap"], "that is nothing to talk about"
 
 
+def test_the_same_news_are_told_together_unless_something_else_was_said_after_them() -> None:
+    x, y = ([status("syncing", one, reason) for one in "ABC"] for reason in "xy")
+    assert sentences(x[0], y[2], x[1]) == ["book: 2 symbols: x (A, B)", "book C: y"]
+    assert sentences(x[0], y[0], x[0]) == ["book A: x", "book A: y", "book A: x"]
+    assert sentences(x[0], y[0], x[1]) == ["book: 2 symbols: x (A, B)", "book A: y"]
+
+
 def test_what_is_said_of_all_stands_between() -> None:
     assert sentences(stale("A"), stale(None), stale("B")) == [
         "book A is stale: gap",
@@ -232,6 +239,15 @@ def test_after_five_sentences_each_next_one_waits_a_second() -> None:
     together.take(102.0)
     together.add(stale("U"), 104.0)
     assert together.due() == 104.0, "two seconds are two sentences"
+
+
+def test_sentences_that_were_taken_early_are_not_paid_for_later() -> None:
+    together = Together()
+    for number in range(7):
+        together.add(stale(f"S{number}"), 100.0)
+        together.take(100.0)
+    together.add(stale("T"), 100.0)
+    assert together.due() == 101.0
 
 
 # --- floods

@@ -170,9 +170,9 @@ def _by_state(groups: Sequence[Sequence[Status]]) -> list[list[Status]]:
 
 def _of_group(statuses: Sequence[Status]) -> str | None:
     """One sentence; where they were away for different times it has the longest."""
-    if len(statuses) == 1:
-        return in_words(statuses[0], statuses[0].symbol)
     longest = max(statuses, key=lambda status: status.down_ms or 0)
+    if len(statuses) == 1:
+        return in_words(longest, longest.symbol)
     others = len({status.reason for status in statuses} - {longest.reason, None})
     if others:
         more = f"{longest.reason or 'no reason'}, and {others} other {'reason' if others == 1 else 'reasons'}"

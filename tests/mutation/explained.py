@@ -64,6 +64,10 @@ EXPLAINED: dict[str, str] = {
     "return status.state, status.reason, status.attempt, status.retry_in_ms, status.down_ms is not None": (
         "it is compared with others of its kind only: both tell the same two apart"
     ),
+    "cli/output/statuses.py _by_state: found.setdefault((status.state, status.symbol is None), []).append(status) -> "
+    "found.setdefault((status.state, status.symbol is not None), []).append(status)": (
+        "it is compared with others of its kind only: both tell the same two apart"
+    ),
     "venues/toolkit/seeding.py SeededBook._place: "
     "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else 0 -> "
     "return None if quiet is None or self._seed_asked_at < quiet + self._quiet_after else (-1)": (
