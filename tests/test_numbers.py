@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from msgspec import UNSET
 from venues.errors import BadMessage
 from venues.toolkit import numbers
 from venues.toolkit.numbers import (
+    EXACT,
     LONGEST_SHOWN,
     NOT_NEGATIVE,
     NUMBERS,
@@ -275,3 +277,13 @@ def test_each_bound_has_its_own_known_texts() -> None:
             NUMBERS[json_number]
     with pytest.raises(TypeError):
         NUMBERS[[]]
+
+
+def test_sums_have_a_hundred_digits_between_the_smallest_and_the_largest_exponent() -> None:
+    digits = "1." + "2" * 98 + "3"
+    for exponent in (-999, -40, 0, 40, 999):
+        assert EXACT.plus(Decimal(f"{digits}E{exponent}")).as_tuple() == Decimal(f"{digits}E{exponent}").as_tuple()
+    assert EXACT.plus(Decimal("1." + "2" * 99 + "3")) == Decimal("1." + "2" * 99)
+    assert EXACT.plus(Decimal(f"{digits}E-1000")) == Decimal(f"1.{'2' * 98}E-1000"), "the last digit is below them all"
+    with pytest.raises(decimal.Overflow):
+        EXACT.plus(Decimal("1E1000"))

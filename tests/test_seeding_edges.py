@@ -102,11 +102,22 @@ def test_how_long_to_wait_is_of_no_matter_in_an_answer_that_is_good() -> None:
     assert deadline < at(10).mono
 
 
-@pytest.mark.parametrize(("length", "shown_of_it"), [(100, "x" * 100), (0, "")])
-def test_what_a_refusal_says_is_told(length: int, shown_of_it: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", ""),
+        (b" \n", ""),
+        (b"x" * 120, ": " + "x" * 120),
+        (b"x" * 121, ": " + "x" * 119 + "…"),
+        (b"a" + b" " * 398 + b"b", ": a b"),
+        (b"a" + b" " * 399 + b"b", ": a"),
+        (b"\xff!", ": \ufffd!"),
+    ],
+)
+def test_what_a_refusal_says_is_told_in_few_words(body: bytes, words: str) -> None:
     book = begun()
-    items = book.fetched(asked(book, 0), HttpResponse(500, b"x" * length), at(0))
-    assert reason(items) == f"no snapshot came: HTTP 500{': ' * bool(length)}{shown_of_it} (1 try so far)"
+    items = book.fetched(asked(book, 0), HttpResponse(500, body), at(0))
+    assert reason(items) == f"no snapshot came: HTTP 500{words} (1 try so far)"
 
 
 def test_of_the_same_words_the_first_ten_are_said_and_each_tenth() -> None:
