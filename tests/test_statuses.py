@@ -264,6 +264,8 @@ def test_bad_frames_are_counted_from_the_second_on() -> None:
 
 def test_held_back_words_take_the_place_of_those_before_until_they_are_taken() -> None:
     unsaid = Unsaid(50.0)
+    assert (unsaid.first, unsaid.take(50.0)) == (False, None)
+    unsaid = Unsaid(50.0)
     assert [unsaid.may_be_said("a", 50.0) for _ in range(5)] == [True] * 5
     assert (unsaid.may_be_said("b", 50.0), unsaid.first) == (False, True)
     assert (unsaid.may_be_said("c", 50.9), unsaid.first) == (False, False)
