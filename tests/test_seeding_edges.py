@@ -215,3 +215,21 @@ def test_what_came_before_the_beginning_does_not_count() -> None:
     book.begin(at(-1))
     book.acknowledged(at(0))
     assert reason(book.fetched(asked(book, 0), answer(BIDS, ASKS, 110), at(0))).startswith("no change has come yet")
+
+
+NEWER = "a newer change has come than those that follow on each other; a snapshot counts 60 s after it (1 try so far)"
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_after_a_doubt_no_book_counts_that_is_older_than_what_was_there(is_live: bool) -> None:
+    book = begun()
+    book.change(change(110, 100), at(0))
+    if is_live:
+        book.fetched(asked(book, 0), answer(BIDS, ASKS, 110), at(0))
+    assert book.live is is_live
+    book.doubt("why", at(1))
+    book.change(change(108, 107), at(1.1))
+    items = book.fetched(asked(book, 2), answer(BIDS, ASKS, 107), at(2))
+    assert (reason(items), book.live) == (NEWER, False)
+    items = book.change(change(111, 108, "7"), at(3))
+    assert shown(items) == ("7", 111)
