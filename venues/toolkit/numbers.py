@@ -41,10 +41,11 @@ _WRITTEN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?
 _WHOLE = re.compile(r"([0-9]{1,40})(?:\.0{1,9})?")
 
 # Traps everything that is not an exact, ordinary number of up to 20 digits near 1: what passes needs no second look.
+_QUICK_DIGITS = 20
 _QUICK = decimal.Context(
-    prec=20,
-    Emin=-20,
-    Emax=20,
+    prec=_QUICK_DIGITS,
+    Emin=-_QUICK_DIGITS,
+    Emax=_QUICK_DIGITS,
     traps=[
         decimal.Clamped,
         decimal.Rounded,
