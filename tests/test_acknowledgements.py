@@ -553,7 +553,7 @@ def test_refusals_of_several_connections_are_one_error() -> None:
     assert str(both) == "v refuses book of A, B (no)"
     assert both.symbols == {"A": "no", "B": "no"}
     last = VenueRefused("z", venue="w", stream="trades", symbols={"C": "why"})
-    every = together([one, last, other])
+    every = together([one, other, last])
     assert str(every) == "v refuses book of A, B (no); w refuses trades of C (why)"
     assert (every.venue, every.stream, every.symbols) == ("v", "book", {"A": "no", "B": "no", "C": "why"})
 

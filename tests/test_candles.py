@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.errors import UsageError
+from venues.toolkit import candles
 from venues.toolkit.candles import LATE_TRADES, LONGEST_LAG, Bar, CandleBuilder, TradedCandles, interval_ms, start_of
 from venues.toolkit.clock import FAR, VenueClock
 from venues.venue import Now
@@ -119,6 +120,26 @@ def test_a_feed_is_behind_that_was_late_three_times_in_a_row(arrivals: list[tupl
     for time, late in arrivals:
         traded(builder, time, 1, at=time + late)
     assert builder.closing_time() == 100_000_000 + LATE_TRADES + waits
+
+
+def test_a_time_that_is_heard_again_and_again_does_not_make_a_feed_late() -> None:
+    for times, waits in (((2_000, 2_000, 2_000), 0), ((2_000, 3_000, 4_000), 40_000)):
+        builder = CandleBuilder(100_000_000)
+        traded(builder, 1_000, 1)
+        for time in times:
+            assert builder.heard(time, time + 40_000) == []
+        assert builder.closing_time() == 100_000_000 + LATE_TRADES + waits
+
+
+def test_when_the_oldest_candle_is_forgotten_the_next_one_is_closed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candles, "MOST_KEPT", 2)
+    builder = CandleBuilder(MINUTE)
+    for minute in range(3):
+        traded(builder, minute * MINUTE, 1, at=0)  # by a clock that stands still, so all are open
+    assert builder.closing_time() == 2 * MINUTE
+    assert told(builder.close_by_clock(3 * MINUTE)) == [(MINUTE, True)]
+    assert builder.closing_time() == 3 * MINUTE + LATE_TRADES
+    assert (traded(builder, 1_000, 1, at=3 * MINUTE), builder.too_late) == ([], 1)
 
 
 def test_after_an_interruption_no_candle_is_complete_before_it_is_watched_again() -> None:

@@ -411,6 +411,14 @@ def test_the_clock_closes_a_candle_once_and_a_late_update_corrects_it() -> None:
     assert sent.due == 241
 
 
+@pytest.mark.parametrize(("second", "due"), [(60.999, 61.0), (61.0, 61.0), (61.001, 61.001), (75.0, 75.0)])
+def test_a_candle_that_comes_late_is_over_at_once(second: float, due: float) -> None:
+    sent = Clocked()
+    assert sent(second, 0) == [(0, "1", False)]
+    assert sent.due == due
+    assert sent.tick(due) == [(0, "1", True)]
+
+
 def test_the_next_candle_closes_one_before_the_clock_does() -> None:
     sent = Clocked()
     sent(1, 0)
