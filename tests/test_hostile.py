@@ -160,6 +160,17 @@ def test_three_marks_stay_on_a_character() -> None:
     assert cells.harmless("\x9b\u0301") == r"\x9b\u0301"
 
 
+@pytest.mark.parametrize("code", [0x1161, 0x1175, 0x11A8, 0x11FF, 0xD7B0, 0xD7C6])
+def test_three_letters_that_are_drawn_on_another_stay_on_it(code: int) -> None:
+    assert cells.harmless("\u1100" + 4 * chr(code)) == "\u1100" + 3 * chr(code) + rf"\u{code:04x}"
+    assert cells.harmless(chr(code)) == rf"\u{code:04x}"
+
+
+@pytest.mark.parametrize("letter", ["\u1100", "\u115e", "\u1200", "\ud7a3", "\uac00"])
+def test_letters_beside_those_stand_by_themselves(letter: str) -> None:
+    assert cells.harmless(letter * 5) == letter * 5
+
+
 @pytest.mark.parametrize("text", GOOD)
 def test_what_people_write_stays(text: str) -> None:
     assert cells.harmless(text) == text

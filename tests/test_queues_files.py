@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +93,27 @@ def test_a_batch_has_so_many_records_and_weighs_so_much(monkeypatch: pytest.Monk
 def test_as_many_of_the_last_are_kept_as_weigh_so_much(heaviest: int, kept: int) -> None:
     assert queues.weight(trade(0)) == 600
     assert queues._latest(trades(0, 3), heaviest) == trades(3 - kept, 3)
+
+
+class Slow(io.BytesIO):
+    """A file that takes nothing at every second write, and else a third."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writes = 0
+
+    def write(self, data: Any) -> int | None:  # type: ignore[override]
+        self._writes += 1
+        return super().write(data[: len(data) // 3 + 1]) if self._writes % 2 else None
+
+
+def test_a_file_may_take_its_records_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues.tempfile, "TemporaryFile", lambda **given: Slow())
+    queue = EventQueue()
+    for first in (0, 11, 22):
+        queue.put(trades(first, first + 11))
+    assert (queue.waiting(), queue.trouble) == (33, None)
+    assert taken(queue) == trades(0, 33)
 
 
 def full(*_: Any, **__: Any) -> Any:
