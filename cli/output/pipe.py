@@ -90,11 +90,11 @@ class Pipe:
         self._is_small = False
         self._look = SHORTEST_LOOK
         self._since: float | None = None  # when what is unread was handed over
-        self._seen = 0.0  # when it was last seen to be unread
+        self._seen: float  # when it was last seen to be unread
         self._slow = False
-        self._lines = 0
+        self._lines: int
         self._line_size = 0.0
-        self._more_wait = False
+        self._more_wait: bool
         self._proofs = 0
         self._most = 1  # lines that were read in time at once, in this period
         self._period = clock()

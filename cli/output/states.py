@@ -80,7 +80,7 @@ class StateQueue:
             several=several, owed=self._owed
         )  # what waits while the reader is behind; `_all` is empty then
         self.trouble: str | None = None
-        self._heft = 0  # the weight of what was put since all that waits was last weighed
+        self._heft: int  # the weight of what was put since all that waits was last weighed
 
     def put(self, records: Sequence[Record]) -> None:
         """Take in records; those that newer ones replace are left out once the reader is behind."""
