@@ -98,6 +98,10 @@ EXPLAINED: dict[str, str] = {
     "cli/output/queues.py EventQueue._spill: self._spill_again = 0 -> self._spill_again = (-1)": (
         "what waits weighs more than either"
     ),
+    "cli/output/lines.py Limit.__init__: self._count = 1 if once and not ends_with_snapshot else count -> "
+    "self._count = 0 if once and not ends_with_snapshot else count": "it is compared once there is one record at least",
+    'cli/output/payload.py _signal: if len(kinds) != 1 or not kinds <= {"size", "mid", "bid", "ask", "quote"}: -> '
+    'if len(kinds) != 1 or not kinds < {"size", "mid", "bid", "ask", "quote"}:': "one of five is never all of them",
     "cli/output/payload.py cut: kept = kept[: max(0, min(len(kept) - 1, width - 1))] -> "
     "kept = kept[: max((-1), min(len(kept) - 1, width - 1))]": "without any width it takes more turns to the same end",
     'cli/output/cells.py _escape: return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 0x10000 '
