@@ -105,6 +105,9 @@ def check_side(engine: Engine, model: Model, side: Side) -> None:
     assert list(engine.depth(side)) == [
         (p, sum(lots for at, lots in queue if at == p), sum(at == p for at, _ in queue)) for p in prices
     ]
+    for price in range(14):
+        there = [lots for at, lots in queue if at == price]
+        assert (engine.lots_at(side, price), engine.orders_at(side, price)) == (sum(there), len(there))
 
 
 def test_an_older_order_at_the_same_price_is_matched_first() -> None:
@@ -119,5 +122,55 @@ def test_an_older_order_at_the_same_price_is_matched_first() -> None:
 
 @pytest.mark.parametrize(("price", "lots"), [(0, 1), (1, 0), (-1, 1), (1, -1)])
 def test_no_order_without_a_price_or_a_size(price: int, lots: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        Engine().limit("buy", price, lots)
+    engine = Engine()
+    with pytest.raises(ValueError, match=f"^expected a price and a size of at least 1, got {price} and {lots}$"):
+        engine.limit("buy", price, lots)
+    assert (engine.changes, list(engine.orders("buy"))) == (0, [])
+
+
+@pytest.mark.parametrize("lots", [0, -1])
+def test_no_market_order_without_a_size(lots: int) -> None:
+    engine = Engine()
+    with pytest.raises(ValueError, match=f"^expected a size of at least 1, got {lots}$"):
+        engine.market("buy", lots)
+    assert engine.changes == 0
+
+
+def test_an_order_says_what_it_is_and_what_is_left_of_it() -> None:
+    engine = Engine()
+    resting, none = engine.limit("sell", 1, 3, owner=8)
+    assert none == []
+    taking, matches = engine.limit("buy", 1, 1)
+    found = [(o.number, o.side, o.price, o.lots, o.owner, o.slot) for o in (resting, taking)]
+    assert found == [(1, "sell", 1, 2, 8, -1), (2, "buy", 1, 0, 0, -1)]
+    assert matches == [(resting, 1, 1)]
+    assert not engine.cancel(taking)
+    assert (list(engine.orders("sell")), list(engine.orders("buy"))) == ([resting], [])
+
+
+def test_each_order_and_each_cancel_that_does_something_is_a_change() -> None:
+    engine = Engine()
+    found = [engine.changes]
+    order, _ = engine.limit("buy", 1, 2)
+    found.append(engine.changes)
+    engine.market("sell", 1)
+    found.append(engine.changes)
+    assert engine.cancel(order)
+    found.append(engine.changes)
+    assert not engine.cancel(order)
+    assert engine.market("sell", 1) == []  # there is nothing to take
+    found.append(engine.changes)
+    assert found == [0, 1, 2, 3, 4]
+
+
+def test_lots_of_the_public_are_those_of_orders_without_an_owner() -> None:
+    engine = Engine()
+    for owner, lots in ((0, 5), (7, 3), (0, 2), (9, 4)):
+        engine.limit("sell", 10, lots, owner)
+    assert (engine.lots("sell"), engine.public_lots("sell"), engine.public_lots("buy")) == (14, 7, 0)
+    engine.market("buy", 6)  # of the public 5, and 1 of an owner
+    assert (engine.lots("sell"), engine.public_lots("sell")) == (8, 2)
+    engine.cancel(next(order for order in engine.orders("sell") if order.owner == 9))
+    assert (engine.lots("sell"), engine.public_lots("sell")) == (4, 2)
+    engine.market("buy", 9)
+    assert (engine.lots("sell"), engine.public_lots("sell"), engine.best("sell")) == (0, 0, None)
