@@ -57,7 +57,8 @@ def test_a_market_that_is_new_is_empty() -> None:
     assert (market.name, market.changes, market.last) == ("A_B", 0, None)
     for side in SIDES:
         assert market.best(side) is None
-        assert (shown(market.levels(side)), market.total(side)) == ([], 0)
+        assert shown(market.levels(side)) == []
+        assert market.total(side) == 0
 
 
 def test_prices_and_sizes_are_whole_multiples_of_tick_and_lot() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import tracemalloc
 from collections import Counter, defaultdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -16,8 +17,10 @@ from venues.simulator.account import PAID_IN, Account
 from venues.simulator.flow import FLOOR, Flow
 from venues.simulator.market import INSTRUMENTS, Market
 from venues.simulator.market_events import BookChange, Event, Fill, Holding, OrderUpdate, Stage, Trade
+from venues.simulator.player import TapeMarket
 from venues.simulator.position import Position
 from venues.simulator.strategy import Strategy
+from venues.simulator.tape import Row, Rows, Tape, TapeTrade
 from venues.simulator.world import World
 from venues.simulator.world_clock import ManualClock
 
@@ -168,6 +171,143 @@ def test_the_world_skips_the_time_by_which_its_clock_was_set(
         asyncio.run(world.run())
     assert world.stage.now == (begin + step if skips else max(begin, begin + step))
     assert bool(events) == (step > 0 and not skips)
+
+
+class Acting:
+    """A process that acts every so many milliseconds, and notes when."""
+
+    def __init__(self, world: World, due: float, every: float, error: Exception | None = None) -> None:
+        self.times: list[int] = []
+        self.due = due
+        self._world = world
+        self._every = every
+        self._error = error
+
+    def step(self) -> None:
+        self.times.append(self._world.stage.now)
+        self.due += self._every
+        if self._error is not None:
+            raise self._error
+
+
+def test_what_is_due_happens_at_its_time_and_the_world_is_then_at_the_end_of_the_step() -> None:
+    world, _ = world_of(1, 0.0)
+    begin = world.stage.now
+    one, two = Acting(world, begin + 10, 20), Acting(world, begin + 15.7, 100)
+    world.add(one)
+    world.add(two)
+    world.advance(begin + 30)
+    assert (one.times, two.times) == ([begin + 10, begin + 30], [begin + 15])
+    assert (world.stage.now, one.due) == (begin + 30, begin + 50)
+    world.advance(begin + 20)
+    assert world.stage.now == begin + 30, "it never goes back"
+
+
+def test_a_process_that_raises_ends_the_world_or_is_left_out() -> None:
+    """As whoever hears of it says."""
+    world, _ = world_of(1, 0.0)
+    begin = world.stage.now
+    error = ValueError("a fault of a venue")
+    bad, good = Acting(world, begin + 1, 1, error), Acting(world, begin + 2, 1)
+    world.add(bad)
+    world.add(good)
+    with pytest.raises(ValueError, match="a fault of a venue"):
+        world.advance(begin + 5)
+    assert (len(bad.times), good.times) == (1, [])
+    heard: list[Exception] = []
+    world.stage.failed = lambda error: not heard.append(error)  # type: ignore[func-returns-value]
+    world.advance(begin + 5)
+    assert (len(bad.times), heard) == (2, [error])
+    assert good.times == [begin + at for at in (2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize("rate", [0.0, 5.0])
+def test_a_world_of_a_tape_plays_it_there_and_trades_in_the_others(rate: float) -> None:
+    """From the moment that the first client comes to that market; nothing else begins it."""
+    rows = [Row(Decimal("1.5"), Decimal("0.25"))]
+    tape = Tape("A-B", [Rows(5, True, rows, []), TapeTrade(5, Decimal("1.5"), Decimal(1), "buy")])
+    clock = ManualClock()
+    world = World(clock, seed=1, rate=rate, tape=tape, speed=math.inf)
+    taped = world.markets["BTC_USDT"]
+    assert [*world.markets] == ["BTC_USDT", "ETH_USDT", "SOL_USDT"]
+    assert isinstance(taped, TapeMarket)
+    assert [*world.account.positions] == ["ETH_USDT", "SOL_USDT"]
+    assert [(str(one.price), str(one.size)) for one in taped.levels("buy")] == [("1.5", "0.25")]
+    assert world.steps("BTC_USDT") == (Decimal("0.1"), Decimal("0.01"))
+    assert world.steps("SOL_USDT") == (Decimal("0.001"), Decimal("0.01"))
+
+    async def check() -> None:
+        running = asyncio.create_task(world.run())
+        for market, is_played in (("ETH_USDT", False), ("BTC_USDT", True)):
+            world.joined(market)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert (taped.last is not None) is is_played
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(check())
+
+
+def test_what_a_world_is_without_more_words() -> None:
+    world = World(ManualClock(5), seed=7, rate=0.5)
+    assert (world.seed, world.rate, world.hush, world.skip, world.faults) == (7, 0.5, 0.0, 0.0, {})
+    assert world.stage.now == 5
+    assert {name: world.steps(name) for name in world.markets} == {
+        "BTC_USDT": (Decimal("0.01"), Decimal("0.0001")),
+        "ETH_USDT": (Decimal("0.01"), Decimal("0.001")),
+        "SOL_USDT": (Decimal("0.001"), Decimal("0.01")),
+    }
+    with pytest.raises(KeyError):
+        world.steps("X_Y")
+    world.joined("BTC_USDT")  # without a tape it changes nothing
+    faults = {"mute": 3.0}
+    other = World(ManualClock(), seed=1, rate=0, hush=2.0, skip=3.0, faults=faults)
+    assert (other.hush, other.skip, other.faults) == (2.0, 3.0, faults)
+
+
+def driven(due: float, *, busy: int = 0) -> tuple[list[float], list[int], float]:
+    """How long a world sleeps whose one process is due in so many milliseconds, when it acts, and when it is due then.
+
+    The machine has been busy for some milliseconds first.
+    """
+    slept: list[float] = []
+
+    class Clock(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 3:
+                raise _Asleep
+            self._now += round(seconds * 1000)
+
+    clock = Clock(1_000_000)
+    world = World(clock, seed=1, rate=0)
+    one = Acting(world, 1_000_000 + due, 10_000)
+    world.add(one)
+    clock.advance(busy)
+    with pytest.raises(_Asleep):
+        asyncio.run(world.run())
+    return slept, [time - 1_000_000 for time in one.times], one.due - 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("due", "busy", "slept", "times", "then"),
+    [
+        (500, 0, [0.5, 1.0, 1.0], [500], 10_500),
+        (1_000, 0, [1.0, 1.0, 1.0], [1_000], 11_000),
+        (2_600, 0, [1.0, 1.0, 0.6], [], 2_600),
+        (0.2, 0, [0.001, 1.0, 1.0], [0], 10_000.2),
+        (600, 60_000, [0.6, 1.0, 1.0], [600, 10_600, 20_600, 30_600, 40_600, 50_600, 60_600], 70_600),
+        (600, 60_001, [0.6, 1.0, 1.0], [60_601], 70_601),  # it skips the minute
+        (600, 59_900, [0.7, 1.0, 1.0], [600, 10_600, 20_600, 30_600, 40_600, 50_600, 60_600], 70_600),
+    ],
+)
+def test_a_world_sleeps_until_something_is_due_or_a_second(
+    due: float, busy: int, slept: list[float], times: list[int], then: float
+) -> None:
+    found: tuple[object, ...] = driven(due, busy=busy)
+    assert found == (pytest.approx(slept), times, pytest.approx(then))
 
 
 class Auditor:
