@@ -40,11 +40,6 @@ EXPLAINED: dict[str, str] = {
     "cli/output/standing.py Stand.__init__: "
     "self.changed = False # whether its last status has another state than the one before -> "
     "pass # whether its last status has another state than the one before": "it is set before it is read",
-    "venues/simulator/strategy.py Strategy._take: "
-    "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 2) -> "
-    "lots = min(lots, self._market.public_lots(OPPOSITE[side]) // 3)": (
-        "how much a made-up trader wants is chance anyway"
-    ),
     "venues/nexus/simulator/synthetic.py Trades._walk: "
     "rate = self._rate / 1000 * activity * of_day * math.exp(log_volatility / 2) / _SHARE -> "
     "rate = self._rate / 999 * activity * of_day * math.exp(log_volatility / 2) / _SHARE": (

@@ -250,6 +250,28 @@ def test_a_world_of_a_tape_plays_it_there_and_trades_in_the_others(rate: float) 
     asyncio.run(check())
 
 
+def test_a_tape_is_played_as_fast_as_it_was_unless_it_is_told_otherwise() -> None:
+    trades = [TapeTrade(at, Decimal(7), Decimal(1), "buy") for at in (0, 1_000)]
+    clock = ManualClock()
+    world = World(clock, seed=1, rate=0, tape=Tape("A-B", [*trades]))
+    times: list[int] = []
+    world.stage.listen(lambda event: times.append(event.time - 1_700_000_000_000))
+
+    async def check() -> None:
+        world.joined("BTC_USDT")
+        running = asyncio.create_task(world.run())
+        for step in (0, 999, 1):
+            clock.advance(step)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert times == ([0] if clock.epoch_ms() < 1_700_000_001_000 else [0, 1_000])
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(check())
+
+
 def test_what_a_world_is_without_more_words() -> None:
     world = World(ManualClock(5), seed=7, rate=0.5)
     assert (world.seed, world.rate, world.hush, world.skip, world.faults) == (7, 0.5, 0.0, 0.0, {})
