@@ -285,6 +285,4 @@ def _cost(market: Market, side: Side, lots: int) -> Decimal:
             taken = min(lots, there.lots)
             cost += there.price * taken
             lots -= taken
-        if not lots:
-            break
     return market.price(cost) * market.instrument.lot
