@@ -51,7 +51,7 @@ def span_of(interval: str, time: int) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class Kline:
-    """A candle, begun by a trade. `told_end`: its last state was sent once more when it was over."""
+    """A candle, begun by a trade."""
 
     start: int
     end: int
@@ -61,7 +61,6 @@ class Kline:
     close: Decimal
     volume: Decimal
     amount: Decimal
-    told_end: bool = False
 
     def add(self, trade: Trade) -> None:
         """Count one more trade."""
