@@ -10,6 +10,7 @@ import json
 import os
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,6 +71,52 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert plain == made("a.jsonl"), "over the one that was there"
     others = [made("c.jsonl", **{name: value}) for name, value in (("seed", 8), ("symbol", "SPOT_ETH_USDT"))]
     assert len({plain, *others, made("d.jsonl", quotes=True), made("e.jsonl", rate=0.2)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("symbol", "length", "options", "made", "digest"),
+    [
+        (SYMBOL, 6 * HOUR, {"seed": 1}, (2_040, START + 16_892, START + 21_593_179), "e07a4e14550b44fa"),
+        (
+            "SPOT_SOL_USDT",
+            2 * DAY,
+            {"seed": 7, "rate": 0.02, "quotes": True},
+            (3_651, START + 58_550, START + 172_583_123),
+            "a1c060486f3e657f",
+        ),
+        (
+            "SPOT_X_Y",
+            1_800_017,
+            {"seed": 3, "rate": 2.0, "start_ms": 1_700_000_000_123},
+            (316, 1_700_000_000_443, 1_700_001_799_794),
+            "ed156eed739a6fc2",
+        ),
+        (SYMBOL, 0, {"seed": 1}, (0, None, None), "a5a12b57677ed682"),
+    ],
+)
+def test_a_seed_gives_the_same_recording_from_version_to_version(
+    symbol: str, length: int, options: dict[str, Any], made: tuple[Any, ...], digest: str
+) -> None:
+    """As the simulated venues do, see `tests/simulator/test_plays.py`. Where it was changed on purpose: the new one."""
+    trades = Trades(symbol, length, **options)
+    assert hashlib.sha256(b"".join(trades)).hexdigest()[:16] == digest
+    assert trades.made == made
+
+
+@pytest.mark.parametrize(
+    ("sizes", "written"),
+    [
+        ([], [b""]),
+        ([3, 4], [b"xxxxxxx"]),
+        ([1_048_575, 1, 5], [b"x" * 1_048_576, b"xxxxx"]),
+        ([1_048_575], [b"x" * 1_048_575]),
+        ([2_000_000, 7, 1_048_569], [b"x" * 2_000_000, b"x" * 1_048_576, b""]),
+    ],
+)
+def test_lines_are_written_a_megabyte_at_a_time(sizes: list[int], written: list[bytes]) -> None:
+    found: list[bytes] = []
+    write(SimpleNamespace(write=found.append), (b"x" * size for size in sizes))
+    assert found == written
 
 
 def test_it_is_a_recording(tmp_path: Path) -> None:

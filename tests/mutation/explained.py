@@ -29,8 +29,6 @@ EXPLAINED: dict[str, str] = {
     "self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else None": (
         "a run has one `--interval`, so all of them are the same"
     ),
-    "venues/nexus/simulator/synthetic.py Trades._walk: log_price, log_volatility = begin, 0.0 -> "
-    "log_price, log_volatility = begin, (-1.0)": "how much a made-up market moves in its first minute is chance anyway",
     "cli/bot/report.py _curve: place = 0 -> place = (-1)": "the first look moves on to the first point",
     'venues/simulator/socketio_server.py _Socket.garbage: yield b"47" -> pass': "one of a dozen damaged frames less",
     "cli/run/suggestions.py nearest: "
@@ -40,11 +38,6 @@ EXPLAINED: dict[str, str] = {
     "cli/output/standing.py Stand.__init__: "
     "self.changed = False # whether its last status has another state than the one before -> "
     "pass # whether its last status has another state than the one before": "it is set before it is read",
-    "venues/nexus/simulator/synthetic.py Trades._walk: "
-    "rate = self._rate / 1000 * activity * of_day * math.exp(log_volatility / 2) / _SHARE -> "
-    "rate = self._rate / 999 * activity * of_day * math.exp(log_volatility / 2) / _SHARE": (
-        "the times are by chance: a trade more in a thousand is no other market"
-    ),
     "venues/driver.py Driver.__init__: self._unauthorized = 0 # answers with HTTP 401 since a stream was live -> "
     "self._unauthorized = (-1) # answers with HTTP 401 since a stream was live": (
         "it is read only when a stream was live, which sets it to 0"
