@@ -98,7 +98,7 @@ def test_two_changes_of_one_millisecond_have_different_times() -> None:
     made, told = feed(market)
     for size in ("2", "3"):
         market.set([("9", size)], [])
-        made._told_at = 0
+        made._told_at = 0.0
         made.flush(NOW)
     assert [(one["ts"], one["data"]["ts"], one["data"]["prevTs"]) for one in told] == [
         (NOW + 1, NOW + 1, NOW),

@@ -7,6 +7,7 @@ its depth; where two changes fall into one millisecond, the later one has the ne
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -65,7 +66,7 @@ class BookFeed:
         self._lag = lag
         self._topic = f"orderbookupdate{'rpi' if rpi else ''}@{symbol}@{depth}"
         self._watchers: dict[object, Callable[[bytes], None]] = {}
-        self._told_at = 0
+        self._told_at = -math.inf
         self._version = self._version_at(now)
         self._bids, self._asks = self._sides(now)
         self.changed = now
@@ -110,7 +111,7 @@ class BookFeed:
     def whole(self, now: int, most: int) -> Whole:
         """The book over HTTP, of at most so many levels a side."""
         if not self._watchers:
-            self._told_at = 0
+            self._told_at = -math.inf
         self.flush(now)
         book = self._whole(self.changed, self._bids, self._asks)
         if self._lag:
