@@ -314,7 +314,8 @@ def test_a_client_goes_on_with_a_websocket(monkeypatch: pytest.MonkeyPatch) -> N
         poll: Any = await client.socket.answer(Request())  # type: ignore[arg-type]
         assert (poll.status, poll.body) == (400, b'"this client has gone on with a WebSocket"')
         websocket.more.set()
-        assert await upgrading is websocket
+        ended: Any = await upgrading
+        assert ended is websocket
         assert (await client.socket.receive()).type is WSMsgType.CLOSED
         assert await client.socket.close(code=1001, message=b"gone") is True
         assert websocket.closed == [{}, {"code": 1001, "message": b"gone"}]
@@ -328,7 +329,8 @@ def test_a_websocket_that_is_not_gone_on_with_is_closed(frames: list[str], monke
         client, websocket = Client(), upgraded(*frames)
         monkeypatch.setattr(polling, "new_websocket", lambda: websocket)
         request: Any = Request(transport="websocket")
-        assert await client.socket.answer(request) is websocket
+        answer: Any = await client.socket.answer(request)
+        assert answer is websocket
         assert (websocket.closed, websocket.sent) == ([{}], ["3probe"] * (len(frames) - 1))
         await client.send(b"2")
         assert await client.poll() == (200, b"2"), "the client goes on polling"
@@ -350,7 +352,8 @@ def test_while_it_is_tried_a_poll_is_answered_with_6(monkeypatch: pytest.MonkeyP
         assert await client.poll() == (200, b"6")
         second = upgraded("2probe")
         monkeypatch.setattr(polling, "new_websocket", lambda: second)
-        assert await client.socket.answer(request) is second, "one at a time"
+        answer: Any = await client.socket.answer(request)
+        assert answer is second, "one at a time"
         assert (second.sent, second.closed) == ([], [{}])
         websocket.more.set()
         await upgrading
