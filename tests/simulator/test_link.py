@@ -179,6 +179,17 @@ def test_how_a_connection_ends(act: Callable[[SocketLink, Socket], object], sent
     assert served(act) == Served(sent, aborted, ["opened", "closed"])
 
 
+def test_one_that_is_dismissed_before_it_is_served_has_no_last_words() -> None:
+    async def test() -> None:
+        socket, transport = Socket(), Transport()
+        link = SocketLink(cast("Any", socket), transport, RunningClock(), 0.0, ())
+        link.dismiss("go", reconnect=True)
+        await link.run(cast("Any", Quiet()))
+        assert (socket.sent, transport.aborted) == ([b"1001 go"], 0)
+
+    asyncio.run(test())
+
+
 def test_a_socket_that_does_not_close_is_aborted() -> None:
     def hang(link: SocketLink, socket: Socket) -> None:
         socket.hangs = True

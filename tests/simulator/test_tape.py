@@ -16,7 +16,7 @@ from tests.simulated import Simulator
 from venues.simulator import TapeError, read_tape
 from venues.simulator.market_events import BookChange, Event, Stage, Trade
 from venues.simulator.player import TapeMarket
-from venues.simulator.tape import Row, Rows
+from venues.simulator.tape import Line, Row, Rows, Tape, TapeTrade, steps_of
 
 from .support import NAMES, lines_of, naive_book, tape_path
 
@@ -168,6 +168,46 @@ def test_a_tape_that_cannot_be_opened_or_unpacked_is_refused(tmp_path: Path) -> 
     latin.write_bytes(b'{"kind":"tape","market":"\xff"}')
     with pytest.raises(TapeError, match=":1: expected a line of a tape"):
         read_tape(latin)
+
+
+@pytest.mark.parametrize(
+    ("rows", "trades", "steps"),
+    [
+        ([], [], ("1", "1")),
+        ([("1", "5")], [], ("1", "1")),
+        ([("10", "100")], [], ("1", "1")),
+        ([("1E+1", "1E+2")], [], ("1", "1")),
+        ([("0.5", "2"), ("0.25", "0.125")], [], ("0.01", "0.001")),
+        ([("0.25", "0.125"), ("0.5", "2")], [], ("0.01", "0.001")),
+        ([("1", "1")], [("0.1", "0.01")], ("0.1", "0.01")),
+        ([("1.00", "2E-8")], [], ("0.01", "1E-8")),
+    ],
+)
+@pytest.mark.parametrize("side", ["bids", "asks"])
+def test_the_steps_of_a_tape_are_the_finest_of_its_numbers(
+    rows: list[tuple[str, str]], trades: list[tuple[str, str]], steps: tuple[str, str], side: str
+) -> None:
+    found = [Row(Decimal(price), Decimal(size)) for price, size in rows]
+    lines: list[Line] = [Rows(0, False, found if side == "bids" else [], found if side == "asks" else [])]
+    lines += [TapeTrade(0, Decimal(price), Decimal(size), "buy") for price, size in trades]
+    assert tuple(map(str, steps_of(Tape("A", lines)))) == steps
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(16 * 2**20 - 1, True), (16 * 2**20, False)])
+def test_how_long_a_line_may_be(length: int, is_read: bool, tmp_path: Path) -> None:
+    trade = '{"t":1,"kind":"trade","price":"1","size":"1","side":"buy"}'
+    path = written(tmp_path, HEADER + trade.ljust(length - 1) + "\n" + trade)
+    if is_read:
+        assert len(read_tape(path).lines) == 2
+    else:
+        with pytest.raises(TapeError, match=":2: expected a line of at most 16777216 bytes, got more"):
+            read_tape(path)
+
+
+def test_what_is_wrong_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "  " + "x" * 61)
+    with pytest.raises(TapeError, match=rf":2: expected a line of a tape, got {'x' * 60} \("):
+        read_tape(path)
 
 
 @pytest.mark.parametrize("speed", [0, -1, math.nan])
