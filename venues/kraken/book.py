@@ -180,11 +180,11 @@ def _levels(rows: Sequence[wire.BookLevel], path: str) -> list[Level]:
     refuse_too_many(len(rows))
     try:
         return [Level(positive(row.price, "price"), not_negative(row.qty, "qty")) for row in rows]
-    except BadMessage:
-        for index, row in enumerate(rows):  # once more, for the path
-            positive(row.price, f"{path}[{index}].price")
-            not_negative(row.qty, f"{path}[{index}].qty")
-        raise
+    except BadMessage:  # once more, for the path
+        return [
+            Level(positive(row.price, f"{path}[{index}].price"), not_negative(row.qty, f"{path}[{index}].qty"))
+            for index, row in enumerate(rows)
+        ]
 
 
 def _price_decimals(level: Level) -> int:
