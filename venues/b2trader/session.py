@@ -326,7 +326,7 @@ class B2TraderSession(BaseSession):
         if not failed.by_server:
             return Lost(f"{failed.reason}; is {self._route.path} at this address a SignalR hub?")
         if _is_about_the_token(failed.reason):
-            return self._route.credential_refused(excerpt(failed.reason, 300))
+            return self._route.credential_refused(failed.reason)
         return Lost(f"the hub refused the handshake: {excerpt(failed.reason, 300)}", retry=False)
 
     def _hub_closed(self, closed: signalr.HubClosed) -> Refused | Lost:
