@@ -69,7 +69,6 @@ EXPLAINED: dict[str, str] = {
     "venues/errors.py NotAskedFor.__init__: super().__init__(symbol) -> pass": (
         "an exception has what it was made with before its `__init__`"
     ),
-    "venues/kraken/book.py _levels: raise -> pass": "one of the rows is bad: it has raised in the loop above",
     "cli/run/checking.py Check.deliver: def deliver(self, items: Sequence[Delivered], line: int = 0) -> None: -> "
     "def deliver(self, items: Sequence[Delivered], line: int = 1) -> None:": (
         "a check has one line: its number is unread"
