@@ -46,6 +46,7 @@ class Before:
 
 def collected_descriptors() -> Counter[str]:
     """`descriptors`, less those of what nobody has any more."""
+    gc.unfreeze()  # what a `mon` before froze may have gone since
     gc.collect()
     return descriptors()
 
