@@ -26,9 +26,17 @@ class Engine:
 
 
 class Ended:
-    """The library's connection, of which `_handler` is a method."""
+    """The library's connection, of which `_handler` is a method. It does not read on at once."""
 
-    async def handle(self, socket: object) -> None: ...
+    def __init__(self) -> None:
+        self.done: list[object] = []
+
+    async def handle(self, socket: Any) -> None:
+        await asyncio.sleep(0)
+        self.done.append(("read", await socket.wait()))
+
+    async def close(self, **how: bool) -> None:
+        self.done.append(("closed", how))
 
 
 class Conversation:
@@ -38,7 +46,8 @@ class Conversation:
         self.link = Link()
         self.visits: list[Visit] = []
         made: Any = _Socket
-        self.socket = made(None, Ended().handle, Engine())
+        self.library = Ended()
+        self.socket = made(None, self.library.handle, Engine())
         self.socket._connect(self.link)
 
     def join(self) -> Visit:
@@ -185,5 +194,18 @@ def test_frames_are_read_in_order_up_to_the_end() -> None:
             await one.socket.wait()
         await one.socket.close()
         assert one.link.finished == [(1000, "")]
+
+    run(check)
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_the_library_closes_its_side_once_it_has_read_the_end(opened: bool) -> None:
+    async def check() -> None:
+        one = Conversation()
+        if opened:
+            one.socket.opened()
+        await one.socket._end()
+        closed = ("closed", {"wait": False, "abort": True})
+        assert one.library.done == ([("read", None), closed] if opened else [closed])
 
     run(check)
