@@ -320,6 +320,27 @@ def test_what_is_in_a_mapping_is_spelled_as_elsewhere(sent: Any, usual: Any) -> 
     assert respelled(sent, Rows) == usual
 
 
+class Unread(msgspec.Struct):
+    """Has what may be of any kind, or is left as the bytes it came as."""
+
+    any: Any | int = None
+    raw: msgspec.Raw | int = 0
+    count: int = 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "usual"),
+    [
+        ({"any": "5", "raw": "5"}, None),
+        ({"any": 5.0, "raw": [5.0]}, None),
+        ({"any": "5", "count": "5"}, {"any": "5", "count": 5}),
+        ({"any": "5", "count": 5}, None),
+    ],
+)
+def test_what_may_be_of_any_kind_is_left_as_it_was_sent(sent: Any, usual: Any) -> None:
+    assert respelled(sent, Unread) == usual
+
+
 class Branch(msgspec.Struct):
     """Holds others of its own type."""
 
