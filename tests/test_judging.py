@@ -106,6 +106,21 @@ def test_a_row_that_stops_matching_or_goes_is_told_once_more() -> None:
     assert told(stage.said(position("d", 6, "remove"))) == [("d", "remove", None)]  # the removal itself matches
 
 
+@pytest.mark.parametrize(("rows", "until"), [(False, 11.5), (True, None)])
+def test_a_match_may_be_too_late_for_its_reader_only_where_no_row_tells_that_it_stopped(
+    rows: bool, until: float | None
+) -> None:
+    stage = Stage("positions", rows=rows, where="size > 5")
+    stage.said(stage.status("live"))
+    stage.now = Now(10.0, BEGIN + 10_000)
+    matching = position("a", 9)
+    assert told(stage.said(matching)) == [("a", "update", None)]
+    assert stage.judge.good_until(matching) is None
+    stage.now = Now(11.0, BEGIN + 11_000)
+    assert told(stage.said(position("a", 3))) == ([("a", "remove", False)] if rows else [])
+    assert stage.judge.good_until(matching) == until
+
+
 def test_in_a_new_full_state_what_stopped_matching_is_told_before_the_rows_that_are_counted() -> None:
     stage = Stage("positions", rows=True, where="size > 5")
     stage.said(stage.status("live"), position("a", 9, "snapshot"), position("b", 9, "snapshot"), stage.end(2))
