@@ -45,6 +45,7 @@ class Made:
     def __init__(self, *names: str, **given: Any) -> None:
         self.voice = Voice()
         self.stopped: list[Any] = []
+        self.rooms: list[str] = []
         files = [Path(f"{name}.py") for name in names or ("a",)]
         request = BotRequest(files[0], more=files[1:], **given)
         self.seats = Seats(
@@ -54,7 +55,7 @@ class Made:
             emit=nothing,
             put_status=nothing,
             send=nothing,
-            on_room=nothing,
+            on_room=lambda: self.rooms.append("room"),
             on_stopped=self.stopped.append,
             on_all_stopped=lambda: self.stopped.append("all"),
         )
@@ -164,6 +165,22 @@ def test_most_that_waits_is_told() -> None:
         made.runners[1].wants.add("trades")
         made.seats.put_record(A, job("trade"))
         assert (made.seats.waiting(), [len(runner.jobs) for runner in made.runners]) == (2, [1, 2])
+
+    in_a_loop(test)
+
+
+def test_each_thread_says_once_that_it_has_room_when_no_more_jobs_wait_than_were_asked_for() -> None:
+    def test() -> None:
+        made = Made("a", "b")
+        for what in ("start",) * 4:
+            made.seats.put(job(what))
+        made.seats.want_room(2)
+        assert made.rooms == []
+        told = []
+        for runner in made.runners * 4:
+            runner.jobs.take()
+            told.append(len(made.rooms))
+        assert told == [0, 0, 0, 0, 1, 2, 2, 2]
 
     in_a_loop(test)
 
