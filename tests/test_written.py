@@ -271,6 +271,14 @@ def test_a_message_in_csv(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ',"[1e-7,-0]",' in csv_of(message, monkeypatch)
 
 
+def test_in_the_data_of_a_message_alone_decimals_are_written_as_they_are() -> None:
+    data: dict[str, Any] = {"n": Decimal("1E-7"), "all": [Decimal("2.50E-8")]}
+    message = Message(venue="v", received=1, topic="t", data=data)
+    assert lines(message).endswith('"data":{"n":1E-7,"all":[2.50E-8]}}\n')
+    trade = Trade(venue="v", received=1, price=data["n"], size=Decimal(1), side="buy", extra=data)
+    assert lines(trade).endswith('"extra":{"n":0.0000001,"all":[0.0000000250]}}\n')
+
+
 def test_what_is_said() -> None:
     with pytest.raises(CrossedBook, match=r"best bid 0\.00000013 is not below best ask 0\.00000012"):
         OrderBook().snapshot([Level(Decimal("0.00000013"), Decimal(1))], [Level(Decimal("0.00000012"), Decimal(1))])
