@@ -262,6 +262,13 @@ def test_what_was_doubtful_can_be_believed_later() -> None:
     assert clock.believes(*seen[2])
 
 
+@pytest.mark.parametrize(("ahead", "agrees"), [(FAR - 1, True), (FAR, False), (FAR + 1, False), (-DAY, True)])
+def test_a_stamp_agrees_with_what_is_proved_if_it_is_late_or_less_than_far_ahead(ahead: int, *, agrees: bool) -> None:
+    clock = VenueClock()
+    assert believed(clock, [0]) == [True]
+    assert clock.believes(START + ahead, at(0)) == agrees
+
+
 @pytest.mark.parametrize("skew", [*SKEWS, 3 * SECOND])
 @pytest.mark.parametrize("late", [6 * SECOND, 10 * MINUTE])
 def test_a_second_message_that_is_late_does_not_hide_how_the_clocks_differ(skew: int, late: int) -> None:
