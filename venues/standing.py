@@ -13,7 +13,7 @@ from venues.records import State, Status
 from venues.streams import STREAMS
 from venues.toolkit.decoding import excerpt
 from venues.toolkit.pacing import STABLE_AFTER
-from venues.venue import symbol_of
+from venues.venue import has_several, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -157,8 +157,7 @@ class Standings:
 
 def _symbols_of(subscription: Subscription) -> Sequence[str | None]:
     """What statuses of a subscription are about: each of several symbols, else the one that all of them carry."""
-    several = len(subscription.symbols) > 1 and not STREAMS[subscription.stream].topics
-    return subscription.symbols if several else [symbol_of(subscription)]
+    return subscription.symbols if has_several(subscription) else [symbol_of(subscription)]
 
 
 def _changed(standing: _Standing, stream: str, state: State, reason: str, now: Now) -> _Change | None:
