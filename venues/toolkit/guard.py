@@ -320,7 +320,7 @@ def _tests_of(kind: Any) -> Sequence[tuple[str, Callable[[Any], bool], str]] | N
 
 def _in_words(hint: Any) -> str:
     """An annotation as it is written, without modules; of a number, that it is finite."""
-    words = hint.__name__ if isinstance(hint, type) and not get_args(hint) else re.sub(r"\b[a-z_]\w*\.", "", str(hint))
+    words = hint.__name__ if isinstance(hint, type) else re.sub(r"\b[a-z_]\w*\.", "", str(hint))
     return words.replace("Decimal", "finite Decimal").replace("[Level]", "[Level], of finite Decimals")
 
 
