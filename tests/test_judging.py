@@ -363,6 +363,26 @@ def test_what_does_not_apply_is_refused_before_anything_is_opened(
 # --- on the way to the reader -----------------------------------------------------------------------------------------
 
 
+def test_of_rows_that_have_no_full_state_only_the_latest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.run.judging.MOST_KEYS", 3)
+    stage = Stage("positions", rows=True, where="size > 5")
+    stage.said(stage.status("live"))
+    for number in range(20):
+        size = 9 if number % 2 else 1
+        assert told(stage.said(position(str(number), size))) == [(str(number), "update", None)] * (number % 2)
+        assert len(stage.judge._recent) == min(number + 1, 3)
+
+
+def test_of_events_of_a_live_stream_that_come_together_those_that_match_are_passed_in_their_order() -> None:
+    stage = Stage("trades", where="price > 5")
+    live, first = stage.status("live"), bought("9")
+    assert stage.said(live, first) == [live, first]
+    several = [bought("6"), bought("1"), bought("8"), bought("5"), bought("7")]
+    assert stage.said(*several) == [several[0], several[2], several[4]]
+    assert stage.said(bought("2"), bought("3")) == []
+    assert stage.said(bought("4")) == []
+
+
 def left(name: str) -> Position:
     return Position(venue="v", received=0, position_id=name, size=Decimal(1), change="remove", match=False)
 
