@@ -267,6 +267,22 @@ def test_without_anybody_to_tell_the_server_logs_it(caplog: pytest.LogCaptureFix
     assert isinstance(record.exc_info[1], LookupError)
 
 
+def test_without_anybody_to_tell_the_server_logs_what_a_client_at_a_socket_met(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def act(simulator: Simulator, http: ClientSession) -> None:
+        async with http.ws_connect(simulator.url("made") + "/ws/BTC") as socket:
+            assert (await socket.receive()).data == "welcome"
+            await socket.send_str("boom")
+            assert (await socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+
+    with caplog.at_level(logging.ERROR, "mon.simulator"):
+        run(act)
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert repr(record.exc_info[1]) == "LookupError('boom')"
+
+
 def test_an_endpoint_that_raises_in_the_world_ends_its_venue_alone() -> None:
     heard, on_fault = told()
 
