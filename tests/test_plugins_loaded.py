@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.made_plugins import ENTRY, FILES, SIMULATOR, changed, distribution, make
-from venues import plugins
+from venues import VENUES, plugins, simulated
 from venues.errors import SetupError
 from venues.plugins import LONGEST_WORDS, NAMELESS, Plugin, found, load, load_endpoint, loaded, owner
 from venues.toolkit.guard import ContractBroken
@@ -346,6 +346,17 @@ def test_the_cause_of_a_refusal_is_kept(site: Path) -> None:
         with pytest.raises(SetupError) as raised:
             load(ACME._replace(where=where))
         assert isinstance(raised.value.__cause__, kind)
+
+
+def test_a_simulator_that_cannot_be_loaded_is_told_of_where_all_are_listed(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(site, simulator="1 / 0\n")
+    monkeypatch.setattr("venues.VENUES", {"nexus": VENUES["nexus"]})
+    monkeypatch.setattr("venues._used", [])
+    warned: list[str] = []
+    assert [endpoint.name for endpoint in simulated.all_endpoints(warned.append)] == ["nexus"]
+    assert warned == [f"{WHO} cannot be loaded: ZeroDivisionError: division by zero{HOW_TO_GO_ON}"]
 
 
 def test_ctrl_c_while_it_is_loaded_is_not_its_own(site: Path) -> None:
