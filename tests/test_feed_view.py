@@ -108,6 +108,7 @@ def text_of(view: Any, width: int = 80, height: int = 24) -> list[str]:
         ("1e400", "1E+400"),
         ('{"a":{"b":[1,"x",{"c":null}]}}', 'a {b: [1, "x", {c: null}]}'),
         ("[[[[[[[[1]]]]]]]]", "[[[[[[…]]]]]]"),
+        ('{"a":{"b":{"c":{"d":{"e":{"f":{"g":1}}}}}}}', "a {b: {c: {d: {e: {f: …}}}}}"),
     ],
 )
 def test_data_is_laid_out(data: str, line: str) -> None:
