@@ -99,4 +99,6 @@ EXPLAINED: dict[str, str] = {
     "if self._ready and frame and not self._rest and frame.find(_SEPARATOR) == len(frame) - 0:": (
         "every frame goes the longer way then, to the same end"
     ),
+    "cli/output/turns.py Turns._add_whole: self._order[self._wholes[0]] = newer -> "
+    "self._order[self._wholes[(-1)]] = newer": "there is a second one only where the first has begun",
 }
