@@ -82,8 +82,9 @@ def _whole_name(node: ast.expr, names: Mapping[str, str]) -> str | None:
     """Such as `numpy.random.rand` for `np.random.rand`; None for what was not imported."""
     if isinstance(node, ast.Name):
         return names.get(node.id)
-    home = _whole_name(node.value, names) if isinstance(node, ast.Attribute) else None
-    return None if home is None or not isinstance(node, ast.Attribute) else f"{home}.{node.attr}"
+    if isinstance(node, ast.Attribute) and (home := _whole_name(node.value, names)) is not None:
+        return f"{home}.{node.attr}"
+    return None
 
 
 def _gone_through(node: ast.AST) -> Iterator[ast.expr]:
