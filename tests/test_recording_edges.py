@@ -162,3 +162,14 @@ def test_what_was_answered_before_dialling_is_told_to_the_session_again(monkeypa
 
     asyncio.run(play(recording, [driver], speed=1, sleep=never, deliver=lambda *_: None, secrets={}, pauses=False))
     assert Asking.answers == [HttpResponse(200, b"one"), HttpResponse(503, b"")]
+
+
+@pytest.mark.parametrize("length", [65_535, 65_536, 65_537, 200_000])
+def test_a_long_line_that_breaks_off_is_taken_away_whole_and_no_line_before_it(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"first\nsecond\n" + b"x" * length)
+    file = recording_file.RecordingFile(path, "append")
+    file.go_on()
+    file.write(b"third\n")
+    file.close()
+    assert (file.cut, path.read_bytes()) == (length, b"first\nsecond\nthird\n")
