@@ -234,7 +234,10 @@ def test_so_many_rows_may_come_at_once(count: int, is_refused: bool) -> None:
     assert str(refused.value) == f"expected at most {count - 1} rows at `data`, got {count}"
 
 
-@pytest.mark.parametrize(("most", "count", "left"), [(20, 21, 21), (20, 22, 20), (20, 30, 20), (5, 5, 5), (5, 6, 5)])
+@pytest.mark.parametrize(
+    ("most", "count", "left"),
+    [(20, 21, 21), (20, 22, 20), (20, 30, 20), (90, 98, 98), (90, 99, 90), (5, 5, 5), (5, 6, 5)],
+)
 def test_the_oldest_are_forgotten_a_tenth_at_a_time(most: int, count: int, left: int) -> None:
     kept = {number: str(number) for number in range(count)}
     gone = row_times.forget_oldest(kept, most)
