@@ -599,6 +599,15 @@ def test_a_bare_echo_is_not_jayx() -> None:
     assert problem == Lost("this is not JayX: it sends back what it is sent; check url", retry=False)
 
 
+def test_a_bare_session_that_is_over_has_no_deadline_and_neither_asks_nor_tells_of_silence() -> None:
+    session = connected(line_of("balance", framing="bare"))
+    (frame,) = session.take()
+    assert session.deadline() is not None
+    session.receive(frame.text.encode(), NOW)
+    later = Now(NOW.mono + 2 * SILENT_AFTER, NOW.epoch_ms)
+    assert (session.deadline(), session.tick(later), session.take()) == (None, [], [])
+
+
 def test_an_error_after_data_is_no_refusal() -> None:
     session = connected(line_of("book"))
     session.receive(packet("orderbook", BOOK), NOW)
