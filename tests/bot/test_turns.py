@@ -162,6 +162,29 @@ def test_who_is_woken_before_the_wait_begins_does_not_wait(ordered: Turns) -> No
     assert found == [(True, 5 * NS), (False, 10 * NS)]
 
 
+def test_who_would_be_the_next_to_have_a_turn_keeps_it_through_a_wait(
+    ordered: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To hand it over costs many times what a short wait takes by itself."""
+    waits: list[tuple[bool, int]] = []
+    handed_over: list[int] = []
+    until_back = ordered._until_back
+
+    def counted(waiter: Any) -> None:
+        handed_over.append(ordered.now_ns())
+        until_back(waiter)
+
+    def works() -> None:
+        waits.extend((ordered.wait(1.0), ordered.now_ns()) for _ in range(4))
+
+    monkeypatch.setattr(ordered, "_until_back", counted)
+    ordered.take(threading.Thread(target=works, daemon=True))
+    ordered.go_to(3 * NS)
+    ordered.go_to(5 * NS)
+    assert waits == [(False, second * NS) for second in (1, 2, 3, 4)]
+    assert handed_over == [0, 4 * NS], "at its start, and where the recording was not as far as its wait"
+
+
 def test_who_looks_again_and_again_waits_longer_each_time(ordered: Turns) -> None:
     found: list[int] = []
 
