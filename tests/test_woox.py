@@ -12,6 +12,7 @@ from tests.wooxwire import SETTINGS
 from venues.driver import Driver
 from venues.errors import BadMessage, UsageError, VenueUnreachable
 from venues.records import Book, Candle, Pong, Quote, Status, Ticker, Trade
+from venues.toolkit.seeding import QUIET_AFTER
 from venues.venue import EVERY_LEVEL, BadFrame, Fetch, HttpResponse, NoResponse, Notice, Now, Subscription
 from venues.woox import WOOX
 from venues.woox.plan import shared_out
@@ -568,3 +569,9 @@ def test_a_list_that_does_not_come(body: Any, status: int, error: type[Exception
     with pytest.raises(error) as caught:
         listed(body, status)
     assert str(caught.value) == words
+
+
+def test_a_first_book_may_take_as_long_as_the_snapshot_that_it_is_made_of_is_waited_for() -> None:
+    """A minute without a change, and half a minute to ask for it; all else comes as soon as anywhere."""
+    usual = dict.fromkeys(("trades", "quotes", "candles", "ticker", "ping"), 30.0)
+    assert {name: offer.once_within for name, offer in WOOX.streams.items()} == {"book": QUIET_AFTER + 30.0, **usual}
