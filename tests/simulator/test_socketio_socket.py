@@ -11,7 +11,7 @@ import pytest
 from venues.simulator import socketio_server
 from venues.simulator.endpoint import Handshake
 from venues.simulator.session import Refused
-from venues.simulator.socketio_server import _Socket, socketio_frame
+from venues.simulator.socketio_server import _Engine, _Socket, socketio_frame
 
 from .test_session import Link, Visit
 
@@ -207,5 +207,28 @@ def test_the_library_closes_its_side_once_it_has_read_the_end(opened: bool) -> N
         await one.socket._end()
         closed = ("closed", {"wait": False, "abort": True})
         assert one.library.done == ([("read", None), closed] if opened else [closed])
+
+    run(check)
+
+
+def test_the_engine_forgets_an_ending_that_is_over() -> None:
+    """A simulator that runs for long has many connections come and go."""
+
+    async def check() -> None:
+        engine = _Engine(async_mode="aiohttp")
+        gate = asyncio.Event()
+
+        async def waits() -> None:
+            await gate.wait()
+
+        async def takes_no_time() -> None: ...
+
+        waiting, over = engine.start_ending(waits()), engine.start_ending(takes_no_time())
+        await over
+        await asyncio.sleep(0)
+        assert engine._endings == {waiting}
+        gate.set()
+        await engine.end()
+        assert (waiting.done(), engine._endings) == (True, set())
 
     run(check)
