@@ -9,6 +9,11 @@ from __future__ import annotations
 EXPLAINED: dict[str, str] = {
     "venues/toolkit/spellings.py _struct_of: if not said or not isinstance(said[0], str): -> "
     "if not said or not isinstance(said[(-1)], str):": "`said` has one element at most: its first is its last",
+    "venues/toolkit/spellings.py _struct_of: "
+    "said = [value.get(struct.tag_field) for struct in structs[:1] if struct.tag_field is not None] -> "
+    "said = [value.get(struct.tag_field) for struct in structs[:2] if struct.tag_field is not None]": (
+        "the types of a union have one tag field, and only the first of `said` is read"
+    ),
     "venues/toolkit/book_side.py BookSide._is_beyond: "
     "return price < self.prices[0][0] if self._descending else price > self.prices[-1][-1] -> "
     "return price < self.prices[0][0] if self._descending else price >= self.prices[-1][-1]": (
