@@ -127,7 +127,7 @@ def text_of(value: Any, writer: Writer) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = writer.encode(value).decode() if isinstance(value, dict | list) else str(value)
-    return cells.harmless(text, len(text) + 1)
+    return cells.harmless(text, len(text))
 
 
 def field_text(part: Path, value: Any, writer: Writer) -> str:
