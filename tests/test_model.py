@@ -15,11 +15,14 @@ from cli.run.freshness import MaxAge
 from cli.screen.pane import Pane
 from tests.model import b2trader, client, kraken, nexus, profitview, woox
 from tests.model.__main__ import main
+from tests.model.judge import Broken
+from tests.model.machine import machine_of
 from tests.model.running import Outcome, run
 from tests.model.speaker import Speaker
 from tests.model.speakers import SPEAKERS
 from venues.b2trader.rows import RowsFeed
 from venues.driver import Driver
+from venues.keepalive import Keepalive
 from venues.kraken.kept import PrintedTrades
 from venues.nexus.session import NexusSession
 from venues.streams import STREAMS
@@ -97,6 +100,32 @@ def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = run(Outcome(speaker), SEED, MOST_EXAMPLES, shrinks=False)
     assert problem is not None, f"the fault was not found in {MOST_EXAMPLES} examples"
     assert problem.startswith("Broken: "), problem
+
+
+def stopped_on_a_dead_line() -> Any:
+    """A game in which the answer to a ping is due while this process is stopped, up to the moment when it goes on."""
+    game: Any = machine_of(nexus.NexusFills)()
+    game.begin(seed=0, max_age=None)
+    game.black_hole(seconds=6.0)
+    game.wait(seconds=2.5)
+    game.stop(seconds=3.0)
+    return game
+
+
+def test_after_a_stop_a_dead_line_is_live_only_for_one_more_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = stopped_on_a_dead_line()
+    assert game.on.judge.fold.state == "live", "the answer may be in the socket, unread"
+    game.wait(seconds=0.3)
+    assert game.on.judge.fold.state == "reconnecting"
+
+    def looks_again_and_again(keepalive: Keepalive, at: float) -> str:
+        keepalive._grace_to = at
+        return ""
+
+    monkeypatch.setattr(Keepalive, "problem", looks_again_and_again)
+    game = stopped_on_a_dead_line()
+    with pytest.raises(Broken, match="without a sign of life"):
+        game.wait(seconds=0.3)
 
 
 def test_the_command_prints_what_repeats_it(

@@ -20,7 +20,7 @@ from tests.model.speaker import Sent, Speaker
 from venues import venue_named
 from venues.connection import LONGEST_ABSENCE, MESSAGE_WITHIN, PING_ANSWER_WITHIN, PING_EVERY, SMALLEST_STEP
 from venues.driver import Driver
-from venues.keepalive import Keepalive, step_between
+from venues.keepalive import LATE, Keepalive, step_between
 from venues.made import routes_of
 from venues.records import Record, Status
 from venues.streams import STREAMS
@@ -77,6 +77,7 @@ class Client:
         self.answers: deque[int] = deque()  # what the next dials get: an HTTP status, or 0 for no connection at all
         self.seen = clock.now()
         self.next_beat = 0.0
+        self.woke_at = 0.0  # when this process went on after it was stopped
         self.is_broken = False  # the rule was broken, or an exception came out: nothing more is to be expected
         self.dial()
 
@@ -218,6 +219,7 @@ class Client:
         """This process is stopped for so long: time passes, and nothing is done meanwhile."""
         before = self.clock.mono
         self.clock.go_on(seconds)
+        self.woke_at = self.clock.mono
         self._look_at_clock()
         if seconds > LONGEST_ABSENCE:
             self.reader.away = before, self.clock.mono
@@ -263,7 +265,8 @@ class Client:
             self.dial()
         if not self.is_open:
             self.judge.has_no_line()
-        elif self.stalled_at is not None:
+        elif self.stalled_at is not None and now.mono >= self.woke_at + LATE:
+            # Whoever was stopped when an answer was due may have it in the socket, and looks once more.
             self.judge.has_silence(now.mono - self.stalled_at)
 
     def _keep_alive(self, now: Now) -> None:
