@@ -167,6 +167,7 @@ def said(items: Sequence[Any], stream: str = "") -> list[tuple[Any, ...]]:
         ("btc/usd", "BTC/USD"),
         ("BTCUSD", "BTC/USD"),
         ("XBTUSDT", "BTC/USDT"),
+        ("OPUSD", "OP/USD"),
         ("BTC-USD", "BTC/USD"),
         ("SPOT_BTC_USDT", "BTC/USDT"),
         ("spot.btc_usdt", ""),
