@@ -69,6 +69,25 @@ def test_bounds() -> None:
         not_negative(Decimal("-1e-8"), "p")
 
 
+def test_an_integer_of_too_many_bits_is_refused_before_it_is_made_a_decimal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes seconds for one of half a million digits."""
+    made: list[int] = []
+
+    class Noting(Decimal):
+        def __new__(cls, value: int) -> Noting:
+            made.append(value)
+            return super().__new__(cls, value)
+
+    monkeypatch.setattr(numbers, "Decimal", Noting)
+    assert number(2, "p") == 2
+    with pytest.raises(BadMessage) as refused:
+        number(2**200, "p")
+    expected = (
+        "expected a number of at most 40 digits and an exponent of at most ±40 at `p`, got an integer of 201 bits"
+    )
+    assert (str(refused.value), made) == (expected, [2])
+
+
 def test_sums_are_exact_beyond_28_digits() -> None:
     large, small = Decimal("9" * 40), Decimal("1e-40")
     assert subtract(add(large, small), large) == small
