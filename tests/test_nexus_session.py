@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from venues import venue_named
 from venues.driver import Driver
-from venues.errors import UsageError
+from venues.errors import BadMessage, UsageError
+from venues.nexus.account import positions_of
+from venues.nexus.messages import Holding, PositionsData, PositionsEvent
 from venues.records import Book, Record
+from venues.toolkit.row_times import MOST_AT_ONCE
 from venues.venue import BadFrame, Dial, Lost, Notice, Now, Refused, Settings, StreamState, Subscription
 
 NEXUS = venue_named("nexus")
@@ -178,3 +181,16 @@ def test_a_command_is_not_for_nexus() -> None:
     driver.begin({"client_key": "k"}, 0.0)
     with pytest.raises(UsageError):
         driver.send(Command("buy", {}))
+
+
+def test_more_positions_at_once_than_any_account_has_are_refused() -> None:
+    def event(count: int) -> PositionsEvent:
+        return PositionsEvent(PositionsData({f"S{number}": Holding(1) for number in range(count)}))
+
+    now = Now(1.0, 1_700_000_000_000)
+    most = positions_of(event(MOST_AT_ONCE), None, now)
+    assert [row.symbol for row in most] == [f"S{number}" for number in range(MOST_AT_ONCE)]
+    with pytest.raises(BadMessage) as refused:
+        positions_of(event(MOST_AT_ONCE + 1), None, now)
+    expected = f"expected at most {MOST_AT_ONCE} rows at `data.positions`, got {MOST_AT_ONCE + 1}"
+    assert str(refused.value) == expected
