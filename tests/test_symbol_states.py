@@ -100,6 +100,17 @@ def test_many_symbols_are_named_in_few_words() -> None:
 # --- what waits
 
 
+def test_an_end_that_is_owed_is_left_out_with_everything_else() -> None:
+    for left_out, then in ((False, ["B1", "A stale", "A2", "end 2"]), (True, ["A stale", "A2"])):
+        turns = Turns(several=True)
+        turns.add([quote("A", 1), quote("B", 1), end(2)])
+        turns.add([status("stale", "A")])
+        if left_out:
+            assert turns.clear() == 1, "the row of B"
+        turns.add([quote("A", 2)])
+        assert told(turns.take()) == then
+
+
 def test_rows_before_an_end_are_a_full_state_only_where_each_is_another_one() -> None:
     assert [type(one) for one in with_wholes([quote("A", 1), quote("B", 2), end(2)])] == [Whole]
     changed = [quote("A", 1), quote("B", 2), quote("B", 3), end(2)]
