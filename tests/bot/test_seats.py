@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -338,6 +339,24 @@ def test_a_fault_of_what_looks_for_saved_scripts_is_told(
             await asyncio.sleep(0)
         fault = "nothing is loaded anew any more, by a fault of mon: KeyError: 'by design'"
         assert made.voice.said == ([] if error is None else [fault])
+
+    asyncio.run(test())
+
+
+def test_with_its_seat_a_script_that_may_be_loaded_anew_is_over(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("from profitview import Link\n\nclass Signals(Link):\n    pass\n")
+
+    async def test() -> None:
+        made = Made(str(tmp_path / "a"), reload=True)
+        (seat,) = made.all
+        seat.logger = logging.getLogger("test")
+        answering(made)
+        with contextlib.ExitStack() as stack:
+            assert await made.seats.load(stack)
+            generation = seat.generation
+            assert (seat.bot.name, generation.over.is_set()) == ("a.py", False)
+            generation.publish("topic", 1)
+        assert (seat.generation is generation, generation.over.is_set()) == (True, True)
 
     asyncio.run(test())
 
