@@ -13,6 +13,7 @@ from venues.errors import VenueRefused
 from venues.full_states import FullStates
 from venues.records import Quote, SnapshotEnd, Status
 from venues.standing import Standings
+from venues.toolkit.pacing import STABLE_AFTER
 from venues.venue import Confirmed, Lost, Offer, Refused, StreamState, Subscription, has_full_states
 
 ONE = Decimal(1)
@@ -203,3 +204,12 @@ def test_an_end_of_what_is_closed_already_is_not_counted() -> None:
     standings = Standings([Subscription("quotes", ("A", "B"))], venue="v", label=None, hide=str)
     assert [standings.end("quotes", "A", at(1)), standings.end("quotes", None, at(1))] == [1, 2]
     assert standings.end("quotes", "X", at(1)) == 0
+
+
+def test_endings_are_forgotten_once_it_was_live_for_long_though_it_is_not_so_any_more() -> None:
+    for seconds, endings in ((STABLE_AFTER, 1), (STABLE_AFTER - 1, 2)):
+        standings = Standings([Subscription("quotes", ("A", "B"))], venue="v", label=None, hide=str)
+        assert standings.end("quotes", "A", at(1)) == 1
+        standings.changed("quotes", "live", "", at(2), symbol="A")
+        standings.changed("quotes", "stale", "silent", at(2 + seconds), symbol="A")
+        assert standings.end("quotes", "A", at(3 + seconds)) == endings
