@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from venues import venue_named
 from venues.driver import Driver
 from venues.errors import BadMessage, UsageError
+from venues.nexus import messages
+from venues.nexus import session as module
 from venues.nexus.account import positions_of
 from venues.nexus.messages import Holding, PositionsData, PositionsEvent
 from venues.records import Book, Record
@@ -194,3 +197,13 @@ def test_more_positions_at_once_than_any_account_has_are_refused() -> None:
         positions_of(event(MOST_AT_ONCE + 1), None, now)
     expected = f"expected at most {MOST_AT_ONCE} rows at `data.positions`, got {MOST_AT_ONCE + 1}"
     assert str(refused.value) == expected
+
+
+def test_a_book_as_usual_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    whole = messages.EVENTS
+    monkeypatch.setattr(module, "EVENTS", SimpleNamespace(quick=whole.quick, decode=lambda frame: read.append(frame)))
+    session = line_of("book").session({"client_key": "k"})
+    frame = json.dumps(GOOD).encode()
+    assert [type(item).__name__ for item in session.receive(frame, Now(1, 1))] == ["StreamState", "Book"]
+    assert read == []
