@@ -17,6 +17,7 @@ from venues.b2trader.simulator.text import instant, ulid
 from venues.jayx.simulator.market import Quoted as JayxQuoted
 from venues.jayx.simulator.market import _grouped
 from venues.kraken.simulator import market as kraken_market
+from venues.kraken.simulator.endpoint import KrakenPeer
 from venues.kraken.simulator.market import Quoted as KrakenQuoted
 from venues.kraken.simulator.market import Stamps, _bare, _digits, stamp
 from venues.nbt.simulator.strategies import STRATEGIES, Doings, price_text, user_payload
@@ -27,7 +28,7 @@ from venues.simulator.world import World
 from venues.simulator.world_clock import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from venues.simulator.player import TapeMarket
 
@@ -540,3 +541,23 @@ def test_a_book_change_of_nobodys_market_is_not_looked_at() -> None:
     b2trader(taped).book("spot.btc_usdt", emitted)
     taped.world.stage.emit(BookChange("ETH_USDT", NOW))
     assert len(emitted) == 1
+
+
+def test_a_client_of_kraken_that_asks_for_nothing_is_sent_away_after_a_minute() -> None:
+    beats: list[Callable[[], None]] = []
+    ends: list[tuple[int, str]] = []
+    link: Any = SimpleNamespace(
+        every=lambda seconds, action: beats.append(action), finish=lambda *end: ends.append(end), send=lambda data: None
+    )
+    peer = KrakenPeer(World(ManualClock(NOW), seed=1, rate=1.0), link, {}, 1)
+    peer.opened()
+    (beat,) = beats
+    for asked in (None, b'{"method":"ping"}'):
+        if asked:
+            peer.receive(asked)
+        ends.clear()
+        for _ in range(59):
+            beat()
+        assert ends == []
+        beat()
+        assert ends == [(1001, "")]
