@@ -173,3 +173,16 @@ def test_a_long_line_that_breaks_off_is_taken_away_whole_and_no_line_before_it(l
     file.write(b"third\n")
     file.close()
     assert (file.cut, path.read_bytes()) == (length, b"first\nsecond\nthird\n")
+
+
+def test_what_is_not_taken_at_once_is_written_again_whole(tmp_path: Path) -> None:
+    file = recording_file.RecordingFile(tmp_path / "x")
+    raw, refusals = file._raw, [None, 0]
+
+    def write(data: Any) -> int | None:
+        return refusals.pop() if refusals else raw.write(data[:3])
+
+    file._raw = SimpleNamespace(write=write, close=raw.close)  # type: ignore[assignment]
+    file.write(b"one line\n")
+    file.close()
+    assert (tmp_path / "x").read_bytes() == b"one line\n"
