@@ -112,6 +112,9 @@ EXPLAINED: dict[str, str] = {
     ),
     "venues/kraken/simulator/market.py (module): _EXACT: Final = Context(prec=1_000) -> "
     "_EXACT: Final = Context(prec=1001)": "a price is shown with some ten of these digits",
+    "venues/toolkit/acknowledgements.py Acknowledgements._states: continue -> pass": (
+        "a stream is named there only with its first symbol"
+    ),
     "cli/output/turns.py Turns._add_whole: self._order[self._wholes[0]] = newer -> "
     "self._order[self._wholes[(-1)]] = newer": "there is a second one only where the first has begun",
 }
