@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from cli.output.lines import Unprinted
+from cli.output.lines import Limit, Unprinted
 from cli.run.conditioned import LONGEST_FLAG, Conditioned, check_on, fields_for, good_until
 from cli.run.judging import Judge
 from cli.run.options import StreamRequest
+from tests.run.looped import live
+from tests.run.test_watch import watcher_of
 from venues.errors import UsageError
 from venues.records import Book, Level, Position, Quote, Record, SnapshotEnd, Status, Trade
 from venues.redaction import Redactor
@@ -364,3 +367,23 @@ def test_what_has_passed_may_be_handed_over_until_the_earlier_time(
     judge: Any = SimpleNamespace(good_until=lambda record: superseded)
     assert good_until(judge, lambda record: limit)(trade(1)) == until
     assert good_until(judge, None)(trade(1)) == superseded
+
+
+@pytest.mark.parametrize(
+    ("until", "missing"), [("bids[0].price == 2", "no match of --until came"), ("bids[0].price == 1", None)]
+)
+def test_a_match_that_came_behind_what_was_enough_is_missing(until: str, missing: str | None) -> None:
+    async def go() -> None:
+        watcher = watcher_of("book", "A", count=1, where="bids[0].price > 0", until=until)
+        put: list[list[Any]] = []
+        inside: Any = watcher
+        inside._output, inside._queue = SimpleNamespace(put=put.append), None
+        inside._limit = limit = Limit(count=1, once=False, ends_with_snapshot=False)
+        inside._judge, inside._judges = inside._conditioned.judge(now=lambda: Now(0.0, 0)), True
+        for items in ([live(), book(1)], [book(2)]):
+            watcher.deliver(items)
+            watcher.flush()
+        assert (list(limit.cut(put[0])), limit.reached) == ([book(1)], True)
+        assert watcher.missing("duration") == missing
+
+    asyncio.run(go())
