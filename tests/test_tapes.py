@@ -79,6 +79,7 @@ def is_crossed(book: dict[str, Any]) -> bool:
     return bool(book["bids"] and book["asks"] and book["bids"][0]["price"] >= book["asks"][0]["price"])
 
 
+@pytest.mark.slow("plays a whole tape of a real market through a real socket, and checks each of its books")
 @pytest.mark.parametrize("venue", MARKETS)
 @pytest.mark.parametrize("tape", [*TAPES, "odd"], ids=lambda tape: tape if isinstance(tape, str) else tape.name)
 def test_a_tape_ends_in_its_book_and_is_never_crossed(tape: Path | str, venue: str, tmp_path: Path) -> None:
