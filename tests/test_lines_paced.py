@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cli.output.lines import LOOK_EVERY, Limit, Output
+from tests.test_lines import Queued
 
 
 class Pipe:
@@ -29,20 +30,6 @@ class Pipe:
 
     def __getattr__(self, name: str) -> Any:
         return lambda *given, **named: self.heard.append((name, *given, *named.values()))
-
-
-class Queue:
-    def __init__(self, *batches: list[int]) -> None:
-        self.batches = list(batches)
-
-    def put(self, records: Sequence[Any]) -> None:
-        self.batches.append([*records])
-
-    def take(self) -> Sequence[Any]:
-        return self.batches.pop(0) if self.batches else []
-
-    def waiting(self) -> int:
-        return sum(map(len, self.batches))
 
 
 class Sink:
@@ -66,7 +53,7 @@ class Sink:
 
 class Made:
     def __init__(self, pipe: Pipe | None, *batches: list[int]) -> None:
-        self.pipe, self.queue, self.sink = pipe, Queue(*batches), Sink()
+        self.pipe, self.queue, self.sink = pipe, Queued(*batches), Sink()
         self.ended: list[Any] = []
         limit = Limit(count=None, once=False, ends_with_snapshot=False)
         self.output = Output(self.queue, self.sink, limit, self.ended.append, pipe=pipe)  # type: ignore[arg-type]

@@ -12,11 +12,11 @@ import pytest
 from msgspec import UNSET
 
 from cli.errors import INTERRUPTED, REFUSED, TERMINATED, UNREACHABLE
-from cli.output.lines import Words
 from cli.run import desk as module
 from cli.run.desk import Desk
 from cli.run.sender import Outcome
 from cli.settings.config import Access
+from tests.run.heard import Heard
 from venues.errors import UsageError
 from venues.nbt.sending import signal_command
 from venues.redaction import Redactor
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUY = signal_command("buy", {"pair": "P", "strategy": "S"})
-
-
-class Heard(Words):
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def error(self, text: str, longest: int = 0) -> None:
-        self.said.append(f"error: {text}")
 
 
 class Sender:

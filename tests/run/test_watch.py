@@ -17,6 +17,7 @@ from cli.output.lines import Output, Words
 from cli.run import watch as module
 from cli.run.options import StreamRequest
 from cli.run.watch import HAND_OVER_EVERY, Watcher, conditions_of, watch
+from tests.run.heard import Heard
 from tests.run.looped import Clock, book, script
 from tests.run.scripted import Scripted
 from tests.run.timeless import run, seconds
@@ -30,23 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 SECRET = "s3cret-of-ours"
-
-
-class Heard(Words):
-    """Words that are noted instead of written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def error(self, text: str, longest: int = 0) -> None:
-        self.said.append(f"error: {text}")
-
-    def of_other(self, text: str) -> None:
-        self.said.append(f"other: {text}")
 
 
 def redactor() -> Redactor:
