@@ -14,9 +14,8 @@ except ImportError:  # e.g. another installation that a test makes
 else:
     fence()
 
-if (
-    "COVERAGE_PROCESS_START" in os.environ
-):  # coverage's own .pth is read in the environment that it is installed in only
+# Coverage's own .pth, which starts it too, is read only in the environment that it is installed in.
+if "COVERAGE_PROCESS_START" in os.environ:
     try:
         import coverage
     except ImportError:
