@@ -396,3 +396,22 @@ def test_the_clock_closes_when_it_is_due() -> None:
     assert market.candles.tick(at(60.999)) == []
     assert told(market.candles.tick(at(61))) == [(stamp(0), True)]
     assert market.candles.due is None
+
+
+@pytest.mark.parametrize("hears", ["trades", "other messages"])
+@pytest.mark.parametrize(("interrupted", "complete"), [(-61, True), (-60, True), (-59.999, False), (5, False)])
+def test_after_a_move_of_the_venues_clock_trades_are_seen_from_the_interruptions_end_by_the_new_one(
+    hears: str, interrupted: float, complete: bool
+) -> None:
+    market = Market()
+    market.candles.interrupted(at(interrupted))
+    market.trade(-60, 6)  # a minute late, by a clock that agrees with ours
+    for second in (10, 11, 12, 13, 14):
+        ahead = 7_200 + second
+        if hears == "trades":
+            market.trade(ahead, second)
+        elif market.clock.see(stamp(ahead), at(second)):
+            market.candles.heard(stamp(ahead), at(second))
+    assert market.clock.offset_ms == 7_200_000
+    late = next(bar for bar in market.trade(7_150, 15) if bar.start == stamp(7_140))
+    assert (late.closed, late.complete) == (True, complete)
