@@ -47,7 +47,7 @@ MOST_REPEATED = 100  # of the newest kept changes, one of which may come again; 
 LONGEST_PAUSE = 5.0  # seconds between two requests; the shortest is 1 s
 ANSWERED_WITHIN = 60.0  # seconds, those that a request waits for its turn included
 LONGEST_RETRY_AFTER = 86_400.0
-SAID_AT_FIRST = 10  # each failed try is said; then only each tenth
+SAID_AT_FIRST = 10  # so many failed tries are said one by one, then only each tenth
 _TOO_MANY_REQUESTS = 429
 
 
@@ -361,8 +361,8 @@ class SeededBook:
                 now,
                 holds=True,
             )
-        behind = _before(self._kept[0].delta) - seed.sequence
-        since = f" by {span(behind)}" if seed.time == seed.sequence and behind > 0 else ""
+        behind = max(0, _before(self._kept[0].delta) - seed.sequence)
+        since = f" by {span(behind)}" if seed.time == seed.sequence and behind else ""
         return self._failed(f"the snapshot is behind the changes{since}", now)
 
     def _failed(self, reason: str, now: Now, *, holds: bool = False) -> list[Item]:
@@ -381,7 +381,8 @@ class SeededBook:
 
     def _say(self, reason: str) -> list[Item]:
         """The state with its reason and the number of tries, unless the same was said often."""
-        if reason == self._said and self.tries > SAID_AT_FIRST and self.tries % 10:
+        times, more = divmod(self.tries, SAID_AT_FIRST)
+        if reason == self._said and times and more:
             return []
         self._said = reason
         count = "1 try" if self.tries == 1 else f"{self.tries} tries"
