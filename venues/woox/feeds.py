@@ -286,8 +286,8 @@ class TickerFeed:
         self._env = env
         self._newest = newest
         self._state = State(self.stream, symbol)
-        self._shown: records.Ticker | None = None  # without what is joined in
-        self._sent: int | None = None
+        self._shown: records.Ticker | None = None  # without what is joined in …
+        self._sent: int | None  # … and when the venue sent it
         self._delivered: records.Ticker | None = None
 
     def take(self, data: Raw, at: Arrival) -> list[Item]:
