@@ -429,8 +429,8 @@ class JoinedFeed:
 
     def current(self, now: Now, sent: int | None) -> Figure | None:
         """The figure, None if it is too old, by when it came or by its own time against that of the ticker."""
-        figure = self._figure
-        if figure is None or now.mono - figure.mono > self._lasts:
+        figure, due = self._figure, self.outdated_at()
+        if figure is None or due is None or now.mono >= due:
             return None
         return None if sent is not None and sent - figure.time > self._lasts * 1000 else figure
 
