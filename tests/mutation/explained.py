@@ -27,8 +27,6 @@ EXPLAINED: dict[str, str] = {
     "venues/protocols/flood.py FloodGauge.overflows: if mono > self._at: -> if mono >= self._at:": (
         "at the same moment nothing is forgotten: 0 seconds times the rate"
     ),
-    'venues/jayx/session.py JayXRoute._feeds: symbol = of[0].symbols[0] if of[0].symbols else "" -> '
-    'symbol = of[0].symbols[(-1)] if of[0].symbols else ""': "a stream of this venue takes one symbol",
     "venues/nexus/session.py NexusRoute.__init__: "
     "self.candles = TradedCandles(interval_ms(intervals[0]), self.clock) if intervals else None -> "
     "self.candles = TradedCandles(interval_ms(intervals[(-1)]), self.clock) if intervals else None": (

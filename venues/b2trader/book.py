@@ -35,7 +35,7 @@ class BookFeed:
     def __init__(self, subscription: Subscription, common: Common, lesson: Lesson) -> None:
         self.whole = False
         self.trials = Trials(lesson)
-        self._symbol = subscription.symbols[0]
+        (self._symbol,) = subscription.symbols
         self._depth = subscription.depth
         self._common = common
         self._book = OrderBook(rule=self.trials.rule)

@@ -483,7 +483,8 @@ class B2TraderRoute(BaseRoute):
                 return [self.account_id, list(dict.fromkeys(symbols))]
             case "one":
                 scale = f"@{subscription.interval}" if subscription.stream == "candles" else ""
-                return [self.account_id, symbols[0] + scale]
+                (symbol,) = symbols
+                return [self.account_id, symbol + scale]
 
     def of_what(self, subscription: Subscription) -> str:
         """The markets of a subscription, or else the account, for texts."""
@@ -513,9 +514,18 @@ def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Ro
         if subscription.stream == "candles" and subscription.interval not in SCALES:
             known = ", ".join(SCALES)
             raise UsageError(f'expected one of the time scales of b2trader ({known}), got "{subscription.interval}"')
-    groups = grouped(subscriptions, _share_a_line)
-    return [B2TraderRoute(_HUBS[group[0].stream][0], group, settings) for group in groups]
+    routes: list[Route] = []
+    for group in grouped(subscriptions, _share_a_line):
+        (path,) = {_path(subscription) for subscription in group}
+        routes.append(B2TraderRoute(path, group, settings))
+    return routes
+
+
+def _path(subscription: Subscription) -> str:
+    """Of the hub that has its stream."""
+    path, _ = _HUBS[subscription.stream]
+    return path
 
 
 def _share_a_line(one: Subscription, other: Subscription) -> bool:
-    return one.stream != other.stream and _HUBS[one.stream][0] == _HUBS[other.stream][0]
+    return one.stream != other.stream and _path(one) == _path(other)

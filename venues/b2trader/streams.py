@@ -292,7 +292,7 @@ class ChartFeed:
 
     def __init__(self, subscription: Subscription, common: Common) -> None:
         self.whole = False
-        self._symbol = subscription.symbols[0]
+        (self._symbol,) = subscription.symbols
         self._interval = subscription.interval
         self._common = common
         self._candles = MadeCandles()

@@ -110,7 +110,7 @@ class TradeHistory:
         it would have another place in each list.
         """
         # The document's sample has the newest first; sorted on receipt all the same.
-        usual = max((row.created for row in listed if row.created <= latest), default=0)
+        usual = max((row.created for row in listed if row.created <= latest), default=latest)
         strange = {row for row in listed if row.created > latest or row.created * UNITS < usual or row in self._strange}
         strange |= _out_of_place([row for row in listed if row not in strange])
         self._strange = strange

@@ -407,7 +407,7 @@ class JayXRoute(BaseRoute):
         """A notice, once, of what to configure to get prices and sizes instead of raw integers; else empty."""
         if self._told_how_to_scale:
             return []
-        for name in sorted({s.symbols[0] for s in self.subscriptions if s.symbols}):
+        for name in sorted({name for s in self.subscriptions for name in s.symbols}):
             scale = self.values.scale(name)
             missing = [key for key, size in zip(SCALE_KEYS, (scale.tick, scale.lot), strict=True) if size is None]
             if missing:
@@ -439,18 +439,20 @@ class JayXRoute(BaseRoute):
         message = {"category": self.values.category}
         if event == "positions":
             return message
-        message["symbol"] = of[0].symbols[0]
+        message["symbol"] = _symbol(of)
         if event == "kline":
-            message["interval"] = str(seconds_of(of[0].interval))
+            (candles,) = of
+            message["interval"] = str(seconds_of(candles.interval))
         elif event == "orderbook":
             message["precise"] = next((p for s in of if (p := _precise(s)) is not None), NO_GROUPING)
         return message
 
     def _feeds(self, event: str, of: list[Subscription]) -> list[EventStream]:
-        symbol = of[0].symbols[0] if of[0].symbols else ""
+        symbol = _symbol(of)
         common = Common(self.label, symbol, self.values.scale(symbol), self.clock)
         if event == "kline":
-            seconds = seconds_of(of[0].interval)
+            (candles,) = of
+            seconds = seconds_of(candles.interval)
             return [KlineFeed(common, seconds * 1000, written_interval(seconds))]
         if event == "openorders":
             return [OrdersFeed(common, self._orders)]
@@ -459,6 +461,11 @@ class JayXRoute(BaseRoute):
         of_book = [s for s in of if s.stream != "trades"]
         feeds: list[EventStream] = [BookFeed(common, of_book)] if of_book else []
         return [*feeds, TradesFeed(common, self._trades)] if len(of_book) < len(of) else feeds
+
+
+def _symbol(of: list[Subscription]) -> str:
+    """That of the streams of one event, which share it; empty where there is none."""
+    return next((name for subscription in of for name in subscription.symbols), "")
 
 
 def _precise(subscription: Subscription) -> str | None:

@@ -438,7 +438,7 @@ class NexusRoute(BaseRoute):
 
     def __init__(self, subscriptions: Sequence[Subscription], settings: Settings) -> None:
         super().__init__(subscriptions, settings)
-        self.symbol = subscriptions[0].symbols[0]
+        (self.symbol,) = {symbol for subscription in subscriptions for symbol in subscription.symbols}
         self.rows = KnownRows(_levels_in)
         self.clock = VenueClock([subscription.stream for subscription in subscriptions])
         self.newest_book = NewestState(self.clock)
@@ -480,5 +480,6 @@ def routes(subscriptions: Sequence[Subscription], settings: Settings) -> list[Ro
     """
     by_symbol: dict[str, list[Subscription]] = {}
     for subscription in subscriptions:
-        by_symbol.setdefault(subscription.symbols[0], []).append(subscription)
+        (symbol,) = subscription.symbols
+        by_symbol.setdefault(symbol, []).append(subscription)
     return [NexusRoute(of_symbol, settings) for of_symbol in by_symbol.values()]

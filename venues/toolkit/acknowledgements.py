@@ -487,14 +487,15 @@ def in_words(venue: str, stream: str, symbols: Mapping[str, str]) -> str:
 
 def together(refusals: Sequence[VenueRefused]) -> VenueRefused:
     """One error for what several connections were refused: all symbols of a stream are named together."""
-    if len(refusals) == 1:
-        return refusals[0]
+    first, *others = refusals
+    if not others:
+        return first
     merged: dict[tuple[str, str], dict[str, str]] = {}
     for one in refusals:
         merged.setdefault((one.venue, one.stream or ""), {}).update(one.symbols)
     text = "; ".join(in_words(venue, stream, symbols) for (venue, stream), symbols in merged.items())
     every = {symbol: words for symbols in merged.values() for symbol, words in symbols.items()}
-    return VenueRefused(text, venue=refusals[0].venue, stream=refusals[0].stream, symbols=every)
+    return VenueRefused(text, venue=first.venue, stream=first.stream, symbols=every)
 
 
 def chunks(things: Sequence[Thing], most: int) -> list[tuple[Thing, ...]]:
