@@ -239,8 +239,7 @@ NOT_NEGATIVE = KnownTexts(lambda value: value >= 0)
 
 def percent(fraction: Decimal) -> Decimal:
     """A fraction in percent, with the same digits: 0.0018 is 0.18, 5 is 500."""
-    moved = EXACT.scaleb(fraction, 2)
-    return moved if moved.as_tuple().exponent <= 0 else EXACT.quantize(moved, Decimal(1))  # type: ignore[operator]
+    return Decimal(plain_text(EXACT.scaleb(fraction, 2)))
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:
