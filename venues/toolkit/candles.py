@@ -182,8 +182,7 @@ class CandleBuilder:
     def _open_it(self, candle: _Building) -> None:
         candle.closed = False
         self._open[candle.start] = candle
-        if self._first_end is None or candle.end < self._first_end:
-            self._first_end = candle.end
+        self._first_end = candle.end if self._first_end is None else min(self._first_end, candle.end)
 
     def _keep(self, candle: _Building) -> None:
         self._kept[candle.start] = candle

@@ -151,7 +151,8 @@ class BookKeeper:
         # A state of one symbol among several names it; the only symbol of a stream is the stream's.
         self.streams = {name: symbol if len(symbols) > 1 else None for name, symbols in self.among.items()}
         self._shows_book, self._shows_quote = "book" in self.streams, "quotes" in self.streams
-        self._depth = of_symbol["book"].depth if self._shows_book else 1
+        if self._shows_book:
+            self._depth = of_symbol["book"].depth
         self._venue = venue
         self._env = env
         self._price_unit = price_unit
