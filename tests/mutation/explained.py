@@ -115,4 +115,31 @@ EXPLAINED: dict[str, str] = {
     ),
     "cli/output/turns.py Turns._add_whole: self._order[self._wholes[0]] = newer -> "
     "self._order[self._wholes[(-1)]] = newer": "there is a second one only where the first has begun",
+    "venues/toolkit/written.py Writer.encode_lines: if values and values[0].__class__ is Book: -> "
+    "if values and values[(-1)].__class__ is Book:": "to the same lines, which only take longer",
+    "venues/toolkit/book_side.py BookSide.replace: "
+    "if prices and prices[0] > prices[-1]: # best first, as most venues send bids -> "
+    "if prices and prices[(-1)] > prices[-1]: # best first, as most venues send bids": (
+        "they are sorted then, to the same end"
+    ),
+    "venues/toolkit/book_side.py BookSide.replace: "
+    "if prices and prices[0] > prices[-1]: # best first, as most venues send bids -> "
+    "if prices and prices[0] >= prices[-1]: # best first, as most venues send bids": (
+        "where the first and the last are equal they are sorted, or one"
+    ),
+    "venues/toolkit/numbers.py whole_number: "
+    "if type(value) is str and value.isdigit() and value.isascii() and len(value) <= MAX_DIGITS: # the common case -> "
+    "if type(value) is str and value.isdigit() and value.isascii() and len(value) < MAX_DIGITS: # the common case": (
+        "one of that length goes the longer way, to the same end"
+    ),
+    "venues/toolkit/clock.py VenueClock._is_behind: "
+    "return self._reference != _UNKNOWN and run.anchor < self._reference -> "
+    "return self._reference != _UNKNOWN and run.anchor <= self._reference": (
+        "what keeps the proved distance begins no run"
+    ),
+    "venues/toolkit/spellings.py _struct_of: tag = in_any_case(said[0], by_tag) -> "
+    "tag = in_any_case(said[(-1)], by_tag)": "`said` has one element at most: its first is its last",
+    "venues/b2trader/session.py B2TraderSession.__init__: super().__init__() -> pass": (
+        "what that makes is read only by methods that this one has of its own"
+    ),
 }

@@ -146,15 +146,19 @@ class VenueClock:
         if run.count < 2:
             return False
         lasted = now.mono - run.since
-        if self._reference != _UNKNOWN and run.anchor < self._reference:
+        if self._is_behind(run):
             # A feed that falls behind little by little is not a clock that goes back.
             back = run.fell or (self.offset_ms >= 0 and self._taken_out(run.top) == 0)
             return back and run.count >= MESSAGES and lasted >= GONE_BACK
         return run.count >= MESSAGES or lasted >= LASTING
 
+    def _is_behind(self, run: _Run) -> bool:
+        """Whether a run of messages is farther behind than the proved distance."""
+        return self._reference != _UNKNOWN and run.anchor < self._reference
+
     def _settle(self, now: Now) -> None:
         run = self._run
-        if self._reference != _UNKNOWN and run.fell and run.anchor < self._reference:
+        if run.fell and self._is_behind(run):
             self.went_back += 1
         self._reference, self._since = run.top, now
         self.settled += 1
