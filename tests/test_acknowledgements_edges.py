@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.test_acknowledgements import UNKNOWN, Line, at, taken_before
+from venues.toolkit import acknowledgements
 from venues.toolkit.acknowledgements import Acknowledgements, Request, Taken
 from venues.venue import Lost, Refused, StreamState
 
@@ -244,3 +245,14 @@ def test_only_what_was_taken_is_asked_for_anew(state: str) -> None:
     line.asked.again("book", "A", at(10.5))
     line.asked.again("book", "C", at(10.5))
     assert (len(line.sent), due(line)) == (1, before)
+
+
+def test_so_many_requests_that_nothing_answers_are_known_and_the_oldest_go_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acknowledgements, "MOST_REQUESTS", 2)
+    line = Line(most=1)
+    line.asked.ask("trades", ["A", "B", "C"], at(0))
+    assert line.asked.answered(1, ["A"], at(1)) == [], "it is not known any more"
+    assert line.asked.answered(2, ["B"], at(1)) == [StreamState("trades", "live", symbol="B")]
+    assert line.asked.answered(3, ["C"], at(1)) == [StreamState("trades", "live", symbol="C")]

@@ -557,6 +557,18 @@ def test_what_a_doubtful_book_was_before_a_whole_state_is_forgotten() -> None:
     assert doubtful.compared(snapshot) == "disproof"
 
 
+@pytest.mark.parametrize(("version", "verdict"), [(130, "nothing"), (131, "proof")])
+def test_from_a_whole_state_on_twenty_skipped_versions_are_a_proof(version: int, verdict: str) -> None:
+    real = OrderBook()
+    real.snapshot(*delta([(1, 1)], [(1, 1)], 1))
+    doubtful = DoubtfulBook(real, delta([], [], 100))
+    doubtful.replace(delta([(1, 5)], [(1, 1)], 110))
+    doubtful.merge(delta([(1, 6)], [], version))
+    snapshot = OrderBook()
+    snapshot.snapshot(*delta([(1, 6)], [(1, 1)], version))
+    assert doubtful.compared(snapshot) == verdict
+
+
 def test_a_doubtful_book_that_is_crossed_says_so() -> None:
     real = OrderBook()
     real.snapshot(*delta([(1, 1)], [(1, 1)], 1))

@@ -95,3 +95,38 @@ def test_a_million_changes_at_one_place_leave_few_blocks() -> None:
     assert len(side.prices) <= side.count
     side.merge([Level(Decimal(price), Decimal(0)) for price in range(1, 2_020)])
     assert side.prices == [[]]
+
+
+def test_a_block_is_joined_to_its_neighbour_when_it_has_less_than_the_least_and_cut_when_it_has_more_than_most() -> (
+    None
+):
+    side = BookSide(descending=False)
+    side.replace([Level(Decimal(price), Decimal(1)) for price in range(1, 10)])
+
+    def after(price: int, size: int) -> list[list[int]]:
+        side.merge([Level(Decimal(price), Decimal(size))])
+        return [[int(price) for price in block] for block in side.prices]
+
+    assert after(6, 0) == [[1, 2, 3], [4, 5], [7, 8, 9]], "two are enough"
+    assert after(5, 0) == [[1, 2, 3, 4], [7, 8, 9]]
+    assert after(5, 1) == [[1, 2, 3, 4, 5], [7, 8, 9]]
+    assert after(6, 1) == [[1, 2, 3, 4, 5, 6], [7, 8, 9]], "six are not too many"
+    assert after(0, 1) == [[0, 1, 2], [3, 4, 5, 6], [7, 8, 9]]
+    assert after(1, 0) == [[0, 2], [3, 4, 5, 6], [7, 8, 9]]
+    assert after(0, 0) == [[2, 3, 4, 5, 6], [7, 8, 9]], "the first takes the second one in"
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(0, [0]), (1, [1]), (6, [6]), (7, [3, 3, 1]), (9, [3, 3, 3])])
+def test_many_levels_are_cut_into_half_full_blocks(count: int, blocks: list[int]) -> None:
+    side = BookSide(descending=True)
+    side.replace([Level(Decimal(price), Decimal(1)) for price in range(count, 0, -1)])
+    assert [len(block) for block in side.prices] == blocks
+
+
+def test_a_joined_block_that_has_too_many_is_cut_again() -> None:
+    side = BookSide(descending=False)
+    side.replace([Level(Decimal(price), Decimal(1)) for price in range(10, 100, 10)])
+    side.merge([Level(Decimal(price), Decimal(1)) for price in (11, 12, 13)])
+    assert [len(block) for block in side.prices] == [6, 3, 3]
+    side.merge([Level(Decimal(price), Decimal(0)) for price in (40, 50)])
+    assert [[int(price) for price in block] for block in side.prices] == [[10, 11, 12], [13, 20, 30, 60], [70, 80, 90]]

@@ -461,6 +461,16 @@ def test_candles_that_were_over_when_they_were_sent_are_closed_at_once() -> None
     assert sent.due == 241
 
 
+@pytest.mark.parametrize(
+    ("seconds", "sent_at", "is_over"),
+    [(200, 60.999, False), (200, 61.0, True), (200, 201.0, True), (200, 201.001, False)],
+)
+def test_a_candle_was_over_when_it_was_sent_a_second_after_its_end_by_a_time_that_can_be(
+    seconds: float, sent_at: float, is_over: bool
+) -> None:
+    assert Clocked()(seconds, 0, sent=sent_at) == [(0, "1", is_over)]
+
+
 def test_what_waited_on_a_line_that_hung_closes_nothing_by_itself() -> None:
     sent = Clocked()
     sent(1, 0, sent=1)

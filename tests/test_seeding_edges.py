@@ -172,6 +172,48 @@ def test_how_long_a_market_is_quiet_may_be_another_time(quiet: float, words: str
     assert book.deadline() == at(max(quiet, 1.0)).mono
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+@pytest.mark.parametrize(("most", "drops"), [(6, False), (5, True)])
+def test_so_many_levels_of_changes_are_kept_each_change_counting_as_one_more(
+    most: int, drops: bool, has_begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding, "MOST_KEPT_LEVELS", most)
+    book = begun() if has_begun else seeded()
+    one = change(1, 0)
+    assert len(one.bids) + len(one.asks) == 1
+    assert [bool(book.change(change(n, n - 1), at(0))) for n in (1, 2, 3, 4)] == [False, False, drops, not drops]
+
+
+def test_that_changes_are_dropped_is_said_again_once_the_book_was_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeding, "MOST_KEPT_LEVELS", 4)
+    book = begun()
+    for first, at_second in ((1, 0), (11, 100)):
+        said = [bool(book.change(change(n, n - 1), at(at_second))) for n in range(first, first + 4)]
+        assert said == [False, False, True, False]
+        seconds = at_second if at_second == 0 else at_second + 10
+        assert shown(book.fetched(asked(book, seconds), answer(BIDS, ASKS, first + 3), at(seconds))) is not None
+        assert book.live
+        assert book.doubt("why", at(at_second + 20))
+
+
+@pytest.mark.parametrize(("asked_at", "counts"), [(89.9, False), (90, True)])
+def test_a_change_as_new_as_the_book_was_shows_that_a_snapshot_may_be_from_before_it(
+    asked_at: float, counts: bool
+) -> None:
+    book = begun()
+    book.change(change(200, 199), at(0))
+    book.fetched(asked(book, 0), answer(BIDS, ASKS, 200), at(0))
+    assert book.live
+    book.doubt("why", at(1))
+    book.change(change(200, 198), at(30))
+    book.change(change(160, 150), at(31))  # late, as it seems, …
+    book.change(change(170, 160), at(31))  # … but the venue goes on with it
+    items = book.fetched(asked(book, asked_at), answer(BIDS, ASKS, 160), at(asked_at))
+    assert book.live is counts
+    if not counts:
+        assert reason(items).startswith("a newer change has come than those that follow on each other")
+
+
 def two() -> SeededBooks:
     return SeededBooks([seeded(symbol=symbol) for symbol in ("A", "B")])
 

@@ -16,7 +16,7 @@ from venues.driver import Delivered
 from venues.errors import BadMessage
 from venues.records import Record, Status
 from venues.toolkit.decoding import Reader, without_halves
-from venues.toolkit.spellings import Id, documented, respelled
+from venues.toolkit.spellings import Id, Milliseconds, documented, respelled
 from venues.toolkit.times import time_ms
 from venues.toolkit.written import Writer
 from venues.venue import BadFrame, Notice
@@ -339,6 +339,37 @@ class Unread(msgspec.Struct):
 )
 def test_what_may_be_of_any_kind_is_left_as_it_was_sent(sent: Any, usual: Any) -> None:
     assert respelled(sent, Unread) == usual
+
+
+class Absent(msgspec.Struct):
+    """Has what may not be there."""
+
+    id: Id | None = None
+    time: Milliseconds | None = None
+    count: int | None = None
+    needed: Milliseconds = 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "usual"),
+    [
+        ({"id": 0}, {"id": "0"}),
+        ({"id": "0"}, None),
+        ({"id": ""}, {"id": None}),
+        ({"time": 0}, {"time": None}),
+        ({"time": "0"}, {"time": None}),
+        ({"time": 1}, None),
+        ({"time": "1"}, {"time": 1}),
+        ({"time": ""}, {"time": None}),
+        ({"count": 0}, None),
+        ({"count": "0"}, {"count": 0}),
+        ({"count": ""}, {"count": None}),
+        ({"needed": "0"}, {"needed": 0}),
+        ({"needed": ""}, None),
+    ],
+)
+def test_of_what_may_be_absent_only_a_time_of_zero_is(sent: Any, usual: Any) -> None:
+    assert respelled(sent, Absent) == usual
 
 
 class Branch(msgspec.Struct):
