@@ -31,8 +31,10 @@ def in_any_case(text: str, words: Collection[str]) -> str | None:
     """The documented word that a text is, ignoring case; None if it is none, or if two words differ only in case."""
     if text in words:
         return text
-    alike = [word for word in words if word.casefold() == text.casefold()]
-    return alike[0] if len(alike) == 1 else None
+    match [word for word in words if word.casefold() == text.casefold()]:
+        case [only]:
+            return only
+    return None
 
 
 def documented(text: str, words: Collection[str], path: str) -> str:
