@@ -160,7 +160,8 @@ class OrdersFeed:
             raise BadMessage(f"expected an id at `{path}.id`, got an empty text")
         side = None if row.side is None else SIDES[documented(row.side, SIDES, f"{path}.side")]
         for name, moment in (("created", row.created), ("modified", row.modified)):
-            refuse_seconds(moment or 0, f"{path}.{name}")
+            if moment is not None:
+                refuse_seconds(moment, f"{path}.{name}")
         scale = self._common.scale
         remaining = None if row.residual is None else scale.size(row.residual)
         filled = None if row.executed is None else scale.size(row.executed)

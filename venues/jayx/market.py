@@ -115,8 +115,9 @@ class TradeHistory:
         strange |= _out_of_place([row for row in listed if row not in strange])
         self._strange = strange
         plain = [index for index, row in enumerate(listed) if row not in strange]
-        if plain and listed[plain[0]].created != listed[plain[-1]].created:
-            self._newest_last = listed[plain[0]].created < listed[plain[-1]].created
+        if plain:
+            first, last = listed[plain[0]].created, listed[plain[-1]].created
+            self._newest_last = first < last or (first == last and self._newest_last)
         if self._newest_last:
             plain.reverse()
         plain.sort(key=lambda index: -listed[index].created)
@@ -138,9 +139,11 @@ class TradeHistory:
         that is taken to be so.
         """
         known = self.known
-        if known and rows[-len(known) :] == known:
+        if not known:
+            return None
+        if rows[-len(known) :] == known:
             return len(rows) - len(known)
-        for count in range(len(rows) if known else 0):  # the overlap never grows with the count
+        for count in range(len(rows)):  # the overlap never grows with the count
             overlap = min(len(rows) - count, len(known))
             if rows[count : count + overlap] == known[:overlap]:
                 return count

@@ -111,8 +111,10 @@ class JayXSession(BaseSession):
         if self._link is None:
             return self._on_bare(frame, now)
         happenings = self._link.receive(frame, now)
-        if len(happenings) == 1 and type(happenings[0]) is socketio.Event:
-            return self._on_packet(happenings[0], now)
+        if len(happenings) == 1:
+            (only,) = happenings
+            if type(only) is socketio.Event:
+                return self._on_packet(only, now)
         return self._items(happenings, now)
 
     def pong(self, now: Now) -> list[Item]:
