@@ -138,8 +138,10 @@ class B2TraderSession(BaseSession):
     def receive(self, frame: bytes, now: Now) -> list[Item]:
         """What one frame of the hub brings, in order."""
         happenings = self._hub.receive(frame, now)
-        if len(happenings) == 1 and type(happenings[0]) is signalr.StreamItem:
-            return self._on_item(happenings[0], now)
+        if len(happenings) == 1:
+            (only,) = happenings
+            if type(only) is signalr.StreamItem:
+                return self._on_item(only, now)
         self.stirred = True
         return self._items(happenings, now)
 
