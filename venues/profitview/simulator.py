@@ -94,7 +94,11 @@ class _Bot:
         """Send every trade, candle and signal to `reader` from now on; the returned function ends that."""
         token = object()
         self._readers[token] = reader
-        return lambda: self._readers.pop(token, None) and None
+
+        def leave() -> None:
+            self._readers.pop(token, None)
+
+        return leave
 
     def quote(self, now: int) -> dict[str, Any] | None:
         """The document's quote; None while a side is empty."""
