@@ -347,9 +347,10 @@ def _ping(now: Now) -> Out:
 def _words(message: wire.Envelope) -> str:
     """What the venue says in an answer that is no list of topics."""
     try:
-        return excerpt(wire.WORDS.decode(message.data), 200)
+        words = wire.WORDS.decode(message.data)
     except DECODE_ERRORS:
-        return excerpt(bytes(message.data).decode(errors="replace"), 200) or "no reason given"
+        words = bytes(message.data).decode(errors="replace")
+    return excerpt(words, 200) or "no reason given"
 
 
 # --- what outlives a connection ------------------------------------------------------------------------------------
