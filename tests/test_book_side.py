@@ -116,6 +116,17 @@ def test_a_block_is_joined_to_its_neighbour_when_it_has_less_than_the_least_and_
     assert after(0, 0) == [[2, 3, 4, 5, 6], [7, 8, 9]], "the first takes the second one in"
 
 
+def test_one_change_joins_the_last_two_blocks_and_cuts_what_has_become_of_them() -> None:
+    side = BookSide(descending=False)
+    side.replace([Level(Decimal(price), Decimal(1)) for price in range(10, 80, 10)])
+    side.merge([Level(Decimal(70), Decimal(0))])
+    assert [len(block) for block in side.prices] == [3, 3]
+    gone = [Level(Decimal(price), Decimal(0)) for price in (60, 50)]
+    side.merge([*gone, *(Level(Decimal(price), Decimal(1)) for price in (51, 52, 53))])
+    assert [[int(price) for price in block] for block in side.prices] == [[10, 20, 30], [40, 51, 52, 53]]
+    assert [level.price for level in side.best(7)] == [10, 20, 30, 40, 51, 52, 53]
+
+
 @pytest.mark.parametrize(("count", "blocks"), [(0, [0]), (1, [1]), (6, [6]), (7, [3, 3, 1]), (9, [3, 3, 3])])
 def test_many_levels_are_cut_into_half_full_blocks(count: int, blocks: list[int]) -> None:
     side = BookSide(descending=True)

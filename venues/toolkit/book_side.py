@@ -68,8 +68,8 @@ class BookSide:
     def merge(self, changes: Sequence[Level]) -> None:
         """Take the changed levels in; a size of 0 removes one."""
         separators = self._separators
-        prices, levels = self.prices[0], self.levels[0]  # the only block of most books
-        block = 0
+        block = 0  # the only one of most books
+        prices, levels = self.prices[block], self.levels[block]
         for level in changes:
             price = level.price
             if separators:
@@ -85,7 +85,8 @@ class BookSide:
                     self.count -= 1
                     if separators and len(prices) < LEAST_IN_A_BLOCK:
                         self._join(max(block, 1))
-                        prices, levels = self.prices[0], self.levels[0]
+                        block = 0  # where it is the only one now
+                        prices, levels = self.prices[block], self.levels[block]
             elif level.size:
                 prices.insert(at, price)
                 levels.insert(at, level)
