@@ -71,12 +71,12 @@ def _meant(symbol: str) -> str:
     if "." in symbol and not _FORM.fullmatch(symbol):
         return ""
     parts = re.split(r"[/_:-]", symbol if _FORM.fullmatch(symbol) else symbol.upper())
-    if len(parts) == 3 and parts[0] == "SPOT":  # as others write it
-        parts = parts[1:]
-    elif len(parts) == 1:
-        together = parts[0]
-        quote = next((end for end in _QUOTES if together.endswith(end) and len(together) > len(end) + 1), "")
-        parts = [together.removesuffix(quote), quote]
+    match parts:
+        case ["SPOT", base, quote]:  # as others write it
+            parts = [base, quote]
+        case [together]:
+            quote = next((end for end in _QUOTES if together.endswith(end) and len(together) > len(end) + 1), "")
+            parts = [together.removesuffix(quote), quote]
     if len(parts) != 2 or not all(parts):
         return ""
     return "/".join(_OLDER.get(part, part) for part in parts)

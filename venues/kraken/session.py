@@ -233,7 +233,8 @@ class KrakenSession(AcknowledgedSession):
     def _on_rows(self, channel: str, kind: wire.Kind, rows: Rows, sent: str | None, now: Now) -> list[Item]:
         """The rows of one message, symbol by symbol in the order in which they came."""
         if len(rows) == 1:
-            return self._of_symbol(channel, rows[0].symbol, kind, rows, sent, now)
+            (row,) = rows
+            return self._of_symbol(channel, row.symbol, kind, rows, sent, now)
         by_symbol: dict[str, list[Any]] = {}
         for row in rows:
             by_symbol.setdefault(row.symbol, []).append(row)
