@@ -84,7 +84,7 @@ class CandleBuilder:
         self._seen_since: int | None = None  # the venue's time since when every trade was seen
         self._heard = 0  # the latest time, by the venue, of any message
         self._late_in_a_row = 0  # messages in a row that came late
-        self._lag = 0  # milliseconds for which a feed that is behind is waited for
+        self._lag: int  # milliseconds for which a feed that is behind is waited for
         self._kept: dict[int, _Building] = {}
         self._open: dict[int, _Building] = {}
         self._first_end: int | None = None  # the earliest end of an open candle
@@ -313,7 +313,7 @@ class TradedCandles:
 
     def _set_due(self, venue_now: int, now: Now) -> None:
         self._closing = closing = self._builder.closing_time()
-        self.due = None if closing is None else now.mono + max(0, closing - venue_now) / 1000
+        self.due = None if closing is None else now.mono + (closing - venue_now) / 1000
 
 
 class _Building:

@@ -143,7 +143,7 @@ class VenueClock:
 
     def _is_proved(self, now: Now) -> bool:
         run = self._run
-        if run.count < 2:
+        if not run.count:
             return False
         lasted = now.mono - run.since
         if self._is_behind(run):
