@@ -122,6 +122,25 @@ def test_a_feed_is_behind_that_was_late_three_times_in_a_row(arrivals: list[tupl
     assert builder.closing_time() == 100_000_000 + LATE_TRADES + waits
 
 
+def test_a_trade_of_the_very_first_moment_is_waited_for_as_any_other() -> None:
+    builder = CandleBuilder(MINUTE)
+    traded(builder, 0, 1)
+    assert builder.closing_time() == MINUTE + LATE_TRADES
+
+
+@pytest.mark.parametrize(("minutes", "complete"), [(2, False), (3, True)])
+def test_so_many_intervals_are_known_in_which_a_trade_could_not_be_placed(
+    minutes: int, complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candles, "MOST_KEPT", 2)
+    builder = CandleBuilder(MINUTE)
+    builder.watching(0)
+    for minute in range(minutes):
+        assert builder.unplaced(minute * MINUTE) == []
+    (bar,) = traded(builder, 1_000, 1, at=0)
+    assert bar.complete is complete
+
+
 def test_a_time_that_is_heard_again_and_again_does_not_make_a_feed_late() -> None:
     for times, waits in (((2_000, 2_000, 2_000), 0), ((2_000, 3_000, 4_000), 40_000)):
         builder = CandleBuilder(100_000_000)

@@ -81,17 +81,18 @@ def test_a_first_state_that_is_on_its_way_is_waited_for_ten_seconds_more(arrivin
         assert [(symbol, state) for symbol, state, _ in said(items)] == [("ETH/USD", "stale")]
 
 
-@pytest.mark.parametrize(("most", "refused"), [(3, {"ticker"}), (2, {"ticker", "trades"})])
+@pytest.mark.parametrize(("most", "words"), [(3, ""), (2, "it says: ")])
 def test_a_request_that_is_not_known_any_more_may_have_been_about_anything(
-    most: int, refused: set[str], monkeypatch: pytest.MonkeyPatch
+    most: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kraken_session, "MOST_SENT", most)
     line = Line(Subscription("ticker", ("BTC/USD",)), Subscription("trades", ("BTC/USD",)))
     assert [one["req_id"] for one in line.sent] == [1, 2, 3]
-    line.receive(json.dumps({"method": "subscribe", "success": False, "error": "no such pair", "req_id": 1}))
-    line.receive(ack("trade", "BTC/USD", snapshot=False))
-    line.pass_by(15)
-    assert {one.stream for one in line.items if getattr(one, "state", "") == "closed"} == refused
+    refusal = {"method": "subscribe", "success": False, "error": "no such pair", "req_id": 1}
+    items = line.receive(json.dumps(refusal), ack("trade", "BTC/USD", snapshot=False))
+    refused = f"kraken refuses ticker of BTC/USD ({words}no such pair)"
+    assert {reason for _, state, reason in said(items) if state == "closed"} == {refused}
+    assert ("live" in [state for _, state, _ in said(items, "trades")]) is (words == "")
 
 
 # --- conditions ----------------------------------------------------------------------------------------------------

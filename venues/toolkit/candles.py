@@ -84,7 +84,7 @@ class CandleBuilder:
         self._seen_since: int | None = None  # the venue's time since when every trade was seen
         self._heard = 0  # the latest time, by the venue, of any message
         self._late_in_a_row = 0  # messages in a row that came late
-        self._lag: int  # milliseconds for which a feed that is behind is waited for
+        self._lag = 0  # milliseconds for which a feed that is behind is waited for
         self._kept: dict[int, _Building] = {}
         self._open: dict[int, _Building] = {}
         self._first_end: int | None = None  # the earliest end of an open candle
