@@ -41,10 +41,12 @@ class BookSide:
         self._fill([], [])
 
     def _fill(self, prices: list[Decimal], levels: list[Level]) -> None:
-        steps = range(0, len(prices) or 1, MOST_IN_A_BLOCK // 2) if len(prices) > MOST_IN_A_BLOCK else (0,)
-        size = len(prices) if len(prices) <= MOST_IN_A_BLOCK else MOST_IN_A_BLOCK // 2
-        self.prices = [prices[at : at + size] for at in steps]
-        self.levels = [levels[at : at + size] for at in steps]
+        if len(prices) <= MOST_IN_A_BLOCK:
+            self.prices, self.levels = [prices], [levels]
+        else:
+            size = MOST_IN_A_BLOCK // 2
+            self.prices = [prices[at : at + size] for at in range(0, len(prices), size)]
+            self.levels = [levels[at : at + size] for at in range(0, len(prices), size)]
         self._separators = [block[0] for block in self.prices[1:]]  # block b has prices from _separators[b - 1] on
         self.count = len(prices)
         self.held_view: list[Level] | None = None
