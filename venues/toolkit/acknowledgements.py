@@ -447,7 +447,7 @@ class Acknowledgements:
         elif one.state == "taken" and one.data_by is not None:
             yield one.data_by
         elif one.state == "refused" and one.streams:  # told once what is pending is not so any more
-            yield min((other.first_by for other in self._asked.values() if self._is_pending(other)), default=0.0)
+            yield from (other.first_by for other in self._asked.values() if self._is_pending(other))
 
     # --- words
 
