@@ -336,9 +336,9 @@ class ChartFeed:
         items = self._candles.take(candle, now.epoch_ms, now)
         was_behind, self._is_behind = self._is_behind, self._candles.holds_back
         if self._is_behind and not was_behind:
-            items.append(StreamState("candles", "stale", f"{HELD_BACK}; waiting for the next candle"))
-        elif was_behind and not self._is_behind:
-            items.insert(0, StreamState("candles", "live"))
+            return [*items, StreamState("candles", "stale", f"{HELD_BACK}; waiting for the next candle")]
+        if was_behind and not self._is_behind:
+            return [StreamState("candles", "live"), *items]
         return items
 
 
