@@ -256,3 +256,41 @@ def test_so_many_requests_that_nothing_answers_are_known_and_the_oldest_go_first
     assert line.asked.answered(1, ["A"], at(1)) == [], "it is not known any more"
     assert line.asked.answered(2, ["B"], at(1)) == [StreamState("trades", "live", symbol="B")]
     assert line.asked.answered(3, ["C"], at(1)) == [StreamState("trades", "live", symbol="C")]
+
+
+def test_refusals_of_the_first_subscription_are_told_when_the_last_answer_ought_to_be_here() -> None:
+    line = Line()
+    line.asked.ask("trades", ["A", "B"], at(0))
+    assert line.asked.refused("trades", "A", UNKNOWN, at(0)) == []
+    said = StreamState("trades", "syncing", "busy; asked for again after a pause", symbol="B")
+    assert line.asked.refused("trades", "B", "busy", at(0), retry=True) == [said]
+    line.until(2)
+    assert [request.symbols for request in line.sent] == [("A", "B"), ("B",)]
+    assert due(line) == 10, "before the second answer is late"
+    (refused,) = line.asked.tick(at(10))
+    assert refused == Refused(f"acks refuses trades of A ({UNKNOWN})", "trades", symbols={"A": UNKNOWN})
+
+
+def test_one_that_was_refused_on_another_connection_and_does_not_answer_on_this_one_is_given_up() -> None:
+    line = taken_before("A", "B")
+    line.asked.ask("trades", ["A", "B"], at(0))
+    line.asked.refused("trades", "B", UNKNOWN, at(0))
+    line = line.reconnect()
+    line.asked.ask("trades", ["A", "B"], at(590))
+    line.asked.acknowledged("trades", "A", at(590))
+    assert due(line) == 600
+    late, gone = line.until(601)
+    assert late == StreamState("trades", "syncing", LATE, symbol="B")
+    words = "it does not answer"
+    assert gone == Refused(
+        f"acks refuses trades of B ({words}); given up after 10 min", "trades", "B", symbols={"B": words}, late=True
+    )
+
+
+@pytest.mark.parametrize(("length", "shown"), [(199, "w" * 199), (200, "w" * 200), (201, "w" * 199 + "…")])
+def test_words_of_a_refusal_have_two_hundred_characters_at_most(length: int, shown: str) -> None:
+    line = Line()
+    line.asked.ask("trades", ["A"], at(0))
+    (refused,) = line.asked.refused("trades", "A", "w" * length, at(0))
+    assert isinstance(refused, Refused)
+    assert refused.symbols == {"A": shown}

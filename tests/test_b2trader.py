@@ -407,7 +407,46 @@ def test_bytes_that_are_no_message_put_every_stream_in_doubt() -> None:
     assert [(m["type"], m["invocationId"]) for m in sent(session)] == [(5, "0"), (4, "2"), (5, "1"), (4, "3")]
 
 
+@pytest.mark.parametrize("stream", ["quotes", "book"])
+@pytest.mark.parametrize("message", [completion(9), completion(9, "no"), item(9, {}), {"type": 2, "invocationId": "9"}])
+def test_what_is_of_an_invocation_that_nobody_knows_means_nothing(stream: str, message: dict[str, object]) -> None:
+    session = ready(line_for(stream))
+    assert told(session.receive(frame(message), at(1))) in ([], ["BadFrame"])
+    assert sent(session) == []
+
+
+def test_a_frame_with_one_item_of_a_live_stream_asks_for_nothing_and_two_may() -> None:
+    session = ready(line_for("margin"))
+    margin = item(0, sample("margin"))
+    stirred = []
+    for message in (frame(margin), frame(margin), frame(margin, margin), frame(margin), frame({"type": 6})):
+        session.receive(message, at(1))
+        stirred.append(session.stirred)
+        session.take()
+    assert stirred == [True, False, True, False, True]
+
+
 # --- candles -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("end", "is_good"), [("15:29:59.999", False), ("15:30:00", False), ("15:30:00.001", True)])
+def test_a_candle_ends_after_it_began(end: str, is_good: bool) -> None:
+    session = ready(line_for("candles"))
+    chart = {**sample("candles"), "instrument": MARKET, "start": "2025-05-21T15:30:00Z", "end": f"2025-05-21T{end}Z"}
+    assert told(session.receive(frame(item(0, chart)), at(1)))[-1] == ("Candle" if is_good else "stale")
+
+
+def test_a_candle_that_came_before_its_time_makes_the_stream_stale_until_one_that_has_begun() -> None:
+    session = ready(line_for("candles"))
+    first = {**sample("candles"), "instrument": MARKET, "start": at(0).epoch_ms, "end": at(60).epoch_ms}
+
+    def chart(minute: int) -> dict[str, object]:
+        return item(0, {**first, "start": at(60 * minute).epoch_ms, "end": at(60 * minute + 60).epoch_ms})
+
+    assert told(session.receive(frame(chart(0)), at(1))) == ["live", "Candle"]
+    assert told(session.receive(frame(chart(90)), at(2))) == ["Notice", "stale"]
+    assert told(session.receive(frame(chart(90)), at(3))) == []
+    assert told(session.receive(frame(chart(1)), at(60))) == ["live", "Candle", "Candle"]
 
 
 def test_a_later_start_closes_the_candle() -> None:

@@ -542,6 +542,28 @@ def test_what_a_doubtful_book_remembers_is_bounded(monkeypatch: pytest.MonkeyPat
         assert doubtful.compared(snapshot) == verdict
 
 
+@pytest.mark.parametrize("was_replaced", [False, True])
+@pytest.mark.parametrize(("most", "verdict"), [(10, "proof"), (9, "nothing")])
+def test_so_many_rows_of_what_a_doubtful_book_was_are_remembered(
+    most: int, verdict: str, was_replaced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(b2trader_versions, "MOST_REMEMBERED", most)
+    real = OrderBook()
+    real.snapshot(*delta([(1, 1)], [(1, 1)], 1))
+    doubtful = DoubtfulBook(real, delta([], [], 100))
+    if was_replaced:
+        doubtful.merge(delta([(1, 2)], [], 101))
+        doubtful.replace(delta([(1, 1)], [(1, 1)], 110))
+        doubtful.merge(delta([], [], 150))
+        doubtful.merge(delta([], [], 151))
+    first = doubtful.version
+    for version in range(200, 205):
+        doubtful.merge(delta([(1, version)], [], version))  # each is a row, and one for itself
+    snapshot = OrderBook()
+    snapshot.snapshot(*delta([(1, 1)], [(1, 1)], first))
+    assert doubtful.compared(snapshot) == verdict
+
+
 def test_what_a_doubtful_book_was_before_a_whole_state_is_forgotten() -> None:
     real = OrderBook()
     real.snapshot(*delta([(1, 1)], [(1, 1)], 1))

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from venues.errors import CrossedBook
 from venues.records import Level
 from venues.toolkit import book_side
+from venues.toolkit.book import BookDelta, OrderBook
 from venues.toolkit.book_side import BookSide
 
 PRICES = st.integers(1, 60).map(lambda number: Decimal(number) / 4)
@@ -141,3 +143,27 @@ def test_a_joined_block_that_has_too_many_is_cut_again() -> None:
     assert [len(block) for block in side.prices] == [6, 3, 3]
     side.merge([Level(Decimal(price), Decimal(0)) for price in (40, 50)])
     assert [[int(price) for price in block] for block in side.prices] == [[10, 11, 12], [13, 20, 30, 60], [70, 80, 90]]
+
+
+def test_a_view_stays_while_nothing_of_it_is_cut_off() -> None:
+    for descending in (False, True):
+        side = BookSide(descending=descending)
+        side.replace([Level(Decimal(price), Decimal(1)) for price in range(1, 11)])
+        view = side.view(5)
+        side.cut(5)
+        assert (side.view(5) is view, side.count) == (True, 5)
+        side.cut(4)
+        assert (side.view(5) is view, side.count) == (False, 4)
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(20, 20), (20, 19), (12, 9), (21, 21)])
+def test_a_book_of_many_blocks_is_crossed_where_its_best_prices_meet(bid: int, ask: int) -> None:
+    book = OrderBook()
+    bids = [Level(Decimal(price), Decimal(1)) for price in range(1, 21)]
+    asks = [Level(Decimal(price), Decimal(1)) for price in range(21, 41)]
+    book.snapshot(bids, asks)
+    changes = BookDelta([Level(Decimal(bid), Decimal(2))], [Level(Decimal(ask), Decimal(2))])
+    best = (max(20, bid), min(21, ask))
+    with pytest.raises(CrossedBook, match=f"best bid {best[0]} is not below best ask {best[1]}"):
+        book.apply(changes)
+    assert not book.whole

@@ -55,6 +55,41 @@ def test_one_message_is_enough_where_both_clocks_agree_within_a_second(distance:
     assert clock.shown_by(at(0)) == (START + distance if agrees else None)
 
 
+@pytest.mark.parametrize(("distance", "is_known"), [(-6_999, False), (-7_000, True), (-7_001, True)])
+def test_a_message_five_seconds_later_than_a_first_late_one_is_the_exception(distance: int, is_known: bool) -> None:
+    clock = VenueClock()
+    assert believed(clock, [-2_000, distance]) == [True, True]
+    assert clock.shown_by(at(0.1)) == (START + 100 - 2_000 if is_known else None)
+
+
+def test_a_step_of_our_clock_moves_the_message_that_came_last_too() -> None:
+    """By which 4 seconds more are no fall: with the step in between it would be one of 7."""
+    clock = VenueClock()
+    assert clock.see(START - 2_000, at(0))
+    now = at(0.1, stepped=3_000)
+    assert clock.see(now.epoch_ms - 5_000, now)
+    now = at(0.2, stepped=3_000)
+    assert clock.see(now.epoch_ms - 9_000, now)
+    assert clock.shown_by(now) is None
+    now = at(0.3, stepped=3_000)
+    assert clock.see(now.epoch_ms - 14_000, now)
+    assert clock.shown_by(now) == now.epoch_ms - 9_000, "five seconds more are one"
+
+
+@pytest.mark.parametrize(
+    ("count", "every", "is_proved"), [(5, 2.5, True), (5, 2.499, False), (4, 4.0, False), (11, 1.0, True)]
+)
+def test_a_feed_that_is_a_little_late_for_ten_seconds_is_how_late_its_messages_are(
+    count: int, every: float, is_proved: bool
+) -> None:
+    clock = VenueClock()
+    assert believed(clock, [0]) == [True]
+    assert believed(clock, [-3_000] * count, since=1.0, every=every) == [True] * count
+    now = at(60)
+    assert clock.shown_by(now) == now.epoch_ms - (3_000 if is_proved else 0)
+    assert (clock.offset_ms, clock.went_back, clock.take()) == (0, 0, [])
+
+
 def test_small_steps_of_our_clock_are_one_large_one() -> None:
     """Each is too small to be told from a message that took longer; the venue's clock is where it was all the time."""
     clock = VenueClock(["trades"])

@@ -207,3 +207,26 @@ def test_a_book_as_usual_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = json.dumps(GOOD).encode()
     assert [type(item).__name__ for item in session.receive(frame, Now(1, 1))] == ["StreamState", "Book"]
     assert read == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_late"), [(module.PING_LATE - 0.001, False), (module.PING_LATE, True), (module.PING_LATE + 1, True)]
+)
+def test_an_answer_to_a_ping_is_late_after_its_seconds(seconds: float, is_late: bool) -> None:
+    session = line_of("ping").session({"client_key": "k"})
+    session.opened(Now(0, 0))
+    session.take()
+    stale = [StreamState("ping", "stale", f"no answer to PING for {module.PING_LATE:.0f} s")]
+    assert session.tick(Now(seconds, 0)) == (stale if is_late else [])
+    assert len(session.take()) == (0 if is_late else 1)
+    assert session.deadline() == seconds + module.PING_EVERY
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.0012344, 1.234), (0.0012346, 1.235), (1.0, 1000.0), (0.0000004, 0.0), (0.0000006, 0.001)]
+)
+def test_a_round_trip_has_three_decimals_of_a_millisecond(seconds: float, shown: float) -> None:
+    session = line_of("ping").session({"client_key": "k"})
+    session.opened(Now(0, 0))
+    *_, pong = session.receive(b'{"event":"PING","timestamp":1}', Now(seconds, 1))
+    assert pong.round_trip_ms == shown

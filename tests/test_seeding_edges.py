@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.test_seeding import ASKS, BIDS, answer, asked, at, begun, change, reason, seeded, shown
+from venues.records import Book
 from venues.toolkit import seeding
 from venues.toolkit.seeding import SeededBooks
 from venues.venue import HttpResponse, NoResponse, StreamState
@@ -212,6 +213,19 @@ def test_a_change_as_new_as_the_book_was_shows_that_a_snapshot_may_be_from_befor
     assert book.live is counts
     if not counts:
         assert reason(items).startswith("a newer change has come than those that follow on each other")
+
+
+@pytest.mark.parametrize(("sequence", "best", "time"), [(110, "6", 1_130), (120, "6", 1_130), (130, "1", 130)])
+def test_a_record_says_the_time_of_the_newest_change_or_of_a_snapshot_that_has_it(
+    sequence: int, best: str, time: int
+) -> None:
+    book = begun("contiguous")
+    for number, size in ((110, "4"), (120, "5"), (130, "6")):
+        book.change(change(number, number - 10, size), at(0.1), time=1_000 + number)
+    items = book.fetched(asked(book, 0.1), answer(BIDS, ASKS, sequence), at(0.5))
+    assert shown(items) == (best, 130)
+    assert isinstance(items[1], Book)
+    assert items[1].time == time
 
 
 def two() -> SeededBooks:
