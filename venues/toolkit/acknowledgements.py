@@ -92,7 +92,7 @@ class _Asked:
         self.overdue: float  # until then the answer is to come
         self.tries = 0
         self.data_within: float | None = None
-        self.data_by: float | None = None  # until then the first data is to come, once it is acknowledged
+        self.data_by: float | None  # until then the first data is to come, once it is acknowledged
         self.silent = False  # it was said that no data came
         self.late = False  # it waits to be asked for again only because the answer is overdue
         self.anew = False  # it was taken on this connection, and is asked for once more

@@ -50,7 +50,7 @@ class BookSide:
         self._separators = [block[0] for block in self.prices[1:]]  # block b has prices from _separators[b - 1] on
         self.count = len(prices)
         self.held_view: list[Level] | None = None
-        self.held_depth = 0
+        self.held_depth: int  # of the view
 
     def replace(self, levels: Iterable[Level]) -> None:
         """Have these levels and no others; of rows with one price the last counts, and a size of 0 is no level."""

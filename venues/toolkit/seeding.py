@@ -180,7 +180,7 @@ class SeededBook:
         if isinstance(answer, NoResponse):
             return self._failed(f"no snapshot came: {answer.reason}", now)
         if answer.retry_after is not None and answer.status != 200:
-            self.wait(min(max(answer.retry_after, 0.0), LONGEST_RETRY_AFTER), now)
+            self.wait(min(answer.retry_after, LONGEST_RETRY_AFTER), now)
         if answer.status != 200:
             return self._failed(f"no snapshot came: {_in_words(answer)}", now)
         try:
