@@ -162,7 +162,7 @@ def _out_of_place(rows: Sequence[TradeRow]) -> set[TradeRow]:
 
 
 def _longest_rise(times: Sequence[int]) -> set[int]:
-    """The indices of a longest part of a list that never falls."""
+    """The indices of a longest part of a list that never falls; there is something in the list."""
     ends: list[int] = []  # the least time with which a rise of each length ends …
     at: list[int] = []  # … where that is …
     before: list[int] = []  # … and for each time the index of the one before it
@@ -170,7 +170,7 @@ def _longest_rise(times: Sequence[int]) -> set[int]:
         length = bisect_right(ends, time)
         before.append(at[length - 1] if length else -1)
         ends[length : length + 1], at[length : length + 1] = [time], [index]
-    kept, index = set[int](), at[-1] if at else -1
+    kept, index = set[int](), at[-1]
     while index >= 0:
         kept.add(index)
         index = before[index]

@@ -124,7 +124,8 @@ class TradeFeed:
         new: list[Item] = []
         missing, anew = 0, False
         for row, record in zip(rows, made, strict=True):
-            time, trade = record.time or 0, hash((row.timestamp, record.price, record.size, row.side))
+            assert record.time is not None, "each trade has a time"
+            time, trade = record.time, hash((row.timestamp, record.price, record.size, row.side))
             found = self._printed.weigh(row.trade_id, time, trade)
             if found == "printed":
                 continue

@@ -96,7 +96,7 @@ def positions_of(event: PositionsEvent, label: str | None, now: Now) -> list[rec
                 symbol=symbol,
                 time=event.timestamp,
                 received=now.epoch_ms,
-                side=None if not size else "long" if size > 0 else "short",
+                side=None if not size else "short" if size.is_signed() else "long",
                 size=size.copy_abs(),
                 change="update" if size else "remove",
             )

@@ -47,7 +47,7 @@ class ProfitViewSession(BaseSession):
         self._feeding = "feed" in route.by_stream
         self._topics = frozenset(route.by_stream["feed"].symbols) if self._feeding else frozenset()
         self._bad_was_said = False
-        self._opened_at = 0.0
+        self._opened_at: float
         self._pings = SocketPings("profitview", route.settings.label)
 
     def dial(self) -> Dial:
