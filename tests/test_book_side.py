@@ -167,3 +167,16 @@ def test_a_book_of_many_blocks_is_crossed_where_its_best_prices_meet(bid: int, a
     with pytest.raises(CrossedBook, match=f"best bid {best[0]} is not below best ask {best[1]}"):
         book.apply(changes)
     assert not book.whole
+
+
+@pytest.mark.parametrize(("price", "descending", "holds"), [("0.5", True, True), ("5.5", True, False),
+                                                            ("9.5", False, True), ("5.5", False, False)])  # fmt: skip
+def test_of_many_blocks_only_what_is_worse_than_all_is_beyond_the_depth(
+    price: str, descending: bool, holds: bool
+) -> None:
+    side = BookSide(descending=descending)
+    side.replace([Level(Decimal(number), Decimal(1)) for number in range(1, 10)])
+    assert len(side.prices) == 3
+    assert side.holds([Level(Decimal(price), Decimal(1))], 9) is holds
+    assert not side.holds([Level(Decimal(price), Decimal(1))], 10), "there is room for one more"
+    assert side.holds([Level(Decimal(price), Decimal(0))], 10)

@@ -91,6 +91,43 @@ def test_what_is_known_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def side_of(*prices: int) -> Raw:
+    return Raw(b"[" + b",".join(b'{"price":%d,"quantity":1}' % price for price in prices) + b"]")
+
+
+def test_rows_are_forgotten_once_more_are_known_than_so_many_books_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_rows, "LEAST_KNOWN", 2)
+    monkeypatch.setattr(known_rows, "BOOKS_KNOWN", 3)
+    rows = Rows()
+    (first,) = rows.side(side_of(1)) or []
+    for price in (2, 3):
+        rows.side(side_of(price))
+    (again,) = rows.side(side_of(1)) or []
+    assert again is first, "three are known, as many as three books have"
+    rows.side(side_of(4))
+    (again,) = rows.side(side_of(1)) or []
+    assert again == first
+    assert again is not first
+
+
+@pytest.mark.parametrize(("new", "is_read"), [(3, True), (4, False)])
+def test_a_book_with_too_many_new_rows_is_left_to_others(
+    new: int, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_rows, "MOST_NEW", 3)
+    assert (Rows().side(side_of(*range(1, new + 1))) is not None) is is_read
+
+
+@pytest.mark.parametrize(("longest", "is_read"), [(24, True), (23, False)])
+def test_rows_that_are_too_long_are_left_to_others(
+    longest: int, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_rows, "LONGEST", longest)
+    row = b'{"price":1.50,"quantity":2}'
+    assert len(row) - 2 == 25
+    assert (Rows().side(Raw(b"[" + row.replace(b"1.50", b"1.5") + b"]")) is not None) is is_read
+
+
 PRICES = st.sampled_from(["1", "1.0", "1.00", "2", '"2"', "3e0", "0", "-1", "null", '"x"', "1e999", "NaN", "04"])
 EXTRA = st.sampled_from(
     ["", "", "", ',"x":"},{"', ',"x":"}', ',"x":{"price":3}', ',"x":[{},{}]', ',"price":7', ',"x":"\\"},{"']

@@ -230,3 +230,17 @@ def test_a_round_trip_has_three_decimals_of_a_millisecond(seconds: float, shown:
     session.opened(Now(0, 0))
     *_, pong = session.receive(b'{"event":"PING","timestamp":1}', Now(seconds, 1))
     assert pong.round_trip_ms == shown
+
+
+@pytest.mark.parametrize(("streams", "stirs"), [(["trades", "candles"], True), (["trades"], False)])
+def test_with_candles_every_trade_may_bring_an_earlier_deadline(streams: list[str], stirs: bool) -> None:
+    subscriptions = [Subscription(stream, ("SPOT_BTC_USDT",), interval="1m") for stream in streams]
+    (line,) = NEXUS.routes(subscriptions, Settings(url="wss://v.example"))
+    session = line.session({"client_key": "k"})
+    session.opened(Now(0, 0))
+    session.take()
+    assert session.stirred is stirs
+    session.receive(b'{"event":"ping"}', Now(1, 1))
+    assert session.stirred, "there is an answer to send"
+    assert session.take() == ['{"event":"pong"}']
+    assert session.stirred is stirs

@@ -22,6 +22,15 @@ def test_a_snapshot_between_two_changes_is_behind_them_and_not_ahead() -> None:
     assert not book.live
 
 
+@pytest.mark.parametrize("late", [105, 115])
+def test_a_change_behind_the_newest_one_is_late_wherever_it_belongs(late: int) -> None:
+    book = begun()
+    for sequence in (110, 120, 130):
+        book.change(change(sequence, sequence - 10), at(0.1))
+    assert book.change(change(late, 101), at(0.2)) == []
+    assert shown(book.fetched(asked(book, 0.2), answer(BIDS, ASKS, 100), at(0.5))) == ("5", 130)
+
+
 def test_of_the_changes_that_are_kept_only_those_go_that_are_old_and_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seeding, "KEPT_CHANGES", 2)
     book = begun()
