@@ -16,7 +16,7 @@ from tests.tapehub import TapeHub, versions_of
 from tests.tapes import TAPES, needs_tapes, tape_lines
 from tests.test_b2trader import at, book, completion, frame, item, line_for, ready, sent, told
 from venues.b2trader import versions as b2trader_versions
-from venues.b2trader.versions import DoubtfulBook
+from venues.b2trader.versions import DoubtfulBook, Lesson
 from venues.errors import CrossedBook
 from venues.records import Book, Level
 from venues.toolkit.book import BookDelta, OrderBook
@@ -392,6 +392,30 @@ def test_who_sees_it_flap_is_told_what_can_be_set() -> None:
         sent(watched.session)
     assert "growing" not in reasons[1]
     assert 'versions = "growing" under [venues.b2trader]' in reasons[2]
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(299.999, True), (300.0, True), (300.001, False)])
+def test_three_skips_within_five_minutes_are_flapping(seconds: float, is_told: bool) -> None:
+    lesson = Lesson(table="venues.mine")
+    assert [lesson.skipped(at(moment)) for moment in (0, 150)] == ["", ""]
+    advice = '; versions skip here again and again: if this broker loses nothing by that, set versions = "growing"'
+    assert lesson.skipped(at(seconds)) == (f"{advice} under [venues.mine]" if is_told else "")
+
+
+def test_the_reason_why_skips_are_forbidden_is_the_first_one() -> None:
+    lesson = Lesson()
+    lesson.forbid("one")
+    lesson.forbid("two")
+    assert lesson.forbidden == "one"
+
+
+def test_one_connection_that_was_lost_unanswered_may_be_chance_and_two_are_not() -> None:
+    lesson = Lesson()
+    told = []
+    for _ in range(2):
+        lesson.lost_unanswered()
+        told.append(lesson.one_at_a_time)
+    assert told == [False, True]
 
 
 def test_three_skips_in_a_day_are_no_flapping() -> None:

@@ -146,6 +146,13 @@ def test_never_are_fewer_remembered_than_ought_to_be_nor_many_more(seed: int, mo
     assert printed.weigh(every[-len(remembered) - 1], 1, 5) == "printed", "it is older than all that is remembered"
 
 
+@pytest.mark.parametrize(("count", "first"), [(351, 0), (352, 32), (383, 32), (384, 64)])
+def test_whole_blocks_go_while_enough_are_left(count: int, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_TRADES", 320)
+    printed = many(count)
+    assert next(number for number in range(count) if remembers(printed, number)) == first
+
+
 def test_a_trade_that_is_printed_again_does_not_count() -> None:
     printed = many(MOST - 1)
     for _ in range(100):

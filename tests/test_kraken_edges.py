@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from venues.kraken import session as kraken_session
 from venues.kraken.conditions import LONGEST_WORD, Conditions
 from venues.kraken.messages import Maintenance, Pair, State
 from venues.records import Quote
-from venues.venue import EVERY_LEVEL, Notice, Subscription
+from venues.venue import EVERY_LEVEL, BadFrame, Notice, Subscription
 
 TICKER = {"bid": 1.0, "bid_qty": 1.0, "ask": 2.0, "ask_qty": 1.0, "last": 1.5, "volume": 1.0, "vwap": 1.0, "low": 1.0,
           "high": 2.0, "change": 0.0, "change_pct": 0.0}  # fmt: skip
@@ -180,3 +181,72 @@ def test_a_market_is_halted_by_the_venue_or_by_its_own_state(system: str, its: s
     conditions.see_pair(Pair(symbol="BTC/USD", status=its))
     assert conditions.is_halted("BTC/USD") is is_halted
     assert conditions.is_halted("ETH/USD") is (system in ("maintenance", "delisted"))
+
+
+# --- subscribing anew ----------------------------------------------------------------------------------------------
+
+GONE = {"method": "unsubscribe", "success": False, "error": "Subscription Not Found", "symbol": "BTC/USD"}
+
+
+def doubted() -> Line:
+    """A line with a book that was wrong, so it is left to be subscribed to anew."""
+    line = Line(Subscription("book", ("BTC/USD",), depth=10))
+    line.receive(ack("book", "BTC/USD", depth=10), book([("1.0", "1.00")], [("2.0", "1.00")]))
+    line.pass_by(2)
+    line.sent.clear()
+    line.receive(book([("1.0", "3.00")], [], kind="update", second=1, checksum=7))
+    assert [one["method"] for one in line.sent] == ["unsubscribe"]
+    return line
+
+
+@pytest.mark.parametrize(("more", "is_gone"), [({}, True), ({"req_id": 3}, True), ({"req_id": 1}, True),
+                                               ({"req_id": 2}, False), ({"symbol": "ETH/USD"}, False)])  # fmt: skip
+def test_a_subscription_that_the_venue_has_not_any_more_is_made_at_once(more: dict[str, Any], is_gone: bool) -> None:
+    line = doubted()
+    assert [one["req_id"] for one in line.sent] == [3]
+    line.sent.clear()
+    line.receive(json.dumps({**GONE, **more}))
+    assert [one["method"] for one in line.sent] == ["subscribe"] * is_gone
+    line.sent.clear()
+    line.pass_by(4.9)
+    assert line.sent == []
+    line.pass_by(0.2)
+    assert [one["method"] for one in line.sent] == ["subscribe"] * (not is_gone), "an answer has five seconds"
+
+
+def test_a_snapshot_counts_as_the_answer_to_the_second_request_and_an_update_does_not() -> None:
+    for kind, is_answer in (("snapshot", True), ("update", False)):
+        line = doubted()
+        line.receive(json.dumps(GONE))
+        line.receive(book([("1.0", "1.00")], [("2.0", "1.00")], kind=kind, second=3))
+        line.sent.clear()
+        line.pass_by(11)
+        assert ("book" in [one["params"]["channel"] for one in line.sent]) is not is_answer
+
+
+# --- bad frames ----------------------------------------------------------------------------------------------------
+
+
+def test_a_frame_that_cannot_be_read_may_be_of_any_stream_and_a_bad_message_is_of_its_own() -> None:
+    line = Line(Subscription("ticker", ("BTC/USD",)), Subscription("book", ("BTC/USD",), depth=10))
+    session: Any = line.driver.session
+    for frame, streams in (
+        (b"{", None),
+        (b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":5}]}', ("book",)),
+        (b'{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":"x"}]}', ("ticker",)),
+        (b'{"channel":"book","type":"update","data":[{"symbol":"ETH/USD","bids":5}]}', ()),
+        (b'{"channel":"book","type":"update","data":5}', ("book",)),
+    ):
+        bad = session.receive(frame, line.now())[0]
+        assert isinstance(bad, BadFrame)
+        assert bad.streams == streams
+
+
+def test_the_time_of_several_rows_is_that_of_the_last() -> None:
+    line = Line(Subscription("trades", ("BTC/USD",)))
+    row = {"symbol": "BTC/USD", "side": "buy", "price": 1.5, "qty": 0.25, "ord_type": "limit"}
+    now = line.now().epoch_ms // 1000
+    stamps = [datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for second in (now - 50, now)]
+    rows = [{**row, "trade_id": number, "timestamp": stamp} for number, stamp in enumerate(stamps, 1)]
+    line.receive(json.dumps({"channel": "trade", "type": "update", "data": rows}))
+    assert line.route.clock.shown_by(line.now()) is not None, "it agrees with our clock"
