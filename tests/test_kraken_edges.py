@@ -220,7 +220,7 @@ def test_a_snapshot_counts_as_the_answer_to_the_second_request_and_an_update_doe
         line.receive(json.dumps(GONE))
         line.receive(book([("1.0", "1.00")], [("2.0", "1.00")], kind=kind, second=3))
         line.sent.clear()
-        line.pass_by(11)
+        line.pass_by(15)
         assert ("book" in [one["params"]["channel"] for one in line.sent]) is not is_answer
 
 
