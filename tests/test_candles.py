@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from venues.errors import UsageError
 from venues.toolkit import candles
-from venues.toolkit.candles import LATE_TRADES, LONGEST_LAG, Bar, CandleBuilder, TradedCandles, interval_ms, start_of
+from venues.toolkit.candles import (
+    LATE_TRADES,
+    LONGEST_LAG,
+    Bar,
+    CandleBuilder,
+    Held,
+    TradedCandles,
+    interval_ms,
+    start_of,
+)
 from venues.toolkit.clock import FAR, VenueClock
 from venues.venue import Now
 
@@ -434,3 +443,29 @@ def test_after_a_move_of_the_venues_clock_trades_are_seen_from_the_interruptions
     assert market.clock.offset_ms == 7_200_000
     late = next(bar for bar in market.trade(7_150, 15) if bar.start == stamp(7_140))
     assert (late.closed, late.complete) == (True, complete)
+
+
+def test_what_is_not_believed_yet_is_held_on_in_its_order() -> None:
+    clock, held = VenueClock(), Held[str]()
+    assert not held
+    for name, seconds in (("one", 1.0), ("far", 7_200.0), ("two", 1.5)):
+        held.hold(stamp(seconds), at(1), name)
+    assert held.believed(clock) == []
+    assert held, "nothing is known of the clock"
+    clock.see(stamp(2), at(2))
+    assert held.believed(clock) == [(stamp(1), "one"), (stamp(1.5), "two")]
+    assert held
+    assert held.believed(clock) == []
+    for second in (3, 4, 5, 6, 7):
+        clock.see(stamp(7_200 + second), at(second))
+    assert held.believed(clock) == [(stamp(7_200), "far")]
+    assert not held
+
+
+def test_of_what_is_held_the_latest_thousand_stay() -> None:
+    clock, held = VenueClock(), Held[int]()
+    for number in range(candles.MOST_HELD + 1):
+        held.hold(stamp(0), at(0), number)
+    clock.see(stamp(0), at(0))
+    found = [number for _, number in held.believed(clock)]
+    assert (found[0], found[-1], len(found)) == (1, 1_000, 1_000)

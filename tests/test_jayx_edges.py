@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from tests.test_jayx import (
     BOOK,
@@ -23,11 +25,13 @@ from venues.jayx import JAYX
 from venues.jayx.account import AssetsFeed, OrderMemory, OrdersFeed
 from venues.jayx.fields import Common, Scale
 from venues.jayx.market import MOST_KNOWN_TRADES, BookFeed, EventStream, KlineFeed, TradeHistory, TradesFeed
-from venues.jayx.messages import TradeRow
+from venues.jayx.messages import TradeRow, event_told_by_keys
 from venues.jayx.session import EXPELLED_AT_FIRST, SILENT_AFTER
-from venues.records import Balance, Order, Position, Trade
+from venues.records import Balance, Book, Order, Position, Trade
+from venues.toolkit import book as books
+from venues.toolkit import row_times
 from venues.toolkit.clock import VenueClock
-from venues.venue import Confirmed, Lost, Notice, Now, Refused, Settings, StreamState
+from venues.venue import BadFrame, Confirmed, Lost, Notice, Now, Refused, Settings, StreamState
 
 
 def at(seconds: float) -> Now:
@@ -319,3 +323,89 @@ def test_trades_of_the_first_message_come_oldest_first() -> None:
     listed = [{"lots": 1, "ticks": n, "side": "BUY", "created": NOW.epoch_ms - 100 + n} for n in (3, 2, 1)]
     items = session.receive(packet("orderbook", {**BOOK, "trades": listed}), at(0))
     assert [item.price for item in items if isinstance(item, Trade)] == [1, 2, 3]
+
+
+def test_only_the_first_argument_of_an_event_is_its_message() -> None:
+    session = connected(line_of("book"))
+    several = f"42{json.dumps(['orderbook', BOOK, 5])}"
+    assert [type(item) for item in session.receive(several.encode(), at(0))] == [StreamState, Book]
+
+
+def test_a_packet_with_one_event_asks_for_nothing_unless_it_wants_an_answer() -> None:
+    session = connected(line_of("book"))
+    stirred = []
+    for frame in (packet("orderbook", BOOK), packet("orderbook", BOOK), b'427["orderbook",{}]', packet("x", 1), b"2"):
+        session.take()
+        session.receive(frame, at(1))
+        stirred.append(session.stirred)
+    assert stirred == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("problem", ["tick", "packet"])
+def test_a_connection_is_over_with_what_comes_last(problem: str) -> None:
+    session = connected(line_of("ping", "book"))
+    session.take()
+    if problem == "tick":
+        session.receive(packet("error", "no"), at(1))
+        for second in range(2, 5):
+            session.tick(at(second))
+        items = session.tick(at(SILENT_AFTER))
+        assert [type(item) for item in items] == [StreamState, Refused]
+    else:
+        items = session.receive(b"41", at(1))
+        assert [type(item) for item in items] == [Lost]
+    assert session.deadline() is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "event"),
+    [
+        (["orderBook", "trades"], "orderbook"),
+        (["orderBook"], "orderbook"),
+        (["trades"], "orderbook"),
+        (["add"], "kline"),
+        (["add", "modify"], "kline"),
+        (["cancel"], "openorders"),
+        (["cancel", "modify"], "openorders"),
+        (["spot"], "positions"),
+        (["SPOT"], "positions"),
+        (["linear"], None),
+        ([], None),
+    ],
+)
+def test_which_event_a_bare_message_is_of(keys: list[str], event: str | None) -> None:
+    assert event_told_by_keys(dict.fromkeys(keys, Raw(b"{}")), "spot") == event
+
+
+@pytest.mark.parametrize(("changed", "event"), [(b"[]", "openorders"), (b"{}", "kline"), (b"5", "kline")])
+def test_what_was_changed_are_orders_in_a_list_and_else_a_candle(changed: bytes, event: str) -> None:
+    assert event_told_by_keys({"modify": Raw(changed)}, "spot") == event
+
+
+@pytest.mark.parametrize(("rows", "is_good"), [(2, True), (3, False)])
+@pytest.mark.parametrize("what", ["trades", "modify", "cancel", "spot", "bids", "asks"])
+def test_more_rows_than_there_can_be_are_a_bad_frame(
+    what: str, rows: int, is_good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_times, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(books, "MOST_LEVELS", 2)
+    session = connected(line_of("book", "trades", "orders", "balance"))
+    messages: dict[str, tuple[str, Any]] = {
+        "trades": ("orderbook", {**BOOK, "trades": BOOK["trades"] * rows}),
+        "modify": ("openorders", {"modify": [{**ROW, "id": number} for number in range(rows)]}),
+        "cancel": ("openorders", {"cancel": list(range(rows))}),
+        "spot": ("positions", {"spot": [{"asset": f"A{n}", "balance": "1", "available": "1"} for n in range(rows)]}),
+        "bids": ("orderbook", _book(bids=rows)),
+        "asks": ("orderbook", _book(asks=rows)),
+    }
+    items = session.receive(packet(*messages[what]), at(0))
+    bad = [item for item in items if isinstance(item, BadFrame) or getattr(item, "state", "") == "stale"]
+    assert (not bad) is is_good
+
+
+def _book(bids: int = 1, asks: int = 1) -> dict[str, Any]:
+    sides = {
+        "bids": [{"ticks": 101 - number, "lots": 1, "count": 1} for number in range(bids)],
+        "asks": [{"ticks": 102 + number, "lots": 1, "count": 1} for number in range(asks)],
+    }
+    return {**BOOK, "orderBook": sides}

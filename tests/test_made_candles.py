@@ -162,6 +162,14 @@ def test_a_clock_that_is_right_again_counts_to_the_millisecond(
     assert sent(second, 62, "2") == [*[(61, "1", True)] * is_over, (62, "2", False)]
 
 
+@pytest.mark.parametrize(("second", "is_right_again"), [(7_319.999, True), (7_320.0, False)])
+def test_our_clock_is_right_again_only_by_a_candle_that_is_not_over_by_it(second: float, is_right_again: bool) -> None:
+    sent = Sent(3_600)
+    sent(0, 0)
+    assert sent(second, 61)[-1] == (61, "1", False)
+    assert (sent(second, 63) == ["said"]) is is_right_again
+
+
 def test_a_candle_that_begins_a_little_early_by_ours_closes_nothing_before_its_time() -> None:
     sent = Sent(3_600)
     assert sent(0, 0) == [(0, "1", False)]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.test_nbt import GENERATIONS, OPEN_4, REAL, at, connected, event, feed, line_of, session_of
 from venues.errors import UsageError
+from venues.nbt.sending import signal_command
 from venues.nbt.session import EXPELLED_AT_FIRST, STABLE_AFTER
 from venues.venue import BadFrame, Command, Lost, Notice, Receipt, Refused, SocketPing, StreamState, Veiled
 
@@ -142,3 +143,21 @@ def test_a_bad_event_before_the_hub_lets_us_in_is_told_without_a_state() -> None
 def test_what_a_message_says_is_its_argument_or_the_list_of_them(arguments: tuple[object, ...], data: object) -> None:
     (message,) = feed(connected(line_of("feed")), 1, event("message", *arguments))
     assert message.data == data
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "got"),
+    [
+        ("pair", ["x" * 56], "['" + "x" * 56 + "']"),
+        ("pair", ["x" * 57], "['" + "x" * 57 + "…"),
+        ("pair", "\n" * 200, ascii("\n" * 200)),
+        ("pair", "x" * 201, "201 characters"),
+        ("message", "x" * 10_001, "10001 characters"),
+        ("message", [], "[]"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_in_few_words(field: str, value: object, got: str) -> None:
+    fields = {"pair": "A", "price": "1", "strategy": "s", field: value}
+    with pytest.raises(UsageError) as refused:
+        signal_command("buy", fields, from_json=True)
+    assert str(refused.value).endswith(f" as {field}, got {got}")

@@ -252,13 +252,18 @@ class NbtSession(BaseSession):
         self._route.given = True
         if "feed" not in self._names:
             return []
-        values = [any_json(argument) for argument in event.arguments]
+        data: Any
+        match [any_json(argument) for argument in event.arguments]:
+            case [only]:
+                data = only
+            case several:
+                data = several or None
         message = records.Message(
             venue=VENUE,
             env=self._route.label,
             received=now.epoch_ms,
             topic=name,
-            data=values[0] if len(values) == 1 else values or None,
+            data=data,
         )
         self._doubtful.discard("feed")
         return [message]
