@@ -13,7 +13,7 @@ from venues.kraken import session as kraken_session
 from venues.kraken.conditions import LONGEST_WORD, Conditions
 from venues.kraken.messages import Maintenance, Pair, State
 from venues.records import Quote
-from venues.venue import EVERY_LEVEL, BadFrame, Notice, Subscription
+from venues.venue import EVERY_LEVEL, BadFrame, Confirmed, Notice, Subscription
 
 TICKER = {"bid": 1.0, "bid_qty": 1.0, "ask": 2.0, "ask_qty": 1.0, "last": 1.5, "volume": 1.0, "vwap": 1.0, "low": 1.0,
           "high": 2.0, "change": 0.0, "change_pct": 0.0}  # fmt: skip
@@ -250,3 +250,15 @@ def test_the_time_of_several_rows_is_that_of_the_last() -> None:
     rows = [{**row, "trade_id": number, "timestamp": stamp} for number, stamp in enumerate(stamps, 1)]
     line.receive(json.dumps({"channel": "trade", "type": "update", "data": rows}))
     assert line.route.clock.shown_by(line.now()) is not None, "it agrees with our clock"
+
+
+@pytest.mark.parametrize(("system", "is_shown"), [("online", True), ("cancel_only", True), ("maintenance", False)])
+def test_of_a_halted_market_nothing_is_confirmed(system: str, is_shown: bool) -> None:
+    line = Line(Subscription("quotes", ("BTC/USD",)))
+    session: Any = line.driver.session
+    line.receive(ack("book", "BTC/USD", depth=10), book([("1.0", "1.00")], [("2.0", "1.00")]), status(system))
+    whole = ([("1.0", "1.00"), ("0.5", "1.00")], [("2.0", "1.00")])
+    deeper = book([("0.5", "1.00")], [], kind="update", second=1, whole=whole)
+    items = session.receive(deeper.encode(), line.now())
+    assert [type(item) for item in items] == [Confirmed] * is_shown
+    assert [item.symbol for item in items] == [None] * is_shown

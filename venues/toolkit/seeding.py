@@ -112,7 +112,7 @@ class SeededBook:
         self._quiet_after = quiet_after
         self._out: list[Out] = []
         self._pacing = Pacing(longest=LONGEST_PAUSE)
-        self._waits_for_quiet = False  # the next request is due once the market has been quiet for long enough
+        self._waits_for_quiet: bool  # the next request is due once the market has been quiet for long enough
         self._not_before = -math.inf  # by the venue's Retry-After
         self._requests = 0
         self._asked: str | None = None  # the request whose answer is awaited …
