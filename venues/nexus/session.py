@@ -90,7 +90,6 @@ class NexusSession(BaseSession):
         self._book = BookKeeper(OrderBook(), route.subscriptions, venue="nexus", symbol=route.symbol, env=route.label)
         self._pings: deque[float] = deque()  # when each ping without an answer was sent
         self._next_ping: float | None = None
-        self._late = False
         self._stale: set[str] = set()
         self._left_out = LeftOut("nexus")
         self._wants_trades = "trades" in self._streams
