@@ -131,10 +131,11 @@ def test_a_feed_is_behind_that_was_late_three_times_in_a_row(arrivals: list[tupl
     assert builder.closing_time() == 100_000_000 + LATE_TRADES + waits
 
 
-def test_a_trade_of_the_very_first_moment_is_waited_for_as_any_other() -> None:
-    builder = CandleBuilder(MINUTE)
+@pytest.mark.parametrize("length", [1, 2, MINUTE])
+def test_a_trade_of_the_very_first_moment_is_waited_for_as_any_other(length: int) -> None:
+    builder = CandleBuilder(length)
     traded(builder, 0, 1)
-    assert builder.closing_time() == MINUTE + LATE_TRADES
+    assert builder.closing_time() == length + LATE_TRADES
 
 
 @pytest.mark.parametrize(("minutes", "complete"), [(2, False), (3, True)])

@@ -112,6 +112,17 @@ def test_another_one_begins_the_row_anew() -> None:
     assert sent(2.9, 70, "9") == [(0, "1", True), (70, "9", False)]
 
 
+@pytest.mark.parametrize(("most", "closes"), [(2, True), (1, False)])
+def test_of_so_many_it_is_known_that_they_were_new_before_their_time(
+    most: int, closes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made_candles, "MOST_EARLY", most)
+    sent = Sent()
+    sent(59, 0)
+    assert [sent(59, minute) for minute in (2, 3)] == [["said"], ["said"]]
+    assert sent(120, 2, is_new=False) == [*[(0, "1", True)] * closes, (2, "1", False)]
+
+
 def test_what_was_new_before_its_time_closes_though_it_is_not_said_again_to_be_new() -> None:
     sent = Sent()
     sent(1, 0)

@@ -10,11 +10,13 @@ import pytest
 from msgspec import Raw
 
 from tests.test_woox import DAY, PERP, SPOT, Line, figures, ms, now, of, states, ticker_line
+from tests.wooxwire import SETTINGS
 from venues.errors import BadMessage
 from venues.records import Candle, Quote, Ticker, Trade
 from venues.toolkit.clock import FAR, NewestState, VenueClock
 from venues.toolkit.made_candles import ClockedCandles
 from venues.venue import Confirmed, Notice, StreamState, Subscription
+from venues.woox.book import BookFeed
 from venues.woox.feeds import Arrival, CandleFeed, Feed, JoinedFeed, QuoteFeed, TickerFeed, TradeFeed
 
 START = ms(0) - ms(0) % 60_000
@@ -271,3 +273,29 @@ def test_what_the_venue_refuses_with_is_told_in_two_hundred_characters(data: Any
     (notice,) = line.frame(0.1, {"cmd": "LOGIN", "success": False, "data": data})
     assert isinstance(notice, Notice)
     assert notice.text == f"woox says: {words}"
+
+
+def test_the_first_data_of_a_topic_is_its_acknowledgement_and_stirs_the_connection() -> None:
+    line = Line(Subscription("quotes", (SPOT,)), Subscription("trades", (SPOT,)))
+    session: Any = line.driver.session
+    frames = [
+        {"topic": f"bbo@{SPOT}", "ts": ms(1), "data": {"s": SPOT, "ts": ms(1), "bp": "1", "bq": "1"}},
+        {"topic": f"trade@{SPOT}", "ts": ms(1), "data": {"s": SPOT, "ts": ms(1), "px": "1", "sx": "1", "sd": "BUY"}},
+    ]
+    stirred = []
+    for message in (frames[0], frames[0], frames[1], frames[1], frames[0]):
+        session.take()
+        session.receive(json.dumps(message).encode(), now(1))
+        stirred.append(session.stirred)
+    assert stirred == [True, False, True, False, False]
+
+
+def test_a_change_of_a_book_may_follow_on_one_of_the_same_time() -> None:
+    book = BookFeed(Subscription("book", (SPOT,), depth=50), SPOT, SETTINGS, rpi=False)
+    for previous, is_good in ((ms(1), True), (ms(1) - 1, True), (ms(1) + 1, False)):
+        data = raw(s=SPOT, ts=ms(1), prevTs=previous, bids=[["1", "1"]], asks=[])
+        if is_good:
+            assert book.take(data, arrival(1, sent=1)) == []
+        else:
+            with pytest.raises(BadMessage, match=r"expected at most `data\.ts`"):
+                book.take(data, arrival(1, sent=1))
