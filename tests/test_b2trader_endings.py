@@ -90,3 +90,23 @@ def test_words_of_a_refused_stream(length: int) -> None:
 def test_words_of_an_http_status(status: int, negotiate: bool, answer: Any) -> None:
     line: Any = line_for("orders", negotiate=negotiate)
     assert line.refused(status, "no") == answer
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 500])
+@pytest.mark.parametrize("negotiate", [False, True])
+def test_what_an_http_status_means_to_a_connection_and_to_a_negotiation(status: int, negotiate: bool) -> None:
+    line: Any = line_for("orders", negotiate=negotiate)
+    said = line.refused(status, "no")
+    negotiated = line.refused_negotiation(status, "no")
+    assert ("refused the token" in said.reason) is (status in (401, 403))
+    assert ("there is no hub at" in said.reason) is (status == 404 and not negotiate)
+    assert ("that was negotiated" in said.reason) is (status == 404 and negotiate)
+    assert ("has this connection already" in said.reason) is (status == 409)
+    assert ("set negotiate = true" in said.reason) is (status == 400 and not negotiate)
+    if status == 404:
+        assert negotiated == Lost(
+            f"there is no hub at {line.path} of this address (HTTP 404: no); check url, which comes before it",
+            retry=False,
+        )
+    else:
+        assert negotiated == said

@@ -123,6 +123,7 @@ def test_what_a_status_means(status: int, problem: type) -> None:
     assert isinstance(answer, problem)
     assert "no such thing" in answer.reason
     assert isinstance(answer, Refused) or answer.retry == (status in (429, 503))
+    assert ("check api_key" in answer.reason) is (status in (401, 403))
 
 
 def test_a_missing_feed_names_what_to_look_at() -> None:
@@ -161,6 +162,20 @@ def test_a_close_at_once_refuses_the_key_only_where_nothing_speaks_for_it(
         driver.opened(Now(200, 0))
         driver.closed(1008, "", Now(200.1, 0))
         assert driver.ended is None
+
+
+def test_a_connection_that_was_never_open_says_nothing_of_the_key() -> None:
+    line = line_of()
+    assert line.session({"api_key": KEY}).closed(None, "", Now(100, 0)) == []
+    assert not line.welcome
+
+
+@pytest.mark.parametrize(("length", "shown"), [(0, ""), (200, ": " + "w" * 200), (201, ": " + "w" * 199 + "…")])
+def test_the_words_of_a_close_are_told_in_two_hundred_characters(length: int, shown: str) -> None:
+    session = line_of().session({"api_key": KEY})
+    session.opened(Now(100, 0))
+    words = f"profitview closed the connection at once (code 1008{shown}), as if it refused the API key; check api_key"
+    assert session.closed(1008, "w" * length, Now(101, 0)) == [Refused(words)]
 
 
 def test_a_command_is_not_for_a_feed() -> None:

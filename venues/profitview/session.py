@@ -7,6 +7,7 @@ of the URL, so the URL itself is a secret.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
@@ -47,7 +48,7 @@ class ProfitViewSession(BaseSession):
         self._feeding = "feed" in route.by_stream
         self._topics = frozenset(route.by_stream["feed"].symbols) if self._feeding else frozenset()
         self._bad_was_said = False
-        self._opened_at: float
+        self._opened_at = math.inf
         self._pings = SocketPings("profitview", route.settings.label)
 
     def dial(self) -> Dial:
