@@ -110,7 +110,7 @@ class Position:
         left, cost = -signed, _ZERO
         while left:
             size, opened_at = self._parts.popleft()
-            part = size if abs(size) <= abs(left) else left
+            part = min(size, left, key=abs)
             if part != size:
                 self._parts.appendleft((size - part, opened_at))
             cost += part * opened_at
