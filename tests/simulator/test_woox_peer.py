@@ -152,6 +152,14 @@ def test_which_topics_there_are() -> None:
         assert talk.ask("SUBSCRIBE", topic) == [], "once"
 
 
+def test_the_world_hears_which_market_a_client_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    heard: list[str] = []
+    monkeypatch.setattr(talk.venue.world, "joined", heard.append)
+    talk.ask("SUBSCRIBE", f"trade@{ETH}", "trade@SPOT_NOPE_USDT", f"weather@{BTC}", f"trade@{BTC}", f"trade@{BTC}")
+    assert heard == ["ETH_USDT", "BTC_USDT"]
+
+
 def test_best_prices_come_at_once_and_when_they_have_changed() -> None:
     talk = Talk(None, f"bbo@{BTC}")
     (first,) = talk.passed()

@@ -276,8 +276,7 @@ class _Peer:
             leave = feed.watch(lambda message: self._tell_change(topic, message))
         self._topics[topic] = leave
         self._by_symbol.setdefault(symbol, set()).add(topic)
-        if quoted.lively:
-            self._venue.world.joined(quoted.market.name)
+        self._venue.world.joined(quoted.market.name)
         return True
 
     def _leave(self, topic: str) -> bool:
