@@ -228,9 +228,19 @@ def test_who_asks_for_nothing_is_sent_away_after_a_minute_from_the_last_frame() 
 def pair(symbol: str, price: int, step: float, qty: int, status: str = "online") -> dict[str, Any]:
     base, _, quote = symbol.partition("/")
     return {
-        "symbol": symbol, "base": base, "quote": quote, "status": status,
-        "qty_precision": qty, "qty_increment": float(f"1e-{qty}"), "price_precision": price, "cost_precision": 5,
-        "marginable": False, "has_index": False, "cost_min": 0.5, "tick_size": step, "price_increment": step,
+        "symbol": symbol,
+        "base": base,
+        "quote": quote,
+        "status": status,
+        "qty_precision": qty,
+        "qty_increment": float(f"1e-{qty}"),
+        "price_precision": price,
+        "cost_precision": 5,
+        "marginable": False,
+        "has_index": False,
+        "cost_min": 0.5,
+        "tick_size": step,
+        "price_increment": step,
         "qty_min": float(f"1e-{qty}"),
     }
 
@@ -245,8 +255,13 @@ def test_instruments_are_all_pairs_with_their_assets() -> None:
     assert answer == done(warned)
     assets = [
         {
-            "id": name, "status": "enabled", "precision": precision, "precision_display": displayed,
-            "borrowable": False, "collateral_value": 1.0, "class": "currency",
+            "id": name,
+            "status": "enabled",
+            "precision": precision,
+            "precision_display": displayed,
+            "borrowable": False,
+            "collateral_value": 1.0,
+            "class": "currency",
         }
         for name, precision, displayed in (("USD", 4, 2), ("BTC", 10, 5), ("ETH", 10, 5), ("SOL", 10, 5))
     ]
@@ -276,7 +291,9 @@ def test_a_halt_is_announced_then_stops_everything_then_one_pair_alone() -> None
     times = {"expected_start_utc": "2023-11-14T22:14:14Z", "expected_end_utc": "2023-11-14T22:14:21Z"}
     assert {name: coming[name] for name in (*times, "event_id", "time_to_start_s", "cancel_before_utc")} == {
         **times,
-        "event_id": "simulated-1", "time_to_start_s": 7, "cancel_before_utc": times["expected_start_utc"],
+        "event_id": "simulated-1",
+        "time_to_start_s": 7,
+        "cancel_before_utc": times["expected_start_utc"],
     }
     assert talk.passed(0) == []
     (maintained,) = states(step())
