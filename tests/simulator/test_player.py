@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from venues.simulator.player import Player, _Ladder
 from venues.simulator.tape import Row, Rows, Tape, TapeTrade
+
+if TYPE_CHECKING:
+    from venues.simulator.market_events import Side
 
 LEVEL = [Row(Decimal(1), Decimal(2))]
 TRADE, EARLY, WHOLE, LATER, BACK = (
@@ -109,11 +112,12 @@ def levels(ladder: _Ladder) -> list[tuple[Decimal, Decimal, int]]:
 
 
 @pytest.mark.parametrize(
-    ("sign", "best_first"), [(1, [("3", "1"), ("2", "5"), ("1", "2")]), (-1, [("1", "2"), ("2", "5"), ("3", "1")])]
+    ("side", "best_first"),
+    [("buy", [("3", "1"), ("2", "5"), ("1", "2")]), ("sell", [("1", "2"), ("2", "5"), ("3", "1")])],
 )
-def test_levels_stand_best_first_with_one_order_each(sign: int, best_first: list[tuple[str, str]]) -> None:
+def test_levels_stand_best_first_with_one_order_each(side: Side, best_first: list[tuple[str, str]]) -> None:
     """Also those that are changed; a size of 0 takes one away, and of what is not there nothing."""
-    ladder = _Ladder(sign)
+    ladder = _Ladder(side)
     assert (ladder.best(), ladder.best_first(), ladder.total) == (None, [], 0)
     ladder.apply(rows(("2", "4"), ("1", "2"), ("4", "7"), ("3", "1")))
     assert ladder.total == 14
@@ -128,7 +132,7 @@ def test_levels_stand_best_first_with_one_order_each(sign: int, best_first: list
 
 def test_prices_and_sums_of_a_tape_are_exact() -> None:
     long = "0." + "1" * 60
-    ladder = _Ladder(-1)
+    ladder = _Ladder("sell")
     ladder.apply(rows((long, long), (long + "1", "1")))
     assert str(ladder.best()) == long
     assert str(ladder.total) == "1." + "1" * 60
