@@ -96,7 +96,7 @@ class _BookText:
         self._head = f'{{"event":"BOOK","symbol":"{symbol}","timestamp":'.encode()
         self._market = market
         self._epoch_ms = epoch_ms
-        self._changes = -1
+        self._changes: int | None = None  # of the market, when its text was made
         self._text = b""
         self._rows: dict[Level, bytes] = {}
 
