@@ -364,3 +364,24 @@ def test_bad_frames_are_of_each_channel_in_the_first_market() -> None:
         for channel in (b"book", b"book", b"trade", b"ticker", b"ohlc", *[b"book"] * 4, b"weather")
     ]
     assert all(b'"symbol":"BTC/USD"' in frame for frame in frames[:-1])
+
+
+def test_what_is_held_back_of_a_book_goes_with_its_subscription() -> None:
+    talk = Talk()
+    talk.ask("book", "BTC/USD")
+    talk.ask("trade", "BTC/USD")
+    talk.peer.gap()
+    talk.taped.book([("9", "3")], [])
+    talk.ask("trade", "BTC/USD", method="unsubscribe")
+    talk.ask("trade", "ETH/USD")
+    talk.ask("book", "BTC/USD", method="unsubscribe")
+    assert talk.passed(3_000) == [HEARTBEAT] * 3
+
+
+def test_maintenance_begins_as_many_seconds_later_as_the_fault_says() -> None:
+    talk = Talk(halt=5_000.0)
+    (announced,) = [one for one in talk.passed(5_000_000) if one != "finish 1001 "]
+    (coming,) = announced["data"][0]["upcoming_maintenance"]
+    assert (coming["expected_start_utc"], coming["expected_end_utc"], coming["time_to_start_s"]) == (
+        *("2023-11-15T01:00:40Z", "2023-11-15T02:24:00Z", 5_000),
+    )
