@@ -291,7 +291,7 @@ class _Book:
         self.hearers: Final[set[Callable[[BookFrame], None]]] = set()
         self._quoted = quoted
         self._depth = depth
-        self._told: dict[Side, dict[str, str]] = {"buy": {}, "sell": {}}
+        self._told: dict[Side, dict[str, str]]  # once somebody has joined
 
     def join(self, hear: Callable[[BookFrame], None]) -> Callable[[], None]:
         """Tell the whole book now and its changes from then on; the returned function ends that."""
