@@ -52,8 +52,11 @@ def test_who_comes_is_told_the_best_levels_and_then_their_changes() -> None:
     (whole,) = one.frames
     assert (whole.kind, [price for price, _ in whole.rows[0]]) == ("snapshot", [str(100 - n) for n in range(10)])
     assert [(price, float(qty)) for price, qty in whole.rows[1]] == [("200", 0.9)]
+    assert whole.timestamp == "2023-11-14T22:13:20.000000Z"
     one.frames.clear()
+    one.stage.now += 1_000
     one.market.limit("buy", 95, 2)
+    assert one.frames[0].timestamp == "2023-11-14T22:13:21.000000Z"
     assert one.told() == [[(95, 0.3)]]
     one.market.limit("buy", 90, 5)
     one.market.limit("buy", 80, 5)

@@ -348,6 +348,26 @@ def test_a_checksum_is_wrong_every_so_often_and_a_change_is_lost_in_a_gap() -> N
     assert [len(right.passed(1_000)) for _ in range(3)] == [1, 2, 1], "late, when none has followed"
 
 
+def test_a_ticker_of_the_best_prices_comes_when_one_of_them_has_changed() -> None:
+    talk = Talk()
+    talk.taped.book([("9", "1"), ("8", "1")], [("10", "2"), ("11", "1")], whole=True)
+    talk.ask("ticker", "BTC/USD", event_trigger="bbo")
+    found = []
+    for bids, asks in (
+        ([("8", "3")], []),
+        ([("9", "3")], []),
+        ([], [("11", "7")]),
+        ([], [("10", "7")]),
+        ([], [("10", "0")]),
+        ([("9", "3")], []),
+    ):
+        talk.taped.book(bids, asks)
+        found.append([(row["bid_qty"], row["ask"], row["ask_qty"]) for one in talk.told() for row in one["data"]])
+    assert found == [[], [(3, 10, 2)], [], [(3, 10, 7)], [(3, 11, 7)], []]
+    talk.taped.trade("9", "0.5")
+    assert talk.told() == [], "of a trade only who asked for those"
+
+
 def test_who_did_not_want_the_whole_book_gets_only_its_changes() -> None:
     talk = Talk()
     assert talk.ask("book", "BTC/USD", snapshot=False) == [
