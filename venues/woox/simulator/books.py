@@ -70,10 +70,10 @@ class BookFeed:
         self._version = self._version_at(now)
         self._bids, self._asks = self._sides(now)
         self.changed = now
-        self._history: deque[tuple[int, Whole]] = deque()  # since when it is the book
+        self._history: deque[tuple[float, Whole]] = deque()  # since when it is the book
         if lag:
             before = {price: size + steps.lot for price, size in self._bids.items()}
-            self._history.append((now - 2 * lag, self._whole(now - lag - 1, before, self._asks)))
+            self._history.append((-math.inf, self._whole(now - lag - 1, before, self._asks)))
             self._history.append((now, self._whole(now, self._bids, self._asks)))
 
     def watch(self, tell: Callable[[bytes], None]) -> Callable[[], None]:

@@ -53,7 +53,8 @@ class Quoted:
 
     def best_prices(self, now: int, *, rpi: bool) -> dict[str, Any]:
         """The data of `bbo` or `bborpi`; an empty side has empty texts."""
-        sizes = {side: {one.price: one.size for one in self.market.levels(side)[:1]} for side in ("buy", "sell")}
+        tops = {side: next(iter(self.market.levels(side)), None) for side in ("buy", "sell")}
+        sizes = {side: {} if one is None else {one.price: one.size} for side, one in tops.items()}
         if rpi:
             version = rpi_version(self.market, now, lively=self.lively)
             for side, price, size in rpi_orders(self.symbol, self.market, self.steps, version):
