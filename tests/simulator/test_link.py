@@ -399,3 +399,46 @@ def test_faults_come_when_their_time_has_come(fault: str, sent: list[bytes], abo
     ended = by_hand(lambda link, _: link.end(End(1000, "later")), fault, ms=ms)
     expected = (sent, aborted) if ms == 5_000 else ([b"1000 later"], 0)
     assert (ended.sent, ended.aborted) == expected
+
+
+def test_of_one_that_stalls_nothing_is_kept_and_it_is_not_too_far_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "MOST_WAITING", 3)
+
+    def act(link: SocketLink, _: Socket) -> None:
+        for _ in range(9):
+            link.send(b"x")
+        assert not link._events
+        assert not link._ended.done(), "the client hears nothing, not even that it is slow"
+        link.end(End(1000, "bye"))
+
+    assert by_hand(act, "stall:5s", ms=5_000) == Served([], 1, ["opened", "closed"])
+
+
+def test_of_one_that_has_ended_nothing_is_kept() -> None:
+    def act(link: SocketLink, _: Socket) -> None:
+        link.end(End(1000, "bye"))
+        link.send(b"too late")
+        assert not link._events
+
+    assert served(act) == Served([b"1000 bye"], 0, ["opened", "closed"])
+
+
+def test_a_state_does_not_come_earlier_because_of_an_event() -> None:
+    async def test() -> None:
+        socket, clock = Socket(), ManualClock()
+        link = SocketLink(cast("Any", socket), Transport(), clock, 1.0, ())
+        peer = Peer(link)
+        peer.say = lambda: None  # type: ignore[method-assign]
+        serving = asyncio.create_task(link.run(cast("Any", peer)))
+        await settled()
+        peer.change()
+        link.send(b"an event")
+        await settled()
+        assert socket.sent == [b"state 1", b"an event"]
+        clock.advance(1_000)
+        await settled()
+        assert socket.sent[2:] == [b"state 2"]
+        link.abort()
+        await serving
+
+    asyncio.run(test())

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from venues.simulator.player import Player, _Ladder
+from venues.simulator.market_events import Stage, Trade
+from venues.simulator.player import Player, TapeMarket, _Ladder
 from venues.simulator.tape import Row, Rows, Tape, TapeTrade
 
 if TYPE_CHECKING:
     from venues.simulator.market_events import Side
 
+ONE = Decimal(1)
 LEVEL = [Row(Decimal(1), Decimal(2))]
 TRADE, EARLY, WHOLE, LATER, BACK = (
     TapeTrade(1_000, Decimal(1), Decimal(1), "buy"),
@@ -136,3 +138,38 @@ def test_prices_and_sums_of_a_tape_are_exact() -> None:
     ladder.apply(rows((long, long), (long + "1", "1")))
     assert str(ladder.best()) == long
     assert str(ladder.total) == "1." + "1" * 60
+
+
+def test_only_the_first_snapshot_is_there_at_once() -> None:
+    again = Rows(1_600, True, [], LEVEL)
+    market, _ = played(1.0, EARLY, WHOLE, again, EARLY)
+    assert [line for line, _ in market.applied] == [WHOLE, WHOLE, again, EARLY]
+
+
+@pytest.mark.parametrize(
+    ("times", "applied"),
+    [
+        ([1_000, 1_001, 1_003], [5_000, 5_001, 5_003]),
+        ([1_000, 1_000, 1_000], [5_000, 5_000, 5_000]),
+        ([1_000, 500, 501, 499, 502], [5_000, 5_000, 5_001, 5_001, 5_004]),
+    ],
+)
+def test_each_step_of_the_tapes_clock_counts_and_none_back(times: list[int], applied: list[int]) -> None:
+    market, clock = played(1.0, *(TapeTrade(time, Decimal(1), Decimal(1), "buy") for time in times))
+    assert [time for _, time in market.applied] == applied
+    assert sum(clock.slept) == pytest.approx((applied[-1] - 5_000) / 1000)
+
+
+def test_a_market_of_a_tape_counts_the_changes_of_its_book() -> None:
+    market = TapeMarket("A", Stage(0))
+    found = [market.changes]
+    for line in (WHOLE, TRADE, LATER, EARLY):
+        market.apply(line, 7)
+        found.append(market.changes)
+    assert found == [0, 1, 1, 2, 3]
+    assert (market.last, market.best("buy"), market.best("sell")) == (Trade("A", 7, 1, ONE, ONE, "buy"), 1, 1)
+    bids = market.levels("buy")
+    assert market.levels("buy") is bids
+    market.apply(Rows(0, False, rows(("3", "1")), []), 8)
+    assert [level.price for level in market.levels("buy")] == [3, 1]
+    assert [level.price for level in bids] == [1], "what was shown before stays as it was"

@@ -252,8 +252,10 @@ def test_a_market_that_starts_at_the_lowest_ticks_opens_with_bids_there() -> Non
     [
         (0.0, "place"),
         (0.499, "place"),
+        (0.5, "take"),
         (0.501, "take"),
         (0.599, "take"),
+        (0.6, "cancel"),
         (0.601, "cancel"),
         (0.999, "cancel"),
     ],
