@@ -53,10 +53,11 @@ class AccountData:
         self._closed = Subscribers()
         self._balances = Subscribers()
         self._margin = Subscribers()
-        self._open: dict[str, Row] = {}  # by market: the positions as they were sent last
-        self._assets: dict[str, Row] = {}
-        self._figures: Row = {}
-        self._closings: set[Closed] = set()
+        # As they were sent last; each is set when the first client asks for it.
+        self._open: dict[str, Row]  # the positions, by market
+        self._assets: dict[str, Row]
+        self._figures: Row
+        self._closings: set[Closed]
         world.stage.listen(self._hear)
 
     def orders(self, emit: Emit) -> Callable[[], None]:
