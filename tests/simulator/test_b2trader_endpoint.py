@@ -76,6 +76,24 @@ def test_the_token_is_in_the_query_or_in_the_header(
     ]
 
 
+def test_the_world_hears_which_markets_a_client_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = Venue()
+    heard: list[str] = []
+    monkeypatch.setattr(venue.world, "joined", heard.append)
+    for target, asked in (
+        ("Book", "spot.eth_usdt"),
+        ("Chart", "spot.sol_usdt@1m"),
+        *((name, [BTC, "spot.eth_usdt"]) for name in ("Tob", "TradingData", "Summary")),
+    ):
+        client = venue.came()
+        client.peer.opened()
+        client.peer.receive(HANDSHAKE)
+        client.peer.receive(
+            json.dumps({"type": 4, "invocationId": "a", "target": target, "arguments": [MINE, asked]}) + "\x1e"
+        )
+    assert heard == ["ETH_USDT", "SOL_USDT", *["BTC_USDT", "ETH_USDT"] * 3]
+
+
 def test_an_id_is_good_for_one_connection_and_forgotten_with_it() -> None:
     venue = Venue()
     one, other = venue.new_id(), venue.new_id()

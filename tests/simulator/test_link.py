@@ -442,3 +442,13 @@ def test_a_state_does_not_come_earlier_because_of_an_event() -> None:
         await serving
 
     asyncio.run(test())
+
+
+def test_bad_frames_come_in_an_order_without_end_the_venues_own_first() -> None:
+    found = [*islice(bad_frames(cast("Any", Quiet())), 9)]
+    nested, huge = b"[" * 10_000 + b"]" * 10_000, b'"%b"' % (b"x" * 20 * 1024 * 1024)
+    assert [data for data, _ in found] == [
+        *(b"this is not JSON", b"{", nested, b'{"event":"\xff\xfe\xc0"}', b"\x00\x01\x02\xff", b"", huge),
+        *(b"this is not JSON", b"{"),
+    ]
+    assert [text for _, text in found] == [True] * 4 + [False] + [True] * 4

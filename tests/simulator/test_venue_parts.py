@@ -482,6 +482,19 @@ def test_versions_are_left_out_every_so_often(skip: float, versions: list[int]) 
     assert found == versions
 
 
+def test_how_many_versions_are_left_out_is_drawn_from_the_seed() -> None:
+    found = []
+    for seed in (1, 1, 2):
+        taped = Taped()
+        taped.world.skip, taped.world.seed = 1.0, seed  # type: ignore[misc]
+        quoted = b2trader(taped).markets["spot.btc_usdt"]
+        for at in range(1, 30):
+            taped.at(at * 1_000)
+            taped.book([("9", str(at))], [])
+        found.append(quoted.version)
+    assert found[0] == found[1] != found[2]
+
+
 def test_statistics_of_b2trader_are_of_the_day() -> None:
     taped, tickers, summaries = Taped(), Emitted(), Emitted()
     market = b2trader(taped)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from venues.simulator.market_events import Level, Trade
-from venues.woox.simulator.books import BookFeed, Steps, rpi_orders
+from venues.woox.simulator.books import BookFeed, Steps, rpi_orders, rpi_version
 from venues.woox.simulator.figures import DAY, Figures
 from venues.woox.simulator.quiet import Murmur, QuietMarket
 from venues.woox.simulator.quoted import Quoted
@@ -487,3 +487,13 @@ def test_one_quiet_market_or_another_changes_now_and_then(rate: float, due: floa
     assert (markets["a"].changes, markets["b"].changes) == (1, 0)
     assert murmur.due == due
     assert asked == ([2 / 600] if rate else [])
+
+
+@pytest.mark.parametrize(
+    ("now", "lively", "version"), [(1_399, True, (3, 6)), (1_400, True, (3, 7)), (1_400, False, (3, 0))]
+)
+def test_rpi_orders_of_a_lively_market_move_five_times_a_second(
+    now: int, lively: bool, version: tuple[int, int]
+) -> None:
+    market: Any = SimpleNamespace(changes=3)
+    assert rpi_version(market, now, lively=lively) == version
