@@ -143,7 +143,6 @@ class SocketLink:
                 self.send(data)
         self._states.clear()
         self._changed.clear()
-        self._due = False
 
     async def _close(self, end: End) -> None:
         if end.code is not None and not self._stalled:
