@@ -314,6 +314,7 @@ def test_only_what_has_changed_is_rewritten(orbit: ModuleType, tmp_path: Path) -
         (b'{"a":[[1],[2]],"b":[[1],[2],[3]]}', 3),
         (b"[1]", 1),
         (b"[[1],2", 1),
+        (b"[x]", 1),
     ],
 )
 def test_how_many_rows_the_longest_list_has(frame: bytes, rows: int) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from venues.nbt.simulator import endpoint
-from venues.nbt.simulator.endpoint import _Hub, _Session
+from venues.nbt.simulator.endpoint import Nbt, _Hub, _Session
+from venues.simulator.endpoint import Handshake
+from venues.simulator.session import Refused
+from venues.simulator.world import World
+from venues.simulator.world_clock import ManualClock
 
 KEY = "a-key"
 SIGNAL = {"key": KEY, "stratname": "S", "pair": "X"}
@@ -205,3 +210,32 @@ def test_a_wrong_signal_goes_nowhere(event: str, data: Any, said: str) -> None:
     talk = Talk()
     assert talk.sender.receive(event, data) == {"status": "error", "message": said}
     assert (talk.errors, talk.heard) == ([("error", {"message": said})], [])
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"key": "sim-nbt-key", "type": "client"}, ""),
+        ({"key": "sim-nbt-key", "type": "server"}, ""),
+        ({"key": "x", "type": "client"}, "unknown key: connect with your BvA key in the query"),
+        ({"type": "client"}, "unknown key: connect with your BvA key in the query"),
+        ({"key": "sim-nbt-key"}, "expected type=client or type=server in the query, got 'None'"),
+        (
+            {"key": "sim-nbt-key", "type": "x" * 41},
+            f"expected type=client or type=server in the query, got '{'x' * 40}'",
+        ),
+    ],
+)
+def test_who_is_let_in(query: dict[str, str], said: str) -> None:
+    world = World(ManualClock(), seed=1, rate=20.0)
+    before = len(world._processes)
+    venue = Nbt(world)
+    assert len(world._processes) == before + 1, "the hub says something by itself"
+    enter = partial(venue._enter, SimpleNamespace(say=lambda event, data: None), Handshake({}, query, {}))  # type: ignore[arg-type]
+    if said:
+        with pytest.raises(Refused) as refused:
+            enter()
+        assert str(refused.value) == said
+    else:
+        enter().opened()
+        assert len(venue._hub._sessions) == (query["type"] == "client")

@@ -143,3 +143,85 @@ def test_of_two_faults_of_a_world_the_first_is_raised() -> None:
     world._drive = lambda: stops(KeyError("second"))  # type: ignore[method-assign]
     with pytest.raises(LookupError, match=r"^first$"):
         asyncio.run(world.run())
+
+
+def test_a_port_that_cannot_be_had_is_told_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, _ = made()
+    calls: list[str] = []
+
+    async def fails_to_start() -> None:
+        raise OSError("taken")
+
+    async def check() -> None:
+        cleanup = web.AppRunner.cleanup
+
+        async def noted(self: web.AppRunner) -> None:
+            calls.append("cleanup")
+            await cleanup(self)
+
+        monkeypatch.setattr(web.AppRunner, "cleanup", noted)
+        monkeypatch.setattr(web, "TCPSite", lambda *_: SimpleNamespace(start=fails_to_start))
+        with pytest.raises(OSError, match="taken"):
+            await server.start("127.0.0.1", 1)
+
+    asyncio.run(check())
+    assert calls == ["cleanup"]
+
+
+class Opened:
+    """A WebSocket that is open, or the connection below it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    async def close(self, **how: Any) -> None:
+        self.calls.append(how)
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_fault_of_an_endpoint_cuts_the_connection_or_is_raised(is_told: bool) -> None:
+    server, told = made(is_told=is_told)
+    endpoint: Any = SimpleNamespace(name="made")
+    socket, transport = Opened(), Opened()
+
+    def connect(link: Any) -> Any:
+        assert server._links == {link: "made"}
+        raise LookupError("a fault")
+
+    async def check() -> None:
+        await server._run(endpoint, socket, transport, connect, 0.0)  # type: ignore[arg-type]
+
+    if is_told:
+        asyncio.run(check())
+    else:
+        with pytest.raises(LookupError):
+            asyncio.run(check())
+    assert (len(told), transport.calls, socket.calls) == (1, ["abort"] * is_told, [])
+    assert server._links == {}
+
+
+def test_a_client_whose_connection_has_gone_is_said_goodbye_to_alone() -> None:
+    server, _ = made()
+    socket: Any = Opened()
+    endpoint: Any = SimpleNamespace(name="made")
+    asyncio.run(server._run(endpoint, socket, None, lambda link: 1 / 0, 0.0))  # type: ignore[arg-type, return-value]
+    assert socket.calls == [{"message": b"goodbye"}]
+
+
+def test_a_simulator_may_be_closed_before_it_begins_and_after_it_ended_and_begin_again() -> None:
+    async def check() -> None:
+        simulator = Simulator([], clock=ManualClock())
+        await simulator.close()
+        ports = []
+        for _ in range(2):
+            await simulator.start()
+            ports.append(simulator.port)
+            await simulator.close()
+            await simulator.close()
+        assert ports[0] == ports[1] > 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(check())
