@@ -556,3 +556,30 @@ def test_a_frame_of_any_kind_ends_the_silence() -> None:
         await serving
 
     asyncio.run(test())
+
+
+def test_who_reads_slowly_has_its_time_before_a_finished_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "_FINISHING_SECONDS", 60.0)
+
+    async def test() -> None:
+        socket, gate = Socket(), asyncio.Event()
+        send = socket.send_frame
+
+        async def slowly(data: bytes, kind: object) -> None:
+            await gate.wait()
+            await send(data, kind)
+
+        socket.send_frame = slowly  # type: ignore[method-assign]
+        link = SocketLink(cast("Any", socket), Transport(), ManualClock(), 0.0, ())
+        serving = asyncio.create_task(link.run(cast("Any", Quiet())))
+        link.send(b"a")
+        link.send(b"b")
+        link.finish(1000, "bye")
+        await settled()
+        assert (socket.sent, serving.done()) == ([], False)
+        gate.set()
+        await settled()
+        assert socket.sent == [b"a", b"b", b"1000 bye"]
+        await serving
+
+    asyncio.run(test())

@@ -308,3 +308,22 @@ def test_events_of_a_client_come_to_it_until_it_has_gone() -> None:
         assert await server._received("kline", "a", 1) is None
 
     run(check)
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_who_polls_is_ended_with_a_bad_frame_or_an_unanswered_ping(is_cancelled: bool) -> None:
+    async def check() -> None:
+        calls: list[str] = []
+        one = Conversation()
+        one.socket._polled = SimpleNamespace(wake=lambda: calls.append("wake"), end=lambda: calls.append("end"))
+        waiting = asyncio.ensure_future(one.socket.wait())
+        await asyncio.sleep(0)
+        if is_cancelled:
+            waiting.cancel()
+        else:
+            one.socket.receive("x")
+        (ended,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError if is_cancelled else ValueError)
+        assert calls == ["wake", "end"]
+
+    run(check)
