@@ -173,3 +173,18 @@ def test_a_market_of_a_tape_counts_the_changes_of_its_book() -> None:
     market.apply(Rows(0, False, rows(("3", "1")), []), 8)
     assert [level.price for level in market.levels("buy")] == [3, 1]
     assert [level.price for level in bids] == [1], "what was shown before stays as it was"
+
+
+def test_clients_have_their_turn_between_lines_that_come_as_fast_as_they_can() -> None:
+    async def check() -> None:
+        market = Market()
+        player: Player = Player(Tape("m", [TRADE] * 5), market, Clock(), math.inf)  # type: ignore[arg-type]
+        player.begin()
+        running = asyncio.create_task(player.run())
+        seen = set()
+        while not running.done():
+            seen.add(len(market.applied))
+            await asyncio.sleep(0)
+        assert seen == {0, 1, 2, 3, 4, 5}
+
+    asyncio.run(check())
