@@ -117,6 +117,17 @@ def test_each_recording_is_played_so_often_in_turns_with_a_seed_of_its_own(
     assert checks.fuzz([empty], orbit.ORBIT, 60.0) == 0, "there is nothing to play"
 
 
+@pytest.mark.parametrize(("seconds", "plays"), [(1.0, 2), (2.0, 2), (2.5, 3), (3.0, 3)])
+def test_more_is_played_until_the_time_is_over(
+    seconds: float, plays: int, orbit: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each play takes a second, and the first of both recordings look at no clock."""
+    monkeypatch.setattr(Played, "made", [])
+    monkeypatch.setattr(checks, "MutatedPlay", Played)
+    monkeypatch.setattr(checks, "time", SimpleNamespace(monotonic=lambda: 100.0 + len(Played.made)))
+    assert checks.fuzz([CASE, case("book--gap")], orbit.ORBIT, seconds, seed=7) == plays
+
+
 def test_the_first_fault_ends_it_with_how_to_repeat_it(
     orbit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,6 +314,7 @@ def test_only_what_has_changed_is_rewritten(orbit: ModuleType, tmp_path: Path) -
         (b'{"a":[[1],[2]],"b":[[1],[2],[3]]}', 3),
         (b"[1]", 1),
         (b"[[1],2", 1),
+        (b"[x]", 1),
     ],
 )
 def test_how_many_rows_the_longest_list_has(frame: bytes, rows: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,7 @@ from venues import events
 from venues.errors import UsageError
 from venues.recording import Recording
 from venues.testing import mutation
-from venues.testing.mutation import LONGEST_PAUSE, TICKS_AT_ONCE, MutatedPlay
+from venues.testing.mutation import LONGEST_PAUSE, LOOSE, STRANGE, TICKS_AT_ONCE, MutatedPlay
 from venues.testing.playing import Play
 from venues.venue import Close, Dial, Fetch, HttpRequest, HttpResponse, NoResponse, Now
 
@@ -341,3 +343,135 @@ def test_after_a_lost_connection_another_one_is_made_when_it_is_due(
     monkeypatch.setattr(play, "_mutated", lambda: iter([FRAME] * 5))
     assert play.run() == []
     assert (connected, len(fed)) == ([begin, 100.0], 2)
+
+
+# --- what is drawn
+
+
+@pytest.mark.parametrize(("draw", "is_apart"), [(0.0, True), (0.299, True), (0.3, False), (0.301, False)])
+def test_it_begins_with_the_recordings_first_event_and_its_answers(
+    draw: float, is_apart: bool, orbit: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bool] = []
+    monkeypatch.setattr(
+        mutation, "Play", lambda *_, apart, **__: made.append(apart) or SimpleNamespace(driver="the driver")
+    )
+    play = MutatedPlay(CASE, orbit.ORBIT, Chance(draw, choose=1))  # type: ignore[arg-type]
+    first = play.events[0]
+    assert (made, play.driver, play._spoiling) == ([is_apart], "the driver", 0.3)
+    assert play._now() == Now(first.mono, first.at)
+    assert play._bodies == [one.data() for one in play.events if isinstance(one, events.Frame)]
+
+
+def test_its_answers_are_those_of_the_recording_where_it_has_some(orbit: ModuleType, tmp_path: Path) -> None:
+    header, *_ = CASE.read_text(encoding="utf-8").splitlines()
+    about = {"at": 7, "mono": 1.0, "method": "GET", "url": "https://v.example", "status": 200}
+    lines = [
+        {"kind": "frame", "at": 5, "mono": 0.5, "direction": "in", "text": "x"},
+        {"kind": "fetched", "request": "a", "text": "late", **about},
+        {"kind": "http", "body": "é", **about},
+    ]
+    recording = tmp_path / "trades--made.frames.jsonl"
+    recording.write_text("\n".join([header, *map(json.dumps, lines)]) + "\n", encoding="utf-8")
+    play = MutatedPlay(recording, orbit.ORBIT, random.Random(1))
+    assert play._bodies == ["é".encode(), b"late"]
+    assert play._now() == Now(0.5, 5)
+
+
+@pytest.mark.parametrize(
+    ("share", "draws"), [(0.3, {0.0: True, 0.299: True, 0.3: False, 0.5: False}), (1.0, {0.999: True})]
+)
+def test_a_share_is_of_all_draws_below_it(share: float, draws: dict[float, bool]) -> None:
+    for draw, happens in draws.items():
+        assert mutated(Driver(), Chance(draw))._happens(share) is happens
+
+
+class Draws(Chance):
+    """Gives whole numbers one after the other, and notes below which they had to be."""
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__(0.0)
+        self.numbers = [*numbers]
+        self.ends: list[int] = []
+
+    def randrange(self, end: int) -> int:
+        self.ends.append(end)
+        return self.numbers.pop(0)
+
+
+A, B, C = (events.Ticked(at=number, mono=1.0) for number in range(3))
+
+
+@pytest.mark.parametrize(
+    ("draws", "gives", "ends"),
+    [
+        ((0,), [A, B, C], [12]),
+        ((1, 0, 2, 0), [C, B, A], [12, 3, 3, 4]),
+        ((1, 0, 2, 1), [C, A, B, C], [12, 3, 3, 4]),
+        ((1, 1, 0, 2), [A, C], [12, 3, 3, 4]),
+        ((1, 1, 0, 3), [A, B, C, B, C], [12, 3, 3, 4]),
+        ((2, 1, 0, 2, 0, 1, 0), [C, A], [12, 3, 3, 4, 2, 2, 4]),
+        ((9, *(0, 0, 2) * 3), [], [12, 3, 3, 4, 2, 2, 4, 1, 1, 4]),
+    ],
+)
+def test_events_are_exchanged_doubled_left_out_and_repeated(
+    draws: tuple[int, ...], gives: list[events.Event], ends: list[int]
+) -> None:
+    chance = Draws(*draws)
+    assert list(mutated(Driver(), chance, events=[A, B, C])._mutated()) == gives
+    assert (chance.ends, chance.numbers) == (ends, [])
+
+
+@pytest.mark.parametrize(
+    ("draws", "frame", "gives", "ends"),
+    [
+        ((0, 0), b"ab", b"", [9, 3]),
+        ((0, 2), b"ab", b"ab", [9, 3]),
+        ((1, 1, 255), b"abc", b"a\xffc", [9, 3, 256]),
+        ((1,), b"", b"", [9]),
+        *(((kind,), b'{"a":7,"b":8}', b'{null:7,"b":8}', [9]) for kind in (2, 3, 4, 5)),
+        ((5,), b"{}", b"{}", [9]),
+        ((6,), b"ab", b"", [9]),
+        ((7,), b"ab", b"ab", [9]),
+        ((8, 1), b"[1][2]", b"[1][2,20000001]", [9, 8]),
+    ],
+)
+def test_a_frame_is_cut_has_another_byte_or_value_or_is_longer(
+    draws: tuple[int, ...], frame: bytes, gives: bytes, ends: list[int]
+) -> None:
+    chance = Draws(*draws)
+    assert mutated(Driver(), chance, _spoiling=0.1)._spoilt(frame) == gives
+    assert (chance.ends, chance.numbers) == (ends, [])
+
+
+def test_what_is_put_in_and_behind_is_drawn_from_what_is_strange_and_loose() -> None:
+    spoilt = []
+    for kind in (2, 6, 7):
+        chance = Draws(kind)
+        chance._choose = 1
+        spoilt.append(mutated(Driver(), chance, _spoiling=0.1)._spoilt(b'{"a":7}'))
+    assert spoilt == [b'{"a":' + STRANGE[1] + b"}", LOOSE[1], b'{"a":7}' + LOOSE[1]]
+
+
+@pytest.mark.parametrize(("draw", "is_spoilt"), [(0.299, True), (0.3, False)])
+def test_so_many_frames_are_spoilt_as_it_says(draw: float, is_spoilt: bool) -> None:
+    chance = Draws(6)
+    chance._given = [draw]
+    assert mutated(Driver(), chance, _spoiling=0.3)._spoilt(b"ab") == (b"" if is_spoilt else b"ab")
+
+
+@pytest.mark.parametrize("kinds", [("buy", "sell"), ()])
+def test_a_command_is_one_of_the_venues(kinds: tuple[str, ...]) -> None:
+    driver = Driver()
+    commands = SimpleNamespace(kinds={name: SimpleNamespace(name=name) for name in kinds})
+    play = mutated(driver, Chance(0.5, choose=1), _venue=SimpleNamespace(commands=commands))
+    play._command()
+    ((_, command),) = driver.calls
+    assert (command.name, command.fields) == (kinds[1] if kinds else "unknown", {"pair": "BTCUSDT"})
+
+
+@pytest.mark.parametrize(("choose", "pause"), [(0, 0.0), (2, 0.001), (4, 1.0)])
+def test_time_passes_between_events(choose: int, pause: float) -> None:
+    play = mutated(Driver(), Chance(0.99, choose=choose))
+    play._feed(events.Ticked(at=1, mono=1.0))
+    assert play._mono == 10.0 + pause

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import os
+import random
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ import pytest
 from cli.main import run
 from tests.command import environment, mon, records
 from venues import events
+from venues.nexus.simulator import synthetic
 from venues.nexus.simulator.synthetic import MOST_TRADES, START, Trades, write
 from venues.recording import Recording
 from venues.recording_file import RecordingFile
@@ -111,6 +113,7 @@ def test_a_seed_gives_the_same_recording_from_version_to_version(
         ([1_048_575, 1, 5], [b"x" * 1_048_576, b"xxxxx"]),
         ([1_048_575], [b"x" * 1_048_575]),
         ([2_000_000, 7, 1_048_569], [b"x" * 2_000_000, b"x" * 1_048_576, b""]),
+        ([2_000_000, 1_048_575], [b"x" * 2_000_000, b"x" * 1_048_575]),
     ],
 )
 def test_lines_are_written_a_megabyte_at_a_time(sizes: list[int], written: list[bytes]) -> None:
@@ -268,3 +271,19 @@ def test_a_file_that_cannot_be_written(
     monkeypatch.setattr(RecordingFile, "write", full)
     assert run(["sim", "--trades", "1h", "--out", str(tmp_path / "full")]) == 3
     assert "No space left" in capfd.readouterr().err
+
+
+class Falling(random.Random):
+    """Prices and sizes are drawn far below 0; how much they move stays as it is."""
+
+    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
+        return mu if sigma == synthetic._SHOCK else mu - 9 * sigma
+
+
+def test_prices_and_sizes_that_fall_without_end_stay_on_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "Random", Falling)
+    monkeypatch.setattr(synthetic, "_PULL", 0.0)
+    made = [row[1:3] + row[4:] for row in Trades("SPOT_X_Y", 60 * HOUR, seed=1, rate=0.5)._walk()]
+    assert made[0][:2] > (1, 2)
+    assert made[-1] == (1, 2, 1), "bid, ask and lots"
+    assert all(bid < ask for bid, ask, _ in made)

@@ -341,6 +341,22 @@ def test_the_same_is_asked_for_again_after_a_second(item: Any, seconds: float, t
     assert asking.ask(10.0 + seconds, later, item=item) == said
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(1 - 2e-6, "1.0"), (1 - 1e-6, ""), (1.0, "")])
+def test_a_second_is_one_though_clocks_are_rounded(seconds: float, told: str) -> None:
+    asking = Asking()
+    assert asking.ask(0.0, "BTC/USD", item=BAD) == []
+    assert asking.ask(seconds, "BTC/USD", item=BAD) == ([again(told, "BTC/USD")] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [((), 11), (("",), 11), (("A",), 11), (("A", "B"), 22), (("A", "B", "C"), 33)],
+)
+def test_each_symbol_may_have_eleven_answers_and_a_line_without_any_too(asked: tuple[str, ...], most: int) -> None:
+    subscriptions = [Subscription("book", tuple(filter(None, asked)))] if asked else []
+    assert Watch(KRAKEN, subscriptions).most_answers == most
+
+
 @pytest.mark.parametrize("item", [None, Notice("x"), StreamState("book", "live"), BadFrame("bad", ("trades",))])
 def test_without_a_doubt_there_is_no_reason_to_count(item: Any) -> None:
     """An event that was lost is not sent again, so that a bad one is no reason to ask for it."""

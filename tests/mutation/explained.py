@@ -102,11 +102,8 @@ EXPLAINED: dict[str, str] = {
     "if self._ready and frame and not self._rest and frame.find(_SEPARATOR) == len(frame) - 0:": (
         "every frame goes the longer way then, to the same end"
     ),
-    "venues/simulator/world_clock.py ManualClock.sleep: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
+    "venues/simulator/world_clock.py turn: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
         "to asyncio a delay below 0 is one of 0"
-    ),
-    "venues/simulator/hub.py _Stream.__init__: self.kept_at = 0.0 -> self.kept_at = 1.0": (
-        "it is read only where something is kept, with which it is set"
     ),
     "venues/kraken/simulator/market.py (module): _EXACT: Final = Context(prec=1_000) -> "
     "_EXACT: Final = Context(prec=1001)": "a price is shown with some ten of these digits",

@@ -20,7 +20,7 @@ from tests import simulated
 from venues.b2trader.simulator.account import AccountData
 from venues.b2trader.simulator.endpoint import B2Trader
 from venues.b2trader.simulator.market import MarketData, Quoted
-from venues.b2trader.simulator.text import instant, ulid
+from venues.b2trader.simulator.text import instant, second, ulid
 from venues.simulator import ManualClock, parse_fault
 from venues.simulator.account import PAID_IN
 from venues.simulator.figures import text
@@ -493,7 +493,7 @@ def test_times_have_two_to_seven_digits_of_fraction() -> None:
     assert instant(1_747_761_751_490) == "2025-05-20T17:22:31.49Z"
     assert instant(1_747_761_751_900, 1_213) == "2025-05-20T17:22:31.9001213Z"
     assert instant(1_747_761_751_491, 23_210) == "2025-05-20T17:22:31.491321Z"
-    assert instant(1_747_761_751_000, shortest=0) == "2025-05-20T17:22:31Z"
+    assert second(1_747_761_751_000) == "2025-05-20T17:22:31Z"
     assert ulid(1_747_761_751_899, 31) == "01JVQBFSTV000000000000000Z"
 
 

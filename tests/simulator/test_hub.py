@@ -335,6 +335,8 @@ def test_an_id_that_was_negotiated_is_good_for_one_connection(version: str) -> N
             assert answer["negotiateVersion"] == int(newer)
             assert ("connectionToken" in answer) is newer
             assert answer["availableTransports"] == [{"transport": "WebSockets", "transferFormats": ["Text"]}]
+            secrets = [answer[name] for name in ("connectionId", "connectionToken") if name in answer]
+            assert [len(secret) for secret in secrets] == [22] * len(secrets), "16 bytes, which nobody guesses"
             given = answer["connectionToken" if newer else "connectionId"]
             query = f"access_token={simulator.credentials('b2trader')['token']}&id="
             async with Hub(simulator, MARKET, query + given) as client:

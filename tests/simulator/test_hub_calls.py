@@ -256,3 +256,31 @@ def test_subscribers_are_told_until_they_leave() -> None:
 def test_an_error_of_the_server_is_in_the_words_of_the_reference() -> None:
     said = str(server_error("Book", "HubException", "no such market"))
     assert said == "Failed to invoke 'Book' due to an error on the server. HubException: no such market"
+
+
+def test_a_fault_of_a_stream_leaves_the_connection_as_it_is_to_be_closed() -> None:
+    one = Hub()
+    start = one._start
+
+    def fails(arguments: list[Any], emit: Emit) -> Callable[[], None]:
+        if arguments == ["boom"]:
+            raise LookupError("a fault")
+        return start(arguments, emit)
+
+    one.peer._methods["say"] = Method(1, fails)
+    assert one.say("a") == [item("a")]
+    with pytest.raises(LookupError):
+        one.say("b", "boom")
+    one.peer.closed()
+    assert one.calls == [["x"], ("end", ["x"]), "left"]
+
+
+def test_once_a_connection_is_closed_nothing_is_said_or_heard_and_no_stream_ends_again() -> None:
+    one = Hub()
+    one.say()
+    emit = one.emit
+    one.peer.closed()
+    one.peer.closed()
+    emit(b"7")
+    assert one.say("b") == []
+    assert (one.told(), one.calls) == ([], [["x"], ("end", ["x"]), "left", "left"])

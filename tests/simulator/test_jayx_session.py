@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from venues.jayx.simulator import endpoint
 from venues.jayx.simulator.endpoint import JayX, _whole_number, _Wrong
 from venues.jayx.simulator.market import INTERVALS
 from venues.simulator import ManualClock
@@ -239,3 +241,30 @@ def test_a_configuration_needs_the_steps_of_the_markets() -> None:
     steps = {"tick_size": "0.01", "lot_size": "0.0001"}
     assert JayX.values(None) == JayX.values(Talk().world)
     assert JayX.values(None)["symbols"]["BTCUSDT"] == steps
+
+
+def test_the_world_hears_which_markets_a_client_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk, heard = Talk(), list[str]()
+    monkeypatch.setattr(talk.world, "joined", heard.append)
+    talk.ask("kline", {"symbol": "ETHUSDT"})
+    talk.ask("orderbook", {"symbol": "BTCUSDT"})
+    talk.ask("positions", {"apiKey": KEY})
+    talk.ask("openorders", {"apiKey": KEY, "symbol": "SOLUSDT"})
+    assert heard == ["ETH_USDT", "BTC_USDT"]
+
+
+def test_who_has_gone_is_looked_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    asked: list[str] = []
+    monkeypatch.setattr(endpoint._Session, "_traded", lambda self, market: asked.append(market))
+    talk.trade("65000")
+    assert asked == ["BTC_USDT"]
+    talk.peer.closed()
+    talk.trade("65000")
+    assert asked == ["BTC_USDT"]
+
+
+def test_one_who_goes_before_the_conversation_has_begun_is_let_go() -> None:
+    world = World(ManualClock(), seed=1, rate=0)
+    session = JayX(world)._enter(SimpleNamespace())  # type: ignore[arg-type]
+    session.closed()

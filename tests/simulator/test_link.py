@@ -399,3 +399,187 @@ def test_faults_come_when_their_time_has_come(fault: str, sent: list[bytes], abo
     ended = by_hand(lambda link, _: link.end(End(1000, "later")), fault, ms=ms)
     expected = (sent, aborted) if ms == 5_000 else ([b"1000 later"], 0)
     assert (ended.sent, ended.aborted) == expected
+
+
+def test_of_one_that_stalls_nothing_is_kept_and_it_is_not_too_far_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "MOST_WAITING", 3)
+
+    def act(link: SocketLink, _: Socket) -> None:
+        for _ in range(9):
+            link.send(b"x")
+        assert not link._events
+        assert not link._ended.done(), "the client hears nothing, not even that it is slow"
+        link.end(End(1000, "bye"))
+
+    assert by_hand(act, "stall:5s", ms=5_000) == Served([], 1, ["opened", "closed"])
+
+
+def test_of_one_that_has_ended_nothing_is_kept() -> None:
+    def act(link: SocketLink, _: Socket) -> None:
+        link.end(End(1000, "bye"))
+        link.send(b"too late")
+        assert not link._events
+
+    assert served(act) == Served([b"1000 bye"], 0, ["opened", "closed"])
+
+
+def test_a_state_does_not_come_earlier_because_of_an_event() -> None:
+    async def test() -> None:
+        socket, clock = Socket(), ManualClock()
+        link = SocketLink(cast("Any", socket), Transport(), clock, 1.0, ())
+        peer = Peer(link)
+        peer.say = lambda: None  # type: ignore[method-assign]
+        serving = asyncio.create_task(link.run(cast("Any", peer)))
+        await settled()
+        peer.change()
+        link.send(b"an event")
+        await settled()
+        assert socket.sent == [b"state 1", b"an event"]
+        clock.advance(1_000)
+        await settled()
+        assert socket.sent[2:] == [b"state 2"]
+        clock.advance(500)
+        await settled()
+        peer.change()
+        link.send(b"another")
+        await settled()
+        assert socket.sent[3:] == [b"another"]
+        clock.advance(500)
+        await settled()
+        assert socket.sent[4:] == [b"state 3"]
+        link.abort()
+        await serving
+
+    asyncio.run(test())
+
+
+def test_bad_frames_come_in_an_order_without_end_the_venues_own_first() -> None:
+    found = [*islice(bad_frames(cast("Any", Quiet())), 9)]
+    nested, huge = b"[" * 10_000 + b"]" * 10_000, b'"%b"' % (b"x" * 20 * 1024 * 1024)
+    assert [data for data, _ in found] == [
+        *(b"this is not JSON", b"{", nested, b'{"event":"\xff\xfe\xc0"}', b"\x00\x01\x02\xff", b"", huge),
+        *(b"this is not JSON", b"{"),
+    ]
+    assert [text for _, text in found] == [True] * 4 + [False] + [True] * 4
+
+
+@pytest.mark.parametrize("interval", [0.0, 1.0])
+def test_a_state_of_the_opening_does_not_come_again_with_another(interval: float) -> None:
+    async def test() -> None:
+        socket, clock = Socket(), ManualClock()
+        link = SocketLink(cast("Any", socket), Transport(), clock, interval, ())
+        peer = Quiet()
+
+        def opened() -> None:
+            link.show("a", lambda: b"a")
+            link.show("b", lambda: b"b")
+            link.show("c", lambda: b"")
+
+        peer.opened = opened  # type: ignore[method-assign]
+        serving = asyncio.create_task(link.run(cast("Any", peer)))
+        await settled()
+        assert socket.sent == [b"a", b"b"]
+        link.show("b", lambda: b"b again")
+        await settled()
+        clock.advance(1_000)
+        await settled()
+        assert socket.sent[2:] == [b"b again"]
+        link.abort()
+        await serving
+
+    asyncio.run(test())
+
+
+def test_a_connection_that_is_finished_ends_once_all_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "_FINISHING_SECONDS", 60.0)
+
+    async def test() -> None:
+        socket = Socket()
+        link = SocketLink(cast("Any", socket), Transport(), ManualClock(), 0.0, ())
+        serving = asyncio.create_task(link.run(cast("Any", Quiet())))
+        await settled()
+        link.finish(1000, "bye")
+        await settled()
+        assert socket.sent == [b"1000 bye"]
+        await serving
+
+    asyncio.run(test())
+
+
+def test_the_interval_counts_from_when_a_slow_client_has_taken_the_state() -> None:
+    async def test() -> None:
+        socket, clock, gate = Socket(), ManualClock(), asyncio.Event()
+        send = socket.send_frame
+
+        async def slowly(data: bytes, kind: object) -> None:
+            await gate.wait()
+            await send(data, kind)
+
+        link = SocketLink(cast("Any", socket), Transport(), clock, 1.0, ())
+        peer = Peer(link)
+        peer.say = lambda: None  # type: ignore[method-assign]
+        serving = asyncio.create_task(link.run(cast("Any", peer)))
+        await settled()
+        socket.send_frame = slowly  # type: ignore[method-assign]
+        for ms in (1_000, 5_000):
+            peer.change()
+            await settled()
+            clock.advance(ms)
+            await settled()
+        assert socket.sent == [b"state 1"]
+        gate.set()
+        await settled()
+        assert socket.sent[1:] == [b"state 2"]
+        for ms, sent in ((999, []), (1, [b"state 3"])):
+            clock.advance(ms)
+            await settled()
+            assert socket.sent[2:] == sent
+        link.abort()
+        await serving
+
+    asyncio.run(test())
+
+
+def test_a_frame_of_any_kind_ends_the_silence() -> None:
+    async def test() -> None:
+        socket, clock = Socket(), ManualClock()
+        link = SocketLink(cast("Any", socket), Transport(), clock, 0.0, ())
+        serving = asyncio.create_task(link.run(cast("Any", Quiet())))
+        for kind in (WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG):
+            await settled()
+            clock.advance(1_500)
+            assert link.silence() == 1.5
+            socket.received.put_nowait(frame(kind, b""))
+            await settled()
+            assert link.silence() == 0.0
+        link.abort()
+        await serving
+
+    asyncio.run(test())
+
+
+def test_who_reads_slowly_has_its_time_before_a_finished_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "_FINISHING_SECONDS", 60.0)
+
+    async def test() -> None:
+        socket, gate = Socket(), asyncio.Event()
+        send = socket.send_frame
+
+        async def slowly(data: bytes, kind: object) -> None:
+            await gate.wait()
+            await send(data, kind)
+
+        socket.send_frame = slowly  # type: ignore[method-assign]
+        link = SocketLink(cast("Any", socket), Transport(), ManualClock(), 0.0, ())
+        serving = asyncio.create_task(link.run(cast("Any", Quiet())))
+        link.send(b"a")
+        link.send(b"b")
+        link.finish(1000, "bye")
+        await settled()
+        assert (socket.sent, serving.done()) == ([], False)
+        gate.set()
+        await settled()
+        assert socket.sent == [b"a", b"b", b"1000 bye"]
+        await serving
+
+    asyncio.run(test())

@@ -192,3 +192,13 @@ def test_levels_that_nobody_asks_for_are_made_when_too_many_wait(
     for ticks in (100, 101, 102):
         market.limit("sell", ticks, 1)
     assert made == ["sell"] * looks
+
+
+def test_a_market_that_nobody_watches_fills_orders_all_the_same() -> None:
+    market = Told().market
+    market.on_fill, market.on_gone = Market(market.instrument, Stage(0)).on_fill, lambda order: None
+    mine = market.limit("buy", 100, 3, owner=7)
+    market.market("sell", 2)
+    assert (mine.lots, market.last and market.last.price) == (1, market.price(100))
+    market.market("sell", 1, owner=8)
+    assert market.levels("buy") == []

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests import simulated
-from venues.nbt.simulator import endpoint
 from venues.nbt.simulator.strategies import Doings
 from venues.simulator import ManualClock
 
@@ -307,86 +306,3 @@ def test_without_a_price_there_is_no_signal() -> None:
     for _ in range(50):
         doings.step()
     assert set(told) == {"message", "user_payload"}
-
-
-LONG = "x" * 200
-
-
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"pair": "x"}, ""),
-        ({"pair": LONG, "stratname": LONG}, ""),
-        ({"pair": LONG + "x"}, "expected a text of 1 to 200 characters as pair"),
-        ({"stratname": LONG + "x"}, "expected a text of 1 to 200 characters as stratname"),
-        ({"pair": ""}, "expected a text of 1 to 200 characters as pair"),
-        ({"pair": 7}, "expected a text of 1 to 200 characters as pair"),
-        ({"pair": None}, "expected a text of 1 to 200 characters as pair"),
-        ({"buy_price": "1" * 200}, ""),
-        ({"buy_price": "1" * 201}, f"expected a number as buy_price, got '{'1' * 40}'"),
-        ({"buy_price": "NaN"}, "expected a number as buy_price, got 'NaN'"),
-        ({"buy_price": "x"}, "expected a number as buy_price, got 'x'"),
-        ({"buy_price": True}, "expected a number as buy_price, got 'True'"),
-        ({"buy_price": []}, "expected a number as buy_price, got '[]'"),
-        ({"buy_price": 0.5}, ""),
-        ({"stop_profit": "many"}, "expected a number as stop_profit, got 'many'"),
-        ({"stop_loss": {}}, "expected a number as stop_loss, got '{}'"),
-        ({"message": {"any": ["thing"]}}, ""),
-        ({"key": "other"}, "expected your key in buy_signal"),
-    ],
-)
-def test_which_signals_are_taken(fields: dict[str, Any], said: str) -> None:
-    async def test() -> None:
-        async with quiet() as simulator, hub(simulator, "server") as sender:
-            answer = await acknowledged(sender, "buy_signal", signal(simulator, **fields), 1)
-            expected = {"status": "error", "message": said} if said else {"status": "ok"}
-            assert answer == [expected]
-            if said:
-                assert sender.of("error") == [{"message": said}]
-
-    run(test())
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ("681", "681"),
-        (681, "681"),
-        (0, "0"),
-        (LONG + "x", LONG),
-        ("", "5001"),
-        (None, "5001"),
-        (True, "5001"),
-        (1.5, "5001"),
-    ],
-)
-def test_the_id_of_a_strategy_is_the_senders_or_the_hubs(given: Any, told: str) -> None:
-    async def test() -> None:
-        async with quiet() as simulator, hub(simulator) as client, hub(simulator, "server") as sender:
-            await sender.emit("buy_signal", signal(simulator, stratid=given))
-            assert (await last(client, 1)).data["stratid"] == told
-
-    run(test())
-
-
-def test_so_many_strategies_and_positions_are_known_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "_MOST_STRATEGIES", 2)
-    monkeypatch.setattr(endpoint, "_MOST_HELD", 2)
-
-    async def test() -> None:
-        async with quiet() as simulator, hub(simulator) as client, hub(simulator, "server") as sender:
-            for number, name in enumerate(("A", "B", "A"), 1):
-                assert await acknowledged(sender, "buy_signal", signal(simulator, stratname=name), number) == [
-                    {"status": "ok"}
-                ]
-            (refused,) = await acknowledged(sender, "buy_signal", signal(simulator, stratname="C"), 4)
-            assert refused == {"status": "error", "message": "expected at most 2 strategies"}
-            assert await acknowledged(sender, "buy_signal", signal(simulator, stratname="C", stratid=7), 5) == [
-                {"status": "ok"}
-            ]
-            await sender.emit("sell_signal", signal(simulator, stratname="B"))
-            assert (await last(client, 5)).data["new"] is True, "what B held is the oldest, and forgotten"
-            await sender.emit("sell_signal", signal(simulator, stratname="C", stratid=7))
-            assert (await last(client, 6)).data["new"] is False
-
-    run(test())

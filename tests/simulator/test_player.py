@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from venues.simulator.player import Player, _Ladder
+from venues.simulator.market_events import Stage, Trade
+from venues.simulator.player import Player, TapeMarket, _Ladder
 from venues.simulator.tape import Row, Rows, Tape, TapeTrade
 
+if TYPE_CHECKING:
+    from venues.simulator.market_events import Side
+
+ONE = Decimal(1)
 LEVEL = [Row(Decimal(1), Decimal(2))]
 TRADE, EARLY, WHOLE, LATER, BACK = (
     TapeTrade(1_000, Decimal(1), Decimal(1), "buy"),
@@ -109,11 +114,12 @@ def levels(ladder: _Ladder) -> list[tuple[Decimal, Decimal, int]]:
 
 
 @pytest.mark.parametrize(
-    ("sign", "best_first"), [(1, [("3", "1"), ("2", "5"), ("1", "2")]), (-1, [("1", "2"), ("2", "5"), ("3", "1")])]
+    ("side", "best_first"),
+    [("buy", [("3", "1"), ("2", "5"), ("1", "2")]), ("sell", [("1", "2"), ("2", "5"), ("3", "1")])],
 )
-def test_levels_stand_best_first_with_one_order_each(sign: int, best_first: list[tuple[str, str]]) -> None:
+def test_levels_stand_best_first_with_one_order_each(side: Side, best_first: list[tuple[str, str]]) -> None:
     """Also those that are changed; a size of 0 takes one away, and of what is not there nothing."""
-    ladder = _Ladder(sign)
+    ladder = _Ladder(side)
     assert (ladder.best(), ladder.best_first(), ladder.total) == (None, [], 0)
     ladder.apply(rows(("2", "4"), ("1", "2"), ("4", "7"), ("3", "1")))
     assert ladder.total == 14
@@ -128,7 +134,57 @@ def test_levels_stand_best_first_with_one_order_each(sign: int, best_first: list
 
 def test_prices_and_sums_of_a_tape_are_exact() -> None:
     long = "0." + "1" * 60
-    ladder = _Ladder(-1)
+    ladder = _Ladder("sell")
     ladder.apply(rows((long, long), (long + "1", "1")))
     assert str(ladder.best()) == long
     assert str(ladder.total) == "1." + "1" * 60
+
+
+def test_only_the_first_snapshot_is_there_at_once() -> None:
+    again = Rows(1_600, True, [], LEVEL)
+    market, _ = played(1.0, EARLY, WHOLE, again, EARLY)
+    assert [line for line, _ in market.applied] == [WHOLE, WHOLE, again, EARLY]
+
+
+@pytest.mark.parametrize(
+    ("times", "applied"),
+    [
+        ([1_000, 1_001, 1_003], [5_000, 5_001, 5_003]),
+        ([1_000, 1_000, 1_000], [5_000, 5_000, 5_000]),
+        ([1_000, 500, 501, 499, 502], [5_000, 5_000, 5_001, 5_001, 5_004]),
+    ],
+)
+def test_each_step_of_the_tapes_clock_counts_and_none_back(times: list[int], applied: list[int]) -> None:
+    market, clock = played(1.0, *(TapeTrade(time, Decimal(1), Decimal(1), "buy") for time in times))
+    assert [time for _, time in market.applied] == applied
+    assert sum(clock.slept) == pytest.approx((applied[-1] - 5_000) / 1000)
+
+
+def test_a_market_of_a_tape_counts_the_changes_of_its_book() -> None:
+    market = TapeMarket("A", Stage(0))
+    found = [market.changes]
+    for line in (WHOLE, TRADE, LATER, EARLY):
+        market.apply(line, 7)
+        found.append(market.changes)
+    assert found == [0, 1, 1, 2, 3]
+    assert (market.last, market.best("buy"), market.best("sell")) == (Trade("A", 7, 1, ONE, ONE, "buy"), 1, 1)
+    bids = market.levels("buy")
+    assert market.levels("buy") is bids
+    market.apply(Rows(0, False, rows(("3", "1")), []), 8)
+    assert [level.price for level in market.levels("buy")] == [3, 1]
+    assert [level.price for level in bids] == [1], "what was shown before stays as it was"
+
+
+def test_clients_have_their_turn_between_lines_that_come_as_fast_as_they_can() -> None:
+    async def check() -> None:
+        market = Market()
+        player: Player = Player(Tape("m", [TRADE] * 5), market, Clock(), math.inf)  # type: ignore[arg-type]
+        player.begin()
+        running = asyncio.create_task(player.run())
+        seen = set()
+        while not running.done():
+            seen.add(len(market.applied))
+            await asyncio.sleep(0)
+        assert seen >= {0, 1, 2, 3, 4}
+
+    asyncio.run(check())

@@ -311,6 +311,7 @@ def test_a_client_goes_on_with_a_websocket(monkeypatch: pytest.MonkeyPatch) -> N
         assert (await client.socket.receive()).data == "42[]"
         await client.send(b"42[2]")
         assert websocket.sent[3:] == [(b"42[2]", TEXT)]
+        assert client.socket._out == [], "nothing is kept for a poll"
         poll: Any = await client.socket.answer(Request())  # type: ignore[arg-type]
         assert (poll.status, poll.body) == (400, b'"this client has gone on with a WebSocket"')
         websocket.more.set()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from venues.simulator import socketio_server
-from venues.simulator.endpoint import Handshake
+from venues.simulator.endpoint import Handshake, Heartbeat
 from venues.simulator.session import Refused
-from venues.simulator.socketio_server import _Engine, _Socket, socketio_frame
+from venues.simulator.socketio_server import SocketIoServer, _Engine, _Socket, socketio_frame
 
 from .test_session import Link, Visit
 
@@ -230,5 +232,98 @@ def test_the_engine_forgets_an_ending_that_is_over() -> None:
         gate.set()
         await engine.end()
         assert (waiting.done(), engine._endings) == (True, set())
+
+    run(check)
+
+
+def test_who_polls_is_busy_while_a_frame_waits_or_is_handled() -> None:
+    async def check() -> None:
+        found: list[bool] = []
+        polled = SimpleNamespace(wake=lambda: found.append(polled.is_busy()), end=lambda: None)
+        one = Conversation()
+
+        async def serve(request: Any, connect: Any, of: Any) -> web.Response:
+            assert of is polled
+            found.append(polled.is_busy())
+            one.socket.receive("3")
+            found.append(polled.is_busy())
+            assert await one.socket.wait() == "3"
+            found.append(polled.is_busy())
+            one.socket.closed()
+            assert await one.socket.wait() is None
+            found.append(polled.is_busy())
+            return web.Response(text="over")
+
+        one.socket._serve = serve
+        one.socket._engine = SimpleNamespace(start_ending=asyncio.ensure_future)
+        environ: dict[str, Any] = {"aiohttp.request": {socketio_server._POLLED: polled}}
+        answer = await one.socket(environ)
+        assert (answer.text, environ["simulator.socket"]) == ("over", one.socket)
+        # At first, with a frame, as it is asked for, while it is handled, as the end is asked for, and after that.
+        assert found == [False, True, True, True, True, False]
+
+    run(check)
+
+
+class Heard:
+    """Stands for a socket of a client that has come."""
+
+    def __init__(self, *, ending: bool = False) -> None:
+        self.calls: list[Any] = []
+        self.ending = ending
+
+    def safely(self, act: Callable[[], Any]) -> Any:
+        return act()
+
+    def hear(self, event: str, data: Any) -> Any:
+        self.calls.append((event, data))
+        return "an answer"
+
+    def leave(self) -> None:
+        self.calls.append("left")
+
+
+def test_events_of_a_client_come_to_it_until_it_has_gone() -> None:
+    async def check() -> None:
+        server = SocketIoServer(None, None, Heartbeat())  # type: ignore[arg-type]
+        gone: list[str] = []
+
+        async def disconnect(sid: str) -> None:
+            gone.append(sid)
+
+        server._server = SimpleNamespace(disconnect=disconnect)
+        one, other = Heard(), Heard(ending=True)
+        server._sockets = {"a": one, "b": other}  # type: ignore[dict-item]
+        assert await server._received("kline", "a", 1, 2) == "an answer"
+        assert await server._received("kline", "a") == "an answer"
+        assert [await server._received(event, sid, 1) for event, sid in ((7, "a"), ("kline", "c"), (7, "c"))] == [
+            None
+        ] * 3
+        assert (one.calls, gone) == ([("kline", 1), ("kline", None)], [])
+        assert await server._received("kline", "b", 3) == "an answer"
+        assert (other.calls, gone) == ([("kline", 3)], ["b"])
+        for sid in ("a", "a", "c"):
+            await server._disconnected(sid, None)
+        assert (one.calls[2:], other.calls[1:]) == (["left"], [])
+        assert await server._received("kline", "a", 1) is None
+
+    run(check)
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_who_polls_is_ended_with_a_bad_frame_or_an_unanswered_ping(is_cancelled: bool) -> None:
+    async def check() -> None:
+        calls: list[str] = []
+        one = Conversation()
+        one.socket._polled = SimpleNamespace(wake=lambda: calls.append("wake"), end=lambda: calls.append("end"))
+        waiting = asyncio.ensure_future(one.socket.wait())
+        await asyncio.sleep(0)
+        if is_cancelled:
+            waiting.cancel()
+        else:
+            one.socket.receive("x")
+        (ended,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError if is_cancelled else ValueError)
+        assert calls == ["wake", "end"]
 
     run(check)

@@ -240,13 +240,22 @@ def test_a_market_opens_with_150_orders_a_side_around_its_start() -> None:
     assert flow.due > 7_000
 
 
+def test_a_market_that_starts_at_the_lowest_ticks_opens_with_bids_there() -> None:
+    market = Market(BTC._replace(start=2, reach=1), Stage(0))
+    Flow(market, Random(1), 2.0, 0.0)
+    assert {order.price for order in market.engine.orders("buy")} == {1}
+    assert min(order.price for order in market.engine.orders("sell")) == 3
+
+
 @pytest.mark.parametrize(
     ("drawn", "done"),
     [
         (0.0, "place"),
         (0.499, "place"),
+        (0.5, "take"),
         (0.501, "take"),
         (0.599, "take"),
+        (0.6, "cancel"),
         (0.601, "cancel"),
         (0.999, "cancel"),
     ],

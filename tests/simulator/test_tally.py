@@ -69,3 +69,23 @@ def test_months_and_weeks_are_those_of_the_calendar(year: int, month: int) -> No
     assert end == datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
     week = [datetime.fromtimestamp(t / 1000, UTC) for t in span_of("1w", int(inside.timestamp()) * 1000)]
     assert (week[0].weekday(), week[0].hour, (week[1] - week[0]).days) == (0, 0, 7)
+
+
+def test_a_trade_at_the_end_of_a_candle_begins_the_next_and_a_minute_is_kept_once() -> None:
+    tally = Tally(TapeMarket("A", Stage(0)))
+    begin = START - START % MINUTE
+    for after, price in ((0, 5), (1, 7), (MINUTE - 1, 3), (MINUTE, 4), (2 * MINUTE - 1, 6)):
+        tally.add(Trade("A", begin + after, 1, Decimal(price), Decimal(1), "buy"))
+    assert tally.candle("1m", begin + MINUTE) == (begin + MINUTE, begin + 2 * MINUTE, 4, 6, 4, 6)
+    assert [minute[2:] for minute in tally._minutes] == [(5, 7, 3, 3), (4, 6, 4, 6)]
+    assert tally.day(begin + MINUTE) == (begin, begin + 2 * MINUTE, 5, 7, 3, 6)
+
+
+@pytest.mark.parametrize(("later", "opened"), [(DAY + MINUTE - 1, 5), (DAY + MINUTE, 4)])
+def test_a_minute_counts_for_the_day_until_it_ended_24_hours_ago(later: int, opened: int) -> None:
+    tally = Tally(TapeMarket("A", Stage(0)))
+    begin = START - START % MINUTE
+    for after, price in ((0, 5), (MINUTE, 4)):
+        tally.add(Trade("A", begin + after, 1, Decimal(price), Decimal(1), "buy"))
+    assert tally.day(begin + MINUTE).open == 5
+    assert tally.day(begin + later).open == opened

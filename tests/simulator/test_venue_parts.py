@@ -13,7 +13,7 @@ import pytest
 
 from venues.b2trader.simulator import market as b2trader_market
 from venues.b2trader.simulator.market import MarketData, _change, _shuffled, full_name
-from venues.b2trader.simulator.text import instant, ulid
+from venues.b2trader.simulator.text import instant, second, ulid
 from venues.jayx.simulator.market import Quoted as JayxQuoted
 from venues.jayx.simulator.market import _grouped
 from venues.kraken.simulator import market as kraken_market
@@ -77,19 +77,26 @@ def test_numbers_have_no_zeros_behind(number: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "ticks", "shortest", "written"),
+    ("time", "ticks", "written"),
     [
-        (0, 0, 2, "1970-01-01T00:00:00.00Z"),
-        (0, 0, 0, "1970-01-01T00:00:00Z"),
-        (1_999, 0, 2, "1970-01-01T00:00:01.999Z"),
-        (1_500, 0, 0, "1970-01-01T00:00:01.5Z"),
-        (1_500, 9_999, 2, "1970-01-01T00:00:01.5009999Z"),
-        (1_500, 10_000, 2, "1970-01-01T00:00:01.50Z"),
-        (1_500, 10_010, 2, "1970-01-01T00:00:01.500001Z"),
+        (0, 0, "1970-01-01T00:00:00.00Z"),
+        (1_999, 0, "1970-01-01T00:00:01.999Z"),
+        (1_500, 0, "1970-01-01T00:00:01.50Z"),
+        (1_500, 9_999, "1970-01-01T00:00:01.5009999Z"),
+        (1_500, 10_000, "1970-01-01T00:00:01.50Z"),
+        (1_500, 10_010, "1970-01-01T00:00:01.500001Z"),
     ],
 )
-def test_instants(time: int, ticks: int, shortest: int, written: str) -> None:
-    assert instant(time, ticks, shortest=shortest) == written
+def test_instants(time: int, ticks: int, written: str) -> None:
+    assert instant(time, ticks) == written
+
+
+@pytest.mark.parametrize(
+    ("time", "written"),
+    [(999, "1970-01-01T00:00:00Z"), (1_000, "1970-01-01T00:00:01Z"), (59_999, "1970-01-01T00:00:59Z")],
+)
+def test_seconds(time: int, written: str) -> None:
+    assert second(time) == written
 
 
 def test_ids_are_time_and_number_in_base_32() -> None:
@@ -135,6 +142,10 @@ def test_a_book_of_jayx_has_the_latest_fifty_trades_the_newest_first() -> None:
     again = quoted.orderbook(1)["orderBook"]
     assert again == {"asks": [row(20, 8)], "bids": [row(18, 12)]}
     assert again["asks"][0] is rows[0], "a level that has not changed is not made again"
+    assert quoted.orderbook(2)["orderBook"] == {"asks": [row(20, 8)], "bids": [row(18, 12)]}
+    taped.book([("9.5", "1")], [])
+    assert quoted.orderbook(2)["orderBook"]["bids"] == [row(18, 16, 2)]
+    taped.book([("9.5", "0")], [])
     assert quoted.orderbook(20)["orderBook"] == {"asks": [row(20, 8)], "bids": [row(1, 12)]}
     assert (quoted.ticks(Decimal("1.5")), quoted.lots(Decimal("1.5")), quoted.amount(Decimal(3))) == (3, 6, 24)
 
@@ -471,6 +482,19 @@ def test_versions_are_left_out_every_so_often(skip: float, versions: list[int]) 
     assert found == versions
 
 
+def test_how_many_versions_are_left_out_is_drawn_from_the_seed() -> None:
+    found = []
+    for seed in (1, 1, 2):
+        taped = Taped()
+        taped.world.skip, taped.world.seed = 1.0, seed  # type: ignore[misc]
+        quoted = b2trader(taped).markets["spot.btc_usdt"]
+        for at in range(1, 30):
+            taped.at(at * 1_000)
+            taped.book([("9", str(at))], [])
+        found.append(quoted.version)
+    assert found[0] == found[1] != found[2]
+
+
 def test_statistics_of_b2trader_are_of_the_day() -> None:
     taped, tickers, summaries = Taped(), Emitted(), Emitted()
     market = b2trader(taped)
@@ -534,6 +558,19 @@ def test_a_row_that_comes_twice_counts_the_last_time() -> None:
     prices = [int(one["price"]) for one in found]
     assert not all(one < other for one, other in pairwise(prices))
     assert _shuffled([], Random(1)) == []
+
+
+@pytest.mark.parametrize(("drawn", "sizes"), [(0.0999, ["0", "1"]), (0.1, ["1"])])
+def test_one_row_in_ten_comes_twice(drawn: float, sizes: list[str]) -> None:
+    chance: Any = SimpleNamespace(
+        sample=lambda rows, count: rows[:count],
+        random=lambda: drawn,
+        choice=lambda among: among[1],
+        randint=lambda least, most: least,
+    )
+    found = _shuffled([(Decimal(7), Decimal(1))], chance)
+    assert [(one["price"], one["amount"]) for one in found] == [("7", size) for size in sizes]
+    assert found[-1]["total"] == "7"
 
 
 def test_a_book_change_of_nobodys_market_is_not_looked_at() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from venues.simulator.market_events import Level, Trade
-from venues.woox.simulator.books import BookFeed, Steps, rpi_orders
+from venues.woox.simulator.books import BookFeed, Steps, rpi_orders, rpi_version
 from venues.woox.simulator.figures import DAY, Figures
 from venues.woox.simulator.quiet import Murmur, QuietMarket
 from venues.woox.simulator.quoted import Quoted
@@ -322,6 +322,7 @@ class Chance:
     def __init__(self, drawn: float, *picks: int) -> None:
         self.drawn = drawn
         self.picks = [*picks]
+        self.bounds: list[tuple[int, int]] = []  # of whole numbers
 
     def random(self) -> float:
         return self.drawn
@@ -330,6 +331,7 @@ class Chance:
         return among[self.picks.pop(0)]
 
     def randint(self, least: int, most: int) -> int:
+        self.bounds.append((least, most))
         return most
 
 
@@ -421,7 +423,33 @@ def test_two_of_ten_put_one_in(drawn: float) -> None:
 
 @pytest.mark.parametrize("drawn", [0.7, 0.999])
 def test_the_others_change_a_size(drawn: float) -> None:
-    assert changed(drawn, 1, 2)[1:] == ({"buy": {}, "sell": {Decimal("100.6"): Decimal("0.5")}}, None)
+    assert changed(drawn, 1, 3)[1:] == ({"buy": {}, "sell": {Decimal("100.8"): Decimal("0.5")}}, None)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "picks", "bounds"),
+    [
+        (0.0, (0,), [(1, 5_000)]),  # lots of a trade, of as many as there are
+        (0.4, (0, 3), []),
+        (0.6, (0,), [(1, 80), (1, 5_000)]),  # how far away, in hundredths; and how many lots
+        (0.6, (1,), [(1, 80), (1, 5_000)]),
+        (0.8, (1, 3), [(1, 5_000)]),
+    ],
+)
+def test_what_is_drawn_for_a_change(drawn: float, picks: tuple[int, ...], bounds: list[tuple[int, int]]) -> None:
+    market = quiet()
+    market._sides["buy"][9_980] = 5_000
+    chance = market._random = Chance(drawn, *picks)  # type: ignore[assignment]
+    market.change(NOW)
+    assert chance.bounds == bounds  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("spot", ["100", "0.01"])
+def test_the_best_prices_are_those_of_the_first_levels(spot: str) -> None:
+    market = quiet(spot)
+    assert [market.best(side) for side in SIDES] == [market.levels(side)[0].price for side in SIDES]
+    market._sides["buy"].clear()
+    assert [market.best(side) for side in SIDES] == [None, market.levels("sell")[0].price]
 
 
 def test_a_side_keeps_six_levels_and_is_never_empty() -> None:
@@ -459,3 +487,13 @@ def test_one_quiet_market_or_another_changes_now_and_then(rate: float, due: floa
     assert (markets["a"].changes, markets["b"].changes) == (1, 0)
     assert murmur.due == due
     assert asked == ([2 / 600] if rate else [])
+
+
+@pytest.mark.parametrize(
+    ("now", "lively", "version"), [(1_399, True, (3, 6)), (1_400, True, (3, 7)), (1_400, False, (3, 0))]
+)
+def test_rpi_orders_of_a_lively_market_move_five_times_a_second(
+    now: int, lively: bool, version: tuple[int, int]
+) -> None:
+    market: Any = SimpleNamespace(changes=3)
+    assert rpi_version(market, now, lively=lively) == version

@@ -152,6 +152,14 @@ def test_which_topics_there_are() -> None:
         assert talk.ask("SUBSCRIBE", topic) == [], "once"
 
 
+def test_the_world_hears_which_market_a_client_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    heard: list[str] = []
+    monkeypatch.setattr(talk.venue.world, "joined", heard.append)
+    talk.ask("SUBSCRIBE", f"trade@{ETH}", "trade@SPOT_NOPE_USDT", f"weather@{BTC}", f"trade@{BTC}", f"trade@{BTC}")
+    assert heard == ["ETH_USDT", "BTC_USDT"]
+
+
 def test_best_prices_come_at_once_and_when_they_have_changed() -> None:
     talk = Talk(None, f"bbo@{BTC}")
     (first,) = talk.passed()
@@ -211,6 +219,53 @@ def test_a_candle_comes_once_more_when_it_is_over() -> None:
     talk.trade()
     other = Talk(talk.venue, f"kline@{BTC}@1m")
     assert [json.loads(data)["data"]["o"] for data in other.wire.sent[1:]] == ["7"]
+
+
+@pytest.mark.parametrize(("after", "is_told"), [(1_999, True), (2_000, False)])
+def test_a_candle_that_is_over_is_told_for_two_seconds(after: int, is_told: bool) -> None:
+    talk = Talk()
+    talk.trade()
+    (end,) = [
+        kline.end for interval, kline in talk.venue.endpoint.quoted[BTC].figures.klines.items() if interval == "1m"
+    ]
+    talk.venue.advance(end + after - talk.venue.now())
+    other = Talk(talk.venue, f"kline@{BTC}@1m")
+    assert [one["topic"] for one in other.told()[1:]] == [f"kline@{BTC}@1m"] * is_told
+
+
+def test_a_candle_that_is_over_is_told_at_its_end_and_a_second_later() -> None:
+    talk = Talk(None, f"kline@{BTC}@1m")
+    assert talk.begin % 1_000 == 0
+    talk.trade()
+    talk.passed(60_000 - talk.begin % 60_000 - 1_000)
+    assert [talk.topics(1_000) for _ in range(4)] == [[f"kline@{BTC}@1m"]] * 2 + [[]] * 2
+
+
+def test_a_trade_of_another_world_is_not_told() -> None:
+    talk = Talk(None, f"trade@{BTC}", f"kline@{BTC}@1m", f"bbo@{BTC}")
+    talk.passed(10)
+    trade = Trade("XRP_USDT", talk.venue.now(), 1, Decimal(7), Decimal(1), "sell")
+    talk.venue.world.stage.emit(trade)
+    talk.venue.world.stage.emit(BookChange("XRP_USDT", talk.venue.now()))
+    assert talk.passed(10) == []
+
+
+def test_without_the_fault_lag_a_book_keeps_nothing_of_before() -> None:
+    venue = Venue(rate=0.0)
+    assert not venue.endpoint.quoted[BTC].feed(50, venue.now(), rpi=False)._history
+    late = Venue(rate=0.0, faults={"lag": 0.5})
+    assert len(late.endpoint.quoted[BTC].feed(50, late.now(), rpi=False)._history) == 2
+
+
+@pytest.mark.parametrize("symbol", [BTC, ADA])
+def test_best_prices_with_rpi_orders_are_those_of_the_book_with_them(symbol: str) -> None:
+    venue = Venue(rate=0.0)
+    for ms in (0, 150, 200, 1_000):
+        venue.advance(ms)
+        quoted, now = venue.endpoint.quoted[symbol], venue.now()
+        best = quoted.best_prices(now, rpi=True)
+        whole = quoted.feed(50, now, rpi=True).whole(now, 1)
+        assert [Decimal(best[name]) for name in ("bp", "bq", "ap", "aq")] == [*whole.bids[0], *whole.asks[0]]
 
 
 @pytest.mark.parametrize(("silent", "is_cut"), [(59_999, False), (60_000, True)])
@@ -291,6 +346,15 @@ def test_a_path_answers_ten_times_a_second() -> None:
         assert asked(venue, path)[0] == 429
         venue.advance(1)
         assert asked(venue, path)[0] == 200
+
+
+def test_each_request_counts_for_a_second() -> None:
+    venue = Venue(rate=0.0)
+    found = []
+    for count, wait in ((5, 600), (6, 400), (6, 600), (6, 0)):
+        found.append([asked(venue, "systemInfo")[0] for _ in range(count)].count(200))
+        venue.advance(wait)
+    assert found == [5, 5, 5, 5]
 
 
 def test_how_the_system_is() -> None:

@@ -86,8 +86,7 @@ def parse_fault(text: str) -> Fault:
 
 def _seconds(text: str, parameter: str) -> float:
     match = _DURATION.fullmatch(parameter)
-    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if seconds <= 0:
+    if match is None or (seconds := float(match[1]) * _UNITS[match[2]]) <= 0:
         raise FaultError(f"expected a duration above 0 like 500ms, 5s or 2m after the colon, got {text!r}")
     return seconds
 

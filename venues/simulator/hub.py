@@ -90,7 +90,7 @@ class _Stream:
         self.opening = True
         self.lose = False
         self.kept: bytes | None = None
-        self.kept_at = 0.0
+        self.kept_at: float  # in real seconds
 
     def message(self, item: bytes) -> bytes:
         return b"%b%b}\x1e" % (self.head, item)
@@ -108,7 +108,9 @@ class HubPeer:
         self._waiting: deque[bytes] = deque()
         self._greeted = False
         self._over = False
-        self._sent = self._heard = self._opened = monotonic()
+        self._sent: float  # when something was said last, …
+        self._heard: float  # … was heard last, …
+        self._opened: float  # … and when it began, in real seconds
 
     def opened(self) -> None:
         """Wait for the client's handshake; nothing is sent before it."""
@@ -230,8 +232,7 @@ class HubPeer:
         return method
 
     def _cancel(self, invocation: str | None) -> None:
-        stream = None if invocation is None else self._streams.pop(invocation, None)
-        if stream is not None and invocation is not None:
+        if invocation is not None and (stream := self._streams.pop(invocation, None)) is not None:
             stream.leave()
             self._say(_completion(invocation, None))
 

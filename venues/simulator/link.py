@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_WAITING: Final = 100_000  # events; a client that is further behind is disconnected
 MOST_RECEIVED: Final = 1024 * 1024  # bytes of a client's message
+_UNSENT: Final = 0  # bytes that may wait in the process when a frame counts as sent
 _CLOSING_SECONDS: Final = 0.5
 _FINISHING_SECONDS: Final = 5.0  # for a client to read what was sent before its connection ends
 
@@ -40,7 +41,7 @@ class End(NamedTuple):
 def new_websocket() -> web.WebSocketResponse:
     """A WebSocket that leaves pings and closes to the link, which may leave them unanswered."""
     return web.WebSocketResponse(
-        compress=False, autoping=False, autoclose=False, max_msg_size=MOST_RECEIVED, writer_limit=0
+        compress=False, autoping=False, autoclose=False, max_msg_size=MOST_RECEIVED, writer_limit=_UNSENT
     )
 
 
@@ -142,7 +143,6 @@ class SocketLink:
                 self.send(data)
         self._states.clear()
         self._changed.clear()
-        self._due = False
 
     async def _close(self, end: End) -> None:
         if end.code is not None and not self._stalled:

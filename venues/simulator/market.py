@@ -86,7 +86,7 @@ class Market:
         self.on_gone: Callable[[Order], None] = _ignore_order
         self._stage = stage
         self._trades = 0
-        self._shown: dict[Side, tuple[int, list[Level]]] = {"buy": (-1, []), "sell": (-1, [])}
+        self._shown: dict[Side, list[Level]] = {"buy": [], "sell": []}
         self._ranks: dict[Side, list[int]] = {"buy": [], "sell": []}  # of the shown levels: ticks, rising from the best
         self._touched: dict[Side, set[int]] = {"buy": set(), "sell": set()}  # ticks, since they were shown
 
@@ -115,11 +115,9 @@ class Market:
 
     def levels(self, side: Side) -> Sequence[Level]:
         """All levels of a side, best first."""
-        changes, shown = self._shown[side]
-        if changes != self.engine.changes:
-            shown = self._refreshed(side)
-            self._shown[side] = self.engine.changes, shown
-        return shown
+        if self._touched[side]:
+            self._shown[side] = self._refreshed(side)
+        return self._shown[side]
 
     def total(self, side: Side) -> Decimal:
         """The sum of a side's sizes."""
@@ -180,7 +178,7 @@ class Market:
         Only the prices that were touched are looked at: most changes are of one of a hundred levels.
         """
         touched, self._touched[side] = self._touched[side], set()
-        ranks, levels = self._ranks[side], self._shown[side][1].copy()
+        ranks, levels = self._ranks[side], self._shown[side].copy()
         for ticks in touched:
             rank = -ticks if side == "buy" else ticks
             at = bisect_left(ranks, rank)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from venues.simulator.market_events import BookChange, Level, Trade
 from venues.simulator.tape import Rows
+from venues.simulator.world_clock import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,12 +25,13 @@ _EXACT: Final = Context(prec=1_000)
 
 
 class _Ladder:
-    """One side of a tape's book; the sign puts the best price last. `total` is the sum of its sizes."""
+    """One side of a tape's book; its keys put the best price last. `total` is the sum of its sizes."""
 
-    def __init__(self, sign: int) -> None:
-        self._sign: Final = sign
+    def __init__(self, side: Side) -> None:
+        self._is_buy: Final = side == "buy"
         self._keys: list[Decimal] = []
         self._levels: list[Level] = []  # in the order of the keys
+        self._shown: list[Level] | None = None  # the levels as they are, best first; None: not made yet
         self.total = Decimal(0)
 
     def replace(self, rows: Iterable[Row]) -> None:
@@ -39,9 +41,10 @@ class _Ladder:
         self.apply(rows)
 
     def apply(self, rows: Iterable[Row]) -> None:
+        self._shown = None
         for price, size in rows:
             # copy_negate does not round, which the minus sign does at the digits of the context
-            key = price if self._sign > 0 else price.copy_negate()
+            key = price if self._is_buy else price.copy_negate()
             at = bisect_left(self._keys, key)
             known = at < len(self._keys) and self._keys[at] == key
             if known:
@@ -60,7 +63,9 @@ class _Ladder:
         return self._levels[-1].price if self._levels else None
 
     def best_first(self) -> list[Level]:
-        return self._levels[::-1]
+        if self._shown is None:
+            self._shown = self._levels[::-1]
+        return self._shown
 
 
 class TapeMarket:
@@ -72,16 +77,11 @@ class TapeMarket:
         self.last: Trade | None = None
         self._stage = stage
         self._trades = 0
-        self._ladders: dict[Side, _Ladder] = {"buy": _Ladder(1), "sell": _Ladder(-1)}
-        self._shown: dict[Side, tuple[int, list[Level]]] = {"buy": (-1, []), "sell": (-1, [])}
+        self._ladders: dict[Side, _Ladder] = {"buy": _Ladder("buy"), "sell": _Ladder("sell")}
 
     def levels(self, side: Side) -> Sequence[Level]:
         """All levels of a side, best first."""
-        changes, shown = self._shown[side]
-        if changes != self.changes:
-            shown = self._ladders[side].best_first()
-            self._shown[side] = self.changes, shown
-        return shown
+        return self._ladders[side].best_first()
 
     def best(self, side: Side) -> Decimal | None:
         """The best price of a side, None when it is empty."""
@@ -121,9 +121,9 @@ class Player:
         self._clock = clock
         self._speed = speed
         self._begun = asyncio.Event()
-        self._first = next((i for i, line in enumerate(tape.lines) if isinstance(line, Rows) and line.snapshot), -1)
-        if self._first >= 0:
-            market.apply(tape.lines[self._first], clock.epoch_ms())
+        self._first = next((line for line in tape.lines if isinstance(line, Rows) and line.snapshot), None)
+        if self._first is not None:
+            market.apply(self._first, clock.epoch_ms())
 
     def begin(self) -> None:
         """Start playing; later calls do nothing."""
@@ -133,19 +133,19 @@ class Player:
         """Play the tape once, then end."""
         await self._begun.wait()
         started, elapsed = self._clock.epoch_ms(), 0.0
-        previous = self._lines[0].t if self._lines else 0
-        for number, line in enumerate(self._lines):
-            elapsed += max(0, line.t - previous) / self._speed
-            previous = line.t
+        is_known = self._first is None
+        for previous, line in zip([*self._lines[:1], *self._lines], self._lines, strict=False):
+            elapsed += max(0, line.t - previous.t) / self._speed
             await self._until(started + elapsed)
             # Before its first snapshot a book is not known, so deltas there change nothing.
-            if number >= self._first or not isinstance(line, Rows):
+            is_known = is_known or line is self._first
+            if is_known or not isinstance(line, Rows):
                 self._market.apply(line, self._clock.epoch_ms())
 
     async def _until(self, due: float) -> None:
         """Wait until that time, and let the clients' tasks run in any case."""
-        wait = 0.0 if math.isinf(self._speed) else due - self._clock.epoch_ms()
-        if wait > 0:
+        wait = due - self._clock.epoch_ms()
+        if wait > 0 and math.isfinite(self._speed):
             await self._clock.sleep(wait / 1000)
         else:
-            await asyncio.sleep(0)
+            await turn()

@@ -24,6 +24,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from venues.simulator.link import new_websocket
 from venues.simulator.packets import check_engine_packet
+from venues.simulator.world_clock import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ class PolledSocket:
         self.is_busy: Callable[[], bool] = lambda: False
         self._out: list[bytes] = []  # packets for the next poll
         self._received: deque[WSMessage] = deque()
-        self._unread = 0  # messages that were received, until the one after them is asked for
+        self._unread: int  # messages that were received, until the one after them is asked for
         self._changed = asyncio.Event()
         self._poll: web.Request | None = None
         self._candidate: web.WebSocketResponse | None = None  # that the client may go on with
@@ -136,7 +137,7 @@ class PolledSocket:
         try:
             await self._until(lambda: bool(self._out) or self._upgrading)
             for _ in range(_TURNS):
-                await asyncio.sleep(0)
+                await turn()
         finally:
             self._poll = None
         if self._over:

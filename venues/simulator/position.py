@@ -92,9 +92,8 @@ class Position:
 
         `number` is the id of the position that a fill opens.
         """
-        closing = _ZERO
-        if signed * self.holding < 0:
-            closing = max(signed, -self.holding) if signed < 0 else min(signed, -self.holding)
+        is_opposite = signed.is_signed() != self.holding.is_signed()
+        closing = min(signed, -self.holding, key=abs) if is_opposite else _ZERO
         closed = self._close(closing, price, order_id, now) if closing else None
         opening = signed - closing
         if opening:
@@ -110,7 +109,7 @@ class Position:
         left, cost = -signed, _ZERO
         while left:
             size, opened_at = self._parts.popleft()
-            part = size if abs(size) <= abs(left) else left
+            part = min(size, left, key=abs)
             if part != size:
                 self._parts.appendleft((size - part, opened_at))
             cost += part * opened_at

@@ -83,7 +83,8 @@ class Server:
         except BaseException:
             await self._runner.cleanup()
             raise
-        bound: int = self._runner.addresses[0][1]
+        bound: int
+        ((_, bound),) = self._runner.addresses
         return bound
 
     async def close(self) -> None:
@@ -108,7 +109,7 @@ class Server:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answers 500 for a venue that has failed, and where an endpoint raises."""
-        venue = request.path.partition("/")[2].partition("/")[0]
+        venue = request.path.split("/")[1]
         if venue not in self._failed:
             try:
                 return await handler(request)

@@ -37,6 +37,7 @@ class Strategy:
     def __init__(self, account: Account, market: Market, random: Random, rate: float, start: float) -> None:
         self._account = account
         self._market = market
+        self._position = account.positions[market.name]
         self._random = random
         self._pace = _USUAL_RATE / rate if rate else math.inf
         self._round: list[_Action] = []
@@ -97,22 +98,24 @@ class Strategy:
     def _wanted(self) -> tuple[Side, int]:
         """The signed lots to take: to open, close or reverse the position, or to change it a little."""
         held = self._held()
-        against: Side = "sell" if held > 0 else "buy"
         drawn = self._random.random()
         if held and drawn < 0.3:
-            return against, abs(held)
+            return self._against(), abs(held)
         if held and drawn < 0.45:
-            return against, min(2 * abs(held), abs(held) + _MOST_LOTS)
+            return self._against(), min(2 * abs(held), abs(held) + _MOST_LOTS)
         return self._side(), self._lots()
 
     def _side(self) -> Side:
-        held = self._held()
-        if abs(held) > _MOST_HELD:
-            return "sell" if held > 0 else "buy"
+        if abs(self._held()) > _MOST_HELD:
+            return self._against()
         return "buy" if self._random.random() < 0.5 else "sell"
 
     def _held(self) -> int:
-        return int(self._account.positions[self._market.name].holding / self._market.instrument.lot)
+        return int(self._position.holding / self._market.instrument.lot)
+
+    def _against(self) -> Side:
+        """The side of an order that makes the position less."""
+        return "buy" if self._position.holding.is_signed() else "sell"
 
     def _open(self) -> list[Order]:
         return [order for order in self._account.orders.values() if order.market is self._market]

@@ -19,18 +19,21 @@ _FIRST_MONDAY: Final = 4 * DAY  # 5 January 1970
 _MONTH: Final = "1M"
 _LENGTHS: Final = {
     "1m": MINUTE,
+    "3m": 3 * MINUTE,
     "5m": 5 * MINUTE,
     "15m": 15 * MINUTE,
     "30m": 30 * MINUTE,
     "1h": HOUR,
     "2h": 2 * HOUR,
     "4h": 4 * HOUR,
+    "6h": 6 * HOUR,
     "8h": 8 * HOUR,
     "12h": 12 * HOUR,
     "1d": DAY,
+    "3d": 3 * DAY,
     "1w": _WEEK,
 }
-SCALES: Final = (*_LENGTHS, _MONTH)
+SCALES: Final = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "1w", _MONTH)  # of a tally
 
 
 class Span(NamedTuple):
@@ -46,15 +49,15 @@ class Span(NamedTuple):
     def and_then(self, price: Decimal) -> Span:
         """The same span with one more trade at this price."""
         start, end, first, high, low, _ = self
-        return Span(start, end, first, price if price > high else high, price if price < low else low, price)
+        return Span(start, end, first, max(high, price), min(low, price), price)
 
 
 def span_of(scale: str, time: int) -> tuple[int, int]:
     """Start and end of the candle into which a time falls. Weeks begin on Monday, all in UTC."""
     if scale == _MONTH:
-        day = datetime.fromtimestamp(time / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        year, month = divmod(day.year * 12 + day.month, 12)
-        return _milliseconds(day), _milliseconds(day.replace(year=year, month=month + 1))
+        day = datetime.fromtimestamp(time / 1000, UTC)
+        following = divmod(day.year * 12 + day.month, 12)
+        return _first_of(day.year, day.month), _first_of(following[0], following[1] + 1)
     length = _LENGTHS[scale]
     offset = _FIRST_MONDAY if scale == "1w" else 0
     start = time - (time - offset) % length
@@ -96,9 +99,8 @@ class Tally:
 
     def day(self, now: int) -> Span:
         """The last 24 hours, to the minute; `open` is the price 24 hours ago, or the first one if that is later."""
-        if self._minutes and self._minutes[0].end <= now - DAY:
-            while self._minutes and self._minutes[0].end <= now - DAY:
-                self._minutes.popleft()
+        while self._minutes and self._minutes[0].end <= now - DAY:
+            self._minutes.popleft()
             self._day = None
         if not self._minutes:
             return _opened(now - DAY, now, self.last)
@@ -123,5 +125,5 @@ def _opened(start: int, end: int, price: Decimal) -> Span:
     return Span(start, end, price, price, price, price)
 
 
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1000
+def _first_of(year: int, month: int) -> int:
+    return int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * 1000

@@ -146,7 +146,7 @@ def _finer(step: Decimal, number: Decimal) -> Decimal:
     ones, exponent = number.as_tuple().exponent, step.as_tuple().exponent
     assert isinstance(ones, int), "a tape's numbers are finite"
     assert isinstance(exponent, int)
-    return Decimal(1).scaleb(ones) if ones < exponent else step
+    return Decimal(1).scaleb(min(ones, exponent))
 
 
 def _texts(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -18,6 +18,7 @@ from venues.simulator.market_events import Stage
 from venues.simulator.player import Player, TapeMarket
 from venues.simulator.strategy import Strategy
 from venues.simulator.tape import Steps, steps_of
+from venues.simulator.world_clock import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -142,7 +143,7 @@ class World:
                 self._shift(now - self.stage.now)
             self.advance(max(self.stage.now, min(now, self.stage.now + _SLICE_MS)))
             if self.stage.now < now:
-                await asyncio.sleep(0)
+                await turn()
             else:
                 wait = (min(map(_due, self._processes)) - self.clock.epoch_ms()) / 1000
                 await self.clock.sleep(max(_SHORTEST_SLEEP, min(wait, 1.0)))

@@ -21,6 +21,11 @@ class WorldClock(Protocol):
         ...
 
 
+async def turn() -> None:
+    """Let every other task that can go on have its turn."""
+    await asyncio.sleep(0)
+
+
 class RunningClock:
     """The machine's wall clock."""
 
@@ -48,7 +53,7 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         """Wait until `advance` has moved the clock by so many seconds."""
         if seconds <= 0:
-            await asyncio.sleep(0)
+            await turn()
             return
         woken = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now + seconds * 1000, next(self._order), woken))

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from venues.venue import Venue
 
 _MOST_LINES = 40  # of a difference
+_SEED_BITS = 32
+_EXAMPLES = 20  # of frames, for each recording
 
 # Frames that no recording has: any bytes, and any JSON of the usual depth.
 _ANY_JSON = st.recursive(
@@ -111,7 +113,7 @@ def fuzz(found: Sequence[Path], venue: Venue, seconds: float, *, seed: int | Non
 
     Returns how many plays there were.
     """
-    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+    seed = random.SystemRandom().getrandbits(_SEED_BITS) if seed is None else seed
     print(f"mutated recordings: seed={seed}")
     played = [case for case in found if any(Recording(case).events())]
     until, number = time.monotonic() + seconds, 0
@@ -135,8 +137,8 @@ def _any_frames_of(case: Path, venue: Venue) -> None:
     if not played:
         return
 
-    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(at=st.integers(2, max(2, len(played))), frames=_FRAMES)
+    @settings(max_examples=_EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(at=st.integers(min(2, len(played)), len(played)), frames=_FRAMES)
     def check(at: int, frames: list[bytes]) -> None:
         watch = Watch(venue, header.asked_for())
         play = Play(venue, header, watch=watch)
@@ -144,7 +146,8 @@ def _any_frames_of(case: Path, venue: Venue) -> None:
             for event in islice(played, at):
                 play.feed(event)
                 play.take()
-            now = Now(played[min(at, len(played)) - 1].mono, played[min(at, len(played)) - 1].at)
+            last = played[at - 1]
+            now = Now(last.mono, last.at)
             for frame in frames:
                 if play.driver.session is None or play.driver.retry_at is not None:
                     break

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What completion, `mon venues` and `--help` would wait for; and what a session needs, but an entry does not.
 HEAVY = ("aiohttp", "asyncio", "rich", "socketio", "signalrcore", "websockets", "venues.session", "venues.driver")
+_IMPORTED_WITHIN = 60  # seconds
 
 
 def where(venue: Venue) -> str:
@@ -92,7 +93,7 @@ def heavy_modules(venue: Venue) -> list[str]:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=_IMPORTED_WITHIN,
         check=False,
     )
     return done.stdout.split() if not done.returncode else [done.stderr.strip()]

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 MOST_EVENTS = 400  # of one play
 LONGEST_PAUSE = 3600.0  # seconds that are skipped to a deadline
 TICKS_AT_ONCE = 100  # at one moment; more make no progress
+# What is drawn from: the share of frames that a play spoils, seconds between two events, what a venue may say.
+_SPOILING = (0.1, 0.3, 0.7)
+_PAUSES = (0.0, 0.0, 0.001, 0.1, 1.0)
+_REFUSALS = (200, 302, 401, 403, 404, 503)
+_CODES = (None, 1000, 1006, 1008, 4000)
+_REASONS = ("", "unauthorized")
+_STATUSES = (200, 200, 200, 302, 404, 429, 500)
+_RETRIES_AFTER = (None, None, 0.5, 1e9)
+_TIMES_AS_LONG = (2, 20, 200)
 _SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null')
 _LIST = re.compile(rb"\[[^\[\]]*\]|\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
 STRANGE = [
@@ -45,20 +54,21 @@ LOOSE = [
 
 
 class MutatedPlay:
-    """Plays one recording, mutated, as a connection would. What is wrong is in `watch.faults`."""
+    """Plays one recording, mutated, as a connection would; it has an event. What is wrong is in `watch.faults`."""
 
     def __init__(self, case: Path, venue: Venue, chance: random.Random) -> None:
         recording = Recording(case)
         header = recording.header
         self.events = list(recording.events())
         self.watch = Watch(venue, header.asked_for())
-        self.play = Play(venue, header, watch=self.watch, apart=chance.random() < 0.3)
+        self._chance = chance
+        self.play = Play(venue, header, watch=self.watch, apart=self._happens(0.3))
         self.driver = self.play.driver
         self._venue = venue
-        self._chance = chance
-        self._spoiling = chance.choice([0.1, 0.3, 0.7])
-        self._mono = self.events[0].mono if self.events else 0.0
-        self._ahead = self.events[0].at - self.events[0].mono * 1000 if self.events else 0.0
+        self._spoiling = chance.choice(_SPOILING)
+        first = self.events[0]
+        self._mono = first.mono
+        self._ahead = first.at - first.mono * 1000
         self._asked_for: list[str] = []  # ids of HTTP requests without an answer
         self._bodies = [e.body.encode() for e in self.events if isinstance(e, events.Requested)]
         self._bodies += [e.data() for e in self.events if isinstance(e, events.Fetched)]
@@ -77,6 +87,10 @@ class MutatedPlay:
                 self._feed(event)
         return self.watch.faults
 
+    def _happens(self, share: float) -> bool:
+        """Whether what happens so often does so now."""
+        return self._chance.random() < share
+
     def _now(self) -> Now:
         return Now(self._mono, int(self._mono * 1000 + self._ahead))
 
@@ -85,15 +99,15 @@ class MutatedPlay:
         self.play.begin(self._chance.random())
         while self.play.answer(HttpResponse(200, self._body())):
             pass
-        if self._chance.random() < 0.05:
-            status = self._chance.choice([200, 302, 401, 403, 404, 503])
+        if self._happens(0.05):
+            status = self._chance.choice(_REFUSALS)
             self.driver.answered(status, "", None, self._now())
         else:
             self.driver.opened(self._now())
         self._take()
 
     def _body(self) -> bytes:
-        if self._bodies and self._chance.random() < 0.7:
+        if self._bodies and self._happens(0.7):
             return self._spoilt(self._chance.choice(self._bodies))
         return b'{"connectionToken":"t","negotiateVersion":1}'
 
@@ -113,33 +127,32 @@ class MutatedPlay:
 
     def _feed(self, event: events.Event) -> None:
         driver, chance = self.driver, self._chance
-        self._mono += chance.choice([0.0, 0.0, 0.001, 0.1, 1.0])
+        self._mono += chance.choice(_PAUSES)
         due = driver.deadline()
-        if due is not None and (due <= self._mono or (chance.random() < 0.1 and due - self._mono < LONGEST_PAUSE)):
+        if due is not None and (due <= self._mono or (self._happens(0.1) and due - self._mono < LONGEST_PAUSE)):
             self._mono = max(self._mono, due)
             self._tick()
-        elif self._asked_for and (isinstance(event, events.Fetched | events.NotFetched) or chance.random() < 0.2):
+        elif self._asked_for and (isinstance(event, events.Fetched | events.NotFetched) or self._happens(0.2)):
             self._fetched()
-        elif isinstance(event, events.Ponged) or chance.random() < 0.05:
+        elif isinstance(event, events.Ponged) or self._happens(0.05):
             driver.pong(self._now())
         elif isinstance(event, events.Frame):
             driver.receive(self._spoilt(event.data()), self._now())
             self._must_say_that_it_is_stirred(due)
-        elif chance.random() < 0.02:
+        elif self._happens(0.02):
             self._command()
-        elif chance.random() < 0.02:  # an answer to nothing that was asked for
+        elif self._happens(0.02):  # an answer to nothing that was asked for
             self._asked_for.append("unknown")
             self._fetched()
-        elif isinstance(event, events.Closed) or chance.random() < 0.02:
-            code = chance.choice([None, 1000, 1006, 1008, 4000])
-            driver.closed(code, chance.choice(["", "unauthorized"]), self._now())
+        elif isinstance(event, events.Closed) or self._happens(0.02):
+            driver.closed(chance.choice(_CODES), chance.choice(_REASONS), self._now())
         self._take()
 
     def _tick(self) -> None:
         """Wakes the session; without bytes on their way it must have done by then whatever was due."""
-        now, chance = self._now(), self._chance
-        if chance.random() < 0.3:
-            arriving = self._mono - chance.random()
+        now = self._now()
+        if self._happens(0.3):
+            arriving = self._mono - self._chance.random()
             self.driver.tick(Now(now.mono, now.epoch_ms, heard=now.mono - 1, arriving=arriving))
             return
         for _ in range(TICKS_AT_ONCE):
@@ -152,9 +165,9 @@ class MutatedPlay:
     def _fetched(self) -> None:
         chance = self._chance
         asked = self._asked_for.pop(chance.randrange(len(self._asked_for)))
-        status, after = chance.choice([200, 200, 200, 302, 404, 429, 500]), chance.choice([None, None, 0.5, 1e9])
+        status, after = chance.choice(_STATUSES), chance.choice(_RETRIES_AFTER)
         answer: HttpResponse | NoResponse = HttpResponse(status, self._body(), after)
-        if chance.random() < 0.2:
+        if self._happens(0.2):
             answer = NoResponse("no answer within 10 s")
         self.driver.fetched(asked, answer, self._now())
 
@@ -189,7 +202,7 @@ class MutatedPlay:
 
     def _spoilt(self, frame: bytes) -> bytes:
         chance = self._chance
-        if chance.random() > self._spoiling:
+        if not self._happens(self._spoiling):
             return frame
         match chance.randrange(9):
             case 0:
@@ -204,7 +217,7 @@ class MutatedPlay:
             case 7:
                 return frame + chance.choice(LOOSE)
             case 8:
-                return longer(frame, chance.choice([2, 20, 200]), chance.randrange(8))
+                return longer(frame, chance.choice(_TIMES_AS_LONG), chance.randrange(8))
         return frame
 
     def _with_another_value(self, frame: bytes) -> bytes:
@@ -217,9 +230,9 @@ class MutatedPlay:
 
 def rows_of_the_longest(frame: bytes) -> int:
     """How many rows the list has that `longer` chooses; 1 where nothing in it is one."""
-    lists = [found[0] for found in _LIST.finditer(frame) if len(found[0]) > 2]
+    longest = max((found[0] for found in _LIST.finditer(frame)), key=len, default=b"[]")
     with contextlib.suppress(ValueError):
-        return max(1, sum(isinstance(element, dict | list) for element in json.loads(max(lists, key=len))))
+        return max(1, sum(isinstance(element, dict | list) for element in json.loads(longest)))
     return 1
 
 

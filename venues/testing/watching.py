@@ -133,7 +133,7 @@ class WatchedSession:
         self._watch = watch
         self._doubt = False  # the latest call brought a bad message or a stale state
         self._ticked = False
-        self._at = 0.0
+        self._at: float  # of the latest call with items
         self._answers: deque[float] = deque(maxlen=watch.most_answers + 1)
         self._asked: dict[str, float] = {}
 

@@ -53,10 +53,11 @@ class AccountData:
         self._closed = Subscribers()
         self._balances = Subscribers()
         self._margin = Subscribers()
-        self._open: dict[str, Row] = {}  # by market: the positions as they were sent last
-        self._assets: dict[str, Row] = {}
-        self._figures: Row = {}
-        self._closings: set[Closed] = set()
+        # As they were sent last; each is set when the first client asks for it.
+        self._open: dict[str, Row]  # the positions, by market
+        self._assets: dict[str, Row]
+        self._figures: Row
+        self._closings: set[Closed]
         world.stage.listen(self._hear)
 
     def orders(self, emit: Emit) -> Callable[[], None]:
@@ -155,7 +156,7 @@ class AccountData:
             **_market_names(self._ids[market]),
             "createdAt": instant(position.opened),
             "updatedAt": instant(position.updated, position.position_id * 7_919),
-            "side": "Buy" if position.holding > 0 else "Sell",
+            "side": "Sell" if position.holding.is_signed() else "Buy",
             "status": "Open",
             "leverage": LEVERAGE,
             "positionLotAmount": text(abs(position.holding)),
@@ -232,7 +233,7 @@ def closed_row(market_id: str, closed: Closed) -> Row:
         "orderId": ulid(closed.ordered, closed.order_id),
         "orderType": closed.order_type.capitalize(),
         "timeInForce": "Ioc" if closed.order_type == "market" else "Gtc",
-        "side": "Sell" if closed.holding > 0 else "Buy",
+        "side": "Buy" if closed.holding.is_signed() else "Sell",
         "positionCloseLotAmount": text(abs(closed.holding)),
         "reason": "Trader",
         "realizedPnlInRAT": text(to_cents(closed.realised, ROUND_FLOOR)),

@@ -136,15 +136,17 @@ class B2Trader:
 
     def _of_account(self, target: str, start: Callable[[Emit], Callable[[], None]]) -> Method:
         def begin(arguments: list[Any], emit: Emit) -> Callable[[], None]:
-            self._check(target, arguments[0])
+            (account,) = arguments
+            self._check(target, account)
             return start(emit)
 
         return Method(1, begin, bad_items(target))
 
     def _of_market(self, target: str, start: Callable[[Any, Emit], Callable[[], None]]) -> Method:
         def begin(arguments: list[Any], emit: Emit) -> Callable[[], None]:
-            self._check(target, arguments[0])
-            return start(arguments[1], emit)
+            account, asked = arguments
+            self._check(target, account)
+            return start(asked, emit)
 
         return Method(2, begin, bad_items(target))
 

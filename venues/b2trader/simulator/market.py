@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from venues.b2trader.simulator.text import instant
+from venues.b2trader.simulator.text import second
 from venues.simulator.figures import text
 from venues.simulator.hub import Subscribers, leave_all
 from venues.simulator.market_events import BookChange, Trade
@@ -111,8 +111,8 @@ class Quoted:
                 "high": text(candle.high),
                 "open": text(candle.open),
                 "close": text(candle.close),
-                "start": instant(candle.start, shortest=0),
-                "end": instant(candle.end, shortest=0),
+                "start": second(candle.start),
+                "end": second(candle.end),
             }
         )
 

@@ -11,12 +11,15 @@ _REST_LETTERS: Final = 16
 _TICKS: Final = 10_000  # of 100 ns, in a millisecond
 
 
-def instant(epoch_ms: int, ticks: int = 0, *, shortest: int = 2) -> str:
-    """ISO 8601 in UTC, with `ticks` of 100 ns beyond the millisecond: `shortest` to 7 digits of fraction."""
-    seconds, milliseconds = divmod(epoch_ms, 1000)
-    fraction = f"{milliseconds:03}{ticks % _TICKS:04}".rstrip("0").ljust(shortest, "0")
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{moment}.{fraction}Z" if fraction else f"{moment}Z"
+def instant(epoch_ms: int, ticks: int = 0) -> str:
+    """ISO 8601 in UTC, with `ticks` of 100 ns beyond the millisecond: 2 to 7 digits of fraction."""
+    fraction = f"{epoch_ms % 1000:03}{ticks % _TICKS:04}".rstrip("0").ljust(2, "0")
+    return f"{second(epoch_ms).removesuffix('Z')}.{fraction}Z"
+
+
+def second(epoch_ms: int) -> str:
+    """ISO 8601 in UTC, of the second in which it is."""
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ulid(epoch_ms: int, number: int) -> str:
@@ -25,4 +28,4 @@ def ulid(epoch_ms: int, number: int) -> str:
 
 
 def _base32(number: int, letters: int) -> str:
-    return "".join(_LETTERS[number >> shift & 31] for shift in range(5 * (letters - 1), -1, -5))
+    return "".join(_LETTERS[number >> 5 * place & 31] for place in reversed(range(letters)))

@@ -101,7 +101,7 @@ class AccountRows:
         self._account = world.account
         self._markets = {quoted.name: quoted for quoted in markets.values()}
         self._last: dict[int, OrderUpdate] = {}  # by open order: its last fill
-        self._told: tuple[OrderUpdate, Row] | None = None
+        self._told: tuple[OrderUpdate, Row]  # of the update that is being sent now
         world.stage.listen(self._hear)
 
     def balances(self) -> list[Row]:
@@ -117,7 +117,6 @@ class AccountRows:
 
     def told(self, order: OrderUpdate) -> Row:
         """The row of the update that is being sent now; all clients get the same one."""
-        assert self._told is not None
         assert self._told[0] is order, "the account's rows hear of everything first"
         return self._told[1]
 

@@ -139,8 +139,8 @@ def _grouped(rows: Sequence[Row], precise: int, *, up: bool) -> list[Row]:
     groups: dict[int, Row] = {}
     for row in rows:
         ticks = -(-row["ticks"] // precise) * precise if up else row["ticks"] // precise * precise
-        # The lowest bids would be at a price of 0.
-        group = groups.setdefault(max(ticks, 1), {"ticks": max(ticks, 1), "lots": 0, "count": 0})
+        ticks = max(ticks, 1)  # the lowest bids would be at a price of 0
+        group = groups.setdefault(ticks, {"ticks": ticks, "lots": 0, "count": 0})
         group["lots"] += row["lots"]
         group["count"] += row["count"]
     return list(groups.values())

@@ -291,7 +291,7 @@ class _Book:
         self.hearers: Final[set[Callable[[BookFrame], None]]] = set()
         self._quoted = quoted
         self._depth = depth
-        self._told: dict[Side, dict[str, str]] = {"buy": {}, "sell": {}}
+        self._told: dict[Side, dict[str, str]]  # once somebody has joined
 
     def join(self, hear: Callable[[BookFrame], None]) -> Callable[[], None]:
         """Tell the whole book now and its changes from then on; the returned function ends that."""
@@ -337,41 +337,41 @@ class _Book:
         the prices that an order has changed, with their sizes; None: everything was replaced.
         """
         quoted, after = self._quoted, self._told[side]
-        if before is after or before == after:
+        if before is after:
             return []
         zero = quoted.qty(Decimal(0))
         named = {quoted.price(price): size for price, size in changed or ()}
-        gone = [price for price in before.keys() - after.keys() if changed is None or named.get(price) == 0]
-        if len(gone) > 1:
-            in_no_order = set(gone)
-            gone = [price for price in before if price in in_no_order]
+        left = before.keys() - after.keys()
+        gone = (
+            [price for price in before if price in left and (changed is None or named.get(price) == 0)] if left else []
+        )
         own = [price for price, qty in after.items() if before.get(price) != qty]
         new = [price for price in own if price in named and price not in before]
         moved_in = [(price, after[price]) for price in own if price not in named]
-        if gone and new:  # what had moved in behind the first is beyond the depth again
-            beyond = quoted.levels(side)[self._depth : self._depth + min(len(gone), len(new))]
-            moved_in += [row for row in map(quoted.row, beyond) if row[0] not in named]
-        rows = [row for price in gone for row in (*self._parts(side, price, zero, before, fills), (price, zero))]
+        # What had moved in behind the first is beyond the depth again.
+        beyond = quoted.levels(side)[self._depth : self._depth + min(len(gone), len(new))]
+        moved_in += [row for row in map(quoted.row, beyond) if row[0] not in named]
+        rows = [row for price in gone for row in (*self._parts(side, price, before, fills), (price, zero))]
         rows += moved_in
         for price in own:
             if price in named:
-                rows += [*self._parts(side, price, after[price], before, fills), (price, after[price])]
+                rows += [*self._parts(side, price, before, fills), (price, after[price])]
         return rows
 
     def _parts(
         self,
         side: Side,
         price: str,
-        left: str,
         before: dict[str, str],
         fills: dict[tuple[Side, str], list[Decimal]],
     ) -> list[tuple[str, str]]:
         """A row for each fill of a level but the last one: the quantity falls from one to the next."""
-        size, rows = Decimal(before.get(price, 0)), []
+        if price not in before:
+            return []
+        size, rows = Decimal(before[price]), []
         for taken in fills.get((side, price), ())[:-1]:
             size -= taken
-            if size > Decimal(left):
-                rows.append((price, self._quoted.qty(size)))
+            rows.append((price, self._quoted.qty(size)))
         return rows
 
 

@@ -96,8 +96,8 @@ class _BookText:
         self._head = f'{{"event":"BOOK","symbol":"{symbol}","timestamp":'.encode()
         self._market = market
         self._epoch_ms = epoch_ms
-        self._changes = -1
-        self._text = b""
+        self._changes: int | None = None  # of the market, when its text was made
+        self._text: bytes
         self._rows: dict[Level, bytes] = {}
 
     def now(self) -> bytes:
@@ -129,7 +129,7 @@ class _Peer:
         self._symbol = symbol
         self._market = Nexus.symbols[symbol]
         self._book = book
-        self._leave = _nothing
+        self._leave: Callable[[], None]
 
     def opened(self) -> None:
         """Send the whole book, and from now on what happens."""
@@ -218,7 +218,3 @@ def _order(symbol: str, order: OrderUpdate) -> dict[str, Any]:
         "side": order.side.upper(),
         "status": _STATUS[order.status],
     }
-
-
-def _nothing() -> None:
-    """Does nothing: the client does not listen to anything yet."""

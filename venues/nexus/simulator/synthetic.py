@@ -107,7 +107,7 @@ class Trades:
         gauss, expovariate, random = draw.gauss, draw.expovariate, draw.random
         begin = math.log(self._scale.start)
         log_price, log_volatility = begin, 0.0
-        trend, trend_until, activity, activity_until = 0, 0.0, 1.0, 0.0
+        trend_until = activity_until = 0.0
         last = float(self._start)  # when the price was told last
         for minute in range(self._start, self._end, _MINUTE):
             passed = (minute - self._start) / _MINUTE

@@ -70,10 +70,10 @@ class BookFeed:
         self._version = self._version_at(now)
         self._bids, self._asks = self._sides(now)
         self.changed = now
-        self._history: deque[tuple[int, Whole]] = deque()  # since when it is the book
+        self._history: deque[tuple[float, Whole]] = deque()  # since when it is the book
         if lag:
             before = {price: size + steps.lot for price, size in self._bids.items()}
-            self._history.append((now - 2 * lag, self._whole(now - lag - 1, before, self._asks)))
+            self._history.append((-math.inf, self._whole(now - lag - 1, before, self._asks)))
             self._history.append((now, self._whole(now, self._bids, self._asks)))
 
     def watch(self, tell: Callable[[bytes], None]) -> Callable[[], None]:
@@ -124,7 +124,7 @@ class BookFeed:
             self._history.popleft()
 
     def _version_at(self, now: int) -> tuple[int, int]:
-        return self._market.changes, now // _RPI_MOVES if self._rpi and self._lively else 0
+        return rpi_version(self._market, now, lively=self._rpi and self._lively)
 
     def _sides(self, now: int) -> tuple[Sizes, Sizes]:
         levels = self._market.levels
@@ -142,6 +142,11 @@ class BookFeed:
 
 
 _SIDES: Final[tuple[Side, Side]] = ("buy", "sell")
+
+
+def rpi_version(market: MarketBook, now: int, *, lively: bool) -> tuple[int, int]:
+    """Differs whenever the RPI orders do; those of a market that is not lively move with its book alone."""
+    return market.changes, now // _RPI_MOVES if lively else 0
 
 
 def rpi_orders(

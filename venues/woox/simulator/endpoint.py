@@ -276,8 +276,7 @@ class _Peer:
             leave = feed.watch(lambda message: self._tell_change(topic, message))
         self._topics[topic] = leave
         self._by_symbol.setdefault(symbol, set()).add(topic)
-        if quoted.lively:
-            self._venue.world.joined(quoted.market.name)
+        self._venue.world.joined(quoted.market.name)
         return True
 
     def _leave(self, topic: str) -> bool:
@@ -315,9 +314,10 @@ class _Peer:
     def _look_at_books(self) -> None:
         now = self._venue.now()
         for topic in self._topics:
-            name, symbol, *parameter = topic.split("@")
+            name, _, rest = topic.partition("@")
+            symbol, _, depth = rest.partition("@")
             if name.startswith("orderbookupdate"):
-                self._venue.quoted[symbol].feed(int(parameter[0]), now, rpi=name.endswith("rpi")).flush(now)
+                self._venue.quoted[symbol].feed(int(depth), now, rpi=name.endswith("rpi")).flush(now)
             elif name == "bborpi" and self._venue.quoted[symbol].lively:
                 self.moved(symbol)
 
@@ -340,7 +340,7 @@ class _Peer:
                     self._send(topic, quoted.funding(now))
                 case "kline":
                     kline = quoted.figures.klines.get(topic.split("@")[2])
-                    if kline is not None and kline.end <= now < kline.end + 2_000:
+                    if kline is not None and kline.end <= now:
                         self._tell_kline(topic)
 
     def _tell_change(self, topic: str, message: bytes) -> None:

@@ -4,49 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from venues.simulator.figures import text
+from venues.simulator.tally import DAY, span_of
 
 if TYPE_CHECKING:
     from venues.simulator.market_events import Trade
 
-_MINUTE: Final = 60_000
-_HOUR: Final = 60 * _MINUTE
-DAY: Final = 24 * _HOUR
-_WEEK: Final = 7 * DAY
-_MONDAY: Final = 4 * DAY  # 5 January 1970 was one
-_MONTH: Final = "1M"
-_LENGTHS: Final = {
-    "1m": _MINUTE,
-    "3m": 3 * _MINUTE,
-    "5m": 5 * _MINUTE,
-    "15m": 15 * _MINUTE,
-    "30m": 30 * _MINUTE,
-    "1h": _HOUR,
-    "2h": 2 * _HOUR,
-    "4h": 4 * _HOUR,
-    "6h": 6 * _HOUR,
-    "12h": 12 * _HOUR,
-    "1d": DAY,
-    "3d": 3 * DAY,
-    "1w": _WEEK,
-}
-INTERVALS: Final = (*_LENGTHS, _MONTH)
+INTERVALS: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "3d", "1w", "1M")
 _EXACT: Final = Context(prec=1_000)
-
-
-def span_of(interval: str, time: int) -> tuple[int, int]:
-    """Start and end of the candle that a time belongs to, in UTC; weeks begin on Monday."""
-    if interval == _MONTH:
-        first = datetime.fromtimestamp(time / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-        return int(first.timestamp()) * 1000, int(following.timestamp()) * 1000
-    length = _LENGTHS[interval]
-    start = time - (time - (_MONDAY if interval == "1w" else 0)) % length
-    return start, start + length
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ class QuietMarket:
         places = max(0, 4 - math.floor(math.log10(price)))
         self.tick: Final = Decimal(1).scaleb(-places)
         self.lot: Final = Decimal(1).scaleb(-max(0, min(4, 2 + math.floor(math.log10(price)))))
-        middle, apart = round(price * 10**places), max(2, round(price * 10**places * 0.002))
+        middle, apart = round(price * 10**places), round(price * 10**places * 0.002)
         self._sides: dict[Side, dict[int, int]] = {"buy": {}, "sell": {}}  # ticks -> lots
         for number in range(_LEVELS):
             self._sides["buy"][middle - apart * (number + 1)] = self._lots()
@@ -85,7 +85,7 @@ class QuietMarket:
         elif drawn < 0.7:
             other = self._sides["sell" if side == "buy" else "buy"]
             edge = min(other) if side == "buy" else max(other)
-            away = self._random.randint(1, max(1, abs(best - edge) * 2))
+            away = self._random.randint(1, abs(best - edge) * 2)
             held[edge - away if side == "buy" else edge + away] = self._lots()
         else:
             held[self._random.choice(list(held))] = self._lots()

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from venues.simulator.figures import text
-from venues.woox.simulator.books import BookFeed, Steps, rpi_orders
+from venues.woox.simulator.books import BookFeed, Steps, rpi_orders, rpi_version
 from venues.woox.simulator.figures import Figures
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ class Quoted:
 
     def best_prices(self, now: int, *, rpi: bool) -> dict[str, Any]:
         """The data of `bbo` or `bborpi`; an empty side has empty texts."""
-        sizes = {side: {one.price: one.size for one in self.market.levels(side)[:1]} for side in ("buy", "sell")}
+        tops = {side: next(iter(self.market.levels(side)), None) for side in ("buy", "sell")}
+        sizes = {side: {} if one is None else {one.price: one.size} for side, one in tops.items()}
         if rpi:
-            version = self.market.changes, now // 200 if self.lively else 0
+            version = rpi_version(self.market, now, lively=self.lively)
             for side, price, size in rpi_orders(self.symbol, self.market, self.steps, version):
                 sizes[side][price] = sizes[side].get(price, Decimal(0)) + size
         best = {"buy": max(sizes["buy"], default=None), "sell": min(sizes["sell"], default=None)}
