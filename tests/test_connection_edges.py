@@ -383,6 +383,50 @@ def test_leaving_says_goodbye_awaits_the_answer_and_closes(*, answers: bool) -> 
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("takes", [True, False])
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_we_left_in_order_once_all_is_written_and_the_venue_has_closed_too(
+    code: int, takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.01)
+
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_leave = ["goodbye", "and more"]
+
+        async def close() -> None:
+            line.socket.protocol.close_rcvd = CloseFrame(code, "")
+
+        line.socket.on_close = close
+        async with line.open() as run:
+            if not takes:
+                line.socket.takes.clear()
+            line.connection.leave()
+            await asyncio.wait((run,))
+        assert line.socket.did == [*(["goodbye", "and more"] if takes else []), ("close", 1000, "")]
+        assert line.connection.left_in_order is takes
+
+    asyncio.run(scenario())
+
+
+def test_each_step_has_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float | None) -> asyncio.Timeout:
+        limits.append(seconds)
+        return timeout(seconds)
+
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            assert limits == [10.0]
+        assert limits == [10.0, 1.0, 2.0], "to open, to write what is left, to close"
+
+    monkeypatch.setattr(connection.asyncio, "timeout", noted)
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("how", ["closed", "given up"])
 def test_a_goodbye_ends_with_the_line(how: str) -> None:
     async def scenario() -> None:
