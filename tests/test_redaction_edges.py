@@ -107,6 +107,7 @@ def test_a_secret_of_digits_is_hidden_where_it_is_the_whole_number(text: str, hi
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "/a/b/key-1/S", "/a/b/[key]/S"),
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "x /b/key-1/S", "x /b/[key]/S"),
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "b/key-1/S", "b/key-1/S"),
+        ("wss://v.example/a/b//key-1/S", "wss://v.example/a/b/[key]/S", "x //key-1/S", "x /[key]/S"),
         ("wss://v.example/k7", "wss://v.example/[key]", "/k7", "/k7"),
         ("wss://v.example/key-12", "wss://v.example/[key]", "/key-12", "/key-12"),
         ("wss://v.example/key-123", "wss://v.example/[key]", "/key-123", "/[key]"),
@@ -245,3 +246,30 @@ def test_the_secrets_of_a_proxy_by_name() -> None:
         "proxy_password": "",
         "proxy_authorization": "dXNlcjo=",
     }
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "hidden"),
+    [
+        ("x[key]-abc", "x[key]-ab", "[key]"),
+        ("x[key]-abc", "x[key]-abc", "[key]"),
+        ("[key] of mine", "[key] of", "[key]"),
+        ("key] of mine", "[key] of mine, key] of m", "[[key], [key]"),
+        ("key] of mine", "key] of m", "[key]"),
+    ],
+)
+def test_a_secret_that_reads_like_what_stands_in_its_place(secret: str, text: str, hidden: str) -> None:
+    assert hiding(key=secret).text(text) == hidden
+
+
+@pytest.mark.parametrize("many", [1, 2, 4, 8])
+@pytest.mark.parametrize("backslashes", [1, 2, 3])
+def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int, many: int) -> None:
+    redactor = hiding(key="abcd" + "\\" * backslashes + "efgh")
+    said = "<abcd" + "\\" * backslashes * many + "efgh>"
+    assert redactor.text(said) == "<[key]>"
+    assert redactor.data(said.encode()) == b"<[key]>"
+
+
+def test_a_text_that_begins_like_a_secret_that_reads_like_its_name() -> None:
+    assert hiding(client_key="client_key-of-mine").text("client_key-of") == "[client_key]"
