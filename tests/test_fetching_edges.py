@@ -67,3 +67,34 @@ def test_which_answers_hold_the_next_request_back(answer: HttpResponse, held: fl
         assert not isinstance(await fetcher._answer(get("b"), None), NoResponse)
 
     run(check)
+
+
+@pytest.mark.parametrize(("status", "held"), [(200, 1.0), (399, 1.0), (400, 4.0), (404, 4.0)])
+def test_what_is_no_refusal_begins_the_pauses_anew(status: int, held: float) -> None:
+    async def check(clock: Clock) -> None:
+        maker = Maker(clock, HttpResponse(429, b""))
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=maker, per_second=1_000)
+        for answer in (
+            HttpResponse(429, b""),
+            HttpResponse(429, b""),
+            HttpResponse(status, b""),
+            HttpResponse(429, b""),
+        ):
+            clock.mono += 100.0
+            maker.answer = answer
+            await fetcher.fetch(get("a"))
+        assert fetcher._held_until - clock.mono == pytest.approx(held)
+
+    run(check)
+
+
+@pytest.mark.parametrize("after", [None, 0.0, 2.0])
+def test_a_pause_is_over_at_its_end_and_the_next_busy_answer_begins_another(after: float | None) -> None:
+    async def check(clock: Clock) -> None:
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=Maker(clock), per_second=1_000)
+        fetcher._hold_back(HttpResponse(503, b"", after))
+        clock.mono += 1.0 if after is None else after
+        fetcher._hold_back(HttpResponse(503, b""))
+        assert fetcher._held_until - clock.mono == pytest.approx(2.0 if after is None else 1.0)
+
+    run(check)

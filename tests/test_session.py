@@ -118,6 +118,8 @@ def of(stream: str, count: int, first: int = 0) -> Subscription:
         ([of("book", 3), of("trades", 1), of("quotes", 3)], [[of("book", 3)], [of("trades", 1), of("quotes", 2)],
                                                              [of("quotes", 1, 2)]]),
         ([of("book", 1), of("book", 1)], [[of("book", 1)], [of("book", 1)]]),
+        ([of("book", 1), of("trades", 2), of("quotes", 1)], [[of("book", 1), of("trades", 2)], [of("quotes", 1)]]),
+        ([of("book", 2), of("ping", 0), of("quotes", 1)], [[of("book", 2), of("ping", 0)], [of("quotes", 1)]]),
         ([of("ping", 0), of("book", 3)], [[of("ping", 0), of("book", 2)], [of("book", 1, 2)]]),
         ([of("book", 3), of("ping", 0)], [[of("book", 3)], [of("ping", 0)]]),
     ],
