@@ -223,6 +223,18 @@ def test_a_session_that_asks_anew_again_and_again_is_given_up(
     assert len(driver.take()) == (0 if given_up else most)
 
 
+def test_a_line_without_streams_has_its_bound_too() -> None:
+    """A list of symbols may come over a connection of its own."""
+    route = Route(bad=[BadFrame("x", ("book",))])
+    driver = Driver(route, [], venue="v")
+    driver.begin({}, 0.0)
+    route.latest.asks = True
+    for _ in range(20):
+        assert driver.retry_at is None
+        driver.receive(b"bad", at(1))
+    assert driver.retry_at is not None
+
+
 def test_it_is_said_why_it_was_given_up() -> None:
     driver, session = begun(stale=[StreamState("book", "stale", "a gap")])
     session.asks = True

@@ -115,7 +115,7 @@ class Driver:
         self._out: list[Out] = []  # already taken from the session …
         self._taken_early = False  # … which resets the session's `stirred`
         several = sum(max(1, len(subscription.symbols)) for subscription in subscriptions)
-        self._asked: deque[float] = deque(maxlen=MOST_ASKED * several)
+        self._asked: deque[float] = deque(maxlen=MOST_ASKED * max(1, several))
         self._draw = 0.0
         self._opened_at: float | None = None
         self._is_there = False  # on this connection, a stream has been live
