@@ -107,6 +107,8 @@ def test_a_disk_that_is_full_is_told_once(when: str, tmp_path: Path, monkeypatch
         with pytest.raises(RecordingError) as raised:
             call()
         assert str(raised.value) == f"cannot write the recording {tmp_path / 'x'}: No space left on device"
+    monkeypatch.undo()
+    one._file.close()
 
 
 def test_a_recording_that_cannot_be_begun_leaves_its_file_closed(

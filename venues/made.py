@@ -311,11 +311,10 @@ class _MadeSession:
     def _on_confirmed(self, item: Confirmed, now: Now) -> list[Item]:
         items: list[Item] = [item] if self._wants(item.symbol) else []
         symbols = self._meant(item.symbol)
-        believed = item.time is not None and bool(symbols) and self._route.clock.see(item.time, now)
-        for symbol in symbols:
-            if item.time is not None and believed:
+        if symbols and item.time is not None and self._route.clock.see(item.time, now):
+            for symbol in symbols:
                 items += self._records(symbol, self._candles[symbol].heard(item.time, now), item.time, now)
-                self._sooner = True
+            self._sooner = True
         sound = [symbol for symbol in symbols if self._live[symbol] and symbol not in self._doubted]
         if sound != symbols:
             return [*items, *(Confirmed(_CANDLES, item.time, symbol) for symbol in sound)]

@@ -167,7 +167,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
     number = 0
     try:
         with path.open("rb") as raw:  # opened once: it may be a pipe
-            lines = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == GZIP else raw
+            lines = gzip.GzipFile(fileobj=raw) if raw.peek().startswith(GZIP) else raw
             while line := lines.readline(LONGEST_LINE):
                 number += 1
                 if not line.endswith(b"\n"):
