@@ -114,6 +114,18 @@ def test_a_step_of_the_clock_of_a_second_is_told_once(step_ms: int, told: list[i
     asyncio.run(scenario())
 
 
+def test_lines_that_share_nothing_tell_a_step_each() -> None:
+    async def scenario() -> None:
+        for _ in range(2):
+            line = Line()
+            async with line.open():
+                line.clock.forward(0.5, step_ms=2_000)
+                line.socket.comes(b"say a")
+                assert [event.by_ms for event in line.noted if isinstance(event, events.Stepped)] == [2_000]
+
+    asyncio.run(scenario())
+
+
 # --- messages and what is sent -------------------------------------------------------------------------------------
 
 

@@ -98,3 +98,14 @@ def test_a_pause_is_over_at_its_end_and_the_next_busy_answer_begins_another(afte
         assert fetcher._held_until - clock.mono == pytest.approx(2.0 if after is None else 1.0)
 
     run(check)
+
+
+@pytest.mark.parametrize(("second", "status"), [(4.9, 429), (5.0, 429), (5.1, 503)])
+def test_of_two_pauses_the_longer_counts_and_of_equal_ones_the_first(second: float, status: int) -> None:
+    async def check(clock: Clock) -> None:
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=Maker(clock))
+        fetcher._hold_back(HttpResponse(429, b"", 5.0))
+        fetcher._hold_back(HttpResponse(503, b"", second))
+        assert (fetcher._held_by, fetcher._held_until) == (status, pytest.approx(clock.mono + max(5.0, second)))
+
+    run(check)

@@ -258,7 +258,9 @@ def test_requests_are_made_first_and_noted_without_secrets(monkeypatch: pytest.M
     ]
     said = {"method": "POST", "url": "https://v.example/x?key=[key]"}
     assert opened.noted == [
-        events.Requested(**STAMP, **said, status=200, body='{"token":"[token]"}', cookies=("lb=[cookie]; Path=/", "x=[cookie]")),
+        events.Requested(
+            **STAMP, **said, status=200, body='{"token":"[token]"}', cookies=("lb=[cookie]; Path=/", "x=[cookie]")
+        ),
         events.Requested(**STAMP, method="POST", url="http://[::1]/", status=201, body="\ufffd [token]"),
     ]
     assert (

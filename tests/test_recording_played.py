@@ -304,6 +304,13 @@ def test_another_end_does_not_wait_for_refused_symbols(end: str) -> None:
     assert played.notices() == []
 
 
+def test_of_two_ends_the_first_is_said() -> None:
+    recorded = [*begun(), *begun(line=1), *begun(line=2), frame(1.0, "no A", 1), frame(1.1, "gone"), frame(1.2, "a", 2)]
+    played = Played(recorded, driver_of(), driver_of(), driver_of())
+    assert str(played.error) == "no A"
+    assert played.notices() == []
+
+
 def test_a_late_refusal_leaves_the_others_on_until_all_have_one() -> None:
     recorded = [*begun(), *begun(line=1), frame(1.0, "late", 1), frame(9.0, "a")]
     played = Played(recorded, driver_of(), driver_of())
