@@ -169,6 +169,29 @@ def test_what_is_left_to_recv_is_taken_in_order_and_counted_down() -> None:
     asyncio.run(scenario())
 
 
+def test_after_so_many_messages_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_IN_A_TURN", 3)
+
+    async def scenario() -> None:
+        turns: list[int] = []
+
+        async def count() -> None:
+            while True:
+                turns.append(len(line.items) - 1)
+                await asyncio.sleep(0)
+
+        line = Line()
+        async with line.open():
+            counting = asyncio.create_task(count())
+            for number in range(8):
+                line.socket.frames.put_nowait(b"say %d" % number)
+            await settled()
+            counting.cancel()
+        assert list(dict.fromkeys(turns)) == [0, 2, 5, 8], "the third is taken in the next turn"
+
+    asyncio.run(scenario())
+
+
 def test_each_kind_of_what_is_sent() -> None:
     async def scenario() -> None:
         line = Line()

@@ -485,3 +485,20 @@ def test_a_refusal_is_cut_where_its_words_are_longer_than_its_symbols() -> None:
     driver, _ = begun(a=[Refused(reason, "book", "A", symbols={"A": reason})])
     driver.receive(b"a", at(1))
     assert len(str(driver.ended)) == 1_000 + 3
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        StreamState("book", "syncing"),
+        StreamState("book", "stale", "x"),
+        StreamState("book", "live", symbol="C"),
+    ],
+)
+def test_a_venue_whose_streams_were_never_live_was_not_there(state: Item) -> None:
+    driver, _ = begun(Subscription("book", ("A", "B")), opened=[state])
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    driver.begin({}, 0.0)
+    driver.answered(404, "", None, at(3))
+    assert isinstance(driver.ended, VenueRefused)

@@ -273,3 +273,56 @@ def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int, 
 
 def test_a_text_that_begins_like_a_secret_that_reads_like_its_name() -> None:
     assert hiding(client_key="client_key-of-mine").text("client_key-of") == "[client_key]"
+
+
+@pytest.mark.parametrize(
+    ("character", "spellings"),
+    [
+        ("é", ["\\u00e9", "\\u00E9", "\\\\u00e9", "\\\\\\\\u00e9", "%C3%A9", "%c3%a9", "%25C3%25A9", "%2525c3%2525a9",
+               "&#233;", "&#0000233;", "&#xe9;", "&#XE9;", "&#x0000E9;"]),
+        ("😀", ["\\ud83d\\ude00", "\\\\uD83D\\\\uDE00", "%F0%9F%98%80", "&#128512;", "&#x1f600;"]),
+        ("&", ["\\u0026", "%26", "%2526", "&amp;", "&#38;", "&#x26;"]),
+        ("<", ["\\u003c", "&lt;"]),
+        (">", ["\\u003E", "&gt;"]),
+        ('"', ["\\u0022", "&quot;", '\\"', '\\\\\\"', "\\" * 7 + '"']),
+        ("'", ["&apos;", "&#39;", "\\'"]),
+        ("/", ["\\/", "%2F", "%2f", "\\" * 7 + "/"]),
+        (" ", ["+", "%20", "\\u0020"]),
+        ("+", ["%2B", "%2b", "\\u002b"]),
+    ],
+)  # fmt: skip
+def test_each_spelling_of_a_character_is_known(character: str, spellings: list[str]) -> None:
+    redactor = hiding(key=f"abcdef{character}ghijkl")
+    for spelling in [character, *spellings]:
+        said = f"<abcdef{spelling}ghijkl>"
+        assert redactor.text(said) == "<[key]>", spelling
+        assert redactor.data(said.encode()) == b"<[key]>", spelling
+
+
+@pytest.mark.parametrize(
+    ("character", "others"),
+    [
+        (
+            "é",
+            [
+                "\\u00e8",
+                "u00e9",
+                "\\u00e",
+                "%C3",
+                "%252525C3%252525A9",
+                "&#2330;",
+                "&#00000233;",
+                "&#xe9",
+                "&#x00000e9;",
+            ],
+        ),
+        ('"', ["\\" * 8 + '"', "&quot"]),
+        ("+", [" ", "\\+"]),
+        ("&", ["&apos;", "\\&"]),
+    ],
+)
+def test_what_is_no_spelling_of_a_character(character: str, others: list[str]) -> None:
+    redactor = hiding(key=f"abcdef{character}ghijkl")
+    for other in others:
+        said = f"<abcdef{other}ghijkl>"
+        assert redactor.text(said) == said

@@ -117,8 +117,7 @@ class Keepalive:
     def _answer_due(self) -> float | None:
         if not self._unanswered:
             return None
-        due = max(self._unanswered[0], self._put_off_to) + self._within
-        return max(due, self._grace_to + LATE) if self._grace_to >= self._unanswered[0] else due
+        return max(max(self._unanswered[0], self._put_off_to) + self._within, self._grace_to + LATE)
 
     def _message_due(self) -> float | None:
         return None if self.arriving is None else self._arriving_since + self._message_within

@@ -262,8 +262,7 @@ def _cut_last_line(raw: BinaryIO) -> int:
             end = begin + at + 1
             break
         end = begin
-    if end < size:
-        os.ftruncate(descriptor, end)
+    os.ftruncate(descriptor, end)
     return size - end
 
 
