@@ -354,6 +354,17 @@ def test_what_an_http_status_means(status: int, body: str, problem: Lost | Refus
     assert verdict(status, body) == problem
 
 
+@pytest.mark.parametrize(
+    ("status", "is_none"),
+    [(200, True), (299, True), (300, False), (403, False), (404, True), (405, True), (406, False), (409, False),
+     (410, True), (411, False), (425, False), (426, True), (427, False)],
+)  # fmt: skip
+def test_which_statuses_come_from_who_is_no_socketio_server(status: int, *, is_none: bool) -> None:
+    problem = verdict(status, "")
+    assert problem.reason.startswith("this is no Socket.IO server: ") is is_none
+    assert is_none is (problem == Lost(problem.reason, retry=False) and status != 300)
+
+
 def test_a_server_with_maxpayload_may_leave_the_sid_out() -> None:
     link = new_link(connected=False)
     link.receive(OPEN_4, NOW)
