@@ -44,6 +44,7 @@ def listing_of(*answers: HttpResponse, **given: Any) -> Listing:
         redactor=given.get("redactor", Redactor()),
         fetcher=Fetcher(now=clock.now, sleep=clock.sleep, make=make),
         fetch_secrets=secrets,
+        rest_proxy=given.get("rest_proxy"),
     )
 
 
@@ -122,6 +123,12 @@ def test_an_entry_gives_a_generator_or_a_route(listed: Any) -> None:
 
 
 # --- by requests
+
+
+def test_the_secrets_of_the_proxy_are_hidden() -> None:
+    redactor = Redactor()
+    listing_of(redactor=redactor, rest_proxy="http://somebody:pass-word@p.example")
+    assert redactor.text("somebody:pass-word") == "[proxy_user]:[proxy_password]"
 
 
 def test_requests_are_made_one_after_the_other_and_what_they_give_is_the_list() -> None:
