@@ -87,6 +87,7 @@ def test_what_goes_out_with_a_request() -> None:
         parts = [b"ab", b"cd", b"ef"]  # noqa: RUF012
 
         async def read(self, most: int) -> bytes:
+            assert most > 0, "there is enough"
             part = self.parts.pop(0) if self.parts else b""
             return part[:most]
 

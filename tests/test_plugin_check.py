@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.made_plugins import ENTRY
 from tests.test_plugins import BROKEN
-from venues.plugin_check import ContractBroken, check_entry, check_options
+from venues.plugin_check import ContractBroken, check_endpoint, check_entry, check_options
 from venues.streams import VenueOption
 from venues.venue import Offer
 
@@ -225,3 +225,84 @@ def test_what_options_may_be(options: Any, said: str) -> None:
     with pytest.raises(ContractBroken) as raised:
         check_options(options, {"taken"})
     assert str(raised.value).removesuffix(" name") == said
+
+
+class Simulated:
+    """What a simulated endpoint of the venue has to have."""
+
+    name = "acme"
+    scheme = "ws"
+    symbols: ClassVar[Any] = {"BTC-USD": "BTC_USDT"}
+    credentials: ClassVar[Any] = {"key": "sim-key", "region": "eu"}
+
+    @staticmethod
+    def values(config: object) -> Any:
+        assert config is None
+        return {"region": "eu"}
+
+    def sockets(self) -> None: ...
+    def posts(self) -> None: ...
+    def services(self) -> None: ...
+
+
+VALUES = "expected the venue's values by name from values() of the simulator, got something else"
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "said"),
+    [
+        ("name", "nexus", "expected \"acme\" as name of the simulator, got 'nexus'"),
+        ("scheme", "http", ""),
+        ("scheme", "https", "expected ws or http as scheme of the simulator, got 'https'"),
+        ("symbols", ["BTC-USD"], "expected a mapping as symbols of the simulator, got a list"),
+        ("symbols", {"BTC-USD": 7}, "expected texts of one line in symbols of the simulator, got an int"),
+        ("symbols", {}, ""),
+        ("credentials", {"key": 7}, "expected texts of one line in credentials of the simulator, got an int"),
+        ("credentials", {}, ""),
+        ("credentials", {"b": "x", "a": "x"}, "expected credentials of the simulator that the venue has, got a"),
+        ("values", lambda config: {}, ""),
+        ("values", lambda config: {"key": "x"}, VALUES),
+        ("values", lambda config: {"region": "eu", "other": "x"}, VALUES),
+        ("values", lambda config: ["region"], VALUES),
+        ("values", lambda config: None, VALUES),
+    ],
+)
+def test_what_a_simulated_endpoint_may_say(what: str, value: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = entry_of(ENTRY, monkeypatch)
+    check_endpoint(Simulated, entry)
+    own = type("Own", (Simulated,), {what: staticmethod(value) if callable(value) else value})
+    if not said:
+        check_endpoint(own, entry)
+        return
+    with pytest.raises(ContractBroken) as raised:
+        check_endpoint(own, entry)
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    "needed", ["name", "scheme", "symbols", "credentials", "sockets", "posts", "services", "values"]
+)
+def test_what_a_simulated_endpoint_needs(needed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    has = {name: value for name, value in vars(Simulated).items() if name != needed and not name.startswith("__")}
+    with pytest.raises(ContractBroken) as raised:
+        check_endpoint(type("Half", (), has), entry_of(ENTRY, monkeypatch))
+    assert str(raised.value) == f"expected {needed} in the simulator's class Half, got none"
+
+
+def test_a_simulated_endpoint_is_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ContractBroken) as raised:
+        check_endpoint(Simulated(), entry_of(ENTRY, monkeypatch))
+    assert str(raised.value) == "expected a class as simulator (mon_acme.simulator:Simulated), got a Simulated"
+
+
+@pytest.mark.parametrize("commands", [True, False])
+def test_what_commands_need(*, commands: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = entry_of(ENTRY, monkeypatch)
+    whole = {"kinds": {}, "command": None, "shown": None}
+    for needed in whole:
+        type(entry).commands = type("Half", (), {name: value for name, value in whole.items() if name != needed})()
+        with pytest.raises(ContractBroken) as raised:
+            check_entry(entry, "acme")
+        assert str(raised.value) == f"expected {needed} in commands, got none"
+    type(entry).commands = type("Whole", (), whole)() if commands else None
+    check_entry(entry, "acme")

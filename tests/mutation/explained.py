@@ -106,6 +106,9 @@ EXPLAINED: dict[str, str] = {
     "venues/simulator/world_clock.py ManualClock.sleep: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
         "to asyncio a delay below 0 is one of 0"
     ),
+    "venues/connection.py Connection._read: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
+        "to asyncio a delay below 0 is one of 0"
+    ),
     "venues/simulator/hub.py _Stream.__init__: self.kept_at = 0.0 -> self.kept_at = 1.0": (
         "it is read only where something is kept, with which it is set"
     ),
