@@ -173,3 +173,16 @@ def test_so_many_may_wait_and_no_more_and_again_once_they_are_answered(monkeypat
             clock.mono += 10.0
 
     run(check)
+
+
+def test_what_took_long_is_forgotten_a_while_after_it_was_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "MOST_WAITING", 2)
+
+    async def check(clock: Clock) -> None:
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, make=Maker(clock), per_second=math.inf)
+        now = clock.mono
+        fetcher._latest = {"over long ago": (now - 30.0, now - 1.0), "over now": (now - 30.0, now - 0.9)}
+        await fetcher.fetch(get("a"))
+        assert list(fetcher._latest.items()) == [("over now", (now - 30.0, now - 0.9)), (get("a").url, (now, now))]
+
+    run(check)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from venues import redaction
 from venues.redaction import (
     LONGEST_WITH_CUTS,
     TOO_DEEP,
@@ -326,3 +327,19 @@ def test_what_is_no_spelling_of_a_character(character: str, others: list[str]) -
     for other in others:
         said = f"<abcdef{other}ghijkl>"
         assert redactor.text(said) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "anchor"),
+    [
+        ("wss://v.example/ab/S1", "wss://v.example/[key]/S1", "v.example"),
+        ("wss://v.example/abc/S1", "wss://v.example/[key]/S1", "v.example"),
+        ("wss://v.example/abcd/S1", "wss://v.example/[key]/S1", "abcd"),
+        ("wss://v.example/abcde/S1", "wss://v.example/[key]/S1", "abcde"),
+        ("ab+cdefg+hij", "[key]", "cdefg"),
+        ("++++++++", "[key]", ""),
+    ],
+)
+def test_what_is_looked_for_first_is_of_the_secret_itself(value: str, shown: str, anchor: str) -> None:
+    """The rest of an address may be in every text, and all of them would be searched in full."""
+    assert redaction._anchor(value, shown) == anchor
