@@ -83,6 +83,15 @@ def test_one_symbol_is_always_named_and_need_not_name_itself() -> None:
     assert said(driver.receive(b"a", at(2))) == [("A", "stale", "x")]
 
 
+@pytest.mark.parametrize(
+    ("symbols", "told"), [((), (None, "stale", "x")), (("A",), ("A", "stale", "x")), (("A", "B"), None)]
+)
+def test_of_one_symbol_another_name_is_one_for_it(symbols: tuple[str, ...], told: Any) -> None:
+    driver = driver_of(symbols=symbols, items={"a": [StreamState("quotes", "stale", "x", symbol="a-b")]})
+    driver.opened(at(1))
+    assert said(driver.receive(b"a", at(2))) == ([] if told is None else [told])
+
+
 def test_a_refused_symbol_is_closed_and_the_others_go_on() -> None:
     refused = [Refused("unknown pair B", "quotes", "B")]
     driver = driver_of(items={"opened": live("A", "B", "C"), "a": refused, "b": live("B")})

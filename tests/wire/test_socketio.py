@@ -190,6 +190,15 @@ def test_attachments_that_an_older_server_never_sends_cost_nothing() -> None:
     assert link.receive(b"\x04ab", NOW) != []  # awaited no more
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_up_to_a_hundred_attachments_are_awaited(count: int) -> None:
+    link = new_link()
+    assert link.receive(b'45%d-["a"]' % count, NOW) == [BadPacket(BINARY)]
+    for _ in range(count):
+        assert link.receive(b"\xff", NOW) == []
+    assert link.receive(b'42["still"]', NOW) == [Event("still", [])]
+
+
 def test_binary_data_that_nothing_announced() -> None:
     assert new_link().receive(b"\x04\xff", NOW) == [
         BadPacket("expected an Engine.IO packet in text, got 2 bytes of other data")
