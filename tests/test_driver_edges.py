@@ -223,6 +223,15 @@ def test_a_session_that_asks_anew_again_and_again_is_given_up(
     assert len(driver.take()) == (0 if given_up else most)
 
 
+def test_each_stream_without_symbols_counts_as_one() -> None:
+    driver, session = begun(Subscription("orders"), Subscription("balance"), bad=[BadFrame("x")])
+    session.asks = True
+    for _ in range(2 * 20):
+        assert driver.retry_at is None
+        driver.receive(b"bad", at(1))
+    assert driver.retry_at is not None
+
+
 def test_a_line_without_streams_has_its_bound_too() -> None:
     """A list of symbols may come over a connection of its own."""
     route = Route(bad=[BadFrame("x", ("book",))])
@@ -504,3 +513,36 @@ def test_a_venue_whose_streams_were_never_live_was_not_there(state: Item) -> Non
     driver.begin({}, 0.0)
     driver.answered(404, "", None, at(3))
     assert isinstance(driver.ended, VenueRefused)
+
+
+def test_a_credential_that_cannot_be_had_meanwhile_is_no_sign_of_life() -> None:
+    """It fails before there is another session."""
+    driver, _ = begun()
+    driver.opened(at(1))
+    driver.closed(None, "", at(10))
+    driver.failed("no key", at(20))
+    driver.begin({}, 0.0)
+    assert told(driver.answered(404, "", None, at(30)))[0][1] == "HTTP 404, it was there 20 s ago"
+
+
+def test_a_later_run_has_all_streams_again_and_says_that_events_were_missed() -> None:
+    trades = Subscription("trades", ("A",))
+    route = Route(
+        opened=[StreamState("book", "live"), StreamState("trades", "live")],
+        **{"no book": [Refused("no book", "book")], "no trades": [Refused("no trades", "trades")]},
+    )
+    driver = Driver(route, [*BOOK, trades], venue="v", apart=True)
+    driver.begin({}, 0.0)
+    driver.opened(at(1))
+    driver.receive(b"no book", at(2))
+    assert ({name: str(why) for name, why in driver.refused.items()}, driver.ended) == ({"book": "no book"}, None)
+    driver.resumed(at(3))
+    assert driver.refused == {}
+    driver.begin({}, 0.0)
+    assert [status[:2] for status in told(driver.opened(at(4)))] == [
+        ("live", None), ("live", "what happened in between was missed")
+    ]  # fmt: skip
+    driver.receive(b"no trades", at(5))
+    assert driver.ended is None
+    driver.receive(b"no book", at(6))
+    assert str(driver.ended) == "no trades", "the first that was refused"
