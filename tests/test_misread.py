@@ -38,6 +38,11 @@ def test_the_third_message_in_a_row_with_the_same_fault_is_said_once() -> None:
     assert said(Misread(["trades"]), *[bad()] * 20) == [[], [], words, *[[]] * 17]
 
 
+@pytest.mark.parametrize("reason", ["", ", got something"])
+def test_a_fault_without_words_is_one_too(reason: str) -> None:
+    assert [bool(one) for one in said(Misread(["trades"]), *[bad(reason)] * 4)] == [False, False, True, False]
+
+
 def test_the_place_in_a_list_and_what_came_instead_make_no_other_fault() -> None:
     frames = [
         bad(f"expected int at `rows[{number}].price`, got {got}") for number, got in ((0, "a"), (17, "b"), (3, "c"))

@@ -317,3 +317,16 @@ def test_what_changes_nothing_about_a_full_state_is_handed_on_as_it_is() -> None
     assert full.completed(calm) is calm
     full.completed([status("stale", "B")])
     assert ends(full, status("live", "B"), quote("B")) == ["B", "B", 2]
+
+
+def test_neither_another_stream_nor_being_live_makes_a_state_incomplete() -> None:
+    full = full_of("A", "B")
+    ends(full, quote("A"), quote("B"))
+    full.completed([status("live")])
+    assert (ends(full, quote("A")), ends(full, quote("B"))) == (["A"], ["B"])
+    of_another = Status(venue="v", received=0, stream="book", state="stale")
+    full.completed([status("stale", "A"), of_another])
+    assert ends(full, quote("A")) == ["A", 2], "the row of B is there"
+    closed = Status(venue="v", received=0, stream="book", state="closed")
+    full.completed([status("stale", "A"), closed])
+    assert ends(full, quote("A")) == ["A", 2]
